@@ -1,0 +1,59 @@
+"""The errors that reach a user, and the exit status that each one means."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the command's exit status says; see "Contracts" in docs/design.md."""
+
+    COMPATIBLE = 0
+    INCOMPATIBLE = 1
+    USAGE = 2
+    INFRASTRUCTURE = 3
+    # 128 + SIGINT, as shells report it.
+    INTERRUPTED = 130
+
+
+class RunnerError(Exception):
+    """Something that a user has to know, with what can be done about it.
+
+    Only the command line prints it and picks the exit status.
+    """
+
+    exit_status = ExitStatus.INFRASTRUCTURE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(RunnerError):
+    """The command line, a matrix or a suite is wrong; nothing was tried."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class InfrastructureError(RunnerError):
+    """The machine, the network, a cache or a guest failed: no word about the object."""
+
+
+class ArtifactError(InfrastructureError):
+    """A kernel or one of its files can't be had."""
+
+
+class GuestError(InfrastructureError):
+    """A guest did not come up, stopped answering or died."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", cause: str = "lost", console: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        # A class of runner.console: "panic", "oops", "soft_lockup", "out_of_memory",
+        # "early_exit", "no_answer", or "lost" when the console says nothing.
+        self.cause = cause
+        # The console's last lines.
+        self.console = console

@@ -1,0 +1,206 @@
+"""suite.yaml: cases that load an object in a guest and compare what it read."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+
+# Text in which ${name.field} stands for a value that was taken in the guest.
+Template = str
+Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
+
+
+class Entry(BaseModel):
+    """Base of what a suite is made of: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+# ---------------------------------------------------------------- triggers
+
+
+class Fork(Entry):
+    """Fork a child that sleeps until the case ends.
+
+    Gives pid, tgid, ppid, comm.
+    """
+
+    fork: Annotated[str | None, Field(max_length=15)]
+    """The child's comm, or null to leave it as it is."""
+    save: Annotated[str, Field(pattern=NAME)] = "child"
+
+
+class Syscall(Entry):
+    """Make a system call a number of times. Gives pid, tid, count, result."""
+
+    syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
+    times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    save: Annotated[str, Field(pattern=NAME)] = "syscall"
+
+
+class Sleep(Entry):
+    """Let the guest idle. Gives pid, slept_ns."""
+
+    sleep: Annotated[float, Field(gt=0, le=60)]
+    """Seconds."""
+    save: Annotated[str, Field(pattern=NAME)] = "sleep"
+
+
+class Udp(Entry):
+    """Send UDP packets over the guest's loopback. Gives bytes, source_port, port."""
+
+    udp: Annotated[int, Field(ge=0, le=1400)]
+    """The payload's size in bytes."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 9
+    times: Annotated[int, Field(ge=1, le=100_000)] = 1
+    save: Annotated[str, Field(pattern=NAME)] = "udp"
+
+
+class Command(Entry):
+    """Run a command in the guest. Gives pid, exit, stdout, stderr."""
+
+    command: Annotated[tuple[Template, ...], Field(min_length=1)]
+    """The argument vector; no shell is involved."""
+    timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
+    exit: int = 0
+    """The exit status that is expected; another one fails the case."""
+    save: Annotated[str, Field(pattern=NAME)] = "command"
+
+
+class TestRun(Entry):
+    """Run a program by BPF_PROG_TEST_RUN. Gives retval, duration_ns, data, skb."""
+
+    __test__ = False
+
+    test_run: Annotated[str, Field(pattern=NAME)]
+    """The program."""
+    data: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}\s*)+$")] = "00" * 64
+    """The packet, in hexadecimal."""
+    skb: dict[str, int] = {}
+    """Fields of struct __sk_buff that the program starts with, such as mark."""
+    repeat: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    save: Annotated[str, Field(pattern=NAME)] = "run"
+
+
+Trigger = Fork | Syscall | Sleep | Udp | Command | TestRun
+
+# ------------------------------------------------------------------ truths
+
+
+class ProcTruth(Entry):
+    """A value of a file under /proc or /sys, read in the guest."""
+
+    proc: Annotated[Template, Field(pattern=r"^/(proc|sys)/")]
+    field: Annotated[int, Field(ge=1)] | None = None
+    """The n-th word, counted from 1; in /proc/PID/stat the comm is one word."""
+    line: str | None = None
+    """Take the line that begins with this word and a colon; `field` counts after it."""
+
+
+class CommandTruth(Entry):
+    """What a command prints in the guest."""
+
+    command: Annotated[tuple[Template, ...], Field(min_length=1)]
+    field: Annotated[int, Field(ge=1)] | None = None
+
+
+Truth = ProcTruth | CommandTruth
+
+# ------------------------------------------------------------ expectations
+
+
+class Matcher(Entry):
+    """How an observed value is judged: exactly one of equals … matches."""
+
+    equals: JsonValue = None
+    between: tuple[int | Template, int | Template] | None = None
+    """Both ends belong to the range."""
+    one_of: tuple[JsonValue, ...] | None = None
+    matches: str | None = None
+    """A regular expression that the whole text must match."""
+    mask: int | None = None
+    """Applied to the observed number before it is judged."""
+
+
+class MapExpectation(Matcher):
+    """A value in a map, as `bpftool map dump` shows it."""
+
+    map: str
+    key: JsonValue = None
+    """The key as bpftool formats it: a number, or a mapping of the key's fields."""
+    field: str | None = None
+    """The path to a member of the value: pos.x, or values[2]."""
+    cpu: int | Literal["sum", "any"] | None = None
+    """For per-CPU maps: one CPU's value, the sum of all, or any that matches."""
+    raw: bool = False
+    """Judge the value's bytes, "0x01 0x00 …", instead of its formatted value."""
+
+
+class RowsExpectation(Entry):
+    """A map's rows, in any order."""
+
+    map: str
+    rows: tuple[dict[Literal["key", "value"], JsonValue], ...]
+    match: Literal["exactly", "includes"] = "exactly"
+
+
+class ShowExpectation(Entry):
+    """What `bpftool prog show` or `bpftool map show` says; other keys are ignored."""
+
+    program: str | None = None
+    map: str | None = None
+    show: Annotated[dict[str, JsonValue], Field(min_length=1)]
+
+
+class ValueExpectation(Matcher):
+    """A value that a trigger or a truth gave."""
+
+    value: Reference
+
+
+Expectation = MapExpectation | RowsExpectation | ShowExpectation | ValueExpectation
+
+# ------------------------------------------------------------------- cases
+
+
+class Program(Entry):
+    """How one program of the object is treated."""
+
+    load: bool = True
+    attach: bool = True
+    """Whether it is attached as its section says; socket filters never are."""
+
+
+class ExpectedFailure(Entry):
+    """A failure that the suite knows of."""
+
+    kernels: str = ""
+    """A version range; empty is every kernel."""
+    failure_class: Annotated[str, Field(alias="class")]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class Case(Entry):
+    """One object, one trigger, and what must then be in its maps."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    description: str = ""
+    object: str
+    """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
+    loader: Literal["libbpf"] = "libbpf"
+    programs: dict[str, Program] = {}
+    kernels: str = ""
+    """A version range; on other kernels the case is skipped with `reason`."""
+    reason: str = ""
+    expect_failure: ExpectedFailure | None = None
+    trigger: tuple[Trigger, ...] = ()
+    truth: dict[str, Truth] = {}
+    expect: tuple[Expectation, ...] = ()
+
+
+class Suite(Entry):
+    """A whole suite file; its name is its folder's."""
+
+    description: Annotated[str, Field(min_length=1)]
+    cases: Annotated[tuple[Case, ...], Field(min_length=1)]
