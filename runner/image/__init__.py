@@ -1,0 +1,1 @@
+"""What a guest boots: an initramfs with the tools, the modules and the keys."""

@@ -1,0 +1,136 @@
+"""The initramfs of a guest: tools of this machine, modules of the kernel."""
+
+import gzip
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import InfrastructureError
+from runner.image import cpio, libraries
+
+# Where a guest expects the agent, and how the runner starts it.
+AGENT = "/usr/bin/agent"
+BPFTOOL = "/usr/sbin/bpftool"
+
+_DIRECTORIES = (
+    "bin",
+    "dev",
+    "etc",
+    "etc/dropbear",
+    "lib",
+    "lib/modules",
+    "lib/x86_64-linux-gnu",
+    "lib64",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/sbin",
+)
+
+_TEXTS = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "etc/group": "root:x:0:\n",
+    # dropbear lets nobody in whose shell is not listed.
+    "etc/shells": "/bin/sh\n",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Programs of this machine that go into every guest."""
+
+    busybox: Path = Path("/bin/busybox")
+    dropbear: Path = Path("/usr/sbin/dropbear")
+    bpftool: Path = Path("/usr/sbin/bpftool")
+    # Static, so that it needs nothing of what is beside it.
+    agent: Path
+    # The folder that holds inittab, rc and applets.
+    recipe: Path
+
+
+def userland(tools: Tools) -> list[cpio.Member]:
+    """Return all of a guest but its modules and keys.
+
+    Raises InfrastructureError that names what this machine lacks.
+    """
+    programs = {
+        "usr/sbin/dropbear": tools.dropbear,
+        BPFTOOL.lstrip("/"): tools.bpftool,
+    }
+    binaries = {
+        **libraries.closure(programs.values()),
+        **programs,
+        "bin/busybox": tools.busybox,
+        AGENT.lstrip("/"): tools.agent,
+    }
+    scripts = {
+        "etc/inittab": (tools.recipe / "inittab", 0o644),
+        "etc/rc": (tools.recipe / "rc", 0o755),
+    }
+    applets = _read(tools.recipe / "applets").decode().split()
+    return [
+        *(cpio.directory(path) for path in _DIRECTORIES),
+        cpio.character_device("dev/console", 5, 1),
+        cpio.character_device("dev/null", 1, 3),
+        *(cpio.file(path, _read(source), 0o755) for path, source in binaries.items()),
+        *(
+            cpio.file(path, _read(source), mode)
+            for path, (source, mode) in scripts.items()
+        ),
+        *(cpio.file(path, text.encode()) for path, text in _TEXTS.items()),
+        # Names that scripts and cases may call busybox by.
+        *(cpio.symlink(f"bin/{name}", "busybox") for name in applets),
+        cpio.symlink("init", "bin/busybox"),
+    ]
+
+
+def modules(paths: Iterable[Path]) -> list[cpio.Member]:
+    """Return kernel modules and the list by which the guest loads them in order."""
+    ordered = list(paths)
+    listing = "".join(f"{path.name}\n" for path in ordered)
+    return [
+        cpio.file("etc/modules", listing.encode()),
+        *(cpio.file(f"lib/modules/{path.name}", _read(path)) for path in ordered),
+    ]
+
+
+def secrets(files: Mapping[str, bytes]) -> bytes:
+    """Return the archive of a guest's keys, to be appended to its initramfs.
+
+    Linux unpacks archives that follow each other; a plain one may follow a
+    compressed one at a 4-byte boundary (init/initramfs.c).
+    """
+    return cpio.archive(
+        [
+            cpio.directory("root/.ssh", 0o700),
+            *(cpio.file(path, data, 0o600) for path, data in files.items()),
+        ]
+    )
+
+
+def pack(members: Iterable[cpio.Member]) -> bytes:
+    """Return the members compressed; gzip is what every kernel here can unpack."""
+    # Without a time in the header, so that the same members give the same bytes.
+    packed = gzip.compress(cpio.archive(members), compresslevel=9, mtime=0)
+    return packed + b"\0" * (-len(packed) % 4)
+
+
+def fingerprint(members: Iterable[cpio.Member]) -> str:
+    """Return the SHA-256 of what would be packed, without packing it."""
+    return hashlib.sha256(cpio.archive(members)).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InfrastructureError(
+            f"a guest needs {path}: {error.strerror}",
+            hint="`python -m runner doctor` tells what to install",
+        ) from error

@@ -1,0 +1,82 @@
+"""The shared libraries that a program of this machine needs."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import InterpSegment
+
+from runner.errors import InfrastructureError
+
+# Where Debian's dynamic linker looks on x86_64, in its order.
+SEARCH = (
+    Path("/lib/x86_64-linux-gnu"),
+    Path("/usr/lib/x86_64-linux-gnu"),
+    Path("/lib64"),
+    Path("/lib"),
+    Path("/usr/lib"),
+)
+
+
+def closure(
+    programs: Iterable[Path], search: tuple[Path, ...] = SEARCH
+) -> dict[str, Path]:
+    """Return every file that the programs need to start: path in the guest → file.
+
+    Libraries go to /lib/x86_64-linux-gnu, the interpreter to where the programs
+    name it. Raises InfrastructureError for what is missing or is no ELF file.
+    """
+    found: dict[str, Path] = {}
+    pending = list(programs)
+    while pending:
+        interpreter, needed = _dependencies(pending.pop())
+        if interpreter:
+            found[interpreter.lstrip("/")] = Path(interpreter)
+        for name in needed:
+            target = f"lib/x86_64-linux-gnu/{name}"
+            # The interpreter is a library too, and already has its place.
+            if target in found or any(path.endswith(f"/{name}") for path in found):
+                continue
+            found[target] = _locate(name, search)
+            pending.append(found[target])
+    return found
+
+
+def _dependencies(program: Path) -> tuple[str, list[str]]:
+    try:
+        with program.open("rb") as stream:
+            elf = ELFFile(stream)
+            return _interpreter(elf), list(_needed(elf))
+    except (OSError, ELFError) as error:
+        raise InfrastructureError(
+            f"{program} can't be put into a guest: {error}",
+            hint="`python -m runner doctor` tells what to install",
+        ) from error
+
+
+def _interpreter(elf: ELFFile) -> str:
+    for segment in elf.iter_segments():
+        if isinstance(segment, InterpSegment):
+            return str(segment.get_interp_name())
+    return ""
+
+
+def _needed(elf: ELFFile) -> Iterator[str]:
+    for section in elf.iter_sections():
+        if isinstance(section, DynamicSection):
+            for tag in section.iter_tags():
+                if tag.entry.d_tag == "DT_NEEDED":
+                    # pyelftools adds the attribute by the tag's kind.
+                    yield getattr(tag, "needed")  # noqa: B009
+
+
+def _locate(name: str, search: tuple[Path, ...]) -> Path:
+    for folder in search:
+        if (folder / name).exists():
+            return (folder / name).resolve()
+    raise InfrastructureError(
+        f"library {name} is not on this machine",
+        hint=f"looked in {', '.join(map(str, search))}",
+    )

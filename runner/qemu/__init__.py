@@ -1,0 +1,1 @@
+"""Virtual machines: how one is described, started, asked and ended."""

@@ -1,0 +1,129 @@
+"""Which accelerator can run a guest on this host: found by a guest that spoke."""
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from runner.errors import InfrastructureError, UsageError
+from runner.qemu.machine import Accelerator, Machine
+from runner.qemu.vm import Vm, boot
+
+log = logging.getLogger(__name__)
+
+Choice = Literal["auto", "kvm", "tcg"]
+
+KVM = Path("/dev/kvm")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# A kernel under KVM prints its first line within 0.3 s. On hosts where KVM opens and
+# hangs, QEMU spins at the guest's first instruction and prints nothing for ever.
+PROOF_TIMEOUT = 3.0
+_POLL = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was seen of a host's accelerators."""
+
+    accelerator: Accelerator
+    reason: str
+
+
+def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding:
+    """Return the accelerator to use.
+
+    `kernel` is any bzImage, to try KVM with; `memory` is the file that remembers what
+    was found for as long as the host is up and QEMU is the same.
+    Raises UsageError when KVM is asked for by name and there is none.
+    """
+    if choice == "tcg":
+        return Finding(accelerator="tcg", reason="asked for")
+    if choice == "kvm":
+        if not os.access(KVM, os.R_OK | os.W_OK):
+            raise UsageError(
+                f"--accel kvm: {KVM} can't be opened by this user",
+                hint="join the group that owns it, or use --accel tcg",
+            )
+        return Finding(accelerator="kvm", reason="asked for")
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return Finding(accelerator="tcg", reason=f"{KVM} can't be opened")
+    return _remembered(memory, _host(qemu), lambda: _prove_kvm(qemu, kernel))
+
+
+def _host(qemu: Path) -> str:
+    """Return what the finding depends on: this boot of the host, this QEMU."""
+    try:
+        status = qemu.stat()
+    except OSError as error:
+        raise InfrastructureError(
+            f"QEMU is not at {qemu}: {error.strerror}",
+            hint="`python -m runner doctor` tells what to install",
+        ) from error
+    boot_id = _BOOT_ID.read_text().strip()
+    return (
+        f"{boot_id} {qemu} {status.st_size} {status.st_mtime_ns} {KVM.stat().st_mode}"
+    )
+
+
+def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding:
+    try:
+        known = json.loads(memory.read_text())
+        if known["host"] == host:
+            return Finding(accelerator=known["accelerator"], reason=known["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        log.debug("no finding about accelerators in %s", memory)
+    finding = find()
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    # Two runners may find at the same time; either finding is a whole file.
+    with tempfile.NamedTemporaryFile(
+        "w", dir=memory.parent, prefix=f".{memory.name}.", delete=False
+    ) as stream:
+        json.dump(
+            {
+                "host": host,
+                "accelerator": finding.accelerator,
+                "reason": finding.reason,
+            },
+            stream,
+        )
+    os.replace(stream.name, memory)
+    return finding
+
+
+def _prove_kvm(qemu: Path, kernel: Path) -> Finding:
+    log.info("trying KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
+    with tempfile.TemporaryDirectory(prefix="accelerator-") as folder:
+        machine = Machine(
+            qemu=qemu,
+            accelerator="kvm",
+            kernel=kernel,
+            initrd="",
+            memory=128,
+            arguments=("earlyprintk=ttyS0", "loglevel=8"),
+            console=Path(folder) / "console.log",
+        )
+        try:
+            with boot(machine, b"") as vm:
+                return _listen(vm)
+        except InfrastructureError as error:
+            return Finding(accelerator="tcg", reason=f"KVM: {error.message}")
+
+
+def _listen(vm: Vm) -> Finding:
+    end = time.monotonic() + PROOF_TIMEOUT
+    while time.monotonic() < end:
+        if "Linux version" in vm.console():
+            return Finding(accelerator="kvm", reason="a guest ran under KVM")
+        if not vm.running:
+            return Finding(accelerator="tcg", reason="QEMU exited under KVM")
+        time.sleep(_POLL)
+    return Finding(
+        accelerator="tcg",
+        reason=f"a guest under KVM said nothing for {PROOF_TIMEOUT:.0f} s",
+    )

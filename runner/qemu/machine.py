@@ -1,0 +1,92 @@
+"""A machine's description, and the command line that QEMU is given for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Accelerator = Literal["kvm", "tcg"]
+
+# The guest's own port, forwarded to one on 127.0.0.1 that the host picks.
+SSH_PORT = 22
+
+# Words on every guest's kernel command line, each with its reason.
+KERNEL_ARGUMENTS = (
+    "console=ttyS0",
+    # Warnings and worse: serial output is slow, and an oops prints itself anyway.
+    "loglevel=5",
+    # The machine exits as soon as it panics, and an oops is no state to go on from:
+    # what the kernel says after it can't be trusted.
+    "oops=panic",
+    "panic=-1",
+    # A loaded host may starve the timer test ("IO-APIC + timer doesn't work").
+    "no_timer_check",
+    # Nothing in a guest is worth protecting from the guest itself.
+    "mitigations=off",
+    # The guest's random numbers guard nothing but a loopback port of its host.
+    "random.trust_cpu=on",
+    # Else a probe of each legacy port is waited for.
+    "8250.nr_uarts=1",
+    "i8042.noaux=1",
+    "i8042.nokbd=1",
+)
+
+# A fixed model: "max" is slower under TCG on some hosts. rdrand feeds the guest's
+# entropy pool from the first moment.
+_CPU = {"tcg": "qemu64,+rdrand,+fsgsbase,+smep", "kvm": "host"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A guest's machine, before it is started."""
+
+    qemu: Path
+    accelerator: Accelerator
+    # bzImage.
+    kernel: Path
+    # A path that QEMU can open; /dev/fd/N for what is held in memory only.
+    initrd: str
+    # MiB.
+    memory: int
+    # Added to KERNEL_ARGUMENTS.
+    arguments: tuple[str, ...] = ()
+    # Serial output goes to this file.
+    console: Path
+
+
+def command(machine: Machine, *, qmp_fd: int) -> list[str]:
+    """Return QEMU's argument vector; `qmp_fd` is an inherited, connected socket."""
+    kernel_command_line = " ".join((*KERNEL_ARGUMENTS, *machine.arguments))
+    return [
+        str(machine.qemu),
+        *("-nodefaults", "-no-user-config", "-no-reboot"),
+        *("-display", "none"),
+        *("-machine", f"pc,accel={machine.accelerator}"),
+        *("-cpu", _CPU[machine.accelerator]),
+        *("-smp", "1"),
+        *("-m", f"{machine.memory}M"),
+        *("-kernel", str(machine.kernel)),
+        *("-initrd", machine.initrd),
+        *("-append", kernel_command_line),
+        *("-chardev", f"file,id=console,path={_escaped(machine.console)}"),
+        *("-serial", "chardev:console"),
+        *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
+        *("-mon", "chardev=qmp,mode=control"),
+        # restrict: the guest reaches neither the host nor any network. Port 0: the
+        # kernel picks a free one, so that no two guests race for it.
+        *(
+            "-netdev",
+            f"user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:{SSH_PORT}",
+        ),
+        *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-object", "rng-random,id=rng,filename=/dev/urandom"),
+        *("-device", "virtio-rng-pci,rng=rng"),
+        *(
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        ),
+    ]
+
+
+def _escaped(path: Path) -> str:
+    # In QEMU's option values a comma is written twice.
+    return str(path).replace(",", ",,")

@@ -1,0 +1,78 @@
+"""A blocking face for qemu.qmp's client, on one connected socket."""
+
+import asyncio
+import socket
+from types import TracebackType
+from typing import Self
+
+from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
+
+from runner.errors import InfrastructureError
+
+
+class Qmp:
+    """QEMU's monitor. Closed with the `with` block; QEMU itself goes on."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._runner = asyncio.Runner()
+        self._client = QMPClient()
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def connect(self, timeout: float) -> None:
+        """Greet QEMU within `timeout` seconds.
+
+        Raises InfrastructureError when it closes the socket or does not answer.
+        """
+        self._run(self._client.connect(self._connection), timeout, "the greeting")
+
+    def execute(
+        self,
+        command: str,
+        arguments: dict[str, object] | None = None,
+        *,
+        timeout: float,
+    ) -> object:
+        """Run a QMP command and return what it returns.
+
+        Raises InfrastructureError for an error, a closed socket and a missed deadline.
+        """
+        return self._run(self._client.execute(command, arguments), timeout, command)
+
+    def close(self) -> None:
+        """Close the connection; done twice, it does nothing."""
+        try:
+            self._runner.run(self._disconnect())
+        finally:
+            self._runner.close()
+            self._connection.close()
+
+    async def _disconnect(self) -> None:
+        try:
+            await asyncio.wait_for(self._client.disconnect(), timeout=1)
+        except (QMPError, OSError, EOFError, TimeoutError):
+            # QEMU may be gone already, which is what closing is for.
+            return
+
+    def _run(self, coroutine: object, timeout: float, what: str) -> object:
+        async def bounded() -> object:
+            return await asyncio.wait_for(coroutine, timeout)  # type: ignore[arg-type]
+
+        try:
+            return self._runner.run(bounded())
+        except TimeoutError as error:
+            raise InfrastructureError(
+                f"QEMU did not answer {what} within {timeout:.0f} s"
+            ) from error
+        except (QMPError, ExecInterruptedError, OSError, EOFError) as error:
+            raise InfrastructureError(f"QEMU's monitor, {what}: {error}") from error

@@ -1,0 +1,192 @@
+"""A running QEMU process: started, watched and ended."""
+
+import logging
+import os
+import re
+import shlex
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from runner import console
+from runner.errors import GuestError, InfrastructureError
+from runner.qemu.machine import Machine, command
+from runner.qemu.qmp import Qmp
+
+log = logging.getLogger(__name__)
+
+_START_TIMEOUT = 10.0
+_ASK_TIMEOUT = 5.0
+# QEMU notices the guest's reset at once; the rest is the host's scheduler.
+_EXIT_TIMEOUT = 2.0
+
+_FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vm:
+    """A machine that runs; `boot` gives one and ends it."""
+
+    machine: Machine
+    # What QEMU was started with; can be pasted into a shell but for its descriptors.
+    command_line: str
+    process: subprocess.Popen[bytes]
+    qmp: Qmp
+    # On 127.0.0.1, forwarded to the guest's SSH port.
+    port: int
+
+    @property
+    def running(self) -> bool:
+        """Whether the QEMU process is there."""
+        return self.process.poll() is None
+
+    def console(self) -> str:
+        """Return the console's text so far, without control characters."""
+        try:
+            return console.clean(self.machine.console.read_bytes())
+        except FileNotFoundError:
+            return ""
+
+    def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
+        """Return the error that says why the guest no longer answers.
+
+        `doing` ends the sentence "the guest … while": "loading task.bpf.o".
+        """
+        exited = self._wait_for_exit()
+        text = self.console()
+        splat = console.diagnose(text)
+        tail = console.last_lines(text)
+        if splat is not None:
+            message = f"{splat.cause.replace('_', ' ')} while {doing}: {splat.line}"
+            return GuestError(message, cause=splat.cause, console=tail)
+        if exited:
+            status = self.process.returncode
+            message = f"QEMU exited with status {status} while {doing}"
+            return GuestError(
+                message, cause="early_exit", console=tail, hint="see console.log"
+            )
+        why = f": {cause}" if cause else ""
+        return GuestError(
+            f"no answer while {doing}{why}",
+            cause="no_answer",
+            console=tail,
+            hint="see console.log; a slow host may need a longer --timeout",
+        )
+
+    def _wait_for_exit(self) -> bool:
+        try:
+            self.process.wait(_EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+@contextmanager
+def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
+    """Start a machine from an initramfs held in memory, and end it on the way out.
+
+    Nothing of it outlives this process, however that ends: the initramfs and the
+    monitor are unnamed descriptors, and Linux kills QEMU when its parent dies.
+    Raises InfrastructureError when QEMU can't be started, with its own words.
+    """
+    with ExitStack() as stack:
+        memory = _memory_file(initrd)
+        stack.callback(os.close, memory)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            described = replace(machine, initrd=f"/dev/fd/{memory}")
+            argv = command(described, qmp_fd=theirs.fileno())
+            errors = stack.enter_context(tempfile.TemporaryFile())
+            process = _start(argv, (memory, theirs.fileno()), errors)
+        stack.callback(_end, process)
+        qmp = stack.enter_context(Qmp(ours))
+        yield Vm(
+            machine=described,
+            command_line=shlex.join(argv),
+            process=process,
+            qmp=qmp,
+            port=_first_words(qmp, process, errors),
+        )
+
+
+def _memory_file(data: bytes) -> int:
+    descriptor = os.memfd_create("initrd")
+    with os.fdopen(os.dup(descriptor), "wb") as stream:
+        stream.write(data)
+    return descriptor
+
+
+def _start(
+    argv: list[str], descriptors: tuple[int, ...], errors: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    # setpriv, of util-linux: kill -9 of the runner must not leave a guest behind.
+    guarded = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+    log.debug("+ %s", shlex.join(guarded))
+    try:
+        return subprocess.Popen(
+            guarded,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=descriptors,
+            # Ctrl-C is the runner's to handle: it asks QEMU to quit.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InfrastructureError(
+            f"can't start {guarded[0]}: {error.strerror}",
+            hint="`python -m runner doctor` tells what to install",
+        ) from error
+
+
+def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) -> int:
+    """Return the forwarded port, once QEMU has said which one it got."""
+    try:
+        qmp.connect(_START_TIMEOUT)
+        network = qmp.execute(
+            "human-monitor-command",
+            {"command-line": "info usernet"},
+            timeout=_ASK_TIMEOUT,
+        )
+    except InfrastructureError as error:
+        process.kill()
+        process.wait()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip()
+        raise InfrastructureError(
+            f"QEMU did not start: {said or error.message}",
+            hint="`python -m runner doctor` checks QEMU and its accelerators",
+        ) from error
+    match = _FORWARDED.search(str(network))
+    if match is None:
+        raise InfrastructureError(f"QEMU forwards no port; it said: {network}")
+    return int(match[1])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # A guest holds nothing worth a clean shutdown.
+    process.kill()
+    process.wait()
+
+
+def version(qemu: Path) -> str:
+    """Return "7.2.22" as `qemu --version` says it.
+
+    Raises InfrastructureError when QEMU is missing or can't run.
+    """
+    try:
+        said = subprocess.run(
+            [qemu, "--version"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise InfrastructureError(
+            f"can't run {qemu}: {error}",
+            hint="`python -m runner doctor` tells what to install",
+        ) from error
+    match = re.search(r"version (\d+(?:\.\d+)+)", said)
+    return match[1] if match else said.strip()

@@ -1,0 +1,130 @@
+"""SSH into a guest: one connection, with pinned keys, that carries the agent."""
+
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import paramiko
+
+from runner.deadline import Deadline
+from runner.errors import GuestError
+from runner.keys import GuestKeys
+from runner.qemu.vm import Vm
+
+log = logging.getLogger(__name__)
+# paramiko tells of every refused attempt while a guest boots.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+_USER = "root"
+# QEMU takes the connection before the guest listens, so only a banner tells that
+# somebody is there. A try that came too early is given up, not waited for: its first
+# packet is lost, and TCP would repeat it seconds later.
+_BANNER_TIMEOUT = 0.2
+_BETWEEN_TRIES = 0.01
+_CHUNK = 1 << 20
+
+
+class SshChannel:
+    """A command's standard input and output; see `runner.agent.Channel`."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._received = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`. Raises OSError when the guest is gone."""
+        self._channel.sendall(data)
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        """Return the next line without its end.
+
+        Raises EOFError when the other side closed and TimeoutError at the deadline.
+        """
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            self._channel.settimeout(max(deadline.remaining(), 0.001))
+            chunk = self._channel.recv(_CHUNK)
+            if not chunk:
+                raise EOFError("the guest closed the channel")
+            self._received += chunk
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ssh:
+    """An authenticated connection."""
+
+    transport: paramiko.Transport
+
+    def start(self, command: str) -> SshChannel:
+        """Start a command, a constant of this program, and return its channel."""
+        channel = self.transport.open_session(timeout=10)
+        channel.exec_command(command)
+        return SshChannel(channel)
+
+
+@contextmanager
+def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
+    """Wait for the guest's SSH server and log in.
+
+    Raises GuestError when the guest dies, when it does not answer until the deadline
+    and when it shows another host key than the one it was given.
+    """
+    connection = _wait_for_banner(vm, deadline)
+    transport = paramiko.Transport(connection)
+    try:
+        _log_in(vm, transport, keys, deadline)
+        yield Ssh(transport=transport)
+    finally:
+        transport.close()
+        connection.close()
+
+
+def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:
+    while True:
+        if not vm.running or deadline.expired:
+            raise vm.lost("booting")
+        connection = _try_banner(vm.port)
+        if connection is not None:
+            return connection
+        time.sleep(_BETWEEN_TRIES)
+
+
+def _try_banner(port: int) -> socket.socket | None:
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), timeout=_BANNER_TIMEOUT)
+            )
+            if connection.recv(4, socket.MSG_PEEK) != b"SSH-":
+                return None
+        except OSError:
+            return None
+        stack.pop_all()
+        return connection
+
+
+def _log_in(
+    vm: Vm, transport: paramiko.Transport, keys: GuestKeys, deadline: Deadline
+) -> None:
+    remaining = max(deadline.remaining(), 0.1)
+    transport.banner_timeout = remaining
+    transport.auth_timeout = remaining
+    try:
+        transport.start_client(timeout=remaining)
+        shown = transport.get_remote_server_key()
+        if shown.asbytes() != keys.host.asbytes():
+            raise GuestError(
+                "the guest's host key is not the one it was given",
+                hint="another program answers on its port; nothing was sent to it",
+            )
+        transport.auth_publickey(_USER, keys.client)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise vm.lost("logging in", cause=error) from error
