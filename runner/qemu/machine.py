@@ -49,7 +49,7 @@ class Machine:
     memory: int
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
-    # Serial output goes to this file.
+    # Serial output is appended to this file.
     console: Path
 
 
@@ -67,7 +67,7 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
         *("-kernel", str(machine.kernel)),
         *("-initrd", machine.initrd),
         *("-append", kernel_command_line),
-        *("-chardev", f"file,id=console,path={_escaped(machine.console)}"),
+        *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),

@@ -19,6 +19,8 @@ from runner.qemu.machine import Machine, command
 from runner.qemu.qmp import Qmp
 
 log = logging.getLogger(__name__)
+# It tells every message, and an end that is expected as an error.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _START_TIMEOUT = 10.0
 _ASK_TIMEOUT = 5.0
@@ -39,6 +41,8 @@ class Vm:
     qmp: Qmp
     # On 127.0.0.1, forwarded to the guest's SSH port.
     port: int
+    # Where this guest's output begins in the console's file, in bytes.
+    console_start: int
 
     @property
     def running(self) -> bool:
@@ -48,9 +52,10 @@ class Vm:
     def console(self) -> str:
         """Return the console's text so far, without control characters."""
         try:
-            return console.clean(self.machine.console.read_bytes())
+            written = self.machine.console.read_bytes()
         except FileNotFoundError:
             return ""
+        return console.clean(written[self.console_start :])
 
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         """Return the error that says why the guest no longer answers.
@@ -95,6 +100,7 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
     Raises InfrastructureError when QEMU can't be started, with its own words.
     """
     with ExitStack() as stack:
+        console_start = _size(machine.console)
         memory = _memory_file(initrd)
         stack.callback(os.close, memory)
         ours, theirs = socket.socketpair()
@@ -111,7 +117,12 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
             process=process,
             qmp=qmp,
             port=_first_words(qmp, process, errors),
+            console_start=console_start,
         )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _memory_file(data: bytes) -> int:

@@ -1,0 +1,124 @@
+"""The pytest plugin: suites and Python tests run as items, one a kernel and case."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import UsageError
+from runner.matrix import Kernel
+from runner.plugin import state
+from runner.plugin.bpf import Bpf
+from runner.plugin.items import SuiteFile
+from runner.plugin.recorder import Recorder, attach
+from runner.session.guest import Guest
+from runner.session.run import Run
+
+SUITE_FILE = "suite.yaml"
+RECORDER = "kernel-matrix-recorder"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --kernels and its companions."""
+    state.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of a kernel's items, and who gathers their results."""
+    config.addinivalue_line("markers", "kernel(id): runs on this kernel of the matrix")
+    if not state.is_worker(config):
+        config.pluginmanager.register(Recorder(config), RECORDER)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Get the kernels before anything is collected, once for all workers."""
+    config = session.config
+    if state.asked_for_kernels(config) and not state.is_worker(config):
+        _run(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist which kernels can't be had."""
+    run = state.known_run(node.config)
+    if run is not None:
+        node.workerinput["kernel_failures"] = run.failures()
+
+
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    """Collect suite.yaml files."""
+    if file_path.name != SUITE_FILE:
+        return None
+    return SuiteFile.from_parent(parent, path=file_path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a Python test that uses `kernel`, `guest` or `bpf` on every kernel."""
+    if "kernel" not in metafunc.fixturenames:
+        return
+    kernels = [
+        pytest.param(
+            kernel,
+            id=kernel.id,
+            marks=[pytest.mark.xdist_group(kernel.id), pytest.mark.kernel(kernel.id)],
+        )
+        for kernel in _run(metafunc.config).kernels
+    ]
+    metafunc.parametrize("kernel", kernels)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Put all items of a kernel together, so that it is brought up once."""
+    run = state.known_run(config)
+    if run is None:
+        return
+    order = {kernel.id: number for number, kernel in enumerate(run.kernels, 1)}
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("kernel")
+        return order[mark.args[0]] if mark is not None else 0
+
+    items.sort(key=place)
+
+
+@pytest.fixture
+def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Guest:
+    """A booted guest of the kernel."""
+    return _run(request.config).guests.lease(kernel)
+
+
+@pytest.fixture
+def bpf(guest: Guest, request: pytest.FixtureRequest) -> Generator[Bpf]:
+    """Load objects into the guest; they are closed after the test."""
+    with Bpf(guest, folder=request.path.parent, cache=_run(request.config).cache) as it:
+        yield it
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send what is known of a case and its kernel along with pytest's report."""
+    report = yield
+    attach(report, item, call)
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the guests, whatever ended the session."""
+    run = state.known_run(config)
+    if run is not None:
+        run.close()
+
+
+def _run(config: pytest.Config) -> Run:
+    try:
+        return state.run_of(config)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error

@@ -1,0 +1,154 @@
+"""suite.yaml files as pytest items: one item a case and kernel."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import suite
+from runner.compile import CompileError, compile_object
+from runner.errors import GuestError, RunnerError, UsageError
+from runner.matrix import Kernel
+from runner.plugin.state import run_of
+from runner.results import CaseResult, KernelRun, Outcome
+from runner.session import case as session_case
+from runner.session.case import Job
+from runner.session.run import Run
+from runner.suite import Case, LoadedSuite
+from runner.versions import VersionRange
+
+
+class CaseFailed(Exception):
+    """A case did not pass; carries what is known of it."""
+
+    def __init__(self, result: CaseResult) -> None:
+        super().__init__(result.message)
+        self.result = result
+
+
+class SuiteFile(pytest.File):
+    """A suite.yaml."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Return an item for every case on every kernel of the run."""
+        loaded = suite.load(self.path)
+        run = run_of(self.config)
+        for case in loaded.suite.cases:
+            for kernel in run.kernels:
+                yield CaseItem.from_parent(
+                    self,
+                    name=f"{case.name}[{kernel.id}]",
+                    loaded=loaded,
+                    case=case,
+                    kernel=kernel,
+                )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+        """Show a suite's mistake as one message, without a traceback."""
+        if isinstance(excinfo.value, RunnerError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+
+class CaseItem(pytest.Item):
+    """One case on one kernel."""
+
+    def __init__(
+        self, *, loaded: LoadedSuite, case: Case, kernel: Kernel, **rest: Any
+    ) -> None:
+        super().__init__(**rest)
+        self.loaded = loaded
+        self.case = case
+        self.kernel = kernel
+        self.result: CaseResult | None = None
+        # One worker brings a kernel up once and runs all its cases.
+        self.add_marker(pytest.mark.xdist_group(kernel.id))
+        self.add_marker(pytest.mark.kernel(kernel.id))
+
+    def runtest(self) -> None:
+        """Run the case and raise for what is not a pass."""
+        self.result = self._evaluate(run_of(self.config))
+        if self.result.outcome is Outcome.SKIPPED:
+            pytest.skip(self.result.message)
+        if self.result.outcome is not Outcome.PASSED:
+            raise CaseFailed(self.result)
+
+    def kernel_run(self) -> KernelRun:
+        """Return what is known of the kernel, for the reports."""
+        return run_of(self.config).kernel_run(self.kernel)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Tell pytest where the case stands."""
+        line = self.loaded.lines.get(self.case.name, 1) - 1
+        return self.path, line, f"{self.loaded.name}::{self.name}"
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Show what was expected and what was seen, without a traceback."""
+        if not isinstance(excinfo.value, CaseFailed):
+            return super().repr_failure(excinfo, style)
+        result = excinfo.value.result
+        lines = [result.message]
+        lines += [str(mismatch) for mismatch in result.mismatches[1:]]
+        if result.cure:
+            lines.append(f"what to do: {result.cure}")
+        return "\n".join(lines)
+
+    def _evaluate(self, run: Run) -> CaseResult:
+        gap = self._gap(run)
+        if gap is not None:
+            return gap
+        try:
+            compiled = compile_object(self.loaded.folder / self.case.object, run.cache)
+        except CompileError as error:
+            return self._ended(Outcome.FAILED, error, "compile_error")
+        except RunnerError as error:
+            return self._ended(Outcome.ERROR, error, "infrastructure")
+        try:
+            guest = run.guests.lease(self.kernel)
+        except GuestError as error:
+            return self._ended(Outcome.ERROR, error, error.cause, error.console)
+        except RunnerError as error:
+            return self._ended(Outcome.ERROR, error, "infrastructure")
+        job = Job(
+            suite=self.loaded.name,
+            case=self.case,
+            object_path=compiled,
+            shown_path=f"{self.loaded.name}/{self.case.object}",
+            nodeid=self.nodeid,
+        )
+        return session_case.run(job, guest)
+
+    def _gap(self, run: Run) -> CaseResult | None:
+        """Return the result of a case that does not run on this kernel."""
+        if not self.case.kernels:
+            return None
+        wanted = VersionRange.parse(self.case.kernels)
+        if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
+            mistake = UsageError(
+                f"no kernel of the matrix is {wanted}, so this case never runs",
+                hint=f"add such a kernel to {run.settings.matrix}, or drop the case",
+            )
+            return self._ended(Outcome.FAILED, mistake, "never_runs")
+        if run.may_be_in(self.kernel, wanted):
+            return None
+        reason = UsageError(f"needs {wanted}: {self.case.reason}")
+        return self._ended(Outcome.SKIPPED, reason, "declared_gap")
+
+    def _ended(
+        self, outcome: Outcome, error: RunnerError, class_: str, console: str = ""
+    ) -> CaseResult:
+        return CaseResult(
+            kernel=self.kernel.id,
+            suite=self.loaded.name,
+            case=self.case.name,
+            outcome=outcome,
+            message=error.message,
+            failure_class=class_,
+            cure=error.hint,
+            console=console,
+            object_path=f"{self.loaded.name}/{self.case.object}",
+            nodeid=self.nodeid,
+        )

@@ -1,0 +1,96 @@
+"""What the plugin keeps in pytest's configuration: options and the run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.artifacts.progress import plain_progress
+from runner.session.run import Run, Settings
+
+_RUN = pytest.StashKey[Run]()
+
+DEFAULT_KERNELS = "@default"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the command line options."""
+    group = parser.getgroup("kernel matrix")
+    group.addoption(
+        "--kernels",
+        action="append",
+        metavar="SELECTOR",
+        help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
+        f"all (default: {DEFAULT_KERNELS})",
+    )
+    group.addoption(
+        "--matrix",
+        type=Path,
+        default=Path("matrix.yaml"),
+        metavar="FILE",
+        help="the kernels there are (default: matrix.yaml)",
+    )
+    group.addoption(
+        "--accel",
+        choices=("auto", "kvm", "tcg"),
+        default="auto",
+        help="auto takes KVM when a guest was seen to run under it (default: auto)",
+    )
+    group.addoption(
+        "--reports",
+        type=Path,
+        default=Path("reports/latest"),
+        metavar="DIR",
+        help="where reports are written (default: reports/latest)",
+    )
+    group.addoption(
+        "--boot-timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a kernel may take until it answers (default: 60)",
+    )
+
+
+def asked_for_kernels(config: pytest.Config) -> bool:
+    """Whether the command line names kernels, so that they are wanted at once."""
+    return bool(config.getoption("kernels"))
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run, made when it is first asked for.
+
+    Raises UsageError for a wrong matrix or selection.
+    """
+    run = config.stash.get(_RUN, None)
+    if run is None:
+        run = Run(_settings(config))
+        run.give_up(_worker_input(config).get("kernel_failures", {}))
+        run.obtain(plain_progress())
+        config.stash[_RUN] = run
+    return run
+
+
+def known_run(config: pytest.Config) -> Run | None:
+    """Return the run if there is one."""
+    return config.stash.get(_RUN, None)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of pytest-xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def _worker_input(config: pytest.Config) -> dict[str, Any]:
+    found: dict[str, Any] = getattr(config, "workerinput", {})
+    return found
+
+
+def _settings(config: pytest.Config) -> Settings:
+    return Settings(
+        matrix=config.getoption("matrix"),
+        selectors=tuple(config.getoption("kernels") or [DEFAULT_KERNELS]),
+        reports=config.getoption("reports").absolute(),
+        accelerator=config.getoption("accel"),
+        boot_timeout=config.getoption("boot_timeout"),
+    )

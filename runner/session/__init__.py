@@ -1,0 +1,1 @@
+"""A run's guests, and what is done in them."""

@@ -1,0 +1,306 @@
+"""One case on one guest: load, attach, trigger, look, judge."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner import bpftool, checks
+from runner.agent import AgentError, LoadedObject
+from runner.checks import Observations
+from runner.classify import classify
+from runner.errors import GuestError, RunnerError
+from runner.results import CaseResult, Mismatch, Outcome, Phases
+from runner.session import triggers, truths
+from runner.session.guest import Guest
+from runner.suite import Case, MapExpectation, RowsExpectation, ShowExpectation
+from runner.versions import VersionRange
+
+log = logging.getLogger(__name__)
+
+_LOAD_TIMEOUT = 60.0
+_ANSWER_TIMEOUT = 20.0
+
+# What the console says of a guest that the object took down with it. Anything else
+# that ends a guest is the infrastructure's.
+_DEADLY = {"panic", "oops", "soft_lockup", "rcu_stall", "out_of_memory"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How a case ended, before its suite's declared gaps are looked at."""
+
+    outcome: Outcome
+    message: str = ""
+    failure_class: str = ""
+    cure: str = ""
+    mismatches: tuple[Mismatch, ...] = ()
+    checked: int = 0
+    console: str = ""
+
+
+@dataclass
+class _Progress:
+    """What has been gathered when a case ends, however it ends."""
+
+    log: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - started
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A case with what it needs of the host."""
+
+    suite: str
+    case: Case
+    # The compiled object.
+    object_path: Path
+    # How reports name it: its path in the suite.
+    shown_path: str
+    nodeid: str
+
+
+def run(job: Job, guest: Guest) -> CaseResult:
+    """Run a case and judge it. Never raises for what the object or the guest does."""
+    progress = _Progress()
+    started = time.monotonic()
+    data = job.object_path.read_bytes()
+    verdict = _settle(job.case, guest, _attempt(job, data, guest, progress))
+    return CaseResult(
+        kernel=guest.kernel.id,
+        suite=job.suite,
+        case=job.case.name,
+        outcome=verdict.outcome,
+        message=verdict.message,
+        failure_class=verdict.failure_class,
+        cure=verdict.cure,
+        mismatches=verdict.mismatches,
+        checked=verdict.checked,
+        log="".join(progress.log),
+        console=verdict.console,
+        object_path=job.shown_path,
+        object_sha256=hashlib.sha256(data).hexdigest(),
+        duration=time.monotonic() - started,
+        phases=Phases(**progress.seconds),
+        nodeid=job.nodeid,
+    )
+
+
+def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdict:
+    try:
+        mismatches = _run_phases(job, data, guest, progress)
+    except AgentError as error:
+        progress.log.append(error.log)
+        return _refused(error)
+    except GuestError as error:
+        return _lost(error)
+    except RunnerError as error:
+        return Verdict(
+            outcome=Outcome.ERROR,
+            message=error.message,
+            failure_class="infrastructure",
+            cure=error.hint,
+        )
+    checked = len(job.case.expect)
+    if not mismatches:
+        return Verdict(outcome=Outcome.PASSED, checked=checked)
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=str(mismatches[0]),
+        failure_class="wrong_value",
+        cure="read at the wrong offset, or not what the suite expects: see its README",
+        mismatches=tuple(mismatches),
+        checked=checked,
+    )
+
+
+def _run_phases(
+    job: Job, data: bytes, guest: Guest, progress: _Progress
+) -> list[Mismatch]:
+    case = job.case
+    with progress.phase("load"):
+        loaded = _load(job, data, guest, progress)
+    try:
+        with progress.phase("trigger"):
+            namespace = _stimulate(case, guest, loaded)
+        with progress.phase("check"):
+            observations = _observe(case, guest, loaded)
+            return [
+                *triggers.failures(case, namespace),
+                *checks.check_all(case.expect, observations, namespace),
+            ]
+    finally:
+        _clean(guest, loaded)
+
+
+def _load(
+    job: Job, data: bytes, guest: Guest, progress: _Progress
+) -> LoadedObject:
+    case, agent = job.case, guest.agent
+    with guest.doing(f"loading {job.shown_path}"):
+        opened = agent.open(
+            data,
+            name=Path(job.shown_path).name.partition(".")[0],
+            load={name: program.load for name, program in case.programs.items()},
+            timeout=_ANSWER_TIMEOUT,
+        )
+        progress.log.append(opened.log)
+        loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
+        progress.log.append(loaded.log)
+    for program in loaded.programs:
+        wanted = case.programs.get(program.name)
+        if wanted is not None and not (wanted.load and wanted.attach):
+            continue
+        with guest.doing(f"attaching {program.name}"):
+            attached = agent.attach(
+                opened.handle, program.name, timeout=_ANSWER_TIMEOUT
+            )
+            progress.log.append(attached.log)
+    return loaded
+
+
+def _stimulate(
+    case: Case, guest: Guest, loaded: LoadedObject
+) -> dict[str, JsonValue]:
+    namespace: dict[str, JsonValue] = {
+        "kernel": {
+            "id": guest.kernel.id,
+            "release": guest.hello.release,
+            "version": str(guest.artifact.version),
+        }
+    }
+    for trigger in case.trigger:
+        with guest.doing(f"running trigger {trigger.save}"):
+            namespace[trigger.save] = triggers.pull(
+                trigger, guest.agent, loaded.handle, namespace
+            )
+    if case.truth:
+        with guest.doing("taking the truth"):
+            namespace["truth"] = {
+                name: truths.take(truth, guest.agent, namespace)
+                for name, truth in case.truth.items()
+            }
+    return namespace
+
+
+def _observe(case: Case, guest: Guest, loaded: LoadedObject) -> Observations:
+    dumped = {
+        expectation.map
+        for expectation in case.expect
+        if isinstance(expectation, MapExpectation | RowsExpectation)
+    }
+    shown = [
+        expectation
+        for expectation in case.expect
+        if isinstance(expectation, ShowExpectation)
+    ]
+    maps = {info.name: info for info in loaded.maps}
+    programs = {info.name: info for info in loaded.programs}
+    with guest.doing("reading maps by bpftool"):
+        return Observations(
+            maps={
+                name: bpftool.parse_map_dump(
+                    guest.run(bpftool.map_dump(maps[name].id))
+                )
+                for name in sorted(dumped & maps.keys())
+            },
+            map_shows={
+                show.map: bpftool.parse_map_show(
+                    guest.run(bpftool.map_show(maps[show.map].id))
+                )
+                for show in shown
+                if show.map in maps
+            },
+            program_shows={
+                show.program: bpftool.parse_prog_show(
+                    guest.run(bpftool.prog_show(programs[show.program].id))
+                )
+                for show in shown
+                if show.program in programs
+            },
+        )
+
+
+def _clean(guest: Guest, loaded: LoadedObject) -> None:
+    # A guest that is gone needs no cleaning, and is diagnosed by what lost it.
+    try:
+        guest.agent.release(timeout=_ANSWER_TIMEOUT)
+        guest.agent.close_object(loaded.handle, timeout=_ANSWER_TIMEOUT)
+    except RunnerError as error:
+        log.debug("%s: not cleaned: %s", guest.kernel.id, error)
+
+
+def _refused(error: AgentError) -> Verdict:
+    found = classify(error.log, error.operation, error.errno_name)
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=f"{error.operation} refused: {found.line or error.message}",
+        failure_class=found.name,
+        cure=found.cure,
+    )
+
+
+def is_deadly(error: GuestError) -> bool:
+    """Whether a guest died of what ran in it, which is a word about the object."""
+    return error.cause in _DEADLY
+
+
+def _lost(error: GuestError) -> Verdict:
+    deadly = is_deadly(error)
+    return Verdict(
+        outcome=Outcome.FAILED if deadly else Outcome.ERROR,
+        message=f"the guest was lost: {error.message}",
+        failure_class=f"kernel_{error.cause}" if deadly else error.cause,
+        cure=error.hint,
+        console=error.console,
+    )
+
+
+def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
+    """Hold a verdict against the failure that the suite declares."""
+    declared = case.expect_failure
+    if declared is None or verdict.outcome is Outcome.ERROR:
+        return verdict
+    if declared.kernels and guest.artifact.version not in VersionRange.parse(
+        declared.kernels
+    ):
+        return verdict
+    expected = f"{declared.failure_class} ({declared.reason})"
+    if verdict.outcome is Outcome.PASSED:
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message=f"passed, but the suite declares that it fails: {expected}",
+            failure_class="unexpected_pass",
+            cure="if the gap is closed, take expect_failure out of the suite",
+        )
+    if verdict.failure_class != declared.failure_class:
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message=f"failed as {verdict.failure_class}, not as declared, {expected}: "
+            f"{verdict.message}",
+            failure_class=verdict.failure_class,
+            cure=verdict.cure,
+            mismatches=verdict.mismatches,
+            console=verdict.console,
+        )
+    # On all kernels it is what the case is about; on some it is a gap.
+    return Verdict(
+        outcome=Outcome.SKIPPED if declared.kernels else Outcome.PASSED,
+        message=f"fails as declared: {expected}",
+        failure_class=verdict.failure_class,
+        checked=1,
+        console=verdict.console,
+    )

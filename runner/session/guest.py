@@ -1,0 +1,116 @@
+"""A guest that is up: its machine, its agent, and what it said of itself."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import keys, ssh
+from runner.agent import AgentLost, AgentSession, Hello
+from runner.artifacts import Artifact
+from runner.deadline import Deadline
+from runner.errors import GuestError
+from runner.image import initramfs
+from runner.matrix import Kernel
+from runner.qemu import accelerator
+from runner.qemu.machine import Machine
+from runner.qemu.vm import Vm, boot
+from runner.session.host import Host, packed_initramfs
+
+log = logging.getLogger(__name__)
+
+_ANSWER_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guest:
+    """A booted kernel with an agent that answers; `start` gives one and ends it."""
+
+    kernel: Kernel
+    artifact: Artifact
+    vm: Vm
+    agent: AgentSession
+    hello: Hello
+    bpftool_version: str
+    # From QEMU's start to the agent's first answer.
+    boot_seconds: float
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Name what is done, so that a guest that dies of it is diagnosed.
+
+        Raises GuestError with the console's last words in place of AgentLost.
+        """
+        log.debug("%s: %s", self.kernel.id, what)
+        try:
+            yield
+        except AgentLost as error:
+            raise self.vm.lost(what, cause=error) from error
+
+    def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:
+        """Run a command and return what it printed, whatever its exit status."""
+        return self.agent.run(argv, timeout=timeout).stdout
+
+
+@contextmanager
+def start(
+    kernel: Kernel, artifact: Artifact, host: Host, console: Path
+) -> Iterator[Guest]:
+    """Boot a kernel, wait until its agent answers, and end the guest on the way out.
+
+    `console` gets the serial console's output at its end.
+    Raises GuestError when the guest does not come up, InfrastructureError when the
+    host can't start it.
+    """
+    secrets = keys.generate()
+    image = packed_initramfs(host, artifact.modules)
+    finding = accelerator.choose(
+        host.accelerator,
+        qemu=host.qemu,
+        kernel=artifact.vmlinuz,
+        memory=host.cache.root / "accelerator.json",
+    )
+    machine = Machine(
+        qemu=host.qemu,
+        accelerator=finding.accelerator,
+        kernel=artifact.vmlinuz,
+        initrd="",
+        memory=kernel.memory,
+        arguments=kernel.arguments,
+        console=console,
+    )
+    log.info("%s: booting %s under %s", kernel.id, artifact.origin, finding)
+    started = time.monotonic()
+    with boot(machine, image + initramfs.secrets(secrets.files)) as vm:
+        deadline = Deadline.after(host.boot_timeout)
+        with ssh.connect(vm, secrets, deadline) as connection:
+            agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
+            try:
+                hello = agent.hello(timeout=max(deadline.remaining(), 1.0))
+                ready = time.monotonic() - started
+                bpftool = _bpftool_version(agent)
+            except AgentLost as error:
+                raise vm.lost("starting the agent", cause=error) from error
+            log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
+            yield Guest(
+                kernel=kernel,
+                artifact=artifact,
+                vm=vm,
+                agent=agent,
+                hello=hello,
+                bpftool_version=bpftool,
+                boot_seconds=ready,
+            )
+
+
+def _bpftool_version(agent: AgentSession) -> str:
+    said = agent.run([initramfs.BPFTOOL, "-j", "version"], timeout=_ANSWER_TIMEOUT)
+    try:
+        return str(json.loads(said.stdout)["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise GuestError(
+            f"bpftool does not run in the guest: {said.stdout}{said.stderr}"
+        ) from error

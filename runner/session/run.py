@@ -1,0 +1,119 @@
+"""A run: the kernels that were asked for, their artifacts and their guests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from runner import artifacts, matrix, selectors
+from runner.artifacts import Artifact
+from runner.artifacts.cache import Cache
+from runner.artifacts.progress import Progress
+from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.matrix import Kernel
+from runner.qemu.accelerator import Choice
+from runner.results import KernelRun
+from runner.session import host
+from runner.session.pool import Guests
+from runner.versions import KernelVersion, VersionRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line chose."""
+
+    matrix: Path
+    selectors: tuple[str, ...]
+    reports: Path
+    accelerator: Choice = "auto"
+    # Seconds.
+    boot_timeout: float = 60.0
+
+
+class Run:
+    """The kernels of a run. Raises UsageError when matrix or selection is wrong."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.cache = Cache()
+        self.matrix = matrix.load(settings.matrix)
+        self.kernels: tuple[Kernel, ...] = selectors.select(
+            self.matrix, settings.selectors, self._version_for_selection
+        )
+        self._artifacts: dict[str, Artifact | RunnerError] = {}
+
+    def obtain(self, progress: Progress) -> None:
+        """Get every kernel's artifact; what can't be had is that kernel's trouble.
+
+        Raises UsageError for a kernel that no source of this version provides.
+        """
+        for kernel in self.kernels:
+            self.artifact(kernel, progress)
+
+    def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
+        """Return a kernel's artifact, or why it can't be had."""
+        if kernel.id not in self._artifacts:
+            try:
+                self._artifacts[kernel.id] = artifacts.obtain(
+                    kernel, self.cache, progress
+                )
+            except InfrastructureError as error:
+                self._artifacts[kernel.id] = error
+        return self._artifacts[kernel.id]
+
+    def failures(self) -> dict[str, tuple[str, str]]:
+        """Return message and hint of the kernels whose artifact can't be had."""
+        return {
+            id_: (found.message, found.hint)
+            for id_, found in self._artifacts.items()
+            if isinstance(found, RunnerError)
+        }
+
+    def give_up(self, failures: dict[str, tuple[str, str]]) -> None:
+        """Take over what another process found out, so as not to try again."""
+        for id_, (message, hint) in failures.items():
+            self._artifacts[id_] = ArtifactError(message, hint=hint)
+
+    def version(self, kernel: Kernel) -> KernelVersion | None:
+        """Return a kernel's version, or None when only its artifact could tell it."""
+        found = self._artifacts.get(kernel.id)
+        if isinstance(found, Artifact):
+            return found.version
+        return kernel.version
+
+    def may_be_in(self, kernel: Kernel, wanted: VersionRange) -> bool:
+        """Whether a kernel is in a range, or its version is not known yet."""
+        version = self.version(kernel)
+        return version is None or version in wanted
+
+    def kernel_run(self, kernel: Kernel) -> KernelRun:
+        """Return what is known of a kernel so far, for the reports."""
+        if "guests" in self.__dict__:
+            return self.guests.run_of(kernel)
+        return KernelRun(id=kernel.id, required=kernel.required)
+
+    @cached_property
+    def guests(self) -> Guests:
+        """The run's guests. Raises InfrastructureError when the host can't have any."""
+        return Guests(
+            host.inspect(
+                self.cache,
+                accelerator=self.settings.accelerator,
+                boot_timeout=self.settings.boot_timeout,
+            ),
+            self._artifacts,
+            self.settings.reports,
+        )
+
+    def close(self) -> None:
+        """End the guests, if there ever were any."""
+        if "guests" in self.__dict__:
+            self.guests.close()
+
+    def _version_for_selection(self, kernel: Kernel) -> KernelVersion | None:
+        return artifacts.version_of(kernel, self.cache)
+
+
+def ids(kernels: Sequence[Kernel]) -> str:
+    """Return "5.10, 6.1, sid"."""
+    return ", ".join(kernel.id for kernel in kernels)

@@ -1,0 +1,138 @@
+"""What makes an attached program run, and what each trigger tells of it."""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from runner import skb
+from runner.agent import AgentSession
+from runner.references import resolve
+from runner.results import Mismatch
+from runner.suite import (
+    Case,
+    Command,
+    Fork,
+    Sleep,
+    Syscall,
+    TestRun,
+    Trigger,
+    Udp,
+)
+
+_TIMEOUT = 20.0
+# A million system calls under TCG.
+_LONG_TIMEOUT = 120.0
+
+
+def pull(
+    trigger: Trigger,
+    agent: AgentSession,
+    handle: int,
+    namespace: Mapping[str, JsonValue],
+) -> dict[str, JsonValue]:
+    """Pull a trigger in the guest and return what it gives, by name.
+
+    Raises AgentError when the guest can't do it, AgentLost when it does not answer.
+    """
+    match trigger:
+        case Fork():
+            child = agent.fork(trigger.fork, timeout=_TIMEOUT)
+            return {
+                "pid": child.pid,
+                "tgid": child.tgid,
+                "ppid": child.ppid,
+                "comm": child.comm,
+            }
+        case Syscall():
+            made = agent.syscall(trigger.syscall, trigger.times, timeout=_LONG_TIMEOUT)
+            return {
+                "pid": made.pid,
+                "tid": made.tid,
+                "count": made.count,
+                "result": made.result,
+            }
+        case Sleep():
+            slept = agent.sleep(trigger.sleep, timeout=trigger.sleep + _TIMEOUT)
+            return {"pid": slept.pid, "slept_ns": slept.slept_ns}
+        case Udp():
+            packets = agent.udp(
+                trigger.udp,
+                port=trigger.port,
+                times=trigger.times,
+                timeout=_LONG_TIMEOUT,
+            )
+            return {
+                "pid": packets.pid,
+                "bytes": packets.bytes,
+                "port": packets.port,
+                "source_port": packets.source_port,
+                "sent": packets.sent,
+            }
+        case Command():
+            return _run_command(trigger, agent, namespace)
+        case TestRun():
+            return _test_run(trigger, agent, handle)
+
+
+def _run_command(
+    trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    argv = [str(resolve(word, namespace)) for word in trigger.command]
+    output = agent.run(argv, timeout=trigger.timeout)
+    return {
+        "pid": output.pid,
+        "exit": output.exit,
+        "signal": output.signal,
+        "timed_out": output.timed_out,
+        "stdout": output.stdout,
+        "stderr": output.stderr,
+    }
+
+
+def _test_run(
+    trigger: TestRun, agent: AgentSession, handle: int
+) -> dict[str, JsonValue]:
+    output = agent.test_run(
+        handle,
+        trigger.test_run,
+        data=bytes.fromhex(trigger.data),
+        context=skb.pack(trigger.skb) if trigger.skb else None,
+        repeat=trigger.repeat,
+        timeout=_LONG_TIMEOUT,
+    )
+    given: dict[str, JsonValue] = {
+        "retval": output.retval,
+        "duration_ns": output.duration_ns,
+        "data": output.data.hex(),
+    }
+    if output.context:
+        given["skb"] = {**skb.unpack(output.context)}
+    return given
+
+
+def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
+    """Return the commands of a case that did not end as it expects."""
+    found = []
+    for trigger in case.trigger:
+        if not isinstance(trigger, Command):
+            continue
+        given = namespace[trigger.save]
+        assert isinstance(given, dict)
+        observed = _ending(given, trigger.timeout)
+        if observed != f"exit status {trigger.exit}":
+            found.append(
+                Mismatch(
+                    subject=f"command {' '.join(trigger.command)}",
+                    expected=f"exit status {trigger.exit}",
+                    observed=observed,
+                )
+            )
+    return found
+
+
+def _ending(given: Mapping[str, JsonValue], timeout: float) -> str:
+    if given["timed_out"]:
+        return f"still running after {timeout:g} s, and killed"
+    if given["signal"]:
+        return f"killed by {given['signal']}"
+    return f"exit status {given['exit']}"

@@ -1,0 +1,68 @@
+"""The command line that QEMU is given."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from runner.qemu.machine import Machine, command
+
+MACHINE = Machine(
+    qemu=Path("/usr/bin/qemu-system-x86_64"),
+    accelerator="tcg",
+    kernel=Path("/cache/vmlinuz"),
+    initrd="/dev/fd/7",
+    memory=256,
+    arguments=("nokaslr",),
+    console=Path("reports/6.1/console.log"),
+)
+
+
+def test_the_whole_command_line() -> None:
+    assert command(MACHINE, qmp_fd=9) == [
+        "/usr/bin/qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-machine",
+        "pc,accel=tcg",
+        "-cpu",
+        "qemu64,+rdrand,+fsgsbase,+smep",
+        "-smp",
+        "1",
+        "-m",
+        "256M",
+        "-kernel",
+        "/cache/vmlinuz",
+        "-initrd",
+        "/dev/fd/7",
+        "-append",
+        "console=ttyS0 loglevel=5 oops=panic panic=-1 no_timer_check mitigations=off "
+        "random.trust_cpu=on 8250.nr_uarts=1 i8042.noaux=1 i8042.nokbd=1 nokaslr",
+        "-chardev",
+        "file,id=console,path=reports/6.1/console.log,append=on",
+        "-serial",
+        "chardev:console",
+        "-chardev",
+        "socket,id=qmp,fd=9",
+        "-mon",
+        "chardev=qmp,mode=control",
+        "-netdev",
+        "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22",
+        "-device",
+        "virtio-net-pci,netdev=net,romfile=",
+        "-object",
+        "rng-random,id=rng,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-pci,rng=rng",
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    ]
+
+
+def test_a_comma_in_a_path_is_no_end_of_an_option() -> None:
+    machine = replace(MACHINE, console=Path("a,b/console.log"))
+
+    assert "file,id=console,path=a,,b/console.log,append=on" in command(
+        machine, qmp_fd=9
+    )
