@@ -19,7 +19,7 @@ from runner.suite import Case, LoadedSuite
 from runner.versions import VersionRange
 
 
-class CaseFailed(Exception):
+class CaseFailedError(Exception):
     """A case did not pass; carries what is known of it."""
 
     def __init__(self, result: CaseResult) -> None:
@@ -72,7 +72,7 @@ class CaseItem(pytest.Item):
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
-            raise CaseFailed(self.result)
+            raise CaseFailedError(self.result)
 
     def kernel_run(self) -> KernelRun:
         """Return what is known of the kernel, for the reports."""
@@ -87,7 +87,7 @@ class CaseItem(pytest.Item):
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
     ) -> Any:
         """Show what was expected and what was seen, without a traceback."""
-        if not isinstance(excinfo.value, CaseFailed):
+        if not isinstance(excinfo.value, CaseFailedError):
             return super().repr_failure(excinfo, style)
         result = excinfo.value.result
         lines = [result.message]

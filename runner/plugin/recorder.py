@@ -105,6 +105,12 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     return lines[0] if lines else repr(error)
 
 
+def result_of(report: pytest.TestReport) -> CaseResult | None:
+    """Return the case's result that a report carries, if it carries one."""
+    found = getattr(report, _CASE, None)
+    return None if found is None else CaseResult.model_validate(found)
+
+
 class Recorder:
     """A plugin of the process that sees every report: writes files, sets the status."""
 
@@ -122,11 +128,11 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a report carries."""
-        found = getattr(report, _CASE, None)
+        found = result_of(report)
         if found is None:
             self._other_failures += report.failed
             return
-        self._cases.append(CaseResult.model_validate(found))
+        self._cases.append(found)
         kernel = KernelRun.model_validate(getattr(report, _KERNEL))
         self._kernels[kernel.id] = kernel
 

@@ -146,9 +146,7 @@ def _run_phases(
         _clean(guest, loaded)
 
 
-def _load(
-    job: Job, data: bytes, guest: Guest, progress: _Progress
-) -> LoadedObject:
+def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObject:
     case, agent = job.case, guest.agent
     with guest.doing(f"loading {job.shown_path}"):
         opened = agent.open(
@@ -172,9 +170,7 @@ def _load(
     return loaded
 
 
-def _stimulate(
-    case: Case, guest: Guest, loaded: LoadedObject
-) -> dict[str, JsonValue]:
+def _stimulate(case: Case, guest: Guest, loaded: LoadedObject) -> dict[str, JsonValue]:
     namespace: dict[str, JsonValue] = {
         "kernel": {
             "id": guest.kernel.id,
@@ -212,9 +208,7 @@ def _observe(case: Case, guest: Guest, loaded: LoadedObject) -> Observations:
     with guest.doing("reading maps by bpftool"):
         return Observations(
             maps={
-                name: bpftool.parse_map_dump(
-                    guest.run(bpftool.map_dump(maps[name].id))
-                )
+                name: bpftool.parse_map_dump(guest.run(bpftool.map_dump(maps[name].id)))
                 for name in sorted(dumped & maps.keys())
             },
             map_shows={

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _ANSWER_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Guest:
     """A booted kernel with an agent that answers; `start` gives one and ends it."""
 
@@ -37,6 +37,13 @@ class Guest:
     bpftool_version: str
     # From QEMU's start to the agent's first answer.
     boot_seconds: float
+    # Set once it did not answer; nothing that it says later counts.
+    lost: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether more can be asked of it."""
+        return not self.lost and self.vm.running
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -48,6 +55,7 @@ class Guest:
         try:
             yield
         except AgentLost as error:
+            self.lost = True
             raise self.vm.lost(what, cause=error) from error
 
     def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:

@@ -49,7 +49,7 @@ class Guests:
         Raises what kept the kernel from coming up, again at every call.
         """
         current = self._current
-        if current is not None and current.kernel == kernel and current.vm.running:
+        if current is not None and current.kernel == kernel and current.usable:
             return current
         self.close()
         known = self._known.setdefault(kernel.id, _Bringup())

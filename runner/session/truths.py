@@ -59,7 +59,9 @@ def _field(text: str, number: int | None) -> str:
         return text.strip()
     words = text.split()
     if number > len(words):
-        raise UsageError(f"no field {number}; the text has {len(words)}: {text[:200]!r}")
+        raise UsageError(
+            f"no field {number}; the text has {len(words)}: {text[:200]!r}"
+        )
     return words[number - 1]
 
 

@@ -1,0 +1,274 @@
+"""What bpftool prints as JSON, as values; checked with bpftool 7.1."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from pydantic import JsonValue
+
+from runner.errors import RunnerError
+
+# Where a guest has it.
+PROGRAM = "/usr/sbin/bpftool"
+
+_EXCERPT = 60
+
+# bpftool gives up on a type that it does not know, floats among them, in the middle
+# of a struct: {"before":0,"real":(unsupported-kind}. What a JSON string holds is
+# matched first, so that it is left alone.
+_STRING_OR_UNSUPPORTED = re.compile(
+    r'("(?:[^"\\]|\\.)*")|\(unsupported-kind\)?', re.DOTALL
+)
+UNSUPPORTED = "(unsupported-kind)"
+
+_BYTE = re.compile(r"0x[0-9a-fA-F]{2}")
+
+
+class BpftoolError(RunnerError):
+    """bpftool reported an error, or printed what can't be understood."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuValue:
+    """One CPU's value in a row of a per-CPU map."""
+
+    cpu: int
+    data: bytes
+    # None without BTF.
+    formatted: JsonValue = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of a map.
+
+    Formatted structs hold the members of anonymous structs and unions as their own,
+    as C does; formatted global data is a mapping of the variables.
+    """
+
+    key: bytes
+    # Empty in a per-CPU map.
+    value: bytes = b""
+    # Empty in any other map.
+    cpus: tuple[CpuValue, ...] = ()
+    # None without BTF, and in global data, which has no key type.
+    formatted_key: JsonValue = None
+    # None without BTF, and in a per-CPU map.
+    formatted_value: JsonValue = None
+    # Why the value could not be read; perf event arrays never can.
+    error: str = ""
+
+    @property
+    def has_btf(self) -> bool:
+        """Whether the value is formatted."""
+        if self.cpus:
+            return any(value.formatted is not None for value in self.cpus)
+        return self.formatted_value is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapDump:
+    """All rows of a map, in bpftool's order."""
+
+    rows: tuple[Row, ...]
+
+
+def map_dump(id_: int) -> list[str]:
+    """Return the command that dumps a map's rows."""
+    return [PROGRAM, "-j", "map", "dump", "id", str(id_)]
+
+
+def map_show(id_: int) -> list[str]:
+    """Return the command that shows what a map is."""
+    return [PROGRAM, "-j", "map", "show", "id", str(id_)]
+
+
+def prog_show(id_: int) -> list[str]:
+    """Return the command that shows what a program is."""
+    return [PROGRAM, "-j", "prog", "show", "id", str(id_)]
+
+
+def parse_map_dump(text: str) -> MapDump:
+    """Read what `map_dump` prints. Raises BpftoolError."""
+    rows = _parse(text)
+    if not isinstance(rows, list):
+        _refuse("a map dump is a list of rows", rows)
+    return MapDump(rows=tuple(_row(row) for row in rows))
+
+
+def parse_map_show(text: str) -> Mapping[str, JsonValue]:
+    """Read what `map_show` prints. Raises BpftoolError."""
+    return _show(text)
+
+
+def parse_prog_show(text: str) -> Mapping[str, JsonValue]:
+    """Read what `prog_show` prints. Raises BpftoolError."""
+    return _show(text)
+
+
+# -------------------------------------------------------------------- JSON
+
+
+def _parse(text: str) -> JsonValue:
+    if not text.strip():
+        raise BpftoolError(
+            "bpftool printed nothing",
+            hint="it found nothing by that name, or died; its stderr tells",
+        )
+    try:
+        value: JsonValue = json.loads(
+            _STRING_OR_UNSUPPORTED.sub(_quote_unsupported, text),
+            object_pairs_hook=_members,
+            parse_constant=_no_constant,
+        )
+    # ValueError covers JSONDecodeError and integers of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise BpftoolError(
+            f"bpftool's output is not JSON: {error}: {_excerpt(text)}",
+            hint="its output was cut short, or it warned on its standard output",
+        ) from error
+    if isinstance(value, dict) and "error" in value:
+        raise BpftoolError(f"bpftool: {value['error']}")
+    return value
+
+
+def _quote_unsupported(match: re.Match[str]) -> str:
+    return match[1] or json.dumps(UNSUPPORTED)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no value that bpftool prints")
+
+
+def _members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Make a mapping of members; those of anonymous members become its own."""
+    members: dict[str, JsonValue] = {}
+    for name, value in pairs:
+        # bpftool prints one "" for each anonymous struct, so names occur twice.
+        inner = value if name == "" and isinstance(value, dict) else {name: value}
+        for inner_name, inner_value in inner.items():
+            if members.setdefault(inner_name, inner_value) != inner_value:
+                raise ValueError(f"{inner_name!r} has two values")
+    return members
+
+
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…")
+
+
+def _refuse(rule: str, value: object) -> NoReturn:
+    raise BpftoolError(
+        f"bpftool's output is not understood: {rule}: {_excerpt(str(value))}"
+    )
+
+
+# ---------------------------------------------------------------- map dumps
+
+
+def _row(row: JsonValue) -> Row:
+    if not isinstance(row, dict):
+        _refuse("a row is an object", row)
+    # Reported between the rows when the map can't be walked any further.
+    if "key" not in row and "error" in row:
+        raise BpftoolError(f"bpftool: {row['error']}")
+    key = _bytes(row.get("key"))
+    formatted = row.get("formatted", {})
+    if not isinstance(formatted, dict):
+        _refuse("'formatted' is an object", formatted)
+    if "values" in row:
+        return Row(
+            key=key,
+            cpus=_cpus(row["values"], formatted.get("values", [])),
+            formatted_key=_text_restored(formatted.get("key")),
+        )
+    value = row.get("value")
+    if isinstance(value, dict) and "error" in value:
+        return Row(key=key, error=str(value["error"]))
+    formatted_value = _text_restored(formatted.get("value"))
+    return Row(
+        key=key,
+        value=_bytes(value),
+        formatted_key=_text_restored(formatted.get("key")),
+        formatted_value=formatted_value
+        if "key" in formatted
+        else _global_data(formatted_value),
+    )
+
+
+def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
+    if not isinstance(values, list) or not isinstance(formatted, list):
+        _refuse("'values' is a list with an object for each CPU", values)
+    by_cpu: dict[int, JsonValue] = {}
+    for value in formatted:
+        cpu, shown = _cpu(value)
+        by_cpu[cpu] = _text_restored(shown)
+    found = []
+    for value in values:
+        cpu, data = _cpu(value)
+        found.append(CpuValue(cpu=cpu, data=_bytes(data), formatted=by_cpu.get(cpu)))
+    return tuple(found)
+
+
+def _cpu(value: JsonValue) -> tuple[int, JsonValue]:
+    if not isinstance(value, dict):
+        _refuse("a CPU's value is an object", value)
+    cpu = value.get("cpu")
+    if isinstance(cpu, bool) or not isinstance(cpu, int) or "value" not in value:
+        _refuse("a CPU's value has 'cpu' and 'value'", value)
+    return cpu, value["value"]
+
+
+def _bytes(value: JsonValue) -> bytes:
+    if not isinstance(value, list):
+        _refuse("bytes are a list of strings such as '0x0a'", value)
+    data = bytearray()
+    for byte in value:
+        if not isinstance(byte, str) or not _BYTE.fullmatch(byte):
+            _refuse("a byte is a string such as '0x0a'", byte)
+        data.append(int(byte, 16))
+    return bytes(data)
+
+
+def _text_restored(value: JsonValue) -> JsonValue:
+    r"""Put backslashes back into text.
+
+    bpftool's JSON writer prints a backslash as "\n". Only arrays of printable
+    characters are printed as text, so a newline in it is always a backslash.
+    """
+    if isinstance(value, str):
+        return value.replace("\n", "\\")
+    if isinstance(value, list):
+        return [_text_restored(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _text_restored(item) for name, item in value.items()}
+    return value
+
+
+def _global_data(value: JsonValue) -> JsonValue:
+    """Turn {".data": [{"a": 1}, {"b": 2}]} into {"a": 1, "b": 2}."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    (section,) = value.values()
+    if not isinstance(section, list):
+        return value
+    variables: dict[str, JsonValue] = {}
+    for variable in section:
+        # Static variables of several files may share a name.
+        if not isinstance(variable, dict) or variables.keys() & variable.keys():
+            return value
+        variables.update(variable)
+    return variables
+
+
+# -------------------------------------------------------------------- shows
+
+
+def _show(text: str) -> Mapping[str, JsonValue]:
+    value = _parse(text)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
+        _refuse("one program or map is an object with an 'id'", value)
+    return value

@@ -1,0 +1,123 @@
+"""Hold what a suite expects against what was observed in a guest."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from runner.bpftool import MapDump
+from runner.checks import maps, rows
+from runner.checks.equality import differences
+from runner.checks.matchers import in_words, judge
+from runner.checks.text import mismatch, no_such, show
+from runner.references import resolve
+from runner.results import Mismatch
+from runner.suite import (
+    Expectation,
+    MapExpectation,
+    RowsExpectation,
+    ShowExpectation,
+    ValueExpectation,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """What was read in a guest after a case's triggers, by the object's names."""
+
+    maps: Mapping[str, MapDump] = field(default_factory=dict)
+    map_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    program_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    # All that the object has, to tell what a wrong name may have meant. Empty: those
+    # that were read.
+    map_names: tuple[str, ...] = ()
+    program_names: tuple[str, ...] = ()
+
+
+def check_all(
+    expectations: Iterable[Expectation],
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> list[Mismatch]:
+    """Return what does not hold, in the order of the expectations.
+
+    Raises UsageError for a reference that names nothing.
+    """
+    return [
+        found
+        for expectation in expectations
+        for found in check(expectation, observations, namespace)
+    ]
+
+
+def check(
+    expectation: Expectation,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> list[Mismatch]:
+    """Return how an expectation does not hold; nothing when it does.
+
+    Raises UsageError for a reference that names nothing.
+    """
+    match expectation:
+        case MapExpectation():
+            dump = observations.maps.get(expectation.map)
+            if dump is None:
+                expected = in_words(expectation, namespace)
+                return [_no_map(expectation.map, expected, observations)]
+            return maps.check(expectation, dump, namespace)
+        case RowsExpectation():
+            dump = observations.maps.get(expectation.map)
+            if dump is None:
+                expected = f"{len(expectation.rows)} rows"
+                return [_no_map(expectation.map, expected, observations)]
+            return rows.check(expectation, dump, namespace)
+        case ShowExpectation():
+            return _check_show(expectation, observations, namespace)
+        case ValueExpectation():
+            observed = resolve(expectation.value, namespace)
+            return [
+                mismatch(f"value {expectation.value}", difference)
+                for difference in judge(expectation, observed, namespace)
+            ]
+
+
+def _check_show(
+    expectation: ShowExpectation,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> list[Mismatch]:
+    if expectation.program is not None:
+        kind, name = "program", expectation.program
+        shows, names = observations.program_shows, observations.program_names
+    else:
+        kind, name = "map", expectation.map or ""
+        shows, names = observations.map_shows, observations.map_names
+    subject = f"{kind} {name}"
+    shown = shows.get(name)
+    if shown is None:
+        observed = no_such(kind, name, names or shows)
+        return [Mismatch(subject=subject, expected="to be shown", observed=observed)]
+    found = []
+    for key, value in expectation.show.items():
+        if key not in shown:
+            expected = show(resolve(value, namespace))
+            observed = no_such("key", key, shown)
+            found.append(
+                Mismatch(
+                    subject=subject, field=key, expected=expected, observed=observed
+                )
+            )
+            continue
+        found += [
+            mismatch(subject, difference, field=key)
+            for difference in differences(resolve(value, namespace), shown[key])
+        ]
+    return found
+
+
+def _no_map(name: str, expected: str, observations: Observations) -> Mismatch:
+    names = observations.map_names or observations.maps
+    return Mismatch(
+        subject=f"map {name}", expected=expected, observed=no_such("map", name, names)
+    )

@@ -1,0 +1,177 @@
+"""Equality between what a suite writes and what bpftool prints for it."""
+
+import re
+
+from pydantic import JsonValue
+
+from runner.checks.text import Difference, Observed, join, show
+
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+_BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")
+_ENUMERATOR = re.compile(r"[A-Za-z_]\w*")
+
+# Parts of one value that are told apart; the rest is counted.
+_MOST = 5
+
+
+def number(value: Observed) -> int | None:
+    """Return the number that a value stands for, or None.
+
+    bpftool prints bit-fields and 128-bit integers as text, "0x1f". Bytes are an
+    unsigned number, the least significant first.
+    """
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, bytes):
+        return int.from_bytes(value, "little") if value else None
+    if isinstance(value, str):
+        if _HEXADECIMAL.fullmatch(value):
+            return int(value, 16)
+        # What a char array holds, against a truth that reads as a number.
+        if value.isdecimal() and len(value) < 40 and str(int(value)) == value:
+            return int(value)
+    return None
+
+
+def text(value: Observed) -> str | None:
+    """Return the text that a value stands for, or None.
+
+    bpftool prints a char array as text only when it is printable and ends in a NUL,
+    else as numbers.
+    """
+    if isinstance(value, str):
+        return value
+    characters = _characters(value)
+    if characters is None:
+        return None
+    return characters.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def equal(expected: JsonValue, observed: Observed) -> bool:
+    """Whether an observed value is the expected one."""
+    return not differences(expected, observed)
+
+
+def differences(expected: JsonValue, observed: Observed) -> list[Difference]:
+    """Return where an observed value is not the expected one, part by part."""
+    found = _differences("", expected, observed)
+    if len(found) <= _MOST:
+        return found
+    more = len(found) - _MOST
+    note = Difference(expected="no more differences", observed=f"{more} more")
+    return [*found[:_MOST], note]
+
+
+def contains(expected: JsonValue, observed: Observed) -> bool:
+    """Whether a value is the expected one, where a mapping may name some fields only."""
+    if isinstance(expected, dict) and isinstance(observed, dict):
+        return all(
+            name in observed and contains(value, observed[name])
+            for name, value in expected.items()
+        )
+    return equal(expected, observed)
+
+
+def _differences(
+    path: str, expected: JsonValue, observed: Observed
+) -> list[Difference]:
+    if isinstance(expected, dict) and isinstance(observed, dict):
+        found = []
+        for name in [*expected, *(name for name in observed if name not in expected)]:
+            inner = join(path, name)
+            if name not in observed:
+                found.append(_absent(inner, show(expected[name]), "no such field"))
+            elif name not in expected:
+                found.append(_absent(inner, "no such field", show(observed[name])))
+            else:
+                found += _differences(inner, expected[name], observed[name])
+        return found
+    if (
+        isinstance(expected, list)
+        and isinstance(observed, list)
+        and len(expected) == len(observed)
+    ):
+        return [
+            difference
+            for index, (one, other) in enumerate(zip(expected, observed, strict=True))
+            for difference in _differences(f"{path}[{index}]", one, other)
+        ]
+    if _same(expected, observed):
+        return []
+    return [
+        Difference(
+            path=path, expected=show(expected), observed=_observed(expected, observed)
+        )
+    ]
+
+
+def _absent(path: str, expected: str, observed: str) -> Difference:
+    return Difference(path=path, expected=expected, observed=observed)
+
+
+def _observed(expected: JsonValue, observed: Observed) -> str:
+    shown = show(observed)
+    if isinstance(observed, bytes):
+        return shown
+    if isinstance(expected, int) and isinstance(observed, str):
+        if _ENUMERATOR.fullmatch(observed):
+            return f"{shown} (bpftool shows enums by name)"
+        if _HEXADECIMAL.fullmatch(observed):
+            return f"{shown} ({int(observed, 16)})"
+    return shown
+
+
+def _same(expected: JsonValue, observed: Observed) -> bool:
+    if isinstance(observed, bytes):
+        return _same_bytes(expected, observed)
+    # A bool is an int: true is 1, as in C.
+    if isinstance(expected, int):
+        return number(observed) == int(expected)
+    if isinstance(expected, str) and isinstance(observed, list):
+        characters = _characters(observed)
+        return (
+            characters is not None
+            and characters.partition(b"\0")[0] == expected.encode()
+        )
+    if isinstance(expected, list) and isinstance(observed, str):
+        return _same_characters(expected, observed.encode())
+    return expected == observed
+
+
+def _same_bytes(expected: JsonValue, observed: bytes) -> bool:
+    if isinstance(expected, int):
+        try:
+            return observed == int(expected).to_bytes(
+                len(observed), "little", signed=expected < 0
+            )
+        except OverflowError:
+            return False
+    if isinstance(expected, str) and _BYTES.fullmatch(expected.strip()):
+        return observed == bytes.fromhex(expected.replace("0x", ""))
+    if isinstance(expected, list):
+        return observed == _characters(expected)
+    return False
+
+
+def _same_characters(expected: list[JsonValue], observed: bytes) -> bool:
+    # Text ends before a NUL; what comes after it is not shown and taken for zeros.
+    characters = _characters(expected)
+    return (
+        characters is not None
+        and len(characters) > len(observed)
+        and characters.rstrip(b"\0") == observed
+    )
+
+
+def _characters(value: Observed) -> bytes | None:
+    """Return a list of signed or unsigned byte values as bytes."""
+    if not isinstance(value, list):
+        return None
+    characters = bytearray()
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, int):
+            return None
+        if not -128 <= item <= 255:
+            return None
+        characters.append(item & 0xFF)
+    return bytes(characters)

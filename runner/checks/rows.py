@@ -1,0 +1,132 @@
+"""Judge the rows of a map, in any order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import JsonValue
+
+from runner.bpftool import MapDump, Row
+from runner.checks.equality import equal
+from runner.checks.maps import key_matches, key_of
+from runner.checks.text import Difference, Observed, mismatch, show
+from runner.references import resolve
+from runner.results import Mismatch
+from runner.suite import RowsExpectation
+
+Expected = dict[Literal["key", "value"], JsonValue]
+
+# Rows that are told apart; the rest is counted.
+_MOST = 10
+
+
+def check(
+    expectation: RowsExpectation, dump: MapDump, namespace: Mapping[str, JsonValue]
+) -> list[Mismatch]:
+    """Return the rows that are missing, differ, or are too many."""
+    expected: list[Expected] = [
+        {part: resolve(value, namespace) for part, value in row.items()}
+        for row in expectation.rows
+    ]
+    pairs = _pair(expected, dump.rows)
+    missing = [row for index, row in enumerate(expected) if index not in pairs]
+    taken = set(pairs.values())
+    left = [row for index, row in enumerate(dump.rows) if index not in taken]
+
+    found = []
+    subject = f"map {expectation.map}"
+    for row in missing:
+        other = _with_key(row, left)
+        if other is not None:
+            left.remove(other)
+        found.append(_missing(subject, row, other))
+    if expectation.match == "exactly":
+        found += [_surplus(subject, row) for row in left]
+    if len(found) <= _MOST:
+        return found
+    more = f"{len(found) - _MOST} more rows that differ"
+    note = Mismatch(subject=subject, expected="no more rows that differ", observed=more)
+    return [*found[:_MOST], note]
+
+
+def _pair(expected: Sequence[Expected], observed: Sequence[Row]) -> dict[int, int]:
+    """Give as many expected rows as possible an observed row of their own.
+
+    Keys may be named in part, so an expected row can fit several; a row that another
+    one holds is handed on where that one fits elsewhere (augmenting paths).
+    """
+    fitting = [
+        [index for index, row in enumerate(observed) if _fits(wanted, row)]
+        for wanted in expected
+    ]
+    holder: dict[int, int] = {}
+
+    def place(wanted: int, tried: set[int]) -> bool:
+        for index in fitting[wanted]:
+            if index in tried:
+                continue
+            tried.add(index)
+            if index not in holder or place(holder[index], tried):
+                holder[index] = wanted
+                return True
+        return False
+
+    for wanted in range(len(expected)):
+        place(wanted, set())
+    return {wanted: index for index, wanted in holder.items()}
+
+
+def _fits(expected: Expected, row: Row) -> bool:
+    if "key" in expected and not key_matches(expected["key"], row):
+        return False
+    return "value" not in expected or _has_value(expected["value"], row)
+
+
+def _has_value(expected: JsonValue, row: Row) -> bool:
+    if row.error:
+        return False
+    if not row.cpus:
+        return equal(expected, _value(row.value, row.formatted_value))
+    return (
+        isinstance(expected, list)
+        and len(expected) == len(row.cpus)
+        and all(
+            equal(one, _value(cpu.data, cpu.formatted))
+            for one, cpu in zip(expected, row.cpus, strict=True)
+        )
+    )
+
+
+def _value(data: bytes, formatted: JsonValue) -> Observed:
+    return data if formatted is None else formatted
+
+
+def _with_key(expected: Expected, rows: Sequence[Row]) -> Row | None:
+    if "key" not in expected:
+        return None
+    return next((row for row in rows if key_matches(expected["key"], row)), None)
+
+
+def _missing(subject: str, expected: Expected, other: Row | None) -> Mismatch:
+    value = show(expected["value"]) if "value" in expected else "any value"
+    difference = Difference(
+        expected=f"a row with {value}",
+        observed="no such row" if other is None else f"a row with {_shown(other)}",
+    )
+    key = show(expected["key"]) if "key" in expected else ""
+    return mismatch(subject, difference, key=key)
+
+
+def _surplus(subject: str, row: Row) -> Mismatch:
+    difference = Difference(
+        expected="no such row", observed=f"a row with {_shown(row)}"
+    )
+    return mismatch(subject, difference, key=show(key_of(row)))
+
+
+def _shown(row: Row) -> str:
+    if row.error:
+        return f"a value that can't be read: {row.error}"
+    if not row.cpus:
+        return show(_value(row.value, row.formatted_value))
+    values = (show(_value(cpu.data, cpu.formatted)) for cpu in row.cpus)
+    return f"[{', '.join(values)}]"

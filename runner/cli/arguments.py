@@ -1,0 +1,25 @@
+"""Arguments that several verbs take."""
+
+import argparse
+from pathlib import Path
+
+from runner.plugin.state import DEFAULT_KERNELS
+
+
+def add_matrix_arguments(
+    parser: argparse.ArgumentParser, default: str = DEFAULT_KERNELS
+) -> None:
+    """Add what every verb about kernels takes."""
+    parser.add_argument(
+        "--kernels",
+        action="append",
+        metavar="SELECTOR",
+        help=f"which kernels (default: {default})",
+    )
+    parser.add_argument(
+        "--matrix",
+        type=Path,
+        default=Path("matrix.yaml"),
+        metavar="FILE",
+        help="the kernels there are (default: matrix.yaml)",
+    )

@@ -1,0 +1,208 @@
+"""`doctor`: what this machine lacks for the main job, and what mends it."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from runner.artifacts import apt
+from runner.artifacts.cache import Cache
+from runner.errors import ExitStatus, RunnerError
+from runner.qemu import vm
+from runner.qemu.accelerator import KVM
+from runner.session.host import AGENT, QEMU, ROOT
+
+# Below this a build of artifacts may fill the disk: four kernels take 200 MB.
+_ENOUGH_DISK = 1 << 30
+# A guest takes 256 MB, and QEMU its share.
+_ENOUGH_MEMORY = 512 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    seen: str
+    # The command that mends it.
+    mend: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Program:
+    name: str
+    package: str
+    purpose: str
+    # Where guests take it from, if not from the PATH.
+    path: Path | None = None
+
+
+_PROGRAMS = (
+    _Program(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
+    _Program(name="setpriv", package="util-linux", purpose="ends guests with us"),
+    _Program(name="clang", package="clang", purpose="compiles BPF objects"),
+    _Program(name="apt-get", package="apt", purpose="fetches kernels"),
+    _Program(name="dpkg-deb", package="dpkg", purpose="opens packages"),
+    _Program(
+        name="bpftool",
+        package="bpftool",
+        purpose="reads maps in guests",
+        path=Path("/usr/sbin/bpftool"),
+    ),
+    _Program(
+        name="dropbear",
+        package="dropbear-bin",
+        purpose="is the guests' SSH server",
+        path=Path("/usr/sbin/dropbear"),
+    ),
+    _Program(
+        name="busybox",
+        package="busybox-static",
+        purpose="is the guests' shell",
+        path=Path("/bin/busybox"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print what was found; 0 when nothing is missing, else 3."""
+    findings = list(look())
+    if arguments.json:
+        json.dump([asdict(finding) for finding in findings], sys.stdout, indent=2)
+        print()
+    else:
+        _show(findings)
+    good = all(finding.good for finding in findings)
+    return ExitStatus.COMPATIBLE if good else ExitStatus.INFRASTRUCTURE
+
+
+def look() -> Iterator[Finding]:
+    """Look at everything the main job needs, without changing anything."""
+    yield from (_program(program) for program in _PROGRAMS)
+    yield _agent()
+    yield _mirror()
+    yield _kvm()
+    yield _cache()
+    yield _memory()
+
+
+def _program(program: _Program) -> Finding:
+    found = program.path if program.path else shutil.which(program.name)
+    if found is None or not Path(found).exists():
+        return Finding(
+            what=program.name,
+            good=False,
+            seen=f"missing; it {program.purpose}",
+            mend=f"apt-get install {program.package}",
+        )
+    if program.name == QEMU:
+        return _qemu(Path(found))
+    return Finding(what=program.name, good=True, seen=str(found))
+
+
+def _qemu(path: Path) -> Finding:
+    try:
+        return Finding(what=QEMU, good=True, seen=f"{path}, {vm.version(path)}")
+    except RunnerError as error:
+        return Finding(
+            what=QEMU,
+            good=False,
+            seen=error.message,
+            mend="apt-get install --reinstall qemu-system-x86",
+        )
+
+
+def _agent() -> Finding:
+    shown = str(AGENT.relative_to(ROOT))
+    if not AGENT.exists():
+        return Finding(
+            what="guest agent", good=False, seen=f"{shown} missing", mend="./dev setup"
+        )
+    said = subprocess.run([AGENT, "--version"], capture_output=True, text=True)
+    return Finding(
+        what="guest agent",
+        good=said.returncode == 0,
+        seen=said.stdout.strip() or f"{shown} does not run",
+        mend="" if said.returncode == 0 else "./dev clean && ./dev setup",
+    )
+
+
+def _mirror() -> Finding:
+    try:
+        apt.mirror()
+    except RunnerError as error:
+        return Finding(
+            what="Debian mirror", good=False, seen=error.message, mend=error.hint
+        )
+    return Finding(what="Debian mirror", good=True, seen="configured for apt")
+
+
+def _kvm() -> Finding:
+    # Not an error: the runner falls to TCG by itself.
+    if not KVM.exists():
+        seen = f"no {KVM}; guests run under TCG"
+    elif not os.access(KVM, os.R_OK | os.W_OK):
+        seen = f"{KVM} is not this user's to open; guests run under TCG"
+    else:
+        seen = f"{KVM} opens; the first run finds out whether guests run under it"
+    return Finding(what="KVM", good=True, seen=seen)
+
+
+def _cache() -> Finding:
+    root = Cache().root
+    folder = root
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            what="cache",
+            good=False,
+            seen=f"{root} can't be written",
+            mend="set XDG_CACHE_HOME to a folder of your own",
+        )
+    return Finding(
+        what="cache",
+        good=free >= _ENOUGH_DISK,
+        seen=f"{root}, {free >> 20} MiB free",
+        mend="" if free >= _ENOUGH_DISK else "free a GiB, or set XDG_CACHE_HOME",
+    )
+
+
+def _memory() -> Finding:
+    pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Finding(
+        what="memory",
+        good=pages >= _ENOUGH_MEMORY,
+        seen=f"{pages >> 20} MiB free",
+        mend="" if pages >= _ENOUGH_MEMORY else "end other programs, or use -n 1",
+    )
+
+
+def _show(findings: list[Finding]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "what", "seen", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        sign = "[green]ok[/]" if finding.good else "[bold red]!![/]"
+        table.add_row(sign, finding.what, finding.seen, finding.mend)
+    console = Console()
+    console.print(table)
+    bad = sum(not finding.good for finding in findings)
+    console.print(
+        f"{bad} to mend" if bad else "nothing is missing", style="bold", highlight=False
+    )

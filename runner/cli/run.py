@@ -1,0 +1,165 @@
+"""The main job: a front end on pytest with the project's plugin."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from runner import matrix, reports, selectors, suite
+from runner.artifacts import version_of
+from runner.artifacts.cache import Cache
+from runner.cli.arguments import add_matrix_arguments
+from runner.cli.progress import Live
+from runner.errors import ExitStatus, UsageError
+from runner.matrix import Kernel
+from runner.plugin import SUITE_FILE
+from runner.plugin.state import DEFAULT_KERNELS
+from runner.session.host import ROOT
+
+# Settings that a user's own pytest.ini must not change.
+_CONFIGURATION = Path(__file__).with_name("pytest.ini")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the main job takes."""
+    add_matrix_arguments(parser)
+    parser.add_argument(
+        "--suite",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="a suite's folder, one that holds suites, or a Python test file; may be "
+        "given again (default: the suites of this project)",
+    )
+    parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
+    parser.add_argument("-x", action="store_true", help="stop at the first failure")
+    parser.add_argument("--lf", action="store_true", help="only what failed last time")
+    parser.add_argument(
+        "-n",
+        metavar="N|auto",
+        default="auto",
+        help="kernels at once (default: auto, a kernel for each processor)",
+    )
+    parser.add_argument(
+        "--accel",
+        choices=("auto", "kvm", "tcg"),
+        default="auto",
+        help="auto takes KVM when a guest was seen to run under it (default: auto)",
+    )
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        default=Path("reports/latest"),
+        metavar="DIR",
+        help="where reports are written (default: reports/latest)",
+    )
+    parser.add_argument(
+        "--boot-timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a kernel may take until it answers (default: 60)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print results.json on standard output"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the suites and return the exit status.
+
+    Raises UsageError for what is wrong with the selection, the matrix or a suite.
+    """
+    selectors_ = arguments.kernels or [DEFAULT_KERNELS]
+    kernels = selectors.select(
+        matrix.load(arguments.matrix), selectors_, _version_in(Cache())
+    )
+    paths = arguments.suite or [ROOT / "suites"]
+    check_suites(paths)
+    console = Console(stderr=arguments.json, soft_wrap=True)
+    live = Live(console)
+    status = pytest.main(
+        pytest_arguments(arguments, selectors_, kernels, paths), plugins=[live]
+    )
+    if live.results is None:
+        return _without_results(status, live, arguments)
+    reports.summary.render(live.results, console, arguments.reports)
+    if arguments.json:
+        sys.stdout.write(live.results.model_dump_json(indent=2) + "\n")
+    return ExitStatus.INTERRUPTED if live.interrupted else int(status)
+
+
+def pytest_arguments(
+    arguments: argparse.Namespace,
+    selectors_: list[str],
+    kernels: tuple[Kernel, ...],
+    paths: list[Path],
+) -> list[str]:
+    """Return pytest's arguments."""
+    workers = _workers(arguments.n, len(kernels))
+    words = [
+        *("-c", str(_CONFIGURATION)),
+        *("--rootdir", os.getcwd()),
+        *("-p", "no:terminal"),
+        *("--matrix", str(arguments.matrix)),
+        *(word for selector in selectors_ for word in ("--kernels", selector)),
+        *("--accel", arguments.accel),
+        *("--reports", str(arguments.reports)),
+        *("--boot-timeout", str(arguments.boot_timeout)),
+    ]
+    if workers > 1:
+        words += ["-n", str(workers), "--dist", "loadgroup"]
+    if arguments.k:
+        words += ["-k", arguments.k]
+    words += ["-x"] if arguments.x else []
+    words += ["--lf"] if arguments.lf else []
+    return words + [str(path) for path in paths]
+
+
+def check_suites(paths: list[Path]) -> None:
+    """Load every suite once, so that a mistake is told before anything boots.
+
+    Raises UsageError for the first mistake, and for a path that holds no tests.
+    """
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"--suite {path}: there is no such file or folder")
+        files = [path] if path.is_file() else sorted(path.rglob(SUITE_FILE))
+        for file in files:
+            if file.name == SUITE_FILE:
+                suite.load(file)
+        if not files and not any(path.rglob("test_*.py")):
+            raise UsageError(
+                f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
+                hint="docs/suite.md tells what a suite is",
+            )
+
+
+def _workers(wanted: str, kernels: int) -> int:
+    if wanted == "auto":
+        return min(kernels, os.cpu_count() or 1)
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
+    return min(kernels, int(wanted))
+
+
+def _version_in(cache: Cache):  # type: ignore[no-untyped-def]
+    return lambda kernel: version_of(kernel, cache)
+
+
+def _without_results(
+    status: int, live: Live, arguments: argparse.Namespace
+) -> ExitStatus:
+    """Say why no case ran."""
+    if live.interrupted:
+        return ExitStatus.INTERRUPTED
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise UsageError(
+            f"no case matches -k {arguments.k!r}" if arguments.k else "no case to run"
+        )
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        return ExitStatus.INFRASTRUCTURE
+    return ExitStatus.USAGE

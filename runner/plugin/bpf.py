@@ -1,0 +1,64 @@
+"""The `bpf` fixture: objects that a Python test loads into its guest."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runner import bpftool
+from runner.agent import LoadedObject
+from runner.artifacts.cache import Cache
+from runner.bpftool import MapDump
+from runner.compile import compile_object
+from runner.session.guest import Guest
+
+_TIMEOUT = 60.0
+
+
+class Bpf:
+    """Loads objects and reads their maps; closes them with the `with` block."""
+
+    def __init__(self, guest: Guest, *, folder: Path, cache: Cache) -> None:
+        self._guest = guest
+        self._folder = folder
+        self._cache = cache
+        self._loaded: list[LoadedObject] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._guest.usable:
+            return
+        self._guest.agent.release(timeout=_TIMEOUT)
+        for loaded in self._loaded:
+            self._guest.agent.close_object(loaded.handle, timeout=_TIMEOUT)
+
+    def load(self, source: str, *, attach: bool = True) -> LoadedObject:
+        """Compile NAME.bpf.c beside the test, load it and attach its programs.
+
+        Raises CompileError, AgentError with libbpf's log, and GuestError when the
+        guest dies of it.
+        """
+        data = compile_object(self._folder / source, self._cache).read_bytes()
+        agent = self._guest.agent
+        with self._guest.doing(f"loading {source}"):
+            opened = agent.open(data, name=source.partition(".")[0], timeout=_TIMEOUT)
+            loaded = agent.load(opened.handle, timeout=_TIMEOUT)
+        self._loaded.append(loaded)
+        for program in loaded.programs if attach else ():
+            with self._guest.doing(f"attaching {program.name}"):
+                agent.attach(opened.handle, program.name, timeout=_TIMEOUT)
+        return loaded
+
+    def dump(self, loaded: LoadedObject, map_: str) -> MapDump:
+        """Return a map's rows as bpftool sees them."""
+        found = next(info for info in loaded.maps if info.name == map_)
+        with self._guest.doing(f"dumping {map_}"):
+            return bpftool.parse_map_dump(
+                self._guest.run(bpftool.map_dump(found.id), timeout=_TIMEOUT)
+            )

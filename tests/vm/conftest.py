@@ -1,0 +1,76 @@
+"""Runs of the main job, as a user starts them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runner.reports import resultsfile
+from runner.results import CaseResult, RunResults
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests/data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that ended."""
+
+    status: int
+    output: str
+    errors: str
+    reports: Path
+
+    @property
+    def results(self) -> RunResults:
+        """What it wrote to results.json."""
+        return resultsfile.read(self.reports / "results.json")
+
+    def case(self, name: str) -> CaseResult:
+        """Return the only result of a case."""
+        (found,) = [case for case in self.results.cases if case.case == name]
+        return found
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the main job's command line."""
+    return [sys.executable, "-m", "runner", *map(str, arguments)]
+
+
+def run(
+    *arguments: str | Path,
+    reports: Path,
+    prefix: Sequence[str] = (),
+    **environment: str,
+) -> Finished:
+    """Run the main job to its end."""
+    done = subprocess.run(
+        [*prefix, *command(*arguments), "--reports", str(reports)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return Finished(
+        status=done.returncode,
+        output=done.stdout,
+        errors=done.stderr,
+        reports=reports,
+    )
+
+
+def guests() -> set[int]:
+    """Return the pids of QEMU processes."""
+    found = subprocess.run(["pgrep", "-f", "qemu-system-x86_64 "], capture_output=True)
+    return {int(word) for word in found.stdout.split()}
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A folder for a run's reports."""
+    return tmp_path / "reports"

@@ -1,0 +1,114 @@
+"""Objects and guests that go wrong cost their own case only."""
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from runner.results import Outcome
+from tests.vm.conftest import DATA, Finished, run
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    reports = tmp_path_factory.mktemp("hostile") / "reports"
+    return run("--kernels", "6.12", "--suite", DATA / "suites/hostile", reports=reports)
+
+
+def test_the_run_says_incompatible(hostile: Finished) -> None:
+    assert hostile.status == 1, hostile.output + hostile.errors
+
+
+@pytest.mark.parametrize("name", ["before", "after_the_panic", "at_the_end"])
+def test_cases_before_and_after_pass(hostile: Finished, name: str) -> None:
+    assert hostile.case(name).outcome is Outcome.PASSED
+
+
+def test_a_rejection_keeps_the_verifiers_log(hostile: Finished) -> None:
+    case = hostile.case("verifier_rejects")
+
+    assert case.failure_class == "verifier_rejected"
+    assert "R7 !read_ok" in case.log
+    assert "R7 !read_ok" in case.message
+
+
+def test_text_is_no_object(hostile: Finished) -> None:
+    case = hostile.case("not_elf")
+
+    assert case.outcome is Outcome.FAILED
+    assert "ELF" in case.message
+
+
+def test_a_command_that_never_ends_is_killed(hostile: Finished) -> None:
+    case = hostile.case("command_never_ends")
+
+    assert case.outcome is Outcome.FAILED
+    assert "still running after 1 s" in case.message
+    assert case.duration < 10
+
+
+def test_a_failing_command_is_told_by_its_status(hostile: Finished) -> None:
+    assert "exit status 1" in hostile.case("command_fails").message
+
+
+def test_a_missing_command_is_named(hostile: Finished) -> None:
+    case = hostile.case("no_such_command")
+
+    assert case.outcome is Outcome.FAILED
+    assert "no-such-command" in case.message
+
+
+def test_a_missing_program_is_named(hostile: Finished) -> None:
+    case = hostile.case("no_such_program")
+
+    assert case.outcome is Outcome.FAILED
+    assert "lenght" in case.message
+
+
+def test_a_panic_is_a_result_with_its_console(hostile: Finished) -> None:
+    case = hostile.case("panics")
+
+    assert case.outcome is Outcome.FAILED
+    assert case.failure_class == "kernel_panic"
+    assert "sysrq triggered crash" in case.message
+    assert "Kernel panic" in case.console
+
+
+def test_a_guest_without_memory_is_named(hostile: Finished) -> None:
+    assert hostile.case("eats_all_memory").outcome is Outcome.FAILED
+
+
+def test_control_characters_do_not_break_the_xml(hostile: Finished) -> None:
+    etree.parse(hostile.reports / "6.12/junit.xml")
+
+    assert hostile.case("control_characters").outcome is Outcome.FAILED
+
+
+def test_a_new_guest_was_booted_after_the_panic(hostile: Finished) -> None:
+    (kernel,) = hostile.results.kernels
+
+    assert len(kernel.boots) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--kernels", "6.13"], "6.1"),
+        (["--kernels", "4.4"], "4.4"),
+        (["--matrix", "no-such.yaml"], "no-such.yaml"),
+        (["--suite", "no/such/folder"], "no/such/folder"),
+        (["--kernels", "@nosuch"], "nosuch"),
+        (["--kernels", ""], "empty"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_boots(
+    reports: Path, arguments: list[str], said: str
+) -> None:
+    refused = run(*arguments, reports=reports)
+
+    assert refused.status == 2
+    assert said in refused.errors
+    assert "Traceback" not in refused.errors
+    assert not reports.exists()

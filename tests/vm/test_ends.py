@@ -1,0 +1,130 @@
+"""However a run ends, no guest and no half-written file stays behind."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.deadline import Deadline
+from runner.reports import resultsfile
+from tests.vm.conftest import DATA, ROOT, command, guests, run
+
+pytestmark = pytest.mark.vm
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
+    """Wait until something holds."""
+    deadline = Deadline.after(seconds)
+    while not deadline.expired:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> subprocess.Popen[str]:
+    """A run in the middle of its cases, with a guest."""
+    suite = tmp_path / "long"
+    suite.mkdir()
+    (suite / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
+    (suite / "suite.yaml").write_text(
+        "description: long\n"
+        "cases:\n"
+        "  - {name: first, object: fine.bpf.c, trigger: [{test_run: length}],\n"
+        "     expect: [{value: '${run.retval}', equals: 50}]}\n"
+        "  - {name: long, object: fine.bpf.c, trigger: [{sleep: 50}],\n"
+        "     expect: [{program: length, show: {type: socket_filter}}]}\n"
+    )
+    process = subprocess.Popen(
+        command("--kernels", "6.12", "--suite", suite, "--reports", tmp_path / "r"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "first" in line:
+            break
+    assert guests()
+    return process
+
+
+def test_ctrl_c_ends_the_guest_and_writes_what_is_known(
+    long_run: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    long_run.send_signal(signal.SIGINT)
+    output, _ = long_run.communicate(timeout=30)
+
+    assert long_run.returncode == 130, output
+    assert not guests()
+    results = resultsfile.read(tmp_path / "r/results.json")
+    assert not results.complete
+    assert [case.case for case in results.cases] == ["first"]
+
+
+def test_kill_9_leaves_no_guest_and_no_temporary_file(
+    long_run: subprocess.Popen[str],
+) -> None:
+    before = set(os.listdir(tempfile.gettempdir()))
+
+    long_run.kill()
+    long_run.communicate(timeout=30)
+
+    assert eventually(lambda: not guests(), seconds=5)
+    assert set(os.listdir(tempfile.gettempdir())) <= before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to cut the network")
+def test_a_warm_cache_needs_no_network(reports: Path) -> None:
+    offline = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+    done = run(
+        *("--kernels", "6.12", "--suite", ROOT / "suites/skb"),
+        reports=reports,
+        prefix=offline,
+    )
+
+    assert done.status == 0, done.output + done.errors
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to cut the network")
+def test_a_cold_cache_without_network_is_infrastructure(
+    reports: Path, tmp_path: Path
+) -> None:
+    done = run(
+        *("--kernels", "6.12", "--suite", ROOT / "suites/skb"),
+        reports=reports,
+        prefix=["unshare", "--net"],
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    )
+
+    assert done.status == 3, done.output + done.errors
+    assert "trixie" in done.output + done.errors
+
+
+def test_a_machine_without_qemu_is_infrastructure(
+    reports: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for folder in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
+        for program in Path(folder).iterdir():
+            if not program.name.startswith("qemu-system"):
+                (tools / program.name).unlink(missing_ok=True)
+                (tools / program.name).symlink_to(program)
+
+    done = run(
+        *("--kernels", "6.12", "--suite", ROOT / "suites/skb"),
+        reports=reports,
+        PATH=str(tools),
+    )
+
+    assert done.status == 3, done.output + done.errors
+    assert "qemu-system-x86_64 is not on the PATH" in done.output + done.errors

@@ -1,0 +1,100 @@
+"""The main job on real kernels, and what it leaves behind."""
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from runner.results import Outcome
+from tests.vm.conftest import DATA, ROOT, Finished, guests, run
+
+pytestmark = pytest.mark.vm
+
+KERNELS = ("5.10", "6.1", "6.12", "sid")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """All suites on all kernels that this version can have."""
+    reports = tmp_path_factory.mktemp("run") / "reports"
+    return run("--kernels", ",".join(KERNELS), reports=reports)
+
+
+def test_every_case_passes_on_every_kernel(finished: Finished) -> None:
+    assert finished.status == 0, finished.output + finished.errors
+    assert {case.outcome for case in finished.results.cases} == {Outcome.PASSED}
+    assert {case.kernel for case in finished.results.cases} == set(KERNELS)
+
+
+def test_every_suite_of_the_project_ran(finished: Finished) -> None:
+    shipped = {path.parent.name for path in (ROOT / "suites").glob("*/suite.yaml")}
+
+    assert {case.suite for case in finished.results.cases} == shipped
+
+
+def test_no_case_passed_without_a_check(finished: Finished) -> None:
+    assert all(case.checked > 0 for case in finished.results.cases)
+
+
+def test_the_kernels_are_really_other_kernels(finished: Finished) -> None:
+    releases = {kernel.id: kernel.release for kernel in finished.results.kernels}
+
+    assert releases["5.10"].startswith("5.10.")
+    assert releases["6.1"].startswith("6.1.")
+    assert releases["6.12"].startswith("6.12.")
+    assert len(set(releases.values())) == len(KERNELS)
+
+
+def test_junit_tells_where_its_results_come_from(finished: Finished) -> None:
+    tree = etree.parse(finished.reports / "6.12/junit.xml")
+    properties = {
+        node.get("name"): node.get("value") for node in tree.iterfind(".//property")
+    }
+
+    kernel = next(it for it in finished.results.kernels if it.id == "6.12")
+    assert kernel.release in properties.values()
+    assert kernel.image_sha256 in properties.values()
+    assert kernel.qemu
+    assert kernel.libbpf
+    assert kernel.bpftool
+
+
+def test_each_kernel_has_its_console_and_log(finished: Finished) -> None:
+    for kernel in KERNELS:
+        assert (finished.reports / kernel / "console.log").exists()
+        assert "booting" in (finished.reports / kernel / "runner.log").read_text()
+
+
+def test_keys_are_in_no_report(finished: Finished) -> None:
+    for path in finished.reports.rglob("*"):
+        if path.is_file():
+            assert b"PRIVATE KEY" not in path.read_bytes()
+
+
+def test_no_guest_is_left(finished: Finished) -> None:
+    assert finished.results
+    assert not guests()
+
+
+def test_wrong_expectations_go_red(reports: Path) -> None:
+    canary = run(
+        "--kernels", "6.12", "--suite", DATA / "suites/canary", reports=reports
+    )
+
+    assert canary.status == 1, canary.output + canary.errors
+    assert {case.outcome for case in canary.results.cases} == {Outcome.FAILED}
+    assert len(canary.results.cases) == 9
+
+
+def test_a_failure_tells_what_was_expected_and_seen(reports: Path) -> None:
+    canary = run(
+        *("--kernels", "6.12", "--suite", DATA / "suites/canary"),
+        *("-k", "wrong_constant"),
+        reports=reports,
+    )
+
+    (mismatch,) = canary.case("wrong_constant").mismatches
+    assert mismatch.field == "pid"
+    assert mismatch.expected == "1"
+    assert mismatch.observed.isdecimal()
+    assert mismatch.observed in canary.output

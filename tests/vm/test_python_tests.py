@@ -1,0 +1,45 @@
+"""Tests in Python, with the plugin's fixtures, on a real kernel."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.vm.conftest import DATA, ROOT
+
+pytestmark = pytest.mark.vm
+
+TEST = """
+def test_reads_its_own_pid(bpf, guest, kernel):
+    loaded = bpf.load("canary.bpf.c")
+    child = guest.agent.fork("python", timeout=10)
+    rows = bpf.dump(loaded, "tasks").rows
+    assert child.pid in [row.formatted_value["pid"] for row in rows]
+
+def test_knows_its_kernel(guest, kernel):
+    assert guest.hello.release.startswith(kernel.id)
+"""
+
+
+def test_pytest_itself_runs_suites_and_python_tests(tmp_path: Path) -> None:
+    canary = (DATA / "suites/canary/canary.bpf.c").read_text()
+    (tmp_path / "canary.bpf.c").write_text(canary)
+    (tmp_path / "test_mine.py").write_text(TEST)
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", tmp_path),
+            *("--kernels", "6.1", "--matrix", ROOT / "matrix.yaml"),
+            *("--reports", tmp_path / "reports"),
+            *(tmp_path, ROOT / "suites/skb"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    assert (tmp_path / "reports/6.1/junit.xml").exists()
