@@ -8,7 +8,7 @@ from pathlib import Path
 from runner import artifacts, matrix
 from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import plain_progress
+from runner.artifacts.progress import progress
 from runner.errors import RunnerError
 from runner.matrix import Kernel
 from runner.qemu.machine import Machine
@@ -38,7 +38,7 @@ def subject(kernel_id: str) -> Subject:
         raise RunnerError(f"no kernel {kernel_id} in matrix.yaml")
     cache = Cache()
     machine_host = host.inspect(cache, accelerator="tcg", boot_timeout=_TIMEOUT)
-    artifact = artifacts.obtain(kernel, cache, plain_progress())
+    artifact = artifacts.obtain(kernel, cache, progress())
     return Subject(
         kernel=kernel,
         artifact=artifact,

@@ -1,10 +1,12 @@
 """matrix.yaml: the kernels that objects must work on, and where each comes from."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runner import modelfile
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -13,7 +15,9 @@ ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 class Entry(BaseModel):
     """Base of what a matrix is made of: frozen, and no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class DebianSource(Entry):
@@ -87,3 +91,19 @@ class Matrix(Entry):
 
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
     """The rows, in the order in which reports show them."""
+
+
+def load(path: Path) -> Matrix:
+    """Read a matrix file.
+
+    Raises UsageError that tells every mistake by file and line.
+    """
+    matrix, source = modelfile.load(path, Matrix)
+    lines: dict[str, int] = {}
+    for number, kernel in enumerate(matrix.kernels):
+        where = ("kernels", number, "id")
+        if kernel.id in lines:
+            again = f"{kernel.id!r} again; line {lines[kernel.id]} has it already"
+            raise modelfile.refused(source, [source.mistake(where, again)])
+        lines[kernel.id] = source.line(where)
+    return matrix

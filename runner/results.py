@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runner.errors import ExitStatus
+
 SCHEMA_VERSION: Literal[1] = 1
 
 
@@ -123,3 +125,23 @@ class RunResults(Record):
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""
         return sum(case.outcome is outcome for case in self.cases)
+
+
+def exit_status(results: RunResults) -> ExitStatus:
+    """Return what a run means; a failure wins over infrastructure.
+
+    Kernels that are not required never fail a run. A run that was stopped, or in which
+    there was no case, is none that found the objects compatible.
+    """
+    optional = {kernel.id for kernel in results.kernels if not kernel.required}
+    counting = [case for case in results.cases if case.kernel not in optional]
+    if any(case.outcome is Outcome.FAILED for case in counting):
+        return ExitStatus.INCOMPATIBLE
+    if (
+        any(case.outcome is Outcome.ERROR for case in counting)
+        or any(kernel.error for kernel in results.kernels if kernel.required)
+        or not results.complete
+        or not results.cases
+    ):
+        return ExitStatus.INFRASTRUCTURE
+    return ExitStatus.COMPATIBLE

@@ -1,8 +1,9 @@
 """suite.yaml: cases that load an object in a guest and compare what it read."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 
@@ -14,7 +15,31 @@ Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
 class Entry(BaseModel):
     """Base of what a suite is made of: frozen, and no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+def by_key(what: str, *keys: str) -> Discriminator:
+    """Tell members of a union apart by the first of `keys` that is there.
+
+    Their tags are not keys themselves: "map expectation".
+    """
+
+    def choose(data: object) -> str | None:
+        if isinstance(data, BaseModel):
+            present: Collection[str] = type(data).model_fields
+        elif isinstance(data, dict):
+            present = data
+        else:
+            return None
+        return next((f"{key} {what}" for key in keys if key in present), None)
+
+    return Discriminator(
+        choose,
+        custom_error_type="no_key",
+        custom_error_message=f"needs one of the keys {', '.join(keys)}",
+    )
 
 
 # ---------------------------------------------------------------- triggers
@@ -83,7 +108,15 @@ class TestRun(Entry):
     save: Annotated[str, Field(pattern=NAME)] = "run"
 
 
-Trigger = Fork | Syscall | Sleep | Udp | Command | TestRun
+Trigger = Annotated[
+    Annotated[Fork, Tag("fork trigger")]
+    | Annotated[Syscall, Tag("syscall trigger")]
+    | Annotated[Sleep, Tag("sleep trigger")]
+    | Annotated[Udp, Tag("udp trigger")]
+    | Annotated[Command, Tag("command trigger")]
+    | Annotated[TestRun, Tag("test_run trigger")],
+    by_key("trigger", "fork", "syscall", "sleep", "udp", "command", "test_run"),
+]
 
 # ------------------------------------------------------------------ truths
 
@@ -105,7 +138,11 @@ class CommandTruth(Entry):
     field: Annotated[int, Field(ge=1)] | None = None
 
 
-Truth = ProcTruth | CommandTruth
+Truth = Annotated[
+    Annotated[ProcTruth, Tag("proc truth")]
+    | Annotated[CommandTruth, Tag("command truth")],
+    by_key("truth", "proc", "command"),
+]
 
 # ------------------------------------------------------------ expectations
 
@@ -159,7 +196,14 @@ class ValueExpectation(Matcher):
     value: Reference
 
 
-Expectation = MapExpectation | RowsExpectation | ShowExpectation | ValueExpectation
+Expectation = Annotated[
+    Annotated[RowsExpectation, Tag("rows expectation")]
+    | Annotated[ShowExpectation, Tag("show expectation")]
+    | Annotated[ValueExpectation, Tag("value expectation")]
+    | Annotated[MapExpectation, Tag("map expectation")],
+    # In this order: rows and show may stand beside map.
+    by_key("expectation", "rows", "show", "value", "map"),
+]
 
 # ------------------------------------------------------------------- cases
 

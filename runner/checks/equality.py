@@ -63,7 +63,7 @@ def differences(expected: JsonValue, observed: Observed) -> list[Difference]:
 
 
 def contains(expected: JsonValue, observed: Observed) -> bool:
-    """Whether a value is the expected one, where a mapping may name some fields only."""
+    """Whether a value is the expected one; mappings may name some fields only."""
     if isinstance(expected, dict) and isinstance(observed, dict):
         return all(
             name in observed and contains(value, observed[name])

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from runner.bpftool import CpuValue, MapDump, Row
 from runner.checks.equality import contains, equal, number
 from runner.checks.matchers import in_words, judge
-from runner.checks.paths import NotFound, follow
+from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import Difference, Observed, listing, mismatch, show
 from runner.references import resolve
 from runner.results import Mismatch
@@ -22,7 +22,7 @@ def check(
     try:
         row = _find(dump, key, raw=expectation.raw)
         found = _judge(expectation, row, namespace)
-    except NotFound as nothing:
+    except NotFoundError as nothing:
         expected = in_words(expectation, namespace)
         found = [Difference(expected=expected, observed=str(nothing))]
     return [
@@ -58,19 +58,19 @@ def _shown_key(key: JsonValue, cpu: int | str | None) -> str:
 
 def _find(dump: MapDump, key: JsonValue, *, raw: bool) -> Row:
     if not dump.rows:
-        raise NotFound("no such key; the map is empty")
+        raise NotFoundError("no such key; the map is empty")
     keys = [show(key_of(row)) for row in dump.rows]
     if key is None:
         # Global data is a map of one row.
         if len(dump.rows) > 1:
-            raise NotFound(f"{len(keys)} rows; say which key of {listing(keys)}")
+            raise NotFoundError(f"{len(keys)} rows; say which key of {listing(keys)}")
         return dump.rows[0]
     matching = [row for row in dump.rows if key_matches(key, row, raw=raw)]
     if not matching:
-        raise NotFound(f"no such key; keys are {listing(keys)}")
+        raise NotFoundError(f"no such key; keys are {listing(keys)}")
     if len(matching) > 1:
         several = listing([show(key_of(row)) for row in matching])
-        raise NotFound(f"{len(matching)} keys that fit: {several}")
+        raise NotFoundError(f"{len(matching)} keys that fit: {several}")
     return matching[0]
 
 
@@ -78,24 +78,26 @@ def _judge(
     expectation: MapExpectation, row: Row, namespace: Mapping[str, JsonValue]
 ) -> list[Difference]:
     if row.error:
-        raise NotFound(f"a value that can't be read: {row.error}")
+        raise NotFoundError(f"a value that can't be read: {row.error}")
     cpu = expectation.cpu
     if not row.cpus:
         if cpu is not None:
-            raise NotFound("one value for all CPUs; this is no per-CPU map")
+            raise NotFoundError("one value for all CPUs; this is no per-CPU map")
         value = _part(expectation, row.value, row.formatted_value)
         return judge(expectation, value, namespace)
     values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
     if cpu is None:
-        raise NotFound("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
+        raise NotFoundError("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
     if cpu == "sum":
         return judge(expectation, _sum(values), namespace)
     if cpu == "any":
         if any(not judge(expectation, value, namespace) for value in values.values()):
             return []
-        raise NotFound(_each(values))
+        raise NotFoundError(_each(values))
     if cpu not in values:
-        raise NotFound(f"no CPU {cpu}; there are {listing([str(c) for c in values])}")
+        raise NotFoundError(
+            f"no CPU {cpu}; there are {listing([str(c) for c in values])}"
+        )
     return judge(expectation, values[cpu], namespace)
 
 
@@ -103,20 +105,20 @@ def _part_of_cpu(expectation: MapExpectation, value: CpuValue) -> Observed:
     return _part(expectation, value.data, value.formatted)
 
 
-def _part(
-    expectation: MapExpectation, data: bytes, formatted: JsonValue
-) -> Observed:
+def _part(expectation: MapExpectation, data: bytes, formatted: JsonValue) -> Observed:
     if expectation.field is None:
         return data if expectation.raw or formatted is None else formatted
     if formatted is None:
-        raise NotFound(f"bytes without fields, as the map has no BTF: {show(data)}")
+        raise NotFoundError(
+            f"bytes without fields, as the map has no BTF: {show(data)}"
+        )
     return follow(formatted, expectation.field)
 
 
 def _sum(values: Mapping[int, Observed]) -> int:
     numbers = [number(value) for value in values.values()]
     if None in numbers:
-        raise NotFound(f"values that can't be added: {_each(values)}")
+        raise NotFoundError(f"values that can't be added: {_each(values)}")
     return sum(found for found in numbers if found is not None)
 
 

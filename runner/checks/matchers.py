@@ -93,4 +93,6 @@ def _matches(pattern: str, observed: Observed) -> bool:
     try:
         return re.fullmatch(pattern, found) is not None
     except re.error as error:
-        raise UsageError(f"matches: {pattern!r} is no regular expression: {error}") from error
+        raise UsageError(
+            f"matches: {pattern!r} is no regular expression: {error}"
+        ) from error

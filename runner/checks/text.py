@@ -48,7 +48,7 @@ def join(path: str, more: str) -> str:
 def mismatch(
     subject: str, difference: Difference, *, key: str = "", field: str = ""
 ) -> Mismatch:
-    """Return a difference as a mismatch; long values are cut, but not where they differ."""
+    """Return a difference as a mismatch; long values are cut where they are equal."""
     expected, observed = shorten(difference.expected, difference.observed)
     return Mismatch(
         subject=subject,

@@ -56,11 +56,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module, name, summary in (
-        (run, "run", "boot kernels and run suites on them (implied)"),
-        (kernels.listing, "kernels", "list the matrix and what is in the cache"),
-        (kernels.fetch, "fetch", "fill the cache, so that runs need no network"),
-        (doctor, "doctor", "tell what this machine lacks, and what mends it"),
+    for name, summary, add_arguments, command in (
+        (
+            "run",
+            "boot kernels and run suites on them (implied)",
+            run.add_arguments,
+            run.main,
+        ),
+        (
+            "kernels",
+            "list the matrix and what is in the cache",
+            kernels.add_list_arguments,
+            kernels.list_kernels,
+        ),
+        (
+            "fetch",
+            "fill the cache, so that runs need no network",
+            kernels.add_fetch_arguments,
+            kernels.fetch,
+        ),
+        (
+            "doctor",
+            "tell what this machine lacks, and what mends it",
+            doctor.add_arguments,
+            doctor.main,
+        ),
     ):
         verb = verbs.add_parser(
             name,
@@ -69,6 +89,6 @@ def _parser() -> argparse.ArgumentParser:
             epilog=_EPILOG if name == "run" else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(verb)
-        verb.set_defaults(command=module.main)
+        add_arguments(verb)
+        verb.set_defaults(command=command)
     return parser

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runner import matrix, reports, selectors, suite
+from runner import matrix, reports, selectors, suitefile
 from runner.artifacts import version_of
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments
@@ -73,9 +73,12 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
+    cache = Cache()
     selectors_ = arguments.kernels or [DEFAULT_KERNELS]
     kernels = selectors.select(
-        matrix.load(arguments.matrix), selectors_, _version_in(Cache())
+        matrix.load(arguments.matrix),
+        selectors_,
+        lambda kernel: version_of(kernel, cache),
     )
     paths = arguments.suite or [ROOT / "suites"]
     check_suites(paths)
@@ -125,13 +128,10 @@ def check_suites(paths: list[Path]) -> None:
     Raises UsageError for the first mistake, and for a path that holds no tests.
     """
     for path in paths:
-        if not path.exists():
-            raise UsageError(f"--suite {path}: there is no such file or folder")
-        files = [path] if path.is_file() else sorted(path.rglob(SUITE_FILE))
+        files = suitefile.files_below(path)
         for file in files:
-            if file.name == SUITE_FILE:
-                suite.load(file)
-        if not files and not any(path.rglob("test_*.py")):
+            suitefile.load(file)
+        if not files and path.is_dir() and not any(path.rglob("test_*.py")):
             raise UsageError(
                 f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
                 hint="docs/suite.md tells what a suite is",
@@ -144,10 +144,6 @@ def _workers(wanted: str, kernels: int) -> int:
     if not wanted.isdecimal() or int(wanted) < 1:
         raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
     return min(kernels, int(wanted))
-
-
-def _version_in(cache: Cache):  # type: ignore[no-untyped-def]
-    return lambda kernel: version_of(kernel, cache)
 
 
 def _without_results(

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner import bpftool
 from runner.errors import InfrastructureError
 from runner.image import cpio, libraries
 
 # Where a guest expects the agent, and how the runner starts it.
 AGENT = "/usr/bin/agent"
-BPFTOOL = "/usr/sbin/bpftool"
 
 _DIRECTORIES = (
     "bin",
@@ -61,7 +61,7 @@ def userland(tools: Tools) -> list[cpio.Member]:
     """
     programs = {
         "usr/sbin/dropbear": tools.dropbear,
-        BPFTOOL.lstrip("/"): tools.bpftool,
+        bpftool.PROGRAM.lstrip("/"): tools.bpftool,
     }
     binaries = {
         **libraries.closure(programs.values()),

@@ -4,12 +4,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runner import bpftool
 from runner.agent import LoadedObject
 from runner.artifacts.cache import Cache
 from runner.bpftool import MapDump
 from runner.compile import compile_object
 from runner.session.guest import Guest
+from runner.session.observe import dump
 
 _TIMEOUT = 60.0
 
@@ -55,10 +55,8 @@ class Bpf:
                 agent.attach(opened.handle, program.name, timeout=_TIMEOUT)
         return loaded
 
-    def dump(self, loaded: LoadedObject, map_: str) -> MapDump:
-        """Return a map's rows as bpftool sees them."""
-        found = next(info for info in loaded.maps if info.name == map_)
-        with self._guest.doing(f"dumping {map_}"):
-            return bpftool.parse_map_dump(
-                self._guest.run(bpftool.map_dump(found.id), timeout=_TIMEOUT)
-            )
+    def dump(self, loaded: LoadedObject, name: str) -> MapDump:
+        """Return a map's rows as bpftool sees them. Raises KeyError for no such map."""
+        maps = {info.name: info for info in loaded.maps}
+        with self._guest.doing(f"dumping {name}"):
+            return dump(self._guest, maps[name])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner import suite
-from runner.compile import CompileError, compile_object
+from runner import suitefile
+from runner.compile import CompileError, ObjectError, compile_object
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
@@ -15,7 +15,8 @@ from runner.results import CaseResult, KernelRun, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job
 from runner.session.run import Run
-from runner.suite import Case, LoadedSuite
+from runner.suite import Case
+from runner.suitefile import LoadedSuite
 from runner.versions import VersionRange
 
 
@@ -32,7 +33,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Return an item for every case on every kernel of the run."""
-        loaded = suite.load(self.path)
+        loaded = suitefile.load(self.path)
         run = run_of(self.config)
         for case in loaded.suite.cases:
             for kernel in run.kernels:
@@ -44,7 +45,9 @@ class SuiteFile(pytest.File):
                     kernel=kernel,
                 )
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
         """Show a suite's mistake as one message, without a traceback."""
         if isinstance(excinfo.value, RunnerError):
             return str(excinfo.value)
@@ -104,6 +107,8 @@ class CaseItem(pytest.Item):
             compiled = compile_object(self.loaded.folder / self.case.object, run.cache)
         except CompileError as error:
             return self._ended(Outcome.FAILED, error, "compile_error")
+        except ObjectError as error:
+            return self._ended(Outcome.FAILED, error, "bad_object")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         try:

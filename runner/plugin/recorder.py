@@ -170,5 +170,10 @@ class Recorder:
             run = state.run_of(self._config)
             terminalreporter.section("kernel matrix")
             terminalreporter.write_line(
-                reports.summary_text(self.results, run.settings.reports)
+                reports.summary_text(
+                    self.results,
+                    run.settings.reports,
+                    file=terminalreporter._tw._file,
+                    width=terminalreporter._tw.fullwidth,
+                )
             )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner.artifacts.progress import plain_progress
+from runner.artifacts import progress
 from runner.session.run import Run, Settings
 
 _RUN = pytest.StashKey[Run]()
@@ -66,7 +66,7 @@ def run_of(config: pytest.Config) -> Run:
     if run is None:
         run = Run(_settings(config))
         run.give_up(_worker_input(config).get("kernel_failures", {}))
-        run.obtain(plain_progress())
+        run.obtain(progress.progress())
         config.stash[_RUN] = run
     return run
 

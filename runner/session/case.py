@@ -10,15 +10,15 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import bpftool, checks
+from runner import checks
 from runner.agent import AgentError, LoadedObject
-from runner.checks import Observations
 from runner.classify import classify
-from runner.errors import GuestError, RunnerError
+from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import triggers, truths
 from runner.session.guest import Guest
-from runner.suite import Case, MapExpectation, RowsExpectation, ShowExpectation
+from runner.session.observe import observe
+from runner.suite import Case
 from runner.versions import VersionRange
 
 log = logging.getLogger(__name__)
@@ -107,14 +107,18 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         return _refused(error)
     except GuestError as error:
         return _lost(error)
+    except UsageError as error:
+        return _broken(error, "suite_error", Outcome.FAILED)
     except RunnerError as error:
-        return Verdict(
-            outcome=Outcome.ERROR,
-            message=error.message,
-            failure_class="infrastructure",
-            cure=error.hint,
-        )
+        return _broken(error, "infrastructure", Outcome.ERROR)
     checked = len(job.case.expect)
+    if not checked:
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message="nothing was checked",
+            failure_class="nothing_checked",
+            cure="give the case an expectation",
+        )
     if not mismatches:
         return Verdict(outcome=Outcome.PASSED, checked=checked)
     return Verdict(
@@ -137,7 +141,7 @@ def _run_phases(
         with progress.phase("trigger"):
             namespace = _stimulate(case, guest, loaded)
         with progress.phase("check"):
-            observations = _observe(case, guest, loaded)
+            observations = observe(case, guest, loaded)
             return [
                 *triggers.failures(case, namespace),
                 *checks.check_all(case.expect, observations, namespace),
@@ -192,42 +196,6 @@ def _stimulate(case: Case, guest: Guest, loaded: LoadedObject) -> dict[str, Json
     return namespace
 
 
-def _observe(case: Case, guest: Guest, loaded: LoadedObject) -> Observations:
-    dumped = {
-        expectation.map
-        for expectation in case.expect
-        if isinstance(expectation, MapExpectation | RowsExpectation)
-    }
-    shown = [
-        expectation
-        for expectation in case.expect
-        if isinstance(expectation, ShowExpectation)
-    ]
-    maps = {info.name: info for info in loaded.maps}
-    programs = {info.name: info for info in loaded.programs}
-    with guest.doing("reading maps by bpftool"):
-        return Observations(
-            maps={
-                name: bpftool.parse_map_dump(guest.run(bpftool.map_dump(maps[name].id)))
-                for name in sorted(dumped & maps.keys())
-            },
-            map_shows={
-                show.map: bpftool.parse_map_show(
-                    guest.run(bpftool.map_show(maps[show.map].id))
-                )
-                for show in shown
-                if show.map in maps
-            },
-            program_shows={
-                show.program: bpftool.parse_prog_show(
-                    guest.run(bpftool.prog_show(programs[show.program].id))
-                )
-                for show in shown
-                if show.program in programs
-            },
-        )
-
-
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
     # A guest that is gone needs no cleaning, and is diagnosed by what lost it.
     try:
@@ -237,11 +205,21 @@ def _clean(guest: Guest, loaded: LoadedObject) -> None:
         log.debug("%s: not cleaned: %s", guest.kernel.id, error)
 
 
+def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
+    return Verdict(
+        outcome=outcome, message=error.message, failure_class=class_, cure=error.hint
+    )
+
+
 def _refused(error: AgentError) -> Verdict:
-    found = classify(error.log, error.operation, error.errno_name)
+    operation = error.operation
+    if operation == "open" or operation == "load" or operation == "attach":
+        found = classify(error.log, operation, error.errno_name)
+    else:
+        return _broken(error, f"{operation}_failed", Outcome.FAILED)
     return Verdict(
         outcome=Outcome.FAILED,
-        message=f"{error.operation} refused: {found.line or error.message}",
+        message=f"{operation} refused: {found.line or error.message}",
         failure_class=found.name,
         cure=found.cure,
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import keys, ssh
+from runner import bpftool, keys, ssh
 from runner.agent import AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact
 from runner.deadline import Deadline
@@ -99,7 +99,7 @@ def start(
             try:
                 hello = agent.hello(timeout=max(deadline.remaining(), 1.0))
                 ready = time.monotonic() - started
-                bpftool = _bpftool_version(agent)
+                bpftool_version = _bpftool_version(agent)
             except AgentLost as error:
                 raise vm.lost("starting the agent", cause=error) from error
             log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
@@ -109,13 +109,13 @@ def start(
                 vm=vm,
                 agent=agent,
                 hello=hello,
-                bpftool_version=bpftool,
+                bpftool_version=bpftool_version,
                 boot_seconds=ready,
             )
 
 
 def _bpftool_version(agent: AgentSession) -> str:
-    said = agent.run([initramfs.BPFTOOL, "-j", "version"], timeout=_ANSWER_TIMEOUT)
+    said = agent.run([bpftool.PROGRAM, "-j", "version"], timeout=_ANSWER_TIMEOUT)
     try:
         return str(json.loads(said.stdout)["version"])
     except (ValueError, KeyError, TypeError) as error:

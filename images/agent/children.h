@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes that the agent started, and what these left behind. */
+#ifndef CHILDREN_H
+#define CHILDREN_H
+
+#include "failure.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Makes orphans below the agent its children, so that none survives the session. */
+void children_start(void);
+
+/* Remembers a child, so that release can name it. */
+void children_add(pid_t pid);
+/* Reaps what ended without being waited for. */
+void children_reap(void);
+/* Kills and reaps every process below the agent. */
+void children_end(void);
+
+/* A descriptor that is readable once a child ended; `children_signalled` resets it. */
+int children_descriptor(void);
+void children_signalled(void);
+
+/* To be called in a new process: it dies with the agent, whose pid is `parent`. */
+void die_with(pid_t parent);
+
+/* The state letter of /proc/PID/stat, or 0; `parent` may be NULL. */
+char process_state(pid_t pid, pid_t *parent);
+
+json_t *release_operation(const json_t *request, struct failure *failure);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command.h"
+
+#include "arguments.h"
+#include "children.h"
+#include "clock.h"
+#include "protocol.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOST_OUTPUT (16u << 20)
+#define MOST_MS (24 * 3600 * 1000)
+/* How long a killed command may take to be gone. */
+#define KILL_DEADLINE_NS (5 * NS_PER_SECOND)
+
+struct command {
+	char **argv;
+	struct buffer input;
+	int64_t timeout_ns;
+	/* Variables that are set beside the agent's own. */
+	const json_t *environment;
+};
+
+/* What is read of one of a command's streams. */
+struct output {
+	int descriptor;
+	struct buffer text;
+	bool truncated;
+};
+
+struct running {
+	pid_t pid;
+	/* Its standard input, -1 once all is written. */
+	int input;
+	size_t written;
+	struct output out, err;
+	int64_t started;
+	bool ended, timed_out;
+	int status;
+};
+
+/* -------------------------------------------------------------- arguments */
+
+static bool argv_argument(const json_t *request, char ***argv, struct failure *failure)
+{
+	static const char expected[] = "an array of texts that begins with a program";
+	const json_t *words, *word;
+	size_t i;
+
+	if (!array_argument(request, "argv", &words, failure))
+		return false;
+	json_array_foreach (words, i, word) {
+		if (json_is_string(word))
+			continue;
+		fail(failure, "argument \"argv\" must be %s; its word %zu is no text",
+		     expected, i);
+		return false;
+	}
+	if (!json_string_length(json_array_get(words, 0))) {
+		fail(failure, "argument \"argv\" must be %s; it names none", expected);
+		return false;
+	}
+	*argv = must_resize(NULL, json_array_size(words) + 1, sizeof(**argv));
+	json_array_foreach (words, i, word)
+		(*argv)[i] = (char *)json_string_value(word);
+	(*argv)[i] = NULL;
+	return true;
+}
+
+static bool environment_argument(const json_t *request, const json_t **environment,
+				 struct failure *failure)
+{
+	const char *name;
+	json_t *value;
+
+	if (!object_argument(request, "env", OPTIONAL, environment, failure))
+		return false;
+	json_object_foreach ((json_t *)*environment, name, value) {
+		if (json_is_string(value) && *name && !strchr(name, '='))
+			continue;
+		fail(failure,
+		     "argument \"env\" must map names without \"=\" to texts; "
+		     "\"%s\" does not",
+		     name);
+		return false;
+	}
+	return true;
+}
+
+static bool command_arguments(const json_t *request, struct command *command,
+			      struct failure *failure)
+{
+	json_int_t timeout_ms;
+
+	if (!integer_argument(request, "timeout_ms", REQUIRED, 1, MOST_MS, &timeout_ms,
+			      failure) ||
+	    !environment_argument(request, &command->environment, failure) ||
+	    !bytes_argument(request, "stdin", OPTIONAL, &command->input, failure) ||
+	    !argv_argument(request, &command->argv, failure))
+		return false;
+	command->timeout_ns = timeout_ms * NS_PER_MS;
+	return true;
+}
+
+/* ------------------------------------------------------------------ start */
+
+enum { IN, OUT, ERR, EXEC, PIPES };
+
+static void close_pipes(int pipes[PIPES][2])
+{
+	for (int i = 0; i < PIPES; i++)
+		for (int end = 0; end < 2; end++)
+			if (pipes[i][end] >= 0)
+				close(pipes[i][end]);
+}
+
+static bool make_pipes(int pipes[PIPES][2])
+{
+	for (int i = 0; i < PIPES; i++)
+		pipes[i][0] = pipes[i][1] = -1;
+	for (int i = 0; i < PIPES; i++)
+		if (pipe2(pipes[i], O_CLOEXEC) < 0)
+			return false;
+	return true;
+}
+
+static _Noreturn void execute(const struct command *command, int pipes[PIPES][2],
+			      pid_t parent)
+{
+	const char *name;
+	json_t *value;
+	int error;
+
+	die_with(parent);
+	setpgid(0, 0);
+	dup2(pipes[IN][0], STDIN_FILENO);
+	dup2(pipes[OUT][1], STDOUT_FILENO);
+	dup2(pipes[ERR][1], STDERR_FILENO);
+	json_object_foreach ((json_t *)command->environment, name, value)
+		setenv(name, json_string_value(value), 1);
+	execvp(command->argv[0], command->argv);
+	error = errno;
+	_exit(write(pipes[EXEC][1], &error, sizeof(error)) < 0 ? 126 : 127);
+}
+
+/* The errno of the command's execve(), 0 once the program runs. */
+static int execution_error(int descriptor)
+{
+	int error = 0;
+	ssize_t size;
+
+	do
+		size = read(descriptor, &error, sizeof(error));
+	while (size < 0 && errno == EINTR);
+	return size == sizeof(error) ? error : 0;
+}
+
+/* Takes a pipe's end out, so that close_pipes() leaves it open. */
+static int taken(int *end)
+{
+	int descriptor = *end;
+
+	*end = -1;
+	fcntl(descriptor, F_SETFL, O_NONBLOCK);
+	return descriptor;
+}
+
+static bool start(const struct command *command, struct running *running,
+		  struct failure *failure)
+{
+	int pipes[PIPES][2];
+	pid_t parent = getpid();
+	int error;
+
+	if (!make_pipes(pipes)) {
+		fail_errno(failure, errno, "can't make pipes");
+		close_pipes(pipes);
+		return false;
+	}
+	running->started = monotonic_ns();
+	running->pid = fork();
+	if (running->pid == 0)
+		execute(command, pipes, parent);
+	if (running->pid < 0) {
+		fail_errno(failure, errno, "can't fork");
+		close_pipes(pipes);
+		return false;
+	}
+	close(pipes[EXEC][1]);
+	pipes[EXEC][1] = -1;
+	error = execution_error(pipes[EXEC][0]);
+	if (error) {
+		close_pipes(pipes);
+		waitpid(running->pid, NULL, 0);
+		fail_errno(failure, error, "can't run %s", command->argv[0]);
+		return false;
+	}
+	running->input = taken(&pipes[IN][1]);
+	running->out.descriptor = taken(&pipes[OUT][0]);
+	running->err.descriptor = taken(&pipes[ERR][0]);
+	close_pipes(pipes);
+	return true;
+}
+
+/* ------------------------------------------------------------------ watch */
+
+static void close_once(int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+	*descriptor = -1;
+}
+
+/* Reads once; false when there is nothing to be read now, or ever. */
+static bool read_some(struct output *output, size_t *size)
+{
+	static unsigned char chunk[1 << 16];
+	ssize_t got;
+	size_t room;
+
+	if (output->descriptor < 0)
+		return false;
+	got = read(output->descriptor, chunk, sizeof(chunk));
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got <= 0) {
+		close_once(&output->descriptor);
+		return false;
+	}
+	/* Read on past the limit: a full pipe would stop the command. */
+	room = MOST_OUTPUT - output->text.size;
+	if ((size_t)got > room)
+		output->truncated = true;
+	buffer_append(&output->text, chunk, (size_t)got < room ? (size_t)got : room);
+	*size = (size_t)got;
+	return true;
+}
+
+/* Reads what the command wrote before it ended. No more than the pipe holds: what it
+ * left behind may go on writing.
+ */
+static void read_rest(struct output *output)
+{
+	int capacity = fcntl(output->descriptor, F_GETPIPE_SZ);
+	size_t left = capacity > 0 ? (size_t)capacity : 0, size;
+
+	while (left && read_some(output, &size))
+		left -= size < left ? size : left;
+	close_once(&output->descriptor);
+}
+
+static void write_some(struct running *running, const struct buffer *input)
+{
+	size_t left = input->size - running->written;
+	ssize_t size = 0;
+
+	if (left)
+		size = write(running->input, input->data + running->written, left);
+	if (size > 0)
+		running->written += (size_t)size;
+	if (running->written == input->size ||
+	    (size < 0 && errno != EAGAIN && errno != EINTR))
+		close_once(&running->input);
+}
+
+static void look_whether_ended(struct running *running)
+{
+	children_signalled();
+	if (waitpid(running->pid, &running->status, WNOHANG) == running->pid)
+		running->ended = true;
+}
+
+static void kill_group(const struct running *running)
+{
+	kill(-running->pid, SIGKILL);
+	/* A command may have left its group. */
+	kill(running->pid, SIGKILL);
+}
+
+/* Waits for the command's next sign of life, or the deadline; false when nobody waits
+ * for the answer any more.
+ */
+static bool watch(struct running *running, const struct command *command,
+		  int64_t deadline)
+{
+	enum { INPUT, OUTPUT, ERRORS, CHILD, READER, COUNT };
+	struct pollfd polled[COUNT] = {
+		[INPUT] = {.fd = running->input, .events = POLLOUT},
+		[OUTPUT] = {.fd = running->out.descriptor, .events = POLLIN},
+		[ERRORS] = {.fd = running->err.descriptor, .events = POLLIN},
+		[CHILD] = {.fd = children_descriptor(), .events = POLLIN},
+		[READER] = {.fd = reply_descriptor()},
+	};
+	int64_t left = deadline - monotonic_ns();
+	struct timespec time = timespec_of(left > 0 ? left : 0);
+	size_t size;
+
+	if (ppoll(polled, COUNT, &time, NULL) < 0)
+		return errno == EINTR;
+	if (polled[INPUT].revents)
+		write_some(running, &command->input);
+	if (polled[OUTPUT].revents)
+		read_some(&running->out, &size);
+	if (polled[ERRORS].revents)
+		read_some(&running->err, &size);
+	look_whether_ended(running);
+	return !polled[READER].revents;
+}
+
+static void wait_for_end(struct running *running, const struct command *command)
+{
+	int64_t deadline = running->started + command->timeout_ns;
+
+	look_whether_ended(running);
+	while (!running->ended) {
+		bool awaited = watch(running, command, deadline);
+
+		if (running->ended)
+			break;
+		if (awaited && monotonic_ns() < deadline)
+			continue;
+		if (running->timed_out)
+			break;
+		kill_group(running);
+		running->timed_out = true;
+		deadline = monotonic_ns() + KILL_DEADLINE_NS;
+	}
+	read_rest(&running->out);
+	read_rest(&running->err);
+	close_once(&running->input);
+}
+
+/* ------------------------------------------------------------------ reply */
+
+static json_t *signal_json(int number)
+{
+	const char *name = sigabbrev_np(number);
+
+	if (!name)
+		return json_sprintf("SIG%d", number);
+	return json_sprintf("SIG%s", name);
+}
+
+/* The text of an output, which is freed: two of them are much for a small guest. */
+static json_t *take_text(struct output *output)
+{
+	json_t *text = text_json(output->text.data ? (char *)output->text.data : "",
+				 output->text.size);
+
+	buffer_free(&output->text);
+	return text;
+}
+
+static json_t *reply(struct running *running)
+{
+	bool known = running->ended;
+	int status = running->status;
+	int64_t duration = monotonic_ns() - running->started;
+
+	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:I, s:o, s:o}", "pid",
+			 running->pid, "exit",
+			 known && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))
+						    : json_null(),
+			 "signal",
+			 known && WIFSIGNALED(status) ? signal_json(WTERMSIG(status))
+						      : json_null(),
+			 "timed_out", running->timed_out, "truncated",
+			 running->out.truncated || running->err.truncated,
+			 "duration_ms", (json_int_t)(duration / NS_PER_MS), "stdout",
+			 take_text(&running->out), "stderr", take_text(&running->err));
+}
+
+json_t *run_operation(const json_t *request, struct failure *failure)
+{
+	struct command command = {0};
+	struct running running = {0};
+	json_t *done = NULL;
+
+	if (command_arguments(request, &command, failure) &&
+	    start(&command, &running, failure)) {
+		wait_for_end(&running, &command);
+		children_reap();
+		done = reply(&running);
+	}
+	free(command.argv);
+	buffer_free(&command.input);
+	return done;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "near.h"
+
+#include "buffer.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LONGEST 128
+#define MOST_NAMES 16
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/* Insertions, deletions and changes that lead from one name to the other. */
+static size_t distance(const char *from, const char *to)
+{
+	size_t row[LONGEST + 1];
+	size_t width = strnlen(to, LONGEST), height = strnlen(from, LONGEST);
+
+	for (size_t i = 0; i <= width; i++)
+		row[i] = i;
+	for (size_t y = 1; y <= height; y++) {
+		size_t diagonal = row[0];
+
+		row[0] = y;
+		for (size_t x = 1; x <= width; x++) {
+			size_t above = row[x];
+
+			row[x] = smallest(above + 1, row[x - 1] + 1,
+					  diagonal + (from[y - 1] != to[x - 1]));
+			diagonal = above;
+		}
+	}
+	return row[width];
+}
+
+static bool is_near(const char *wrong, const char *name)
+{
+	return distance(wrong, name) <= 1 + strnlen(name, LONGEST) / 4;
+}
+
+static void append_text(struct buffer *text, const char *more)
+{
+	buffer_append(text, more, strlen(more));
+}
+
+/* Appends the names, or only the near ones; returns how many. */
+static size_t append_names(struct buffer *text, const char *wrong,
+			   const char *const *names, size_t count, bool only_near)
+{
+	size_t appended = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (only_near && !is_near(wrong, names[i]))
+			continue;
+		if (appended++)
+			append_text(text, only_near ? " or " : ", ");
+		if (appended > MOST_NAMES) {
+			append_text(text, "…");
+			break;
+		}
+		append_text(text, names[i]);
+	}
+	return appended;
+}
+
+char *near_names(const char *wrong, const char *const *names, size_t count)
+{
+	struct buffer text = {0};
+
+	append_text(&text, "did you mean ");
+	if (append_names(&text, wrong, names, count, true)) {
+		append_text(&text, "?");
+	} else {
+		text.size = 0;
+		append_text(&text, count ? "there are " : "there is none");
+		append_names(&text, wrong, names, count, false);
+	}
+	buffer_append(&text, "", 1);
+	return (char *)text.data;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* BPF objects: opened, loaded, attached and held until they are closed. */
+#ifndef OBJECT_H
+#define OBJECT_H
+
+#include "failure.h"
+
+#include <bpf/libbpf.h>
+
+struct object;
+
+json_t *open_operation(const json_t *request, struct failure *failure);
+json_t *load_operation(const json_t *request, struct failure *failure);
+json_t *attach_operation(const json_t *request, struct failure *failure);
+json_t *detach_operation(const json_t *request, struct failure *failure);
+json_t *close_operation(const json_t *request, struct failure *failure);
+
+/* The object of a request's "handle", its "program" and its "map"; NULL with a failure
+ * that tells what there is.
+ */
+struct object *object_argument_of(const json_t *request, struct failure *failure);
+struct bpf_program *program_argument(const struct object *object, const json_t *request,
+				     struct failure *failure);
+struct bpf_map *map_argument(const struct object *object, const json_t *request,
+			     struct failure *failure);
+
+/* Detaches and closes everything. */
+void objects_end(void);
+
+#endif

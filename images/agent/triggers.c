@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "triggers.h"
+
+#include "arguments.h"
+#include "children.h"
+#include "clock.h"
+#include "near.h"
+#include "protocol.h"
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COMM_LENGTH 16
+#define SLEEPER_DEADLINE_NS (10 * NS_PER_SECOND)
+#define MOST_SECONDS 3600
+#define MOST_CALLS 1000000
+#define MOST_PACKETS 100000
+#define MOST_PAYLOAD 65507
+
+/* ------------------------------------------------------------------- fork */
+
+/* A copy of a link's descriptor would keep a program attached after detach. */
+static void close_all_but(int kept)
+{
+	DIR *open = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	while (open && (entry = readdir(open))) {
+		int descriptor = (int)strtol(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] != '.' && descriptor != kept &&
+		    descriptor != dirfd(open))
+			close(descriptor);
+	}
+	if (open)
+		closedir(open);
+}
+
+static _Noreturn void sleep_until_killed(pid_t parent, const char *comm, int ready)
+{
+	die_with(parent);
+	close_all_but(ready);
+	if (comm)
+		prctl(PR_SET_NAME, comm, 0, 0, 0);
+	close(ready);
+	for (;;)
+		pause();
+}
+
+/* Whether the child sleeps, once it has told that it is about to. */
+static bool wait_until_asleep(pid_t pid, int ready)
+{
+	struct pollfd told = {.fd = ready, .events = POLLIN};
+	int64_t deadline = monotonic_ns() + SLEEPER_DEADLINE_NS;
+	char state;
+
+	poll(&told, 1, SLEEPER_DEADLINE_NS / NS_PER_MS);
+	while ((state = process_state(pid, NULL)) != 'S') {
+		if (!state || state == 'Z' || monotonic_ns() > deadline)
+			return false;
+		pause_ns(NS_PER_MS / 10);
+	}
+	return true;
+}
+
+static json_t *comm_of(pid_t pid)
+{
+	char path[64], comm[COMM_LENGTH + 1] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (file) {
+		size_t size = fread(comm, 1, sizeof(comm) - 1, file);
+
+		fclose(file);
+		comm[size] = '\0';
+		if (size && comm[size - 1] == '\n')
+			comm[size - 1] = '\0';
+	}
+	return string_json(comm);
+}
+
+json_t *fork_operation(const json_t *request, struct failure *failure)
+{
+	const char *comm = NULL;
+	pid_t parent = getpid();
+	int ready[2];
+	pid_t pid;
+
+	if (!text_argument(request, "comm", OPTIONAL, &comm, failure))
+		return NULL;
+	if (comm && strlen(comm) >= COMM_LENGTH)
+		return fail(failure,
+			    "argument \"comm\" must have at most %d bytes; it has %zu",
+			    COMM_LENGTH - 1, strlen(comm));
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return fail_errno(failure, errno, "can't make a pipe");
+	pid = fork();
+	if (pid == 0)
+		sleep_until_killed(parent, comm, ready[1]);
+	close(ready[1]);
+	if (pid < 0) {
+		fail_errno(failure, errno, "can't fork");
+		close(ready[0]);
+		return NULL;
+	}
+	if (!wait_until_asleep(pid, ready[0])) {
+		close(ready[0]);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return fail_errno(failure, ETIMEDOUT, "the child does not sleep");
+	}
+	close(ready[0]);
+	children_add(pid);
+	/* A process of one thread: its pid is its thread group. */
+	return json_pack("{s:i, s:i, s:i, s:o}", "pid", pid, "tgid", pid, "ppid",
+			 parent, "comm", comm_of(pid));
+}
+
+/* ---------------------------------------------------------------- syscall */
+
+/* libc may answer getpid() and the like itself, so each is a raw system call. */
+static long call_getpgid(void)
+{
+	return syscall(SYS_getpgid, 0);
+}
+
+static long call_getppid(void)
+{
+	return syscall(SYS_getppid);
+}
+
+static long call_getpid(void)
+{
+	return syscall(SYS_getpid);
+}
+
+static long call_getuid(void)
+{
+	return syscall(SYS_getuid);
+}
+
+static long call_nanosleep(void)
+{
+	struct timespec shortest = {.tv_nsec = 1};
+
+	return syscall(SYS_nanosleep, &shortest, NULL);
+}
+
+static long call_openat(void)
+{
+	long descriptor = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_CLOEXEC);
+
+	if (descriptor >= 0)
+		close((int)descriptor);
+	return descriptor;
+}
+
+static const char *const call_names[] = {
+	"getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat",
+};
+static long (*const calls[])(void) = {
+	call_getpgid, call_getppid,   call_getpid,
+	call_getuid,  call_nanosleep, call_openat,
+};
+#define CALL_COUNT (sizeof(calls) / sizeof(*calls))
+_Static_assert(CALL_COUNT == sizeof(call_names) / sizeof(*call_names),
+	       "each call has a name");
+
+static long (*find_call(const char *name))(void)
+{
+	for (size_t i = 0; i < CALL_COUNT; i++)
+		if (!strcmp(call_names[i], name))
+			return calls[i];
+	return NULL;
+}
+
+json_t *syscall_operation(const json_t *request, struct failure *failure)
+{
+	const char *name;
+	json_int_t times = 1;
+	long (*call)(void);
+	long result = 0;
+
+	if (!text_argument(request, "name", REQUIRED, &name, failure) ||
+	    !integer_argument(request, "times", OPTIONAL, 1, MOST_CALLS, &times,
+			      failure))
+		return NULL;
+	call = find_call(name);
+	if (!call) {
+		char *near = near_names(name, call_names, CALL_COUNT);
+
+		fail(failure,
+		     "argument \"name\" must be a system call that the agent "
+		     "makes; %s is none: %s",
+		     name, near);
+		free(near);
+		return NULL;
+	}
+	for (json_int_t i = 0; i < times; i++) {
+		result = call();
+		if (result < 0)
+			return fail_errno(failure, errno, "%s failed", name);
+	}
+	return json_pack("{s:i, s:i, s:I, s:I}", "pid", getpid(), "tid",
+			 (int)syscall(SYS_gettid), "count", times, "result",
+			 (json_int_t)result);
+}
+
+/* ------------------------------------------------------------------ sleep */
+
+json_t *sleep_operation(const json_t *request, struct failure *failure)
+{
+	struct pollfd reader = {.fd = reply_descriptor()};
+	int64_t started = monotonic_ns(), left;
+	double seconds;
+
+	if (!seconds_argument(request, "seconds", MOST_SECONDS, &seconds, failure))
+		return NULL;
+	while ((left = started + (int64_t)(seconds * NS_PER_SECOND) - monotonic_ns()) >
+	       0) {
+		struct timespec time = timespec_of(left);
+
+		/* A session that was dropped must not sleep on with its links held. */
+		if (ppoll(&reader, 1, &time, NULL) > 0)
+			return fail(failure, "nobody waits for the answer any more");
+	}
+	return json_pack("{s:i, s:I}", "pid", getpid(), "slept_ns",
+			 (json_int_t)(monotonic_ns() - started));
+}
+
+/* -------------------------------------------------------------------- udp */
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET,
+				    .sin_port = htons(port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* A socket bound to a loopback port, 0 for any; -1 with errno. */
+static int bound_socket(uint16_t port)
+{
+	struct sockaddr_in address = loopback(port);
+	int made = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (made >= 0 && bind(made, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+
+		close(made);
+		errno = error;
+		return -1;
+	}
+	return made;
+}
+
+static json_t *send_packets(int sender, int receiver, json_int_t port,
+			    const struct buffer *payload, json_int_t times,
+			    struct failure *failure)
+{
+	struct sockaddr_in source, target = loopback((uint16_t)port);
+	socklen_t length = sizeof(source);
+	char dropped;
+
+	if (getsockname(sender, (struct sockaddr *)&source, &length) < 0)
+		return fail_errno(failure, errno, "can't tell the source port");
+	for (json_int_t i = 0; i < times; i++) {
+		if (sendto(sender, payload->data, payload->size, 0,
+			   (struct sockaddr *)&target, sizeof(target)) < 0)
+			return fail_errno(failure, errno, "can't send to 127.0.0.1");
+		if (receiver >= 0)
+			recv(receiver, &dropped, sizeof(dropped), MSG_DONTWAIT);
+	}
+	return json_pack("{s:i, s:I, s:i, s:I, s:I}", "pid", getpid(), "bytes",
+			 (json_int_t)payload->size, "source_port",
+			 ntohs(source.sin_port), "port", port, "sent", times);
+}
+
+json_t *udp_operation(const json_t *request, struct failure *failure)
+{
+	json_int_t bytes, port, times = 1;
+	struct buffer payload = {0};
+	int sender, receiver;
+	json_t *sent;
+
+	if (!integer_argument(request, "bytes", REQUIRED, 0, MOST_PAYLOAD, &bytes,
+			      failure) ||
+	    !integer_argument(request, "port", REQUIRED, 1, UINT16_MAX, &port,
+			      failure) ||
+	    !integer_argument(request, "times", OPTIONAL, 1, MOST_PACKETS, &times,
+			      failure))
+		return NULL;
+	sender = bound_socket(0);
+	if (sender < 0)
+		return fail_errno(failure, errno, "can't make a UDP socket");
+	/* Without a receiver each packet would be answered by an ICMP packet, which
+	 * programs would see too. Where the port is taken there is one already.
+	 */
+	receiver = bound_socket((uint16_t)port);
+	buffer_reserve(&payload, (size_t)bytes);
+	memset(payload.data, 'A', (size_t)bytes);
+	payload.size = (size_t)bytes;
+	sent = send_packets(sender, receiver, port, &payload, times, failure);
+	buffer_free(&payload);
+	close(sender);
+	if (receiver >= 0)
+		close(receiver);
+	return sent;
+}

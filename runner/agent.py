@@ -1,0 +1,573 @@
+"""The guest agent's client: requests and replies, a JSON object a line.
+
+The agent itself is images/agent. It runs as root in the guest, where objects under test
+can do what they like, so that nothing it says is taken on trust: a reply of another
+shape than expected loses the session.
+
+A crash of the agent, such as libbpf 1.1 dying of a damaged object while it loads it, is
+an `AgentLost` like the guest's own end. Damage that libbpf dies of while it opens an
+object is noticed by the agent and an `AgentError`.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from runner.deadline import Deadline
+from runner.errors import GuestError, RunnerError
+
+# Seconds that an answer may take beyond the command that it is about. A killed command
+# may take the agent 5 s to get rid of.
+_GRACE = 15.0
+_SHOWN = 200
+
+SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
+
+
+class AgentError(RunnerError):
+    """The agent could not do what it was asked for; the session goes on."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        errno_name: str | None = None,
+        log: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        # "open", "load", "attach", …
+        self.operation = operation
+        # "EINVAL", "LIBBPF_ERRNO__FORMAT", or None when no system call failed.
+        self.errno_name = errno_name
+        # All that libbpf printed during the operation, the verifier's log included.
+        self.log = log
+
+
+class AgentLost(GuestError):  # noqa: N818
+    """The agent is gone, did not answer in time, or answered what can't be."""
+
+
+class Channel(Protocol):
+    """The agent's standard input and output."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`. Raises OSError when the other side is gone."""
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        """Return the next line without its end.
+
+        Raises EOFError when the other side closed, TimeoutError at the deadline and
+        OSError when the connection broke.
+        """
+
+
+# ----------------------------------------------------------------- replies
+
+
+def _decoded(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"no base64: {error}") from error
+
+
+_Base64 = Annotated[bytes, BeforeValidator(_decoded)]
+_Count = Annotated[int, Field(ge=0)]
+_Pid = Annotated[int, Field(ge=1)]
+_Errno = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """What the agent and its guest are."""
+
+    # The agent's own version.
+    agent: str
+    # "1.1": libbpf does not tell its patch level.
+    libbpf: str
+    # uname -r and uname -m.
+    release: str
+    machine: str
+    pid: _Pid
+    # Ticks a second in /proc/PID/stat.
+    clk_tck: _Pid
+    # Possible CPUs: as many values has a row of a per-CPU map.
+    cpus: _Pid
+    # Bytes.
+    page_size: _Pid
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedProgram:
+    """A program of an object that is open."""
+
+    name: str
+    # "kprobe/wake_up_new_task"
+    section: str
+    # As libbpf names it, "socket_filter"; None for a type that it has no name for.
+    type: str | None
+    # Whether it will be loaded.
+    load: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedMap:
+    """A map that an object declares."""
+
+    name: str
+    type: str | None
+    # Bytes.
+    key_size: _Count
+    value_size: _Count
+    max_entries: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedObject:
+    """An object that libbpf has read and not yet loaded."""
+
+    handle: _Pid
+    programs: tuple[OpenedProgram, ...]
+    maps: tuple[OpenedMap, ...]
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramInfo:
+    """A program in the kernel."""
+
+    name: str
+    type: str | None
+    # None below 4.13, which can't tell.
+    id: int | None
+    # As libbpf loaded it, before the kernel rewrote it.
+    instructions: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapInfo:
+    """A map in the kernel."""
+
+    name: str
+    type: str | None
+    # None below 4.13, which can't tell.
+    id: int | None
+    # Bytes.
+    key_size: _Count
+    value_size: _Count
+    max_entries: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedObject:
+    """What of an object is in the kernel: programs that were left out are not here."""
+
+    handle: _Pid
+    programs: tuple[ProgramInfo, ...]
+    maps: tuple[MapInfo, ...]
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """What became of an attach."""
+
+    # False for a program whose section says no place to be attached to, such as a
+    # socket filter.
+    attached: bool
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRunOutput:
+    """What BPF_PROG_TEST_RUN gave."""
+
+    __test__ = False
+
+    retval: int
+    # Of one run, averaged by the kernel.
+    duration_ns: _Count
+    # The packet after the run; empty for programs that take none.
+    data: Annotated[_Base64, Field(validation_alias="data_out")]
+    # The context after the run; empty when none was given.
+    context: Annotated[_Base64, Field(validation_alias="ctx_out")]
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawRow:
+    """A row of a map, as bytes."""
+
+    key: _Base64
+    # None for per-CPU maps.
+    value: _Base64 | None = None
+    # A value for each possible CPU; empty for other maps.
+    values: tuple[_Base64, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forked:
+    """A child that sleeps, in state S, until it is released."""
+
+    pid: _Pid
+    tgid: _Pid
+    ppid: _Pid
+    comm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyscallsMade:
+    """System calls that the agent made."""
+
+    pid: _Pid
+    tid: _Pid
+    count: _Count
+    # The last one's.
+    result: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slept:
+    """A time for which the agent did nothing."""
+
+    pid: _Pid
+    slept_ns: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class PacketsSent:
+    """UDP packets that went over the guest's loopback."""
+
+    pid: _Pid
+    # Of each one's payload.
+    bytes: _Count
+    source_port: _Count
+    port: _Count
+    sent: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandOutput:
+    """How a command ended, and what it printed."""
+
+    pid: _Pid
+    # None when a signal ended it.
+    exit: int | None
+    # "SIGKILL", or None.
+    signal: str | None
+    # It was killed, with its process group, when its time was over.
+    timed_out: bool
+    # Bytes that are no UTF-8 are U+FFFD.
+    stdout: str
+    stderr: str
+    # One of them was longer than the 16 MiB that are kept.
+    truncated: bool
+    duration_ms: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    rows: tuple[RawRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Text:
+    text: str
+    truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fault:
+    message: str
+    errno: _Errno | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    error: _Fault
+    log: str
+
+
+_Reply = TypeVar("_Reply")
+
+
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _read(shape: type[_Reply], reply: Mapping[str, JsonValue]) -> _Reply:
+    # Made once: it takes longer than the agent takes to answer.
+    if shape not in _adapters:
+        _adapters[shape] = TypeAdapter(shape)
+    # Lax, because JSON has no tuples and no bytes.
+    read: _Reply = _adapters[shape].validate_python(reply)
+    return read
+
+
+# ----------------------------------------------------------------- session
+
+
+class AgentSession:
+    """A conversation with an agent; every `timeout` is in seconds.
+
+    Methods raise AgentError when the agent says no, and AgentLost when it does not
+    answer by its deadline; from then on they all raise AgentLost at once, for a late
+    answer can't be told from the next one.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._last_id = 0
+        self._lost = ""
+
+    # ------------------------------------------------------------- guest
+
+    def hello(self, *, timeout: float) -> Hello:
+        """Return what the agent and its guest are."""
+        return self._ask(Hello, "hello", {}, timeout)
+
+    def put(
+        self,
+        path: PurePosixPath | str,
+        data: bytes,
+        *,
+        mode: int = 0o600,
+        timeout: float,
+    ) -> None:
+        """Write a file, whole or not at all, below /run/agent/ in the guest."""
+        arguments: dict[str, JsonValue] = {
+            "path": str(path),
+            "data": _encoded(data),
+            "mode": mode,
+        }
+        self._ask(_Nothing, "put", arguments, timeout)
+
+    def read(
+        self, path: PurePosixPath | str, *, limit: int = 1 << 20, timeout: float
+    ) -> str:
+        """Return a file's text. A file of more than `limit` bytes is an AgentError."""
+        found = self._ask(_Text, "read", {"path": str(path), "max": limit}, timeout)
+        if found.truncated:
+            raise AgentError(f"{path} has more than {limit} bytes", operation="read")
+        return found.text
+
+    # ----------------------------------------------------------- objects
+
+    def open(
+        self,
+        source: bytes | PurePosixPath,
+        *,
+        name: str,
+        btf: PurePosixPath | str | None = None,
+        load: Mapping[str, bool] | None = None,
+        timeout: float,
+    ) -> OpenedObject:
+        """Open an object: its bytes, or a file in the guest.
+
+        `btf` is a file in the guest with BTF to relocate against in place of the
+        kernel's. `load` says of programs whether they will be loaded; a name that the
+        object lacks is an AgentError.
+        """
+        arguments: dict[str, JsonValue] = {
+            "name": name,
+            "btf": None if btf is None else str(btf),
+            "programs": {key: {"load": wanted} for key, wanted in (load or {}).items()},
+        }
+        if isinstance(source, bytes):
+            arguments["object"] = _encoded(source)
+        else:
+            arguments["path"] = str(source)
+        return self._ask(OpenedObject, "open", arguments, timeout)
+
+    def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:
+        """Load an object's programs and maps into the kernel.
+
+        A `log_level` above 0 puts the verifier's log into `log` for programs that load
+        too; for those that do not it is always there.
+        """
+        arguments: dict[str, JsonValue] = {"handle": handle, "log_level": log_level}
+        return self._ask(
+            LoadedObject, "load", arguments, timeout, known={"handle": handle}
+        )
+
+    def attach(self, handle: int, program: str, *, timeout: float) -> Attached:
+        """Attach a program as its section says; the agent holds the link."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
+        return self._ask(Attached, "attach", arguments, timeout)
+
+    def detach(
+        self, handle: int, program: str | None = None, *, timeout: float
+    ) -> None:
+        """Detach a program, or all of the object; one that is not attached is none."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
+        self._ask(_Nothing, "detach", arguments, timeout)
+
+    def close_object(self, handle: int, *, timeout: float) -> None:
+        """Detach, unload and forget an object."""
+        self._ask(_Nothing, "close", {"handle": handle}, timeout)
+
+    def test_run(
+        self,
+        handle: int,
+        program: str,
+        *,
+        data: bytes,
+        context: bytes | None = None,
+        repeat: int = 1,
+        timeout: float,
+    ) -> TestRunOutput:
+        """Run a program by BPF_PROG_TEST_RUN (4.12).
+
+        `data` is the packet and `context` the struct that the program starts with, such
+        as a struct __sk_buff.
+        """
+        arguments: dict[str, JsonValue] = {
+            "handle": handle,
+            "program": program,
+            "data": _encoded(data),
+            "ctx": None if context is None else _encoded(context),
+            "repeat": repeat,
+        }
+        return self._ask(TestRunOutput, "test_run", arguments, timeout)
+
+    def dump(self, handle: int, map_: str, *, timeout: float) -> tuple[RawRow, ...]:
+        """Return a map's rows, in the kernel's order; works from 4.4 on."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
+        return self._ask(_Rows, "dump", arguments, timeout).rows
+
+    # ---------------------------------------------------------- triggers
+
+    def fork(self, comm: str | None = None, *, timeout: float) -> Forked:
+        """Fork a child and return once it sleeps; `comm` has at most 15 bytes."""
+        return self._ask(Forked, "fork", {"comm": comm}, timeout)
+
+    def release(self, pid: int | None = None, *, timeout: float) -> None:
+        """End a child that was forked, or all that forks and commands left behind."""
+        self._ask(_Nothing, "release", {"pid": pid}, timeout)
+
+    def syscall(
+        self, name: SyscallName, times: int = 1, *, timeout: float
+    ) -> SyscallsMade:
+        """Make a system call a number of times."""
+        arguments: dict[str, JsonValue] = {"name": name, "times": times}
+        return self._ask(SyscallsMade, "syscall", arguments, timeout)
+
+    def sleep(self, seconds: float, *, timeout: float) -> Slept:
+        """Let the guest idle."""
+        return self._ask(Slept, "sleep", {"seconds": seconds}, timeout)
+
+    def udp(
+        self, size: int, *, port: int, times: int = 1, timeout: float
+    ) -> PacketsSent:
+        """Send UDP packets of `size` bytes over the guest's loopback."""
+        arguments: dict[str, JsonValue] = {"bytes": size, "port": port, "times": times}
+        return self._ask(PacketsSent, "udp", arguments, timeout)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float,
+    ) -> CommandOutput:
+        """Run a command in the guest until it ends, or `timeout` seconds.
+
+        It starts with the agent's environment and what `environment` adds. Whatever its
+        exit status, that is no error; a program that can't be executed is.
+        """
+        arguments: dict[str, JsonValue] = {
+            "argv": list(argv),
+            "stdin": None if stdin is None else _encoded(stdin),
+            "env": dict(environment or {}),
+            "timeout_ms": max(1, round(timeout * 1000)),
+        }
+        return self._ask(CommandOutput, "run", arguments, timeout + _GRACE)
+
+    # ------------------------------------------------------------- lines
+
+    def _ask(
+        self,
+        shape: type[_Reply],
+        operation: str,
+        arguments: Mapping[str, JsonValue],
+        timeout: float,
+        *,
+        known: Mapping[str, JsonValue] | None = None,
+    ) -> _Reply:
+        """Send a request and return its reply, completed by what is `known`."""
+        if self._lost:
+            raise AgentLost(f"{operation} was not asked for, because {self._lost}")
+        self._last_id += 1
+        request = {"id": self._last_id, "op": operation, **arguments}
+        line = self._exchange(operation, json.dumps(request).encode(), timeout)
+        reply = self._parse(operation, line)
+        try:
+            if reply.get("ok") is True:
+                return _read(shape, {**reply, **(known or {})})
+            failure = _read(_Failure, reply)
+        except ValidationError as error:
+            raise self._loss(f"answered {operation} with {_shown(line)}") from error
+        raise AgentError(
+            failure.error.message,
+            operation=operation,
+            errno_name=failure.error.errno,
+            log=failure.log,
+        )
+
+    def _exchange(self, operation: str, request: bytes, timeout: float) -> bytes:
+        try:
+            self._channel.send(request + b"\n")
+            return self._channel.receive_line(Deadline.after(timeout))
+        except TimeoutError as error:
+            late = f"did not answer {operation} within {timeout:g} s"
+            raise self._loss(late, cause="no_answer") from error
+        except (OSError, EOFError) as error:
+            raise self._loss(f"is gone; it was asked for {operation}") from error
+
+    def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
+        try:
+            reply = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise self._loss(
+                f"answered {operation} with no JSON: {_shown(line)}"
+            ) from error
+        if isinstance(reply, dict):
+            # A request that the agent could not parse has no id for it.
+            refused = reply.get("ok") is False and reply.get("id") is None
+            if refused or reply.get("id") == self._last_id:
+                return reply
+        raise self._loss(f"answered another request than {operation}: {_shown(line)}")
+
+    def _loss(self, what: str, *, cause: str = "lost") -> AgentLost:
+        self._lost = f"the agent {what}"
+        return AgentLost(self._lost, cause=cause)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _shown(line: bytes) -> str:
+    return repr(line[:_SHOWN])

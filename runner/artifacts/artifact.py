@@ -1,0 +1,67 @@
+"""A kernel's files, as guests and reports need them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner.artifacts.cache import Entry
+from runner.versions import KernelVersion
+
+VMLINUZ = "vmlinuz"
+CONFIG = "config"
+SYSTEM_MAP = "System.map"
+BTF = "vmlinux.btf"
+MODULES = "modules"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A kernel in the cache; its files are verified."""
+
+    # As `uname -r` says it: "6.1.0-50-cloud-amd64".
+    release: str
+    # Upstream's: 6.1.176.
+    version: KernelVersion
+    directory: Path
+    vmlinuz: Path
+    # In the order in which they load.
+    modules: tuple[Path, ...]
+    config: Path | None
+    system_map: Path | None
+    # None when the image carries none.
+    btf: Path | None
+    image_sha256: str
+    btf_sha256: str
+    # Where it came from, for people.
+    origin: str
+
+
+def from_entry(entry: Entry) -> Artifact:
+    """Read what a builder of artifacts stored."""
+    data = entry.metadata
+
+    def optional(name: str) -> Path | None:
+        return entry.directory / name if name in entry.checksums else None
+
+    return Artifact(
+        release=_text(data["release"]),
+        version=KernelVersion.parse(_text(data["version"])),
+        directory=entry.directory,
+        vmlinuz=entry.directory / VMLINUZ,
+        modules=tuple(
+            entry.directory / MODULES / f"{name}.ko"
+            for name in _text(data["modules"]).split()
+        ),
+        config=optional(CONFIG),
+        system_map=optional(SYSTEM_MAP),
+        btf=optional(BTF),
+        image_sha256=entry.checksums[VMLINUZ],
+        btf_sha256=entry.checksums.get(BTF, ""),
+        origin=_text(data["origin"]),
+    )
+
+
+def _text(value: JsonValue) -> str:
+    assert isinstance(value, str)
+    return value

@@ -1,0 +1,196 @@
+"""What is inside an x86 kernel image: the ELF file, and its BTF.
+
+Layout: Documentation/arch/x86/boot.rst in the kernel (boot protocol 2.08 and later).
+"""
+
+import bz2
+import io
+import lzma
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import lz4.block
+import zstandard
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from runner.errors import ArtifactError
+
+# Of a vmlinux without debug information; Debian's are 60 MB.
+LARGEST = 512 << 20
+
+_HEADER_MAGIC = 0x202
+_MAGIC = b"HdrS"
+_SETUP_SECTORS = 0x1F1
+_VERSION = 0x206
+_PAYLOAD = 0x248
+_SECTOR = 512
+_PROTOCOL_WITH_PAYLOAD = 0x208
+_BTF_MAGIC = 0xEB9F
+_LZ4_BLOCK = 8 << 20
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compression:
+    name: str
+    magic: bytes
+    decompress: Callable[[bytes], bytes]
+
+
+def btf(image: bytes) -> bytes | None:
+    """Return the BTF that a bzImage carries, or None when it carries none.
+
+    Raises ArtifactError for what is no x86 kernel image or can't be decompressed.
+    """
+    return btf_of_elf(vmlinux(image))
+
+
+def btf_of_elf(data: bytes) -> bytes | None:
+    """Return the .BTF section of an ELF file, or None.
+
+    Raises ArtifactError when it is no ELF file or the section is no BTF.
+    """
+    try:
+        section = ELFFile(io.BytesIO(data)).get_section_by_name(".BTF")
+        content = None if section is None else bytes(section.data())
+    except (ELFError, ValueError, KeyError, struct.error, UnicodeError) as error:
+        raise ArtifactError(f"the kernel's ELF file can't be read: {error}") from error
+    if content is None:
+        return None
+    if len(content) < 24 or _BTF_MAGIC not in struct.unpack_from("<H", content):
+        raise ArtifactError("the kernel's .BTF section does not begin as BTF does")
+    return content
+
+
+def vmlinux(image: bytes) -> bytes:
+    """Return the ELF file inside a bzImage. Raises ArtifactError."""
+    payload = _payload(image)
+    for compression in _COMPRESSIONS:
+        if payload.startswith(compression.magic):
+            break
+    else:
+        raise ArtifactError(
+            f"the kernel image is compressed in an unknown way ({payload[:6].hex()})"
+        )
+    try:
+        return compression.decompress(payload)
+    except (
+        lzma.LZMAError,
+        zlib.error,
+        zstandard.ZstdError,
+        lz4.block.LZ4BlockError,
+        OSError,
+        ValueError,
+        EOFError,
+        struct.error,
+    ) as error:
+        raise ArtifactError(
+            f"the kernel image can't be decompressed by {compression.name}: {error}"
+        ) from error
+
+
+def _payload(image: bytes) -> bytes:
+    if image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != _MAGIC or len(image) < 0x250:
+        raise ArtifactError("this is no x86 kernel image: it has no boot header")
+    (version,) = struct.unpack_from("<H", image, _VERSION)
+    if version < _PROTOCOL_WITH_PAYLOAD:
+        raise ArtifactError(f"boot protocol {version >> 8}.{version & 255} is too old")
+    sectors = image[_SETUP_SECTORS] or 4
+    offset, length = struct.unpack_from("<II", image, _PAYLOAD)
+    start = (sectors + 1) * _SECTOR + offset
+    if length == 0 or start + length > len(image):
+        raise ArtifactError("the kernel image is truncated")
+    return image[start : start + length]
+
+
+def _limited(chunks: Iterator[bytes]) -> bytes:
+    """Join chunks as long as they stay within reason."""
+    output = bytearray()
+    for chunk in chunks:
+        output += chunk
+        if len(output) > LARGEST:
+            raise ValueError(f"it grows beyond {LARGEST >> 20} MiB")
+    return bytes(output)
+
+
+def _stream(
+    decompressor: "lzma.LZMADecompressor | bz2.BZ2Decompressor", data: bytes
+) -> bytes:
+    def chunks() -> Iterator[bytes]:
+        yield decompressor.decompress(data, 1 << 20)
+        while not decompressor.eof:
+            chunk = decompressor.decompress(b"", 1 << 20)
+            if not chunk and decompressor.needs_input:
+                raise EOFError("it ends too early")
+            yield chunk
+
+    return _limited(chunks())
+
+
+def _gzip(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj(wbits=31)
+    output = decompressor.decompress(data, LARGEST)
+    if not decompressor.eof:
+        raise EOFError("it ends too early, or is too large")
+    return output
+
+
+def _zstd(data: bytes) -> bytes:
+    # Fed in pieces, so that it stops at the frame's end: the payload's last four bytes
+    # are its size.
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+
+    def chunks() -> Iterator[bytes]:
+        for start in range(0, len(data), _PIECE):
+            if decompressor.eof:
+                return
+            yield decompressor.decompress(data[start : start + _PIECE])
+        if not decompressor.eof:
+            raise EOFError("it ends too early")
+
+    return _limited(chunks())
+
+
+def _lz4(data: bytes) -> bytes:
+    # The legacy frame: blocks behind their size; then the size of it all.
+    def chunks() -> Iterator[bytes]:
+        position = 4
+        while position + 8 <= len(data):
+            (size,) = struct.unpack_from("<I", data, position)
+            position += 4
+            block = data[position : position + size]
+            yield lz4.block.decompress(block, uncompressed_size=_LZ4_BLOCK)
+            position += size
+
+    return _limited(chunks())
+
+
+_COMPRESSIONS = (
+    _Compression(name="gzip", magic=b"\x1f\x8b", decompress=_gzip),
+    _Compression(
+        name="xz",
+        magic=b"\xfd7zXZ\0",
+        decompress=lambda data: _stream(
+            lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=LARGEST), data
+        ),
+    ),
+    _Compression(
+        name="lzma",
+        magic=b"\x5d\0\0",
+        decompress=lambda data: _stream(
+            lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=LARGEST), data
+        ),
+    ),
+    _Compression(
+        name="bzip2",
+        magic=b"BZh",
+        decompress=lambda data: _stream(bz2.BZ2Decompressor(), data),
+    ),
+    _Compression(name="lz4", magic=b"\x02\x21\x4c\x18", decompress=_lz4),
+    _Compression(name="zstd", magic=b"\x28\xb5\x2f\xfd", decompress=_zstd),
+    # An image that is not compressed at all.
+    _Compression(name="nothing", magic=b"\x7fELF", decompress=bytes),
+)

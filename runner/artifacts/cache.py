@@ -1,0 +1,225 @@
+"""A cache of directories, each made once from what its key says, and verified."""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+from pydantic import JsonValue
+
+from runner.errors import InfrastructureError
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "bpf-kernel-matrix"
+_MANIFEST = "manifest.json"
+_TEMPORARY = "temporary"
+_LOCKS = "locks"
+_REFS = "refs"
+
+# Writes files into the folder that it is given, and returns what to remember of them.
+Build = Callable[[Path], Mapping[str, JsonValue]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A directory of the cache whose files are as they were written."""
+
+    directory: Path
+    metadata: Mapping[str, JsonValue]
+    # Relative path → SHA-256.
+    checksums: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Directories under one root; safe for several processes at a time."""
+
+    root: Path = field(
+        default_factory=lambda: platformdirs.user_cache_path(APPLICATION)
+    )
+
+    def entry(self, kind: str, key: str, build: Build) -> Entry:
+        """Return the entry of a key, built if it is not there whole.
+
+        Of several processes one builds, the others wait. A build that is killed leaves
+        nothing that counts; its leftovers are swept by a later build.
+        Raises InfrastructureError when the cache can't be written, and what `build`
+        raises.
+        """
+        found = self.lookup(kind, key)
+        if found is not None:
+            return found
+        with self.locked(f"{kind}-{key}"):
+            return self.lookup(kind, key) or self._build(kind, key, build)
+
+    def lookup(self, kind: str, key: str) -> Entry | None:
+        """Return an entry if it is there and whole; a corrupted one is dropped."""
+        directory = self.root / kind / key
+        try:
+            manifest = json.loads((directory / _MANIFEST).read_text())
+            entry = Entry(
+                directory=directory,
+                metadata=manifest["metadata"],
+                checksums=manifest["files"],
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("the cache's %s is not readable (%s): made anew", kind, error)
+            self._drop(directory)
+            return None
+        damaged = _damaged(entry)
+        if damaged:
+            log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
+            self._drop(directory)
+            return None
+        return entry
+
+    def remember(self, name: str, value: JsonValue) -> None:
+        """Keep a small value under a name, such as what a package resolved to."""
+        with (
+            _explained(self.root),
+            tempfile.NamedTemporaryFile(
+                "w", dir=self._folder(_TEMPORARY), delete=False
+            ) as stream,
+        ):
+            json.dump(value, stream)
+        os.replace(stream.name, self._folder(_REFS) / f"{name}.json")
+
+    def recall(self, name: str) -> JsonValue:
+        """Return what was kept under a name, or None."""
+        try:
+            found: JsonValue = json.loads(
+                (self.root / _REFS / f"{name}.json").read_text()
+            )
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def folder(self, kind: str) -> Path:
+        """Return a folder of the cache that its user keeps in order himself."""
+        with _explained(self.root):
+            return self._folder(kind)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a temporary folder on the cache's disk, removed afterwards.
+
+        Its lock is held meanwhile, so that a sweep leaves it alone.
+        """
+        with _explained(self.root):
+            temporary = Path(tempfile.mkdtemp(dir=self._folder(_TEMPORARY)))
+        try:
+            with FileLock(f"{temporary}.lock"):
+                yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            Path(f"{temporary}.lock").unlink(missing_ok=True)
+
+    def _build(self, kind: str, key: str, build: Build) -> Entry:
+        with _explained(self.root):
+            self._sweep()
+            with self.scratch() as temporary:
+                metadata = dict(build(temporary))
+                files = _checksums(temporary)
+                _write_manifest(temporary, {"metadata": metadata, "files": files})
+                final = self._folder(kind) / key
+                os.rename(temporary, final)
+        return Entry(directory=final, metadata=metadata, checksums=files)
+
+    def _sweep(self) -> None:
+        """Remove what killed builds left behind."""
+        folder = self._folder(_TEMPORARY)
+        for lock in folder.glob("*.lock"):
+            attempt = FileLock(lock, blocking=False)
+            try:
+                attempt.acquire()
+            except TimeoutError:
+                continue
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            attempt.release()
+            lock.unlink(missing_ok=True)
+
+    def _drop(self, directory: Path) -> None:
+        shutil.rmtree(directory, ignore_errors=True)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Let one process at a time do something."""
+        with _explained(self.root):
+            lock = FileLock(self._folder(_LOCKS) / f"{name}.lock")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _folder(self, kind: str) -> Path:
+        folder = self.root / kind
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+
+def key_of(*parts: str) -> str:
+    """Return the SHA-256, in hexadecimal, of what an entry is made from."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _checksums(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): sha256_of(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _damaged(entry: Entry) -> str:
+    """Return the first file that is not as it was written, or nothing."""
+    for name, checksum in entry.checksums.items():
+        path = entry.directory / name
+        try:
+            if sha256_of(path) != checksum:
+                return name
+        except OSError:
+            return name
+    return ""
+
+
+def _write_manifest(directory: Path, manifest: dict[str, object]) -> None:
+    with (directory / _MANIFEST).open("w") as stream:
+        json.dump(manifest, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Turn what the file system refuses into what the user can do about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise InfrastructureError(
+                f"the disk of the cache, {root}, is full",
+                hint="free some space, or set XDG_CACHE_HOME to another disk",
+            ) from error
+        raise InfrastructureError(
+            f"the cache can't be written: {error}",
+            hint="set XDG_CACHE_HOME to a folder that is yours",
+        ) from error

@@ -1,0 +1,100 @@
+"""Which packages of a Debian suite hold a kernel."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from runner.artifacts.apt import Archive, Package
+from runner.errors import ArtifactError
+from runner.matrix import DebianSource
+from runner.versions import KernelVersion
+
+# A package that names a release: linux-image-6.1.0-50-cloud-amd64.
+_IMAGE = re.compile(r"linux-image-(\d.*)")
+_UNWANTED = ("-dbg", "-unsigned")
+# From 7.x on the image is split, and linux-image-RELEASE only pulls these in.
+_PARTS = ("linux-binary-", "linux-modules-", "linux-base-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A kernel's packages."""
+
+    suite: str
+    # linux-image-RELEASE.
+    image: Package
+    # All that hold its files, the image among them.
+    packages: tuple[Package, ...]
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for people."""
+        return f"{self.suite} {self.image.name} {self.image.version}"
+
+    @property
+    def version(self) -> KernelVersion:
+        """The upstream version, which `uname -r` of Debian's kernels does not tell."""
+        return KernelVersion.parse(self.image.version)
+
+
+def resolve(source: DebianSource, archive: Archive) -> Resolved:
+    """Return the newest kernel that a source's package or pattern stands for.
+
+    Raises ArtifactError for a package that the suite lacks, naming similar ones.
+    """
+    image = _follow(_newest(source, archive), archive)
+    release = image.name.removeprefix("linux-image-")
+    parts = archive.describe([f"{part}{release}" for part in _PARTS if _splits(image)])
+    return Resolved(suite=source.suite, image=image, packages=(image, *parts))
+
+
+def _newest(source: DebianSource, archive: Archive) -> Package:
+    pattern = source.package
+    prefix = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    matching = [
+        name
+        for name in archive.names(prefix)
+        if fnmatchcase(name, pattern) and not name.endswith(_UNWANTED)
+    ]
+    found = archive.describe(matching)
+    if not found:
+        raise ArtifactError(
+            f"{source.suite} has no package {pattern}",
+            hint=_similar(pattern, archive),
+        )
+    return max(found, key=lambda package: _order(package.version))
+
+
+def _follow(package: Package, archive: Archive) -> Package:
+    """Return the kernel that a metapackage pulls in, or the package itself."""
+    if _IMAGE.fullmatch(package.name):
+        return package
+    for name in package.depends:
+        if _IMAGE.fullmatch(name):
+            found = archive.describe([name])
+            if found:
+                return found[0]
+    raise ArtifactError(
+        f"{archive.suite}: {package.name} is no kernel and pulls none in",
+        hint="name a linux-image package",
+    )
+
+
+def _splits(image: Package) -> bool:
+    return any(name.startswith("linux-binary-") for name in image.depends)
+
+
+def _similar(pattern: str, archive: Archive) -> str:
+    names = [
+        name for name in archive.names("linux-image-") if not name.endswith(_UNWANTED)
+    ]
+    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+    return f"there are {', '.join(near)}" if near else "it has no kernel at all"
+
+
+def _order(version: str) -> tuple[int | str, ...]:
+    # Good enough among the versions of one package's builds: numbers by value.
+    return tuple(
+        int(part) if part.isdigit() else part for part in re.split(r"(\d+)", version)
+    )

@@ -1,0 +1,117 @@
+"""Kernel modules: which a guest needs, and in which order they load."""
+
+import lzma
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import PurePosixPath
+
+import zstandard
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from runner.errors import ArtifactError
+
+_SUFFIXES = (".ko", ".ko.xz", ".ko.zst")
+_LARGEST = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The modules that images/modules lists."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+
+
+def parse_wanted(text: str) -> Wanted:
+    """Read a list: a name a line, `?` behind what may be missing, # for comments."""
+    words = [line.partition("#")[0].strip() for line in text.splitlines()]
+    return Wanted(
+        required=tuple(word for word in words if word and not word.endswith("?")),
+        optional=tuple(word[:-1].strip() for word in words if word.endswith("?")),
+    )
+
+
+def name_of(path: str) -> str | None:
+    """Return the module that a file holds: virtio_net, or None for another file.
+
+    The kernel takes - and _ for the same.
+    """
+    file = PurePosixPath(path).name
+    for suffix in _SUFFIXES:
+        if file.endswith(suffix):
+            return _normal(file.removesuffix(suffix))
+    return None
+
+
+def builtin(listing: str) -> set[str]:
+    """Return the modules that a modules.builtin lists."""
+    return {name for line in listing.splitlines() if (name := name_of(line))}
+
+
+def decompressed(path: str, data: bytes) -> bytes:
+    """Return a module as the kernel loads it. Raises ArtifactError for garbage."""
+    try:
+        if path.endswith(".xz"):
+            return lzma.decompress(data)
+        if path.endswith(".zst"):
+            return zstandard.ZstdDecompressor().decompress(
+                data, max_output_size=_LARGEST
+            )
+    except (lzma.LZMAError, zstandard.ZstdError) as error:
+        raise ArtifactError(f"{path} can't be decompressed: {error}") from error
+    return data
+
+
+def dependencies(name: str, data: bytes) -> list[str]:
+    """Return the modules that a module's own metadata names.
+
+    Raises ArtifactError when it is no module.
+    """
+    try:
+        section = ELFFile(BytesIO(data)).get_section_by_name(".modinfo")
+    except (ELFError, ValueError) as error:
+        raise ArtifactError(f"module {name} is no ELF file: {error}") from error
+    if section is None:
+        raise ArtifactError(f"module {name} has no .modinfo")
+    for entry in section.data().split(b"\0"):
+        if entry.startswith(b"depends="):
+            names = entry.removeprefix(b"depends=").decode("ascii", "replace")
+            return [_normal(word) for word in names.split(",") if word]
+    return []
+
+
+def load_order(
+    wanted: Wanted, present: Mapping[str, bytes], built_in: Iterable[str]
+) -> list[str]:
+    """Return what to load, each after what it needs.
+
+    Raises ArtifactError for a required module, or a dependency, that is missing.
+    """
+    ordered: dict[str, None] = {}
+    done = set(built_in)
+
+    def visit(name: str, needed_by: str) -> None:
+        if name in done:
+            return
+        if name not in present:
+            raise ArtifactError(
+                f"the kernel has no module {name}, which {needed_by} needs"
+            )
+        # Before what it needs, so that a circle ends.
+        done.add(name)
+        for dependency in dependencies(name, present[name]):
+            visit(dependency, name)
+        ordered[name] = None
+
+    for name in wanted.required:
+        visit(name, "every guest")
+    for name in wanted.optional:
+        if name in present:
+            visit(name, "a guest")
+    return list(ordered)
+
+
+def _normal(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,0 +1,51 @@
+"""Files out of Debian packages."""
+
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.errors import ArtifactError
+
+# A module or an image larger than this is none.
+_LARGEST = 512 << 20
+
+
+@contextmanager
+def _opened(package: Path) -> Iterator[tarfile.TarFile]:
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+                yield archive
+        except tarfile.TarError as error:
+            process.kill()
+            said = process.stderr.read().decode("utf-8", "replace").strip()
+            raise ArtifactError(
+                f"{package.name} can't be read: {said or error}",
+                hint="fetch it again: python -m runner fetch",
+            ) from error
+
+
+def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Return path and content of a package's regular files that are wanted.
+
+    Paths are as in the package, without "./"; nothing is written anywhere.
+    Raises ArtifactError for a package that can't be read.
+    """
+    with _opened(package) as archive:
+        for member in archive:
+            path = member.name.removeprefix("./")
+            if not member.isreg() or not wanted(path):
+                continue
+            if member.size > _LARGEST:
+                raise ArtifactError(f"{package.name}: {path} is too large")
+            content = archive.extractfile(member)
+            assert content is not None
+            yield path, content.read()

@@ -1,0 +1,92 @@
+"""How long work is shown: bars on a terminal, lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn
+from rich.progress import Progress as Bars
+
+_BETWEEN_LINES = 10.0
+
+
+class Task(Protocol):
+    """One piece of work."""
+
+    def advance_to(self, done: int, total: int) -> None:
+        """Tell how many bytes of how many are done."""
+
+
+class Progress(Protocol):
+    """Where work is shown."""
+
+    def task(self, name: str) -> AbstractContextManager[Task]:
+        """Show a piece of work for the length of a `with` block."""
+
+    def message(self, text: str) -> None:
+        """Show a line that stays."""
+
+
+class Lines:
+    """Plain lines on standard error: the start, the end, and one each 10 s between."""
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        """Show a piece of work."""
+        started = time.monotonic()
+        self.message(f"{name} …")
+        yield _Line(self, name)
+        self.message(f"{name}: done in {time.monotonic() - started:.1f} s")
+
+    def message(self, text: str) -> None:
+        """Show a line."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Line:
+    def __init__(self, lines: Lines, name: str) -> None:
+        self._lines = lines
+        self._name = name
+        self._next = time.monotonic() + _BETWEEN_LINES
+
+    def advance_to(self, done: int, total: int) -> None:
+        if total and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _BETWEEN_LINES
+            self._lines.message(f"{self._name}: {100 * done // total} %")
+
+
+class Terminal:
+    """Progress bars on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        """Show a piece of work as a bar."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Bars(*columns, console=self._console, transient=True) as bars:
+            yield _Bar(bars, name)
+        self.message(f"{name}: done")
+
+    def message(self, text: str) -> None:
+        """Show a line above the bars."""
+        self._console.print(text, highlight=False, markup=False)
+
+
+class _Bar:
+    def __init__(self, bars: Bars, name: str) -> None:
+        self._bars = bars
+        self._id = bars.add_task(name, total=None)
+
+    def advance_to(self, done: int, total: int) -> None:
+        self._bars.update(self._id, completed=done, total=total or None)
+
+
+def progress() -> Progress:
+    """Return bars on a terminal, else lines."""
+    console = Console(stderr=True)
+    return Terminal(console) if console.is_terminal else Lines()

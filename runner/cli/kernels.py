@@ -1,0 +1,144 @@
+"""`kernels` and `fetch`: what the matrix holds, and getting it."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from runner import artifacts, matrix, selectors
+from runner.artifacts import Artifact
+from runner.artifacts import progress as progress_
+from runner.artifacts.cache import Cache
+from runner.cli.arguments import add_matrix_arguments
+from runner.errors import ExitStatus, InfrastructureError
+from runner.matrix import DebianSource, Kernel
+from runner.plugin.state import DEFAULT_KERNELS
+from runner.selectors import ALL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is known of a kernel without fetching it."""
+
+    id: str
+    # Upstream's version; empty when only fetching could tell.
+    version: str
+    release: str
+    source: str
+    btf: str
+    cached: bool
+    # Bytes on disk.
+    size: int
+    tags: tuple[str, ...]
+    # Why it can't be had; empty when it can.
+    unavailable: str
+
+
+def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `kernels` takes."""
+    add_matrix_arguments(parser, ALL)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def list_kernels(arguments: argparse.Namespace) -> int:
+    """Print the matrix. Raises UsageError for what is wrong with it."""
+    cache = Cache()
+    rows = [_row(kernel, cache) for kernel in _selected(arguments, cache, ALL)]
+    if arguments.json:
+        json.dump([asdict(row) for row in rows], sys.stdout, indent=2)
+        print()
+    else:
+        _show(rows)
+    return ExitStatus.COMPATIBLE
+
+
+def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `fetch` takes."""
+    add_matrix_arguments(parser)
+    parser.add_argument(
+        "--refresh",
+        action="store_true",
+        help="ask for newer versions of what is in the cache",
+    )
+
+
+def fetch(arguments: argparse.Namespace) -> int:
+    """Fill the cache; a kernel that can't be had does not keep the others.
+
+    Raises UsageError for what is wrong with the matrix or the selection.
+    """
+    cache, progress = Cache(), progress_.progress()
+    failed = False
+    for kernel in _selected(arguments, cache, DEFAULT_KERNELS):
+        try:
+            found = artifacts.obtain(kernel, cache, progress, refresh=arguments.refresh)
+        except InfrastructureError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+        else:
+            print(f"{kernel.id}: {found.origin}")
+    return ExitStatus.INFRASTRUCTURE if failed else ExitStatus.COMPATIBLE
+
+
+def _selected(
+    arguments: argparse.Namespace, cache: Cache, default: str
+) -> tuple[Kernel, ...]:
+    return selectors.select(
+        matrix.load(arguments.matrix),
+        arguments.kernels or [default],
+        lambda kernel: artifacts.version_of(kernel, cache),
+    )
+
+
+def _row(kernel: Kernel, cache: Cache) -> Row:
+    found = artifacts.cached(kernel, cache)
+    version = found.version if found else kernel.version
+    return Row(
+        id=kernel.id,
+        version=str(version or ""),
+        release=found.release if found else "",
+        source=_source(kernel),
+        btf=_btf(kernel, found),
+        cached=found is not None,
+        size=_size(found.directory) if found else 0,
+        tags=kernel.tags,
+        unavailable=""
+        if isinstance(kernel.source, DebianSource)
+        else kernel.source.reason,
+    )
+
+
+def _source(kernel: Kernel) -> str:
+    if isinstance(kernel.source, DebianSource):
+        return f"debian {kernel.source.suite} {kernel.source.package}"
+    return "none yet"
+
+
+def _btf(kernel: Kernel, found: Artifact | None) -> str:
+    if found is not None and found.btf is None:
+        return "none"
+    return kernel.btf
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _show(rows: list[Row]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("id", "version", "source", "btf", "cached", "tags"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
+        tags = " ".join(f"@{tag}" for tag in row.tags)
+        if row.unavailable:
+            table.add_row(
+                row.id, row.version, row.unavailable, "", "", tags, style="dim"
+            )
+        else:
+            table.add_row(row.id, row.version, row.source, row.btf, cached, tags)
+    Console().print(table)

@@ -1,0 +1,212 @@
+"""Compile suites' BPF programs, and look at objects before they go to a guest."""
+
+import functools
+import hashlib
+import re
+import subprocess
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from runner.errors import InfrastructureError, RunnerError, UsageError
+
+CLANG = "clang"
+
+_OPTIONS = (
+    "-target",
+    "bpf",
+    # The first instruction set, and all that 4.4 knows. Newer clangs' default is
+    # v3, which needs 5.1.
+    "-mcpu=v1",
+    "-g",
+    "-O2",
+    "-Wall",
+    "-Werror",
+    "-D__TARGET_ARCH_x86",
+    # asm/types.h, which -target bpf does not look for.
+    "-I/usr/include/x86_64-linux-gnu",
+    # The suite's folder, where clang is run.
+    "-I.",
+    # So that the object holds no path of this checkout.
+    "-fdebug-compilation-dir=.",
+)
+
+# Seconds.
+_TIMEOUT = 120
+
+# A damaged file may claim 2**64 of them.
+_MOST_SECTIONS = 1 << 16
+
+# A file in a rule for make, where a backslash stands before a blank in its name.
+_MAKE_WORDS = re.compile(r"(?:[^\s\\]|\\.)+", re.DOTALL)
+
+
+class CompileError(UsageError):
+    """A suite's source does not compile."""
+
+
+class ObjectError(RunnerError):
+    """A file is no BPF object that libbpf can relocate."""
+
+
+class Entry(Protocol):
+    """What a cache hands out."""
+
+    @property
+    def directory(self) -> Path:
+        """The folder that was built."""
+
+
+class Cache(Protocol):
+    """What is needed of runner.artifacts.cache.Cache, which this may not import."""
+
+    def entry(
+        self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
+    ) -> Entry:
+        """Return what `build` once put into the folder that it was given."""
+
+
+def compile_object(source: Path, cache: Cache) -> Path:
+    """Compile NAME.bpf.c, or return `source` itself when it is an object already.
+
+    The object is in the cache; a changed header, option or clang compiles it again.
+    Raises CompileError with clang's text, ObjectError for a file that can't be used,
+    UsageError when there is none, InfrastructureError without clang.
+    """
+    if not source.is_file():
+        raise UsageError(
+            f"there is no {source.name} in {source.parent}",
+            hint="'object' names a NAME.bpf.c or an object in the suite's folder",
+        )
+    if source.suffix != ".c":
+        check_object(source.read_bytes(), source)
+        return source
+    name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
+
+    def build(folder: Path) -> dict[str, str]:
+        # Absolute, because clang is run in the suite's folder.
+        _clang(command(source, (folder / name).absolute()), source)
+        check_object((folder / name).read_bytes(), source)
+        return {}
+
+    return cache.entry("object", fingerprint(source), build).directory / name
+
+
+def command(source: Path, output: Path) -> list[str]:
+    """Return the command that compiles `source`, run in its folder."""
+    return [CLANG, *_OPTIONS, "-c", source.name, "-o", str(output)]
+
+
+def fingerprint(source: Path) -> str:
+    """Return a hash of all that the object depends on: options, clang, every header.
+
+    Headers are hashed whole and not as the preprocessor leaves them: the object's line
+    table holds the lines of source that it came from.
+    Raises CompileError when a header is missing, InfrastructureError without clang.
+    """
+    digest = hashlib.sha256()
+    for word in [_version(), *_OPTIONS, source.name]:
+        digest.update(f"{word}\0".encode())
+    for path in _dependencies(source):
+        content = hashlib.sha256((source.parent / path).read_bytes())
+        digest.update(f"{path}\0{content.hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def check_object(data: bytes, path: Path) -> None:
+    """Check that an object can be relocated. Raises ObjectError that says why not."""
+    try:
+        elf = ELFFile(BytesIO(data))
+        machine = elf["e_machine"]
+        if elf.num_sections() > _MOST_SECTIONS:
+            raise _truncated(path)
+        names = {section.name for section in elf.iter_sections()}
+        end = max(
+            (
+                section["sh_offset"] + section["sh_size"]
+                for section in elf.iter_sections()
+                if section["sh_type"] != "SHT_NOBITS"
+            ),
+            default=0,
+        )
+    # pyelftools raises all of these for what is cut short or overwritten.
+    except (ELFError, ValueError, KeyError, OverflowError, AttributeError) as error:
+        if data[:4] != b"\x7fELF":
+            raise ObjectError(
+                f"{path}: is no ELF file",
+                hint="name a NAME.bpf.c, or what clang -target bpf made of one",
+            ) from error
+        raise _truncated(path) from error
+    if end > len(data) or not names:
+        raise _truncated(path)
+    if machine != "EM_BPF":
+        raise ObjectError(
+            f"{path}: is an object for {machine}, not for BPF",
+            hint="compile it with clang -target bpf",
+        )
+    if ".BTF" not in names:
+        raise ObjectError(
+            f"{path}: has no .BTF section, so it can't be relocated",
+            hint="compile it with clang -target bpf -g, and strip it by llvm-strip -g",
+        )
+
+
+def _truncated(path: Path) -> ObjectError:
+    return ObjectError(
+        f"{path}: is a truncated or damaged ELF file",
+        hint="build it again, or fetch it again",
+    )
+
+
+@functools.cache
+def _version() -> str:
+    return _run([CLANG, "--version"], Path()).stdout
+
+
+def _dependencies(source: Path) -> list[str]:
+    rule = _clang([CLANG, *_OPTIONS, "-M", source.name], source)
+    return sorted(set(_prerequisites(rule)))
+
+
+def _prerequisites(rule: str) -> Iterable[str]:
+    """Return the files that a rule for make, "x.o: x.c \\<newline> x.h", names."""
+    _, _, files = rule.replace("\\\n", " ").partition(": ")
+    for word in _MAKE_WORDS.findall(files):
+        yield re.sub(r"\\(.)", r"\1", word).replace("$$", "$")
+
+
+def _clang(argv: list[str], source: Path) -> str:
+    done = _run(argv, source.parent)
+    if done.returncode != 0:
+        raise CompileError(
+            f"{source}: clang refuses it\n{done.stderr.rstrip()}",
+            hint="mend the source; warnings are errors",
+        )
+    return done.stdout
+
+
+def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            argv,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise InfrastructureError(
+            f"{CLANG} is not on the PATH",
+            hint="install it with: ./dev setup (Debian: clang)",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(
+            f"{CLANG} did not end within {_TIMEOUT} s",
+            hint="is the machine out of memory?",
+        ) from error

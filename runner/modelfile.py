@@ -1,0 +1,180 @@
+"""Files read into models; what pydantic finds wrong is told in a user's words."""
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from runner import yamlfile
+from runner.errors import UsageError
+from runner.yamlfile import Source
+
+_MOST_MISTAKES = 10
+_Model = TypeVar("_Model", bound=BaseModel)
+_Path = tuple[int | str, ...]
+
+
+def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
+    """Read a file into a model.
+
+    Raises UsageError that tells every mistake, up to 10, by file and line.
+    """
+    data, source = yamlfile.read(path)
+    try:
+        # As JSON, so that lists become tuples while all else stays strict.
+        return model.model_validate_json(json.dumps(data)), source
+    except ValidationError as error:
+        raise refused(source, _mistakes(source, model, error)) from error
+
+
+def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
+    """Return the error that tells mistakes, each a line."""
+    shown = list(mistakes[:_MOST_MISTAKES])
+    if len(mistakes) > len(shown):
+        shown.append(f"{source.path}: and {len(mistakes) - len(shown)} more")
+    return UsageError("\n".join(shown))
+
+
+def near(word: str, known: Sequence[str]) -> str:
+    """Return "; did you mean 'btf'?", or the known words when none is near."""
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(known)}" if known else ""
+
+
+def _mistakes(
+    source: Source, model: type[BaseModel], error: ValidationError
+) -> list[str]:
+    details = error.errors(include_url=False)
+    found = []
+    for detail in details:
+        if _follows_from_others(detail, details):
+            continue
+        where = _in_file(source, detail["loc"])
+        found.append(source.mistake(where, _words(model, detail, where)))
+    return found
+
+
+def _follows_from_others(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    # A list whose items are wrong counts as too short as well.
+    location = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        other["loc"][: len(location)] == location and len(other["loc"]) > len(location)
+        for other in details
+    )
+
+
+def _in_file(source: Source, location: _Path) -> _Path:
+    """Return a location without the names of union members that pydantic puts in."""
+    kept: list[int | str] = []
+    node: yaml.Node | None = source.root
+    for number, part in enumerate(location):
+        found = None if node is None else yamlfile.child(node, part)
+        last = number == len(location) - 1
+        if found is not None:
+            node = found[1]
+            kept.append(part)
+        elif last and isinstance(node, yaml.MappingNode) and _is_key(part):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _is_key(part: int | str) -> bool:
+    return isinstance(part, str) and part.replace("_", "").isalnum() and part.islower()
+
+
+def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    given = detail["input"]
+    match kind:
+        case "extra_forbidden":
+            key = str(where[-1]) if where else str(detail["loc"][-1])
+            owner = _model_at(model, detail["loc"][:-1])
+            return f"unknown key {key!r}{near(key, _keys(owner))}"
+        case "missing":
+            return f"key {detail['loc'][-1]!r} is missing"
+        case "union_tag_invalid":
+            return (
+                f"unknown {context['discriminator']} {context['tag']!r}; there are "
+                f"{context['expected_tags']}"
+            )
+        case "union_tag_not_found":
+            return f"key {context['discriminator']} is missing"
+        case "string_pattern_mismatch":
+            return f"{given!r} does not look as it should ({context['pattern']})"
+        case "literal_error":
+            return f"{given!r} is none of {context['expected']}"
+        case "no_key":
+            given_keys = list(given) if isinstance(given, dict) else []
+            wanted = detail["msg"].removeprefix("needs one of the keys ").split(", ")
+            return detail["msg"] + next(
+                (near(key, wanted) for key in given_keys if _close(key, wanted)), ""
+            )
+        case "too_short":
+            return "must not be empty"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            said = detail["msg"].removeprefix("Input ")
+            return f"{_shortened(given)}: {said[0].lower()}{said[1:]}"
+
+
+def _close(word: str, known: Sequence[str]) -> bool:
+    return bool(difflib.get_close_matches(word, known, n=1))
+
+
+def _shortened(given: object) -> str:
+    text = json.dumps(given, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    if model is None:
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(
+    model: type[BaseModel], location: Sequence[int | str]
+) -> type[BaseModel] | None:
+    """Return the model that a location leads to."""
+    current: Any = model
+    for part in location:
+        members = dict(_members(current))
+        if part in members:
+            current = members[str(part)]
+            continue
+        for member in members.values():
+            fields = {f.alias or n: f for n, f in member.model_fields.items()}
+            if part in fields:
+                field = fields[str(part)]
+                current = field.annotation
+                break
+    return next((member for _, member in _members(current)), None)
+
+
+def _members(annotation: Any, tag: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Return the models that an annotation may mean, by tag or else by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield tag or _type_of(annotation) or annotation.__name__, annotation
+    elif get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        tags = [it.tag for it in metadata if isinstance(it, Tag)]
+        yield from _members(inner, tags[0] if tags else "")
+    elif get_origin(annotation) in (Union, UnionType, tuple, dict, list):
+        for argument in get_args(annotation):
+            yield from _members(argument)
+
+
+def _type_of(model: type[BaseModel]) -> str:
+    """Return the only value of a model's key `type`, which tells it apart."""
+    field = model.model_fields.get("type")
+    arguments = get_args(field.annotation) if field else ()
+    return str(arguments[0]) if arguments else ""

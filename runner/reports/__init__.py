@@ -1,0 +1,63 @@
+"""What a run leaves behind: files, and the summary on the terminal."""
+
+import io
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from runner.reports import junit, resultsfile, summary
+from runner.reports.atomic import write_text
+from runner.results import RunResults
+
+RESULTS = "results.json"
+JUNIT = "junit.xml"
+
+# Columns of output that is no terminal: logs of CI, which scroll sideways.
+_WIDTH_OF_LOGS = 120
+
+
+def write(results: RunResults, folder: Path) -> None:
+    """Write results.json and KERNEL/junit.xml; each is there whole or not at all.
+
+    Raises InfrastructureError when the disk is full or the folder can't be written.
+    """
+    for kernel in results.kernels:
+        write_text(folder / kernel.id / JUNIT, junit.document(results, kernel))
+    resultsfile.write(results, folder / RESULTS)
+
+
+def summary_text(
+    results: RunResults,
+    folder: Path | None = None,
+    *,
+    file: TextIO | None = None,
+    width: int | None = None,
+) -> str:
+    """Return the summary as it fits `file`, which is standard output by default.
+
+    Coloured only for a terminal, and never with NO_COLOR; in ASCII where the file's
+    encoding is not UTF-8.
+    """
+    target = file or sys.stdout
+    terminal = target.isatty()
+    buffer = _Buffer(target.encoding or "utf-8")
+    console = Console(
+        file=buffer,
+        force_terminal=terminal,
+        width=width if width is not None or terminal else _WIDTH_OF_LOGS,
+    )
+    summary.render(results, console, folder)
+    return buffer.getvalue().rstrip("\n")
+
+
+class _Buffer(io.StringIO):
+    """Text in memory that is going to be written in some encoding."""
+
+    # io.StringIO's own can't be set.
+    encoding = "utf-8"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self.encoding = encoding

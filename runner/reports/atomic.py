@@ -1,0 +1,32 @@
+"""Files that are there whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from runner.errors import InfrastructureError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8 by way of a temporary one beside it.
+
+    Lone surrogates become question marks.
+    Raises InfrastructureError that names the file.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode("utf-8", "replace"))
+            # mkstemp keeps others out; reports are for everybody.
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"{path} can't be written: {error.strerror or error}",
+            hint="make room, or name another folder with --reports",
+        ) from error

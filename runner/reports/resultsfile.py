@@ -1,0 +1,64 @@
+"""results.json: a whole run, for other programs and for later."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runner.errors import UsageError
+from runner.reports.atomic import write_text
+from runner.results import SCHEMA_VERSION, RunResults
+
+
+class ResultsFileError(UsageError):
+    """A results.json can't be read, or is of another version."""
+
+
+def write(results: RunResults, path: Path) -> None:
+    """Write a run, whole or not at all. Raises InfrastructureError."""
+    write_text(path, dump(results))
+
+
+def dump(results: RunResults) -> str:
+    """Return a run as JSON text."""
+    return json.dumps(results.model_dump(mode="json"), indent=1) + "\n"
+
+
+def read(path: Path) -> RunResults:
+    """Read what `write` wrote. Raises ResultsFileError that names what is wrong."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ResultsFileError(
+            f"{path} can't be read: {error.strerror or error}",
+            hint="a run writes it as reports/latest/results.json",
+        ) from error
+    # ValueError covers JSON and UTF-8 that are broken.
+    except (ValueError, RecursionError) as error:
+        raise ResultsFileError(
+            f"{path} is not JSON: {error}", hint="it was cut short or edited"
+        ) from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version is None:
+        raise ResultsFileError(
+            f"{path} holds no run: it has no schema_version",
+            hint="a run writes it as reports/latest/results.json",
+        )
+    if version != SCHEMA_VERSION:
+        raise ResultsFileError(
+            f"{path} is of schema version {version!r}; this program reads "
+            f"{SCHEMA_VERSION}",
+            hint="read it with the version of the runner that wrote it",
+        )
+    try:
+        return RunResults.model_validate(data)
+    except ValidationError as error:
+        raise ResultsFileError(
+            f"{path}: {_first_fault(error)}", hint="it was edited by hand?"
+        ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {fault['msg']}"

@@ -1,0 +1,226 @@
+"""A suite's folder: suite.yaml, and what no schema can check of it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner import modelfile
+from runner.errors import UsageError
+from runner.references import references
+from runner.suite import (
+    Case,
+    MapExpectation,
+    Matcher,
+    RowsExpectation,
+    ShowExpectation,
+    Suite,
+)
+from runner.versions import VersionRange
+from runner.yamlfile import Source
+
+# Names that every case has, beside those that it saves.
+BUILT_IN = ("kernel", "truth")
+MATCHERS = ("equals", "between", "one_of", "matches")
+OBJECTS = (".bpf.c", ".o")
+
+_FIELD = re.compile(r"[A-Za-z_]\w*(\[\d+\])*(\.[A-Za-z_]\w*(\[\d+\])*)*|(\[\d+\])+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedSuite:
+    """A suite with where it stands."""
+
+    path: Path
+    # The folder's name.
+    name: str
+    suite: Suite
+    # Case → line in the file.
+    lines: Mapping[str, int]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the suite's objects."""
+        return self.path.parent
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    where: tuple[int | str, ...]
+    what: str
+
+
+def load(path: Path) -> LoadedSuite:
+    """Read a suite.yaml and check it as far as that goes without a kernel.
+
+    Raises UsageError that tells every mistake, up to 10, by file and line.
+    """
+    suite, source = modelfile.load(path, Suite)
+    mistakes = [
+        source.mistake(mistake.where, mistake.what)
+        for mistake in _mistakes(suite, path.parent, source)
+    ]
+    if mistakes:
+        raise modelfile.refused(source, mistakes)
+    return LoadedSuite(
+        path=path,
+        name=path.resolve().parent.name,
+        suite=suite,
+        lines={
+            case.name: source.line(("cases", number))
+            for number, case in enumerate(suite.cases)
+        },
+    )
+
+
+def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
+    seen: dict[str, int] = {}
+    for number, case in enumerate(suite.cases):
+        at = ("cases", number)
+        if case.name in seen:
+            yield _Mistake(
+                (*at, "name"),
+                f"{case.name!r} again; the case of line {seen[case.name]} has it",
+            )
+        seen[case.name] = source.line(at)
+        for mistake in _case(case, folder):
+            yield _Mistake((*at, *mistake.where), mistake.what)
+
+
+def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
+    yield from _object(case.object, folder)
+    yield from _range(case.kernels, ("kernels",))
+    if case.kernels and not case.reason:
+        yield _Mistake(
+            ("kernels",), "needs a `reason` that tells why other kernels are left out"
+        )
+    if case.expect_failure is not None:
+        yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
+    elif not case.expect:
+        yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
+    yield from _names(case)
+    for number, expectation in enumerate(case.expect):
+        at = ("expect", number)
+        if isinstance(expectation, Matcher):
+            yield from _matcher(expectation, at)
+        if isinstance(expectation, MapExpectation):
+            yield from _field(expectation, at)
+        if isinstance(expectation, ShowExpectation):
+            yield from _show(expectation, at)
+        if isinstance(expectation, RowsExpectation):
+            yield from _rows(expectation, at)
+
+
+def _object(name: str, folder: Path) -> Iterator[_Mistake]:
+    at = ("object",)
+    path = folder / name
+    if not name.endswith(OBJECTS):
+        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
+    elif not path.resolve().is_relative_to(folder.resolve()):
+        yield _Mistake(at, f"{name!r} is outside of the suite's folder")
+    elif not path.is_file():
+        there = sorted(it.name for it in folder.iterdir() if it.name.endswith(OBJECTS))
+        yield _Mistake(at, f"no file {name!r}{modelfile.near(name, there)}")
+
+
+def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
+    if not text:
+        return
+    try:
+        VersionRange.parse(text)
+    except ValueError as error:
+        yield _Mistake(at, str(error))
+
+
+def _names(case: Case) -> Iterator[_Mistake]:
+    """Check that what is referred to is saved by then."""
+    known = set(BUILT_IN)
+    for number, trigger in enumerate(case.trigger):
+        at = ("trigger", number)
+        yield from _references(trigger.model_dump(), known, at)
+        if trigger.save in known:
+            yield _Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
+        known.add(trigger.save)
+    for name, truth in case.truth.items():
+        yield from _references(truth.model_dump(), known, ("truth", name))
+    for number, expectation in enumerate(case.expect):
+        at = ("expect", number)
+        values = expectation.model_dump()
+        yield from _references(values, known, at)
+        for used in _used(values):
+            if used.startswith("truth.") and used[6:].split(".")[0] not in case.truth:
+                yield _Mistake(
+                    at, f"no {used!r}{modelfile.near(used[6:], list(case.truth))}"
+                )
+
+
+def _references(
+    value: JsonValue, known: set[str], at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    for used in _used(value):
+        if used.split(".")[0] not in known:
+            near = modelfile.near(used.split(".")[0], sorted(known))
+            yield _Mistake(at, f"${{{used}}}: nothing by this name yet{near}")
+
+
+def _used(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from references(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _used(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _used(item)
+
+
+def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
+    # By what was written, so that `equals: null` counts.
+    given = [name for name in MATCHERS if name in matcher.model_fields_set]
+    if len(given) != 1:
+        yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
+    if matcher.matches is not None:
+        try:
+            re.compile(matcher.matches)
+        except re.error as error:
+            yield _Mistake((*at, "matches"), f"no regular expression: {error}")
+
+
+def _field(
+    expectation: MapExpectation, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
+        yield _Mistake(
+            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+        )
+    if expectation.field is not None and expectation.raw:
+        yield _Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
+
+
+def _show(
+    expectation: ShowExpectation, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    if (expectation.program is None) == (expectation.map is None):
+        yield _Mistake(at, "needs either `program` or `map`")
+
+
+def _rows(
+    expectation: RowsExpectation, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    for number, row in enumerate(expectation.rows):
+        if not row:
+            yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+
+
+def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:
+    """Return the suite files that a path stands for: itself, or all below it.
+
+    Raises UsageError when there is no such path.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        return sorted(path.rglob(name))
+    return [path] if path.name == name else []

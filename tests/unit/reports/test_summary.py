@@ -1,0 +1,215 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from runner.reports import summary, summary_text
+from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
+
+MISMATCH = Mismatch(subject="map m", key="1", expected="2", observed="3")
+KERNELS = (
+    KernelRun(id="4.4", error="no answer on SSH after 60 s"),
+    KernelRun(id="5.10", release="5.10.0-36-cloud-amd64", accelerator="tcg"),
+    KernelRun(id="sid", release="7.2.13-cloud-amd64", required=False),
+)
+
+
+def case(
+    kernel: str, suite: str, name: str, outcome: Outcome, **more: Any
+) -> CaseResult:
+    return CaseResult(kernel=kernel, suite=suite, case=name, outcome=outcome, **more)
+
+
+def wrong(kernel: str) -> CaseResult:
+    return case(
+        kernel,
+        "maps",
+        "hash",
+        Outcome.FAILED,
+        message=str(MISMATCH),
+        mismatches=(MISMATCH, MISMATCH.model_copy(update={"key": "2"})),
+        failure_class="wrong_value",
+        cure="look into the suite's README",
+    )
+
+
+CASES = (
+    case("4.4", "maps", "hash", Outcome.ERROR, message="4.4 did not come up"),
+    wrong("5.10"),
+    case("5.10", "maps", "array", Outcome.PASSED),
+    case("5.10", "task", "comm", Outcome.PASSED),
+    case("5.10", "task", "state", Outcome.SKIPPED, message="needs >=5.14: __state"),
+    wrong("sid"),
+    case(
+        "sid",
+        "task",
+        "comm",
+        Outcome.ERROR,
+        message="the guest was lost",
+        failure_class="no_answer",
+        cure="see console.log",
+    ),
+)
+
+
+def results(
+    *cases: CaseResult, kernels: tuple[KernelRun, ...] = KERNELS, complete: bool = True
+) -> RunResults:
+    return RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=24.06,
+        kernels=kernels,
+        cases=cases,
+        complete=complete,
+    )
+
+
+class Output(io.StringIO):
+    """A file with an encoding, that may be a terminal."""
+
+    encoding = "utf-8"
+
+    def __init__(self, *, encoding: str = "utf-8", terminal: bool = False) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def rendered(*cases: CaseResult, width: int = 100, **more: Any) -> list[str]:
+    output = Output()
+    summary.render(
+        results(*cases, **more), Console(file=output, width=width), Path("reports")
+    )
+    return [line.rstrip() for line in output.getvalue().splitlines()]
+
+
+def test_matrix_failures_errors_and_counts() -> None:
+    assert rendered(*CASES) == [
+        "kernel              release                    maps   task",
+        "4.4                 ! did not come up          ! 0/1",
+        "5.10                5.10.0-36-cloud-amd64 tcg  ✗ 1/2  ✓ 1/1 –1",  # noqa: RUF001
+        "sid (not required)  7.2.13-cloud-amd64         ✗ 0/1  ! 0/1",
+        "",
+        "Failures",
+        "  ✗ 5.10, sid (not required): maps::hash",
+        "    why: [wrong_value] map m key 1: expected 2, observed 3 "
+        "(and 1 more mismatch)",
+        "    do:  look into the suite's README",
+        "",
+        "Infrastructure errors, which say nothing about the objects",
+        "  ! sid (not required): task::comm",
+        "    why: [no_answer] the guest was lost",
+        "    do:  see console.log",
+        "  ! 4.4: did not come up; it leaves 1 case undone",
+        "    why: no answer on SSH after 60 s",
+        "    do:  see 4.4/console.log and 4.4/runner.log",
+        "",
+        "incompatible: 2 passed, 2 failed, 2 errors, 1 declared gap; infrastructure "
+        "failed too; 3 kernels,",
+        "24.1 s; reports: reports",
+    ]
+
+
+def test_run_without_failures_is_short() -> None:
+    passed = case("5.10", "task", "comm", Outcome.PASSED)
+    assert rendered(passed, kernels=KERNELS[1:2]) == [
+        "kernel  release                    task",
+        "5.10    5.10.0-36-cloud-amd64 tcg  ✓ 1/1",
+        "",
+        "compatible: 1 passed; 1 kernel, 24.1 s; reports: reports",
+    ]
+
+
+def test_run_of_nothing_is_no_verdict() -> None:
+    assert rendered(kernels=())[-1] == (
+        "no verdict: no case; no kernel, 24.1 s; reports: reports"
+    )
+
+
+def test_stopped_run_says_so() -> None:
+    passed = case("5.10", "task", "comm", Outcome.PASSED)
+    lines = rendered(passed, kernels=KERNELS[1:2], complete=False, width=150)
+    assert "no verdict: 1 passed; stopped before every case was done;" in lines[-1]
+
+
+def test_run_with_errors_only_blames_the_infrastructure() -> None:
+    lost = case("5.10", "task", "comm", Outcome.ERROR, message="the guest was lost")
+    last = rendered(lost, kernels=KERNELS[1:2])[-1]
+    assert last.startswith("no verdict: 1 error; infrastructure failed; 1 kernel")
+
+
+def test_suite_of_gaps_only_shows_their_number() -> None:
+    gap = case("5.10", "task", "state", Outcome.SKIPPED, message="needs >=5.14")
+    assert rendered(gap, kernels=KERNELS[1:2])[1].endswith("– 1")  # noqa: RUF001
+
+
+@pytest.mark.parametrize("width", [20, 34, 48, 60, 80, 120])
+def test_no_word_is_broken(width: int) -> None:
+    wide = {word for line in rendered(*CASES, width=200) for word in line.split()}
+    for line in rendered(*CASES, width=width):
+        assert set(line.split()) <= wide
+        assert len(line) <= width or len(line.split()) <= 2
+
+
+def test_narrow_terminal_gets_a_list() -> None:
+    assert rendered(*CASES, width=30)[:6] == [
+        "4.4",
+        "  maps ! 0/1",
+        "5.10",
+        "  maps ✗ 1/2",
+        "  task ✓ 1/1 –1",  # noqa: RUF001
+        "sid (not required)",
+    ]
+
+
+def test_long_message_is_cut_after_some_lines() -> None:
+    message = "\n".join(["broken.bpf.c: clang refuses it", *"abcdefgh"])
+    broken = case("5.10", "maps", "hash", Outcome.FAILED, message=message)
+    lines = rendered(broken)
+    start = lines.index("    why: broken.bpf.c: clang refuses it")
+    assert lines[start + 1 : start + 8] == [
+        *(f"        {letter}" for letter in "abcde"),
+        "        …",
+        "",
+    ]
+
+
+def test_text_of_guests_does_not_reach_the_terminal_as_it_is() -> None:
+    message = "\x1b]0;owned\x07[bold]text[/bold] \x1b[2J\x00"
+    evil = case("5.10", "maps", "hash", Outcome.FAILED, message=message, cure="\x1b[1m")
+    assert "    why: [bold]text[/bold]" in rendered(evil)
+
+
+def test_ascii_where_the_encoding_has_no_signs() -> None:
+    text = summary_text(results(*CASES), file=Output(encoding="ascii"), width=100)
+    assert text.isascii()
+    assert "X 1/2" in text
+    assert "+ 1/1 -1" in text
+
+
+def test_no_colour_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" not in summary_text(results(*CASES), file=Output())
+
+
+def test_colour_on_a_terminal_but_not_with_no_color(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Output(terminal=True)
+    assert "\x1b[1;31m✗ 1/2" in summary_text(results(*CASES), file=terminal, width=100)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in summary_text(results(*CASES), file=terminal, width=100)
+
+
+def test_log_is_not_wrapped_as_a_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = summary_text(results(*CASES), file=Output())
+    assert "expected 2, observed 3 (and 1 more mismatch)" in text

@@ -1,0 +1,347 @@
+"""Logs are cut from what libbpf 1.1 and kernels from 4.4 to 6.18 printed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.classify import UNCLASSIFIED, Operation, classify
+
+
+def refused(verifier: str, error: str = "Invalid argument") -> str:
+    """Wrap the verifier's words as libbpf does."""
+    return (
+        f"libbpf: prog 'p': BPF program load failed: {error}\n"
+        "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n"
+        f"{verifier}"
+        "-- END PROG LOAD LOG --\n"
+        "libbpf: prog 'p': failed to load: -22\n"
+        "libbpf: failed to load object 'p.o'\n"
+    )
+
+
+NULL_POINTER = """\
+0: R1=ctx() R10=fp0
+; __u64 *v = bpf_map_lookup_elem(&m, &k); *v = 1; @ bad.bpf.c:4
+0: (b7) r1 = 0                        ; R1=0
+6: (85) call bpf_map_lookup_elem#1    ; R0=map_value_or_null(id=1,map=m,ks=4,vs=8)
+7: (b7) r1 = 1                        ; R1=1
+8: (7b) *(u64 *)(r0 +0) = r1
+R0 invalid mem access 'map_value_or_null'
+processed 8 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0
+"""
+
+POISON = """\
+0: (85) call bpf_get_current_task#35          ; R0=scalar()
+1: <invalid CO-RE relocation>
+failed to resolve CO-RE relocation <byte_off> [5] struct task_struct.gone (0:0 @ offset 0)
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0
+"""  # noqa: E501
+
+LOOP = """\
+6: (61) r3 = *(u32 *)(r1 +0)          ; R1=ctx() R3=scalar()
+7: (5d) if r2 != r3 goto pc-6 infinite loop detected at insn 2
+cur state: R1=ctx() R2=scalar()
+old state: R1=ctx() R2=scalar()
+processed 19 insns (limit 1000000) max_states_per_insn 0 total_states 1 peak_states 1
+"""
+
+# What 4.4 prints: no summary, and its own names.
+OLD = """\
+0: (bf) r6 = r1
+1: (85) call {}
+invalid func {}
+"""
+
+# In two parts, for the spelling checker's sake.
+OLD_SPELLING = "Procc" + "essed"
+
+
+@pytest.mark.parametrize(
+    ("verifier", "name", "line"),
+    [
+        (
+            NULL_POINTER,
+            "verifier_rejected",
+            "R0 invalid mem access 'map_value_or_null'",
+        ),
+        (
+            POISON,
+            "poison_reachable",
+            "failed to resolve CO-RE relocation <byte_off> [5] struct task_struct.gone "
+            "(0:0 @ offset 0)",
+        ),
+        (
+            "1: <invalid CO-RE relocation>\n",
+            "poison_reachable",
+            "1: <invalid CO-RE relocation>",
+        ),
+        (
+            "invalid func unknown#195896080\n",
+            "poison_reachable",
+            "invalid func unknown#195896080",
+        ),
+        (
+            OLD.format(195896080, 195896080),
+            "poison_reachable",
+            "invalid func 195896080",
+        ),
+        (
+            OLD.format(2001000001, 2001000001),
+            "map_not_created",
+            "invalid func 2001000001",
+        ),
+        (
+            "3: <invalid BPF map reference>\n"
+            "BPF map '.rodata' is referenced but wasn't created\n",
+            "map_not_created",
+            "BPF map '.rodata' is referenced but wasn't created",
+        ),
+        (
+            "unrecognized bpf_ld_imm64 insn\n",
+            "global_data_unsupported",
+            "unrecognized bpf_ld_imm64 insn",
+        ),
+        (
+            "4: <invalid kfunc call>\nkfunc 'f' is referenced but wasn't resolved\n",
+            "kfunc_missing",
+            "kfunc 'f' is referenced but wasn't resolved",
+        ),
+        (
+            "invalid func unknown#2002000003\n",
+            "kfunc_missing",
+            "invalid func unknown#2002000003",
+        ),
+        (OLD.format(35, 35), "helper_missing", "invalid func 35"),
+        (
+            "invalid func bpf_get_current_task#35\n",
+            "helper_missing",
+            "invalid func bpf_get_current_task#35",
+        ),
+        (
+            "unknown func bpf_ktime_get_boot_ns#125\n",
+            "helper_missing",
+            "unknown func bpf_ktime_get_boot_ns#125",
+        ),
+        (
+            "3: (85) call bpf_probe_write_user#36\n"
+            "program of this type cannot use helper bpf_probe_write_user#36\n",
+            "helper_not_allowed",
+            "program of this type cannot use helper bpf_probe_write_user#36",
+        ),
+        (
+            "0: (85) call bpf_get_current_task#35\n"
+            "cannot call GPL-restricted function from non-GPL compatible program\n",
+            "license_not_gpl",
+            "cannot call GPL-restricted function from non-GPL compatible program",
+        ),
+        (
+            f"BPF program is too large. {OLD_SPELLING} 32769 insn\n",
+            "program_too_large",
+            f"BPF program is too large. {OLD_SPELLING} 32769 insn",
+        ),
+        (
+            "BPF program is too large. Processed 1000001 insn\n",
+            "program_too_large",
+            "BPF program is too large. Processed 1000001 insn",
+        ),
+        (
+            "back-edge from insn 7 to 2\n",
+            "loop_unsupported",
+            "back-edge from insn 7 to 2",
+        ),
+        (
+            LOOP,
+            "loop_unsupported",
+            "7: (5d) if r2 != r3 goto pc-6 infinite loop detected at insn 2",
+        ),
+        ("unreachable insn 9\n", "unreachable_code", "unreachable insn 9"),
+        (
+            "invalid indirect read from stack off -16+0 size 8\n",
+            "stack_uninitialised",
+            "invalid indirect read from stack off -16+0 size 8",
+        ),
+    ],
+)
+def test_verifiers_words_are_classified(verifier: str, name: str, line: str) -> None:
+    for error in ("Invalid argument", "-EINVAL"):
+        found = classify(refused(verifier, error), "load", "EINVAL")
+        assert (found.name, found.line) == (name, line)
+        assert found.cure
+
+
+@pytest.mark.parametrize("error", ["Permission denied", "-EACCES"])
+def test_permission_denied_by_the_verifier_is_a_rejection(error: str) -> None:
+    found = classify(refused(NULL_POINTER, error), "load", "EACCES")
+    assert found.name == "verifier_rejected"
+
+
+def test_rejection_without_a_log_is_a_rejection() -> None:
+    log = "libbpf: prog 'p': BPF program load failed: Permission denied\n"
+    assert classify(log, "load", "EACCES").name == "verifier_rejected"
+
+
+def test_verifiers_log_alone_is_understood() -> None:
+    found = classify(NULL_POINTER, "load", "EACCES")
+    assert found.line == "R0 invalid mem access 'map_value_or_null'"
+
+
+def test_logs_of_programs_that_loaded_do_not_count() -> None:
+    loaded = (
+        "libbpf: prog 'q': -- BEGIN PROG LOAD LOG --\n"
+        "BPF program is too large. Processed 9 insn\n"
+        "processed 9 insns (limit 1000000)\n"
+        "-- END PROG LOAD LOG --\n"
+    )
+    found = classify(loaded + refused(NULL_POINTER), "load", "EACCES")
+    assert found.name == "verifier_rejected"
+    log = loaded + "libbpf: prog 'p': BPF program load failed: Invalid argument\n"
+    assert classify(log, "load", "EINVAL").name == "program_type_missing"
+
+
+def test_log_that_was_cut_short_is_read_to_its_end() -> None:
+    log = refused(NULL_POINTER).partition("processed")[0]
+    found = classify(log, "load", "EACCES")
+    assert found.line == "R0 invalid mem access 'map_value_or_null'"
+
+
+def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
+    warning = (
+        "libbpf: prog 'p': relo #1: insn #4 (LDX/ST/STX) accesses field incorrectly. "
+        "Make sure you are accessing pointers, unsigned integers, or fields of "
+        "matching type and size.\n"
+    )
+    found = classify(warning + refused(POISON), "load", "EINVAL")
+    assert found.name == "signed_field_resized"
+    found = classify(warning + refused(NULL_POINTER), "load", "EACCES")
+    assert found.name == "verifier_rejected"
+
+
+@pytest.mark.parametrize(
+    ("log", "operation", "name"),
+    [
+        (
+            "libbpf: prog 'p': relo #0: field offset ambiguity: 4 != 8\n",
+            "load",
+            "relocation_ambiguous",
+        ),
+        (
+            "libbpf: prog 'p': relo #0: relocation decision ambiguity: success 4 != "
+            "failure 0\n",
+            "load",
+            "relocation_ambiguous",
+        ),
+        ("libbpf: failed to find valid kernel BTF\n", "load", "kernel_btf_missing"),
+        ("libbpf: Error loading vmlinux BTF: -3\n", "load", "kernel_btf_missing"),
+        (
+            "libbpf: kernel BTF is missing at '/sys/kernel/btf/vmlinux', was "
+            "CONFIG_DEBUG_INFO_BTF enabled?\n",
+            "load",
+            "kernel_btf_missing",
+        ),
+        ("libbpf: failed to parse target BTF: -22\n", "load", "custom_btf_bad"),
+        (
+            "libbpf: prog 'p': failed to find kernel BTF type ID of 'no_such': -3\n",
+            "load",
+            "attach_target_missing",
+        ),
+        (
+            "libbpf: prog 'p': failed to find kernel BTF type ID of 'f': -ESRCH\n",
+            "load",
+            "attach_target_missing",
+        ),
+        (
+            "libbpf: extern (func ksym) 'f': not found in kernel or module BTFs\n",
+            "load",
+            "kfunc_missing",
+        ),
+        (
+            "libbpf: extern 'CONFIG_NO_SUCH' (strong): not resolved\n",
+            "load",
+            "extern_missing",
+        ),
+        (
+            "libbpf: map 'm': failed to create: Invalid argument(-22)\n",
+            "load",
+            "map_type_missing",
+        ),
+        ("libbpf: map 'm': failed to create: -EINVAL\n", "load", "map_type_missing"),
+        (
+            "libbpf: map 'm': failed to create: Operation not permitted(-1)\n",
+            "load",
+            "permission_denied",
+        ),
+        (
+            "libbpf: prog 'p': BPF program load failed: -EPERM\n",
+            "load",
+            "permission_denied",
+        ),
+        (
+            "libbpf: prog 'p': BPF program load failed: Invalid argument\n"
+            "libbpf: prog 'p': failed to load: -22\n",
+            "load",
+            "program_type_missing",
+        ),
+        (
+            "libbpf: prog 'p': BPF program load failed: -EINVAL\n",
+            "load",
+            "program_type_missing",
+        ),
+        (
+            "libbpf: prog 'p': BPF program load failed: Argument list too long\n",
+            "load",
+            "program_too_large",
+        ),
+        (
+            "libbpf: prog 'p': failed to create kprobe 'f+0x0' perf event: No such "
+            "file or directory\n",
+            "attach",
+            "attach_target_missing",
+        ),
+        (
+            "libbpf: prog 'p': failed to create tracepoint 'sched/no_such' perf event: "
+            "-ENOENT\n",
+            "attach",
+            "attach_target_missing",
+        ),
+        (
+            "libbpf: prog 'p': failed to attach to raw tracepoint 'no_such': No such "
+            "file or directory\n",
+            "attach",
+            "attach_target_missing",
+        ),
+    ],
+)
+def test_libbpfs_words_are_classified(
+    log: str, operation: Operation, name: str
+) -> None:
+    found = classify(f"libbpf: loading object\n{log}", operation, None)
+    assert found.name == name
+    assert found.line == log.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("log", "operation"),
+    [
+        ("", "open"),
+        ("", "load"),
+        ("libbpf: elf: something else\n", "open"),
+        # A map that is too large for the guest's memory is no missing type.
+        ("libbpf: map 'm': failed to create: Cannot allocate memory(-12)\n", "load"),
+        ("libbpf: prog 'p': failed to attach to perf_event FD 9: -EBUSY\n", "attach"),
+        # It mentions "lsm", and that says nothing.
+        ("libbpf: prog 'my_lsm': can't attach\n", "attach"),
+    ],
+)
+def test_what_is_not_known_is_not_guessed(log: str, operation: Operation) -> None:
+    found = classify(log, operation, "EINVAL")
+    assert found.name == UNCLASSIFIED
+    assert found.line == log.strip()
+
+
+@given(st.text(), st.sampled_from(("open", "load", "attach")), st.none() | st.text())
+def test_any_log_is_classified(
+    log: str, operation: Operation, errno_name: str | None
+) -> None:
+    found = classify(log, operation, errno_name)
+    assert "\n" not in found.line
+    assert found.name

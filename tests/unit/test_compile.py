@@ -1,0 +1,233 @@
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner import compile as compiling
+from runner.compile import CompileError, ObjectError, check_object, compile_object
+from runner.errors import InfrastructureError, UsageError
+
+SOURCE = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "answer.h"
+
+SEC("socket")
+int answer(void *ctx)
+{
+	return ANSWER;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+"""
+
+
+@dataclass(frozen=True)
+class Folder:
+    directory: Path
+
+
+@dataclass
+class FakeCache:
+    """Keeps what was built in a folder, and counts how often something was."""
+
+    root: Path
+    built: list[str] = field(default_factory=list)
+
+    def entry(
+        self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
+    ) -> Folder:
+        folder = self.root / kind / key
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            build(folder)
+            self.built.append(key)
+        return Folder(folder)
+
+
+def write_suite(folder: Path, source: str = SOURCE, answer: int = 42) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "answer.h").write_text(f"#define ANSWER {answer}\n")
+    path = folder / "program.bpf.c"
+    path.write_text(source)
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FakeCache:
+    return FakeCache(tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("compiled")
+    source = write_suite(folder / "suite")
+    return compile_object(source, FakeCache(folder / "cache")).read_bytes()
+
+
+def test_command_is_an_argument_vector() -> None:
+    argv = compiling.command(Path("/suites/task/task.bpf.c"), Path("/out/task.bpf.o"))
+    assert argv[:3] == ["clang", "-target", "bpf"]
+    assert argv[-4:] == ["-c", "task.bpf.c", "-o", "/out/task.bpf.o"]
+    assert {"-mcpu=v1", "-g", "-O2", "-Wall", "-Werror"} <= set(argv)
+
+
+def test_source_is_compiled_for_bpf(tmp_path: Path, cache: FakeCache) -> None:
+    found = compile_object(write_suite(tmp_path / "suite"), cache)
+    assert found.name == "program.bpf.o"
+    with found.open("rb") as file:
+        elf = ELFFile(file)
+        assert elf["e_machine"] == "EM_BPF"
+        assert elf.get_section_by_name(".BTF.ext") is not None
+
+
+def test_result_is_taken_from_the_cache(tmp_path: Path, cache: FakeCache) -> None:
+    source = write_suite(tmp_path / "suite")
+    assert compile_object(source, cache) == compile_object(source, cache)
+    assert len(cache.built) == 1
+
+
+def test_edited_header_compiles_again(tmp_path: Path, cache: FakeCache) -> None:
+    first = compile_object(write_suite(tmp_path / "suite"), cache)
+    second = compile_object(write_suite(tmp_path / "suite", answer=43), cache)
+    assert first.read_bytes() != second.read_bytes()
+    assert len(cache.built) == 2
+
+
+def test_edited_comment_compiles_again(tmp_path: Path, cache: FakeCache) -> None:
+    source = write_suite(tmp_path / "suite")
+    compile_object(source, cache)
+    source.write_text(SOURCE.replace("return ANSWER;", "return ANSWER; /* why */"))
+    compile_object(source, cache)
+    assert len(cache.built) == 2
+
+
+def test_object_is_the_same_wherever_the_suite_lies(tmp_path: Path) -> None:
+    objects = []
+    for folder in ("here", "over there/with blanks"):
+        source = write_suite(tmp_path / folder)
+        built = compile_object(source, FakeCache(tmp_path / folder / "cache"))
+        objects.append((built.parent.name, built.read_bytes()))
+    assert objects[0] == objects[1]
+    assert str(tmp_path).encode() not in objects[0][1]
+    assert b"here" not in objects[0][1]
+
+
+def test_relative_paths_are_those_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_suite(tmp_path / "suite")
+    monkeypatch.chdir(tmp_path)
+    found = compile_object(Path("suite/program.bpf.c"), FakeCache(Path("cache")))
+    assert found.exists()
+
+
+def test_error_holds_clangs_own_text(tmp_path: Path, cache: FakeCache) -> None:
+    source = write_suite(tmp_path / "suite", SOURCE.replace("ANSWER;", "NO_ANSWER;"))
+    with pytest.raises(CompileError) as caught:
+        compile_object(source, cache)
+    assert "program.bpf.c:8:9: error: use of undeclared identifier" in str(caught.value)
+
+
+def test_warning_is_an_error(tmp_path: Path, cache: FakeCache) -> None:
+    source = write_suite(tmp_path / "suite", SOURCE + "static int unused(void);\n")
+    with pytest.raises(CompileError, match="unused"):
+        compile_object(source, cache)
+
+
+def test_missing_header_is_a_compile_error(tmp_path: Path, cache: FakeCache) -> None:
+    source = write_suite(tmp_path / "suite")
+    (source.parent / "answer.h").unlink()
+    with pytest.raises(CompileError, match=r"'answer\.h' file not found"):
+        compile_object(source, cache)
+
+
+def test_missing_source_is_a_usage_error(tmp_path: Path, cache: FakeCache) -> None:
+    with pytest.raises(UsageError, match=r"there is no program\.bpf\.c"):
+        compile_object(tmp_path / "program.bpf.c", cache)
+
+
+def test_missing_clang_names_the_package(
+    tmp_path: Path, cache: FakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match="Debian: clang"):
+        compile_object(write_suite(tmp_path / "suite"), cache)
+
+
+def test_object_is_taken_as_it_is(
+    tmp_path: Path, cache: FakeCache, compiled: bytes
+) -> None:
+    path = tmp_path / "ready.bpf.o"
+    path.write_bytes(compiled)
+    assert compile_object(path, cache) == path
+    assert cache.built == []
+
+
+# ---------------------------------------------------------------------- objects
+
+OBJECT = Path("suite/ready.bpf.o")
+
+
+def test_file_that_is_no_elf_is_named(tmp_path: Path, cache: FakeCache) -> None:
+    path = tmp_path / "ready.bpf.o"
+    path.write_bytes(b"#!/bin/sh\n")
+    with pytest.raises(ObjectError, match=r"ready\.bpf\.o: is no ELF file"):
+        compile_object(path, cache)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fEL", b"text"])
+def test_short_file_is_no_elf(data: bytes) -> None:
+    with pytest.raises(ObjectError, match="is no ELF file"):
+        check_object(data, OBJECT)
+
+
+def test_object_for_another_machine_is_named(compiled: bytes) -> None:
+    # e_machine stands at byte 18; 62 is EM_X86_64.
+    data = compiled[:18] + struct.pack("<H", 62) + compiled[20:]
+    with pytest.raises(ObjectError, match="an object for EM_X86_64, not for BPF"):
+        check_object(data, OBJECT)
+
+
+def test_object_without_btf_says_how_to_get_it(compiled: bytes) -> None:
+    data = compiled.replace(b".BTF\0", b".XTF\0")
+    with pytest.raises(ObjectError, match=r"no \.BTF section(.|\n)*-g"):
+        check_object(data, OBJECT)
+
+
+def test_object_with_countless_sections_is_damaged(compiled: bytes) -> None:
+    # e_shnum of 0 means that section 0's size tells; sections start at e_shoff.
+    data = bytearray(compiled)
+    (sections,) = struct.unpack_from("<Q", data, 0x28)
+    struct.pack_into("<H", data, 0x3C, 0)
+    struct.pack_into("<Q", data, sections + 0x20, 2**63)
+    with pytest.raises(ObjectError, match="truncated or damaged"):
+        check_object(bytes(data), OBJECT)
+
+
+@given(st.integers(min_value=0))
+def test_truncated_object_is_refused(compiled: bytes, length: int) -> None:
+    with pytest.raises(ObjectError):
+        check_object(compiled[: length % len(compiled)], OBJECT)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(min_value=0), st.binary(min_size=1, max_size=8))))
+def test_damaged_object_is_refused_or_passes(
+    compiled: bytes, edits: list[tuple[int, bytes]]
+) -> None:
+    data = bytearray(compiled)
+    for position, new in edits:
+        # The header and the table of sections, at the end, are what is read.
+        start = position % (2 * 64)
+        start = start if start < 64 else len(data) - start
+        data[start : start + len(new)] = new
+    try:
+        check_object(bytes(data), OBJECT)
+    except ObjectError:
+        return

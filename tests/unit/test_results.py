@@ -1,0 +1,94 @@
+import pytest
+
+from runner.errors import ExitStatus
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Mismatch,
+    Outcome,
+    RunResults,
+    exit_status,
+)
+
+PASSED, FAILED, ERROR, SKIPPED = (
+    Outcome.PASSED,
+    Outcome.FAILED,
+    Outcome.ERROR,
+    Outcome.SKIPPED,
+)
+
+
+def run(
+    outcomes: list[Outcome],
+    *,
+    optional: list[Outcome] | None = None,
+    error: str = "",
+    optional_error: str = "",
+    complete: bool = True,
+) -> RunResults:
+    def cases(kernel: str, given: list[Outcome]) -> list[CaseResult]:
+        return [
+            CaseResult(kernel=kernel, suite="s", case=f"c{number}", outcome=outcome)
+            for number, outcome in enumerate(given)
+        ]
+
+    return RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=1.0,
+        complete=complete,
+        kernels=(
+            KernelRun(id="6.1", error=error),
+            KernelRun(id="sid", required=False, error=optional_error),
+        ),
+        cases=(*cases("6.1", outcomes), *cases("sid", optional or [])),
+    )
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        (run([PASSED, PASSED]), ExitStatus.COMPATIBLE),
+        (run([PASSED, SKIPPED]), ExitStatus.COMPATIBLE),
+        (run([SKIPPED]), ExitStatus.COMPATIBLE),
+        (run([PASSED, FAILED]), ExitStatus.INCOMPATIBLE),
+        (run([PASSED, ERROR]), ExitStatus.INFRASTRUCTURE),
+        (run([ERROR, FAILED]), ExitStatus.INCOMPATIBLE),
+        (run([PASSED], error="no boot"), ExitStatus.INFRASTRUCTURE),
+        (run([FAILED], error="no boot"), ExitStatus.INCOMPATIBLE),
+        (run([PASSED], optional=[FAILED, ERROR]), ExitStatus.COMPATIBLE),
+        (run([PASSED], optional_error="no boot"), ExitStatus.COMPATIBLE),
+        (run([PASSED], complete=False), ExitStatus.INFRASTRUCTURE),
+        (run([FAILED], complete=False), ExitStatus.INCOMPATIBLE),
+        (run([]), ExitStatus.INFRASTRUCTURE),
+        (run([], optional=[PASSED]), ExitStatus.COMPATIBLE),
+    ],
+)
+def test_exit_status(results: RunResults, status: ExitStatus) -> None:
+    assert exit_status(results) is status
+
+
+def test_case_of_an_unlisted_kernel_counts() -> None:
+    case = CaseResult(kernel="9.9", suite="s", case="c", outcome=FAILED)
+    results = run([PASSED]).model_copy(update={"cases": (case,)})
+    assert exit_status(results) is ExitStatus.INCOMPATIBLE
+
+
+def test_outcomes_are_counted() -> None:
+    assert run([PASSED, PASSED, FAILED]).count(PASSED) == 2
+
+
+def test_mismatch_reads_as_a_sentence() -> None:
+    found = Mismatch(
+        subject="map m", key="1", field="a.b", expected="2", observed="no such field"
+    )
+    assert str(found) == "map m key 1 field a.b: expected 2, observed no such field"
+    assert str(Mismatch(subject="map m", expected="2", observed="3")) == (
+        "map m: expected 2, observed 3"
+    )
+
+
+def test_results_survive_json() -> None:
+    results = run([PASSED, FAILED, ERROR, SKIPPED], error="no boot")
+    assert RunResults.model_validate_json(results.model_dump_json()) == results
+    assert RunResults.model_validate(results.model_dump(mode="json")) == results
