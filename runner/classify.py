@@ -3,9 +3,6 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
-
-Operation = Literal["open", "load", "attach"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +272,7 @@ _TRACE = re.compile(
 )
 
 
-def classify(log: str, operation: Operation, errno_name: str | None) -> Classification:
+def classify(log: str, operation: str, errno_name: str | None) -> Classification:
     """Tell why an object was refused, or that it is "unclassified": never a guess.
 
     `log` is libbpf's with the verifier's in it; `errno_name` is "EINVAL" and the like.

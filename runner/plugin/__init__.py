@@ -1,6 +1,6 @@
 """The pytest plugin: suites and Python tests run as items, one a kernel and case."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def pytest_collect_file(
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a Python test that uses `kernel`, `guest` or `bpf` on every kernel."""
-    if "kernel" not in metafunc.fixturenames:
+    if not _wants_kernels(metafunc):
         return
     kernels = [
         pytest.param(
@@ -67,7 +67,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         for kernel in _run(metafunc.config).kernels
     ]
-    metafunc.parametrize("kernel", kernels)
+    metafunc.parametrize("kernel", kernels, indirect=True)
+
+
+def _wants_kernels(metafunc: pytest.Metafunc) -> bool:
+    # A test's own parameter `kernel` is none of this plugin's.
+    return "kernel" in metafunc.fixturenames and not any(
+        "kernel" in _names(*mark.args, **mark.kwargs)
+        for mark in metafunc.definition.iter_markers("parametrize")
+    )
+
+
+def _names(argnames: str | Sequence[str], *_: object, **__: object) -> list[str]:
+    names = argnames.split(",") if isinstance(argnames, str) else argnames
+    return [name.strip() for name in names]
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,6 +98,13 @@ def pytest_collection_modifyitems(
         return order[mark.args[0]] if mark is not None else 0
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    """A kernel of the run; a test that uses it runs on each."""
+    found: Kernel = request.param
+    return found
 
 
 @pytest.fixture

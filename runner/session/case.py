@@ -213,10 +213,9 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
 
 def _refused(error: AgentError) -> Verdict:
     operation = error.operation
-    if operation == "open" or operation == "load" or operation == "attach":
-        found = classify(error.log, operation, error.errno_name)
-    else:
+    if operation not in ("open", "load", "attach"):
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
+    found = classify(error.log, operation, error.errno_name)
     return Verdict(
         outcome=Outcome.FAILED,
         message=f"{operation} refused: {found.line or error.message}",

@@ -113,7 +113,8 @@ int on_new_task(struct pt_regs *ctx)
 	for (int i = 0; i < CHILDREN; i++) {
 		if (!link || link == head)
 			break;
-		record((void *)link - bpf_core_field_offset(struct task_struct, sibling));
+		record((void *)link -
+		       bpf_core_field_offset(struct task_struct, sibling));
 		bpf_core_read(&link, sizeof(link), &link->next);
 	}
 	return 0;

@@ -7,7 +7,7 @@ import platform
 import select
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -128,6 +128,10 @@ def start(binary: Path, errors: Path) -> Iterator[AgentProcess]:
             yield AgentProcess(process=process, channel=PipeChannel(process))
         finally:
             process.kill()
+            assert process.stdin is not None
+            # Bytes that an agent which died did not read any more.
+            with suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def compile_bpf(source: str, folder: Path, *, debug: bool = True) -> bytes:

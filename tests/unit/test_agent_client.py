@@ -159,7 +159,8 @@ def test_a_loaded_object_runs_and_is_read(
     session: AgentSession, loaded: LoadedObject
 ) -> None:
     handle = loaded.handle
-    assert all(row.id for row in (*loaded.programs, *loaded.maps))
+    assert all(program.id for program in loaded.programs)
+    assert all(info.id for info in loaded.maps)
 
     ran = session.test_run(
         handle,
@@ -268,8 +269,16 @@ def test_an_agent_that_does_not_answer_is_lost_for_good(session: AgentSession) -
 
 
 HELLO = {
-    **{"id": 1, "ok": True, "agent": "1", "libbpf": "1.1", "release": "6.1"},
-    **{"machine": "x86_64", "pid": 1, "clk_tck": 100, "cpus": 1, "page_size": 4096},
+    "id": 1,
+    "ok": True,
+    "agent": "1",
+    "libbpf": "1.1",
+    "release": "6.1",
+    "machine": "x86_64",
+    "pid": 1,
+    "clk_tck": 100,
+    "cpus": 1,
+    "page_size": 4096,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.classify import UNCLASSIFIED, Operation, classify
+from runner.classify import UNCLASSIFIED, classify
 
 
 def refused(verifier: str, error: str = "Invalid argument") -> str:
@@ -311,9 +311,7 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
         ),
     ],
 )
-def test_libbpfs_words_are_classified(
-    log: str, operation: Operation, name: str
-) -> None:
+def test_libbpfs_words_are_classified(log: str, operation: str, name: str) -> None:
     found = classify(f"libbpf: loading object\n{log}", operation, None)
     assert found.name == name
     assert found.line == log.splitlines()[0]
@@ -332,7 +330,7 @@ def test_libbpfs_words_are_classified(
         ("libbpf: prog 'my_lsm': can't attach\n", "attach"),
     ],
 )
-def test_what_is_not_known_is_not_guessed(log: str, operation: Operation) -> None:
+def test_what_is_not_known_is_not_guessed(log: str, operation: str) -> None:
     found = classify(log, operation, "EINVAL")
     assert found.name == UNCLASSIFIED
     assert found.line == log.strip()
@@ -340,7 +338,7 @@ def test_what_is_not_known_is_not_guessed(log: str, operation: Operation) -> Non
 
 @given(st.text(), st.sampled_from(("open", "load", "attach")), st.none() | st.text())
 def test_any_log_is_classified(
-    log: str, operation: Operation, errno_name: str | None
+    log: str, operation: str, errno_name: str | None
 ) -> None:
     found = classify(log, operation, errno_name)
     assert "\n" not in found.line

@@ -57,20 +57,20 @@ struct cell {
 
 typedef char name_t[8];
 
-#define MAP(name, map_type, key_type, value_type)      \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_##map_type); \
-		__uint(max_entries, 2);                \
-		__type(key, key_type);                 \
-		__type(value, value_type);             \
+#define MAP(name, map_type, key_type, value_type)                                      \
+	struct {                                                                       \
+		__uint(type, BPF_MAP_TYPE_##map_type);                                 \
+		__uint(max_entries, 2);                                                \
+		__type(key, key_type);                                                 \
+		__type(value, value_type);                                             \
 	} name SEC(".maps")
 
-#define MAP_WITHOUT_BTF(name, map_type)                \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_##map_type); \
-		__uint(max_entries, 2);                \
-		__uint(key_size, 4);                   \
-		__uint(value_size, 8);                 \
+#define MAP_WITHOUT_BTF(name, map_type)                                                \
+	struct {                                                                       \
+		__uint(type, BPF_MAP_TYPE_##map_type);                                 \
+		__uint(max_entries, 2);                                                \
+		__uint(key_size, 4);                                                   \
+		__uint(value_size, 8);                                                 \
 	} name SEC(".maps")
 
 MAP(shapes, HASH, __u32, struct shape);
@@ -80,7 +80,12 @@ MAP(per_cpu, PERCPU_ARRAY, __u32, __u64);
 MAP(per_cpu_points, PERCPU_HASH, __u32, struct point);
 MAP(empty, HASH, __u32, __u64);
 MAP(names, HASH, name_t, enum size_class);
-MAP(floats, ARRAY, __u32, struct { __u32 before; double real; __u32 after; });
+MAP(
+	floats, ARRAY, __u32, struct {
+		__u32 before;
+		double real;
+		__u32 after;
+	});
 MAP_WITHOUT_BTF(plain, HASH);
 MAP_WITHOUT_BTF(plain_cpu, PERCPU_HASH);
 
