@@ -31,8 +31,10 @@ KERNEL_ARGUMENTS = (
 )
 
 # A fixed model: "max" is slower under TCG on some hosts. rdrand feeds the guest's
-# entropy pool from the first moment.
-_CPU = {"tcg": "qemu64,+rdrand,+fsgsbase,+smep", "kvm": "host"}
+# entropy pool from the first moment. No cmpxchg16b: after it, QEMU 7.2's TCG hands an
+# interrupt flags that it made of RAX now and then, and 6.12 boots into a double fault
+# in __kmalloc(), the SLUB allocator being where kernels use it.
+_CPU = {"tcg": "qemu64,+rdrand,+fsgsbase,+smep,-cx16", "kvm": "host"}
 
 
 @dataclass(frozen=True, kw_only=True)

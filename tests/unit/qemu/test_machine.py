@@ -27,7 +27,7 @@ def test_the_whole_command_line() -> None:
         "-machine",
         "pc,accel=tcg",
         "-cpu",
-        "qemu64,+rdrand,+fsgsbase,+smep",
+        "qemu64,+rdrand,+fsgsbase,+smep,-cx16",
         "-smp",
         "1",
         "-m",
