@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from runner import reports
 from runner.errors import UsageError
 from runner.matrix import Kernel
 from runner.plugin import state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile
-from runner.plugin.recorder import Recorder, attach
+from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
 
@@ -35,7 +36,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Get the kernels before anything is collected, once for all workers."""
     config = session.config
     if state.asked_for_kernels(config) and not state.is_worker(config):
-        _run(config)
+        reports.clear(_run(config).settings.reports)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -98,6 +99,8 @@ def pytest_collection_modifyitems(
         return order[mark.args[0]] if mark is not None else 0
 
     items.sort(key=place)
+    for number, item in enumerate(items):
+        item.stash[ORDER] = number
 
 
 @pytest.fixture

@@ -13,8 +13,12 @@ from runner.plugin.items import CaseItem
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 from runner.session.case import is_deadly
 
+# An item's place in the order of the collection, which reports keep.
+ORDER = pytest.StashKey[int]()
+
 _CASE = "case_result"
 _KERNEL = "kernel_run"
+_ORDER = "case_order"
 
 
 def attach(
@@ -35,6 +39,7 @@ def attach(
         return
     run = state.run_of(item.config)
     kernel = next(kernel for kernel in run.kernels if kernel.id == result.kernel)
+    setattr(report, _ORDER, item.stash[ORDER])
     setattr(report, _CASE, result.model_dump(mode="json"))
     setattr(report, _KERNEL, run.kernel_run(kernel).model_dump(mode="json"))
 
@@ -118,7 +123,7 @@ class Recorder:
         self._config = config
         self._began = time.monotonic()
         self._started = datetime.now(UTC)
-        self._cases: list[CaseResult] = []
+        self._cases: list[tuple[int, CaseResult]] = []
         self._kernels: dict[str, KernelRun] = {}
         # Tests that have nothing to do with the matrix.
         self._other_failures = 0
@@ -132,7 +137,7 @@ class Recorder:
         if found is None:
             self._other_failures += report.failed
             return
-        self._cases.append(found)
+        self._cases.append((getattr(report, _ORDER), found))
         kernel = KernelRun.model_validate(getattr(report, _KERNEL))
         self._kernels[kernel.id] = kernel
 
@@ -155,7 +160,9 @@ class Recorder:
                 self._kernels.get(kernel.id, run.kernel_run(kernel))
                 for kernel in run.kernels
             ),
-            cases=tuple(self._cases),
+            cases=tuple(
+                case for _, case in sorted(self._cases, key=lambda pair: pair[0])
+            ),
         )
         reports.write(self.results, run.settings.reports)
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):

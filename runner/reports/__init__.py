@@ -8,14 +8,42 @@ from typing import TextIO
 from rich.console import Console
 
 from runner.reports import junit, resultsfile, summary
-from runner.reports.atomic import write_text
+from runner.reports.atomic import explained, write_text
 from runner.results import RunResults
 
 RESULTS = "results.json"
 JUNIT = "junit.xml"
+CONSOLE = "console.log"
+LOG = "runner.log"
 
 # Columns of output that is no terminal: logs of CI, which scroll sideways.
 _WIDTH_OF_LOGS = 120
+
+
+def clear(folder: Path) -> None:
+    """Remove an earlier run's reports, and nothing else that lies there.
+
+    Raises InfrastructureError when the folder can't be written.
+    """
+    with explained(folder):
+        (folder / RESULTS).unlink(missing_ok=True)
+        for name in (JUNIT, CONSOLE, LOG):
+            for path in folder.glob(f"*/{name}"):
+                path.unlink()
+        for kernel in folder.glob("*/"):
+            if not any(kernel.iterdir()):
+                kernel.rmdir()
+
+
+def folder_of(kernel: str, folder: Path) -> Path:
+    """Return the folder of a kernel's reports, which is made if need be.
+
+    Raises InfrastructureError when it can't be.
+    """
+    own = folder / kernel
+    with explained(own):
+        own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def write(results: RunResults, folder: Path) -> None:

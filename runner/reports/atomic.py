@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InfrastructureError
@@ -13,7 +15,7 @@ def write_text(path: Path, text: str) -> None:
     Lone surrogates become question marks.
     Raises InfrastructureError that names the file.
     """
-    try:
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -25,6 +27,16 @@ def write_text(path: Path, text: str) -> None:
         except BaseException:
             os.unlink(name)
             raise
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into what the user can do about it.
+
+    Raises InfrastructureError for OSError.
+    """
+    try:
+        yield
     except OSError as error:
         raise InfrastructureError(
             f"{path} can't be written: {error.strerror or error}",

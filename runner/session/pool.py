@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner import reports
 from runner.artifacts import Artifact
 from runner.errors import GuestError, RunnerError
 from runner.matrix import Kernel
 from runner.results import KernelRun
-from runner.session import guest
+from runner.session import guest, logfile
 from runner.session.guest import Guest
 from runner.session.host import Host
 
@@ -58,6 +59,8 @@ class Guests:
         try:
             self._current = self._start(kernel, known)
         except RunnerError as error:
+            log.error("%s: %s", kernel.id, error)
+            self.close()
             known.failure = error
             raise
         return self._current
@@ -66,10 +69,10 @@ class Guests:
         artifact = self._artifacts[kernel.id]
         if isinstance(artifact, RunnerError):
             raise artifact
-        folder = self._reports / kernel.id
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = reports.folder_of(kernel.id, self._reports)
+        self._stack.enter_context(logfile.written_to(folder / reports.LOG))
         up = self._stack.enter_context(
-            guest.start(kernel, artifact, self._host, folder / "console.log")
+            guest.start(kernel, artifact, self._host, folder / reports.CONSOLE)
         )
         known.boots.append(up.boot_seconds)
         known.evidence = _evidence(up, self._host)

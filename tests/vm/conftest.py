@@ -64,9 +64,11 @@ def run(
     )
 
 
-def guests() -> set[int]:
-    """Return the pids of QEMU processes."""
-    found = subprocess.run(["pgrep", "-f", "qemu-system-x86_64 "], capture_output=True)
+def guests(reports: Path) -> set[int]:
+    """Return the pids of QEMU processes whose console goes below a folder."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"^[^ ]*qemu-system-x86_64 .*={reports}/"], capture_output=True
+    )
     return {int(word) for word in found.stdout.split()}
 
 

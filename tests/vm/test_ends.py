@@ -52,7 +52,7 @@ def long_run(tmp_path: Path) -> subprocess.Popen[str]:
     for line in process.stdout:
         if "first" in line:
             break
-    assert guests()
+    assert guests(tmp_path / "r")
     return process
 
 
@@ -63,21 +63,21 @@ def test_ctrl_c_ends_the_guest_and_writes_what_is_known(
     output, _ = long_run.communicate(timeout=30)
 
     assert long_run.returncode == 130, output
-    assert not guests()
+    assert not guests(tmp_path / "r")
     results = resultsfile.read(tmp_path / "r/results.json")
     assert not results.complete
     assert [case.case for case in results.cases] == ["first"]
 
 
 def test_kill_9_leaves_no_guest_and_no_temporary_file(
-    long_run: subprocess.Popen[str],
+    long_run: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     before = set(os.listdir(tempfile.gettempdir()))
 
     long_run.kill()
     long_run.communicate(timeout=30)
 
-    assert eventually(lambda: not guests(), seconds=5)
+    assert eventually(lambda: not guests(tmp_path / "r"), seconds=5)
     assert set(os.listdir(tempfile.gettempdir())) <= before
 
 

@@ -65,6 +65,34 @@ def test_each_kernel_has_its_console_and_log(finished: Finished) -> None:
         assert "booting" in (finished.reports / kernel / "runner.log").read_text()
 
 
+def test_each_kernel_was_booted_once(finished: Finished) -> None:
+    assert {len(kernel.boots) for kernel in finished.results.kernels} == {1}
+
+
+def test_results_stand_in_the_order_of_the_suites(finished: Finished) -> None:
+    names = [(case.kernel, case.suite) for case in finished.results.cases]
+
+    assert list(dict.fromkeys(names)) == [
+        (kernel, suite) for kernel in KERNELS for suite in ("maps", "skb", "task")
+    ]
+
+
+def test_reports_of_an_earlier_run_are_gone_and_other_files_are_not(
+    reports: Path,
+) -> None:
+    for name in ("4.4/junit.xml", "4.4/mine.txt", "3.2/runner.log", "results.json"):
+        (reports / name).parent.mkdir(parents=True, exist_ok=True)
+        (reports / name).write_text("old")
+
+    run("--kernels", "6.12", "--suite", ROOT / "suites/skb", reports=reports)
+
+    left = {str(path.relative_to(reports)) for path in reports.rglob("*.*")}
+    assert left == {
+        *("4.4", "4.4/mine.txt", "6.12", "results.json"),
+        *("6.12/junit.xml", "6.12/console.log", "6.12/runner.log"),
+    }
+
+
 def test_keys_are_in_no_report(finished: Finished) -> None:
     for path in finished.reports.rglob("*"):
         if path.is_file():
@@ -72,8 +100,7 @@ def test_keys_are_in_no_report(finished: Finished) -> None:
 
 
 def test_no_guest_is_left(finished: Finished) -> None:
-    assert finished.results
-    assert not guests()
+    assert not guests(finished.reports)
 
 
 def test_wrong_expectations_go_red(reports: Path) -> None:
