@@ -1,12 +1,14 @@
 """Objects and guests that go wrong cost their own case only."""
 
+import os
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from runner.results import Outcome
-from tests.vm.conftest import DATA, Finished, run
+from tests.unit.agent_process import COUNTER, compile_bpf
+from tests.vm.conftest import DATA, ROOT, Finished, run
 
 pytestmark = pytest.mark.vm
 
@@ -90,6 +92,65 @@ def test_a_new_guest_was_booted_after_the_panic(hostile: Finished) -> None:
     (kernel,) = hostile.results.kernels
 
     assert len(kernel.boots) >= 2
+
+
+CASES = """
+description: Objects that are not whole.
+cases:
+  - {name: truncated, object: truncated.bpf.o, trigger: [{test_run: length}],
+     expect: [{value: "${run.retval}", equals: 50}]}
+  - {name: no_btf, object: no_btf.bpf.o, expect: [{map: tasks, key: 1, equals: 1}]}
+  - {name: empty, object: empty.bpf.o, expect: [{map: tasks, key: 1, equals: 1}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("damaged")
+    whole = compile_bpf(COUNTER, folder)
+    (folder / "no_btf.bpf.o").write_bytes(compile_bpf(COUNTER, folder, debug=False))
+    (folder / "truncated.bpf.o").write_bytes(whole[:700])
+    (folder / "empty.bpf.o").touch()
+    (folder / "suite.yaml").write_text(CASES)
+    return run("--kernels", "6.12", "--suite", folder, reports=folder / "reports")
+
+
+@pytest.mark.parametrize(
+    ("name", "class_", "said"),
+    [
+        ("truncated", "bad_object", "truncated"),
+        ("no_btf", "bad_object", "no .BTF section"),
+        ("empty", "bad_object", "empty"),
+    ],
+)
+def test_an_object_that_is_not_whole_is_told(
+    damaged: Finished, name: str, class_: str, said: str
+) -> None:
+    case = damaged.case(name)
+
+    assert damaged.status == 1
+    assert case.outcome is Outcome.FAILED
+    assert case.failure_class == class_
+    assert said in case.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    script = 'mount -t tmpfs -o size=4k none "$0" && exec "$@"'
+
+    done = run(
+        *("--kernels", "6.12", "--suite", ROOT / "suites/skb"),
+        reports=small,
+        prefix=["unshare", "--mount", "sh", "-c", script, str(small)],
+    )
+
+    assert done.status == 3, done.output + done.errors
+    assert "skb::classifier  passed" in done.output
+    assert f"{small}" in done.errors
+    assert "--reports" in done.errors
+    assert "Traceback" not in done.output + done.errors
 
 
 @pytest.mark.parametrize(
