@@ -26,6 +26,8 @@ _USER = "root"
 _BANNER_TIMEOUT = 0.2
 _BETWEEN_TRIES = 0.01
 _CHUNK = 1 << 20
+# What images/rc prints last.
+_NETWORK_IS_UP = "rc: network is up"
 
 
 class SshChannel:
@@ -77,6 +79,7 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
     Raises GuestError when the guest dies, when it does not answer until the deadline
     and when it shows another host key than the one it was given.
     """
+    _wait_for_network(vm, deadline)
     connection = _wait_for_banner(vm, deadline)
     transport = paramiko.Transport(connection)
     try:
@@ -85,6 +88,13 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
     finally:
         transport.close()
         connection.close()
+
+
+def _wait_for_network(vm: Vm, deadline: Deadline) -> None:
+    while _NETWORK_IS_UP not in vm.console():
+        if not vm.running or deadline.expired:
+            raise vm.lost("booting")
+        time.sleep(_BETWEEN_TRIES)
 
 
 def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:
