@@ -1,7 +1,20 @@
-"""What a user sees while a run goes on: a line a case, as it ends."""
+"""What a user sees while a run goes on: a line a case, as it ends.
+
+On a terminal a last line tells which cases are at work, and for how long already.
+"""
+
+from typing import Any, Self
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from runner.plugin import RECORDER
@@ -23,6 +36,56 @@ class Live:
         self._console = console
         self.results: RunResults | None = None
         self.interrupted = False
+        self._bar = Progress(
+            SpinnerColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+        # What is at work, by node id.
+        self._running: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Learn how many cases there are."""
+        if session.items:
+            self._begin(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Learn it from a worker: the process that sees all cases collects none."""
+        self._begin(len(ids))
+
+    def _begin(self, cases: int) -> None:
+        # Not before: bars of downloads are gone by now.
+        self._bar.update(self._task, total=cases)
+        self._bar.start()
+
+    def pytest_runtest_logstart(
+        self, nodeid: str, location: tuple[str, int | None, str]
+    ) -> None:
+        """Show a case that begins."""
+        self._running[nodeid] = location[2].partition("@")[0]
+        self._show_running()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Count a case that ended."""
+        self._running.pop(nodeid, None)
+        self._bar.advance(self._task)
+        self._show_running()
+
+    def _show_running(self) -> None:
+        shown = escape(", ".join(self._running.values()))
+        self._bar.update(self._task, description=shown)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Show what can't be collected: a Python test that does not import."""

@@ -83,10 +83,10 @@ def main(arguments: argparse.Namespace) -> int:
     paths = arguments.suite or [ROOT / "suites"]
     check_suites(paths)
     console = Console(stderr=arguments.json, soft_wrap=True)
-    live = Live(console)
-    status = pytest.main(
-        pytest_arguments(arguments, selectors_, kernels, paths), plugins=[live]
-    )
+    with Live(console) as live:
+        status = pytest.main(
+            pytest_arguments(arguments, selectors_, kernels, paths), plugins=[live]
+        )
     if live.results is None:
         return _without_results(status, live, arguments)
     reports.summary.render(live.results, console, arguments.reports)
@@ -151,6 +151,7 @@ def _without_results(
 ) -> ExitStatus:
     """Say why no case ran."""
     if live.interrupted:
+        print("interrupted before any case was done", file=sys.stderr)
         return ExitStatus.INTERRUPTED
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError(
