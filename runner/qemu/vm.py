@@ -80,7 +80,7 @@ class Vm:
             f"no answer while {doing}{why}",
             cause="no_answer",
             console=tail,
-            hint="see console.log; a slow host may need a longer --timeout",
+            hint="see console.log; a slow host may need a longer --boot-timeout",
         )
 
     def _wait_for_exit(self) -> bool:
