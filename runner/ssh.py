@@ -26,8 +26,10 @@ _USER = "root"
 _BANNER_TIMEOUT = 0.2
 _BETWEEN_TRIES = 0.01
 _CHUNK = 1 << 20
-# What images/rc prints last.
+# What images/rc prints last, and how long it is waited for: on a full disk the console
+# has no place to be written to.
 _NETWORK_IS_UP = "rc: network is up"
+_NETWORK_TIMEOUT = 5.0
 
 
 class SshChannel:
@@ -91,8 +93,9 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
 
 
 def _wait_for_network(vm: Vm, deadline: Deadline) -> None:
-    while _NETWORK_IS_UP not in vm.console():
-        if not vm.running or deadline.expired:
+    patience = Deadline.after(min(_NETWORK_TIMEOUT, deadline.remaining()))
+    while _NETWORK_IS_UP not in vm.console() and not patience.expired:
+        if not vm.running:
             raise vm.lost("booting")
         time.sleep(_BETWEEN_TRIES)
 

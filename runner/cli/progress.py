@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from runner.errors import InfrastructureError
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
 from runner.results import Outcome, RunResults
@@ -35,6 +36,8 @@ class Live:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.results: RunResults | None = None
+        # What kept the reports from being written.
+        self.unwritten: InfrastructureError | None = None
         self.interrupted = False
         self._bar = Progress(
             SpinnerColumn(),
@@ -115,3 +118,4 @@ class Live:
         recorder = session.config.pluginmanager.getplugin(RECORDER)
         if isinstance(recorder, Recorder):
             self.results = recorder.results
+            self.unwritten = recorder.unwritten

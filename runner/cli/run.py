@@ -92,6 +92,8 @@ def main(arguments: argparse.Namespace) -> int:
     reports.summary.render(live.results, console, arguments.reports)
     if arguments.json:
         sys.stdout.write(live.results.model_dump_json(indent=2) + "\n")
+    if live.unwritten is not None:
+        print(f"error: {live.unwritten}", file=sys.stderr)
     return ExitStatus.INTERRUPTED if live.interrupted else int(status)
 
 

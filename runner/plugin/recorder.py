@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from runner import __version__, reports
-from runner.errors import ExitStatus, GuestError, RunnerError
+from runner.errors import (
+    ExitStatus,
+    GuestError,
+    InfrastructureError,
+    RunnerError,
+)
 from runner.plugin import state
 from runner.plugin.items import CaseItem
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
@@ -130,6 +135,8 @@ class Recorder:
         self._complete = True
         # Set at the end of a run that had kernels.
         self.results: RunResults | None = None
+        # What kept the reports from being written.
+        self.unwritten: InfrastructureError | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a report carries."""
@@ -164,12 +171,20 @@ class Recorder:
                 case for _, case in sorted(self._cases, key=lambda pair: pair[0])
             ),
         )
-        reports.write(self.results, run.settings.reports)
+        try:
+            reports.write(self.results, run.settings.reports)
+        except InfrastructureError as error:
+            self.unwritten = error
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            status = exit_status(self.results)
-            if self._other_failures:
-                status = ExitStatus.INCOMPATIBLE
-            session.exitstatus = int(status)
+            session.exitstatus = int(self._status(self.results))
+
+    def _status(self, results: RunResults) -> ExitStatus:
+        status = exit_status(results)
+        if self._other_failures:
+            return ExitStatus.INCOMPATIBLE
+        if self.unwritten is not None and status is ExitStatus.COMPATIBLE:
+            return ExitStatus.INFRASTRUCTURE
+        return status
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the matrix below pytest's own summary."""
@@ -184,3 +199,5 @@ class Recorder:
                     width=terminalreporter._tw.fullwidth,
                 )
             )
+        if self.unwritten is not None:
+            terminalreporter.write_line(f"error: {self.unwritten}")
