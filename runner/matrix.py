@@ -4,7 +4,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+)
 
 from runner import modelfile
 from runner.versions import KernelVersion
@@ -20,7 +28,30 @@ class Entry(BaseModel):
     )
 
 
-class DebianSource(Entry):
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get(modelfile.FOLDER, Path())
+    return Path(folder, path.expanduser())
+
+
+# A path that a matrix file names is relative to that file.
+LocalPath = Annotated[Path, AfterValidator(_beside)]
+
+# ----------------------------------------------------------------- sources
+#
+# A source is a model here, named in `Source` below, and a provider in the table of
+# runner/artifacts/providers.py.
+
+
+class BaseSource(Entry):
+    """Where a kernel's files come from."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words, for tables and messages."""
+        raise NotImplementedError
+
+
+class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
 
     type: Literal["debian"]
@@ -39,16 +70,61 @@ class DebianSource(Entry):
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; of a glob's matches the newest is taken."""
 
+    @property
+    def shown(self) -> str:
+        """Return suite and package."""
+        return f"debian {self.suite} {self.package}"
 
-class UnavailableSource(Entry):
+
+class PathSource(BaseSource):
+    """A kernel on this machine's disk."""
+
+    type: Literal["path"]
+    image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
+    """A bzImage, a folder that holds one (a built kernel tree, an unpacked package),
+    or a .deb."""
+
+    modules: LocalPath | None = None
+    """A folder of .ko files, such as lib/modules/RELEASE; found in a folder's own."""
+
+    config: LocalPath | None = None
+    """The kernel's .config; found beside the image by name."""
+
+    system_map: LocalPath | None = None
+    """Its System.map; found beside the image by name."""
+
+    vmlinux: LocalPath | None = None
+    """The ELF file, best with debug information; found beside the image by name."""
+
+    btf: LocalPath | None = None
+    """The kernel's raw BTF; found beside the image by name."""
+
+    @property
+    def shown(self) -> str:
+        """Return the image's path."""
+        return f"path {self.image}"
+
+
+class UnavailableSource(BaseSource):
     """A kernel that is wanted but that no source of this version can provide."""
 
     type: Literal["unavailable"]
     reason: Annotated[str, Field(min_length=1)]
     """What a user who asks for the kernel is told."""
 
+    @property
+    def shown(self) -> str:
+        """Say that there is none."""
+        return "none yet"
 
-Source = Annotated[DebianSource | UnavailableSource, Field(discriminator="type")]
+
+Source = Annotated[
+    DebianSource | PathSource | UnavailableSource, Field(discriminator="type")
+]
+
+
+def _one_or_many(data: object) -> str:
+    return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
 class Kernel(Entry):
@@ -57,8 +133,12 @@ class Kernel(Entry):
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
     """How the kernel is called on the command line and in reports."""
 
-    source: Source
-    """Where the kernel's files come from."""
+    source: Annotated[
+        Annotated[Source, Tag("one source")]
+        | Annotated[tuple[Source, ...], Field(min_length=1), Tag("many sources")],
+        Discriminator(_one_or_many),
+    ]
+    """Where the kernel's files come from; of a list the first that can provide it."""
 
     btf: Literal["kernel"] = "kernel"
     """Where its BTF comes from; `kernel` is /sys/kernel/btf/vmlinux."""
@@ -77,6 +157,19 @@ class Kernel(Entry):
 
     arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
     """More words for the kernel's command line."""
+
+    @property
+    def sources(self) -> tuple[BaseSource, ...]:
+        """The sources, in the order in which they are tried."""
+        return self.source if isinstance(self.source, tuple) else (self.source,)
+
+    @property
+    def unavailable(self) -> str:
+        """Why no source of this version provides it; empty when one may."""
+        reasons = [
+            it.reason for it in self.sources if isinstance(it, UnavailableSource)
+        ]
+        return reasons[0] if len(reasons) == len(self.sources) else ""
 
     @property
     def version(self) -> KernelVersion | None:

@@ -4,8 +4,9 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from runner.artifacts import modules
 from runner.errors import ArtifactError
 
 # A module or an image larger than this is none.
@@ -49,3 +50,14 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
             content = archive.extractfile(member)
             assert content is not None
             yield path, content.read()
+
+
+def is_of_kernel(path: str) -> bool:
+    """Whether a package's file is one that an artifact is made of."""
+    # boot/vmlinuz-RELEASE up to 6.x, usr/lib/modules/RELEASE/vmlinuz from 7.x on.
+    file = PurePosixPath(path).name
+    return (
+        path.startswith("boot/")
+        or modules.name_of(path) is not None
+        or file in ("vmlinuz", "config", "System.map", "modules.builtin")
+    )

@@ -15,7 +15,7 @@ from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments
 from runner.errors import ExitStatus, InfrastructureError
-from runner.matrix import DebianSource, Kernel
+from runner.matrix import Kernel
 from runner.plugin.state import DEFAULT_KERNELS
 from runner.selectors import ALL
 
@@ -101,21 +101,13 @@ def _row(kernel: Kernel, cache: Cache) -> Row:
         id=kernel.id,
         version=str(version or ""),
         release=found.release if found else "",
-        source=_source(kernel),
+        source=", ".join(source.shown for source in kernel.sources),
         btf=_btf(kernel, found),
         cached=found is not None,
         size=_size(found.directory) if found else 0,
         tags=kernel.tags,
-        unavailable=""
-        if isinstance(kernel.source, DebianSource)
-        else kernel.source.reason,
+        unavailable=kernel.unavailable,
     )
-
-
-def _source(kernel: Kernel) -> str:
-    if isinstance(kernel.source, DebianSource):
-        return f"debian {kernel.source.suite} {kernel.source.package}"
-    return "none yet"
 
 
 def _btf(kernel: Kernel, found: Artifact | None) -> str:
