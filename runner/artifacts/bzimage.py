@@ -23,6 +23,7 @@ LARGEST = 512 << 20
 
 _HEADER_MAGIC = 0x202
 _MAGIC = b"HdrS"
+_ELF_MAGIC = b"\x7fELF"
 _SETUP_SECTORS = 0x1F1
 _VERSION = 0x206
 # Of protocol 2.00 and later: where the banner stands, less 0x200.
@@ -111,6 +112,11 @@ def vmlinux(image: bytes) -> bytes:
 
 
 def _protocol(image: bytes) -> int:
+    if image.startswith(_ELF_MAGIC):
+        raise ArtifactError(
+            "this is an ELF file, such as vmlinux, and no kernel image",
+            hint="the image is arch/x86/boot/bzImage of a kernel tree",
+        )
     if image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != _MAGIC or len(image) < 0x250:
         raise ArtifactError("this is no x86 kernel image: it has no boot header")
     (version,) = struct.unpack_from("<H", image, _VERSION)

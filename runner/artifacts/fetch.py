@@ -113,12 +113,19 @@ def _first(kernel: Kernel, cache: Cache, progress: Progress) -> Artifact:
             failures.append((source, error))
             if source is not kernel.sources[-1]:
                 progress.message(f"{kernel.id}: not by {source.shown}: {error.message}")
-    told = "; ".join(f"{source.shown}: {error.message}" for source, error in failures)
+    told = "; ".join(_told(source, error) for source, error in failures)
     last = failures[-1][1]
     raise ArtifactError(
         f"{kernel.id} can't be had: {told}",
         hint=next((error.hint for _, error in failures if error.hint), ""),
     ) from last
+
+
+def _told(source: BaseSource, error: ArtifactError) -> str:
+    place = source.shown.partition(" ")[2]
+    if place and place in error.message:
+        return error.message
+    return f"{source.shown}: {error.message}"
 
 
 def _fetch(
@@ -130,9 +137,18 @@ def _fetch(
         _key(kernel, pin),
         lambda folder: _build(pin, source, folder, cache, progress),
     )
+    found = artifact.from_entry(entry)
+    _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
-    return artifact.from_entry(entry)
+    return found
+
+
+def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
+    """Say when a row's id tells another version than its kernel."""
+    told = kernel.version
+    if told is not None and told.parts != found.version.parts[: len(told.parts)]:
+        progress.message(f"{kernel.id}: note: this kernel is {found.release}")
 
 
 def _build(

@@ -1,6 +1,6 @@
 """A kernel's files as a cache entry: what guests need of them, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
@@ -49,7 +49,7 @@ def write(collected: Collected, folder: Path) -> dict[str, JsonValue]:
 
 
 def _write_modules(contents: Mapping[str, bytes], folder: Path) -> list[str]:
-    present = _modules(contents)
+    present = _Modules(contents)
     builtin = _only("modules.builtin", contents)
     if builtin is None and not present:
         # Nothing tells what is built in; if the image lacks it, its guest tells.
@@ -65,13 +65,24 @@ def _write_modules(contents: Mapping[str, bytes], folder: Path) -> list[str]:
     return ordered
 
 
-def _modules(contents: Mapping[str, bytes]) -> dict[str, bytes]:
-    found = {}
-    for path, data in contents.items():
-        name = modules.name_of(path)
-        if name is not None:
-            found[name] = modules.decompressed(path, data)
-    return found
+class _Modules(Mapping[str, bytes]):
+    """Modules by name, decompressed when they are asked for."""
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self._contents = contents
+        self._paths = {
+            name: path for path in contents if (name := modules.name_of(path))
+        }
+
+    def __getitem__(self, name: str) -> bytes:
+        path = self._paths[name]
+        return modules.decompressed(path, self._contents[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def _only(name: str, contents: Mapping[str, bytes]) -> str | None:

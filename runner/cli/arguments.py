@@ -17,6 +17,14 @@ def add_matrix_arguments(
         help=f"which kernels (default: {default})",
     )
     parser.add_argument(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="ID=PATH",
+        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
+        "may be given again",
+    )
+    parser.add_argument(
         "--matrix",
         type=Path,
         default=Path("matrix.yaml"),

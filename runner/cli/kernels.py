@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runner import artifacts, matrix, selectors
+from runner import artifacts, overrides, selectors
 from runner.artifacts import Artifact
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
@@ -88,8 +88,8 @@ def _selected(
     arguments: argparse.Namespace, cache: Cache, default: str
 ) -> tuple[Kernel, ...]:
     return selectors.select(
-        matrix.load(arguments.matrix),
-        arguments.kernels or [default],
+        overrides.load(arguments.matrix, arguments.kernel),
+        overrides.selection(arguments.kernels, arguments.kernel, default),
         lambda kernel: artifacts.version_of(kernel, cache),
     )
 
