@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationInfo,
+    model_validator,
 )
 
 from runner import modelfile
@@ -123,6 +124,102 @@ Source = Annotated[
 ]
 
 
+# --------------------------------------------------------------------- BTF
+
+
+def _beside_unless_url(location: str, info: ValidationInfo) -> str:
+    return location if "://" in location else str(_beside(Path(location), info))
+
+
+class BaseBtf(Entry):
+    """Where a kernel's BTF comes from."""
+
+
+class FileBtf(BaseBtf):
+    """A file of raw BTF."""
+
+    type: Literal["file"]
+    path: LocalPath
+
+
+class HubBtf(BaseBtf):
+    """BTFHub's archive, by the kernel's release."""
+
+    type: Literal["btfhub"]
+    location: Annotated[
+        str,
+        AfterValidator(_beside_unless_url),
+        Field(examples=["../btfhub-archive"]),
+    ] = "https://github.com/aquasecurity/btfhub-archive/raw/main"
+    """A clone's folder, or the address that its folders are below."""
+
+    distribution: Annotated[
+        str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", examples=["ubuntu/16.04"])
+    ] = ""
+    """The archive's folder; when it is not given, told by the kernel's release."""
+
+
+class VmlinuxBtf(BaseBtf):
+    """BTF that pahole makes from a vmlinux with debug information."""
+
+    type: Literal["vmlinux"]
+    path: LocalPath
+
+
+class DebugPackageBtf(BaseBtf):
+    """BTF that pahole makes from the vmlinux of a -dbg package."""
+
+    type: Literal["debug-package"]
+    path: LocalPath | None = None
+    """The .deb, if it is on this machine."""
+
+    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
+    """The Debian suite that carries it."""
+
+    package: Annotated[str, Field(pattern=r"^[a-z0-9{][a-z0-9.+{}-]*$")] = (
+        "linux-image-{release}-dbg"
+    )
+    """Its name in the suite; {release} is what `uname -r` says."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.path is None) == (self.suite is None):
+            raise ValueError("needs either the key path or the key suite")
+        return self
+
+
+PlainBtf = Annotated[
+    FileBtf | HubBtf | VmlinuxBtf | DebugPackageBtf, Field(discriminator="type")
+]
+BtfWord = Literal["auto", "kernel"]
+
+
+def _word_or_mapping(data: object) -> str:
+    return "BTF source" if isinstance(data, dict | BaseModel) else "word"
+
+
+class MinBtf(BaseBtf):
+    """What objects need of a kernel's BTF, and no more (bpftool gen min_core_btf)."""
+
+    type: Literal["min"]
+    objects: Annotated[tuple[LocalPath, ...], Field(min_length=1)]
+    """Objects (.bpf.o), their sources (.bpf.c), or folders of them."""
+
+    of: Annotated[
+        Annotated[BtfWord, Tag("word")] | Annotated[PlainBtf, Tag("BTF source")],
+        Discriminator(_word_or_mapping),
+    ] = "auto"
+    """Where the whole BTF comes from."""
+
+
+BtfSource = Annotated[
+    FileBtf | HubBtf | VmlinuxBtf | DebugPackageBtf | MinBtf,
+    Field(discriminator="type"),
+]
+
+# --------------------------------------------------------------------- rows
+
+
 def _one_or_many(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
@@ -140,8 +237,12 @@ class Kernel(Entry):
     ]
     """Where the kernel's files come from; of a list the first that can provide it."""
 
-    btf: Literal["kernel"] = "kernel"
-    """Where its BTF comes from; `kernel` is /sys/kernel/btf/vmlinux."""
+    btf: Annotated[
+        Annotated[BtfWord, Tag("word")] | Annotated[BtfSource, Tag("BTF source")],
+        Discriminator(_word_or_mapping),
+    ] = "auto"
+    """Where its BTF comes from. `kernel` is its own or none; `auto` is its own, else
+    what lies beside the image, else made from debug information, else BTFHub's."""
 
     arch: Literal["x86_64"] = "x86_64"
     """The guest's architecture."""
@@ -162,6 +263,11 @@ class Kernel(Entry):
     def sources(self) -> tuple[BaseSource, ...]:
         """The sources, in the order in which they are tried."""
         return self.source if isinstance(self.source, tuple) else (self.source,)
+
+    @property
+    def btf_shown(self) -> str:
+        """Where its BTF comes from, in a word."""
+        return self.btf if isinstance(self.btf, str) else self.btf.type
 
     @property
     def unavailable(self) -> str:

@@ -29,8 +29,13 @@ class Artifact:
     modules: tuple[Path, ...]
     config: Path | None
     system_map: Path | None
-    # None when the image carries none.
+    # None when there is none.
     btf: Path | None
+    # Where it comes from: "kernel" (the kernel shows it itself), "image", "file",
+    # "btfhub", "vmlinux", "debug-package", "min"; empty when there is none.
+    btf_source: str
+    # The same for people; when there is none, where it was looked for.
+    btf_detail: str
     image_sha256: str
     btf_sha256: str
     # Where it came from, for people.
@@ -56,6 +61,8 @@ def from_entry(entry: Entry) -> Artifact:
         config=optional(CONFIG),
         system_map=optional(SYSTEM_MAP),
         btf=optional(BTF),
+        btf_source=_text(data["btf_source"]),
+        btf_detail=_text(data["btf_detail"]),
         image_sha256=entry.checksums[VMLINUZ],
         btf_sha256=entry.checksums.get(BTF, ""),
         origin=_text(data["origin"]),

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from runner.artifacts import artifact, providers, store
+from runner.artifacts import artifact, btf, providers, store
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache, Entry, key_of
+from runner.artifacts.btf import Material
+from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import LOCAL, Pin, Tools
-from runner.errors import ArtifactError, UsageError
+from runner.errors import ArtifactError, RunnerError, UsageError
 from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.versions import KernelVersion
 
@@ -134,8 +135,8 @@ def _fetch(
     pin = _resolve(source, cache)
     entry = cache.entry(
         _KIND,
-        _key(kernel, pin),
-        lambda folder: _build(pin, source, folder, cache, progress),
+        _key(kernel, pin, cache),
+        lambda folder: _build(kernel, pin, source, folder, cache, progress),
     )
     found = artifact.from_entry(entry)
     _compare(kernel, found, progress)
@@ -152,17 +153,40 @@ def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
 
 
 def _build(
-    pin: Pin, source: BaseSource, folder: Path, cache: Cache, progress: Progress
+    kernel: Kernel,
+    pin: Pin,
+    source: BaseSource,
+    folder: Path,
+    cache: Cache,
+    progress: Progress,
 ) -> Mapping[str, JsonValue]:
     provider = providers.of(source)
     assert provider is not None
     # Beside the entry, so that what is downloaded is no part of it.
     with cache.scratch() as scratch:
         collected = provider.collect(pin, source, Tools(cache=cache), scratch, progress)
+        stored = store.write(collected, folder)
+        material = Material(
+            release=stored.release,
+            version=KernelVersion.parse(stored.version),
+            image=(folder / artifact.VMLINUZ).read_bytes(),
+            vmlinux=collected.vmlinux,
+            beside=collected.btf,
+            scratch=scratch,
+            cache=cache,
+            progress=progress,
+        )
+        chosen = btf.choose(kernel.btf, material)
+        if chosen.data is not None:
+            (folder / artifact.BTF).write_bytes(chosen.data)
         return {
             "origin": collected.origin,
             "packages": {item.name: item.sha256 for item in pin.items},
-            **store.write(collected, folder),
+            "release": stored.release,
+            "version": stored.version,
+            "modules": " ".join(stored.modules),
+            "btf_source": chosen.source,
+            "btf_detail": chosen.detail,
         }
 
 
@@ -179,16 +203,19 @@ def _resolve(source: BaseSource, cache: Cache) -> Pin:
 
 def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
     """Return what a source was last resolved to, if the cache has it."""
-    entry: Entry | None = None
-    if _fresh(source) == LOCAL:
-        try:
-            entry = cache.lookup(_KIND, _key(kernel, _resolve(source, cache)))
-        except ArtifactError:
-            return None
-    else:
-        resolution = _remembered(source, cache)
-        if resolution is not None:
-            entry = cache.lookup(_KIND, _key(kernel, resolution.pin))
+    try:
+        if _fresh(source) == LOCAL:
+            pin = _resolve(source, cache)
+        else:
+            resolution = _remembered(source, cache)
+            if resolution is None:
+                return None
+            pin = resolution.pin
+        entry = cache.lookup(_KIND, _key(kernel, pin, cache))
+    except RunnerError as error:
+        # What is missing now is told when the kernel is asked for.
+        log.debug("%s: %s: %s", kernel.id, source.shown, error)
+        return None
     return None if entry is None else artifact.from_entry(entry)
 
 
@@ -213,9 +240,10 @@ def _name(source: BaseSource) -> str:
     return f"pin-{key_of(source.model_dump_json())[:16]}"
 
 
-def _key(kernel: Kernel, pin: Pin) -> str:
+def _key(kernel: Kernel, pin: Pin, cache: Cache) -> str:
     return key_of(
         store.fingerprint(),
+        btf.identity(kernel.btf, cache),
         pin.provider,
         *(f"{item.name} {item.sha256}" for item in pin.items),
     )

@@ -1,5 +1,6 @@
 """Files out of Debian packages."""
 
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -50,6 +51,23 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
             content = archive.extractfile(member)
             assert content is not None
             yield path, content.read()
+
+
+def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str | None:
+    """Write the first wanted file to a path and return its name, or None.
+
+    For what is too large for memory. Raises ArtifactError for a damaged package.
+    """
+    with _opened(package) as archive:
+        for member in archive:
+            path = member.name.removeprefix("./")
+            if member.isreg() and wanted(path):
+                content = archive.extractfile(member)
+                assert content is not None
+                with output.open("wb") as stream:
+                    shutil.copyfileobj(content, stream, 1 << 20)
+                return path
+    return None
 
 
 def is_of_kernel(path: str) -> bool:

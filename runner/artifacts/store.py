@@ -1,9 +1,8 @@
 """A kernel's files as a cache entry: what guests need of them, and nothing else."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-from pydantic import JsonValue
 
 from runner.artifacts import artifact, bzimage, modules
 from runner.artifacts.cache import key_of, sha256_of
@@ -20,7 +19,19 @@ def fingerprint() -> str:
     return key_of(_RECIPE, sha256_of(_WANTED))
 
 
-def write(collected: Collected, folder: Path) -> dict[str, JsonValue]:
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What was learned of a kernel when its files were written."""
+
+    # As `uname -r` says it.
+    release: str
+    # Upstream's.
+    version: str
+    # In the order in which they load.
+    modules: tuple[str, ...]
+
+
+def write(collected: Collected, folder: Path) -> Stored:
     """Write a kernel's files and return what to remember of them.
 
     Only the image must be there: an old or self-made kernel may have no modules, no
@@ -38,14 +49,11 @@ def write(collected: Collected, folder: Path) -> dict[str, JsonValue]:
         path = _only(name, contents)
         if path is not None:
             (folder / name).write_bytes(contents[path])
-    btf = bzimage.btf(image)
-    if btf is not None:
-        (folder / artifact.BTF).write_bytes(btf)
-    return {
-        "release": release,
-        "version": collected.version or release,
-        "modules": " ".join(_write_modules(contents, folder / artifact.MODULES)),
-    }
+    return Stored(
+        release=release,
+        version=collected.version or release,
+        modules=tuple(_write_modules(contents, folder / artifact.MODULES)),
+    )
 
 
 def _write_modules(contents: Mapping[str, bytes], folder: Path) -> list[str]:

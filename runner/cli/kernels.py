@@ -111,9 +111,9 @@ def _row(kernel: Kernel, cache: Cache) -> Row:
 
 
 def _btf(kernel: Kernel, found: Artifact | None) -> str:
-    if found is not None and found.btf is None:
-        return "none"
-    return kernel.btf
+    if found is None:
+        return kernel.btf_shown
+    return found.btf_source or "none"
 
 
 def _size(folder: Path) -> int:
