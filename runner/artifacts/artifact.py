@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.artifacts.cache import Entry
+from runner.artifacts.nic import CARDS
+from runner.qemu.machine import Nic
 from runner.versions import KernelVersion
 
 VMLINUZ = "vmlinuz"
@@ -29,6 +31,8 @@ class Artifact:
     modules: tuple[Path, ...]
     config: Path | None
     system_map: Path | None
+    # The network card of QEMU's that it has a driver for; None when it has none.
+    nic: Nic | None
     # None when there is none.
     btf: Path | None
     # Where it comes from: "kernel" (the kernel shows it itself), "image", "file",
@@ -60,6 +64,7 @@ def from_entry(entry: Entry) -> Artifact:
         ),
         config=optional(CONFIG),
         system_map=optional(SYSTEM_MAP),
+        nic=_nic(data["nic"]),
         btf=optional(BTF),
         btf_source=_text(data["btf_source"]),
         btf_detail=_text(data["btf_detail"]),
@@ -67,6 +72,10 @@ def from_entry(entry: Entry) -> Artifact:
         btf_sha256=entry.checksums.get(BTF, ""),
         origin=_text(data["origin"]),
     )
+
+
+def _nic(value: JsonValue) -> Nic | None:
+    return next((card.device for card in CARDS if card.device == value), None)
 
 
 def _text(value: JsonValue) -> str:

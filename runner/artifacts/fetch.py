@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from runner.artifacts import artifact, btf, providers, store
+from runner.artifacts import artifact, btf, nic, options, providers, store
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import Material
 from runner.artifacts.cache import Cache, key_of
@@ -97,6 +97,7 @@ def _at_hand(kernel: Kernel, cache: Cache, progress: Progress) -> Iterator[Artif
         elif not _stale(source, cache):
             known = _known(kernel, source, cache)
             if known is not None:
+                _check(known)
                 yield known
 
 
@@ -142,7 +143,21 @@ def _fetch(
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
+    _check(found)
     return found
+
+
+def _check(found: Artifact) -> None:
+    """Refuse what can't be a guest. Raises ArtifactError that says what it lacks."""
+    if found.config is not None:
+        options.check(found.config.read_text(errors="replace"), found.release)
+    if found.nic is None:
+        names = " or ".join("+".join(card.modules) for card in nic.CARDS)
+        raise ArtifactError(
+            f"kernel {found.release} has no driver of a network card: {names}, built "
+            "in or as modules",
+            hint="if they are modules, name their folder with the key modules",
+        )
 
 
 def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
@@ -185,6 +200,7 @@ def _build(
             "release": stored.release,
             "version": stored.version,
             "modules": " ".join(stored.modules),
+            "nic": stored.card.device if stored.card else "",
             "btf_source": chosen.source,
             "btf_detail": chosen.detail,
         }

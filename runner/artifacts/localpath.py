@@ -57,7 +57,7 @@ class LocalPath:
         """
         files = _files(source)
         if files.found:
-            names = ", ".join(str(files.others[name]) for name in files.found)
+            names = ", ".join(_shown(files, name) for name in files.found)
             progress.message(f"{source.image}: found {names}")
         return Collected(
             contents=_contents(files),
@@ -65,6 +65,10 @@ class LocalPath:
             vmlinux=files.others.get("vmlinux"),
             btf=_read(files.others["btf"]) if "btf" in files.others else None,
         )
+
+
+def _shown(files: _Files, key: str) -> str:
+    return f"{key.replace('_', ' ')} ({files.others[key]})"
 
 
 def is_deb(path: Path) -> bool:

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner.artifacts import artifact, bzimage, modules
+from runner.artifacts import artifact, bzimage, modules, nic, options
 from runner.artifacts.cache import key_of, sha256_of
+from runner.artifacts.modules import Wanted
+from runner.artifacts.nic import Card
 from runner.artifacts.source import Collected
 from runner.errors import ArtifactError
 
 # To be raised when the same files are to give another entry.
-_RECIPE = "2"
+_RECIPE = "3"
 _WANTED = Path(__file__).resolve().parents[2] / "images/modules"
 
 
@@ -29,6 +31,8 @@ class Stored:
     version: str
     # In the order in which they load.
     modules: tuple[str, ...]
+    # The card that it has a driver for; None when it has none.
+    card: Card | None
 
 
 def write(collected: Collected, folder: Path) -> Stored:
@@ -36,7 +40,7 @@ def write(collected: Collected, folder: Path) -> Stored:
 
     Only the image must be there: an old or self-made kernel may have no modules, no
     config, no System.map. Raises ArtifactError for an image that is none, for more
-    than one, and for a required module that is missing.
+    than one, and for a module that another one needs and that is missing.
     """
     contents = collected.contents
     image_path = _only("vmlinuz", contents)
@@ -49,28 +53,44 @@ def write(collected: Collected, folder: Path) -> Stored:
         path = _only(name, contents)
         if path is not None:
             (folder / name).write_bytes(contents[path])
+    card, ordered = _write_modules(contents, folder / artifact.MODULES)
     return Stored(
         release=release,
         version=collected.version or release,
-        modules=tuple(_write_modules(contents, folder / artifact.MODULES)),
+        modules=tuple(ordered),
+        card=card,
     )
 
 
-def _write_modules(contents: Mapping[str, bytes], folder: Path) -> list[str]:
+def _write_modules(
+    contents: Mapping[str, bytes], folder: Path
+) -> tuple[Card | None, list[str]]:
+    """Write what a guest loads; return its network card and the order of loading."""
     present = _Modules(contents)
-    builtin = _only("modules.builtin", contents)
-    if builtin is None and not present:
+    listing, config = _only("modules.builtin", contents), _only("config", contents)
+    if listing is None and config is None and not present:
         # Nothing tells what is built in; if the image lacks it, its guest tells.
-        return []
+        return nic.CARDS[0], []
+    built_in: set[str] = set()
+    if listing is not None:
+        built_in |= modules.builtin(contents[listing].decode("utf-8", "replace"))
+    if config is not None:
+        text = contents[config].decode("utf-8", "replace")
+        built_in |= options.built_in(options.parse(text))
+    card = nic.choose({*built_in, *present})
     ordered = modules.load_order(
-        modules.parse_wanted(_WANTED.read_text()),
+        Wanted(
+            required=card.modules if card else (),
+            optional=modules.parse_wanted(_WANTED.read_text()).optional,
+        ),
         present,
-        modules.builtin(contents[builtin].decode()) if builtin else (),
+        built_in,
+        complete=listing is not None,
     )
     folder.mkdir()
     for name in ordered:
         (folder / f"{name}.ko").write_bytes(present[name])
-    return ordered
+    return card, ordered
 
 
 class _Modules(Mapping[str, bytes]):

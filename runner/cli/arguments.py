@@ -16,6 +16,11 @@ def add_matrix_arguments(
         metavar="SELECTOR",
         help=f"which kernels (default: {default})",
     )
+    add_matrix_file_arguments(parser)
+
+
+def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tells which kernels there are."""
     parser.add_argument(
         "--kernel",
         action="append",

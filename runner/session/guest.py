@@ -94,6 +94,7 @@ def start(
         kernel=artifact.vmlinuz,
         initrd="",
         memory=kernel.memory,
+        nic=artifact.nic or "virtio-net-pci",
         arguments=kernel.arguments,
         console=console,
     )

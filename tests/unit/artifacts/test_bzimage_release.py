@@ -28,7 +28,7 @@ def test_image_without_a_banner_is_refused() -> None:
 
 @given(st.binary(max_size=2048))
 def test_anything_else_is_refused(data: bytes) -> None:
-    with pytest.raises(ArtifactError, match="no x86 kernel image"):
+    with pytest.raises(ArtifactError, match="kernel image"):
         bzimage.release(data)
 
 
