@@ -2,9 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
 from runner import modelfile
 from runner.versions import KernelVersion
@@ -20,7 +29,30 @@ class Entry(BaseModel):
     )
 
 
-class DebianSource(Entry):
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get(modelfile.FOLDER, Path())
+    return Path(folder, path.expanduser())
+
+
+# A path that a matrix file names is relative to that file.
+LocalPath = Annotated[Path, AfterValidator(_beside)]
+
+# ----------------------------------------------------------------- sources
+#
+# A source is a model here, named in `Source` below, and a provider in the table of
+# runner/artifacts/providers.py.
+
+
+class BaseSource(Entry):
+    """Where a kernel's files come from."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words, for tables and messages."""
+        raise NotImplementedError
+
+
+class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
 
     type: Literal["debian"]
@@ -39,16 +71,157 @@ class DebianSource(Entry):
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; of a glob's matches the newest is taken."""
 
+    @property
+    def shown(self) -> str:
+        """Return suite and package."""
+        return f"debian {self.suite} {self.package}"
 
-class UnavailableSource(Entry):
+
+class PathSource(BaseSource):
+    """A kernel on this machine's disk."""
+
+    type: Literal["path"]
+    image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
+    """A bzImage, a folder that holds one (a built kernel tree, an unpacked package),
+    or a .deb."""
+
+    modules: LocalPath | None = None
+    """A folder of .ko files, such as lib/modules/RELEASE; found in a folder's own."""
+
+    config: LocalPath | None = None
+    """The kernel's .config; found beside the image by name."""
+
+    system_map: LocalPath | None = None
+    """Its System.map; found beside the image by name."""
+
+    vmlinux: LocalPath | None = None
+    """The ELF file, best with debug information; found beside the image by name."""
+
+    btf: LocalPath | None = None
+    """The kernel's raw BTF; found beside the image by name."""
+
+    @property
+    def shown(self) -> str:
+        """Return the image's path."""
+        return f"path {self.image}"
+
+
+class UnavailableSource(BaseSource):
     """A kernel that is wanted but that no source of this version can provide."""
 
     type: Literal["unavailable"]
     reason: Annotated[str, Field(min_length=1)]
     """What a user who asks for the kernel is told."""
 
+    @property
+    def shown(self) -> str:
+        """Say that there is none."""
+        return "none yet"
 
-Source = Annotated[DebianSource | UnavailableSource, Field(discriminator="type")]
+
+Source = Annotated[
+    DebianSource | PathSource | UnavailableSource, Field(discriminator="type")
+]
+
+
+# --------------------------------------------------------------------- BTF
+
+
+def _beside_unless_url(location: str, info: ValidationInfo) -> str:
+    return location if "://" in location else str(_beside(Path(location), info))
+
+
+class BaseBtf(Entry):
+    """Where a kernel's BTF comes from."""
+
+
+class FileBtf(BaseBtf):
+    """A file of raw BTF."""
+
+    type: Literal["file"]
+    path: LocalPath
+
+
+class HubBtf(BaseBtf):
+    """BTFHub's archive, by the kernel's release."""
+
+    type: Literal["btfhub"]
+    location: Annotated[
+        str,
+        AfterValidator(_beside_unless_url),
+        Field(examples=["../btfhub-archive"]),
+    ] = "https://github.com/aquasecurity/btfhub-archive/raw/main"
+    """A clone's folder, or the address that its folders are below."""
+
+    distribution: Annotated[
+        str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", examples=["ubuntu/16.04"])
+    ] = ""
+    """The archive's folder; when it is not given, told by the kernel's release."""
+
+
+class VmlinuxBtf(BaseBtf):
+    """BTF that pahole makes from a vmlinux with debug information."""
+
+    type: Literal["vmlinux"]
+    path: LocalPath
+
+
+class DebugPackageBtf(BaseBtf):
+    """BTF that pahole makes from the vmlinux of a -dbg package."""
+
+    type: Literal["debug-package"]
+    path: LocalPath | None = None
+    """The .deb, if it is on this machine."""
+
+    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
+    """The Debian suite that carries it."""
+
+    package: Annotated[str, Field(pattern=r"^[a-z0-9{][a-z0-9.+{}-]*$")] = (
+        "linux-image-{release}-dbg"
+    )
+    """Its name in the suite; {release} is what `uname -r` says."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.path is None) == (self.suite is None):
+            raise ValueError("needs either the key path or the key suite")
+        return self
+
+
+PlainBtf = Annotated[
+    FileBtf | HubBtf | VmlinuxBtf | DebugPackageBtf, Field(discriminator="type")
+]
+BtfWord = Literal["auto", "kernel"]
+
+
+def _word_or_mapping(data: object) -> str:
+    return "BTF source" if isinstance(data, dict | BaseModel) else "word"
+
+
+class MinBtf(BaseBtf):
+    """What objects need of a kernel's BTF, and no more (bpftool gen min_core_btf)."""
+
+    type: Literal["min"]
+    objects: Annotated[tuple[LocalPath, ...], Field(min_length=1)]
+    """Objects (.bpf.o), their sources (.bpf.c), or folders of them."""
+
+    of: Annotated[
+        Annotated[BtfWord, Tag("word")] | Annotated[PlainBtf, Tag("BTF source")],
+        Discriminator(_word_or_mapping),
+    ] = "auto"
+    """Where the whole BTF comes from."""
+
+
+BtfSource = Annotated[
+    FileBtf | HubBtf | VmlinuxBtf | DebugPackageBtf | MinBtf,
+    Field(discriminator="type"),
+]
+
+# --------------------------------------------------------------------- rows
+
+
+def _one_or_many(data: object) -> str:
+    return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
 class Kernel(Entry):
@@ -57,11 +230,19 @@ class Kernel(Entry):
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
     """How the kernel is called on the command line and in reports."""
 
-    source: Source
-    """Where the kernel's files come from."""
+    source: Annotated[
+        Annotated[Source, Tag("one source")]
+        | Annotated[tuple[Source, ...], Field(min_length=1), Tag("many sources")],
+        Discriminator(_one_or_many),
+    ]
+    """Where the kernel's files come from; of a list the first that can provide it."""
 
-    btf: Literal["kernel"] = "kernel"
-    """Where its BTF comes from; `kernel` is /sys/kernel/btf/vmlinux."""
+    btf: Annotated[
+        Annotated[BtfWord, Tag("word")] | Annotated[BtfSource, Tag("BTF source")],
+        Discriminator(_word_or_mapping),
+    ] = "auto"
+    """Where its BTF comes from. `kernel` is its own or none; `auto` is its own, else
+    what lies beside the image, else made from debug information, else BTFHub's."""
 
     arch: Literal["x86_64"] = "x86_64"
     """The guest's architecture."""
@@ -77,6 +258,24 @@ class Kernel(Entry):
 
     arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
     """More words for the kernel's command line."""
+
+    @property
+    def sources(self) -> tuple[BaseSource, ...]:
+        """The sources, in the order in which they are tried."""
+        return self.source if isinstance(self.source, tuple) else (self.source,)
+
+    @property
+    def btf_shown(self) -> str:
+        """Where its BTF comes from, in a word."""
+        return self.btf if isinstance(self.btf, str) else self.btf.type
+
+    @property
+    def unavailable(self) -> str:
+        """Why no source of this version provides it; empty when one may."""
+        reasons = [
+            it.reason for it in self.sources if isinstance(it, UnavailableSource)
+        ]
+        return reasons[0] if len(reasons) == len(self.sources) else ""
 
     @property
     def version(self) -> KernelVersion | None:

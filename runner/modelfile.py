@@ -15,6 +15,8 @@ from runner import yamlfile
 from runner.errors import UsageError
 from runner.yamlfile import Source
 
+# What a model's validators find in their context: the folder that the file is in.
+FOLDER = "folder"
 _MOST_MISTAKES = 10
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
@@ -28,7 +30,9 @@ def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
     data, source = yamlfile.read(path)
     try:
         # As JSON, so that lists become tuples while all else stays strict.
-        return model.model_validate_json(json.dumps(data)), source
+        return model.model_validate_json(
+            json.dumps(data), context={FOLDER: path.absolute().parent}
+        ), source
     except ValidationError as error:
         raise refused(source, _mistakes(source, model, error)) from error
 

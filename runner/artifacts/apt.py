@@ -126,6 +126,16 @@ def open_suite(suite: str, folder: Path) -> Archive:
     return archive
 
 
+def known_suite(suite: str, folder: Path) -> Archive:
+    """Return a suite whose index may be there already; fetch it when it is not.
+
+    Raises what `open_suite` raises.
+    """
+    if not list((folder / "state/lists").glob("*_Packages*")):
+        return open_suite(suite, folder)
+    return configured(suite, folder, mirror())
+
+
 def configured(suite: str, folder: Path, address: str) -> Archive:
     """Write apt's configuration for a suite, and fetch nothing."""
     for name in ("state/lists/partial", "cache/archives/partial", "etc"):

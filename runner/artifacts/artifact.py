@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.artifacts.cache import Entry
+from runner.artifacts.nic import CARDS
+from runner.qemu.machine import Nic
 from runner.versions import KernelVersion
 
 VMLINUZ = "vmlinuz"
@@ -29,8 +31,15 @@ class Artifact:
     modules: tuple[Path, ...]
     config: Path | None
     system_map: Path | None
-    # None when the image carries none.
+    # The network card of QEMU's that it has a driver for; None when it has none.
+    nic: Nic | None
+    # None when there is none.
     btf: Path | None
+    # Where it comes from: "kernel" (the kernel shows it itself), "image", "file",
+    # "btfhub", "vmlinux", "debug-package", "min"; empty when there is none.
+    btf_source: str
+    # The same for people; when there is none, where it was looked for.
+    btf_detail: str
     image_sha256: str
     btf_sha256: str
     # Where it came from, for people.
@@ -55,11 +64,18 @@ def from_entry(entry: Entry) -> Artifact:
         ),
         config=optional(CONFIG),
         system_map=optional(SYSTEM_MAP),
+        nic=_nic(data["nic"]),
         btf=optional(BTF),
+        btf_source=_text(data["btf_source"]),
+        btf_detail=_text(data["btf_detail"]),
         image_sha256=entry.checksums[VMLINUZ],
         btf_sha256=entry.checksums.get(BTF, ""),
         origin=_text(data["origin"]),
     )
+
+
+def _nic(value: JsonValue) -> Nic | None:
+    return next((card.device for card in CARDS if card.device == value), None)
 
 
 def _text(value: JsonValue) -> str:

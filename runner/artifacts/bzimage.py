@@ -23,8 +23,12 @@ LARGEST = 512 << 20
 
 _HEADER_MAGIC = 0x202
 _MAGIC = b"HdrS"
+_ELF_MAGIC = b"\x7fELF"
 _SETUP_SECTORS = 0x1F1
 _VERSION = 0x206
+# Of protocol 2.00 and later: where the banner stands, less 0x200.
+_KERNEL_VERSION = 0x20E
+_LONGEST_BANNER = 512
 _PAYLOAD = 0x248
 _SECTOR = 512
 _PROTOCOL_WITH_PAYLOAD = 0x208
@@ -46,6 +50,21 @@ def btf(image: bytes) -> bytes | None:
     Raises ArtifactError for what is no x86 kernel image or can't be decompressed.
     """
     return btf_of_elf(vmlinux(image))
+
+
+def release(image: bytes) -> str:
+    """Return what `uname -r` will say: the first word of the boot header's banner.
+
+    Raises ArtifactError for what is no x86 kernel image or has no banner.
+    """
+    _protocol(image)
+    (offset,) = struct.unpack_from("<H", image, _KERNEL_VERSION)
+    start = offset + 0x200
+    banner = image[start : start + _LONGEST_BANNER].partition(b"\0")[0]
+    words = banner.decode("ascii", "replace").split()
+    if offset == 0 or not words or not words[0][0].isdecimal():
+        raise ArtifactError("the kernel image's header tells no release")
+    return words[0]
 
 
 def btf_of_elf(data: bytes) -> bytes | None:
@@ -92,10 +111,20 @@ def vmlinux(image: bytes) -> bytes:
         ) from error
 
 
-def _payload(image: bytes) -> bytes:
+def _protocol(image: bytes) -> int:
+    if image.startswith(_ELF_MAGIC):
+        raise ArtifactError(
+            "this is an ELF file, such as vmlinux, and no kernel image",
+            hint="the image is arch/x86/boot/bzImage of a kernel tree",
+        )
     if image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != _MAGIC or len(image) < 0x250:
         raise ArtifactError("this is no x86 kernel image: it has no boot header")
     (version,) = struct.unpack_from("<H", image, _VERSION)
+    return int(version)
+
+
+def _payload(image: bytes) -> bytes:
+    version = _protocol(image)
     if version < _PROTOCOL_WITH_PAYLOAD:
         raise ArtifactError(f"boot protocol {version >> 8}.{version & 255} is too old")
     sectors = image[_SETUP_SECTORS] or 4

@@ -4,8 +4,13 @@ import difflib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
+from runner.artifacts import apt, packages
 from runner.artifacts.apt import Archive, Package
+from runner.artifacts.cache import sha256_of
+from runner.artifacts.progress import Progress
+from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.matrix import DebianSource
 from runner.versions import KernelVersion
@@ -36,6 +41,67 @@ class Resolved:
     def version(self) -> KernelVersion:
         """The upstream version, which `uname -r` of Debian's kernels does not tell."""
         return KernelVersion.parse(self.image.version)
+
+
+class Debian:
+    """The provider of `debian` sources."""
+
+    fresh = WEEK
+
+    def resolve(self, source: DebianSource, tools: Tools) -> Pin:
+        """Ask the suite's index. Raises ArtifactError with apt's words."""
+        folder = tools.cache.folder("apt") / source.suite
+        with tools.cache.locked(f"apt-{source.suite}"):
+            found = resolve(source, apt.open_suite(source.suite, folder))
+        return Pin(
+            provider=source.type,
+            version=str(found.version),
+            origin=found.origin,
+            items=tuple(_item(package) for package in found.packages),
+        )
+
+    def collect(
+        self,
+        pin: Pin,
+        source: DebianSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Download the pinned packages. Raises ArtifactError with apt's words."""
+        folder = tools.cache.folder("apt") / source.suite
+        with tools.cache.locked(f"apt-{source.suite}"):
+            archive = apt.known_suite(source.suite, folder)
+        contents: dict[str, bytes] = {}
+        for item in pin.items:
+            package = _package(item)
+            name = f"{package.name} ({package.size / 1e6:.1f} MB)"
+            with progress.task(name) as task:
+                path = archive.download(package, scratch, task.advance_to)
+            if sha256_of(path) != package.sha256:
+                raise ArtifactError(f"{path.name} is not what the index promised")
+            contents |= packages.files(path, packages.is_of_kernel)
+            path.unlink()
+        return Collected(contents=contents, origin=pin.origin, version=pin.version)
+
+
+def _item(package: Package) -> Item:
+    return Item(
+        name=package.name,
+        location=f"{package.name}={package.version}",
+        sha256=package.sha256,
+        size=package.size,
+    )
+
+
+def _package(item: Item) -> Package:
+    return Package(
+        name=item.name,
+        version=item.location.partition("=")[2],
+        sha256=item.sha256,
+        size=item.size,
+        depends=(),
+    )
 
 
 def resolve(source: DebianSource, archive: Archive) -> Resolved:

@@ -2,28 +2,32 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from runner.artifacts import apt, artifact, bzimage, debian, modules, packages
+from runner.artifacts import artifact, btf, nic, options, providers, store
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache, Entry, key_of, sha256_of
-from runner.artifacts.debian import Resolved
+from runner.artifacts.btf import Material
+from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.progress import Progress
-from runner.errors import ArtifactError, UsageError
-from runner.matrix import DebianSource, Kernel, UnavailableSource
+from runner.artifacts.source import LOCAL, Pin, Tools
+from runner.errors import ArtifactError, RunnerError, UsageError
+from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.versions import KernelVersion
 
 log = logging.getLogger(__name__)
 
-# To be raised when the same packages are to give other files.
-_RECIPE = "1"
 _KIND = "kernels"
-# How old an answer of apt may be until it is asked again, in seconds.
-_FRESH = 7 * 24 * 3600.0
-_WANTED = Path(__file__).resolve().parents[2] / "images/modules"
+
+
+class _Resolution(BaseModel):
+    """What a source was resolved to, and when."""
+
+    pin: Pin
+    # Seconds since the epoch.
+    time: float
 
 
 def obtain(
@@ -31,172 +35,231 @@ def obtain(
 ) -> Artifact:
     """Return a kernel's artifact, fetched when the cache has it not.
 
-    A warm cache needs no network: what a package was resolved to is remembered for a
-    week, and longer when the mirror can't be reached.
+    A warm cache needs no network: what a source was resolved to is remembered for as
+    long as its provider says, and longer when it can't be asked again.
     Raises UsageError for a kernel without a source, ArtifactError when it can't be had.
     """
-    source = _source(kernel)
-    known = cached(kernel, cache)
-    if known is not None and not refresh and not _stale(source, cache):
-        return known
-    try:
-        return _fetch(source, cache, progress)
-    except ArtifactError as error:
-        if known is not None:
-            progress.message(f"{kernel.id}: not refreshed: {error.message}")
+    if kernel.unavailable:
+        raise UsageError(
+            f"kernel {kernel.id} can't be had: {kernel.unavailable}",
+            hint="`python -m runner kernels` lists what can",
+        )
+    if not refresh:
+        for known in _at_hand(kernel, cache, progress):
             return known
-        raise ArtifactError(
-            f"{kernel.id}: {source.suite}'s {source.package} is not in the cache, and "
-            f"can't be fetched: {error.message}",
-            hint=error.hint,
-        ) from error
+    return _first(kernel, cache, progress)
 
 
 def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
     """Return a kernel's artifact if the cache has it."""
-    if isinstance(kernel.source, UnavailableSource):
-        return None
-    known = cache.recall(_name(kernel.source))
-    if not isinstance(known, dict):
-        return None
-    entry = cache.lookup(_KIND, str(known.get("key")))
-    return None if entry is None else artifact.from_entry(entry)
+    for source in kernel.sources:
+        found = _known(kernel, source, cache)
+        if found is not None:
+            return found
+    return None
 
 
 def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
-    """Return a kernel's version, asking apt if nobody else knows; None if unavailable.
+    """Return a kernel's version, asking its source if nobody else knows.
 
-    Raises ArtifactError when apt can't tell either.
+    None if it is unavailable, or only its image could tell. Raises ArtifactError when
+    no source can be asked.
     """
     if kernel.version is not None:
         return kernel.version
     known = cached(kernel, cache)
     if known is not None:
         return known.version
-    if isinstance(kernel.source, UnavailableSource):
+    failure: ArtifactError | None = None
+    for source in kernel.sources:
+        try:
+            pin = _resolve(source, cache)
+        except ArtifactError as error:
+            failure = error
+            continue
+        return KernelVersion.parse(pin.version) if pin.version else None
+    if failure is None or kernel.unavailable:
         return None
-    return _resolve(kernel.source, cache)[0].version
+    raise failure
 
 
-def _source(kernel: Kernel) -> DebianSource:
-    if isinstance(kernel.source, UnavailableSource):
-        raise UsageError(
-            f"kernel {kernel.id} can't be had: {kernel.source.reason}",
-            hint="`python -m runner kernels` lists what can",
-        )
-    return kernel.source
+# ------------------------------------------------------- one source after the other
 
 
-def _fetch(source: DebianSource, cache: Cache, progress: Progress) -> Artifact:
-    resolved, archive = _resolve(source, cache)
-    key = key_of(
-        _RECIPE,
-        sha256_of(_WANTED),
-        *(package.sha256 for package in resolved.packages),
+def _at_hand(kernel: Kernel, cache: Cache, progress: Progress) -> Iterator[Artifact]:
+    """Yield what can be had without a network and is not too old, in order."""
+    for source in kernel.sources:
+        if _fresh(source) == LOCAL:
+            try:
+                yield _fetch(kernel, source, cache, progress)
+            except ArtifactError as error:
+                log.debug("%s: %s: %s", kernel.id, source.shown, error)
+        elif not _stale(source, cache):
+            known = _known(kernel, source, cache)
+            if known is not None:
+                _check(known)
+                yield known
+
+
+def _first(kernel: Kernel, cache: Cache, progress: Progress) -> Artifact:
+    """Return the artifact of the first source that can provide it."""
+    failures: list[tuple[BaseSource, ArtifactError]] = []
+    for source in kernel.sources:
+        try:
+            return _fetch(kernel, source, cache, progress)
+        except ArtifactError as error:
+            known = _known(kernel, source, cache)
+            if known is not None:
+                progress.message(f"{kernel.id}: not refreshed: {error.message}")
+                return known
+            failures.append((source, error))
+            if source is not kernel.sources[-1]:
+                progress.message(f"{kernel.id}: not by {source.shown}: {error.message}")
+    told = "; ".join(_told(source, error) for source, error in failures)
+    last = failures[-1][1]
+    raise ArtifactError(
+        f"{kernel.id} can't be had: {told}",
+        hint=next((error.hint for _, error in failures if error.hint), ""),
+    ) from last
+
+
+def _told(source: BaseSource, error: ArtifactError) -> str:
+    place = source.shown.partition(" ")[2]
+    if place and place in error.message:
+        return error.message
+    return f"{source.shown}: {error.message}"
+
+
+def _fetch(
+    kernel: Kernel, source: BaseSource, cache: Cache, progress: Progress
+) -> Artifact:
+    pin = _resolve(source, cache)
+    entry = cache.entry(
+        _KIND,
+        _key(kernel, pin, cache),
+        lambda folder: _build(kernel, pin, source, folder, cache, progress),
     )
-
-    def build(folder: Path) -> Mapping[str, JsonValue]:
-        return _build(resolved, archive, folder, cache, progress)
-
-    entry: Entry = cache.entry(_KIND, key, build)
-    cache.remember(_name(source), {"key": key, "time": time.time()})
-    return artifact.from_entry(entry)
-
-
-def _resolve(source: DebianSource, cache: Cache) -> tuple[Resolved, apt.Archive]:
-    folder = cache.folder("apt") / source.suite
-    with cache.locked(f"apt-{source.suite}"):
-        archive = apt.open_suite(source.suite, folder)
-        return debian.resolve(source, archive), archive
+    found = artifact.from_entry(entry)
+    _compare(kernel, found, progress)
+    resolution = _Resolution(pin=pin, time=time.time())
+    cache.remember(_name(source), resolution.model_dump(mode="json"))
+    _check(found)
+    return found
 
 
-def _name(source: DebianSource) -> str:
-    return f"debian-{key_of(source.suite, source.package)[:16]}"
+def _check(found: Artifact) -> None:
+    """Refuse what can't be a guest. Raises ArtifactError that says what it lacks."""
+    if found.config is not None:
+        options.check(found.config.read_text(errors="replace"), found.release)
+    if found.nic is None:
+        names = " or ".join("+".join(card.modules) for card in nic.CARDS)
+        raise ArtifactError(
+            f"kernel {found.release} has no driver of a network card: {names}, built "
+            "in or as modules",
+            hint="if they are modules, name their folder with the key modules",
+        )
 
 
-def _stale(source: DebianSource, cache: Cache) -> bool:
-    known = cache.recall(_name(source))
-    if not isinstance(known, dict) or not isinstance(known.get("time"), int | float):
-        return True
-    return time.time() - float(str(known["time"])) > _FRESH
+def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
+    """Say when a row's id tells another version than its kernel."""
+    told = kernel.version
+    if told is not None and told.parts != found.version.parts[: len(told.parts)]:
+        progress.message(f"{kernel.id}: note: this kernel is {found.release}")
 
 
 def _build(
-    resolved: Resolved,
-    archive: apt.Archive,
+    kernel: Kernel,
+    pin: Pin,
+    source: BaseSource,
     folder: Path,
     cache: Cache,
     progress: Progress,
 ) -> Mapping[str, JsonValue]:
-    contents: dict[str, bytes] = {}
-    # Beside the entry, so that the packages are no part of it.
-    with cache.scratch() as downloads:
-        for package in resolved.packages:
-            name = f"{package.name} ({package.size / 1e6:.1f} MB)"
-            with progress.task(name) as task:
-                path = archive.download(package, downloads, task.advance_to)
-            if sha256_of(path) != package.sha256:
-                raise ArtifactError(f"{path.name} is not what the index promised")
-            contents |= packages.files(path, _is_of_interest)
-            path.unlink()
-    return {
-        "origin": resolved.origin,
-        "version": str(resolved.version),
-        "packages": {it.name: it.sha256 for it in resolved.packages},
-        **_store(contents, folder),
-    }
+    provider = providers.of(source)
+    assert provider is not None
+    # Beside the entry, so that what is downloaded is no part of it.
+    with cache.scratch() as scratch:
+        collected = provider.collect(pin, source, Tools(cache=cache), scratch, progress)
+        stored = store.write(collected, folder)
+        material = Material(
+            release=stored.release,
+            version=KernelVersion.parse(stored.version),
+            image=(folder / artifact.VMLINUZ).read_bytes(),
+            vmlinux=collected.vmlinux,
+            beside=collected.btf,
+            scratch=scratch,
+            cache=cache,
+            progress=progress,
+        )
+        chosen = btf.choose(kernel.btf, material)
+        if chosen.data is not None:
+            (folder / artifact.BTF).write_bytes(chosen.data)
+        return {
+            "origin": collected.origin,
+            "packages": {item.name: item.sha256 for item in pin.items},
+            "release": stored.release,
+            "version": stored.version,
+            "modules": " ".join(stored.modules),
+            "nic": stored.card.device if stored.card else "",
+            "btf_source": chosen.source,
+            "btf_detail": chosen.detail,
+        }
 
 
-def _is_of_interest(path: str) -> bool:
-    # boot/vmlinuz-RELEASE up to 6.x, usr/lib/modules/RELEASE/vmlinuz from 7.x on.
-    file = PurePosixPath(path).name
-    return (
-        path.startswith("boot/")
-        or modules.name_of(path) is not None
-        or file in ("vmlinuz", "config", "System.map", "modules.builtin")
+# ---------------------------------------------------------------- what is remembered
+
+
+def _resolve(source: BaseSource, cache: Cache) -> Pin:
+    if isinstance(source, UnavailableSource):
+        raise ArtifactError(source.reason)
+    provider = providers.of(source)
+    assert provider is not None, f"no provider of {type(source).__name__}"
+    return provider.resolve(source, Tools(cache=cache))
+
+
+def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
+    """Return what a source was last resolved to, if the cache has it."""
+    try:
+        if _fresh(source) == LOCAL:
+            pin = _resolve(source, cache)
+        else:
+            resolution = _remembered(source, cache)
+            if resolution is None:
+                return None
+            pin = resolution.pin
+        entry = cache.lookup(_KIND, _key(kernel, pin, cache))
+    except RunnerError as error:
+        # What is missing now is told when the kernel is asked for.
+        log.debug("%s: %s: %s", kernel.id, source.shown, error)
+        return None
+    return None if entry is None else artifact.from_entry(entry)
+
+
+def _stale(source: BaseSource, cache: Cache) -> bool:
+    known = _remembered(source, cache)
+    return known is None or time.time() - known.time > _fresh(source)
+
+
+def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
+    try:
+        return _Resolution.model_validate(cache.recall(_name(source)))
+    except ValidationError:
+        return None
+
+
+def _fresh(source: BaseSource) -> float:
+    provider = providers.of(source)
+    return 0.0 if provider is None else provider.fresh
+
+
+def _name(source: BaseSource) -> str:
+    return f"pin-{key_of(source.model_dump_json())[:16]}"
+
+
+def _key(kernel: Kernel, pin: Pin, cache: Cache) -> str:
+    return key_of(
+        store.fingerprint(),
+        btf.identity(kernel.btf, cache),
+        pin.provider,
+        *(f"{item.name} {item.sha256}" for item in pin.items),
     )
-
-
-def _store(contents: Mapping[str, bytes], folder: Path) -> dict[str, JsonValue]:
-    """Write a kernel's files and return release and module order."""
-    builtin = _only("modules.builtin", contents)
-    release = PurePosixPath(builtin).parent.name
-    image = contents[_only("vmlinuz", contents)]
-    (folder / artifact.VMLINUZ).write_bytes(image)
-    for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
-        (folder / name).write_bytes(contents[_only(name, contents)])
-    btf = bzimage.btf(image)
-    if btf is not None:
-        (folder / artifact.BTF).write_bytes(btf)
-    present = _modules(contents)
-    ordered = modules.load_order(
-        modules.parse_wanted(_WANTED.read_text()),
-        present,
-        modules.builtin(contents[builtin].decode()),
-    )
-    (folder / artifact.MODULES).mkdir()
-    for name in ordered:
-        (folder / artifact.MODULES / f"{name}.ko").write_bytes(present[name])
-    return {"release": release, "modules": " ".join(ordered)}
-
-
-def _modules(contents: Mapping[str, bytes]) -> dict[str, bytes]:
-    found = {}
-    for path, data in contents.items():
-        name = modules.name_of(path)
-        if name is not None:
-            found[name] = modules.decompressed(path, data)
-    return found
-
-
-def _only(name: str, contents: Mapping[str, bytes]) -> str:
-    """Return the path of NAME or NAME-RELEASE."""
-    found = [
-        path
-        for path in contents
-        if PurePosixPath(path).name == name
-        or PurePosixPath(path).name.startswith(f"{name}-")
-    ]
-    if len(found) != 1:
-        raise ArtifactError(f"the packages hold {len(found)} files {name}, not one")
-    return found[0]

@@ -83,10 +83,15 @@ def dependencies(name: str, data: bytes) -> list[str]:
 
 
 def load_order(
-    wanted: Wanted, present: Mapping[str, bytes], built_in: Iterable[str]
+    wanted: Wanted,
+    present: Mapping[str, bytes],
+    built_in: Iterable[str],
+    *,
+    complete: bool = True,
 ) -> list[str]:
     """Return what to load, each after what it needs.
 
+    Where `built_in` is not complete, what is nowhere counts as built in.
     Raises ArtifactError for a required module, or a dependency, that is missing.
     """
     ordered: dict[str, None] = {}
@@ -94,6 +99,8 @@ def load_order(
 
     def visit(name: str, needed_by: str) -> None:
         if name in done:
+            return
+        if name not in present and not complete:
             return
         if name not in present:
             raise ArtifactError(

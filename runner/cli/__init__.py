@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from runner import __version__
-from runner.cli import doctor, kernels, run
+from runner.cli import btf, doctor, kernels, run
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
@@ -21,6 +21,8 @@ examples:
   python -m runner --kernels 5.10,6.1,6.12
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state
   python -m runner kernels
+  python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
+  python -m runner btf 4.4 -o 4.4.btf
   python -m runner doctor
 """
 
@@ -74,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
             "fill the cache, so that runs need no network",
             kernels.add_fetch_arguments,
             kernels.fetch,
+        ),
+        (
+            "btf",
+            "tell where a kernel's BTF comes from, and write it out",
+            btf.add_arguments,
+            btf.main,
         ),
         (
             "doctor",

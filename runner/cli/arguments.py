@@ -16,6 +16,19 @@ def add_matrix_arguments(
         metavar="SELECTOR",
         help=f"which kernels (default: {default})",
     )
+    add_matrix_file_arguments(parser)
+
+
+def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what tells which kernels there are."""
+    parser.add_argument(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="ID=PATH",
+        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
+        "may be given again",
+    )
     parser.add_argument(
         "--matrix",
         type=Path,

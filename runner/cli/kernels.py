@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runner import artifacts, matrix, selectors
+from runner import artifacts, overrides, selectors
 from runner.artifacts import Artifact
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments
 from runner.errors import ExitStatus, InfrastructureError
-from runner.matrix import DebianSource, Kernel
+from runner.matrix import Kernel
 from runner.plugin.state import DEFAULT_KERNELS
 from runner.selectors import ALL
 
@@ -88,8 +88,8 @@ def _selected(
     arguments: argparse.Namespace, cache: Cache, default: str
 ) -> tuple[Kernel, ...]:
     return selectors.select(
-        matrix.load(arguments.matrix),
-        arguments.kernels or [default],
+        overrides.load(arguments.matrix, arguments.kernel),
+        overrides.selection(arguments.kernels, arguments.kernel, default),
         lambda kernel: artifacts.version_of(kernel, cache),
     )
 
@@ -101,27 +101,19 @@ def _row(kernel: Kernel, cache: Cache) -> Row:
         id=kernel.id,
         version=str(version or ""),
         release=found.release if found else "",
-        source=_source(kernel),
+        source=", ".join(source.shown for source in kernel.sources),
         btf=_btf(kernel, found),
         cached=found is not None,
         size=_size(found.directory) if found else 0,
         tags=kernel.tags,
-        unavailable=""
-        if isinstance(kernel.source, DebianSource)
-        else kernel.source.reason,
+        unavailable=kernel.unavailable,
     )
 
 
-def _source(kernel: Kernel) -> str:
-    if isinstance(kernel.source, DebianSource):
-        return f"debian {kernel.source.suite} {kernel.source.package}"
-    return "none yet"
-
-
 def _btf(kernel: Kernel, found: Artifact | None) -> str:
-    if found is not None and found.btf is None:
-        return "none"
-    return kernel.btf
+    if found is None:
+        return kernel.btf_shown
+    return found.btf_source or "none"
 
 
 def _size(folder: Path) -> int:

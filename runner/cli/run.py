@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runner import matrix, reports, selectors, suitefile
+from runner import overrides, reports, selectors, suitefile
 from runner.artifacts import version_of
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments
@@ -74,9 +74,11 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
     cache = Cache()
-    selectors_ = arguments.kernels or [DEFAULT_KERNELS]
+    selectors_ = overrides.selection(
+        arguments.kernels, arguments.kernel, DEFAULT_KERNELS
+    )
     kernels = selectors.select(
-        matrix.load(arguments.matrix),
+        overrides.load(arguments.matrix, arguments.kernel),
         selectors_,
         lambda kernel: version_of(kernel, cache),
     )
@@ -111,6 +113,7 @@ def pytest_arguments(
         *("-p", "no:terminal"),
         *("--matrix", str(arguments.matrix)),
         *(word for selector in selectors_ for word in ("--kernels", selector)),
+        *(word for override in arguments.kernel for word in ("--kernel", override)),
         *("--accel", arguments.accel),
         *("--reports", str(arguments.reports)),
         *("--boot-timeout", str(arguments.boot_timeout)),

@@ -47,7 +47,12 @@ class Bpf:
         data = compile_object(self._folder / source, self._cache).read_bytes()
         agent = self._guest.agent
         with self._guest.doing(f"loading {source}"):
-            opened = agent.open(data, name=source.partition(".")[0], timeout=_TIMEOUT)
+            opened = agent.open(
+                data,
+                name=source.partition(".")[0],
+                btf=self._guest.btf,
+                timeout=_TIMEOUT,
+            )
             loaded = agent.load(opened.handle, timeout=_TIMEOUT)
         self._loaded.append(loaded)
         for program in loaded.programs if attach else ():

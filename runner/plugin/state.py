@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runner import overrides
 from runner.artifacts import progress
 from runner.session.run import Run, Settings
 
@@ -22,6 +23,14 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
         f"all (default: {DEFAULT_KERNELS})",
+    )
+    group.addoption(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="ID=PATH",
+        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
+        "may be given again",
     )
     group.addoption(
         "--matrix",
@@ -54,7 +63,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def asked_for_kernels(config: pytest.Config) -> bool:
     """Whether the command line names kernels, so that they are wanted at once."""
-    return bool(config.getoption("kernels"))
+    return bool(config.getoption("kernels") or config.getoption("kernel"))
 
 
 def run_of(config: pytest.Config) -> Run:
@@ -89,7 +98,14 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 def _settings(config: pytest.Config) -> Settings:
     return Settings(
         matrix=config.getoption("matrix"),
-        selectors=tuple(config.getoption("kernels") or [DEFAULT_KERNELS]),
+        selectors=tuple(
+            overrides.selection(
+                config.getoption("kernels"),
+                config.getoption("kernel"),
+                DEFAULT_KERNELS,
+            )
+        ),
+        overrides=tuple(config.getoption("kernel")),
         reports=config.getoption("reports").absolute(),
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 Accelerator = Literal["kvm", "tcg"]
+# As QEMU names its devices.
+Nic = Literal["virtio-net-pci", "e1000"]
 
 # The guest's own port, forwarded to one on 127.0.0.1 that the host picks.
 SSH_PORT = 22
@@ -49,6 +51,7 @@ class Machine:
     initrd: str
     # MiB.
     memory: int
+    nic: Nic = "virtio-net-pci"
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
     # Serial output is appended to this file.
@@ -79,7 +82,7 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
             "-netdev",
             f"user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:{SSH_PORT}",
         ),
-        *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-device", f"{machine.nic},netdev=net,romfile="),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
         *("-device", "virtio-rng-pci,rng=rng"),
         *(

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner import bpftool, keys, ssh
 from runner.agent import AgentLost, AgentSession, Hello
-from runner.artifacts import Artifact
+from runner.artifacts import Artifact, btf
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.image import initramfs
@@ -23,6 +23,8 @@ from runner.session.host import Host, packed_initramfs
 log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT = 10.0
+_UPLOAD_TIMEOUT = 60.0
+_BTF = PurePosixPath("/run/agent/vmlinux.btf")
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,11 @@ class Guest:
     boot_seconds: float
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
+
+    @property
+    def btf(self) -> PurePosixPath | None:
+        """The file of BTF that objects relocate against; None for the kernel's own."""
+        return _BTF if _brings_btf(self.artifact) else None
 
     @property
     def usable(self) -> bool:
@@ -87,6 +94,7 @@ def start(
         kernel=artifact.vmlinuz,
         initrd="",
         memory=kernel.memory,
+        nic=artifact.nic or "virtio-net-pci",
         arguments=kernel.arguments,
         console=console,
     )
@@ -102,6 +110,7 @@ def start(
                 bpftool_version = _bpftool_version(agent)
             except AgentLost as error:
                 raise vm.lost("starting the agent", cause=error) from error
+            _upload_btf(agent, artifact)
             log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
             yield Guest(
                 kernel=kernel,
@@ -112,6 +121,15 @@ def start(
                 bpftool_version=bpftool_version,
                 boot_seconds=ready,
             )
+
+
+def _brings_btf(artifact: Artifact) -> bool:
+    return artifact.btf is not None and artifact.btf_source != btf.KERNEL
+
+
+def _upload_btf(agent: AgentSession, artifact: Artifact) -> None:
+    if artifact.btf is not None and _brings_btf(artifact):
+        agent.put(_BTF, artifact.btf.read_bytes(), timeout=_UPLOAD_TIMEOUT)
 
 
 def _bpftool_version(agent: AgentSession) -> str:

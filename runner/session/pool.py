@@ -105,7 +105,7 @@ def _evidence(up: Guest, host: Host) -> KernelRun:
         release=up.hello.release,
         image=up.artifact.origin,
         image_sha256=up.artifact.image_sha256,
-        btf_source=up.kernel.btf,
+        btf_source=up.artifact.btf_source,
         btf_sha256=up.artifact.btf_sha256 or "",
         qemu=host.qemu_version,
         accelerator=up.vm.machine.accelerator,

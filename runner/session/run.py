@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner import artifacts, matrix, selectors
+from runner import artifacts, overrides, selectors
 from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress
@@ -25,6 +25,8 @@ class Settings:
     matrix: Path
     selectors: tuple[str, ...]
     reports: Path
+    # ID=PATH: rows whose kernel comes from a path in this run.
+    overrides: tuple[str, ...] = ()
     accelerator: Choice = "auto"
     # Seconds.
     boot_timeout: float = 60.0
@@ -36,7 +38,7 @@ class Run:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.cache = Cache()
-        self.matrix = matrix.load(settings.matrix)
+        self.matrix = overrides.load(settings.matrix, settings.overrides)
         self.kernels: tuple[Kernel, ...] = selectors.select(
             self.matrix, settings.selectors, self._version_for_selection
         )

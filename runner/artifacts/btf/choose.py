@@ -1,0 +1,287 @@
+"""A kernel's BTF, from where its row says or from where it can be had."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runner.artifacts import apt, bzimage, packages
+from runner.artifacts.btf import hub, minimal, pahole
+from runner.artifacts.btf.verify import verify
+from runner.artifacts.cache import Cache, key_of, sha256_of
+from runner.artifacts.progress import Progress
+from runner.errors import ArtifactError
+from runner.matrix import (
+    BaseBtf,
+    DebugPackageBtf,
+    FileBtf,
+    HubBtf,
+    MinBtf,
+    VmlinuxBtf,
+)
+from runner.versions import KernelVersion
+
+# What the kernel itself shows as /sys/kernel/btf/vmlinux; a guest needs no file.
+KERNEL = "kernel"
+# In the image, but shown by the kernel only from v5.4 on (341dfcf8d78e).
+IMAGE = "image"
+_SHOWN_SINCE = KernelVersion.parse("5.4")
+
+# A clone or an address of BTFHub's archive, for `auto`.
+HUB_VARIABLE = "BTFHUB_ARCHIVE"
+
+# The key btf of a row.
+_Setting = BaseBtf | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A kernel's files, as far as BTF can come from them."""
+
+    # As `uname -r` says it.
+    release: str
+    version: KernelVersion
+    # bzImage.
+    image: bytes
+    # The ELF file that came with it.
+    vmlinux: Path | None
+    # Raw BTF that came with it.
+    beside: bytes | None
+    scratch: Path
+    cache: Cache
+    progress: Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A kernel's BTF, or that it has none."""
+
+    # Verified; None when there is none.
+    data: bytes | None
+    # KERNEL, IMAGE, or the type of a setting: "file", "vmlinux"; empty when none.
+    source: str
+    # For people: where it was found, or where it was looked for in vain.
+    detail: str
+
+
+def identity(setting: _Setting, cache: Cache) -> str:
+    """Return what of a setting, besides the kernel's files, decides on the BTF.
+
+    Raises ArtifactError for a file that is not there.
+    """
+    if isinstance(setting, str):
+        return key_of(setting, _hub() if setting == "auto" else "")
+    if isinstance(setting, MinBtf):
+        objects = minimal.objects(setting.objects, cache)
+        return key_of(setting.type, identity(setting.of, cache), *map(_sha256, objects))
+    path = getattr(setting, "path", None)
+    return key_of(setting.model_dump_json(), _sha256(path) if path else "")
+
+
+def choose(setting: _Setting, material: Material) -> Chosen:
+    """Return a kernel's BTF as its row's setting says.
+
+    Raises ArtifactError for BTF that can't be had, is damaged or another kernel's;
+    not for a kernel that has none where the setting leaves that open.
+    """
+    if setting == "auto":
+        return _detect(material)
+    if setting == KERNEL:
+        return _own(material) or Chosen(
+            data=None, source="", detail="the image has none, and no other is asked for"
+        )
+    made = _MAKERS[type(setting)](setting, material)
+    _verify(made, material)
+    return made
+
+
+def _detect(material: Material) -> Chosen:
+    tried = []
+    for name, attempt in (
+        ("the image has none", _own),
+        ("none lies beside it", _beside),
+        ("no vmlinux with debug information lies beside it", _debug_information),
+        (f"BTFHub has none of {material.release}", _from_hub),
+    ):
+        made = attempt(material)
+        if made is not None:
+            return made
+        tried.append(name)
+    return Chosen(data=None, source="", detail="; ".join(tried))
+
+
+# ------------------------------------------------------ what can be found unasked
+
+
+def _own(material: Material) -> Chosen | None:
+    data = bzimage.btf(material.image)
+    if data is None:
+        return None
+    shown = material.version >= _SHOWN_SINCE
+    made = Chosen(
+        data=data,
+        source=KERNEL if shown else IMAGE,
+        detail="the kernel's own"
+        if shown
+        else "of the image; the kernel does not show it",
+    )
+    _verify(made, material)
+    return made
+
+
+def _beside(material: Material) -> Chosen | None:
+    if material.beside is None:
+        return None
+    made = Chosen(
+        data=material.beside, source="file", detail="came with the kernel's image"
+    )
+    _verify(made, material)
+    return made
+
+
+def _debug_information(material: Material) -> Chosen | None:
+    vmlinux = material.vmlinux
+    if vmlinux is None or not pahole.has_debug_info(vmlinux):
+        return None
+    return _encode(vmlinux, "vmlinux", material)
+
+
+def _from_hub(material: Material) -> Chosen | None:
+    return _look_up(_hub(), "", material)
+
+
+def _hub() -> str:
+    return os.environ.get(HUB_VARIABLE) or HubBtf(type="btfhub").location
+
+
+# ------------------------------------------------------------- what a row can name
+
+
+def _file(setting: FileBtf, material: Material) -> Chosen:
+    return Chosen(data=_read(setting.path), source="file", detail=str(setting.path))
+
+
+def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
+    found = _look_up(setting.location, setting.distribution, material)
+    if found is not None:
+        return found
+    near = hub.similar(setting.location, material.release)
+    raise ArtifactError(
+        f"BTFHub's archive at {setting.location} has no BTF of {material.release}",
+        hint=f"it has {near}"
+        if near
+        else "name its folder with the key distribution, such as ubuntu/16.04",
+    )
+
+
+def _look_up(location: str, distribution: str, material: Material) -> Chosen | None:
+    found = hub.look_up(location, material.release, distribution, material.progress)
+    if found is None:
+        return None
+    made = Chosen(data=found[0], source="btfhub", detail=found[1])
+    _verify(made, material)
+    return made
+
+
+def _vmlinux(setting: VmlinuxBtf, material: Material) -> Chosen:
+    if not setting.path.is_file():
+        raise ArtifactError(f"vmlinux: there is no file {setting.path}")
+    return _encode(setting.path, setting.type, material)
+
+
+def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
+    package = setting.path
+    if package is None:
+        package = _download(setting, material)
+    elif not package.is_file():
+        raise ArtifactError(f"debug-package: there is no file {package}")
+    output = material.scratch / "vmlinux.debug"
+    wanted = (
+        f"boot/vmlinux-{material.release}",
+        f"lib/modules/{material.release}/vmlinux",
+    )
+    if packages.extract(package, lambda path: path.endswith(wanted), output) is None:
+        raise ArtifactError(
+            f"{package.name} holds no vmlinux of {material.release}",
+            hint="is it the debug package of this very kernel?",
+        )
+    return replace(
+        _encode(output, setting.type, material), detail=f"pahole on {package.name}"
+    )
+
+
+def _download(setting: DebugPackageBtf, material: Material) -> Path:
+    assert setting.suite is not None
+    folder = material.cache.folder("apt") / setting.suite
+    with material.cache.locked(f"apt-{setting.suite}"):
+        archive = apt.known_suite(setting.suite, folder)
+    name = setting.package.format(release=material.release)
+    found = archive.describe([name])
+    if not found:
+        raise ArtifactError(f"{setting.suite} has no package {name}")
+    with material.progress.task(f"{name} ({found[0].size / 1e6:.0f} MB)") as task:
+        path = archive.download(found[0], material.scratch, task.advance_to)
+    if sha256_of(path) != found[0].sha256:
+        raise ArtifactError(f"{path.name} is not what the index promised")
+    return path
+
+
+def _min(setting: MinBtf, material: Material) -> Chosen:
+    whole = choose(setting.of, material)
+    if whole.data is None:
+        raise ArtifactError(f"there is no BTF to cut down: {whole.detail}")
+    objects = minimal.objects(setting.objects, material.cache)
+    return Chosen(
+        data=minimal.cut(whole.data, objects, material.scratch),
+        source=setting.type,
+        detail=f"of {whole.source} ({whole.detail}), for "
+        + ", ".join(path.name for path in objects),
+    )
+
+
+_MAKERS: Mapping[type[Any], Callable[[Any, Material], Chosen]] = {
+    FileBtf: _file,
+    HubBtf: _hub_setting,
+    VmlinuxBtf: _vmlinux,
+    DebugPackageBtf: _debug_package,
+    MinBtf: _min,
+}
+
+
+def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
+    output = material.scratch / "vmlinux.btf"
+    with material.progress.task(f"pahole on {vmlinux}"):
+        version = pahole.encode(
+            vmlinux, output, release=material.release, kernel=material.version
+        )
+    made = Chosen(
+        data=output.read_bytes(), source=source, detail=f"pahole {version} on {vmlinux}"
+    )
+    _verify(made, material)
+    return made
+
+
+def _verify(made: Chosen, material: Material) -> None:
+    # BTF for some objects only need not hold task_struct; it was cut from a whole one.
+    if made.data is not None and made.source != "min":
+        verify(
+            made.data,
+            of=f"{made.source} ({made.detail})",
+            release=material.release,
+            version=material.version,
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error

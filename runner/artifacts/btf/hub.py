@@ -1,0 +1,153 @@
+"""BTF from BTFHub's archive: a clone's folder, or an address with its layout.
+
+DISTRIBUTION/VERSION/ARCHITECTURE/RELEASE.btf.tar.xz, and RELEASE.btf in it.
+"""
+
+import difflib
+import io
+import lzma
+import re
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.artifacts.progress import Progress
+from runner.errors import ArtifactError
+
+_ARCHITECTURE = "x86_64"
+_TIMEOUT = 30.0
+_LARGEST = 64 << 20
+_PIECE = 1 << 16
+
+# Which folders of the archive may hold a release, by what it looks like.
+_DISTRIBUTIONS = (
+    (r"\.el7\.|\.el7$", ("centos/7", "ol/7", "rhel/7")),
+    (r"\.el8", ("centos/8", "rhel/8", "ol/8")),
+    (r"\.el7uek|\.el8uek", ("ol/7", "ol/8")),
+    (r"\.amzn1", ("amzn/1",)),
+    (r"\.amzn2", ("amzn/2",)),
+    (r"\.fc(\d+)", (r"fedora/{}",)),
+    (r"-generic$|-lowlatency$", ("ubuntu/16.04", "ubuntu/18.04", "ubuntu/20.04")),
+    (r"-(aws|azure|gcp|oracle|gke)$", ("ubuntu/18.04", "ubuntu/20.04")),
+    (r"-amd64$", ("debian/9", "debian/10")),
+    (r"-default$", ("sles/12.5", "sles/15.1", "sles/15.2", "sles/15.3")),
+)
+
+
+def distributions(release: str) -> tuple[str, ...]:
+    """Return the archive's folders that may hold a release; none for a self-made one.
+
+    Source: the folders of btfhub-archive.
+    """
+    for pattern, folders in _DISTRIBUTIONS:
+        found = re.search(pattern, release)
+        if found:
+            return tuple(folder.format(*found.groups()) for folder in folders)
+    return ()
+
+
+def look_up(
+    location: str, release: str, distribution: str, progress: Progress
+) -> tuple[bytes, str] | None:
+    """Return a release's BTF and where it was, or None when the archive has it not.
+
+    Raises ArtifactError when the archive can't be reached or its file is damaged.
+    """
+    folders = (distribution,) if distribution else distributions(release)
+    if "://" not in location:
+        return _local(Path(location), release, distribution)
+    for folder in folders:
+        address = f"{location.rstrip('/')}/{folder}/{_name(release)}"
+        data = _download(address, progress)
+        if data is not None:
+            return unpack(data, release, address), address
+    return None
+
+
+def similar(location: str, release: str) -> str:
+    """Return the releases of a local clone that look like one, or nothing."""
+    if "://" in location:
+        return ""
+    known = {_release(path) for path in Path(location).glob(f"*/*/{_ARCHITECTURE}/*")}
+    return ", ".join(difflib.get_close_matches(release, sorted(known), n=3))
+
+
+def unpack(archive: bytes, release: str, where: str) -> bytes:
+    """Return the only BTF of a .btf.tar.xz. Raises ArtifactError."""
+    wanted = f"{release}.btf"
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:xz") as opened:
+            for member in opened:
+                if not member.isreg() or Path(member.name).name != wanted:
+                    continue
+                if member.size > _LARGEST:
+                    raise ArtifactError(f"{where}: {member.name} is too large")
+                content = opened.extractfile(member)
+                assert content is not None
+                return content.read()
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+        raise ArtifactError(f"{where} can't be unpacked: {error}") from error
+    raise ArtifactError(f"{where} holds no {wanted}")
+
+
+def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, str] | None:
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"there is no BTFHub archive at {folder}",
+            hint="clone btfhub-archive there, or give its address",
+        )
+    for path in _candidates(folder, release, distribution):
+        try:
+            return unpack(path.read_bytes(), release, str(path)), str(path)
+        except OSError as error:
+            raise ArtifactError(f"{path}: {error.strerror}") from error
+    return None
+
+
+def _candidates(folder: Path, release: str, distribution: str) -> Iterator[Path]:
+    if distribution:
+        path = folder / distribution / _name(release)
+        yield from [path] if path.exists() else []
+        return
+    # A clone can be searched, so no guess is needed.
+    yield from sorted(folder.glob(f"*/*/{_name(release)}"))
+
+
+def _name(release: str) -> str:
+    return f"{_ARCHITECTURE}/{release}.btf.tar.xz"
+
+
+def _release(path: Path) -> str:
+    return path.name.removesuffix(".btf.tar.xz")
+
+
+def _download(address: str, progress: Progress) -> bytes | None:
+    try:
+        with (
+            progress.task(address) as task,
+            urllib.request.urlopen(address, timeout=_TIMEOUT) as answer,
+        ):
+            total = int(answer.headers.get("Content-Length") or 0)
+            data = bytearray()
+            while piece := answer.read(_PIECE):
+                data += piece
+                if len(data) > _LARGEST:
+                    raise ArtifactError(f"{address} is too large")
+                task.advance_to(len(data), total)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 404:
+            return None
+        raise ArtifactError(f"{address}: HTTP {error.code} {error.reason}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ArtifactError(
+            f"BTFHub can't be reached at {address}: {reason}",
+            hint="give a local clone with `btf: {type: btfhub, location: …}`, or "
+            "`btf: kernel` to go without",
+        ) from error
+    if len(data) < total:
+        raise ArtifactError(f"{address}: only {len(data)} of {total} bytes came")
+    return bytes(data)

@@ -1,0 +1,80 @@
+"""BTF cut down to what objects need of it, by bpftool."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner import compile as compile_
+from runner.artifacts.cache import Cache
+from runner.errors import ArtifactError, UsageError
+
+_TIMEOUT = 60.0
+_SOURCE = ".bpf.c"
+
+
+def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
+    """Return the compiled objects that paths mean.
+
+    A path is an object, a source (.bpf.c) or a folder of them, such as a suite.
+    Raises UsageError for what is not there, CompileError and ObjectError.
+    """
+    found = [it for path in paths for it in _files(path)]
+    compiled = [compile_.compile_object(path, cache) for path in found]
+    return list(dict.fromkeys(compiled))
+
+
+def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:
+    """Return of a kernel's BTF what objects relocate against.
+
+    Raises ArtifactError with bpftool's words.
+    """
+    whole, output = scratch / "whole.btf", scratch / "min.btf"
+    whole.write_bytes(data)
+    argv = [
+        _bpftool(),
+        "gen",
+        "min_core_btf",
+        str(whole),
+        str(output),
+        *map(str, objects_),
+    ]
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+        )
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            "bpftool is not installed", hint="apt-get install bpftool"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(f"bpftool did not end within {_TIMEOUT:.0f} s") from error
+    if done.returncode != 0 or not output.exists():
+        names = ", ".join(path.name for path in objects_)
+        raise ArtifactError(
+            f"bpftool gen min_core_btf failed for {names}: "
+            f"{' '.join((done.stderr or done.stdout).split())}",
+            hint="does each object's every relocation have a target in this kernel?",
+        )
+    return output.read_bytes()
+
+
+def _bpftool() -> str:
+    # Debian keeps it where only root's PATH looks.
+    return shutil.which("bpftool") or "/usr/sbin/bpftool"
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted([*path.rglob(f"*{_SOURCE}"), *path.rglob("*.bpf.o")])
+        if not found:
+            raise UsageError(f"{path} holds no *{_SOURCE} and no *.bpf.o")
+        return found
+    if not path.exists():
+        raise UsageError(f"{path} does not exist", hint="name an object or its source")
+    return [path]

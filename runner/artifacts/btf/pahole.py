@@ -1,0 +1,153 @@
+"""BTF made by pahole from a vmlinux with debug information."""
+
+import mmap
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from runner.errors import ArtifactError
+from runner.versions import KernelVersion, VersionRange
+
+# Seconds; a distribution's vmlinux takes half a minute.
+_TIMEOUT = 900.0
+_BANNER = re.compile(rb"Linux version (\d[!-~]*)")
+_HOW = (
+    '`file vmlinux` says "with debug_info, not stripped" of one that will do; build '
+    "the kernel with CONFIG_DEBUG_INFO=y, or take the vmlinux of the -dbg package"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Option:
+    """A word for pahole where both it and the kernel call for it."""
+
+    word: str
+    # pahole's own.
+    versions: VersionRange
+    kernels: VersionRange
+
+
+def _option(word: str, versions: str, kernels: str = ">=0") -> _Option:
+    return _Option(
+        word=word,
+        versions=VersionRange.parse(versions),
+        kernels=VersionRange.parse(kernels),
+    )
+
+
+_OPTIONS = (
+    # ENUM64 came with 6.0; BTF of an older kernel must be readable for loaders of its
+    # time, and builds of stable kernels pass this too (scripts/pahole-flags.sh).
+    _option("--skip_encoding_btf_enum64", ">=1.24", "<6.0"),
+    # What scripts/pahole-flags.sh of a kernel passes, so that the BTF is what the
+    # kernel would have had.
+    _option("--btf_gen_floats", ">=1.21", ">=5.13"),
+    _option("--lang_exclude=rust", ">=1.24", ">=6.1"),
+    _option("--skip_encoding_btf_inconsistent_proto", ">=1.25", ">=6.4"),
+    _option("--btf_gen_optimized", ">=1.25", ">=6.4"),
+)
+# --btf_encode_detached.
+_LOWEST = KernelVersion.parse("1.22")
+
+
+def options(pahole: KernelVersion, kernel: KernelVersion) -> list[str]:
+    """Return what pahole is told besides what to read and write."""
+    return [
+        it.word for it in _OPTIONS if pahole in it.versions and kernel in it.kernels
+    ]
+
+
+def version() -> KernelVersion:
+    """Return pahole's version. Raises ArtifactError when it is missing or too old."""
+    said = _run(["pahole", "--version"]).strip()
+    try:
+        found = KernelVersion.parse(said.removeprefix("v"))
+    except ValueError as error:
+        raise ArtifactError(f"pahole --version says {said!r}") from error
+    if found < _LOWEST:
+        raise ArtifactError(
+            f"pahole {found} can't write BTF to a file",
+            hint=f"{_LOWEST} and later can: --btf_encode_detached",
+        )
+    return found
+
+
+def has_debug_info(vmlinux: Path) -> bool:
+    """Whether an ELF file carries DWARF. Raises ArtifactError when it is no ELF."""
+    with vmlinux.open("rb") as stream:
+        try:
+            elf = ELFFile(stream)
+            return elf.get_section_by_name(".debug_info") is not None
+        except (ELFError, ValueError, KeyError, UnicodeError) as error:
+            raise ArtifactError(
+                f"{vmlinux} is no ELF file that can be read: {error}", hint=_HOW
+            ) from error
+
+
+def check_release(vmlinux: Path, release: str) -> None:
+    """Refuse the vmlinux of another kernel than the image. Raises ArtifactError."""
+    with (
+        vmlinux.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        found = _BANNER.search(data)
+        told = found[1].decode("ascii") if found else release
+    if told != release:
+        raise ArtifactError(
+            f"{vmlinux} is of kernel {told}, and the image of {release}",
+            hint="BTF of another kernel would give wrong offsets",
+        )
+
+
+def encode(
+    vmlinux: Path, output: Path, *, release: str, kernel: KernelVersion
+) -> KernelVersion:
+    """Write the BTF of a vmlinux to a file and return pahole's version.
+
+    Raises ArtifactError for a vmlinux that is stripped, damaged or another kernel's,
+    and when pahole is missing or fails.
+    """
+    if not has_debug_info(vmlinux):
+        raise ArtifactError(
+            f"{vmlinux} has no debug information: no section .debug_info", hint=_HOW
+        )
+    check_release(vmlinux, release)
+    found = version()
+    _run(
+        [
+            "pahole",
+            *options(found, kernel),
+            *("--btf_encode_detached", str(output)),
+            str(vmlinux),
+        ]
+    )
+    if not output.exists() or output.stat().st_size == 0:
+        raise ArtifactError(f"pahole {found} made no BTF of {vmlinux}")
+    return found
+
+
+def _run(argv: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+        )
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            "pahole is not installed, and BTF has to be made with it",
+            hint="apt-get install dwarves",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(f"pahole did not end within {_TIMEOUT:.0f} s") from error
+    if done.returncode != 0:
+        words = " ".join((done.stderr or done.stdout).split()) or "it said nothing"
+        raise ArtifactError(f"pahole failed: {words[:500]}")
+    return done.stdout

@@ -1,0 +1,71 @@
+"""Whether a file is the whole BTF of a kernel, as far as BTF can tell."""
+
+from dataclasses import dataclass
+
+from runner.artifacts.btf import format as format_
+from runner.errors import ArtifactError
+from runner.versions import KernelVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rename:
+    """A member that got another name in a release, without a backport known."""
+
+    since: str
+    struct: str
+    before: str
+    after: str
+
+
+# BTF carries no version; what it calls these tells which it is of.
+_RENAMES = (
+    # 296f781a4b78
+    _Rename(since="4.7", struct="thread_struct", before="fs", after="fsbase"),
+    # cf25e24db61c
+    _Rename(
+        since="5.5",
+        struct="task_struct",
+        before="real_start_time",
+        after="start_boottime",
+    ),
+    # da1c55f1b272
+    _Rename(since="5.8", struct="mm_struct", before="mmap_sem", after="mmap_lock"),
+    # 2f064a59a11f
+    _Rename(since="5.14", struct="task_struct", before="state", after="__state"),
+)
+
+
+def verify(data: bytes, *, of: str, release: str, version: KernelVersion) -> None:
+    """Check that BTF parses, is a kernel's, and that its kernel may be this one.
+
+    `of` names the BTF for people. Raises ArtifactError with the reason.
+    """
+    try:
+        found = format_.parse(data)
+        if "task_struct" not in found.structs:
+            raise ArtifactError("it has no struct task_struct, so it is no kernel's")
+        _compare(found, release, version)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"the BTF of {of} can't be used for {release}: {error.message}",
+            hint="give another with the key btf of the matrix, or `btf: kernel` to "
+            "go without",
+        ) from error
+
+
+def _compare(found: format_.Btf, release: str, version: KernelVersion) -> None:
+    for it in _RENAMES:
+        members = found.members(it.struct)
+        old, new = it.before in members, it.after in members
+        if old == new:
+            continue
+        since = KernelVersion.parse(it.since)
+        if old and version >= since:
+            raise ArtifactError(
+                f"{it.struct} has {it.before}, so it is of a kernel before {it.since}"
+            )
+        # Red Hat's kernels keep their version and take over much of later ones.
+        if new and version < since and ".el" not in release:
+            raise ArtifactError(
+                f"{it.struct} has {it.after}, so it is of {it.since} or later"
+            )

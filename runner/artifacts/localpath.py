@@ -1,0 +1,188 @@
+"""Kernels from this machine's disk."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.artifacts import bzimage, layout, packages
+from runner.artifacts.cache import Cache, key_of, sha256_of
+from runner.artifacts.progress import Progress
+from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
+from runner.errors import ArtifactError
+from runner.matrix import PathSource
+
+# A larger file's checksum is remembered, by its size and times.
+_LARGE = 16 << 20
+_AR = b"!<arch>\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """What a source means on the disk now."""
+
+    image: Path
+    # The keys of a source that are there, and their files.
+    others: Mapping[str, Path]
+    # Keys that the source does not name: found beside the image.
+    found: tuple[str, ...]
+
+
+class LocalPath:
+    """The provider of `path` sources."""
+
+    fresh = LOCAL
+
+    def resolve(self, source: PathSource, tools: Tools) -> Pin:
+        """Look at the files. Raises ArtifactError for what is not there."""
+        files = _files(source)
+        paths = {"image": files.image, **files.others}
+        return Pin(
+            provider=source.type,
+            origin=str(source.image),
+            items=tuple(_item(name, path, tools.cache) for name, path in paths.items()),
+        )
+
+    def collect(
+        self,
+        pin: Pin,
+        source: PathSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Read the files, and say which were found beside the image.
+
+        Raises ArtifactError for what can't be read.
+        """
+        files = _files(source)
+        if files.found:
+            names = ", ".join(_shown(files, name) for name in files.found)
+            progress.message(f"{source.image}: found {names}")
+        return Collected(
+            contents=_contents(files),
+            origin=pin.origin,
+            vmlinux=files.others.get("vmlinux"),
+            btf=_read(files.others["btf"]) if "btf" in files.others else None,
+        )
+
+
+def _shown(files: _Files, key: str) -> str:
+    return f"{key.replace('_', ' ')} ({files.others[key]})"
+
+
+def is_deb(path: Path) -> bool:
+    """Whether a file is a Debian package."""
+    with path.open("rb") as stream:
+        return stream.read(len(_AR)) == _AR
+
+
+def _files(source: PathSource) -> _Files:
+    if not source.image.exists():
+        raise ArtifactError(
+            f"{source.image} does not exist",
+            hint="`image` is a bzImage, a folder that holds one, or a .deb",
+        )
+    folder = source.image if source.image.is_dir() else source.image.parent
+    image = layout.image_in(folder) if source.image.is_dir() else source.image
+    named = {
+        key: path
+        for key in ("modules", "config", "system_map", "vmlinux", "btf")
+        if (path := getattr(source, key)) is not None
+    }
+    for key, path in named.items():
+        if not path.exists():
+            raise ArtifactError(f"{key}: {path} does not exist")
+    if is_deb(image):
+        return _Files(image=image, others=named, found=())
+    around = layout.around(image, folder, bzimage.release(_read(image)))
+    found = {
+        key: path
+        for key, path in vars(around).items()
+        if path is not None and key not in named
+    }
+    return _Files(image=image, others=named | found, found=tuple(found))
+
+
+def _contents(files: _Files) -> Mapping[str, bytes]:
+    read: dict[str, bytes] = {}
+    if is_deb(files.image):
+        read |= packages.files(files.image, packages.is_of_kernel)
+    else:
+        read["boot/vmlinuz"] = _read(files.image)
+    for key, name in (("config", "boot/config"), ("system_map", "boot/System.map")):
+        if key in files.others:
+            # What is named counts more than what a package holds.
+            read = {path: it for path, it in read.items() if not path.startswith(name)}
+            read[name] = _read(files.others[key])
+    modules = files.others.get("modules")
+    if modules is None:
+        return read
+    if modules.is_file():
+        return read | dict(packages.files(modules, packages.is_of_kernel))
+    return _Folder(
+        read,
+        {
+            f"lib/modules/{path.relative_to(modules)}": path
+            for path in layout.module_files(modules)
+        },
+    )
+
+
+class _Folder(Mapping[str, bytes]):
+    """Files that are read when they are asked for: a distribution has 300 MB."""
+
+    def __init__(self, read: Mapping[str, bytes], paths: Mapping[str, Path]) -> None:
+        self._read = read
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._read[name] if name in self._read else _read(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._read
+        yield from (path for path in self._paths if path not in self._read)
+
+    def __len__(self) -> int:
+        return len({*self._read, *self._paths})
+
+
+def _item(name: str, path: Path, cache: Cache) -> Item:
+    try:
+        if path.is_dir():
+            sha256, size = _folder_sha256(path)
+        else:
+            sha256, size = _sha256(path, cache), path.stat().st_size
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error
+    return Item(name=name, location=str(path), sha256=sha256, size=size)
+
+
+def _folder_sha256(folder: Path) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    for path in layout.module_files(folder):
+        digest.update(f"{path.relative_to(folder)}\0{sha256_of(path)}\n".encode())
+        size += path.stat().st_size
+    return digest.hexdigest(), size
+
+
+def _sha256(path: Path, cache: Cache) -> str:
+    status = path.stat()
+    if status.st_size < _LARGE:
+        return sha256_of(path)
+    known_by = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    name = f"sha256-{key_of(*map(str, known_by))[:16]}"
+    known = cache.recall(name)
+    if isinstance(known, str):
+        return known
+    found = sha256_of(path)
+    cache.remember(name, found)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error

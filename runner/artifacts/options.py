@@ -1,0 +1,92 @@
+"""Which options a kernel must be built with to be a guest, told from its config."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.artifacts import nic
+from runner.errors import ArtifactError
+
+_SET = re.compile(r"CONFIG_(\w+)=(.*)")
+# The modules of options that count where a modules.builtin is missing.
+_MODULES = {
+    **{
+        option: module
+        for card in nic.CARDS
+        for option, module in zip(card.options, card.modules, strict=True)
+    },
+    "HW_RANDOM_VIRTIO": "virtio_rng",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """Something that every guest needs of its kernel."""
+
+    name: str
+    why: str
+
+
+# All of them y: there is nothing yet that could load a module.
+_NEEDED = (
+    Option(name="64BIT", why="the guest's programs are for x86_64"),
+    Option(name="PCI", why="QEMU's devices are found over it"),
+    Option(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
+    Option(name="RD_GZIP", why="the initramfs is packed by gzip"),
+    Option(name="BINFMT_ELF", why="programs are ELF files"),
+    Option(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
+    Option(name="PRINTK", why="an oops is told by the console"),
+    Option(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
+    Option(name="PROC_FS", why="truths are read from /proc"),
+    Option(name="SYSFS", why="the kernel's BTF and tracing are below /sys"),
+    Option(name="DEVTMPFS", why="/dev is made by it"),
+    Option(name="TMPFS", why="/run is one"),
+    Option(name="INET", why="SSH goes over TCP"),
+    Option(name="BPF_SYSCALL", why="objects are loaded by bpf()"),
+)
+
+
+def parse(text: str) -> dict[str, str]:
+    """Return what a .config sets: names without CONFIG_, values as they stand."""
+    return {
+        found[1]: found[2]
+        for line in text.splitlines()
+        if (found := _SET.fullmatch(line.strip()))
+    }
+
+
+def built_in(config: Mapping[str, str]) -> set[str]:
+    """Return those of a guest's modules that a config builds in."""
+    return {module for name, module in _MODULES.items() if config.get(name) == "y"}
+
+
+def missing(config: Mapping[str, str]) -> list[str]:
+    """Return what a config lacks, each as "CONFIG_X=y (why)"."""
+    found = [
+        f"CONFIG_{it.name}=y ({it.why})" for it in _NEEDED if config.get(it.name) != "y"
+    ]
+    cards = [
+        [name for name in card.options if config.get(name) not in ("y", "m")]
+        for card in nic.CARDS
+    ]
+    if all(cards):
+        ways = (
+            " and ".join(f"CONFIG_{name}=y or m" for name in names) for names in cards
+        )
+        found.append(f"{', or else '.join(ways)} (SSH goes over a network card)")
+    return found
+
+
+def check(text: str, release: str) -> None:
+    """Refuse a kernel that can't be a guest. Raises ArtifactError with its options."""
+    config = parse(text)
+    if not config:
+        raise ArtifactError(
+            f"the config of {release} sets no option: it is no kernel's .config"
+        )
+    lacking = missing(config)
+    if lacking:
+        raise ArtifactError(
+            f"kernel {release} can't be a guest: it needs {', '.join(lacking)}",
+            hint="build it with these options, or take another kernel for this row",
+        )

@@ -1,0 +1,104 @@
+"""What a provider of kernels is: how a source is resolved, and its files collected."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from runner.artifacts.cache import Cache
+from runner.artifacts.progress import Progress
+from runner.matrix import BaseSource
+
+# How long a resolution holds, in seconds: a week for what moves on, such as a suite;
+# FOREVER for what its own name pins; LOCAL for what costs nothing to look at again.
+WEEK = 7 * 24 * 3600.0
+FOREVER = float("inf")
+LOCAL = 0.0
+
+
+class Item(BaseModel):
+    """One file that a pin names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # What it is: a package's or a file's name.
+    name: str
+    # Where it is: a URL, package=version, a path or a digest.
+    location: str
+    # Of the file, in hexadecimal.
+    sha256: str
+    # In bytes; 0 when it is not known before the download.
+    size: int = 0
+
+
+class Pin(BaseModel):
+    """A resolved source: exactly these files, today and later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The source's `type`.
+    provider: str
+    # Upstream's version ("6.1.176"); empty when only the image tells it.
+    version: str = ""
+    # Where it comes from, for people.
+    origin: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """A kernel's files, as a provider found them."""
+
+    # By their path in a package: "boot/vmlinuz-6.1.0", "boot/config-6.1.0",
+    # "boot/System.map-6.1.0", "lib/modules/6.1.0/kernel/….ko.xz",
+    # "lib/modules/6.1.0/modules.builtin". Only the image must be there.
+    contents: Mapping[str, bytes]
+    # Where they come from, for people.
+    origin: str
+    # Upstream's version; empty when the image's release tells it.
+    version: str = ""
+    # The ELF file, best with debug information; it may lie in the scratch folder.
+    vmlinux: Path | None = None
+    # Raw BTF that came with the kernel.
+    btf: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What providers share."""
+
+    # Its folders and locks; what is downloaded may be kept there.
+    cache: Cache
+
+
+_Source = TypeVar("_Source", bound=BaseSource, contravariant=True)
+
+
+class Provider(Protocol[_Source]):
+    """Gets kernels from one type of source."""
+
+    @property
+    def fresh(self) -> float:
+        """Seconds for which a resolution holds: WEEK, FOREVER or LOCAL."""
+
+    def resolve(self, source: _Source, tools: Tools) -> Pin:
+        """Return exactly which files the source stands for now.
+
+        Downloads no more than it takes to know. Raises ArtifactError.
+        """
+
+    def collect(
+        self,
+        pin: Pin,
+        source: _Source,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Return the pinned files, each verified against its checksum.
+
+        Downloads go to `scratch`, which is removed afterwards. The pin may be older
+        than the process (from a lock file). Raises ArtifactError.
+        """

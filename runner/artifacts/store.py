@@ -1,0 +1,126 @@
+"""A kernel's files as a cache entry: what guests need of them, and nothing else."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from runner.artifacts import artifact, bzimage, modules, nic, options
+from runner.artifacts.cache import key_of, sha256_of
+from runner.artifacts.modules import Wanted
+from runner.artifacts.nic import Card
+from runner.artifacts.source import Collected
+from runner.errors import ArtifactError
+
+# To be raised when the same files are to give another entry.
+_RECIPE = "3"
+_WANTED = Path(__file__).resolve().parents[2] / "images/modules"
+
+
+def fingerprint() -> str:
+    """Return what an entry depends on besides the kernel's files."""
+    return key_of(_RECIPE, sha256_of(_WANTED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What was learned of a kernel when its files were written."""
+
+    # As `uname -r` says it.
+    release: str
+    # Upstream's.
+    version: str
+    # In the order in which they load.
+    modules: tuple[str, ...]
+    # The card that it has a driver for; None when it has none.
+    card: Card | None
+
+
+def write(collected: Collected, folder: Path) -> Stored:
+    """Write a kernel's files and return what to remember of them.
+
+    Only the image must be there: an old or self-made kernel may have no modules, no
+    config, no System.map. Raises ArtifactError for an image that is none, for more
+    than one, and for a module that another one needs and that is missing.
+    """
+    contents = collected.contents
+    image_path = _only("vmlinuz", contents)
+    if image_path is None:
+        raise ArtifactError(f"{collected.origin} holds no kernel image (vmlinuz)")
+    image = contents[image_path]
+    release = bzimage.release(image)
+    (folder / artifact.VMLINUZ).write_bytes(image)
+    for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
+        path = _only(name, contents)
+        if path is not None:
+            (folder / name).write_bytes(contents[path])
+    card, ordered = _write_modules(contents, folder / artifact.MODULES)
+    return Stored(
+        release=release,
+        version=collected.version or release,
+        modules=tuple(ordered),
+        card=card,
+    )
+
+
+def _write_modules(
+    contents: Mapping[str, bytes], folder: Path
+) -> tuple[Card | None, list[str]]:
+    """Write what a guest loads; return its network card and the order of loading."""
+    present = _Modules(contents)
+    listing, config = _only("modules.builtin", contents), _only("config", contents)
+    if listing is None and config is None and not present:
+        # Nothing tells what is built in; if the image lacks it, its guest tells.
+        return nic.CARDS[0], []
+    built_in: set[str] = set()
+    if listing is not None:
+        built_in |= modules.builtin(contents[listing].decode("utf-8", "replace"))
+    if config is not None:
+        text = contents[config].decode("utf-8", "replace")
+        built_in |= options.built_in(options.parse(text))
+    card = nic.choose({*built_in, *present})
+    ordered = modules.load_order(
+        Wanted(
+            required=card.modules if card else (),
+            optional=modules.parse_wanted(_WANTED.read_text()).optional,
+        ),
+        present,
+        built_in,
+        complete=listing is not None,
+    )
+    folder.mkdir()
+    for name in ordered:
+        (folder / f"{name}.ko").write_bytes(present[name])
+    return card, ordered
+
+
+class _Modules(Mapping[str, bytes]):
+    """Modules by name, decompressed when they are asked for."""
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self._contents = contents
+        self._paths = {
+            name: path for path in contents if (name := modules.name_of(path))
+        }
+
+    def __getitem__(self, name: str) -> bytes:
+        path = self._paths[name]
+        return modules.decompressed(path, self._contents[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _only(name: str, contents: Mapping[str, bytes]) -> str | None:
+    """Return the path of NAME or NAME-RELEASE, or None when there is none."""
+    found = [
+        path
+        for path in contents
+        if PurePosixPath(path).name == name
+        or PurePosixPath(path).name.startswith(f"{name}-")
+    ]
+    if len(found) > 1:
+        raise ArtifactError(f"the packages hold {len(found)} files {name}, not one")
+    return found[0] if found else None

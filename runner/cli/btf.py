@@ -1,0 +1,84 @@
+"""`btf`: where a kernel's BTF comes from, and the BTF itself."""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from runner import artifacts, overrides, selectors
+from runner.artifacts import Artifact
+from runner.artifacts import progress as progress_
+from runner.artifacts.btf import minimal
+from runner.artifacts.cache import Cache
+from runner.cli.arguments import add_matrix_file_arguments
+from runner.errors import ArtifactError, ExitStatus, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
+    add_matrix_file_arguments(parser)
+    parser.add_argument(
+        "--min",
+        nargs="+",
+        type=Path,
+        metavar="OBJECT",
+        help="cut it down to what objects, their sources or a suite's folder need",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (default: ID.btf, or ID.min.btf)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print source, size and SHA-256 of a kernel's BTF, and write it.
+
+    Raises UsageError for a kernel that the matrix lacks, ArtifactError when it has no
+    BTF or can't be had.
+    """
+    cache = Cache()
+    matrix = overrides.load(arguments.matrix, arguments.kernel)
+    kernels = selectors.select(
+        matrix,
+        [arguments.selector],
+        lambda kernel: artifacts.version_of(kernel, cache),
+    )
+    if len(kernels) != 1:
+        raise UsageError(
+            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
+        )
+    found = artifacts.obtain(kernels[0], cache, progress_.progress())
+    data = _cut(found, arguments.min, cache)
+    suffix = ".min.btf" if arguments.min else ".btf"
+    output = arguments.output or Path(f"{kernels[0].id}{suffix}")
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"-o {output}: {error.strerror}") from error
+    for name, value in (
+        ("kernel", found.release),
+        ("source", f"{found.btf_source}: {found.btf_detail}"),
+        ("size", f"{len(data)} bytes"),
+        ("sha256", hashlib.sha256(data).hexdigest()),
+        ("written to", output),
+    ):
+        print(f"{name + ':':<12}{value}", file=sys.stdout)
+    return ExitStatus.COMPATIBLE
+
+
+def _cut(found: Artifact, objects: list[Path] | None, cache: Cache) -> bytes:
+    if found.btf is None:
+        raise ArtifactError(
+            f"{found.release} has no BTF: {found.btf_detail}",
+            hint="give it one with the key btf of the matrix, or put a vmlinux with "
+            "debug information beside the image",
+        )
+    data = found.btf.read_bytes()
+    if not objects:
+        return data
+    with cache.scratch() as scratch:
+        return minimal.cut(data, minimal.objects(objects, cache), scratch)

@@ -1,0 +1,70 @@
+"""A matrix for one run: rows whose kernel comes from a path on the command line."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner import matrix
+from runner.errors import UsageError
+from runner.matrix import Matrix, PathSource
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Matrix:
+    """Read a matrix file and give rows other sources, each as ID=PATH.
+
+    Raises UsageError that tells what is wrong with the file or an override.
+    """
+    return apply(matrix.load(path), overrides)
+
+
+def selection(
+    selectors: Sequence[str] | None, overrides: Sequence[str], default: str
+) -> list[str]:
+    """Return which kernels are meant: those of overrides, when nothing else says."""
+    if selectors:
+        return list(selectors)
+    return [word.partition("=")[0] for word in overrides] or [default]
+
+
+def apply(rows: Matrix, overrides: Sequence[str]) -> Matrix:
+    """Return the matrix with the kernels of some rows taken from paths.
+
+    Raises UsageError for an id that the matrix lacks and a path that is not there.
+    """
+    sources = dict(_parse(rows, word) for word in overrides)
+    if not sources:
+        return rows
+    return rows.model_copy(
+        update={
+            "kernels": tuple(
+                kernel.model_copy(update={"source": sources[kernel.id]})
+                if kernel.id in sources
+                else kernel
+                for kernel in rows.kernels
+            )
+        }
+    )
+
+
+def _parse(rows: Matrix, word: str) -> tuple[str, PathSource]:
+    id_, equals, text = word.partition("=")
+    if not equals or not id_ or not text:
+        raise UsageError(
+            f"--kernel {word!r} is not ID=PATH",
+            hint="for example: --kernel 4.4=linux-4.4/arch/x86/boot/bzImage",
+        )
+    known = [kernel.id for kernel in rows.kernels]
+    if id_ not in known:
+        near = difflib.get_close_matches(id_, known, n=1, cutoff=0.5)
+        raise UsageError(
+            f"--kernel {word}: the matrix has no kernel {id_!r}"
+            + (f"; did you mean {near[0]}?" if near else ""),
+            hint=f"the matrix has {', '.join(known)}",
+        )
+    path = Path(text).expanduser().absolute()
+    if not path.exists():
+        raise UsageError(
+            f"--kernel {word}: {path} does not exist",
+            hint="PATH is a bzImage, a folder that holds one, or a .deb",
+        )
+    return id_, PathSource(type="path", image=path)

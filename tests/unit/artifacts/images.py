@@ -1,0 +1,42 @@
+"""Small kernel images, real in every part that is looked at."""
+
+import gzip
+import struct
+
+
+def elf(sections: dict[str, bytes]) -> bytes:
+    """Return an ELF file of 64 bits with these sections and no segment."""
+    names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
+    body = b""
+    headers = [bytes(64)]
+    offset = 1
+    for name, data in (*sections.items(), (".shstrtab", names)):
+        kind = 3 if name == ".shstrtab" else 1
+        headers.append(
+            struct.pack(
+                "<IIQQQQIIQQ", offset, kind, 0, 0, 64 + len(body), len(data), 0, 0, 1, 0
+            )
+        )
+        offset += len(name) + 1
+        body += data
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        b"\x7fELF\x02\x01\x01" + bytes(9),
+        *(2, 62, 1, 0, 0, 64 + len(body), 0, 64, 0, 0, 64),
+        *(len(headers), len(headers) - 1),
+    )
+    return header + body + b"".join(headers)
+
+
+def bzimage(release: str = "4.4.1", sections: dict[str, bytes] | None = None) -> bytes:
+    """Return a bzImage whose setup is one sector and whose payload is gzip."""
+    payload = gzip.compress(elf(sections or {".text": b"\x90"}), mtime=0)
+    setup = bytearray(1024)
+    setup[0x1F1] = 1
+    setup[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", setup, 0x206, 0x20D)
+    banner = f"{release} (someone@somewhere) #1 SMP".encode() + b"\0"
+    struct.pack_into("<H", setup, 0x20E, 0x300 - 0x200)
+    setup[0x300 : 0x300 + len(banner)] = banner
+    struct.pack_into("<II", setup, 0x248, 0, len(payload))
+    return bytes(setup) + payload

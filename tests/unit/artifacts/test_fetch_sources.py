@@ -1,0 +1,84 @@
+"""Sources of a row, tried in order."""
+
+from pathlib import Path
+
+import pytest
+
+from runner import artifacts
+from runner.artifacts.cache import Cache
+from runner.errors import ArtifactError, UsageError
+from runner.matrix import Kernel, PathSource, UnavailableSource
+from tests.unit.artifacts import images
+from tests.unit.artifacts.silent import Silent
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(root=tmp_path / "cache")
+
+
+def path(image: Path) -> PathSource:
+    return PathSource(type="path", image=image)
+
+
+def test_kernel_with_an_image_alone_becomes_an_artifact(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage("4.4.1"))
+
+    found = artifacts.obtain(Kernel(id="4.4", source=path(image)), cache, Silent())
+
+    assert found.release == "4.4.1"
+    assert str(found.version) == "4.4.1"
+    assert found.vmlinuz.read_bytes() == image.read_bytes()
+    assert found.modules == ()
+    assert found.config is None
+    assert found.system_map is None
+
+
+def test_second_source_stands_in_for_the_first(tmp_path: Path, cache: Cache) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage())
+    kernel = Kernel(
+        id="4.4",
+        source=(
+            path(tmp_path / "missing"),
+            UnavailableSource(type="unavailable", reason="not yet"),
+            path(image),
+        ),
+    )
+
+    assert artifacts.obtain(kernel, cache, Silent()).origin.endswith("bzImage")
+
+
+def test_every_source_says_why_it_failed(tmp_path: Path, cache: Cache) -> None:
+    kernel = Kernel(id="4.4", source=(path(tmp_path / "one"), path(tmp_path / "two")))
+
+    with pytest.raises(ArtifactError) as caught:
+        artifacts.obtain(kernel, cache, Silent())
+
+    assert "4.4 can't be had" in caught.value.message
+    assert "one" in caught.value.message
+    assert "two" in caught.value.message
+
+
+def test_kernel_that_is_only_unavailable_is_the_users_mistake(cache: Cache) -> None:
+    kernel = Kernel(
+        id="4.4", source=UnavailableSource(type="unavailable", reason="not yet")
+    )
+
+    with pytest.raises(UsageError, match="not yet"):
+        artifacts.obtain(kernel, cache, Silent())
+
+
+def test_changed_image_is_another_artifact(tmp_path: Path, cache: Cache) -> None:
+    image = tmp_path / "bzImage"
+    kernel = Kernel(id="4.4", source=path(image))
+    image.write_bytes(images.bzimage("4.4.1"))
+    before = artifacts.obtain(kernel, cache, Silent())
+    image.write_bytes(images.bzimage("4.4.2"))
+
+    assert artifacts.cached(kernel, cache) is None
+    assert artifacts.obtain(kernel, cache, Silent()).release == "4.4.2"
+    assert before.vmlinuz.exists()
