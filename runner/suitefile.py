@@ -125,10 +125,10 @@ def _object(name: str, folder: Path) -> Iterator[_Mistake]:
 def _file(name: str, folder: Path) -> Iterator[_Mistake]:
     at = ("object",)
     path = folder / name
-    if not name.endswith(OBJECTS):
-        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
-    elif not path.resolve().is_relative_to(folder.resolve()):
+    if not path.resolve().is_relative_to(folder.resolve()):
         yield _Mistake(at, f"{name!r} is outside of the suite's folder")
+    elif not name.endswith(OBJECTS):
+        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
     elif not path.is_file():
         there = sorted(it.name for it in folder.iterdir() if it.name.endswith(OBJECTS))
         yield _Mistake(at, f"no file {name!r}{modelfile.near(name, there)}")
