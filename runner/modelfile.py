@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import UnionType
@@ -18,6 +19,17 @@ from runner.yamlfile import Source
 # What a model's validators find in their context: the folder that the file is in.
 FOLDER = "folder"
 _MOST_MISTAKES = 10
+# pydantic's kinds of error about a type → what it should be, in YAML's words.
+_TYPES = {
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
@@ -62,8 +74,27 @@ def _mistakes(
         if _follows_from_others(detail, details):
             continue
         where = _in_file(source, detail["loc"])
-        found.append(source.mistake(where, _words(model, detail, where)))
+        unquoted = _unquoted(source, detail, where)
+        found.append(source.mistake(where, unquoted or _words(model, detail, where)))
     return found
+
+
+def _unquoted(source: Source, detail: ErrorDetails, where: _Path) -> str:
+    """Tell of text that YAML takes for something else: 5.10, or no."""
+    given, written = detail["input"], source.text(where)
+    if (
+        detail["type"] != "string_type"
+        # In a union, text is not the only thing that would do.
+        or detail["loc"] != where
+        or not isinstance(given, int | float)
+        or written is None
+    ):
+        return ""
+    kind = "" if isinstance(given, bool) else "the number "
+    return (
+        f'write it in quotes, "{written}"; YAML reads {written} as {kind}'
+        f"{_shortened(given)}"
+    )
 
 
 def _follows_from_others(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
@@ -102,19 +133,27 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
             key = str(where[-1]) if where else str(detail["loc"][-1])
             owner = _model_at(model, detail["loc"][:-1])
             return f"unknown key {key!r}{near(key, _keys(owner))}"
+        case "missing" if isinstance(detail["loc"][-1], int):
+            return f"{_shortened(given)}: has too few items"
+        case "too_long":
+            return (
+                f"{_shortened(given)}: has {context['actual_length']} items, and may "
+                f"have {context['max_length']}"
+            )
         case "missing":
             return f"key {detail['loc'][-1]!r} is missing"
         case "union_tag_invalid":
-            return (
-                f"unknown {context['discriminator']} {context['tag']!r}; there are "
-                f"{context['expected_tags']}"
-            )
+            known = _quoted(context["expected_tags"])
+            key = _quoted(context["discriminator"])[0]
+            return f"unknown {key} {context['tag']!r}{near(context['tag'], known)}"
         case "union_tag_not_found":
             return f"key {context['discriminator']} is missing"
         case "string_pattern_mismatch":
             return f"{given!r} does not look as it should ({context['pattern']})"
         case "literal_error":
-            return f"{given!r} is none of {context['expected']}"
+            known = _quoted(context["expected"])
+            likely = near(given, known) if _close(given, known) else ""
+            return f"{given!r} is none of {context['expected']}{likely}"
         case "no_key":
             given_keys = list(given) if isinstance(given, dict) else []
             wanted = detail["msg"].removeprefix("needs one of the keys ").split(", ")
@@ -127,11 +166,18 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
             return str(context["error"])
         case _:
             said = detail["msg"].removeprefix("Input ")
+            if kind in _TYPES:
+                said = f"should be {_TYPES[kind]}"
             return f"{_shortened(given)}: {said[0].lower()}{said[1:]}"
 
 
-def _close(word: str, known: Sequence[str]) -> bool:
-    return bool(difflib.get_close_matches(word, known, n=1))
+def _quoted(words: str) -> list[str]:
+    """Return the words that pydantic lists: "'a', 'b' or 'c'"."""
+    return re.findall(r"'([^']*)'", words)
+
+
+def _close(word: object, known: Sequence[str]) -> bool:
+    return isinstance(word, str) and bool(difflib.get_close_matches(word, known, n=1))
 
 
 def _shortened(given: object) -> str:

@@ -38,7 +38,9 @@ def _look_up(path: str, namespace: Mapping[str, JsonValue]) -> JsonValue:
     found: JsonValue = dict(namespace)
     for part in path.split("."):
         if not isinstance(found, dict) or part not in found:
-            known = ", ".join(found) if isinstance(found, dict) else "nothing below it"
-            raise UsageError(f"${{{path}}}: no {part!r}; there are {known}")
+            known = "there is nothing below it"
+            if isinstance(found, dict):
+                known = f"there are {', '.join(found)}"
+            raise UsageError(f"${{{path}}}: no {part!r}; {known}")
         found = found[part]
     return found

@@ -114,15 +114,28 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:
+    try:
+        yield from _file(name, folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        # Too long a name, a NUL in it, a symlink to itself.
+        words = getattr(error, "strerror", None) or str(error)
+        yield _Mistake(("object",), f"{_start(name)} can't be opened: {words}")
+
+
+def _file(name: str, folder: Path) -> Iterator[_Mistake]:
     at = ("object",)
     path = folder / name
-    if not name.endswith(OBJECTS):
-        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
-    elif not path.resolve().is_relative_to(folder.resolve()):
+    if not path.resolve().is_relative_to(folder.resolve()):
         yield _Mistake(at, f"{name!r} is outside of the suite's folder")
+    elif not name.endswith(OBJECTS):
+        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
     elif not path.is_file():
         there = sorted(it.name for it in folder.iterdir() if it.name.endswith(OBJECTS))
         yield _Mistake(at, f"no file {name!r}{modelfile.near(name, there)}")
+
+
+def _start(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
 def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
@@ -184,7 +197,7 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield _Mistake((*at, "matches"), f"no regular expression: {error}")
 
 

@@ -12,7 +12,7 @@ _OPERATORS = {">=": ge, "<=": le, "==": eq, "!=": ne, ">": gt, "<": lt}
 
 
 @total_ordering
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KernelVersion:
     """A kernel's version: major, minor, patch, as far as it was written.
 
@@ -35,6 +35,14 @@ class KernelVersion:
     def filled(self, length: int = 3) -> tuple[int, ...]:
         """Return `length` numbers: cut, or filled with zeros."""
         return (self.parts + (0,) * length)[:length]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, KernelVersion):
+            return NotImplemented
+        return self.filled() == other.filled()
+
+    def __hash__(self) -> int:
+        return hash(self.filled())
 
     def __lt__(self, other: "KernelVersion") -> bool:
         return self.filled() < other.filled()

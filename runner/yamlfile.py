@@ -10,9 +10,16 @@ import yaml
 from runner.errors import UsageError
 
 _LARGEST = 1 << 20
+# More bits than any number in a kernel; Python refuses to print very large ones.
+_LARGEST_NUMBER = 128
 # Nodes after all aliases are followed; a matrix of a thousand kernels has 20,000.
 _MOST_NODES = 200_000
 _DEEPEST = 50
+# What JSON holds as well.
+_PLAIN = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("null", "bool", "int", "float", "str", "seq", "map")
+)
 _Path = tuple[int | str, ...]
 
 
@@ -35,6 +42,16 @@ class Source:
             line = mark.line
         return int(line) + 1
 
+    def text(self, where: Sequence[int | str]) -> str | None:
+        """Return a scalar as it is written, or None where there is none."""
+        node = self.root
+        for part in where:
+            found = child(node, part)
+            if found is None:
+                return None
+            _, node = found
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
     def mistake(self, where: Sequence[int | str], what: str) -> str:
         """Return "matrix.yaml:12: kernels[3].btf: what"."""
         shown = _shown(where)
@@ -55,26 +72,48 @@ def read(path: Path) -> tuple[object, Source]:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path}: larger than {_LARGEST >> 20} MiB")
-        return path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        # By reading, because /dev/zero says that it is empty.
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
     except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path}: {words}") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path}: larger than {_LARGEST >> 20} MiB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{path}:{line}: not UTF-8 text (byte {error.start})"
+        ) from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Constructs plain data; refuses what JSON can't hold."""
+    """Composes nodes, but no deeper than anything here is nested."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested deeper than {_DEEPEST} levels",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
-# 2026-01-01 stays text: nothing here is a date, and JSON has none.
+# 2026-01-01 stays text: nothing here is a date, and JSON has none. So does "=".
 _Loader.yaml_implicit_resolvers = {
     first: [
         (tag, expression)
         for tag, expression in resolvers
-        if not tag.endswith("timestamp")
+        if not tag.endswith(("timestamp", "value"))
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -82,13 +121,22 @@ _Loader.yaml_implicit_resolvers = {
 
 def _parse(path: Path, text: str) -> yaml.Node:
     try:
-        documents = list(yaml.compose_all(text, _Loader))
+        loader = _Loader(text)
+        documents = list(_documents(loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise UsageError(f"{path}:{line}: not YAML: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path}: not YAML: {error}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UsageError(
+            f"{path}:{line}: not YAML: character U+{ord(text[error.position]):04X} "
+            "is not allowed"
+        ) from error
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{path}:{loader.line + 1}: not YAML: an escape for no character"
+        ) from error
     if not documents:
         raise UsageError(f"{path}:1: the file is empty")
     if len(documents) > 1:
@@ -98,28 +146,42 @@ def _parse(path: Path, text: str) -> yaml.Node:
     return documents[0]
 
 
+def _documents(loader: _Loader) -> Iterator[yaml.Node]:
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None
+            yield node
+    finally:
+        loader.dispose()
+
+
 def _check_size(path: Path, root: yaml.Node) -> None:
     """Refuse what grows without bounds once aliases are followed."""
-    sizes: dict[int, int] = {}
+    # Node → nodes and levels below and with it.
+    known: dict[int, tuple[int, int]] = {}
 
-    def size(node: yaml.Node, depth: int, above: frozenset[int]) -> int:
+    def measure(node: yaml.Node, above: frozenset[int]) -> tuple[int, int]:
         line = node.start_mark.line + 1
         if id(node) in above:
             raise UsageError(f"{path}:{line}: an alias that holds itself")
-        if depth > _DEEPEST:
-            raise UsageError(f"{path}:{line}: nested deeper than {_DEEPEST} levels")
-        if id(node) not in sizes:
+        if id(node) not in known:
             inside = above | {id(node)}
-            sizes[id(node)] = 1 + sum(
-                size(child, depth + 1, inside) for child in _children(node)
+            below = [measure(child, inside) for child in _children(node)]
+            known[id(node)] = (
+                1 + sum(nodes for nodes, _ in below),
+                1 + max((levels for _, levels in below), default=0),
             )
-        if sizes[id(node)] > _MOST_NODES:
+        nodes, levels = known[id(node)]
+        if levels > _DEEPEST:
+            raise UsageError(f"{path}:{line}: nested deeper than {_DEEPEST} levels")
+        if nodes > _MOST_NODES:
             raise UsageError(
                 f"{path}:{line}: its aliases expand to more than {_MOST_NODES} values"
             )
-        return sizes[id(node)]
+        return nodes, levels
 
-    size(root, 0, frozenset())
+    measure(root, frozenset())
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -135,6 +197,9 @@ def _construct(source: Source) -> object:
     """Return plain data: null, bool, numbers, text, lists, mappings with text keys."""
 
     def build(node: yaml.Node, where: _Path) -> object:
+        if node.tag not in _PLAIN:
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            raise UsageError(source.mistake(where, f"{tag} is no plain data"))
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*where, n)) for n, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
@@ -151,6 +216,10 @@ def _construct(source: Source) -> object:
                 ("null", "merge")
             ):
                 raise UsageError(f"{source.path}:{line}: a key must be text")
+            if not _is_unicode(key):
+                raise UsageError(
+                    f"{source.path}:{line}: half a surrogate pair is no text"
+                )
             if key in built:
                 raise UsageError(
                     f"{source.path}:{line}: key {key!r} again; it stands in line "
@@ -164,25 +233,22 @@ def _construct(source: Source) -> object:
         loader = _Loader("")
         try:
             value: object = loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            reason = getattr(error, "problem", None) or error
+        except (yaml.YAMLError, ValueError, LookupError) as error:
+            # "!!int x", or more digits than Python reads.
+            kind = node.tag.rpartition(":")[2]
             raise UsageError(
-                source.mistake(where, f"not plain data: {reason}")
+                source.mistake(where, f"{_start(node.value)} is no {kind}")
             ) from error
         finally:
             loader.dispose()
-        if isinstance(value, float) and where and where[-1] == "id":
-            raise UsageError(
-                source.mistake(
-                    where,
-                    f'write it in quotes, "{node.value}"; YAML reads {node.value} as '
-                    f"the number {value}",
-                )
-            )
-        if not isinstance(value, str | int | float | bool | None):
-            raise UsageError(source.mistake(where, "not plain data"))
+        if isinstance(value, str) and not _is_unicode(value):
+            raise UsageError(source.mistake(where, "half a surrogate pair is no text"))
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(source.mistake(where, f"{value} is no number to use"))
+        if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER:
+            raise UsageError(
+                source.mistake(where, f"{_start(node.value)} is too large a number")
+            )
         return value
 
     return build(source.root, ())
@@ -197,6 +263,15 @@ def child(node: yaml.Node, part: int | str) -> tuple[yaml.Mark, yaml.Node] | Non
         for item in node.value[part : part + 1]:
             return item.start_mark, item
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    # YAML's "\uD800" makes text that can be neither printed nor written.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _start(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def _shown(where: Sequence[int | str]) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 from filelock import FileLock
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from runner.errors import InfrastructureError
 
@@ -28,6 +28,11 @@ _REFS = "refs"
 
 # Writes files into the folder that it is given, and returns what to remember of them.
 Build = Callable[[Path], Mapping[str, JsonValue]]
+
+
+class _Manifest(BaseModel):
+    metadata: dict[str, JsonValue]
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,38 +68,38 @@ class Cache:
             return self.lookup(kind, key) or self._build(kind, key, build)
 
     def lookup(self, kind: str, key: str) -> Entry | None:
-        """Return an entry if it is there and whole; a corrupted one is dropped."""
+        """Return an entry if it is there and whole; a corrupted one counts for none.
+
+        It is left in its place until a build replaces it: who looks holds no lock.
+        """
         directory = self.root / kind / key
         try:
-            manifest = json.loads((directory / _MANIFEST).read_text())
-            entry = Entry(
-                directory=directory,
-                metadata=manifest["metadata"],
-                checksums=manifest["files"],
+            manifest = _Manifest.model_validate_json(
+                (directory / _MANIFEST).read_bytes()
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             log.warning("the cache's %s is not readable (%s): made anew", kind, error)
-            self._drop(directory)
             return None
+        entry = Entry(
+            directory=directory, metadata=manifest.metadata, checksums=manifest.files
+        )
         damaged = _damaged(entry)
         if damaged:
             log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
-            self._drop(directory)
             return None
         return entry
 
     def remember(self, name: str, value: JsonValue) -> None:
-        """Keep a small value under a name, such as what a package resolved to."""
-        with (
-            _explained(self.root),
-            tempfile.NamedTemporaryFile(
-                "w", dir=self._folder(_TEMPORARY), delete=False
-            ) as stream,
-        ):
-            json.dump(value, stream)
-        os.replace(stream.name, self._folder(_REFS) / f"{name}.json")
+        """Keep a small value under a name, such as what a package resolved to.
+
+        Raises InfrastructureError when the cache can't be written.
+        """
+        with _explained(self.root), self.scratch() as temporary:
+            made = temporary / "value"
+            made.write_text(json.dumps(value))
+            os.replace(made, self._folder(_REFS) / f"{name}.json")
 
     def recall(self, name: str) -> JsonValue:
         """Return what was kept under a name, or None."""
@@ -118,13 +123,19 @@ class Cache:
         Its lock is held meanwhile, so that a sweep leaves it alone.
         """
         with _explained(self.root):
-            temporary = Path(tempfile.mkdtemp(dir=self._folder(_TEMPORARY)))
+            # The lock before the folder: a sweep goes by the locks.
+            lock = FileLock(self._folder(_TEMPORARY) / f"{uuid.uuid4().hex}.lock")
+            lock.acquire()
+        path = Path(lock.lock_file)
+        temporary = path.with_suffix("")
         try:
-            with FileLock(f"{temporary}.lock"):
-                yield temporary
+            with _explained(self.root):
+                temporary.mkdir(mode=0o700)
+            yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            Path(f"{temporary}.lock").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            lock.release()
 
     def _build(self, kind: str, key: str, build: Build) -> Entry:
         with _explained(self.root):
@@ -134,6 +145,8 @@ class Cache:
                 files = _checksums(temporary)
                 _write_manifest(temporary, {"metadata": metadata, "files": files})
                 final = self._folder(kind) / key
+                # A corrupted one; nobody else replaces it meanwhile.
+                shutil.rmtree(final, ignore_errors=True)
                 os.rename(temporary, final)
         return Entry(directory=final, metadata=metadata, checksums=files)
 
@@ -149,9 +162,6 @@ class Cache:
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             attempt.release()
             lock.unlink(missing_ok=True)
-
-    def _drop(self, directory: Path) -> None:
-        shutil.rmtree(directory, ignore_errors=True)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:

@@ -1,0 +1,157 @@
+"""Which kernels a command line means."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import ArtifactError, ExitStatus, UsageError
+from runner.matrix import DebianSource, Kernel, Matrix
+from runner.selectors import select
+from runner.versions import KernelVersion
+
+
+def row(id_: str, *tags: str) -> Kernel:
+    return Kernel(id=id_, source=DebianSource(type="debian", suite="sid"), tags=tags)
+
+
+MATRIX = Matrix(
+    kernels=(
+        row("4.4", "legacy"),
+        row("5.10", "lts", "default"),
+        row("5.14"),
+        row("6.1", "lts"),
+        row("sid", "newest"),
+    )
+)
+
+
+class Mirror:
+    """Tells the version of the one kernel whose id tells none."""
+
+    def __init__(self, version: str | None = "7.2.13") -> None:
+        self.version = version
+        self.asked: list[str] = []
+
+    def __call__(self, kernel: Kernel) -> KernelVersion | None:
+        self.asked.append(kernel.id)
+        return KernelVersion.parse(self.version) if self.version else None
+
+
+def chosen(*selectors: str) -> list[str]:
+    return [kernel.id for kernel in select(MATRIX, selectors, Mirror())]
+
+
+def refusal(*selectors: str) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        chosen(*selectors)
+    assert caught.value.exit_status is ExitStatus.USAGE
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("selector", "ids"),
+    [
+        ("5.14", ["5.14"]),
+        ("sid,4.4", ["4.4", "sid"]),
+        (" 5.10 , 6.1 ,", ["5.10", "6.1"]),
+        ("@lts", ["5.10", "6.1"]),
+        ("@legacy,@newest", ["4.4", "sid"]),
+        ("all", ["4.4", "5.10", "5.14", "6.1", "sid"]),
+        (">=5.10,<6", ["5.10", "5.14"]),
+        (">=6", ["6.1", "sid"]),
+        ("<=5.10", ["4.4", "5.10"]),
+        ("!=6.1,<7", ["4.4", "5.10", "5.14"]),
+        (">=5.10,<6,@legacy", ["4.4", "5.10", "5.14"]),
+        ("@lts,@lts,5.10", ["5.10", "6.1"]),
+    ],
+)
+def test_a_selector_means_kernels_in_the_matrix_order(
+    selector: str, ids: list[str]
+) -> None:
+    assert chosen(selector) == ids
+
+
+def test_several_selectors_add_up() -> None:
+    assert chosen("<5", ">=6") == ["4.4", "6.1", "sid"]
+
+
+def test_only_a_range_asks_for_versions() -> None:
+    mirror = Mirror()
+
+    select(MATRIX, ["@lts,sid,all"], mirror)
+    assert mirror.asked == []
+    select(MATRIX, [">=6"], mirror)
+    assert mirror.asked == ["sid"]
+
+
+def test_a_kernel_of_unknown_version_is_in_no_range() -> None:
+    assert [it.id for it in select(MATRIX, [">=6"], Mirror(None))] == ["6.1"]
+
+
+def test_a_version_that_can_not_be_told_is_no_usage_error() -> None:
+    class NoMirror(Mirror):
+        def __call__(self, kernel: Kernel) -> KernelVersion | None:
+            raise ArtifactError("no network")
+
+    with pytest.raises(ArtifactError, match="no network"):
+        select(MATRIX, [">=6"], NoMirror())
+
+
+@pytest.mark.parametrize(
+    ("selector", "said", "hint"),
+    [
+        (
+            "5.41",
+            "there is no kernel '5.41'; did you mean 5.14?",
+            "the matrix has 4.4, 5.10, 5.14, 6.1, sid",
+        ),
+        (
+            "bookworm",
+            "there is no kernel 'bookworm'",
+            "the matrix has 4.4, 5.10, 5.14, 6.1, sid",
+        ),
+        (
+            "@legcay",
+            "no kernel has the tag @legcay; did you mean @legacy?",
+            "the tags are @default, @legacy, @lts, @newest",
+        ),
+        (
+            ">=9",
+            "--kernels '>=9' is empty: it selects no kernel",
+            "there are 4.4, 5.10, 5.14, 6.1, sid",
+        ),
+        (
+            "",
+            "--kernels '' is empty: it selects no kernel",
+            "there are 4.4, 5.10, 5.14, 6.1, sid",
+        ),
+        (
+            ">=five",
+            "--kernels '>=five': '>=five' is no version comparison; write it as "
+            "'>=5.4' or '<6'",
+            "",
+        ),
+    ],
+)
+def test_what_selects_nothing_is_a_usage_error(
+    selector: str, said: str, hint: str
+) -> None:
+    error = refusal(selector)
+
+    assert error.message == said
+    assert error.hint == hint
+
+
+def test_a_matrix_without_tags_says_so() -> None:
+    with pytest.raises(UsageError) as caught:
+        select(Matrix(kernels=(row("5.4"),)), ["@lts"], Mirror())
+
+    assert caught.value.hint == "the matrix has no tags"
+
+
+@given(st.lists(st.text(st.sampled_from("@,<>=! .0456lts"), max_size=12), max_size=3))
+def test_any_selector_selects_or_is_a_usage_error(selectors: list[str]) -> None:
+    with suppress(UsageError):
+        assert chosen(*selectors)

@@ -1,0 +1,311 @@
+"""A suite's folder, with every mistake that a user may make in it."""
+
+from pathlib import Path
+
+import pytest
+
+from runner import suitefile
+from runner.errors import ExitStatus, UsageError
+from runner.suitefile import LoadedSuite
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAD = """\
+description: A suite.
+cases:
+"""
+CASE = """\
+  - name: one
+    object: a.bpf.c
+    expect:
+      - {map: m, equals: 1}
+"""
+GOOD = HEAD + CASE
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "mine"
+    made.mkdir()
+    (made / "a.bpf.c").write_text("// nothing")
+    return made
+
+
+def load(folder: Path, text: str) -> LoadedSuite:
+    path = folder / "suite.yaml"
+    path.write_text(text)
+    return suitefile.load(path)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        load(folder, text)
+    assert caught.value.exit_status is ExitStatus.USAGE
+    return caught.value.message.replace(f"{folder}/", "").splitlines()
+
+
+def with_expectation(text: str) -> str:
+    return GOOD.replace("{map: m, equals: 1}", text)
+
+
+def test_a_suite_is_called_as_its_folder(folder: Path) -> None:
+    loaded = load(folder, GOOD + CASE.replace("one", "two"))
+
+    assert loaded.name == "mine"
+    assert loaded.folder == folder
+    assert loaded.lines == {"one": 3, "two": 7}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("suites/*/suite.yaml")), ids=lambda path: path.parent.name
+)
+def test_the_shipped_suites_are_right(path: Path) -> None:
+    assert suitefile.load(path).suite.cases
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # The schema's.
+        (
+            GOOD.replace("expect:", "expects:"),
+            "5: cases[0].expects: unknown key 'expects'; did you mean 'expect'?",
+        ),
+        (
+            GOOD.replace("cases:", "csaes:"),
+            "2: csaes: unknown key 'csaes'; did you mean 'cases'?",
+        ),
+        ("description: x\ncases: []\n", "2: cases: must not be empty"),
+        ("cases:\n" + CASE, "1: description: key 'description' is missing"),
+        (
+            with_expectation("{map: m, equal: 1}"),
+            "6: cases[0].expect[0].equal: unknown key 'equal'; did you mean 'equals'?",
+        ),
+        (
+            with_expectation("{mpa: m, equals: 1}"),
+            "6: cases[0].expect[0]: needs one of the keys rows, show, value, map; did "
+            "you mean 'map'?",
+        ),
+        (
+            GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
+            "7: cases[0].trigger[1]: needs one of the keys fork, syscall, sleep, udp, "
+            "command, test_run; did you mean 'sleep'?",
+        ),
+        (
+            GOOD + "    trigger:\n      - {fork: x, svae: y}\n",
+            "8: cases[0].trigger[0].svae: unknown key 'svae'; did you mean 'save'?",
+        ),
+        (
+            GOOD + "    trigger: [{syscall: getpdi}]\n",
+            "7: cases[0].trigger[0].syscall: 'getpdi' is none of 'getpgid', 'getppid', "
+            "'getpid', 'getuid', 'nanosleep' or 'openat'; did you mean 'getpid'?",
+        ),
+        (
+            GOOD + "    programs: {p: {laod: false}}\n",
+            "7: cases[0].programs.p.laod: unknown key 'laod'; did you mean 'load'?",
+        ),
+        (
+            GOOD + "    expect_failure: {class: x}\n",
+            "7: cases[0].expect_failure.reason: key 'reason' is missing",
+        ),
+        (
+            GOOD + "    kernels: 5.10\n    reason: r\n",
+            '7: cases[0].kernels: write it in quotes, "5.10"; YAML reads 5.10 as the '
+            "number 5.1",
+        ),
+        (
+            GOOD.replace("name: one", "name: on e"),
+            "3: cases[0].name: 'on e' does not look as it should "
+            "(^[A-Za-z_][A-Za-z0-9_-]*$)",
+        ),
+        (
+            with_expectation("{map: m, between: [1]}"),
+            "6: cases[0].expect[0].between: [1]: has too few items",
+        ),
+        # What no schema knows.
+        (
+            GOOD + CASE,
+            "7: cases[1].name: 'one' again; the case of line 3 has it",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "b.bpf.c"),
+            "4: cases[0].object: no file 'b.bpf.c'; did you mean 'a.bpf.c'?",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "a.c"),
+            "4: cases[0].object: 'a.c' is neither a NAME.bpf.c nor an object file, .o",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "../../etc/passwd"),
+            "4: cases[0].object: '../../etc/passwd' is outside of the suite's folder",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "/etc/passwd"),
+            "4: cases[0].object: '/etc/passwd' is outside of the suite's folder",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "x/../../other.o"),
+            "4: cases[0].object: 'x/../../other.o' is outside of the suite's folder",
+        ),
+        (
+            GOOD.replace("a.bpf.c", '"a\\0.o"'),
+            "4: cases[0].object: 'a\\x00.o' can't be opened: embedded null byte",
+        ),
+        (
+            GOOD.replace("a.bpf.c", "x" * 300 + ".o"),
+            f"4: cases[0].object: '{'x' * 59}…' can't be opened: File name too long",
+        ),
+        (
+            GOOD + "    kernels: '>=5.x'\n    reason: r\n",
+            "7: cases[0].kernels: '>=5.x' is no version comparison; write it as "
+            "'>=5.4' or '<6'",
+        ),
+        (
+            GOOD + "    kernels: '>=5.5'\n",
+            "7: cases[0].kernels: needs a `reason` that tells why other kernels are "
+            "left out",
+        ),
+        (
+            GOOD + "    expect_failure: {class: x, reason: r, kernels: old}\n",
+            "7: cases[0].expect_failure.kernels: 'old' is no version comparison; write "
+            "it as '>=5.4' or '<6'",
+        ),
+        (
+            HEAD + "  - name: one\n    object: a.bpf.c\n",
+            "3: cases[0]: 'one' checks nothing; give it an `expect`",
+        ),
+        (
+            with_expectation("{map: m}"),
+            "6: cases[0].expect[0]: needs one of equals, between, one_of, matches; 0 "
+            "given",
+        ),
+        (
+            with_expectation("{map: m, equals: 1, one_of: [1]}"),
+            "6: cases[0].expect[0]: needs one of equals, between, one_of, matches; 2 "
+            "given",
+        ),
+        (
+            with_expectation("{map: m, matches: '('}"),
+            "6: cases[0].expect[0].matches: no regular expression: missing ), "
+            "unterminated subpattern at position 0",
+        ),
+        (
+            with_expectation("{map: m, matches: 'a{99999999999}'}"),
+            "6: cases[0].expect[0].matches: no regular expression: the repetition "
+            "number is too large",
+        ),
+        (
+            with_expectation("{map: m, equals: 1, field: 'a..b'}"),
+            "6: cases[0].expect[0].field: 'a..b' is no path like pos.x or sizes[2]",
+        ),
+        (
+            with_expectation("{map: m, equals: 1, field: a, raw: true}"),
+            "6: cases[0].expect[0].field: bytes have no fields; leave out field or raw",
+        ),
+        (
+            with_expectation("{show: {type: hash}}"),
+            "6: cases[0].expect[0]: needs either `program` or `map`",
+        ),
+        (
+            with_expectation("{map: m, rows: [{key: 1}, {}]}"),
+            "6: cases[0].expect[0].rows[1]: a row needs `key`, `value` or both",
+        ),
+        (
+            with_expectation('{map: m, equals: "${chlid.pid}"}')
+            + "    trigger: [{fork: x}]\n",
+            "6: cases[0].expect[0]: ${chlid.pid}: nothing by this name yet; did you "
+            "mean 'child'?",
+        ),
+        (
+            with_expectation('{map: m, equals: "${truth.stat}"}')
+            + "    truth: {state: {proc: /proc/1/stat}}\n",
+            "6: cases[0].expect[0]: no 'truth.stat'; did you mean 'state'?",
+        ),
+        (
+            GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
+            "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
+            "kernel, truth",
+        ),
+        (
+            GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",
+            "7: cases[0].trigger[1]: saves 'udp', which is taken; set `save`",
+        ),
+        (
+            GOOD + "    trigger: [{udp: 1, save: truth}]\n",
+            "7: cases[0].trigger[0]: saves 'truth', which is taken; set `save`",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(folder: Path, text: str, said: str) -> None:
+    assert mistakes(folder, text)[-1] == f"suite.yaml:{said}"
+
+
+def test_a_regular_expression_may_not_nest_without_end(folder: Path) -> None:
+    text = with_expectation(f"{{map: m, matches: '{'(' * 5000}{')' * 5000}'}}")
+
+    (said,) = mistakes(folder, text)
+
+    assert said.startswith("suite.yaml:6: cases[0].expect[0].matches: no regular")
+
+
+def test_several_mistakes_are_told_at_once(folder: Path) -> None:
+    text = with_expectation("{map: m}").replace("a.bpf.c", "b.o")
+
+    assert [said.split()[0] for said in mistakes(folder, text)] == [
+        "suite.yaml:4:",
+        "suite.yaml:6:",
+    ]
+
+
+def test_a_symlink_out_of_the_folder_is_refused(folder: Path) -> None:
+    (folder / "sly.o").symlink_to("/etc/passwd")
+
+    (said,) = mistakes(folder, GOOD.replace("a.bpf.c", "sly.o"))
+
+    assert said.endswith("'sly.o' is outside of the suite's folder")
+
+
+def test_a_linked_folder_out_of_the_folder_is_refused(folder: Path) -> None:
+    (folder.parent / "other.o").write_bytes(b"\x7fELF")
+    (folder / "up").symlink_to("..")
+
+    (said,) = mistakes(folder, GOOD.replace("a.bpf.c", "up/other.o"))
+
+    assert said.endswith("'up/other.o' is outside of the suite's folder")
+
+
+def test_a_symlink_to_itself_is_refused(folder: Path) -> None:
+    (folder / "round.o").symlink_to("round.o")
+
+    (said,) = mistakes(folder, GOOD.replace("a.bpf.c", "round.o"))
+
+    assert said.startswith("suite.yaml:4: cases[0].object: 'round.o' can't be opened")
+
+
+def test_a_symlink_within_the_folder_is_fine(folder: Path) -> None:
+    (folder / "b.bpf.c").symlink_to("a.bpf.c")
+
+    assert load(folder, GOOD.replace("a.bpf.c", "b.bpf.c")).suite.cases
+
+
+def test_a_suite_that_is_reached_by_a_symlink_is_fine(folder: Path) -> None:
+    load(folder, GOOD)
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+
+    assert suitefile.load(link / "suite.yaml").name == "mine"
+
+
+def test_equals_null_counts_as_a_matcher(folder: Path) -> None:
+    assert load(folder, with_expectation("{map: m, equals: null}")).suite.cases
+
+
+def test_files_below_finds_suites(folder: Path) -> None:
+    load(folder, GOOD)
+    suite = folder / "suite.yaml"
+
+    assert suitefile.files_below(folder.parent) == [suite]
+    assert suitefile.files_below(suite) == [suite]
+    assert suitefile.files_below(folder / "a.bpf.c") == []
+    with pytest.raises(UsageError, match="there is no such file or folder"):
+        suitefile.files_below(folder / "nowhere")
