@@ -35,7 +35,7 @@ def test_a_row_has_defaults(tmp_path: Path) -> None:
     assert kernel.id == "5.4"
     assert kernel.source == DebianSource(type="debian", suite="bookworm")
     assert kernel.source.package == "linux-image-cloud-amd64"
-    assert (kernel.btf, kernel.arch) == ("kernel", "x86_64")
+    assert (kernel.btf, kernel.arch) == ("auto", "x86_64")
     assert (kernel.tags, kernel.arguments) == ((), ())
     assert (kernel.required, kernel.memory) == (True, 256)
 

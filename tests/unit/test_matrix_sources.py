@@ -40,9 +40,12 @@ def test_path_is_relative_to_the_matrix(tmp_path: Path) -> None:
         ("[]", "source: must not be empty"),
         ("{type: debian, sute: sid}", "unknown key 'sute'; did you mean 'suite'?"),
         ("[{type: path, image: a, confg: b}]", "source[0].confg: unknown key 'confg'"),
-        ("[{type: path, image: a}, {type: pat}]", "source[1]: unknown 'type' 'pat'"),
+        (
+            "[{type: path, image: a}, {type: pat}]",
+            "source[1]: unknown type 'pat'; did you mean 'path'?",
+        ),
         ("{type: path}", "key 'image' is missing"),
-        ("4", "source: 4: should be an object"),
+        ("4", "source: 4: should be a mapping"),
         ("{image: a}", "source: key 'type' is missing"),
     ],
 )
