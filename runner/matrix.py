@@ -140,6 +140,7 @@ class FileBtf(BaseBtf):
 
     type: Literal["file"]
     path: LocalPath
+    """Relative to the matrix file."""
 
 
 class HubBtf(BaseBtf):
@@ -164,6 +165,7 @@ class VmlinuxBtf(BaseBtf):
 
     type: Literal["vmlinux"]
     path: LocalPath
+    """The ELF file, not stripped; relative to the matrix file."""
 
 
 class DebugPackageBtf(BaseBtf):

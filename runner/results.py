@@ -25,19 +25,24 @@ class Outcome(StrEnum):
 class Record(BaseModel):
     """Base of the frozen records that results.json is made of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class Mismatch(Record):
     """One expectation that did not hold."""
 
-    # What was looked at: "map tasks", "program on_fork", "value ${run.retval}".
     subject: str
+    """What was looked at: "map tasks", "program on_fork", "value ${run.retval}"."""
     key: str = ""
+    """The row's key, for maps."""
     field: str = ""
-    # As a reader should see them: JSON, or a matcher in words ("between 3 and 9").
+    """The member of the value that differs, if it has members."""
     expected: str
+    """As a reader should see them: JSON, or a matcher in words ("between 3 and 9")."""
     observed: str
+    """In the same form."""
 
     def __str__(self) -> str:
         where = self.subject
@@ -52,75 +57,102 @@ class Phases(Record):
     """Seconds that each part of a case took."""
 
     load: float = 0.0
+    """Opening, loading and attaching."""
     trigger: float = 0.0
+    """Triggers and truths."""
     check: float = 0.0
+    """Reading maps and programs, and judging them."""
 
 
 class CaseResult(Record):
     """One case on one kernel."""
 
     kernel: str
+    """The kernel's id in the matrix."""
     suite: str
+    """The suite's name: its folder's."""
     case: str
+    """The case's name in the suite."""
     outcome: Outcome
-    # Why, in one line; empty for a pass.
+    """What became of it."""
     message: str = ""
-    # A class from the classifier ("wrong_value", "verifier_rejected", "panic", …).
+    """Why, in one line; empty for a pass."""
     failure_class: str = ""
-    # What the user can do; empty when there is nothing to say.
+    """A class from the classifier ("wrong_value", "verifier_rejected", "panic", …)."""
     cure: str = ""
+    """What the user can do; empty when there is nothing to say."""
     mismatches: tuple[Mismatch, ...] = ()
-    # Expectations that held or did not; a case that checked nothing is a failure.
+    """All that was not as expected."""
     checked: int = 0
-    # libbpf's and the verifier's log, whole.
+    """Expectations that held or did not; a case that checked nothing is a failure."""
     log: str = ""
-    # The console's last lines, when the guest was lost.
+    """libbpf's and the verifier's log, whole."""
     console: str = ""
+    """The console's last lines, when the guest was lost."""
     object_path: str = ""
+    """The object, or its source, in the suite."""
     object_sha256: str = ""
+    """Of the compiled object."""
     duration: float = 0.0
+    """Seconds, without the guest's boot."""
     phases: Phases = Phases()
+    """Seconds that its parts took."""
     nodeid: str = ""
+    """pytest's name of it."""
 
 
 class KernelRun(Record):
     """One kernel of a run: what was booted, and what with."""
 
     id: str
+    """Its id in the matrix."""
     required: bool = True
-    # `uname -r` as the guest said it; empty when it never came up.
+    """Whether its failures count."""
     release: str = ""
-    # "bookworm linux-image-6.1.0-44-cloud-amd64 6.1.176-1".
+    """`uname -r` as the guest said it; empty when it never came up."""
     image: str = ""
+    """Where it is from: "bookworm linux-image-6.1.0-44-cloud-amd64 6.1.176-1"."""
     image_sha256: str = ""
+    """Of the bzImage."""
     btf_source: str = ""
+    """Where its BTF came from."""
     btf_sha256: str = ""
+    """Of the BTF that objects were relocated against."""
     qemu: str = ""
+    """QEMU's version."""
     accelerator: Literal["", "kvm", "tcg"] = ""
-    # Pasteable; kept as evidence.
+    """What it ran under; empty when it never came up."""
     qemu_command: str = ""
+    """Pasteable; kept as evidence."""
     libbpf: str = ""
+    """The version that loaded the objects."""
     bpftool: str = ""
-    # Seconds from QEMU's start to the first SSH command answered; one per boot.
+    """The version that read maps and programs."""
     boots: tuple[float, ...] = ()
-    # Set when the kernel never came up, so that none of its cases could run.
+    """Seconds from QEMU's start to the first SSH command answered; one per boot."""
     error: str = ""
+    """Set when the kernel never came up, so that none of its cases could run."""
     console: str = ""
+    """The console's last lines, when it never came up."""
 
 
 class RunResults(Record):
     """A whole run; what results.json holds."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    # Version of this program.
+    """The version of this format."""
     runner: str
-    # RFC 3339, UTC.
+    """Version of this program."""
     started: str
+    """RFC 3339, UTC."""
     duration: float
-    # False when the run was stopped before every case was done.
+    """Seconds."""
     complete: bool = True
+    """False when the run was stopped before every case was done."""
     kernels: tuple[KernelRun, ...] = ()
+    """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
+    """In the order of the kernels, then of the suites."""
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""

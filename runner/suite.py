@@ -54,14 +54,18 @@ class Fork(Entry):
     fork: Annotated[str | None, Field(max_length=15)]
     """The child's comm, or null to leave it as it is."""
     save: Annotated[str, Field(pattern=NAME)] = "child"
+    """Refer to the child as ${child.pid} and so on."""
 
 
 class Syscall(Entry):
     """Make a system call a number of times. Gives pid, tid, count, result."""
 
     syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
+    """The call, made by the agent itself."""
     times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """How often."""
     save: Annotated[str, Field(pattern=NAME)] = "syscall"
+    """Refer to what it gives as ${syscall.result} and so on."""
 
 
 class Sleep(Entry):
@@ -70,6 +74,7 @@ class Sleep(Entry):
     sleep: Annotated[float, Field(gt=0, le=60)]
     """Seconds."""
     save: Annotated[str, Field(pattern=NAME)] = "sleep"
+    """Refer to what it gives as ${sleep.slept_ns} and so on."""
 
 
 class Udp(Entry):
@@ -78,8 +83,11 @@ class Udp(Entry):
     udp: Annotated[int, Field(ge=0, le=1400)]
     """The payload's size in bytes."""
     port: Annotated[int, Field(ge=1, le=65535)] = 9
+    """Where to; nobody needs to listen."""
     times: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """How many packets."""
     save: Annotated[str, Field(pattern=NAME)] = "udp"
+    """Refer to what it gives as ${udp.sent} and so on."""
 
 
 class Command(Entry):
@@ -88,9 +96,11 @@ class Command(Entry):
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
     """The argument vector; no shell is involved."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """Seconds until it is killed, with its process group, and the case fails."""
     exit: int = 0
     """The exit status that is expected; another one fails the case."""
     save: Annotated[str, Field(pattern=NAME)] = "command"
+    """Refer to what it gives as ${command.stdout} and so on."""
 
 
 class TestRun(Entry):
@@ -105,7 +115,9 @@ class TestRun(Entry):
     skb: dict[str, int] = {}
     """Fields of struct __sk_buff that the program starts with, such as mark."""
     repeat: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """How often; data and context are those after the last time."""
     save: Annotated[str, Field(pattern=NAME)] = "run"
+    """Refer to what it gives as ${run.retval} and so on."""
 
 
 Trigger = Annotated[
@@ -125,6 +137,7 @@ class ProcTruth(Entry):
     """A value of a file under /proc or /sys, read in the guest."""
 
     proc: Annotated[Template, Field(pattern=r"^/(proc|sys)/")]
+    """The file, such as /proc/${child.pid}/stat."""
     field: Annotated[int, Field(ge=1)] | None = None
     """The n-th word, counted from 1; in /proc/PID/stat the comm is one word."""
     line: str | None = None
@@ -135,7 +148,9 @@ class CommandTruth(Entry):
     """What a command prints in the guest."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
+    """The argument vector; no shell is involved."""
     field: Annotated[int, Field(ge=1)] | None = None
+    """The n-th word of its standard output, counted from 1; else all of it."""
 
 
 Truth = Annotated[
@@ -151,9 +166,11 @@ class Matcher(Entry):
     """How an observed value is judged: exactly one of equals … matches."""
 
     equals: JsonValue = None
+    """The value itself: a number, text, list, mapping or ${reference}."""
     between: tuple[int | Template, int | Template] | None = None
     """Both ends belong to the range."""
     one_of: tuple[JsonValue, ...] | None = None
+    """The values of which it must be one."""
     matches: str | None = None
     """A regular expression that the whole text must match."""
     mask: int | None = None
@@ -164,6 +181,7 @@ class MapExpectation(Matcher):
     """A value in a map, as `bpftool map dump` shows it."""
 
     map: str
+    """The map's name in the object."""
     key: JsonValue = None
     """The key as bpftool formats it: a number, or a mapping of the key's fields."""
     field: str | None = None
@@ -178,22 +196,29 @@ class RowsExpectation(Entry):
     """A map's rows, in any order."""
 
     map: str
+    """The map's name in the object."""
     rows: tuple[dict[Literal["key", "value"], JsonValue], ...]
+    """The rows as bpftool formats them: {key: 1, value: {x: 2}}."""
     match: Literal["exactly", "includes"] = "exactly"
+    """Whether other rows may be there, too."""
 
 
 class ShowExpectation(Entry):
     """What `bpftool prog show` or `bpftool map show` says; other keys are ignored."""
 
     program: str | None = None
+    """The program's name in the object; either this or `map`."""
     map: str | None = None
+    """The map's name in the object."""
     show: Annotated[dict[str, JsonValue], Field(min_length=1)]
+    """Keys of bpftool's JSON with their values: {type: kprobe}."""
 
 
 class ValueExpectation(Matcher):
     """A value that a trigger or a truth gave."""
 
     value: Reference
+    """What is judged, such as ${run.retval}."""
 
 
 Expectation = Annotated[
@@ -212,6 +237,7 @@ class Program(Entry):
     """How one program of the object is treated."""
 
     load: bool = True
+    """Whether it is loaded; else it is as if it were not there."""
     attach: bool = True
     """Whether it is attached as its section says; socket filters never are."""
 
@@ -222,29 +248,42 @@ class ExpectedFailure(Entry):
     kernels: str = ""
     """A version range; empty is every kernel."""
     failure_class: Annotated[str, Field(alias="class")]
+    """The failure's class, as reports show it in brackets."""
     reason: Annotated[str, Field(min_length=1)]
+    """Why it fails there, for those who read the report."""
 
 
 class Case(Entry):
     """One object, one trigger, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
+    """How reports call it: SUITE::NAME."""
     description: str = ""
+    """What it shows, for those who read the suite."""
     object: str
     """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
     loader: Literal["libbpf"] = "libbpf"
+    """What loads the object."""
     programs: dict[str, Program] = {}
+    """What is done with single programs; others are loaded and attached."""
     kernels: str = ""
     """A version range; on other kernels the case is skipped with `reason`."""
     reason: str = ""
+    """Why it does not apply elsewhere."""
     expect_failure: ExpectedFailure | None = None
+    """A failure that is known; the case fails when it does not happen."""
     trigger: tuple[Trigger, ...] = ()
+    """What is done in the guest once the programs are attached, in order."""
     truth: dict[str, Truth] = {}
+    """What the guest says of itself, taken after the triggers: ${truth.NAME}."""
     expect: tuple[Expectation, ...] = ()
+    """What must hold; a case without any fails."""
 
 
 class Suite(Entry):
     """A whole suite file; its name is its folder's."""
 
     description: Annotated[str, Field(min_length=1)]
+    """What the suite guards."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+    """The cases, in the order in which they run."""

@@ -1,1 +1,71 @@
-"""JSON Schemas of matrix.yaml, suite.yaml and results.json, for editors and users."""
+"""JSON Schemas and reference pages of the project's files, made from their models.
+
+`python -m runner.schema` writes them; `--check` tells whether they are stale.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, JsonValue
+
+from runner.matrix import Matrix
+from runner.results import RunResults
+from runner.schema import page
+from runner.suite import Suite
+
+_HERE = Path(__file__).parent
+_DOCS = _HERE.parents[1] / "docs"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A kind of file that is described."""
+
+    name: str
+    model: type[BaseModel]
+
+    @property
+    def schema_path(self) -> Path:
+        """Where editors find the schema."""
+        return _HERE / f"{self.name}.schema.json"
+
+    @property
+    def page_path(self) -> Path:
+        """Where people find the reference; its introduction is written by hand."""
+        return _DOCS / f"{self.name}.md"
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        made: Schema = self.model.model_json_schema()
+        return {"$schema": _DIALECT, **made}
+
+    def files(self) -> dict[Path, str]:
+        """Return what the files of this subject should hold.
+
+        Raises ValueError when the page lacks the marks between which it is generated.
+        """
+        schema = self.schema()
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        whole = page.filled(self.page_path.read_text(), schema)
+        return {self.schema_path: text, self.page_path: whole}
+
+
+SUBJECTS = (
+    Subject(name="matrix", model=Matrix),
+    Subject(name="suite", model=Suite),
+    Subject(name="results", model=RunResults),
+)
+
+
+def stale() -> dict[Path, str]:
+    """Return the files that are not as they should be, with what they should hold."""
+    return {
+        path: text
+        for subject in SUBJECTS
+        for path, text in subject.files().items()
+        if not path.exists() or path.read_text() != text
+    }
