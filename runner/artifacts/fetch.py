@@ -42,7 +42,8 @@ def obtain(
     if kernel.unavailable:
         raise UsageError(
             f"kernel {kernel.id} can't be had: {kernel.unavailable}",
-            hint="`python -m runner kernels` lists what can",
+            hint=f"take it from this machine with --kernel {kernel.id}=PATH; "
+            "`python -m runner kernels` lists what can be had",
         )
     failed: dict[int, ArtifactError] = {}
     known = None if refresh else _at_hand(kernel, cache, progress, failed)
