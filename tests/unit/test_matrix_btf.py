@@ -43,12 +43,12 @@ def test_min_is_of_another(tmp_path: Path) -> None:
     ("btf", "told"),
     [
         ("kernels", "'kernels' is none of 'auto' or 'kernel'"),
-        ("{type: fil}", "unknown 'type' 'fil'; there are 'file', 'btfhub'"),
+        ("{type: fil}", "unknown type 'fil'; did you mean 'file'?"),
         ("{type: file}", "btf.path: key 'path' is missing"),
         ("{type: file, pth: a}", "unknown key 'pth'; did you mean 'path'?"),
         ("{type: debug-package}", "needs either the key path or the key suite"),
         ("{type: min, objects: []}", "btf.objects: must not be empty"),
-        ("{type: min, objects: [a], of: {type: min}}", "btf.of: unknown 'type' 'min'"),
+        ("{type: min, objects: [a], of: {type: min}}", "btf.of: unknown type 'min'"),
     ],
 )
 def test_mistake_is_told_where_it_stands(tmp_path: Path, btf: str, told: str) -> None:
