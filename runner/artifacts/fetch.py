@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -42,12 +42,12 @@ def obtain(
     if kernel.unavailable:
         raise UsageError(
             f"kernel {kernel.id} can't be had: {kernel.unavailable}",
-            hint="`python -m runner kernels` lists what can",
+            hint=f"take it from this machine with --kernel {kernel.id}=PATH; "
+            "`python -m runner kernels` lists what can be had",
         )
-    if not refresh:
-        for known in _at_hand(kernel, cache, progress):
-            return known
-    return _first(kernel, cache, progress)
+    failed: dict[int, ArtifactError] = {}
+    known = None if refresh else _at_hand(kernel, cache, progress, failed)
+    return known or _first(kernel, cache, progress, failed)
 
 
 def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
@@ -86,41 +86,52 @@ def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
 # ------------------------------------------------------- one source after the other
 
 
-def _at_hand(kernel: Kernel, cache: Cache, progress: Progress) -> Iterator[Artifact]:
-    """Yield what can be had without a network and is not too old, in order."""
-    for source in kernel.sources:
-        if _fresh(source) == LOCAL:
-            try:
-                yield _fetch(kernel, source, cache, progress)
-            except ArtifactError as error:
-                log.debug("%s: %s: %s", kernel.id, source.shown, error)
-        elif not _stale(source, cache):
-            known = _known(kernel, source, cache)
-            if known is not None:
-                _check(known)
-                yield known
+class _UnfitError(ArtifactError):
+    """A kernel is there, and can't be a guest."""
 
 
-def _first(kernel: Kernel, cache: Cache, progress: Progress) -> Artifact:
-    """Return the artifact of the first source that can provide it."""
-    failures: list[tuple[BaseSource, ArtifactError]] = []
-    for source in kernel.sources:
+def _at_hand(
+    kernel: Kernel, cache: Cache, progress: Progress, failed: dict[int, ArtifactError]
+) -> Artifact | None:
+    """Return the first artifact that needs no network and is not too old.
+
+    Sources that failed, by their number, are put into `failed`.
+    """
+    for number, source in enumerate(kernel.sources):
         try:
-            return _fetch(kernel, source, cache, progress)
-        except ArtifactError as error:
-            known = _known(kernel, source, cache)
+            if _fresh(source) == LOCAL:
+                return _fetch(kernel, source, cache, progress)
+            known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
+                return _fit(known)
+        except ArtifactError as error:
+            failed[number] = error
+    return None
+
+
+def _first(
+    kernel: Kernel, cache: Cache, progress: Progress, failed: dict[int, ArtifactError]
+) -> Artifact:
+    """Return the artifact of the first source that can provide it."""
+    for number, source in enumerate(kernel.sources):
+        try:
+            if number not in failed:
+                return _fetch(kernel, source, cache, progress)
+        except ArtifactError as error:
+            failed[number] = error
+            known = _known(kernel, source, cache)
+            if known is not None and not isinstance(error, _UnfitError):
                 progress.message(f"{kernel.id}: not refreshed: {error.message}")
-                return known
-            failures.append((source, error))
-            if source is not kernel.sources[-1]:
-                progress.message(f"{kernel.id}: not by {source.shown}: {error.message}")
-    told = "; ".join(_told(source, error) for source, error in failures)
-    last = failures[-1][1]
+                return _fit(known)
+        if source is not kernel.sources[-1]:
+            progress.message(f"{kernel.id}: {_told(source, failed[number])}")
+    told = "; ".join(
+        _told(source, failed[number]) for number, source in enumerate(kernel.sources)
+    )
     raise ArtifactError(
         f"{kernel.id} can't be had: {told}",
-        hint=next((error.hint for _, error in failures if error.hint), ""),
-    ) from last
+        hint=next((failed[it].hint for it in sorted(failed) if failed[it].hint), ""),
+    ) from failed[len(kernel.sources) - 1]
 
 
 def _told(source: BaseSource, error: ArtifactError) -> str:
@@ -143,21 +154,29 @@ def _fetch(
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
-    _check(found)
-    return found
+    return _fit(found)
 
 
-def _check(found: Artifact) -> None:
-    """Refuse what can't be a guest. Raises ArtifactError that says what it lacks."""
+def _fit(found: Artifact) -> Artifact:
+    """Return what can be a guest; raise _UnfitError that says what it lacks else."""
     if found.config is not None:
-        options.check(found.config.read_text(errors="replace"), found.release)
+        lacking = options.missing(
+            options.parse(found.config.read_text(errors="replace"))
+        )
+        if lacking:
+            raise _UnfitError(
+                f"kernel {found.release} can't be a guest: it needs "
+                f"{', '.join(lacking)}",
+                hint="build it with these options, or take another kernel",
+            )
     if found.nic is None:
         names = " or ".join("+".join(card.modules) for card in nic.CARDS)
-        raise ArtifactError(
+        raise _UnfitError(
             f"kernel {found.release} has no driver of a network card: {names}, built "
             "in or as modules",
             hint="if they are modules, name their folder with the key modules",
         )
+    return found
 
 
 def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:

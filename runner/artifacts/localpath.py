@@ -22,6 +22,8 @@ class _Files:
     """What a source means on the disk now."""
 
     image: Path
+    # As the image's header tells it; empty for a package.
+    release: str
     # The keys of a source that are there, and their files.
     others: Mapping[str, Path]
     # Keys that the source does not name: found beside the image.
@@ -39,6 +41,7 @@ class LocalPath:
         paths = {"image": files.image, **files.others}
         return Pin(
             provider=source.type,
+            version=files.release,
             origin=str(source.image),
             items=tuple(_item(name, path, tools.cache) for name, path in paths.items()),
         )
@@ -94,14 +97,17 @@ def _files(source: PathSource) -> _Files:
         if not path.exists():
             raise ArtifactError(f"{key}: {path} does not exist")
     if is_deb(image):
-        return _Files(image=image, others=named, found=())
-    around = layout.around(image, folder, bzimage.release(_read(image)))
+        return _Files(image=image, release="", others=named, found=())
+    release = bzimage.release(_read(image))
+    around = layout.around(image, folder, release)
     found = {
         key: path
         for key, path in vars(around).items()
         if path is not None and key not in named
     }
-    return _Files(image=image, others=named | found, found=tuple(found))
+    return _Files(
+        image=image, release=release, others=named | found, found=tuple(found)
+    )
 
 
 def _contents(files: _Files) -> Mapping[str, bytes]:

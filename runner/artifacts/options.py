@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from runner.artifacts import nic
 from runner.errors import ArtifactError
+from runner.versions import KernelVersion
 
+_HEAD = re.compile(r"^# Linux/\S+ (\d\S*) Kernel Configuration", re.MULTILINE)
 _SET = re.compile(r"CONFIG_(\w+)=(.*)")
 # The modules of options that count where a modules.builtin is missing.
 _MODULES = {
@@ -77,16 +79,21 @@ def missing(config: Mapping[str, str]) -> list[str]:
     return found
 
 
+def version(text: str) -> KernelVersion | None:
+    """Return the version that a .config's head tells, or None.
+
+    It is upstream's where a distribution's release is not: 6.1.176 of 6.1.0-50-amd64.
+    """
+    found = _HEAD.search(text[:500])
+    return None if found is None else KernelVersion.parse(found[1])
+
+
 def check(text: str, release: str) -> None:
-    """Refuse a kernel that can't be a guest. Raises ArtifactError with its options."""
-    config = parse(text)
-    if not config:
+    """Refuse what is no .config, or another kernel's. Raises ArtifactError."""
+    if not parse(text):
         raise ArtifactError(
             f"the config of {release} sets no option: it is no kernel's .config"
         )
-    lacking = missing(config)
-    if lacking:
-        raise ArtifactError(
-            f"kernel {release} can't be a guest: it needs {', '.join(lacking)}",
-            hint="build it with these options, or take another kernel for this row",
-        )
+    told = version(text)
+    if told and told.filled(2) != KernelVersion.parse(release).filled(2):
+        raise ArtifactError(f"the config is of {told}, and the image of {release}")

@@ -12,7 +12,7 @@ from runner.artifacts.source import Collected
 from runner.errors import ArtifactError
 
 # To be raised when the same files are to give another entry.
-_RECIPE = "3"
+_RECIPE = "4"
 _WANTED = Path(__file__).resolve().parents[2] / "images/modules"
 
 
@@ -53,13 +53,23 @@ def write(collected: Collected, folder: Path) -> Stored:
         path = _only(name, contents)
         if path is not None:
             (folder / name).write_bytes(contents[path])
+    told = _version(folder / artifact.CONFIG, release)
     card, ordered = _write_modules(contents, folder / artifact.MODULES)
     return Stored(
         release=release,
-        version=collected.version or release,
+        version=collected.version or told,
         modules=tuple(ordered),
         card=card,
     )
+
+
+def _version(config: Path, release: str) -> str:
+    """Return upstream's version: of the config, else of the release."""
+    if not config.exists():
+        return release
+    text = config.read_text(errors="replace")
+    options.check(text, release)
+    return str(options.version(text) or release)
 
 
 def _write_modules(

@@ -52,6 +52,7 @@ _PROGRAMS = (
     _Program(name="clang", package="clang", purpose="compiles BPF objects"),
     _Program(name="apt-get", package="apt", purpose="fetches kernels"),
     _Program(name="dpkg-deb", package="dpkg", purpose="opens packages"),
+    _Program(name="pahole", package="dwarves", purpose="makes BTF for kernels without"),
     _Program(
         name="bpftool",
         package="bpftool",

@@ -38,8 +38,11 @@ def test_path_is_relative_to_the_matrix(tmp_path: Path) -> None:
     ("source", "told"),
     [
         ("[]", "source: must not be empty"),
-        ("{type: debian, sute: sid}", "unknown key 'sute'; did you mean 'suite'?"),
-        ("[{type: path, image: a, confg: b}]", "source[0].confg: unknown key 'confg'"),
+        ("{type: debian, suit: sid}", "unknown key 'suit'; did you mean 'suite'?"),
+        (
+            "[{type: path, image: a, configs: b}]",
+            "[0].configs: unknown key 'configs'",
+        ),
         (
             "[{type: path, image: a}, {type: pat}]",
             "source[1]: unknown type 'pat'; did you mean 'path'?",

@@ -78,12 +78,15 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     """Return the only BTF of a .btf.tar.xz. Raises ArtifactError."""
     wanted = f"{release}.btf"
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:xz") as opened:
+        # Whole first, so that a truncated one is told even behind its last member.
+        decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LARGEST)
+        tar = decompressor.decompress(archive, _LARGEST)
+        if not decompressor.eof:
+            raise ArtifactError(f"{where} can't be unpacked: truncated or too large")
+        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as opened:
             for member in opened:
                 if not member.isreg() or Path(member.name).name != wanted:
                     continue
-                if member.size > _LARGEST:
-                    raise ArtifactError(f"{where}: {member.name} is too large")
                 content = opened.extractfile(member)
                 assert content is not None
                 return content.read()

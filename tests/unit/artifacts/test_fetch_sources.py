@@ -37,6 +37,17 @@ def test_kernel_with_an_image_alone_becomes_an_artifact(
     assert found.system_map is None
 
 
+def test_version_is_known_before_anything_is_cached(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage("4.4.1"))
+
+    found = artifacts.version_of(Kernel(id="mine", source=path(image)), cache)
+
+    assert str(found) == "4.4.1"
+
+
 def test_second_source_stands_in_for_the_first(tmp_path: Path, cache: Cache) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(images.bzimage())

@@ -1,0 +1,95 @@
+"""Kernels from the disk, and BTF that their guests are given."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runner import artifacts, matrix
+from runner.artifacts import Artifact
+from runner.artifacts.cache import Cache
+from runner.artifacts.progress import progress
+from tests.vm.conftest import DATA, ROOT, run
+
+pytestmark = pytest.mark.vm
+
+# A folder of built vanilla trees, each named by its version: 4.4, 4.11, 5.14.
+TREES = os.environ.get("KERNEL_TREES", "")
+
+
+@pytest.fixture(scope="module")
+def debian() -> Artifact:
+    rows = matrix.load(ROOT / "matrix.yaml").kernels
+    (kernel,) = (row for row in rows if row.id == "6.1")
+    return artifacts.obtain(kernel, Cache(), progress())
+
+
+def test_folder_stands_in_for_a_row(debian: Artifact, reports: Path) -> None:
+    done = run(
+        *("--kernel", f"6.1={debian.directory}", "--suite", DATA / "suites/canary"),
+        reports=reports,
+    )
+
+    (kernel,) = done.results.kernels
+    assert kernel.release == debian.release
+    assert kernel.image == str(debian.directory)
+    assert kernel.btf_source == "kernel"
+
+
+def test_given_btf_is_what_objects_relocate_against(
+    debian: Artifact, tmp_path: Path, reports: Path
+) -> None:
+    # BTF that holds nothing of this kernel but what the suite needs: were the kernel's
+    # own in use, it would not be missed.
+    rows = tmp_path / "matrix.yaml"
+    rows.write_text(
+        'kernels:\n  - id: "6.1"\n'
+        f"    source: {{type: path, image: {debian.directory}}}\n"
+        f"    btf: {{type: min, objects: [{ROOT}/suites/skb]}}\n"
+    )
+
+    done = run(
+        *("--kernels", "6.1", "--matrix", rows, "--suite", ROOT / "suites/task"),
+        *("-k", "comm"),
+        reports=reports,
+    )
+
+    (kernel,) = done.results.kernels
+    assert kernel.btf_source == "min"
+    assert done.status == 1
+    assert "reloc" in done.case("comm").log
+
+
+def test_image_that_can_not_boot_is_refused_before_it_is_tried(
+    debian: Artifact, tmp_path: Path, reports: Path
+) -> None:
+    assert debian.config is not None
+    config = debian.config.read_text().replace("CONFIG_BPF_SYSCALL=y\n", "")
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "vmlinuz").write_bytes(debian.vmlinuz.read_bytes())
+    (tmp_path / "modules").symlink_to(debian.directory / "modules")
+
+    done = run(
+        *("--kernel", f"6.1={tmp_path}", "--suite", DATA / "suites/canary"),
+        reports=reports,
+    )
+
+    assert done.status == 3
+    assert "needs CONFIG_BPF_SYSCALL=y" in done.output + done.errors
+    assert not (reports / "6.1/console.log").exists()
+
+
+@pytest.mark.skipif(not TREES, reason="KERNEL_TREES names no folder of kernel trees")
+@pytest.mark.parametrize("version", ["4.4", "4.11"])
+def test_old_kernel_boots_and_objects_get_btf_made_by_pahole(
+    version: str, reports: Path
+) -> None:
+    done = run(
+        *("--kernel", f"{version}={TREES}/{version}"),
+        *("--suite", ROOT / "suites/skb"),
+        reports=reports,
+    )
+
+    (kernel,) = done.results.kernels
+    assert kernel.release.startswith(version)
+    assert kernel.btf_source == "vmlinux"
