@@ -16,10 +16,7 @@ from hypothesis import strategies as st
 
 from runner.artifacts import bzimage
 from runner.errors import ArtifactError
-from tests.unit.artifacts import elf
-
-BTF = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, 1) + b"\0"
-VMLINUX = elf.made({".text": b"\x90" * 5000, ".BTF": BTF})
+from tests.unit.artifacts.images import BTF, VMLINUX, elf, image
 
 
 def lz4_legacy(data: bytes) -> bytes:
@@ -56,25 +53,6 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def image(
-    payload: bytes,
-    *,
-    sectors: int = 3,
-    version: int = 0x20F,
-    offset: int = 16,
-    length: int | None = None,
-) -> bytes:
-    """Return a bzImage of a payload: its header, and code on both sides of it."""
-    header = bytearray(b"\x90" * ((sectors or 4) + 1) * 512)
-    header[0x1F1] = sectors
-    header[0x202:0x206] = b"HdrS"
-    struct.pack_into("<H", header, 0x206, version)
-    struct.pack_into(
-        "<II", header, 0x248, offset, len(payload) if length is None else length
-    )
-    return bytes(header) + b"\xcc" * offset + payload + b"\xcc" * 100
-
-
 every_compression = pytest.mark.parametrize("name", COMPRESSIONS)
 
 
@@ -88,7 +66,7 @@ def test_the_elf_file_and_its_btf_are_found(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lz4", "zstd", "xz"])
 def test_large_images_are_read_in_pieces(name: str) -> None:
-    large = elf.made({".text": bytes(range(256)) * (80 << 10), ".BTF": BTF})
+    large = elf({".text": bytes(range(256)) * (80 << 10), ".BTF": BTF})
 
     assert bzimage.btf(image(COMPRESSIONS[name](large))) == BTF
 
@@ -99,7 +77,7 @@ def test_no_setup_sectors_means_four() -> None:
 
 
 def test_a_kernel_without_btf_has_none() -> None:
-    assert bzimage.btf(image(gzip.compress(elf.made({".text": b"\x90"})))) is None
+    assert bzimage.btf(image(gzip.compress(elf({".text": b"\x90"})))) is None
 
 
 @every_compression
@@ -131,7 +109,7 @@ def test_what_grows_without_bounds_is_refused(
     ("data", "said"),
     [
         (b"", "this is no x86 kernel image: it has no boot header"),
-        (VMLINUX, "this is no x86 kernel image: it has no boot header"),
+        (VMLINUX, "this is an ELF file, such as vmlinux, and no kernel image"),
         (image(b"")[:0x240], "this is no x86 kernel image: it has no boot header"),
         (image(b"x", version=0x207), "boot protocol 2.7 is too old"),
         (image(b""), "the kernel image is truncated"),
@@ -146,14 +124,15 @@ def test_what_grows_without_bounds_is_refused(
             "the kernel's ELF file can't be read: Magic number does not match",
         ),
         (
-            image(gzip.compress(elf.made({".BTF": b"garbage" * 8}))),
+            image(gzip.compress(elf({".BTF": b"garbage" * 8}))),
             "the kernel's .BTF section does not begin as BTF does",
         ),
         (
-            image(gzip.compress(elf.made({".BTF": BTF[:10]}))),
+            image(gzip.compress(elf({".BTF": BTF[:10]}))),
             "the kernel's .BTF section does not begin as BTF does",
         ),
     ],
+    ids=lambda it: it if isinstance(it, str) else "",
 )
 def test_what_is_no_kernel_is_told(data: bytes, said: str) -> None:
     with pytest.raises(ArtifactError) as caught:
@@ -175,6 +154,8 @@ def test_damage_is_an_artifact_error_or_nothing_at_all(data: st.DataObject) -> N
 
     with suppress(ArtifactError):
         bzimage.btf(bytes(damaged))
+    with suppress(ArtifactError):
+        assert bzimage.release(bytes(damaged))
 
 
 @settings(deadline=None, max_examples=300)
@@ -196,7 +177,7 @@ def test_garbage_behind_a_magic_is_refused(magic: bytes, rest: bytes) -> None:
 @settings(deadline=None, max_examples=500)
 @given(data=st.data())
 def test_a_damaged_elf_file_is_refused_or_read(data: st.DataObject) -> None:
-    damaged = bytearray(elf.made({".text": b"\x90", ".BTF": BTF}))
+    damaged = bytearray(elf({".text": b"\x90", ".BTF": BTF}))
     headers = range(len(damaged) - 4 * 64, len(damaged))
     positions = st.sampled_from([*range(64), *headers])
     for _ in range(data.draw(st.integers(1, 6))):
@@ -208,7 +189,7 @@ def test_a_damaged_elf_file_is_refused_or_read(data: st.DataObject) -> None:
 
 def test_a_compressed_section_is_read_or_refused() -> None:
     body = struct.pack("<IIQQ", 1, 0, len(BTF), 1) + zlib.compress(BTF)
-    made = bytearray(elf.made({".BTF": body}))
+    made = bytearray(elf({".BTF": body}))
     # SHF_COMPRESSED on the section behind the empty one.
     (headers,) = struct.unpack_from("<Q", made, 40)
     struct.pack_into("<Q", made, headers + 64 + 8, 0x800)

@@ -13,7 +13,7 @@ from runner.artifacts import modules
 from runner.artifacts.modules import Wanted
 from runner.errors import ArtifactError
 from runner.session.host import RECIPE
-from tests.unit.artifacts import elf
+from tests.unit.artifacts import images
 
 
 def wanted(*required: str, optional: tuple[str, ...] = ()) -> Wanted:
@@ -22,13 +22,13 @@ def wanted(*required: str, optional: tuple[str, ...] = ()) -> Wanted:
 
 # As in Debian's kernels: virtio_net needs failover by net_failover.
 PRESENT = {
-    "virtio_ring": elf.module("virtio"),
-    "virtio": elf.module(),
-    "virtio_pci": elf.module("virtio", "virtio_ring", "virtio_pci_modern_dev"),
-    "virtio_pci_modern_dev": elf.module(),
-    "virtio_net": elf.module("virtio", "virtio_ring", "net-failover"),
-    "net_failover": elf.module("failover"),
-    "failover": elf.module(),
+    "virtio_ring": images.module("virtio"),
+    "virtio": images.module(),
+    "virtio_pci": images.module("virtio", "virtio_ring", "virtio_pci_modern_dev"),
+    "virtio_pci_modern_dev": images.module(),
+    "virtio_net": images.module("virtio", "virtio_ring", "net-failover"),
+    "net_failover": images.module("failover"),
+    "failover": images.module(),
 }
 
 
@@ -103,7 +103,7 @@ def test_a_required_module_that_is_missing_is_told() -> None:
 
 
 def test_a_dependency_that_is_missing_is_told() -> None:
-    present = {"virtio_net": elf.module("net_failover")}
+    present = {"virtio_net": images.module("net_failover")}
 
     with pytest.raises(ArtifactError) as caught:
         modules.load_order(wanted("virtio_net"), present, [])
@@ -114,13 +114,13 @@ def test_a_dependency_that_is_missing_is_told() -> None:
 
 
 def test_a_circle_of_dependencies_ends() -> None:
-    present = {"a": elf.module("b"), "b": elf.module("a")}
+    present = {"a": images.module("b"), "b": images.module("a")}
 
     assert sorted(modules.load_order(wanted("a"), present, [])) == ["a", "b"]
 
 
 def test_compressed_modules_are_read() -> None:
-    data = elf.module("virtio")
+    data = images.module("virtio")
     unsized = zstandard.ZstdCompressor(write_content_size=False).compress(data)
 
     assert modules.decompressed("a.ko", data) == data
@@ -134,10 +134,10 @@ def test_compressed_modules_are_read() -> None:
     [
         ("a.ko.xz", b"garbage"),
         ("a.ko.xz", b""),
-        ("a.ko.xz", lzma.compress(elf.module())[:40]),
+        ("a.ko.xz", lzma.compress(images.module())[:40]),
         ("a.ko.zst", b"garbage"),
         ("a.ko.zst", b""),
-        ("a.ko.zst", zstandard.compress(elf.module())[:40]),
+        ("a.ko.zst", zstandard.compress(images.module())[:40]),
         # A frame that claims a terabyte.
         ("a.ko.zst", b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 1 << 40) + b"\1\0\0"),
     ],
@@ -166,7 +166,7 @@ def test_a_module_that_grows_without_bounds_is_refused(suffix: str) -> None:
     [
         (b"", "module a can't be read: Magic number does not match"),
         (b"text", "module a can't be read: Magic number does not match"),
-        (elf.made({".text": b"\x90"}), "module a has no .modinfo"),
+        (images.elf({".text": b"\x90"}), "module a has no .modinfo"),
     ],
 )
 def test_what_is_no_module_is_told(data: bytes, said: str) -> None:
@@ -177,13 +177,13 @@ def test_what_is_no_module_is_told(data: bytes, said: str) -> None:
 
 
 def test_a_module_without_a_list_needs_nothing() -> None:
-    assert modules.dependencies("a", elf.made({".modinfo": b"license=GPL\0"})) == []
+    assert modules.dependencies("a", images.elf({".modinfo": b"license=GPL\0"})) == []
 
 
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())
 def test_a_damaged_module_is_refused_or_read(data: st.DataObject) -> None:
-    damaged = bytearray(elf.module("virtio"))
+    damaged = bytearray(images.module("virtio"))
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(damaged) - 1))
         damaged[at] = data.draw(st.integers(0, 255))
