@@ -122,7 +122,13 @@ def open_suite(suite: str, folder: Path) -> Archive:
     its signature is not good; with apt's words.
     """
     archive = configured(suite, folder, mirror())
-    _run(["apt-get", "-q", "update"], archive.configuration, timeout=_UPDATE_TIMEOUT)
+    _run(
+        ["apt-get", "-q", "update"],
+        archive.configuration,
+        timeout=_UPDATE_TIMEOUT,
+        hint=f"is the mirror of /etc/apt/sources.list.d reachable, does it carry "
+        f"{suite}, and is debian-archive-keyring installed?",
+    )
     return archive
 
 
@@ -178,7 +184,10 @@ def _package(block: Deb822) -> Package:
         version=block["Version"],
         sha256=block["SHA256"],
         size=int(block["Size"]),
-        depends=tuple(word.split()[0] for word in words if word.strip()),
+        # "linux-base:any (>= 4)"
+        depends=tuple(
+            word.split()[0].partition(":")[0] for word in words if word.strip()
+        ),
     )
 
 
@@ -196,6 +205,7 @@ def _run(
     *,
     timeout: float = _QUERY_TIMEOUT,
     tolerate: bool = False,
+    hint: str = "is the mirror reachable?",
 ) -> str:
     try:
         done = subprocess.run(
@@ -208,16 +218,12 @@ def _run(
         )
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(
-            f"{' '.join(argv[:3])} did not end within {timeout:.0f} s",
-            hint="is the mirror reachable?",
+            f"{' '.join(argv[:3])} did not end within {timeout:.0f} s", hint=hint
         ) from error
     except OSError as error:
         raise ArtifactError(f"can't run {argv[0]}: {error.strerror}") from error
     if done.returncode != 0 and not tolerate:
-        raise ArtifactError(
-            f"{argv[0]} failed: {_words(done.stderr)}",
-            hint="is the mirror reachable, and debian-archive-keyring installed?",
-        )
+        raise ArtifactError(f"{argv[0]} failed: {_words(done.stderr)}", hint=hint)
     return done.stdout
 
 

@@ -4,7 +4,6 @@ Layout: Documentation/arch/x86/boot.rst in the kernel (boot protocol 2.08 and la
 """
 
 import bz2
-import io
 import lzma
 import struct
 import zlib
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 
 import lz4.block
 import zstandard
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
+from runner.artifacts import elf
 from runner.errors import ArtifactError
 
 # Of a vmlinux without debug information; Debian's are 60 MB.
@@ -73,9 +71,8 @@ def btf_of_elf(data: bytes) -> bytes | None:
     Raises ArtifactError when it is no ELF file or the section is no BTF.
     """
     try:
-        section = ELFFile(io.BytesIO(data)).get_section_by_name(".BTF")
-        content = None if section is None else bytes(section.data())
-    except (ELFError, ValueError, KeyError, struct.error, UnicodeError) as error:
+        content = elf.section(data, ".BTF")
+    except ValueError as error:
         raise ArtifactError(f"the kernel's ELF file can't be read: {error}") from error
     if content is None:
         return None

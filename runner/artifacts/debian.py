@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from debian.debian_support import Version
+
 from runner.artifacts import apt, packages
 from runner.artifacts.apt import Archive, Package
 from runner.artifacts.cache import sha256_of
@@ -129,7 +131,7 @@ def _newest(source: DebianSource, archive: Archive) -> Package:
             f"{source.suite} has no package {pattern}",
             hint=_similar(pattern, archive),
         )
-    return max(found, key=lambda package: _order(package.version))
+    return max(found, key=lambda package: Version(package.version))
 
 
 def _follow(package: Package, archive: Archive) -> Package:
@@ -157,10 +159,3 @@ def _similar(pattern: str, archive: Archive) -> str:
     ]
     near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
     return f"there are {', '.join(near)}" if near else "it has no kernel at all"
-
-
-def _order(version: str) -> tuple[int | str, ...]:
-    # Good enough among the versions of one package's builds: numbers by value.
-    return tuple(
-        int(part) if part.isdigit() else part for part in re.split(r"(\d+)", version)
-    )

@@ -3,17 +3,16 @@
 import lzma
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import PurePosixPath
 
 import zstandard
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
+from runner.artifacts import elf
 from runner.errors import ArtifactError
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst")
-_LARGEST = 64 << 20
+# No module of Debian's is above 16 MB.
+LARGEST = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +53,27 @@ def decompressed(path: str, data: bytes) -> bytes:
     """Return a module as the kernel loads it. Raises ArtifactError for garbage."""
     try:
         if path.endswith(".xz"):
-            return lzma.decompress(data)
+            return _xz(data)
         if path.endswith(".zst"):
-            return zstandard.ZstdDecompressor().decompress(
-                data, max_output_size=_LARGEST
-            )
-    except (lzma.LZMAError, zstandard.ZstdError) as error:
+            return _zstd(data)
+    except (lzma.LZMAError, zstandard.ZstdError, ValueError) as error:
         raise ArtifactError(f"{path} can't be decompressed: {error}") from error
     return data
+
+
+def _xz(data: bytes) -> bytes:
+    decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+    output = decompressor.decompress(data, LARGEST)
+    if not decompressor.eof:
+        raise ValueError("it ends too early, or is too large")
+    return output
+
+
+def _zstd(data: bytes) -> bytes:
+    # A frame that tells its size is given that much memory, whatever the limit is.
+    if zstandard.frame_content_size(data) > LARGEST:
+        raise ValueError("it is too large")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
 
 
 def dependencies(name: str, data: bytes) -> list[str]:
@@ -70,12 +82,12 @@ def dependencies(name: str, data: bytes) -> list[str]:
     Raises ArtifactError when it is no module.
     """
     try:
-        section = ELFFile(BytesIO(data)).get_section_by_name(".modinfo")
-    except (ELFError, ValueError) as error:
-        raise ArtifactError(f"module {name} is no ELF file: {error}") from error
-    if section is None:
+        modinfo = elf.section(data, ".modinfo")
+    except ValueError as error:
+        raise ArtifactError(f"module {name} can't be read: {error}") from error
+    if modinfo is None:
         raise ArtifactError(f"module {name} has no .modinfo")
-    for entry in section.data().split(b"\0"):
+    for entry in modinfo.split(b"\0"):
         if entry.startswith(b"depends="):
             names = entry.removeprefix(b"depends=").decode("ascii", "replace")
             return [_normal(word) for word in names.split(",") if word]

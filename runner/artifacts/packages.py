@@ -3,36 +3,67 @@
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from runner.artifacts import modules
 from runner.errors import ArtifactError
 
 # A module or an image larger than this is none.
-_LARGEST = 512 << 20
+LARGEST = 512 << 20
 
 
 @contextmanager
-def _opened(package: Path) -> Iterator[tarfile.TarFile]:
-    with subprocess.Popen(
-        ["dpkg-deb", "--fsys-tarfile", str(package)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+def _opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
+    # To a file, because nobody reads along.
+    with tempfile.TemporaryFile() as errors, _unpacking(package, errors) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
+        problem = ""
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
                 yield archive
+            if to_the_end:
+                # A truncated archive looks to tarfile as if it had ended; dpkg-deb
+                # knows.
+                shutil.copyfileobj(process.stdout, _Nowhere())
+                problem = "it is damaged" if process.wait() != 0 else ""
         except tarfile.TarError as error:
+            problem = str(error)
+        except BaseException:
             process.kill()
-            said = process.stderr.read().decode("utf-8", "replace").strip()
+            raise
+        process.stdout.close()
+        process.wait()
+        if problem:
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()
             raise ArtifactError(
-                f"{package.name} can't be read: {said or error}",
+                f"{package.name} can't be read: {said or problem}",
                 hint="fetch it again: python -m runner fetch",
-            ) from error
+            )
+
+
+def _unpacking(package: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", str(package)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    except OSError as error:
+        raise ArtifactError(
+            f"can't run dpkg-deb: {error.strerror}",
+            hint="run on Debian, or in a Debian container",
+        ) from error
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> int:
+        return len(data)
 
 
 def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
@@ -41,12 +72,12 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
     Paths are as in the package, without "./"; nothing is written anywhere.
     Raises ArtifactError for a package that can't be read.
     """
-    with _opened(package) as archive:
+    with _opened(package, to_the_end=True) as archive:
         for member in archive:
             path = member.name.removeprefix("./")
             if not member.isreg() or not wanted(path):
                 continue
-            if member.size > _LARGEST:
+            if member.size > LARGEST:
                 raise ArtifactError(f"{package.name}: {path} is too large")
             content = archive.extractfile(member)
             assert content is not None
@@ -58,7 +89,7 @@ def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str |
 
     For what is too large for memory. Raises ArtifactError for a damaged package.
     """
-    with _opened(package) as archive:
+    with _opened(package, to_the_end=False) as archive:
         for member in archive:
             path = member.name.removeprefix("./")
             if member.isreg() and wanted(path):

@@ -40,3 +40,32 @@ def bzimage(release: str = "4.4.1", sections: dict[str, bytes] | None = None) ->
     setup[0x300 : 0x300 + len(banner)] = banner
     struct.pack_into("<II", setup, 0x248, 0, len(payload))
     return bytes(setup) + payload
+
+
+def module(*depends: str) -> bytes:
+    """Return a kernel module that needs others."""
+    modinfo = b"license=GPL\0depends=" + ",".join(depends).encode() + b"\0name=x\0"
+    return elf({".modinfo": modinfo, ".text": b"\xc3"})
+
+
+BTF = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, 1) + b"\0"
+VMLINUX = elf({".text": b"\x90" * 5000, ".BTF": BTF})
+
+
+def image(
+    payload: bytes,
+    *,
+    sectors: int = 3,
+    version: int = 0x20F,
+    offset: int = 16,
+    length: int | None = None,
+) -> bytes:
+    """Return a bzImage of a payload: its header, and code on both sides of it."""
+    header = bytearray(b"\x90" * ((sectors or 4) + 1) * 512)
+    header[0x1F1] = sectors
+    header[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", header, 0x206, version)
+    struct.pack_into(
+        "<II", header, 0x248, offset, len(payload) if length is None else length
+    )
+    return bytes(header) + b"\xcc" * offset + payload + b"\xcc" * 100
