@@ -88,10 +88,11 @@ def _write_modules(
         text = contents[config].decode("utf-8", "replace")
         built_in |= options.built_in(options.parse(text))
     card = nic.choose({*built_in, *present})
+    wanted = modules.parse_wanted(_WANTED.read_text())
     ordered = modules.load_order(
         Wanted(
-            required=card.modules if card else (),
-            optional=modules.parse_wanted(_WANTED.read_text()).optional,
+            required=(*wanted.required, *(card.modules if card else ())),
+            optional=wanted.optional,
         ),
         present,
         built_in,
