@@ -1,5 +1,7 @@
 """Which packages hold a kernel, in suites of the tests' own."""
 
+from pathlib import Path
+
 import pytest
 
 from runner.artifacts import debian
@@ -7,6 +9,7 @@ from runner.artifacts.debian import Resolved
 from runner.errors import ArtifactError
 from runner.matrix import DebianSource
 from tests.unit.artifacts.conftest import Suite
+from tests.unit.artifacts.packaging import make_package
 
 
 def source(package: str = "linux-image-cloud-amd64") -> DebianSource:
@@ -21,10 +24,23 @@ def names(found: Resolved) -> list[str]:
     return [package.name for package in found.packages]
 
 
-@pytest.fixture
-def kernels(suite: Suite) -> Suite:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two 6.1 kernels and a 6.12, each in two flavours; the metapackage pulls one."""
-    made = []
+    folder = tmp_path_factory.mktemp("packages")
+
+    def package(name: str, version: str = "1", depends: str = "") -> Path:
+        return make_package(folder, name, {"x": b"x"}, version=version, depends=depends)
+
+    found = [
+        package(
+            "linux-image-cloud-amd64",
+            "6.1.176-1",
+            "linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1)",
+        ),
+        package("linux-image-empty", depends="libc6"),
+        package("linux-image-dangling", depends="linux-image-9.9-cloud-amd64"),
+    ]
     for release, version in (
         ("6.1.0-9", "6.1.27-1"),
         ("6.1.0-50", "6.1.176-1"),
@@ -32,19 +48,13 @@ def kernels(suite: Suite) -> Suite:
     ):
         for flavour in ("amd64", "cloud-amd64"):
             name = f"linux-image-{release}-{flavour}"
-            made.append(suite.package(name, version=version))
-            made.append(suite.package(f"{name}-dbg", version=f"9{version}"))
-    made.append(
-        suite.package(
-            "linux-image-cloud-amd64",
-            version="6.1.176-1",
-            depends="linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1)",
-        )
-    )
-    made.append(suite.package("linux-image-empty", depends="libc6"))
-    made.append(
-        suite.package("linux-image-dangling", depends="linux-image-9.9-cloud-amd64")
-    )
+            found.append(package(name, version))
+            found.append(package(f"{name}-dbg", f"9{version}"))
+    return found
+
+
+@pytest.fixture
+def kernels(suite: Suite, made: list[Path]) -> Suite:
     suite.publish(*made)
     return suite
 
