@@ -106,6 +106,59 @@ class PathSource(BaseSource):
         return f"path {self.image}"
 
 
+class SnapshotSource(BaseSource):
+    """A kernel package that Debian once had, from its snapshot archive."""
+
+    type: Literal["snapshot"]
+    package: Annotated[
+        str,
+        Field(
+            pattern=r"^linux-image-[a-z0-9.+-]+$",
+            examples=["linux-image-4.11.0-1-amd64"],
+        ),
+    ]
+    """The package that holds the image, without a pattern."""
+
+    version: Annotated[
+        str, Field(pattern=r"^[0-9][A-Za-z0-9.+~-]*$", examples=["4.11.6-1"])
+    ]
+    """The package's exact version."""
+
+    debug: bool = False
+    """Whether PACKAGE-dbg is fetched, too, to make BTF of: hundreds of megabytes."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")] = "https://snapshot.debian.org"
+    """The archive, or another server with its interface."""
+
+    @property
+    def shown(self) -> str:
+        """Return the package and its version."""
+        return f"snapshot {self.package} {self.version}"
+
+
+class RemoteFile(Entry):
+    """A file on a server, and what must be in it."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
+    """Where it is."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Its SHA-256, in hexadecimal; a server that has another file is refused."""
+
+
+class UbuntuSource(BaseSource):
+    """Kernel packages by address: Ubuntu's mainline builds and releases."""
+
+    type: Literal["ubuntu"]
+    packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
+    """linux-image-unsigned-… and linux-modules-…; and -dbgsym, if BTF is to be made."""
+
+    @property
+    def shown(self) -> str:
+        """Return the first package's name."""
+        return f"ubuntu {self.packages[0].url.rpartition('/')[2]}"
+
+
 class UnavailableSource(BaseSource):
     """A kernel that is wanted but that no source of this version can provide."""
 
@@ -120,7 +173,8 @@ class UnavailableSource(BaseSource):
 
 
 Source = Annotated[
-    DebianSource | PathSource | UnavailableSource, Field(discriminator="type")
+    DebianSource | PathSource | SnapshotSource | UbuntuSource | UnavailableSource,
+    Field(discriminator="type"),
 ]
 
 

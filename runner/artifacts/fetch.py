@@ -215,7 +215,10 @@ def _build(
             (folder / artifact.BTF).write_bytes(chosen.data)
         return {
             "origin": collected.origin,
-            "packages": {item.name: item.sha256 for item in pin.items},
+            "packages": {
+                item.name: item.sha256 or collected.checksums[item.name]
+                for item in pin.items
+            },
             "release": stored.release,
             "version": stored.version,
             "modules": " ".join(stored.modules),
@@ -280,5 +283,5 @@ def _key(kernel: Kernel, pin: Pin, cache: Cache) -> str:
         store.fingerprint(),
         btf.identity(kernel.btf, cache),
         pin.provider,
-        *(f"{item.name} {item.sha256}" for item in pin.items),
+        *(item.identity for item in pin.items),
     )

@@ -5,12 +5,22 @@ from typing import Any
 
 from runner.artifacts.debian import Debian
 from runner.artifacts.localpath import LocalPath
+from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Provider
-from runner.matrix import BaseSource, DebianSource, PathSource
+from runner.artifacts.ubuntu import Ubuntu
+from runner.matrix import (
+    BaseSource,
+    DebianSource,
+    PathSource,
+    SnapshotSource,
+    UbuntuSource,
+)
 
 PROVIDERS: Mapping[type[BaseSource], Provider[Any]] = {
     DebianSource: Debian(),
     PathSource: LocalPath(),
+    SnapshotSource: Snapshot(),
+    UbuntuSource: Ubuntu(),
 }
 
 

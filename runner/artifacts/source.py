@@ -1,7 +1,7 @@
 """What a provider of kernels is: how a source is resolved, and its files collected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,10 +27,22 @@ class Item(BaseModel):
     name: str
     # Where it is: a URL, package=version, a path or a digest.
     location: str
-    # Of the file, in hexadecimal.
-    sha256: str
+    # Of the file, in hexadecimal; empty until the first download of what is published
+    # with its SHA-1 only.
+    sha256: str = ""
+    sha1: str = ""
     # In bytes; 0 when it is not known before the download.
     size: int = 0
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other files, before and after its first download."""
+        return f"{self.name} {self.sha1 or self.sha256}"
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """What is known of its content, by algorithm."""
+        return {"sha256": self.sha256, "sha1": self.sha1}
 
 
 class Pin(BaseModel):
@@ -63,6 +75,8 @@ class Collected:
     vmlinux: Path | None = None
     # Raw BTF that came with the kernel.
     btf: bytes | None = None
+    # SHA-256 of items that were pinned without one, by their name.
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

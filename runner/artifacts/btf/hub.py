@@ -8,18 +8,15 @@ import io
 import lzma
 import re
 import tarfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.artifacts import http
 from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError
 
 _ARCHITECTURE = "x86_64"
-_TIMEOUT = 30.0
 _LARGEST = 64 << 20
-_PIECE = 1 << 16
 
 # Which folders of the archive may hold a release, by what it looks like.
 _DISTRIBUTIONS = (
@@ -128,29 +125,12 @@ def _release(path: Path) -> str:
 
 def _download(address: str, progress: Progress) -> bytes | None:
     try:
-        with (
-            progress.task(address) as task,
-            urllib.request.urlopen(address, timeout=_TIMEOUT) as answer,
-        ):
-            total = int(answer.headers.get("Content-Length") or 0)
-            data = bytearray()
-            while piece := answer.read(_PIECE):
-                data += piece
-                if len(data) > _LARGEST:
-                    raise ArtifactError(f"{address} is too large")
-                task.advance_to(len(data), total)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 404:
-            return None
-        raise ArtifactError(f"{address}: HTTP {error.code} {error.reason}") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+        return http.fetch(address, progress)
+    except http.NotFoundError:
+        return None
+    except ArtifactError as error:
         raise ArtifactError(
-            f"BTFHub can't be reached at {address}: {reason}",
+            f"BTFHub can't be reached: {error.message}",
             hint="give a local clone with `btf: {type: btfhub, location: …}`, or "
             "`btf: kernel` to go without",
         ) from error
-    if len(data) < total:
-        raise ArtifactError(f"{address}: only {len(data)} of {total} bytes came")
-    return bytes(data)

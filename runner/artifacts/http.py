@@ -1,0 +1,129 @@
+"""Downloads by HTTP: bounded, verified, and with errors that say what to do."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from pydantic import JsonValue
+
+from runner.artifacts.progress import Progress
+from runner.errors import ArtifactError
+
+# Seconds to connect, and between two pieces.
+_TIMEOUT = (10.0, 60.0)
+_PIECE = 1 << 18
+_LARGEST_ANSWER = 64 << 20
+_AGENT = {"User-Agent": "bpf-kernel-matrix"}
+
+
+class NotFoundError(ArtifactError):
+    """The server is there and does not have it."""
+
+
+def json_of(url: str) -> JsonValue:
+    """Return what an interface for programs answers. Raises ArtifactError."""
+    with _asking(url) as answer:
+        text = b"".join(_pieces(answer, url, _LARGEST_ANSWER))
+        try:
+            found: JsonValue = json.loads(text)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{url} answers no JSON: {text[:60]!r}",
+                hint="a proxy may stand between; the settings HTTP_PROXY, HTTPS_PROXY "
+                "and NO_PROXY tell of it",
+            ) from error
+        return found
+
+
+def download(
+    url: str, target: Path, *, checksums: dict[str, str], progress: Progress, name: str
+) -> str:
+    """Write a file and return its SHA-256, in hexadecimal.
+
+    `checksums` has the expected ones by algorithm ("sha256", "sha1"); empty ones are
+    not looked at. Raises ArtifactError, and leaves nothing at `target`, when the file
+    can't be had whole or is another one.
+    """
+    digests = {algorithm: hashlib.new(algorithm) for algorithm in ("sha256", "sha1")}
+    try:
+        with (
+            progress.task(name) as task,
+            _asking(url) as answer,
+            target.open("wb") as file,
+        ):
+            done, total = 0, _length(answer)
+            for piece in _pieces(answer, url):
+                file.write(piece)
+                for digest in digests.values():
+                    digest.update(piece)
+                done += len(piece)
+                task.advance_to(done, total)
+        for algorithm, expected in checksums.items():
+            found = digests[algorithm].hexdigest()
+            if expected and found != expected:
+                raise ArtifactError(
+                    f"{url} is another file: {algorithm} {found}, not {expected}",
+                    hint="if the change is right, pin it anew: python -m runner lock",
+                )
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return digests["sha256"].hexdigest()
+
+
+def fetch(url: str, progress: Progress) -> bytes:
+    """Return a small file. Raises NotFoundError and other ArtifactErrors."""
+    with progress.task(url) as task, _asking(url) as answer:
+        data, total = bytearray(), _length(answer)
+        for piece in _pieces(answer, url, _LARGEST_ANSWER):
+            data += piece
+            task.advance_to(len(data), total)
+        return bytes(data)
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[requests.Response]:
+    """Open an answer, and turn what goes wrong while it is read into ArtifactErrors."""
+    try:
+        with requests.get(url, stream=True, timeout=_TIMEOUT, headers=_AGENT) as answer:
+            if answer.status_code == requests.codes.not_found:
+                raise NotFoundError(f"{url} is not there (HTTP 404)")
+            if not answer.ok:
+                raise ArtifactError(
+                    f"{url}: HTTP {answer.status_code} {answer.reason}",
+                    hint="the server refuses; try again later",
+                )
+            yield answer
+    except requests.RequestException as error:
+        raise ArtifactError(
+            f"{url} can't be had: {_cause(error)}",
+            hint="is there a network, or a proxy that HTTPS_PROXY should name?",
+        ) from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason: requests wraps urllib3's, which wraps others'."""
+    inner = error.args[0] if error.args else error
+    reason = getattr(inner, "reason", inner)
+    return str(reason).rpartition(">: ")[2] or type(error).__name__
+
+
+def _length(answer: requests.Response) -> int:
+    text = answer.headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _pieces(
+    answer: requests.Response, url: str, most: int | None = None
+) -> Iterator[bytes]:
+    done, total = 0, _length(answer)
+    for piece in answer.iter_content(_PIECE):
+        done += len(piece)
+        if most is not None and done > most:
+            raise ArtifactError(f"{url} is too large: over {most} bytes")
+        yield piece
+    if total and done < total and "Content-Encoding" not in answer.headers:
+        raise ArtifactError(f"{url}: only {done} of {total} bytes came")

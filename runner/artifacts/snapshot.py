@@ -1,0 +1,102 @@
+"""Kernels that Debian once had, from its snapshot archive.
+
+The archive's interface for programs is described in its own documentation: `/mr/binary/
+PACKAGE/VERSION/binfiles?fileinfo=1` tells the SHA-1 of each architecture's file, and
+`/file/SHA-1` is the file. It publishes no SHA-256: that is known, and can be kept in
+matrix.lock, after the first download.
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field, ValidationError
+
+from runner.artifacts import http, remote
+from runner.artifacts.progress import Progress
+from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
+from runner.errors import ArtifactError
+from runner.matrix import SnapshotSource
+from runner.versions import KernelVersion
+
+_ARCHITECTURE = "amd64"
+
+
+class _File(BaseModel):
+    name: str
+    size: int = 0
+
+
+class _Build(BaseModel):
+    architecture: str
+    hash: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+class _Answer(BaseModel):
+    """What the archive tells of one version of a package."""
+
+    result: tuple[_Build, ...]
+    fileinfo: dict[str, tuple[_File, ...]] = {}
+
+
+class Snapshot:
+    """The provider of `snapshot` sources."""
+
+    fresh = FOREVER
+
+    def resolve(self, source: SnapshotSource, tools: Tools) -> Pin:
+        """Ask the archive for the files' hashes. Raises ArtifactError."""
+        names = [source.package, *([f"{source.package}-dbg"] if source.debug else [])]
+        return Pin(
+            provider=source.type,
+            version=str(KernelVersion.parse(source.version)),
+            origin=source.shown,
+            items=tuple(_item(source, name) for name in names),
+        )
+
+    def collect(
+        self,
+        pin: Pin,
+        source: SnapshotSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Download the pinned packages. Raises ArtifactError."""
+        return remote.collect(pin, scratch, progress)
+
+
+def _item(source: SnapshotSource, name: str) -> Item:
+    answer = _ask(source, name)
+    archive = source.url.rstrip("/")
+    for build in answer.result:
+        if build.architecture == _ARCHITECTURE:
+            files = answer.fileinfo.get(build.hash, ())
+            return Item(
+                name=f"{name}_{source.version}",
+                location=f"{archive}/file/{build.hash}",
+                sha1=build.hash,
+                size=files[0].size if files else 0,
+            )
+    raise ArtifactError(
+        f"the snapshot archive has no {name} {source.version} for {_ARCHITECTURE}",
+        hint="it has "
+        + (", ".join(sorted(build.architecture for build in answer.result)) or "none"),
+    )
+
+
+def _ask(source: SnapshotSource, name: str) -> _Answer:
+    archive = source.url.rstrip("/")
+    place = f"{quote(name)}/{quote(source.version)}"
+    url = f"{archive}/mr/binary/{place}/binfiles?fileinfo=1"
+    try:
+        return _Answer.model_validate(http.json_of(url))
+    except http.NotFoundError as error:
+        raise ArtifactError(
+            f"the snapshot archive has no {name} {source.version}",
+            hint=f"{archive}/binary/{name}/ lists the versions that it has",
+        ) from error
+    except ValidationError as error:
+        raise ArtifactError(
+            f"{url} answers something else than the snapshot archive does",
+            hint="does the source's url name such an archive?",
+        ) from error

@@ -1,0 +1,60 @@
+"""A server of files on 127.0.0.1 that can misbehave."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the server sends for one address."""
+
+    body: bytes = b""
+    status: int = 200
+    # Promised; None tells the truth.
+    length: int | None = None
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A server that a test fills while it runs."""
+
+    url: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+    # What was asked for, in order.
+    asked: list[str] = field(default_factory=list)
+
+    def put(self, path: str, body: bytes) -> str:
+        """Serve a file and return its address."""
+        self.answers[path] = Answer(body=body)
+        return self.url + path
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Run a server for the length of a `with` block."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.asked.append(self.path)
+            answer = server.answers.get(self.path, Answer(status=404))
+            length = len(answer.body) if answer.length is None else answer.length
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        server = Server(url=f"http://127.0.0.1:{listening.server_port}")
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            listening.shutdown()
+            thread.join()
