@@ -132,6 +132,8 @@ class KernelRun(Record):
     """Seconds from QEMU's start to the first SSH command answered; one per boot."""
     error: str = ""
     """Set when the kernel never came up, so that none of its cases could run."""
+    cure: str = ""
+    """What the user can do about it."""
     console: str = ""
     """The console's last lines, when it never came up."""
 

@@ -1,5 +1,6 @@
 """A kernel's files, as guests and reports need them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Artifact:
     btf_sha256: str
     # Where it came from, for people.
     origin: str
+    # SHA-256 of the files that it was made of, by name.
+    packages: Mapping[str, str]
 
 
 def from_entry(entry: Entry) -> Artifact:
@@ -71,11 +74,17 @@ def from_entry(entry: Entry) -> Artifact:
         image_sha256=entry.checksums[VMLINUZ],
         btf_sha256=entry.checksums.get(BTF, ""),
         origin=_text(data["origin"]),
+        packages=_packages(data["packages"]),
     )
 
 
 def _nic(value: JsonValue) -> Nic | None:
     return next((card.device for card in CARDS if card.device == value), None)
+
+
+def _packages(value: JsonValue) -> dict[str, str]:
+    assert isinstance(value, dict)
+    return {name: _text(checksum) for name, checksum in value.items()}
 
 
 def _text(value: JsonValue) -> str:

@@ -59,6 +59,23 @@ def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
     return None
 
 
+def pinned(kernel: Kernel, cache: Cache) -> tuple[BaseSource, Pin] | None:
+    """Return the source that a kernel came from, and exactly which files it was.
+
+    None when the cache does not have the kernel.
+    """
+    for source in kernel.sources:
+        found = _known(kernel, source, cache)
+        if found is not None:
+            pin = _pin(source, cache)
+            items = tuple(
+                item.model_copy(update={"sha256": found.packages[item.name]})
+                for item in pin.items
+            )
+            return source, pin.model_copy(update={"items": items})
+    return None
+
+
 def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     """Return a kernel's version, asking its source if nobody else knows.
 
@@ -242,19 +259,23 @@ def _resolve(source: BaseSource, cache: Cache) -> Pin:
 def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
     """Return what a source was last resolved to, if the cache has it."""
     try:
-        if _fresh(source) == LOCAL:
-            pin = _resolve(source, cache)
-        else:
-            resolution = _remembered(source, cache)
-            if resolution is None:
-                return None
-            pin = resolution.pin
+        pin = _pin(source, cache)
         entry = cache.lookup(_KIND, _key(kernel, pin, cache))
     except RunnerError as error:
         # What is missing now is told when the kernel is asked for.
         log.debug("%s: %s: %s", kernel.id, source.shown, error)
         return None
     return None if entry is None else artifact.from_entry(entry)
+
+
+def _pin(source: BaseSource, cache: Cache) -> Pin:
+    """Return what a source was last resolved to. Raises ArtifactError if never."""
+    if _fresh(source) == LOCAL:
+        return _resolve(source, cache)
+    resolution = _remembered(source, cache)
+    if resolution is None:
+        raise ArtifactError(f"{source.shown} was never resolved")
+    return resolution.pin
 
 
 def _stale(source: BaseSource, cache: Cache) -> bool:

@@ -1,6 +1,5 @@
 """Which provider gets the kernels of which type of source."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from runner.artifacts.debian import Debian
@@ -16,7 +15,7 @@ from runner.matrix import (
     UbuntuSource,
 )
 
-PROVIDERS: Mapping[type[BaseSource], Provider[Any]] = {
+_PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
     DebianSource: Debian(),
     PathSource: LocalPath(),
     SnapshotSource: Snapshot(),
@@ -26,4 +25,9 @@ PROVIDERS: Mapping[type[BaseSource], Provider[Any]] = {
 
 def of(source: BaseSource) -> Provider[Any] | None:
     """Return a source's provider, or None for one that nothing can provide."""
-    return PROVIDERS.get(type(source))
+    return _PROVIDERS.get(type(source))
+
+
+def register(source: type[BaseSource], provider: Provider[Any]) -> None:
+    """Add the provider of a type of source that stands for others."""
+    _PROVIDERS[source] = provider

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from runner import __version__
-from runner.cli import btf, doctor, kernels, run
+from runner.cli import btf, doctor, kernels, lock, run
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
             "tell where a kernel's BTF comes from, and write it out",
             btf.add_arguments,
             btf.main,
+        ),
+        (
+            "lock",
+            "pin what the sources stand for, for runs with --locked",
+            lock.add_arguments,
+            lock.main,
         ),
         (
             "doctor",

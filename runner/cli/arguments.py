@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from runner.artifacts import rows
+from runner.artifacts.rows import Choice
 from runner.plugin.state import DEFAULT_KERNELS
 
 
@@ -29,6 +31,26 @@ def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
         help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
         "may be given again",
     )
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="take exactly the kernels that matrix.lock pins, and refuse others",
+    )
+    add_matrix_option(parser)
+
+
+def choice(arguments: argparse.Namespace, default: str) -> Choice:
+    """Return what these arguments say about kernels."""
+    return Choice(
+        matrix=arguments.matrix,
+        selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
+        overrides=tuple(arguments.kernel),
+        locked=arguments.locked,
+    )
+
+
+def add_matrix_option(parser: argparse.ArgumentParser) -> None:
+    """Add the matrix file's name."""
     parser.add_argument(
         "--matrix",
         type=Path,

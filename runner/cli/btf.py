@@ -5,12 +5,12 @@ import hashlib
 import sys
 from pathlib import Path
 
-from runner import artifacts, overrides, selectors
-from runner.artifacts import Artifact
+from runner import artifacts
+from runner.artifacts import Artifact, rows
 from runner.artifacts import progress as progress_
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_file_arguments
+from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ArtifactError, ExitStatus, UsageError
 
 
@@ -41,12 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
     BTF or can't be had.
     """
     cache = Cache()
-    matrix = overrides.load(arguments.matrix, arguments.kernel)
-    kernels = selectors.select(
-        matrix,
-        [arguments.selector],
-        lambda kernel: artifacts.version_of(kernel, cache),
-    )
+    arguments.kernels = [arguments.selector]
+    kernels = rows.choose(choice(arguments, ""), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runner import artifacts, overrides, selectors
-from runner.artifacts import Artifact
+from runner import artifacts
+from runner.artifacts import Artifact, rows
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_arguments
+from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, InfrastructureError
 from runner.matrix import Kernel
 from runner.plugin.state import DEFAULT_KERNELS
@@ -87,11 +87,7 @@ def fetch(arguments: argparse.Namespace) -> int:
 def _selected(
     arguments: argparse.Namespace, cache: Cache, default: str
 ) -> tuple[Kernel, ...]:
-    return selectors.select(
-        overrides.load(arguments.matrix, arguments.kernel),
-        overrides.selection(arguments.kernels, arguments.kernel, default),
-        lambda kernel: artifacts.version_of(kernel, cache),
-    )
+    return rows.choose(choice(arguments, default), cache).kernels
 
 
 def _row(kernel: Kernel, cache: Cache) -> Row:

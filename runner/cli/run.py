@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runner import overrides, reports, selectors, suitefile
-from runner.artifacts import version_of
+from runner import reports, suitefile
+from runner.artifacts import rows
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_arguments
+from runner.artifacts.rows import Choice
+from runner.cli.arguments import add_matrix_arguments, choice
 from runner.cli.progress import Live
 from runner.errors import ExitStatus, UsageError
 from runner.matrix import Kernel
@@ -74,20 +75,14 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
     cache = Cache()
-    selectors_ = overrides.selection(
-        arguments.kernels, arguments.kernel, DEFAULT_KERNELS
-    )
-    kernels = selectors.select(
-        overrides.load(arguments.matrix, arguments.kernel),
-        selectors_,
-        lambda kernel: version_of(kernel, cache),
-    )
+    chosen = choice(arguments, DEFAULT_KERNELS)
+    kernels = rows.choose(chosen, cache).kernels
     paths = arguments.suite or [ROOT / "suites"]
     check_suites(paths)
     console = Console(stderr=arguments.json, soft_wrap=True)
     with Live(console) as live:
         status = pytest.main(
-            pytest_arguments(arguments, selectors_, kernels, paths), plugins=[live]
+            pytest_arguments(arguments, chosen, kernels, paths), plugins=[live]
         )
     if live.results is None:
         return _without_results(status, live, arguments)
@@ -101,7 +96,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def pytest_arguments(
     arguments: argparse.Namespace,
-    selectors_: list[str],
+    chosen: Choice,
     kernels: tuple[Kernel, ...],
     paths: list[Path],
 ) -> list[str]:
@@ -111,9 +106,10 @@ def pytest_arguments(
         *("-c", str(_CONFIGURATION)),
         *("--rootdir", os.getcwd()),
         *("-p", "no:terminal"),
-        *("--matrix", str(arguments.matrix)),
-        *(word for selector in selectors_ for word in ("--kernels", selector)),
-        *(word for override in arguments.kernel for word in ("--kernel", override)),
+        *("--matrix", str(chosen.matrix)),
+        *(word for it in chosen.selectors for word in ("--kernels", it)),
+        *(word for it in chosen.overrides for word in ("--kernel", it)),
+        *(["--locked"] if chosen.locked else []),
         *("--accel", arguments.accel),
         *("--reports", str(arguments.reports)),
         *("--boot-timeout", str(arguments.boot_timeout)),

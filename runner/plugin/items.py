@@ -132,9 +132,10 @@ class CaseItem(pytest.Item):
             return None
         wanted = VersionRange.parse(self.case.kernels)
         if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
+            file = run.settings.kernels.matrix
             mistake = UsageError(
                 f"no kernel of the matrix is {wanted}, so this case never runs",
-                hint=f"add such a kernel to {run.settings.matrix}, or drop the case",
+                hint=f"add such a kernel to {file}, or drop the case",
             )
             return self._ended(Outcome.FAILED, mistake, "never_runs")
         if run.may_be_in(self.kernel, wanted):

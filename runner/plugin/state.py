@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runner import overrides
-from runner.artifacts import progress
+from runner.artifacts import progress, rows
+from runner.artifacts.rows import Choice
 from runner.session.run import Run, Settings
 
 _RUN = pytest.StashKey[Run]()
@@ -31,6 +31,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="ID=PATH",
         help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
         "may be given again",
+    )
+    group.addoption(
+        "--locked",
+        action="store_true",
+        help="take exactly the kernels that matrix.lock pins, and refuse others",
     )
     group.addoption(
         "--matrix",
@@ -97,15 +102,16 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 
 def _settings(config: pytest.Config) -> Settings:
     return Settings(
-        matrix=config.getoption("matrix"),
-        selectors=tuple(
-            overrides.selection(
+        kernels=Choice(
+            matrix=config.getoption("matrix"),
+            selectors=rows.selectors_of(
                 config.getoption("kernels"),
                 config.getoption("kernel"),
                 DEFAULT_KERNELS,
-            )
+            ),
+            overrides=tuple(config.getoption("kernel")),
+            locked=config.getoption("locked"),
         ),
-        overrides=tuple(config.getoption("kernel")),
         reports=config.getoption("reports").absolute(),
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),

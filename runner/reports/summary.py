@@ -185,7 +185,8 @@ def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> No
     count = sum(case.kernel == kernel.id for case in results.cases)
     cases = _count(count, "case", plural="cases") or "no case"
     what = f"{_name(kernel)}: did not come up; it leaves {cases} undone"
-    cure = f"see {kernel.id}/console.log and {kernel.id}/runner.log"
+    logs = f"see {kernel.id}/console.log and {kernel.id}/runner.log"
+    cure = kernel.cure or logs
     _render_entry(Outcome.ERROR, what, kernel.error, cure, console)
 
 

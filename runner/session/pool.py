@@ -94,6 +94,7 @@ class Guests:
             id=kernel.id,
             required=kernel.required,
             error=failure.message if failure else "",
+            cure=failure.hint if failure else "",
             console=failure.console if isinstance(failure, GuestError) else "",
         )
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner import artifacts, overrides, selectors
-from runner.artifacts import Artifact
+from runner import artifacts
+from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError, InfrastructureError, RunnerError
@@ -22,11 +22,8 @@ from runner.versions import KernelVersion, VersionRange
 class Settings:
     """What the command line chose."""
 
-    matrix: Path
-    selectors: tuple[str, ...]
+    kernels: rows.Choice
     reports: Path
-    # ID=PATH: rows whose kernel comes from a path in this run.
-    overrides: tuple[str, ...] = ()
     accelerator: Choice = "auto"
     # Seconds.
     boot_timeout: float = 60.0
@@ -38,10 +35,9 @@ class Run:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.cache = Cache()
-        self.matrix = overrides.load(settings.matrix, settings.overrides)
-        self.kernels: tuple[Kernel, ...] = selectors.select(
-            self.matrix, settings.selectors, self._version_for_selection
-        )
+        chosen = rows.choose(settings.kernels, self.cache)
+        self.matrix = chosen.matrix
+        self.kernels: tuple[Kernel, ...] = chosen.kernels
         self._artifacts: dict[str, Artifact | RunnerError] = {}
 
     def obtain(self, progress: Progress) -> None:
@@ -111,9 +107,6 @@ class Run:
         """End the guests, if there ever were any."""
         if "guests" in self.__dict__:
             self.guests.close()
-
-    def _version_for_selection(self, kernel: Kernel) -> KernelVersion | None:
-        return artifacts.version_of(kernel, self.cache)
 
 
 def ids(kernels: Sequence[Kernel]) -> str:

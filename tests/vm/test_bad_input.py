@@ -157,7 +157,8 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--kernels", "6.13"], "6.1"),
-        (["--kernels", "4.4"], "4.4"),
+        (["--kernel", "6.1=no/such/bzImage"], "no/such/bzImage"),
+        (["--locked", "--kernels", "sid"], "lock --kernels sid"),
         (["--matrix", "no-such.yaml"], "no-such.yaml"),
         (["--suite", "no/such/folder"], "no/such/folder"),
         (["--kernels", "@nosuch"], "nosuch"),

@@ -1,0 +1,166 @@
+"""matrix.lock: what the sources of a matrix were resolved to, file by file."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
+
+from runner import modelfile
+from runner.artifacts import providers
+from runner.artifacts.progress import Progress
+from runner.artifacts.source import FOREVER, LOCAL, Collected, Pin, Tools
+from runner.errors import UsageError
+from runner.matrix import BaseSource, Kernel, Matrix
+
+_HEADER = "# Made by `python -m runner lock`; runs with --locked take nothing else.\n"
+
+
+class Locked(BaseModel):
+    """One source of a row, as it was resolved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The source as the matrix had it; another one is not what was locked.
+    source: dict[str, JsonValue]
+    pin: Pin
+
+
+class Lock(BaseModel):
+    """A whole lock file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # By the row's id.
+    kernels: dict[str, Locked] = {}
+
+    def pin(self, kernel: Kernel, source: BaseSource) -> Pin | None:
+        """Return what a row's source was resolved to, if it still is that source."""
+        locked = self.kernels.get(kernel.id)
+        if locked is None or locked.source != described(source):
+            return None
+        return locked.pin
+
+    def of(self, ids: Collection[str]) -> "Lock":
+        """Return a lock of some rows."""
+        kept = {id_: it for id_, it in self.kernels.items() if id_ in ids}
+        return Lock(kernels=kept)
+
+    def with_pin(self, kernel: Kernel, source: BaseSource, pin: Pin) -> "Lock":
+        """Return a lock in which a row is pinned anew."""
+        locked = Locked(source=described(source), pin=pin)
+        return Lock(kernels={**self.kernels, kernel.id: locked})
+
+
+class PinnedSource(BaseSource):
+    """A source that stands for the files of a lock, and for nothing else."""
+
+    source: SerializeAsAny[BaseSource]
+    pin: Pin
+
+    @property
+    def shown(self) -> str:
+        """Return the source that was locked."""
+        return self.source.shown
+
+
+@dataclass(frozen=True)
+class _Pinned:
+    """The provider of pinned sources: the pin is known, the rest is as ever."""
+
+    fresh: float = FOREVER
+
+    def resolve(self, source: PinnedSource, tools: Tools) -> Pin:
+        """Return the pin."""
+        return source.pin
+
+    def collect(
+        self,
+        pin: Pin,
+        source: PinnedSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Get the pinned files as the source's own provider does."""
+        provider = providers.of(source.source)
+        assert provider is not None
+        return provider.collect(pin, source.source, tools, scratch, progress)
+
+
+providers.register(PinnedSource, _Pinned())
+
+
+def path_of(matrix: Path) -> Path:
+    """Return where a matrix's lock lies: matrix.lock beside matrix.yaml."""
+    return matrix.with_suffix(".lock")
+
+
+def read(path: Path) -> Lock:
+    """Return a lock; an empty one when there is no file. Raises UsageError."""
+    if not path.exists():
+        return Lock()
+    return modelfile.load(path, Lock)[0]
+
+
+def text(lock: Lock) -> str:
+    """Return a lock file's text: the same for the same lock."""
+    data = lock.model_dump(mode="json", exclude_defaults=True)
+    return _HEADER + yaml.safe_dump(data, allow_unicode=True, width=10_000)
+
+
+def applied(matrix: Matrix, lock: Lock, *, strict: bool) -> Matrix:
+    """Return a matrix whose rows stand for what is locked.
+
+    Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
+    archive is, a suite of it is not. If `strict`, all are, and unlocked ones dropped.
+    """
+    rows = (_applied(kernel, lock, strict=strict) for kernel in matrix.kernels)
+    return matrix.model_copy(update={"kernels": tuple(rows)})
+
+
+def _applied(kernel: Kernel, lock: Lock, *, strict: bool) -> Kernel:
+    sources: list[BaseSource] = []
+    for source in kernel.sources:
+        provider, pin = providers.of(source), lock.pin(kernel, source)
+        if provider is not None and provider.fresh == LOCAL:
+            sources.append(source)
+        elif pin is not None and (strict or _moves_never(source)):
+            sources.append(PinnedSource(source=source, pin=pin))
+        elif not strict:
+            sources.append(source)
+    # A row that a strict lock leaves nothing of is refused when it is selected.
+    update: Mapping[str, object] = {"source": tuple(sources or kernel.sources)}
+    return kernel.model_copy(update=update)
+
+
+def _moves_never(source: BaseSource) -> bool:
+    provider = providers.of(source)
+    return provider is not None and provider.fresh == FOREVER
+
+
+def require(kernels: Sequence[Kernel], path: Path) -> None:
+    """Refuse kernels that could be another one tomorrow.
+
+    `kernels` are rows to which a lock was applied strictly. Raises UsageError.
+    """
+    loose = [kernel.id for kernel in kernels if not _is_bound(kernel)]
+    if loose:
+        raise UsageError(
+            f"--locked: {path} does not pin {', '.join(loose)} as the matrix has it",
+            hint=f"python -m runner lock --kernels {','.join(loose)}",
+        )
+
+
+def _is_bound(kernel: Kernel) -> bool:
+    return all(
+        isinstance(source, PinnedSource)
+        or ((provider := providers.of(source)) is not None and provider.fresh == LOCAL)
+        for source in kernel.sources
+    )
+
+
+def described(source: BaseSource) -> dict[str, JsonValue]:
+    """Return a source as a matrix file has it."""
+    return source.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,57 @@
+"""The rows of a matrix that a command is about, as its command line has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import overrides, selectors
+from runner.artifacts import fetch, lock
+from runner.artifacts.cache import Cache
+from runner.matrix import Kernel, Matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a command line says about kernels."""
+
+    matrix: Path
+    selectors: tuple[str, ...]
+    # ID=PATH: rows whose kernel comes from a path.
+    overrides: tuple[str, ...] = ()
+    # Take nothing but what matrix.lock pins.
+    locked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A matrix, and the rows of it that were chosen."""
+
+    matrix: Matrix
+    kernels: tuple[Kernel, ...]
+
+
+def choose(choice: Choice, cache: Cache) -> Rows:
+    """Read matrix and lock, and select.
+
+    Raises UsageError for what is wrong with either file, an override or a selector, and
+    for a kernel that --locked asks for and the lock does not pin.
+    """
+    path = lock.path_of(choice.matrix)
+    matrix = lock.applied(
+        overrides.load(choice.matrix, choice.overrides),
+        lock.read(path),
+        strict=choice.locked,
+    )
+    kernels = selectors.select(
+        matrix, choice.selectors, lambda kernel: fetch.version_of(kernel, cache)
+    )
+    if choice.locked:
+        lock.require(kernels, path)
+    return Rows(matrix=matrix, kernels=kernels)
+
+
+def selectors_of(
+    selectors: Sequence[str] | None, overrides_: Sequence[str], default: str
+) -> tuple[str, ...]:
+    """Return which kernels are meant: those of overrides, when nothing else says."""
+    return tuple(overrides.selection(selectors, overrides_, default))

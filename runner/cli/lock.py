@@ -1,0 +1,61 @@
+"""`lock`: pins what the matrix's sources stand for today."""
+
+import argparse
+import sys
+
+from runner import artifacts, matrix, selectors
+from runner.artifacts import lock
+from runner.artifacts import progress as progress_
+from runner.artifacts.cache import Cache
+from runner.cli import arguments as arguments_
+from runner.errors import ExitStatus, InfrastructureError
+from runner.reports.atomic import write_text
+from runner.selectors import ALL
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--kernels",
+        action="append",
+        metavar="SELECTOR",
+        help="which kernels to pin anew; others stay as they are (default: all that "
+        "can be had)",
+    )
+    arguments_.add_matrix_option(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Fetch the newest of each kernel and write matrix.lock beside the matrix.
+
+    A kernel that can't be had keeps its old pin, and the exit status is 3.
+    Raises UsageError for what is wrong with the matrix, the lock or the selection.
+    """
+    cache, progress = Cache(), progress_.progress()
+    rows = matrix.load(arguments.matrix)
+    path = lock.path_of(arguments.matrix)
+    known = lock.read(path)
+    failed = False
+    for kernel in selectors.select(
+        rows,
+        arguments.kernels or [ALL],
+        lambda kernel: artifacts.version_of(kernel, cache),
+    ):
+        if kernel.unavailable:
+            print(f"{kernel.id}: not pinned: {kernel.unavailable}")
+            continue
+        try:
+            found = artifacts.obtain(kernel, cache, progress, refresh=True)
+        except InfrastructureError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+            continue
+        pinned = artifacts.pinned(kernel, cache)
+        if pinned is not None:
+            known = known.with_pin(kernel, *pinned)
+            print(f"{kernel.id}: {found.origin}")
+    # What is no row any more needs no pin.
+    known = known.of({kernel.id for kernel in rows.kernels})
+    write_text(path, lock.text(known))
+    print(f"written to {path}")
+    return ExitStatus.INFRASTRUCTURE if failed else ExitStatus.COMPATIBLE
