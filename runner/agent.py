@@ -34,6 +34,7 @@ from runner.errors import GuestError, RunnerError
 _GRACE = 15.0
 _SHOWN = 200
 
+LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
 
 
@@ -381,17 +382,20 @@ class AgentSession:
         name: str,
         btf: PurePosixPath | str | None = None,
         load: Mapping[str, bool] | None = None,
+        loader: LoaderName = "libbpf",
         timeout: float,
     ) -> OpenedObject:
         """Open an object: its bytes, or a file in the guest.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
-        kernel's. `load` says of programs whether they will be loaded; a name that the
+        kernel's. With the `loader` "compat" its programs will be rewritten for old
+        kernels before they load. `load` says of programs whether they will be loaded; a name that the
         object lacks is an AgentError.
         """
         arguments: dict[str, JsonValue] = {
             "name": name,
             "btf": None if btf is None else str(btf),
+            "loader": loader,
             "programs": {key: {"load": wanted} for key, wanted in (load or {}).items()},
         }
         if isinstance(source, bytes):

@@ -262,8 +262,9 @@ class Case(Entry):
     """What it shows, for those who read the suite."""
     object: str
     """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
-    loader: Literal["libbpf"] = "libbpf"
-    """What loads the object."""
+    loader: Literal["libbpf", "compat"] = "libbpf"
+    """What loads the object: plain libbpf, as a user's loader would, or libbpf with
+    programs rewritten so that kernels from 4.4 on take them."""
     programs: dict[str, Program] = {}
     """What is done with single programs; others are loaded and attached."""
     kernels: str = ""

@@ -157,6 +157,7 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             data,
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
+            loader=case.loader,
             load={name: program.load for name, program in case.programs.items()},
             timeout=_ANSWER_TIMEOUT,
         )
