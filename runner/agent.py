@@ -221,6 +221,19 @@ class RawRow:
     value: _Base64 | None = None
     # A value for each possible CPU; empty for other maps.
     values: tuple[_Base64, ...] = ()
+    # Why the value can't be read, as strerror() says it; such a row has none.
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawDump:
+    """A map's rows as bytes, with what types they are."""
+
+    # In the kernel's order.
+    rows: tuple[RawRow, ...]
+    # IDs in the object's BTF; 0 when the object declares none.
+    key_type: Annotated[_Count, Field(validation_alias="btf_key_type")]
+    value_type: Annotated[_Count, Field(validation_alias="btf_value_type")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,11 +299,6 @@ class CommandOutput:
 @dataclass(frozen=True, kw_only=True)
 class _Nothing:
     pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Rows:
-    rows: tuple[RawRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -388,9 +396,9 @@ class AgentSession:
         """Open an object: its bytes, or a file in the guest.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
-        kernel's. With the `loader` "compat" its programs will be rewritten for old
-        kernels before they load. `load` says of programs whether they will be loaded; a name that the
-        object lacks is an AgentError.
+        kernel's. `load` says of programs whether they will be loaded; a name that the
+        object lacks is an AgentError. With the `loader` "compat" programs will be
+        rewritten for old kernels before they load.
         """
         arguments: dict[str, JsonValue] = {
             "name": name,
@@ -455,10 +463,10 @@ class AgentSession:
         }
         return self._ask(TestRunOutput, "test_run", arguments, timeout)
 
-    def dump(self, handle: int, map_: str, *, timeout: float) -> tuple[RawRow, ...]:
-        """Return a map's rows, in the kernel's order; works from 4.4 on."""
+    def dump(self, handle: int, map_: str, *, timeout: float) -> RawDump:
+        """Return a map's rows and their types; works from 4.4 on."""
         arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
-        return self._ask(_Rows, "dump", arguments, timeout).rows
+        return self._ask(RawDump, "dump", arguments, timeout)
 
     # ---------------------------------------------------------- triggers
 

@@ -177,13 +177,13 @@ def test_a_loaded_object_runs_and_is_read(
     )
     assert (plain.retval, plain.context) == (7, b"")
 
-    (row,) = session.dump(handle, "sizes", timeout=PATIENCE)
+    (row,) = session.dump(handle, "sizes", timeout=PATIENCE).rows
     assert row.key == struct.pack("<I", 46)
     assert row.value is not None
     assert struct.unpack("<Q4s4x", row.value) == (5, b"abc\0")
     assert row.values == ()
 
-    first, _ = session.dump(handle, "hits", timeout=PATIENCE)
+    first, _ = session.dump(handle, "hits", timeout=PATIENCE).rows
     assert first.value is None
     assert sum(struct.unpack("<I", value)[0] for value in first.values) == 5
 
