@@ -60,7 +60,10 @@ class AgentError(RunnerError):
 
 
 class AgentLost(GuestError):  # noqa: N818
-    """The agent is gone, did not answer in time, or answered what can't be."""
+    """The agent is gone, did not answer in time, or answered what can't be.
+
+    Its cause is "gone", "no_answer" or "lost".
+    """
 
 
 class Channel(Protocol):
@@ -556,7 +559,8 @@ class AgentSession:
             late = f"did not answer {operation} within {timeout:g} s"
             raise self._loss(late, cause="no_answer") from error
         except (OSError, EOFError) as error:
-            raise self._loss(f"is gone; it was asked for {operation}") from error
+            gone = f"is gone; it was asked for {operation}"
+            raise self._loss(gone, cause="gone") from error
 
     def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
         try:

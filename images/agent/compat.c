@@ -30,14 +30,15 @@ struct compat {
 	/* Sections that the kernel has no maps for, and whose content is settled. */
 	struct known_data *data;
 	size_t data_count;
-	/* Of which the log already tells. */
-	const struct bpf_program *told;
 };
 
 /* What is being loaded, for __wrap_bpf_prog_load(). */
 static struct {
 	struct compat *compat;
 	struct bpf_object *bpf;
+	/* Of which the log already tells: libbpf tries again to get the verifier's log.
+	 */
+	const struct bpf_program *told;
 } loading;
 
 struct compat *compat_open(const struct buffer *image)
@@ -177,12 +178,12 @@ static bool kernel_wants_zeroed_buffers(void)
 	       KERNEL_VERSION(major, minor, 0) < KERNEL_VERSION(4, 7, 0);
 }
 
-static void tell(struct compat *compat, const struct bpf_program *program,
-		 const struct rewrites *done, size_t stores)
+static void tell(const struct bpf_program *program, const struct rewrites *done,
+		 size_t stores)
 {
-	if (compat->told == program)
+	if (loading.told == program)
 		return;
-	compat->told = program;
+	loading.told = program;
 	log_add("compat: prog '%s': %u branches decided, %u unreached calls and "
 		"addresses taken out, %u constants moved, %u reads of data and %u "
 		"addresses of it replaced, %zu stack slots zeroed",
@@ -208,7 +209,7 @@ static struct bpf_insn *prepared(struct compat *compat,
 		free(copy);
 		copy = zeroed;
 	}
-	tell(compat, program, &done, *count - before);
+	tell(program, &done, *count - before);
 	return copy;
 }
 
@@ -219,7 +220,7 @@ static const struct bpf_program *loaded_program(const struct bpf_insn *insns)
 {
 	struct bpf_program *program;
 
-	if (!loading.compat)
+	if (!loading.bpf)
 		return NULL;
 	bpf_object__for_each_program (program, loading.bpf)
 		if (bpf_program__insns(program) == insns)
@@ -227,21 +228,38 @@ static const struct bpf_program *loaded_program(const struct bpf_insn *insns)
 	return NULL;
 }
 
+/* For users whose loader is plain libbpf: what it was that the verifier did not see. */
+static void tell_of_guards(const struct bpf_program *program,
+			   const struct bpf_insn *insns, size_t count)
+{
+	size_t poison = unreached_poison(insns, count);
+
+	if (poison && loading.told != program)
+		log_add("agent: prog '%s': none of its %zu poisoned instructions is "
+			"ever "
+			"reached",
+			bpf_program__name(program), poison);
+	loading.told = program;
+}
+
 int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
 			 const struct bpf_insn *insns, size_t count,
 			 const struct bpf_prog_load_opts *options)
 {
 	const struct bpf_program *program = loaded_program(insns);
-	struct bpf_insn *ours;
+	struct bpf_insn *ours = NULL;
 	int descriptor, error;
 
-	if (!program)
-		return __real_bpf_prog_load(type, name, license, insns, count, options);
-	collect_data(loading.compat, loading.bpf);
-	ours = prepared(loading.compat, program, insns, &count);
-	descriptor = __real_bpf_prog_load(type, name, license, ours, count, options);
+	if (program && loading.compat) {
+		collect_data(loading.compat, loading.bpf);
+		ours = prepared(loading.compat, program, insns, &count);
+	}
+	descriptor = __real_bpf_prog_load(type, name, license, ours ? ours : insns,
+					  count, options);
 	/* libbpf looks at it. */
 	error = errno;
+	if (program && descriptor < 0)
+		tell_of_guards(program, ours ? ours : insns, count);
 	free(ours);
 	errno = error;
 	return descriptor;
@@ -254,7 +272,6 @@ int compat_load(struct compat *compat, struct bpf_object *bpf)
 	loading.compat = compat;
 	loading.bpf = bpf;
 	error = bpf_object__load(bpf);
-	loading.compat = NULL;
-	loading.bpf = NULL;
+	memset(&loading, 0, sizeof(loading));
 	return error;
 }

@@ -16,7 +16,9 @@ struct compat;
 struct compat *compat_open(const struct buffer *image);
 void compat_close(struct compat *compat);
 
-/* Like bpf_object__load(), with programs rewritten. */
+/* Like bpf_object__load(), with programs rewritten; with a `compat` of NULL they are
+ * not, and the log tells of those refused ones that rewriting would help.
+ */
 int compat_load(struct compat *compat, struct bpf_object *bpf);
 
 /* The linker puts the first in the place of libbpf's bpf_prog_load(), which the second

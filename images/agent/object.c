@@ -421,8 +421,7 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 		bpf_object__for_each_program (program, object->bpf)
 			bpf_program__set_log_level(program, (uint32_t)log_level);
 	}
-	error = object->compat ? compat_load(object->compat, object->bpf)
-			       : bpf_object__load(object->bpf);
+	error = compat_load(object->compat, object->bpf);
 	if (error)
 		return fail_errno(failure, -error, "the object does not load");
 	return json_pack("{s:o, s:o}", "programs", loaded_programs_json(object), "maps",

@@ -10,6 +10,8 @@
 #define STACK_SIZE 512
 #define SLOT 8
 #define MOST_SLOTS (STACK_SIZE / SLOT)
+/* What libbpf calls in place of a relocation that it can't resolve. */
+#define POISON_HELPER 0xbad2310
 #define BIT(register) (1u << (register))
 
 static const struct bpf_insn nothing = {.code = BPF_JMP | BPF_JA};
@@ -331,6 +333,28 @@ bool rewrite(struct bpf_insn *insns, size_t count, const struct known_data *data
 	flow_end(&flow);
 	free(original);
 	return true;
+}
+
+/* ----------------------------------------------------------------- poison */
+
+size_t unreached_poison(const struct bpf_insn *insns, size_t count)
+{
+	struct flow flow = {.insns = insns, .count = count};
+	size_t unreached = 0, reached = 0;
+
+	if (count > MOST_REWRITTEN || !flow_start(&flow))
+		return 0;
+	for (size_t at = 0; at < count; at++) {
+		if (!is_call(&insns[at]) || insns[at].src_reg ||
+		    insns[at].imm != POISON_HELPER)
+			continue;
+		if (flow.before[at].reached)
+			reached++;
+		else
+			unreached++;
+	}
+	flow_end(&flow);
+	return reached ? 0 : unreached;
 }
 
 /* ------------------------------------------------------------------ stack */

@@ -34,6 +34,11 @@ struct rewrites {
 bool rewrite(struct bpf_insn *insns, size_t count, const struct known_data *data,
 	     size_t data_count, struct rewrites *done);
 
+/* How many instructions are libbpf's poison for what a kernel lacks; 0 when one of them
+ * can be reached, or the stream is malformed or too long.
+ */
+size_t unreached_poison(const struct bpf_insn *insns, size_t count);
+
 /* Copies the instructions behind stores of zero to all of the stack that a helper may
  * be given the address of: before 4.7 (435faee1aae9) a helper's buffer had to be
  * initialised even where it is only written. Returns the copy, to be freed; `*count`

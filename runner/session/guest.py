@@ -19,6 +19,7 @@ from runner.qemu import accelerator
 from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm, boot
 from runner.session.host import Host, packed_initramfs
+from runner.ssh import Ssh
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Guest:
     kernel: Kernel
     artifact: Artifact
     vm: Vm
+    ssh: Ssh
     agent: AgentSession
     hello: Hello
     bpftool_version: str
@@ -63,7 +65,23 @@ class Guest:
             yield
         except AgentLost as error:
             self.lost = True
-            raise self.vm.lost(what, cause=error) from error
+            raise self._diagnosis(what, error) from error
+
+    def _diagnosis(self, what: str, error: AgentLost) -> GuestError:
+        found = self.vm.lost(what, cause=error)
+        # Libbpf may die of an object, and takes no more than the agent with it.
+        version = f"{initramfs.AGENT} --version"
+        if (
+            error.cause == "gone"
+            and found.cause == "no_answer"
+            and self.ssh.answers(version, Deadline.after(_ANSWER_TIMEOUT))
+        ):
+            return GuestError(
+                f"the agent died while {what}; the guest lives",
+                cause="agent_crashed",
+                console=found.console,
+            )
+        return found
 
     def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:
         """Run a command and return what it printed, whatever its exit status."""
@@ -116,6 +134,7 @@ def start(
                 kernel=kernel,
                 artifact=artifact,
                 vm=vm,
+                ssh=connection,
                 agent=agent,
                 hello=hello,
                 bpftool_version=bpftool_version,

@@ -255,7 +255,7 @@ def test_an_agent_that_is_gone_is_lost(
         session.hello(timeout=PATIENCE)
 
     assert isinstance(caught.value, GuestError)
-    assert caught.value.cause == "lost"
+    assert caught.value.cause == "gone"
 
 
 def test_an_agent_that_does_not_answer_is_lost_for_good(session: AgentSession) -> None:
