@@ -247,6 +247,10 @@ class Forked:
     tgid: _Pid
     ppid: _Pid
     comm: str
+    # Nanoseconds outside of the kernel, as the kernel counts them: task_struct.utime.
+    user_ns: _Count
+    # The base of the segment fs on x86.
+    thread_pointer: _Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -473,9 +477,17 @@ class AgentSession:
 
     # ---------------------------------------------------------- triggers
 
-    def fork(self, comm: str | None = None, *, timeout: float) -> Forked:
-        """Fork a child and return once it sleeps; `comm` has at most 15 bytes."""
-        return self._ask(Forked, "fork", {"comm": comm}, timeout)
+    def fork(
+        self, comm: str | None = None, *, spin: float = 0.0, timeout: float
+    ) -> Forked:
+        """Fork a child and return once it sleeps; `comm` has at most 15 bytes.
+
+        Before it sleeps it keeps its processor busy for `spin` seconds.
+        """
+        arguments: dict[str, JsonValue] = {"comm": comm}
+        if spin:
+            arguments["spin"] = spin
+        return self._ask(Forked, "fork", arguments, timeout)
 
     def release(self, pid: int | None = None, *, timeout: float) -> None:
         """End a child that was forked, or all that forks and commands left behind."""

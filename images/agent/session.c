@@ -46,7 +46,7 @@ static const struct operation {
 	 {"handle", "program", "data", "ctx", "repeat"},
 	 true},
 	{"dump", dump_operation, {"handle", "map"}, true},
-	{"fork", fork_operation, {"comm"}, false},
+	{"fork", fork_operation, {"comm", "spin"}, false},
 	{"release", release_operation, {"pid"}, false},
 	{"syscall", syscall_operation, {"name", "times"}, false},
 	{"sleep", sleep_operation, {"seconds"}, false},
