@@ -1,5 +1,6 @@
 """A guest that is up: its machine, its agent, and what it said of itself."""
 
+import gzip
 import json
 import logging
 import time
@@ -129,6 +130,7 @@ def start(
             except AgentLost as error:
                 raise vm.lost("starting the agent", cause=error) from error
             _upload_btf(agent, artifact)
+            _upload_config(agent, artifact, hello.release)
             log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
             yield Guest(
                 kernel=kernel,
@@ -149,6 +151,13 @@ def _brings_btf(artifact: Artifact) -> bool:
 def _upload_btf(agent: AgentSession, artifact: Artifact) -> None:
     if artifact.btf is not None and _brings_btf(artifact):
         agent.put(_BTF, artifact.btf.read_bytes(), timeout=_UPLOAD_TIMEOUT)
+
+
+def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> None:
+    # For __kconfig externs: few kernels have /proc/config.gz. libbpf unpacks it.
+    if artifact.config is not None:
+        packed = gzip.compress(artifact.config.read_bytes(), mtime=0)
+        agent.put(f"/run/agent/config-{release}", packed, timeout=_UPLOAD_TIMEOUT)
 
 
 def _bpftool_version(agent: AgentSession) -> str:
