@@ -34,6 +34,7 @@ from runner.errors import GuestError, RunnerError
 _GRACE = 15.0
 _SHOWN = 200
 
+LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
 
 
@@ -59,7 +60,10 @@ class AgentError(RunnerError):
 
 
 class AgentLost(GuestError):  # noqa: N818
-    """The agent is gone, did not answer in time, or answered what can't be."""
+    """The agent is gone, did not answer in time, or answered what can't be.
+
+    Its cause is "gone", "no_answer" or "lost".
+    """
 
 
 class Channel(Protocol):
@@ -220,6 +224,19 @@ class RawRow:
     value: _Base64 | None = None
     # A value for each possible CPU; empty for other maps.
     values: tuple[_Base64, ...] = ()
+    # Why the value can't be read, as strerror() says it; such a row has none.
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawDump:
+    """A map's rows as bytes, with what types they are."""
+
+    # In the kernel's order.
+    rows: tuple[RawRow, ...]
+    # IDs in the object's BTF; 0 when the object declares none.
+    key_type: Annotated[_Count, Field(validation_alias="btf_key_type")]
+    value_type: Annotated[_Count, Field(validation_alias="btf_value_type")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +247,10 @@ class Forked:
     tgid: _Pid
     ppid: _Pid
     comm: str
+    # Nanoseconds outside of the kernel, as the kernel counts them: task_struct.utime.
+    user_ns: _Count
+    # The base of the segment fs on x86.
+    thread_pointer: _Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,11 +306,6 @@ class CommandOutput:
 @dataclass(frozen=True, kw_only=True)
 class _Nothing:
     pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Rows:
-    rows: tuple[RawRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,17 +397,20 @@ class AgentSession:
         name: str,
         btf: PurePosixPath | str | None = None,
         load: Mapping[str, bool] | None = None,
+        loader: LoaderName = "libbpf",
         timeout: float,
     ) -> OpenedObject:
         """Open an object: its bytes, or a file in the guest.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
         kernel's. `load` says of programs whether they will be loaded; a name that the
-        object lacks is an AgentError.
+        object lacks is an AgentError. With the `loader` "compat" programs will be
+        rewritten for old kernels before they load.
         """
         arguments: dict[str, JsonValue] = {
             "name": name,
             "btf": None if btf is None else str(btf),
+            "loader": loader,
             "programs": {key: {"load": wanted} for key, wanted in (load or {}).items()},
         }
         if isinstance(source, bytes):
@@ -451,16 +470,24 @@ class AgentSession:
         }
         return self._ask(TestRunOutput, "test_run", arguments, timeout)
 
-    def dump(self, handle: int, map_: str, *, timeout: float) -> tuple[RawRow, ...]:
-        """Return a map's rows, in the kernel's order; works from 4.4 on."""
+    def dump(self, handle: int, map_: str, *, timeout: float) -> RawDump:
+        """Return a map's rows and their types; works from 4.4 on."""
         arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
-        return self._ask(_Rows, "dump", arguments, timeout).rows
+        return self._ask(RawDump, "dump", arguments, timeout)
 
     # ---------------------------------------------------------- triggers
 
-    def fork(self, comm: str | None = None, *, timeout: float) -> Forked:
-        """Fork a child and return once it sleeps; `comm` has at most 15 bytes."""
-        return self._ask(Forked, "fork", {"comm": comm}, timeout)
+    def fork(
+        self, comm: str | None = None, *, spin: float = 0.0, timeout: float
+    ) -> Forked:
+        """Fork a child and return once it sleeps; `comm` has at most 15 bytes.
+
+        Before it sleeps it keeps its processor busy for `spin` seconds.
+        """
+        arguments: dict[str, JsonValue] = {"comm": comm}
+        if spin:
+            arguments["spin"] = spin
+        return self._ask(Forked, "fork", arguments, timeout)
 
     def release(self, pid: int | None = None, *, timeout: float) -> None:
         """End a child that was forked, or all that forks and commands left behind."""
@@ -544,7 +571,8 @@ class AgentSession:
             late = f"did not answer {operation} within {timeout:g} s"
             raise self._loss(late, cause="no_answer") from error
         except (OSError, EOFError) as error:
-            raise self._loss(f"is gone; it was asked for {operation}") from error
+            gone = f"is gone; it was asked for {operation}"
+            raise self._loss(gone, cause="gone") from error
 
     def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
         try:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runner.versions import KernelVersion
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailureClass:
@@ -54,6 +56,15 @@ _POISON_REACHABLE = FailureClass(
     ),
 )
 
+# Words of the agent, which looks at what was refused.
+_GUARD_UNDECIDED = FailureClass(
+    name="guard_undecided",
+    meaning="what this kernel lacks is guarded, but verifiers before 4.15 do not see "
+    "it: they skip a side only where a branch compares a constant with an equal one",
+    cure="load by `loader: compat`, or do in your loader what it does (docs/compat.md)",
+    patterns=_any_of(r"agent: prog '.*': none of its \d+ poisoned instructions"),
+)
+
 _SIGNED_FIELD_RESIZED = FailureClass(
     name="signed_field_resized",
     meaning="a signed field has another size here, and a plain load can't follow that",
@@ -80,7 +91,8 @@ _IN_VERIFIER_LOG = (
         name="map_not_created",
         meaning="a map is used that was not created; .rodata, .data and .bss need 5.2",
         cure="keep global variables out of what older kernels load, or keep them in an "
-        "array map of your own",
+        "array map of your own; `loader: compat` puts constants in place of reads of "
+        ".rodata (docs/compat.md)",
         # From 2001000000 on: what libbpf puts in place of references to maps.
         patterns=_any_of(
             r"BPF map '.*' is referenced but wasn't created",
@@ -92,7 +104,8 @@ _IN_VERIFIER_LOG = (
         name="global_data_unsupported",
         meaning="global variables and __kconfig externs need 5.2",
         cure="tell kernels apart by CO-RE instead (bpf_core_field_exists, "
-        "bpf_core_type_exists), and keep data in maps",
+        "bpf_core_type_exists), and keep data in maps; `loader: compat` puts constants "
+        "in place of reads of __kconfig externs (docs/compat.md)",
         patterns=_any_of(r"unrecognized bpf_ld_imm64 insn"),
     ),
     FailureClass(
@@ -147,7 +160,7 @@ _IN_VERIFIER_LOG = (
         meaning="a helper is given memory that is not initialised, which old kernels "
         "refuse even where the helper only writes it",
         cure="set the variable to zero first: `u64 v = 0; bpf_core_read(&v, …)` "
-        "instead of BPF_CORE_READ()",
+        "instead of BPF_CORE_READ(); `loader: compat` does it for you (docs/compat.md)",
         patterns=_any_of(r"invalid indirect (read|access) (from|to) stack"),
     ),
 )
@@ -272,6 +285,33 @@ _TRACE = re.compile(
 )
 
 
+# The functions that follow the verifier's look at a program, as kernels of that time
+# have inlined them.
+_FIXING_CALLS = re.compile(
+    r"^R?IP:.*\b(SyS_bpf|sys_bpf|bpf_prog_load|bpf_check|fixup_bpf_calls)\+",
+    re.MULTILINE,
+)
+# c131187db2d3: only then calls that are never reached are taken out before.
+_NO_UNREACHED_CALLS = KernelVersion.parse("4.15")
+
+_UNREACHED_CALL = FailureClass(
+    name="unreached_call_oops",
+    meaning="the kernel died of a call that the program never makes: before 4.15 it "
+    "looks up the helpers of such calls too, and libbpf's poison, or a helper of newer "
+    "kernels, is none that it has",
+    cure="load by `loader: compat`, or do in your loader what it does "
+    "(docs/compat.md); without it, keep guarded fields from these kernels",
+)
+
+
+def classify_oops(console: str, version: KernelVersion) -> Classification | None:
+    """Tell what an oops means that a load ended in, if it is of a known kind."""
+    found = _FIXING_CALLS.search(console)
+    if found is None or version >= _NO_UNREACHED_CALLS:
+        return None
+    return _as(_UNREACHED_CALL, _line_at(console, found.start()))
+
+
 def classify(log: str, operation: str, errno_name: str | None) -> Classification:
     """Tell why an object was refused, or that it is "unclassified": never a guess.
 
@@ -299,7 +339,7 @@ def _by_verifier(verifier: str, log: str) -> Classification:
         return _as(_VERIFIER_REJECTED, _telling_line(verifier))
     if found.name == _POISON_REACHABLE.name:
         # libbpf poisons such a field too; its own line says why.
-        return _first((_SIGNED_FIELD_RESIZED,), log) or found
+        return _first((_SIGNED_FIELD_RESIZED, _GUARD_UNDECIDED), log) or found
     return found
 
 
@@ -340,6 +380,16 @@ def _telling_line(verifier: str) -> str:
         if not _TRACE.match(line):
             return line.strip()
     return _last_line("\n".join(lines))
+
+
+LOADER_CRASHED = _as(
+    FailureClass(
+        name="loader_crashed",
+        meaning="libbpf died while it loaded the object; the kernel lives",
+        cure="is the object damaged? Build it again; else tell libbpf's maintainers",
+    ),
+    "",
+)
 
 
 def _line_at(log: str, position: int) -> str:

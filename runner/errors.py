@@ -53,7 +53,8 @@ class GuestError(InfrastructureError):
     ) -> None:
         super().__init__(message, hint=hint)
         # A class of runner.console: "panic", "oops", "soft_lockup", "out_of_memory",
-        # "early_exit", "no_answer", or "lost" when the console says nothing.
+        # "early_exit", "no_answer", "agent_crashed" (the guest lives), or "lost" when
+        # the console says nothing.
         self.cause = cause
         # The console's last lines.
         self.console = console

@@ -73,6 +73,13 @@ class Ssh:
         channel.exec_command(command)
         return SshChannel(channel)
 
+    def answers(self, command: str, deadline: Deadline) -> bool:
+        """Whether a command prints a line by the deadline: then the guest lives."""
+        try:
+            return bool(self.start(command).receive_line(deadline))
+        except (paramiko.SSHException, OSError, EOFError):
+            return False
+
 
 @contextmanager
 def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:

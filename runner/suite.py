@@ -48,11 +48,13 @@ def by_key(what: str, *keys: str) -> Discriminator:
 class Fork(Entry):
     """Fork a child that sleeps until the case ends.
 
-    Gives pid, tgid, ppid, comm.
+    Gives pid, tgid, ppid, comm, user_ns, thread_pointer.
     """
 
     fork: Annotated[str | None, Field(max_length=15)]
     """The child's comm, or null to leave it as it is."""
+    spin: Annotated[float, Field(ge=0, le=5)] = 0.0
+    """Seconds for which it keeps its processor busy before it sleeps."""
     save: Annotated[str, Field(pattern=NAME)] = "child"
     """Refer to the child as ${child.pid} and so on."""
 
@@ -262,8 +264,9 @@ class Case(Entry):
     """What it shows, for those who read the suite."""
     object: str
     """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
-    loader: Literal["libbpf"] = "libbpf"
-    """What loads the object."""
+    loader: Literal["libbpf", "compat"] = "libbpf"
+    """What loads the object: plain libbpf, as a user's loader would, or libbpf with
+    programs rewritten so that kernels from 4.4 on take them."""
     programs: dict[str, Program] = {}
     """What is done with single programs; others are loaded and attached."""
     kernels: str = ""

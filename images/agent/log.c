@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <bpf/libbpf.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 static struct buffer words;
@@ -28,6 +29,15 @@ static int keep(enum libbpf_print_level level, const char *format, va_list argum
 	if (words.data[words.size - 1] != '\n')
 		words.data[words.size++] = '\n';
 	return length;
+}
+
+void log_add(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	keep(LIBBPF_INFO, format, arguments);
+	va_end(arguments);
 }
 
 void log_start(void)

@@ -68,20 +68,30 @@ static json_t *row_json(const struct dump *dump, json_t *key)
 	return json_pack("{s:o, s:o}", "key", key, "values", values);
 }
 
-/* Adds the row of `dump->key`; returns an errno. A row that is gone is none. */
-static int add_row(struct dump *dump)
+/* A row that some types never let be read, such as that of a perf event array. */
+static json_t *error_json(int error, json_t *key)
 {
+	return json_pack("{s:o, s:o}", "key", key, "error",
+			 string_json(strerror(error)));
+}
+
+/* Adds the row of `dump->key`, unless it is gone. */
+static void add_row(struct dump *dump)
+{
+	int error = 0;
 	json_t *key;
 
 	if (bpf_map_lookup_elem(dump->map, dump->key, dump->value) < 0)
-		return errno == ENOENT ? 0 : errno;
+		error = errno;
+	if (error == ENOENT)
+		return;
 	key = base64_json(dump->key, dump->key_size);
 	if (json_object_get(dump->rows, json_string_value(key)))
 		json_decref(key);
 	else
 		json_object_set_new(dump->rows, json_string_value(key),
-				    row_json(dump, key));
-	return 0;
+				    error ? error_json(error, key)
+					  : row_json(dump, key));
 }
 
 /* Walks from the key after `from`, or from the first one when it is NULL. */
@@ -90,14 +100,10 @@ static int walk(struct dump *dump, const void *from)
 	uint64_t steps = (uint64_t)dump->max_entries * MOST_ROUNDS + 1;
 
 	while (steps--) {
-		int error;
-
 		if (bpf_map_get_next_key(dump->map, from, dump->next) < 0)
 			return errno == ENOENT ? 0 : errno;
 		memcpy(dump->key, dump->next, dump->key_size);
-		error = add_row(dump);
-		if (error)
-			return error;
+		add_row(dump);
 		from = dump->key;
 	}
 	return 0;
@@ -106,13 +112,9 @@ static int walk(struct dump *dump, const void *from)
 static int try_all_keys(struct dump *dump)
 {
 	for (uint32_t number = 0; number < 1u << (8 * dump->key_size); number++) {
-		int error;
-
 		for (size_t i = 0; i < dump->key_size; i++)
 			dump->key[i] = (unsigned char)(number >> (8 * i));
-		error = add_row(dump);
-		if (error)
-			return error;
+		add_row(dump);
 	}
 	return 0;
 }
@@ -144,17 +146,20 @@ static int walk_from_absent_key(struct dump *dump)
 	return EFAULT;
 }
 
-static json_t *rows_json(const struct dump *dump)
+static json_t *rows_json(const struct dump *dump, const struct bpf_map *map)
 {
 	json_t *rows = json_array(), *row;
 	const char *key;
 
 	json_object_foreach (dump->rows, key, row)
 		json_array_append(rows, row);
-	return json_pack("{s:o}", "rows", rows);
+	return json_pack("{s:o, s:I, s:I}", "rows", rows, "btf_key_type",
+			 (json_int_t)bpf_map__btf_key_type_id(map), "btf_value_type",
+			 (json_int_t)bpf_map__btf_value_type_id(map));
 }
 
-static json_t *dump_map(struct dump *dump, const char *name, struct failure *failure)
+static json_t *dump_map(struct dump *dump, const struct bpf_map *map,
+			struct failure *failure)
 {
 	size_t value_size = dump->cpus * dump->stride;
 	json_t *rows = NULL;
@@ -169,9 +174,9 @@ static json_t *dump_map(struct dump *dump, const char *name, struct failure *fai
 	if (error == EFAULT)
 		error = walk_from_absent_key(dump);
 	if (error)
-		fail_errno(failure, error, "can't read map %s", name);
+		fail_errno(failure, error, "can't read map %s", bpf_map__name(map));
 	else
-		rows = rows_json(dump);
+		rows = rows_json(dump, map);
 	json_decref(dump->rows);
 	free(dump->key);
 	free(dump->next);
@@ -209,5 +214,5 @@ json_t *dump_operation(const json_t *request, struct failure *failure)
 		return fail_errno(failure, -cpus, "can't count the possible CPUs");
 	dump.cpus = (size_t)cpus;
 	dump.stride = (dump.value_size + 7) & ~(size_t)7;
-	return dump_map(&dump, bpf_map__name(map), failure);
+	return dump_map(&dump, map, failure);
 }

@@ -2,6 +2,7 @@
 #include "object.h"
 
 #include "arguments.h"
+#include "compat.h"
 #include "files.h"
 #include "log.h"
 #include "near.h"
@@ -21,6 +22,9 @@
 #define SMALLEST_ELF 64
 /* Seconds that libbpf may take to open an object. */
 #define OPEN_DEADLINE 20
+/* Values of "loader". */
+#define PLAIN "libbpf"
+#define COMPAT "compat"
 
 struct attached {
 	const struct bpf_program *program;
@@ -30,6 +34,8 @@ struct attached {
 struct object {
 	int handle;
 	struct bpf_object *bpf;
+	/* NULL: plain libbpf loads it. */
+	struct compat *compat;
 	struct attached *attached;
 	size_t attached_count;
 	struct object *next;
@@ -285,37 +291,55 @@ static bool image_argument(const json_t *request, struct buffer *image,
 	return read_whole_file(path, image, failure);
 }
 
-static json_t *hold(struct bpf_object *bpf)
+static json_t *hold(struct bpf_object *bpf, struct compat *compat)
 {
 	static int last_handle;
 	struct object *object = must_resize(NULL, 1, sizeof(*object));
 
-	*object = (struct object){.handle = ++last_handle, .bpf = bpf, .next = objects};
+	*object = (struct object){
+		.handle = ++last_handle, .bpf = bpf, .compat = compat, .next = objects};
 	objects = object;
 	return opened_json(object);
 }
 
+/* "libbpf", as which it starts, or "compat". */
+static bool loader_argument(const json_t *request, const char **loader,
+			    struct failure *failure)
+{
+	if (!text_argument(request, "loader", OPTIONAL, loader, failure))
+		return false;
+	if (!strcmp(*loader, COMPAT) || !strcmp(*loader, PLAIN))
+		return true;
+	fail(failure,
+	     "argument \"loader\" must be \"" PLAIN "\" or \"" COMPAT
+	     "\"; it is \"%s\"",
+	     *loader);
+	return false;
+}
+
 json_t *open_operation(const json_t *request, struct failure *failure)
 {
-	const char *name, *btf = NULL;
+	const char *name, *btf = NULL, *loader = PLAIN;
 	const json_t *programs = NULL;
 	struct buffer image = {0};
 	struct bpf_object *bpf = NULL;
+	struct compat *compat = NULL;
 
 	if (!text_argument(request, "name", REQUIRED, &name, failure) ||
 	    !text_argument(request, "btf", OPTIONAL, &btf, failure) ||
+	    !loader_argument(request, &loader, failure) ||
 	    !object_argument(request, "programs", OPTIONAL, &programs, failure))
 		return NULL;
 	if (image_argument(request, &image, failure))
 		bpf = open_image(&image, name, btf, failure);
-	buffer_free(&image);
-	if (!bpf)
-		return NULL;
-	if (!choose_programs(bpf, programs, failure)) {
+	if (bpf && !choose_programs(bpf, programs, failure)) {
 		bpf_object__close(bpf);
-		return NULL;
+		bpf = NULL;
 	}
-	return hold(bpf);
+	if (bpf && !strcmp(loader, COMPAT))
+		compat = compat_open(&image);
+	buffer_free(&image);
+	return bpf ? hold(bpf, compat) : NULL;
 }
 
 /* ------------------------------------------------------------------- load */
@@ -397,7 +421,7 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 		bpf_object__for_each_program (program, object->bpf)
 			bpf_program__set_log_level(program, (uint32_t)log_level);
 	}
-	error = bpf_object__load(object->bpf);
+	error = compat_load(object->compat, object->bpf);
 	if (error)
 		return fail_errno(failure, -error, "the object does not load");
 	return json_pack("{s:o, s:o}", "programs", loaded_programs_json(object), "maps",
@@ -494,6 +518,7 @@ static int end_object(struct object *object)
 	int error = detach(object, NULL);
 
 	bpf_object__close(object->bpf);
+	compat_close(object->compat);
 	free(object->attached);
 	free(object);
 	return error;

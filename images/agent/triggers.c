@@ -26,6 +26,8 @@
 
 #define COMM_LENGTH 16
 #define SLEEPER_DEADLINE_NS (10 * NS_PER_SECOND)
+#define MOST_SPIN 5
+#define SPIN_STEPS 100000
 #define MOST_SECONDS 3600
 #define MOST_CALLS 1000000
 #define MOST_PACKETS 100000
@@ -50,12 +52,25 @@ static void close_all_but(int kept)
 		closedir(open);
 }
 
-static _Noreturn void sleep_until_killed(pid_t parent, const char *comm, int ready)
+/* Uses up time of its own, and hardly any of the kernel's. */
+static void spin(int64_t ns)
+{
+	int64_t end = monotonic_ns() + ns;
+
+	while (monotonic_ns() < end)
+		for (volatile int i = 0; i < SPIN_STEPS; i++)
+			continue;
+}
+
+static _Noreturn void sleep_until_killed(pid_t parent, const char *comm,
+					 int64_t spin_ns, int ready)
 {
 	die_with(parent);
 	close_all_but(ready);
 	if (comm)
 		prctl(PR_SET_NAME, comm, 0, 0, 0);
+	if (spin_ns)
+		spin(spin_ns);
 	close(ready);
 	for (;;)
 		pause();
@@ -95,14 +110,29 @@ static json_t *comm_of(pid_t pid)
 	return string_json(comm);
 }
 
+/* The time that a process ran outside of the kernel, as the kernel counts it: its clock
+ * of the kind CPUCLOCK_VIRT (kernel/time/posix-cpu-timers.c), which libc has no name
+ * for. What /proc says is adjusted to what the scheduler measured.
+ */
+static int64_t user_ns(pid_t pid)
+{
+	struct timespec time = {0};
+
+	clock_gettime((clockid_t)((~(unsigned int)pid << 3) | 1), &time);
+	return time.tv_sec * NS_PER_SECOND + time.tv_nsec;
+}
+
 json_t *fork_operation(const json_t *request, struct failure *failure)
 {
 	const char *comm = NULL;
 	pid_t parent = getpid();
+	double spin_seconds = 0;
 	int ready[2];
 	pid_t pid;
 
-	if (!text_argument(request, "comm", OPTIONAL, &comm, failure))
+	if (!text_argument(request, "comm", OPTIONAL, &comm, failure) ||
+	    (json_object_get(request, "spin") &&
+	     !seconds_argument(request, "spin", MOST_SPIN, &spin_seconds, failure)))
 		return NULL;
 	if (comm && strlen(comm) >= COMM_LENGTH)
 		return fail(failure,
@@ -112,7 +142,8 @@ json_t *fork_operation(const json_t *request, struct failure *failure)
 		return fail_errno(failure, errno, "can't make a pipe");
 	pid = fork();
 	if (pid == 0)
-		sleep_until_killed(parent, comm, ready[1]);
+		sleep_until_killed(parent, comm,
+				   (int64_t)(spin_seconds * NS_PER_SECOND), ready[1]);
 	close(ready[1]);
 	if (pid < 0) {
 		fail_errno(failure, errno, "can't fork");
@@ -127,9 +158,13 @@ json_t *fork_operation(const json_t *request, struct failure *failure)
 	}
 	close(ready[0]);
 	children_add(pid);
-	/* A process of one thread: its pid is its thread group. */
-	return json_pack("{s:i, s:i, s:i, s:o}", "pid", pid, "tgid", pid, "ppid",
-			 parent, "comm", comm_of(pid));
+	/* A process of one thread: its pid is its thread group. It has its parent's
+	 * memory, and with it the thread pointer: ARCH_GET_FS on x86.
+	 */
+	return json_pack("{s:i, s:i, s:i, s:o, s:I, s:I}", "pid", pid, "tgid", pid,
+			 "ppid", parent, "comm", comm_of(pid), "user_ns",
+			 (json_int_t)user_ns(pid), "thread_pointer",
+			 (json_int_t)(uintptr_t)__builtin_thread_pointer());
 }
 
 /* ---------------------------------------------------------------- syscall */

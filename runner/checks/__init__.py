@@ -32,6 +32,8 @@ class Observations:
     # that were read.
     map_names: tuple[str, ...] = ()
     program_names: tuple[str, ...] = ()
+    # Why programs and maps could not be shown; empty where they could.
+    not_shown: str = ""
 
 
 def check_all(
@@ -50,12 +52,26 @@ def check_all(
     ]
 
 
+def not_available(
+    expectations: Iterable[Expectation], observations: Observations
+) -> list[str]:
+    """Return the expectations that the kernel gives no facts for, each with why."""
+    return [
+        f"{_shown(expectation)}: {', '.join(expectation.show)}: "
+        f"{observations.not_shown}"
+        for expectation in expectations
+        if isinstance(expectation, ShowExpectation) and observations.not_shown
+    ]
+
+
 def check(
     expectation: Expectation,
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> list[Mismatch]:
     """Return how an expectation does not hold; nothing when it does.
+
+    An expectation that is not available neither holds nor fails.
 
     Raises UsageError for a reference that names nothing.
     """
@@ -72,6 +88,8 @@ def check(
                 expected = f"{len(expectation.rows)} rows"
                 return [_no_map(expectation.map, expected, observations)]
             return rows.check(expectation, dump, namespace)
+        case ShowExpectation() if observations.not_shown:
+            return []
         case ShowExpectation():
             return _check_show(expectation, observations, namespace)
         case ValueExpectation():
@@ -93,7 +111,7 @@ def _check_show(
     else:
         kind, name = "map", expectation.map or ""
         shows, names = observations.map_shows, observations.map_names
-    subject = f"{kind} {name}"
+    subject = _shown(expectation)
     shown = shows.get(name)
     if shown is None:
         observed = no_such(kind, name, names or shows)
@@ -114,6 +132,12 @@ def _check_show(
             for difference in differences(resolve(value, namespace), shown[key])
         ]
     return found
+
+
+def _shown(expectation: ShowExpectation) -> str:
+    if expectation.program is not None:
+        return f"program {expectation.program}"
+    return f"map {expectation.map}"
 
 
 def _no_map(name: str, expected: str, observations: Observations) -> Mismatch:

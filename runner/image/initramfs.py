@@ -87,6 +87,8 @@ def userland(tools: Tools) -> list[cpio.Member]:
         # Names that scripts and cases may call busybox by.
         *(cpio.symlink(f"bin/{name}", "busybox") for name in applets),
         cpio.symlink("init", "bin/busybox"),
+        # Where libbpf looks for the kernel's configuration, and the agent may write.
+        cpio.symlink("boot", "run/agent"),
     ]
 
 

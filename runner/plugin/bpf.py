@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runner.agent import LoadedObject
+from runner.agent import LoadedObject, LoaderName
 from runner.artifacts.cache import Cache
 from runner.bpftool import MapDump
 from runner.compile import compile_object
@@ -22,6 +22,8 @@ class Bpf:
         self._folder = folder
         self._cache = cache
         self._loaded: list[LoadedObject] = []
+        # Handle → the object.
+        self._data: dict[int, bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +40,9 @@ class Bpf:
         for loaded in self._loaded:
             self._guest.agent.close_object(loaded.handle, timeout=_TIMEOUT)
 
-    def load(self, source: str, *, attach: bool = True) -> LoadedObject:
+    def load(
+        self, source: str, *, attach: bool = True, loader: LoaderName = "libbpf"
+    ) -> LoadedObject:
         """Compile NAME.bpf.c beside the test, load it and attach its programs.
 
         Raises CompileError, AgentError with libbpf's log, and GuestError when the
@@ -51,10 +55,12 @@ class Bpf:
                 data,
                 name=source.partition(".")[0],
                 btf=self._guest.btf,
+                loader=loader,
                 timeout=_TIMEOUT,
             )
             loaded = agent.load(opened.handle, timeout=_TIMEOUT)
         self._loaded.append(loaded)
+        self._data[loaded.handle] = data
         for program in loaded.programs if attach else ():
             with self._guest.doing(f"attaching {program.name}"):
                 agent.attach(opened.handle, program.name, timeout=_TIMEOUT)
@@ -64,4 +70,4 @@ class Bpf:
         """Return a map's rows as bpftool sees them. Raises KeyError for no such map."""
         maps = {info.name: info for info in loaded.maps}
         with self._guest.doing(f"dumping {name}"):
-            return dump(self._guest, maps[name])
+            return dump(self._guest, loaded, maps[name], self._data[loaded.handle])

@@ -12,7 +12,12 @@ from pydantic import JsonValue
 
 from runner import checks
 from runner.agent import AgentError, LoadedObject
-from runner.classify import classify
+from runner.classify import (
+    LOADER_CRASHED,
+    Classification,
+    classify,
+    classify_oops,
+)
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import triggers, truths
@@ -41,6 +46,7 @@ class Verdict:
     cure: str = ""
     mismatches: tuple[Mismatch, ...] = ()
     checked: int = 0
+    not_available: tuple[str, ...] = ()
     console: str = ""
 
 
@@ -89,6 +95,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         cure=verdict.cure,
         mismatches=verdict.mismatches,
         checked=verdict.checked,
+        not_available=verdict.not_available,
         log="".join(progress.log),
         console=verdict.console,
         object_path=job.shown_path,
@@ -101,26 +108,27 @@ def run(job: Job, guest: Guest) -> CaseResult:
 
 def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdict:
     try:
-        mismatches = _run_phases(job, data, guest, progress)
+        mismatches, missing = _run_phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
         return _refused(error)
     except GuestError as error:
-        return _lost(error)
+        return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
         return _broken(error, "suite_error", Outcome.FAILED)
     except RunnerError as error:
         return _broken(error, "infrastructure", Outcome.ERROR)
-    checked = len(job.case.expect)
+    checked = len(job.case.expect) - len(missing)
     if not checked:
         return Verdict(
             outcome=Outcome.FAILED,
-            message="nothing was checked",
+            message="; ".join(["nothing was checked", *missing]),
             failure_class="nothing_checked",
-            cure="give the case an expectation",
+            cure="give the case an expectation that this kernel has facts for",
+            not_available=missing,
         )
     if not mismatches:
-        return Verdict(outcome=Outcome.PASSED, checked=checked)
+        return Verdict(outcome=Outcome.PASSED, checked=checked, not_available=missing)
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
@@ -128,12 +136,14 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         cure="read at the wrong offset, or not what the suite expects: see its README",
         mismatches=tuple(mismatches),
         checked=checked,
+        not_available=missing,
     )
 
 
 def _run_phases(
     job: Job, data: bytes, guest: Guest, progress: _Progress
-) -> list[Mismatch]:
+) -> tuple[list[Mismatch], tuple[str, ...]]:
+    """Return what does not hold, and what this kernel can't tell."""
     case = job.case
     with progress.phase("load"):
         loaded = _load(job, data, guest, progress)
@@ -141,11 +151,13 @@ def _run_phases(
         with progress.phase("trigger"):
             namespace = _stimulate(case, guest, loaded)
         with progress.phase("check"):
-            observations = observe(case, guest, loaded)
-            return [
+            observations = observe(case, guest, loaded, data)
+            mismatches = [
                 *triggers.failures(case, namespace),
                 *checks.check_all(case.expect, observations, namespace),
             ]
+            missing = checks.not_available(case.expect, observations)
+            return mismatches, tuple(missing)
     finally:
         _clean(guest, loaded)
 
@@ -157,6 +169,7 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             data,
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
+            loader=case.loader,
             load={name: program.load for name, program in case.programs.items()},
             timeout=_ANSWER_TIMEOUT,
         )
@@ -230,13 +243,29 @@ def is_deadly(error: GuestError) -> bool:
     return error.cause in _DEADLY
 
 
-def _lost(error: GuestError) -> Verdict:
+def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
+    if loading and error.cause == "agent_crashed":
+        return _classified(LOADER_CRASHED, error)
+    if loading and error.cause == "oops":
+        found = classify_oops(guest.vm.console(), guest.artifact.version)
+        if found is not None:
+            return _classified(found, error)
     deadly = is_deadly(error)
     return Verdict(
         outcome=Outcome.FAILED if deadly else Outcome.ERROR,
         message=f"the guest was lost: {error.message}",
         failure_class=f"kernel_{error.cause}" if deadly else error.cause,
         cure=error.hint,
+        console=error.console,
+    )
+
+
+def _classified(found: Classification, error: GuestError) -> Verdict:
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=f"the guest was lost: {error.message}",
+        failure_class=found.name,
+        cure=found.cure,
         console=error.console,
     )
 

@@ -1,5 +1,6 @@
 """A guest that is up: its machine, its agent, and what it said of itself."""
 
+import gzip
 import json
 import logging
 import time
@@ -19,6 +20,7 @@ from runner.qemu import accelerator
 from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm, boot
 from runner.session.host import Host, packed_initramfs
+from runner.ssh import Ssh
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Guest:
     kernel: Kernel
     artifact: Artifact
     vm: Vm
+    ssh: Ssh
     agent: AgentSession
     hello: Hello
     bpftool_version: str
@@ -63,7 +66,23 @@ class Guest:
             yield
         except AgentLost as error:
             self.lost = True
-            raise self.vm.lost(what, cause=error) from error
+            raise self._diagnosis(what, error) from error
+
+    def _diagnosis(self, what: str, error: AgentLost) -> GuestError:
+        found = self.vm.lost(what, cause=error)
+        # Libbpf may die of an object, and takes no more than the agent with it.
+        version = f"{initramfs.AGENT} --version"
+        if (
+            error.cause == "gone"
+            and found.cause == "no_answer"
+            and self.ssh.answers(version, Deadline.after(_ANSWER_TIMEOUT))
+        ):
+            return GuestError(
+                f"the agent died while {what}; the guest lives",
+                cause="agent_crashed",
+                console=found.console,
+            )
+        return found
 
     def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:
         """Run a command and return what it printed, whatever its exit status."""
@@ -111,11 +130,13 @@ def start(
             except AgentLost as error:
                 raise vm.lost("starting the agent", cause=error) from error
             _upload_btf(agent, artifact)
+            _upload_config(agent, artifact, hello.release)
             log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
             yield Guest(
                 kernel=kernel,
                 artifact=artifact,
                 vm=vm,
+                ssh=connection,
                 agent=agent,
                 hello=hello,
                 bpftool_version=bpftool_version,
@@ -130,6 +151,13 @@ def _brings_btf(artifact: Artifact) -> bool:
 def _upload_btf(agent: AgentSession, artifact: Artifact) -> None:
     if artifact.btf is not None and _brings_btf(artifact):
         agent.put(_BTF, artifact.btf.read_bytes(), timeout=_UPLOAD_TIMEOUT)
+
+
+def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> None:
+    # For __kconfig externs: few kernels have /proc/config.gz. libbpf unpacks it.
+    if artifact.config is not None:
+        packed = gzip.compress(artifact.config.read_bytes(), mtime=0)
+        agent.put(f"/run/agent/config-{release}", packed, timeout=_UPLOAD_TIMEOUT)
 
 
 def _bpftool_version(agent: AgentSession) -> str:

@@ -1,59 +1,65 @@
-"""What bpftool sees in a guest of the maps and programs that a case looks at."""
+"""What is seen in a guest of the maps and programs that a case looks at.
+
+bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below that the
+agent reads maps, and nothing tells more of programs and maps than the object itself.
+"""
 
 from runner import bpftool
-from runner.agent import LoadedObject, MapInfo, ProgramInfo
+from runner.agent import LoadedObject, MapInfo
 from runner.bpftool import MapDump
 from runner.checks import Observations
-from runner.errors import GuestError
 from runner.session.guest import Guest
+from runner.session.rawdump import Types, map_dump
 from runner.suite import Case, MapExpectation, RowsExpectation, ShowExpectation
 
+_TIMEOUT = 60.0
+_NOT_SHOWN = "kernels before 4.13 do not tell what is loaded"
 
-def observe(case: Case, guest: Guest, loaded: LoadedObject) -> Observations:
+
+def observe(
+    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+) -> Observations:
     """Dump and show what the case's expectations name; what is missing stays out.
 
-    Raises GuestError when the guest is lost or its kernel can't be asked.
+    `data` is the object. Raises GuestError when the guest is lost.
     """
     maps = {info.name: info for info in loaded.maps}
-    programs = {info.name: info for info in loaded.programs}
-    shown = [it for it in case.expect if isinstance(it, ShowExpectation)]
+    programs = {info.name: info.id for info in loaded.programs}
     dumped = {
         it.map
         for it in case.expect
         if isinstance(it, MapExpectation | RowsExpectation) and it.map in maps
     }
-    with guest.doing("reading maps and programs by bpftool"):
+    shown = [it for it in case.expect if isinstance(it, ShowExpectation)]
+    has_ids = all(
+        id_ is not None
+        for id_ in (*programs.values(), *(info.id for info in maps.values()))
+    )
+    with guest.doing("reading maps and programs"):
         return Observations(
-            maps={name: dump(guest, maps[name]) for name in sorted(dumped)},
+            maps={
+                name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)
+            },
             map_shows={
-                it.map: bpftool.parse_map_show(
-                    guest.run(bpftool.map_show(_id(maps[it.map])))
-                )
+                it.map: bpftool.parse_map_show(guest.run(bpftool.map_show(id_)))
                 for it in shown
-                if it.map is not None and it.map in maps
+                if it.map in maps and (id_ := maps[it.map].id) is not None
             },
             program_shows={
-                it.program: bpftool.parse_prog_show(
-                    guest.run(bpftool.prog_show(_id(programs[it.program])))
-                )
+                it.program: bpftool.parse_prog_show(guest.run(bpftool.prog_show(id_)))
                 for it in shown
-                if it.program is not None and it.program in programs
+                if it.program is not None
+                and (id_ := programs.get(it.program)) is not None
             },
             map_names=tuple(maps),
             program_names=tuple(programs),
+            not_shown="" if has_ids else _NOT_SHOWN,
         )
 
 
-def dump(guest: Guest, info: MapInfo) -> MapDump:
-    """Return a map's rows as `bpftool map dump` shows them."""
-    return bpftool.parse_map_dump(guest.run(bpftool.map_dump(_id(info))))
-
-
-def _id(info: MapInfo | ProgramInfo) -> int:
-    # BPF_OBJ_GET_INFO_BY_FD came with 4.13.
-    if info.id is None:
-        raise GuestError(
-            f"the kernel gives {info.name} no id, by which bpftool would find it",
-            hint="ids came with 4.13; there is no other way to it yet",
-        )
-    return info.id
+def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:
+    """Return a map's rows as `bpftool map dump` shows them; `data` is the object."""
+    if info.id is not None:
+        return bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
+    raw = guest.agent.dump(loaded.handle, info.name, timeout=_TIMEOUT)
+    return bpftool.parse_map_dump(map_dump(raw, Types.of_object(data)))

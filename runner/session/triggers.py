@@ -36,12 +36,14 @@ def pull(
     """
     match trigger:
         case Fork():
-            child = agent.fork(trigger.fork, timeout=_TIMEOUT)
+            child = agent.fork(trigger.fork, spin=trigger.spin, timeout=_TIMEOUT)
             return {
                 "pid": child.pid,
                 "tgid": child.tgid,
                 "ppid": child.ppid,
                 "comm": child.comm,
+                "user_ns": child.user_ns,
+                "thread_pointer": child.thread_pointer,
             }
         case Syscall():
             made = agent.syscall(trigger.syscall, trigger.times, timeout=_LONG_TIMEOUT)

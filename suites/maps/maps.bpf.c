@@ -54,14 +54,6 @@ struct {
 	__type(value, __u64);
 } totals SEC(".maps");
 
-/* Per-CPU maps came with 4.6. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, __u64);
-} per_cpu SEC(".maps");
-
 static __always_inline void add(void *map, __u32 key, __u64 amount)
 {
 	__u64 *value = bpf_map_lookup_elem(map, &key);
@@ -99,8 +91,6 @@ int on_send(struct pt_regs *ctx)
 
 	add(&totals, 0, 1);
 	add(&totals, 1, length);
-	add(&per_cpu, 0, 1);
-	add(&per_cpu, 1, length);
 	fill_cell(1, 2, length);
 	fill_cell(3, 4, 2 * length);
 	return 0;

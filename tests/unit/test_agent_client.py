@@ -177,13 +177,13 @@ def test_a_loaded_object_runs_and_is_read(
     )
     assert (plain.retval, plain.context) == (7, b"")
 
-    (row,) = session.dump(handle, "sizes", timeout=PATIENCE)
+    (row,) = session.dump(handle, "sizes", timeout=PATIENCE).rows
     assert row.key == struct.pack("<I", 46)
     assert row.value is not None
     assert struct.unpack("<Q4s4x", row.value) == (5, b"abc\0")
     assert row.values == ()
 
-    first, _ = session.dump(handle, "hits", timeout=PATIENCE)
+    first, _ = session.dump(handle, "hits", timeout=PATIENCE).rows
     assert first.value is None
     assert sum(struct.unpack("<I", value)[0] for value in first.values) == 5
 
@@ -255,7 +255,7 @@ def test_an_agent_that_is_gone_is_lost(
         session.hello(timeout=PATIENCE)
 
     assert isinstance(caught.value, GuestError)
-    assert caught.value.cause == "lost"
+    assert caught.value.cause == "gone"
 
 
 def test_an_agent_that_does_not_answer_is_lost_for_good(session: AgentSession) -> None:
