@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from runner.artifacts import apt
@@ -24,6 +25,8 @@ from runner.session.host import AGENT, QEMU, ROOT
 _ENOUGH_DISK = 1 << 30
 # A guest takes 256 MB, and QEMU its share.
 _ENOUGH_MEMORY = 512 << 20
+# Seconds; it prints a line.
+_AGENT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +136,22 @@ def _agent() -> Finding:
         return Finding(
             what="guest agent", good=False, seen=f"{shown} missing", mend="./dev setup"
         )
-    said = subprocess.run([AGENT, "--version"], capture_output=True, text=True)
-    return Finding(
-        what="guest agent",
-        good=said.returncode == 0,
-        seen=said.stdout.strip() or f"{shown} does not run",
-        mend="" if said.returncode == 0 else "./dev clean && ./dev setup",
-    )
+    try:
+        said = subprocess.run(
+            [AGENT, "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_AGENT_TIMEOUT,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return Finding(
+            what="guest agent",
+            good=False,
+            seen=f"{shown} does not run",
+            mend="./dev clean && ./dev setup",
+        )
+    return Finding(what="guest agent", good=True, seen=said.strip())
 
 
 def _mirror() -> Finding:
@@ -200,7 +212,8 @@ def _show(findings: list[Finding]) -> None:
         table.add_column(column, overflow="fold")
     for finding in findings:
         sign = "[green]ok[/]" if finding.good else "[bold red]!![/]"
-        table.add_row(sign, finding.what, finding.seen, finding.mend)
+        words = (finding.what, finding.seen, finding.mend)
+        table.add_row(sign, *map(escape, words))
     console = Console()
     console.print(table)
     bad = sum(not finding.good for finding in findings)

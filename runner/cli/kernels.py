@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from runner import artifacts
@@ -121,12 +122,12 @@ def _show(rows: list[Row]) -> None:
     for column in ("id", "version", "source", "btf", "cached", "tags"):
         table.add_column(column, overflow="fold")
     for row in rows:
+        # A pattern such as linux-image-[a-z]* is no markup.
+        source, unavailable = escape(row.source), escape(row.unavailable)
         cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
         tags = " ".join(f"@{tag}" for tag in row.tags)
         if row.unavailable:
-            table.add_row(
-                row.id, row.version, row.unavailable, "", "", tags, style="dim"
-            )
+            table.add_row(row.id, row.version, unavailable, "", "", tags, style="dim")
         else:
-            table.add_row(row.id, row.version, row.source, row.btf, cached, tags)
+            table.add_row(row.id, row.version, source, row.btf, cached, tags)
     Console().print(table)

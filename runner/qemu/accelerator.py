@@ -1,6 +1,5 @@
 """Which accelerator can run a guest on this host: found by a guest that spoke."""
 
-import json
 import logging
 import os
 import tempfile
@@ -9,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pydantic import BaseModel
 
 from runner.errors import InfrastructureError, UsageError
 from runner.qemu.machine import Accelerator, Machine
@@ -71,29 +72,39 @@ def _host(qemu: Path) -> str:
     )
 
 
+class _Memory(BaseModel):
+    host: str
+    accelerator: Accelerator
+    reason: str
+
+
 def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding:
     try:
-        known = json.loads(memory.read_text())
-        if known["host"] == host:
-            return Finding(accelerator=known["accelerator"], reason=known["reason"])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = _Memory.model_validate_json(memory.read_bytes())
+        if known.host == host:
+            return Finding(accelerator=known.accelerator, reason=known.reason)
+    except (OSError, ValueError):
         log.debug("no finding about accelerators in %s", memory)
     finding = find()
+    try:
+        _write(
+            memory,
+            _Memory(host=host, accelerator=finding.accelerator, reason=finding.reason),
+        )
+    except OSError as error:
+        # It costs the next run the trial, and nothing else.
+        log.warning("the finding about accelerators is not kept: %s", error)
+    return finding
+
+
+def _write(memory: Path, known: _Memory) -> None:
     memory.parent.mkdir(parents=True, exist_ok=True)
     # Two runners may find at the same time; either finding is a whole file.
     with tempfile.NamedTemporaryFile(
         "w", dir=memory.parent, prefix=f".{memory.name}.", delete=False
     ) as stream:
-        json.dump(
-            {
-                "host": host,
-                "accelerator": finding.accelerator,
-                "reason": finding.reason,
-            },
-            stream,
-        )
+        stream.write(known.model_dump_json())
     os.replace(stream.name, memory)
-    return finding
 
 
 def _prove_kvm(qemu: Path, kernel: Path) -> Finding:

@@ -1,5 +1,6 @@
 """Values that a guest tells of itself, to hold a program's reads against."""
 
+import re
 from collections.abc import Mapping
 
 from pydantic import JsonValue
@@ -10,6 +11,9 @@ from runner.references import resolve
 from runner.suite import CommandTruth, ProcTruth, Truth
 
 _TIMEOUT = 20.0
+_BLANK = re.compile(r"\s")
+# Shorter than what int() refuses; and int() takes 1_000 for a number.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,100}")
 
 
 def take(
@@ -40,7 +44,8 @@ def select(text: str, truth: ProcTruth, path: str) -> str:
 
 
 def _line(text: str, name: str, path: str) -> str:
-    for line in text.splitlines():
+    # Not splitlines(): a comm may hold what it takes for the end of a line.
+    for line in text.split("\n"):
         word, colon, rest = line.partition(":")
         if colon and word.strip() == name:
             return rest
@@ -48,10 +53,11 @@ def _line(text: str, name: str, path: str) -> str:
 
 
 def _without_blanks_in_comm(text: str) -> str:
-    # The comm stands in parentheses and may hold blanks and parentheses itself.
+    # The comm stands in parentheses and may hold blanks and parentheses itself, and
+    # tabs; the kernel escapes newlines only.
     head, _, rest = text.partition("(")
     comm, _, tail = rest.rpartition(")")
-    return f"{head}({comm.replace(' ', '_')}){tail}" if tail else text
+    return f"{head}({_BLANK.sub('_', comm)}){tail}" if tail else text
 
 
 def _field(text: str, number: int | None) -> str:
@@ -66,7 +72,4 @@ def _field(text: str, number: int | None) -> str:
 
 
 def _value(text: str) -> JsonValue:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if _NUMBER.fullmatch(text) else text

@@ -1,0 +1,170 @@
+"""A guest whose agent answers from a table, and whose machine dies when told to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+
+from runner import bpftool
+from runner.agent import AgentSession, Hello
+from runner.artifacts import Artifact
+from runner.deadline import Deadline
+from runner.errors import GuestError
+from runner.matrix import DebianSource, Kernel
+from runner.qemu.machine import Machine
+from runner.qemu.vm import Vm
+from runner.session.guest import Guest
+from runner.versions import KernelVersion
+
+KERNEL = Kernel(id="6.1", source=DebianSource(type="debian", suite="bookworm"))
+HELLO = Hello(
+    agent="1",
+    libbpf="1.1",
+    release="6.1.0-50-cloud-amd64",
+    machine="x86_64",
+    pid=2,
+    clk_tck=100,
+    cpus=1,
+    page_size=4096,
+)
+
+# What an agent says to everything, when all goes well: one program, one map with the
+# row 1 → 42.
+_MAP: JsonValue = {
+    "name": "m",
+    "type": "hash",
+    "id": 7,
+    "key_size": 4,
+    "value_size": 4,
+    "max_entries": 16,
+}
+_PROGRAM: JsonValue = {"name": "p", "type": "kprobe", "id": 9, "instructions": 2}
+_ROW = {
+    "key": ["0x01", "0x00", "0x00", "0x00"],
+    "value": ["0x2a", "0x00", "0x00", "0x00"],
+    "formatted": {"key": 1, "value": 42},
+}
+COMMAND: dict[str, JsonValue] = {
+    "pid": 5,
+    "exit": 0,
+    "signal": None,
+    "timed_out": False,
+    "stdout": "",
+    "stderr": "",
+    "truncated": False,
+    "duration_ms": 1,
+}
+ANSWERS: dict[str, dict[str, JsonValue]] = {
+    "open": {"handle": 1, "programs": [], "maps": [], "log": "opened\n"},
+    "load": {"programs": [_PROGRAM], "maps": [_MAP], "log": "loaded\n"},
+    "attach": {"attached": True, "log": "attached\n"},
+    "fork": {"pid": 100, "tgid": 100, "ppid": 2, "comm": "sleeper"},
+    "read": {"text": "State:\tS (sleeping)\n", "truncated": False},
+}
+
+
+def fault(
+    message: str, errno: str | None = "EINVAL", log: str = ""
+) -> dict[str, JsonValue]:
+    """Return the agent's no."""
+    return {"ok": False, "error": {"message": message, "errno": errno}, "log": log}
+
+
+class FakeAgent:
+    """A `runner.agent.Channel` with an agent behind it that follows a table."""
+
+    def __init__(
+        self, answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None
+    ) -> None:
+        self._answers = {**ANSWERS, **(answers or {})}
+        self.requests: list[dict[str, JsonValue]] = []
+
+    @property
+    def operations(self) -> list[str]:
+        return [str(request["op"]) for request in self.requests]
+
+    def send(self, data: bytes) -> None:
+        self.requests.append(json.loads(data))
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        request = self.requests[-1]
+        operation = str(request["op"])
+        answer = self._answers.get(operation, {})
+        if operation == "run" and "run" not in self._answers:
+            answer = self._command(request["argv"])
+        if isinstance(answer, Exception):
+            raise answer
+        return json.dumps({"id": request["id"], "ok": True, **answer}).encode()
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        if argv == bpftool.map_dump(7):
+            return {**COMMAND, "stdout": json.dumps([_ROW])}
+        return COMMAND
+
+
+MACHINE = Machine(
+    qemu=Path("/usr/bin/qemu"),
+    accelerator="tcg",
+    kernel=Path("/vmlinuz"),
+    initrd="",
+    memory=256,
+    console=Path("/console.log"),
+)
+
+
+@dataclass
+class FakeVm:
+    """A machine that ends as its test says."""
+
+    end: GuestError = field(
+        default_factory=lambda: GuestError("no answer", cause="no_answer")
+    )
+    running: bool = True
+    command_line: str = "qemu"
+    machine: Machine = MACHINE
+
+    def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
+        self.running = False
+        return self.end
+
+
+def artifact(version: str = "6.1.176") -> Artifact:
+    """Return an artifact without files."""
+    return Artifact(
+        release=HELLO.release,
+        version=KernelVersion.parse(version),
+        directory=Path("/none"),
+        vmlinuz=Path("/none/vmlinuz"),
+        modules=(),
+        config=None,
+        system_map=None,
+        nic="virtio-net-pci",
+        btf=None,
+        btf_source="kernel",
+        btf_detail="",
+        image_sha256="0" * 64,
+        btf_sha256="",
+        origin="bookworm linux-image",
+    )
+
+
+def guest(
+    agent: FakeAgent | None = None,
+    *,
+    vm: FakeVm | None = None,
+    kernel: Kernel = KERNEL,
+    version: str = "6.1.176",
+) -> Guest:
+    """Return a guest that is up."""
+    return Guest(
+        kernel=kernel,
+        artifact=artifact(version),
+        vm=cast(Vm, vm or FakeVm()),
+        agent=AgentSession(agent or FakeAgent()),
+        hello=HELLO,
+        bpftool_version="7.1.0",
+        boot_seconds=1.5,
+    )

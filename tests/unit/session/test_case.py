@@ -1,0 +1,299 @@
+"""A case on a guest, and how its end is judged."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from runner.errors import GuestError
+from runner.results import CaseResult, Outcome
+from runner.session import case as session_case
+from runner.session.case import Job
+from runner.suite import Case
+from tests.unit.session.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
+
+REJECTED = """\
+libbpf: prog 'p': -- BEGIN PROG LOAD LOG --
+0: (85) call unknown#195896080
+invalid func unknown#195896080
+-- END PROG LOAD LOG --
+"""
+RIGHT: dict[str, JsonValue] = {"map": "m", "key": 1, "equals": 42}
+WRONG: dict[str, JsonValue] = {"map": "m", "key": 1, "equals": 7}
+
+
+def case(*expect: dict[str, JsonValue], **more: object) -> Case:
+    return Case.model_validate(
+        {"name": "c", "object": "a.bpf.c", "expect": expect, **more}, strict=False
+    )
+
+
+@pytest.fixture
+def job_of(tmp_path: Path) -> "JobOf":
+    return JobOf(tmp_path)
+
+
+class JobOf:
+    """Makes a job of a case, and runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._object = folder / "a.o"
+        self._object.write_bytes(b"object")
+
+    def run(
+        self,
+        case: Case,
+        answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None,
+        *,
+        agent: FakeAgent | None = None,
+        vm: FakeVm | None = None,
+        version: str = "6.1.176",
+    ) -> CaseResult:
+        job = Job(
+            suite="s",
+            case=case,
+            object_path=self._object,
+            shown_path="s/a.bpf.c",
+            nodeid="s::c[6.1]",
+        )
+        lent = guest(agent or FakeAgent(answers), vm=vm, version=version)
+        return session_case.run(job, lent)
+
+
+def test_a_right_value_is_a_pass(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT))
+
+    assert (result.outcome, result.message) == (Outcome.PASSED, "")
+    assert result.checked == 1
+    assert result.log == "opened\nloaded\nattached\n"
+    assert (result.kernel, result.suite, result.case) == ("6.1", "s", "c")
+    assert result.object_path == "s/a.bpf.c"
+    assert len(result.object_sha256) == 64
+
+
+def test_a_wrong_value_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT, WRONG))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "wrong_value"
+    assert result.checked == 2
+    (mismatch,) = result.mismatches
+    assert (mismatch.expected, mismatch.observed) == ("7", "42")
+    assert result.message == str(mismatch)
+
+
+def test_a_case_that_checks_nothing_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(case())
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "nothing_checked"
+
+
+def test_a_map_that_does_not_exist_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(case({"map": "n", "key": 1, "equals": 42}))
+
+    assert result.outcome is Outcome.FAILED
+    assert "n" in result.message
+
+
+def test_a_refused_load_is_a_failure_with_its_class_and_log(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"load": fault("can't load", log=REJECTED)})
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "poison_reachable"
+    assert result.message.startswith("load refused: ")
+    assert "195896080" in result.message
+    assert result.cure
+    assert result.log == "opened\n" + REJECTED
+    assert result.phases.load > 0
+    assert result.phases.check == 0
+
+
+def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"attach": fault("no such probe", "ENOENT")})
+
+    assert result.outcome is Outcome.FAILED
+    assert result.message == "attach refused: no such probe"
+
+
+def test_a_trigger_that_can_not_be_pulled_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, trigger=[{"test_run": "p"}]),
+        {"test_run": fault("kprobes have no test run")},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "test_run_failed"
+    assert result.message == "kprobes have no test run"
+
+
+def test_a_command_that_fails_fails_its_case(job_of: JobOf) -> None:
+    result = job_of.run(
+        case({"value": "${command.exit}", "equals": 1}, trigger=[{"command": ["x"]}]),
+        {"run": {**COMMAND, "exit": 1}},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.message == "command x: expected exit status 0, observed exit status 1"
+
+
+def test_a_truth_that_is_not_there_is_the_suites_mistake(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, truth={"pid": {"proc": "/proc/1/status", "line": "Pdi"}})
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "suite_error"
+    assert result.message == "/proc/1/status has no line 'Pdi'"
+
+
+def test_a_truth_can_be_expected(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${truth.state}", "equals": "S"},
+            truth={"state": {"proc": "/proc/1/status", "line": "State", "field": 1}},
+        )
+    )
+
+    assert result.outcome is Outcome.PASSED
+
+
+def test_programs_are_attached_as_the_suite_says(job_of: JobOf) -> None:
+    agent = FakeAgent()
+
+    job_of.run(case(RIGHT, programs={"p": {"attach": False}}), agent=agent)
+    assert "attach" not in agent.operations
+    job_of.run(case(RIGHT), agent=agent)
+    assert "attach" in agent.operations
+
+
+def test_a_case_leaves_nothing_in_the_guest(job_of: JobOf) -> None:
+    for expect in (RIGHT, WRONG):
+        agent = FakeAgent()
+        job_of.run(case(expect), agent=agent)
+        assert agent.operations[-2:] == ["release", "close"]
+
+
+@pytest.mark.parametrize(
+    "cause", ["panic", "oops", "soft_lockup", "rcu_stall", "out_of_memory"]
+)
+def test_an_object_that_takes_the_kernel_down_fails(job_of: JobOf, cause: str) -> None:
+    end = GuestError("BUG: it died", cause=cause, console="the last words")
+    vm = FakeVm(end=end)
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=vm)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == f"kernel_{cause}"
+    assert result.message == "the guest was lost: BUG: it died"
+    assert result.console == "the last words"
+    # What libbpf said before is not lost with it.
+    assert result.log == "opened\n"
+
+
+@pytest.mark.parametrize("cause", ["no_answer", "early_exit", "lost"])
+def test_a_guest_that_is_lost_otherwise_is_an_error(job_of: JobOf, cause: str) -> None:
+    vm = FakeVm(end=GuestError("it is gone", cause=cause, hint="look"))
+
+    result = job_of.run(case(RIGHT), {"load": TimeoutError()}, vm=vm)
+
+    assert result.outcome is Outcome.ERROR
+    assert result.failure_class == cause
+    assert result.cure == "look"
+
+
+def test_a_lost_guest_is_no_longer_usable(tmp_path: Path) -> None:
+    lent = guest(FakeAgent({"load": EOFError()}))
+    object_path = tmp_path / "a.o"
+    object_path.write_bytes(b"object")
+    assert lent.usable
+
+    session_case.run(
+        Job(
+            suite="s",
+            case=case(RIGHT),
+            object_path=object_path,
+            shown_path="s/a.o",
+            nodeid="",
+        ),
+        lent,
+    )
+
+    assert not lent.usable
+
+
+# --------------------------------------------------------------- declared gaps
+
+
+def declared(class_: str, kernels: str = "") -> dict[str, object]:
+    failure = {"class": class_, "reason": "known", "kernels": kernels}
+    return {"expect_failure": failure}
+
+
+def test_a_gap_on_some_kernels_is_skipped_there(job_of: JobOf) -> None:
+    result = job_of.run(case(WRONG, **declared("wrong_value", "<6.2")))
+
+    assert result.outcome is Outcome.SKIPPED
+    assert result.message == "fails as declared: wrong_value (known)"
+
+
+def test_a_gap_on_all_kernels_is_what_the_case_is_about(job_of: JobOf) -> None:
+    result = job_of.run(case(WRONG, **declared("wrong_value")))
+
+    assert result.outcome is Outcome.PASSED
+    assert result.checked == 1
+
+
+def test_a_gap_on_other_kernels_does_not_count(job_of: JobOf) -> None:
+    gap = declared("wrong_value", "<5.10")
+
+    assert job_of.run(case(RIGHT, **gap)).outcome is Outcome.PASSED
+    assert job_of.run(case(WRONG, **gap)).outcome is Outcome.FAILED
+
+
+def test_a_gap_goes_by_upstreams_version_not_by_the_release(job_of: JobOf) -> None:
+    # `uname -r` of Debian's says 6.1.0 all the time.
+    gap = declared("wrong_value", "<6.1.100")
+
+    assert job_of.run(case(WRONG, **gap), version="6.1.176").outcome is Outcome.FAILED
+    assert job_of.run(case(WRONG, **gap), version="6.1.99").outcome is Outcome.SKIPPED
+
+
+def test_a_pass_where_a_failure_is_declared_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT, **declared("wrong_value", ">=6")))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "unexpected_pass"
+    assert result.message == (
+        "passed, but the suite declares that it fails: wrong_value (known)"
+    )
+
+
+def test_another_failure_than_declared_is_a_failure(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, **declared("wrong_value")),
+        {"load": fault("can't load", log=REJECTED)},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "poison_reachable"
+    assert result.message.startswith(
+        "failed as poison_reachable, not as declared, wrong_value (known): load refused"
+    )
+
+
+def test_a_declared_oops_keeps_its_console(job_of: JobOf) -> None:
+    vm = FakeVm(end=GuestError("it died", cause="oops", console="the last words"))
+
+    result = job_of.run(
+        case(RIGHT, **declared("kernel_oops", "<6.2")), {"load": EOFError()}, vm=vm
+    )
+
+    assert result.outcome is Outcome.SKIPPED
+    assert result.console == "the last words"
+
+
+def test_infrastructure_is_no_declared_failure(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT, **declared("no_answer")), {"load": TimeoutError()})
+
+    assert result.outcome is Outcome.ERROR
