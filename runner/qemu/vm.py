@@ -104,6 +104,7 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
         memory = _memory_file(initrd)
         stack.callback(os.close, memory)
         ours, theirs = socket.socketpair()
+        stack.callback(ours.close)
         with theirs:
             described = replace(machine, initrd=f"/dev/fd/{memory}")
             argv = command(described, qmp_fd=theirs.fileno())
