@@ -1,0 +1,210 @@
+"""The command line as users meet it: help, mistakes, tables, and exit statuses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner import __version__, cli
+from tests.unit.artifacts import images
+
+ROOT = Path(__file__).resolve().parents[3]
+
+MATRIX = """\
+kernels:
+  - id: "4.4"
+    tags: [default, legacy]
+    source: {type: path, image: bzImage}
+    btf: kernel
+  - id: "5.5"
+    source: {type: unavailable, reason: "not [yet] built"}
+"""
+# Apart, because only apt can tell its version.
+GLOB = """\
+  - id: glob
+    source: {type: debian, suite: bookworm, package: "linux-image-[a-z]*"}
+"""
+SUITE = """\
+description: A suite.
+cases:
+  - name: one
+    object: a.bpf.c
+    expect:
+      - {map: m, equals: 1}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a matrix, and a cache that is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bzImage").write_bytes(images.bzimage("4.4.1"))
+    (tmp_path / "matrix.yaml").write_text(MATRIX)
+    (tmp_path / "glob.yaml").write_text(MATRIX + GLOB)
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    try:
+        return cli.main(words)
+    except SystemExit as exited:
+        # argparse's way out.
+        return int(exited.code or 0)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["-h"], ["run", "--help"], ["doctor", "--help"]]
+)
+def test_help_is_no_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*words) == 0
+    assert "usage: python -m runner" in capsys.readouterr().out
+
+
+def test_help_tells_verbs_selectors_and_exit_statuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run("--help")
+
+    said = capsys.readouterr().out
+    for word in ("kernels", "fetch", "doctor", "SELECTOR", "@legacy", "'>=5.4,<6'"):
+        assert word in said
+    assert "0 compatible, 1 incompatible" in said
+    assert "2 usage" in said
+    assert "3 infrastructure" in said
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--kernels", "4.40"], "there is no kernel '4.40'; did you mean 4.4?"),
+        (["--kernels", "@legcay"], "has the tag @legcay; did you mean @legacy?"),
+        (["--kernels", ">=9"], "--kernels '>=9' is empty"),
+        (["--kernels", ">=five"], "is no version comparison"),
+        (["--kernels", "5.5"], "not [yet] built"),
+        (["--matrix", "none.yaml"], "none.yaml: No such file or directory"),
+        (["--matrix", "."], ".: Is a directory"),
+        (["--kernels", "4.4", "--suite", "none"], "none: there is no such file"),
+        (["--kernels", "4.4", "--suite", "empty"], "--suite empty: no suite.yaml"),
+        (
+            ["--kernels", "4.4", "--suite", "typo"],
+            "typo/suite.yaml:5: cases[0].expects: unknown key 'expects'; did you mean "
+            "'expect'?",
+        ),
+        (
+            ["--kernels", "4.4", "--suite", "sly"],
+            "sly/suite.yaml:4: cases[0].object: '../../etc/passwd' is outside",
+        ),
+        (["--kernels", "4.4", "-n", "0"], "-n 0: a number from 1 on, or auto"),
+        (["--kernels", "4.4", "-n", "many"], "-n many: a number from 1 on, or auto"),
+        (["--kernels", "4.4", "--accel", "hvf"], "invalid choice: 'hvf'"),
+        (["--kernels", "4.4", "--boot-timeout", "soon"], "invalid float value: 'soon'"),
+        (["--kernls", "4.4"], "unrecognized arguments: --kernls"),
+        (["frobnicate"], "invalid choice: 'frobnicate'"),
+        (["kernels", "--kernels", "4.5"], "there is no kernel '4.5'"),
+        (["fetch", "--kernels", "5.5"], "not [yet] built"),
+    ],
+)
+def test_a_mistake_is_told_and_is_status_2(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    for name, text in (
+        ("typo", SUITE.replace("expect:", "expects:")),
+        ("sly", SUITE.replace("a.bpf.c", "../../etc/passwd")),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "suite.yaml").write_text(text)
+    (folder / "empty").mkdir()
+
+    assert run(*words) == 2
+
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "Traceback" not in said.err + said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["--kernels", "4.5"], 2, "error: there is no kernel '4.5'"),
+        (["--matrix", "broken.yaml"], 2, "error: broken.yaml:1: not YAML"),
+        (["--kernels", "4.4", "-k", "(", "--suite", "good"], 2, "-k"),
+        (["--kernels", "4.4", "-k", "none", "--suite", "good"], 2, "no case matches"),
+        (["kernels"], 0, ""),
+    ],
+)
+def test_the_process_ends_without_a_traceback(
+    folder: Path, words: list[str], status: int, told: str
+) -> None:
+    (folder / "broken.yaml").write_text("a: b: c\n")
+    (folder / "good").mkdir()
+    (folder / "good/suite.yaml").write_text(SUITE)
+    (folder / "good/a.bpf.c").write_text("// nothing\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == status, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_table_of_kernels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("kernels", "--matrix", "glob.yaml") == 0
+
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["id", "version", "source", "btf", "cached", "tags"]
+    assert len(rows) == 3
+    assert rows[0].split()[:2] == ["4.4", "4.4"]
+    assert "@default @legacy" in rows[0]
+    assert "not [yet] built" in rows[1]
+    # Brackets are no markup.
+    assert "debian bookworm linux-image-[a-z]*" in rows[2]
+    assert " no " in f"{rows[2]} "
+
+
+def test_kernels_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("kernels", "--json", "--kernels", "4.4,5.5") == 0
+
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["id"], first["version"], first["cached"]) == ("4.4", "4.4", False)
+    assert first["tags"] == ["default", "legacy"]
+    assert second["unavailable"] == "not [yet] built"
+
+
+def test_kernels_needs_no_right_to_write(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "file"))
+
+    assert run("kernels") == 0
+
+
+def test_a_machine_without_apt_is_status_3(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder / "nothing"))
+
+    assert run("fetch", "--matrix", "glob.yaml", "--kernels", "glob") == 3
+
+    said = capsys.readouterr().err
+    assert "error: glob can't be had: " in said
+    assert "there is no apt-get here" in said

@@ -1,0 +1,164 @@
+"""What doctor says of machines that lack something."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from runner import cli
+from runner.cli import doctor
+from runner.cli.doctor import Finding
+from tests.unit.artifacts.packaging import machine_configuration
+from tests.unit.qemu import fake_qemu
+
+
+def found(what: str) -> Finding:
+    return next(finding for finding in doctor.look() if finding.what == what)
+
+
+@pytest.fixture
+def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_each_missing_program_has_a_command_that_mends_it(empty_path: Path) -> None:
+    for what, package in (
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("setpriv", "util-linux"),
+        ("clang", "clang"),
+        ("apt-get", "apt"),
+        ("dpkg-deb", "dpkg"),
+    ):
+        finding = found(what)
+        assert not finding.good
+        assert finding.seen.startswith("missing; it ")
+        assert finding.mend == f"apt-get install {package}"
+
+
+def test_a_machine_without_apt_is_told(empty_path: Path) -> None:
+    finding = found("Debian mirror")
+
+    assert not finding.good
+    assert finding.seen == "there is no apt-get here, and the source `debian` needs it"
+    assert finding.mend
+
+
+def test_a_machine_without_a_mirror_is_told_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = machine_configuration(tmp_path / "machine", "")
+    monkeypatch.setenv("APT_CONFIG", str(configuration))
+
+    finding = found("Debian mirror")
+
+    assert not finding.good
+    assert finding.seen == "apt knows no Debian mirror on this machine"
+    assert "/etc/apt/sources.list.d" in finding.mend
+
+
+def test_a_qemu_tells_its_version(empty_path: Path) -> None:
+    path = fake_qemu.make(empty_path)
+
+    assert found("qemu-system-x86_64") == Finding(
+        what="qemu-system-x86_64", good=True, seen=f"{path}, 7.2.22"
+    )
+
+
+def test_a_qemu_that_does_not_run_is_told(empty_path: Path) -> None:
+    path = empty_path / "qemu-system-x86_64"
+    path.write_text("#!/bin/false\n")
+    path.chmod(0o755)
+
+    finding = found("qemu-system-x86_64")
+
+    assert not finding.good
+    assert "reinstall" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "seen", "mend"),
+    [
+        (None, 0, "build/agent/agent missing", "./dev setup"),
+        ("#!/bin/sh\nexit 1\n", 0o755, "does not run", "./dev clean && ./dev setup"),
+        ("garbage", 0o755, "does not run", "./dev clean && ./dev setup"),
+        ("#!/bin/sh\necho agent 1\n", 0o755, "agent 1", ""),
+    ],
+)
+def test_the_agent_is_tried(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+    mode: int,
+    seen: str,
+    mend: str,
+) -> None:
+    agent = tmp_path / "build/agent/agent"
+    agent.parent.mkdir(parents=True)
+    if content is not None:
+        agent.write_text(content)
+        agent.chmod(mode)
+    monkeypatch.setattr(doctor, "AGENT", agent)
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+
+    finding = found("guest agent")
+
+    assert finding.seen.endswith(seen)
+    assert finding.mend == mend
+    assert finding.good is (not mend)
+
+
+def test_a_cache_that_is_no_folder_yet_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not/yet/there"))
+
+    assert str(tmp_path) in found("cache").seen
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_can_not_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    finding = found("cache")
+
+    assert not finding.good
+    assert "XDG_CACHE_HOME" in finding.mend
+
+
+def test_a_missing_kvm_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "KVM", tmp_path / "kvm")
+
+    assert found("KVM").good
+    assert "TCG" in found("KVM").seen
+
+
+def test_a_machine_that_lacks_something_is_status_3(
+    empty_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert cli.main(["doctor"]) == 3
+
+    said = capsys.readouterr().out
+    assert "!! clang" in " ".join(said.split())
+    assert "apt-get install clang" in said
+    assert "to mend" in said
+
+
+def test_findings_as_json(empty_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--json"]) == 3
+
+    findings = json.loads(capsys.readouterr().out)
+    assert {"what", "good", "seen", "mend"} == set(findings[0])
+    assert all(it["good"] or it["mend"] for it in findings)
