@@ -86,7 +86,7 @@ class CaseResult(Record):
     checked: int = 0
     """Expectations that held or did not; a case that checked nothing is a failure."""
     not_available: tuple[str, ...] = ()
-    """Expectations that this kernel has no facts for, each with why; not in `checked`."""
+    """Expectations that the kernel has no facts for, with why; not in `checked`."""
     log: str = ""
     """libbpf's and the verifier's log, whole."""
     console: str = ""
