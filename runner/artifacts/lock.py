@@ -94,7 +94,7 @@ providers.register(PinnedSource, _Pinned())
 
 def path_of(matrix: Path) -> Path:
     """Return where a matrix's lock lies: matrix.lock beside matrix.yaml."""
-    return matrix.with_suffix(".lock")
+    return matrix.parent / f"{matrix.stem}.lock"
 
 
 def read(path: Path) -> Lock:

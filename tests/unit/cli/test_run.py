@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli import run
+from runner.cli.arguments import choice
 from runner.errors import UsageError
 from runner.matrix import DebianSource, Kernel
 
@@ -20,8 +21,11 @@ KERNELS = tuple(
 def words(*given: str, kernels: int = 3) -> list[str]:
     parser = argparse.ArgumentParser()
     run.add_arguments(parser)
+    parsed = parser.parse_args(
+        ["--kernels", "5.10", "--kernels", "@lts", "--kernel", "6.1=bzImage", *given]
+    )
     return run.pytest_arguments(
-        parser.parse_args(given), ["5.10", "@lts"], KERNELS[:kernels], [Path("suites")]
+        parsed, choice(parsed, "@default"), KERNELS[:kernels], [Path("suites")]
     )
 
 
@@ -33,6 +37,7 @@ def test_selectors_settings_and_paths_are_handed_on() -> None:
     given = words("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "-n", "1")
 
     assert after("--kernels", given) == ["5.10", "@lts"]
+    assert after("--kernel", given) == ["6.1=bzImage"]
     assert after("--matrix", given) == ["m.yaml"]
     assert after("--accel", given) == ["tcg"]
     assert after("--reports", given) == ["r"]

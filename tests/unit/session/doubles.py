@@ -17,6 +17,7 @@ from runner.matrix import DebianSource, Kernel
 from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm
 from runner.session.guest import Guest
+from runner.ssh import Ssh
 from runner.versions import KernelVersion
 
 KERNEL = Kernel(id="6.1", source=DebianSource(type="debian", suite="bookworm"))
@@ -61,7 +62,14 @@ ANSWERS: dict[str, dict[str, JsonValue]] = {
     "open": {"handle": 1, "programs": [], "maps": [], "log": "opened\n"},
     "load": {"programs": [_PROGRAM], "maps": [_MAP], "log": "loaded\n"},
     "attach": {"attached": True, "log": "attached\n"},
-    "fork": {"pid": 100, "tgid": 100, "ppid": 2, "comm": "sleeper"},
+    "fork": {
+        "pid": 100,
+        "tgid": 100,
+        "ppid": 2,
+        "comm": "sleeper",
+        "user_ns": 4026531837,
+        "thread_pointer": 4096,
+    },
     "read": {"text": "State:\tS (sleeping)\n", "truncated": False},
 }
 
@@ -126,9 +134,22 @@ class FakeVm:
     command_line: str = "qemu"
     machine: Machine = MACHINE
 
+    def console(self) -> str:
+        return self.end.console
+
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         self.running = False
         return self.end
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeSsh:
+    """A connection to a guest that is still there, or is not."""
+
+    alive: bool
+
+    def answers(self, command: str, deadline: Deadline) -> bool:
+        return self.alive
 
 
 def artifact(version: str = "6.1.176") -> Artifact:
@@ -148,6 +169,7 @@ def artifact(version: str = "6.1.176") -> Artifact:
         image_sha256="0" * 64,
         btf_sha256="",
         origin="bookworm linux-image",
+        packages={},
     )
 
 
@@ -157,12 +179,14 @@ def guest(
     vm: FakeVm | None = None,
     kernel: Kernel = KERNEL,
     version: str = "6.1.176",
+    alive: bool = False,
 ) -> Guest:
-    """Return a guest that is up."""
+    """Return a guest that is up; one that is `alive` answers when its agent is gone."""
     return Guest(
         kernel=kernel,
         artifact=artifact(version),
         vm=cast(Vm, vm or FakeVm()),
+        ssh=cast(Ssh, FakeSsh(alive=alive)),
         agent=AgentSession(agent or FakeAgent()),
         hello=HELLO,
         bpftool_version="7.1.0",

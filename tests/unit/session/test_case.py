@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from runner.classify import LOADER_CRASHED
 from runner.errors import GuestError
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
@@ -49,6 +50,7 @@ class JobOf:
         agent: FakeAgent | None = None,
         vm: FakeVm | None = None,
         version: str = "6.1.176",
+        alive: bool = False,
     ) -> CaseResult:
         job = Job(
             suite="s",
@@ -57,7 +59,7 @@ class JobOf:
             shown_path="s/a.bpf.c",
             nodeid="s::c[6.1]",
         )
-        lent = guest(agent or FakeAgent(answers), vm=vm, version=version)
+        lent = guest(agent or FakeAgent(answers), vm=vm, version=version, alive=alive)
         return session_case.run(job, lent)
 
 
@@ -200,6 +202,23 @@ def test_a_guest_that_is_lost_otherwise_is_an_error(job_of: JobOf, cause: str) -
     assert result.outcome is Outcome.ERROR
     assert result.failure_class == cause
     assert result.cure == "look"
+
+
+def test_a_loader_that_dies_of_an_object_fails_it(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, alive=True)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == LOADER_CRASHED.name
+    assert "the agent died while loading s/a.bpf.c; the guest lives" in result.message
+
+
+def test_an_agent_that_dies_later_is_no_word_about_the_object(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, trigger=[{"fork": "x"}]), {"fork": EOFError()}, alive=True
+    )
+
+    assert result.outcome is Outcome.ERROR
+    assert result.failure_class == "agent_crashed"
 
 
 def test_a_lost_guest_is_no_longer_usable(tmp_path: Path) -> None:
