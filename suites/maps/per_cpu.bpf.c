@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* A map with a value for each CPU, filled from the packets that are sent over the guest's
- * loopback. An object of its own: a kernel that lacks a map's type refuses all of it.
+/* A map with a value for each CPU, filled from the packets that are sent over the
+ * guest's loopback. An object of its own: a kernel that lacks a map's type refuses all
+ * of it.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
