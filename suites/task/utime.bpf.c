@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The time that a task ran in user space, told by the kernel's version and its ticks.
  *
- * Up to 4.10 task_struct.utime counts ticks, from 4.11 on nanoseconds (5613fda9a503). That
- * is told by __kconfig externs, as many programs do; they need global data, and so 5.2.
+ * Up to 4.10 task_struct.utime counts ticks, from 4.11 on nanoseconds (5613fda9a503).
+ * That is told by __kconfig externs, as many programs do; they need global data, and
+ * so 5.2.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>

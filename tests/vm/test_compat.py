@@ -1,4 +1,4 @@
-"""The two loaders, libraries of kernels that are old, and agents that die."""
+"""Loaders compared, maps dumped without bpftool, and old kernels."""
 
 import os
 import struct
@@ -206,7 +206,8 @@ def old(tmp_path: Path) -> Path:
     )
     poison = (
         "object: old.bpf.c, programs: {reads_constants: {load: false}},"
-        " trigger: [{fork: sleeper}], expect: [{map: seen, key: 0, equals: [0, 0, 0, 0]}]"
+        " trigger: [{fork: sleeper}],"
+        " expect: [{map: seen, key: 0, equals: [0, 0, 0, 0]}]"
     )
     (suite / "suite.yaml").write_text(
         "description: Read-only data, and a field that no kernel has.\n"
