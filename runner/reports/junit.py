@@ -79,7 +79,7 @@ def _case(case: CaseResult) -> TestCase:
         clean(case.case),
         classname=clean(f"{case.kernel}.{case.suite}"),
         elapsed_sec=case.duration,
-        stdout=_shortened(case.log),
+        stdout=_shortened(_output(case)),
         stderr=_shortened(case.console),
     )
     # An empty message would make it a pass.
@@ -95,6 +95,11 @@ def _case(case: CaseResult) -> TestCase:
         case Outcome.PASSED:
             pass
     return element
+
+
+def _output(case: CaseResult) -> str:
+    missing = "".join(f"not available: {what}\n" for what in case.not_available)
+    return missing + case.log
 
 
 def _explanation(case: CaseResult) -> str:

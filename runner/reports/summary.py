@@ -216,6 +216,11 @@ def _render_end(results: RunResults, console: Console, folder: Path | None) -> N
         _count(results.count(Outcome.FAILED), "failed"),
         _count(results.count(Outcome.ERROR), "error", plural="errors"),
         _count(results.count(Outcome.SKIPPED), "declared gap", plural="declared gaps"),
+        _count(
+            sum(len(case.not_available) for case in results.cases),
+            "check not available",
+            plural="checks not available",
+        ),
     )
     kernels = _count(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)

@@ -930,6 +930,90 @@ def test_maps_are_dumped(agent: AgentProcess, loaded: dict[str, Any]) -> None:
     assert {decoded(value) for value in second["values"]} == {bytes(4)}
 
 
+def test_compat_loads_what_plain_libbpf_loads(
+    agent: AgentProcess, counter: bytes
+) -> None:
+    opened = agent.ask("open", name="c", object=encoded(counter), loader="compat")
+    handle = opened["handle"]
+    loaded = agent.ask("load", handle=handle)
+    told = [line for line in loaded["log"].splitlines() if "compat: prog" in line]
+
+    assert loaded["ok"]
+    assert [line.split("'")[1] for line in told] == ["count", "mark", "on_call"]
+    run = agent.ask("test_run", handle=handle, program="count", data=encoded(bytes(60)))
+    assert run["retval"] == 7
+
+
+def test_plain_libbpf_is_left_alone(agent: AgentProcess, counter: bytes) -> None:
+    opened = agent.ask("open", name="c", object=encoded(counter), loader="libbpf")
+
+    assert "compat: " not in agent.ask("load", handle=opened["handle"])["log"]
+
+
+GUARDED = """
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+struct task_struct { int pid; int gone; } __attribute__((preserve_access_index));
+
+SEC("raw_tp/sys_enter")
+int guarded(void *ctx)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+    int value = 0;
+
+    if (bpf_core_field_exists(task->gone))
+        bpf_core_read(&value, sizeof(value), &task->gone);
+    return value;
+}
+
+char _license[] SEC("license") = "GPL";
+"""
+
+
+def lacks_kernel_btf() -> bool:
+    return not Path("/sys/kernel/btf/vmlinux").exists()
+
+
+@pytest.mark.skipif(lacks_kernel_btf(), reason="this kernel has no BTF")
+def test_unreached_poison_is_taken_out(agent: AgentProcess, tmp_path: Path) -> None:
+    data = compile_bpf(GUARDED, tmp_path)
+    opened = agent.ask("open", name="g", object=encoded(data), loader="compat")
+    log = agent.ask("load", handle=opened["handle"])["log"]
+
+    assert "compat: prog 'guarded': " in log
+    assert " 0 unreached" not in log
+
+
+@pytest.mark.skipif(lacks_kernel_btf(), reason="this kernel has no BTF")
+@pytest.mark.parametrize("loader", ["libbpf", "compat"])
+def test_poison_that_is_reached_is_refused(
+    agent: AgentProcess, tmp_path: Path, loader: str
+) -> None:
+    data = compile_bpf(GUARDED.replace("if (bpf", "if (!bpf"), tmp_path)
+    opened = agent.ask("open", name="g", object=encoded(data), loader=loader)
+    reply = agent.ask("load", handle=opened["handle"])
+
+    assert not reply["ok"]
+    assert "<invalid CO-RE relocation>" in reply["log"]
+    assert "is ever reached" not in reply["log"]
+
+
+def test_an_unknown_loader_is_refused(agent: AgentProcess, counter: bytes) -> None:
+    assert agent.refusal("open", name="c", object=encoded(counter), loader="bcc") == (
+        'argument "loader" must be "libbpf" or "compat"; it is "bcc"'
+    )
+
+
+def test_a_child_tells_its_time_and_its_thread_pointer(agent: AgentProcess) -> None:
+    child = agent.ask("fork", comm="burner", spin=0.2)
+
+    assert child["user_ns"] > 20_000_000
+    assert child["thread_pointer"] > 1 << 32
+    assert "seconds from 0 to 5" in agent.refusal("fork", spin=6)
+
+
 def test_a_map_that_can_not_be_dumped_is_an_error(
     agent: AgentProcess, loaded: dict[str, Any]
 ) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.classify import UNCLASSIFIED, classify
+from runner.classify import UNCLASSIFIED, classify, classify_oops
+from runner.versions import KernelVersion
 
 
 def refused(verifier: str, error: str = "Invalid argument") -> str:
@@ -343,3 +344,55 @@ def test_any_log_is_classified(
     found = classify(log, operation, errno_name)
     assert "\n" not in found.line
     assert found.name
+
+
+# What 4.4 prints of a guard that it does not see through, after the agent's own line.
+UNSEEN_GUARD = (
+    "agent: prog 'on_new_task': none of its 1 poisoned instructions is ever reached\n"
+    + refused("0: (bf) r6 = r1\n9: (85) call 195896080\ninvalid func 195896080\n")
+)
+
+
+def test_a_guard_that_the_verifier_does_not_see_is_told_from_none() -> None:
+    found = classify(UNSEEN_GUARD, "load", "EINVAL")
+    unguarded = classify(UNSEEN_GUARD.partition("\n")[2], "load", "EINVAL")
+
+    assert found.name == "guard_undecided"
+    assert "loader: compat" in found.cure
+    assert unguarded.name == "poison_reachable"
+
+
+OOPS_4_4 = """\
+BUG: unable to handle kernel NULL pointer dereference at           (null)
+IP: [<ffffffff810b3b30>] SyS_bpf+0x730/0xb50
+Oops: 0000 [#1]
+CPU: 0 PID: 35 Comm: agent Not tainted 4.4.1 #2
+RIP: 0010:[<ffffffff810b3b30>]  [<ffffffff810b3b30>] SyS_bpf+0x730/0xb50
+"""
+OOPS_4_11 = """\
+BUG: unable to handle kernel NULL pointer dereference at           (null)
+IP: bpf_prog_load+0x2a2/0x540
+Oops: 0000 [#1]
+"""
+OTHER_OOPS = """\
+BUG: unable to handle kernel NULL pointer dereference at           (null)
+IP: sysrq_handle_crash+0x16/0x20
+Call Trace:
+ bpf_prog_load+0x2a2/0x540
+"""
+
+
+@pytest.mark.parametrize("console", [OOPS_4_4, OOPS_4_11])
+def test_an_oops_on_a_call_that_is_not_reached_is_known(console: str) -> None:
+    found = classify_oops(console, KernelVersion.parse("4.4.1"))
+
+    assert found is not None
+    assert found.name == "unreached_call_oops"
+    assert found.line.startswith("IP: ")
+    assert "loader: compat" in found.cure
+
+
+def test_other_oopses_are_not_guessed_at() -> None:
+    assert classify_oops(OTHER_OOPS, KernelVersion.parse("4.4.1")) is None
+    # Mended in 4.15: whatever it is there, it is something else.
+    assert classify_oops(OOPS_4_11, KernelVersion.parse("4.15")) is None

@@ -11,6 +11,8 @@ from tests.vm.conftest import DATA, ROOT, Finished, guests, run
 pytestmark = pytest.mark.vm
 
 KERNELS = ("5.10", "6.1", "6.12", "sid")
+# What is about kernels that are older than all of these.
+OLDER = {"fs_base_refused"}
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 def test_every_case_passes_on_every_kernel(finished: Finished) -> None:
     assert finished.status == 0, finished.output + finished.errors
-    assert {case.outcome for case in finished.results.cases} == {Outcome.PASSED}
-    assert {case.kernel for case in finished.results.cases} == set(KERNELS)
+    passed = [it for it in finished.results.cases if it.outcome is Outcome.PASSED]
+    gaps = [it for it in finished.results.cases if it.outcome is Outcome.SKIPPED]
+    assert len(passed) + len(gaps) == len(finished.results.cases)
+    assert {case.case for case in gaps} == OLDER
+    assert {case.kernel for case in passed} == set(KERNELS)
 
 
 def test_every_suite_of_the_project_ran(finished: Finished) -> None:
@@ -33,7 +38,12 @@ def test_every_suite_of_the_project_ran(finished: Finished) -> None:
 
 
 def test_no_case_passed_without_a_check(finished: Finished) -> None:
-    assert all(case.checked > 0 for case in finished.results.cases)
+    assert all(
+        case.checked > 0
+        for case in finished.results.cases
+        if case.outcome is Outcome.PASSED
+    )
+    assert not any(case.not_available for case in finished.results.cases)
 
 
 def test_the_kernels_are_really_other_kernels(finished: Finished) -> None:

@@ -41,5 +41,5 @@ def test_pytest_itself_runs_suites_and_python_tests(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
     assert (tmp_path / "reports/6.1/junit.xml").exists()

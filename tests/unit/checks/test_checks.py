@@ -6,7 +6,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from runner import bpftool
 from runner.bpftool import CpuValue, MapDump, Row
-from runner.checks import Observations, check, check_all
+from runner.checks import Observations, check, check_all, not_available
 from runner.errors import UsageError
 from runner.results import Mismatch
 from runner.suite import Expectation
@@ -557,3 +557,25 @@ def test_lists_of_other_sizes_of_cpus_differ() -> None:
         "map one key 0x00 0x00 0x00 0x00: expected no such row, "
         "observed a row with [1]",
     ]
+
+
+# -------------------------------------------------------------- not available
+
+
+SHOW: Expectation = TypeAdapter(Expectation).validate_python(
+    {"map": "cells", "show": {"type": "array", "id": 5}}
+)
+
+
+def test_what_a_kernel_does_not_tell_neither_holds_nor_fails() -> None:
+    untold = Observations(maps=OBSERVED.maps, not_shown="kernels before 4.13 do not")
+
+    assert check(SHOW, untold, {}) == []
+    assert not_available([SHOW], untold) == [
+        "map cells: type, id: kernels before 4.13 do not"
+    ]
+
+
+def test_what_a_kernel_tells_is_available() -> None:
+    assert check(SHOW, OBSERVED, {})
+    assert not_available([SHOW], OBSERVED) == []
