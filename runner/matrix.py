@@ -34,6 +34,10 @@ def _beside(path: Path, info: ValidationInfo) -> Path:
     return Path(folder, path.expanduser())
 
 
+def _beside_unless_url(location: str, info: ValidationInfo) -> str:
+    return location if "://" in location else str(_beside(Path(location), info))
+
+
 # A path that a matrix file names is relative to that file.
 LocalPath = Annotated[Path, AfterValidator(_beside)]
 
@@ -159,6 +163,87 @@ class UbuntuSource(BaseSource):
         return f"ubuntu {self.packages[0].url.rpartition('/')[2]}"
 
 
+class KernelOrgSource(BaseSource):
+    """A release's source, built by the runner; see images/kernel."""
+
+    type: Literal["kernel-org"]
+    version: Annotated[
+        str, Field(pattern=r"^\d+\.\d+(\.\d+)?$", examples=["4.4", "5.10.223"])
+    ]
+    """The release, as its tarball is named."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the tarball; may be left out for one on this machine only."""
+
+    tarball: Annotated[
+        str,
+        AfterValidator(_beside_unless_url),
+        Field(examples=["../linux-source-5.10.tar.xz"]),
+    ] = ""
+    """A file, or its address; when it is not given, `mirror` has it."""
+
+    mirror: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] = (
+        "https://cdn.kernel.org/pub/linux/kernel"
+    )
+    """Where v5.x/linux-5.5.tar.xz and its like lie."""
+
+    options: dict[
+        Annotated[str, Field(pattern=r"^[A-Z0-9_]+$")],
+        Annotated[str, Field(pattern=r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$')],
+    ] = Field(default_factory=dict, examples=[{"DEBUG_INFO_BTF": "n", "HZ": "1000"}])
+    """Options beyond those of images/kernel, without CONFIG_; they count most."""
+
+    @property
+    def address(self) -> str:
+        """Where the tarball is: a path or an address."""
+        major = self.version.partition(".")[0]
+        file = f"linux-{self.version}.tar.xz"
+        return self.tarball or f"{self.mirror.rstrip('/')}/v{major}.x/{file}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the tarball is a file of this machine."""
+        return "://" not in self.address
+
+    @property
+    def shown(self) -> str:
+        """Return the release."""
+        return f"kernel-org {self.version}"
+
+    @model_validator(mode="after")
+    def _is_pinned(self) -> Self:
+        if self.sha256 is None and not self.is_local:
+            raise ValueError("needs the key sha256, as the tarball is downloaded")
+        return self
+
+
+class OciSource(BaseSource):
+    """A container image that holds a kernel: /boot and /lib/modules, or the same below
+    /data/kernels/NAME."""
+
+    type: Literal["oci"]
+    image: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+$",
+            examples=["ghcr.io/cilium/ci-kernels", "quay.io/lvh-images/kernel-images"],
+        ),
+    ]
+    """Registry and repository. A registry on 127.0.0.1 or localhost is spoken to
+    without TLS."""
+
+    tag: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", examples=["6.6", "5.10"]),
+    ]
+    """Which of its images; the lock keeps the digest that it stood for."""
+
+    @property
+    def shown(self) -> str:
+        """Return image and tag."""
+        return f"oci {self.image}:{self.tag}"
+
+
 class UnavailableSource(BaseSource):
     """A kernel that is wanted but that no source of this version can provide."""
 
@@ -173,16 +258,18 @@ class UnavailableSource(BaseSource):
 
 
 Source = Annotated[
-    DebianSource | PathSource | SnapshotSource | UbuntuSource | UnavailableSource,
+    DebianSource
+    | PathSource
+    | SnapshotSource
+    | UbuntuSource
+    | KernelOrgSource
+    | OciSource
+    | UnavailableSource,
     Field(discriminator="type"),
 ]
 
 
 # --------------------------------------------------------------------- BTF
-
-
-def _beside_unless_url(location: str, info: ValidationInfo) -> str:
-    return location if "://" in location else str(_beside(Path(location), info))
 
 
 class BaseBtf(Entry):

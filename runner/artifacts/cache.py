@@ -25,6 +25,8 @@ _MANIFEST = "manifest.json"
 _TEMPORARY = "temporary"
 _LOCKS = "locks"
 _REFS = "refs"
+# Bytes; a larger file's checksum is remembered.
+_LARGE = 16 << 20
 
 # Writes files into the folder that it is given, and returns what to remember of them.
 Build = Callable[[Path], Mapping[str, JsonValue]]
@@ -189,6 +191,24 @@ def sha256_of(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_large(path: Path, cache: Cache) -> str:
+    """Return a file's SHA-256; a large one's is remembered, by its size and times.
+
+    Raises OSError.
+    """
+    status = path.stat()
+    if status.st_size < _LARGE:
+        return sha256_of(path)
+    known_by = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    name = f"sha256-{key_of(*map(str, known_by))[:16]}"
+    known = cache.recall(name)
+    if isinstance(known, str):
+        return known
+    found = sha256_of(path)
+    cache.remember(name, found)
+    return found
 
 
 def _checksums(directory: Path) -> dict[str, str]:

@@ -49,6 +49,7 @@ class Debian:
     """The provider of `debian` sources."""
 
     fresh = WEEK
+    at_hand = False
 
     def resolve(self, source: DebianSource, tools: Tools) -> Pin:
         """Ask the suite's index. Raises ArtifactError with apt's words."""

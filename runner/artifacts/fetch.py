@@ -12,7 +12,7 @@ from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import Material
 from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.progress import Progress
-from runner.artifacts.source import LOCAL, Pin, Tools
+from runner.artifacts.source import LOCAL, WEEK, Pin, Tools
 from runner.errors import ArtifactError, RunnerError, UsageError
 from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.versions import KernelVersion
@@ -116,7 +116,7 @@ def _at_hand(
     """
     for number, source in enumerate(kernel.sources):
         try:
-            if _fresh(source) == LOCAL:
+            if _is_at_hand(source):
                 return _fetch(kernel, source, cache, progress)
             known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
@@ -278,7 +278,14 @@ def _pin(source: BaseSource, cache: Cache) -> Pin:
     return resolution.pin
 
 
+def _is_at_hand(source: BaseSource) -> bool:
+    provider = providers.of(source)
+    return provider is not None and provider.at_hand
+
+
 def _stale(source: BaseSource, cache: Cache) -> bool:
+    if _fresh(source) == LOCAL:
+        return False
     known = _remembered(source, cache)
     return known is None or time.time() - known.time > _fresh(source)
 
@@ -292,7 +299,7 @@ def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
 
 def _fresh(source: BaseSource) -> float:
     provider = providers.of(source)
-    return 0.0 if provider is None else provider.fresh
+    return WEEK if provider is None else provider.fresh
 
 
 def _name(source: BaseSource) -> str:

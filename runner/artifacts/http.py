@@ -13,7 +13,7 @@ from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError
 
 # Seconds to connect, and between two pieces.
-_TIMEOUT = (10.0, 60.0)
+TIMEOUT = (10.0, 60.0)
 _PIECE = 1 << 18
 _LARGEST_ANSWER = 64 << 20
 _AGENT = {"User-Agent": "bpf-kernel-matrix"}
@@ -26,7 +26,7 @@ class NotFoundError(ArtifactError):
 def json_of(url: str) -> JsonValue:
     """Return what an interface for programs answers. Raises ArtifactError."""
     with _asking(url) as answer:
-        text = b"".join(_pieces(answer, url, _LARGEST_ANSWER))
+        text = body(answer, url)
         try:
             found: JsonValue = json.loads(text)
         except ValueError as error:
@@ -47,13 +47,25 @@ def download(
     not looked at. Raises ArtifactError, and leaves nothing at `target`, when the file
     can't be had whole or is another one.
     """
+    with _asking(url) as answer:
+        return save(
+            answer, url, target, checksums=checksums, progress=progress, name=name
+        )
+
+
+def save(
+    answer: requests.Response,
+    url: str,
+    target: Path,
+    *,
+    checksums: dict[str, str],
+    progress: Progress,
+    name: str,
+) -> str:
+    """Write what a server answers to a file; for the rest see `download`."""
     digests = {algorithm: hashlib.new(algorithm) for algorithm in ("sha256", "sha1")}
     try:
-        with (
-            progress.task(name) as task,
-            _asking(url) as answer,
-            target.open("wb") as file,
-        ):
+        with progress.task(name) as task, target.open("wb") as file:
             done, total = 0, _length(answer)
             for piece in _pieces(answer, url):
                 file.write(piece)
@@ -84,19 +96,37 @@ def fetch(url: str, progress: Progress) -> bytes:
         return bytes(data)
 
 
+def body(answer: requests.Response, url: str) -> bytes:
+    """Return the body of a small answer. Raises ArtifactError for a large one."""
+    return b"".join(_pieces(answer, url, _LARGEST_ANSWER))
+
+
+def check(answer: requests.Response, url: str) -> None:
+    """Refuse an answer that is an error. Raises NotFoundError, other ArtifactErrors."""
+    if answer.status_code == requests.codes.not_found:
+        raise NotFoundError(f"{url} is not there (HTTP 404)")
+    if not answer.ok:
+        raise ArtifactError(
+            f"{url}: HTTP {answer.status_code} {answer.reason}",
+            hint="the server refuses; try again later",
+        )
+
+
 @contextmanager
 def _asking(url: str) -> Iterator[requests.Response]:
-    """Open an answer, and turn what goes wrong while it is read into ArtifactErrors."""
+    with (
+        translated(url),
+        requests.get(url, stream=True, timeout=TIMEOUT, headers=_AGENT) as answer,
+    ):
+        check(answer, url)
+        yield answer
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn what goes wrong on the way to a server into ArtifactErrors."""
     try:
-        with requests.get(url, stream=True, timeout=_TIMEOUT, headers=_AGENT) as answer:
-            if answer.status_code == requests.codes.not_found:
-                raise NotFoundError(f"{url} is not there (HTTP 404)")
-            if not answer.ok:
-                raise ArtifactError(
-                    f"{url}: HTTP {answer.status_code} {answer.reason}",
-                    hint="the server refuses; try again later",
-                )
-            yield answer
+        yield
     except requests.RequestException as error:
         raise ArtifactError(
             f"{url} can't be had: {_cause(error)}",

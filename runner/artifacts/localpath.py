@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import bzimage, layout, packages
-from runner.artifacts.cache import Cache, key_of, sha256_of
+from runner.artifacts.cache import Cache, sha256_of, sha256_of_large
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.matrix import PathSource
 
-# A larger file's checksum is remembered, by its size and times.
-_LARGE = 16 << 20
 _AR = b"!<arch>\n"
 
 
@@ -34,6 +32,7 @@ class LocalPath:
     """The provider of `path` sources."""
 
     fresh = LOCAL
+    at_hand = True
 
     def resolve(self, source: PathSource, tools: Tools) -> Pin:
         """Look at the files. Raises ArtifactError for what is not there."""
@@ -158,7 +157,7 @@ def _item(name: str, path: Path, cache: Cache) -> Item:
         if path.is_dir():
             sha256, size = _folder_sha256(path)
         else:
-            sha256, size = _sha256(path, cache), path.stat().st_size
+            sha256, size = sha256_of_large(path, cache), path.stat().st_size
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
     return Item(name=name, location=str(path), sha256=sha256, size=size)
@@ -171,20 +170,6 @@ def _folder_sha256(folder: Path) -> tuple[str, int]:
         digest.update(f"{path.relative_to(folder)}\0{sha256_of(path)}\n".encode())
         size += path.stat().st_size
     return digest.hexdigest(), size
-
-
-def _sha256(path: Path, cache: Cache) -> str:
-    status = path.stat()
-    if status.st_size < _LARGE:
-        return sha256_of(path)
-    known_by = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    name = f"sha256-{key_of(*map(str, known_by))[:16]}"
-    known = cache.recall(name)
-    if isinstance(known, str):
-        return known
-    found = sha256_of(path)
-    cache.remember(name, found)
-    return found
 
 
 def _read(path: Path) -> bytes:

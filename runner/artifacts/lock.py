@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 from runner import modelfile
 from runner.artifacts import providers
 from runner.artifacts.progress import Progress
-from runner.artifacts.source import FOREVER, LOCAL, Collected, Pin, Tools
+from runner.artifacts.source import FOREVER, Collected, Pin, Tools
 from runner.errors import UsageError
 from runner.matrix import BaseSource, Kernel, Matrix
 
@@ -70,6 +70,7 @@ class _Pinned:
     """The provider of pinned sources: the pin is known, the rest is as ever."""
 
     fresh: float = FOREVER
+    at_hand: bool = False
 
     def resolve(self, source: PinnedSource, tools: Tools) -> Pin:
         """Return the pin."""
@@ -124,7 +125,7 @@ def _applied(kernel: Kernel, lock: Lock, *, strict: bool) -> Kernel:
     sources: list[BaseSource] = []
     for source in kernel.sources:
         provider, pin = providers.of(source), lock.pin(kernel, source)
-        if provider is not None and provider.fresh == LOCAL:
+        if provider is not None and provider.at_hand:
             sources.append(source)
         elif pin is not None and (strict or _moves_never(source)):
             sources.append(PinnedSource(source=source, pin=pin))
@@ -156,7 +157,7 @@ def require(kernels: Sequence[Kernel], path: Path) -> None:
 def _is_bound(kernel: Kernel) -> bool:
     return all(
         isinstance(source, PinnedSource)
-        or ((provider := providers.of(source)) is not None and provider.fresh == LOCAL)
+        or ((provider := providers.of(source)) is not None and provider.at_hand)
         for source in kernel.sources
     )
 

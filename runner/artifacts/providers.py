@@ -3,13 +3,17 @@
 from typing import Any
 
 from runner.artifacts.debian import Debian
+from runner.artifacts.kernelorg import KernelOrg
 from runner.artifacts.localpath import LocalPath
+from runner.artifacts.oci import Oci
 from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Provider
 from runner.artifacts.ubuntu import Ubuntu
 from runner.matrix import (
     BaseSource,
     DebianSource,
+    KernelOrgSource,
+    OciSource,
     PathSource,
     SnapshotSource,
     UbuntuSource,
@@ -20,6 +24,8 @@ _PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
     PathSource: LocalPath(),
     SnapshotSource: Snapshot(),
     UbuntuSource: Ubuntu(),
+    KernelOrgSource: KernelOrg(),
+    OciSource: Oci(),
 }
 
 

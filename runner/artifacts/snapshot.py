@@ -42,6 +42,7 @@ class Snapshot:
     """The provider of `snapshot` sources."""
 
     fresh = FOREVER
+    at_hand = False
 
     def resolve(self, source: SnapshotSource, tools: Tools) -> Pin:
         """Ask the archive for the files' hashes. Raises ArtifactError."""

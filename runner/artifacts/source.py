@@ -97,6 +97,10 @@ class Provider(Protocol[_Source]):
     def fresh(self) -> float:
         """Seconds for which a resolution holds: WEEK, FOREVER or LOCAL."""
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether collecting takes neither network nor time."""
+
     def resolve(self, source: _Source, tools: Tools) -> Pin:
         """Return exactly which files the source stands for now.
 

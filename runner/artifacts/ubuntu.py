@@ -12,6 +12,7 @@ class Ubuntu:
     """The provider of `ubuntu` sources."""
 
     fresh = FOREVER
+    at_hand = False
 
     def resolve(self, source: UbuntuSource, tools: Tools) -> Pin:
         """Return the packages that the source names."""

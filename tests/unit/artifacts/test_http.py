@@ -103,7 +103,7 @@ def test_a_server_that_is_gone_is_told() -> None:
 def test_a_server_that_says_nothing_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "_TIMEOUT", (0.05, 0.05))
+    monkeypatch.setattr(http, "TIMEOUT", (0.05, 0.05))
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
         pytest.raises(ArtifactError, match=r"can't be had: .*timed out"),

@@ -1,0 +1,167 @@
+"""How a kernel is built: its config fragments, and its quirks with their reasons."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
+
+from runner import modelfile
+from runner.artifacts.cache import key_of, sha256_of
+from runner.artifacts.kernelbuild.kconfig import Request, parse_fragment
+from runner.errors import UsageError
+from runner.versions import KernelVersion, VersionRange
+
+FOLDER = Path(__file__).resolve().parents[3] / "images/kernel"
+_FRAGMENTS = "fragments.yaml"
+_QUIRKS = "quirks.yaml"
+
+# Variables of the kernel's Makefile that a quirk may add words to.
+Variable = Literal["KCFLAGS", "KAFLAGS", "HOSTCFLAGS", "HOSTLDFLAGS", "LD"]
+
+
+def _range(text: str) -> str:
+    VersionRange.parse(text)
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+_Range = Annotated[str, AfterValidator(_range)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    # All kernels when it is empty.
+    kernels: _Range | None = None
+
+    def holds(self, version: KernelVersion) -> bool:
+        """Whether the row is about a kernel."""
+        return self.kernels is None or version in VersionRange.parse(self.kernels)
+
+
+class FragmentRow(_Row):
+    """A file of options, and which kernels it is for."""
+
+    file: Annotated[str, Field(pattern=r"^[a-z0-9._-]+\.config$")]
+    # Why for these only.
+    why: str = ""
+
+
+class Edit(BaseModel):
+    """A change of the source, made wherever the expression matches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+    # Matched line by line.
+    find: Annotated[str, AfterValidator(_expression)]
+    # May refer to groups as \1.
+    replace: str
+
+
+class PaholeOption(BaseModel):
+    """An option for the pahole that the kernel's build calls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    option: Annotated[str, Field(pattern=r"^--[a-z0-9_=-]+$")]
+    # Which versions of pahole know it.
+    versions: _Range
+
+
+class Quirk(_Row):
+    """What some kernels need to be built by today's tools."""
+
+    kernels: _Range
+    why: Annotated[str, Field(min_length=1)]
+    make: Mapping[Variable, tuple[str, ...]] = Field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+    pahole: tuple[PaholeOption, ...] = ()
+
+
+class _Fragments(RootModel[tuple[FragmentRow, ...]]):
+    pass
+
+
+class _Quirks(RootModel[tuple[Quirk, ...]]):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one version of the kernel is built."""
+
+    version: KernelVersion
+    requests: tuple[Request, ...]
+    quirks: tuple[Quirk, ...]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Make variables, each the words of all quirks."""
+        words: dict[str, list[str]] = {}
+        for quirk in self.quirks:
+            for name, added in quirk.make.items():
+                words.setdefault(name, []).extend(added)
+        return {name: " ".join(added) for name, added in words.items()}
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """Changes of the source, in their order."""
+        return tuple(edit for quirk in self.quirks for edit in quirk.edits)
+
+    def pahole(self, version: KernelVersion) -> list[str]:
+        """Return the options for a version of pahole."""
+        return [
+            it.option
+            for quirk in self.quirks
+            for it in quirk.pahole
+            if version in VersionRange.parse(it.versions)
+        ]
+
+
+def load(
+    version: KernelVersion, options: Mapping[str, str], folder: Path = FOLDER
+) -> Recipe:
+    """Return the recipe of a kernel; `options` are a row's own, and count most.
+
+    Raises UsageError that tells every mistake in the tables by file and line.
+    """
+    fragments, source = modelfile.load(folder / _FRAGMENTS, _Fragments)
+    quirks, _ = modelfile.load(folder / _QUIRKS, _Quirks)
+    requests: dict[str, Request] = {}
+    for number, row in enumerate(fragments.root):
+        if not row.holds(version):
+            continue
+        path = folder / row.file
+        try:
+            text = path.read_text()
+        except OSError as error:
+            mistake = source.mistake((number, "file"), f"{path}: {error.strerror}")
+            raise UsageError(mistake) from error
+        requests |= {it.name: it for it in parse_fragment(text, path.name)}
+    for name, value in options.items():
+        requests[name] = Request(name=name, value=value, where="the row's options")
+    return Recipe(
+        version=version,
+        requests=tuple(requests.values()),
+        quirks=tuple(quirk for quirk in quirks.root if quirk.holds(version)),
+    )
+
+
+def fingerprint(options: Mapping[str, str], folder: Path = FOLDER) -> str:
+    """Return what a built kernel depends on besides its source."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return key_of(
+        *(f"{path.name} {sha256_of(path)}" for path in files),
+        *(f"{name}={value}" for name, value in sorted(options.items())),
+    )

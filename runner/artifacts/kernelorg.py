@@ -1,0 +1,139 @@
+"""Kernels built from a release's source."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.artifacts import http, kernelbuild
+from runner.artifacts.cache import Cache, sha256_of_large
+from runner.artifacts.kernelbuild import recipe
+from runner.artifacts.kernelbuild.build import unpack, version_of
+from runner.artifacts.progress import Progress
+from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
+from runner.errors import ArtifactError
+from runner.matrix import KernelOrgSource
+from runner.versions import KernelVersion
+
+_TARBALL = "tarball"
+_RECIPE = "recipe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelOrg:
+    """The provider of `kernel-org` sources."""
+
+    # The source's own words tell the tarball; only the recipe may change.
+    fresh = LOCAL
+    at_hand = False
+    # Where fragments and quirks are.
+    recipes: Path = recipe.FOLDER
+
+    def resolve(self, source: KernelOrgSource, tools: Tools) -> Pin:
+        """Return tarball and recipe. Raises ArtifactError for a file that is not
+        there, or not what the source says."""
+        sha256 = source.sha256 or ""
+        if source.is_local:
+            sha256 = _local(source, tools.cache)
+        made_by = recipe.fingerprint(source.options, self.recipes)
+        return Pin(
+            provider=source.type,
+            version=source.version,
+            origin=f"linux {source.version}, built here",
+            items=(
+                Item(name=_TARBALL, location=source.address, sha256=sha256),
+                Item(name=_RECIPE, location="images/kernel", sha256=made_by),
+            ),
+        )
+
+    def collect(
+        self,
+        pin: Pin,
+        source: KernelOrgSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Download the tarball, build the kernel, return what came of it.
+
+        Raises ArtifactError when the download or the build fails, or the recipe is
+        another than the pin's.
+        """
+        items = {item.name: item for item in pin.items}
+        if items[_RECIPE].sha256 != recipe.fingerprint(source.options, self.recipes):
+            raise ArtifactError(
+                f"images/kernel changed since linux {source.version} was pinned",
+                hint="python -m runner lock",
+            )
+        tarball = self._tarball(items[_TARBALL], source, tools.cache, progress)
+        with progress.task(f"{tarball.name}: unpacking"):
+            tree = unpack(tarball, scratch / "source")
+        _compare(version_of(tree), source)
+        built = kernelbuild.build(
+            tree,
+            kernelbuild.load(version_of(tree), source.options, self.recipes),
+            progress,
+            tools.cache.folder("logs"),
+        )
+        return Collected(
+            contents={
+                "boot/vmlinuz": built.image.read_bytes(),
+                "boot/config": built.config.read_bytes(),
+                "boot/System.map": built.system_map.read_bytes(),
+                **{
+                    f"lib/modules/{path.relative_to(tree)}": path.read_bytes()
+                    for path in built.modules
+                },
+            },
+            origin=pin.origin,
+            vmlinux=built.vmlinux,
+        )
+
+    def _tarball(
+        self, item: Item, source: KernelOrgSource, cache: Cache, progress: Progress
+    ) -> Path:
+        """Return the tarball; a downloaded one is kept, for it builds many kernels."""
+        if source.is_local:
+            return Path(source.address)
+        kept = cache.folder("tarballs") / f"linux-{source.version}-{item.sha256}.tar.xz"
+        with cache.locked(f"tarball-{item.sha256}"):
+            if kept.exists() and sha256_of_large(kept, cache) == item.sha256:
+                return kept
+            with cache.scratch() as folder:
+                path = folder / kept.name
+                http.download(
+                    item.location,
+                    path,
+                    checksums=item.checksums,
+                    progress=progress,
+                    name=item.location.rpartition("/")[2],
+                )
+                shutil.move(path, kept)
+        return kept
+
+
+def _local(source: KernelOrgSource, cache: Cache) -> str:
+    """Return the SHA-256 of a tarball on this machine. Raises ArtifactError."""
+    path = Path(source.address)
+    try:
+        found = sha256_of_large(path, cache)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: {error.strerror}", hint="`tarball` is a file or an address"
+        ) from error
+    if source.sha256 not in (None, found):
+        raise ArtifactError(
+            f"{path} is another file: sha256 {found}, not {source.sha256}",
+            hint="if the change is right, change the row's key sha256",
+        )
+    return found
+
+
+def _compare(found: KernelVersion, source: KernelOrgSource) -> None:
+    wanted = KernelVersion.parse(source.version)
+    if found.parts[: len(wanted.parts)] != wanted.parts and found.filled() != (
+        wanted.filled()
+    ):
+        raise ArtifactError(
+            f"{source.address} holds linux {found}, not {source.version}",
+            hint="change version or tarball in the matrix",
+        )

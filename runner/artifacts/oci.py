@@ -1,0 +1,171 @@
+"""Kernels from container images.
+
+cilium's ci-kernels hold /boot/vmlinuz and /lib/modules; the kernel-images of
+little-vm-helper the same, with config, System.map and BTF, below /data/kernels/NAME.
+Source: the Dockerfiles of cilium/ci-kernels and cilium/little-vm-helper-images.
+"""
+
+import gzip
+import lzma
+import re
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import zstandard
+
+from runner.artifacts import packages
+from runner.artifacts.progress import Progress
+from runner.artifacts.registry import Repository
+from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
+from runner.artifacts.spool import Spool
+from runner.errors import ArtifactError
+from runner.matrix import OciSource
+
+_BELOW = re.compile(r"data/kernels/[^/]+/")
+_KERNEL = re.compile(r"boot/[^/]+|(usr/)?lib/modules/.+")
+_VMLINUX = re.compile(r"boot/vmlinux(-[^/]+)?")
+_BTF = re.compile(r"boot/(btf(-[^/]+)?|vmlinux(-[^/]+)?\.btf)")
+# How a layer says that a file of a lower one is gone, or a folder's whole content.
+# Source: the OCI image specification, layer.md.
+_GONE = ".wh."
+_ALL_GONE = ".wh..wh..opq"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class Oci:
+    """The provider of `oci` sources."""
+
+    fresh = WEEK
+    at_hand = False
+
+    def resolve(self, source: OciSource, tools: Tools) -> Pin:
+        """Ask the registry what the tag stands for now. Raises ArtifactError."""
+        image = Repository(source.image).image(source.tag)
+        return Pin(
+            provider=source.type,
+            origin=f"{source.image}:{source.tag}@{image.digest}",
+            items=tuple(
+                Item(
+                    name=f"layer {number}",
+                    location=layer.digest,
+                    sha256=layer.digest.removeprefix("sha256:"),
+                    size=layer.size,
+                )
+                for number, layer in enumerate(image.layers, 1)
+            ),
+        )
+
+    def collect(
+        self,
+        pin: Pin,
+        source: OciSource,
+        tools: Tools,
+        scratch: Path,
+        progress: Progress,
+    ) -> Collected:
+        """Download the layers and take the kernel out. Raises ArtifactError."""
+        repository = Repository(source.image)
+        files = _Files(scratch)
+        for item in pin.items:
+            path = scratch / "layer"
+            name = f"{source.image} {item.name} ({item.size / 1e6:.1f} MB)"
+            repository.download(item.location, path, progress, name)
+            try:
+                files.add(path)
+            except _DAMAGED as error:
+                raise ArtifactError(
+                    f"{item.name} of {source.shown} can't be unpacked: {error}"
+                ) from error
+            path.unlink()
+        return Collected(
+            contents=files.contents,
+            origin=pin.origin,
+            vmlinux=files.vmlinux,
+            btf=files.btf,
+        )
+
+
+_DAMAGED = (
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+    gzip.BadGzipFile,
+    EOFError,
+)
+
+
+class _Files:
+    """A kernel's files in an image, layer on layer."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.contents = Spool(scratch / "files")
+        self.vmlinux: Path | None = None
+        self.btf: bytes | None = None
+        self._scratch = scratch
+
+    def add(self, layer: Path) -> None:
+        """Lay a layer on top."""
+        with _opened(layer) as archive:
+            for member in archive:
+                path = _BELOW.sub("", member.name.removeprefix("./").lstrip("/"), 1)
+                folder, _, name = path.rpartition("/")
+                if name == _ALL_GONE:
+                    self._forget(f"{folder}/")
+                elif name.startswith(_GONE):
+                    self._forget(f"{folder}/{name.removeprefix(_GONE)}")
+                elif member.isreg() and _KERNEL.fullmatch(path):
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    self._take(path, member.size, content)
+
+    def _take(self, path: str, size: int, content: IO[bytes]) -> None:
+        if _BTF.fullmatch(path):
+            self.btf = content.read(packages.LARGEST)
+        elif _VMLINUX.fullmatch(path):
+            # With debug information it is too large for memory.
+            self.vmlinux = self._scratch / "vmlinux"
+            with self.vmlinux.open("wb") as stream:
+                shutil.copyfileobj(content, stream, 1 << 20)
+        elif packages.is_of_kernel(path):
+            if size > packages.LARGEST:
+                raise ArtifactError(f"{path} is too large")
+            self.contents.add(path, content.read())
+
+    def _forget(self, path: str) -> None:
+        for name in list(self.contents):
+            if name == path or name.startswith(f"{path.rstrip('/')}/"):
+                self.contents.discard(name)
+
+
+@contextmanager
+def _opened(layer: Path) -> Iterator[tarfile.TarFile]:
+    """Open a layer, whose compression its first bytes tell."""
+    with layer.open("rb") as stream:
+        magic = stream.read(4)
+        stream.seek(0)
+        with _decompressed(stream, magic) as content:
+            with tarfile.open(fileobj=content, mode="r|") as archive:
+                yield archive
+            # To the end, where a checksum may tell that it is damaged.
+            while content.read(1 << 20):
+                pass
+
+
+@contextmanager
+def _decompressed(stream: IO[bytes], magic: bytes) -> Iterator[IO[bytes]]:
+    if magic == _ZSTD:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(
+            stream, read_across_frames=True
+        ) as reader:
+            yield reader
+    elif magic.startswith(_GZIP):
+        with gzip.open(stream) as unzipped:
+            yield cast(IO[bytes], unzipped)
+    else:
+        yield stream

@@ -1,0 +1,186 @@
+"""Container images in a registry: manifests by tag, and layers by digest.
+
+By oras, which knows the distribution API and how registries ask for tokens.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from oras.auth import AuthenticationException
+from oras.container import Container
+from oras.provider import Registry
+from pydantic import BaseModel, Field, ValidationError
+
+from runner.artifacts import http
+from runner.artifacts.progress import Progress
+from runner.errors import ArtifactError
+
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
+_LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")
+# Of one image, and of several for a choice of platforms; OCI's names and Docker's.
+_ACCEPTED = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_OS, _ARCHITECTURE = "linux", "amd64"
+
+
+class Layer(BaseModel):
+    """A layer as a manifest names it."""
+
+    digest: str = Field(pattern=_DIGEST)
+    size: int = Field(ge=0)
+
+
+class _Platform(BaseModel):
+    os: str = ""
+    architecture: str = ""
+
+
+class _Choice(BaseModel):
+    digest: str = Field(pattern=_DIGEST)
+    platform: _Platform = _Platform()
+
+
+class _Manifest(BaseModel):
+    """A manifest of one image, or of several."""
+
+    layers: tuple[Layer, ...] | None = None
+    manifests: tuple[_Choice, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image, for this architecture."""
+
+    # sha256:….
+    digest: str
+    # The lowest first.
+    layers: tuple[Layer, ...]
+
+
+class _Session(requests.Session):
+    """A session that waits no longer for a registry than for any other server."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("timeout", http.TIMEOUT)
+        answer = super().request(*args, **kwargs)
+        if answer.status_code in (401, 403):
+            # oras looks at its headers only, and would leave its connection open.
+            answer.close()
+        return answer
+
+
+class _Registry(Registry):  # type: ignore[misc]
+    def __init__(self, repository: str) -> None:
+        super().__init__(insecure=_LOCAL.match(repository) is not None)
+        self.session = self.auth.session = _Session()
+
+    # oras tries five times, with pauses of 160 seconds in all, also what no waiting
+    # mends.
+    do_request = Registry.do_request.__wrapped__
+
+
+class Repository:
+    """A repository of a registry: "ghcr.io/cilium/ci-kernels"."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._registry = _Registry(name)
+        self._container = Container(name)
+        # What `docker login` left, for registries that ask for it.
+        self._registry.auth.load_configs(self._container)
+
+    def image(self, tag: str) -> Image:
+        """Return the image that a tag stands for. Raises ArtifactError."""
+        where = f"{self.name}:{tag}"
+        digest, manifest = self._manifest(tag, where)
+        if manifest.manifests is not None:
+            digest = _chosen(manifest.manifests, where)
+            found, manifest = self._manifest(digest, f"{self.name}@{digest}")
+            if found != digest:
+                raise ArtifactError(f"{self.name}@{digest} is another image: {found}")
+        if not manifest.layers:
+            raise ArtifactError(f"{where} has no layers: it is no container image")
+        return Image(digest=digest, layers=manifest.layers)
+
+    def download(
+        self, digest: str, target: Path, progress: Progress, name: str
+    ) -> None:
+        """Write a layer to a file. Raises ArtifactError."""
+        url = f"{self._registry.prefix}://{self._container.get_blob_url(digest)}"
+        with self._asking(url, f"{self.name}@{digest}", {}) as answer:
+            http.save(
+                answer,
+                url,
+                target,
+                checksums={"sha256": digest.removeprefix("sha256:")},
+                progress=progress,
+                name=name,
+            )
+
+    def _manifest(self, reference: str, where: str) -> tuple[str, _Manifest]:
+        path = self._container.manifest_url(reference)
+        url = f"{self._registry.prefix}://{path}"
+        with self._asking(url, where, {"Accept": ", ".join(_ACCEPTED)}) as answer:
+            data = http.body(answer, url)
+        try:
+            manifest = _Manifest.model_validate_json(data)
+        except ValidationError as error:
+            raise ArtifactError(
+                f"{url} answers something else than a registry does",
+                hint="does the source's key image name a registry and a repository?",
+            ) from error
+        return f"sha256:{hashlib.sha256(data).hexdigest()}", manifest
+
+    @contextmanager
+    def _asking(
+        self, url: str, where: str, headers: dict[str, str]
+    ) -> Iterator[requests.Response]:
+        try:
+            with (
+                http.translated(url),
+                # Its connections are closed; it can be used again.
+                self._registry.session,
+                self._registry.do_request(
+                    url, "GET", headers=headers, stream=True
+                ) as answer,
+            ):
+                if answer.status_code in (401, 403):
+                    raise _refused(where)
+                http.check(answer, url)
+                yield answer
+        except http.NotFoundError as error:
+            raise http.NotFoundError(
+                f"{where} is not in the registry",
+                hint="check the source's keys image and tag",
+            ) from error
+        # What oras raises when a registry wants what it can't give.
+        except (AuthenticationException, ValueError) as error:
+            raise _refused(where) from error
+
+
+def _refused(where: str) -> ArtifactError:
+    return ArtifactError(
+        f"the registry does not give {where} to everybody",
+        hint="log in with: docker login; or check the source's keys image and tag",
+    )
+
+
+def _chosen(choices: tuple[_Choice, ...], where: str) -> str:
+    for choice in choices:
+        if (choice.platform.os, choice.platform.architecture) == (_OS, _ARCHITECTURE):
+            return choice.digest
+    there = sorted({it.platform.architecture for it in choices} - {"", "unknown"})
+    raise ArtifactError(
+        f"{where} has no image for {_ARCHITECTURE}",
+        hint=f"it has {', '.join(there)}" if there else "",
+    )
