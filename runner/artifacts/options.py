@@ -30,7 +30,7 @@ class Option:
 
 
 # All of them y: there is nothing yet that could load a module.
-_NEEDED = (
+NEEDED = (
     Option(name="64BIT", why="the guest's programs are for x86_64"),
     Option(name="PCI", why="QEMU's devices are found over it"),
     Option(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
@@ -65,7 +65,7 @@ def built_in(config: Mapping[str, str]) -> set[str]:
 def missing(config: Mapping[str, str]) -> list[str]:
     """Return what a config lacks, each as "CONFIG_X=y (why)"."""
     found = [
-        f"CONFIG_{it.name}=y ({it.why})" for it in _NEEDED if config.get(it.name) != "y"
+        f"CONFIG_{it.name}=y ({it.why})" for it in NEEDED if config.get(it.name) != "y"
     ]
     cards = [
         [name for name in card.options if config.get(name) not in ("y", "m")]

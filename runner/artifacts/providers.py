@@ -19,7 +19,7 @@ from runner.matrix import (
     UbuntuSource,
 )
 
-_PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
+PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
     DebianSource: Debian(),
     PathSource: LocalPath(),
     SnapshotSource: Snapshot(),
@@ -31,9 +31,9 @@ _PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
 
 def of(source: BaseSource) -> Provider[Any] | None:
     """Return a source's provider, or None for one that nothing can provide."""
-    return _PROVIDERS.get(type(source))
+    return PROVIDERS.get(type(source))
 
 
 def register(source: type[BaseSource], provider: Provider[Any]) -> None:
     """Add the provider of a type of source that stands for others."""
-    _PROVIDERS[source] = provider
+    PROVIDERS[source] = provider
