@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from runner import artifacts
-from runner.artifacts import options, providers
+from runner.artifacts import lock, options, providers
 from runner.artifacts.cache import Cache
 from runner.artifacts.kernelorg import KernelOrg
 from runner.artifacts.source import Collected, Pin, Tools
 from runner.errors import ArtifactError
-from runner.matrix import Kernel, KernelOrgSource, SnapshotSource
+from runner.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,
     make_tarball,
@@ -195,3 +195,25 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
 
     (bench.provider.recipes / "base.config").write_text(f"{GUEST}CONFIG_NEW=y\n")
     assert artifacts.cached(kernel, cache) is None
+
+
+def test_locked_kernel_is_not_built_by_another_recipe(
+    bench: Bench, tarball: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = dict(providers.PROVIDERS)
+    table[KernelOrgSource] = bench.provider
+    monkeypatch.setattr(providers, "PROVIDERS", table)
+    recipe = bench.provider.recipes / "base.config"
+    recipe.write_text(GUEST)
+    source = local(tarball)
+    kernel = Kernel(id="5.10", source=source)
+    known = lock.Lock().with_pin(kernel, source, bench.resolve(source))
+    locked = lock.applied(Matrix(kernels=(kernel,)), known, strict=True).kernels[0]
+    recipe.write_text(f"{GUEST}CONFIG_NEW=y\n")
+
+    with pytest.raises(ArtifactError, match="changed since"):
+        artifacts.obtain(locked, bench.tools.cache, Silent())
+    assert artifacts.obtain(kernel, bench.tools.cache, Silent())
+
+    recipe.write_text(GUEST)
+    assert artifacts.obtain(locked, bench.tools.cache, Silent())
