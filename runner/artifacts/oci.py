@@ -70,17 +70,12 @@ class Oci:
     ) -> Collected:
         """Download the layers and take the kernel out. Raises ArtifactError."""
         repository = Repository(source.image)
-        files = _Files(scratch)
+        files = Files(scratch)
         for item in pin.items:
             path = scratch / "layer"
             name = f"{source.image} {item.name} ({item.size / 1e6:.1f} MB)"
             repository.download(item.location, path, progress, name)
-            try:
-                files.add(path)
-            except _DAMAGED as error:
-                raise ArtifactError(
-                    f"{item.name} of {source.shown} can't be unpacked: {error}"
-                ) from error
+            files.add(path, f"{item.name} of {source.shown}")
             path.unlink()
         return Collected(
             contents=files.contents,
@@ -100,7 +95,7 @@ _DAMAGED = (
 )
 
 
-class _Files:
+class Files:
     """A kernel's files in an image, layer on layer."""
 
     def __init__(self, scratch: Path) -> None:
@@ -109,8 +104,14 @@ class _Files:
         self.btf: bytes | None = None
         self._scratch = scratch
 
-    def add(self, layer: Path) -> None:
-        """Lay a layer on top."""
+    def add(self, layer: Path, name: str) -> None:
+        """Lay a layer on top. Raises ArtifactError, with its name, if damaged."""
+        try:
+            self._add(layer)
+        except _DAMAGED as error:
+            raise ArtifactError(f"{name} can't be unpacked: {error}") from error
+
+    def _add(self, layer: Path) -> None:
         with _opened(layer) as archive:
             for member in archive:
                 path = _BELOW.sub("", member.name.removeprefix("./").lstrip("/"), 1)

@@ -50,11 +50,22 @@ class _Choice(BaseModel):
     platform: _Platform = _Platform()
 
 
-class _Manifest(BaseModel):
+class Manifest(BaseModel):
     """A manifest of one image, or of several."""
 
     layers: tuple[Layer, ...] | None = None
     manifests: tuple[_Choice, ...] | None = None
+
+
+def parse(data: bytes, url: str) -> Manifest:
+    """Read a manifest. Raises ArtifactError for what is none."""
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise ArtifactError(
+            f"{url} answers something else than a registry does",
+            hint="does the source's key image name a registry and a repository?",
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,19 +138,12 @@ class Repository:
                 name=name,
             )
 
-    def _manifest(self, reference: str, where: str) -> tuple[str, _Manifest]:
+    def _manifest(self, reference: str, where: str) -> tuple[str, Manifest]:
         path = self._container.manifest_url(reference)
         url = f"{self._registry.prefix}://{path}"
         with self._asking(url, where, {"Accept": ", ".join(_ACCEPTED)}) as answer:
             data = http.body(answer, url)
-        try:
-            manifest = _Manifest.model_validate_json(data)
-        except ValidationError as error:
-            raise ArtifactError(
-                f"{url} answers something else than a registry does",
-                hint="does the source's key image name a registry and a repository?",
-            ) from error
-        return f"sha256:{hashlib.sha256(data).hexdigest()}", manifest
+        return f"sha256:{hashlib.sha256(data).hexdigest()}", parse(data, url)
 
     @contextmanager
     def _asking(

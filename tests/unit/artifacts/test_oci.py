@@ -1,5 +1,6 @@
 """Kernels from container images, of a registry on this machine."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -13,10 +14,13 @@ from pathlib import Path
 import pytest
 import requests
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runner import artifacts
+from runner.artifacts import registry as registry_
 from runner.artifacts.cache import Cache
-from runner.artifacts.oci import Oci
+from runner.artifacts.oci import Files, Oci
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
 from runner.matrix import Kernel, OciSource
@@ -273,6 +277,39 @@ def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> Non
 
     with pytest.raises(ArtifactError, match="no kernel image"):
         artifacts.obtain(registry.kernel(), cache, Silent())
+
+
+PACKED = (tar(LVH), zipped(LVH), zstandard.compress(tar(LVH)))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(PACKED), st.data())
+def test_damaged_layer_is_read_or_refused(
+    tmp_path: Path, layer: bytes, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(layer)))
+    middle = data.draw(st.binary(max_size=20))
+    path = tmp_path / "layer"
+    path.write_bytes(layer[:start] + middle + layer[start + len(middle) :])
+
+    with contextlib.suppress(ArtifactError):
+        Files(tmp_path).add(path, "layer 1")
+
+
+def objects(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["layers", "manifests", "digest", "size", "platform"])
+    return st.dictionaries(names, values)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(), lambda it: st.lists(it) | objects(it)
+)
+
+
+@given(JSON.map(json.dumps).map(str.encode) | st.binary())
+def test_garbage_is_a_manifest_or_refused(data: bytes) -> None:
+    with contextlib.suppress(ArtifactError):
+        registry_.parse(data, "http://127.0.0.1/v2/x/manifests/y")
 
 
 @pytest.fixture
