@@ -107,8 +107,9 @@ def pytest_arguments(
         *("--rootdir", os.getcwd()),
         *("-p", "no:terminal"),
         *("--matrix", str(chosen.matrix)),
-        *(word for it in chosen.selectors for word in ("--kernels", it)),
-        *(word for it in chosen.overrides for word in ("--kernel", it)),
+        # In one word: pytest takes a word that begins with @ for a file of arguments.
+        *(f"--kernels={it}" for it in chosen.selectors),
+        *(f"--kernel={it}" for it in chosen.overrides),
         *(["--locked"] if chosen.locked else []),
         *("--accel", arguments.accel),
         *("--reports", str(arguments.reports)),

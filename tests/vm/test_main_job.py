@@ -87,6 +87,14 @@ def test_results_stand_in_the_order_of_the_suites(finished: Finished) -> None:
     ]
 
 
+def test_kernels_may_be_chosen_by_tag_and_by_default(reports: Path) -> None:
+    for words in ([], ["--kernels", "@default"]):
+        done = run(*words, "--suite", ROOT / "suites/skb", reports=reports)
+
+        assert done.status == 0, done.output + done.errors
+        assert {kernel.id for kernel in done.results.kernels} == {"6.1"}
+
+
 def test_reports_of_an_earlier_run_are_gone_and_other_files_are_not(
     reports: Path,
 ) -> None:
