@@ -104,7 +104,8 @@ def build(tree: Path, recipe: Recipe, progress: Progress, logs: Path) -> Built:
     log_file = logs / f"linux-{recipe.version}.log"
     make = _Make(tree=tree, variables=_variables(recipe, tree), log=log_file)
     log_file.write_text("")
-    with progress.task(f"{name}: building; {log_file} tells how far it is"):
+    progress.message(f"{name}: {log_file} will tell how far the build is")
+    with progress.task(f"{name}: building"):
         preset = tree / "requested.config"
         preset.write_text(kconfig.preset(recipe.requests))
         make.run(["allnoconfig"], {"KCONFIG_ALLCONFIG": str(preset)})
