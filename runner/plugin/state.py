@@ -22,8 +22,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        f"all (default: {DEFAULT_KERNELS}); a tag is written --kernels=@lts, for pytest "
-        "takes a word that begins with @ for a file of arguments",
+        f"all (default: {DEFAULT_KERNELS}); a tag is written --kernels=@lts, because "
+        "pytest takes a word that begins with @ for a file of arguments",
     )
     group.addoption(
         "--kernel",
