@@ -96,24 +96,43 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
     """Start a machine from an initramfs held in memory, and end it on the way out.
 
     Nothing of it outlives this process, however that ends: the initramfs and the
-    monitor are unnamed descriptors, and Linux kills QEMU when its parent dies.
+    monitor are unnamed descriptors, and Linux kills QEMU when the thread that called
+    this ends.
     Raises InfrastructureError when QEMU can't be started, with its own words.
     """
+    memory = memory_file("initrd", initrd)
+    try:
+        described = replace(machine, initrd=f"/dev/fd/{memory}")
+        with _running(described, (memory,)) as vm:
+            yield vm
+    finally:
+        os.close(memory)
+
+
+@contextmanager
+def wait_for_state(machine: Machine) -> Iterator[Vm]:
+    """Start a machine that `runner.qemu.snapshot.restore` will bring to life.
+
+    It ends as one that was booted; raises as `boot` does.
+    """
+    with _running(replace(machine, initrd="", incoming=True), ()) as vm:
+        yield vm
+
+
+@contextmanager
+def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
     with ExitStack() as stack:
         console_start = _size(machine.console)
-        memory = _memory_file(initrd)
-        stack.callback(os.close, memory)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         with theirs:
-            described = replace(machine, initrd=f"/dev/fd/{memory}")
-            argv = command(described, qmp_fd=theirs.fileno())
+            argv = command(machine, qmp_fd=theirs.fileno())
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = _start(argv, (memory, theirs.fileno()), errors)
+            process = _start(argv, (*descriptors, theirs.fileno()), errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
         yield Vm(
-            machine=described,
+            machine=machine,
             command_line=shlex.join(argv),
             process=process,
             qmp=qmp,
@@ -126,8 +145,9 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _memory_file(data: bytes) -> int:
-    descriptor = os.memfd_create("initrd")
+def memory_file(name: str, data: bytes = b"") -> int:
+    """Return a descriptor of a file that is in memory only."""
+    descriptor = os.memfd_create(name)
     with os.fdopen(os.dup(descriptor), "wb") as stream:
         stream.write(data)
     return descriptor
