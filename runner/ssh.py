@@ -80,6 +80,10 @@ class Ssh:
         except (paramiko.SSHException, OSError, EOFError):
             return False
 
+    def close(self) -> None:
+        """Hang up; done twice, it does nothing."""
+        self.transport.close()
+
 
 def wait_for_server(vm: Vm, deadline: Deadline) -> None:
     """Wait until a booting guest's SSH server listens, or is to be tried anyway.

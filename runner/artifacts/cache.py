@@ -1,5 +1,6 @@
 """A cache of directories, each made once from what its key says, and verified."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -54,8 +55,12 @@ class Cache:
     root: Path = field(
         default_factory=lambda: platformdirs.user_cache_path(APPLICATION)
     )
+    # What was found whole. Nobody changes an entry's files, only its place.
+    _verified: list[Entry] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
-    def entry(self, kind: str, key: str, build: Build) -> Entry:
+    def entry(self, kind: str, key: str, build: Build, *, verify: bool = True) -> Entry:
         """Return the entry of a key, built if it is not there whole.
 
         Of several processes one builds, the others wait. A build that is killed leaves
@@ -63,17 +68,41 @@ class Cache:
         Raises InfrastructureError when the cache can't be written, and what `build`
         raises.
         """
-        found = self.lookup(kind, key)
+        found = self.lookup(kind, key, verify=verify)
         if found is not None:
             return found
         with self.locked(f"{kind}-{key}"):
-            return self.lookup(kind, key) or self._build(kind, key, build)
+            return self.lookup(kind, key, verify=verify) or self._build(
+                kind, key, build
+            )
 
-    def lookup(self, kind: str, key: str) -> Entry | None:
+    def lookup(self, kind: str, key: str, *, verify: bool = True) -> Entry | None:
         """Return an entry if it is there and whole; a corrupted one counts for none.
 
         It is left in its place until a build replaces it: who looks holds no lock.
+        Files are read through once by a Cache; not at all without `verify`, which is
+        for files that carry a checksum of their own.
         """
+        entry = self._read(kind, key)
+        if entry is None:
+            return None
+        if verify and entry not in self._verified:
+            damaged = _damaged(entry)
+            if damaged:
+                log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
+                return None
+            self._verified.append(entry)
+        with contextlib.suppress(OSError):
+            # `prune` goes by it.
+            os.utime(entry.directory)
+        return entry
+
+    def drop(self, kind: str, key: str) -> None:
+        """Remove an entry, if it is there."""
+        with self.locked(f"{kind}-{key}"):
+            shutil.rmtree(self.root / kind / key, ignore_errors=True)
+
+    def _read(self, kind: str, key: str) -> Entry | None:
         directory = self.root / kind / key
         try:
             manifest = _Manifest.model_validate_json(
@@ -84,14 +113,9 @@ class Cache:
         except (OSError, ValueError) as error:
             log.warning("the cache's %s is not readable (%s): made anew", kind, error)
             return None
-        entry = Entry(
+        return Entry(
             directory=directory, metadata=manifest.metadata, checksums=manifest.files
         )
-        damaged = _damaged(entry)
-        if damaged:
-            log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
-            return None
-        return entry
 
     def remember(self, name: str, value: JsonValue) -> None:
         """Keep a small value under a name, such as what a package resolved to.

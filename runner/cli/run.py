@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long a kernel may take until it answers (default: 60)",
     )
     parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="boot every guest, without snapshots; one guest serves a whole kernel",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print results.json on standard output"
     )
 
@@ -118,6 +123,7 @@ def pytest_arguments(
         words += ["-n", str(workers), "--dist", "loadgroup"]
     if arguments.k:
         words += ["-k", arguments.k]
+    words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
     return words + [str(path) for path in paths]

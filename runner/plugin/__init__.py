@@ -113,7 +113,7 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 @pytest.fixture
 def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Guest:
     """A booted guest of the kernel."""
-    return _run(request.config).guests.lease(kernel)
+    return _run(request.config).guests.lease(kernel, str(request.path))
 
 
 @pytest.fixture

@@ -69,6 +69,11 @@ class CaseItem(pytest.Item):
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
 
+    @property
+    def tenant(self) -> str:
+        """Who shares a guest: the cases of an object."""
+        return f"{self.path.parent}/{self.case.object}"
+
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
         self.result = self._evaluate(run_of(self.config))
@@ -112,7 +117,7 @@ class CaseItem(pytest.Item):
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         try:
-            guest = run.guests.lease(self.kernel)
+            guest = run.guests.lease(self.kernel, self.tenant)
         except GuestError as error:
             return self._ended(Outcome.ERROR, error, error.cause, error.console)
         except RunnerError as error:

@@ -64,6 +64,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",
     )
+    group.addoption(
+        "--cold",
+        action="store_true",
+        help="boot every guest, without snapshots; one guest serves a whole kernel",
+    )
 
 
 def asked_for_kernels(config: pytest.Config) -> bool:
@@ -115,4 +120,5 @@ def _settings(config: pytest.Config) -> Settings:
         reports=config.getoption("reports").absolute(),
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),
+        cold=config.getoption("cold"),
     )

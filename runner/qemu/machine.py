@@ -74,9 +74,7 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
         *("-kernel", str(machine.kernel)),
         *(
             # What the guest read at its boot is in its state.
-            ("-incoming", "defer")
-            if machine.incoming
-            else ("-initrd", machine.initrd)
+            ("-incoming", "defer") if machine.incoming else ("-initrd", machine.initrd)
         ),
         *("-append", kernel_command_line),
         *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),

@@ -124,9 +124,7 @@ def restore(vm: Vm, state: int, *, timeout: float) -> None:
     own = os.open(f"/proc/self/fd/{state}", os.O_RDONLY)
     try:
         vm.qmp.give(_NAME, own, timeout=_ASK_TIMEOUT)
-        vm.qmp.execute(
-            "migrate-incoming", {"uri": f"fd:{_NAME}"}, timeout=_ASK_TIMEOUT
-        )
+        vm.qmp.execute("migrate-incoming", {"uri": f"fd:{_NAME}"}, timeout=_ASK_TIMEOUT)
         _wait_until_running(vm, Deadline.after(timeout))
     except SnapshotError:
         raise

@@ -7,6 +7,7 @@ import shlex
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from runner import console
+from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.qemu.machine import Machine, command
 from runner.qemu.qmp import Qmp
@@ -27,6 +29,10 @@ _ASK_TIMEOUT = 5.0
 # QEMU notices the guest's reset at once; the rest is the host's scheduler.
 _EXIT_TIMEOUT = 2.0
 
+_POLL = 0.01
+
+# "  TCP[ESTABLISHED]  27 127.0.0.1 33939  10.0.2.15 22 …"
+_CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD)")
 _FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
@@ -180,11 +186,7 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
     """Return the forwarded port, once QEMU has said which one it got."""
     try:
         qmp.connect(_START_TIMEOUT)
-        network = qmp.execute(
-            "human-monitor-command",
-            {"command-line": "info usernet"},
-            timeout=_ASK_TIMEOUT,
-        )
+        network = _network(qmp)
     except InfrastructureError as error:
         process.kill()
         process.wait()
@@ -194,10 +196,26 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
             f"QEMU did not start: {said or error.message}",
             hint="`python -m runner doctor` checks QEMU and its accelerators",
         ) from error
-    match = _FORWARDED.search(str(network))
+    match = _FORWARDED.search(network)
     if match is None:
         raise InfrastructureError(f"QEMU forwards no port; it said: {network}")
     return int(match[1])
+
+
+def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
+    """Wait until no connection to the guest is open, or until the deadline."""
+    while _CONNECTION.search(_network(vm.qmp)) and not deadline.expired:
+        time.sleep(_POLL)
+
+
+def _network(qmp: Qmp) -> str:
+    return str(
+        qmp.execute(
+            "human-monitor-command",
+            {"command-line": "info usernet"},
+            timeout=_ASK_TIMEOUT,
+        )
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,12 +10,14 @@ from runner.image import initramfs
 from runner.image.initramfs import Tools
 from runner.qemu import vm
 from runner.qemu.accelerator import Choice
+from runner.session.snapshots import Snapshots
 
 # The checkout, which holds images/ and the agent that ./dev built.
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "build/agent/agent"
 RECIPE = ROOT / "images"
 QEMU = "qemu-system-x86_64"
+_INITRAMFS = "initramfs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,17 @@ class Host:
     qemu_version: str
     tools: Tools
     cache: Cache
+    snapshots: Snapshots
     accelerator: Choice = "auto"
+    # Whether every guest boots, without snapshots.
+    cold: bool = False
     # Seconds from QEMU's start to the first command answered.
     boot_timeout: float = 60.0
 
 
-def inspect(cache: Cache, *, accelerator: Choice, boot_timeout: float) -> Host:
+def inspect(
+    cache: Cache, *, accelerator: Choice, boot_timeout: float, cold: bool = False
+) -> Host:
     """Look at this machine. Raises InfrastructureError for what it lacks."""
     found = shutil.which(QEMU)
     if found is None:
@@ -51,17 +58,33 @@ def inspect(cache: Cache, *, accelerator: Choice, boot_timeout: float) -> Host:
         tools=Tools(agent=AGENT, recipe=RECIPE),
         cache=cache,
         accelerator=accelerator,
+        snapshots=Snapshots(cache),
+        cold=cold,
         boot_timeout=boot_timeout,
     )
 
 
-def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> bytes:
-    """Return the initramfs for a kernel's modules, from the cache when it is there."""
+@dataclass(frozen=True, kw_only=True)
+class Initramfs:
+    """An initramfs in the cache, but for a guest's keys."""
+
+    path: Path
+    # SHA-256 of what is in it.
+    checksum: str
+
+    def read(self) -> bytes:
+        """Return it."""
+        return self.path.read_bytes()
+
+
+def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
+    """Return the initramfs for a kernel's modules, packed when it is not cached."""
     members = [*initramfs.userland(host.tools), *initramfs.modules(modules)]
 
     def build(folder: Path) -> dict[str, str]:
-        (folder / "initramfs").write_bytes(initramfs.pack(members))
+        (folder / _INITRAMFS).write_bytes(initramfs.pack(members))
         return {}
 
-    entry = host.cache.entry("initramfs", initramfs.fingerprint(members), build)
-    return (entry.directory / "initramfs").read_bytes()
+    checksum = initramfs.fingerprint(members)
+    entry = host.cache.entry("initramfs", checksum, build)
+    return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)

@@ -27,6 +27,8 @@ class Settings:
     accelerator: Choice = "auto"
     # Seconds.
     boot_timeout: float = 60.0
+    # Whether every guest boots, without snapshots.
+    cold: bool = False
 
 
 class Run:
@@ -98,6 +100,7 @@ class Run:
                 self.cache,
                 accelerator=self.settings.accelerator,
                 boot_timeout=self.settings.boot_timeout,
+                cold=self.settings.cold,
             ),
             self._artifacts,
             self.settings.reports,
