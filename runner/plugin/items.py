@@ -71,8 +71,10 @@ class CaseItem(pytest.Item):
 
     @property
     def tenant(self) -> str:
-        """Who shares a guest: the cases of an object."""
-        return f"{self.path.parent}/{self.case.object}"
+        """Who shares a guest: the cases of an object, or of the suite."""
+        if self.loaded.suite.reuse == "suite":
+            return str(self.loaded.folder)
+        return str(self.loaded.folder / self.case.object)
 
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
@@ -116,12 +118,6 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.FAILED, error, "bad_object")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
-        try:
-            guest = run.guests.lease(self.kernel, self.tenant)
-        except GuestError as error:
-            return self._ended(Outcome.ERROR, error, error.cause, error.console)
-        except RunnerError as error:
-            return self._ended(Outcome.ERROR, error, "infrastructure")
         job = Job(
             suite=self.loaded.name,
             case=self.case,
@@ -129,7 +125,19 @@ class CaseItem(pytest.Item):
             shown_path=f"{self.loaded.name}/{self.case.object}",
             nodeid=self.nodeid,
         )
-        return session_case.run(job, guest)
+        try:
+            guest = run.guests.lease(self.kernel, self.tenant)
+            first = session_case.run(job, guest)
+            if first.outcome is not Outcome.ERROR or guest.usable:
+                return first
+            guest = run.guests.lease(self.kernel, self.tenant)
+        except GuestError as error:
+            return self._ended(Outcome.ERROR, error, error.cause, error.console)
+        except RunnerError as error:
+            return self._ended(Outcome.ERROR, error, "infrastructure")
+        # No word about the object, so it gets another chance; the report tells.
+        second = session_case.run(job, guest)
+        return second.model_copy(update={"flaky": first.message})
 
     def _gap(self, run: Run) -> CaseResult | None:
         """Return the result of a case that does not run on this kernel."""
@@ -163,3 +171,14 @@ class CaseItem(pytest.Item):
             object_path=f"{self.loaded.name}/{self.case.object}",
             nodeid=self.nodeid,
         )
+
+
+def kernel_of(item: pytest.Item) -> str | None:
+    """Return the id of the kernel that an item runs on, or None."""
+    mark = item.get_closest_marker("kernel")
+    return None if mark is None else str(mark.args[0])
+
+
+def tenant_of(item: pytest.Item) -> str:
+    """Return who shares an item's guest: a Python test does with its file's others."""
+    return item.tenant if isinstance(item, CaseItem) else str(item.path)

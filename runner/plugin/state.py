@@ -85,9 +85,18 @@ def run_of(config: pytest.Config) -> Run:
     if run is None:
         run = Run(_settings(config))
         run.give_up(_worker_input(config).get("kernel_failures", {}))
+        # All workers must have the items in one order.
+        run.durations = _worker_input(config).get("durations", run.durations)
         run.obtain(progress.progress())
         config.stash[_RUN] = run
     return run
+
+
+def takes_part(config: pytest.Config) -> bool:
+    """Whether this process runs items itself."""
+    if config.option.collectonly:
+        return False
+    return is_worker(config) or not config.getoption("numprocesses", None)
 
 
 def known_run(config: pytest.Config) -> Run | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,10 @@ from runner.session.guest import Guest, Origin, Starts
 from runner.session.host import Host
 
 log = logging.getLogger(__name__)
+
+_MEMINFO = Path("/proc/meminfo")
+# MiB: what QEMU takes beside the guest's memory, and what the host keeps for others.
+_OVERHEAD = 256
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Guests:
         self._reports = reports
         self._current: _Running | None = None
         self._spare: tuple[Kernel, Future[_Running]] | None = None
+        self._expected: tuple[Kernel, str] | None = None
         self._known: dict[str, _Bringup] = {}
         # Kept, so that a kernel that can't come up costs its deadline once.
         self._failures: dict[str, RunnerError] = {}
@@ -71,9 +77,13 @@ class Guests:
         """
         logfile.turn_to(kernel.id)
         current = self._current
-        if current is not None and self._serves(current, kernel, tenant):
-            current.tenant = tenant
-            return current.guest
+        if current is None or not self._serves(current, kernel, tenant):
+            current = self._replace_current(kernel)
+        current.tenant = tenant
+        self._prepare_expected()
+        return current.guest
+
+    def _replace_current(self, kernel: Kernel) -> _Running:
         self._end_current()
         if kernel.id in self._failures:
             raise self._failures[kernel.id]
@@ -84,9 +94,19 @@ class Guests:
             log.error("%s: %s", kernel.id, error)
             self._failures[kernel.id] = error
             raise
-        self._current.tenant = tenant
         known.evidence = _evidence(self._current.guest, self._host)
-        return self._current.guest
+        return self._current
+
+    def expect(self, kernel: Kernel | None, tenant: str) -> None:
+        """Tell who leases a guest next, so that it is started meanwhile."""
+        self._expected = None if kernel is None else (kernel, tenant)
+
+    def _prepare_expected(self) -> None:
+        if self._expected is None:
+            return
+        kernel, tenant = self._expected
+        if self._current is None or not self._serves(self._current, kernel, tenant):
+            self.prepare(kernel)
 
     def prepare(self, kernel: Kernel) -> None:
         """Start a guest of a kernel, to be leased later, if one can be had quickly.
@@ -94,6 +114,9 @@ class Guests:
         Never raises: what is wrong is found again by the lease.
         """
         if self._spare is not None or kernel.id in self._failures:
+            return
+        if not _has_room(kernel):
+            log.info("no memory for a second guest")
             return
         with suppress(RunnerError):
             known = self._bringup(kernel)
@@ -185,6 +208,13 @@ class Guests:
             cure=failure.hint if failure else "",
             console=failure.console if isinstance(failure, GuestError) else "",
         )
+
+
+def _has_room(kernel: Kernel) -> bool:
+    """Whether another guest of the kernel fits into the host's memory."""
+    text = _MEMINFO.read_text()
+    available = re.search(r"^MemAvailable: *(\d+) kB", text, re.MULTILINE)
+    return available is None or int(available[1]) >> 10 > kernel.memory + _OVERHEAD
 
 
 def _append(part: Path, whole: Path) -> None:
