@@ -51,7 +51,6 @@ class Guest:
     vm: Vm
     ssh: Ssh
     agent: AgentSession
-    keys: GuestKeys = field(repr=False)
     hello: Hello
     bpftool_version: str
     # Set once it did not answer; nothing that it says later counts.
@@ -188,7 +187,9 @@ def start(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
         up = None
         if origin.uses_snapshots:
             up = _enter_restored(stack, origin, console, starts)
-        yield up or stack.enter_context(_booted(origin, console, starts))
+        yield up or stack.enter_context(
+            _booted(origin, console, starts, keys.generate())
+        )
 
 
 def _enter_restored(
@@ -202,9 +203,10 @@ def _enter_restored(
         _refuse(origin, starts, error)
         return None
     if saved is None:
-        with _booted(origin, console, starts) as up:
+        secrets = keys.generate()
+        with _booted(origin, console, starts, secrets) as up:
             try:
-                saved = _save(up, origin)
+                saved = _save(up, secrets, origin)
             except InfrastructureError as error:
                 _refuse(origin, starts, error)
                 return None
@@ -224,9 +226,10 @@ def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
 
 
 @contextmanager
-def _booted(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
+def _booted(
+    origin: Origin, console: Path, starts: Starts, secrets: GuestKeys
+) -> Iterator[Guest]:
     host, artifact = origin.host, origin.artifact
-    secrets = keys.generate()
     image = origin.initramfs.read() + initramfs.secrets(secrets.files)
     log.info("%s: booting", origin.kernel.id)
     started = time.monotonic()
@@ -249,13 +252,12 @@ def _booted(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
                 vm=vm,
                 ssh=connection,
                 agent=agent,
-                keys=secrets,
                 hello=hello,
                 bpftool_version=bpftool_version,
             )
 
 
-def _save(up: Guest, origin: Origin) -> Snapshot:
+def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     """Save a guest that is ready; nothing more can be asked of it.
 
     Raises InfrastructureError when that fails.
@@ -270,7 +272,7 @@ def _save(up: Guest, origin: Origin) -> Snapshot:
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path, timeout=_SAVE_TIMEOUT),
-        keys=up.keys,
+        keys=secrets,
         metadata={"kernel": up.hello.release, "bpftool": up.bpftool_version},
     )
     log.info("%s: saved after %.1f s", origin.kernel.id, time.monotonic() - started)
@@ -318,7 +320,6 @@ def _restored(
                 vm=vm,
                 ssh=connection,
                 agent=agent,
-                keys=saved.keys,
                 hello=hello,
                 bpftool_version=str(saved.metadata["bpftool"]),
             )
