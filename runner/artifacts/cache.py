@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ import platformdirs
 from filelock import FileLock
 from pydantic import BaseModel, JsonValue
 
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,15 @@ _LOCKS = "locks"
 _REFS = "refs"
 # Bytes; a larger file's checksum is remembered.
 _LARGE = 16 << 20
+
+LIMIT_SETTING = "BPF_KERNEL_MATRIX_CACHE_LIMIT"
+_LIMIT = "4G"
+_SIZE = re.compile(r"(\d+) *([KMG]?)B?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# Seconds within which an entry that was used may be in use still.
+_IN_USE = 3600.0
+# Keys of metadata that tell people what an entry is of.
+_ABOUT = ("origin", "kernel")
 
 # Writes files into the folder that it is given, and returns what to remember of them.
 Build = Callable[[Path], Mapping[str, JsonValue]]
@@ -46,6 +57,20 @@ class Entry:
     metadata: Mapping[str, JsonValue]
     # Relative path → SHA-256.
     checksums: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An entry, as it is on disk."""
+
+    kind: str
+    key: str
+    # What it is of, for people; empty when it does not say.
+    about: str
+    # Bytes.
+    size: int
+    # Seconds since the epoch.
+    used: float
 
 
 @dataclass(frozen=True)
@@ -101,6 +126,33 @@ class Cache:
         """Remove an entry, if it is there."""
         with self.locked(f"{kind}-{key}"):
             shutil.rmtree(self.root / kind / key, ignore_errors=True)
+
+    def held(self) -> list[Held]:
+        """Return all entries, those that were not used for longest first."""
+        found = []
+        for manifest in self.root.glob(f"*/*/{_MANIFEST}"):
+            directory = manifest.parent
+            if directory.parent.name == _TEMPORARY:
+                continue
+            # One that another process removes meanwhile is none.
+            with contextlib.suppress(OSError):
+                found.append(_held(directory))
+        return sorted(found, key=lambda it: it.used)
+
+    def prune(self, most: int, *, unused_for: float = 0.0) -> list[Held]:
+        """Remove entries, longest unused first, until `most` bytes are left.
+
+        Those that were used in the last `unused_for` seconds stay. Return what went.
+        """
+        held = self.held()
+        total, removed = sum(it.size for it in held), []
+        for it in held:
+            if total <= most or time.time() - it.used < unused_for:
+                break
+            self.drop(it.kind, it.key)
+            total -= it.size
+            removed.append(it)
+        return removed
 
     def _read(self, kind: str, key: str) -> Entry | None:
         directory = self.root / kind / key
@@ -174,6 +226,8 @@ class Cache:
                 # A corrupted one; nobody else replaces it meanwhile.
                 shutil.rmtree(final, ignore_errors=True)
                 os.rename(temporary, final)
+        for gone in self.prune(limit(), unused_for=_IN_USE):
+            log.info("the cache was full: removed %s of %s", gone.about, gone.kind)
         return Entry(directory=final, metadata=metadata, checksums=files)
 
     def _sweep(self) -> None:
@@ -204,6 +258,37 @@ class Cache:
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+
+def limit(text: str | None = None) -> int:
+    """Return how many bytes the cache may hold: `text`, else the setting.
+
+    Raises UsageError for what is no size.
+    """
+    wanted = os.environ.get(LIMIT_SETTING, _LIMIT) if text is None else text
+    match = _SIZE.fullmatch(wanted.strip())
+    if match is None:
+        raise UsageError(
+            f"{wanted!r} is no size of the cache",
+            hint=f"{LIMIT_SETTING} and --limit take bytes, or 500M, 4G",
+        )
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def _held(directory: Path) -> Held:
+    manifest = directory / _MANIFEST
+    try:
+        metadata = _Manifest.model_validate_json(manifest.read_bytes()).metadata
+    except ValueError:
+        metadata = {}
+    about = next((metadata[key] for key in _ABOUT if metadata.get(key)), "")
+    return Held(
+        kind=directory.parent.name,
+        key=directory.name,
+        about=str(about),
+        size=sum(it.stat().st_size for it in directory.rglob("*") if it.is_file()),
+        used=directory.stat().st_mtime,
+    )
 
 
 def key_of(*parts: str) -> str:

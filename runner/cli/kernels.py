@@ -17,8 +17,7 @@ from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, InfrastructureError
 from runner.matrix import Kernel
-from runner.plugin.state import DEFAULT_KERNELS
-from runner.selectors import ALL
+from runner.selectors import ALL, DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     """
     cache, progress = Cache(), progress_.progress()
     failed = False
-    for kernel in _selected(arguments, cache, DEFAULT_KERNELS):
+    for kernel in _selected(arguments, cache, DEFAULT):
         try:
             found = artifacts.obtain(kernel, cache, progress, refresh=arguments.refresh)
         except InfrastructureError as error:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from runner import reports
 from runner.errors import UsageError
 from runner.matrix import Kernel
 from runner.plugin import state
@@ -15,8 +14,8 @@ from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
+from runner.suitefile import SUITE_FILE
 
-SUITE_FILE = "suite.yaml"
 RECORDER = "kernel-matrix-recorder"
 
 
@@ -37,7 +36,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if state.asked_for_kernels(config) and not state.is_worker(config):
         run = _run(config)
-        reports.clear(run.settings.reports)
+        run.clear_reports()
         if state.takes_part(config) and run.kernels:
             # While the cases are collected.
             run.prepare(run.in_order()[0])

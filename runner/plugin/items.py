@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner import suitefile
-from runner.compile import CompileError, ObjectError, compile_object
+from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
@@ -111,7 +111,7 @@ class CaseItem(pytest.Item):
         if gap is not None:
             return gap
         try:
-            compiled = compile_object(self.loaded.folder / self.case.object, run.cache)
+            compiled = run.compiled(self.loaded.folder / self.case.object)
         except CompileError as error:
             return self._ended(Outcome.FAILED, error, "compile_error")
         except ObjectError as error:

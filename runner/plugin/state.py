@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
+from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.session.run import Run, Settings
 
 _RUN = pytest.StashKey[Run]()
 
-DEFAULT_KERNELS = "@default"
+
+class Known:
+    """A plugin that brings a run which is known before pytest starts."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Let everybody find it."""
+        config.stash[_RUN] = self._run
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -22,7 +32,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        f"all (default: {DEFAULT_KERNELS})",
+        f"all (default: {selectors.DEFAULT})",
     )
     group.addoption(
         "--kernel",
@@ -121,7 +131,7 @@ def _settings(config: pytest.Config) -> Settings:
             selectors=rows.selectors_of(
                 config.getoption("kernels"),
                 config.getoption("kernel"),
-                DEFAULT_KERNELS,
+                selectors.DEFAULT,
             ),
             overrides=tuple(config.getoption("kernel")),
             locked=config.getoption("locked"),

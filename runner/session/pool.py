@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +16,10 @@ from runner.matrix import Kernel
 from runner.results import KernelRun
 from runner.session import guest, logfile
 from runner.session.guest import Guest, Origin, Starts
-from runner.session.host import Host
+from runner.session.host import Host, available_memory
 
 log = logging.getLogger(__name__)
 
-_MEMINFO = Path("/proc/meminfo")
 # MiB: what QEMU takes beside the guest's memory, and what the host keeps for others.
 _OVERHEAD = 256
 
@@ -212,9 +210,8 @@ class Guests:
 
 def _has_room(kernel: Kernel) -> bool:
     """Whether another guest of the kernel fits into the host's memory."""
-    text = _MEMINFO.read_text()
-    available = re.search(r"^MemAvailable: *(\d+) kB", text, re.MULTILINE)
-    return available is None or int(available[1]) >> 10 > kernel.memory + _OVERHEAD
+    available = available_memory()
+    return available is None or available > kernel.memory + _OVERHEAD
 
 
 def _append(part: Path, whole: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts
+from runner import artifacts, reports
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress
+from runner.compile import compile_object
 from runner.errors import ArtifactError, InfrastructureError, RunnerError
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
@@ -48,6 +49,8 @@ class Run:
         self.matrix = chosen.matrix
         self.kernels: tuple[Kernel, ...] = chosen.kernels
         self._artifacts: dict[str, Artifact | RunnerError] = {}
+        self._objects: dict[Path, Path | RunnerError] = {}
+        self._cleared = False
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
@@ -69,6 +72,27 @@ class Run:
             except InfrastructureError as error:
                 self._artifacts[kernel.id] = error
         return self._artifacts[kernel.id]
+
+    def compiled(self, source: Path) -> Path:
+        """Return an object, compiled once a run. Raises as compile_object does."""
+        if source not in self._objects:
+            try:
+                self._objects[source] = compile_object(source, self.cache)
+            except RunnerError as error:
+                self._objects[source] = error
+        found = self._objects[source]
+        if isinstance(found, RunnerError):
+            raise found
+        return found
+
+    def clear_reports(self) -> None:
+        """Remove an earlier run's reports, once.
+
+        Raises InfrastructureError when the folder can't be written.
+        """
+        if not self._cleared:
+            reports.clear(self.settings.reports)
+        self._cleared = True
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""
