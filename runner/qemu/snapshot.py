@@ -21,6 +21,7 @@ _POLL = 0.002
 # No limit that a local file could reach.
 _BYTES_PER_SECOND = 1 << 40
 _NAME = "state"
+_PIECE = 1 << 20
 
 
 class SnapshotError(InfrastructureError):
@@ -95,23 +96,24 @@ def load(path: Path) -> int:
     """
     state = memory_file(_NAME)
     try:
-        with path.open("rb") as source, os.fdopen(os.dup(state), "wb") as target:
-            zstandard.ZstdDecompressor().copy_stream(source, target)
-            if _is_cut_short(path, target.tell()):
-                raise SnapshotError(f"{path.name} is cut short")
-    except (OSError, zstandard.ZstdError, SnapshotError) as error:
+        _decompress(path, state)
+    except (OSError, zstandard.ZstdError) as error:
         os.close(state)
-        if isinstance(error, SnapshotError):
-            raise
         raise SnapshotError(f"{path.name} can't be read: {error}") from error
+    except SnapshotError:
+        os.close(state)
+        raise
     return state
 
 
-def _is_cut_short(path: Path, size: int) -> bool:
-    # The decompressor takes the end of the file for the end of the stream.
-    with path.open("rb") as stream:
-        parameters = zstandard.get_frame_parameters(stream.read(64))
-    return bool(parameters.content_size != size)
+def _decompress(path: Path, state: int) -> None:
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    with path.open("rb") as source, os.fdopen(os.dup(state), "wb") as target:
+        while not decompressor.eof and (piece := source.read(_PIECE)):
+            target.write(decompressor.decompress(piece))
+        # Where it ends is the checksum of all that was before.
+        if not decompressor.eof or source.read(1) or decompressor.unused_data:
+            raise SnapshotError(f"{path.name} is cut short, or too long")
 
 
 def restore(vm: Vm, state: int, *, timeout: float) -> None:
