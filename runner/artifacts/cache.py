@@ -65,12 +65,17 @@ class Held:
 
     kind: str
     key: str
-    # What it is of, for people; empty when it does not say.
-    about: str
+    metadata: Mapping[str, JsonValue]
     # Bytes.
     size: int
     # Seconds since the epoch.
     used: float
+
+    @property
+    def about(self) -> str:
+        """What it is of, for people; empty when it does not say."""
+        known = (self.metadata.get(key) for key in _ABOUT)
+        return next((str(it) for it in known if it), "")
 
 
 @dataclass(frozen=True)
@@ -281,11 +286,10 @@ def _held(directory: Path) -> Held:
         metadata = _Manifest.model_validate_json(manifest.read_bytes()).metadata
     except ValueError:
         metadata = {}
-    about = next((metadata[key] for key in _ABOUT if metadata.get(key)), "")
     return Held(
         kind=directory.parent.name,
         key=directory.name,
-        about=str(about),
+        metadata=metadata,
         size=sum(it.stat().st_size for it in directory.rglob("*") if it.is_file()),
         used=directory.stat().st_mtime,
     )

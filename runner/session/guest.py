@@ -273,7 +273,11 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path, timeout=_SAVE_TIMEOUT),
         keys=secrets,
-        metadata={"kernel": up.hello.release, "bpftool": up.bpftool_version},
+        metadata={
+            "kernel": up.hello.release,
+            snapshots.IMAGE: up.artifact.image_sha256,
+            "bpftool": up.bpftool_version,
+        },
     )
     log.info("%s: saved after %.1f s", origin.kernel.id, time.monotonic() - started)
     return saved

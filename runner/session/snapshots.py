@@ -18,6 +18,8 @@ from runner.qemu.machine import Machine, command
 from runner.qemu.snapshot import SnapshotError
 
 KIND = "snapshots"
+# Key of metadata: the kernel image's SHA-256.
+IMAGE = "image_sha256"
 
 # To be raised when what a saved guest is made of changes in a way that no key tells.
 _RECIPE = "1"
@@ -115,6 +117,15 @@ class Snapshots:
             keys=kept,
             metadata=entry.metadata,
         )
+
+
+def sizes(cache: Cache) -> dict[str, int]:
+    """Return the bytes of each kernel's newest snapshot, by its image's SHA-256."""
+    return {
+        str(held.metadata[IMAGE]): held.size
+        for held in cache.held()
+        if held.kind == KIND and IMAGE in held.metadata
+    }
 
 
 def key(
