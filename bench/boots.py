@@ -1,66 +1,58 @@
-"""One boot of a kernel, bare or until its agent answers."""
+"""One start of a guest: bare, booted or restored."""
 
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner import artifacts, matrix
-from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.errors import RunnerError
-from runner.matrix import Kernel
-from runner.qemu.machine import Machine
 from runner.qemu.vm import boot
 from runner.session import guest, host
-from runner.session.host import ROOT, Host, packed_initramfs
+from runner.session.guest import Origin, Starts
+from runner.session.host import ROOT
 
 _LINE = "userspace-is-here"
 _TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A kernel with all that its boots need."""
+class Start:
+    """One guest's start."""
 
-    kernel: Kernel
-    artifact: Artifact
-    host: Host
-    initramfs: bytes
+    # From QEMU's start to the agent's answer.
+    seconds: float
+    # QEMU's peak, in MiB.
+    resident: float
 
 
-def subject(kernel_id: str) -> Subject:
+def origin(kernel_id: str) -> Origin:
     """Return a kernel of the matrix, fetched. Raises RunnerError when it is missing."""
     kernels = matrix.load(ROOT / "matrix.yaml").kernels
     kernel = next((it for it in kernels if it.id == kernel_id), None)
     if kernel is None:
         raise RunnerError(f"no kernel {kernel_id} in matrix.yaml")
     cache = Cache()
-    machine_host = host.inspect(cache, accelerator="tcg", boot_timeout=_TIMEOUT)
-    artifact = artifacts.obtain(kernel, cache, progress())
-    return Subject(
+    return Origin(
         kernel=kernel,
-        artifact=artifact,
-        host=machine_host,
-        initramfs=packed_initramfs(machine_host, artifact.modules),
+        artifact=artifacts.obtain(kernel, cache, progress()),
+        host=host.inspect(cache, accelerator="tcg", boot_timeout=_TIMEOUT),
     )
 
 
-def bare(of: Subject) -> float:
+def bare(of: Origin) -> float:
     """Return the seconds from QEMU's start to a line that the first process prints."""
+    image = of.initramfs.read()
     with tempfile.TemporaryDirectory() as folder:
-        machine = Machine(
-            qemu=of.host.qemu,
-            accelerator="tcg",
-            kernel=of.artifact.vmlinuz,
-            initrd="",
-            memory=of.kernel.memory,
-            arguments=("rdinit=/bin/busybox", "--", "echo", _LINE),
-            console=Path(folder) / "console.log",
+        machine = of.machine(Path(folder) / "console.log")
+        machine = replace(
+            machine, arguments=("rdinit=/bin/busybox", "--", "echo", _LINE)
         )
         started = time.monotonic()
-        with boot(machine, of.initramfs) as vm:
+        with boot(machine, image) as vm:
             while _LINE not in vm.console():
                 if time.monotonic() - started > _TIMEOUT or not vm.running:
                     raise vm.lost("booting bare")
@@ -68,14 +60,25 @@ def bare(of: Subject) -> float:
             return time.monotonic() - started
 
 
-def ready(of: Subject) -> tuple[float, float]:
-    """Return the seconds until the agent answers, and QEMU's peak memory in MiB."""
+def cold(of: Origin) -> Start:
+    """Boot a guest."""
+    without = replace(of, host=replace(of.host, cold=True))
+    return _start(without, lambda starts: starts.boots)
+
+
+def restored(of: Origin) -> Start:
+    """Start a guest from its snapshot, saved if there is none."""
+    return _start(of, lambda starts: starts.restores)
+
+
+def _start(of: Origin, seconds: Callable[[Starts], list[float]]) -> Start:
+    starts = Starts()
     with (
         tempfile.TemporaryDirectory() as folder,
-        guest.start(
-            of.kernel, of.artifact, of.host, Path(folder) / "console.log"
-        ) as up,
+        guest.start(of, Path(folder) / "console.log", starts) as up,
     ):
         status = Path(f"/proc/{up.vm.process.pid}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return up.boot_seconds, int(peak.split()[1]) / 1024
+    if starts.notes:
+        raise RunnerError(starts.notes[0])
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return Start(seconds=seconds(starts)[-1], resident=int(peak.split()[1]) / 1024)

@@ -309,6 +309,12 @@ class _Nothing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Settled:
+    # Bytes.
+    cleared: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Text:
     text: str
     truncated: bool
@@ -531,6 +537,26 @@ class AgentSession:
             "timeout_ms": max(1, round(timeout * 1000)),
         }
         return self._ask(CommandOutput, "run", arguments, timeout + _GRACE)
+
+    # --------------------------------------------------------- snapshots
+
+    def settle(self, *, most: int | None = None, timeout: float) -> None:
+        """Fill free memory with zeroes, which take no room in a saved state.
+
+        At most `most` bytes of it.
+        """
+        self._ask(_Settled, "settle", {"most": most}, timeout)
+
+    def wake(self, *, time_ns: int, entropy: bytes, timeout: float) -> None:
+        """Set the guest's clock, and reseed its random numbers.
+
+        `time_ns` is since the epoch.
+        """
+        arguments: dict[str, JsonValue] = {
+            "time_ns": time_ns,
+            "entropy": _encoded(entropy),
+        }
+        self._ask(_Nothing, "wake", arguments, timeout)
 
     # ------------------------------------------------------------- lines
 

@@ -1,6 +1,7 @@
-"""Key pairs of one guest, made for it and kept in memory only."""
+"""Key pairs of a guest, made for it or for those that come of its saved state."""
 
 import io
+import json
 import struct
 from dataclasses import dataclass, field
 
@@ -21,31 +22,59 @@ class GuestKeys:
     """The runner's key pair and the guest's host key; neither is ever shown."""
 
     client: paramiko.Ed25519Key = field(repr=False)
-    # What the guest must prove to hold.
-    host: paramiko.Ed25519Key = field(repr=False)
+    # The public half of what the guest must prove to hold, as SSH sends it.
+    host: bytes = field(repr=False)
     # What goes into the guest: path without leading slash → content.
     files: dict[str, bytes] = field(repr=False)
+    # Both, for whoever logs in to a guest that was saved; a secret.
+    kept: str = field(repr=False)
 
 
 def generate() -> GuestKeys:
     """Make new Ed25519 keys for a guest that runs dropbear."""
     client, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    client_key = _paramiko(client)
+    client_text = _openssh(client)
+    client_key = _paramiko(client_text)
+    host_public = _paramiko(_openssh(host)).asbytes()
     return GuestKeys(
         client=client_key,
-        host=_paramiko(host),
+        host=host_public,
         files={
             "root/.ssh/authorized_keys": (
                 f"{_KIND} {client_key.get_base64()}\n".encode()
             ),
             "etc/dropbear/host_key": _dropbear(host),
         },
+        kept=json.dumps({"client": client_text, "host": host_public.hex()}),
     )
 
 
-def _paramiko(key: Ed25519PrivateKey) -> paramiko.Ed25519Key:
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    return paramiko.Ed25519Key(file_obj=io.StringIO(text.decode()))
+def of_saved_guest(kept: str) -> GuestKeys:
+    """Return the keys to log in to a guest whose `kept` this is.
+
+    Raises ValueError when it is nothing of that kind.
+    """
+    try:
+        found = json.loads(kept)
+        return GuestKeys(
+            client=_paramiko(found["client"]),
+            host=bytes.fromhex(found["host"]),
+            files={},
+            kept=kept,
+        )
+    except (KeyError, TypeError, AttributeError, paramiko.SSHException) as error:
+        # Without the cause's words, which may hold some of the key.
+        raise ValueError(f"no keys of a guest ({type(error).__name__})") from None
+
+
+def _openssh(key: Ed25519PrivateKey) -> str:
+    return key.private_bytes(
+        Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
+    ).decode()
+
+
+def _paramiko(text: str) -> paramiko.Ed25519Key:
+    return paramiko.Ed25519Key(file_obj=io.StringIO(text))
 
 
 def _dropbear(key: Ed25519PrivateKey) -> bytes:

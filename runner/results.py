@@ -101,6 +101,8 @@ class CaseResult(Record):
     """Seconds that its parts took."""
     nodeid: str = ""
     """pytest's name of it."""
+    flaky: str = ""
+    """Why a first try lost its guest, when this is the outcome of a second one."""
 
 
 class KernelRun(Record):
@@ -132,6 +134,10 @@ class KernelRun(Record):
     """The version that read maps and programs."""
     boots: tuple[float, ...] = ()
     """Seconds from QEMU's start to the first SSH command answered; one per boot."""
+    restores: tuple[float, ...] = ()
+    """The same of guests that came from a snapshot; one per guest."""
+    notes: tuple[str, ...] = ()
+    """What else to know of it, such as why no snapshot could be used."""
     error: str = ""
     """Set when the kernel never came up, so that none of its cases could run."""
     cure: str = ""

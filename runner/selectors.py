@@ -8,6 +8,8 @@ from runner.matrix import Kernel, Matrix
 from runner.versions import KernelVersion, VersionRange
 
 ALL = "all"
+# What a run takes when nothing is asked for.
+DEFAULT = "@default"
 _COMPARISONS = ("<", ">", "=", "!")
 
 VersionOf = Callable[[Kernel], KernelVersion | None]

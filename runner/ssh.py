@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _USER = "root"
-# QEMU takes the connection before the guest listens, so only a banner tells that
-# somebody is there. A try that came too early is given up, not waited for: its first
-# packet is lost, and TCP would repeat it seconds later.
-_BANNER_TIMEOUT = 0.2
+# QEMU takes the connection before the guest does, so only a banner tells that somebody
+# is there. A packet that was lost would be repeated by TCP seconds later: a new
+# connection comes sooner.
+_BANNER_TIMEOUT = 1.0
 _BETWEEN_TRIES = 0.01
 _CHUNK = 1 << 20
 # What images/rc prints last, and how long it is waited for: on a full disk the console
@@ -80,15 +80,30 @@ class Ssh:
         except (paramiko.SSHException, OSError, EOFError):
             return False
 
+    def close(self) -> None:
+        """Hang up; done twice, it does nothing."""
+        self.transport.close()
+
+
+def wait_for_server(vm: Vm, deadline: Deadline) -> None:
+    """Wait until a booting guest's SSH server listens, or is to be tried anyway.
+
+    Raises GuestError when the guest dies.
+    """
+    patience = Deadline.after(min(_NETWORK_TIMEOUT, deadline.remaining()))
+    while _NETWORK_IS_UP not in vm.console() and not patience.expired:
+        if not vm.running:
+            raise vm.lost("booting")
+        time.sleep(_BETWEEN_TRIES)
+
 
 @contextmanager
 def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
-    """Wait for the guest's SSH server and log in.
+    """Log in to a guest whose SSH server listens.
 
     Raises GuestError when the guest dies, when it does not answer until the deadline
     and when it shows another host key than the one it was given.
     """
-    _wait_for_network(vm, deadline)
     connection = _wait_for_banner(vm, deadline)
     transport = paramiko.Transport(connection)
     try:
@@ -97,14 +112,6 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
     finally:
         transport.close()
         connection.close()
-
-
-def _wait_for_network(vm: Vm, deadline: Deadline) -> None:
-    patience = Deadline.after(min(_NETWORK_TIMEOUT, deadline.remaining()))
-    while _NETWORK_IS_UP not in vm.console() and not patience.expired:
-        if not vm.running:
-            raise vm.lost("booting")
-        time.sleep(_BETWEEN_TRIES)
 
 
 def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:
@@ -140,7 +147,7 @@ def _log_in(
     try:
         transport.start_client(timeout=remaining)
         shown = transport.get_remote_server_key()
-        if shown.asbytes() != keys.host.asbytes():
+        if shown.asbytes() != keys.host:
             raise GuestError(
                 "the guest's host key is not the one it was given",
                 hint="another program answers on its port; nothing was sent to it",

@@ -288,5 +288,11 @@ class Suite(Entry):
 
     description: Annotated[str, Field(min_length=1)]
     """What the suite guards."""
+    reuse: Literal["object", "suite"] = "object"
+    """Which cases share a guest: those of an object, or all of the suite.
+
+    A guest that comes from a snapshot is as quick as it is clean; without snapshots one
+    guest serves the whole kernel.
+    """
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
     """The cases, in the order in which they run."""

@@ -21,6 +21,8 @@ from runner.suite import (
 from runner.versions import VersionRange
 from runner.yamlfile import Source
 
+SUITE_FILE = "suite.yaml"
+
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "truth")
 MATCHERS = ("equals", "between", "one_of", "matches")

@@ -124,26 +124,33 @@ static const struct {
 	{"the clock's jitter", from_jitter},
 };
 
-static bool credit(const unsigned char bytes[TOTAL])
+bool add_entropy(const void *bytes, size_t size)
 {
 	union {
 		struct rand_pool_info info;
 		unsigned char room[sizeof(struct rand_pool_info) + BLOCK];
 	} block;
 	int pool = open("/dev/random", O_RDWR | O_CLOEXEC);
-	bool credited = pool >= 0;
+	bool added = pool >= 0;
+	int error;
 
-	for (int i = 0; credited && i < BLOCKS; i++) {
-		block.info.entropy_count = BLOCK * 8;
-		block.info.buf_size = BLOCK;
-		memcpy(block.room + sizeof(block.info), bytes + i * BLOCK, BLOCK);
-		credited = ioctl(pool, RNDADDENTROPY, &block) == 0;
+	for (size_t done = 0; added && done < size; done += BLOCK) {
+		size_t part = size - done < BLOCK ? size - done : BLOCK;
+
+		block.info.entropy_count = (int)part * 8;
+		block.info.buf_size = (int)part;
+		memcpy(block.room + sizeof(block.info), (const char *)bytes + done,
+		       part);
+		added = ioctl(pool, RNDADDENTROPY, &block) == 0;
 	}
-	if (!credited)
-		perror("agent: can't credit entropy to /dev/random");
+	error = errno;
+	/* Used at once from 4.14 on; an older kernel takes it at its next reseeding. */
+	if (added)
+		ioctl(pool, RNDRESEEDCRNG);
 	if (pool >= 0)
 		close(pool);
-	return credited;
+	errno = error;
+	return added;
 }
 
 int credit_entropy(void)
@@ -153,8 +160,10 @@ int credit_entropy(void)
 
 	while (!sources[source].fill(bytes))
 		source++;
-	if (!credit(bytes))
+	if (!add_entropy(bytes, TOTAL)) {
+		perror("agent: can't credit entropy to /dev/random");
 		return EXIT_FAILURE;
+	}
 	fprintf(stderr, "agent: credited %d bytes of %s\n", TOTAL,
 		sources[source].name);
 	return EXIT_SUCCESS;

@@ -11,6 +11,7 @@
 #include "near.h"
 #include "object.h"
 #include "protocol.h"
+#include "snapshot.h"
 #include "test_run.h"
 #include "text.h"
 #include "triggers.h"
@@ -51,6 +52,8 @@ static const struct operation {
 	{"syscall", syscall_operation, {"name", "times"}, false},
 	{"sleep", sleep_operation, {"seconds"}, false},
 	{"udp", udp_operation, {"bytes", "port", "times"}, false},
+	{"settle", settle_operation, {"most"}, false},
+	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run", run_operation, {"argv", "stdin", "timeout_ms", "env"}, false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))

@@ -1,11 +1,14 @@
 """A cache of directories, each made once from what its key says, and verified."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import logging
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +19,7 @@ import platformdirs
 from filelock import FileLock
 from pydantic import BaseModel, JsonValue
 
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,15 @@ _LOCKS = "locks"
 _REFS = "refs"
 # Bytes; a larger file's checksum is remembered.
 _LARGE = 16 << 20
+
+LIMIT_SETTING = "BPF_KERNEL_MATRIX_CACHE_LIMIT"
+_LIMIT = "4G"
+_SIZE = re.compile(r"(\d+) *([KMG]?)B?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# Seconds within which an entry that was used may be in use still.
+_IN_USE = 3600.0
+# Keys of metadata that tell people what an entry is of.
+_ABOUT = ("origin", "kernel")
 
 # Writes files into the folder that it is given, and returns what to remember of them.
 Build = Callable[[Path], Mapping[str, JsonValue]]
@@ -47,6 +59,25 @@ class Entry:
     checksums: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An entry, as it is on disk."""
+
+    kind: str
+    key: str
+    metadata: Mapping[str, JsonValue]
+    # Bytes.
+    size: int
+    # Seconds since the epoch.
+    used: float
+
+    @property
+    def about(self) -> str:
+        """What it is of, for people; empty when it does not say."""
+        known = (self.metadata.get(key) for key in _ABOUT)
+        return next((str(it) for it in known if it), "")
+
+
 @dataclass(frozen=True)
 class Cache:
     """Directories under one root; safe for several processes at a time."""
@@ -54,8 +85,12 @@ class Cache:
     root: Path = field(
         default_factory=lambda: platformdirs.user_cache_path(APPLICATION)
     )
+    # What was found whole. Nobody changes an entry's files, only its place.
+    _verified: list[Entry] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
-    def entry(self, kind: str, key: str, build: Build) -> Entry:
+    def entry(self, kind: str, key: str, build: Build, *, verify: bool = True) -> Entry:
         """Return the entry of a key, built if it is not there whole.
 
         Of several processes one builds, the others wait. A build that is killed leaves
@@ -63,17 +98,68 @@ class Cache:
         Raises InfrastructureError when the cache can't be written, and what `build`
         raises.
         """
-        found = self.lookup(kind, key)
+        found = self.lookup(kind, key, verify=verify)
         if found is not None:
             return found
         with self.locked(f"{kind}-{key}"):
-            return self.lookup(kind, key) or self._build(kind, key, build)
+            return self.lookup(kind, key, verify=verify) or self._build(
+                kind, key, build
+            )
 
-    def lookup(self, kind: str, key: str) -> Entry | None:
+    def lookup(self, kind: str, key: str, *, verify: bool = True) -> Entry | None:
         """Return an entry if it is there and whole; a corrupted one counts for none.
 
         It is left in its place until a build replaces it: who looks holds no lock.
+        Files are read through once by a Cache; not at all without `verify`, which is
+        for files that carry a checksum of their own.
         """
+        entry = self._read(kind, key)
+        if entry is None:
+            return None
+        if verify and entry not in self._verified:
+            damaged = _damaged(entry)
+            if damaged:
+                log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
+                return None
+            self._verified.append(entry)
+        with contextlib.suppress(OSError):
+            # `prune` goes by it.
+            os.utime(entry.directory)
+        return entry
+
+    def drop(self, kind: str, key: str) -> None:
+        """Remove an entry, if it is there."""
+        with self.locked(f"{kind}-{key}"):
+            shutil.rmtree(self.root / kind / key, ignore_errors=True)
+
+    def held(self) -> list[Held]:
+        """Return all entries, those that were not used for longest first."""
+        found = []
+        for manifest in self.root.glob(f"*/*/{_MANIFEST}"):
+            directory = manifest.parent
+            if directory.parent.name == _TEMPORARY:
+                continue
+            # One that another process removes meanwhile is none.
+            with contextlib.suppress(OSError):
+                found.append(_held(directory))
+        return sorted(found, key=lambda it: it.used)
+
+    def prune(self, most: int, *, unused_for: float = 0.0) -> list[Held]:
+        """Remove entries, longest unused first, until `most` bytes are left.
+
+        Those that were used in the last `unused_for` seconds stay. Return what went.
+        """
+        held = self.held()
+        total, removed = sum(it.size for it in held), []
+        for it in held:
+            if total <= most or time.time() - it.used < unused_for:
+                break
+            self.drop(it.kind, it.key)
+            total -= it.size
+            removed.append(it)
+        return removed
+
+    def _read(self, kind: str, key: str) -> Entry | None:
         directory = self.root / kind / key
         try:
             manifest = _Manifest.model_validate_json(
@@ -84,14 +170,9 @@ class Cache:
         except (OSError, ValueError) as error:
             log.warning("the cache's %s is not readable (%s): made anew", kind, error)
             return None
-        entry = Entry(
+        return Entry(
             directory=directory, metadata=manifest.metadata, checksums=manifest.files
         )
-        damaged = _damaged(entry)
-        if damaged:
-            log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
-            return None
-        return entry
 
     def remember(self, name: str, value: JsonValue) -> None:
         """Keep a small value under a name, such as what a package resolved to.
@@ -150,6 +231,8 @@ class Cache:
                 # A corrupted one; nobody else replaces it meanwhile.
                 shutil.rmtree(final, ignore_errors=True)
                 os.rename(temporary, final)
+        for gone in self.prune(limit(), unused_for=_IN_USE):
+            log.info("the cache was full: removed %s of %s", gone.about, gone.kind)
         return Entry(directory=final, metadata=metadata, checksums=files)
 
     def _sweep(self) -> None:
@@ -180,6 +263,36 @@ class Cache:
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+
+def limit(text: str | None = None) -> int:
+    """Return how many bytes the cache may hold: `text`, else the setting.
+
+    Raises UsageError for what is no size.
+    """
+    wanted = os.environ.get(LIMIT_SETTING, _LIMIT) if text is None else text
+    match = _SIZE.fullmatch(wanted.strip())
+    if match is None:
+        raise UsageError(
+            f"{wanted!r} is no size of the cache",
+            hint=f"{LIMIT_SETTING} and --limit take bytes, or 500M, 4G",
+        )
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def _held(directory: Path) -> Held:
+    manifest = directory / _MANIFEST
+    try:
+        metadata = _Manifest.model_validate_json(manifest.read_bytes()).metadata
+    except ValueError:
+        metadata = {}
+    return Held(
+        kind=directory.parent.name,
+        key=directory.name,
+        metadata=metadata,
+        size=sum(it.stat().st_size for it in directory.rglob("*") if it.is_file()),
+        used=directory.stat().st_mtime,
+    )
 
 
 def key_of(*parts: str) -> str:

@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn
-from rich.progress import Progress as Bars
+# Imported where bars are shown: most runs have nothing to fetch.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
 
 _BETWEEN_LINES = 10.0
 
@@ -61,12 +62,15 @@ class _Line:
 class Terminal:
     """Progress bars on standard error."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
         self._console = console
 
     @contextmanager
     def task(self, name: str) -> Iterator[Task]:
         """Show a piece of work as a bar."""
+        from rich.progress import BarColumn, DownloadColumn, TextColumn
+        from rich.progress import Progress as Bars
+
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         with Bars(*columns, console=self._console, transient=True) as bars:
             yield _Bar(bars, name)
@@ -78,7 +82,7 @@ class Terminal:
 
 
 class _Bar:
-    def __init__(self, bars: Bars, name: str) -> None:
+    def __init__(self, bars: "Bars", name: str) -> None:
         self._bars = bars
         self._id = bars.add_task(name, total=None)
 
@@ -88,5 +92,9 @@ class _Bar:
 
 def progress() -> Progress:
     """Return bars on a terminal, else lines."""
+    if not sys.stderr.isatty():
+        return Lines()
+    from rich.console import Console
+
     console = Console(stderr=True)
     return Terminal(console) if console.is_terminal else Lines()

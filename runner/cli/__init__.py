@@ -1,11 +1,12 @@
 """The command line: verbs, and the one place that prints errors and exits."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runner import __version__
-from runner.cli import btf, doctor, kernels, lock, run
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
@@ -29,7 +30,8 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    arguments = _parser().parse_args(_with_verb(argv))
+    words = _with_verb(argv)
+    arguments = _parser(words[0]).parse_args(words)
     try:
         return int(arguments.command(arguments))
     except RunnerError as error:
@@ -49,7 +51,60 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     return [_DEFAULT_VERB, *argv]
 
 
-def _parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class _Verb:
+    name: str
+    summary: str
+    # Below runner.cli; imported when it is the one, so that a run starts at once.
+    module: str
+    add_arguments: str = "add_arguments"
+    command: str = "main"
+
+
+_VERBS = (
+    _Verb(
+        name=_DEFAULT_VERB,
+        summary="boot kernels and run suites on them (implied)",
+        module="run",
+    ),
+    _Verb(
+        name="kernels",
+        summary="list the matrix and what is in the cache",
+        module="kernels",
+        add_arguments="add_list_arguments",
+        command="list_kernels",
+    ),
+    _Verb(
+        name="fetch",
+        summary="fill the cache, so that runs need no network",
+        module="kernels",
+        add_arguments="add_fetch_arguments",
+        command="fetch",
+    ),
+    _Verb(
+        name="btf",
+        summary="tell where a kernel's BTF comes from, and write it out",
+        module="btf",
+    ),
+    _Verb(
+        name="lock",
+        summary="pin what the sources stand for, for runs with --locked",
+        module="lock",
+    ),
+    _Verb(
+        name="cache",
+        summary="tell what the cache holds, or remove what was not used for long",
+        module="cache",
+    ),
+    _Verb(
+        name="doctor",
+        summary="tell what this machine lacks, and what mends it",
+        module="doctor",
+    ),
+)
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m runner",
         description="Load BPF objects on real kernels and check what they read.",
@@ -58,51 +113,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for name, summary, add_arguments, command in (
-        (
-            "run",
-            "boot kernels and run suites on them (implied)",
-            run.add_arguments,
-            run.main,
-        ),
-        (
-            "kernels",
-            "list the matrix and what is in the cache",
-            kernels.add_list_arguments,
-            kernels.list_kernels,
-        ),
-        (
-            "fetch",
-            "fill the cache, so that runs need no network",
-            kernels.add_fetch_arguments,
-            kernels.fetch,
-        ),
-        (
-            "btf",
-            "tell where a kernel's BTF comes from, and write it out",
-            btf.add_arguments,
-            btf.main,
-        ),
-        (
-            "lock",
-            "pin what the sources stand for, for runs with --locked",
-            lock.add_arguments,
-            lock.main,
-        ),
-        (
-            "doctor",
-            "tell what this machine lacks, and what mends it",
-            doctor.add_arguments,
-            doctor.main,
-        ),
-    ):
-        verb = verbs.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=_EPILOG if name == "run" else None,
+    for verb in _VERBS:
+        own = verbs.add_parser(
+            verb.name,
+            help=verb.summary,
+            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+            epilog=_EPILOG if verb.name == _DEFAULT_VERB else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        add_arguments(verb)
-        verb.set_defaults(command=command)
+        if verb.name == chosen:
+            module = importlib.import_module(f"runner.cli.{verb.module}")
+            getattr(module, verb.add_arguments)(own)
+            own.set_defaults(command=getattr(module, verb.command))
     return parser

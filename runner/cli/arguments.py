@@ -5,11 +5,11 @@ from pathlib import Path
 
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
-from runner.plugin.state import DEFAULT_KERNELS
+from runner.selectors import DEFAULT
 
 
 def add_matrix_arguments(
-    parser: argparse.ArgumentParser, default: str = DEFAULT_KERNELS
+    parser: argparse.ArgumentParser, default: str = DEFAULT
 ) -> None:
     """Add what every verb about kernels takes."""
     parser.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, InfrastructureError
 from runner.matrix import Kernel
-from runner.plugin.state import DEFAULT_KERNELS
-from runner.selectors import ALL
+from runner.selectors import ALL, DEFAULT
+from runner.session import snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Row:
     cached: bool
     # Bytes on disk.
     size: int
+    # Bytes of the newest snapshot that was saved of it; 0 without one.
+    snapshot: int
     tags: tuple[str, ...]
     # Why it can't be had; empty when it can.
     unavailable: str
@@ -48,7 +51,8 @@ def add_list_arguments(parser: argparse.ArgumentParser) -> None:
 def list_kernels(arguments: argparse.Namespace) -> int:
     """Print the matrix. Raises UsageError for what is wrong with it."""
     cache = Cache()
-    rows = [_row(kernel, cache) for kernel in _selected(arguments, cache, ALL)]
+    saved = snapshots.sizes(cache)
+    rows = [_row(kernel, cache, saved) for kernel in _selected(arguments, cache, ALL)]
     if arguments.json:
         json.dump([asdict(row) for row in rows], sys.stdout, indent=2)
         print()
@@ -74,7 +78,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     """
     cache, progress = Cache(), progress_.progress()
     failed = False
-    for kernel in _selected(arguments, cache, DEFAULT_KERNELS):
+    for kernel in _selected(arguments, cache, DEFAULT):
         try:
             found = artifacts.obtain(kernel, cache, progress, refresh=arguments.refresh)
         except InfrastructureError as error:
@@ -91,7 +95,7 @@ def _selected(
     return rows.choose(choice(arguments, default), cache).kernels
 
 
-def _row(kernel: Kernel, cache: Cache) -> Row:
+def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> Row:
     found = artifacts.cached(kernel, cache)
     version = found.version if found else kernel.version
     return Row(
@@ -102,6 +106,7 @@ def _row(kernel: Kernel, cache: Cache) -> Row:
         btf=_btf(kernel, found),
         cached=found is not None,
         size=_size(found.directory) if found else 0,
+        snapshot=saved.get(found.image_sha256, 0) if found else 0,
         tags=kernel.tags,
         unavailable=kernel.unavailable,
     )
@@ -119,7 +124,7 @@ def _size(folder: Path) -> int:
 
 def _show(rows: list[Row]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "version", "source", "btf", "cached", "tags"):
+    for column in ("id", "version", "source", "btf", "cached", "snapshot", "tags"):
         table.add_column(column, overflow="fold")
     for row in rows:
         # A pattern such as linux-image-[a-z]* is no markup.
@@ -127,7 +132,17 @@ def _show(rows: list[Row]) -> None:
         cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
         tags = " ".join(f"@{tag}" for tag in row.tags)
         if row.unavailable:
-            table.add_row(row.id, row.version, unavailable, "", "", tags, style="dim")
+            table.add_row(
+                row.id, row.version, unavailable, "", "", "", tags, style="dim"
+            )
         else:
-            table.add_row(row.id, row.version, source, row.btf, cached, tags)
+            table.add_row(
+                row.id,
+                row.version,
+                source,
+                row.btf,
+                cached,
+                f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no",
+                tags,
+            )
     Console().print(table)

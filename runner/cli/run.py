@@ -4,21 +4,22 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
-from rich.console import Console
-
-from runner import reports, suitefile
-from runner.artifacts import rows
-from runner.artifacts.cache import Cache
-from runner.artifacts.rows import Choice
+from runner import suitefile
+from runner.artifacts import progress
 from runner.cli.arguments import add_matrix_arguments, choice
-from runner.cli.progress import Live
 from runner.errors import ExitStatus, UsageError
-from runner.matrix import Kernel
-from runner.plugin import SUITE_FILE
-from runner.plugin.state import DEFAULT_KERNELS
+from runner.selectors import DEFAULT
+from runner.session import host
 from runner.session.host import ROOT
+from runner.session.run import Run, Settings
+from runner.suitefile import SUITE_FILE
+
+if TYPE_CHECKING:
+    import pytest
+
+    from runner.cli.progress import Live
 
 # Settings that a user's own pytest.ini must not change.
 _CONFIGURATION = Path(__file__).with_name("pytest.ini")
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n",
         metavar="N|auto",
         default="auto",
-        help="kernels at once (default: auto, a kernel for each processor)",
+        help="kernels at once (default: auto, as many as processors and memory allow)",
     )
     parser.add_argument(
         "--accel",
@@ -65,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long a kernel may take until it answers (default: 60)",
     )
     parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="boot every guest, without snapshots; one guest serves a whole kernel",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print results.json on standard output"
     )
 
@@ -74,19 +80,46 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
-    cache = Cache()
-    chosen = choice(arguments, DEFAULT_KERNELS)
-    kernels = rows.choose(chosen, cache).kernels
     paths = arguments.suite or [ROOT / "suites"]
-    check_suites(paths)
+    run = Run(_settings(arguments))
+    try:
+        count = workers(arguments.n, len(run.kernels))
+        check_suites(paths)
+        run.obtain(progress.progress())
+        run.clear_reports()
+        if count == 1:
+            # While all that follows is imported.
+            run.prepare(run.in_order()[0])
+        return _run_pytest(arguments, run, pytest_arguments(arguments, count, paths))
+    finally:
+        run.close()
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        kernels=choice(arguments, DEFAULT),
+        reports=arguments.reports.absolute(),
+        accelerator=arguments.accel,
+        boot_timeout=arguments.boot_timeout,
+        cold=arguments.cold,
+    )
+
+
+def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> int:
+    # Here, because a guest starts meanwhile.
+    import pytest
+    from rich.console import Console
+
+    from runner.cli.progress import Live
+    from runner.plugin.state import Known
+    from runner.reports import summary
+
     console = Console(stderr=arguments.json, soft_wrap=True)
     with Live(console) as live:
-        status = pytest.main(
-            pytest_arguments(arguments, chosen, kernels, paths), plugins=[live]
-        )
+        status = pytest.main(words, plugins=[live, Known(run)])
     if live.results is None:
-        return _without_results(status, live, arguments)
-    reports.summary.render(live.results, console, arguments.reports)
+        return _without_results(pytest.ExitCode(status), live, arguments)
+    summary.render(live.results, console, arguments.reports)
     if arguments.json:
         sys.stdout.write(live.results.model_dump_json(indent=2) + "\n")
     if live.unwritten is not None:
@@ -95,13 +128,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def pytest_arguments(
-    arguments: argparse.Namespace,
-    chosen: Choice,
-    kernels: tuple[Kernel, ...],
-    paths: list[Path],
+    arguments: argparse.Namespace, count: int, paths: list[Path]
 ) -> list[str]:
     """Return pytest's arguments."""
-    workers = _workers(arguments.n, len(kernels))
+    chosen = choice(arguments, DEFAULT)
     words = [
         *("-c", str(_CONFIGURATION)),
         *("--rootdir", os.getcwd()),
@@ -115,10 +145,11 @@ def pytest_arguments(
         *("--reports", str(arguments.reports)),
         *("--boot-timeout", str(arguments.boot_timeout)),
     ]
-    if workers > 1:
-        words += ["-n", str(workers), "--dist", "loadgroup"]
+    if count > 1:
+        words += ["-n", str(count), "--dist", "loadgroup"]
     if arguments.k:
         words += ["-k", arguments.k]
+    words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
     return words + [str(path) for path in paths]
@@ -140,25 +171,29 @@ def check_suites(paths: list[Path]) -> None:
             )
 
 
-def _workers(wanted: str, kernels: int) -> int:
+def workers(wanted: str, kernels: int) -> int:
+    """Return how many processes bring kernels up.
+
+    Raises UsageError for what is neither a number from 1 on nor "auto".
+    """
     if wanted == "auto":
-        return min(kernels, os.cpu_count() or 1)
+        return min(kernels, host.most_guests())
     if not wanted.isdecimal() or int(wanted) < 1:
         raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
     return min(kernels, int(wanted))
 
 
 def _without_results(
-    status: int, live: Live, arguments: argparse.Namespace
+    status: "pytest.ExitCode", live: "Live", arguments: argparse.Namespace
 ) -> ExitStatus:
     """Say why no case ran."""
     if live.interrupted:
         print("interrupted before any case was done", file=sys.stderr)
         return ExitStatus.INTERRUPTED
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+    if status == status.NO_TESTS_COLLECTED:
         raise UsageError(
             f"no case matches -k {arguments.k!r}" if arguments.k else "no case to run"
         )
-    if status == pytest.ExitCode.INTERNAL_ERROR:
+    if status == status.INTERNAL_ERROR:
         return ExitStatus.INFRASTRUCTURE
     return ExitStatus.USAGE

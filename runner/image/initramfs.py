@@ -54,8 +54,8 @@ class Tools:
     recipe: Path
 
 
-def userland(tools: Tools) -> list[cpio.Member]:
-    """Return all of a guest but its modules and keys.
+def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
+    """Return the files of this machine that go into a guest: path in it → file, mode.
 
     Raises InfrastructureError that names what this machine lacks.
     """
@@ -69,19 +69,33 @@ def userland(tools: Tools) -> list[cpio.Member]:
         "bin/busybox": tools.busybox,
         AGENT.lstrip("/"): tools.agent,
     }
-    scripts = {
+    return {
+        **{path: (source, 0o755) for path, source in binaries.items()},
         "etc/inittab": (tools.recipe / "inittab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
     }
+
+
+def inputs(tools: Tools) -> list[Path]:
+    """Return all that `userland` is made of, this program's own part included."""
+    own = Path(__file__).parent.glob("*.py")
+    files = (source for source, _ in sources(tools).values())
+    return [*files, tools.recipe / "applets", *sorted(own)]
+
+
+def userland(tools: Tools) -> list[cpio.Member]:
+    """Return all of a guest but its modules and keys.
+
+    Raises InfrastructureError that names what this machine lacks.
+    """
     applets = _read(tools.recipe / "applets").decode().split()
     return [
         *(cpio.directory(path) for path in _DIRECTORIES),
         cpio.character_device("dev/console", 5, 1),
         cpio.character_device("dev/null", 1, 3),
-        *(cpio.file(path, _read(source), 0o755) for path, source in binaries.items()),
         *(
             cpio.file(path, _read(source), mode)
-            for path, (source, mode) in scripts.items()
+            for path, (source, mode) in sources(tools).items()
         ),
         *(cpio.file(path, text.encode()) for path, text in _TEXTS.items()),
         # Names that scripts and cases may call busybox by.

@@ -1,22 +1,21 @@
 """The pytest plugin: suites and Python tests run as items, one a kernel and case."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner import reports
 from runner.errors import UsageError
 from runner.matrix import Kernel
 from runner.plugin import state
 from runner.plugin.bpf import Bpf
-from runner.plugin.items import SuiteFile
+from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
+from runner.suitefile import SUITE_FILE
 
-SUITE_FILE = "suite.yaml"
 RECORDER = "kernel-matrix-recorder"
 
 
@@ -36,7 +35,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Get the kernels before anything is collected, once for all workers."""
     config = session.config
     if state.asked_for_kernels(config) and not state.is_worker(config):
-        reports.clear(_run(config).settings.reports)
+        run = _run(config)
+        run.clear_reports()
+        if state.takes_part(config) and run.kernels:
+            # While the cases are collected.
+            run.prepare(run.in_order()[0])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,6 +48,7 @@ def pytest_configure_node(node: Any) -> None:
     run = state.known_run(node.config)
     if run is not None:
         node.workerinput["kernel_failures"] = run.failures()
+        node.workerinput["durations"] = run.durations
 
 
 def pytest_collect_file(
@@ -92,15 +96,30 @@ def pytest_collection_modifyitems(
     run = state.known_run(config)
     if run is None:
         return
-    order = {kernel.id: number for number, kernel in enumerate(run.kernels, 1)}
-
-    def place(item: pytest.Item) -> int:
-        mark = item.get_closest_marker("kernel")
-        return order[mark.args[0]] if mark is not None else 0
-
-    items.sort(key=place)
+    items.sort(key=_place(run.kernels))
     for number, item in enumerate(items):
         item.stash[ORDER] = number
+    items.sort(key=_place(run.in_order()))
+
+
+def _place(kernels: Sequence[Kernel]) -> Callable[[pytest.Item], int]:
+    order = {kernel.id: number for number, kernel in enumerate(kernels, 1)}
+
+    def place(item: pytest.Item) -> int:
+        id_ = kernel_of(item)
+        return 0 if id_ is None else order[id_]
+
+    return place
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Tell whose guest comes next, so that it is started meanwhile."""
+    run = state.known_run(item.config)
+    if run is None:
+        return
+    id_ = None if nextitem is None else kernel_of(nextitem)
+    run.expect(id_, "" if nextitem is None else tenant_of(nextitem))
 
 
 @pytest.fixture
@@ -113,7 +132,7 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 @pytest.fixture
 def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Guest:
     """A booted guest of the kernel."""
-    return _run(request.config).guests.lease(kernel)
+    return _run(request.config).guests.lease(kernel, tenant_of(request.node))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner import suitefile
-from runner.compile import CompileError, ObjectError, compile_object
+from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
@@ -69,6 +69,13 @@ class CaseItem(pytest.Item):
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
 
+    @property
+    def tenant(self) -> str:
+        """Who shares a guest: the cases of an object, or of the suite."""
+        if self.loaded.suite.reuse == "suite":
+            return str(self.loaded.folder)
+        return str(self.loaded.folder / self.case.object)
+
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
         self.result = self._evaluate(run_of(self.config))
@@ -104,17 +111,11 @@ class CaseItem(pytest.Item):
         if gap is not None:
             return gap
         try:
-            compiled = compile_object(self.loaded.folder / self.case.object, run.cache)
+            compiled = run.compiled(self.loaded.folder / self.case.object)
         except CompileError as error:
             return self._ended(Outcome.FAILED, error, "compile_error")
         except ObjectError as error:
             return self._ended(Outcome.FAILED, error, "bad_object")
-        except RunnerError as error:
-            return self._ended(Outcome.ERROR, error, "infrastructure")
-        try:
-            guest = run.guests.lease(self.kernel)
-        except GuestError as error:
-            return self._ended(Outcome.ERROR, error, error.cause, error.console)
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         job = Job(
@@ -124,7 +125,19 @@ class CaseItem(pytest.Item):
             shown_path=f"{self.loaded.name}/{self.case.object}",
             nodeid=self.nodeid,
         )
-        return session_case.run(job, guest)
+        try:
+            guest = run.guests.lease(self.kernel, self.tenant)
+            first = session_case.run(job, guest)
+            if first.outcome is not Outcome.ERROR or guest.usable:
+                return first
+            guest = run.guests.lease(self.kernel, self.tenant)
+        except GuestError as error:
+            return self._ended(Outcome.ERROR, error, error.cause, error.console)
+        except RunnerError as error:
+            return self._ended(Outcome.ERROR, error, "infrastructure")
+        # No word about the object, so it gets another chance; the report tells.
+        second = session_case.run(job, guest)
+        return second.model_copy(update={"flaky": first.message})
 
     def _gap(self, run: Run) -> CaseResult | None:
         """Return the result of a case that does not run on this kernel."""
@@ -158,3 +171,14 @@ class CaseItem(pytest.Item):
             object_path=f"{self.loaded.name}/{self.case.object}",
             nodeid=self.nodeid,
         )
+
+
+def kernel_of(item: pytest.Item) -> str | None:
+    """Return the id of the kernel that an item runs on, or None."""
+    mark = item.get_closest_marker("kernel")
+    return None if mark is None else str(mark.args[0])
+
+
+def tenant_of(item: pytest.Item) -> str:
+    """Return who shares an item's guest: a Python test does with its file's others."""
+    return item.tenant if isinstance(item, CaseItem) else str(item.path)

@@ -175,6 +175,7 @@ class Recorder:
             reports.write(self.results, run.settings.reports)
         except InfrastructureError as error:
             self.unwritten = error
+        run.remember(_seconds(self.results))
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = int(self._status(self.results))
 
@@ -201,3 +202,13 @@ class Recorder:
             )
         if self.unwritten is not None:
             terminalreporter.write_line(f"error: {self.unwritten}")
+
+
+def _seconds(results: RunResults) -> dict[str, float]:
+    """Return how long each kernel's cases took."""
+    return {
+        kernel.id: sum(
+            case.duration for case in results.cases if case.kernel == kernel.id
+        )
+        for kernel in results.kernels
+    }

@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
+from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.session.run import Run, Settings
 
 _RUN = pytest.StashKey[Run]()
 
-DEFAULT_KERNELS = "@default"
+
+class Known:
+    """A plugin that brings a run which is known before pytest starts."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Let everybody find it."""
+        config.stash[_RUN] = self._run
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -22,7 +32,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        f"all (default: {DEFAULT_KERNELS}); a tag is written --kernels=@lts, because "
+        f"all (default: {selectors.DEFAULT}); a tag is written --kernels=@lts, because "
         "pytest takes a word that begins with @ for a file of arguments",
     )
     group.addoption(
@@ -65,6 +75,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",
     )
+    group.addoption(
+        "--cold",
+        action="store_true",
+        help="boot every guest, without snapshots; one guest serves a whole kernel",
+    )
 
 
 def asked_for_kernels(config: pytest.Config) -> bool:
@@ -81,9 +96,18 @@ def run_of(config: pytest.Config) -> Run:
     if run is None:
         run = Run(_settings(config))
         run.give_up(_worker_input(config).get("kernel_failures", {}))
+        # All workers must have the items in one order.
+        run.durations = _worker_input(config).get("durations", run.durations)
         run.obtain(progress.progress())
         config.stash[_RUN] = run
     return run
+
+
+def takes_part(config: pytest.Config) -> bool:
+    """Whether this process runs items itself."""
+    if config.option.collectonly:
+        return False
+    return is_worker(config) or not config.getoption("numprocesses", None)
 
 
 def known_run(config: pytest.Config) -> Run | None:
@@ -108,7 +132,7 @@ def _settings(config: pytest.Config) -> Settings:
             selectors=rows.selectors_of(
                 config.getoption("kernels"),
                 config.getoption("kernel"),
-                DEFAULT_KERNELS,
+                selectors.DEFAULT,
             ),
             overrides=tuple(config.getoption("kernel")),
             locked=config.getoption("locked"),
@@ -116,4 +140,5 @@ def _settings(config: pytest.Config) -> Settings:
         reports=config.getoption("reports").absolute(),
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),
+        cold=config.getoption("cold"),
     )

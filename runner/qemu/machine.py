@@ -52,6 +52,8 @@ class Machine:
     # MiB.
     memory: int
     nic: Nic = "virtio-net-pci"
+    # Whether it waits for a saved state in place of booting.
+    incoming: bool = False
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
     # Serial output is appended to this file.
@@ -70,7 +72,10 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
         *("-smp", "1"),
         *("-m", f"{machine.memory}M"),
         *("-kernel", str(machine.kernel)),
-        *("-initrd", machine.initrd),
+        *(
+            # What the guest read at its boot is in its state.
+            ("-incoming", "defer") if machine.incoming else ("-initrd", machine.initrd)
+        ),
         *("-append", kernel_command_line),
         *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),
         *("-serial", "chardev:console"),

@@ -49,6 +49,19 @@ class Qmp:
         """
         return self._run(self._client.execute(command, arguments), timeout, command)
 
+    def give(self, name: str, descriptor: int, *, timeout: float) -> None:
+        """Hand QEMU an open file, to be called `name` in later commands.
+
+        It opens none by itself, so that its sandbox can stay shut.
+        Raises as `execute` does.
+        """
+
+        async def hand_over() -> None:
+            self._client.send_fd_scm(descriptor)
+            await self._client.execute("getfd", {"fdname": name})
+
+        self._run(hand_over(), timeout, "getfd")
+
     def close(self) -> None:
         """Close the connection; done twice, it does nothing."""
         try:

@@ -7,6 +7,7 @@ import shlex
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from runner import console
+from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.qemu.machine import Machine, command
 from runner.qemu.qmp import Qmp
@@ -27,6 +29,10 @@ _ASK_TIMEOUT = 5.0
 # QEMU notices the guest's reset at once; the rest is the host's scheduler.
 _EXIT_TIMEOUT = 2.0
 
+_POLL = 0.01
+
+# "  TCP[ESTABLISHED]  27 127.0.0.1 33939  10.0.2.15 22 …"
+_CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD)")
 _FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
@@ -96,24 +102,43 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
     """Start a machine from an initramfs held in memory, and end it on the way out.
 
     Nothing of it outlives this process, however that ends: the initramfs and the
-    monitor are unnamed descriptors, and Linux kills QEMU when its parent dies.
+    monitor are unnamed descriptors, and Linux kills QEMU when the thread that called
+    this ends.
     Raises InfrastructureError when QEMU can't be started, with its own words.
     """
+    memory = memory_file("initrd", initrd)
+    try:
+        described = replace(machine, initrd=f"/dev/fd/{memory}")
+        with _running(described, (memory,)) as vm:
+            yield vm
+    finally:
+        os.close(memory)
+
+
+@contextmanager
+def wait_for_state(machine: Machine) -> Iterator[Vm]:
+    """Start a machine that `runner.qemu.snapshot.restore` will bring to life.
+
+    It ends as one that was booted; raises as `boot` does.
+    """
+    with _running(replace(machine, initrd="", incoming=True), ()) as vm:
+        yield vm
+
+
+@contextmanager
+def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
     with ExitStack() as stack:
         console_start = _size(machine.console)
-        memory = _memory_file(initrd)
-        stack.callback(os.close, memory)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         with theirs:
-            described = replace(machine, initrd=f"/dev/fd/{memory}")
-            argv = command(described, qmp_fd=theirs.fileno())
+            argv = command(machine, qmp_fd=theirs.fileno())
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = _start(argv, (memory, theirs.fileno()), errors)
+            process = _start(argv, (*descriptors, theirs.fileno()), errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
         yield Vm(
-            machine=described,
+            machine=machine,
             command_line=shlex.join(argv),
             process=process,
             qmp=qmp,
@@ -126,8 +151,9 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _memory_file(data: bytes) -> int:
-    descriptor = os.memfd_create("initrd")
+def memory_file(name: str, data: bytes = b"") -> int:
+    """Return a descriptor of a file that is in memory only."""
+    descriptor = os.memfd_create(name)
     with os.fdopen(os.dup(descriptor), "wb") as stream:
         stream.write(data)
     return descriptor
@@ -160,11 +186,7 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
     """Return the forwarded port, once QEMU has said which one it got."""
     try:
         qmp.connect(_START_TIMEOUT)
-        network = qmp.execute(
-            "human-monitor-command",
-            {"command-line": "info usernet"},
-            timeout=_ASK_TIMEOUT,
-        )
+        network = _network(qmp)
     except InfrastructureError as error:
         process.kill()
         process.wait()
@@ -174,10 +196,26 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
             f"QEMU did not start: {said or error.message}",
             hint="`python -m runner doctor` checks QEMU and its accelerators",
         ) from error
-    match = _FORWARDED.search(str(network))
+    match = _FORWARDED.search(network)
     if match is None:
         raise InfrastructureError(f"QEMU forwards no port; it said: {network}")
     return int(match[1])
+
+
+def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
+    """Wait until no connection to the guest is open, or until the deadline."""
+    while _CONNECTION.search(_network(vm.qmp)) and not deadline.expired:
+        time.sleep(_POLL)
+
+
+def _network(qmp: Qmp) -> str:
+    return str(
+        qmp.execute(
+            "human-monitor-command",
+            {"command-line": "info usernet"},
+            timeout=_ASK_TIMEOUT,
+        )
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

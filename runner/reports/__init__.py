@@ -5,9 +5,6 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
-
-from runner.reports import junit, resultsfile, summary
 from runner.reports.atomic import explained, write_text
 from runner.results import RunResults
 
@@ -51,6 +48,9 @@ def write(results: RunResults, folder: Path) -> None:
 
     Raises InfrastructureError when the disk is full or the folder can't be written.
     """
+    # Here, because guests start before there is anything to write.
+    from runner.reports import junit, resultsfile
+
     for kernel in results.kernels:
         write_text(folder / kernel.id / JUNIT, junit.document(results, kernel))
     resultsfile.write(results, folder / RESULTS)
@@ -68,6 +68,10 @@ def summary_text(
     Coloured only for a terminal, and never with NO_COLOR; in ASCII where the file's
     encoding is not UTF-8.
     """
+    from rich.console import Console
+
+    from runner.reports import summary
+
     target = file or sys.stdout
     terminal = target.isatty()
     buffer = _Buffer(target.encoding or "utf-8")

@@ -99,7 +99,8 @@ def _case(case: CaseResult) -> TestCase:
 
 def _output(case: CaseResult) -> str:
     missing = "".join(f"not available: {what}\n" for what in case.not_available)
-    return missing + case.log
+    flaky = f"flaky: {case.flaky}\n" if case.flaky else ""
+    return flaky + missing + case.log
 
 
 def _explanation(case: CaseResult) -> str:

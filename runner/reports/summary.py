@@ -59,6 +59,7 @@ def render(results: RunResults, console: Console, folder: Path | None = None) ->
         _render_cases(heading, Outcome.ERROR, results, errors, console, always=True)
         for kernel in lost:
             _render_lost(kernel, results, console)
+    _render_notes(results, console)
     _render_end(results, console, folder)
 
 
@@ -207,6 +208,24 @@ def _render_entry(
 
 
 # ------------------------------------------------------------------- the end
+
+
+def _render_notes(results: RunResults, console: Console) -> None:
+    notes = [
+        (f"{kernel.id}: ", note) for kernel in results.kernels for note in kernel.notes
+    ]
+    notes += [
+        (
+            f"{case.kernel} {case.suite}::{case.case}: ",
+            f"flaky, {case.outcome} at the second try; at the first {case.flaky}",
+        )
+        for case in results.cases
+        if case.flaky
+    ]
+    if notes:
+        console.print()
+    for about, note in notes:
+        _print(console, [(about, "bold yellow"), (note, "")], indent=" ")
 
 
 def _render_end(results: RunResults, console: Console, folder: Path | None) -> None:

@@ -3,29 +3,42 @@
 import gzip
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from runner import bpftool, keys, ssh
 from runner.agent import AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
+from runner.artifacts.cache import sha256_of
 from runner.deadline import Deadline
-from runner.errors import GuestError
+from runner.errors import GuestError, InfrastructureError
 from runner.image import initramfs
+from runner.keys import GuestKeys
 from runner.matrix import Kernel
-from runner.qemu import accelerator
+from runner.qemu import accelerator, snapshot
 from runner.qemu.machine import Machine
-from runner.qemu.vm import Vm, boot
-from runner.session.host import Host, packed_initramfs
+from runner.qemu.snapshot import SnapshotError
+from runner.qemu.vm import Vm, boot, wait_for_hangup, wait_for_state
+from runner.session import snapshots
+from runner.session.host import Host, Initramfs, packed_initramfs
+from runner.session.snapshots import Snapshot
 from runner.ssh import Ssh
 
 log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT = 10.0
 _UPLOAD_TIMEOUT = 60.0
+_SETTLE_TIMEOUT = 60.0
+_SAVE_TIMEOUT = 60.0
+# A guest that is not there by then is booted sooner.
+_RESTORE_TIMEOUT = 20.0
+# Bytes; as many as a kernel's generator is keyed with, and to spare.
+_ENTROPY = 128
 _BTF = PurePosixPath("/run/agent/vmlinux.btf")
 
 
@@ -40,8 +53,6 @@ class Guest:
     agent: AgentSession
     hello: Hello
     bpftool_version: str
-    # From QEMU's start to the agent's first answer.
-    boot_seconds: float
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -89,63 +100,243 @@ class Guest:
         return self.agent.run(argv, timeout=timeout).stdout
 
 
-@contextmanager
-def start(
-    kernel: Kernel, artifact: Artifact, host: Host, console: Path
-) -> Iterator[Guest]:
-    """Boot a kernel, wait until its agent answers, and end the guest on the way out.
+@dataclass(kw_only=True)
+class Starts:
+    """How guests of a kernel came up so far."""
 
-    `console` gets the serial console's output at its end.
+    # Seconds from QEMU's start to the agent's first answer, one a boot.
+    boots: list[float] = field(default_factory=list)
+    # The same of guests that came from a snapshot.
+    restores: list[float] = field(default_factory=list)
+    # What a user should know.
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What guests of a kernel start from."""
+
+    kernel: Kernel
+    artifact: Artifact
+    host: Host
+
+    @cached_property
+    def initramfs(self) -> Initramfs:
+        """What is in it, but for the keys."""
+        return packed_initramfs(self.host, self.artifact.modules)
+
+    @cached_property
+    def _machine(self) -> Machine:
+        finding = accelerator.choose(
+            self.host.accelerator,
+            qemu=self.host.qemu,
+            kernel=self.artifact.vmlinuz,
+            memory=self.host.cache.root / "accelerator.json",
+        )
+        log.info("%s: %s under %s", self.kernel.id, self.artifact.origin, finding)
+        return Machine(
+            qemu=self.host.qemu,
+            accelerator=finding.accelerator,
+            kernel=self.artifact.vmlinuz,
+            initrd="",
+            memory=self.kernel.memory,
+            nic=self.artifact.nic or "virtio-net-pci",
+            arguments=self.kernel.arguments,
+            console=Path(),
+        )
+
+    def machine(self, console: Path) -> Machine:
+        """Return the machine; `console` gets the serial console's output."""
+        return replace(self._machine, console=console)
+
+    @cached_property
+    def snapshot_key(self) -> str:
+        """The key of the snapshot that guests of this origin can start from."""
+        return snapshots.key(
+            self._machine,
+            self.initramfs.checksum,
+            kernel=self.artifact.image_sha256,
+            uploads=_checksums_of_uploads(self.artifact),
+            qemu=self.host.qemu_version,
+        )
+
+    @property
+    def uses_snapshots(self) -> bool:
+        """Whether guests are to come from a snapshot."""
+        return not self.host.cold and not self.host.snapshots.is_refused(
+            self.snapshot_key
+        )
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether the next guest is expected to come from a snapshot."""
+        return self.uses_snapshots and self.host.snapshots.has(self.snapshot_key)
+
+
+@contextmanager
+def start(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
+    """Start a guest that answers, and end it on the way out.
+
+    It comes from the kernel's snapshot, which is saved if there is none; where that
+    fails a guest boots, and a note tells why. `console` gets the serial console's
+    output at its end.
     Raises GuestError when the guest does not come up, InfrastructureError when the
     host can't start it.
     """
-    secrets = keys.generate()
-    image = packed_initramfs(host, artifact.modules)
-    finding = accelerator.choose(
-        host.accelerator,
-        qemu=host.qemu,
-        kernel=artifact.vmlinuz,
-        memory=host.cache.root / "accelerator.json",
-    )
-    machine = Machine(
-        qemu=host.qemu,
-        accelerator=finding.accelerator,
-        kernel=artifact.vmlinuz,
-        initrd="",
-        memory=kernel.memory,
-        nic=artifact.nic or "virtio-net-pci",
-        arguments=kernel.arguments,
-        console=console,
-    )
-    log.info("%s: booting %s under %s", kernel.id, artifact.origin, finding)
+    with ExitStack() as stack:
+        up = None
+        if origin.uses_snapshots:
+            up = _enter_restored(stack, origin, console, starts)
+        yield up or stack.enter_context(
+            _booted(origin, console, starts, keys.generate())
+        )
+
+
+def _enter_restored(
+    stack: ExitStack, origin: Origin, console: Path, starts: Starts
+) -> Guest | None:
+    """Start a guest from the snapshot; without one, say why and return None."""
+    known, key = origin.host.snapshots, origin.snapshot_key
+    try:
+        saved = known.find(key)
+    except SnapshotError as error:
+        _refuse(origin, starts, error)
+        return None
+    if saved is None:
+        secrets = keys.generate()
+        with _booted(origin, console, starts, secrets) as up:
+            try:
+                saved = _save(up, secrets, origin)
+            except InfrastructureError as error:
+                _refuse(origin, starts, error)
+                return None
+    try:
+        return stack.enter_context(_restored(origin, saved, console, starts))
+    except InfrastructureError as error:
+        _refuse(origin, starts, error)
+        return None
+
+
+def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
+    why = error.message.partition("\n")[0]
+    note = f"no guest came from a snapshot, each boots: {why}"
+    log.warning("%s: %s", origin.kernel.id, note)
+    starts.notes.append(note)
+    origin.host.snapshots.refuse(origin.snapshot_key)
+
+
+@contextmanager
+def _booted(
+    origin: Origin, console: Path, starts: Starts, secrets: GuestKeys
+) -> Iterator[Guest]:
+    host, artifact = origin.host, origin.artifact
+    image = origin.initramfs.read() + initramfs.secrets(secrets.files)
+    log.info("%s: booting", origin.kernel.id)
     started = time.monotonic()
-    with boot(machine, image + initramfs.secrets(secrets.files)) as vm:
+    with boot(origin.machine(console), image) as vm:
         deadline = Deadline.after(host.boot_timeout)
+        ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
             agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
-            try:
+            with _diagnosed(vm):
                 hello = agent.hello(timeout=max(deadline.remaining(), 1.0))
                 ready = time.monotonic() - started
                 bpftool_version = _bpftool_version(agent)
-            except AgentLost as error:
-                raise vm.lost("starting the agent", cause=error) from error
-            _upload_btf(agent, artifact)
-            _upload_config(agent, artifact, hello.release)
-            log.info("%s: up after %.1f s: %s", kernel.id, ready, hello)
+                _upload_btf(agent, artifact)
+                _upload_config(agent, artifact, hello.release)
+            starts.boots.append(ready)
+            log.info("%s: up after %.1f s: %s", origin.kernel.id, ready, hello)
             yield Guest(
-                kernel=kernel,
+                kernel=origin.kernel,
                 artifact=artifact,
                 vm=vm,
                 ssh=connection,
                 agent=agent,
                 hello=hello,
                 bpftool_version=bpftool_version,
-                boot_seconds=ready,
+            )
+
+
+def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
+    """Save a guest that is ready; nothing more can be asked of it.
+
+    Raises InfrastructureError when that fails.
+    """
+    started = time.monotonic()
+    # A network connection can't be saved.
+    with _diagnosed(up.vm):
+        up.agent.settle(timeout=_SETTLE_TIMEOUT)
+    up.ssh.close()
+    wait_for_hangup(up.vm, Deadline.after(_ANSWER_TIMEOUT))
+    up.lost = True
+    saved = origin.host.snapshots.save(
+        origin.snapshot_key,
+        lambda path: snapshot.save(up.vm, path, timeout=_SAVE_TIMEOUT),
+        keys=secrets,
+        metadata={
+            "kernel": up.hello.release,
+            snapshots.IMAGE: up.artifact.image_sha256,
+            "bpftool": up.bpftool_version,
+        },
+    )
+    log.info("%s: saved after %.1f s", origin.kernel.id, time.monotonic() - started)
+    return saved
+
+
+@contextmanager
+def _diagnosed(vm: Vm) -> Iterator[None]:
+    try:
+        yield
+    except AgentLost as error:
+        raise vm.lost("starting the agent", cause=error) from error
+
+
+def _wake(agent: AgentSession) -> None:
+    # Its clock stood still meanwhile, and all guests of a snapshot would draw the same
+    # random numbers.
+    agent.wake(
+        time_ns=time.time_ns(),
+        entropy=os.urandom(_ENTROPY),
+        timeout=_ANSWER_TIMEOUT,
+    )
+
+
+@contextmanager
+def _restored(
+    origin: Origin, saved: Snapshot, console: Path, starts: Starts
+) -> Iterator[Guest]:
+    log.info("%s: starting from the snapshot", origin.kernel.id)
+    started = time.monotonic()
+    with wait_for_state(origin.machine(console)) as vm:
+        deadline = Deadline.after(min(origin.host.boot_timeout, _RESTORE_TIMEOUT))
+        snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
+        with ssh.connect(vm, saved.keys, deadline) as connection:
+            agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
+            with _diagnosed(vm):
+                _wake(agent)
+                hello = agent.hello(timeout=_ANSWER_TIMEOUT)
+            ready = time.monotonic() - started
+            starts.restores.append(ready)
+            log.info("%s: up after %.2f s: %s", origin.kernel.id, ready, hello)
+            yield Guest(
+                kernel=origin.kernel,
+                artifact=origin.artifact,
+                vm=vm,
+                ssh=connection,
+                agent=agent,
+                hello=hello,
+                bpftool_version=str(saved.metadata["bpftool"]),
             )
 
 
 def _brings_btf(artifact: Artifact) -> bool:
     return artifact.btf is not None and artifact.btf_source != btf.KERNEL
+
+
+def _checksums_of_uploads(artifact: Artifact) -> str:
+    uploads = [artifact.btf_sha256 if _brings_btf(artifact) else ""]
+    uploads += [sha256_of(artifact.config)] if artifact.config is not None else []
+    return " ".join(uploads)
 
 
 def _upload_btf(agent: AgentSession, artifact: Artifact) -> None:

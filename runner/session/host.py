@@ -1,21 +1,30 @@
 """What of this machine every guest of a run shares."""
 
+import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts.cache import Cache
+from pydantic import JsonValue
+
+from runner.artifacts.cache import Cache, key_of
 from runner.errors import InfrastructureError
 from runner.image import initramfs
 from runner.image.initramfs import Tools
 from runner.qemu import vm
 from runner.qemu.accelerator import Choice
+from runner.session.snapshots import Snapshots
 
 # The checkout, which holds images/ and the agent that ./dev built.
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "build/agent/agent"
 RECIPE = ROOT / "images"
 QEMU = "qemu-system-x86_64"
+_MEMINFO = Path("/proc/meminfo")
+# MiB that a running guest of the default size takes, QEMU included.
+_GUEST_MEMORY = 350
+_KIND = _INITRAMFS = "initramfs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +35,17 @@ class Host:
     qemu_version: str
     tools: Tools
     cache: Cache
+    snapshots: Snapshots
     accelerator: Choice = "auto"
+    # Whether every guest boots, without snapshots.
+    cold: bool = False
     # Seconds from QEMU's start to the first command answered.
     boot_timeout: float = 60.0
 
 
-def inspect(cache: Cache, *, accelerator: Choice, boot_timeout: float) -> Host:
+def inspect(
+    cache: Cache, *, accelerator: Choice, boot_timeout: float, cold: bool = False
+) -> Host:
     """Look at this machine. Raises InfrastructureError for what it lacks."""
     found = shutil.which(QEMU)
     if found is None:
@@ -47,21 +61,102 @@ def inspect(cache: Cache, *, accelerator: Choice, boot_timeout: float) -> Host:
     qemu = Path(found)
     return Host(
         qemu=qemu,
-        qemu_version=vm.version(qemu),
+        qemu_version=_version(qemu, cache),
         tools=Tools(agent=AGENT, recipe=RECIPE),
         cache=cache,
         accelerator=accelerator,
+        snapshots=Snapshots(cache),
+        cold=cold,
         boot_timeout=boot_timeout,
     )
 
 
-def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> bytes:
-    """Return the initramfs for a kernel's modules, from the cache when it is there."""
+def most_guests() -> int:
+    """Return how many kernels to bring up at a time.
+
+    One for each processor: a guest keeps one busy, and the next one, which is started
+    meanwhile, for a short time only. Each has room for two guests in memory.
+    """
+    processors = len(os.sched_getaffinity(0))
+    memory = available_memory()
+    fitting = processors if memory is None else memory // (2 * _GUEST_MEMORY)
+    return max(1, min(processors, fitting))
+
+
+def available_memory() -> int | None:
+    """Return what memory is free for guests, in MiB; None when Linux does not tell."""
+    match = re.search(r"^MemAvailable: *(\d+) kB", _MEMINFO.read_text(), re.MULTILINE)
+    return int(match[1]) >> 10 if match else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initramfs:
+    """An initramfs in the cache, but for a guest's keys."""
+
+    path: Path
+    # SHA-256 of what is in it.
+    checksum: str
+
+    def read(self) -> bytes:
+        """Return it."""
+        return self.path.read_bytes()
+
+
+def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
+    """Return the initramfs for a kernel's modules, packed when it is not cached.
+
+    Files are read only when one of them is another than at the last time.
+    """
+    words = map(str, (host.tools.agent, host.tools.recipe, *modules))
+    name = f"initramfs-{key_of(*words)[:16]}"
+    known = host.cache.recall(name)
+    if isinstance(known, dict) and _are_unchanged(known.get("inputs")):
+        checksum = str(known.get("checksum"))
+        entry = host.cache.lookup(_KIND, checksum)
+        if entry is not None:
+            return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)
+    return _pack(host, modules, name)
+
+
+def _pack(host: Host, modules: tuple[Path, ...], name: str) -> Initramfs:
+    # Looked at before they are read: a change between is found next time.
+    inputs: dict[str, JsonValue] = {
+        str(path): _identity(path) for path in (*initramfs.inputs(host.tools), *modules)
+    }
     members = [*initramfs.userland(host.tools), *initramfs.modules(modules)]
 
     def build(folder: Path) -> dict[str, str]:
-        (folder / "initramfs").write_bytes(initramfs.pack(members))
+        (folder / _INITRAMFS).write_bytes(initramfs.pack(members))
         return {}
 
-    entry = host.cache.entry("initramfs", initramfs.fingerprint(members), build)
-    return (entry.directory / "initramfs").read_bytes()
+    checksum = initramfs.fingerprint(members)
+    entry = host.cache.entry(_KIND, checksum, build)
+    host.cache.remember(name, {"inputs": inputs, "checksum": checksum})
+    return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)
+
+
+def _version(qemu: Path, cache: Cache) -> str:
+    """Return QEMU's version, asked for once."""
+    name = f"qemu-{key_of(str(qemu))[:16]}"
+    known = cache.recall(name)
+    if isinstance(known, dict) and _are_unchanged(known.get("inputs")):
+        return str(known.get("version"))
+    inputs: dict[str, JsonValue] = {str(qemu): _identity(qemu)}
+    version = vm.version(qemu)
+    cache.remember(name, {"inputs": inputs, "version": version})
+    return version
+
+
+def _are_unchanged(inputs: JsonValue) -> bool:
+    return isinstance(inputs, dict) and all(
+        _identity(Path(path)) == known for path, known in inputs.items()
+    )
+
+
+def _identity(path: Path) -> str:
+    """Return what changes when a file does; nothing for one that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"

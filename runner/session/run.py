@@ -1,14 +1,19 @@
 """A run: the kernels that were asked for, their artifacts and their guests."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner import artifacts
+from pydantic import JsonValue
+
+from runner import artifacts, reports
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress
+from runner.compile import compile_object
 from runner.errors import ArtifactError, InfrastructureError, RunnerError
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
@@ -16,6 +21,9 @@ from runner.results import KernelRun
 from runner.session import host
 from runner.session.pool import Guests
 from runner.versions import KernelVersion, VersionRange
+
+# What the cache remembers them as.
+_DURATIONS = "durations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,8 @@ class Settings:
     accelerator: Choice = "auto"
     # Seconds.
     boot_timeout: float = 60.0
+    # Whether every guest boots, without snapshots.
+    cold: bool = False
 
 
 class Run:
@@ -39,6 +49,10 @@ class Run:
         self.matrix = chosen.matrix
         self.kernels: tuple[Kernel, ...] = chosen.kernels
         self._artifacts: dict[str, Artifact | RunnerError] = {}
+        self._objects: dict[Path, Path | RunnerError] = {}
+        self._cleared = False
+        # Seconds that each kernel's cases took last time.
+        self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
     def obtain(self, progress: Progress) -> None:
         """Get every kernel's artifact; what can't be had is that kernel's trouble.
@@ -58,6 +72,27 @@ class Run:
             except InfrastructureError as error:
                 self._artifacts[kernel.id] = error
         return self._artifacts[kernel.id]
+
+    def compiled(self, source: Path) -> Path:
+        """Return an object, compiled once a run. Raises as compile_object does."""
+        if source not in self._objects:
+            try:
+                self._objects[source] = compile_object(source, self.cache)
+            except RunnerError as error:
+                self._objects[source] = error
+        found = self._objects[source]
+        if isinstance(found, RunnerError):
+            raise found
+        return found
+
+    def clear_reports(self) -> None:
+        """Remove an earlier run's reports, once.
+
+        Raises InfrastructureError when the folder can't be written.
+        """
+        if not self._cleared:
+            reports.clear(self.settings.reports)
+        self._cleared = True
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""
@@ -98,15 +133,57 @@ class Run:
                 self.cache,
                 accelerator=self.settings.accelerator,
                 boot_timeout=self.settings.boot_timeout,
+                cold=self.settings.cold,
             ),
             self._artifacts,
             self.settings.reports,
         )
 
+    def in_order(self) -> tuple[Kernel, ...]:
+        """Return the kernels, longest first: what takes long must not begin last.
+
+        Those that never ran stand before all others.
+        """
+        known = self.durations
+        return tuple(
+            sorted(
+                self.kernels, key=lambda it: known.get(it.id, math.inf), reverse=True
+            )
+        )
+
+    def remember(self, durations: Mapping[str, float]) -> None:
+        """Keep how many seconds each kernel's cases took."""
+        with suppress(InfrastructureError):
+            self.cache.remember(_DURATIONS, {**self.durations, **durations})
+
+    def prepare(self, kernel: Kernel) -> None:
+        """Start a kernel's first guest, if one can be had quickly. Never raises."""
+        with suppress(InfrastructureError):
+            self.guests.prepare(kernel)
+
+    def expect(self, kernel_id: str | None, tenant: str) -> None:
+        """Tell who leases a guest after the present case; None for nobody."""
+        if "guests" in self.__dict__ or kernel_id is not None:
+            with suppress(InfrastructureError):
+                self.guests.expect(
+                    next((it for it in self.kernels if it.id == kernel_id), None),
+                    tenant,
+                )
+
     def close(self) -> None:
         """End the guests, if there ever were any."""
         if "guests" in self.__dict__:
             self.guests.close()
+
+
+def _durations(known: JsonValue) -> dict[str, float]:
+    if not isinstance(known, dict):
+        return {}
+    return {
+        id_: float(value)
+        for id_, value in known.items()
+        if isinstance(value, int | float)
+    }
 
 
 def ids(kernels: Sequence[Kernel]) -> str:

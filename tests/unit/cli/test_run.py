@@ -8,25 +8,18 @@ from pathlib import Path
 import pytest
 
 from runner.cli import run
-from runner.cli.arguments import choice
 from runner.errors import UsageError
-from runner.matrix import DebianSource, Kernel
-
-KERNELS = tuple(
-    Kernel(id=id_, source=DebianSource(type="debian", suite="sid"))
-    for id_ in ("5.10", "6.1", "6.12")
-)
 
 
-def words(*given: str, kernels: int = 3) -> list[str]:
+def parsed(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     run.add_arguments(parser)
-    parsed = parser.parse_args(
-        ["--kernels", "5.10", "--kernels", "@lts", "--kernel", "6.1=bzImage", *given]
-    )
-    return run.pytest_arguments(
-        parsed, choice(parsed, "@default"), KERNELS[:kernels], [Path("suites")]
-    )
+    return parser.parse_args(given)
+
+
+def words(*given: str, workers: int = 1) -> list[str]:
+    kernels = ("--kernels", "5.10", "--kernels", "@lts", "--kernel", "6.1=bzImage")
+    return run.pytest_arguments(parsed(*kernels, *given), workers, [Path("suites")])
 
 
 def after(option: str, given: list[str]) -> list[str]:
@@ -34,7 +27,7 @@ def after(option: str, given: list[str]) -> list[str]:
 
 
 def test_selectors_settings_and_paths_are_handed_on() -> None:
-    given = words("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "-n", "1")
+    given = words("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "--cold")
 
     assert {"--kernels=5.10", "--kernels=@lts", "--kernel=6.1=bzImage"} <= {*given}
     assert after("--matrix", given) == ["m.yaml"]
@@ -43,6 +36,7 @@ def test_selectors_settings_and_paths_are_handed_on() -> None:
     assert after("--boot-timeout", given) == ["60.0"]
     assert after("--rootdir", given) == [os.getcwd()]
     assert given[-1] == "suites"
+    assert "--cold" in given
     assert "-n" not in given
 
 
@@ -58,16 +52,17 @@ def test_a_users_own_configuration_of_pytest_does_not_count() -> None:
 
 
 def test_kernels_are_spread_over_workers() -> None:
-    given = words("-n", "2")
+    given = words(workers=2)
 
     assert after("-n", given) == ["2"]
     assert after("--dist", given) == ["loadgroup"]
 
 
 def test_there_are_no_more_workers_than_kernels() -> None:
-    assert after("-n", words("-n", "8")) == ["3"]
-    assert after("-n", words("-n", "8", kernels=1)) == []
-    assert after("-n", words("-n", "auto", kernels=1)) == []
+    assert run.workers("8", 3) == 3
+    assert run.workers("8", 1) == 1
+    assert run.workers("2", 3) == 2
+    assert run.workers("auto", 1) == 1
 
 
 def test_pytests_own_options_are_handed_on() -> None:
@@ -82,4 +77,4 @@ def test_pytests_own_options_are_handed_on() -> None:
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_is_one(number: str) -> None:
     with pytest.raises(UsageError, match="a number from 1 on, or auto"):
-        words(f"-n{number}") if number else words("-n", "")
+        run.workers(number, 3)

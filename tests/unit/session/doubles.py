@@ -190,5 +190,4 @@ def guest(
         agent=AgentSession(agent or FakeAgent()),
         hello=HELLO,
         bpftool_version="7.1.0",
-        boot_seconds=1.5,
     )

@@ -13,9 +13,10 @@ from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools
 from runner.matrix import DebianSource, Kernel
 from runner.session import guest as session_guest
-from runner.session.guest import Guest
+from runner.session.guest import Guest, Origin, Starts
 from runner.session.host import Host
 from runner.session.pool import Guests
+from runner.session.snapshots import Snapshots
 from tests.unit.session.doubles import FakeVm, artifact, guest
 
 OLD, NEW = (
@@ -34,14 +35,23 @@ class Starter:
 
     @contextmanager
     def __call__(
-        self, kernel: Kernel, artifact: Artifact, host: Host, console: Path
+        self, origin: Origin, console: Path, starts: Starts
     ) -> Iterator[Guest]:
+        kernel = origin.kernel
         self.started.append(kernel.id)
-        console.parent.mkdir(parents=True, exist_ok=True)
+        console.write_text(f"{kernel.id} speaks\n")
         if kernel.id in self.failures:
             raise self.failures[kernel.id]
+        starts.boots.append(1.5)
         yield guest(kernel=kernel, vm=FakeVm())
         self.ended.append(kernel.id)
+
+
+class SavedGuests(Snapshots):
+    """Has every kernel's snapshot."""
+
+    def has(self, key: str) -> bool:
+        return not self.is_refused(key)
 
 
 @pytest.fixture
@@ -53,11 +63,28 @@ def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
 
 @pytest.fixture
 def guests(starter: Starter, tmp_path: Path) -> Iterator[Guests]:
+    """Guests that boot."""
+    yield from lent(tmp_path, cold=True)
+
+
+@pytest.fixture
+def clean_guests(
+    starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Guests]:
+    """Guests that come from snapshots."""
+    monkeypatch.setattr(Origin, "snapshot_key", "key")
+    yield from lent(tmp_path, cold=False)
+
+
+def lent(tmp_path: Path, *, cold: bool) -> Iterator[Guests]:
+    cache = Cache(tmp_path / "cache")
     host = Host(
         qemu=Path("/usr/bin/qemu"),
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
-        cache=Cache(tmp_path / "cache"),
+        cache=cache,
+        snapshots=SavedGuests(cache),
+        cold=cold,
     )
     artifacts: dict[str, Artifact | RunnerError] = {
         "5.10": artifact(),
@@ -74,15 +101,15 @@ def guests(starter: Starter, tmp_path: Path) -> Iterator[Guests]:
 def test_a_guest_is_lent_as_long_as_it_is_usable(
     guests: Guests, starter: Starter
 ) -> None:
-    assert guests.lease(NEW) is guests.lease(NEW)
+    assert guests.lease(NEW, "a") is guests.lease(NEW, "a")
     assert starter.started == ["6.1"]
 
 
 def test_a_lost_guest_is_replaced(guests: Guests, starter: Starter) -> None:
-    first = guests.lease(NEW)
+    first = guests.lease(NEW, "a")
     first.lost = True
 
-    second = guests.lease(NEW)
+    second = guests.lease(NEW, "a")
 
     assert second is not first
     assert second.usable
@@ -94,16 +121,16 @@ def test_a_lost_guest_is_replaced(guests: Guests, starter: Starter) -> None:
 def test_a_guest_whose_qemu_is_gone_is_replaced(
     guests: Guests, starter: Starter
 ) -> None:
-    first = guests.lease(NEW)
+    first = guests.lease(NEW, "a")
     first.vm.running = False  # type: ignore[misc]
 
-    assert guests.lease(NEW) is not first
+    assert guests.lease(NEW, "a") is not first
     assert starter.ended == ["6.1"]
 
 
 def test_another_kernel_ends_the_guest_before(guests: Guests, starter: Starter) -> None:
-    guests.lease(OLD)
-    guests.lease(NEW)
+    guests.lease(OLD, "a")
+    guests.lease(NEW, "a")
 
     assert starter.started == ["5.10", "6.1"]
     assert starter.ended == ["5.10"]
@@ -117,11 +144,11 @@ def test_a_kernel_that_does_not_come_up_is_tried_once(
 
     for _ in range(3):
         with pytest.raises(GuestError) as caught:
-            guests.lease(OLD)
+            guests.lease(OLD, "a")
         assert caught.value is failure
     assert starter.started == ["5.10"]
     # It does not keep the others.
-    assert guests.lease(NEW).usable
+    assert guests.lease(NEW, "a").usable
     told = guests.run_of(OLD)
     assert (told.error, told.console) == ("no answer", "the last words")
 
@@ -132,14 +159,14 @@ def test_a_kernel_without_files_is_never_started(
     kernel = OLD.model_copy(update={"id": "sid"})
 
     with pytest.raises(ArtifactError, match="no mirror"):
-        guests.lease(kernel)
+        guests.lease(kernel, "a")
 
     assert starter.started == []
     assert guests.run_of(kernel).error == "no mirror"
 
 
 def test_what_was_seen_of_a_kernel_is_told(guests: Guests) -> None:
-    guests.lease(NEW)
+    guests.lease(NEW, "a")
     told = guests.run_of(NEW)
 
     assert told.release == "6.1.0-50-cloud-amd64"
@@ -152,9 +179,88 @@ def test_what_was_seen_of_a_kernel_is_told(guests: Guests) -> None:
 def test_closing_ends_the_guest_and_may_be_done_twice(
     guests: Guests, starter: Starter
 ) -> None:
-    guests.lease(NEW)
+    guests.lease(NEW, "a")
 
     guests.close()
     guests.close()
 
     assert starter.ended == ["6.1"]
+
+
+def test_guests_that_boot_serve_every_tenant(guests: Guests, starter: Starter) -> None:
+    assert guests.lease(NEW, "a") is guests.lease(NEW, "b")
+    assert starter.started == ["6.1"]
+
+
+def test_nobody_gets_a_guest_that_another_tenant_used(
+    clean_guests: Guests, starter: Starter
+) -> None:
+    first = clean_guests.lease(NEW, "a")
+
+    assert clean_guests.lease(NEW, "a") is first
+    assert clean_guests.lease(NEW, "b") is not first
+    assert starter.ended == ["6.1"]
+
+
+def test_the_next_tenants_guest_is_started_meanwhile(
+    clean_guests: Guests, starter: Starter
+) -> None:
+    clean_guests.expect(NEW, "b")
+    clean_guests.lease(NEW, "a")
+    clean_guests.expect(None, "")
+    clean_guests.lease(NEW, "b")
+
+    assert starter.started == ["6.1", "6.1"]
+    assert starter.ended == ["6.1"]
+
+
+def test_no_guest_is_started_for_who_has_one(
+    clean_guests: Guests, starter: Starter
+) -> None:
+    clean_guests.expect(NEW, "a")
+    clean_guests.lease(NEW, "a")
+    clean_guests.close()
+
+    assert starter.started == ["6.1"]
+
+
+def test_no_guest_is_prepared_that_would_have_to_boot(
+    guests: Guests, starter: Starter
+) -> None:
+    guests.prepare(NEW)
+    guests.close()
+
+    assert starter.started == []
+
+
+def test_a_guest_that_was_prepared_for_another_kernel_is_ended(
+    clean_guests: Guests, starter: Starter
+) -> None:
+    clean_guests.prepare(OLD)
+    clean_guests.lease(NEW, "a")
+    clean_guests.close()
+
+    assert sorted(starter.started) == ["5.10", "6.1"]
+    assert sorted(starter.ended) == ["5.10", "6.1"]
+
+
+def test_a_kernel_that_can_not_be_prepared_is_told_of_at_its_lease(
+    clean_guests: Guests, starter: Starter
+) -> None:
+    starter.failures["6.1"] = GuestError("no answer")
+    clean_guests.prepare(NEW)
+
+    with pytest.raises(GuestError, match="no answer"):
+        clean_guests.lease(NEW, "a")
+
+
+def test_each_guests_console_ends_up_in_its_kernels(
+    clean_guests: Guests, tmp_path: Path
+) -> None:
+    clean_guests.lease(NEW, "a")
+    clean_guests.lease(NEW, "b")
+    clean_guests.close()
+
+    folder = reports.folder_of("6.1", tmp_path / "reports")
+    assert (folder / reports.CONSOLE).read_text() == "6.1 speaks\n" * 2
+    assert [path.name for path in folder.glob("console*")] == [reports.CONSOLE]

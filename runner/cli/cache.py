@@ -1,0 +1,94 @@
+"""`cache`: what it holds, and making room."""
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from runner.artifacts.cache import Cache, Held, limit
+from runner.errors import ExitStatus
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cache` takes."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "prune"),
+        default="list",
+        help="list what it holds (default), or remove what was not used for longest "
+        "until it is within its limit",
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="SIZE",
+        help="such as 500M or 4G (default: $BPF_KERNEL_MATRIX_CACHE_LIMIT, else 4G); "
+        "0 removes all",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """List or prune. Raises UsageError for a limit that is no size."""
+    cache, most = Cache(), limit(arguments.limit)
+    removed = cache.prune(most) if arguments.action == "prune" else []
+    held = cache.held()
+    if arguments.json:
+        content = {
+            "folder": str(cache.root),
+            "limit": most,
+            "entries": [_plain(it) for it in held],
+            "removed": [_plain(it) for it in removed],
+        }
+        json.dump(content, sys.stdout, indent=2)
+        print()
+        return ExitStatus.COMPATIBLE
+    _show(cache, held, most)
+    if arguments.action == "prune":
+        print(f"removed {len(removed)}, {_size(sum(it.size for it in removed))}")
+    return ExitStatus.COMPATIBLE
+
+
+def _plain(held: Held) -> dict[str, object]:
+    return {
+        "kind": held.kind,
+        "key": held.key,
+        "about": held.about,
+        "bytes": held.size,
+        "used": _time(held),
+    }
+
+
+def _time(held: Held) -> str:
+    return datetime.fromtimestamp(held.used, UTC).isoformat(timespec="seconds")
+
+
+def _show(cache: Cache, held: list[Held], most: int) -> None:
+    kinds: dict[str, list[Held]] = defaultdict(list)
+    for it in held:
+        kinds[it.kind].append(it)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("kind", "entries", "size", "largest", "used last"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for kind, members in sorted(kinds.items()):
+        table.add_row(
+            kind,
+            str(len(members)),
+            _size(sum(it.size for it in members)),
+            _size(max(it.size for it in members)),
+            max(_time(it) for it in members),
+        )
+    console = Console()
+    console.print(table)
+    total = _size(sum(it.size for it in held))
+    console.print(
+        f"{total} of {_size(most)} in {cache.root}", soft_wrap=True, highlight=False
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -1,0 +1,178 @@
+"""Saved states of guests that were ready, and the keys that belong to them."""
+
+import os
+import shlex
+import stat
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner.artifacts.cache import Cache, Entry, key_of
+from runner.errors import InfrastructureError
+from runner.keys import GuestKeys, of_saved_guest
+from runner.qemu import snapshot
+from runner.qemu.machine import Machine, command
+from runner.qemu.snapshot import SnapshotError
+
+KIND = "snapshots"
+# Key of metadata: the kernel image's SHA-256.
+IMAGE = "image_sha256"
+
+# To be raised when what a saved guest is made of changes in a way that no key tells.
+_RECIPE = "1"
+_STATE = "state.zst"
+_KEYS = "keys.json"
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A saved guest."""
+
+    # A descriptor of its state in memory, once it is there.
+    state: Future[int] = field(repr=False)
+    keys: GuestKeys
+    # What was found out before it was saved.
+    metadata: Mapping[str, JsonValue]
+
+
+class Snapshots:
+    """The snapshots of a cache; a state is read once and kept in memory."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._known: dict[str, Snapshot] = {}
+        self._refused: set[str] = set()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+
+    def is_refused(self, key: str) -> bool:
+        """Whether it was found in this run that a key's snapshot is of no use."""
+        return key in self._refused
+
+    def refuse(self, key: str) -> None:
+        """Drop a key's snapshot, and use none of that key in this run."""
+        self._refused.add(key)
+        self._known.pop(key, None)
+        self._cache.drop(KIND, key)
+
+    def has(self, key: str) -> bool:
+        """Whether there is one, as far as can be told without reading it."""
+        return key in self._known or (self._cache.root / KIND / key).is_dir()
+
+    def find(self, key: str) -> Snapshot | None:
+        """Return the snapshot of a key, or None.
+
+        Raises SnapshotError for one that can't be used.
+        """
+        if key not in self._known:
+            entry = self._cache.lookup(KIND, key, verify=False)
+            if entry is None:
+                return None
+            self._known[key] = self._load(entry)
+        return self._known[key]
+
+    def save(
+        self,
+        key: str,
+        write: Callable[[Path], None],
+        *,
+        keys: GuestKeys,
+        metadata: Mapping[str, JsonValue],
+    ) -> Snapshot:
+        """Keep a guest's state, which `write` writes to a path, and return it.
+
+        What another process saved meanwhile is as good.
+        Raises InfrastructureError when the disk can't hold it, and what `write` raises.
+        """
+
+        def build(folder: Path) -> Mapping[str, JsonValue]:
+            write(folder / _STATE)
+            _write_secret(folder / _KEYS, keys.kept)
+            return metadata
+
+        entry = self._cache.entry(KIND, key, build, verify=False)
+        self._known[key] = self._load(entry)
+        return self._known[key]
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._executor.shutdown()
+        for known in self._known.values():
+            if known.state.exception() is None:
+                os.close(known.state.result())
+        self._known.clear()
+
+    def _load(self, entry: Entry) -> Snapshot:
+        _check_owner(entry.directory)
+        try:
+            kept = of_saved_guest((entry.directory / _KEYS).read_text())
+        except (OSError, ValueError) as error:
+            raise SnapshotError(f"the snapshot's keys can't be read: {error}") from None
+        return Snapshot(
+            # While it is read, QEMU starts.
+            state=self._executor.submit(snapshot.load, entry.directory / _STATE),
+            keys=kept,
+            metadata=entry.metadata,
+        )
+
+
+def sizes(cache: Cache) -> dict[str, int]:
+    """Return the bytes of each kernel's newest snapshot, by its image's SHA-256."""
+    return {
+        str(held.metadata[IMAGE]): held.size
+        for held in cache.held()
+        if held.kind == KIND and IMAGE in held.metadata
+    }
+
+
+def key(
+    machine: Machine, initramfs: str, *, kernel: str, uploads: str, qemu: str
+) -> str:
+    """Return what two guests must share for one's state to fit the other.
+
+    `initramfs`, `kernel` and `uploads`, which a guest got later, are checksums; `qemu`
+    is the version. The user is
+    part of it, because nobody is to run what another one saved.
+    Raises InfrastructureError when QEMU is not there.
+    """
+    neutral = replace(
+        machine, kernel=Path(kernel), initrd=initramfs, console=Path("console")
+    )
+    try:
+        program = machine.qemu.resolve().stat()
+    except OSError as error:
+        raise InfrastructureError(f"{machine.qemu}: {error.strerror}") from error
+    return key_of(
+        _RECIPE,
+        str(os.geteuid()),
+        shlex.join(command(neutral, qmp_fd=0)),
+        uploads,
+        f"{qemu} {program.st_size} {program.st_mtime_ns}",
+        _processor() if machine.accelerator == "kvm" else "",
+    )
+
+
+def _processor() -> str:
+    """Return what a guest under KVM sees of the host's processor."""
+    names = ("model name", "stepping", "microcode", "flags")
+    first, _, _ = _CPUINFO.read_text().partition("\n\n")
+    return "\n".join(line for line in first.splitlines() if line.startswith(names))
+
+
+def _write_secret(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+
+
+def _check_owner(directory: Path) -> None:
+    for path in (directory, directory / _STATE, directory / _KEYS):
+        try:
+            found = path.lstat()
+        except OSError as error:
+            raise SnapshotError(f"the snapshot lacks {path.name}") from error
+        if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            raise SnapshotError(f"the snapshot's {path.name} is not this user's alone")
