@@ -72,11 +72,14 @@ def test_junit_tells_where_its_results_come_from(finished: Finished) -> None:
 def test_each_kernel_has_its_console_and_log(finished: Finished) -> None:
     for kernel in KERNELS:
         assert (finished.reports / kernel / "console.log").exists()
-        assert "booting" in (finished.reports / kernel / "runner.log").read_text()
+        said = (finished.reports / kernel / "runner.log").read_text()
+        assert "booting" in said or "starting from the snapshot" in said
 
 
-def test_each_kernel_was_booted_once(finished: Finished) -> None:
-    assert {len(kernel.boots) for kernel in finished.results.kernels} == {1}
+def test_no_kernel_is_booted_by_two_workers(finished: Finished) -> None:
+    for kernel in finished.results.kernels:
+        assert len(kernel.boots) <= 1
+        assert kernel.boots or kernel.restores
 
 
 def test_results_stand_in_the_order_of_the_suites(finished: Finished) -> None:
