@@ -95,6 +95,10 @@ class CaseResult(Record):
     """The object, or its source, in the suite."""
     object_sha256: str = ""
     """Of the compiled object."""
+    source_path: str = ""
+    """The object's source, as seen from where the run was started."""
+    source_line: int = 0
+    """The line that the failure is about; 0 when nothing tells."""
     duration: float = 0.0
     """Seconds, without the guest's boot."""
     phases: Phases = Phases()
@@ -146,6 +150,52 @@ class KernelRun(Record):
     """The console's last lines, when it never came up."""
 
 
+class ProgramUse(Record):
+    """A program of an object, and what it needs of a kernel."""
+
+    name: str
+    """Its name."""
+    section: str
+    """Its section, which says its type: "kprobe/wake_up_new_task"."""
+    helpers: tuple[str, ...] = ()
+    """The helpers that it calls, and those of the functions in the object."""
+
+
+class MapUse(Record):
+    """A map of an object."""
+
+    name: str
+    """Its name."""
+    type: str
+    """Its type: "hash"."""
+
+
+class ObjectUse(Record):
+    """What an object needs of a kernel, told by the object alone."""
+
+    path: str
+    """As the cases name it."""
+    sha256: str
+    """Of the compiled object."""
+    programs: tuple[ProgramUse, ...] = ()
+    """In the order of the object."""
+    maps: tuple[MapUse, ...] = ()
+    """In the order of the object."""
+
+
+class Shard(Record):
+    """Which part of a run this is, when it was spread over several machines."""
+
+    index: int = Field(ge=1)
+    """From 1 on."""
+    count: int = Field(ge=1)
+    """How many parts there are."""
+    planned: tuple[str, ...]
+    """The kernels of all parts, in the order of the matrix."""
+    own: tuple[str, ...]
+    """The kernels of this part."""
+
+
 class RunResults(Record):
     """A whole run; what results.json holds."""
 
@@ -163,6 +213,10 @@ class RunResults(Record):
     """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
     """In the order of the kernels, then of the suites."""
+    objects: tuple[ObjectUse, ...] = ()
+    """The objects that were compiled or read, each once."""
+    shard: Shard | None = None
+    """Set when this is a part of a run."""
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""
@@ -183,7 +237,12 @@ def exit_status(results: RunResults) -> ExitStatus:
         any(case.outcome is Outcome.ERROR for case in counting)
         or any(kernel.error for kernel in results.kernels if kernel.required)
         or not results.complete
-        or not results.cases
+        or not (results.cases or _is_empty_shard(results))
     ):
         return ExitStatus.INFRASTRUCTURE
     return ExitStatus.COMPATIBLE
+
+
+def _is_empty_shard(results: RunResults) -> bool:
+    """Whether this is a part of a run that no kernel fell to."""
+    return results.shard is not None and not results.shard.own

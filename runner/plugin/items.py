@@ -1,17 +1,18 @@
 """suite.yaml files as pytest items: one item a case and kernel."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner import suitefile
+from runner import objectuse, sourceline, suitefile
 from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
-from runner.results import CaseResult, KernelRun, Outcome
+from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job
 from runner.session.run import Run
@@ -65,6 +66,8 @@ class CaseItem(pytest.Item):
         self.case = case
         self.kernel = kernel
         self.result: CaseResult | None = None
+        # What the object says it needs; None when there is none.
+        self.object_use: ObjectUse | None = None
         # One worker brings a kernel up once and runs all its cases.
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
@@ -78,7 +81,7 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
-        self.result = self._evaluate(run_of(self.config))
+        self.result = self._placed(self._evaluate(run_of(self.config)))
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
@@ -106,6 +109,21 @@ class CaseItem(pytest.Item):
             lines.append(f"what to do: {result.cure}")
         return "\n".join(lines)
 
+    @property
+    def _shown_object(self) -> str:
+        """The object as reports name it: its path in the suite."""
+        return f"{self.loaded.name}/{self.case.object}"
+
+    def _placed(self, result: CaseResult) -> CaseResult:
+        """Add the source, and the line of it that a failure is about."""
+        source = self.loaded.folder / self.case.object
+        found: dict[str, object] = {
+            "source_path": os.path.relpath(source, self.config.invocation_params.dir)
+        }
+        if result.outcome is Outcome.FAILED and source.suffix == ".c":
+            found["source_line"] = _line_of(result, source)
+        return result.model_copy(update=found)
+
     def _evaluate(self, run: Run) -> CaseResult:
         gap = self._gap(run)
         if gap is not None:
@@ -118,11 +136,12 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.FAILED, error, "bad_object")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
+        self.object_use = objectuse.inspect(compiled.read_bytes(), self._shown_object)
         job = Job(
             suite=self.loaded.name,
             case=self.case,
             object_path=compiled,
-            shown_path=f"{self.loaded.name}/{self.case.object}",
+            shown_path=self._shown_object,
             nodeid=self.nodeid,
         )
         try:
@@ -168,9 +187,19 @@ class CaseItem(pytest.Item):
             failure_class=class_,
             cure=error.hint,
             console=console,
-            object_path=f"{self.loaded.name}/{self.case.object}",
+            object_path=self._shown_object,
             nodeid=self.nodeid,
         )
+
+
+def _line_of(result: CaseResult, source: Path) -> int:
+    try:
+        text = source.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return sourceline.of_compiler(
+        result.message, source.name
+    ) or sourceline.of_verifier(result.log, text, source.name)
 
 
 def kernel_of(item: pytest.Item) -> str | None:

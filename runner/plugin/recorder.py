@@ -15,7 +15,14 @@ from runner.errors import (
 )
 from runner.plugin import state
 from runner.plugin.items import CaseItem
-from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    ObjectUse,
+    Outcome,
+    RunResults,
+    exit_status,
+)
 from runner.session.case import is_deadly
 
 # An item's place in the order of the collection, which reports keep.
@@ -24,6 +31,7 @@ ORDER = pytest.StashKey[int]()
 _CASE = "case_result"
 _KERNEL = "kernel_run"
 _ORDER = "case_order"
+_OBJECT = "object_use"
 
 
 def attach(
@@ -47,6 +55,8 @@ def attach(
     setattr(report, _ORDER, item.stash[ORDER])
     setattr(report, _CASE, result.model_dump(mode="json"))
     setattr(report, _KERNEL, run.kernel_run(kernel).model_dump(mode="json"))
+    if isinstance(item, CaseItem) and item.object_use is not None:
+        setattr(report, _OBJECT, item.object_use.model_dump(mode="json"))
 
 
 def _of_suite(
@@ -130,6 +140,7 @@ class Recorder:
         self._started = datetime.now(UTC)
         self._cases: list[tuple[int, CaseResult]] = []
         self._kernels: dict[str, KernelRun] = {}
+        self._objects: dict[tuple[str, str], ObjectUse] = {}
         # Tests that have nothing to do with the matrix.
         self._other_failures = 0
         self._complete = True
@@ -147,6 +158,9 @@ class Recorder:
         self._cases.append((getattr(report, _ORDER), found))
         kernel = KernelRun.model_validate(getattr(report, _KERNEL))
         self._kernels[kernel.id] = kernel
+        if hasattr(report, _OBJECT):
+            use = ObjectUse.model_validate(getattr(report, _OBJECT))
+            self._objects[use.path, use.sha256] = use
 
     def pytest_keyboard_interrupt(self) -> None:
         """Say in the reports that cases are missing."""
@@ -170,6 +184,7 @@ class Recorder:
             cases=tuple(
                 case for _, case in sorted(self._cases, key=lambda pair: pair[0])
             ),
+            objects=tuple(self._objects[key] for key in sorted(self._objects)),
         )
         try:
             reports.write(self.results, run.settings.reports)
