@@ -66,8 +66,8 @@ class CaseItem(pytest.Item):
         self.case = case
         self.kernel = kernel
         self.result: CaseResult | None = None
-        # What the object says it needs; None when there is none.
-        self.object_use: ObjectUse | None = None
+        # The compiled object, once it is there.
+        self._data = b""
         # One worker brings a kernel up once and runs all its cases.
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
@@ -109,6 +109,12 @@ class CaseItem(pytest.Item):
             lines.append(f"what to do: {result.cure}")
         return "\n".join(lines)
 
+    def object_use(self) -> ObjectUse | None:
+        """Return what the object says it needs; None when there is no object."""
+        if not self._data:
+            return None
+        return objectuse.inspect(self._data, self._shown_object)
+
     @property
     def _shown_object(self) -> str:
         """The object as reports name it: its path in the suite."""
@@ -121,8 +127,17 @@ class CaseItem(pytest.Item):
             "source_path": os.path.relpath(source, self.config.invocation_params.dir)
         }
         if result.outcome is Outcome.FAILED and source.suffix == ".c":
-            found["source_line"] = _line_of(result, source)
+            found["source_line"] = self._line(result, source)
         return result.model_copy(update=found)
+
+    def _line(self, result: CaseResult, source: Path) -> int:
+        try:
+            text = source.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return 0
+        return sourceline.of_compiler(
+            result.message, source.name
+        ) or sourceline.of_verifier(result.log, self._data, text, source.name)
 
     def _evaluate(self, run: Run) -> CaseResult:
         gap = self._gap(run)
@@ -136,7 +151,7 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.FAILED, error, "bad_object")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
-        self.object_use = objectuse.inspect(compiled.read_bytes(), self._shown_object)
+        self._data = compiled.read_bytes()
         job = Job(
             suite=self.loaded.name,
             case=self.case,
@@ -190,16 +205,6 @@ class CaseItem(pytest.Item):
             object_path=self._shown_object,
             nodeid=self.nodeid,
         )
-
-
-def _line_of(result: CaseResult, source: Path) -> int:
-    try:
-        text = source.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    return sourceline.of_compiler(
-        result.message, source.name
-    ) or sourceline.of_verifier(result.log, text, source.name)
 
 
 def kernel_of(item: pytest.Item) -> str | None:

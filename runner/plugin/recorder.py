@@ -55,8 +55,9 @@ def attach(
     setattr(report, _ORDER, item.stash[ORDER])
     setattr(report, _CASE, result.model_dump(mode="json"))
     setattr(report, _KERNEL, run.kernel_run(kernel).model_dump(mode="json"))
-    if isinstance(item, CaseItem) and item.object_use is not None:
-        setattr(report, _OBJECT, item.object_use.model_dump(mode="json"))
+    use = item.object_use() if isinstance(item, CaseItem) else None
+    if use is not None:
+        setattr(report, _OBJECT, use.model_dump(mode="json"))
 
 
 def _of_suite(
