@@ -1,5 +1,6 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Literal
 
@@ -223,15 +224,19 @@ class RunResults(Record):
         return sum(case.outcome is outcome for case in self.cases)
 
 
-def exit_status(results: RunResults) -> ExitStatus:
+def exit_status(
+    results: RunResults, counts: Callable[[CaseResult], bool] = lambda _: True
+) -> ExitStatus:
     """Return what a run means; a failure wins over infrastructure.
+
+    `counts` says of a failed case whether it is held against the run.
 
     Kernels that are not required never fail a run. A run that was stopped, or in which
     there was no case, is none that found the objects compatible.
     """
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     counting = [case for case in results.cases if case.kernel not in optional]
-    if any(case.outcome is Outcome.FAILED for case in counting):
+    if any(case.outcome is Outcome.FAILED and counts(case) for case in counting):
         return ExitStatus.INCOMPATIBLE
     if (
         any(case.outcome is Outcome.ERROR for case in counting)

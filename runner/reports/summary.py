@@ -1,7 +1,7 @@
 """The terminal's summary: kernels by suites, and what to do about each failure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
+from runner.reports.looks import (
+    LOOKS,
+    VERDICTS,
+    by_cell,
+    cell,
+    counted,
+    counts,
+    shown,
+    suites,
+)
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -20,31 +30,6 @@ _MOST_LINES = 6
 _INDENT = "    "
 
 _WORD = re.compile(r"\S+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    """How an outcome is shown; the sign tells it without the colour."""
-
-    sign: str
-    ascii_sign: str
-    style: str
-
-
-_LOOKS = {
-    Outcome.FAILED: _Look(sign="✗", ascii_sign="X", style="bold red"),
-    Outcome.ERROR: _Look(sign="!", ascii_sign="!", style="bold yellow"),
-    Outcome.PASSED: _Look(sign="✓", ascii_sign="+", style="green"),
-    Outcome.SKIPPED: _Look(sign="–", ascii_sign="-", style="dim"),  # noqa: RUF001
-}
-# The order above is that of what a reader must know first.
-_BY_WEIGHT = tuple(_LOOKS)
-
-_VERDICTS = {
-    ExitStatus.COMPATIBLE: ("compatible", "bold green"),
-    ExitStatus.INCOMPATIBLE: ("incompatible", "bold red"),
-    ExitStatus.INFRASTRUCTURE: ("no verdict", "bold yellow"),
-}
 
 
 def render(results: RunResults, console: Console, folder: Path | None = None) -> None:
@@ -67,43 +52,44 @@ def render(results: RunResults, console: Console, folder: Path | None = None) ->
 
 
 def _render_matrix(results: RunResults, console: Console) -> None:
-    suites = list(dict.fromkeys(case.suite for case in results.cases))
+    cases = by_cell(results)
     for wide in (True, False):
-        table = _table(results, suites, console, wide=wide)
+        table = _table(results, cases, console, wide=wide)
         options = console.options.update(width=10_000)
         if Measurement.get(console, options, table).maximum <= console.width:
             console.print(table)
             return
     # Too narrow for a table: a line for each kernel and suite.
     for kernel in results.kernels:
-        _print(console, [(_name(kernel), "bold")])
-        for suite in suites:
-            cell = _cell(_cases(results, kernel, suite), console)
-            if cell:
-                line = Text(f"  {_fit(suite, console)} ").append_text(cell)
+        _print(console, [(shown(kernel), "bold")])
+        for suite in suites(results):
+            found = _cell(cases.get((kernel.id, suite), ()), console)
+            if found:
+                line = Text(f"  {_fit(suite, console)} ").append_text(found)
                 console.print(line, soft_wrap=True, highlight=False)
 
 
 def _table(
-    results: RunResults, suites: Sequence[str], console: Console, *, wide: bool
+    results: RunResults,
+    cases: Mapping[tuple[str, str], Sequence[CaseResult]],
+    console: Console,
+    *,
+    wide: bool,
 ) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("kernel", no_wrap=True)
     if wide:
         table.add_column("release", no_wrap=True)
-    for suite in suites:
+    names = suites(results)
+    for suite in names:
         table.add_column(Text(_fit(suite, console)), no_wrap=True)
     for kernel in results.kernels:
-        row = [Text(_name(kernel), "bold")]
+        row = [Text(shown(kernel), "bold")]
         if wide:
             row.append(Text(_fit(_release(kernel, console), console), "dim"))
-        row += [_cell(_cases(results, kernel, suite), console) for suite in suites]
+        row += [_cell(cases.get((kernel.id, suite), ()), console) for suite in names]
         table.add_row(*row)
     return table
-
-
-def _name(kernel: KernelRun) -> str:
-    return kernel.id if kernel.required else f"{kernel.id} (not required)"
 
 
 def _release(kernel: KernelRun, console: Console) -> str:
@@ -112,26 +98,15 @@ def _release(kernel: KernelRun, console: Console) -> str:
     return " ".join(filter(None, (kernel.release, kernel.accelerator)))
 
 
-def _cases(results: RunResults, kernel: KernelRun, suite: str) -> list[CaseResult]:
-    return [
-        case
-        for case in results.cases
-        if case.kernel == kernel.id and case.suite == suite
-    ]
-
-
 def _cell(cases: Sequence[CaseResult], console: Console) -> Text:
     """Return "✓ 4/4" or "✗ 3/4": the worst outcome, and how many of them passed."""
-    if not cases:
+    found = cell(cases)
+    if found is None:
         return Text("")
-    outcomes = [case.outcome for case in cases]
-    worst = next(outcome for outcome in _BY_WEIGHT if outcome in outcomes)
-    gaps = outcomes.count(Outcome.SKIPPED)
-    run = len(cases) - gaps
-    shown = f"{outcomes.count(Outcome.PASSED)}/{run}" if run else str(gaps)
-    if run and gaps:
-        shown += f" {_sign(Outcome.SKIPPED, console)}{gaps}"
-    return Text(f"{_sign(worst, console)} {shown}", _LOOKS[worst].style)
+    shown_ = f"{_sign(found.worst, console)} {found.counts}"
+    if found.run and found.gaps:
+        shown_ += f" {_sign(Outcome.SKIPPED, console)}{found.gaps}"
+    return Text(shown_, LOOKS[found.worst].style)
 
 
 # ----------------------------------------------------------------- failures
@@ -156,7 +131,7 @@ def _render_cases(
     *,
     always: bool = False,
 ) -> None:
-    names = {kernel.id: _name(kernel) for kernel in results.kernels}
+    names = {kernel.id: shown(kernel) for kernel in results.kernels}
     kernels: dict[_Reason, list[str]] = {}
     for case in cases:
         if case.outcome is outcome:
@@ -184,8 +159,8 @@ def _reason(case: CaseResult) -> _Reason:
 
 def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
     count = sum(case.kernel == kernel.id for case in results.cases)
-    cases = _count(count, "case", plural="cases") or "no case"
-    what = f"{_name(kernel)}: did not come up; it leaves {cases} undone"
+    cases = counted(count, "case", plural="cases") or "no case"
+    what = f"{shown(kernel)}: did not come up; it leaves {cases} undone"
     logs = f"see {kernel.id}/console.log and {kernel.id}/runner.log"
     cure = kernel.cure or logs
     _render_entry(Outcome.ERROR, what, kernel.error, cure, console)
@@ -194,7 +169,7 @@ def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> No
 def _render_entry(
     outcome: Outcome, what: str, why: str, cure: str, console: Console
 ) -> None:
-    look = _LOOKS[outcome]
+    look = LOOKS[outcome]
     sign = _sign(outcome, console)
     _print(console, [(f"{sign} ", look.style), (one_line(what), "bold")], indent="  ")
     first, *more = clean(why).strip().splitlines() or [""]
@@ -230,23 +205,12 @@ def _render_notes(results: RunResults, console: Console) -> None:
 
 def _render_end(results: RunResults, console: Console, folder: Path | None) -> None:
     console.print()
-    counts = (
-        _count(results.count(Outcome.PASSED), "passed"),
-        _count(results.count(Outcome.FAILED), "failed"),
-        _count(results.count(Outcome.ERROR), "error", plural="errors"),
-        _count(results.count(Outcome.SKIPPED), "declared gap", plural="declared gaps"),
-        _count(
-            sum(len(case.not_available) for case in results.cases),
-            "check not available",
-            plural="checks not available",
-        ),
-    )
-    kernels = _count(len(results.kernels), "kernel", plural="kernels") or "no kernel"
+    kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
-    verdict, style = _VERDICTS[status]
+    verdict, style = VERDICTS[status]
     parts = [
         (verdict, style),
-        (f": {', '.join(filter(None, counts)) or 'no case'}", ""),
+        (f": {counts(results)}", ""),
     ]
     trouble = results.count(Outcome.ERROR) or any(k.error for k in results.kernels)
     if trouble and status is not ExitStatus.COMPATIBLE:
@@ -260,17 +224,11 @@ def _render_end(results: RunResults, console: Console, folder: Path | None) -> N
     _print(console, parts)
 
 
-def _count(number: int, word: str, *, plural: str = "") -> str:
-    if not number:
-        return ""
-    return f"{number} {plural if plural and number != 1 else word}"
-
-
 # ------------------------------------------------------------------ printing
 
 
 def _sign(outcome: Outcome, console: Console) -> str:
-    look = _LOOKS[outcome]
+    look = LOOKS[outcome]
     return look.ascii_sign if console.options.ascii_only else look.sign
 
 
