@@ -64,7 +64,11 @@ class Comparison:
 
     def is_regression(self, case: CaseResult) -> bool:
         """Whether a case of this run is one of the regressions."""
-        return _key(case) in {_key(it) for it in self.regressions}
+        return case in self.regressions
+
+    def is_new_failure(self, case: CaseResult) -> bool:
+        """Whether a failure of this run is none that the earlier one had."""
+        return case in self.regressions or case in self.new
 
     @property
     def words(self) -> str:

@@ -82,9 +82,8 @@ def btf_need(kernel: KernelRun) -> str:
 
 def _programs(results: RunResults) -> Iterator[ProgramSupport]:
     for it in results.objects:
-        ranges = support.ranges(
-            results, lambda case, it=it: case.object_path == it.path
-        )
+        cases = [case for case in results.cases if case.object_path == it.path]
+        ranges = support.ranges(results, cases)
         for program in it.programs:
             yield ProgramSupport(object_path=it.path, program=program, ranges=ranges)
 

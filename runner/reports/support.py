@@ -1,6 +1,6 @@
 """Which kernels work, in words: "4.4 – 7.2, except 5.10"."""  # noqa: RUF002
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,17 +67,15 @@ class Ranges:
         return found[0] if found else ""
 
 
-def ranges(
-    results: RunResults, about: Callable[[CaseResult], bool] = lambda _: True
-) -> Ranges:
+def ranges(results: RunResults, about: Sequence[CaseResult] | None = None) -> Ranges:
     """Return what is known of a run's kernels, the oldest first.
 
-    `about` picks cases; kernels that none of them was run on are left out.
+    `about` are the cases that count, all by default; kernels that none of them was run
+    on are left out.
     """
     cases: dict[str, list[CaseResult]] = {}
-    for case in results.cases:
-        if about(case):
-            cases.setdefault(case.kernel, []).append(case)
+    for case in results.cases if about is None else about:
+        cases.setdefault(case.kernel, []).append(case)
     found = [
         Tested(
             kernel=kernel,
