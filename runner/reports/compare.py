@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from runner.errors import ExitStatus
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
@@ -57,6 +58,14 @@ class Comparison:
     not_run: tuple[str, ...] = ()
     slower: tuple[Slower, ...] = ()
 
+    @cached_property
+    def _regressed(self) -> frozenset[_Key]:
+        return frozenset(map(_key, self.regressions))
+
+    @cached_property
+    def _new(self) -> frozenset[_Key]:
+        return frozenset(map(_key, self.new))
+
     @property
     def new_failures(self) -> tuple[CaseResult, ...]:
         """Failures of cases that the earlier run had no verdict on."""
@@ -64,11 +73,11 @@ class Comparison:
 
     def is_regression(self, case: CaseResult) -> bool:
         """Whether a case of this run is one of the regressions."""
-        return case in self.regressions
+        return _key(case) in self._regressed
 
     def is_new_failure(self, case: CaseResult) -> bool:
         """Whether a failure of this run is none that the earlier one had."""
-        return case in self.regressions or case in self.new
+        return self.is_regression(case) or _key(case) in self._new
 
     @property
     def words(self) -> str:

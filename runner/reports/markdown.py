@@ -247,9 +247,9 @@ def _failure(
         lines += ["", _mismatches(case)]
     text = "\n".join(lines)
     if logs:
-        text += "".join(_folded("log", case.log)) + "".join(
-            _folded("console", case.console)
-        )
+        # Of an object that loaded, the log tells nothing.
+        log = "" if case.mismatches else case.log
+        text += "".join([*_folded("log", log), *_folded("console", case.console)])
     return text
 
 
