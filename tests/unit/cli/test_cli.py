@@ -170,7 +170,15 @@ def test_the_table_of_kernels(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("kernels", "--matrix", "glob.yaml") == 0
 
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["id", "version", "source", "btf", "cached", "tags"]
+    assert head.split() == [
+        "id",
+        "version",
+        "source",
+        "btf",
+        "cached",
+        "snapshot",
+        "tags",
+    ]
     assert len(rows) == 3
     assert rows[0].split()[:2] == ["4.4", "4.4"]
     assert "@default @legacy" in rows[0]
