@@ -540,12 +540,12 @@ class AgentSession:
 
     # --------------------------------------------------------- snapshots
 
-    def settle(self, *, most: int | None = None, timeout: float) -> None:
+    def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.
 
-        At most `most` bytes of it.
+        Return how many bytes it was, at most `most`.
         """
-        self._ask(_Settled, "settle", {"most": most}, timeout)
+        return self._ask(_Settled, "settle", {"most": most}, timeout).cleared
 
     def wake(self, *, time_ns: int, entropy: bytes, timeout: float) -> None:
         """Set the guest's clock, and reseed its random numbers.

@@ -265,7 +265,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     started = time.monotonic()
     # A network connection can't be saved.
     with _diagnosed(up.vm):
-        up.agent.settle(timeout=_SETTLE_TIMEOUT)
+        up.agent.settle(most=up.kernel.memory << 20, timeout=_SETTLE_TIMEOUT)
     up.ssh.close()
     wait_for_hangup(up.vm, Deadline.after(_ANSWER_TIMEOUT))
     up.lost = True

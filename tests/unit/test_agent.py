@@ -221,6 +221,13 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("dump", {"handle": 1, "map": "x"}, 'argument "handle"'),
         ("test_run", {"handle": 1, "program": "x", "data": ""}, 'argument "handle"'),
         ("close", {}, 'argument "handle"'),
+        ("settle", {}, "most"),
+        ("settle", {"most": -1}, "most"),
+        ("wake", {"entropy": "AAAA"}, "time_ns"),
+        ("wake", {"time_ns": -1, "entropy": "AAAA"}, "time_ns"),
+        ("wake", {"time_ns": 1}, "entropy"),
+        ("wake", {"time_ns": 1, "entropy": "?"}, "entropy"),
+        ("wake", {"time_ns": 1, "entropy": ""}, "entropy"),
     ],
 )
 def test_a_wrong_argument_is_named(
@@ -256,15 +263,18 @@ TAMED: dict[str, st.SearchStrategy[Any]] = {
     "object": st.binary(max_size=200).map(lambda data: encoded(b"\x7fELF" + data))
     | st.text(),
     "name": st.sampled_from(["getpid", "getuid", "x"]) | st.text(),
+    "most": st.integers(-1, 8 << 20) | st.text(),
 }
 ARGUMENTS = [
     *("seconds", "argv", "path", "times", "object", "name", "handle", "program"),
     *("map", "comm", "pid", "bytes", "port", "timeout_ms", "stdin", "env", "data"),
     *("mode", "max", "btf", "programs", "ctx", "repeat", "log_level"),
+    "most",
 ]
 OPERATIONS = [
     *("hello", "put", "read", "open", "load", "attach", "detach", "close", "test_run"),
-    *("dump", "fork", "release", "syscall", "sleep", "udp", "run"),
+    # Not "wake", which would set this machine's clock.
+    *("dump", "fork", "release", "syscall", "sleep", "udp", "run", "settle"),
 ]
 FUZZ = settings(
     max_examples=150,
@@ -300,6 +310,11 @@ def test_random_requests_are_answered(
 
     assert shared_agent.exchange(line)["id"] in (1, None)
     assert shared_agent.ask("release")["ok"]
+
+
+def test_settling_clears_as_much_as_it_may(agent: AgentProcess) -> None:
+    assert agent.ask("settle", most=0)["cleared"] == 0
+    assert agent.ask("settle", most=9 << 20)["cleared"] == 8 << 20
 
 
 def test_a_request_may_have_megabytes(agent: AgentProcess) -> None:
