@@ -8,8 +8,14 @@ from pathlib import Path
 from runner import artifacts
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress
-from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.artifacts.progress import Progress, progress
+from runner.compile import compile_object, vmlinux_h
+from runner.errors import (
+    ArtifactError,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
 from runner.results import KernelRun
@@ -58,6 +64,35 @@ class Run:
             except InfrastructureError as error:
                 self._artifacts[kernel.id] = error
         return self._artifacts[kernel.id]
+
+    def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
+        """Return an object; `vmlinux` is the kernel whose types it includes.
+
+        Raises as compile_object does, and UsageError for a kernel that there is not.
+        """
+        headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
+        return compile_object(source, self.cache, headers)
+
+    def _vmlinux_h(self, kernel_id: str) -> Path:
+        rows = [row for row in self.matrix.kernels if row.id == kernel_id]
+        if not rows:
+            raise UsageError(
+                f"vmlinux: the matrix has no kernel {kernel_id!r}",
+                hint="`python -m runner kernels` lists them",
+            )
+        found = self.artifact(rows[0], progress())
+        if isinstance(found, RunnerError):
+            raise found
+        if found.btf is None:
+            raise UsageError(f"vmlinux: {kernel_id} has no BTF: {found.btf_detail}")
+        return vmlinux_h(found.btf, found.btf_sha256, self.cache)
+
+    def config(self, kernel: Kernel) -> str | None:
+        """Return a kernel's configuration, or None when it is not known."""
+        found = self._artifacts.get(kernel.id)
+        if isinstance(found, Artifact) and found.config is not None:
+            return found.config.read_text(errors="replace")
+        return None
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""

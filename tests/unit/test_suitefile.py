@@ -224,7 +224,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
             "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
-            "kernel, truth",
+            "agent, kernel, maps, programs, truth",
         ),
         (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",

@@ -87,7 +87,8 @@ class FakeAgent:
     def __init__(
         self, answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None
     ) -> None:
-        self._answers = {**ANSWERS, **(answers or {})}
+        self._given = answers or {}
+        self._answers = {**ANSWERS, **self._given}
         self.requests: list[dict[str, JsonValue]] = []
 
     @property
@@ -103,6 +104,9 @@ class FakeAgent:
         answer = self._answers.get(operation, {})
         if operation == "run" and "run" not in self._answers:
             answer = self._command(request["argv"])
+        if operation == "runs" and "runs" not in self._given:
+            asked = self.operations.count("runs")
+            answer = {"programs": [{"name": "p", "runs": asked}]}
         if isinstance(answer, Exception):
             raise answer
         return json.dumps({"id": request["id"], "ok": True, **answer}).encode()
