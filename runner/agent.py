@@ -116,6 +116,8 @@ class Hello:
     cpus: _Pid
     # Bytes.
     page_size: _Pid
+    # Nanoseconds: a jiffy, by the resolution of the kernel's coarse clock.
+    tick_ns: _Pid
 
 
 @dataclass(frozen=True, kw_only=True)

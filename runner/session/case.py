@@ -220,7 +220,7 @@ def _stimulate(
             "release": guest.hello.release,
             "version": str(guest.artifact.version),
         },
-        "agent": {"pid": guest.hello.pid},
+        "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
         "maps": {info.name: {"id": info.id} for info in loaded.maps},
         "programs": {info.name: {"id": info.id} for info in loaded.programs},
     }

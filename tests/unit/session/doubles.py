@@ -30,6 +30,7 @@ HELLO = Hello(
     clk_tck=100,
     cpus=1,
     page_size=4096,
+    tick_ns=4000000,
 )
 
 # What an agent says to everything, when all goes well: one program, one map with the
