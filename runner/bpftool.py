@@ -98,6 +98,11 @@ def parse_map_dump(text: str) -> MapDump:
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
+def parse_value(text: str) -> JsonValue:
+    """Read one value as a dump formats it. Raises BpftoolError."""
+    return _text_restored(_parse(text))
+
+
 def parse_map_show(text: str) -> Mapping[str, JsonValue]:
     """Read what `map_show` prints. Raises BpftoolError."""
     return _show(text)

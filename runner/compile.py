@@ -15,6 +15,9 @@ from elftools.elf.elffile import ELFFile
 from runner.errors import InfrastructureError, RunnerError, UsageError
 
 CLANG = "clang"
+VMLINUX_H = "vmlinux.h"
+
+_DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 
 _OPTIONS = (
     "-target",
@@ -70,10 +73,11 @@ class Cache(Protocol):
         """Return what `build` once put into the folder that it was given."""
 
 
-def compile_object(source: Path, cache: Cache) -> Path:
+def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
-    The object is in the cache; a changed header, option or clang compiles it again.
+    `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
+    changed header, option or clang compiles it again.
     Raises CompileError with clang's text, ObjectError for a file that can't be used,
     UsageError when there is none, InfrastructureError without clang.
     """
@@ -89,19 +93,39 @@ def compile_object(source: Path, cache: Cache) -> Path:
 
     def build(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute()), source)
+        _clang(command(source, (folder / name).absolute(), headers), source)
         check_object((folder / name).read_bytes(), source)
         return {}
 
-    return cache.entry("object", fingerprint(source), build).directory / name
+    return cache.entry("object", fingerprint(source, headers), build).directory / name
 
 
-def command(source: Path, output: Path) -> list[str]:
+def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
+    """Return a folder with vmlinux.h, all types of a kernel, made of its BTF.
+
+    Raises UsageError for what is no BTF, InfrastructureError without bpftool.
+    """
+
+    def build(folder: Path) -> dict[str, str]:
+        done = _run([*_DUMP, str(btf), "format", "c"], Path(), package="bpftool")
+        if done.returncode != 0 or not done.stdout:
+            raise UsageError(f"{btf}: bpftool makes no vmlinux.h of it: {done.stderr}")
+        (folder / VMLINUX_H).write_text(done.stdout)
+        return {}
+
+    return cache.entry("vmlinux-h", sha256, build).directory
+
+
+def command(source: Path, output: Path, headers: Path | None = None) -> list[str]:
     """Return the command that compiles `source`, run in its folder."""
-    return [CLANG, *_OPTIONS, "-c", source.name, "-o", str(output)]
+    return [CLANG, *_options(headers), "-c", source.name, "-o", str(output)]
 
 
-def fingerprint(source: Path) -> str:
+def _options(headers: Path | None) -> list[str]:
+    return [*_OPTIONS, *([f"-I{headers.absolute()}"] if headers else [])]
+
+
+def fingerprint(source: Path, headers: Path | None = None) -> str:
     """Return a hash of all that the object depends on: options, clang, every header.
 
     Headers are hashed whole and not as the preprocessor leaves them: the object's line
@@ -111,7 +135,7 @@ def fingerprint(source: Path) -> str:
     digest = hashlib.sha256()
     for word in [_version(), *_OPTIONS, source.name]:
         digest.update(f"{word}\0".encode())
-    for path in _dependencies(source):
+    for path in _dependencies(source, headers):
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
     return digest.hexdigest()
@@ -167,8 +191,8 @@ def _version() -> str:
     return _run([CLANG, "--version"], Path()).stdout
 
 
-def _dependencies(source: Path) -> list[str]:
-    rule = _clang([CLANG, *_OPTIONS, "-M", source.name], source)
+def _dependencies(source: Path, headers: Path | None) -> list[str]:
+    rule = _clang([CLANG, *_options(headers), "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -189,7 +213,9 @@ def _clang(argv: list[str], source: Path) -> str:
     return done.stdout
 
 
-def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    argv: list[str], folder: Path, package: str = "clang"
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             argv,
@@ -202,11 +228,11 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError as error:
         raise InfrastructureError(
-            f"{CLANG} is not on the PATH",
-            hint="install it with: ./dev setup (Debian: clang)",
+            f"{argv[0]} is not there",
+            hint=f"install it with: ./dev setup (Debian: {package})",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(
-            f"{CLANG} did not end within {_TIMEOUT} s",
+            f"{argv[0]} did not end within {_TIMEOUT} s",
             hint="is the machine out of memory?",
         ) from error

@@ -24,7 +24,7 @@ from runner.yamlfile import Source
 SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
-BUILT_IN = ("kernel", "truth")
+BUILT_IN = ("kernel", "agent", "maps", "programs", "truth")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -94,10 +94,12 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
 def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
     yield from _object(case.object, folder)
     yield from _range(case.kernels, ("kernels",))
-    if case.kernels and not case.reason:
-        yield _Mistake(
-            ("kernels",), "needs a `reason` that tells why other kernels are left out"
-        )
+    for key in ("kernels", "config"):
+        if getattr(case, key) and not case.reason:
+            yield _Mistake(
+                (key,), "needs a `reason` that tells why other kernels are left out"
+            )
+    yield from _tables(case)
     if case.expect_failure is not None:
         yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
     elif not case.expect:
@@ -149,6 +151,16 @@ def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
         yield _Mistake(at, str(error))
 
 
+def _tables(case: Case) -> Iterator[_Mistake]:
+    """Check the ranges of what differs by version."""
+    tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
+    for name, program in case.programs.items():
+        tables["programs", name, "attach"] = program.attach
+    for at, table in tables.items():
+        for text in table if isinstance(table, dict) else ():
+            yield from _range(text, (*at, text))
+
+
 def _names(case: Case) -> Iterator[_Mistake]:
     """Check that what is referred to is saved by then."""
     known = set(BUILT_IN)
@@ -196,6 +208,8 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
         yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
+    if matcher.within is not None and "equals" not in given:
+        yield _Mistake((*at, "within"), "needs `equals`, which it is a part of")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)

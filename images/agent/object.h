@@ -24,6 +24,12 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 struct bpf_map *map_argument(const struct object *object, const json_t *request,
 			     struct failure *failure);
 
+/* Of an object that is open. */
+struct bpf_object *object_bpf(const struct object *object);
+/* NULL when the program is not attached. */
+const struct bpf_link *object_link(const struct object *object,
+				   const struct bpf_program *program);
+
 /* Detaches and closes everything. */
 void objects_end(void);
 

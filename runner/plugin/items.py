@@ -111,11 +111,15 @@ class CaseItem(pytest.Item):
         if gap is not None:
             return gap
         try:
-            compiled = run.compiled(self.loaded.folder / self.case.object)
+            compiled = run.compiled(
+                self.loaded.folder / self.case.object, self.case.vmlinux
+            )
         except CompileError as error:
             return self._ended(Outcome.FAILED, error, "compile_error")
         except ObjectError as error:
             return self._ended(Outcome.FAILED, error, "bad_object")
+        except UsageError as error:
+            return self._ended(Outcome.FAILED, error, "suite_error")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         job = Job(
@@ -141,8 +145,19 @@ class CaseItem(pytest.Item):
 
     def _gap(self, run: Run) -> CaseResult | None:
         """Return the result of a case that does not run on this kernel."""
-        if not self.case.kernels:
-            return None
+        if self.case.kernels:
+            gap = self._gap_by_version(run)
+            if gap is not None:
+                return gap
+        if self.case.config:
+            lines = (run.config(self.kernel) or "").splitlines()
+            missing = [line for line in self.case.config if line not in lines]
+            if lines and missing:
+                reason = UsageError(f"needs {', '.join(missing)}: {self.case.reason}")
+                return self._ended(Outcome.SKIPPED, reason, "declared_gap")
+        return None
+
+    def _gap_by_version(self, run: Run) -> CaseResult | None:
         wanted = VersionRange.parse(self.case.kernels)
         if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
             file = run.settings.kernels.matrix

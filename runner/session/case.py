@@ -20,16 +20,22 @@ from runner.classify import (
 )
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import triggers, truths
+from runner.session import runs, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
-from runner.suite import Case
+from runner.suite import Case, Program
 from runner.versions import VersionRange
 
 log = logging.getLogger(__name__)
 
 _LOAD_TIMEOUT = 60.0
 _ANSWER_TIMEOUT = 20.0
+
+_WRONG_VALUE = "read at the wrong offset, or not what the suite expects: see its README"
+_NEVER_RAN = (
+    "let the case's triggers make it run; of a case that is about loading alone say "
+    "must_run: false"
+)
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -56,6 +62,8 @@ class _Progress:
 
     log: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    # Whether a program of the object ran.
+    ran: bool = True
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -127,13 +135,21 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
             cure="give the case an expectation that this kernel has facts for",
             not_available=missing,
         )
+    if not mismatches and not progress.ran:
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message="no program of the object ran",
+            failure_class="never_ran",
+            cure=_NEVER_RAN,
+            not_available=missing,
+        )
     if not mismatches:
         return Verdict(outcome=Outcome.PASSED, checked=checked, not_available=missing)
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
         failure_class="wrong_value",
-        cure="read at the wrong offset, or not what the suite expects: see its README",
+        cure=_WRONG_VALUE if progress.ran else f"no program ran: {_NEVER_RAN}",
         mismatches=tuple(mismatches),
         checked=checked,
         not_available=missing,
@@ -149,7 +165,9 @@ def _run_phases(
         loaded = _load(job, data, guest, progress)
     try:
         with progress.phase("trigger"):
-            namespace = _stimulate(case, guest, loaded)
+            with guest.doing("counting runs"):
+                before = runs.count(case, guest.agent, loaded)
+            namespace = _stimulate(case, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
             mismatches = [
@@ -157,6 +175,8 @@ def _run_phases(
                 *checks.check_all(case.expect, observations, namespace),
             ]
             missing = checks.not_available(case.expect, observations)
+            with guest.doing("counting runs"):
+                progress.ran = runs.ran(case, guest.agent, loaded, before)
             return mismatches, tuple(missing)
     finally:
         _clean(guest, loaded)
@@ -169,7 +189,7 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             data,
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
-            loader=case.loader,
+            loader=case.loader_on(guest.artifact.version),
             load={name: program.load for name, program in case.programs.items()},
             timeout=_ANSWER_TIMEOUT,
         )
@@ -177,29 +197,39 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
         progress.log.append(loaded.log)
     for program in loaded.programs:
-        wanted = case.programs.get(program.name)
-        if wanted is not None and not (wanted.load and wanted.attach):
+        wanted = case.programs.get(program.name, Program())
+        if not wanted.load or wanted.attach is False:
             continue
         with guest.doing(f"attaching {program.name}"):
             attached = agent.attach(
-                opened.handle, program.name, timeout=_ANSWER_TIMEOUT
+                opened.handle,
+                program.name,
+                wanted.place(guest.artifact.version),
+                timeout=_ANSWER_TIMEOUT,
             )
             progress.log.append(attached.log)
     return loaded
 
 
-def _stimulate(case: Case, guest: Guest, loaded: LoadedObject) -> dict[str, JsonValue]:
+def _stimulate(
+    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+) -> dict[str, JsonValue]:
     namespace: dict[str, JsonValue] = {
         "kernel": {
             "id": guest.kernel.id,
             "release": guest.hello.release,
             "version": str(guest.artifact.version),
-        }
+        },
+        "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
+        "maps": {info.name: {"id": info.id} for info in loaded.maps},
+        "programs": {info.name: {"id": info.id} for info in loaded.programs},
     }
+    with guest.doing("listening"):
+        triggers.listen(case, guest.agent, loaded.handle)
     for trigger in case.trigger:
         with guest.doing(f"running trigger {trigger.save}"):
             namespace[trigger.save] = triggers.pull(
-                trigger, guest.agent, loaded.handle, namespace
+                trigger, guest.agent, loaded.handle, namespace, data
             )
     if case.truth:
         with guest.doing("taking the truth"):

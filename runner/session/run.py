@@ -12,9 +12,14 @@ from pydantic import JsonValue
 from runner import artifacts, reports
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress
-from runner.compile import compile_object
-from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.artifacts.progress import Progress, progress
+from runner.compile import compile_object, vmlinux_h
+from runner.errors import (
+    ArtifactError,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
 from runner.results import KernelRun
@@ -49,7 +54,7 @@ class Run:
         self.matrix = chosen.matrix
         self.kernels: tuple[Kernel, ...] = chosen.kernels
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: dict[Path, Path | RunnerError] = {}
+        self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
         self._cleared = False
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
@@ -73,14 +78,20 @@ class Run:
                 self._artifacts[kernel.id] = error
         return self._artifacts[kernel.id]
 
-    def compiled(self, source: Path) -> Path:
-        """Return an object, compiled once a run. Raises as compile_object does."""
-        if source not in self._objects:
+    def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
+        """Return an object, compiled once a run.
+
+        `vmlinux` is the kernel whose types it includes. Raises as compile_object does,
+        and UsageError for a kernel that there is not.
+        """
+        key = (source, vmlinux)
+        if key not in self._objects:
+            headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             try:
-                self._objects[source] = compile_object(source, self.cache)
+                self._objects[key] = compile_object(source, self.cache, headers)
             except RunnerError as error:
-                self._objects[source] = error
-        found = self._objects[source]
+                self._objects[key] = error
+        found = self._objects[key]
         if isinstance(found, RunnerError):
             raise found
         return found
@@ -93,6 +104,27 @@ class Run:
         if not self._cleared:
             reports.clear(self.settings.reports)
         self._cleared = True
+
+    def _vmlinux_h(self, kernel_id: str) -> Path:
+        rows = [row for row in self.matrix.kernels if row.id == kernel_id]
+        if not rows:
+            raise UsageError(
+                f"vmlinux: the matrix has no kernel {kernel_id!r}",
+                hint="`python -m runner kernels` lists them",
+            )
+        found = self.artifact(rows[0], progress())
+        if isinstance(found, RunnerError):
+            raise found
+        if found.btf is None:
+            raise UsageError(f"vmlinux: {kernel_id} has no BTF: {found.btf_detail}")
+        return vmlinux_h(found.btf, found.btf_sha256, self.cache)
+
+    def config(self, kernel: Kernel) -> str | None:
+        """Return a kernel's configuration, or None when it is not known."""
+        found = self._artifacts.get(kernel.id)
+        if isinstance(found, Artifact) and found.config is not None:
+            return found.config.read_text(errors="replace")
+        return None
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""

@@ -8,6 +8,7 @@ import random
 import signal
 import struct
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,6 +123,8 @@ def test_hello_describes_the_guest(agent: AgentProcess) -> None:
     assert hello["pid"] == agent.process.pid
     assert hello["clk_tck"] == os.sysconf("SC_CLK_TCK")
     assert hello["page_size"] == os.sysconf("SC_PAGESIZE")
+    # CLOCK_MONOTONIC_COARSE, which Python has no name for.
+    assert hello["tick_ns"] == round(time.clock_getres(6) * 1e9)
     assert hello["cpus"] >= 1
     assert hello["libbpf"] == "1.1"
 

@@ -89,7 +89,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
             "7: cases[0].trigger[1]: needs one of the keys fork, syscall, sleep, udp, "
-            "command, test_run; did you mean 'sleep'?",
+            "command, test_run, pipe, drain, iterate; did you mean 'sleep'?",
         ),
         (
             GOOD + "    trigger:\n      - {fork: x, svae: y}\n",
@@ -224,7 +224,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
             "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
-            "kernel, truth",
+            "agent, kernel, maps, programs, truth",
         ),
         (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",
