@@ -138,7 +138,10 @@ _IN_VERIFIER_LOG = (
         "instructions",
         cure="split the program by tail calls, or do less in it",
         # Spelt with a double c up to 4.14 or so.
-        patterns=_any_of(r"BPF program is too large\. Proc+essed \d+ insn"),
+        patterns=_any_of(
+            r"BPF program is too large\. Proc+essed \d+ insn",
+            r"The sequence of \d+ jumps is too complex",
+        ),
     ),
     FailureClass(
         name="loop_unsupported",
@@ -156,12 +159,43 @@ _IN_VERIFIER_LOG = (
         patterns=_any_of(r"unreachable insn \d+"),
     ),
     FailureClass(
+        name="stack_too_large",
+        meaning="memory outside of the 512 bytes of stack is used, which functions "
+        "that call each other share",
+        cure="keep large data in a per-CPU array map, or split the program by tail "
+        "calls",
+        # Newer kernels say the first. Where memory is not initialised, it is "off -8+0".
+        patterns=_any_of(
+            r"invalid (indirect )?(read from|write to|access to) stack R\d+ off=",
+            r"invalid stack (type R\d+ )?off=",
+            r"combined stack size of \d+ calls is \d+",
+        ),
+    ),
+    FailureClass(
+        name="context_access_bad",
+        meaning="a field of the context is read or written that programs of this type "
+        "must not, or not on this kernel",
+        cure="read only fields that the type has there, whole and as struct __sk_buff "
+        "or its like declares them; most are not to be written",
+        patterns=_any_of(r"invalid bpf_context access off=\d+ size=\d+"),
+    ),
+    FailureClass(
+        name="register_uninitialised",
+        meaning="a register is used that nothing was written to",
+        cure="give the variable a value on every path; look for a missing return or "
+        "an argument that the caller does not pass",
+        patterns=_any_of(r"R\d+ !read_ok"),
+    ),
+    FailureClass(
         name="stack_uninitialised",
         meaning="a helper is given memory that is not initialised, which old kernels "
         "refuse even where the helper only writes it",
         cure="set the variable to zero first: `u64 v = 0; bpf_core_read(&v, …)` "
         "instead of BPF_CORE_READ(); `loader: compat` does it for you (docs/compat.md)",
-        patterns=_any_of(r"invalid indirect (read|access) (from|to) stack"),
+        patterns=_any_of(
+            r"invalid indirect (read|access) (from|to) stack",
+            r"invalid read from stack (R\d+ )?(var_)?off",
+        ),
     ),
 )
 
