@@ -12,12 +12,8 @@ from pydantic import JsonValue
 
 from runner import checks
 from runner.agent import AgentError, LoadedObject
-from runner.classify import (
-    LOADER_CRASHED,
-    Classification,
-    classify,
-    classify_oops,
-)
+from runner.classes import LOADER_CRASHED
+from runner.classify import Classification, as_class, classify, classify_oops
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import runs, triggers, truths
@@ -275,7 +271,7 @@ def is_deadly(error: GuestError) -> bool:
 
 def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
     if loading and error.cause == "agent_crashed":
-        return _classified(LOADER_CRASHED, error)
+        return _classified(as_class(LOADER_CRASHED), error)
     if loading and error.cause == "oops":
         found = classify_oops(guest.vm.console(), guest.artifact.version)
         if found is not None:

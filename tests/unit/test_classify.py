@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.classify import UNCLASSIFIED, classify, classify_oops
+from runner.classes import UNCLASSIFIED
+from runner.classify import classify, classify_oops
 from runner.versions import KernelVersion
 
 
