@@ -81,6 +81,9 @@ class CaseResult(Record):
     """A class from the classifier ("wrong_value", "verifier_rejected", "panic", …)."""
     cure: str = ""
     """What the user can do; empty when there is nothing to say."""
+    source: str = ""
+    """The line of source that a refusal is about: "task.bpf.c:41"; empty when that is
+    not known."""
     mismatches: tuple[Mismatch, ...] = ()
     """All that was not as expected."""
     checked: int = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import modelfile
+from runner.classes import CLASSES
 from runner.errors import UsageError
 from runner.references import references
 from runner.suite import (
@@ -102,6 +103,7 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
     yield from _tables(case)
     if case.expect_failure is not None:
         yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
+        yield from _class(case.expect_failure.failure_class)
     elif not case.expect:
         yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
     yield from _names(case)
@@ -115,6 +117,15 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
             yield from _show(expectation, at)
         if isinstance(expectation, RowsExpectation):
             yield from _rows(expectation, at)
+
+
+def _class(name: str) -> Iterator[_Mistake]:
+    names = [it.name for it in CLASSES.values() if it.declarable]
+    if name not in names:
+        yield _Mistake(
+            ("expect_failure", "class"),
+            f"no failure class {name!r}{modelfile.near(name, names)}",
+        )
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:

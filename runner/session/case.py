@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks
+from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject
 from runner.classes import LOADER_CRASHED
 from runner.classify import Classification, as_class, classify, classify_oops
+from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import runs, triggers, truths
+from runner.session import blame, runs, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.suite import Case, Program
@@ -46,6 +47,7 @@ class Verdict:
     message: str = ""
     failure_class: str = ""
     cure: str = ""
+    source: str = ""
     mismatches: tuple[Mismatch, ...] = ()
     checked: int = 0
     not_available: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         message=verdict.message,
         failure_class=verdict.failure_class,
         cure=verdict.cure,
+        source=verdict.source,
         mismatches=verdict.mismatches,
         checked=verdict.checked,
         not_available=verdict.not_available,
@@ -115,7 +118,7 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         mismatches, missing = _run_phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
-        return _refused(error)
+        return _refused(error, data, guest)
     except GuestError as error:
         return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
@@ -251,17 +254,48 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
-def _refused(error: AgentError) -> Verdict:
+def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
     operation = error.operation
     if operation not in ("open", "load", "attach"):
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
-    found = classify(error.log, operation, error.errno_name)
+    info = _debug_information(data)
+    found = classify(
+        error.log,
+        operation,
+        error.errno_name,
+        {program.name: program.size for program in info.programs.values()},
+    )
+    blamed = blame.blame(
+        blame.Evidence(
+            found=found,
+            log=error.log,
+            data=data,
+            info=info,
+            kernel_btf=_btf_of(guest),
+            kernel=guest.kernel.id,
+        )
+    )
+    at = f" at {blamed.source}" if blamed.source else ""
     return Verdict(
         outcome=Outcome.FAILED,
-        message=f"{operation} refused: {found.line or error.message}",
+        message=f"{operation} refused{at}: {found.line or error.message}",
         failure_class=found.name,
-        cure=found.cure,
+        cure=blamed.cure or found.cure,
+        source=blamed.source,
     )
+
+
+def _debug_information(data: bytes) -> DebugInfo:
+    try:
+        return debuginfo.read(data)
+    except debuginfo.DebugInfoError as error:
+        # libbpf is the judge of that.
+        log.debug("%s", error)
+        return DebugInfo(programs={}, lines={}, relocations={})
+
+
+def _btf_of(guest: Guest) -> bytes | None:
+    return None if guest.artifact.btf is None else guest.artifact.btf.read_bytes()
 
 
 def is_deadly(error: GuestError) -> bool:
@@ -320,6 +354,7 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
             f"{verdict.message}",
             failure_class=verdict.failure_class,
             cure=verdict.cure,
+            source=verdict.source,
             mismatches=verdict.mismatches,
             console=verdict.console,
         )
@@ -328,6 +363,7 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
         outcome=Outcome.SKIPPED if declared.kernels else Outcome.PASSED,
         message=f"fails as declared: {expected}",
         failure_class=verdict.failure_class,
+        source=verdict.source,
         checked=1,
         console=verdict.console,
     )

@@ -4,12 +4,13 @@
 #include <bpf/bpf_helpers.h>
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } seen SEC(".maps");
 
+/* Not in an array, where newer kernels know that a constant key is there. */
 SEC("socket")
 int does_not_look(struct __sk_buff *skb)
 {

@@ -25,6 +25,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SUITE = _ROOT / "suites/negative/suite.yaml"
 _LOGS = _ROOT / "tests/data/logs"
 _TIMEOUT = 60.0
+# Of logs that are longer the middle is left out.
+_FIRST_LINES = 120
+_LAST_LINES = 40
 
 
 def main() -> None:
@@ -69,8 +72,17 @@ def _record(run: Run, kernel: Kernel) -> None:
         refused = _refusal(case, data, guest)
         head = " ".join([refused.operation, str(refused.errno_name), *sizes])
         file = folder / f"{expected.failure_class}--{case.name}.log"
-        file.write_text(f"{head}\n{refused.log}")
+        file.write_text(f"{head}\n{_shortened(refused.log)}")
         print(f"{kernel.id}: {file.name}: {head}")
+
+
+def _shortened(log: str) -> str:
+    lines = log.splitlines(keepends=True)
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 0:
+        return log
+    note = f"[{left_out} lines are left out here]\n"
+    return "".join([*lines[:_FIRST_LINES], note, *lines[-_LAST_LINES:]])
 
 
 def _expected(case: Case, version: KernelVersion) -> ExpectedFailure | None:

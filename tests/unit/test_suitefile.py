@@ -166,9 +166,15 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "left out",
         ),
         (
-            GOOD + "    expect_failure: {class: x, reason: r, kernels: old}\n",
+            GOOD
+            + "    expect_failure: {class: kernel_oops, reason: r, kernels: old}\n",
             "7: cases[0].expect_failure.kernels: 'old' is no version comparison; write "
             "it as '>=5.4' or '<6'",
+        ),
+        (
+            GOOD + "    expect_failure: {class: poison_reachble, reason: r}\n",
+            "7: cases[0].expect_failure.class: no failure class 'poison_reachble'; did "
+            "you mean 'poison_reachable'?",
         ),
         (
             HEAD + "  - name: one\n    object: a.bpf.c\n",
