@@ -29,6 +29,8 @@ _RELOCATION = re.compile(r"\brelo #(\d+): ")
 _NAMED_IN_VERDICT = re.compile(
     r"(?:unreachable insn|back-edge from insn|loop detected at insn) (\d+)"
 )
+# Verdicts on a program as a whole, and not on the instruction that was walked last.
+_ON_THE_WHOLE = re.compile(r"combined stack size|too large|too complex")
 _WALKED = re.compile(r"^(\d+): [(<]", re.MULTILINE)
 # Kernels from 6.8 on say where they are.
 _SOURCE_LINE = re.compile(r"^; .* @ (\S+:\d+)$", re.MULTILINE)
@@ -109,6 +111,8 @@ def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | N
 
 
 def _index(line: str, verifier: str) -> int | None:
+    if _ON_THE_WHOLE.search(line):
+        return 0
     named = _NAMED_IN_VERDICT.search(line)
     if named:
         return int(named[1])
@@ -146,10 +150,11 @@ def _cure(evidence: Evidence, place: _Place | None, source: str) -> str:
         case POISON_REACHABLE.name | GUARD_UNDECIDED.name:
             cure = _of_missing(access, relocation, evidence)
         case SIGNED_FIELD_RESIZED.name:
-            cure = f"{access} has another size on {evidence.kernel}"
+            size = f"{access} has another size on {evidence.kernel}"
+            cure = f"{size}; {evidence.found.cure}"
         case _:
-            cure = f"this is about {access}"
-    return f"{where}{cure}; {evidence.found.cure}"
+            cure = f"{access}: {evidence.found.cure}"
+    return f"{where}{cure}"
 
 
 def _access(data: bytes, relocation: Relocation) -> Access:
@@ -166,27 +171,30 @@ def _names_of_object(data: bytes) -> Names:
 
 
 def _of_missing(access: Access, relocation: Relocation, evidence: Evidence) -> str:
-    lacks = f"{evidence.kernel} has no {access}"
-    if evidence.kernel_btf is None:
-        return lacks
-    kernel = Names(evidence.kernel_btf)
-    if not kernel.has(access.type_name):
-        near = kernel.near_types(access.type_name)
-        lacks = f"{evidence.kernel} has no {access.type_name}"
-    else:
-        owner = access.type_name.rpartition(" ")[2]
-        near = [
-            f"{owner}.{path}"
-            for path in kernel.near_members(access.type_name, access.path)
-        ]
-    if not near:
-        return lacks
+    missing, near = _near(access, evidence)
+    lacks = f"{evidence.kernel} has no {missing}"
+    # A guard that is not seen through needs no other name, but another guard.
+    if not near or evidence.found.name == GUARD_UNDECIDED.name:
+        return f"{lacks}; {evidence.found.cure}"
     guard = (
         "bpf_core_enum_value_exists"
         if relocation.kind in _ENUMERATORS
         else "bpf_core_field_exists"
     )
     return (
-        f"{lacks}, but {' and '.join(near)}; if one of these is what is meant there, "
-        f"add a flavor with it, guarded by {guard}()"
+        f"{lacks}; near it are {', '.join(near)}. If one of them is what it is called "
+        f"there, add a flavor guarded by {guard}(), as `if (exists) new; else old;`. "
+        "Before 4.15 use `loader: compat` too (docs/compat.md)"
     )
+
+
+def _near(access: Access, evidence: Evidence) -> tuple[str, list[str]]:
+    """Return what is missing of an access, and what the kernel has that is near."""
+    if evidence.kernel_btf is None:
+        return str(access), []
+    kernel = Names(evidence.kernel_btf)
+    if not kernel.has(access.type_name):
+        return access.type_name, kernel.near_types(access.type_name)
+    owner = access.type_name.rpartition(" ")[2]
+    paths = kernel.near_members(access.type_name, access.path)
+    return str(access), [f"{owner}.{path}" for path in paths]
