@@ -192,6 +192,11 @@ class LoadedObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Instructions:
+    instructions: _Base64
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attached:
     """What became of an attach."""
 
@@ -483,6 +488,16 @@ class AgentSession:
         return self._ask(
             LoadedObject, "load", arguments, timeout, known={"handle": handle}
         )
+
+    def instructions(self, handle: int, program: str, *, timeout: float) -> bytes:
+        """Return a loaded program's instructions as libbpf relocated them.
+
+        They are what plain libbpf hands to the kernel; the loader "compat" rewrites
+        them once more.
+        """
+        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
+        found = self._ask(_Instructions, "instructions", arguments, timeout)
+        return found.instructions
 
     def attach(
         self, handle: int, program: str, target: str | None = None, *, timeout: float

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from runner.versions import KernelVersion, pick
 
+FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 
 Loader = Literal["libbpf", "compat"]
@@ -281,6 +282,33 @@ class ShowExpectation(Entry):
     """Keys of bpftool's JSON with their values: {type: kprobe}."""
 
 
+class Instruction(Entry):
+    """An instruction, by what it holds: exactly one of the keys."""
+
+    offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
+    """The offset of a field of the kernel's, in bytes: task_struct.thread.fsbase."""
+    size_of: str | None = None
+    """The size of a type or field of the kernel's, in bytes: task_struct.comm."""
+    map: str | None = None
+    """The id of a loaded map, by its name in the object; not in `relocated`."""
+    number: int | None = None
+    """This number."""
+    poison: Literal[True] | None = None
+    """What libbpf puts in place of what the kernel lacks; not in `xlated`."""
+
+
+class CodeExpectation(Entry):
+    """Instructions that a program has, in this order; others may be between them."""
+
+    program: str
+    """The program's name in the object."""
+    xlated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
+    """As the kernel runs it, and `bpftool prog dump xlated` shows it (from 4.13 on);
+    poison must not be left in it."""
+    relocated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
+    """As libbpf hands it to the kernel."""
+
+
 class ValueExpectation(Matcher):
     """A value that a trigger or a truth gave."""
 
@@ -291,10 +319,12 @@ class ValueExpectation(Matcher):
 Expectation = Annotated[
     Annotated[RowsExpectation, Tag("rows expectation")]
     | Annotated[ShowExpectation, Tag("show expectation")]
+    | Annotated[CodeExpectation, Tag("xlated expectation")]
+    | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
     # In this order: rows and show may stand beside map.
-    by_key("expectation", "rows", "show", "value", "map"),
+    by_key("expectation", "rows", "show", "xlated", "relocated", "value", "map"),
 ]
 
 # ------------------------------------------------------------------- cases

@@ -13,6 +13,7 @@ from runner.errors import UsageError
 from runner.references import references
 from runner.suite import (
     Case,
+    CodeExpectation,
     MapExpectation,
     Matcher,
     RowsExpectation,
@@ -117,6 +118,8 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
             yield from _show(expectation, at)
         if isinstance(expectation, RowsExpectation):
             yield from _rows(expectation, at)
+        if isinstance(expectation, CodeExpectation):
+            yield from _code(expectation, at)
 
 
 def _class(name: str) -> Iterator[_Mistake]:
@@ -252,6 +255,24 @@ def _rows(
     for number, row in enumerate(expectation.rows):
         if not row:
             yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+
+
+def _code(
+    expectation: CodeExpectation, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    if expectation.xlated is not None and expectation.relocated is not None:
+        yield _Mistake(at, "`xlated` and `relocated` are two expectations")
+    for kind, wanted, other in (
+        ("xlated", expectation.xlated, "poison"),
+        ("relocated", expectation.relocated, "map"),
+    ):
+        for number, instruction in enumerate(wanted or ()):
+            given = instruction.model_fields_set
+            if len(given) != 1:
+                keys = ", ".join(type(instruction).model_fields)
+                yield _Mistake((*at, kind, number), f"needs one of {keys}")
+            elif other in given:
+                yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
 def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:

@@ -435,6 +435,24 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 			 loaded_maps_json(object));
 }
 
+json_t *instructions_operation(const json_t *request, struct failure *failure)
+{
+	struct object *object = object_argument_of(request, failure);
+	struct bpf_program *program =
+		object ? program_argument(object, request, failure) : NULL;
+	size_t count;
+
+	if (!program)
+		return NULL;
+	if (bpf_program__fd(program) < 0)
+		return fail(failure, "program %s is not loaded",
+			    bpf_program__name(program));
+	count = bpf_program__insn_cnt(program);
+	return json_pack("{s:o}", "instructions",
+			 base64_json(bpf_program__insns(program),
+				     count * sizeof(struct bpf_insn)));
+}
+
 /* ----------------------------------------------------------------- attach */
 
 const struct bpf_link *object_link(const struct object *object,

@@ -11,6 +11,8 @@ struct object;
 
 json_t *open_operation(const json_t *request, struct failure *failure);
 json_t *load_operation(const json_t *request, struct failure *failure);
+/* A program's instructions as libbpf relocated them, in base64. */
+json_t *instructions_operation(const json_t *request, struct failure *failure);
 json_t *attach_operation(const json_t *request, struct failure *failure);
 json_t *detach_operation(const json_t *request, struct failure *failure);
 json_t *close_operation(const json_t *request, struct failure *failure);

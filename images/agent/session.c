@@ -43,6 +43,7 @@ static const struct operation {
 	 {"object", "path", "name", "btf", "programs", "loader"},
 	 true},
 	{"load", load_operation, {"handle", "log_level"}, true},
+	{"instructions", instructions_operation, {"handle", "program"}, true},
 	{"attach", attach_operation, {"handle", "program", "target"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
