@@ -4,9 +4,11 @@ import logging
 import re
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from runner.artifacts.btf import names
 from runner.artifacts.btf.names import Access, Names
 from runner.classes import (
     GUARD_UNDECIDED,
@@ -56,8 +58,8 @@ class Evidence:
     # The object, and what is known of it.
     data: bytes
     info: DebugInfo
-    # The raw BTF that it was relocated against, if there is any.
-    kernel_btf: bytes | None
+    # The raw BTF that it was relocated against, if there is any; read when needed.
+    kernel_btf: Path | None
     # What reports call the kernel.
     kernel: str
 
@@ -192,7 +194,7 @@ def _near(access: Access, evidence: Evidence) -> tuple[str, list[str]]:
     """Return what is missing of an access, and what the kernel has that is near."""
     if evidence.kernel_btf is None:
         return str(access), []
-    kernel = Names(evidence.kernel_btf)
+    kernel = names.of_file(evidence.kernel_btf)
     if not kernel.has(access.type_name):
         return access.type_name, kernel.near_types(access.type_name)
     owner = access.type_name.rpartition(" ")[2]

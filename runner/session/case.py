@@ -271,7 +271,7 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
             log=error.log,
             data=data,
             info=info,
-            kernel_btf=_btf_of(guest),
+            kernel_btf=guest.artifact.btf,
             kernel=guest.kernel.id,
         )
     )
@@ -292,10 +292,6 @@ def _debug_information(data: bytes) -> DebugInfo:
         # libbpf is the judge of that.
         log.debug("%s", error)
         return DebugInfo(programs={}, lines={}, relocations={})
-
-
-def _btf_of(guest: Guest) -> bytes | None:
-    return None if guest.artifact.btf is None else guest.artifact.btf.read_bytes()
 
 
 def is_deadly(error: GuestError) -> bool:

@@ -6,6 +6,7 @@ agent reads maps, and nothing tells more of programs and maps than the object it
 
 from runner import bpftool, instructions
 from runner.agent import LoadedObject, MapInfo
+from runner.artifacts.btf import names
 from runner.artifacts.btf.names import Names
 from runner.bpftool import MapDump
 from runner.checks import Observations
@@ -85,7 +86,7 @@ def observe(
 
 def _layout(guest: Guest) -> Names | None:
     btf = guest.artifact.btf
-    return None if btf is None else Names(btf.read_bytes())
+    return None if btf is None else names.of_file(btf)
 
 
 def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:

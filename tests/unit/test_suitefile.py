@@ -83,8 +83,8 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             with_expectation("{mpa: m, equals: 1}"),
-            "6: cases[0].expect[0]: needs one of the keys rows, show, value, map; did "
-            "you mean 'map'?",
+            "6: cases[0].expect[0]: needs one of the keys rows, show, xlated, "
+            "relocated, value, map; did you mean 'map'?",
         ),
         (
             GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
@@ -215,6 +215,29 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             with_expectation("{map: m, rows: [{key: 1}, {}]}"),
             "6: cases[0].expect[0].rows[1]: a row needs `key`, `value` or both",
+        ),
+        (
+            with_expectation("{program: p, xlated: [{map: m}, {map: m, number: 1}]}"),
+            "6: cases[0].expect[0].xlated[1]: needs one of offset_of, size_of, map, "
+            "number, poison",
+        ),
+        (
+            with_expectation("{program: p, xlated: [{poison: true}]}"),
+            "6: cases[0].expect[0].xlated[0].poison: not in `xlated`",
+        ),
+        (
+            with_expectation("{program: p, relocated: [{map: m}]}"),
+            "6: cases[0].expect[0].relocated[0].map: not in `relocated`",
+        ),
+        (
+            with_expectation(
+                "{program: p, relocated: [{number: 1}], xlated: [{number: 1}]}"
+            ),
+            "6: cases[0].expect[0]: `xlated` and `relocated` are two expectations",
+        ),
+        (
+            with_expectation("{program: p, xlated: []}"),
+            "6: cases[0].expect[0].xlated: must not be empty",
         ),
         (
             with_expectation('{map: m, equals: "${chlid.pid}"}')

@@ -1,10 +1,12 @@
 """Names in BTF: what an access reads, what resembles it, and where a field lies."""
 
 import difflib
+import functools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from runner.artifacts.btf import format as btf_format
 from runner.artifacts.btf.format import Btf
@@ -52,6 +54,15 @@ class Access:
         if not self.path:
             return self.type_name
         return f"{self.type_name.rpartition(' ')[2]}.{self.path}"
+
+
+@functools.lru_cache(maxsize=1)
+def of_file(path: Path) -> "Names":
+    """Return the names of a file in the cache of artifacts, which never changes.
+
+    Raises ArtifactError for what is damaged.
+    """
+    return Names(path.read_bytes())
 
 
 class Names:

@@ -35,7 +35,7 @@ def compiled(name: str) -> bytes:
         return output.read_bytes()
 
 
-def blamed(log: Path, name: str, btf: bytes | None = None) -> Blame:
+def blamed(log: Path, name: str, btf: Path | None = None) -> Blame:
     operation, errno, instructions, text = read(log)
     data = compiled(name)
     return blame(
@@ -88,7 +88,8 @@ def test_it_is_the_line_with_the_mistake(log: str, words: str) -> None:
 
 
 def test_a_renamed_field_is_found_again(tmp_path: Path) -> None:
-    new = kernels.btf(tmp_path, kernels.NEW)
+    new = tmp_path / "new.btf"
+    new.write_bytes(kernels.btf(tmp_path, kernels.NEW))
     log = DATA / "5.14/poison_reachable--renamed_field.log"
 
     found = blamed(log, "renamed_field", new)
@@ -102,7 +103,8 @@ def test_a_renamed_field_is_found_again(tmp_path: Path) -> None:
 
 def test_a_log_that_names_no_field_is_understood_by_the_object(tmp_path: Path) -> None:
     log = DATA / "4.4/poison_reachable--missing_field.log"
-    old = kernels.btf(tmp_path, kernels.OLD)
+    old = tmp_path / "old.btf"
+    old.write_bytes(kernels.btf(tmp_path, kernels.OLD))
 
     found = blamed(log, "missing_field", old)
 
@@ -111,10 +113,12 @@ def test_a_log_that_names_no_field_is_understood_by_the_object(tmp_path: Path) -
     )
 
 
-def test_damaged_btf_of_the_kernel_costs_only_the_names() -> None:
+def test_damaged_btf_of_the_kernel_costs_only_the_names(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.btf"
+    bad.write_bytes(b"no BTF")
     log = DATA / "5.14/poison_reachable--renamed_field.log"
 
-    found = blamed(log, "renamed_field", b"no BTF")
+    found = blamed(log, "renamed_field", bad)
 
     assert found.source
     assert found.cure == ""
