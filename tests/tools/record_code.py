@@ -25,7 +25,7 @@ def main() -> None:
     run = Run(Settings(kernels=chosen, reports=_ROOT / "build/recorded"))
     run.obtain(progress())
     try:
-        guest = run.guests.lease(run.kernels[0])
+        guest = run.guests.lease(run.kernels[0], "fields")
         source = _ROOT / "suites/bytecode/fields.bpf.c"
         data = compile_object(source, run.cache).read_bytes()
         opened = guest.agent.open(data, name="fields", timeout=_TIMEOUT)

@@ -62,7 +62,7 @@ def _record(run: Run, kernel: Kernel) -> None:
     for old in folder.iterdir():
         old.unlink()
     for case in suite.suite.cases:
-        guest = run.guests.lease(kernel)
+        guest = run.guests.lease(kernel, case.name)
         expected = _expected(case, guest.artifact.version)
         if expected is None:
             continue
