@@ -156,6 +156,18 @@ _IN_VERIFIER_LOG = (
         patterns=_any_of(r"unreachable insn \d+"),
     ),
     FailureClass(
+        name="stack_too_large",
+        meaning="a program, with the functions that it calls, has 512 bytes of stack",
+        cure="keep large values in a per-CPU array of one element, or go on in another "
+        "program by a tail call",
+        patterns=_any_of(
+            r"combined stack size of \d+ calls is \d+\. Too large",
+            # Every offset below -512.
+            r"invalid (stack|write to stack R\d+|read from stack R\d+) "
+            r"off=-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b",
+        ),
+    ),
+    FailureClass(
         name="stack_uninitialised",
         meaning="a helper is given memory that is not initialised, which old kernels "
         "refuse even where the helper only writes it",
