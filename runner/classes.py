@@ -45,6 +45,9 @@ _EINVAL = r"(Invalid argument|-EINVAL)"
 _ENOENT = r"(No such file or directory|-ENOENT)"
 _EPERM = r"(Operation not permitted|-EPERM)"
 
+# Offsets from the frame pointer that 512 bytes of stack do not hold.
+_BELOW_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
+
 POISON_REACHABLE = FailureClass(
     name="poison_reachable",
     meaning="a field, type or enum value is used that this kernel does not have",
@@ -236,8 +239,9 @@ IN_LOGS = (
         "calls",
         # Newer kernels say the first. "off -8+0" is memory that is not initialised.
         verifier=_any_of(
-            r"invalid (indirect )?(read from|write to|access to) stack R\d+ off=",
-            r"invalid stack (type R\d+ )?off=",
+            r"invalid (indirect )?(read from|write to|access to) stack R\d+ off="
+            + _BELOW_STACK,
+            r"invalid stack (type R\d+ )?off=" + _BELOW_STACK,
             r"combined stack size of \d+ calls is \d+",
         ),
     ),

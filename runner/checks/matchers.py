@@ -51,7 +51,7 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
         choices = [show(resolve(choice, namespace)) for choice in matcher.one_of]
         words = f"one of {', '.join(choices)}"
     elif matcher.matches is not None:
-        words = f"text that matches {matcher.matches!r}"
+        words = f"text that matches {_pattern(matcher.matches, namespace)!r}"
     else:
         words = "any value"
     return words if matcher.mask is None else f"{words}, masked by {matcher.mask:#x}"
@@ -84,7 +84,7 @@ def _holds(
             equal(resolve(choice, namespace), observed) for choice in matcher.one_of
         )
     if matcher.matches is not None:
-        return _matches(matcher.matches, observed)
+        return _matches(_pattern(matcher.matches, namespace), observed)
     return True
 
 
@@ -95,6 +95,10 @@ def _range(
     if low is None or high is None:
         raise UsageError(f"between: {show(list(ends))} does not stand for two numbers")
     return low, high
+
+
+def _pattern(pattern: str, namespace: Mapping[str, JsonValue]) -> str:
+    return str(resolve(pattern, namespace))
 
 
 def _matches(pattern: str, observed: Observed) -> bool:

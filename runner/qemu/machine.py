@@ -24,6 +24,9 @@ KERNEL_ARGUMENTS = (
     "no_timer_check",
     # Nothing in a guest is worth protecting from the guest itself.
     "mitigations=off",
+    # Programs of type lsm, where the kernel was built with them (CONFIG_BPF_LSM, 5.7)
+    # and does not call them by itself; no other security module gets in their way.
+    "lsm=bpf",
     # The guest's random numbers guard nothing but a loopback port of its host.
     "random.trust_cpu=on",
     # Else a probe of each legacy port is waited for.

@@ -162,6 +162,20 @@ OLD_SPELLING = "Procc" + "essed"
             "stack_uninitialised",
             "invalid indirect read from stack off -16+0 size 8",
         ),
+        *(
+            (f"{line}\n", "stack_too_large", line)
+            for line in (
+                "invalid stack off=-520 size=8",
+                "invalid write to stack R10 off=-513 size=1",
+                "combined stack size of 2 calls is 800. Too large",
+            )
+        ),
+        # Above the stack's top, which is no matter of size.
+        (
+            "invalid stack off=8 size=8\n",
+            "verifier_rejected",
+            "invalid stack off=8 size=8",
+        ),
     ],
 )
 def test_verifiers_words_are_classified(verifier: str, name: str, line: str) -> None:
