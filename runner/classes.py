@@ -43,10 +43,8 @@ def _any_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
 # libbpf up to 1.5 prints what strerror says, from 1.6 on "-EINVAL".
 _EINVAL = r"(Invalid argument|-EINVAL)"
 _ENOENT = r"(No such file or directory|-ENOENT)"
+_BELOW_THE_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
 _EPERM = r"(Operation not permitted|-EPERM)"
-
-# Offsets from the frame pointer that 512 bytes of stack do not hold.
-_BELOW_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
 
 POISON_REACHABLE = FailureClass(
     name="poison_reachable",
@@ -237,11 +235,11 @@ IN_LOGS = (
         "that call each other share",
         cure="keep large data in a per-CPU array map, or split the program by tail "
         "calls",
-        # Newer kernels say the first. "off -8+0" is memory that is not initialised.
+        # Every offset below -512; "off -8+0" is memory that is not initialised.
         verifier=_any_of(
-            r"invalid (indirect )?(read from|write to|access to) stack R\d+ off="
-            + _BELOW_STACK,
-            r"invalid stack (type R\d+ )?off=" + _BELOW_STACK,
+            r"invalid (indirect )?(read from|write to|access to) stack R\d+ "
+            rf"off={_BELOW_THE_STACK}",
+            rf"invalid stack (type R\d+ )?off={_BELOW_THE_STACK}",
             r"combined stack size of \d+ calls is \d+",
         ),
     ),
@@ -267,7 +265,7 @@ IN_LOGS = (
         cure="set the variable to zero first: `u64 v = 0; bpf_core_read(&v, …)` "
         "instead of BPF_CORE_READ(); `loader: compat` does it for you (docs/compat.md)",
         verifier=_any_of(
-            r"invalid indirect (read|access) (from|to) stack",
+            r"invalid indirect (read|access) (from|to) stack (R\d+ )?(var_)?off ",
             r"invalid read from stack (R\d+ )?(var_)?off",
         ),
     ),

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
+from runner import coverage
 from runner.matrix import Matrix
 from runner.results import RunResults
 from runner.schema import classes, page
 from runner.suite import Suite
 
 _HERE = Path(__file__).parent
-_DOCS = _HERE.parents[1] / "docs"
+_ROOT = _HERE.parents[1]
+_DOCS = _ROOT / "docs"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, JsonValue]
@@ -67,7 +69,11 @@ def _files() -> dict[Path, str]:
         path: text for subject in SUBJECTS for path, text in subject.files().items()
     }
     classes_page = _DOCS / "classes.md"
-    return {**of_models, classes_page: classes.filled(classes_page.read_text())}
+    return {
+        **of_models,
+        classes_page: classes.filled(classes_page.read_text()),
+        _DOCS / "coverage.md": coverage.page(_ROOT / "suites", _ROOT / "matrix.yaml"),
+    }
 
 
 def stale() -> dict[Path, str]:

@@ -868,6 +868,26 @@ def test_loading_tells_ids(loaded: dict[str, Any]) -> None:
     assert "map 'sizes': created successfully" in loaded["log"]
 
 
+def test_instructions_are_those_that_were_loaded(
+    agent: AgentProcess, loaded: dict[str, Any]
+) -> None:
+    counts = {row["name"]: row["instructions"] for row in loaded["programs"]}
+
+    reply = agent.ask("instructions", handle=loaded["handle"], program="mark")
+
+    assert len(decoded(reply["instructions"])) == 8 * counts["mark"]
+
+
+def test_a_program_that_is_not_loaded_has_no_instructions(
+    agent: AgentProcess, counter: bytes
+) -> None:
+    handle = agent.ask("open", name="x", object=encoded(counter))["handle"]
+
+    said = agent.refusal("instructions", handle=handle, program="mark")
+
+    assert said == "program mark is not loaded"
+
+
 def test_an_object_loads_once(agent: AgentProcess, loaded: dict[str, Any]) -> None:
     assert "twice" in agent.ask("load", handle=loaded["handle"])["log"]
 
