@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -13,6 +14,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from runner.errors import InfrastructureError, RunnerError, UsageError
+from runner.memo import Finding, Notes, found_once
 
 CLANG = "clang"
 VMLINUX_H = "vmlinux.h"
@@ -64,7 +66,7 @@ class Entry(Protocol):
         """The folder that was built."""
 
 
-class Cache(Protocol):
+class Cache(Notes, Protocol):
     """What is needed of runner.artifacts.cache.Cache, which this may not import."""
 
     def entry(
@@ -97,7 +99,13 @@ def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> P
         check_object((folder / name).read_bytes(), source)
         return {}
 
-    return cache.entry("object", fingerprint(source, headers), build).directory / name
+    key = found_once(
+        cache,
+        "object",
+        [str(source.absolute()), str(_clang_path()), *_options(headers)],
+        lambda: _fingerprint(source, headers),
+    )
+    return cache.entry("object", key, build).directory / name
 
 
 def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
@@ -125,20 +133,24 @@ def _options(headers: Path | None) -> list[str]:
     return [*_OPTIONS, *([f"-I{headers.absolute()}"] if headers else [])]
 
 
-def fingerprint(source: Path, headers: Path | None = None) -> str:
-    """Return a hash of all that the object depends on: options, clang, every header.
+def _fingerprint(source: Path, headers: Path | None) -> Finding:
+    """Return a hash of all that the object depends on, and the files among it.
 
-    Headers are hashed whole and not as the preprocessor leaves them: the object's line
-    table holds the lines of source that it came from.
+    These are options, clang and every header. Headers are hashed whole and not as the
+    preprocessor leaves them: the object's line table holds the lines of source that it
+    came from.
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
     for word in [_version(), *_OPTIONS, source.name]:
         digest.update(f"{word}\0".encode())
-    for path in _dependencies(source, headers):
+    dependencies = _dependencies(source, headers)
+    for path in dependencies:
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
-    return digest.hexdigest()
+    folder = source.parent.absolute()
+    files = [_clang_path(), *(folder / path for path in dependencies)]
+    return digest.hexdigest(), files
 
 
 def check_object(data: bytes, path: Path) -> None:
@@ -184,6 +196,10 @@ def _truncated(path: Path) -> ObjectError:
         f"{path}: is a truncated or damaged ELF file",
         hint="build it again, or fetch it again",
     )
+
+
+def _clang_path() -> Path:
+    return Path(shutil.which(CLANG) or CLANG)
 
 
 @functools.cache

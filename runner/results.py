@@ -26,7 +26,7 @@ class Record(BaseModel):
     """Base of the frozen records that results.json is made of."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from runner import compile as compiling
 from runner.compile import CompileError, ObjectError, check_object, compile_object
@@ -38,6 +39,13 @@ class FakeCache:
 
     root: Path
     built: list[str] = field(default_factory=list)
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+
+    def remember(self, name: str, value: JsonValue, /) -> None:
+        self.notes[name] = value
+
+    def recall(self, name: str, /) -> JsonValue:
+        return self.notes.get(name)
 
     def entry(
         self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
