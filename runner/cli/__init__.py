@@ -21,6 +21,7 @@ configuration, 3 infrastructure only
 examples:
   python -m runner --kernels 5.10,6.1,6.12
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state
+  python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
