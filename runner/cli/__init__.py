@@ -88,6 +88,11 @@ _VERBS = (
         module="btf",
     ),
     _Verb(
+        name="plan",
+        summary="tell what would run where, without booting",
+        module="plan",
+    ),
+    _Verb(
         name="lock",
         summary="pin what the sources stand for, for runs with --locked",
         module="lock",
@@ -125,5 +130,6 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
         if verb.name == chosen:
             module = importlib.import_module(f"runner.cli.{verb.module}")
             getattr(module, verb.add_arguments)(own)
+            own.epilog = own.epilog or getattr(module, "EPILOG", None)
             own.set_defaults(command=getattr(module, verb.command))
     return parser
