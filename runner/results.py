@@ -1,6 +1,8 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -197,6 +199,14 @@ class RunResults(Record):
     """Set when this is a part of a run."""
     selection: Selection = Selection()
     """What was asked for."""
+
+    @cached_property
+    def by_kernel(self) -> Mapping[str, Sequence[CaseResult]]:
+        """The cases of each kernel that has any, by its id."""
+        found: dict[str, list[CaseResult]] = {}
+        for case in self.cases:
+            found.setdefault(case.kernel, []).append(case)
+        return found
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""

@@ -93,6 +93,11 @@ _VERBS = (
         module="plan",
     ),
     _Verb(
+        name="merge",
+        summary="put the parts of a run together that several machines did",
+        module="merge",
+    ),
+    _Verb(
         name="lock",
         summary="pin what the sources stand for, for runs with --locked",
         module="lock",

@@ -141,7 +141,7 @@ def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> in
 
     from runner.cli.progress import Live
     from runner.plugin.state import Known
-    from runner.reports import summary
+    from runner.reports import resultsfile, summary
 
     console = Console(stderr=arguments.json, soft_wrap=True)
     with Live(console) as live:
@@ -150,7 +150,7 @@ def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> in
         return _without_results(pytest.ExitCode(status), live, arguments)
     summary.render(live.results, console, arguments.reports)
     if arguments.json:
-        sys.stdout.write(live.results.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(resultsfile.dump(live.results))
     if live.unwritten is not None:
         print(f"error: {live.unwritten}", file=sys.stderr)
     return ExitStatus.INTERRUPTED if live.interrupted else int(status)

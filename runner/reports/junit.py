@@ -26,7 +26,7 @@ _COUNTS = ("tests", "failures", "errors")
 
 def document(results: RunResults, kernel: KernelRun) -> str:
     """Return a kernel's JUnit file."""
-    cases = [case for case in results.cases if case.kernel == kernel.id]
+    cases = results.by_kernel.get(kernel.id, ())
     suites = [
         _suite(results, kernel, name, [case for case in cases if case.suite == name])
         for name in dict.fromkeys(case.suite for case in cases)
