@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -200,10 +199,9 @@ class RunResults(Record):
     selection: Selection = Selection()
     """What was asked for."""
 
-    @cached_property
     def by_kernel(self) -> Mapping[str, Sequence[CaseResult]]:
-        """The cases of each kernel that has any, by its id."""
-        found: dict[str, list[CaseResult]] = {}
+        """Return the cases of each kernel, by its id."""
+        found: dict[str, list[CaseResult]] = {it.id: [] for it in self.kernels}
         for case in self.cases:
             found.setdefault(case.kernel, []).append(case)
         return found

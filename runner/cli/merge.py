@@ -104,10 +104,9 @@ def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         copied.add(target)
-    for kernel in results.kernels:
-        path = out / kernel.id / reports.JUNIT
-        if path not in copied:
-            write_text(path, junit.document(results, kernel))
+    bare = [it for it in results.kernels if out / it.id / reports.JUNIT not in copied]
+    for kernel, text in junit.documents(results.model_copy(update={"kernels": bare})):
+        write_text(out / kernel.id / reports.JUNIT, text)
     resultsfile.write(results, out / reports.RESULTS)
 
 
