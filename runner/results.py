@@ -1,5 +1,6 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -149,6 +150,33 @@ class KernelRun(Record):
     """The console's last lines, when it never came up."""
 
 
+class Shard(Record):
+    """Which part of a run this is, when it was spread over several machines."""
+
+    index: int = Field(ge=1)
+    """From 1 on."""
+    count: int = Field(ge=1)
+    """How many parts there are."""
+    planned: tuple[str, ...]
+    """The kernels of all parts, in the order of the matrix."""
+    own: tuple[str, ...]
+    """The kernels of this part."""
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+class Selection(Record):
+    """What a run was asked for; parts of one run have the same."""
+
+    matrix_sha256: str = ""
+    """Of the matrix, its lock and what the command line has instead of its rows."""
+    suites_sha256: str = ""
+    """Of the suites' files, and of the Python tests'."""
+    expression: str = ""
+    """What -k said."""
+
+
 class RunResults(Record):
     """A whole run; what results.json holds."""
 
@@ -166,6 +194,17 @@ class RunResults(Record):
     """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
     """In the order of the kernels, then of the suites."""
+    shard: Shard | None = None
+    """Set when this is a part of a run."""
+    selection: Selection = Selection()
+    """What was asked for."""
+
+    def by_kernel(self) -> Mapping[str, Sequence[CaseResult]]:
+        """Return the cases of each kernel, by its id."""
+        found: dict[str, list[CaseResult]] = {it.id: [] for it in self.kernels}
+        for case in self.cases:
+            found.setdefault(case.kernel, []).append(case)
+        return found
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""
@@ -186,7 +225,12 @@ def exit_status(results: RunResults) -> ExitStatus:
         any(case.outcome is Outcome.ERROR for case in counting)
         or any(kernel.error for kernel in results.kernels if kernel.required)
         or not results.complete
-        or not results.cases
+        or not (results.cases or _is_empty_shard(results))
     ):
         return ExitStatus.INFRASTRUCTURE
     return ExitStatus.COMPATIBLE
+
+
+def _is_empty_shard(results: RunResults) -> bool:
+    """Whether this is a part of a run that no kernel fell to."""
+    return results.shard is not None and not results.shard.own

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner import __version__, reports
+from runner import __version__, reports, sharding
 from runner.errors import (
     ExitStatus,
     GuestError,
@@ -16,6 +16,7 @@ from runner.errors import (
 from runner.plugin import state
 from runner.plugin.items import CaseItem
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.session import selection
 from runner.session.case import is_deadly
 
 # An item's place in the order of the collection, which reports keep.
@@ -170,12 +171,16 @@ class Recorder:
             cases=tuple(
                 case for _, case in sorted(self._cases, key=lambda pair: pair[0])
             ),
+            shard=run.shard,
+            selection=selection.describe(
+                run.settings.kernels, self._config.args, self._config.option.keyword
+            ),
         )
         try:
             reports.write(self.results, run.settings.reports)
         except InfrastructureError as error:
             self.unwritten = error
-        run.remember(_seconds(self.results))
+        run.remember(sharding.seconds_of(self.results))
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = int(self._status(self.results))
 
@@ -202,13 +207,3 @@ class Recorder:
             )
         if self.unwritten is not None:
             terminalreporter.write_line(f"error: {self.unwritten}")
-
-
-def _seconds(results: RunResults) -> dict[str, float]:
-    """Return how long each kernel's cases took."""
-    return {
-        kernel.id: sum(
-            case.duration for case in results.cases if case.kernel == kernel.id
-        )
-        for kernel in results.kernels
-    }

@@ -9,6 +9,7 @@ from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.session.run import Run, Settings
+from runner.sharding import Part
 
 _RUN = pytest.StashKey[Run]()
 
@@ -80,6 +81,17 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="boot every guest, without snapshots; one guest serves a whole kernel",
     )
+    group.addoption(
+        "--shard",
+        metavar="K/N",
+        help="run only part K of N of the kernels; every machine finds the same parts",
+    )
+    group.addoption(
+        "--timings",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json, by whose seconds parts are made equally long",
+    )
 
 
 def asked_for_kernels(config: pytest.Config) -> bool:
@@ -126,6 +138,7 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 
 
 def _settings(config: pytest.Config) -> Settings:
+    shard = config.getoption("shard")
     return Settings(
         kernels=Choice(
             matrix=config.getoption("matrix"),
@@ -141,4 +154,6 @@ def _settings(config: pytest.Config) -> Settings:
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),
         cold=config.getoption("cold"),
+        part=Part.parse(shard) if shard else None,
+        timings=config.getoption("timings"),
     )

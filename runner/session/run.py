@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, reports
+from runner import artifacts, reports, sharding
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
@@ -22,9 +22,11 @@ from runner.errors import (
 )
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
-from runner.results import KernelRun
+from runner.reports import resultsfile
+from runner.results import KernelRun, Shard
 from runner.session import host
 from runner.session.pool import Guests
+from runner.sharding import Part
 from runner.versions import KernelVersion, VersionRange
 
 # What the cache remembers them as.
@@ -42,6 +44,10 @@ class Settings:
     boot_timeout: float = 60.0
     # Whether every guest boots, without snapshots.
     cold: bool = False
+    # Which part of the kernels; None is all of them.
+    part: Part | None = None
+    # An earlier results.json, by whose seconds parts are made equal.
+    timings: Path | None = None
 
 
 class Run:
@@ -52,7 +58,11 @@ class Run:
         self.cache = Cache()
         chosen = rows.choose(settings.kernels, self.cache)
         self.matrix = chosen.matrix
-        self.kernels: tuple[Kernel, ...] = chosen.kernels
+        self.shard = _shard(settings, ids_of(chosen.kernels))
+        own = None if self.shard is None else self.shard.own
+        self.kernels: tuple[Kernel, ...] = tuple(
+            kernel for kernel in chosen.kernels if own is None or kernel.id in own
+        )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
         self._cleared = False
@@ -208,6 +218,27 @@ class Run:
             self.guests.close()
 
 
+def seconds_of(timings: Path | None) -> dict[str, float]:
+    """Return how long the kernels of an earlier run took; nothing without one.
+
+    Raises UsageError for a file that holds no run.
+    """
+    return {} if timings is None else sharding.seconds_of(resultsfile.read(timings))
+
+
+def _shard(settings: Settings, planned: tuple[str, ...]) -> Shard | None:
+    part = settings.part
+    if part is None:
+        return None
+    parts = sharding.partition(planned, part.count, seconds_of(settings.timings))
+    return Shard(
+        index=part.index,
+        count=part.count,
+        planned=planned,
+        own=parts[part.index - 1],
+    )
+
+
 def _durations(known: JsonValue) -> dict[str, float]:
     if not isinstance(known, dict):
         return {}
@@ -218,6 +249,6 @@ def _durations(known: JsonValue) -> dict[str, float]:
     }
 
 
-def ids(kernels: Sequence[Kernel]) -> str:
-    """Return "5.10, 6.1, sid"."""
-    return ", ".join(kernel.id for kernel in kernels)
+def ids_of(kernels: Sequence[Kernel]) -> tuple[str, ...]:
+    """Return the kernels' ids."""
+    return tuple(kernel.id for kernel in kernels)
