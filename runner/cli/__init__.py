@@ -24,6 +24,7 @@ examples:
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
+  python -m runner check path/to/my/suite --btf kernels
   python -m runner doctor
 """
 
@@ -85,6 +86,11 @@ _VERBS = (
         name="btf",
         summary="tell where a kernel's BTF comes from, and write it out",
         module="btf",
+    ),
+    _Verb(
+        name="check",
+        summary="tell what relocates on kernels, without booting them",
+        module="check",
     ),
     _Verb(
         name="lock",
