@@ -27,6 +27,7 @@ from runner.preflight.targets import Source
 # More classes of kernels than fit beside each other are shown below each other.
 _MOST_COLUMNS = 8
 _MOST_LINES = 12
+_PIPE_WIDTH = 200
 # Characters that an access gets at least.
 _ACCESS = 34
 _STYLES = {Verdict.LOADS: "green", Verdict.REJECTED: "red", Verdict.CRASHES: "red bold"}
@@ -85,6 +86,9 @@ def show(
 ) -> list[Result]:
     """Print a table for each object; return the results."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        # For files and pipes; what reads them can scroll.
+        console = Console(highlight=False, width=_PIPE_WIDTH)
     found = list(results)
     for result in found:
         if result.error:
@@ -111,7 +115,7 @@ def _show_object(
     else:
         console.print(_long(found))
     if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
-        console.print("[dim]–: missing, and guarded")
+        console.print("[dim]-: missing, and guarded")
     for each in found:
         _explain(console, each)
 
@@ -198,7 +202,7 @@ def _cell(it: Relocation) -> Text:
         changed = f" {it.difference.value}" if it.difference in _TOLD else ""
         return Text(f"{it.value}{changed}", style="dim" if _absent(it) else "")
     if it.guard is Guard.GUARDED:
-        return Text("–", style="dim")
+        return Text("-", style="dim")
     words = it.status.value.replace("_", " ")
     return Text(f"{words}, {it.guard.value}", style="red")
 

@@ -85,11 +85,14 @@ def test_what_is_not_there_is_zero_or_poison() -> None:
 
 def test_a_gap_is_told_with_program_instruction_and_line() -> None:
     prediction = checked(an_object(KINDS), EMPTY)
-    place = only(prediction, "task.small", "byte_sz").place
+    place = only(prediction, "task.small", "signed").place
 
     assert (place.program, place.file) == ("on_a", "made.bpf.c")
-    assert place.source == "out[1] = bpf_core_field_size(struct task, small);"
-    assert f"made.bpf.c:{place.line} (on_a, instruction" in prediction.reasons[1]
+    assert place.source.startswith("out[")
+    assert any(
+        it.startswith(f"made.bpf.c:{place.line} (on_a, instruction {place.instruction}")
+        for it in prediction.reasons
+    )
 
 
 READ = """\
