@@ -1,7 +1,7 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,25 +55,42 @@ class Target:
 class Subject:
     """An object that an engine has read; one serves for any number of kernels."""
 
-    def __init__(self, item: BpfObject, engine: Engine) -> None:
-        """Read it. Raises BadObjectError, EngineError."""
+    def __init__(
+        self,
+        item: BpfObject,
+        engine: Engine,
+        load: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Read it; `load` says of programs whether they are loaded.
+
+        Raises BadObjectError, EngineError.
+        """
         self.item = item
         self.contents: Contents = engine.contents(item)
         # What the engine calls it.
         self.number: int
         self.locals: list[LocalAnswer]
         self.number, self.locals = engine.load_object(item)
+        self._load = load or {}
+
+    @cached_property
+    def loaded(self) -> frozenset[str]:
+        """Return the programs that libbpf loads."""
+        return frozenset(
+            it.name
+            for it in self.contents.programs
+            if self._load.get(it.name, it.autoload)
+        )
 
     @cached_property
     def skipped(self) -> frozenset[str]:
-        """Return the programs that libbpf neither loads nor relocates unasked."""
-        return frozenset(it.name for it in self.contents.programs if not it.autoload)
+        """Return the programs that libbpf neither loads nor relocates."""
+        return frozenset(it.name for it in self.contents.programs) - self.loaded
 
     @cached_property
     def flow(self) -> Flow:
-        """Return its control flow, from the programs that libbpf loads unasked."""
-        loaded = {it.name for it in self.contents.programs if it.autoload}
-        return Flow(self.item, loaded)
+        """Return its control flow, from the programs that are loaded."""
+        return Flow(self.item, self.loaded)
 
 
 def predict(subject: Subject, target: Target, engine: Engine) -> Prediction:
@@ -107,28 +124,34 @@ def predict(subject: Subject, target: Target, engine: Engine) -> Prediction:
 # -------------------------------------------------------------------- guards
 
 
+def patched(
+    subject: Subject, answers: Sequence[RelocationAnswer]
+) -> dict[Address, Insn]:
+    """Return the instructions that relocation changes."""
+    found: dict[Address, Insn] = {}
+    for record, answer in zip(subject.item.relocations, answers, strict=True):
+        if answer.error:
+            continue
+        section, index = record.address
+        found[section, index], second = answer.insns
+        if subject.item.code[section][index].code == LD_IMM64:
+            found[section, index + 1] = second
+    return found
+
+
 def _guards(
     subject: Subject,
     answers: Sequence[RelocationAnswer],
     version: KernelVersion | None,
 ) -> dict[Address, Guard]:
     """Return for poisoned instructions whether the verifier comes there."""
-    patched: dict[Address, Insn] = {}
-    poisoned: list[Address] = []
-    for record, answer in zip(subject.item.relocations, answers, strict=True):
-        if answer.error:
-            continue
-        first, second = answer.insns
-        section, index = at = record.address
-        patched[at] = first
-        if first.is_poison:
-            poisoned.append(at)
-        if subject.item.code[section][index].code == LD_IMM64:
-            patched[section, index + 1] = second
+    changed = patched(subject, answers)
+    poisoned = [it.address for it in subject.item.relocations]
+    poisoned = [at for at in poisoned if at in changed and changed[at].is_poison]
     if not poisoned:
         return {}
     verifier = verifier_of(version)
-    reached = walked(subject.flow, patched, verifier, version)
+    reached = walked(subject.flow, changed, verifier, version)
     missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
     return {at: Guard.REACHABLE if at in reached else missed for at in poisoned}
 
