@@ -17,13 +17,15 @@ from runner.errors import RunnerError
 
 INSTRUCTION = 8
 
-_MAGIC = 0xEB9F
+# BTF's first bytes, by byte order as struct names it.
+_MAGICS = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}
 # Magic, version, flags, length of the header; then offset and length of each table.
-_HEADER = struct.Struct("<HBBI")
-_PAIR = struct.Struct("<II")
-_BTF_STRINGS = struct.Struct("<16x2I")
-_LINE = struct.Struct("<IIII")
-_RELOCATION = struct.Struct("<IIII")
+_HEADER = "2xBBI"
+_HEADER_SIZE = 8
+_PAIR = "II"
+_BTF_STRINGS = "16x2I"
+# Lines and relocations.
+_RECORD = "IIII"
 _LINE_TABLE, _RELOCATION_TABLE = 1, 2
 # The line stands above the column's 10 bits.
 _COLUMN_BITS = 10
@@ -52,6 +54,8 @@ class Line:
     start: int
     file: str
     number: int
+    # The line itself, as the compiler saw it.
+    text: str = ""
 
     def __str__(self) -> str:
         return f"{self.file.removeprefix('./')}:{self.number}"
@@ -67,6 +71,8 @@ class Relocation:
     type_id: int
     # Members and indices on the way: "0:2:1".
     access: str
+    # Where that stands in the BTF's strings.
+    access_at: int
     # enum bpf_core_relo_kind.
     kind: int
 
@@ -150,10 +156,11 @@ def _read(data: bytes) -> DebugInfo:
                     start=start // INSTRUCTION,
                     file=_text(strings, file),
                     number=position >> _COLUMN_BITS,
+                    text=_text(strings, text).strip(),
                 )
-                for start, file, _, position in records
+                for start, file, text, position in records
             )
-            for section, records in _table(tables, _LINE_TABLE, _LINE, strings)
+            for section, records in _table(tables, _LINE_TABLE, strings)
         },
         relocations={
             section: tuple(
@@ -161,13 +168,12 @@ def _read(data: bytes) -> DebugInfo:
                     at=start // INSTRUCTION,
                     type_id=type_id,
                     access=_text(strings, access),
+                    access_at=access,
                     kind=kind,
                 )
                 for start, type_id, access, kind in records
             )
-            for section, records in _table(
-                tables, _RELOCATION_TABLE, _RELOCATION, strings
-            )
+            for section, records in _table(tables, _RELOCATION_TABLE, strings)
         },
     )
 
@@ -189,9 +195,17 @@ def _programs(elf: ELFFile) -> Iterator[Program]:
 
 
 def _strings(btf: bytes) -> bytes:
-    header = _HEADER.unpack_from(btf)[3]
-    start, size = _BTF_STRINGS.unpack_from(btf)
+    order = _order(btf)
+    header = struct.unpack_from(order + _HEADER, btf)[2]
+    start, size = struct.unpack_from(order + _BTF_STRINGS, btf)
     return btf[header + start : header + start + size]
+
+
+def _order(data: bytes) -> str:
+    order = _MAGICS.get(data[:2])
+    if order is None:
+        raise ValueError("it does not begin as BTF does")
+    return order
 
 
 def _text(strings: bytes, offset: int) -> str:
@@ -200,29 +214,29 @@ def _text(strings: bytes, offset: int) -> str:
 
 
 def _table(
-    data: bytes, number: int, record: struct.Struct, strings: bytes
+    data: bytes, number: int, strings: bytes
 ) -> Iterator[tuple[str, list[tuple[int, ...]]]]:
     """Yield a table's sections with their records, of which more may be known later."""
-    magic, _, _, header = _HEADER.unpack_from(data)
-    if magic != _MAGIC:
-        raise ValueError("it does not begin as .BTF.ext does")
-    place = _HEADER.size + number * _PAIR.size
+    order = _order(data)
+    pair, record = struct.Struct(order + _PAIR), struct.Struct(order + _RECORD)
+    header = struct.unpack_from(order + _HEADER, data)[2]
+    place = _HEADER_SIZE + number * pair.size
     # Older compilers' headers end before the relocations.
-    if place + _PAIR.size > header:
+    if place + pair.size > header:
         return
-    start, size = _PAIR.unpack_from(data, place)
+    start, size = pair.unpack_from(data, place)
     if not size:
         return
     at, end = header + start, header + start + size
     if end > len(data):
         raise ValueError("a table ends behind the section")
-    (each,) = struct.unpack_from("<I", data, at)
+    (each,) = struct.unpack_from(order + "I", data, at)
     if each < record.size:
         raise ValueError(f"its records have {each} bytes")
     at += 4
     while at < end:
-        name, count = _PAIR.unpack_from(data, at)
-        at += _PAIR.size
+        name, count = pair.unpack_from(data, at)
+        at += pair.size
         if at + count * each > end:
             raise ValueError("its records end behind their table")
         yield (

@@ -25,6 +25,7 @@ examples:
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
+  python -m runner check path/to/my/suite --btf kernels
   python -m runner doctor
 """
 
@@ -96,6 +97,11 @@ _VERBS = (
         name="merge",
         summary="put the parts of a run together that several machines did",
         module="merge",
+    ),
+    _Verb(
+        name="check",
+        summary="tell what relocates on kernels, without booting them",
+        module="check",
     ),
     _Verb(
         name="lock",

@@ -91,7 +91,7 @@ def test_questions_are_told_apart(reader: Reader) -> None:
     reader.path.write_text("two")
 
     assert ask(notes, reader, ("another",)) == "two"
-    assert ask(notes, reader, ("ano", "ther")) == "two"
+    assert ask(notes, reader, ("an", "other")) == "two"
     assert reader.asked == 3
 
 
