@@ -14,6 +14,7 @@ from runner.cli.arguments import (
     add_timings_argument,
     choice,
 )
+from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
 from runner.results import RunResults, exit_status
 from runner.selectors import DEFAULT
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--boot-timeout",
-        type=float,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",

@@ -8,6 +8,7 @@ import pytest
 from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
+from runner.deadline import seconds
 from runner.session.run import Run, Settings
 from runner.sharding import Part
 
@@ -71,7 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--boot-timeout",
-        type=float,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",
