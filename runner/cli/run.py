@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner import __version__, reports, suitefile
 from runner.artifacts import progress
+from runner.cli import objects
 from runner.cli.arguments import (
     add_matrix_arguments,
     add_timings_argument,
@@ -43,6 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a suite's folder, one that holds suites, or a Python test file; may be "
         "given again (default: the suites of this project)",
+    )
+    parser.add_argument(
+        "--object",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a compiled object that must load and attach, without a suite; may be "
+        "given again",
     )
     parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
@@ -95,7 +105,10 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
-    paths = arguments.suite or [ROOT / "suites"]
+    paths = list(arguments.suite or [])
+    if arguments.object:
+        paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
+    paths = paths or [ROOT / "suites"]
     run = Run(_settings(arguments))
     try:
         count = workers(arguments.n, len(run.kernels))
