@@ -72,6 +72,8 @@ class Judge:
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
         item = BpfObject(path.read_bytes(), path)
+        if not item.relocations:
+            return
         names = [it.name for it in Subject(item, self.engine).contents.programs]
         if self._one(item, {}) or len(names) == 1:
             return
@@ -250,7 +252,6 @@ def test_every_relocation_is_as_booted(kernel: str, tmp_path: Path) -> None:
     finally:
         run.close()
 
-    print(kernel, compared)
     assert compared.differences == []
     assert compared.relocated >= FEWEST
     assert compared.translated >= FEWEST
