@@ -1,22 +1,20 @@
-"""`python -m bench`: times of the main job beside a bare boot, in one run."""
+"""`python -m bench`: times of the main job beside a bare boot and virtme-ng."""
 
 import argparse
 import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import boots
+from bench import boots, runs
 from runner.errors import RunnerError
 from runner.session.host import ROOT
 
@@ -40,13 +38,20 @@ class Row:
 def main(argv: Sequence[str]) -> int:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--kernel", default="6.1", help="for single boots (6.1)")
-    parser.add_argument("--matrix", default="5.10,6.1,6.12", help="for whole runs")
+    parser.add_argument("--kernel", default="6.1", help="for one kernel (6.1)")
+    parser.add_argument("--matrix", default="5.10,6.1,6.12,sid", help="for whole runs")
     parser.add_argument("--times", type=int, default=5, help="runs of each (5)")
+    parser.add_argument("--vng", type=Path, help="virtme-ng's program, to compare with")
+    parser.add_argument(
+        "--vng-image",
+        type=Path,
+        help="the kernel's vmlinuz in its unpacked package, with the modules and their "
+        "modules.dep",
+    )
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args(argv)
     try:
-        rows = measure(arguments.kernel, arguments.matrix, arguments.times)
+        rows = measure(arguments)
     except RunnerError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_status)
@@ -57,81 +62,75 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def measure(kernel: str, matrix: str, times: int) -> list[Row]:
-    """Return all figures; boots of both kinds take turns, so that they compare."""
-    subject = boots.origin(kernel)
-    # Saved, if it was not.
+def measure(arguments: argparse.Namespace) -> list[Row]:
+    """Return all figures. Boots of all kinds take turns, so that they compare."""
+    subject = boots.origin(arguments.kernel)
+    # What is saved and compiled by the first of them.
     boots.restored(subject)
-    bare, cold, restored = [], [], []
-    for _ in range(times):
-        bare.append(boots.bare(subject))
-        cold.append(boots.cold(subject))
-        restored.append(boots.restored(subject))
-    return [
-        Row(
-            what=f"{kernel}: bare boot to the first userspace line",
-            unit="s",
-            values=tuple(bare),
-        ),
-        Row(
-            what=f"{kernel}: cold ready: QEMU's start to the agent's first answer",
-            unit="s",
-            values=tuple(it.seconds for it in cold),
-            at_most=6.0,
-        ),
-        Row(
-            what=f"{kernel}: restore ready",
-            unit="s",
-            values=tuple(it.seconds for it in restored),
-            at_most=0.5,
-        ),
-        Row(
-            what="restore ready to cold ready",
-            unit="x",
-            values=tuple(
-                b.seconds / a.seconds for a, b in zip(cold, restored, strict=True)
-            ),
-            at_most=1 / 8,
-        ),
-        Row(
-            what="initramfs",
-            unit="MB",
-            values=(len(subject.initramfs.read()) / 1e6,),
-            at_most=6.0,
-        ),
-        Row(
-            what="QEMU's peak resident memory",
-            unit="MiB",
-            values=tuple(it.resident for it in (*cold, *restored)),
-            at_most=350.0,
-        ),
-        Row(
-            what=f"{matrix}, all suites, warm cache, command to exit",
-            unit="s",
-            values=tuple(timed(lambda: whole_run(matrix)) for _ in range(times)),
-            at_most=30.0,
-        ),
-    ]
+    runs.job(arguments.matrix)
+    found = _Samples()
+    for _ in range(arguments.times):
+        found.add("bare", boots.bare(subject))
+        cold, restored = boots.cold(subject), boots.restored(subject)
+        found.add("cold", cold.seconds)
+        found.add("restored", restored.seconds)
+        found.add("memory", cold.resident, restored.resident)
+        if arguments.vng:
+            found.add("vng", boots.virtme(arguments.vng, arguments.vng_image))
+        found.add("task", runs.job(arguments.kernel, ROOT / "suites/task").seconds)
+        found.add("further", runs.further_object(arguments.kernel))
+        suites = runs.job(arguments.kernel)
+        found.add("suites", suites.seconds)
+        found.add("case", *suites.cases)
+        found.add("matrix", runs.job(arguments.matrix).seconds)
+    return _rows(arguments.kernel, arguments.matrix, found)
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Return how many seconds some work took."""
-    started = time.monotonic()
-    work()
-    return time.monotonic() - started
+class _Samples:
+    """What was measured, by name."""
 
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = defaultdict(list)
 
-def whole_run(matrix: str) -> None:
-    """Run the main job. Raises RunnerError when it is not green."""
-    with tempfile.TemporaryDirectory() as reports:
-        done = subprocess.run(
-            [sys.executable, "-m", "runner", "--kernels", matrix, "--reports", reports],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
+    def add(self, name: str, *values: float) -> None:
+        """Keep values."""
+        self._values[name] += values
+
+    def row(
+        self, name: str, what: str, *, unit: str = "s", at_most: float | None = None
+    ) -> Row:
+        """Return a figure."""
+        return Row(
+            what=what, unit=unit, values=tuple(self._values[name]), at_most=at_most
         )
-    if done.returncode != 0:
-        raise RunnerError(f"the run ended with {done.returncode}", hint=done.stdout)
+
+    def ratio(self, name: str, other: str, what: str, at_most: float) -> Row:
+        """Return how one thing compares to another that was measured in turn."""
+        pairs = zip(self._values[name], self._values[other], strict=True)
+        values = tuple(a / b for a, b in pairs)
+        return Row(what=what, unit="x", values=values, at_most=at_most)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+
+def _rows(kernel: str, matrix: str, found: _Samples) -> list[Row]:
+    rows = [
+        found.row("bare", f"{kernel}: bare QEMU boot to the first userspace line"),
+        found.row("cold", f"{kernel}: cold ready, the agent answers", at_most=6.0),
+        found.row("restored", f"{kernel}: restore ready, the same", at_most=0.5),
+        found.ratio("restored", "cold", "restore ready to cold ready", 1 / 8),
+        found.row("task", f"{kernel}: suite task, command to exit", at_most=2.5),
+        found.row("suites", f"{kernel}: all suites, command to exit"),
+        found.row("case", f"{kernel}: one case"),
+        found.row("further", f"{kernel}: each further object", at_most=0.6),
+        found.row("matrix", f"{matrix}: all suites, command to exit", at_most=8.0),
+        found.row("memory", "QEMU's peak memory", unit="MiB", at_most=350.0),
+    ]
+    if "vng" in found:
+        rows.append(found.row("vng", f"{kernel}: virtme-ng runs uname -r"))
+        rows.append(found.ratio("task", "vng", "suite task to virtme-ng", 1 / 8))
+    return rows
 
 
 def machine() -> str:
@@ -146,7 +145,7 @@ def show(rows: list[Row]) -> None:
     for column in ("figure", "median", "min", "max", "at most", ""):
         table.add_column(column, justify="left" if column == "figure" else "right")
     for row in rows:
-        bound = "" if row.at_most is None else f"{row.at_most:.1f}"
+        bound = "" if row.at_most is None else f"{row.at_most:.3g}"
         sign = "" if row.at_most is None else "✓" if row.median <= row.at_most else "✗"
         table.add_row(
             row.what,

@@ -116,6 +116,8 @@ class Hello:
     cpus: _Pid
     # Bytes.
     page_size: _Pid
+    # Nanoseconds: a jiffy, by the resolution of the kernel's coarse clock.
+    tick_ns: _Pid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +189,11 @@ class LoadedObject:
     programs: tuple[ProgramInfo, ...]
     maps: tuple[MapInfo, ...]
     log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Instructions:
+    instructions: _Base64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +289,42 @@ class PacketsSent:
     source_port: _Count
     port: _Count
     sent: _Count
+    # What getsockopt() tells of the sender; None where the kernel does not.
+    protocol: int | None = None
+    type: int | None = None
+    freebind: int | None = None
+    reuseport: int | None = None
+    no_check: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipeFilled:
+    """A pipe that was written to and not read."""
+
+    pid: _Pid
+    # Bytes, by F_GETPIPE_SZ, and the same in pages.
+    size: _Count
+    pages: _Count
+    writes: _Count
+    # Bytes, by FIONREAD.
+    waiting: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramRuns:
+    """How often a program ran since it was loaded."""
+
+    name: str
+    # None before 5.1, and where the kernel was not told to count.
+    runs: _Count | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What programs sent since it was asked for last."""
+
+    records: tuple[_Base64, ...]
+    lost: _Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +355,16 @@ class _Nothing:
 class _Settled:
     # Bytes.
     cleared: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runs:
+    programs: tuple[ProgramRuns, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Printed:
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,9 +489,28 @@ class AgentSession:
             LoadedObject, "load", arguments, timeout, known={"handle": handle}
         )
 
-    def attach(self, handle: int, program: str, *, timeout: float) -> Attached:
-        """Attach a program as its section says; the agent holds the link."""
+    def instructions(self, handle: int, program: str, *, timeout: float) -> bytes:
+        """Return a loaded program's instructions as libbpf relocated them.
+
+        They are what plain libbpf hands to the kernel; the loader "compat" rewrites
+        them once more.
+        """
         arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
+        found = self._ask(_Instructions, "instructions", arguments, timeout)
+        return found.instructions
+
+    def attach(
+        self, handle: int, program: str, target: str | None = None, *, timeout: float
+    ) -> Attached:
+        """Attach a program as its section says, or to `target`, written as a section.
+
+        The agent holds the link.
+        """
+        arguments: dict[str, JsonValue] = {
+            "handle": handle,
+            "program": program,
+            "target": target,
+        }
         return self._ask(Attached, "attach", arguments, timeout)
 
     def detach(
@@ -481,6 +553,25 @@ class AgentSession:
         arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
         return self._ask(RawDump, "dump", arguments, timeout)
 
+    def runs(self, handle: int, *, timeout: float) -> tuple[ProgramRuns, ...]:
+        """Return how often each program ran."""
+        return self._ask(_Runs, "runs", {"handle": handle}, timeout).programs
+
+    def listen(self, handle: int, map_: str, *, timeout: float) -> None:
+        """Listen to a ring buffer or a perf event array, for `drain`."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
+        self._ask(_Nothing, "listen", arguments, timeout)
+
+    def drain(self, handle: int, map_: str, *, timeout: float) -> Drained:
+        """Return what came through a map that is listened to."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
+        return self._ask(Drained, "drain", arguments, timeout)
+
+    def iterate(self, handle: int, program: str, *, timeout: float) -> str:
+        """Return what an iterator that is attached prints."""
+        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
+        return self._ask(_Printed, "iterate", arguments, timeout).text
+
     # ---------------------------------------------------------- triggers
 
     def fork(
@@ -511,11 +602,27 @@ class AgentSession:
         return self._ask(Slept, "sleep", {"seconds": seconds}, timeout)
 
     def udp(
-        self, size: int, *, port: int, times: int = 1, timeout: float
+        self,
+        size: int,
+        *,
+        port: int,
+        times: int = 1,
+        options: Sequence[str] = (),
+        timeout: float,
     ) -> PacketsSent:
         """Send UDP packets of `size` bytes over the guest's loopback."""
-        arguments: dict[str, JsonValue] = {"bytes": size, "port": port, "times": times}
+        arguments: dict[str, JsonValue] = {
+            "bytes": size,
+            "port": port,
+            "times": times,
+            "options": list(options),
+        }
         return self._ask(PacketsSent, "udp", arguments, timeout)
+
+    def pipe(self, size: int, *, writes: int, timeout: float) -> PipeFilled:
+        """Write `size` bytes to a pipe, a number of times, and ask of it."""
+        arguments: dict[str, JsonValue] = {"bytes": size, "writes": writes}
+        return self._ask(PipeFilled, "pipe", arguments, timeout)
 
     def run(
         self,
@@ -540,12 +647,12 @@ class AgentSession:
 
     # --------------------------------------------------------- snapshots
 
-    def settle(self, *, most: int | None = None, timeout: float) -> None:
+    def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.
 
-        At most `most` bytes of it.
+        Return how many bytes it was, at most `most`.
         """
-        self._ask(_Settled, "settle", {"most": most}, timeout)
+        return self._ask(_Settled, "settle", {"most": most}, timeout).cleared
 
     def wake(self, *, time_ns: int, entropy: bytes, timeout: float) -> None:
         """Set the guest's clock, and reseed its random numbers.

@@ -1,4 +1,4 @@
-"""Reads BPF objects as clang leaves them: functions, types, lines of source."""
+"""Reads BPF objects as clang leaves them: functions and types."""
 
 import struct
 from collections.abc import Iterator
@@ -53,17 +53,6 @@ class Type:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """Where in the source an instruction comes from."""
-
-    section: str
-    # The instruction's place in the section, in bytes.
-    offset: int
-    file: str
-    line: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class BpfObject:
     """What is in an object; parts that it lacks are empty."""
 
@@ -72,7 +61,6 @@ class BpfObject:
     types: tuple[Type, ...]
     # BTF's, which types' members are named by.
     text: bytes
-    lines: tuple[Line, ...]
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -81,39 +69,15 @@ class BpfObject:
             elf = ELFFile(BytesIO(data))
             btf = _content(elf, ".BTF")
             text, types = _btf(btf) if btf else (b"", ())
-            more = _content(elf, ".BTF.ext")
             return cls(
                 functions=tuple(_functions(elf)),
                 types=types,
                 text=text,
-                lines=tuple(_lines(more, text)) if more else (),
             )
         # pyelftools lets through what its own parts raise for damaged files:
         # OverflowError, AttributeError and more.
         except Exception as error:
             raise DamagedError(str(error) or type(error).__name__) from error
-
-    def lines_of(self, program: str, instruction: int) -> list[Line]:
-        """Return where a program's n-th instruction, counted from 0, and those after it
-        come from: lines in the order of the code.
-
-        Empty for one beyond the program itself, in the functions that it calls.
-        """
-        place = instruction * INSTRUCTION
-        for function in self.functions:
-            if function.name == program and place < len(function.code):
-                end = function.start + len(function.code)
-                own = [
-                    line
-                    for line in self.lines
-                    if line.section == function.section
-                    and function.start <= line.offset < end
-                    # Instructions of clang's own are of line 0.
-                    and line.line
-                ]
-                past = [it for it in own if it.offset <= function.start + place]
-                return past[-1:] + own[len(past) :]
-        return []
 
 
 def string(text: bytes, offset: int) -> str:
@@ -164,24 +128,3 @@ def _btf(data: bytes) -> tuple[bytes, tuple[Type, ...]]:
             Type(name=string(text, name), kind=kind, reference=reference, rest=rest)
         )
     return text, tuple(types)
-
-
-def _lines(data: bytes, text: bytes) -> Iterator[Line]:
-    """Return the line table of .BTF.ext."""
-    header, _, _, start, size = struct.unpack_from("<4xIIIII", data)
-    body = data[header + start :][:size]
-    (record,) = struct.unpack_from("<I", body)
-    position = 4
-    while position < len(body):
-        section, count = struct.unpack_from("<II", body, position)
-        position += 8
-        for _ in range(count):
-            offset, file, _, place = struct.unpack_from("<IIII", body, position)
-            position += record
-            yield Line(
-                section=string(text, section),
-                offset=offset,
-                file=string(text, file),
-                # The column is in the lower ten bits.
-                line=place >> 10,
-            )

@@ -9,6 +9,7 @@ from typing import NoReturn
 from pydantic import JsonValue
 
 from runner.errors import RunnerError
+from runner.instructions import Instruction
 
 # Where a guest has it.
 PROGRAM = "/usr/sbin/bpftool"
@@ -22,6 +23,10 @@ _STRING_OR_UNSUPPORTED = re.compile(
     r'("(?:[^"\\]|\\.)*")|\(unsupported-kind\)?', re.DOTALL
 )
 UNSUPPORTED = "(unsupported-kind)"
+
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,2}")
+# BPF_LD | BPF_IMM | BPF_DW, which takes the place of two instructions.
+_WIDE = 0x18
 
 _BYTE = re.compile(r"0x[0-9a-fA-F]{2}")
 
@@ -90,12 +95,22 @@ def prog_show(id_: int) -> list[str]:
     return [PROGRAM, "-j", "prog", "show", "id", str(id_)]
 
 
+def prog_dump(id_: int) -> list[str]:
+    """Return the command that prints a program as the kernel runs it."""
+    return [PROGRAM, "-j", "prog", "dump", "xlated", "id", str(id_), "opcodes"]
+
+
 def parse_map_dump(text: str) -> MapDump:
     """Read what `map_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
         _refuse("a map dump is a list of rows", rows)
     return MapDump(rows=tuple(_row(row) for row in rows))
+
+
+def parse_value(text: str) -> JsonValue:
+    """Read one value as a dump formats it. Raises BpftoolError."""
+    return _text_restored(_parse(text))
 
 
 def parse_map_show(text: str) -> Mapping[str, JsonValue]:
@@ -106,6 +121,43 @@ def parse_map_show(text: str) -> Mapping[str, JsonValue]:
 def parse_prog_show(text: str) -> Mapping[str, JsonValue]:
     """Read what `prog_show` prints. Raises BpftoolError."""
     return _show(text)
+
+
+def parse_prog_dump(text: str) -> tuple[Instruction, ...]:
+    """Read what `prog_dump` prints. Raises BpftoolError."""
+    rows = _parse(text)
+    if not isinstance(rows, list):
+        _refuse("a program's dump is a list of instructions", rows)
+    found, index = [], 0
+    for row in rows:
+        # Functions and lines of source have rows of their own.
+        codes = row.get("opcodes") if isinstance(row, dict) else None
+        if codes is None:
+            continue
+        if not isinstance(codes, dict):
+            _refuse("'opcodes' is an object", codes)
+        instruction = _instruction(index, codes)
+        found.append(instruction)
+        index += 2 if instruction.code == _WIDE else 1
+    return tuple(found)
+
+
+def _instruction(index: int, codes: Mapping[str, JsonValue]) -> Instruction:
+    numbers = {}
+    for name in ("code", "src_reg"):
+        text = codes.get(name)
+        if not isinstance(text, str) or not _HEXADECIMAL.fullmatch(text):
+            _refuse("code and registers are hexadecimal numbers", codes)
+        numbers[name] = int(text, 16)
+    immediate = _bytes(codes.get("imm"))
+    return Instruction(
+        index=index,
+        code=numbers["code"],
+        source=numbers["src_reg"],
+        offset=int.from_bytes(_bytes(codes.get("off")), "little", signed=True),
+        # A wide one's second half follows.
+        immediate=int.from_bytes(immediate[:4], "little", signed=True),
+    )
 
 
 # -------------------------------------------------------------------- JSON

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -13,8 +14,12 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from runner.errors import InfrastructureError, RunnerError, UsageError
+from runner.memo import Finding, Notes, found_once
 
 CLANG = "clang"
+VMLINUX_H = "vmlinux.h"
+
+_DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 
 _OPTIONS = (
     "-target",
@@ -41,12 +46,23 @@ _TIMEOUT = 120
 # A damaged file may claim 2**64 of them.
 _MOST_SECTIONS = 1 << 16
 
+# "./task.bpf.c:12:3: error: …"; of the source, not of a header elsewhere.
+_ERROR_AT = re.compile(
+    r"^(?:\./)?([^/\s:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE
+)
+
 # A file in a rule for make, where a backslash stands before a blank in its name.
 _MAKE_WORDS = re.compile(r"(?:[^\s\\]|\\.)+", re.DOTALL)
 
 
 class CompileError(UsageError):
     """A suite's source does not compile."""
+
+    @property
+    def source(self) -> str:
+        """The line of clang's first error: "task.bpf.c:12"; empty without one."""
+        found = _ERROR_AT.search(self.message)
+        return f"{found[1]}:{found[2]}" if found else ""
 
 
 class ObjectError(RunnerError):
@@ -61,7 +77,7 @@ class Entry(Protocol):
         """The folder that was built."""
 
 
-class Cache(Protocol):
+class Cache(Notes, Protocol):
     """What is needed of runner.artifacts.cache.Cache, which this may not import."""
 
     def entry(
@@ -70,10 +86,11 @@ class Cache(Protocol):
         """Return what `build` once put into the folder that it was given."""
 
 
-def compile_object(source: Path, cache: Cache) -> Path:
+def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
-    The object is in the cache; a changed header, option or clang compiles it again.
+    `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
+    changed header, option or clang compiles it again.
     Raises CompileError with clang's text, ObjectError for a file that can't be used,
     UsageError when there is none, InfrastructureError without clang.
     """
@@ -89,32 +106,62 @@ def compile_object(source: Path, cache: Cache) -> Path:
 
     def build(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute()), source)
+        _clang(command(source, (folder / name).absolute(), headers), source)
         check_object((folder / name).read_bytes(), source)
         return {}
 
-    return cache.entry("object", fingerprint(source), build).directory / name
+    key = found_once(
+        cache,
+        "object",
+        [str(source.absolute()), str(_clang_path()), *_options(headers)],
+        lambda: _fingerprint(source, headers),
+    )
+    return cache.entry("object", key, build).directory / name
 
 
-def command(source: Path, output: Path) -> list[str]:
+def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
+    """Return a folder with vmlinux.h, all types of a kernel, made of its BTF.
+
+    Raises UsageError for what is no BTF, InfrastructureError without bpftool.
+    """
+
+    def build(folder: Path) -> dict[str, str]:
+        done = _run([*_DUMP, str(btf), "format", "c"], Path(), package="bpftool")
+        if done.returncode != 0 or not done.stdout:
+            raise UsageError(f"{btf}: bpftool makes no vmlinux.h of it: {done.stderr}")
+        (folder / VMLINUX_H).write_text(done.stdout)
+        return {}
+
+    return cache.entry("vmlinux-h", sha256, build).directory
+
+
+def command(source: Path, output: Path, headers: Path | None = None) -> list[str]:
     """Return the command that compiles `source`, run in its folder."""
-    return [CLANG, *_OPTIONS, "-c", source.name, "-o", str(output)]
+    return [CLANG, *_options(headers), "-c", source.name, "-o", str(output)]
 
 
-def fingerprint(source: Path) -> str:
-    """Return a hash of all that the object depends on: options, clang, every header.
+def _options(headers: Path | None) -> list[str]:
+    return [*_OPTIONS, *([f"-I{headers.absolute()}"] if headers else [])]
 
-    Headers are hashed whole and not as the preprocessor leaves them: the object's line
-    table holds the lines of source that it came from.
+
+def _fingerprint(source: Path, headers: Path | None) -> Finding:
+    """Return a hash of all that the object depends on, and the files among it.
+
+    These are options, clang and every header. Headers are hashed whole and not as the
+    preprocessor leaves them: the object's line table holds the lines of source that it
+    came from.
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
     for word in [_version(), *_OPTIONS, source.name]:
         digest.update(f"{word}\0".encode())
-    for path in _dependencies(source):
+    dependencies = _dependencies(source, headers)
+    for path in dependencies:
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
-    return digest.hexdigest()
+    folder = source.parent.absolute()
+    files = [_clang_path(), *(folder / path for path in dependencies)]
+    return digest.hexdigest(), files
 
 
 def check_object(data: bytes, path: Path) -> None:
@@ -162,13 +209,17 @@ def _truncated(path: Path) -> ObjectError:
     )
 
 
+def _clang_path() -> Path:
+    return Path(shutil.which(CLANG) or CLANG)
+
+
 @functools.cache
 def _version() -> str:
     return _run([CLANG, "--version"], Path()).stdout
 
 
-def _dependencies(source: Path) -> list[str]:
-    rule = _clang([CLANG, *_OPTIONS, "-M", source.name], source)
+def _dependencies(source: Path, headers: Path | None) -> list[str]:
+    rule = _clang([CLANG, *_options(headers), "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -189,7 +240,9 @@ def _clang(argv: list[str], source: Path) -> str:
     return done.stdout
 
 
-def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    argv: list[str], folder: Path, package: str = "clang"
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             argv,
@@ -202,11 +255,11 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError as error:
         raise InfrastructureError(
-            f"{CLANG} is not on the PATH",
-            hint="install it with: ./dev setup (Debian: clang)",
+            f"{argv[0]} is not there",
+            hint=f"install it with: ./dev setup (Debian: {package})",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(
-            f"{CLANG} did not end within {_TIMEOUT} s",
+            f"{argv[0]} did not end within {_TIMEOUT} s",
             hint="is the machine out of memory?",
         ) from error

@@ -1,5 +1,7 @@
 """A moment by which something must have happened."""
 
+import argparse
+import math
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -29,3 +31,14 @@ class Deadline:
         """Raise TimeoutError that names `what` when the moment has passed."""
         if self.expired:
             raise TimeoutError(f"{what} took too long")
+
+
+def seconds(text: str) -> float:
+    """Read an option's time. Raises ArgumentTypeError for what is no time to wait."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: seconds, more than 0")
+    return found

@@ -25,7 +25,11 @@ class Entry(BaseModel):
     """Base of what a matrix is made of: frozen, and no key that it does not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 

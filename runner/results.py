@@ -1,7 +1,8 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +28,7 @@ class Record(BaseModel):
     """Base of the frozen records that results.json is made of."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
     )
 
 
@@ -82,6 +83,9 @@ class CaseResult(Record):
     """A class from the classifier ("wrong_value", "verifier_rejected", "panic", …)."""
     cure: str = ""
     """What the user can do; empty when there is nothing to say."""
+    source: str = ""
+    """The line of source that a refusal is about: "task.bpf.c:41"; empty when that is
+    not known."""
     mismatches: tuple[Mismatch, ...] = ()
     """All that was not as expected."""
     checked: int = 0
@@ -98,8 +102,6 @@ class CaseResult(Record):
     """Of the compiled object."""
     source_path: str = ""
     """The object's source, as seen from where the run was started."""
-    source_line: int = 0
-    """The line that the failure is about; 0 when nothing tells."""
     duration: float = 0.0
     """Seconds, without the guest's boot."""
     phases: Phases = Phases()
@@ -108,6 +110,13 @@ class CaseResult(Record):
     """pytest's name of it."""
     flaky: str = ""
     """Why a first try lost its guest, when this is the outcome of a second one."""
+
+    @property
+    def source_line(self) -> int:
+        """The line in `source_path` that the failure is about; 0 if nothing tells."""
+        file, _, line = self.source.rpartition(":")
+        same = PurePosixPath(file).name == PurePosixPath(self.source_path).name
+        return int(line) if same and line.isdecimal() else 0
 
 
 class KernelRun(Record):
@@ -196,6 +205,20 @@ class Shard(Record):
     own: tuple[str, ...]
     """The kernels of this part."""
 
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+class Selection(Record):
+    """What a run was asked for; parts of one run have the same."""
+
+    matrix_sha256: str = ""
+    """Of the matrix, its lock and what the command line has instead of its rows."""
+    suites_sha256: str = ""
+    """Of the suites' files, and of the Python tests'."""
+    expression: str = ""
+    """What -k said."""
+
 
 class RunResults(Record):
     """A whole run; what results.json holds."""
@@ -218,6 +241,15 @@ class RunResults(Record):
     """The objects that were compiled or read, each once."""
     shard: Shard | None = None
     """Set when this is a part of a run."""
+    selection: Selection = Selection()
+    """What was asked for."""
+
+    def by_kernel(self) -> Mapping[str, Sequence[CaseResult]]:
+        """Return the cases of each kernel, by its id."""
+        found: dict[str, list[CaseResult]] = {it.id: [] for it in self.kernels}
+        for case in self.cases:
+            found.setdefault(case.kernel, []).append(case)
+        return found
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended as `outcome`."""

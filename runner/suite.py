@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
+from runner.versions import KernelVersion, pick
+
+FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+
+Loader = Literal["libbpf", "compat"]
 
 # Text in which ${name.field} stands for a value that was taken in the guest.
 Template = str
@@ -16,7 +21,11 @@ class Entry(BaseModel):
     """Base of what a suite is made of: frozen, and no key that it does not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 
@@ -80,7 +89,11 @@ class Sleep(Entry):
 
 
 class Udp(Entry):
-    """Send UDP packets over the guest's loopback. Gives bytes, source_port, port."""
+    """Send UDP packets over the guest's loopback.
+
+    Gives pid, bytes, source_port, port, sent; and what getsockopt() tells of the
+    socket: protocol, type, freebind, reuseport, no_check.
+    """
 
     udp: Annotated[int, Field(ge=0, le=1400)]
     """The payload's size in bytes."""
@@ -88,8 +101,49 @@ class Udp(Entry):
     """Where to; nobody needs to listen."""
     times: Annotated[int, Field(ge=1, le=100_000)] = 1
     """How many packets."""
+    options: tuple[Literal["freebind", "reuseport", "no_check"], ...] = ()
+    """Options that the sending socket has: IP_FREEBIND and so on."""
     save: Annotated[str, Field(pattern=NAME)] = "udp"
     """Refer to what it gives as ${udp.sent} and so on."""
+
+
+class Pipe(Entry):
+    """Write to a pipe and ask the kernel of it by FIONREAD.
+
+    Gives pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
+    """
+
+    pipe: Annotated[int, Field(ge=1, le=4096)]
+    """Bytes that each write writes."""
+    writes: Annotated[int, Field(ge=1, le=16)] = 1
+    """How often; each takes a buffer of its own (O_DIRECT)."""
+    save: Annotated[str, Field(pattern=NAME)] = "pipe"
+    """Refer to what it gives as ${pipe.waiting} and so on."""
+
+
+class Drain(Entry):
+    """Take what programs sent through a ring buffer or a perf event array.
+
+    Gives count, lost, and of the first record its fields: ${drain.record.pid}.
+    """
+
+    drain: Annotated[str, Field(pattern=NAME)]
+    """The map."""
+    struct: Annotated[str, Field(pattern=NAME)]
+    """The name of the struct that a record is, in the object's BTF."""
+    where: dict[str, JsonValue] = {}
+    """Only records with these fields count: {pid: "${child.pid}"}."""
+    save: Annotated[str, Field(pattern=NAME)] = "drain"
+    """Refer to what it gives as ${drain.count} and so on."""
+
+
+class Iterate(Entry):
+    """Read what a BPF iterator prints. Gives text."""
+
+    iterate: Annotated[str, Field(pattern=NAME)]
+    """The program, of a section iter/…"""
+    save: Annotated[str, Field(pattern=NAME)] = "iterator"
+    """Refer to what it prints as ${iterator.text}."""
 
 
 class Command(Entry):
@@ -128,31 +182,45 @@ Trigger = Annotated[
     | Annotated[Sleep, Tag("sleep trigger")]
     | Annotated[Udp, Tag("udp trigger")]
     | Annotated[Command, Tag("command trigger")]
-    | Annotated[TestRun, Tag("test_run trigger")],
-    by_key("trigger", "fork", "syscall", "sleep", "udp", "command", "test_run"),
+    | Annotated[TestRun, Tag("test_run trigger")]
+    | Annotated[Pipe, Tag("pipe trigger")]
+    | Annotated[Drain, Tag("drain trigger")]
+    | Annotated[Iterate, Tag("iterate trigger")],
+    by_key(
+        "trigger",
+        *("fork", "syscall", "sleep", "udp", "command", "test_run"),
+        *("pipe", "drain", "iterate"),
+    ),
 ]
 
 # ------------------------------------------------------------------ truths
 
 
-class ProcTruth(Entry):
+class Excerpt(Entry):
+    """What of a text is the truth: all of it, or a part."""
+
+    pattern: str | None = None
+    """A regular expression; its first group is the value, else all that it matches."""
+    field: Annotated[int, Field(ge=1)] | None = None
+    """The n-th word, counted from 1; in /proc/PID/stat the comm is one word."""
+    base: Literal[10, 16] = 10
+    """How a number is written."""
+
+
+class ProcTruth(Excerpt):
     """A value of a file under /proc or /sys, read in the guest."""
 
     proc: Annotated[Template, Field(pattern=r"^/(proc|sys)/")]
     """The file, such as /proc/${child.pid}/stat."""
-    field: Annotated[int, Field(ge=1)] | None = None
-    """The n-th word, counted from 1; in /proc/PID/stat the comm is one word."""
     line: str | None = None
     """Take the line that begins with this word and a colon; `field` counts after it."""
 
 
-class CommandTruth(Entry):
-    """What a command prints in the guest."""
+class CommandTruth(Excerpt):
+    """What a command prints in the guest, on its standard output."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
     """The argument vector; no shell is involved."""
-    field: Annotated[int, Field(ge=1)] | None = None
-    """The n-th word of its standard output, counted from 1; else all of it."""
 
 
 Truth = Annotated[
@@ -169,6 +237,8 @@ class Matcher(Entry):
 
     equals: JsonValue = None
     """The value itself: a number, text, list, mapping or ${reference}."""
+    within: Annotated[int, Field(ge=1)] | None = None
+    """How far a number may be from `equals`, where the kernel itself is inexact."""
     between: tuple[int | Template, int | Template] | None = None
     """Both ends belong to the range."""
     one_of: tuple[JsonValue, ...] | None = None
@@ -216,6 +286,33 @@ class ShowExpectation(Entry):
     """Keys of bpftool's JSON with their values: {type: kprobe}."""
 
 
+class Instruction(Entry):
+    """An instruction, by what it holds: exactly one of the keys."""
+
+    offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
+    """The offset of a field of the kernel's, in bytes: task_struct.thread.fsbase."""
+    size_of: str | None = None
+    """The size of a type or field of the kernel's, in bytes: task_struct.comm."""
+    map: str | None = None
+    """The id of a loaded map, by its name in the object; not in `relocated`."""
+    number: int | None = None
+    """This number."""
+    poison: Literal[True] | None = None
+    """What libbpf puts in place of what the kernel lacks; not in `xlated`."""
+
+
+class CodeExpectation(Entry):
+    """Instructions that a program has, in this order; others may be between them."""
+
+    program: str
+    """The program's name in the object."""
+    xlated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
+    """As the kernel runs it, and `bpftool prog dump xlated` shows it (from 4.13 on);
+    poison must not be left in it."""
+    relocated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
+    """As libbpf hands it to the kernel."""
+
+
 class ValueExpectation(Matcher):
     """A value that a trigger or a truth gave."""
 
@@ -226,13 +323,19 @@ class ValueExpectation(Matcher):
 Expectation = Annotated[
     Annotated[RowsExpectation, Tag("rows expectation")]
     | Annotated[ShowExpectation, Tag("show expectation")]
+    | Annotated[CodeExpectation, Tag("xlated expectation")]
+    | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
     # In this order: rows and show may stand beside map.
-    by_key("expectation", "rows", "show", "value", "map"),
+    by_key("expectation", "rows", "show", "xlated", "relocated", "value", "map"),
 ]
 
 # ------------------------------------------------------------------- cases
+
+
+# Different things for different kernels, by version range: {"<4.17": …, ">=4.17": …}.
+Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 
 
 class Program(Entry):
@@ -240,8 +343,17 @@ class Program(Entry):
 
     load: bool = True
     """Whether it is loaded; else it is as if it were not there."""
-    attach: bool = True
-    """Whether it is attached as its section says; socket filters never are."""
+    attach: bool | Place | Annotated[dict[str, Place], Field(min_length=1)] = True
+    """Whether it is attached, as its section says (socket filters never are); or where
+    to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
+    perf_event/cpu-clock; or where to by version range, elsewhere as its section
+    says: {"<4.17": kprobe/sys_getpgid}."""
+
+    def place(self, version: KernelVersion) -> str | None:
+        """Return where it is attached on a kernel; None for where its section says."""
+        if isinstance(self.attach, dict):
+            return pick(self.attach, version)
+        return self.attach if isinstance(self.attach, str) else None
 
 
 class ExpectedFailure(Entry):
@@ -264,15 +376,25 @@ class Case(Entry):
     """What it shows, for those who read the suite."""
     object: str
     """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
-    loader: Literal["libbpf", "compat"] = "libbpf"
+    vmlinux: Annotated[str, Field(min_length=1)] | None = None
+    """A kernel of the matrix, by its id, whose types the source includes as
+    vmlinux.h."""
+    loader: Loader | Annotated[dict[str, Loader], Field(min_length=1)] = "libbpf"
     """What loads the object: plain libbpf, as a user's loader would, or libbpf with
-    programs rewritten so that kernels from 4.4 on take them."""
+    programs rewritten so that kernels from 4.4 on take them (compat); or one by
+    version range, elsewhere libbpf: {"<4.15": compat}."""
     programs: dict[str, Program] = {}
     """What is done with single programs; others are loaded and attached."""
     kernels: str = ""
     """A version range; on other kernels the case is skipped with `reason`."""
+    config: tuple[Annotated[str, Field(pattern=r"^CONFIG_\w+=.+$")], ...] = ()
+    """Lines of the kernel's configuration without which it is skipped, as with
+    `kernels`: [CONFIG_BPF_LSM=y]."""
     reason: str = ""
     """Why it does not apply elsewhere."""
+    must_run: bool = True
+    """Whether it fails when no program of the object ran; false for a case that is
+    about loading alone."""
     expect_failure: ExpectedFailure | None = None
     """A failure that is known; the case fails when it does not happen."""
     trigger: tuple[Trigger, ...] = ()
@@ -281,6 +403,12 @@ class Case(Entry):
     """What the guest says of itself, taken after the triggers: ${truth.NAME}."""
     expect: tuple[Expectation, ...] = ()
     """What must hold; a case without any fails."""
+
+    def loader_on(self, version: KernelVersion) -> Loader:
+        """Return what loads the object on a kernel."""
+        if isinstance(self.loader, dict):
+            return pick(self.loader, version) or "libbpf"
+        return self.loader
 
 
 class Suite(Entry):

@@ -8,10 +8,12 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import modelfile
+from runner.classes import CLASSES
 from runner.errors import UsageError
 from runner.references import references
 from runner.suite import (
     Case,
+    CodeExpectation,
     MapExpectation,
     Matcher,
     RowsExpectation,
@@ -24,7 +26,7 @@ from runner.yamlfile import Source
 SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
-BUILT_IN = ("kernel", "truth")
+BUILT_IN = ("kernel", "agent", "maps", "programs", "truth")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -94,12 +96,15 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
 def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
     yield from _object(case.object, folder)
     yield from _range(case.kernels, ("kernels",))
-    if case.kernels and not case.reason:
-        yield _Mistake(
-            ("kernels",), "needs a `reason` that tells why other kernels are left out"
-        )
+    for key in ("kernels", "config"):
+        if getattr(case, key) and not case.reason:
+            yield _Mistake(
+                (key,), "needs a `reason` that tells why other kernels are left out"
+            )
+    yield from _tables(case)
     if case.expect_failure is not None:
         yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
+        yield from _class(case.expect_failure.failure_class)
     elif not case.expect:
         yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
     yield from _names(case)
@@ -113,6 +118,17 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
             yield from _show(expectation, at)
         if isinstance(expectation, RowsExpectation):
             yield from _rows(expectation, at)
+        if isinstance(expectation, CodeExpectation):
+            yield from _code(expectation, at)
+
+
+def _class(name: str) -> Iterator[_Mistake]:
+    names = [it.name for it in CLASSES.values() if it.declarable]
+    if name not in names:
+        yield _Mistake(
+            ("expect_failure", "class"),
+            f"no failure class {name!r}{modelfile.near(name, names)}",
+        )
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:
@@ -147,6 +163,16 @@ def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
         VersionRange.parse(text)
     except ValueError as error:
         yield _Mistake(at, str(error))
+
+
+def _tables(case: Case) -> Iterator[_Mistake]:
+    """Check the ranges of what differs by version."""
+    tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
+    for name, program in case.programs.items():
+        tables["programs", name, "attach"] = program.attach
+    for at, table in tables.items():
+        for text in table if isinstance(table, dict) else ():
+            yield from _range(text, (*at, text))
 
 
 def _names(case: Case) -> Iterator[_Mistake]:
@@ -196,6 +222,8 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
         yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
+    if matcher.within is not None and "equals" not in given:
+        yield _Mistake((*at, "within"), "needs `equals`, which it is a part of")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
@@ -227,6 +255,24 @@ def _rows(
     for number, row in enumerate(expectation.rows):
         if not row:
             yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+
+
+def _code(
+    expectation: CodeExpectation, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    if expectation.xlated is not None and expectation.relocated is not None:
+        yield _Mistake(at, "`xlated` and `relocated` are two expectations")
+    for kind, wanted, other in (
+        ("xlated", expectation.xlated, "poison"),
+        ("relocated", expectation.relocated, "map"),
+    ):
+        for number, instruction in enumerate(wanted or ()):
+            given = instruction.model_fields_set
+            if len(given) != 1:
+                keys = ", ".join(type(instruction).model_fields)
+                yield _Mistake((*at, kind, number), f"needs one of {keys}")
+            elif other in given:
+                yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
 def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:

@@ -1,9 +1,11 @@
 """Kernel versions and ranges of them, as `uname -r` and people write them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from operator import eq, ge, gt, le, lt, ne
+from typing import TypeVar
 
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _EXACT = re.compile(r"\d+(\.\d+){0,2}")
@@ -96,3 +98,17 @@ class VersionRange:
 
     def __str__(self) -> str:
         return self.text
+
+
+_Value = TypeVar("_Value")
+
+
+def pick(table: Mapping[str, _Value], version: KernelVersion) -> _Value | None:
+    """Return the value of the first range that holds a version, or None.
+
+    Raises ValueError for a key that is no range.
+    """
+    for text, value in table.items():
+        if version in VersionRange.parse(text):
+            return value
+    return None

@@ -3,9 +3,11 @@
 
 #include "arguments.h"
 #include "compat.h"
+#include "drain.h"
 #include "files.h"
 #include "log.h"
 #include "near.h"
+#include "target.h"
 #include "text.h"
 
 #include <bpf/bpf.h>
@@ -60,6 +62,11 @@ struct object *object_argument_of(const json_t *request, struct failure *failure
 	     "%" JSON_INTEGER_FORMAT " is none",
 	     handle);
 	return NULL;
+}
+
+struct bpf_object *object_bpf(const struct object *object)
+{
+	return object->bpf;
 }
 
 /* Fails: argument "WHAT": the object has no WHAT "WRONG"; did you mean …? */
@@ -428,14 +435,62 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 			 loaded_maps_json(object));
 }
 
+json_t *instructions_operation(const json_t *request, struct failure *failure)
+{
+	struct object *object = object_argument_of(request, failure);
+	struct bpf_program *program =
+		object ? program_argument(object, request, failure) : NULL;
+	size_t count;
+
+	if (!program)
+		return NULL;
+	if (bpf_program__fd(program) < 0)
+		return fail(failure, "program %s is not loaded",
+			    bpf_program__name(program));
+	count = bpf_program__insn_cnt(program);
+	return json_pack("{s:o}", "instructions",
+			 base64_json(bpf_program__insns(program),
+				     count * sizeof(struct bpf_insn)));
+}
+
 /* ----------------------------------------------------------------- attach */
 
-static bool is_attached(const struct object *object, const struct bpf_program *program)
+const struct bpf_link *object_link(const struct object *object,
+				   const struct bpf_program *program)
 {
 	for (size_t i = 0; i < object->attached_count; i++)
 		if (object->attached[i].program == program)
-			return true;
-	return false;
+			return object->attached[i].link;
+	return NULL;
+}
+
+static json_t *hold_link(struct object *object, const struct bpf_program *program,
+			 struct bpf_link *link)
+{
+	object->attached = must_resize(object->attached, object->attached_count + 1,
+				       sizeof(*object->attached));
+	object->attached[object->attached_count++] =
+		(struct attached){.program = program, .link = link};
+	return json_pack("{s:b}", "attached", 1);
+}
+
+/* As the program's section says. */
+static json_t *attach_by_section(struct object *object,
+				 const struct bpf_program *program,
+				 struct failure *failure)
+{
+	size_t silence = log_size();
+	struct bpf_link *link = bpf_program__attach(program);
+
+	if (link)
+		return hold_link(object, program, link);
+	/* libbpf says nothing where a section has no way to be attached, and warns
+	 * where the kernel refused one.
+	 */
+	if (errno == EOPNOTSUPP && log_size() == silence)
+		return json_pack("{s:b}", "attached", 0);
+	return fail_errno(failure, errno, "can't attach %s",
+			  bpf_program__name(program));
 }
 
 json_t *attach_operation(const json_t *request, struct failure *failure)
@@ -443,30 +498,18 @@ json_t *attach_operation(const json_t *request, struct failure *failure)
 	struct object *object = object_argument_of(request, failure);
 	struct bpf_program *program =
 		object ? program_argument(object, request, failure) : NULL;
+	const char *target = NULL;
 	struct bpf_link *link;
-	size_t silence;
 
-	if (!program)
+	if (!program || !text_argument(request, "target", OPTIONAL, &target, failure))
 		return NULL;
-	if (is_attached(object, program))
+	if (object_link(object, program))
 		return fail_errno(failure, EALREADY, "can't attach %s",
 				  bpf_program__name(program));
-	silence = log_size();
-	link = bpf_program__attach(program);
-	if (!link) {
-		/* libbpf says nothing where a section has no way to be attached, and
-		 * warns where the kernel refused one.
-		 */
-		if (errno == EOPNOTSUPP && log_size() == silence)
-			return json_pack("{s:b}", "attached", 0);
-		return fail_errno(failure, errno, "can't attach %s",
-				  bpf_program__name(program));
-	}
-	object->attached = must_resize(object->attached, object->attached_count + 1,
-				       sizeof(*object->attached));
-	object->attached[object->attached_count++] =
-		(struct attached){.program = program, .link = link};
-	return json_pack("{s:b}", "attached", 1);
+	if (!target)
+		return attach_by_section(object, program, failure);
+	link = attach_to(program, target, failure);
+	return link ? hold_link(object, program, link) : NULL;
 }
 
 /* Detaches a program, or all when it is NULL; returns the first errno. */
@@ -517,6 +560,7 @@ static int end_object(struct object *object)
 {
 	int error = detach(object, NULL);
 
+	drain_forget(object);
 	bpf_object__close(object->bpf);
 	compat_close(object->compat);
 	free(object->attached);

@@ -11,6 +11,8 @@ struct object;
 
 json_t *open_operation(const json_t *request, struct failure *failure);
 json_t *load_operation(const json_t *request, struct failure *failure);
+/* A program's instructions as libbpf relocated them, in base64. */
+json_t *instructions_operation(const json_t *request, struct failure *failure);
 json_t *attach_operation(const json_t *request, struct failure *failure);
 json_t *detach_operation(const json_t *request, struct failure *failure);
 json_t *close_operation(const json_t *request, struct failure *failure);
@@ -23,6 +25,12 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 				     struct failure *failure);
 struct bpf_map *map_argument(const struct object *object, const json_t *request,
 			     struct failure *failure);
+
+/* Of an object that is open. */
+struct bpf_object *object_bpf(const struct object *object);
+/* NULL when the program is not attached. */
+const struct bpf_link *object_link(const struct object *object,
+				   const struct bpf_program *program);
 
 /* Detaches and closes everything. */
 void objects_end(void);

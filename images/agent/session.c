@@ -3,14 +3,18 @@
 
 #include "children.h"
 #include "command.h"
+#include "drain.h"
 #include "failure.h"
 #include "files.h"
 #include "hello.h"
+#include "iterate.h"
 #include "log.h"
 #include "maps.h"
 #include "near.h"
 #include "object.h"
+#include "pipe.h"
 #include "protocol.h"
+#include "runs.h"
 #include "snapshot.h"
 #include "test_run.h"
 #include "text.h"
@@ -39,7 +43,8 @@ static const struct operation {
 	 {"object", "path", "name", "btf", "programs", "loader"},
 	 true},
 	{"load", load_operation, {"handle", "log_level"}, true},
-	{"attach", attach_operation, {"handle", "program"}, true},
+	{"instructions", instructions_operation, {"handle", "program"}, true},
+	{"attach", attach_operation, {"handle", "program", "target"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
 	{"test_run",
@@ -47,11 +52,16 @@ static const struct operation {
 	 {"handle", "program", "data", "ctx", "repeat"},
 	 true},
 	{"dump", dump_operation, {"handle", "map"}, true},
+	{"runs", runs_operation, {"handle"}, true},
+	{"listen", listen_operation, {"handle", "map"}, true},
+	{"drain", drain_operation, {"handle", "map"}, true},
+	{"iterate", iterate_operation, {"handle", "program"}, true},
 	{"fork", fork_operation, {"comm", "spin"}, false},
 	{"release", release_operation, {"pid"}, false},
 	{"syscall", syscall_operation, {"name", "times"}, false},
 	{"sleep", sleep_operation, {"seconds"}, false},
-	{"udp", udp_operation, {"bytes", "port", "times"}, false},
+	{"udp", udp_operation, {"bytes", "port", "times", "options"}, false},
+	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run", run_operation, {"argv", "stdin", "timeout_ms", "env"}, false},

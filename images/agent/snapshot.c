@@ -36,10 +36,11 @@ static json_int_t free_memory(void)
 json_t *settle_operation(const json_t *request, struct failure *failure)
 {
 	static void *chunks[MOST_CHUNKS];
-	json_int_t most = MOST_CHUNKS * CHUNK;
+	json_int_t most = 0;
 	size_t count = 0;
 
-	if (!integer_argument(request, "most", OPTIONAL, 0, most, &most, failure))
+	if (!integer_argument(request, "most", REQUIRED, 0, MOST_CHUNKS * CHUNK, &most,
+			      failure))
 		return NULL;
 	/* The kernel clears a page when it hands it out. */
 	while (((json_int_t)count + 1) * CHUNK <= most && count < MOST_CHUNKS &&

@@ -304,6 +304,72 @@ static int bound_socket(uint16_t port)
 	return made;
 }
 
+/* Options of a sender that are on or off, and what the kernel keeps of each. */
+static const struct socket_option {
+	const char *name;
+	int level, option;
+} socket_options[] = {
+	{"freebind", IPPROTO_IP, IP_FREEBIND},
+	{"reuseport", SOL_SOCKET, SO_REUSEPORT},
+	{"no_check", SOL_SOCKET, SO_NO_CHECK},
+};
+#define SOCKET_OPTION_COUNT (sizeof(socket_options) / sizeof(*socket_options))
+
+static bool set_option(int made, const char *name, struct failure *failure)
+{
+	int on = 1;
+
+	for (size_t i = 0; i < SOCKET_OPTION_COUNT; i++) {
+		const struct socket_option *known = &socket_options[i];
+
+		if (strcmp(name, known->name))
+			continue;
+		if (setsockopt(made, known->level, known->option, &on, sizeof(on)) < 0)
+			fail_errno(failure, errno, "can't set %s", name);
+		return !failure->message;
+	}
+	fail(failure,
+	     "argument \"options\": \"%s\" is neither freebind, reuseport nor no_check",
+	     name);
+	return false;
+}
+
+static bool set_options(int made, const json_t *options, struct failure *failure)
+{
+	const json_t *option;
+	size_t i;
+
+	json_array_foreach ((json_t *)options, i, option) {
+		if (!json_is_string(option))
+			return wrong_argument(failure, "options", "a list of texts",
+					      options);
+		if (!set_option(made, json_string_value(option), failure))
+			return false;
+	}
+	return true;
+}
+
+static json_t *asked(int made, int level, int option)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	if (getsockopt(made, level, option, &value, &length) < 0)
+		return json_null();
+	return json_integer(value);
+}
+
+/* What the kernel says that a socket is. */
+static void describe(json_t *told, int made)
+{
+	json_object_set_new(told, "protocol", asked(made, SOL_SOCKET, SO_PROTOCOL));
+	json_object_set_new(told, "type", asked(made, SOL_SOCKET, SO_TYPE));
+	for (size_t i = 0; i < SOCKET_OPTION_COUNT; i++)
+		json_object_set_new(
+			told, socket_options[i].name,
+			asked(made, socket_options[i].level, socket_options[i].option));
+}
+
 static json_t *send_packets(int sender, int receiver, json_int_t port,
 			    const struct buffer *payload, json_int_t times,
 			    struct failure *failure)
@@ -330,6 +396,7 @@ json_t *udp_operation(const json_t *request, struct failure *failure)
 {
 	json_int_t bytes, port, times = 1;
 	struct buffer payload = {0};
+	const json_t *options = NULL;
 	int sender, receiver;
 	json_t *sent;
 
@@ -338,11 +405,17 @@ json_t *udp_operation(const json_t *request, struct failure *failure)
 	    !integer_argument(request, "port", REQUIRED, 1, UINT16_MAX, &port,
 			      failure) ||
 	    !integer_argument(request, "times", OPTIONAL, 1, MOST_PACKETS, &times,
-			      failure))
+			      failure) ||
+	    (json_object_get(request, "options") &&
+	     !array_argument(request, "options", &options, failure)))
 		return NULL;
 	sender = bound_socket(0);
 	if (sender < 0)
 		return fail_errno(failure, errno, "can't make a UDP socket");
+	if (!set_options(sender, options, failure)) {
+		close(sender);
+		return NULL;
+	}
 	/* Without a receiver each packet would be answered by an ICMP packet, which
 	 * programs would see too. Where the port is taken there is one already.
 	 */
@@ -351,6 +424,8 @@ json_t *udp_operation(const json_t *request, struct failure *failure)
 	memset(payload.data, 'A', (size_t)bytes);
 	payload.size = (size_t)bytes;
 	sent = send_packets(sender, receiver, port, &payload, times, failure);
+	if (sent)
+		describe(sent, sender);
 	buffer_free(&payload);
 	close(sender);
 	if (receiver >= 0)

@@ -162,6 +162,10 @@ def configured(suite: str, folder: Path, address: str) -> Archive:
         "APT::Architecture": ARCHITECTURE,
         "APT::Architectures": ARCHITECTURE,
         "Acquire::Languages": "none",
+        "Acquire::Retries": 3,
+        # Seconds without a byte.
+        "Acquire::http::Timeout": 60,
+        "Acquire::https::Timeout": 60,
         # A failed index is an error, not a warning that leaves the old one in use.
         "APT::Update::Error-Mode": "any",
         # The folders are this user's; apt's own user could not write to them.

@@ -31,6 +31,9 @@ _PAYLOAD = 0x248
 _SECTOR = 512
 _PROTOCOL_WITH_PAYLOAD = 0x208
 _BTF_MAGIC = 0xEB9F
+# Around a gzip file; source: kernel/configs.c.
+_CONFIG_START = b"IKCFG_ST"
+_CONFIG_END = b"IKCFG_ED"
 _LZ4_BLOCK = 8 << 20
 _PIECE = 1 << 16
 
@@ -79,6 +82,23 @@ def btf_of_elf(data: bytes) -> bytes | None:
     if len(content) < 24 or _BTF_MAGIC not in struct.unpack_from("<H", content):
         raise ArtifactError("the kernel's .BTF section does not begin as BTF does")
     return content
+
+
+def config(image: bytes) -> bytes | None:
+    """Return the .config that a kernel carries (CONFIG_IKCONFIG=y), or None.
+
+    Raises ArtifactError for what is no x86 kernel image or can't be decompressed.
+    """
+    found = vmlinux(image)
+    start = found.find(_CONFIG_START)
+    end = found.find(_CONFIG_END, start)
+    if start < 0 or end < 0:
+        return None
+    try:
+        return _gzip(found[start + len(_CONFIG_START) : end])
+    except (zlib.error, EOFError):
+        # Only the marks, as in a program that looks for them.
+        return None
 
 
 def vmlinux(image: bytes) -> bytes:

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import requests
 from pydantic import JsonValue
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError
 
 # Seconds to connect, and between two pieces.
 TIMEOUT = (10.0, 60.0)
+# A server that is busy, or hung up before it answered, is asked again after 0, 1 and 2
+# seconds, or when it says; one that is not there is asked twice.
+RETRIES = Retry(
+    total=3,
+    connect=1,
+    backoff_factor=0.5,
+    status_forcelist=(429, 502, 503, 504),
+    raise_on_status=False,
+)
 _PIECE = 1 << 18
 _LARGEST_ANSWER = 64 << 20
 _AGENT = {"User-Agent": "bpf-kernel-matrix"}
@@ -116,10 +127,18 @@ def check(answer: requests.Response, url: str) -> None:
 def _asking(url: str) -> Iterator[requests.Response]:
     with (
         translated(url),
-        requests.get(url, stream=True, timeout=TIMEOUT, headers=_AGENT) as answer,
+        _session() as session,
+        session.get(url, stream=True, timeout=TIMEOUT, headers=_AGENT) as answer,
     ):
         check(answer, url)
         yield answer
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+    return session
 
 
 @contextmanager

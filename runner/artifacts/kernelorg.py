@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import http, kernelbuild
-from runner.artifacts.cache import Cache, sha256_of_large
+from runner.artifacts.cache import Cache, key_of, sha256_of_large
 from runner.artifacts.kernelbuild import recipe
 from runner.artifacts.kernelbuild.build import unpack, version_of
 from runner.artifacts.progress import Progress
@@ -72,7 +72,7 @@ class KernelOrg:
             tree,
             kernelbuild.load(version_of(tree), source.options, self.recipes),
             progress,
-            tools.cache.folder("logs"),
+            _log(pin, tools.cache),
         )
         return Collected(
             contents={
@@ -109,6 +109,12 @@ class KernelOrg:
                 )
                 shutil.move(path, kept)
         return kept
+
+
+def _log(pin: Pin, cache: Cache) -> Path:
+    """Return where a build's output goes: a file for each tarball and recipe."""
+    which = key_of(*(item.identity for item in pin.items))[:8]
+    return cache.folder("logs") / f"linux-{pin.version}-{which}.log"
 
 
 def _local(source: KernelOrgSource, cache: Cache) -> str:

@@ -117,6 +117,8 @@ def applied(matrix: Matrix, lock: Lock, *, strict: bool) -> Matrix:
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
     archive is, a suite of it is not. If `strict`, all are, and unlocked ones dropped.
     """
+    if not strict and lock == Lock():
+        return matrix
     rows = (_applied(kernel, lock, strict=strict) for kernel in matrix.kernels)
     return matrix.model_copy(update={"kernels": tuple(rows)})
 

@@ -18,7 +18,7 @@ from typing import IO, cast
 
 import zstandard
 
-from runner.artifacts import packages
+from runner.artifacts import bzimage, packages
 from runner.artifacts.progress import Progress
 from runner.artifacts.registry import Repository
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
@@ -77,6 +77,7 @@ class Oci:
             repository.download(item.location, path, progress, name)
             files.add(path, f"{item.name} of {source.shown}")
             path.unlink()
+        files.complete()
         return Collected(
             contents=files.contents,
             origin=pin.origin,
@@ -110,6 +111,24 @@ class Files:
             self._add(layer)
         except _DAMAGED as error:
             raise ArtifactError(f"{name} can't be unpacked: {error}") from error
+
+    def complete(self) -> None:
+        """Take the config out of the image where no file has it.
+
+        ci-kernels have no config and no modules.builtin, and modules for selftests
+        only: nothing else tells what is built in. Raises ArtifactError for an image
+        that can't be read.
+        """
+        names = [path.rpartition("/")[2].partition("-")[0] for path in self.contents]
+        images = [
+            path
+            for path, name in zip(self.contents, names, strict=True)
+            if name == "vmlinuz"
+        ]
+        if "config" not in names and len(images) == 1:
+            config = bzimage.config(self.contents[images[0]])
+            if config is not None:
+                self.contents.add("boot/config", config)
 
     def _add(self, layer: Path) -> None:
         with _opened(layer) as archive:

@@ -1,14 +1,9 @@
 """Which provider gets the kernels of which type of source."""
 
+import importlib
 from typing import Any
 
-from runner.artifacts.debian import Debian
-from runner.artifacts.kernelorg import KernelOrg
-from runner.artifacts.localpath import LocalPath
-from runner.artifacts.oci import Oci
-from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Provider
-from runner.artifacts.ubuntu import Ubuntu
 from runner.matrix import (
     BaseSource,
     DebianSource,
@@ -19,19 +14,29 @@ from runner.matrix import (
     UbuntuSource,
 )
 
-PROVIDERS: dict[type[BaseSource], Provider[Any]] = {
-    DebianSource: Debian(),
-    PathSource: LocalPath(),
-    SnapshotSource: Snapshot(),
-    UbuntuSource: Ubuntu(),
-    KernelOrgSource: KernelOrg(),
-    OciSource: Oci(),
+# A provider, or its module and class, which are imported when a row needs them: what
+# talks to registries and archives takes longer to import than a guest takes to start.
+PROVIDERS: dict[type[BaseSource], Provider[Any] | tuple[str, str]] = {
+    DebianSource: ("debian", "Debian"),
+    PathSource: ("localpath", "LocalPath"),
+    SnapshotSource: ("snapshot", "Snapshot"),
+    UbuntuSource: ("ubuntu", "Ubuntu"),
+    KernelOrgSource: ("kernelorg", "KernelOrg"),
+    OciSource: ("oci", "Oci"),
 }
 
 
 def of(source: BaseSource) -> Provider[Any] | None:
     """Return a source's provider, or None for one that nothing can provide."""
-    return PROVIDERS.get(type(source))
+    found = PROVIDERS.get(type(source))
+    if not isinstance(found, tuple):
+        return found
+    module, name = found
+    made: Provider[Any] = getattr(
+        importlib.import_module(f"runner.artifacts.{module}"), name
+    )()
+    register(type(source), made)
+    return made
 
 
 def register(source: type[BaseSource], provider: Provider[Any]) -> None:

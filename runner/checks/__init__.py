@@ -1,18 +1,20 @@
 """Hold what a suite expects against what was observed in a guest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from runner.bpftool import MapDump
-from runner.checks import maps, rows
+from runner.checks import code, maps, rows
 from runner.checks.equality import differences
 from runner.checks.matchers import in_words, judge
 from runner.checks.text import mismatch, no_such, show
+from runner.instructions import Instruction
 from runner.references import resolve
 from runner.results import Mismatch
 from runner.suite import (
+    CodeExpectation,
     Expectation,
     MapExpectation,
     RowsExpectation,
@@ -28,6 +30,12 @@ class Observations:
     maps: Mapping[str, MapDump] = field(default_factory=dict)
     map_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     program_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    # As the kernel dumps them, and as libbpf handed them to it.
+    xlated: Mapping[str, Sequence[Instruction]] = field(default_factory=dict)
+    relocated: Mapping[str, Sequence[Instruction]] = field(default_factory=dict)
+    # The kernel's types; None without its BTF, or where nothing asks for it.
+    layout: code.Layout | None = None
+    map_ids: Mapping[str, int] = field(default_factory=dict)
     # All that the object has, to tell what a wrong name may have meant. Empty: those
     # that were read.
     map_names: tuple[str, ...] = ()
@@ -56,12 +64,23 @@ def not_available(
     expectations: Iterable[Expectation], observations: Observations
 ) -> list[str]:
     """Return the expectations that the kernel gives no facts for, each with why."""
+    if not observations.not_shown:
+        return []
     return [
-        f"{_shown(expectation)}: {', '.join(expectation.show)}: "
-        f"{observations.not_shown}"
-        for expectation in expectations
-        if isinstance(expectation, ShowExpectation) and observations.not_shown
+        f"{subject}: {observations.not_shown}"
+        for subject in map(_of_what_is_shown, expectations)
+        if subject
     ]
+
+
+def _of_what_is_shown(expectation: Expectation) -> str:
+    """Return what of an expectation takes ids, which old kernels lack, or nothing."""
+    match expectation:
+        case ShowExpectation():
+            return f"{_shown(expectation)}: {', '.join(expectation.show)}"
+        case CodeExpectation() if expectation.xlated is not None:
+            return f"program {expectation.program}: xlated"
+    return ""
 
 
 def check(
@@ -90,6 +109,8 @@ def check(
             return rows.check(expectation, dump, namespace)
         case ShowExpectation() if observations.not_shown:
             return []
+        case CodeExpectation():
+            return _check_code(expectation, observations)
         case ShowExpectation():
             return _check_show(expectation, observations, namespace)
         case ValueExpectation():
@@ -98,6 +119,23 @@ def check(
                 mismatch(f"value {expectation.value}", difference)
                 for difference in judge(expectation, observed, namespace)
             ]
+
+
+def _check_code(
+    expectation: CodeExpectation, observations: Observations
+) -> list[Mismatch]:
+    xlated = expectation.xlated is not None
+    if xlated and observations.not_shown:
+        return []
+    programs = observations.xlated if xlated else observations.relocated
+    found = programs.get(expectation.program)
+    if found is None:
+        observed = no_such(
+            "program", expectation.program, observations.program_names or programs
+        )
+        subject = f"program {expectation.program}"
+        return [Mismatch(subject=subject, expected="to be there", observed=observed)]
+    return code.check(expectation, found, observations.layout, observations.map_ids)
 
 
 def _check_show(

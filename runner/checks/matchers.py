@@ -1,4 +1,6 @@
-"""How one observed value is judged: equals, between, one_of, matches, mask."""
+"""How one observed value is judged: equals, within, between, one_of, matches,
+mask.
+"""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +31,7 @@ def judge(
             return []
         shown = f"{masked:#x} ({whole:#x} masked by {matcher.mask:#x})"
         return _unlike(matcher, namespace, shown)
-    if "equals" in matcher.model_fields_set:
+    if "equals" in matcher.model_fields_set and matcher.within is None:
         return differences(resolve(matcher.equals, namespace), observed)
     if _holds(matcher, observed, namespace):
         return []
@@ -40,6 +42,8 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
     """Return what a matcher wants: "7", "between 3 and 9"."""
     if "equals" in matcher.model_fields_set:
         words = show(resolve(matcher.equals, namespace))
+        if matcher.within is not None:
+            words = f"{words}, give or take {matcher.within}"
     elif matcher.between is not None:
         low, high = _range(matcher.between, namespace)
         words = f"between {low} and {high}"
@@ -47,7 +51,7 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
         choices = [show(resolve(choice, namespace)) for choice in matcher.one_of]
         words = f"one of {', '.join(choices)}"
     elif matcher.matches is not None:
-        words = f"text that matches {matcher.matches!r}"
+        words = f"text that matches {_pattern(matcher.matches, namespace)!r}"
     else:
         words = "any value"
     return words if matcher.mask is None else f"{words}, masked by {matcher.mask:#x}"
@@ -62,6 +66,13 @@ def _unlike(
 def _holds(
     matcher: Matcher, observed: Observed, namespace: Mapping[str, JsonValue]
 ) -> bool:
+    if matcher.within is not None:
+        wanted, found = number(resolve(matcher.equals, namespace)), number(observed)
+        return (
+            wanted is not None
+            and found is not None
+            and abs(wanted - found) <= matcher.within
+        )
     if "equals" in matcher.model_fields_set:
         return equal(resolve(matcher.equals, namespace), observed)
     if matcher.between is not None:
@@ -73,7 +84,7 @@ def _holds(
             equal(resolve(choice, namespace), observed) for choice in matcher.one_of
         )
     if matcher.matches is not None:
-        return _matches(matcher.matches, observed)
+        return _matches(_pattern(matcher.matches, namespace), observed)
     return True
 
 
@@ -84,6 +95,10 @@ def _range(
     if low is None or high is None:
         raise UsageError(f"between: {show(list(ends))} does not stand for two numbers")
     return low, high
+
+
+def _pattern(pattern: str, namespace: Mapping[str, JsonValue]) -> str:
+    return str(resolve(pattern, namespace))
 
 
 def _matches(pattern: str, observed: Observed) -> bool:

@@ -21,9 +21,11 @@ configuration, 3 infrastructure only
 examples:
   python -m runner --kernels 5.10,6.1,6.12
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state
+  python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
+  python -m runner check path/to/my/suite --btf kernels
   python -m runner doctor
 """
 
@@ -87,6 +89,21 @@ _VERBS = (
         module="btf",
     ),
     _Verb(
+        name="plan",
+        summary="tell what would run where, without booting",
+        module="plan",
+    ),
+    _Verb(
+        name="merge",
+        summary="put the parts of a run together that several machines did",
+        module="merge",
+    ),
+    _Verb(
+        name="check",
+        summary="tell what relocates on kernels, without booting them",
+        module="check",
+    ),
+    _Verb(
         name="lock",
         summary="pin what the sources stand for, for runs with --locked",
         module="lock",
@@ -124,5 +141,6 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
         if verb.name == chosen:
             module = importlib.import_module(f"runner.cli.{verb.module}")
             getattr(module, verb.add_arguments)(own)
+            own.epilog = own.epilog or getattr(module, "EPILOG", None)
             own.set_defaults(command=getattr(module, verb.command))
     return parser

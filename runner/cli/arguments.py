@@ -58,3 +58,14 @@ def add_matrix_option(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the kernels there are (default: matrix.yaml)",
     )
+
+
+def add_timings_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what parts of a run are made equal by."""
+    parser.add_argument(
+        "--timings",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json, by whose seconds parts are made equally long; "
+        "the same on every machine (default: all kernels count the same)",
+    )

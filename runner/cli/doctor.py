@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.artifacts import apt
+from runner.artifacts import apt, kernelbuild
 from runner.artifacts.cache import Cache
 from runner.errors import ExitStatus, RunnerError
 from runner.qemu import vm
@@ -99,6 +99,7 @@ def look() -> Iterator[Finding]:
     yield from (_program(program) for program in _PROGRAMS)
     yield _agent()
     yield _mirror()
+    yield _builds()
     yield _kvm()
     yield _cache()
     yield _memory()
@@ -162,6 +163,19 @@ def _mirror() -> Finding:
             what="Debian mirror", good=False, seen=error.message, mend=error.hint
         )
     return Finding(what="Debian mirror", good=True, seen="configured for apt")
+
+
+def _builds() -> Finding:
+    # Not an error: other sources need no compiler.
+    lacking = kernelbuild.missing()
+    if not lacking:
+        return Finding(what="kernel builds", good=True, seen="all programs are there")
+    return Finding(
+        what="kernel builds",
+        good=True,
+        seen=f"{', '.join(lacking)} missing; only kernel-org sources need it",
+        mend=f"apt-get install {' '.join(lacking.values())}",
+    )
 
 
 def _kvm() -> Finding:

@@ -3,17 +3,26 @@
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import suitefile
+from runner import __version__, reports, suitefile
 from runner.artifacts import progress
-from runner.cli.arguments import add_matrix_arguments, choice
+from runner.cli import objects
+from runner.cli.arguments import (
+    add_matrix_arguments,
+    add_timings_argument,
+    choice,
+)
+from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
+from runner.results import RunResults, exit_status
 from runner.selectors import DEFAULT
-from runner.session import host
+from runner.session import host, selection
 from runner.session.host import ROOT
 from runner.session.run import Run, Settings
+from runner.sharding import Part
 from runner.suitefile import SUITE_FILE
 
 if TYPE_CHECKING:
@@ -35,6 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a suite's folder, one that holds suites, or a Python test file; may be "
         "given again (default: the suites of this project)",
+    )
+    parser.add_argument(
+        "--object",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a compiled object that must load and attach, without a suite; may be "
+        "given again",
     )
     parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
@@ -60,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--boot-timeout",
-        type=float,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",
@@ -71,6 +89,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="boot every guest, without snapshots; one guest serves a whole kernel",
     )
     parser.add_argument(
+        "--shard",
+        metavar="K/N",
+        help="run only part K of N of the kernels, for N machines; `merge` puts the "
+        "parts together",
+    )
+    add_timings_argument(parser)
+    parser.add_argument(
         "--json", action="store_true", help="print results.json on standard output"
     )
 
@@ -80,11 +105,16 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
-    paths = arguments.suite or [ROOT / "suites"]
+    paths = list(arguments.suite or [])
+    if arguments.object:
+        paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
+    paths = paths or [ROOT / "suites"]
     run = Run(_settings(arguments))
     try:
         count = workers(arguments.n, len(run.kernels))
         check_suites(paths)
+        if not run.kernels:
+            return _without_kernels(arguments, run, paths)
         run.obtain(progress.progress())
         run.clear_reports()
         if count == 1:
@@ -102,7 +132,20 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
         cold=arguments.cold,
+        part=_part(arguments),
+        timings=arguments.timings,
     )
+
+
+def _part(arguments: argparse.Namespace) -> Part | None:
+    if arguments.shard is None:
+        return None
+    if arguments.lf:
+        raise UsageError(
+            "--lf with --shard: what failed last time is known to one machine only",
+            hint="name the kernels and cases with --kernels and -k",
+        )
+    return Part.parse(arguments.shard)
 
 
 def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> int:
@@ -112,7 +155,7 @@ def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> in
 
     from runner.cli.progress import Live
     from runner.plugin.state import Known
-    from runner.reports import summary
+    from runner.reports import resultsfile, summary
 
     console = Console(stderr=arguments.json, soft_wrap=True)
     with Live(console) as live:
@@ -121,7 +164,7 @@ def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> in
         return _without_results(pytest.ExitCode(status), live, arguments)
     summary.render(live.results, console, arguments.reports)
     if arguments.json:
-        sys.stdout.write(live.results.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(resultsfile.dump(live.results))
     if live.unwritten is not None:
         print(f"error: {live.unwritten}", file=sys.stderr)
     return ExitStatus.INTERRUPTED if live.interrupted else int(status)
@@ -149,6 +192,10 @@ def pytest_arguments(
         words += ["-n", str(count), "--dist", "loadgroup"]
     if arguments.k:
         words += ["-k", arguments.k]
+    if arguments.shard:
+        words += ["--shard", arguments.shard]
+    if arguments.timings:
+        words += ["--timings", str(arguments.timings)]
     words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
@@ -181,6 +228,25 @@ def workers(wanted: str, kernels: int) -> int:
     if not wanted.isdecimal() or int(wanted) < 1:
         raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
     return min(kernels, int(wanted))
+
+
+def _without_kernels(
+    arguments: argparse.Namespace, run: Run, paths: list[Path]
+) -> ExitStatus:
+    """Report of a part that no kernel fell to, so that it is not missed later."""
+    results = RunResults(
+        runner=__version__,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration=0.0,
+        shard=run.shard,
+        selection=selection.describe(
+            run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+        ),
+    )
+    run.clear_reports()
+    reports.write(results, run.settings.reports)
+    print(f"shard {run.shard}: there are fewer kernels than shards", file=sys.stderr)
+    return exit_status(results)
 
 
 def _without_results(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner import objectuse, sourceline, suitefile
+from runner import objectuse, suitefile
 from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
@@ -121,34 +121,26 @@ class CaseItem(pytest.Item):
         return f"{self.loaded.name}/{self.case.object}"
 
     def _placed(self, result: CaseResult) -> CaseResult:
-        """Add the source, and the line of it that a failure is about."""
+        """Add where the object's source lies."""
         source = self.loaded.folder / self.case.object
-        found: dict[str, object] = {
-            "source_path": os.path.relpath(source, self.config.invocation_params.dir)
-        }
-        if result.outcome is Outcome.FAILED and source.suffix == ".c":
-            found["source_line"] = self._line(result, source)
-        return result.model_copy(update=found)
-
-    def _line(self, result: CaseResult, source: Path) -> int:
-        try:
-            text = source.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return 0
-        return sourceline.of_compiler(
-            result.message, source.name
-        ) or sourceline.of_verifier(result.log, self._data, text, source.name)
+        shown = os.path.relpath(source, self.config.invocation_params.dir)
+        return result.model_copy(update={"source_path": shown})
 
     def _evaluate(self, run: Run) -> CaseResult:
         gap = self._gap(run)
         if gap is not None:
             return gap
         try:
-            compiled = run.compiled(self.loaded.folder / self.case.object)
+            compiled = run.compiled(
+                self.loaded.folder / self.case.object, self.case.vmlinux
+            )
         except CompileError as error:
-            return self._ended(Outcome.FAILED, error, "compile_error")
+            refused = self._ended(Outcome.FAILED, error, "compile_error")
+            return refused.model_copy(update={"source": error.source})
         except ObjectError as error:
             return self._ended(Outcome.FAILED, error, "bad_object")
+        except UsageError as error:
+            return self._ended(Outcome.FAILED, error, "suite_error")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         self._data = compiled.read_bytes()
@@ -175,8 +167,19 @@ class CaseItem(pytest.Item):
 
     def _gap(self, run: Run) -> CaseResult | None:
         """Return the result of a case that does not run on this kernel."""
-        if not self.case.kernels:
-            return None
+        if self.case.kernels:
+            gap = self._gap_by_version(run)
+            if gap is not None:
+                return gap
+        if self.case.config:
+            lines = (run.config(self.kernel) or "").splitlines()
+            missing = [line for line in self.case.config if line not in lines]
+            if lines and missing:
+                reason = UsageError(f"needs {', '.join(missing)}: {self.case.reason}")
+                return self._ended(Outcome.SKIPPED, reason, "declared_gap")
+        return None
+
+    def _gap_by_version(self, run: Run) -> CaseResult | None:
         wanted = VersionRange.parse(self.case.kernels)
         if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
             file = run.settings.kernels.matrix

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner import __version__, reports
+from runner import __version__, reports, sharding
 from runner.errors import (
     ExitStatus,
     GuestError,
@@ -23,6 +23,7 @@ from runner.results import (
     RunResults,
     exit_status,
 )
+from runner.session import selection
 from runner.session.case import is_deadly
 
 # An item's place in the order of the collection, which reports keep.
@@ -186,12 +187,16 @@ class Recorder:
                 case for _, case in sorted(self._cases, key=lambda pair: pair[0])
             ),
             objects=tuple(self._objects[key] for key in sorted(self._objects)),
+            shard=run.shard,
+            selection=selection.describe(
+                run.settings.kernels, self._config.args, self._config.option.keyword
+            ),
         )
         try:
             reports.write(self.results, run.settings.reports)
         except InfrastructureError as error:
             self.unwritten = error
-        run.remember(_seconds(self.results))
+        run.remember(sharding.seconds_of(self.results))
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = int(self._status(self.results))
 
@@ -218,13 +223,3 @@ class Recorder:
             )
         if self.unwritten is not None:
             terminalreporter.write_line(f"error: {self.unwritten}")
-
-
-def _seconds(results: RunResults) -> dict[str, float]:
-    """Return how long each kernel's cases took."""
-    return {
-        kernel.id: sum(
-            case.duration for case in results.cases if case.kernel == kernel.id
-        )
-        for kernel in results.kernels
-    }

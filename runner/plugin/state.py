@@ -8,7 +8,9 @@ import pytest
 from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
+from runner.deadline import seconds
 from runner.session.run import Run, Settings
+from runner.sharding import Part
 
 _RUN = pytest.StashKey[Run]()
 
@@ -70,7 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--boot-timeout",
-        type=float,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long a kernel may take until it answers (default: 60)",
@@ -79,6 +81,17 @@ def add_options(parser: pytest.Parser) -> None:
         "--cold",
         action="store_true",
         help="boot every guest, without snapshots; one guest serves a whole kernel",
+    )
+    group.addoption(
+        "--shard",
+        metavar="K/N",
+        help="run only part K of N of the kernels; every machine finds the same parts",
+    )
+    group.addoption(
+        "--timings",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json, by whose seconds parts are made equally long",
     )
 
 
@@ -126,6 +139,7 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 
 
 def _settings(config: pytest.Config) -> Settings:
+    shard = config.getoption("shard")
     return Settings(
         kernels=Choice(
             matrix=config.getoption("matrix"),
@@ -141,4 +155,6 @@ def _settings(config: pytest.Config) -> Settings:
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),
         cold=config.getoption("cold"),
+        part=Part.parse(shard) if shard else None,
+        timings=config.getoption("timings"),
     )

@@ -32,7 +32,8 @@ _EXIT_TIMEOUT = 2.0
 _POLL = 0.01
 
 # "  TCP[ESTABLISHED]  27 127.0.0.1 33939  10.0.2.15 22 …"
-_CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD)")
+# In TIME_WAIT both sides are through.
+_CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD|TIME_WAIT)")
 _FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
@@ -203,7 +204,7 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
 
 
 def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
-    """Wait until no connection to the guest is open, or until the deadline."""
+    """Wait until both sides have closed every connection, or until the deadline."""
     while _CONNECTION.search(_network(vm.qmp)) and not deadline.expired:
         time.sleep(_POLL)
 

@@ -51,8 +51,8 @@ def write(results: RunResults, folder: Path) -> None:
     # Here, because guests start before there is anything to write.
     from runner.reports import junit, resultsfile
 
-    for kernel in results.kernels:
-        write_text(folder / kernel.id / JUNIT, junit.document(results, kernel))
+    for kernel, text in junit.documents(results):
+        write_text(folder / kernel.id / JUNIT, text)
     resultsfile.write(results, folder / RESULTS)
 
 

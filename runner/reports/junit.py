@@ -7,7 +7,7 @@ GitLab, which merges all files of a job, tells kernels apart by it.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from junit_xml import TestCase, TestSuite
 
@@ -24,9 +24,16 @@ _UNKNOWN_TO_SCHEMA = ("disabled",)
 _COUNTS = ("tests", "failures", "errors")
 
 
-def document(results: RunResults, kernel: KernelRun) -> str:
-    """Return a kernel's JUnit file."""
-    cases = [case for case in results.cases if case.kernel == kernel.id]
+def documents(results: RunResults) -> Iterator[tuple[KernelRun, str]]:
+    """Return each kernel's JUnit file."""
+    cases = results.by_kernel()
+    for kernel in results.kernels:
+        yield kernel, _document(results, kernel, cases[kernel.id])
+
+
+def _document(
+    results: RunResults, kernel: KernelRun, cases: Sequence[CaseResult]
+) -> str:
     suites = [
         _suite(results, kernel, name, [case for case in cases if case.suite == name])
         for name in dict.fromkeys(case.suite for case in cases)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
+from runner import coverage
 from runner.matrix import Matrix
 from runner.results import RunResults
-from runner.schema import page
+from runner.schema import classes, page
 from runner.suite import Suite
 
 _HERE = Path(__file__).parent
-_DOCS = _HERE.parents[1] / "docs"
+_ROOT = _HERE.parents[1]
+_DOCS = _ROOT / "docs"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, JsonValue]
@@ -61,11 +63,23 @@ SUBJECTS = (
 )
 
 
+def _files() -> dict[Path, str]:
+    """Return what every generated file should hold."""
+    of_models = {
+        path: text for subject in SUBJECTS for path, text in subject.files().items()
+    }
+    classes_page = _DOCS / "classes.md"
+    return {
+        **of_models,
+        classes_page: classes.filled(classes_page.read_text()),
+        _DOCS / "coverage.md": coverage.page(_ROOT / "suites", _ROOT / "matrix.yaml"),
+    }
+
+
 def stale() -> dict[Path, str]:
     """Return the files that are not as they should be, with what they should hold."""
     return {
         path: text
-        for subject in SUBJECTS
-        for path, text in subject.files().items()
+        for path, text in _files().items()
         if not path.exists() or path.read_text() != text
     }

@@ -10,26 +10,29 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks
+from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject
-from runner.classify import (
-    LOADER_CRASHED,
-    Classification,
-    classify,
-    classify_oops,
-)
+from runner.classes import LOADER_CRASHED
+from runner.classify import Classification, as_class, classify, classify_oops
+from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import triggers, truths
+from runner.session import blame, runs, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
-from runner.suite import Case
+from runner.suite import Case, Program
 from runner.versions import VersionRange
 
 log = logging.getLogger(__name__)
 
 _LOAD_TIMEOUT = 60.0
 _ANSWER_TIMEOUT = 20.0
+
+_WRONG_VALUE = "read at the wrong offset, or not what the suite expects: see its README"
+_NEVER_RAN = (
+    "let the case's triggers make it run; of a case that is about loading alone say "
+    "must_run: false"
+)
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -44,6 +47,7 @@ class Verdict:
     message: str = ""
     failure_class: str = ""
     cure: str = ""
+    source: str = ""
     mismatches: tuple[Mismatch, ...] = ()
     checked: int = 0
     not_available: tuple[str, ...] = ()
@@ -56,6 +60,8 @@ class _Progress:
 
     log: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    # Whether a program of the object ran.
+    ran: bool = True
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -93,6 +99,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         message=verdict.message,
         failure_class=verdict.failure_class,
         cure=verdict.cure,
+        source=verdict.source,
         mismatches=verdict.mismatches,
         checked=verdict.checked,
         not_available=verdict.not_available,
@@ -111,7 +118,7 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         mismatches, missing = _run_phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
-        return _refused(error)
+        return _refused(error, data, guest)
     except GuestError as error:
         return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
@@ -127,13 +134,21 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
             cure="give the case an expectation that this kernel has facts for",
             not_available=missing,
         )
+    if not mismatches and not progress.ran:
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message="no program of the object ran",
+            failure_class="never_ran",
+            cure=_NEVER_RAN,
+            not_available=missing,
+        )
     if not mismatches:
         return Verdict(outcome=Outcome.PASSED, checked=checked, not_available=missing)
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
         failure_class="wrong_value",
-        cure="read at the wrong offset, or not what the suite expects: see its README",
+        cure=_WRONG_VALUE if progress.ran else f"no program ran: {_NEVER_RAN}",
         mismatches=tuple(mismatches),
         checked=checked,
         not_available=missing,
@@ -149,7 +164,9 @@ def _run_phases(
         loaded = _load(job, data, guest, progress)
     try:
         with progress.phase("trigger"):
-            namespace = _stimulate(case, guest, loaded)
+            with guest.doing("counting runs"):
+                before = runs.count(case, guest.agent, loaded)
+            namespace = _stimulate(case, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
             mismatches = [
@@ -157,6 +174,8 @@ def _run_phases(
                 *checks.check_all(case.expect, observations, namespace),
             ]
             missing = checks.not_available(case.expect, observations)
+            with guest.doing("counting runs"):
+                progress.ran = runs.ran(case, guest.agent, loaded, before)
             return mismatches, tuple(missing)
     finally:
         _clean(guest, loaded)
@@ -169,7 +188,7 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             data,
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
-            loader=case.loader,
+            loader=case.loader_on(guest.artifact.version),
             load={name: program.load for name, program in case.programs.items()},
             timeout=_ANSWER_TIMEOUT,
         )
@@ -177,29 +196,39 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
         progress.log.append(loaded.log)
     for program in loaded.programs:
-        wanted = case.programs.get(program.name)
-        if wanted is not None and not (wanted.load and wanted.attach):
+        wanted = case.programs.get(program.name, Program())
+        if not wanted.load or wanted.attach is False:
             continue
         with guest.doing(f"attaching {program.name}"):
             attached = agent.attach(
-                opened.handle, program.name, timeout=_ANSWER_TIMEOUT
+                opened.handle,
+                program.name,
+                wanted.place(guest.artifact.version),
+                timeout=_ANSWER_TIMEOUT,
             )
             progress.log.append(attached.log)
     return loaded
 
 
-def _stimulate(case: Case, guest: Guest, loaded: LoadedObject) -> dict[str, JsonValue]:
+def _stimulate(
+    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+) -> dict[str, JsonValue]:
     namespace: dict[str, JsonValue] = {
         "kernel": {
             "id": guest.kernel.id,
             "release": guest.hello.release,
             "version": str(guest.artifact.version),
-        }
+        },
+        "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
+        "maps": {info.name: {"id": info.id} for info in loaded.maps},
+        "programs": {info.name: {"id": info.id} for info in loaded.programs},
     }
+    with guest.doing("listening"):
+        triggers.listen(case, guest.agent, loaded.handle)
     for trigger in case.trigger:
         with guest.doing(f"running trigger {trigger.save}"):
             namespace[trigger.save] = triggers.pull(
-                trigger, guest.agent, loaded.handle, namespace
+                trigger, guest.agent, loaded.handle, namespace, data
             )
     if case.truth:
         with guest.doing("taking the truth"):
@@ -225,17 +254,44 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
-def _refused(error: AgentError) -> Verdict:
+def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
     operation = error.operation
     if operation not in ("open", "load", "attach"):
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
-    found = classify(error.log, operation, error.errno_name)
+    info = _debug_information(data)
+    found = classify(
+        error.log,
+        operation,
+        error.errno_name,
+        {program.name: program.size for program in info.programs.values()},
+    )
+    blamed = blame.blame(
+        blame.Evidence(
+            found=found,
+            log=error.log,
+            data=data,
+            info=info,
+            kernel_btf=guest.artifact.btf,
+            kernel=guest.kernel.id,
+        )
+    )
+    at = f" at {blamed.source}" if blamed.source else ""
     return Verdict(
         outcome=Outcome.FAILED,
-        message=f"{operation} refused: {found.line or error.message}",
+        message=f"{operation} refused{at}: {found.line or error.message}",
         failure_class=found.name,
-        cure=found.cure,
+        cure=blamed.cure or found.cure,
+        source=blamed.source,
     )
+
+
+def _debug_information(data: bytes) -> DebugInfo:
+    try:
+        return debuginfo.read(data)
+    except debuginfo.DebugInfoError as error:
+        # libbpf is the judge of that.
+        log.debug("%s", error)
+        return DebugInfo(programs={}, lines={}, relocations={})
 
 
 def is_deadly(error: GuestError) -> bool:
@@ -245,7 +301,7 @@ def is_deadly(error: GuestError) -> bool:
 
 def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
     if loading and error.cause == "agent_crashed":
-        return _classified(LOADER_CRASHED, error)
+        return _classified(as_class(LOADER_CRASHED), error)
     if loading and error.cause == "oops":
         found = classify_oops(guest.vm.console(), guest.artifact.version)
         if found is not None:
@@ -294,6 +350,7 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
             f"{verdict.message}",
             failure_class=verdict.failure_class,
             cure=verdict.cure,
+            source=verdict.source,
             mismatches=verdict.mismatches,
             console=verdict.console,
         )
@@ -302,6 +359,7 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
         outcome=Outcome.SKIPPED if declared.kernels else Outcome.PASSED,
         message=f"fails as declared: {expected}",
         failure_class=verdict.failure_class,
+        source=verdict.source,
         checked=1,
         console=verdict.console,
     )

@@ -265,7 +265,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     started = time.monotonic()
     # A network connection can't be saved.
     with _diagnosed(up.vm):
-        up.agent.settle(timeout=_SETTLE_TIMEOUT)
+        up.agent.settle(most=up.kernel.memory << 20, timeout=_SETTLE_TIMEOUT)
     up.ssh.close()
     wait_for_hangup(up.vm, Deadline.after(_ANSWER_TIMEOUT))
     up.lost = True
@@ -291,9 +291,12 @@ def _diagnosed(vm: Vm) -> Iterator[None]:
         raise vm.lost("starting the agent", cause=error) from error
 
 
-def _wake(agent: AgentSession) -> None:
-    # Its clock stood still meanwhile, and all guests of a snapshot would draw the same
-    # random numbers.
+def wake(agent: AgentSession) -> None:
+    """Give a guest that came from a snapshot what its state can't hold.
+
+    Its clock stood still meanwhile, and all guests of a snapshot would draw the same
+    random numbers.
+    """
     agent.wake(
         time_ns=time.time_ns(),
         entropy=os.urandom(_ENTROPY),
@@ -313,7 +316,7 @@ def _restored(
         with ssh.connect(vm, saved.keys, deadline) as connection:
             agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
             with _diagnosed(vm):
-                _wake(agent)
+                wake(agent)
                 hello = agent.hello(timeout=_ANSWER_TIMEOUT)
             ready = time.monotonic() - started
             starts.restores.append(ready)

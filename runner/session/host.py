@@ -1,17 +1,17 @@
 """What of this machine every guest of a run shares."""
 
+import functools
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue
-
-from runner.artifacts.cache import Cache, key_of
+from runner.artifacts.cache import Cache
 from runner.errors import InfrastructureError
-from runner.image import initramfs
+from runner.image import cpio, initramfs
 from runner.image.initramfs import Tools
+from runner.memo import Finding, found_once
 from runner.qemu import vm
 from runner.qemu.accelerator import Choice
 from runner.session.snapshots import Snapshots
@@ -24,7 +24,7 @@ QEMU = "qemu-system-x86_64"
 _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.
 _GUEST_MEMORY = 350
-_KIND = _INITRAMFS = "initramfs"
+_INITRAMFS = "initramfs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,56 +107,25 @@ def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
 
     Files are read only when one of them is another than at the last time.
     """
-    words = map(str, (host.tools.agent, host.tools.recipe, *modules))
-    name = f"initramfs-{key_of(*words)[:16]}"
-    known = host.cache.recall(name)
-    if isinstance(known, dict) and _are_unchanged(known.get("inputs")):
-        checksum = str(known.get("checksum"))
-        entry = host.cache.lookup(_KIND, checksum)
-        if entry is not None:
-            return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)
-    return _pack(host, modules, name)
 
+    @functools.cache
+    def members() -> list[cpio.Member]:
+        return [*initramfs.userland(host.tools), *initramfs.modules(modules)]
 
-def _pack(host: Host, modules: tuple[Path, ...], name: str) -> Initramfs:
-    # Looked at before they are read: a change between is found next time.
-    inputs: dict[str, JsonValue] = {
-        str(path): _identity(path) for path in (*initramfs.inputs(host.tools), *modules)
-    }
-    members = [*initramfs.userland(host.tools), *initramfs.modules(modules)]
+    def find() -> Finding:
+        paths = (*initramfs.inputs(host.tools), *modules)
+        return initramfs.fingerprint(members()), paths
 
     def build(folder: Path) -> dict[str, str]:
-        (folder / _INITRAMFS).write_bytes(initramfs.pack(members))
+        (folder / _INITRAMFS).write_bytes(initramfs.pack(members()))
         return {}
 
-    checksum = initramfs.fingerprint(members)
-    entry = host.cache.entry(_KIND, checksum, build)
-    host.cache.remember(name, {"inputs": inputs, "checksum": checksum})
+    words = map(str, (host.tools.agent, host.tools.recipe, *modules))
+    checksum = found_once(host.cache, _INITRAMFS, words, find)
+    entry = host.cache.entry(_INITRAMFS, checksum, build)
     return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)
 
 
 def _version(qemu: Path, cache: Cache) -> str:
     """Return QEMU's version, asked for once."""
-    name = f"qemu-{key_of(str(qemu))[:16]}"
-    known = cache.recall(name)
-    if isinstance(known, dict) and _are_unchanged(known.get("inputs")):
-        return str(known.get("version"))
-    inputs: dict[str, JsonValue] = {str(qemu): _identity(qemu)}
-    version = vm.version(qemu)
-    cache.remember(name, {"inputs": inputs, "version": version})
-    return version
-
-
-def _are_unchanged(inputs: JsonValue) -> bool:
-    return isinstance(inputs, dict) and all(
-        _identity(Path(path)) == known for path, known in inputs.items()
-    )
-
-
-def _identity(path: Path) -> str:
-    """Return what changes when a file does; nothing for one that is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ""
-    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    return found_once(cache, "qemu", [str(qemu)], lambda: (vm.version(qemu), [qemu]))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -21,6 +21,11 @@ class _Handler(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Lose a line rather than the run, when the disk is full."""
+
+    def close(self) -> None:
+        """Close the file; lines that it still can't hold are lost too."""
+        with suppress(OSError):
+            super().close()
 
 
 def turn_to(kernel: str) -> None:

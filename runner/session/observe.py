@@ -4,13 +4,21 @@ bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below 
 agent reads maps, and nothing tells more of programs and maps than the object itself.
 """
 
-from runner import bpftool
+from runner import bpftool, instructions
 from runner.agent import LoadedObject, MapInfo
+from runner.artifacts.btf import names
+from runner.artifacts.btf.names import Names
 from runner.bpftool import MapDump
 from runner.checks import Observations
 from runner.session.guest import Guest
 from runner.session.rawdump import Types, map_dump
-from runner.suite import Case, MapExpectation, RowsExpectation, ShowExpectation
+from runner.suite import (
+    Case,
+    CodeExpectation,
+    MapExpectation,
+    RowsExpectation,
+    ShowExpectation,
+)
 
 _TIMEOUT = 60.0
 _NOT_SHOWN = "kernels before 4.13 do not tell what is loaded"
@@ -31,6 +39,7 @@ def observe(
         if isinstance(it, MapExpectation | RowsExpectation) and it.map in maps
     }
     shown = [it for it in case.expect if isinstance(it, ShowExpectation)]
+    code = [it for it in case.expect if isinstance(it, CodeExpectation)]
     has_ids = all(
         id_ is not None
         for id_ in (*programs.values(), *(info.id for info in maps.values()))
@@ -51,10 +60,33 @@ def observe(
                 if it.program is not None
                 and (id_ := programs.get(it.program)) is not None
             },
+            xlated={
+                it.program: bpftool.parse_prog_dump(guest.run(bpftool.prog_dump(id_)))
+                for it in code
+                if it.xlated and (id_ := programs.get(it.program)) is not None
+            },
+            relocated={
+                it.program: instructions.parse(
+                    guest.agent.instructions(
+                        loaded.handle, it.program, timeout=_TIMEOUT
+                    )
+                )
+                for it in code
+                if it.relocated and it.program in programs
+            },
+            layout=_layout(guest) if code else None,
+            map_ids={
+                name: info.id for name, info in maps.items() if info.id is not None
+            },
             map_names=tuple(maps),
             program_names=tuple(programs),
             not_shown="" if has_ids else _NOT_SHOWN,
         )
+
+
+def _layout(guest: Guest) -> Names | None:
+    btf = guest.artifact.btf
+    return None if btf is None else names.of_file(btf)
 
 
 def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:

@@ -84,6 +84,14 @@ class Types:
         """Whether a type is a section of variables."""
         return self._head(self._start(type_))[1] == _DATASEC
 
+    def struct(self, name: str) -> int:
+        """Return the number of the struct of a name. Raises ArtifactError for none."""
+        for number, start in enumerate(self.btf.offsets, 1):
+            at, kind, _, _, _ = self._head(start)
+            if kind == _STRUCT and self.btf.text(at) == name:
+                return number
+        raise ArtifactError(f"the object's BTF has no struct {name}")
+
     # ------------------------------------------------------------- types
 
     def _start(self, type_: int) -> int:

@@ -9,17 +9,24 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, reports
+from runner import artifacts, reports, sharding
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress
-from runner.compile import compile_object
-from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.artifacts.progress import Progress, progress
+from runner.compile import compile_object, vmlinux_h
+from runner.errors import (
+    ArtifactError,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
-from runner.results import KernelRun
+from runner.reports import resultsfile
+from runner.results import KernelRun, Shard
 from runner.session import host
 from runner.session.pool import Guests
+from runner.sharding import Part
 from runner.versions import KernelVersion, VersionRange
 
 # What the cache remembers them as.
@@ -37,6 +44,10 @@ class Settings:
     boot_timeout: float = 60.0
     # Whether every guest boots, without snapshots.
     cold: bool = False
+    # Which part of the kernels; None is all of them.
+    part: Part | None = None
+    # An earlier results.json, by whose seconds parts are made equal.
+    timings: Path | None = None
 
 
 class Run:
@@ -47,9 +58,13 @@ class Run:
         self.cache = Cache()
         chosen = rows.choose(settings.kernels, self.cache)
         self.matrix = chosen.matrix
-        self.kernels: tuple[Kernel, ...] = chosen.kernels
+        self.shard = _shard(settings, ids_of(chosen.kernels))
+        own = None if self.shard is None else self.shard.own
+        self.kernels: tuple[Kernel, ...] = tuple(
+            kernel for kernel in chosen.kernels if own is None or kernel.id in own
+        )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: dict[Path, Path | RunnerError] = {}
+        self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
         self._cleared = False
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
@@ -73,14 +88,20 @@ class Run:
                 self._artifacts[kernel.id] = error
         return self._artifacts[kernel.id]
 
-    def compiled(self, source: Path) -> Path:
-        """Return an object, compiled once a run. Raises as compile_object does."""
-        if source not in self._objects:
+    def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
+        """Return an object, compiled once a run.
+
+        `vmlinux` is the kernel whose types it includes. Raises as compile_object does,
+        and UsageError for a kernel that there is not.
+        """
+        key = (source, vmlinux)
+        if key not in self._objects:
+            headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             try:
-                self._objects[source] = compile_object(source, self.cache)
+                self._objects[key] = compile_object(source, self.cache, headers)
             except RunnerError as error:
-                self._objects[source] = error
-        found = self._objects[source]
+                self._objects[key] = error
+        found = self._objects[key]
         if isinstance(found, RunnerError):
             raise found
         return found
@@ -93,6 +114,27 @@ class Run:
         if not self._cleared:
             reports.clear(self.settings.reports)
         self._cleared = True
+
+    def _vmlinux_h(self, kernel_id: str) -> Path:
+        rows = [row for row in self.matrix.kernels if row.id == kernel_id]
+        if not rows:
+            raise UsageError(
+                f"vmlinux: the matrix has no kernel {kernel_id!r}",
+                hint="`python -m runner kernels` lists them",
+            )
+        found = self.artifact(rows[0], progress())
+        if isinstance(found, RunnerError):
+            raise found
+        if found.btf is None:
+            raise UsageError(f"vmlinux: {kernel_id} has no BTF: {found.btf_detail}")
+        return vmlinux_h(found.btf, found.btf_sha256, self.cache)
+
+    def config(self, kernel: Kernel) -> str | None:
+        """Return a kernel's configuration, or None when it is not known."""
+        found = self._artifacts.get(kernel.id)
+        if isinstance(found, Artifact) and found.config is not None:
+            return found.config.read_text(errors="replace")
+        return None
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""
@@ -176,6 +218,27 @@ class Run:
             self.guests.close()
 
 
+def seconds_of(timings: Path | None) -> dict[str, float]:
+    """Return how long the kernels of an earlier run took; nothing without one.
+
+    Raises UsageError for a file that holds no run.
+    """
+    return {} if timings is None else sharding.seconds_of(resultsfile.read(timings))
+
+
+def _shard(settings: Settings, planned: tuple[str, ...]) -> Shard | None:
+    part = settings.part
+    if part is None:
+        return None
+    parts = sharding.partition(planned, part.count, seconds_of(settings.timings))
+    return Shard(
+        index=part.index,
+        count=part.count,
+        planned=planned,
+        own=parts[part.index - 1],
+    )
+
+
 def _durations(known: JsonValue) -> dict[str, float]:
     if not isinstance(known, dict):
         return {}
@@ -186,6 +249,6 @@ def _durations(known: JsonValue) -> dict[str, float]:
     }
 
 
-def ids(kernels: Sequence[Kernel]) -> str:
-    """Return "5.10, 6.1, sid"."""
-    return ", ".join(kernel.id for kernel in kernels)
+def ids_of(kernels: Sequence[Kernel]) -> tuple[str, ...]:
+    """Return the kernels' ids."""
+    return tuple(kernel.id for kernel in kernels)

@@ -1,17 +1,23 @@
 """What makes an attached program run, and what each trigger tells of it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pydantic import JsonValue
 
-from runner import skb
+from runner import bpftool, skb
 from runner.agent import AgentSession
+from runner.checks.equality import equal
 from runner.references import resolve
 from runner.results import Mismatch
+from runner.session.rawdump import Types
 from runner.suite import (
     Case,
     Command,
+    Drain,
     Fork,
+    Iterate,
+    Pipe,
     Sleep,
     Syscall,
     TestRun,
@@ -24,15 +30,24 @@ _TIMEOUT = 20.0
 _LONG_TIMEOUT = 120.0
 
 
+def listen(case: Case, agent: AgentSession, handle: int) -> None:
+    """Open the streams that a case drains, before anything is sent through them."""
+    for trigger in case.trigger:
+        if isinstance(trigger, Drain):
+            agent.listen(handle, trigger.drain, timeout=_TIMEOUT)
+
+
 def pull(
     trigger: Trigger,
     agent: AgentSession,
     handle: int,
     namespace: Mapping[str, JsonValue],
+    data: bytes = b"",
 ) -> dict[str, JsonValue]:
     """Pull a trigger in the guest and return what it gives, by name.
 
-    Raises AgentError when the guest can't do it, AgentLost when it does not answer.
+    `data` is the object. Raises AgentError when the guest can't do it, AgentLost when
+    it does not answer.
     """
     match trigger:
         case Fork():
@@ -61,15 +76,20 @@ def pull(
                 trigger.udp,
                 port=trigger.port,
                 times=trigger.times,
+                options=trigger.options,
                 timeout=_LONG_TIMEOUT,
             )
-            return {
-                "pid": packets.pid,
-                "bytes": packets.bytes,
-                "port": packets.port,
-                "source_port": packets.source_port,
-                "sent": packets.sent,
-            }
+            return asdict(packets)
+        case Pipe():
+            filled = agent.pipe(
+                trigger.pipe, writes=trigger.writes, timeout=_LONG_TIMEOUT
+            )
+            return asdict(filled)
+        case Drain():
+            return _drain(trigger, agent, handle, namespace, data)
+        case Iterate():
+            text = agent.iterate(handle, trigger.iterate, timeout=_LONG_TIMEOUT)
+            return {"text": text}
         case Command():
             return _run_command(trigger, agent, namespace)
         case TestRun():
@@ -88,6 +108,34 @@ def _run_command(
         "timed_out": output.timed_out,
         "stdout": output.stdout,
         "stderr": output.stderr,
+    }
+
+
+def _drain(
+    trigger: Drain,
+    agent: AgentSession,
+    handle: int,
+    namespace: Mapping[str, JsonValue],
+    data: bytes,
+) -> dict[str, JsonValue]:
+    drained = agent.drain(handle, trigger.drain, timeout=_LONG_TIMEOUT)
+    types = Types.of_object(data)
+    type_ = types.struct(trigger.struct)
+    wanted = {name: resolve(value, namespace) for name, value in trigger.where.items()}
+    records = [
+        record
+        for record in (
+            bpftool.parse_value(types.formatted(type_, data))
+            for data in drained.records
+        )
+        if isinstance(record, dict)
+        and all(equal(value, record.get(name)) for name, value in wanted.items())
+    ]
+    return {
+        "count": len(records),
+        "lost": drained.lost,
+        # None when there is none: no expectation holds for it.
+        "record": records[0] if records else None,
     }
 
 

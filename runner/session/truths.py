@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
 from runner.agent import AgentSession
 from runner.errors import UsageError
 from runner.references import resolve
-from runner.suite import CommandTruth, ProcTruth, Truth
+from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
 
 _TIMEOUT = 20.0
 _BLANK = re.compile(r"\s")
 # Shorter than what int() refuses; and int() takes 1_000 for a number.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,100}")
+_HEXADECIMAL = re.compile(r"(0x)?[0-9a-fA-F]{1,100}")
 
 
 def take(
@@ -26,12 +28,19 @@ def take(
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        return _value(_field(agent.run(argv, timeout=_TIMEOUT).stdout, truth.field))
+        printed = agent.run(argv, timeout=_TIMEOUT).stdout
+        return _value(_excerpt(printed, truth, namespace), truth.base)
     path = str(resolve(truth.proc, namespace))
-    return _value(select(agent.read(path, timeout=_TIMEOUT), truth, path))
+    text = agent.read(path, timeout=_TIMEOUT)
+    return _value(select(text, truth, path, namespace), truth.base)
 
 
-def select(text: str, truth: ProcTruth, path: str) -> str:
+def select(
+    text: str,
+    truth: ProcTruth,
+    path: str,
+    namespace: Mapping[str, JsonValue] = MappingProxyType({}),
+) -> str:
     """Return the part of a file's text that a truth names.
 
     Raises UsageError when there is no such line or field.
@@ -40,7 +49,23 @@ def select(text: str, truth: ProcTruth, path: str) -> str:
         text = _line(text, truth.line, path)
     if path.endswith("/stat") and truth.line is None:
         text = _without_blanks_in_comm(text)
-    return _field(text, truth.field)
+    return _excerpt(text, truth, namespace)
+
+
+def _excerpt(text: str, wanted: Excerpt, namespace: Mapping[str, JsonValue]) -> str:
+    if wanted.pattern is not None:
+        text = _matched(text, str(resolve(wanted.pattern, namespace)))
+    return _field(text, wanted.field)
+
+
+def _matched(text: str, pattern: str) -> str:
+    try:
+        found = re.search(pattern, text, re.MULTILINE)
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
+    if found is None:
+        raise UsageError(f"nothing matches {pattern!r} in {text[:200]!r}")
+    return str(found[1] if found.re.groups else found[0])
 
 
 def _line(text: str, name: str, path: str) -> str:
@@ -71,5 +96,6 @@ def _field(text: str, number: int | None) -> str:
     return words[number - 1]
 
 
-def _value(text: str) -> JsonValue:
-    return int(text) if _NUMBER.fullmatch(text) else text
+def _value(text: str, base: int) -> JsonValue:
+    number = _HEXADECIMAL if base == 16 else _NUMBER
+    return int(text, base) if number.fullmatch(text) else text

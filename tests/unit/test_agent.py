@@ -8,6 +8,7 @@ import random
 import signal
 import struct
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,6 +123,8 @@ def test_hello_describes_the_guest(agent: AgentProcess) -> None:
     assert hello["pid"] == agent.process.pid
     assert hello["clk_tck"] == os.sysconf("SC_CLK_TCK")
     assert hello["page_size"] == os.sysconf("SC_PAGESIZE")
+    # CLOCK_MONOTONIC_COARSE, which Python has no name for.
+    assert hello["tick_ns"] == round(time.clock_getres(6) * 1e9)
     assert hello["cpus"] >= 1
     assert hello["libbpf"] == "1.1"
 
@@ -221,6 +224,13 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("dump", {"handle": 1, "map": "x"}, 'argument "handle"'),
         ("test_run", {"handle": 1, "program": "x", "data": ""}, 'argument "handle"'),
         ("close", {}, 'argument "handle"'),
+        ("settle", {}, "most"),
+        ("settle", {"most": -1}, "most"),
+        ("wake", {"entropy": "AAAA"}, "time_ns"),
+        ("wake", {"time_ns": -1, "entropy": "AAAA"}, "time_ns"),
+        ("wake", {"time_ns": 1}, "entropy"),
+        ("wake", {"time_ns": 1, "entropy": "?"}, "entropy"),
+        ("wake", {"time_ns": 1, "entropy": ""}, "entropy"),
     ],
 )
 def test_a_wrong_argument_is_named(
@@ -256,15 +266,18 @@ TAMED: dict[str, st.SearchStrategy[Any]] = {
     "object": st.binary(max_size=200).map(lambda data: encoded(b"\x7fELF" + data))
     | st.text(),
     "name": st.sampled_from(["getpid", "getuid", "x"]) | st.text(),
+    "most": st.integers(-1, 8 << 20) | st.text(),
 }
 ARGUMENTS = [
     *("seconds", "argv", "path", "times", "object", "name", "handle", "program"),
     *("map", "comm", "pid", "bytes", "port", "timeout_ms", "stdin", "env", "data"),
     *("mode", "max", "btf", "programs", "ctx", "repeat", "log_level"),
+    "most",
 ]
 OPERATIONS = [
     *("hello", "put", "read", "open", "load", "attach", "detach", "close", "test_run"),
-    *("dump", "fork", "release", "syscall", "sleep", "udp", "run"),
+    # Not "wake", which would set this machine's clock.
+    *("dump", "fork", "release", "syscall", "sleep", "udp", "run", "settle"),
 ]
 FUZZ = settings(
     max_examples=150,
@@ -300,6 +313,11 @@ def test_random_requests_are_answered(
 
     assert shared_agent.exchange(line)["id"] in (1, None)
     assert shared_agent.ask("release")["ok"]
+
+
+def test_settling_clears_as_much_as_it_may(agent: AgentProcess) -> None:
+    assert agent.ask("settle", most=0)["cleared"] == 0
+    assert agent.ask("settle", most=9 << 20)["cleared"] == 8 << 20
 
 
 def test_a_request_may_have_megabytes(agent: AgentProcess) -> None:
@@ -848,6 +866,26 @@ def test_loading_tells_ids(loaded: dict[str, Any]) -> None:
     assert all(row["id"] > 0 for row in loaded["programs"] + loaded["maps"])
     assert all(row["instructions"] > 1 for row in loaded["programs"])
     assert "map 'sizes': created successfully" in loaded["log"]
+
+
+def test_instructions_are_those_that_were_loaded(
+    agent: AgentProcess, loaded: dict[str, Any]
+) -> None:
+    counts = {row["name"]: row["instructions"] for row in loaded["programs"]}
+
+    reply = agent.ask("instructions", handle=loaded["handle"], program="mark")
+
+    assert len(decoded(reply["instructions"])) == 8 * counts["mark"]
+
+
+def test_a_program_that_is_not_loaded_has_no_instructions(
+    agent: AgentProcess, counter: bytes
+) -> None:
+    handle = agent.ask("open", name="x", object=encoded(counter))["handle"]
+
+    said = agent.refusal("instructions", handle=handle, program="mark")
+
+    assert said == "program mark is not loaded"
 
 
 def test_an_object_loads_once(agent: AgentProcess, loaded: dict[str, Any]) -> None:

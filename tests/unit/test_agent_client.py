@@ -279,6 +279,7 @@ HELLO = {
     "clk_tck": 100,
     "cpus": 1,
     "page_size": 4096,
+    "tick_ns": 4000000,
 }
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.classify import UNCLASSIFIED, classify, classify_oops
+from runner.classes import UNCLASSIFIED
+from runner.classify import classify, classify_oops
 from runner.versions import KernelVersion
 
 
@@ -160,6 +161,20 @@ OLD_SPELLING = "Procc" + "essed"
             "invalid indirect read from stack off -16+0 size 8\n",
             "stack_uninitialised",
             "invalid indirect read from stack off -16+0 size 8",
+        ),
+        *(
+            (f"{line}\n", "stack_too_large", line)
+            for line in (
+                "invalid stack off=-520 size=8",
+                "invalid write to stack R10 off=-513 size=1",
+                "combined stack size of 2 calls is 800. Too large",
+            )
+        ),
+        # Above the stack's top, which is no matter of size.
+        (
+            "invalid stack off=8 size=8\n",
+            "verifier_rejected",
+            "invalid stack off=8 size=8",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from runner import compile as compiling
 from runner.compile import CompileError, ObjectError, check_object, compile_object
@@ -38,6 +39,13 @@ class FakeCache:
 
     root: Path
     built: list[str] = field(default_factory=list)
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+
+    def remember(self, name: str, value: JsonValue, /) -> None:
+        self.notes[name] = value
+
+    def recall(self, name: str, /) -> JsonValue:
+        return self.notes.get(name)
 
     def entry(
         self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
@@ -231,3 +239,17 @@ def test_damaged_object_is_refused_or_passes(
         check_object(bytes(data), OBJECT)
     except ObjectError:
         return
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x.bpf.c: clang refuses it\nx.bpf.c:20:5: error: no", "x.bpf.c:20"),
+        ("./x.bpf.c:7:1: fatal error: no", "x.bpf.c:7"),
+        ("/usr/include/bpf/y.h:9:1: error: no\nx.bpf.c:3:1: error: no", "x.bpf.c:3"),
+        ("x.bpf.c:20:5: warning: hm", ""),
+        ("error: license changed binding", ""),
+    ],
+)
+def test_clang_tells_the_line(text: str, line: str) -> None:
+    assert CompileError(text).source == line

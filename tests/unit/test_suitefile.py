@@ -83,13 +83,13 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             with_expectation("{mpa: m, equals: 1}"),
-            "6: cases[0].expect[0]: needs one of the keys rows, show, value, map; did "
-            "you mean 'map'?",
+            "6: cases[0].expect[0]: needs one of the keys rows, show, xlated, "
+            "relocated, value, map; did you mean 'map'?",
         ),
         (
             GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
             "7: cases[0].trigger[1]: needs one of the keys fork, syscall, sleep, udp, "
-            "command, test_run; did you mean 'sleep'?",
+            "command, test_run, pipe, drain, iterate; did you mean 'sleep'?",
         ),
         (
             GOOD + "    trigger:\n      - {fork: x, svae: y}\n",
@@ -166,9 +166,15 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "left out",
         ),
         (
-            GOOD + "    expect_failure: {class: x, reason: r, kernels: old}\n",
+            GOOD
+            + "    expect_failure: {class: kernel_oops, reason: r, kernels: old}\n",
             "7: cases[0].expect_failure.kernels: 'old' is no version comparison; write "
             "it as '>=5.4' or '<6'",
+        ),
+        (
+            GOOD + "    expect_failure: {class: poison_reachble, reason: r}\n",
+            "7: cases[0].expect_failure.class: no failure class 'poison_reachble'; did "
+            "you mean 'poison_reachable'?",
         ),
         (
             HEAD + "  - name: one\n    object: a.bpf.c\n",
@@ -211,6 +217,29 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "6: cases[0].expect[0].rows[1]: a row needs `key`, `value` or both",
         ),
         (
+            with_expectation("{program: p, xlated: [{map: m}, {map: m, number: 1}]}"),
+            "6: cases[0].expect[0].xlated[1]: needs one of offset_of, size_of, map, "
+            "number, poison",
+        ),
+        (
+            with_expectation("{program: p, xlated: [{poison: true}]}"),
+            "6: cases[0].expect[0].xlated[0].poison: not in `xlated`",
+        ),
+        (
+            with_expectation("{program: p, relocated: [{map: m}]}"),
+            "6: cases[0].expect[0].relocated[0].map: not in `relocated`",
+        ),
+        (
+            with_expectation(
+                "{program: p, relocated: [{number: 1}], xlated: [{number: 1}]}"
+            ),
+            "6: cases[0].expect[0]: `xlated` and `relocated` are two expectations",
+        ),
+        (
+            with_expectation("{program: p, xlated: []}"),
+            "6: cases[0].expect[0].xlated: must not be empty",
+        ),
+        (
             with_expectation('{map: m, equals: "${chlid.pid}"}')
             + "    trigger: [{fork: x}]\n",
             "6: cases[0].expect[0]: ${chlid.pid}: nothing by this name yet; did you "
@@ -224,7 +253,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
             "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
-            "kernel, truth",
+            "agent, kernel, maps, programs, truth",
         ),
         (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.artifacts import apt, bzimage, packages
-from runner.artifacts.btf import hub, minimal, pahole
+from runner.artifacts.btf import minimal, pahole
 from runner.artifacts.btf.verify import verify
 from runner.artifacts.cache import Cache, key_of, sha256_of
 from runner.artifacts.progress import Progress
@@ -166,6 +166,8 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
     found = _look_up(setting.location, setting.distribution, material)
     if found is not None:
         return found
+    from runner.artifacts.btf import hub
+
     near = hub.similar(setting.location, material.release)
     raise ArtifactError(
         f"BTFHub's archive at {setting.location} has no BTF of {material.release}",
@@ -176,6 +178,9 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
 
 
 def _look_up(location: str, distribution: str, material: Material) -> Chosen | None:
+    # Here, because it imports what talks to servers, which few runs do.
+    from runner.artifacts.btf import hub
+
     found = hub.look_up(location, material.release, distribution, material.progress)
     if found is None:
         return None

@@ -11,6 +11,7 @@ from runner.errors import ArtifactError, UsageError
 
 _TIMEOUT = 60.0
 _SOURCE = ".bpf.c"
+_OBJECT = ".bpf.o"
 
 
 def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
@@ -71,9 +72,16 @@ def _bpftool() -> str:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted([*path.rglob(f"*{_SOURCE}"), *path.rglob("*.bpf.o")])
+        compiled = {*path.rglob(f"*{_OBJECT}")}
+        # A source whose object lies beside it is for another compiler than this one's.
+        sources = (
+            it
+            for it in path.rglob(f"*{_SOURCE}")
+            if it.with_name(it.name.removesuffix(_SOURCE) + _OBJECT) not in compiled
+        )
+        found = sorted([*sources, *compiled])
         if not found:
-            raise UsageError(f"{path} holds no *{_SOURCE} and no *.bpf.o")
+            raise UsageError(f"{path} holds no *{_SOURCE} and no *{_OBJECT}")
         return found
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="name an object or its source")

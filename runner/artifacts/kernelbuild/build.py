@@ -5,8 +5,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from runner.artifacts.btf import pahole
 from runner.artifacts.kernelbuild import kconfig
 from runner.artifacts.kernelbuild.recipe import Edit, Recipe
 from runner.artifacts.progress import Progress
+from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from runner.versions import KernelVersion
 
@@ -22,6 +25,10 @@ log = logging.getLogger(__name__)
 
 # Seconds; a small kernel takes 3 to 6 minutes on two cores.
 _TIMEOUT = 3600.0
+# Between two words on how far a build is.
+_BETWEEN_LINES = 10.0
+# For make to end what it started.
+_GRACE = 5.0
 _LAST_LINES = 15
 # Program → Debian's package of it. The compiler and the linker come with gcc.
 _PROGRAMS = {
@@ -31,6 +38,7 @@ _PROGRAMS = {
     "bison": "bison",
     "bc": "bc",
     "perl": "perl",
+    "setpriv": "util-linux",
     "xz": "xz-utils",
 }
 # The same bytes from the same source, whoever builds, and wherever.
@@ -43,6 +51,8 @@ _ENVIRONMENT = {
     "CCACHE_NOHASHDIR": "1",
 }
 _IMAGE = Path("arch/x86/boot/bzImage")
+# "  CC      kernel/fork.o"
+_STEP = re.compile(r"^  [A-Z][A-Z0-9_]* +(?:\[M\] +)?(\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +101,24 @@ def version_of(tree: Path) -> KernelVersion:
     return KernelVersion(tuple(numbers))
 
 
-def build(tree: Path, recipe: Recipe, progress: Progress, logs: Path) -> Built:
-    """Configure and build a tree in place; whole output goes to a file in `logs`.
+def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Built:
+    """Configure and build a tree in place; the whole output goes to a log file.
 
-    Raises ArtifactError for a tool that is missing, an option that did not stick, and
-    a build that fails, with its last lines.
+    How far it is, is told each 10 s. Whatever ends it early ends make and what make
+    started. Raises ArtifactError for a tool that is missing, an option that did not
+    stick, and a build that fails, with its last lines.
     """
-    _need(_PROGRAMS)
+    _need()
     for edit in recipe.edits:
         _apply(edit, tree)
     name = f"linux {recipe.version}"
-    log_file = logs / f"linux-{recipe.version}.log"
-    make = _Make(tree=tree, variables=_variables(recipe, tree), log=log_file)
+    make = _Make(
+        name=name,
+        tree=tree,
+        variables=_variables(recipe, tree),
+        log=log_file,
+        progress=progress,
+    )
     log_file.write_text("")
     progress.message(f"{name}: {log_file} will tell how far the build is")
     with progress.task(f"{name}: building"):
@@ -112,7 +128,8 @@ def build(tree: Path, recipe: Recipe, progress: Progress, logs: Path) -> Built:
         config = options.parse((tree / ".config").read_text())
         kconfig.check(recipe.requests, config, tree)
         modular = "m" in config.values()
-        jobs = f"-j{os.cpu_count() or 1}"
+        # Of this process, which may have fewer than the machine.
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
         make.run([jobs, "bzImage", *(["modules"] if modular else [])], {})
     return Built(
         image=tree / _IMAGE,
@@ -155,9 +172,12 @@ def _apply(edit: Edit, tree: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Make:
+    # How the kernel is called in messages.
+    name: str
     tree: Path
     variables: Mapping[str, str]
     log: Path
+    progress: Progress
 
     def run(self, targets: Sequence[str], environment: Mapping[str, str]) -> None:
         words = [f"{name}={value}" for name, value in self.variables.items()]
@@ -167,25 +187,48 @@ class _Make:
             for name, value in os.environ.items()
             if name in ("HOME", "PATH", "TMPDIR") or name.startswith("CCACHE_")
         }
+        # Its path is another one each time, and must not count for ccache.
+        ccache = {"CCACHE_BASEDIR": str(self.tree)}
+        start = self.log.stat().st_size
         with self.log.open("a") as output:
             output.write(f"+ {shlex.join(argv)}\n")
             output.flush()
             with subprocess.Popen(
-                argv,
+                # If this process is killed, make is told, and ends what it started.
+                ["setpriv", "--pdeathsig", "TERM", *argv],
                 cwd=self.tree,
-                env={**kept, **_ENVIRONMENT, **environment},
+                env={**kept, **_ENVIRONMENT, **ccache, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # A group of its own, so that Ctrl-C or a timeout ends its children.
                 process_group=0,
             ) as process:
-                status = _wait(process)
+                status = _wait(process, self._teller(start))
         if status != 0:
             raise ArtifactError(
                 f"make {targets[-1]} failed:\n{self._last_lines()}",
                 hint=f"{self.log} has all of its output",
             )
+
+    def _teller(self, start: int) -> Callable[[], None]:
+        """Return what tells how far a make is whose output begins at `start`."""
+        began, said = time.monotonic(), 0
+
+        def tell() -> None:
+            nonlocal said
+            with self.log.open("rb") as stream:
+                stream.seek(start)
+                steps = _STEP.findall(stream.read().decode("utf-8", "replace"))
+            if len(steps) != said:
+                said = len(steps)
+                now = steps[-1].removeprefix(f"{self.tree}/")
+                seconds = time.monotonic() - began
+                self.progress.message(
+                    f"{self.name}: {seconds:.0f} s, {said} steps, now {now}"
+                )
+
+        return tell
 
     def _last_lines(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()
@@ -193,24 +236,46 @@ class _Make:
         return "\n".join(f"  {line}" for line in (errors or lines)[-_LAST_LINES:])
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
+def _wait(process: subprocess.Popen[bytes], tell: Callable[[], None]) -> int:
+    deadline = Deadline.after(_TIMEOUT)
     try:
-        return process.wait(_TIMEOUT)
-    except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, 9)
-        raise ArtifactError(
-            f"the kernel's build did not end within {_TIMEOUT:.0f} s"
-        ) from error
+        while not deadline.expired:
+            try:
+                return process.wait(min(_BETWEEN_LINES, deadline.remaining()))
+            except subprocess.TimeoutExpired:
+                tell()
     except BaseException:
-        os.killpg(process.pid, 9)
+        _end(process)
         raise
+    _end(process)
+    raise ArtifactError(f"the kernel's build did not end within {_TIMEOUT:.0f} s")
 
 
-def _need(programs: Mapping[str, str] | Sequence[str]) -> None:
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing:
-        packages = " ".join(_PROGRAMS.get(name, name) for name in missing)
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End make and all of its children, which write to a tree that goes away."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return
+
+
+def missing(programs: Sequence[str] = tuple(_PROGRAMS)) -> dict[str, str]:
+    """Return the programs that this machine lacks, each with Debian's package of it."""
+    return {
+        name: _PROGRAMS.get(name, name)
+        for name in programs
+        if shutil.which(name) is None
+    }
+
+
+def _need(programs: Sequence[str] = tuple(_PROGRAMS)) -> None:
+    lacking = missing(programs)
+    if lacking:
         raise ArtifactError(
-            f"a kernel can't be built here: {', '.join(missing)} missing",
-            hint=f"apt-get install {packages}",
+            f"a kernel can't be built here: {', '.join(lacking)} missing",
+            hint=f"apt-get install {' '.join(lacking.values())}",
         )

@@ -3,6 +3,16 @@
 import gzip
 import struct
 
+# The config of a kernel that can be a guest.
+GUEST_CONFIG = "".join(
+    f"CONFIG_{name}=y\n"
+    for name in (
+        *("64BIT", "PCI", "BLK_DEV_INITRD", "RD_GZIP", "BINFMT_ELF", "BINFMT_SCRIPT"),
+        *("PRINTK", "SERIAL_8250_CONSOLE", "PROC_FS", "SYSFS", "DEVTMPFS", "TMPFS"),
+        *("INET", "BPF_SYSCALL", "VIRTIO_PCI", "VIRTIO_NET"),
+    )
+).encode()
+
 
 def elf(sections: dict[str, bytes]) -> bytes:
     """Return an ELF file of 64 bits with these sections and no segment."""

@@ -23,6 +23,8 @@ class Server:
 
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
+    # What is sent first, each once: a server that is busy for a while.
+    before: dict[str, list[Answer]] = field(default_factory=dict)
     # What was asked for, in order.
     asked: list[str] = field(default_factory=list)
 
@@ -39,7 +41,12 @@ def serving() -> Iterator[Server]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append(self.path)
-            answer = server.answers.get(self.path, Answer(status=404))
+            first = server.before.get(self.path)
+            answer = (
+                first.pop(0)
+                if first
+                else server.answers.get(self.path, Answer(status=404))
+            )
             length = len(answer.body) if answer.length is None else answer.length
             self.send_response(answer.status)
             self.send_header("Content-Length", str(length))

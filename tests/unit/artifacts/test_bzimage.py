@@ -76,6 +76,20 @@ def test_no_setup_sectors_means_four() -> None:
     assert bzimage.vmlinux(image(gzip.compress(VMLINUX), sectors=0)) == VMLINUX
 
 
+def test_config_is_found_in_the_image() -> None:
+    kept = gzip.compress(b"CONFIG_BPF=y\n")
+    made = elf({".rodata": b"\0IKCFG_ST" + kept + b"IKCFG_ED\0"})
+
+    assert bzimage.config(image(gzip.compress(made))) == b"CONFIG_BPF=y\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"IKCFG_ST", b"IKCFG_STxIKCFG_ED"])
+def test_image_without_a_config_has_none(data: bytes) -> None:
+    made = image(gzip.compress(elf({".rodata": data})))
+
+    assert bzimage.config(made) is None
+
+
 def test_a_kernel_without_btf_has_none() -> None:
     assert bzimage.btf(image(gzip.compress(elf({".text": b"\x90"})))) is None
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner.artifacts.cache import Cache, key_of, sha256_of
-from runner.errors import ExitStatus, InfrastructureError
+from runner.artifacts.cache import LIMIT_SETTING, Cache, key_of, limit, sha256_of
+from runner.errors import ExitStatus, InfrastructureError, UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -333,3 +333,100 @@ def test_keys_tell_parts_apart() -> None:
     assert key_of("ab", "c") != key_of("a", "bc")
     assert key_of("a") == key_of("a")
     assert json.loads(f'"{key_of("ü", "/")}"').isalnum()
+
+
+# ----------------------------------------------------------------- how much
+
+
+def filled(cache: Cache, *keys: str, size: int = 1000) -> None:
+    """Build entries, each used a minute after the one before, long ago."""
+    for number, key in enumerate(keys):
+        entry = cache.entry("kind", key, Builder(file="x" * size))
+        os.utime(entry.directory, (1e9 + 60 * number, 1e9 + 60 * number))
+
+
+def test_what_it_holds_is_told_longest_unused_first(cache: Cache) -> None:
+    filled(cache, "a", "b")
+    cache.entry("kernels", "c", lambda folder: {"origin": "bookworm linux"})
+    cache.remember("name", "value")
+
+    held = cache.held()
+
+    assert [(it.kind, it.key) for it in held] == [
+        ("kind", "a"),
+        ("kind", "b"),
+        ("kernels", "c"),
+    ]
+    assert held[0].size > 1000
+    assert [it.about for it in held] == ["", "", "bookworm linux"]
+
+
+def test_a_look_is_a_use(cache: Cache) -> None:
+    filled(cache, "a", "b")
+
+    cache.lookup("kind", "a")
+
+    assert [it.key for it in cache.held()] == ["b", "a"]
+
+
+def test_what_was_unused_for_longest_goes_first(cache: Cache) -> None:
+    filled(cache, "a", "b", "c")
+
+    removed = cache.prune(2500)
+
+    assert [it.key for it in removed] == ["a"]
+    assert cache.lookup("kind", "a") is None
+    assert cache.lookup("kind", "b") is not None
+    assert [it.key for it in cache.prune(0)] == ["c", "b"]
+    assert cache.held() == []
+
+
+def test_what_may_be_in_use_stays(cache: Cache) -> None:
+    filled(cache, "a", "b")
+    cache.lookup("kind", "a")
+
+    assert [it.key for it in cache.prune(0, unused_for=60)] == ["b"]
+
+
+def test_a_build_keeps_the_limit(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(cache, "a", "b")
+    monkeypatch.setenv(LIMIT_SETTING, "2K")
+
+    cache.entry("kind", "c", Builder(file="x" * 1000))
+
+    assert [it.key for it in cache.held()] == ["c"]
+
+
+def test_a_dropped_entry_is_built_again(cache: Cache) -> None:
+    builder = Builder()
+    cache.entry("kind", "key", builder)
+
+    cache.drop("kind", "key")
+    cache.drop("kind", "key")
+    cache.entry("kind", "key", builder)
+
+    assert builder.built == 2
+
+
+def test_files_that_verify_themselves_are_not_read(cache: Cache) -> None:
+    entry = cache.entry("kind", "key", Builder())
+    (entry.directory / "file").write_text("changed")
+
+    assert cache.lookup("kind", "key", verify=False) is not None
+    assert cache.lookup("kind", "key") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("17", 17), ("3K", 3072), ("500M", 500 << 20), ("4 gb", 4 << 30)],
+)
+def test_a_limit_is_a_size(text: str, size: int) -> None:
+    assert limit(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "4T", "1.5G", "G"])
+def test_what_is_no_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIMIT_SETTING, text)
+
+    with pytest.raises(UsageError, match="is no size"):
+        limit()

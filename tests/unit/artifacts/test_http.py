@@ -17,6 +17,11 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 SHA1 = hashlib.sha1(BODY).hexdigest()
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "RETRIES", http.RETRIES.new(backoff_factor=0))
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as running:
@@ -71,6 +76,21 @@ def test_a_server_that_fails_is_told(server: Server) -> None:
 
     with pytest.raises(ArtifactError, match="HTTP 503 Service Unavailable"):
         http.json_of(server.url + "/a")
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again(server: Server, status: int) -> None:
+    server.before["/a"] = [Answer(status=status), Answer(status=status)]
+
+    assert http.json_of(server.put("/a", b"1")) == 1
+
+
+def test_a_server_that_refuses_is_not_asked_again(server: Server) -> None:
+    server.answers["/a"] = Answer(status=403)
+
+    with pytest.raises(ArtifactError, match="HTTP 403"):
+        http.json_of(server.url + "/a")
+    assert server.asked == ["/a"]
 
 
 def test_an_answer_that_is_no_json_is_told(server: Server) -> None:

@@ -147,6 +147,23 @@ def test_what_lies_beside_the_image_is_kept(
     }
 
 
+def test_config_is_taken_out_of_an_image_that_has_none_beside(
+    registry: Registry, cache: Cache
+) -> None:
+    # As newer ci-kernels are: a module for selftests, and no modules.builtin.
+    config = images.GUEST_CONFIG
+    kept = b"IKCFG_ST" + gzip.compress(config) + b"IKCFG_ED"
+    image = images.bzimage(RELEASE, {".rodata": kept})
+    module = f"usr/lib/modules/{RELEASE}/extra/bpf_testmod.ko"
+    registry.push("6.6", zipped({"boot/vmlinuz": image, module: images.module()}))
+
+    found = artifacts.obtain(registry.kernel(), cache, Silent())
+
+    assert found.config is not None
+    assert found.config.read_bytes() == config
+    assert found.nic is not None
+
+
 @pytest.mark.parametrize(
     "pack", [tar, zipped, lambda it: zstandard.compress(tar(it))], ids=["", "gz", "zst"]
 )

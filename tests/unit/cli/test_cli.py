@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner import __version__, cli
+from runner.reports import resultsfile
+from runner.results import Shard
 from tests.unit.artifacts import images
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,7 +109,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--kernels", "4.4", "-n", "0"], "-n 0: a number from 1 on, or auto"),
         (["--kernels", "4.4", "-n", "many"], "-n many: a number from 1 on, or auto"),
         (["--kernels", "4.4", "--accel", "hvf"], "invalid choice: 'hvf'"),
-        (["--kernels", "4.4", "--boot-timeout", "soon"], "invalid float value: 'soon'"),
+        (["--kernels", "4.4", "--boot-timeout", "soon"], "soon: seconds, more than 0"),
+        (["--kernels", "4.4", "--boot-timeout", "0"], "0: seconds, more than 0"),
+        (["--kernels", "4.4", "--boot-timeout", "nan"], "nan: seconds, more than 0"),
         (["--kernls", "4.4"], "unrecognized arguments: --kernls"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         (["kernels", "--kernels", "4.5"], "there is no kernel '4.5'"),
@@ -170,8 +174,15 @@ def test_the_table_of_kernels(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("kernels", "--matrix", "glob.yaml") == 0
 
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split()[:5] == ["id", "version", "source", "btf", "cached"]
-    assert head.split()[5:] == ["snapshot", "tags"]
+    assert head.split() == [
+        "id",
+        "version",
+        "source",
+        "btf",
+        "cached",
+        "snapshot",
+        "tags",
+    ]
     assert len(rows) == 3
     assert rows[0].split()[:2] == ["4.4", "4.4"]
     assert "@default @legacy" in rows[0]
@@ -209,3 +220,36 @@ def test_a_machine_without_apt_is_status_3(
     said = capsys.readouterr().err
     assert "error: glob can't be had: " in said
     assert "there is no apt-get here" in said
+
+
+def test_a_part_without_kernels_is_reported_and_no_failure(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "suite").mkdir()
+    (folder / "suite/suite.yaml").write_text(SUITE)
+    (folder / "suite/a.bpf.c").write_text("")
+
+    status = run(
+        *["--kernels", "4.4", "--suite", "suite", "--reports", "r", "--shard", "2/2"]
+    )
+
+    assert status == 0
+    assert "shard 2/2: there are fewer kernels than shards" in capsys.readouterr().err
+    written = resultsfile.read(folder / "r/results.json")
+    assert written.shard == Shard(index=2, count=2, planned=("4.4",), own=())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--shard", "3/2"], "--shard 3/2: it is K/N, with K from 1 to N"),
+        (["--shard", "1/2", "--lf"], "--lf with --shard"),
+        (["--shard", "1/2", "--timings", "none.json"], "none.json can't be read"),
+        (["--shard", "1/2", "--timings", "matrix.yaml"], "matrix.yaml is not JSON"),
+    ],
+)
+def test_a_mistake_about_parts_is_status_2(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--kernels", "4.4", *words) == 2
+    assert told in capsys.readouterr().err

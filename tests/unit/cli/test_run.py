@@ -78,3 +78,11 @@ def test_pytests_own_options_are_handed_on() -> None:
 def test_a_number_of_workers_is_one(number: str) -> None:
     with pytest.raises(UsageError, match="a number from 1 on, or auto"):
         run.workers(number, 3)
+
+
+def test_a_part_of_the_kernels_is_handed_on() -> None:
+    given = words("--shard", "2/3", "--timings", "old.json")
+
+    assert after("--shard", given) == ["2/3"]
+    assert after("--timings", given) == ["old.json"]
+    assert "--shard" not in words()

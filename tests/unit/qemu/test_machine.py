@@ -38,6 +38,7 @@ def test_the_whole_command_line() -> None:
         "/dev/fd/7",
         "-append",
         "console=ttyS0 loglevel=5 oops=panic panic=-1 no_timer_check mitigations=off "
+        "rcupdate.rcu_expedited=1 lsm=bpf "
         "random.trust_cpu=on 8250.nr_uarts=1 i8042.noaux=1 i8042.nokbd=1 nokaslr",
         "-chardev",
         "file,id=console,path=reports/6.1/console.log,append=on",

@@ -74,7 +74,8 @@ def document(*cases: CaseResult, kernel: KernelRun = KERNEL) -> str:
         kernels=(kernel,),
         cases=cases,
     )
-    return junit.document(results, kernel)
+    ((_, text),) = junit.documents(results)
+    return text
 
 
 def parse(text: str) -> Any:

@@ -30,6 +30,7 @@ HELLO = Hello(
     clk_tck=100,
     cpus=1,
     page_size=4096,
+    tick_ns=4000000,
 )
 
 # What an agent says to everything, when all goes well: one program, one map with the
@@ -87,7 +88,8 @@ class FakeAgent:
     def __init__(
         self, answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None
     ) -> None:
-        self._answers = {**ANSWERS, **(answers or {})}
+        self._given = answers or {}
+        self._answers = {**ANSWERS, **self._given}
         self.requests: list[dict[str, JsonValue]] = []
 
     @property
@@ -103,6 +105,9 @@ class FakeAgent:
         answer = self._answers.get(operation, {})
         if operation == "run" and "run" not in self._answers:
             answer = self._command(request["argv"])
+        if operation == "runs" and "runs" not in self._given:
+            asked = self.operations.count("runs")
+            answer = {"programs": [{"name": "p", "runs": asked}]}
         if isinstance(answer, Exception):
             raise answer
         return json.dumps({"id": request["id"], "ok": True, **answer}).encode()

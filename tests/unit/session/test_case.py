@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner.classify import LOADER_CRASHED
+from runner.classes import LOADER_CRASHED
 from runner.errors import GuestError
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case

@@ -1,12 +1,16 @@
 """Building a tree: real make, on a tree that needs no compiler."""
 
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from runner.artifacts.kernelbuild import Built, build, recipe
 from runner.artifacts.kernelbuild.build import unpack, version_of
+from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,
@@ -15,6 +19,8 @@ from tests.unit.artifacts.kernelbuild.trees import (
 )
 from tests.unit.artifacts.silent import Silent
 
+# The module; the package has a function of its name.
+build_ = sys.modules["runner.artifacts.kernelbuild.build"]
 QUIRKS = """\
 - kernels: "<6"
   why: it is old
@@ -28,12 +34,15 @@ QUIRKS = """\
 """
 
 
-def run(tree: Path, folder: Path, files: dict[str, str] | None = None) -> Built:
+def run(
+    tree: Path,
+    folder: Path,
+    files: dict[str, str] | None = None,
+    progress: Silent | None = None,
+) -> Built:
     recipes = make_recipes(folder / "recipes", files)
-    logs = folder / "logs"
-    logs.mkdir()
     made = recipe.load(version_of(tree), {}, recipes)
-    return build(tree, made, Silent(), logs)
+    return build(tree, made, progress or Silent(), folder / "log")
 
 
 def test_tree_is_built(tmp_path: Path) -> None:
@@ -93,7 +102,71 @@ def test_build_that_fails_shows_the_compilers_words(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match=r"x\.c:1: error: no such thing") as caught:
         run(tree, tmp_path)
-    assert str(tmp_path / "logs/linux-5.10.223.log") in caught.value.hint
+    assert str(tmp_path / "log") in caught.value.hint
+
+
+def test_build_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    progress = Silent()
+
+    run(make_tree(tmp_path, "5.10.223", slow="0.5"), tmp_path, progress=progress)
+
+    told = [text for text in progress.messages if "steps" in text]
+    assert told
+    assert told[-1].endswith("1 steps, now kernel/fork.o")
+
+
+def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path, "5.10.223", slow="60")
+    recipes = make_recipes(tmp_path / "recipes")
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from runner.artifacts.kernelbuild import build, load\n"
+        "from runner.artifacts.kernelbuild.build import version_of\n"
+        "from runner.artifacts.progress import Lines\n"
+        "tree, recipes, log = map(Path, sys.argv[1:])\n"
+        "build(tree, load(version_of(tree), {}, recipes), Lines(), log)\n"
+    )
+    runner = subprocess.Popen(
+        [sys.executable, "-c", program, tree, recipes, tmp_path / "log"],
+        cwd=Path(__file__).parents[4],
+        stderr=subprocess.DEVNULL,
+    )
+    with runner:
+        child = _when_written(tree / "child")
+        runner.kill()
+    _when_gone(child)
+
+
+def test_ctrl_c_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    tree = make_tree(tmp_path, "5.10.223", slow="60")
+
+    class Impatient(Silent):
+        def message(self, text: str) -> None:
+            if "steps" in text:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tree, tmp_path, progress=Impatient())
+    _when_gone(_when_written(tree / "child"))
+
+
+def _when_written(path: Path) -> int:
+    deadline = Deadline.after(60)
+    while not (path.exists() and path.read_text().endswith("\n")):
+        deadline.check("the build's first step")
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
+def _when_gone(process: int) -> None:
+    deadline = Deadline.after(60)
+    while Path(f"/proc/{process}/cwd").exists():
+        deadline.check("the end of what make started")
+        time.sleep(0.02)
 
 
 def test_missing_tool_is_named_with_its_package(
@@ -101,7 +174,7 @@ def test_missing_tool_is_named_with_its_package(
 ) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("make", "gcc", "bison", "bc", "perl", "xz", "tar"):
+    for name in ("make", "gcc", "bison", "bc", "perl", "xz", "tar", "setpriv"):
         (tools / name).symlink_to(str(shutil.which("true")))
     monkeypatch.setenv("PATH", str(tools))
 

@@ -36,6 +36,8 @@ bzImage:
 \t@echo "$(KCFLAGS)|$(LD)|$(PAHOLE)" >arguments
 \t@env >environment
 \t@test ! -e broken || {{ echo "x.c:1: error: no such thing"; exit 1; }}
+\t@test ! -e slow || {{ echo "  CC      kernel/fork.o"; \\
+\t\techo $$$$ >child; exec sleep $$(cat slow); }}
 \tmkdir -p arch/x86/boot && cp image arch/x86/boot/bzImage
 \tcp elf vmlinux
 \techo "ffffffff81000000 T _text" >System.map

@@ -1,0 +1,79 @@
+"""Whole runs of the main job, as a user starts them."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import RunnerError
+from runner.reports import resultsfile
+from runner.results import Outcome
+from runner.session.host import ROOT
+
+_OBJECT = ROOT / "tests/data/suites/hostile/fine.bpf.c"
+_CASE = """\
+  - name: case{number}
+    object: object{number}.bpf.c
+    trigger: [{{test_run: length}}]
+    expect: [{{value: "${{run.retval}}", equals: 50}}]
+"""
+_FURTHER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run that was green."""
+
+    # From the command to its exit.
+    seconds: float
+    # Of each case that ran.
+    cases: tuple[float, ...]
+
+
+def job(kernels: str, suite: Path | None = None) -> Job:
+    """Run the main job. Raises RunnerError when it is not green."""
+    words = ["--kernels", kernels]
+    words += ["--suite", str(suite)] if suite else []
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *words, "--reports", folder],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        seconds = time.monotonic() - started
+        if done.returncode != 0:
+            raise RunnerError(f"the run ended with {done.returncode}", hint=done.stdout)
+        results = resultsfile.read(Path(folder) / "results.json")
+    return Job(
+        seconds=seconds,
+        cases=tuple(
+            case.duration
+            for case in results.cases
+            if case.outcome is not Outcome.SKIPPED
+        ),
+    )
+
+
+def further_object(kernel: str) -> float:
+    """Return the seconds that each object beyond the first adds to a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, many = Path(folder) / "one", Path(folder) / "many"
+        _write(one, 1)
+        _write(many, 1 + _FURTHER)
+        # Compiled by these.
+        job(kernel, one)
+        job(kernel, many)
+        return (job(kernel, many).seconds - job(kernel, one).seconds) / _FURTHER
+
+
+def _write(folder: Path, objects: int) -> None:
+    folder.mkdir()
+    cases = (_CASE.format(number=number) for number in range(objects))
+    (folder / "suite.yaml").write_text(f"description: x\ncases:\n{''.join(cases)}")
+    for number in range(objects):
+        source = _OBJECT.read_text() + f"/* {number} */\n"
+        (folder / f"object{number}.bpf.c").write_text(source)

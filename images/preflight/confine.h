@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONFINE_H
+#define CONFINE_H
+
+/* Gives up all that reading standard input and writing standard output don't need, and
+ * bounds memory. Returns 0, or -1 with errno.
+ */
+int confine(void);
+
+/* Ends the process by SIGPROF after that many seconds of processor time from now. */
+void allow(int seconds);
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "describe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_TEXT 256
+
+/* Pointers to pointers …, shown at most. */
+#define MAX_CHAIN 16
+
+json_t *describe_text(const char *text)
+{
+	char clean[2048];
+	size_t i;
+
+	for (i = 0; text[i] && i < sizeof(clean) - 1; i++)
+		clean[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	clean[i] = 0;
+	return json_string(clean);
+}
+
+static const char *name_of(const struct btf *btf, const struct btf_type *t)
+{
+	const char *name = btf__str_by_offset(btf, t->name_off);
+
+	return name ? name : "";
+}
+
+static void named(char *text, size_t size, const char *word, const char *name)
+{
+	snprintf(text, size, "%s %s", word, name[0] ? name : "{…}");
+}
+
+static void type_text(const struct btf *btf, __u32 id, char *text, size_t size,
+		      int depth)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+	char inner[MAX_TEXT];
+
+	if (depth > MAX_CHAIN) {
+		snprintf(text, size, "…");
+		return;
+	}
+	switch (btf_kind(t)) {
+	case BTF_KIND_UNKN:
+		snprintf(text, size, "void");
+		break;
+	case BTF_KIND_PTR:
+		type_text(btf, t->type, inner, sizeof(inner), depth + 1);
+		snprintf(text, size, "%.240s%s*", inner,
+			 inner[strlen(inner) - 1] == '*' ? "" : " ");
+		break;
+	case BTF_KIND_ARRAY:
+		type_text(btf, btf_array(t)->type, inner, sizeof(inner), depth + 1);
+		snprintf(text, size, "%.240s[%u]", inner, btf_array(t)->nelems);
+		break;
+	case BTF_KIND_CONST:
+	case BTF_KIND_VOLATILE:
+	case BTF_KIND_RESTRICT:
+		type_text(btf, t->type, inner, sizeof(inner), depth + 1);
+		snprintf(text, size, "%s %.240s",
+			 btf_is_const(t)      ? "const"
+			 : btf_is_volatile(t) ? "volatile"
+					      : "restrict",
+			 inner);
+		break;
+	case BTF_KIND_TYPE_TAG:
+	case BTF_KIND_VAR:
+		type_text(btf, t->type, text, size, depth + 1);
+		break;
+	case BTF_KIND_STRUCT:
+		named(text, size, "struct", name_of(btf, t));
+		break;
+	case BTF_KIND_UNION:
+		named(text, size, "union", name_of(btf, t));
+		break;
+	case BTF_KIND_FWD:
+		named(text, size, btf_kflag(t) ? "union" : "struct", name_of(btf, t));
+		break;
+	case BTF_KIND_ENUM:
+	case BTF_KIND_ENUM64:
+		named(text, size, "enum", name_of(btf, t));
+		break;
+	case BTF_KIND_FUNC_PROTO:
+		type_text(btf, t->type, inner, sizeof(inner), depth + 1);
+		snprintf(text, size, "%.240s (…)", inner);
+		break;
+	default:
+		snprintf(text, size, "%s", name_of(btf, t));
+	}
+}
+
+static json_t *text_of(const struct btf *btf, __u32 id)
+{
+	char text[MAX_TEXT];
+	json_t *json;
+
+	type_text(btf, id, text, sizeof(text), 0);
+	/* The ellipsis is the only text that is not ASCII. */
+	json = json_string(text);
+	return json ? json : describe_text(text);
+}
+
+static const struct btf_type *bare(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	while (btf_is_mod(t) || btf_is_typedef(t))
+		t = btf__type_by_id(btf, t->type);
+	return t;
+}
+
+static bool is_signed(const struct btf_type *t)
+{
+	if (btf_is_any_enum(t))
+		return btf_kflag(t);
+	return btf_is_int(t) && (btf_int_encoding(t) & BTF_INT_SIGNED);
+}
+
+static json_t *size_of(const struct btf *btf, __u32 id)
+{
+	__s64 size = btf__resolve_size(btf, id);
+
+	return size < 0 ? json_null() : json_integer(size);
+}
+
+json_t *describe_member(const struct btf *btf, const struct btf_type *t, int index)
+{
+	const struct btf_member *m = btf_members(t) + index;
+
+	return json_pack("{s:o, s:i, s:o, s:i, s:o, s:i, s:i, s:b}", "name",
+			 describe_text(btf__str_by_offset(btf, m->name_off)), "type",
+			 (int)m->type, "text", text_of(btf, m->type), "kind",
+			 (int)btf_kind(bare(btf, m->type)), "size",
+			 size_of(btf, m->type), "bit_offset",
+			 (int)btf_member_bit_offset(t, index), "bits",
+			 (int)btf_member_bitfield_size(t, index), "signed",
+			 is_signed(bare(btf, m->type)));
+}
+
+static json_t *enumerator(const struct btf *btf, const struct btf_type *t, int index)
+{
+	__u32 name;
+	__s64 value;
+
+	if (btf_is_enum(t)) {
+		const struct btf_enum *e = btf_enum(t) + index;
+
+		name = e->name_off;
+		value = btf_kflag(t) ? e->val : (__s64)(__u32)e->val;
+	} else {
+		const struct btf_enum64 *e = btf_enum64(t) + index;
+
+		name = e->name_off;
+		value = (__s64)btf_enum64_value(e);
+	}
+	return json_pack("[o, I]", describe_text(btf__str_by_offset(btf, name)),
+			 (json_int_t)value);
+}
+
+json_t *describe_type(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id), *b;
+	json_t *json, *list = json_array();
+
+	if (!t) {
+		json_decref(list);
+		return json_null();
+	}
+	b = bare(btf, id);
+	json = json_pack(
+		"{s:I, s:i, s:o, s:o, s:o, s:i, s:I, s:o}", "id", (json_int_t)id,
+		"kind", (int)btf_kind(b), "name", describe_text(name_of(btf, t)),
+		"text", text_of(btf, id), "size", size_of(btf, id), "to",
+		(int)(btf_is_ptr(b)	? b->type
+		      : btf_is_array(b) ? btf_array(b)->type
+					: 0),
+		"count", (json_int_t)(btf_is_array(b) ? btf_array(b)->nelems : 0),
+		"members", list);
+	for (int i = 0; btf_is_composite(b) && i < btf_vlen(b); i++)
+		json_array_append_new(list, describe_member(btf, b, i));
+	for (int i = 0; btf_is_any_enum(b) && i < btf_vlen(b); i++)
+		json_array_append_new(list, enumerator(btf, b, i));
+	return json;
+}
+
+json_t *describe_field(const struct path *path)
+{
+	const struct step *last = &path->steps[path->len - 1];
+	__u32 id = path->root_type_id, bits = 0;
+	const struct btf_type *t;
+
+	if (path->len && !last->name) {
+		id = last->type_id;
+	} else if (path->len &&
+		   btf_is_composite(btf__type_by_id(path->btf, last->type_id))) {
+		t = btf__type_by_id(path->btf, last->type_id);
+		id = btf_members(t)[last->index].type;
+		bits = btf_member_bitfield_size(t, last->index);
+	}
+	t = bare(path->btf, id);
+	return json_pack("{s:o, s:i, s:o, s:i, s:I, s:b}", "text",
+			 text_of(path->btf, id), "kind", (int)btf_kind(t), "size",
+			 size_of(path->btf, id), "bits", (int)bits, "bit_offset",
+			 (json_int_t)path->bit_offset, "signed", is_signed(t));
+}
+
+json_t *describe_root(const struct path *path)
+{
+	const struct btf_type *t = btf__type_by_id(path->btf, path->root_type_id);
+
+	return json_pack("{s:i, s:o, s:o}", "kind", (int)btf_kind(t), "name",
+			 describe_text(name_of(path->btf, t)), "text",
+			 text_of(path->btf, path->root_type_id));
+}
+
+json_t *describe_steps(const struct path *path)
+{
+	json_t *list = json_array();
+
+	/* The first one is the type itself, but for enumerators. */
+	for (int i = 0; i < path->len; i++) {
+		const struct step *step = &path->steps[i];
+
+		if (step->name)
+			json_array_append_new(list, describe_text(step->name));
+		else if (i > 0 || step->index)
+			json_array_append_new(list, json_integer(step->index));
+	}
+	return list;
+}

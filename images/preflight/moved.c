@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "moved.h"
+
+#include "describe.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_ACCESS 512
+
+/* Structs in structs, and pointers, on the way. */
+#define DEEPEST 3
+
+#define MOST 8
+
+/* Types looked into, for all of a search. */
+#define PATIENCE 20000
+
+struct search {
+	const struct btf *btf;
+	const char *name;
+	json_t *found;
+	int patience;
+};
+
+static const char *text_at(const struct btf *btf, __u32 offset)
+{
+	const char *text = btf__str_by_offset(btf, offset);
+
+	return text ? text : "";
+}
+
+static __u32 bare(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	while (btf_is_mod(t) || btf_is_typedef(t)) {
+		id = t->type;
+		t = btf__type_by_id(btf, id);
+	}
+	return id;
+}
+
+static void add(struct search *search, const char *access, const struct btf_type *t,
+		int index, __u32 base)
+{
+	char text[MAX_ACCESS];
+	json_t *member = describe_member(search->btf, t, index);
+
+	snprintf(text, sizeof(text), "%.400s%.100s", access, search->name);
+	json_object_set_new(member, "access", describe_text(text));
+	json_object_set_new(
+		member, "bit_offset",
+		json_integer((json_int_t)base + btf_member_bit_offset(t, index)));
+	json_array_append_new(search->found, member);
+}
+
+/* `access` leads to a struct whose members lie behind it: "task_struct.", "mm->". */
+static void look_into(struct search *search, __u32 id, const char *access, __u32 base,
+		      int depth, bool whole)
+{
+	const struct btf_type *t = btf__type_by_id(search->btf, id);
+
+	if (!btf_is_composite(t) || search->patience-- <= 0)
+		return;
+	for (int i = 0; i < btf_vlen(t); i++) {
+		const struct btf_member *m = btf_members(t) + i;
+		const char *name = text_at(search->btf, m->name_off);
+		__u32 inner = bare(search->btf, m->type), offset;
+		const struct btf_type *mt = btf__type_by_id(search->btf, inner);
+		char deeper[MAX_ACCESS];
+
+		if (json_array_size(search->found) >= MOST)
+			return;
+		if (whole && !strcmp(name, search->name))
+			add(search, access, t, i, base);
+		offset = base + btf_member_bit_offset(t, i);
+		if (!name[0]) {
+			look_into(search, inner, access, offset, depth, whole);
+			continue;
+		}
+		if (depth == DEEPEST)
+			continue;
+		if (btf_is_composite(mt)) {
+			snprintf(deeper, sizeof(deeper), "%.300s%.100s.", access, name);
+			look_into(search, inner, deeper, offset, depth + 1, true);
+		} else if (btf_is_ptr(mt) && depth == 0) {
+			/* "a.b" becomes "a.b->". */
+			snprintf(deeper, sizeof(deeper), "%.300s%.100s->", access,
+				 name);
+			look_into(search, bare(search->btf, mt->type), deeper, 0,
+				  DEEPEST, true);
+		}
+	}
+}
+
+static bool holds(const struct btf *btf, const struct btf_type *t, __u32 id)
+{
+	for (int i = 0; i < btf_vlen(t); i++)
+		if (bare(btf, btf_members(t)[i].type) == id)
+			return true;
+	return false;
+}
+
+static void look_around(struct search *search, __u32 id)
+{
+	for (__u32 outer = 1; outer < btf__type_cnt(search->btf); outer++) {
+		const struct btf_type *t = btf__type_by_id(search->btf, outer);
+		const char *name = text_at(search->btf, t->name_off);
+		char access[MAX_ACCESS];
+
+		if (!btf_is_composite(t) || !name[0] || !holds(search->btf, t, id))
+			continue;
+		snprintf(access, sizeof(access), "%.200s.", name);
+		look_into(search, outer, access, 0, DEEPEST, true);
+	}
+}
+
+json_t *moved_members(const struct btf *btf, __u32 holder, const char *name)
+{
+	struct search search = {
+		.btf = btf, .name = name, .found = json_array(), .patience = PATIENCE};
+	char access[MAX_ACCESS];
+	__u32 id;
+
+	if (!btf__type_by_id(btf, holder))
+		return search.found;
+	id = bare(btf, holder);
+	snprintf(access, sizeof(access), "%.200s.",
+		 text_at(btf, btf__type_by_id(btf, id)->name_off));
+	look_into(&search, id, access, 0, 0, false);
+	look_around(&search, id);
+	return search.found;
+}

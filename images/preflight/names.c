@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+
+/* FNV-1a. */
+static __u32 hash(const char *name, size_t length)
+{
+	__u32 value = 2166136261u;
+
+	for (size_t i = 0; i < length; i++)
+		value = (value ^ (__u8)name[i]) * 16777619u;
+	return value;
+}
+
+static const char *name_of(const struct btf *btf, __u32 id)
+{
+	return btf__str_by_offset(btf, btf__type_by_id(btf, id)->name_off);
+}
+
+bool names_build(struct names *names, const struct btf *btf, __u32 first)
+{
+	__u32 count = btf__type_cnt(btf), size = 1024;
+
+	while (size < count - first)
+		size *= 2;
+	names->btf = btf;
+	names->mask = size - 1;
+	names->heads = calloc(size, sizeof(*names->heads));
+	names->first = first;
+	names->next = calloc(count - first + 1, sizeof(*names->next));
+	if (!names->heads || !names->next)
+		return false;
+	/* From the last on, so that lists go by rising ids. */
+	for (__u32 id = count - 1; id >= first; id--) {
+		const char *name = name_of(btf, id);
+		__u32 *head;
+
+		if (!name[0])
+			continue;
+		head = &names->heads[hash(name, bpf_core_essential_name_len(name)) &
+				     names->mask];
+		names->next[id - first] = *head;
+		*head = id;
+	}
+	return true;
+}
+
+void names_free(struct names *names)
+{
+	free(names->heads);
+	free(names->next);
+	memset(names, 0, sizeof(*names));
+}
+
+static __u32 matching(const struct names *names, __u32 id, const char *name,
+		      size_t length)
+{
+	for (; id; id = names->next[id - names->first]) {
+		const char *other = name_of(names->btf, id);
+
+		if (!strncmp(other, name, length) &&
+		    bpf_core_essential_name_len(other) == length)
+			return id;
+	}
+	return 0;
+}
+
+__u32 names_first(const struct names *names, const char *name, size_t length)
+{
+	return matching(names, names->heads[hash(name, length) & names->mask], name,
+			length);
+}
+
+__u32 names_next(const struct names *names, __u32 id, const char *name, size_t length)
+{
+	return matching(names, names->next[id - names->first], name, length);
+}

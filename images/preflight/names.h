@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/btf.h>
+
+/* All named types of a BTF, found by name without its flavor (what follows "___"). */
+struct names {
+	const struct btf *btf;
+	__u32 *heads;
+	__u32 *next;
+	__u32 mask;
+	/* The first id that is not its base's. */
+	__u32 first;
+};
+
+/* Returns false when memory runs out. */
+bool names_build(struct names *names, const struct btf *btf, __u32 first);
+void names_free(struct names *names);
+
+/* Returns the first id, by size, whose name without flavor is `name`; 0 when there is
+ * none. names_next() returns the one after `id`.
+ */
+__u32 names_first(const struct names *names, const char *name, size_t length);
+__u32 names_next(const struct names *names, __u32 id, const char *name, size_t length);
+
+#endif

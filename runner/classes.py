@@ -1,0 +1,352 @@
+"""The classes of failures: what each means, what shows it, and what to do about it.
+
+runner.classify looks for the patterns; docs/classes.md is made from this table, and
+suites may name no class that is not here.
+"""
+
+import re
+from dataclasses import dataclass
+
+UNCLASSIFIED = "unclassified"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureClass:
+    """A reason for which kernels refuse objects, or for which cases fail."""
+
+    name: str
+    meaning: str
+    cure: str
+    # What shows it; of several that are found, the first pattern's line tells most.
+    # Old and new forms of the same words stand beside each other.
+    # In the verifier's log.
+    verifier: tuple[re.Pattern[str], ...] = ()
+    # In libbpf's own words, where the kernel was not asked or has no words.
+    libbpf: tuple[re.Pattern[str], ...] = ()
+    # The same, of no meaning but when an object is loaded.
+    load: tuple[re.Pattern[str], ...] = ()
+    # Why the words may mean something else too; empty for those that can't.
+    doubt: str = ""
+    # Whether an object can have earned it, so that a suite may expect it.
+    declarable: bool = True
+
+    @property
+    def explanation(self) -> str:
+        """What reports say one should do."""
+        return f"{self.meaning}: {self.cure}"
+
+
+def _any_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern) for pattern in patterns)
+
+
+# libbpf up to 1.5 prints what strerror says, from 1.6 on "-EINVAL".
+_EINVAL = r"(Invalid argument|-EINVAL)"
+_ENOENT = r"(No such file or directory|-ENOENT)"
+_BELOW_THE_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
+_EPERM = r"(Operation not permitted|-EPERM)"
+
+POISON_REACHABLE = FailureClass(
+    name="poison_reachable",
+    meaning="a field, type or enum value is used that this kernel does not have",
+    cure="guard it with bpf_core_field_exists() or its like, as `if (exists) new; else "
+    "old;`, with a struct flavor for the old name; before 4.15 the guard must be one "
+    "that the verifier of that time can decide",
+    # 195896080 is 0xbad2310, the helper that libbpf puts in place of what it can't
+    # resolve; only the verifier's log, rewritten by libbpf, names the field.
+    verifier=_any_of(
+        r"failed to resolve CO-RE relocation",
+        r"<invalid CO-RE relocation>",
+        r"invalid func (unknown#)?195896080",
+    ),
+)
+
+GUARD_UNDECIDED = FailureClass(
+    name="guard_undecided",
+    meaning="what this kernel lacks is guarded, but verifiers before 4.15 do not see "
+    "it: they skip a side only where a branch compares a constant with an equal one",
+    cure="load by `loader: compat`, or do in your loader what it does (docs/compat.md)",
+    # Words of the agent, which looks at what was refused.
+    load=_any_of(r"agent: prog '.*': none of its \d+ poisoned instructions"),
+)
+
+SIGNED_FIELD_RESIZED = FailureClass(
+    name="signed_field_resized",
+    meaning="a signed field has another size here, and a plain load can't follow that",
+    cure="read it by bpf_core_read() into a zeroed variable of the right size, or by "
+    "BPF_CORE_READ_BITFIELD_PROBED(), which extends the sign",
+    libbpf=_any_of(r"accesses field incorrectly\. Make sure you are accessing"),
+)
+
+VERIFIER_REJECTED = FailureClass(
+    name="verifier_rejected",
+    meaning="the verifier can't prove the program safe",
+    cure="see the verifier's log; newer kernels accept more",
+    doubt="the log is the verifier's, but its words are none of those above",
+)
+
+PROGRAM_TOO_LARGE = FailureClass(
+    name="program_too_large",
+    meaning="the verifier gave up; before 5.2 a program has at most 4096 instructions",
+    cure="split the program by tail calls, or do less in it",
+    verifier=_any_of(
+        # Spelt with a double c up to 4.14 or so.
+        r"BPF program is too large\. Proc+essed \d+ insn",
+        r"The sequence of \d+ jumps is too complex",
+    ),
+    load=_any_of(r"BPF program load failed: (Argument list too long|-E2BIG)"),
+)
+
+PROGRAM_TYPE_MISSING = FailureClass(
+    name="program_type_missing",
+    meaning="this kernel does not know the program's type, or was given a wrong "
+    "version for a kprobe (before 5.0)",
+    cure="use a type that it has (kprobe instead of fentry or raw_tp), or do not load "
+    "the program there",
+    load=_any_of(rf"BPF program load failed: {_EINVAL}"),
+    doubt="the kernel says EINVAL and nothing else, as for a wrong version or flag",
+)
+
+UNREACHED_CALL = FailureClass(
+    name="unreached_call_oops",
+    meaning="the kernel died of a call that the program never makes: before 4.15 it "
+    "looks up the helpers of such calls too, and libbpf's poison, or a helper of newer "
+    "kernels, is none that it has",
+    cure="load by `loader: compat`, or do in your loader what it does "
+    "(docs/compat.md); without it, keep guarded fields from these kernels",
+    doubt="told by the functions on the stack of the oops",
+)
+
+LOADER_CRASHED = FailureClass(
+    name="loader_crashed",
+    meaning="libbpf died while it loaded the object; the kernel lives",
+    cure="is the object damaged? Build it again; else tell libbpf's maintainers",
+)
+
+# Words of which several may stand in one log: the first class that is found counts.
+IN_LOGS = (
+    POISON_REACHABLE,
+    FailureClass(
+        name="relocation_ambiguous",
+        meaning="several types of the kernel fit, with different answers",
+        cure="tell them apart by a flavor of the type that has more of its fields",
+        libbpf=_any_of(
+            r"field offset ambiguity: \d+ != \d+",
+            r"relocation decision ambiguity: ",
+        ),
+    ),
+    SIGNED_FIELD_RESIZED,
+    FailureClass(
+        name="custom_btf_bad",
+        meaning="the BTF file that the object was to be opened with can't be read",
+        cure="make it again: pahole --btf_encode_detached",
+        libbpf=_any_of(r"failed to parse target BTF:"),
+    ),
+    FailureClass(
+        name="kernel_btf_missing",
+        meaning="this kernel has no BTF (CONFIG_DEBUG_INFO_BTF, from 5.2 on)",
+        cure="give it a BTF file in the matrix; programs whose place is found by BTF "
+        "(fentry, tp_btf, LSM) need the kernel's own",
+        libbpf=_any_of(
+            r"kernel BTF is missing at ",
+            r"failed to find valid kernel BTF",
+            r"Error loading vmlinux BTF: ",
+        ),
+    ),
+    FailureClass(
+        name="kfunc_missing",
+        meaning="a kernel function is called that this kernel does not offer",
+        cure="declare it __weak and guard the call with bpf_ksym_exists()",
+        # From 2002000000 on: what libbpf puts in place of calls of kfuncs.
+        verifier=_any_of(
+            r"kfunc '.*' is referenced but wasn't resolved",
+            r"<invalid kfunc call>",
+            r"invalid func (unknown#)?2002\d{6}\b",
+        ),
+        libbpf=_any_of(
+            r"extern \(func ksym\) '.*': not found in kernel or module BTFs"
+        ),
+    ),
+    FailureClass(
+        name="map_not_created",
+        meaning="a map is used that was not created; .rodata, .data and .bss need 5.2",
+        cure="keep global variables out of what older kernels load, or keep them in an "
+        "array map of your own; `loader: compat` puts constants in place of reads of "
+        ".rodata (docs/compat.md)",
+        # From 2001000000 on: what libbpf puts in place of references to maps.
+        verifier=_any_of(
+            r"BPF map '.*' is referenced but wasn't created",
+            r"<invalid BPF map reference>",
+            r"invalid func (unknown#)?2001\d{6}\b",
+        ),
+    ),
+    FailureClass(
+        name="global_data_unsupported",
+        meaning="global variables and __kconfig externs need 5.2",
+        cure="tell kernels apart by CO-RE instead (bpf_core_field_exists, "
+        "bpf_core_type_exists), and keep data in maps; `loader: compat` puts constants "
+        "in place of reads of __kconfig externs (docs/compat.md)",
+        verifier=_any_of(r"unrecognized bpf_ld_imm64 insn"),
+    ),
+    FailureClass(
+        name="helper_not_allowed",
+        meaning="a helper is called that programs of this type must not call",
+        cure="see bpf-helpers(7) for the types that may, or move the call",
+        verifier=_any_of(r"program of this type cannot use helper"),
+    ),
+    FailureClass(
+        name="license_not_gpl",
+        meaning="a helper is called that is for GPL-compatible programs only",
+        cure='license the program as "GPL" or "Dual BSD/GPL", or do without the helper',
+        # Newer kernels say the first, older ones the second.
+        verifier=_any_of(
+            r"cannot call GPL-restricted function",
+            r"cannot call GPL only function",
+        ),
+    ),
+    FailureClass(
+        name="helper_missing",
+        meaning="a helper is called that this kernel does not have for this type of "
+        "program",
+        cure="guard the call with bpf_core_enum_value_exists(enum bpf_func_id, …), or "
+        "use an older helper",
+        verifier=_any_of(r"invalid func \S+", r"unknown func \S+"),
+        doubt="up to 6.9 kernels say the same of a helper that other types may call",
+    ),
+    PROGRAM_TOO_LARGE,
+    FailureClass(
+        name="loop_unsupported",
+        meaning="a loop that this verifier does not accept; before 5.3 it accepts none",
+        cure="unroll it (#pragma unroll), or bound it by a constant",
+        verifier=_any_of(
+            r"back-edge from insn \d+ to \d+", r"infinite loop detected at insn"
+        ),
+    ),
+    FailureClass(
+        name="unreachable_code",
+        meaning="instructions are never reached; before 4.16 so are functions that are "
+        "called",
+        cure="make functions static __always_inline, and leave out dead code",
+        verifier=_any_of(r"unreachable insn \d+"),
+    ),
+    FailureClass(
+        name="stack_too_large",
+        meaning="memory outside of the 512 bytes of stack is used, which functions "
+        "that call each other share",
+        cure="keep large data in a per-CPU array map, or split the program by tail "
+        "calls",
+        # Every offset below -512; "off -8+0" is memory that is not initialised.
+        verifier=_any_of(
+            r"invalid (indirect )?(read from|write to|access to) stack R\d+ "
+            rf"off={_BELOW_THE_STACK}",
+            rf"invalid stack (type R\d+ )?off={_BELOW_THE_STACK}",
+            r"combined stack size of \d+ calls is \d+",
+        ),
+    ),
+    FailureClass(
+        name="context_access_bad",
+        meaning="a field of the context is read or written that programs of this type "
+        "must not, or not on this kernel",
+        cure="read only fields that the type has there, whole and as struct __sk_buff "
+        "or its like declares them; most are not to be written",
+        verifier=_any_of(r"invalid bpf_context access off=\d+ size=\d+"),
+    ),
+    FailureClass(
+        name="register_uninitialised",
+        meaning="a register is used that nothing was written to",
+        cure="give the variable a value on every path; look for a missing return or "
+        "an argument that the caller does not pass",
+        verifier=_any_of(r"R\d+ !read_ok"),
+    ),
+    FailureClass(
+        name="stack_uninitialised",
+        meaning="a helper is given memory that is not initialised, which old kernels "
+        "refuse even where the helper only writes it",
+        cure="set the variable to zero first: `u64 v = 0; bpf_core_read(&v, …)` "
+        "instead of BPF_CORE_READ(); `loader: compat` does it for you (docs/compat.md)",
+        verifier=_any_of(
+            r"invalid indirect (read|access) (from|to) stack (R\d+ )?(var_)?off ",
+            r"invalid read from stack (R\d+ )?(var_)?off",
+        ),
+    ),
+    FailureClass(
+        name="extern_missing",
+        meaning="an extern variable has no value: no such option in the kernel's "
+        "configuration, or no configuration was found",
+        cure="declare it __weak, so that it is 0 where it is missing",
+        libbpf=_any_of(
+            r"extern '.*' \(strong\): not resolved",
+            r"failed to open system Kconfig",
+            r"extern \((var )?ksym\) '.*': not found",
+        ),
+    ),
+    FailureClass(
+        name="attach_target_missing",
+        meaning="this kernel does not have the function or tracepoint, or inlined it "
+        "(or tracefs is not mounted)",
+        cure="look for another name of it on this kernel, and attach to that one there",
+        libbpf=_any_of(
+            r"failed to find kernel BTF type ID of '.*': (-3|-ESRCH)",
+            rf"failed to create (kprobe|kretprobe) '.*' perf event: {_ENOENT}",
+            rf"failed to create tracepoint '.*' perf event: {_ENOENT}",
+            rf"failed to attach to raw tracepoint '.*': {_ENOENT}",
+        ),
+    ),
+    FailureClass(
+        name="permission_denied",
+        meaning="the kernel does not let this user load, or lock that much memory",
+        cure="run the loader as root, with no limit on locked memory (ulimit -l)",
+        # Not EACCES, which is the verifier's.
+        libbpf=_any_of(
+            rf"map '.*': failed to create: {_EPERM}",
+            rf"BPF program load failed: {_EPERM}",
+        ),
+    ),
+    FailureClass(
+        name="map_type_missing",
+        meaning="this kernel does not know the map's type, or not with these sizes and "
+        "flags",
+        cure="choose the type for each kernel: bpf_map__set_type(), or "
+        "bpf_map__set_autocreate() with a second map",
+        libbpf=_any_of(rf"map '.*': failed to create: {_EINVAL}"),
+        doubt="EINVAL also tells of wrong sizes and flags",
+    ),
+    GUARD_UNDECIDED,
+    PROGRAM_TYPE_MISSING,
+)
+
+
+def _death(name: str, what: str) -> FailureClass:
+    return FailureClass(
+        name=f"kernel_{name}",
+        meaning=f"the kernel {what} while the case ran",
+        cure="the report holds the console's last lines; the object, or what triggered "
+        "it, brings this kernel down",
+    )
+
+
+_ENDS = (
+    VERIFIER_REJECTED,
+    UNREACHED_CALL,
+    LOADER_CRASHED,
+    _death("panic", "panicked"),
+    _death("oops", "oopsed"),
+    _death("soft_lockup", "locked up"),
+    _death("rcu_stall", "stalled"),
+    _death("out_of_memory", "ran out of memory"),
+    FailureClass(
+        name="wrong_value",
+        meaning="the object loads and runs, and what it read is not what is expected",
+        cure="read at the wrong offset, or not what the suite expects: see its README",
+    ),
+    FailureClass(
+        name=UNCLASSIFIED,
+        meaning="the object was refused in words that are none of this table",
+        cure="see the log, which the report holds whole",
+        doubt="it is not guessed",
+        declarable=False,
+    ),
+)
+
+# Every class by name, in the order of the documentation.
+CLASSES = {it.name: it for it in (*IN_LOGS, *_ENDS)}

@@ -1,0 +1,107 @@
+"""`check`: what becomes of objects on kernels, without booting them."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from runner.artifacts import rows
+from runner.artifacts.btf import minimal
+from runner.artifacts.cache import Cache
+from runner.cli.arguments import add_matrix_file_arguments, choice
+from runner.errors import ExitStatus, UsageError
+from runner.preflight import check as check_
+from runner.preflight import show, targets
+from runner.preflight.model import Verdict
+from runner.preflight.targets import Source
+from runner.selectors import ALL
+
+_MATRIX = "kernels"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "objects",
+        nargs="+",
+        type=Path,
+        metavar="OBJECT",
+        help="a BPF object, its source (.bpf.c), or a folder of them, such as a suite",
+    )
+    parser.add_argument(
+        "--btf",
+        action="append",
+        metavar="FILE|DIR|kernels",
+        help="kernels to check against: raw BTF, .btf.tar.xz, a vmlinux, a folder of "
+        "them, VERSION=FILE, or the matrix's kernels in the cache (default: kernels)",
+    )
+    parser.add_argument(
+        "--kernels",
+        action="append",
+        metavar="SELECTOR",
+        help=f"which of the matrix's kernels (default: {ALL})",
+    )
+    add_matrix_file_arguments(parser)
+    parser.add_argument(
+        "-n",
+        "--workers",
+        default="auto",
+        metavar="N",
+        help="processes (default: auto, as many as processors)",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print what becomes of objects on kernels; 1 when one would not load.
+
+    Raises UsageError for what can't be used.
+    """
+    cache = Cache()
+    workers = _workers(arguments.workers)
+    objects = minimal.objects(arguments.objects, cache)
+    sources = _sources(arguments, cache)
+    results = check_.check(objects, sources, workers)
+    names = [path.name for path in objects]
+    if arguments.json:
+        found = list(results)
+        json.dump(show.as_json(names, found), sys.stdout, indent=2)
+        print()
+    else:
+        found = show.show(names, results, verbose=arguments.verbose)
+    if any(it.error for it in found):
+        return ExitStatus.USAGE
+    loads = all(
+        prediction.verdict is Verdict.LOADS
+        for result in found
+        for prediction in result.predictions
+    )
+    return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+
+
+def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
+    found: list[Source] = []
+    for text in arguments.btf or [_MATRIX]:
+        if text != _MATRIX:
+            found += targets.of_path(text)
+            continue
+        kernels = rows.choose(choice(arguments, ALL), cache).kernels
+        cached = targets.of_kernels(kernels, cache)
+        if not cached:
+            raise UsageError(
+                "no kernel of the matrix has its BTF in the cache",
+                hint="python -m runner fetch, or --btf FILE",
+            )
+        found += cached
+    return found
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return check_.processors()
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"-n {text}: give a number of processes, or auto")
+    return int(text)

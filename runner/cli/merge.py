@@ -1,0 +1,119 @@
+"""`merge`: one run again of the parts that several machines did."""
+
+import argparse
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runner import reports
+from runner.errors import ExitStatus, UsageError
+from runner.reports import junit, merging, resultsfile
+from runner.reports.atomic import explained, write_text
+from runner.reports.merging import Found
+from runner.results import RunResults
+
+EPILOG = """\
+DIR is a --reports folder of a run with --shard, or a folder that holds such folders.
+Writes what one run of all kernels would have written. The exit status tells whether
+the parts could be merged, not what they found: `report --gate` judges that.
+
+examples:
+  python -m runner --shard 1/2 --reports shards/1     # on one machine
+  python -m runner --shard 2/2 --reports shards/2     # on another
+  python -m runner merge shards/1 shards/2 --out reports/latest
+  python -m runner merge shards --out reports/latest --allow-missing
+"""
+
+# What a run leaves of each kernel.
+_OF_KERNELS = (reports.JUNIT, reports.CONSOLE, reports.LOG)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `merge` takes."""
+    parser.add_argument("parts", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where the merged reports are written",
+    )
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="merge what there is; the run then counts as one that was stopped",
+    )
+    parser.add_argument(
+        "--allow-mixed",
+        action="store_true",
+        help="merge runs of different matrices, suites or versions, or that were "
+        "whole runs of different kernels",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Merge, write and show. Raises UsageError for parts that do not fit."""
+    folders = [folder for given in arguments.parts for folder in _folders(given)]
+    _refuse_overwriting(folders, arguments.out)
+    parts = [
+        Found(folder=folder, results=resultsfile.read(folder / reports.RESULTS))
+        for folder in folders
+    ]
+    results = merging.merge(
+        parts,
+        allow_missing=arguments.allow_missing,
+        allow_mixed=arguments.allow_mixed,
+    )
+    reports.clear(arguments.out)
+    write(results, parts, arguments.out)
+    print(reports.summary_text(results, arguments.out))
+    return ExitStatus.COMPATIBLE
+
+
+def _folders(given: Path) -> Sequence[Path]:
+    """Return the folders of runs that a word of the command line stands for."""
+    if (given / reports.RESULTS).exists():
+        return [given]
+    found = sorted(path.parent for path in given.glob(f"*/{reports.RESULTS}"))
+    if not found:
+        raise UsageError(
+            f"{given}: there is no {reports.RESULTS} in it, nor in a folder of it",
+            hint="a run writes one into its --reports folder, also when cases fail",
+        )
+    return found
+
+
+def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
+    target = out.resolve()
+    for folder in folders:
+        if target in (folder.resolve(), folder.resolve().parent):
+            raise UsageError(
+                f"--out {out}: {folder} is merged, and would be overwritten",
+                hint="name another folder",
+            )
+
+
+def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
+    """Write the reports; results.json last: where it is, all the rest is, too.
+
+    Raises InfrastructureError when the folder can't be written.
+    """
+    copied = set()
+    for source, target in _copies(parts, out):
+        with explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        copied.add(target)
+    bare = [it for it in results.kernels if out / it.id / reports.JUNIT not in copied]
+    for kernel, text in junit.documents(results.model_copy(update={"kernels": bare})):
+        write_text(out / kernel.id / reports.JUNIT, text)
+    resultsfile.write(results, out / reports.RESULTS)
+
+
+def _copies(parts: Sequence[Found], out: Path) -> Iterator[tuple[Path, Path]]:
+    for part in parts:
+        for kernel in part.results.kernels:
+            for name in _OF_KERNELS:
+                source = part.folder / kernel.id / name
+                if source.is_file():
+                    yield source, out / kernel.id / name

@@ -1,0 +1,239 @@
+"""`plan`: what would run where, without booting anything."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner import sharding, suitefile
+from runner.artifacts import fetch, rows
+from runner.artifacts.cache import Cache
+from runner.cli import workflow
+from runner.cli.arguments import (
+    add_matrix_arguments,
+    add_timings_argument,
+    choice,
+)
+from runner.errors import ExitStatus, UsageError
+from runner.matrix import Kernel
+from runner.selectors import DEFAULT
+from runner.session.host import ROOT
+from runner.session.run import ids_of, seconds_of
+from runner.sharding import Part
+from runner.suite import Case
+from runner.versions import KernelVersion, VersionRange
+
+# Jobs that a workflow's matrix may have.
+# https://docs.github.com/en/actions/reference/actions-limits
+MOST_JOBS = 256
+
+EPILOG = """\
+Every machine of a run finds the parts that are shown here by itself, when it is given
+the same --kernels, --matrix and --timings, and its own --shard K/N.
+
+examples:
+  python -m runner plan --kernels all --shards 4
+  python -m runner plan --kernels @lts --shards 4 --timings earlier/results.json
+  python -m runner plan --kernels all --shards 20 --format github
+
+In a GitHub workflow --format github also sets the step's outputs: matrix, kernels and
+shards. A job then has
+  strategy: {matrix: "${{ fromJSON(needs.plan.outputs.matrix) }}"}
+and runs --kernels ${{ matrix.kernels }} --shard ${{ matrix.shard }}.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What falls to one shard."""
+
+    part: Part
+    kernels: tuple[str, ...]
+    # Of all its kernels together.
+    cases: int
+    # Cases that do not run, as their suites declare.
+    gaps: int
+    # About how long its kernels take together; None when that is not known.
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run, spread over shards."""
+
+    # In the order of the matrix.
+    kernels: tuple[str, ...]
+    shares: tuple[Share, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `plan` takes."""
+    add_matrix_arguments(parser)
+    parser.add_argument(
+        "--suite",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="a suite's folder, or one that holds suites; may be given again "
+        "(default: the suites of this project)",
+    )
+    parser.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="how many machines; never more than kernels (default: one a kernel, up "
+        f"to {MOST_JOBS})",
+    )
+    add_timings_argument(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="a table, JSON, or the matrix of a GitHub workflow (default: text)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
+    cache = Cache()
+    kernels = rows.choose(choice(arguments, DEFAULT), cache).kernels
+    plan = _plan(
+        kernels,
+        tuple(fetch.version_of(kernel, cache) for kernel in kernels),
+        _cases(arguments.suite or [ROOT / "suites"]),
+        count=_count(arguments.shards, len(kernels), arguments.format),
+        seconds=seconds_of(arguments.timings),
+    )
+    if arguments.format == "github":
+        _tell_workflow(plan)
+    elif arguments.format == "json":
+        json.dump(as_json(plan), sys.stdout, indent=2)
+        print()
+    else:
+        _show(plan)
+    return ExitStatus.COMPATIBLE
+
+
+def _count(wanted: int | None, kernels: int, form: str) -> int:
+    if wanted is not None and wanted < 1:
+        raise UsageError(f"--shards {wanted}: a number from 1 on")
+    if form == "github" and min(wanted or 1, kernels) > MOST_JOBS:
+        raise UsageError(
+            f"--shards {wanted}: a workflow's matrix has at most {MOST_JOBS} jobs",
+            hint=f"--shards {MOST_JOBS} gives each job several kernels",
+        )
+    return min(wanted or MOST_JOBS, kernels)
+
+
+def _cases(paths: Sequence[Path]) -> list[Case]:
+    return [
+        case
+        for path in paths
+        for file in suitefile.files_below(path)
+        for case in suitefile.load(file).suite.cases
+    ]
+
+
+def _plan(
+    kernels: Sequence[Kernel],
+    versions: Sequence[KernelVersion | None],
+    cases: Sequence[Case],
+    *,
+    count: int,
+    seconds: dict[str, float],
+) -> Plan:
+    ids = ids_of(kernels)
+    gaps = {
+        id_: sum(_is_gap(case, version) for case in cases)
+        for id_, version in zip(ids, versions, strict=True)
+    }
+    return Plan(
+        kernels=ids,
+        shares=tuple(
+            Share(
+                part=Part(index=index, count=count),
+                kernels=own,
+                cases=sum(len(cases) - gaps[id_] for id_ in own),
+                gaps=sum(gaps[id_] for id_ in own),
+                seconds=sharding.total(own, seconds),
+            )
+            for index, own in enumerate(sharding.partition(ids, count, seconds), 1)
+        ),
+    )
+
+
+def _is_gap(case: Case, version: KernelVersion | None) -> bool:
+    if not case.kernels or version is None:
+        return False
+    return version not in VersionRange.parse(case.kernels)
+
+
+def as_json(plan: Plan) -> dict[str, JsonValue]:
+    """Return a plan as programs read it."""
+    return {
+        "kernels": list(plan.kernels),
+        "shards": [
+            {
+                "shard": str(share.part),
+                "kernels": list(share.kernels),
+                "cases": share.cases,
+                "gaps": share.gaps,
+                "seconds": None if share.seconds is None else round(share.seconds, 1),
+            }
+            for share in plan.shares
+        ],
+    }
+
+
+def github_matrix(plan: Plan) -> dict[str, JsonValue]:
+    """Return what fromJSON makes a workflow's matrix of.
+
+    `kernels` is the whole selection: --shard picks the job's own ones.
+    """
+    return {
+        "include": [
+            {
+                # Names of artifacts can't hold a slash.
+                "index": share.part.index,
+                "shard": str(share.part),
+                "name": ", ".join(share.kernels),
+                "kernels": ",".join(plan.kernels),
+            }
+            for share in plan.shares
+        ]
+    }
+
+
+def _tell_workflow(plan: Plan) -> None:
+    matrix = json.dumps(github_matrix(plan), separators=(",", ":"))
+    print(matrix)
+    workflow.set_outputs(
+        {
+            "matrix": matrix,
+            "kernels": ",".join(plan.kernels),
+            "shards": str(len(plan.shares)),
+        }
+    )
+
+
+def _show(plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("shard", "kernels", "cases", "gaps", "about"):
+        table.add_column(column, overflow="fold")
+    for share in plan.shares:
+        about = "" if share.seconds is None else f"{share.seconds:.0f} s"
+        table.add_row(
+            str(share.part),
+            ", ".join(share.kernels),
+            str(share.cases),
+            str(share.gaps or ""),
+            about,
+        )
+    Console().print(table)

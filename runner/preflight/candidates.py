@@ -1,0 +1,256 @@
+"""Say why a kernel lacks what a relocation is about, and what may have become of it."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from runner.preflight.engine import (
+    Engine,
+    LocalAnswer,
+    MemberAnswer,
+    RootAnswer,
+    TypeAnswer,
+)
+from runner.preflight.kinds import Kind, RelocationKind
+from runner.preflight.model import Candidate, Difference
+
+_MOST = 3
+# How much names resemble each other, from 0 to 1.
+_LIKE = 0.6
+# What the same type is worth.
+_SAME_TYPE = 0.2
+# What another type costs a member that has the right name.
+_OTHER_TYPE = 0.1
+_DEEPEST = 64
+_RECORDS = (Kind.STRUCT, Kind.UNION)
+_ENUMS = (Kind.ENUM, Kind.ENUM64)
+
+Blame = tuple[Difference, tuple[Candidate, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stop:
+    """Where the way through the kernel's types ends."""
+
+    difference: Difference
+    # How many steps went well.
+    walked: int
+    # The type where it ended.
+    holder: TypeAnswer
+    # What leads there: "task_struct.thread".
+    access: str
+
+
+class Blamer:
+    """Blames what a target lacks; each thing once, however often it is relocated."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[object, Blame] = {}
+
+    def __call__(self, kind: RelocationKind, local: LocalAnswer) -> Blame | None:
+        """Return why something is missing from the engine's target, and what is near.
+
+        None when the object itself is not understood.
+        """
+        if local.root is None:
+            return None
+        key = local.root, local.steps, kind.is_of_field, kind.is_of_enumerator
+        if key not in self._known:
+            self._known[key] = _blame(kind, local, local.root, self._engine)
+        return self._known[key]
+
+
+def _blame(
+    kind: RelocationKind, local: LocalAnswer, root: RootAnswer, engine: Engine
+) -> Blame:
+    name = root.name.partition("___")[0]
+    (found,) = engine.find([name], flavors=True)
+    same = [id_ for id_, other in found if _agree(other, root.kind)]
+    if not same:
+        return Difference.NO_TYPE, _types_near(name, root.kind, found, engine)
+    types = [it for it in engine.types(same) if it is not None]
+    if kind.is_of_enumerator:
+        return Difference.NO_ENUMERATOR, _enumerators_near(local, types)
+    if not kind.is_of_field:
+        return Difference.RESHAPED, ()
+    stops = [_walk(it, name, local, engine) for it in types]
+    stop = max(stops, key=lambda it: it.walked)
+    if stop.difference is not Difference.NO_FIELD:
+        return stop.difference, (_there(stop),)
+    return stop.difference, _fields_near(stop, local, engine)
+
+
+def _agree(kind: Kind, wanted: Kind) -> bool:
+    return kind == wanted or (kind in _ENUMS and wanted in _ENUMS)
+
+
+# -------------------------------------------------------------------- fields
+
+
+def members_of(type_: TypeAnswer, engine: Engine) -> Iterator[MemberAnswer]:
+    """Yield a struct's members, with those of nameless ones, from its own start."""
+    yield from _members(type_, engine, 0, 0)
+
+
+def _members(
+    type_: TypeAnswer, engine: Engine, base: int, depth: int
+) -> Iterator[MemberAnswer]:
+    for member in type_.fields:
+        moved = member.model_copy(update={"bit_offset": base + member.bit_offset})
+        if member.name:
+            yield moved
+        elif depth < _DEEPEST:
+            (inner,) = engine.types([member.type])
+            if inner is not None and inner.kind in _RECORDS:
+                yield from _members(inner, engine, moved.bit_offset, depth + 1)
+
+
+def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _Stop:
+    """Go a local access's way through a type of the target, as far as it leads."""
+    access = name
+    for number, step in enumerate(local.steps):
+
+        def stop(
+            difference: Difference,
+            walked: int = number,
+            holder: TypeAnswer = type_,
+            access: str = access,
+        ) -> _Stop:
+            return _Stop(
+                difference=difference, walked=walked, holder=holder, access=access
+            )
+
+        if isinstance(step, int):
+            if type_.kind is not Kind.ARRAY:
+                return stop(Difference.RETYPED)
+            if step >= type_.count:
+                return stop(Difference.TOO_SHORT)
+            (inner,) = engine.types([type_.to])
+            access += f"[{step}]"
+        else:
+            if type_.kind not in _RECORDS:
+                return stop(Difference.RETYPED)
+            member = next(
+                (it for it in members_of(type_, engine) if it.name == step), None
+            )
+            if member is None:
+                return stop(Difference.NO_FIELD)
+            (inner,) = engine.types([member.type])
+            access += f".{step}"
+        if inner is None:
+            return stop(Difference.RETYPED)
+        type_ = inner
+    return _Stop(
+        difference=Difference.RETYPED,
+        walked=len(local.steps),
+        holder=type_,
+        access=access,
+    )
+
+
+def _there(stop: _Stop) -> Candidate:
+    """Return what stands in the place, which is of another type than the object's."""
+    return Candidate(
+        difference=stop.difference,
+        access=stop.access,
+        type=stop.holder.text,
+        bit_offset=None,
+        likeness=1.0,
+    )
+
+
+def _fields_near(
+    stop: _Stop, local: LocalAnswer, engine: Engine
+) -> tuple[Candidate, ...]:
+    wanted = local.steps[stop.walked]
+    assert isinstance(wanted, str)
+    last = stop.walked == len(local.steps) - 1
+    field = local.field if last else None
+    moved = [
+        Candidate(
+            difference=Difference.MOVED,
+            access=it.access,
+            type=it.text,
+            bit_offset=it.bit_offset,
+            likeness=_moved_likeness(it, field.text if field else ""),
+        )
+        for it in engine.moved(stop.holder.id, wanted)
+    ]
+    plain = wanted.strip("_")
+    renamed = [
+        Candidate(
+            difference=Difference.RENAMED,
+            access=f"{stop.access}.{it.name}",
+            type=it.text,
+            bit_offset=it.bit_offset,
+            likeness=_likeness(plain, it.name.strip("_"))
+            + (_SAME_TYPE if field and field.text == it.text else 0),
+        )
+        for it in members_of(stop.holder, engine)
+    ]
+    return _best([*moved, *renamed])
+
+
+def _moved_likeness(member: MemberAnswer, text: str) -> float:
+    return 1.0 if not text or member.text == text else 1.0 - _OTHER_TYPE
+
+
+def _likeness(wanted: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, wanted, name).ratio()
+
+
+def _best(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    good = [it for it in found if it.likeness >= _LIKE]
+    good.sort(key=lambda it: (-it.likeness, len(it.access)))
+    return tuple(good[:_MOST])
+
+
+# ------------------------------------------------------- types, enumerators
+
+
+def _types_near(
+    name: str, kind: Kind, found: Sequence[tuple[int, Kind]], engine: Engine
+) -> tuple[Candidate, ...]:
+    other = [
+        Candidate(
+            difference=Difference.RETYPED,
+            access=it.text,
+            type=it.kind.name.lower(),
+            bit_offset=None,
+            likeness=1.0,
+        )
+        for it in engine.types(
+            [id_ for id_, other in found if other is not kind][:_MOST]
+        )
+        if it is not None
+    ]
+    renamed = [
+        Candidate(
+            difference=Difference.RENAMED,
+            access=near,
+            type="",
+            bit_offset=None,
+            likeness=_likeness(name, near),
+        )
+        for near in engine.near(name)
+        if near != name
+    ]
+    return _best([*other, *renamed])
+
+
+def _enumerators_near(
+    local: LocalAnswer, types: Sequence[TypeAnswer]
+) -> tuple[Candidate, ...]:
+    wanted = str(local.steps[-1]) if local.steps else ""
+    return _best(
+        Candidate(
+            difference=Difference.RENAMED,
+            access=name,
+            type=it.text,
+            bit_offset=None,
+            likeness=_likeness(wanted, name),
+        )
+        for it in types
+        for name in it.enumerators
+    )

@@ -1,0 +1,388 @@
+"""Talk to the engine: libbpf's relocation, in a process of its own.
+
+The engine reads files that nobody vouches for, in C. It may open no file, and when one
+of them breaks it, that is an error about this file; the next request starts another.
+"""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from runner.preflight.bpfobject import BpfObject
+from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
+from runner.preflight.insn import Insn
+from runner.preflight.kinds import Kind
+
+# What ./dev built in this checkout.
+ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
+
+_T = TypeVar("_T")
+
+# What an int of 64 bits is on the wire, signed, and what it means.
+_UNSIGNED = (1 << 64) - 1
+
+
+class Answer(BaseModel):
+    """Base of what the engine says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FieldAnswer(Answer):
+    """What a path leads to: a member, an element, a type or an enumeration."""
+
+    text: str
+    kind: Kind
+    # Bytes; None for what has no size, such as a function.
+    size: int | None
+    # Width of a bitfield; 0 for other fields.
+    bits: int
+    # From the root type's start.
+    bit_offset: int
+    signed: bool
+
+
+class RootAnswer(Answer):
+    """The type that a path begins with."""
+
+    kind: Kind
+    name: str
+    # As C writes it: "struct task_struct".
+    text: str
+
+
+class LocalAnswer(Answer):
+    """The object's side of a relocation, or why it can't be tried."""
+
+    spec: str = ""
+    root: RootAnswer | None = None
+    # Members and indices on the way, or an enumerator.
+    steps: tuple[str | int, ...] = ()
+    field: FieldAnswer | None = None
+    error: str = ""
+
+
+class RelocationAnswer(Answer):
+    """What libbpf would do; `error` when it would refuse the object."""
+
+    old: int = 0
+    new: int = 0
+    poison: bool = False
+    # The access would have the wrong size, so a load or store is poisoned.
+    wrong_size: bool = False
+    found: bool = False
+    # What patching returned: 0 or a negative errno.
+    patch: int = 0
+    words: tuple[int, int] = (0, 0)
+    spec: str | None = None
+    field: FieldAnswer | None = None
+    candidates: tuple[int, ...] = ()
+    said: str = ""
+    error: str = ""
+
+    @property
+    def value(self) -> int:
+        """Return the new value as libbpf has it, unsigned."""
+        return self.new & _UNSIGNED
+
+    @property
+    def insns(self) -> tuple[Insn, Insn]:
+        """Return the patched instruction and what follows it."""
+        return Insn.from_word(self.words[0]), Insn.from_word(self.words[1])
+
+
+class MemberAnswer(Answer):
+    """A member of a struct or union."""
+
+    name: str
+    type: int
+    text: str
+    # Behind typedefs and modifiers.
+    kind: Kind
+    size: int | None
+    # From the struct's start.
+    bit_offset: int
+    # Width of a bitfield; 0 for others.
+    bits: int
+    signed: bool
+
+
+class MovedAnswer(MemberAnswer):
+    """A member of a type near the one where it was looked for."""
+
+    # "task_struct.signal->pids"; its offset is from the last arrow, or the beginning.
+    access: str
+
+
+class TypeAnswer(Answer):
+    """A type; `members` holds an enumeration's names and values, too."""
+
+    id: int
+    # Behind typedefs and modifiers, as are members.
+    kind: Kind
+    # What a pointer points to, or an array's element; 0 for others.
+    to: int
+    # Elements of an array.
+    count: int
+    name: str
+    text: str
+    size: int | None
+    members: tuple[MemberAnswer | tuple[str, int], ...]
+
+    @property
+    def fields(self) -> list[MemberAnswer]:
+        """Return the members of a struct or union."""
+        return [it for it in self.members if isinstance(it, MemberAnswer)]
+
+    @property
+    def enumerators(self) -> dict[str, int]:
+        """Return the names and values of an enumeration."""
+        return dict(it for it in self.members if isinstance(it, tuple))
+
+
+class ProgramAnswer(Answer):
+    """A program, as libbpf takes its section's name."""
+
+    name: str
+    section: str
+    # enum bpf_prog_type, 0 where the section's name tells none; enum bpf_attach_type.
+    type: int
+    attach_type: int
+    # Whether libbpf would load it unasked.
+    autoload: bool
+    # Without the functions that it calls.
+    instructions: int
+
+
+class MapAnswer(Answer):
+    """A map, as libbpf would make it."""
+
+    name: str
+    # enum bpf_map_type.
+    type: int
+    key_size: int
+    value_size: int
+    entries: int
+    flags: int
+    # Of libbpf's own making: .data, .bss, .rodata, .kconfig.
+    internal: bool
+
+
+class Contents(Answer):
+    """What an object holds."""
+
+    programs: tuple[ProgramAnswer, ...]
+    maps: tuple[MapAnswer, ...]
+
+
+class TargetAnswer(Answer):
+    """What a BTF says about its kernel."""
+
+    types: int
+    # Bytes of a pointer.
+    pointer: int
+    # Whether its byte order is not this machine's.
+    swapped: bool
+
+
+_LOCALS = TypeAdapter(list[LocalAnswer])
+_RELOCATIONS = TypeAdapter(list[RelocationAnswer])
+_TYPES = TypeAdapter(list[TypeAnswer | None])
+_FOUND = TypeAdapter(list[list[tuple[int, Kind]]])
+
+
+class Engine:
+    """One process, with objects and one target at a time. Not for two threads.
+
+    What it knows is gone when a file broke it: EngineError is the end of it.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Use the engine at `path`. Raises EngineError when it was not built."""
+        self._path = path or ENGINE
+        if not self._path.exists():
+            raise EngineError(
+                f"preflight's engine is not built: {self._path.name} is missing",
+                hint="build it with: ./dev setup",
+            )
+        self._process: subprocess.Popen[bytes] | None = None
+        # What is known of the current target.
+        self.target = TargetAnswer(types=0, pointer=0, swapped=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                # What was not written yet is not wanted any more.
+                stream.close()
+
+    def load_object(self, item: BpfObject) -> tuple[int, list[LocalAnswer]]:
+        """Keep an object; return its number. Raises BadObjectError, EngineError."""
+        answer = self._ask(
+            {"op": "object", "relocations": _relocations(item)}, [item.btf_data]
+        )
+        if "error" in answer:
+            raise BadObjectError(f"{item.path}: its .BTF {answer['error']}")
+        number = _read(TypeAdapter(int), answer["object"])
+        return number, _read(_LOCALS, answer["relocations"])
+
+    def contents(self, item: BpfObject) -> Contents:
+        """Return the programs and maps that libbpf finds in an object.
+
+        Raises BadObjectError with libbpf's words, EngineError.
+        """
+        answer = self._ask({"op": "contents"}, [item.data])
+        if "error" in answer:
+            raise BadObjectError(
+                f"{item.path}: libbpf can't open it: {answer['error']}"
+            )
+        return _read(TypeAdapter(Contents), answer)
+
+    def load_target(
+        self, btf: bytes | memoryview, modules: Sequence[bytes | memoryview] = ()
+    ) -> TargetAnswer:
+        """Make a kernel's BTF the current target, with its modules' BTFs on top.
+
+        Raises BadBtfError, EngineError.
+        """
+        answer = self._ask({"op": "target"}, [btf, *modules])
+        if "error" in answer:
+            raise BadBtfError(
+                str(answer["error"]), hint="fetch it again, or make it again by pahole"
+            )
+        self.target = _read(TypeAdapter(TargetAnswer), answer)
+        return self.target
+
+    def relocate(self, number: int, *, search: str = "names") -> list[RelocationAnswer]:
+        """Relocate an object against the current target.
+
+        `search` "libbpf" looks for candidates by libbpf's own, slower search.
+        """
+        answer = self._ask({"op": "relocate", "object": number, "search": search})
+        return _read(_RELOCATIONS, self._good(answer)["relocations"])
+
+    def find(
+        self, names: Iterable[str], *, flavors: bool = False
+    ) -> list[list[tuple[int, Kind]]]:
+        """Return ids and kinds of the target's types with each of `names`.
+
+        With `flavors`, "task_struct" finds "task_struct___old", too.
+        """
+        answer = self._ask({"op": "find", "names": list(names), "flavors": flavors})
+        return _read(_FOUND, self._good(answer)["found"])
+
+    def near(self, name: str) -> list[str]:
+        """Return the names of the target's types that resemble one, nearest first."""
+        answer = self._good(self._ask({"op": "near", "name": name}))
+        return _read(TypeAdapter(list[str]), answer["near"])
+
+    def moved(self, holder: int, name: str) -> list[MovedAnswer]:
+        """Return members called `name` near the type that should hold one."""
+        answer = self._good(self._ask({"op": "moved", "id": holder, "name": name}))
+        return _read(TypeAdapter(list[MovedAnswer]), answer["moved"])
+
+    def types(self, ids: Iterable[int]) -> list[TypeAnswer | None]:
+        """Return types of the target by their ids; None for one that is not there."""
+        answer = self._ask({"op": "types", "ids": list(ids)})
+        return _read(_TYPES, self._good(answer)["types"])
+
+    def _good(self, answer: dict[str, object]) -> dict[str, object]:
+        if "error" in answer:
+            raise EngineError(f"the engine says: {answer['error']}")
+        return answer
+
+    def _ask(
+        self, request: dict[str, object], payloads: Sequence[bytes | memoryview] = ()
+    ) -> dict[str, object]:
+        process = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        request["sizes"] = [len(it) for it in payloads]
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            for payload in payloads:
+                process.stdin.write(payload)
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        except BaseException:
+            # An answer may still come, and must not be taken for another's.
+            self.close()
+            raise
+        if not line.endswith(b"\n"):
+            raise self._ended()
+        answer = json.loads(line)
+        assert isinstance(answer, dict)
+        return answer
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            try:
+                self._process = subprocess.Popen(
+                    [self._path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
+            except OSError as error:
+                raise EngineError(f"{self._path} can't be run: {error}") from error
+        return self._process
+
+    def _ended(self) -> EngineError:
+        """Return what the process's end means, and forget it."""
+        assert self._process is not None
+        process = self._process
+        if process.stdout is not None and process.poll() is None:
+            process.wait()
+        status = process.returncode
+        self.close()
+        if status == -signal.SIGPROF:
+            return EngineError(
+                "relocation takes more than ten seconds",
+                hint="types like these are not made by compilers",
+            )
+        if status < 0:
+            name = signal.Signals(-status).name
+            return EngineError(f"the engine was ended by {name} over this file")
+        return EngineError(
+            f"the engine gave up on this file (status {status})",
+            hint="a BTF may have 128 MB",
+        )
+
+
+def _relocations(item: BpfObject) -> list[list[int]]:
+    rows = []
+    for it in item.relocations:
+        insns = item.insns(it.function)
+        following = insns[it.index + 1].word if it.index + 1 < len(insns) else 0
+        rows.append(
+            [it.type_id, it.access, it.kind, it.index, insns[it.index].word, following]
+        )
+    return rows
+
+
+def _read(adapter: TypeAdapter[_T], value: object) -> _T:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise EngineError("the engine's answer can't be read") from error

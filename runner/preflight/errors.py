@@ -1,0 +1,23 @@
+"""What can be wrong with the files that preflight reads."""
+
+from runner.errors import ExitStatus, RunnerError
+
+
+class PreflightError(RunnerError):
+    """A file can't be used, or the engine failed on it: no prediction."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class BadObjectError(PreflightError):
+    """A BPF object is malformed."""
+
+
+class BadBtfError(PreflightError):
+    """A BTF is malformed, or what should hold one holds none."""
+
+
+class EngineError(PreflightError):
+    """The relocation engine can't be built, or ended over a request."""
+
+    exit_status = ExitStatus.INFRASTRUCTURE

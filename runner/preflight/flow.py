@@ -1,0 +1,105 @@
+"""An object's code with its references resolved: calls, callbacks, global variables."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.preflight import insn as op
+from runner.preflight.bpfobject import BpfObject, Reference
+from runner.preflight.insn import Insn
+from runner.versions import KernelVersion
+
+# The section of what is defined elsewhere.
+_UNDEFINED = 0
+
+# An instruction: index of its section, and its own in there.
+Address = tuple[int, int]
+
+# A variable that libbpf fills with the running kernel's version.
+_VERSION = "LINUX_KERNEL_VERSION"
+
+
+@dataclass(frozen=True, slots=True)
+class MapAddress:
+    """A pointer to a global variable: its section (0 for the version), and bytes."""
+
+    section: int
+    offset: int
+
+
+class Flow:
+    """Where code of an object leads to; one serves for any number of kernels."""
+
+    def __init__(self, item: BpfObject, loaded: Collection[str]) -> None:
+        """Resolve references; `loaded` are the programs that are walked."""
+        self._code = item.code
+        self._order: Literal["little", "big"] = "little" if item.order == "<" else "big"
+        self._calls: dict[Address, Address] = {}
+        self._callbacks: dict[Address, Address] = {}
+        self._variables: dict[Address, MapAddress] = {}
+        for reference in item.references:
+            self._note(reference)
+        self._frozen = item.frozen
+        self.entries = [
+            (it.section_index, it.start) for it in item.programs if it.name in loaded
+        ]
+        self.global_functions = {
+            (it.section_index, it.start) for it in item.functions if it.is_global
+        }
+
+    def insn(self, at: Address) -> Insn | None:
+        """Return an instruction as it stands in the object, None outside of code."""
+        code = self._code.get(at[0], ())
+        return code[at[1]] if 0 <= at[1] < len(code) else None
+
+    def call_target(self, at: Address, insn: Insn) -> Address:
+        """Return where a call to another function of the object goes."""
+        return self._calls.get(at, (at[0], at[1] + insn.imm + 1))
+
+    def callback(self, at: Address) -> Address | None:
+        """Return the function whose address an LD_IMM64 takes."""
+        return self._callbacks.get(at)
+
+    def variable(self, at: Address) -> MapAddress | None:
+        """Return the global variable whose address an LD_IMM64 takes."""
+        return self._variables.get(at)
+
+    def constant(
+        self, address: MapAddress, size: int, kernel: KernelVersion | None
+    ) -> int | None:
+        """Return what a load from a global variable gives, when that is fixed."""
+        content = self._frozen.get(address.section)
+        if address.section == _UNDEFINED and kernel is not None:
+            content = _version_code(kernel).to_bytes(4, self._order)
+        if content is None or not 0 <= address.offset <= len(content) - size:
+            return None
+        part = content[address.offset : address.offset + size]
+        return int.from_bytes(part, self._order)
+
+    def _note(self, reference: Reference) -> None:
+        symbol = reference.symbol
+        at = (
+            reference.function.section_index,
+            reference.function.start + reference.index,
+        )
+        insn = self.insn(at)
+        if insn is None:
+            return
+        in_code = symbol.section in self._code
+        # As libbpf resolves them: what the compiler left in the immediate counts.
+        if insn.code == op.JMP | op.CALL and in_code:
+            self._calls[at] = (symbol.section, symbol.value // op.SIZE + insn.imm + 1)
+        elif insn.code == op.LD_IMM64 and in_code:
+            self._callbacks[at] = (
+                symbol.section,
+                (symbol.value + insn.imm) // op.SIZE,
+            )
+        elif insn.code == op.LD_IMM64 and symbol.section != _UNDEFINED:
+            self._variables[at] = MapAddress(symbol.section, symbol.value + insn.imm)
+        elif insn.code == op.LD_IMM64 and symbol.name == _VERSION:
+            self._variables[at] = MapAddress(_UNDEFINED, 0)
+
+
+def _version_code(kernel: KernelVersion) -> int:
+    major, minor, patch = kernel.filled()
+    return (major << 16) + (minor << 8) + min(patch, 255)

@@ -1,0 +1,92 @@
+"""BPF instructions, decoded from objects of either byte order."""
+
+import struct
+from dataclasses import dataclass
+from typing import Self
+
+SIZE = 8
+
+# Classes.
+LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)
+
+# The source operand's flag: a register, not the immediate.
+X = 0x08
+
+# Operations of JMP.
+JA, JEQ, JGT, JGE, JSET, JNE, JSGT, JSGE, CALL, EXIT, JLT, JLE, JSLT, JSLE = range(
+    0, 0xE0, 0x10
+)
+
+# Operations of ALU and ALU64.
+ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, NEG, MOD, XOR, MOV, ARSH, END = range(
+    0, 0xE0, 0x10
+)
+
+LD_IMM64 = 0x18
+
+# Bytes that a load or store moves, by the code's size bits.
+ACCESS_SIZE = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
+
+# What the src field of a call says.
+CALL_HELPER, CALL_LOCAL, CALL_KFUNC = range(3)
+
+# What the src field of LD_IMM64 says: BPF_PSEUDO_FUNC, an address of code.
+PSEUDO_FUNC = 4
+
+# The call that libbpf puts in the place of what it could not relocate: "bad relo".
+POISON_HELPER = 0xBAD2310
+
+
+@dataclass(frozen=True, slots=True)
+class Insn:
+    """An instruction of eight bytes; LD_IMM64 is two of them."""
+
+    code: int
+    dst: int
+    src: int
+    offset: int
+    imm: int
+
+    @property
+    def op_class(self) -> int:
+        """Return its class."""
+        return self.code & 7
+
+    @property
+    def operation(self) -> int:
+        """Return its operation, when it is of ALU or JMP."""
+        return self.code & 0xF0
+
+    @property
+    def is_poison(self) -> bool:
+        """Tell whether it is libbpf's mark for a failed relocation."""
+        return self.code == JMP | CALL and self.imm == POISON_HELPER
+
+    @property
+    def word(self) -> int:
+        """Return it as the engine takes it: a signed little-endian word."""
+        word = (
+            self.code
+            | self.dst << 8
+            | self.src << 12
+            | (self.offset & 0xFFFF) << 16
+            | (self.imm & 0xFFFFFFFF) << 32
+        )
+        return word - (1 << 64) if word >> 63 else word
+
+    @classmethod
+    def from_word(cls, word: int) -> Self:
+        """Read what `word` gives."""
+        code, registers, offset, imm = struct.unpack(
+            "<BBhi", (word & (1 << 64) - 1).to_bytes(8, "little")
+        )
+        return cls(code, registers & 15, registers >> 4, offset, imm)
+
+
+def decode(data: memoryview, order: str) -> tuple[Insn, ...]:
+    """Decode whole instructions of a byte order, "<" or ">"; drop what is left over."""
+    whole = data[: len(data) - len(data) % SIZE]
+    rows = struct.iter_unpack(order + "BBhi", whole)
+    if order == "<":
+        return tuple(Insn(c, r & 15, r >> 4, off, imm) for c, r, off, imm in rows)
+    return tuple(Insn(c, r >> 4, r & 15, off, imm) for c, r, off, imm in rows)

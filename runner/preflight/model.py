@@ -1,0 +1,220 @@
+"""What preflight says of an object on a kernel."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runner.preflight.kinds import RelocationKind
+
+
+class Status(StrEnum):
+    """What becomes of a relocation."""
+
+    RESOLVED = "resolved"
+    # Not there: existence becomes 0, a type's size or id 0, all else is poisoned.
+    MISSING = "missing"
+    # Found, but a load or store of another size would read wrong: poisoned, too.
+    WRONG_SIZE = "wrong_size"
+    # Several candidates that disagree: libbpf refuses the object.
+    AMBIGUOUS = "ambiguous"
+    # libbpf refuses the object for another reason.
+    REFUSED = "refused"
+
+
+class Guard(StrEnum):
+    """Whether the kernel's verifier comes to a poisoned instruction."""
+
+    # Nothing is poisoned.
+    NOT_NEEDED = "not_needed"
+    # The verifier never walks there.
+    GUARDED = "guarded"
+    # It never walks there, but before 4.15 a later pass over dead code oopses
+    # (fixed by c131187db2d3).
+    DEADLY = "deadly"
+    # The verifier walks there and rejects the program.
+    REACHABLE = "reachable"
+
+
+class Difference(StrEnum):
+    """Why something was not found, or what stands in its place."""
+
+    # No type of that name.
+    NO_TYPE = "no_type"
+    # The type has no such member.
+    NO_FIELD = "no_field"
+    # The array has too few elements.
+    TOO_SHORT = "too_short"
+    # No such enumerator.
+    NO_ENUMERATOR = "no_enumerator"
+    # The type is there and of another shape (type_matches).
+    RESHAPED = "reshaped"
+    # The member is there, of a kind that does not fit.
+    RETYPED = "retyped"
+    RESIZED = "resized"
+    RENAMED = "renamed"
+    # In a struct that the type holds or points to, outside of one, or elsewhere.
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in the object something is."""
+
+    # A program, or a function that programs call.
+    program: str
+    section: str
+    # Index of the instruction in the program.
+    instruction: int
+    # "" and 0 where the object has no line information.
+    file: str = ""
+    line: int = 0
+    # The line's text.
+    source: str = ""
+
+    def __str__(self) -> str:
+        at = f"{self.program}, instruction {self.instruction}"
+        return f"{self.file}:{self.line} ({at})" if self.file else at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A field as one side has it."""
+
+    # As C writes it, such as "struct list_head *".
+    type: str
+    # The kind behind typedefs, such as "PTR".
+    kind: str
+    # Bytes; None for what has no size.
+    size: int | None
+    # Width of a bitfield; 0 for other fields.
+    bits: int
+    # From the start of the type that the access begins with.
+    bit_offset: int
+    signed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What may have become of something missing."""
+
+    difference: Difference
+    # As an access, such as "task_struct.thread_info.cpu".
+    access: str
+    # As C writes it; empty for a type.
+    type: str
+    # Bits from the start of the struct that holds it; None for types.
+    bit_offset: int | None
+    # 0 to 1.
+    likeness: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relocation:
+    """A CO-RE relocation against one kernel."""
+
+    place: Place
+    kind: RelocationKind
+    # What it is about, as people write it: "task_struct.thread.fs".
+    access: str
+    # Both sides as libbpf prints them, less ids:
+    # "struct task_struct.__state (0:6 @ offset 48)".
+    local: str
+    target: str
+    status: Status
+    # What the instruction gets; None when it is poisoned or the object refused.
+    value: int | None
+    # The instruction and the one after it, as they will be: 16 hexadecimal digits each.
+    instructions: tuple[str, str]
+    local_field: Field | None
+    field: Field | None
+    guard: Guard = Guard.NOT_NEEDED
+    # Why it is not resolved, in a sentence.
+    reason: str = ""
+    difference: Difference | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+class Need(StrEnum):
+    """What kind of thing an object needs of a kernel."""
+
+    HELPER = "helper"
+    KFUNC = "kfunc"
+    PROGRAM_TYPE = "program_type"
+    ATTACH_TYPE = "attach_type"
+    MAP_TYPE = "map_type"
+    # A function, tracepoint or hook that a program attaches to.
+    ATTACH_TARGET = "attach_target"
+    # A property of the verifier or loader that BTF does not show.
+    RULE = "rule"
+
+
+class Presence(StrEnum):
+    """Whether a kernel has what is needed."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    # The BTF does not show it, or the kernel's version is not known.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """Something that the object needs, and whether the kernel has it."""
+
+    need: Need
+    name: str
+    presence: Presence
+    # Where the object needs it; programs' and maps' names.
+    users: tuple[str, ...]
+    # Why that is known: "enum bpf_func_id", "since 5.2 (d8eca5bbb2be)".
+    evidence: str
+    # Whether the object can't be loaded without, and not only not be attached.
+    stops_loading: bool = True
+
+
+class Verdict(StrEnum):
+    """What loading the object would come to."""
+
+    LOADS = "loads"
+    REJECTED = "rejected"
+    # The kernel oopses.
+    CRASHES = "crashes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What becomes of an object on a kernel."""
+
+    object_sha256: str
+    # Of the kernel's BTF, then of its modules'.
+    btf_sha256: tuple[str, ...]
+    # Bytes of a pointer on that kernel.
+    pointer_size: int
+    relocations: tuple[Relocation, ...]
+    features: tuple[Feature, ...]
+    verdict: Verdict
+    # Why it does not load, a sentence each.
+    reasons: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Return what a boot would show; kernels of one shape stand for each other.
+
+        Offsets, guards and missing features, but no names or ids of types.
+        """
+        return (
+            self.verdict,
+            tuple(
+                (
+                    it.status,
+                    None if it.kind in _IDS else it.value,
+                    it.guard,
+                    it.difference,
+                )
+                for it in self.relocations
+            ),
+            tuple((it.need, it.name, it.presence) for it in self.features),
+        )
+
+
+# Ids of types differ from build to build.
+_IDS = (RelocationKind.LOCAL_TYPE_ID, RelocationKind.TARGET_TYPE_ID)

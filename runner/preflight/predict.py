@@ -1,0 +1,295 @@
+"""Predict what becomes of an object on a kernel, without booting it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from runner.preflight.bpfobject import BpfObject, LocalRelocation
+from runner.preflight.candidates import Blamer
+from runner.preflight.engine import (
+    Contents,
+    Engine,
+    FieldAnswer,
+    LocalAnswer,
+    RelocationAnswer,
+)
+from runner.preflight.flow import Address, Flow
+from runner.preflight.insn import LD_IMM64, Insn
+from runner.preflight.kinds import RelocationKind
+from runner.preflight.model import (
+    Difference,
+    Field,
+    Guard,
+    Place,
+    Prediction,
+    Relocation,
+    Status,
+    Verdict,
+)
+from runner.preflight.reach import walked
+from runner.preflight.verifier import verifier_of
+from runner.versions import KernelVersion
+
+# "<byte_off> [25] struct task_struct.pid (0:0 @ offset 0)": kind and id tell no more.
+_SPEC = re.compile(r"^<\w+> (?:\[\d+\] )?")
+_AMBIGUOUS = re.compile(r"ambigu", re.IGNORECASE)
+# "libbpf: prog 'object': relo #0: "
+_PREFIX = re.compile(r"^(libbpf: )?(prog '[^']*': )?(relo #\d+: )?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A kernel, as preflight knows it."""
+
+    # Raw.
+    btf: bytes
+    sha256: str
+    # None when nobody knows: then the newest verifier judges.
+    version: KernelVersion | None = None
+    # Raw BTFs of modules on top, with their hashes.
+    modules: tuple[bytes, ...] = ()
+    module_sha256: tuple[str, ...] = ()
+
+
+class Subject:
+    """An object that an engine has read; one serves for any number of kernels."""
+
+    def __init__(
+        self,
+        item: BpfObject,
+        engine: Engine,
+        load: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Read it; `load` says of programs whether they are loaded.
+
+        Raises BadObjectError, EngineError.
+        """
+        self.item = item
+        self.contents: Contents = engine.contents(item)
+        # What the engine calls it.
+        self.number: int
+        self.locals: list[LocalAnswer]
+        self.number, self.locals = engine.load_object(item)
+        self._load = load or {}
+
+    @cached_property
+    def loaded(self) -> frozenset[str]:
+        """Return the programs that libbpf loads."""
+        return frozenset(
+            it.name
+            for it in self.contents.programs
+            if self._load.get(it.name, it.autoload)
+        )
+
+    @cached_property
+    def skipped(self) -> frozenset[str]:
+        """Return the programs that libbpf neither loads nor relocates."""
+        return frozenset(it.name for it in self.contents.programs) - self.loaded
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Return its control flow, from the programs that are loaded."""
+        return Flow(self.item, self.loaded)
+
+
+def predict(subject: Subject, target: Target, engine: Engine) -> Prediction:
+    """Return what becomes of an object on a kernel.
+
+    The engine must know the object, and have loaded the target. Raises EngineError.
+    """
+    answers = engine.relocate(subject.number)
+    guards = _guards(subject, answers, target.version)
+    blamer = Blamer(engine)
+    relocations = tuple(
+        _relocation(record, local, answer, guards, blamer)
+        for record, local, answer in zip(
+            subject.item.relocations, subject.locals, answers, strict=True
+        )
+    )
+    verdict, reasons = _verdict(
+        [it for it in relocations if it.place.program not in subject.skipped]
+    )
+    return Prediction(
+        object_sha256=subject.item.sha256,
+        btf_sha256=(target.sha256, *target.module_sha256),
+        pointer_size=engine.target.pointer,
+        relocations=relocations,
+        features=(),
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+# -------------------------------------------------------------------- guards
+
+
+def patched(
+    subject: Subject, answers: Sequence[RelocationAnswer]
+) -> dict[Address, Insn]:
+    """Return the instructions that relocation changes."""
+    found: dict[Address, Insn] = {}
+    for record, answer in zip(subject.item.relocations, answers, strict=True):
+        if answer.error:
+            continue
+        section, index = record.address
+        found[section, index], second = answer.insns
+        if subject.item.code[section][index].code == LD_IMM64:
+            found[section, index + 1] = second
+    return found
+
+
+def _guards(
+    subject: Subject,
+    answers: Sequence[RelocationAnswer],
+    version: KernelVersion | None,
+) -> dict[Address, Guard]:
+    """Return for poisoned instructions whether the verifier comes there."""
+    changed = patched(subject, answers)
+    poisoned = [it.address for it in subject.item.relocations]
+    poisoned = [at for at in poisoned if at in changed and changed[at].is_poison]
+    if not poisoned:
+        return {}
+    verifier = verifier_of(version)
+    reached = walked(subject.flow, changed, verifier, version)
+    missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
+    return {at: Guard.REACHABLE if at in reached else missed for at in poisoned}
+
+
+# --------------------------------------------------------------- relocations
+
+
+def _relocation(
+    record: LocalRelocation,
+    local: LocalAnswer,
+    answer: RelocationAnswer,
+    guards: dict[Address, Guard],
+    blamer: Blamer,
+) -> Relocation:
+    kind = RelocationKind(record.kind)
+    status = _status(answer)
+    guard = guards.get(record.address, Guard.NOT_NEEDED)
+    blame = blamer(kind, local) if status is Status.MISSING else None
+    difference, near = blame or (None, ())
+    if status is Status.WRONG_SIZE or (
+        status is Status.RESOLVED and _resized(local.field, answer.field)
+    ):
+        difference = Difference.RESIZED
+    return Relocation(
+        place=_place(record),
+        kind=kind,
+        access=access_of(local),
+        local=_SPEC.sub("", local.spec),
+        target=_SPEC.sub("", answer.spec or ""),
+        status=status,
+        value=None if answer.error or guard is not Guard.NOT_NEEDED else answer.value,
+        instructions=(
+            _hexadecimal(answer.words[0]),
+            _hexadecimal(answer.words[1]),
+        ),
+        local_field=_field(local.field),
+        field=_field(answer.field),
+        guard=guard,
+        reason=_reason(status, local, answer),
+        difference=difference,
+        candidates=near,
+    )
+
+
+def _status(answer: RelocationAnswer) -> Status:
+    if answer.error:
+        ambiguous = _AMBIGUOUS.search(answer.error)
+        return Status.AMBIGUOUS if ambiguous else Status.REFUSED
+    if answer.patch:
+        return Status.REFUSED
+    if not answer.found:
+        return Status.MISSING
+    return Status.WRONG_SIZE if answer.insns[0].is_poison else Status.RESOLVED
+
+
+def _resized(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
+    if local is None or field is None:
+        return False
+    # Objects declare structs with only the members that they need.
+    if local.kind.name in ("STRUCT", "UNION"):
+        return False
+    return (local.size, local.bits) != (field.size, field.bits)
+
+
+def access_of(local: LocalAnswer) -> str:
+    """Return what a relocation is about, as people write it."""
+    if local.root is None:
+        return "?"
+    text = local.root.text
+    if local.steps:
+        text = local.root.name or text
+    for step in local.steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text
+
+
+def _place(record: LocalRelocation) -> Place:
+    line = record.line
+    return Place(
+        program=record.function.name,
+        section=record.function.section,
+        instruction=record.index,
+        file=line.file.removeprefix("./") if line else "",
+        line=line.number if line else 0,
+        source=line.text if line else "",
+    )
+
+
+def _field(answer: FieldAnswer | None) -> Field | None:
+    if answer is None:
+        return None
+    return Field(
+        type=answer.text,
+        kind=answer.kind.name,
+        size=answer.size,
+        bits=answer.bits,
+        bit_offset=answer.bit_offset,
+        signed=answer.signed,
+    )
+
+
+def _hexadecimal(word: int) -> str:
+    return f"{word & (1 << 64) - 1:016x}"
+
+
+def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str:
+    if status in (Status.AMBIGUOUS, Status.REFUSED):
+        said = answer.error or answer.said or f"libbpf refuses it ({answer.patch})"
+        return _PREFIX.sub("", said.strip())
+    if status is Status.WRONG_SIZE and local.field and answer.field:
+        return (
+            f"it is {local.field.text} of {local.field.size} bytes in the object, and "
+            f"{answer.field.text} of {answer.field.size} bytes in the kernel"
+        )
+    return ""
+
+
+# ------------------------------------------------------------------- verdict
+
+
+def _verdict(relocations: Sequence[Relocation]) -> tuple[Verdict, tuple[str, ...]]:
+    refused = [
+        it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
+    ]
+    reached = [it for it in relocations if it.guard is Guard.REACHABLE]
+    deadly = [it for it in relocations if it.guard is Guard.DEADLY]
+    reasons = [f"{it.place}: {it.access}: {it.reason}" for it in refused]
+    reasons += [
+        f"{it.place}: {it.access} is {it.status.value}, and nothing guards it"
+        for it in reached
+    ]
+    if refused or reached:
+        return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
+    if deadly:
+        reasons = [
+            f"{it.place}: {it.access} is guarded, but before 4.15 poison in code that "
+            "is never reached oopses the kernel"
+            for it in deadly
+        ]
+        return Verdict.CRASHES, tuple(reasons)
+    return Verdict.LOADS, ()

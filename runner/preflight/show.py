@@ -1,0 +1,253 @@
+"""Predictions for people and for programs."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from pydantic import JsonValue, TypeAdapter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from runner.preflight.check import Result
+from runner.preflight.kinds import RelocationKind
+from runner.preflight.model import (
+    Candidate,
+    Difference,
+    Feature,
+    Guard,
+    Prediction,
+    Presence,
+    Relocation,
+    Status,
+    Verdict,
+)
+from runner.preflight.targets import Source
+
+# More classes of kernels than fit beside each other are shown below each other.
+_MOST_COLUMNS = 8
+_MOST_LINES = 12
+_PIPE_WIDTH = 200
+# Characters that an access gets at least.
+_ACCESS = 34
+_STYLES = {Verdict.LOADS: "green", Verdict.REJECTED: "red", Verdict.CRASHES: "red bold"}
+_JSON = TypeAdapter(dict[str, JsonValue])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Class:
+    """Kernels on which an object behaves alike."""
+
+    sources: tuple[Source, ...]
+    prediction: Prediction
+
+    @property
+    def name(self) -> str:
+        """Return the kernels' names, or how many there are."""
+        names = [it.name for it in self.sources]
+        if len(names) <= 3:
+            return ", ".join(names)
+        return f"{names[0]} … {names[-1]} ({len(names)})"
+
+
+def classes(pairs: Iterable[tuple[Source, Prediction]]) -> list[Class]:
+    """Return the fewest classes that tell every difference, in the kernels' order."""
+    found: dict[object, list[tuple[Source, Prediction]]] = {}
+    for source, prediction in pairs:
+        found.setdefault(prediction.shape, []).append((source, prediction))
+    return [
+        Class(sources=tuple(source for source, _ in members), prediction=members[0][1])
+        for members in found.values()
+    ]
+
+
+def as_json(names: Sequence[str], results: Iterable[Result]) -> dict[str, object]:
+    """Return all that is known, for `--json`."""
+    return {
+        "objects": list(names),
+        "kernels": [
+            {
+                "kernel": result.source.name,
+                "version": str(result.source.version or ""),
+                "btf": str(result.source.path),
+                "error": result.error,
+                "predictions": [
+                    {"object": name, **asdict(prediction)}
+                    for name, prediction in zip(names, result.predictions, strict=False)
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def show(
+    names: Sequence[str], results: Iterable[Result], *, verbose: bool
+) -> list[Result]:
+    """Print a table for each object; return the results."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # For files and pipes; what reads them can scroll.
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    found = list(results)
+    for result in found:
+        if result.error:
+            console.print(f"[red]{escape(result.source.name)}: {escape(result.error)}")
+    good = [it for it in found if not it.error]
+    for number, name in enumerate(names):
+        pairs = [(it.source, it.predictions[number]) for it in good]
+        if pairs:
+            _show_object(console, name, classes(pairs), verbose=verbose)
+    return found
+
+
+def _show_object(
+    console: Console, name: str, found: Sequence[Class], *, verbose: bool
+) -> None:
+    kernels = sum(len(it.sources) for it in found)
+    console.print(
+        f"\n[bold]{escape(name)}[/bold] on {kernels} "
+        f"kernel{'s' if kernels != 1 else ''}, {len(found)} "
+        f"{'ways' if len(found) != 1 else 'way'}"
+    )
+    if len(found) <= _MOST_COLUMNS:
+        console.print(_wide(found, verbose=verbose))
+    else:
+        console.print(_long(found))
+    if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
+        console.print("[dim]-: missing, and guarded")
+    for each in found:
+        _explain(console, each)
+
+
+def _all(each: Class) -> tuple[Relocation, ...]:
+    return each.prediction.relocations
+
+
+# -------------------------------------------------------------------- tables
+
+
+def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
+    """Return kernels beside each other, and what differs below each other."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", min_width=_ACCESS, overflow="fold")
+    table.add_column("", style="dim", no_wrap=True, min_width=12)
+    for each in found:
+        table.add_column(escape(each.name), overflow="fold")
+    table.add_row("verdict", "", *(_verdict(it.prediction) for it in found))
+    for rows in _relocation_rows(found):
+        cells = [_cell(it) for it in rows]
+        if verbose or len({it.plain for it in cells}) > 1 or _has_gap(rows):
+            first = rows[0]
+            table.add_row(escape(first.access), first.kind.libbpf_name, *cells)
+    for features in _feature_rows(found):
+        if verbose or any(it.presence is not Presence.PRESENT for it in features):
+            first_ = features[0]
+            table.add_row(
+                escape(first_.name),
+                first_.need.value.replace("_", " "),
+                *(_presence(it) for it in features),
+            )
+    return table
+
+
+def _long(found: Sequence[Class]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("kernels", "verdict", "missing", "why"):
+        table.add_column(column, overflow="fold")
+    for each in found:
+        it = each.prediction
+        missing = {r.access for r in it.relocations if r.status is not Status.RESOLVED}
+        missing |= {f.name for f in it.features if f.presence is Presence.ABSENT}
+        table.add_row(
+            escape(each.name),
+            _verdict(it),
+            str(len(missing)),
+            escape(it.reasons[0]) if it.reasons else "",
+        )
+    return table
+
+
+def _relocation_rows(found: Sequence[Class]) -> Iterator[list[Relocation]]:
+    """Yield what the kernels make of each thing that is relocated, once."""
+    rows: dict[tuple[str, RelocationKind], list[Relocation]] = {}
+    for relocations in zip(*(it.prediction.relocations for it in found), strict=True):
+        key = relocations[0].access, relocations[0].kind
+        worst = rows.setdefault(key, list(relocations))
+        # Of several reads the unguarded one counts.
+        rows[key] = [
+            new if new.guard is Guard.REACHABLE else old
+            for old, new in zip(worst, relocations, strict=True)
+        ]
+    yield from rows.values()
+
+
+def _feature_rows(found: Sequence[Class]) -> Iterator[Sequence[Feature]]:
+    yield from zip(*(it.prediction.features for it in found), strict=True)
+
+
+def _has_gap(rows: Sequence[Relocation]) -> bool:
+    return any(it.status is not Status.RESOLVED for it in rows)
+
+
+def _verdict(prediction: Prediction) -> Text:
+    verdict = prediction.verdict
+    return Text(verdict.value, style=_STYLES[verdict])
+
+
+def _cell(it: Relocation) -> Text:
+    if it.status in (Status.AMBIGUOUS, Status.REFUSED):
+        return Text(it.status.value, style="red")
+    if it.guard is Guard.NOT_NEEDED:
+        changed = f" {it.difference.value}" if it.difference in _TOLD else ""
+        return Text(f"{it.value}{changed}", style="dim" if _absent(it) else "")
+    if it.guard is Guard.GUARDED:
+        return Text("-", style="dim")
+    words = it.status.value.replace("_", " ")
+    return Text(f"{words}, {it.guard.value}", style="red")
+
+
+_TOLD = (Difference.RESIZED,)
+
+
+def _absent(it: Relocation) -> bool:
+    return it.status is Status.MISSING
+
+
+def _presence(it: Feature) -> Text:
+    words = {
+        Presence.PRESENT: Text("yes"),
+        Presence.ABSENT: Text("no", style="red" if it.stops_loading else "yellow"),
+        Presence.UNKNOWN: Text("?", style="dim"),
+    }
+    return words[it.presence]
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def _explain(console: Console, each: Class) -> None:
+    prediction = each.prediction
+    if prediction.verdict is Verdict.LOADS:
+        return
+    console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")
+    for reason in prediction.reasons[:_MOST_LINES]:
+        console.print(f"  {escape(reason)}")
+    more = len(prediction.reasons) - _MOST_LINES
+    if more > 0:
+        console.print(f"  … and {more} more")
+    for access, text in _near(prediction).items():
+        console.print(f"  near {escape(access)}: {escape(text)}")
+
+
+def _near(prediction: Prediction) -> Mapping[str, str]:
+    return {
+        it.access: ", ".join(_candidate(one) for one in it.candidates)
+        for it in prediction.relocations
+        if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
+    }
+
+
+def _candidate(it: Candidate) -> str:
+    type_ = f", {it.type}" if it.type else ""
+    return f"{it.access} ({it.difference.value}{type_})"

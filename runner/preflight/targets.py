@@ -1,0 +1,168 @@
+"""The kernels that objects are checked against: files, folders, rows of the matrix."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import artifacts
+from runner.artifacts import elf
+from runner.artifacts.btf import hub
+from runner.artifacts.cache import Cache
+from runner.errors import ArtifactError, UsageError
+from runner.matrix import Kernel
+from runner.preflight.errors import BadBtfError
+from runner.preflight.predict import Target
+from runner.versions import KernelVersion
+
+_MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
+_ELF = b"\x7fELF"
+_PACKED = ".btf.tar.xz"
+# "4.15.0-20-generic.btf", "vmlinux-5.4.0"; not the 86 of x86_64.
+_RELEASE = re.compile(r"(?<![\w.])\d+\.\d+[\w.+~-]*")
+# The kernel's own BTF in /sys/kernel/btf, beside those of its modules.
+_KERNEL = "vmlinux"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A kernel's BTF that was not read yet."""
+
+    # What tables call it.
+    name: str
+    path: Path
+    version: KernelVersion | None
+    modules: tuple[Path, ...] = ()
+    # The kernel's .config, when it is at hand.
+    config: Path | None = None
+
+
+def of_path(text: str) -> list[Source]:
+    """Return the BTFs that a file or folder means; "4.4=FILE" tells the version.
+
+    A folder is searched for *.btf, *.btf.tar.xz and vmlinux*; one laid out as
+    /sys/kernel/btf is one kernel with its modules. Raises UsageError.
+    """
+    version, equals, name = text.partition("=")
+    path = Path(name if equals else text)
+    if not path.exists():
+        raise UsageError(
+            f"--btf {text}: there is no {path}",
+            hint="name a file of BTF, a vmlinux, a folder of them, or `kernels`",
+        )
+    if path.is_dir():
+        found = _in_folder(path)
+        if not found:
+            raise UsageError(f"--btf {text}: it holds no *.btf, *{_PACKED} or vmlinux*")
+        return found
+    if not equals:
+        return [_source(path, path.name)]
+    try:
+        return [Source(name=version, path=path, version=KernelVersion.parse(version))]
+    except ValueError as error:
+        raise UsageError(f"--btf {text}: {error}") from error
+
+
+def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
+    """Return the BTFs of a matrix's rows, as far as they are in the cache."""
+    found = ((kernel, artifacts.cached(kernel, cache)) for kernel in kernels)
+    return [
+        Source(
+            name=kernel.id,
+            path=artifact.btf,
+            version=artifact.version,
+            config=artifact.config,
+        )
+        for kernel, artifact in found
+        if artifact is not None and artifact.btf is not None
+    ]
+
+
+def load(source: Source) -> Target:
+    """Read a BTF. Raises BadBtfError for what holds none."""
+    data = read(source.path)
+    modules = tuple(read(path) for path in source.modules)
+    return Target(
+        btf=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        version=source.version,
+        modules=modules,
+        module_sha256=tuple(hashlib.sha256(it).hexdigest() for it in modules),
+    )
+
+
+def read(path: Path) -> bytes:
+    """Return the raw BTF of a file: raw, of an ELF file, or packed as BTFHub does.
+
+    Raises BadBtfError.
+    """
+    try:
+        data = path.read_bytes()
+        if path.name.endswith(_PACKED):
+            data = hub.unpack(data, path.name.removesuffix(_PACKED), str(path))
+        elif data.startswith(_ELF):
+            section = elf.section(data, ".BTF")
+            if section is None:
+                raise BadBtfError(
+                    f"{path}: has no .BTF section",
+                    hint="make one: pahole --btf_encode_detached FILE vmlinux",
+                )
+            data = section
+    except (OSError, ValueError, ArtifactError) as error:
+        raise BadBtfError(f"{path}: can't be read: {error}") from error
+    if data[:2] not in _MAGICS:
+        raise BadBtfError(
+            f"{path}: is no BTF: it begins with another magic number",
+            hint="name raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
+        )
+    return data
+
+
+# ------------------------------------------------------------------- folders
+
+
+def _in_folder(folder: Path) -> list[Source]:
+    kernel = folder / _KERNEL
+    if kernel.is_file() and _is_raw(kernel):
+        modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
+        return [
+            Source(
+                name=_named(folder) or str(folder),
+                path=kernel,
+                version=_version(_named(folder)),
+                modules=tuple(sorted(modules)),
+            )
+        ]
+    found = sorted(_files(folder))
+    return [_source(path, str(path.relative_to(folder))) for path in found]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for pattern in ("*.btf", f"*{_PACKED}", f"{_KERNEL}*"):
+        for path in folder.rglob(pattern):
+            if path.is_file() and (path.suffix != ".btf" or path.stat().st_size):
+                yield path
+
+
+def _is_raw(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in _MAGICS
+
+
+def _source(path: Path, name: str) -> Source:
+    name = name.removesuffix(_PACKED).removesuffix(".btf")
+    return Source(name=name, path=path, version=_version(_named(path)))
+
+
+def _named(path: Path) -> str:
+    """Return the release that a path names: in its own name, or in a folder's."""
+    names = [path.name.removesuffix(_PACKED).removesuffix(".btf"), path.parent.name]
+    return next((it for name in names for it in _RELEASE.findall(name)), "")
+
+
+def _version(release: str) -> KernelVersion | None:
+    try:
+        return KernelVersion.parse(release)
+    except ValueError:
+        return None

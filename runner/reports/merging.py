@@ -1,0 +1,212 @@
+"""One run again of the parts that several machines did."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.matrix import ID
+from runner.results import KernelRun, RunResults
+
+_ANEW = "run all parts again, with the same selection and on the same commit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The results of a part, and the folder that they were read from."""
+
+    folder: Path
+    results: RunResults
+
+    def __str__(self) -> str:
+        shard = self.results.shard
+        return str(self.folder) if shard is None else f"{self.folder} ({shard})"
+
+
+class MixedPartsError(UsageError):
+    """The parts are not those of one run."""
+
+
+class MissingPartsError(UsageError):
+    """Parts are missing."""
+
+
+# What is the same in all parts of a run: how messages call it, and where it is.
+_SAME: tuple[tuple[str, Callable[[RunResults], object]], ...] = (
+    ("the runner's version", lambda it: it.runner),
+    ("the number of shards", lambda it: it.shard and it.shard.count),
+    ("the selected kernels", lambda it: it.shard and it.shard.planned),
+    ("the matrix, its lock or --kernel", lambda it: it.selection.matrix_sha256),
+    ("the suites", lambda it: it.selection.suites_sha256),
+    ("-k", lambda it: it.selection.expression),
+)
+
+
+def merge(
+    parts: Sequence[Found], *, allow_missing: bool = False, allow_mixed: bool = False
+) -> RunResults:
+    """Return the whole run.
+
+    With `allow_missing` the kernels of missing parts are there, with an error, and the
+    run is not complete. With `allow_mixed` runs are put together that were asked for
+    different things, if no kernel is in two of them.
+    Raises MixedPartsError, MissingPartsError, and UsageError when nothing is given or a
+    kernel or part is given twice.
+    """
+    if not parts:
+        raise UsageError("there is nothing to merge")
+    for part in parts:
+        _refuse_names(part)
+    if not allow_mixed:
+        _refuse_mixed(parts)
+    _refuse_twice(parts)
+    planned = _planned(parts)
+    found = {kernel.id for part in parts for kernel in part.results.kernels}
+    lost = [id_ for id_ in planned if id_ not in found]
+    missing = _missing(parts)
+    if not allow_missing and missing:
+        raise MissingPartsError(
+            f"{_shards(missing)} of {_count(parts)} missing; given are "
+            f"{', '.join(map(str, parts))}",
+            hint="see why its machine left no results.json; --allow-missing merges "
+            "what there is, as a run that was not completed",
+        )
+    if not allow_missing and lost:
+        raise MixedPartsError(
+            f"no shard ran {', '.join(lost)}, though none is missing",
+            hint="were all given the same --timings? one may have been stopped",
+        )
+    return _merged(parts, planned, lost)
+
+
+def _refuse_names(part: Found) -> None:
+    """Refuse ids that no matrix can have: they become names of folders."""
+    shard = part.results.shard
+    ids = [kernel.id for kernel in part.results.kernels]
+    for id_ in (*ids, *(shard.planned if shard else ())):
+        if re.fullmatch(ID, id_) is None:
+            raise UsageError(f"{part}: {id_!r} is no kernel's id")
+    strange = {case.kernel for case in part.results.cases} - {*ids}
+    if strange:
+        raise UsageError(
+            f"{part}: there are cases of {', '.join(sorted(strange))}, but no kernel",
+            hint="it was edited by hand?",
+        )
+
+
+def _refuse_mixed(parts: Sequence[Found]) -> None:
+    first = parts[0]
+    for part in parts:
+        if part.results.shard is None and len(parts) > 1:
+            raise MixedPartsError(
+                f"{part} is no part of a run: it was run without --shard",
+                hint="--allow-mixed puts runs of different kernels together",
+            )
+        differ = [
+            name for name, value in _SAME if value(part.results) != value(first.results)
+        ]
+        if differ:
+            raise MixedPartsError(
+                f"{first} and {part} are not of one run: different are "
+                f"{', '.join(differ)}",
+                hint=f"{_ANEW}, or give --allow-mixed",
+            )
+
+
+def _refuse_twice(parts: Sequence[Found]) -> None:
+    kernels: dict[str, Found] = {}
+    shards: dict[tuple[int, int], Found] = {}
+    for part in parts:
+        shard = part.results.shard
+        if shard is not None:
+            other = shards.setdefault((shard.index, shard.count), part)
+            if other is not part:
+                raise UsageError(
+                    f"shard {shard} is there twice: {other} and {part}",
+                    hint="leave out the one that was run again",
+                )
+        for kernel in part.results.kernels:
+            other = kernels.setdefault(kernel.id, part)
+            if other is not part:
+                raise MixedPartsError(
+                    f"kernel {kernel.id} is in two parts: {other} and {part}",
+                    hint="were all given the same --timings?",
+                )
+
+
+def _planned(parts: Sequence[Found]) -> tuple[str, ...]:
+    """Return the ids of all kernels that should be there, in their order."""
+    ids: dict[str, None] = {}
+    for part in parts:
+        shard = part.results.shard
+        own = [kernel.id for kernel in part.results.kernels]
+        ids |= dict.fromkeys(own if shard is None else (*shard.planned, *own))
+    return tuple(ids)
+
+
+def _missing(parts: Sequence[Found]) -> list[int]:
+    given = [it.results.shard for it in parts if it.results.shard is not None]
+    indexes = {shard.index for shard in given}
+    count = max((shard.count for shard in given), default=0)
+    return [index for index in range(1, count + 1) if index not in indexes]
+
+
+def _shards(indexes: Sequence[int]) -> str:
+    numbers = ", ".join(map(str, indexes))
+    return f"shard {numbers}" if len(indexes) == 1 else f"shards {numbers}"
+
+
+def _count(parts: Sequence[Found]) -> str:
+    count = max(it.results.shard.count for it in parts if it.results.shard is not None)
+    return f"{count} {'is' if len(_missing(parts)) == 1 else 'are'}"
+
+
+def _merged(
+    parts: Sequence[Found], planned: Sequence[str], lost: Sequence[str]
+) -> RunResults:
+    whole = [part.results for part in parts]
+    kernels = {kernel.id: kernel for it in whole for kernel in it.kernels}
+    for id_ in lost:
+        kernels[id_] = KernelRun(
+            id=id_,
+            error="its part of the run is missing",
+            cure="see why its machine left no results.json",
+        )
+    order = {id_: number for number, id_ in enumerate(planned)}
+    cases = [case for it in whole for case in it.cases]
+    # Stable: the cases of a kernel are in their order already.
+    cases.sort(key=lambda case: order[case.kernel])
+    began, ended = _times(parts)
+    # Made without validation: it was done when the parts were read.
+    return whole[0].model_copy(
+        update={
+            "started": began.isoformat(timespec="seconds"),
+            "duration": (ended - began).total_seconds(),
+            "complete": not lost and all(it.complete for it in whole),
+            "kernels": tuple(kernels[id_] for id_ in planned),
+            "cases": tuple(cases),
+            "shard": None,
+        }
+    )
+
+
+def _times(parts: Sequence[Found]) -> tuple[datetime, datetime]:
+    """Return when the first part began and the last one ended."""
+    times = [_time(part) for part in parts]
+    ends = [
+        began + timedelta(seconds=part.results.duration)
+        for began, part in zip(times, parts, strict=True)
+    ]
+    return min(times), max(ends)
+
+
+def _time(part: Found) -> datetime:
+    try:
+        found = datetime.fromisoformat(part.results.started)
+    except ValueError as error:
+        raise UsageError(
+            f"{part}: started: {error}", hint="it was edited by hand?"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,50 @@
+"""The reference page of failure classes, made from their table."""
+
+import re
+from collections.abc import Iterable
+
+from runner.classes import CLASSES, FailureClass
+from runner.schema.page import BEGIN
+
+_PLACES = (
+    ("verifier", "in the verifier's log"),
+    ("libbpf", "in libbpf's log"),
+    ("load", "in the log of a load"),
+)
+
+
+def filled(page: str, classes: Iterable[FailureClass] = CLASSES.values()) -> str:
+    """Return a page with a section for each class below the mark.
+
+    Raises ValueError when there is no mark.
+    """
+    introduction, mark, _ = page.partition(BEGIN)
+    if not mark:
+        raise ValueError(f"the page lacks the line {BEGIN}")
+    return introduction + BEGIN + "\n\n" + "\n".join(map(_section, classes))
+
+
+def _section(failure: FailureClass) -> str:
+    lines = [
+        f"## {failure.name}",
+        "",
+        f"**Means:** {failure.meaning}.",
+        "",
+        f"**What to do:** {failure.cure}.",
+        "",
+        f"**How sure:** {_doubt(failure)}.",
+        "",
+    ]
+    for place, words in _PLACES:
+        patterns: tuple[re.Pattern[str], ...] = getattr(failure, place)
+        if patterns:
+            lines += [f"Shown {words} by", ""]
+            lines += [f"- `{pattern.pattern}`" for pattern in patterns]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _doubt(failure: FailureClass) -> str:
+    if failure.doubt:
+        return f"likely; {failure.doubt}"
+    return "certain"

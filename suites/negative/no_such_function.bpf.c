@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* A kprobe on a function that no kernel has. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("kprobe/function_of_no_kernel")
+int probes_nothing(void *ctx)
+{
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

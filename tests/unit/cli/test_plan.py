@@ -1,0 +1,172 @@
+"""What would run where: as people, programs and workflows read it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import cli
+from runner.cli import workflow
+from runner.errors import InfrastructureError
+
+SUITE = """\
+description: A suite.
+cases:
+  - name: everywhere
+    object: a.bpf.c
+    expect: [{map: m, equals: 1}]
+  - name: newer
+    object: a.bpf.c
+    kernels: ">=5.0"
+    reason: it is new
+    expect: [{map: m, equals: 1}]
+"""
+ROW = '  - {{id: "{}", source: {{type: path, image: bzImage}}}}\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a matrix and a suite, and a cache that is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv(workflow.OUTPUT, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "matrix.yaml").write_text(
+        "kernels:\n" + "".join(map(ROW.format, ("4.4", "5.10", "6.1")))
+    )
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite/suite.yaml").write_text(SUITE)
+    (tmp_path / "suite/a.bpf.c").write_text("")
+    return tmp_path
+
+
+def plan(*words: str) -> int:
+    return cli.main(["plan", "--kernels", "all", "--suite", "suite", *words])
+
+
+def planned(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert plan("--format", "json", *words) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_kernel_is_a_shard_if_nothing_else_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = planned(capsys)
+
+    assert told["kernels"] == ["4.4", "5.10", "6.1"]
+    assert [it["shard"] for it in told["shards"]] == ["1/3", "2/3", "3/3"]
+    assert [it["kernels"] for it in told["shards"]] == [["4.4"], ["5.10"], ["6.1"]]
+
+
+def test_cases_and_declared_gaps_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shards = planned(capsys)["shards"]
+
+    assert [(it["cases"], it["gaps"]) for it in shards] == [(1, 1), (2, 0), (2, 0)]
+
+
+def test_there_are_no_more_shards_than_kernels(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert len(planned(capsys, "--shards", "9")["shards"]) == 3
+    assert len(planned(capsys, "--shards", "2")["shards"]) == 2
+
+
+def test_a_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan("--shards", "2") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["shard", "kernels", "cases", "gaps", "about"]
+    assert lines[1].split() == ["1/2", "4.4,", "6.1", "3", "1"]
+
+
+def test_a_workflow_gets_a_matrix_and_outputs(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+    (folder / "output").write_text("earlier=1\n")
+
+    assert plan("--shards", "2", "--format", "github") == 0
+
+    printed = capsys.readouterr().out
+    all_ = "4.4,5.10,6.1"
+    assert json.loads(printed) == {
+        "include": [
+            {"index": 1, "shard": "1/2", "name": "4.4, 6.1", "kernels": all_},
+            {"index": 2, "shard": "2/2", "name": "5.10", "kernels": all_},
+        ]
+    }
+    lines = (folder / "output").read_text().splitlines()
+    assert lines == [
+        "earlier=1",
+        f"matrix={printed.strip()}",
+        f"kernels={all_}",
+        "shards=2",
+    ]
+
+
+def test_a_workflow_has_no_more_jobs_than_it_may(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(ROW.format(f"6.1.{number}") for number in range(300))
+    (folder / "matrix.yaml").write_text("kernels:\n" + rows)
+
+    assert plan("--format", "github") == 0
+    assert len(json.loads(capsys.readouterr().out)["include"]) == 256
+    assert plan("--format", "github", "--shards", "257") == 2
+    assert "at most 256 jobs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--shards", "0"], "--shards 0: a number from 1 on"),
+        (["--shards", "few"], "invalid int value"),
+        (["--suite", "none"], "none: there is no such file"),
+        (["--timings", "suite/suite.yaml"], "is not JSON"),
+        (["--kernels", "4.5"], "there is no kernel '4.5'"),
+    ],
+)
+def test_a_mistake_is_status_2(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status: object = plan(*words)
+    except SystemExit as exited:
+        status = exited.code
+
+    assert status == 2
+    assert told in capsys.readouterr().err
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "--help"])
+
+    assert "python -m runner plan --kernels all --shards 4" in capsys.readouterr().out
+
+
+def test_an_output_of_several_lines_can_not_set_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+
+    workflow.set_outputs({"a": "x\nEOF\nb=1"})
+
+    first, *middle, last = (folder / "output").read_text().splitlines()
+    assert first == f"a<<{last}"
+    assert middle == ["x", "EOF", "b=1"]
+
+
+def test_an_output_that_can_not_be_written_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(workflow.OUTPUT, str(folder / "none/output"))
+
+    with pytest.raises(InfrastructureError, match="GITHUB_OUTPUT"):
+        workflow.set_outputs({"a": "1"})

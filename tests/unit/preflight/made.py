@@ -1,0 +1,94 @@
+"""Objects and kernels made of C, and what preflight says of them."""
+
+import hashlib
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from filelock import FileLock
+
+from runner.artifacts import elf
+from runner.compile import command
+from runner.preflight.bpfobject import BpfObject
+from runner.preflight.engine import Engine
+from runner.preflight.model import Prediction, Relocation
+from runner.preflight.predict import Subject, Target, predict
+from runner.versions import KernelVersion
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = ROOT / "build/preflight"
+
+HEAD = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <stdbool.h>
+#define CORE __attribute__((preserve_access_index))
+char _license[] SEC("license") = "GPL";
+"""
+
+
+@cache
+def build(target: Literal["engine", "asan"] = "engine") -> Path:
+    """Build the engine, unless it is fresh, and return its path."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    # xdist's workers would build it beside each other.
+    with FileLock(BUILD / ".lock"):
+        folder = ROOT / "images/preflight"
+        subprocess.run(["make", "-s", "-C", folder, target], check=True)
+    return BUILD / {"engine": "engine", "asan": "engine-asan"}[target]
+
+
+@cache
+def compiled(source: str, *options: str) -> bytes:
+    """Return the object that clang makes of a source."""
+    with TemporaryDirectory() as folder:
+        path, output = Path(folder) / "made.bpf.c", Path(folder) / "made.o"
+        path.write_text(source)
+        words = [*command(path, output), "-Wno-unused", *options]
+        subprocess.run(words, cwd=folder, check=True)
+        return output.read_bytes()
+
+
+def an_object(source: str, *options: str) -> BpfObject:
+    """Return an object of a source that HEAD goes before."""
+    return BpfObject(compiled(HEAD + source, *options), Path("made.bpf.o"))
+
+
+@cache
+def kernel(types: str, *options: str) -> bytes:
+    """Return the raw BTF of a kernel that has these types: `struct a { int b; } x;`."""
+    found = elf.section(compiled(types, *options), ".BTF")
+    assert found is not None
+    return found
+
+
+def checked(
+    item: BpfObject, btf: bytes, version: str = "6.1", engine: Engine | None = None
+) -> Prediction:
+    """Return what becomes of an object on a kernel."""
+    own = Engine(build()) if engine is None else engine
+    try:
+        subject = Subject(item, own)
+        own.load_target(btf)
+        target = Target(
+            btf=btf,
+            sha256=hashlib.sha256(btf).hexdigest(),
+            version=KernelVersion.parse(version),
+        )
+        return predict(subject, target, own)
+    finally:
+        if engine is None:
+            own.close()
+
+
+def only(prediction: Prediction, access: str, kind: str) -> Relocation:
+    """Return the only relocation of a kind for something."""
+    (found,) = [
+        it
+        for it in prediction.relocations
+        if it.access == access and it.kind.libbpf_name == kind
+    ]
+    return found
