@@ -4,6 +4,56 @@
 #include "describe.h"
 
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+/* More than there are of any kind. */
+#define MOST_TYPES 96
+
+#define NAME(name) #name
+
+/* By their numbers, as far as this machine's header knows them. */
+static const char *const helpers[] = {__BPF_FUNC_MAPPER(NAME)};
+
+static json_t *names_of(const char *(*name)(int), int count)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < count; i++) {
+		const char *text = name(i);
+
+		json_array_append_new(list, json_string(text ? text : ""));
+	}
+	return list;
+}
+
+static const char *helper(int number)
+{
+	return helpers[number];
+}
+
+static const char *program_type(int number)
+{
+	return libbpf_bpf_prog_type_str(number);
+}
+
+static const char *map_type(int number)
+{
+	return libbpf_bpf_map_type_str(number);
+}
+
+static const char *attach_type(int number)
+{
+	return libbpf_bpf_attach_type_str(number);
+}
+
+json_t *known_names(void)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "helpers",
+			 names_of(helper, sizeof(helpers) / sizeof(*helpers)),
+			 "programs", names_of(program_type, MOST_TYPES), "maps",
+			 names_of(map_type, MOST_TYPES), "attach",
+			 names_of(attach_type, MOST_TYPES));
+}
 
 static json_t *program(const struct bpf_program *it)
 {

@@ -9,6 +9,7 @@
  *      as two little-endian words. It is kept.
  *      -> {"object": NUMBER, "relocations": [{"spec", "root", "steps", "field"} |
  *      {"error"}]}
+ *   {"op": "names"} -> {"helpers": [NAME …], "programs": …, "maps": …, "attach": …}
  *   {"op": "contents", "sizes": [N]}
  *      A whole object. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
@@ -637,6 +638,8 @@ static json_t *serve(json_t *request, __u8 **payloads, const size_t *sizes,
 		return error("bad request");
 	if (!strcmp(op, "object"))
 		return take_object(request, payloads, sizes, count);
+	if (!strcmp(op, "names"))
+		return known_names();
 	if (!strcmp(op, "contents"))
 		return look_into(payloads, sizes, count);
 	if (!strcmp(op, "target"))

@@ -3,14 +3,18 @@
 By oras, which knows the distribution API and how registries ask for tokens.
 """
 
+import gzip
 import hashlib
+import json
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import oras.oci
 import requests
 from oras.auth import AuthenticationException
 from oras.container import Container
@@ -30,6 +34,8 @@ _ACCEPTED = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _OS, _ARCHITECTURE = "linux", "amd64"
 
 
@@ -138,6 +144,50 @@ class Repository:
                 name=name,
             )
 
+    def push(self, tag: str, layer: Path, title: str) -> str:
+        """Upload an image of one layer, a tar that is packed with gzip.
+
+        `title` is for people. Returns where it is: NAME:TAG@DIGEST.
+        Raises ArtifactError when the registry does not take it.
+        """
+        where = f"{self.name}:{tag}"
+        container = Container(where)
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder, "config.json")
+            config.write_text(json.dumps(_configuration(layer)))
+            blobs = {
+                config: oras.oci.NewLayer(str(config), _CONFIG),
+                layer: oras.oci.NewLayer(str(layer), _LAYER),
+            }
+            manifest = {
+                "schemaVersion": 2,
+                "mediaType": _ACCEPTED[0],
+                "config": blobs[config],
+                "layers": [blobs[layer]],
+                "annotations": {"org.opencontainers.image.title": title},
+            }
+            with self._pushing(where):
+                for path, blob in blobs.items():
+                    self._take(
+                        self._registry.upload_blob(str(path), container, blob), where
+                    )
+                answer = self._registry.upload_manifest(manifest, container)
+                self._take(answer, where)
+        return f"{where}@{self.image(tag).digest}"
+
+    def _take(self, answer: requests.Response, where: str) -> None:
+        if answer.status_code in (401, 403):
+            raise _refused(where, "take")
+        http.check(answer, answer.url or where)
+
+    @contextmanager
+    def _pushing(self, where: str) -> Iterator[None]:
+        try:
+            with http.translated(where), self._registry.session:
+                yield
+        except (AuthenticationException, ValueError) as error:
+            raise _refused(where, "take") from error
+
     def _manifest(self, reference: str, where: str) -> tuple[str, Manifest]:
         path = self._container.manifest_url(reference)
         url = f"{self._registry.prefix}://{path}"
@@ -172,9 +222,24 @@ class Repository:
             raise _refused(where) from error
 
 
-def _refused(where: str) -> ArtifactError:
+def _configuration(layer: Path) -> dict[str, object]:
+    """Return the configuration of an image that only holds files."""
+    whole = hashlib.sha256()
+    with gzip.open(layer) as stream:
+        while part := stream.read(1 << 20):
+            whole.update(part)
+    return {
+        "os": _OS,
+        "architecture": _ARCHITECTURE,
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{whole.hexdigest()}"]},
+        "config": {},
+    }
+
+
+def _refused(where: str, does: str = "give") -> ArtifactError:
+    preposition = "to" if does == "give" else "from"
     return ArtifactError(
-        f"the registry does not give {where} to everybody",
+        f"the registry does not {does} {where} {preposition} everybody",
         hint="log in with: docker login; or check the source's keys image and tag",
     )
 

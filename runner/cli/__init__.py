@@ -109,6 +109,11 @@ _VERBS = (
         module="lock",
     ),
     _Verb(
+        name="push",
+        summary="put a kernel into a registry, for the source oci",
+        module="push",
+    ),
+    _Verb(
         name="cache",
         summary="tell what the cache holds, or remove what was not used for long",
         module="cache",

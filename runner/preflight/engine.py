@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -181,6 +182,16 @@ class Contents(Answer):
     maps: tuple[MapAnswer, ...]
 
 
+class Names(Answer):
+    """What numbers are called; empty for those that libbpf does not know."""
+
+    helpers: tuple[str, ...]
+    # Types of programs, of maps and of attachments.
+    programs: tuple[str, ...]
+    maps: tuple[str, ...]
+    attach: tuple[str, ...]
+
+
 class TargetAnswer(Answer):
     """What a BTF says about its kernel."""
 
@@ -247,6 +258,11 @@ class Engine:
             raise BadObjectError(f"{item.path}: its .BTF {answer['error']}")
         number = _read(TypeAdapter(int), answer["object"])
         return number, _read(_LOCALS, answer["relocations"])
+
+    @cached_property
+    def names(self) -> Names:
+        """Return the names of helpers and types. Raises EngineError."""
+        return _read(TypeAdapter(Names), self._ask({"op": "names"}))
 
     def contents(self, item: BpfObject) -> Contents:
         """Return the programs and maps that libbpf finds in an object.

@@ -1,10 +1,12 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
+from runner.preflight import features
 from runner.preflight.bpfobject import BpfObject, LocalRelocation
 from runner.preflight.candidates import Blamer
 from runner.preflight.engine import (
@@ -19,8 +21,10 @@ from runner.preflight.insn import LD_IMM64, Insn
 from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Difference,
+    Feature,
     Field,
     Guard,
+    Need,
     Place,
     Prediction,
     Relocation,
@@ -28,8 +32,12 @@ from runner.preflight.model import (
     Verdict,
 )
 from runner.preflight.reach import walked
-from runner.preflight.verifier import verifier_of
+from runner.preflight.rules import Code
+from runner.preflight.verifier import COMPAT, Verifier, verifier_of
 from runner.versions import KernelVersion
+
+# What loads objects; see docs/compat.md.
+Loader = Literal["libbpf", "compat"]
 
 # "<byte_off> [25] struct task_struct.pid (0:0 @ offset 0)": kind and id tell no more.
 _SPEC = re.compile(r"^<\w+> (?:\[\d+\] )?")
@@ -93,13 +101,18 @@ class Subject:
         return Flow(self.item, self.loaded)
 
 
-def predict(subject: Subject, target: Target, engine: Engine) -> Prediction:
+def predict(
+    subject: Subject, target: Target, engine: Engine, loader: Loader = "libbpf"
+) -> Prediction:
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. Raises EngineError.
     """
     answers = engine.relocate(subject.number)
-    guards = _guards(subject, answers, target.version)
+    changed = patched(subject, answers)
+    verifier = COMPAT if loader == "compat" else verifier_of(target.version)
+    reached = frozenset(walked(subject.flow, changed, verifier, target.version))
+    guards = _guards(subject, changed, reached, verifier)
     blamer = Blamer(engine)
     relocations = tuple(
         _relocation(record, local, answer, guards, blamer)
@@ -107,15 +120,23 @@ def predict(subject: Subject, target: Target, engine: Engine) -> Prediction:
             subject.item.relocations, subject.locals, answers, strict=True
         )
     )
+    code = Code(
+        item=subject.item,
+        contents=subject.contents,
+        flow=subject.flow,
+        reached=reached,
+        loaded=subject.loaded,
+    )
+    needs = features.features(code, target.version, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
-        [it for it in relocations if it.place.program not in subject.skipped]
+        [it for it in relocations if it.place.program not in subject.skipped], needs
     )
     return Prediction(
         object_sha256=subject.item.sha256,
         btf_sha256=(target.sha256, *target.module_sha256),
         pointer_size=engine.target.pointer,
         relocations=relocations,
-        features=(),
+        features=needs,
         verdict=verdict,
         reasons=reasons,
     )
@@ -141,19 +162,17 @@ def patched(
 
 def _guards(
     subject: Subject,
-    answers: Sequence[RelocationAnswer],
-    version: KernelVersion | None,
+    changed: Mapping[Address, Insn],
+    reached: Collection[Address],
+    verifier: Verifier,
 ) -> dict[Address, Guard]:
     """Return for poisoned instructions whether the verifier comes there."""
-    changed = patched(subject, answers)
-    poisoned = [it.address for it in subject.item.relocations]
-    poisoned = [at for at in poisoned if at in changed and changed[at].is_poison]
-    if not poisoned:
-        return {}
-    verifier = verifier_of(version)
-    reached = walked(subject.flow, changed, verifier, version)
     missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
-    return {at: Guard.REACHABLE if at in reached else missed for at in poisoned}
+    return {
+        it.address: Guard.REACHABLE if it.address in reached else missed
+        for it in subject.item.relocations
+        if it.address in changed and changed[it.address].is_poison
+    }
 
 
 # --------------------------------------------------------------- relocations
@@ -272,7 +291,9 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
 # ------------------------------------------------------------------- verdict
 
 
-def _verdict(relocations: Sequence[Relocation]) -> tuple[Verdict, tuple[str, ...]]:
+def _verdict(
+    relocations: Sequence[Relocation], needs: Sequence[Feature]
+) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
     ]
@@ -280,10 +301,18 @@ def _verdict(relocations: Sequence[Relocation]) -> tuple[Verdict, tuple[str, ...
     deadly = [it for it in relocations if it.guard is Guard.DEADLY]
     reasons = [f"{it.place}: {it.access}: {it.reason}" for it in refused]
     reasons += [
-        f"{it.place}: {it.access} is {it.status.value}, and nothing guards it"
+        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')}, and nothing "
+        "guards it"
         for it in reached
     ]
-    if refused or reached:
+    reasons += [
+        f"{', '.join(it.users)}: the kernel has no {it.need.value.replace('_', ' ')} "
+        f"{it.name}"
+        if it.need is not Need.RULE
+        else f"{', '.join(it.users)}: the kernel has no {it.name}, {it.evidence}"
+        for it in features.absent(needs)
+    ]
+    if reasons:
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
         reasons = [

@@ -1,6 +1,7 @@
 """Kernels from container images, of a registry on this machine."""
 
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner import artifacts
+from runner.artifacts import image
 from runner.artifacts import registry as registry_
 from runner.artifacts.cache import Cache
 from runner.artifacts.oci import Files, Oci
@@ -391,3 +393,48 @@ def test_kernel_comes_from_a_real_registry(distribution: str, cache: Cache) -> N
 
     assert found.release == RELEASE
     assert pushed.headers["Docker-Content-Digest"] in found.origin
+
+
+def test_a_kernel_that_was_pushed_comes_back(
+    registry: Registry, distribution: str, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(LVH))
+    first = artifacts.obtain(registry.kernel(), cache, Silent())
+    (tmp_path / "btf").write_bytes(images.BTF)
+    image.pack(dataclasses.replace(first, btf=tmp_path / "btf"), tmp_path / "layer")
+
+    target = registry_.Repository(f"{distribution}/me/kernels")
+    where = target.push("6.6", tmp_path / "layer", "6.6 for tests")
+
+    source = OciSource(type="oci", image=f"{distribution}/me/kernels", tag="6.6")
+    kernel = Kernel(id="6.6", source=source, btf="kernel")
+    found = artifacts.obtain(kernel, cache, Silent())
+    assert found.origin == where
+    assert found.release == first.release
+    assert found.vmlinuz.read_bytes() == first.vmlinuz.read_bytes()
+    assert found.system_map is not None
+    oci, tools = Oci(), Tools(cache=cache)
+    collected = oci.collect(
+        oci.resolve(source, tools), source, tools, tmp_path, Silent()
+    )
+    assert collected.btf == images.BTF
+
+
+def test_the_same_kernel_is_the_same_image(
+    registry: Registry, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(LVH))
+    found = artifacts.obtain(registry.kernel(), cache, Silent())
+    image.pack(found, tmp_path / "a")
+    image.pack(found, tmp_path / "b")
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_registry_that_does_not_take_an_image_is_told(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "layer").write_bytes(zipped(CI_KERNELS))
+
+    with pytest.raises(ArtifactError):
+        registry_.Repository(registry.image).push("6.6", tmp_path / "layer", "6.6")

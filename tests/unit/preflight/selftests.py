@@ -1,7 +1,7 @@
 """The kernel's own CO-RE selftests, taken from Debian's package with its source.
 
-Nothing of them is in this repository. Their table of cases is C: it is compiled for this
-machine, and prints itself.
+Nothing of them is in this repository. Their table of cases is C: it is compiled for
+this machine, and prints itself.
 """
 
 import json
@@ -43,30 +43,30 @@ MAIN = """\
 #include "cases.c"
 static void hex(const char *name, const char *bytes, int length)
 {
-	printf(", \\"%s\\": \\"", name);
-	for (int i = 0; bytes && i < length; i++)
-		printf("%02x", (unsigned char)bytes[i]);
-	printf("\\"");
+    printf(", \\"%s\\": \\"", name);
+    for (int i = 0; bytes && i < length; i++)
+        printf("%02x", (unsigned char)bytes[i]);
+    printf("\\"");
 }
 int main(void)
 {
-	for (size_t i = 0; i < sizeof(test_cases) / sizeof(*test_cases); i++) {
-		struct core_reloc_test_case it = test_cases[i];
+    for (size_t i = 0; i < sizeof(test_cases) / sizeof(*test_cases); i++) {
+        struct core_reloc_test_case it = test_cases[i];
 
-		/* These are about the running kernel. */
-		if (!it.btf_src_file)
-			continue;
-		if (it.setup && it.setup(&it))
-			return 1;
-		printf("{\\"name\\": \\"%s\\", \\"object\\": \\"%s\\", \\"btf\\": \\"%s\\", "
-		       "\\"fails\\": %s, \\"program\\": \\"%s\\"",
-		       it.case_name, it.bpf_obj_file, it.btf_src_file,
-		       it.fails ? "true" : "false", it.prog_name);
-		hex("input", it.input, it.input_len);
-		hex("output", it.output, it.output_len);
-		puts("}");
-	}
-	return 0;
+        /* These are about the running kernel. */
+        if (!it.btf_src_file)
+            continue;
+        if (it.setup && it.setup(&it))
+            return 1;
+        printf("{\\"name\\": \\"%s\\", \\"object\\": \\"%s\\", \\"btf\\": \\"%s\\", "
+               "\\"fails\\": %s, \\"program\\": \\"%s\\"",
+               it.case_name, it.bpf_obj_file, it.btf_src_file,
+               it.fails ? "true" : "false", it.prog_name);
+        hex("input", it.input, it.input_len);
+        hex("output", it.output, it.output_len);
+        puts("}");
+    }
+    return 0;
 }
 """
 

@@ -1,4 +1,4 @@
-"""The kernel's own CO-RE selftests: what programs read once preflight relocated them."""
+"""The kernel's own CO-RE selftests: what programs read once they are relocated."""
 
 from dataclasses import dataclass, field
 

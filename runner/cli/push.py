@@ -1,0 +1,90 @@
+"""`push`: a kernel of the cache as a container image, for the source `oci`."""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+from runner import artifacts
+from runner.artifacts import image, rows
+from runner.artifacts import progress as progress_
+from runner.artifacts.cache import Cache
+from runner.artifacts.registry import Repository
+from runner.cli.arguments import add_matrix_file_arguments, choice
+from runner.errors import ExitStatus, UsageError
+from runner.matrix import Kernel
+
+EPILOG = """\
+`docker login`, or ~/.docker/config.json, lets it into a registry. A row of a matrix
+then has: source: {type: oci, image: IMAGE, tag: TAG}
+
+examples:
+  python -m runner push 4.4 --source kernel-org --to ghcr.io/me/kernels
+  python -m runner push 6.1 --to localhost:5000/kernels:6.1
+"""
+_TARGET = re.compile(
+    r"(?P<image>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+)(:(?P<tag>[\w.-]+))?"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `push` takes."""
+    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
+    add_matrix_file_arguments(parser)
+    parser.add_argument(
+        "--to",
+        required=True,
+        metavar="IMAGE[:TAG]",
+        help="registry and repository; the tag is the kernel's id if none is given",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="TYPE",
+        help="take this source of the row's, such as kernel-org (default: its first "
+        "that has the kernel)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Get or build the kernel, upload it, and print where it is.
+
+    Raises UsageError for what the matrix lacks, ArtifactError when the kernel can't be
+    had or the registry does not take it.
+    """
+    target = _TARGET.fullmatch(arguments.to)
+    if target is None:
+        raise UsageError(
+            f"--to {arguments.to}: it is no REGISTRY/REPOSITORY[:TAG]",
+            hint="for example: --to ghcr.io/me/kernels",
+        )
+    cache = Cache()
+    arguments.kernels = [arguments.selector]
+    kernels = rows.choose(choice(arguments, ""), cache).kernels
+    if len(kernels) != 1:
+        raise UsageError(
+            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
+        )
+    kernel = _from(kernels[0], arguments.source)
+    found = artifacts.obtain(kernel, cache, progress_.progress())
+    with tempfile.TemporaryDirectory() as folder:
+        layer = Path(folder, "layer.tar.gz")
+        image.pack(found, layer)
+        repository = Repository(target["image"])
+        where = repository.push(
+            target["tag"] or kernel.id, layer, f"{found.release}: {found.origin}"
+        )
+    print(where)
+    return ExitStatus.COMPATIBLE
+
+
+def _from(kernel: Kernel, source: str | None) -> Kernel:
+    """Return a row with only its sources of one type."""
+    if source is None:
+        return kernel
+    kept = tuple(it for it in kernel.sources if it.shown.split()[0] == source)
+    if not kept:
+        raise UsageError(
+            f"--source {source}: {kernel.id} has no such source",
+            hint=f"it has {', '.join(it.shown for it in kernel.sources)}",
+        )
+    return kernel.model_copy(update={"source": kept})

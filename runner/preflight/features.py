@@ -1,0 +1,231 @@
+"""What an object needs of a kernel besides types, by the kernel's BTF and version."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.preflight import insn as op
+from runner.preflight import rules
+from runner.preflight.engine import Engine
+from runner.preflight.kinds import Kind
+from runner.preflight.model import Feature, Need, Presence
+from runner.preflight.rules import Code
+from runner.versions import KernelVersion
+
+_CALL = op.JMP | op.CALL
+_ENUMS = (Kind.ENUM, Kind.ENUM64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attach:
+    """How programs of a section find what they attach to."""
+
+    # What the kernel's BTF calls it, with "{}" for the section's own name.
+    name: str
+    kind: Kind
+    # libbpf looks it up when the program loads.
+    stops_loading: bool
+    # Whether its absence from BTF is its absence from the kernel.
+    certain: bool = True
+    # The first kernel whose BTF tells it.
+    since: str = "4.0"
+
+
+_ATTACH: Mapping[str, _Attach] = {
+    **{
+        prefix: _Attach(name="{}", kind=Kind.FUNC, stops_loading=True)
+        for prefix in ("fentry", "fexit", "fmod_ret")
+    },
+    "tp_btf": _Attach(name="btf_trace_{}", kind=Kind.TYPEDEF, stops_loading=True),
+    "lsm": _Attach(name="bpf_lsm_{}", kind=Kind.FUNC, stops_loading=True),
+    "iter": _Attach(name="bpf_iter_{}", kind=Kind.FUNC, stops_loading=True),
+    # e8c423fb31fa gave every tracepoint a type.
+    **{
+        prefix: _Attach(
+            name="btf_trace_{}", kind=Kind.TYPEDEF, stops_loading=False, since="5.5"
+        )
+        for prefix in ("raw_tp", "raw_tracepoint", "tp", "tracepoint")
+    },
+    # BTF leaves out functions that were inlined or renamed by the compiler.
+    **{
+        prefix: _Attach(name="{}", kind=Kind.FUNC, stops_loading=False, certain=False)
+        for prefix in ("kprobe", "kretprobe", "ksyscall", "kretsyscall")
+    },
+}
+
+
+def features(
+    code: Code, version: KernelVersion | None, engine: Engine, *, compat: bool
+) -> tuple[Feature, ...]:
+    """Return what an object needs, and whether the engine's target has it."""
+    return (
+        *_helpers(code, engine),
+        *_types(code, engine),
+        *_kfuncs(code, engine),
+        *_targets(code, version, engine),
+        *rules.features(code, version, compat=compat),
+    )
+
+
+# -------------------------------------------------------------------- enums
+
+
+def _values(engine: Engine, enum: str, most: str) -> set[int] | None:
+    """Return an enumeration's values below its end, or None when it is not there."""
+    (found,) = engine.find([enum])
+    ids = [id_ for id_, kind in found if kind in _ENUMS]
+    if not ids:
+        return None
+    (type_,) = engine.types(ids[:1])
+    assert type_ is not None
+    end = type_.enumerators.get(most)
+    return {it for it in type_.enumerators.values() if end is None or it < end}
+
+
+def _of_enum(
+    need: Need,
+    wanted: Mapping[int, Sequence[str]],
+    names: Sequence[str],
+    enum: tuple[str, str],
+    engine: Engine,
+) -> Iterator[Feature]:
+    if not wanted:
+        return
+    values = _values(engine, *enum)
+    for number, users in sorted(wanted.items()):
+        if values is None:
+            presence = Presence.UNKNOWN
+        else:
+            presence = Presence.PRESENT if number in values else Presence.ABSENT
+        known = names[number] if number < len(names) else ""
+        yield Feature(
+            need=need,
+            name=known or str(number),
+            presence=presence,
+            users=tuple(dict.fromkeys(users)),
+            evidence=f"enum {enum[0]}",
+        )
+
+
+def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
+    wanted: dict[int, list[str]] = {}
+    referenced = {
+        (it.function.section_index, it.function.start + it.index)
+        for it in code.item.references
+    }
+    for function, at, insn in code.instructions():
+        helper = insn.code == _CALL and insn.src == op.CALL_HELPER
+        if helper and at not in referenced and not insn.is_poison:
+            wanted.setdefault(insn.imm, []).append(function.name)
+    yield from _of_enum(
+        Need.HELPER,
+        wanted,
+        engine.names.helpers,
+        ("bpf_func_id", "__BPF_FUNC_MAX_ID"),
+        engine,
+    )
+
+
+def _types(code: Code, engine: Engine) -> Iterator[Feature]:
+    programs: dict[int, list[str]] = {}
+    attach: dict[int, list[str]] = {}
+    maps: dict[int, list[str]] = {}
+    for program in code.contents.programs:
+        if program.name not in code.loaded:
+            continue
+        programs.setdefault(program.type, []).append(program.name)
+        # 0 is what programs that attach otherwise leave there.
+        if program.attach_type:
+            attach.setdefault(program.attach_type, []).append(program.name)
+    for map_ in code.contents.maps:
+        # libbpf makes them only where the kernel has global data: that is a rule.
+        if not map_.internal:
+            maps.setdefault(map_.type, []).append(map_.name)
+    # Programs of a section that libbpf does not know have no type.
+    programs.pop(0, None)
+    names = engine.names
+    yield from _of_enum(
+        Need.PROGRAM_TYPE, programs, names.programs, ("bpf_prog_type", ""), engine
+    )
+    yield from _of_enum(
+        Need.ATTACH_TYPE,
+        attach,
+        names.attach,
+        ("bpf_attach_type", "__MAX_BPF_ATTACH_TYPE"),
+        engine,
+    )
+    yield from _of_enum(Need.MAP_TYPE, maps, names.maps, ("bpf_map_type", ""), engine)
+
+
+# ---------------------------------------------------------- functions, hooks
+
+
+def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
+    wanted: dict[str, list[str]] = {}
+    weak = set()
+    for reference in code.item.references:
+        at = (
+            reference.function.section_index,
+            reference.function.start + reference.index,
+        )
+        insn = code.flow.insn(at)
+        outside = not reference.symbol.section and at in code.reached
+        if outside and insn is not None and insn.code == _CALL:
+            name = reference.symbol.name
+            wanted.setdefault(name, []).append(reference.function.name)
+            weak |= {name} if reference.symbol.is_weak else set()
+    found = engine.find(wanted) if wanted else []
+    for (name, users), types in zip(wanted.items(), found, strict=True):
+        present = any(kind is Kind.FUNC for _, kind in types)
+        yield Feature(
+            need=Need.KFUNC,
+            name=name,
+            presence=Presence.PRESENT if present else Presence.ABSENT,
+            users=tuple(dict.fromkeys(users)),
+            evidence="functions in BTF",
+            stops_loading=name not in weak,
+        )
+
+
+def _targets(
+    code: Code, version: KernelVersion | None, engine: Engine
+) -> Iterator[Feature]:
+    for program in code.contents.programs:
+        prefix, _, rest = program.section.removeprefix("?").partition("/")
+        way = _ATTACH.get(prefix.removesuffix(".s"))
+        target = rest.rpartition("/")[2].partition("+")[0]
+        if program.name not in code.loaded or way is None or not target:
+            continue
+        if prefix in ("tp", "tracepoint") and rest.startswith("syscalls/"):
+            continue
+        name = way.name.format(target)
+        if prefix in ("ksyscall", "kretsyscall"):
+            name = f"__x64_sys_{target}"
+        (types,) = engine.find([name])
+        if any(kind is way.kind for _, kind in types):
+            presence = Presence.PRESENT
+        elif _tells(way, version):
+            presence = Presence.ABSENT
+        else:
+            presence = Presence.UNKNOWN
+        yield Feature(
+            need=Need.ATTACH_TARGET,
+            name=f"{prefix}/{rest}",
+            presence=presence,
+            users=(program.name,),
+            evidence=f"{way.kind.name.lower()} {name} in BTF",
+            stops_loading=way.stops_loading,
+        )
+
+
+def _tells(way: _Attach, version: KernelVersion | None) -> bool:
+    """Tell whether BTF that lacks a target says that the kernel lacks it."""
+    if not way.certain:
+        return False
+    if way.stops_loading:
+        return True
+    return version is not None and version >= KernelVersion.parse(way.since)
+
+
+def absent(found: Iterable[Feature]) -> list[Feature]:
+    """Return what the kernel lacks that keeps the object from loading."""
+    return [it for it in found if it.presence is Presence.ABSENT and it.stops_loading]

@@ -1,0 +1,149 @@
+"""What objects need of kernels besides types."""
+
+import pytest
+
+from runner.preflight.model import Feature, Prediction, Presence, Verdict
+from tests.unit.preflight.made import an_object, checked, kernel
+
+WHOLE = """\
+enum bpf_func_id { BPF_FUNC_unspec, BPF_FUNC_map_lookup_elem, BPF_FUNC_ktime = 5,
+	__BPF_FUNC_MAX_ID = 6 } a;
+enum bpf_prog_type { P0, P1, BPF_PROG_TYPE_KPROBE = 2, BPF_PROG_TYPE_TRACING = 26 } b;
+enum bpf_map_type { M0, BPF_MAP_TYPE_HASH = 1 } c;
+enum bpf_attach_type { A0, BPF_TRACE_FENTRY = 24, __MAX_BPF_ATTACH_TYPE = 40 } d;
+typedef void (*btf_trace_an_event)(void); btf_trace_an_event e;
+int a_function(int x) { return x; }
+"""
+# The same without what objects here need.
+BARE = """\
+enum bpf_func_id { BPF_FUNC_unspec, __BPF_FUNC_MAX_ID } a;
+enum bpf_prog_type { P0 } b; enum bpf_map_type { M0 } c;
+enum bpf_attach_type { A0, __MAX_BPF_ATTACH_TYPE } d;
+"""
+NOTHING = "int nothing;"
+KPROBE = 'SEC("kprobe/a_function") int on_a(void *ctx) { %s return 0; }\n'
+FENTRY = 'SEC("fentry/a_function") int on_a(void *ctx) { return 0; }\n'
+KFUNC = "extern int a_function(int) %s;\n" + KPROBE % "return a_function(1);"
+MAP = (
+    "struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1);"
+    '__type(key, int); __type(value, int); } items SEC(".maps");\n'
+    + KPROBE
+    % "int key = 0; bpf_map_lookup_elem(&items, &key);"
+)
+RAW = 'SEC("raw_tp/an_event") int on_a(void *ctx) { return 0; }\n'
+
+
+def need(found: Prediction, kind: str, name: str) -> Feature:
+    """Return the only feature of a kind and name."""
+    (it,) = [it for it in found.features if it.need == kind and it.name == name]
+    return it
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "name"),
+    [
+        (KPROBE % "bpf_ktime_get_ns();", "helper", "ktime_get_ns"),
+        (KPROBE % "", "program_type", "kprobe"),
+        (FENTRY, "attach_type", "trace_fentry"),
+        (FENTRY, "attach_target", "fentry/a_function"),
+        (MAP, "map_type", "hash"),
+        (KFUNC % "__ksym", "kfunc", "a_function"),
+    ],
+)
+def test_what_the_kernel_lacks_keeps_the_object_out(
+    source: str, kind: str, name: str
+) -> None:
+    item = an_object(source)
+    lacking = checked(item, kernel(BARE))
+
+    assert need(checked(item, kernel(WHOLE)), kind, name).presence is Presence.PRESENT
+    assert need(lacking, kind, name).presence is Presence.ABSENT
+    assert lacking.verdict is Verdict.REJECTED
+    assert any(name in it for it in lacking.reasons)
+
+
+def test_without_the_enumerations_nobody_knows() -> None:
+    found = checked(an_object(KPROBE % "bpf_ktime_get_ns();"), kernel(NOTHING))
+
+    assert need(found, "helper", "ktime_get_ns").presence is Presence.UNKNOWN
+    assert found.verdict is Verdict.LOADS
+
+
+def test_a_guarded_helper_is_not_needed() -> None:
+    source = """\
+struct task { int gone; } CORE;
+SEC("kprobe/a_function") int on_a(void *ctx)
+{
+	if (bpf_core_field_exists(struct task, gone))
+		return bpf_ktime_get_ns();
+	return 0;
+}
+"""
+    found = checked(an_object(source), kernel(WHOLE + "struct task { int a; } t;"))
+
+    assert not [it for it in found.features if it.need == "helper"]
+
+
+def test_a_weak_kernel_function_may_be_missing() -> None:
+    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(NOTHING))
+
+    assert need(found, "kfunc", "a_function").presence is Presence.ABSENT
+    assert found.verdict is Verdict.LOADS
+
+
+def test_a_kprobe_that_is_not_in_btf_may_still_be_there() -> None:
+    found = checked(an_object(KPROBE % ""), kernel(NOTHING))
+
+    assert (
+        need(found, "attach_target", "kprobe/a_function").presence is Presence.UNKNOWN
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "presence"), [("5.4", Presence.UNKNOWN), ("5.5", Presence.ABSENT)]
+)
+def test_raw_tracepoints_are_in_btf_from_5_5_on(
+    version: str, presence: Presence
+) -> None:
+    found = checked(an_object(RAW), kernel(NOTHING), version)
+
+    assert need(found, "attach_target", "raw_tp/an_event").presence is presence
+    assert found.verdict is Verdict.LOADS
+
+
+LONG = KPROBE % ("volatile long x = 0;" + " x += 1;" * 2100)
+LOOP = KPROBE % (
+    "volatile int n = 9; long i = 0; while (n) { i += bpf_ktime_get_ns(); } return i;"
+)
+DATA = "volatile int counter;\n" + KPROBE % "counter++;"
+CALLS = "static __noinline int f(void) { return bpf_ktime_get_ns(); }\n" + (
+    KPROBE % "return f();"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "before", "since"),
+    [
+        (LONG, "more than 4,096 instructions", "5.1", "5.2"),
+        (LOOP, "loops", "5.2", "5.3"),
+        (DATA, "global data", "5.1", "5.2"),
+        (CALLS, "calls of other functions", "4.15", "4.16"),
+        (RAW, "raw tracepoints", "4.16", "4.17"),
+    ],
+)
+def test_what_came_with_a_version(
+    source: str, name: str, before: str, since: str
+) -> None:
+    item = an_object(source)
+    presences = [
+        need(checked(item, kernel(NOTHING), version), "rule", name).presence
+        for version in (before, since)
+    ]
+
+    assert presences == [Presence.ABSENT, Presence.PRESENT]
+
+
+def test_a_short_program_comes_under_no_rule() -> None:
+    found = checked(an_object(KPROBE % ""), kernel(NOTHING), "4.4")
+
+    assert not [it for it in found.features if it.need == "rule"]
