@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ examples:
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
   python -m runner check path/to/my/suite --btf kernels
+  python -m runner shell 6.12 uname -r
   python -m runner doctor
 """
 
@@ -39,6 +42,10 @@ def main(argv: Sequence[str]) -> int:
     except RunnerError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_status)
+    except BrokenPipeError:
+        # What read the output has enough. Else Python would fail to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return int(ExitStatus.INTERRUPTED)
@@ -102,6 +109,11 @@ _VERBS = (
         name="check",
         summary="tell what relocates on kernels, without booting them",
         module="check",
+    ),
+    _Verb(
+        name="shell",
+        summary="log in to a guest, or run a command in one",
+        module="shell",
     ),
     _Verb(
         name="lock",
