@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix import ID
-from runner.results import KernelRun, RunResults
+from runner.results import KernelRun, ObjectUse, RunResults
 
 _ANEW = "run all parts again, with the same selection and on the same commit"
 
@@ -187,9 +187,16 @@ def _merged(
             "complete": not lost and all(it.complete for it in whole),
             "kernels": tuple(kernels[id_] for id_ in planned),
             "cases": tuple(cases),
+            "objects": _objects(whole),
             "shard": None,
         }
     )
+
+
+def _objects(whole: Sequence[RunResults]) -> tuple[ObjectUse, ...]:
+    """Return the objects of all parts, each once, in the order of a run."""
+    found = {(use.path, use.sha256): use for it in whole for use in it.objects}
+    return tuple(found[key] for key in sorted(found))
 
 
 def _times(parts: Sequence[Found]) -> tuple[datetime, datetime]:

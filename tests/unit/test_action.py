@@ -196,7 +196,9 @@ def arguments(machine: Machine, **inputs: str) -> list[str]:
     )
     done = step(machine, "run", **inputs)
     assert not done.failed, done.said
-    return [line.strip("<>") for line in done.said["run"].splitlines()]
+    said = done.said["run"].splitlines()
+    assert said[0] == f"::stop-commands::{said[-1].strip(':')}"
+    return [line.strip("<>") for line in said[1:-1]]
 
 
 def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
@@ -355,7 +357,7 @@ def test_a_pull_request_has_one_comment(
 ) -> None:
     program(tmp_path / "bin/gh", GH)
     (tmp_path / "earlier").write_text(earlier)
-    (machine.workspace / "body.md").write_text("**compatible**\n")
+    (machine.workspace / "body.md").write_text("<!-- mark -->\n**compatible**\n")
 
     subprocess.run(
         [str(SCRIPTS / "comment"), "body.md"],
@@ -373,7 +375,7 @@ def test_a_pull_request_has_one_comment(
 
     said = (tmp_path / "calls").read_text()
     assert call in said
-    assert "<!-- bpf-kernel-matrix -->\n**compatible**\n" in said
+    assert "<!-- mark -->\n**compatible**\n" in said
 
 
 # ------------------------------------------------------------------- push-image

@@ -14,6 +14,7 @@ from runner.reports.merging import Found, MissingPartsError, MixedPartsError
 from runner.results import (
     CaseResult,
     KernelRun,
+    ObjectUse,
     Outcome,
     RunResults,
     Selection,
@@ -37,6 +38,7 @@ def whole(*kernels: str, **more: Any) -> RunResults:
                 for id_ in kernels
                 for name in ("b", "a")
             ),
+            "objects": (ObjectUse(path="s/a", sha256="a"),),
             "selection": SELECTION,
             **more,
         }
