@@ -8,7 +8,7 @@ from runner.cli import workflow
 from runner.errors import ExitStatus
 from runner.reports import annotations, markdown, resultsfile
 from runner.reports.atomic import write_text
-from runner.reports.compare import Comparison, compare
+from runner.reports.compare import Comparison, Gate, compare, gate_status
 from runner.reports.support import ranges
 from runner.results import Outcome, RunResults
 
@@ -18,11 +18,12 @@ COMMENT = "comment.md"
 EPILOG = """\
 Prints annotations, sets the step's outputs (passed, failed, errors, regressions,
 compatible-range), shows the summary on the workflow's page, and writes DIR/comment.md.
-It judges nothing: that is what `report --gate` does.
+
+exit status: what the gate says of the run, as that of a run; 0 without --gate
 
 examples:
-  python -m runner github reports/latest
-  python -m runner github reports/latest --baseline baseline.json
+  python -m runner github reports/latest --gate all
+  python -m runner github reports/latest --baseline baseline.json --gate regressions
 """
 
 
@@ -37,10 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="an earlier results.json, against which regressions are told",
     )
+    parser.add_argument(
+        "--gate",
+        choices=[str(it) for it in Gate],
+        help="what fails: all failures, or only regressions (without a baseline none)",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Tell it. Raises UsageError for a folder or baseline that holds no run."""
+    """Tell it, and return what the gate says.
+
+    Raises UsageError for a folder or baseline that holds no run.
+    """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     comparison = None
     if arguments.baseline is not None:
@@ -52,7 +61,11 @@ def main(arguments: argparse.Namespace) -> int:
         markdown.render(results, comparison, limit=workflow.MOST_SUMMARY)
     )
     workflow.set_outputs(outputs(results, comparison))
-    return ExitStatus.COMPATIBLE
+    if arguments.gate is None:
+        return ExitStatus.COMPATIBLE
+    # A first run has nothing yet that could be a regression.
+    held_against = comparison or compare(results, results)
+    return gate_status(results, Gate(arguments.gate), held_against)
 
 
 def outputs(results: RunResults, comparison: Comparison | None) -> dict[str, str]:

@@ -90,6 +90,23 @@ def test_page_and_comment_show_the_summary(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("new", 0),
+        ("new --gate all", 1),
+        ("old --gate all", 0),
+        ("new --gate regressions --baseline old/results.json", 1),
+        ("new --gate regressions --baseline new/results.json", 0),
+        ("new --gate all --baseline new/results.json", 1),
+        # A first run: nothing has been without a failure before.
+        ("new --gate regressions", 0),
+    ],
+)
+def test_the_gate_is_the_exit_status(words: str, status: int) -> None:
+    assert cli.main(["github", *words.split()]) == status
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["none"], "none/results.json can't be read"),
