@@ -104,6 +104,19 @@ class DebugInfo:
             None,
         )
 
+    def lines_from(self, program: str, index: int) -> tuple[Line, ...]:
+        """Return the line of an instruction, if it is known, and those behind it."""
+        found, first = self.programs.get(program), self.line_of(program, index)
+        if found is None or first is None:
+            return ()
+        behind = (
+            line
+            for line in self.lines.get(found.section, ())
+            if found.start + index < line.start < found.start + found.size
+        )
+        # Line 0 is that of instructions which come from no line of their own.
+        return (first, *(line for line in behind if line.number))
+
     def relocation_of(self, program: str, index: int) -> Relocation | None:
         """Return the relocation of a program's instruction, if it has one."""
         found = self.programs.get(program)

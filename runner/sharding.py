@@ -14,6 +14,8 @@ from typing import Self
 from runner.errors import UsageError
 from runner.results import RunResults
 
+# Seconds that a kernel can take; a file that was edited may say anything.
+_MOST = 1e9
 _PART = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
 
 
@@ -65,7 +67,9 @@ def _weights(
     kernels: Sequence[str], seconds: Mapping[str, float]
 ) -> Mapping[str, float]:
     # Whole milliseconds: sums of floats would depend on the order.
-    known = {id_: max(1, round(it * 1000)) for id_, it in seconds.items()}
+    known = {
+        id_: max(1, round(it * 1000)) for id_, it in seconds.items() if 0 <= it <= _MOST
+    }
     wanted = [known[id_] for id_ in kernels if id_ in known]
     usual = statistics.fmean(wanted) if wanted else 1
     return {id_: known.get(id_, round(usual)) for id_ in kernels}

@@ -116,6 +116,11 @@ _VERBS = (
         module="shell",
     ),
     _Verb(
+        name="github",
+        summary="tell a GitHub workflow what a run found",
+        module="github",
+    ),
+    _Verb(
         name="lock",
         summary="pin what the sources stand for, for runs with --locked",
         module="lock",

@@ -122,9 +122,12 @@ class CaseItem(pytest.Item):
 
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where the object's source lies."""
-        source = self.loaded.folder / self.case.object
-        shown = os.path.relpath(source, self.config.invocation_params.dir)
-        return result.model_copy(update={"source_path": shown})
+        started = self.config.invocation_params.dir
+        built = self.loaded.folder / self.case.object
+        source = source_of(built, result.source.rpartition(":")[0], started)
+        return result.model_copy(
+            update={"source_path": os.path.relpath(source, started)}
+        )
 
     def _evaluate(self, run: Run) -> CaseResult:
         gap = self._gap(run)
@@ -208,6 +211,17 @@ class CaseItem(pytest.Item):
             object_path=self._shown_object,
             nodeid=self.nodeid,
         )
+
+
+def source_of(built: Path, named: str, folder: Path) -> Path:
+    """Return a case's source: itself, or what the debug information of an object names.
+
+    A name counts only when there is such a file in `folder`, as seen from there.
+    """
+    source = folder / named
+    if not named or built.name.endswith(".c") or not source.is_file():
+        return built
+    return source if source.resolve().is_relative_to(folder.resolve()) else built
 
 
 def kernel_of(item: pytest.Item) -> str | None:

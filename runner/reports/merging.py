@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix import ID
-from runner.results import KernelRun, RunResults
+from runner.results import KernelRun, ObjectUse, RunResults
 
 _ANEW = "run all parts again, with the same selection and on the same commit"
 
@@ -187,26 +187,32 @@ def _merged(
             "complete": not lost and all(it.complete for it in whole),
             "kernels": tuple(kernels[id_] for id_ in planned),
             "cases": tuple(cases),
+            "objects": _objects(whole),
             "shard": None,
         }
     )
 
 
+def _objects(whole: Sequence[RunResults]) -> tuple[ObjectUse, ...]:
+    """Return the objects of all parts, each once, in the order of a run."""
+    found = {(use.path, use.sha256): use for it in whole for use in it.objects}
+    return tuple(found[key] for key in sorted(found))
+
+
 def _times(parts: Sequence[Found]) -> tuple[datetime, datetime]:
     """Return when the first part began and the last one ended."""
-    times = [_time(part) for part in parts]
-    ends = [
-        began + timedelta(seconds=part.results.duration)
-        for began, part in zip(times, parts, strict=True)
-    ]
-    return min(times), max(ends)
+    spans = [_span(part) for part in parts]
+    return min(began for began, _ in spans), max(ended for _, ended in spans)
 
 
-def _time(part: Found) -> datetime:
+def _span(part: Found) -> tuple[datetime, datetime]:
     try:
-        found = datetime.fromisoformat(part.results.started)
-    except ValueError as error:
+        began = datetime.fromisoformat(part.results.started)
+        if began.tzinfo is None:
+            began = began.replace(tzinfo=UTC)
+        return began, began + timedelta(seconds=part.results.duration)
+    # A text that is no time, or one beyond all calendars.
+    except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"{part}: started: {error}", hint="it was edited by hand?"
+            f"{part}: started and duration: {error}", hint="it was edited by hand?"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

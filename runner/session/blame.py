@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +18,13 @@ from runner.classes import (
     UNCLASSIFIED,
 )
 from runner.classify import Classification, failed_program, verifier_log
-from runner.debuginfo import DebugInfo, Program, Relocation
+from runner.debuginfo import DebugInfo, Line, Program, Relocation
 from runner.errors import RunnerError
 
 log_ = logging.getLogger(__name__)
+
+# Lines that an offset may be ahead of the one that needs it.
+_AHEAD = 5
 
 # enum bpf_core_relo_kind: BPF_CORE_ENUMVAL_EXISTS and _VALUE.
 _ENUMERATORS = (10, 11)
@@ -130,11 +134,37 @@ def _until(line: str, verifier: str) -> str:
 
 def _source(evidence: Evidence, place: _Place | None) -> str:
     if place is not None:
-        line = evidence.info.line_of(place.program.name, place.index)
-        if line is not None:
-            return str(line)
+        lines = evidence.info.lines_from(place.program.name, place.index)
+        if lines:
+            return str(_naming(_field(evidence, place), lines))
     said = _SOURCE_LINE.findall(_until(evidence.found.line, verifier_log(evidence.log)))
     return str(said[-1]).removeprefix("./") if said else ""
+
+
+def _field(evidence: Evidence, place: _Place) -> str:
+    """Return the member that an instruction's relocation is about, if it has one."""
+    relocation = evidence.info.relocation_of(place.program.name, place.index)
+    if relocation is None:
+        return ""
+    try:
+        path = _access(evidence.data, relocation).path
+    except RunnerError:
+        return ""
+    return path.rpartition(".")[2].partition("[")[0]
+
+
+def _naming(field: str, lines: Sequence[Line]) -> Line:
+    """Return the line that reads a field; the first one when none says that it does.
+
+    The offset is put into a register ahead of the line that needs it, and compilers
+    count that to whatever line is before.
+    """
+    if field:
+        word = re.compile(rf"\b{re.escape(field)}\b")
+        for line in lines[:_AHEAD]:
+            if word.search(line.text):
+                return line
+    return lines[0]
 
 
 # -------------------------------------------------------------------- cures

@@ -1,5 +1,6 @@
 """Parts of a run become one run; what is none is refused."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from runner.reports.merging import Found, MissingPartsError, MixedPartsError
 from runner.results import (
     CaseResult,
     KernelRun,
+    ObjectUse,
     Outcome,
     RunResults,
     Selection,
@@ -37,6 +39,7 @@ def whole(*kernels: str, **more: Any) -> RunResults:
                 for id_ in kernels
                 for name in ("b", "a")
             ),
+            "objects": (ObjectUse(path="s/a", sha256="a"),),
             "selection": SELECTION,
             **more,
         }
@@ -158,3 +161,49 @@ def test_a_time_that_is_none_is_refused() -> None:
     odd = Found(folder=Path("p"), results=whole("6.1", started="yesterday"))
     with pytest.raises(UsageError, match="yesterday"):
         merging.merge([odd])
+
+
+IDS = st.sampled_from(["5.10", "6.1", "6.12", "", "../x"])
+SHARDS = st.none() | st.builds(
+    Shard,
+    index=st.integers(1, 3),
+    count=st.integers(1, 3),
+    planned=st.lists(IDS, max_size=3).map(tuple),
+    own=st.lists(IDS, max_size=3).map(tuple),
+)
+ANY = st.builds(
+    lambda ids, cases, more: Found(
+        folder=Path("p"),
+        results=whole(*ids).model_copy(
+            update={
+                "cases": tuple(
+                    CaseResult(kernel=it, suite="s", case="c", outcome=Outcome.PASSED)
+                    for it in cases
+                ),
+                **more,
+            }
+        ),
+    ),
+    st.lists(IDS, max_size=3),
+    st.lists(IDS, max_size=3),
+    st.fixed_dictionaries(
+        {
+            "shard": SHARDS,
+            "started": st.sampled_from(["2026-01-02", "2026-01-02T03:04:05Z", "x", ""]),
+            "duration": st.floats(),
+        }
+    ),
+)
+
+
+@given(st.lists(ANY, max_size=4), st.booleans(), st.booleans())
+def test_any_parts_are_merged_or_refused(
+    parts: list[Found], allow_missing: bool, allow_mixed: bool
+) -> None:
+    with contextlib.suppress(UsageError):
+        merged = merging.merge(
+            parts, allow_missing=allow_missing, allow_mixed=allow_mixed
+        )
+        ids = [it.id for it in merged.kernels]
+        assert len(ids) == len(set(ids))
+        assert {it.kernel for it in merged.cases} <= {*ids}

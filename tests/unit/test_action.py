@@ -1,0 +1,407 @@
+"""The scripts of the action and of the workflows, each run for real, and their use."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.reports import resultsfile
+from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
+from tests import workflow
+from tests.workflow import ROOT, Machine, program
+
+SCRIPTS = ROOT / ".github/scripts"
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTION = workflow.load(ROOT / "action.yml")
+INPUTS = {name: it["default"] for name, it in ACTION["inputs"].items()}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    folders = {
+        name: tmp_path / name for name in ("workspace", "artifacts", "temp", "action")
+    }
+    for folder in folders.values():
+        folder.mkdir()
+    workflow.checkout(folders["action"])
+    return Machine(
+        **folders, environment={"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": "/h"}
+    )
+
+
+def step(machine: Machine, id_: str, **inputs: str) -> workflow.Done:
+    """Run one step of the action, with what steps before it would have told."""
+    (found,) = [it for it in ACTION["runs"]["steps"] if it.get("id") == id_]
+    known: dict[str, Any] = {"inputs": {**INPUTS, **inputs}}
+    told = {"matrix": str(machine.action / "matrix.yaml"), "report-dir": "reports"}
+    text = json.dumps(found)
+    for name, value in told.items():
+        text = text.replace(f"${{{{ steps.prepare.outputs.{name} }}}}", value)
+    return workflow.run_steps(machine, [json.loads(text)], known)
+
+
+def every_step() -> list[tuple[str, Any]]:
+    steps = [("action.yml", it) for it in ACTION["runs"]["steps"]]
+    for path in WORKFLOWS:
+        for job in workflow.load(path)["jobs"].values():
+            steps += [(path.name, it) for it in job["steps"]]
+    return steps
+
+
+def test_actions_of_others_are_pinned_by_digest_with_their_version() -> None:
+    text = "\n".join(path.read_text() for path in [ROOT / "action.yml", *WORKFLOWS])
+    uses = re.findall(r"uses: (\S+)(.*)", text)
+
+    assert uses
+    for name, comment in uses:
+        if not name.startswith("./"):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name), name
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), name
+
+
+def test_inputs_and_outputs_are_explained() -> None:
+    page = (ROOT / "docs/ci.md").read_text()
+
+    for name in (*ACTION["inputs"], *ACTION["outputs"]):
+        assert f"`{name}`" in page, name
+
+
+def test_an_action_is_the_same_everywhere() -> None:
+    pins: dict[str, set[str]] = {}
+    for _, it in every_step():
+        name, at, digest = it.get("uses", "").partition("@")
+        if at:
+            pins.setdefault(name, set()).add(digest)
+
+    assert all(len(digests) == 1 for digests in pins.values()), pins
+
+
+def test_every_step_runs_a_script_that_is_a_file() -> None:
+    for where, it in every_step():
+        if "run" not in it or where == "ci.yml":
+            continue
+        words = it["run"].replace('"', "").split()
+        path = re.sub(r"^(\$GITHUB_ACTION_PATH|\.kernel-matrix|\.)/", "", words[0])
+        assert (ROOT / path).is_file(), f"{where}: {it['run']}"
+        assert (ROOT / path).stat().st_mode & 0o111
+
+
+def test_every_script_is_used() -> None:
+    used = "\n".join(it.get("run", "") for _, it in every_step())
+
+    assert [
+        it.name for it in SCRIPTS.iterdir() if f"scripts/{it.name}" not in used
+    ] == []
+
+
+def test_no_step_writes_expressions_into_a_shell() -> None:
+    assert not [it["run"] for _, it in every_step() if "${{" in it.get("run", "")]
+
+
+def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
+    wanted = {"comment": {"pull-requests"}, "build": {"packages"}}
+    for path in WORKFLOWS:
+        found = workflow.load(path)
+        assert found["permissions"] == {}, path
+        for name, job in found["jobs"].items():
+            writes = {key for key, to in job["permissions"].items() if to == "write"}
+            assert writes == wanted.get(name, set()), f"{path}: {name}"
+            assert "timeout-minutes" in job
+
+
+# ---------------------------------------------------------------------- prepare
+
+
+def test_defaults_are_enough(machine: Machine) -> None:
+    done = step(machine, "prepare")
+
+    assert not done.failed, done.said
+    told = done.outputs["prepare"]
+    assert told["matrix"] == str(machine.action / "matrix.yaml")
+    assert told["report-dir"] == "kernel-matrix-report"
+    assert told["cache-dir"].endswith("/cache/bpf-kernel-matrix")
+    assert told["cache-key"].startswith(told["cache-prefix"])
+    assert told["artifact"] == "kernel-matrix"
+
+
+def test_what_is_locked_is_cached_by_the_lock(machine: Machine) -> None:
+    matrix = machine.workspace / "mine.yaml"
+    matrix.write_text("kernels: []\n")
+
+    def key(**inputs: str) -> str:
+        done = step(machine, "prepare", matrix="mine.yaml", **inputs)
+        return done.outputs["prepare"]["cache-key"]
+
+    unlocked = key()
+    (machine.workspace / "mine.lock").write_text("kernels: {}\n")
+    locked = key()
+    assert locked != unlocked
+    assert key() == locked
+    (machine.workspace / "mine.lock").write_text("kernels: {a: b}\n")
+    assert key() != locked
+    assert key(shard="1/2") != key(shard="2/2")
+
+
+def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
+    done = step(machine, "prepare", shard="2/12", gate="none")
+
+    assert done.outputs["prepare"]["artifact"] == "kernel-matrix-2-of-12"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"gate": "some"}, "gate: 'some' is none of all, regressions, none"),
+        ({"gate": "regressions"}, "gate: regressions needs a baseline"),
+        ({"accel": "hvf"}, "accel: 'hvf' is none of auto, kvm, tcg"),
+        ({"shard": "2"}, "shard: '2' is not K/N"),
+        ({"shard": "1/2; rm"}, "is not K/N"),
+        ({"matrix": "none.yaml"}, "matrix: there is no file none.yaml"),
+        ({"suites": "suites\n  none\n"}, "suites: there is no file or folder none"),
+        ({"objects": "none.o"}, "objects: there is no file none.o"),
+        ({"report-dir": ""}, "report-dir: it is empty"),
+    ],
+)
+def test_a_mistake_is_an_annotation_before_anything_is_installed(
+    machine: Machine, inputs: dict[str, str], told: str
+) -> None:
+    (machine.workspace / "suites").mkdir()
+
+    done, _ = workflow.run_action(machine, inputs)
+
+    assert done.failed
+    assert "::error title=bpf-kernel-matrix::" in done.said["prepare"]
+    assert told in done.said["prepare"]
+    assert done.ran == ["prepare"]
+
+
+def test_a_first_run_has_no_baseline_and_is_warned(machine: Machine) -> None:
+    done = step(machine, "prepare", gate="regressions", baseline="none.json")
+
+    assert not done.failed
+    assert "::warning" in done.said["prepare"]
+
+
+# -------------------------------------------------------------------------- run
+
+
+def arguments(machine: Machine, **inputs: str) -> list[str]:
+    """Return what the runner is started with."""
+    program(
+        machine.action / ".venv/bin/python",
+        'printf "<%s>\\n" "$@"; mkdir -p reports; echo >reports/results.json',
+    )
+    done = step(machine, "run", **inputs)
+    assert not done.failed, done.said
+    said = done.said["run"].splitlines()
+    assert said[0] == f"::stop-commands::{said[-1].strip(':')}"
+    return [line.strip("<>") for line in said[1:-1]]
+
+
+def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
+    words = arguments(
+        machine,
+        kernels=">=5.4, @lts",
+        suites="\n  my suites/one \n\nother\n",
+        objects="a b.o",
+        shard="1/2",
+    )
+
+    assert words[:3] == ["-m", "runner", "run"]
+    assert "--kernels=>=5.4, @lts" in words
+    assert [words[at + 1] for at, it in enumerate(words) if it == "--suite"] == [
+        "my suites/one",
+        "other",
+    ]
+    assert words[-2:] == ["--object", "a b.o"]
+    assert words[words.index("--shard") + 1] == "1/2"
+    assert "--timings" not in words
+
+
+def test_a_shell_runs_nothing_of_an_input(machine: Machine) -> None:
+    words = arguments(machine, kernels="$(touch bad)", suites="`touch bad`; touch bad")
+
+    assert "--kernels=$(touch bad)" in words
+    assert "`touch bad`; touch bad" in words
+    assert not (machine.workspace / "bad").exists()
+
+
+@pytest.mark.parametrize(("status", "failed"), [(0, False), (1, False), (3, False)])
+def test_what_a_run_finds_is_left_to_the_report(
+    machine: Machine, status: int, failed: bool
+) -> None:
+    program(
+        machine.action / ".venv/bin/python",
+        f"mkdir -p reports; echo >reports/results.json; exit {status}",
+    )
+    done = step(machine, "run")
+
+    assert done.failed == failed
+    assert done.outputs["run"] == {"status": str(status)}
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 130])
+def test_a_run_that_leaves_nothing_fails_at_once(machine: Machine, status: int) -> None:
+    program(machine.action / ".venv/bin/python", f"exit {status}")
+
+    assert step(machine, "run").failed
+
+
+def test_a_mistake_of_the_real_runner_is_told(machine: Machine) -> None:
+    # A folder of the user's that is named like the runner's package.
+    (machine.workspace / "runner").mkdir()
+    (machine.workspace / "runner/__init__.py").write_text("raise SystemExit(0)\n")
+
+    done = step(machine, "run", kernels="9.99")
+
+    assert done.failed
+    assert "there is no kernel '9.99'" in done.said["run"]
+
+
+# ------------------------------------------------------------------------ setup
+
+
+def run_setup(machine: Machine, path: Path) -> str:
+    return subprocess.run(
+        [str(SCRIPTS / "setup")],
+        env={
+            "PATH": f"{path}:/usr/bin:/bin",
+            "GITHUB_ACTION_PATH": str(machine.action),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+
+
+def test_set_up_is_that_of_the_checkout(machine: Machine, tmp_path: Path) -> None:
+    assert run_setup(machine, tmp_path).splitlines()[-1] == "dev setup"
+
+
+# --------------------------------------------------------------- plan and merge
+
+
+def script(machine: Machine, name: str, **environment: str) -> workflow.Done:
+    found = {
+        "name": name,
+        "id": name,
+        "run": f"{machine.action}/.github/scripts/{name}",
+    }
+    return workflow.run_steps(machine, [{**found, "env": environment}], {})
+
+
+def test_a_plan_is_a_jobs_matrix(machine: Machine) -> None:
+    done = script(
+        machine, "plan", KERNELS="5.10,6.1,6.12", MATRIX="", SHARDS="2", TIMINGS=""
+    )
+
+    assert not done.failed, done.said
+    include = json.loads(done.outputs["plan"]["matrix"])["include"]
+    assert [it["shard"] for it in include] == ["1/2", "2/2"]
+    assert {it["kernels"] for it in include} == {"5.10,6.1,6.12"}
+    # Nothing is installed but the libraries.
+    assert done.said["plan"].splitlines()[0] == "dev python"
+
+
+def write_part(folder: Path, index: int, *own: str) -> None:
+    results = RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=1.0,
+        kernels=tuple(KernelRun(id=id_, release=id_) for id_ in own),
+        cases=tuple(
+            CaseResult(kernel=id_, suite="s", case="c", outcome=Outcome.PASSED)
+            for id_ in own
+        ),
+        shard=Shard(index=index, count=2, planned=("5.10", "6.1"), own=own),
+    )
+    resultsfile.write(results, folder / "results.json")
+
+
+def test_parts_are_merged_and_a_missing_one_is_told(machine: Machine) -> None:
+    write_part(machine.temp / "parts/kernel-matrix-1-of-2", 1, "5.10")
+
+    done = script(
+        machine, "merge", PARTS=str(machine.temp / "parts"), REPORT_DIR="report"
+    )
+
+    assert not done.failed, done.said
+    assert "its part of the run is missing" in done.said["merge"]
+    merged = resultsfile.read(machine.workspace / "report/results.json")
+    assert [it.id for it in merged.kernels] == ["5.10", "6.1"]
+
+
+# ---------------------------------------------------------------------- comment
+
+GH = """\
+echo "$*" >>"$CALLS"
+case "$*" in
+*--paginate*) cat "$EARLIER" ;;
+*) for word; do case $word in body=@*) cat "${word#body=@}" >>"$CALLS" ;; esac; done ;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("earlier", "call"),
+    [
+        ("", "--method POST repos/me/it/issues/7/comments"),
+        ("41\n42\n", "--method PATCH repos/me/it/issues/comments/42"),
+    ],
+)
+def test_a_pull_request_has_one_comment(
+    machine: Machine, tmp_path: Path, earlier: str, call: str
+) -> None:
+    program(tmp_path / "bin/gh", GH)
+    (tmp_path / "earlier").write_text(earlier)
+    (machine.workspace / "body.md").write_text("<!-- mark -->\n**compatible**\n")
+
+    subprocess.run(
+        [str(SCRIPTS / "comment"), "body.md"],
+        cwd=machine.workspace,
+        env={
+            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
+            "CALLS": str(tmp_path / "calls"),
+            "EARLIER": str(tmp_path / "earlier"),
+            "GITHUB_REPOSITORY": "me/it",
+            "PULL_REQUEST": "7",
+        },
+        check=True,
+        timeout=60,
+    )
+
+    said = (tmp_path / "calls").read_text()
+    assert call in said
+    assert "<!-- mark -->\n**compatible**\n" in said
+
+
+# ------------------------------------------------------------------- push-image
+
+
+def test_a_kernel_is_pushed_with_a_login_that_is_not_kept(
+    machine: Machine, tmp_path: Path
+) -> None:
+    program(
+        machine.action / ".venv/bin/python",
+        'echo "$*"; cd "$HOME/.docker"; cat config.json; stat -c %a config.json',
+    )
+    (tmp_path / "home").mkdir()
+
+    done = script(
+        machine,
+        "push-image",
+        KERNEL="4.4",
+        IMAGE="ghcr.io/Me/It/kernels",
+        REGISTRY_USER="me",
+        REGISTRY_TOKEN="secret",
+        HOME=str(tmp_path / "home"),
+    )
+
+    command, login, mode = done.said["push-image"].splitlines()
+    assert command.endswith("--source kernel-org --to ghcr.io/me/it/kernels")
+    assert json.loads(login) == {"auths": {"ghcr.io": {"auth": "bWU6c2VjcmV0"}}}
+    assert mode == "600"
+    assert not (tmp_path / "home/.docker/config.json").exists()

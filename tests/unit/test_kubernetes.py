@@ -1,0 +1,95 @@
+"""The example Jobs, against the API's own schemas, and their commands for real."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs/kubernetes"
+FILES = ("job.yaml", "gate.yaml")
+# The first in which all of it is there by default, and the newest that is known.
+VERSIONS = ("1.33", kubernetes_validate.latest_version())
+
+
+def documents(name: str) -> list[Any]:
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
+
+
+def job(name: str) -> Any:
+    (found,) = [it for it in documents(name) if it["kind"] == "Job"]
+    return found["spec"]
+
+
+def container(name: str) -> Any:
+    (found,) = job(name)["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_what_the_api_takes(name: str, version: str) -> None:
+    for document in documents(name):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_an_unknown_field_would_be_noticed() -> None:
+    found = documents("job.yaml")[-1]
+    found["spec"]["completionsMode"] = "Indexed"
+
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(found, VERSIONS[0], strict=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pods_have_no_more_rights_than_they_need(name: str) -> None:
+    pod, security = job(name)["template"]["spec"], container(name)["securityContext"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["automountServiceAccountToken"]
+    assert not security["allowPrivilegeEscalation"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def commands(name: str, tmp_path: Path, **environment: str) -> list[str]:
+    """Run a container's command and return the commands of Python that it gives."""
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/said\n')
+    python.chmod(0o755)
+    found = container(name)
+    given = {it["name"]: it["value"] for it in found.get("env", ())}
+    subprocess.run(
+        found["command"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **given, **environment},
+        check=True,
+        timeout=60,
+    )
+    return (tmp_path / "said").read_text().splitlines()
+
+
+def test_each_pod_runs_its_part(tmp_path: Path) -> None:
+    spec = job("job.yaml")
+    for index in range(spec["completions"]):
+        commands("job.yaml", tmp_path, JOB_COMPLETION_INDEX=str(index))
+
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [line.split(" --shard ")[1] for line in said] == [
+        f"{part}/4 --reports /reports/parts/{part}" for part in (1, 2, 3, 4)
+    ]
+
+
+def test_the_parts_are_merged_and_judged(tmp_path: Path) -> None:
+    assert commands("gate.yaml", tmp_path) == [
+        "-m runner merge /reports/parts --out /reports/all --allow-missing",
+        "-m runner report /reports/all --gate all",
+    ]
+
+
+def test_what_a_next_try_would_not_change_is_not_tried_again() -> None:
+    (rule, _) = job("job.yaml")["podFailurePolicy"]["rules"]
+
+    assert rule["action"] == "FailIndex"
+    assert rule["onExitCodes"]["values"] == [1, 2]
