@@ -322,6 +322,15 @@ static void forget_target(void)
 	memset(&target, 0, sizeof(target));
 }
 
+/* Cut BTF, for relocations only, has none. */
+static bool has_functions(const struct btf *btf)
+{
+	for (__u32 id = btf__type_cnt(btf) - 1; id > 0; id--)
+		if (btf_is_func(btf__type_by_id(btf, id)))
+			return true;
+	return false;
+}
+
 static json_t *take_target(json_t *request, __u8 **payloads, const size_t *sizes,
 			   size_t count)
 {

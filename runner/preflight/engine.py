@@ -196,6 +196,8 @@ class TargetAnswer(Answer):
     """What a BTF says about its kernel."""
 
     types: int
+    # Whether it tells functions; BTF that was cut for relocations does not.
+    functions: bool
     # Bytes of a pointer.
     pointer: int
     # Whether its byte order is not this machine's.
@@ -224,7 +226,7 @@ class Engine:
             )
         self._process: subprocess.Popen[bytes] | None = None
         # What is known of the current target.
-        self.target = TargetAnswer(types=0, pointer=0, swapped=False)
+        self.target = TargetAnswer(types=0, functions=False, pointer=0, swapped=False)
 
     def __enter__(self) -> Self:
         return self
