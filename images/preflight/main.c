@@ -13,8 +13,8 @@
  *   {"op": "contents", "sizes": [N]}
  *      A whole object. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
- *      A kernel's BTF, and BTFs of modules on top of it. -> {"types", "pointer",
- * "swapped"}
+ *      A kernel's BTF, and BTFs of modules on top of it.
+ *      -> {"types", "functions", "pointer", "swapped"}
  *   {"op": "relocate", "object": NUMBER, "search": "names" | "libbpf"}
  *      -> {"relocations": [{"status", "old", "new", "poison", "patch", "words", …}]}
  *   {"op": "find", "names": [NAME …], "flavors": BOOL} -> {"found": [[[id, kind] …] …]}
@@ -359,7 +359,8 @@ static json_t *take_target(json_t *request, __u8 **payloads, const size_t *sizes
 			return error("out of memory");
 	}
 	return json_pack(
-		"{s:i, s:i, s:b}", "types", (int)btf__type_cnt(target.base), "pointer",
+		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(target.base),
+		"functions", has_functions(target.base), "pointer",
 		(int)btf__pointer_size(target.base), "swapped",
 		payloads[0][0] ==
 			(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f));
