@@ -95,7 +95,7 @@ SEC("kprobe/a_function") int on_a(void *ctx)
 
 
 def test_a_weak_kernel_function_may_be_missing() -> None:
-    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(BARE))
+    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(OTHER))
 
     assert need(found, "kfunc", "a_function").presence is Presence.ABSENT
     assert found.verdict is Verdict.LOADS
