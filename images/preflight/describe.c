@@ -15,7 +15,9 @@ json_t *describe_text(const char *text)
 	size_t i;
 
 	for (i = 0; text[i] && i < sizeof(clean) - 1; i++)
-		clean[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+		clean[i] = text[i] == '\n'		      ? ' '
+			   : text[i] >= ' ' && text[i] <= '~' ? text[i]
+							      : '?';
 	clean[i] = 0;
 	return json_string(clean);
 }
@@ -187,7 +189,8 @@ json_t *describe_type(const struct btf *btf, __u32 id)
 
 json_t *describe_field(const struct path *path)
 {
-	const struct step *last = &path->steps[path->len - 1];
+	/* Paths to types themselves have no steps. */
+	const struct step *last = &path->steps[path->len ? path->len - 1 : 0];
 	__u32 id = path->root_type_id, bits = 0;
 	const struct btf_type *t;
 

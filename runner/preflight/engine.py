@@ -274,7 +274,8 @@ class Engine:
         answer = self._ask({"op": "contents"}, [item.data])
         if "error" in answer:
             raise BadObjectError(
-                f"{item.path}: libbpf can't open it: {answer['error']}"
+                f"{item.path}: libbpf can't open it: "
+                f"{str(answer['error']).strip()}"
             )
         return _read(TypeAdapter(Contents), answer)
 
