@@ -233,3 +233,30 @@ json_t *describe_steps(const struct path *path)
 	}
 	return list;
 }
+
+json_t *describe_trail(const struct path *path)
+{
+	__u32 id = path->root_type_id;
+	json_t *list = json_array();
+	__s64 offset = 0;
+
+	for (int i = 1; i < path->raw_len; i++) {
+		const struct btf_type *t = bare(path->btf, id);
+
+		if (btf_is_composite(t)) {
+			const struct btf_member *m = btf_members(t) + path->raw[i];
+
+			offset += btf_member_bit_offset(t, path->raw[i]);
+			id = m->type;
+			if (!btf__str_by_offset(path->btf, m->name_off)[0])
+				continue;
+		} else if (btf_is_array(t)) {
+			id = btf_array(t)->type;
+			offset += 8 * path->raw[i] * btf__resolve_size(path->btf, id);
+		} else {
+			break;
+		}
+		json_array_append_new(list, json_integer(offset));
+	}
+	return list;
+}

@@ -474,7 +474,7 @@ static json_t *result(const struct relocation *relocation,
 		      const struct candidates *found)
 {
 	struct bpf_insn insn[2] = {relocation->insn[0], relocation->insn[1]};
-	json_t *json, *field = json_null(), *spec = json_null();
+	json_t *json, *field = json_null(), *spec = json_null(), *trail = NULL;
 	char text[1024];
 	int patch;
 
@@ -484,6 +484,9 @@ static json_t *result(const struct relocation *relocation,
 		bpf_core_format_spec(text, sizeof(text), there);
 		spec = describe_text(text);
 		field = describe_field(there);
+		trail = relocation->record.kind <= BPF_CORE_FIELD_RSHIFT_U64
+				? describe_trail(there)
+				: NULL;
 	}
 	json = json_pack("{s:I, s:I, s:b, s:b, s:b, s:i, s:[I, I], s:o, s:o, s:o}",
 			 "old", (json_int_t)outcome->old_value, "new",
@@ -494,6 +497,7 @@ static json_t *result(const struct relocation *relocation,
 			 "patch", patch, "words", word_of(&insn[0]), word_of(&insn[1]),
 			 "spec", spec, "field", field, "candidates", ids_of(found));
 	json_object_set_new(json, "said", describe_text(said));
+	json_object_set_new(json, "trail", trail ? trail : json_array());
 	return json;
 }
 

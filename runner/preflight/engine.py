@@ -84,6 +84,8 @@ class RelocationAnswer(Answer):
     spec: str | None = None
     field: FieldAnswer | None = None
     candidates: tuple[int, ...] = ()
+    # Where each step leads in the kernel, in bits from the beginning.
+    trail: tuple[int, ...] = ()
     said: str = ""
     error: str = ""
 
@@ -274,8 +276,7 @@ class Engine:
         answer = self._ask({"op": "contents"}, [item.data])
         if "error" in answer:
             raise BadObjectError(
-                f"{item.path}: libbpf can't open it: "
-                f"{str(answer['error']).strip()}"
+                f"{item.path}: libbpf can't open it: {str(answer['error']).strip()}"
             )
         return _read(TypeAdapter(Contents), answer)
 
