@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 from runner.artifacts import rows
 from runner.artifacts.btf import minimal
@@ -13,6 +14,7 @@ from runner.errors import ExitStatus, UsageError
 from runner.preflight import check as check_
 from runner.preflight import show, targets
 from runner.preflight.model import Verdict
+from runner.preflight.predict import Loader
 from runner.preflight.targets import Source
 from runner.selectors import ALL
 
@@ -50,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes (default: auto, as many as processors)",
     )
     parser.add_argument(
+        "--loader",
+        choices=get_args(Loader),
+        default="libbpf",
+        help="what loads the objects; see docs/compat.md (default: libbpf)",
+    )
+    parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -64,7 +72,13 @@ def main(arguments: argparse.Namespace) -> int:
     workers = _workers(arguments.workers)
     objects = minimal.objects(arguments.objects, cache)
     sources = _sources(arguments, cache)
-    results = check_.check(objects, sources, workers)
+    results = check_.check(
+        objects,
+        sources,
+        cache.folder("preflight"),
+        workers=workers,
+        loader=arguments.loader,
+    )
     names = [path.name for path in objects]
     if arguments.json:
         found = list(results)
