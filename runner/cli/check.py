@@ -13,6 +13,8 @@ from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.preflight import check as check_
 from runner.preflight import show, targets
+from runner.preflight.engine import Engine
+from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.targets import Source
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
         "objects",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="OBJECT",
         help="a BPF object, its source (.bpf.c), or a folder of them, such as a suite",
@@ -52,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes (default: auto, as many as processors)",
     )
     parser.add_argument(
+        "--explain",
+        nargs=2,
+        metavar=("KERNEL", "FIELD"),
+        help="tell what became of a field, such as task_struct.state, on all kernels, "
+        "and mark one of them; takes no objects",
+    )
+    parser.add_argument(
         "--loader",
         choices=get_args(Loader),
         default="libbpf",
@@ -69,6 +78,12 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what can't be used.
     """
     cache = Cache()
+    if arguments.explain:
+        return _explain(arguments, cache)
+    if not arguments.objects:
+        raise UsageError(
+            "no object to check", hint="name one, its source, or a suite's folder"
+        )
     workers = _workers(arguments.workers)
     objects = minimal.objects(arguments.objects, cache)
     sources = _sources(arguments, cache)
@@ -94,6 +109,20 @@ def main(arguments: argparse.Namespace) -> int:
         for prediction in result.predictions
     )
     return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+
+
+def _explain(arguments: argparse.Namespace, cache: Cache) -> int:
+    marked, field = arguments.explain
+    sources = _sources(arguments, cache)
+    if marked not in (it.name for it in sources):
+        raise UsageError(
+            f"--explain: there is no kernel {marked}",
+            hint=f"there are {', '.join(it.name for it in sources)}",
+        )
+    with Engine() as engine:
+        spans = history(field, sources, engine)
+    show.show_history(field, marked, spans)
+    return ExitStatus.COMPATIBLE
 
 
 def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:

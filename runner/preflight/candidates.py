@@ -31,7 +31,7 @@ Blame = tuple[Difference, tuple[Candidate, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stop:
+class Stop:
     """Where the way through the kernel's types ends."""
 
     difference: Difference
@@ -89,7 +89,7 @@ def _blame(
         return Difference.NO_ENUMERATOR, _enumerators_near(local, types)
     if not kind.is_of_field:
         return Difference.RESHAPED, ()
-    stops = [_walk(it, name, local, engine) for it in types]
+    stops = [walk(it, name, local, engine) for it in types]
     stop = max(stops, key=lambda it: it.walked)
     if stop.difference is not Difference.NO_FIELD:
         return stop.difference, (_there(stop),)
@@ -121,7 +121,7 @@ def _members(
                 yield from _members(inner, engine, moved.bit_offset, depth + 1)
 
 
-def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _Stop:
+def walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> Stop:
     """Go a local access's way through a type of the target, as far as it leads."""
     access, base = name, 0
     for number, step in enumerate(local.steps):
@@ -132,8 +132,8 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
             holder: TypeAnswer = type_,
             access: str = access,
             base: int = base,
-        ) -> _Stop:
-            return _Stop(
+        ) -> Stop:
+            return Stop(
                 difference=difference,
                 walked=walked,
                 holder=holder,
@@ -163,7 +163,7 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
         if inner is None:
             return stop(Difference.RETYPED)
         type_ = inner
-    return _Stop(
+    return Stop(
         difference=Difference.RETYPED,
         walked=len(local.steps),
         holder=type_,
@@ -172,7 +172,7 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
     )
 
 
-def _there(stop: _Stop) -> Candidate:
+def _there(stop: Stop) -> Candidate:
     """Return what stands in the place, which is of another type than the object's."""
     return Candidate(
         difference=stop.difference,
@@ -184,7 +184,7 @@ def _there(stop: _Stop) -> Candidate:
 
 
 def _fields_near(
-    stop: _Stop, local: LocalAnswer, trail: tuple[int, ...], engine: Engine
+    stop: Stop, local: LocalAnswer, trail: tuple[int, ...], engine: Engine
 ) -> tuple[Candidate, ...]:
     wanted = local.steps[stop.walked]
     assert isinstance(wanted, str)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.mutations import KINDS, Member, Mutation, Mutator
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
@@ -18,7 +19,6 @@ from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import Difference
 from runner.preflight.predict import Subject, Target, predict
 from tests.unit.preflight.made import ROOT, an_object, build, kernel
-from tests.unit.preflight.mutations import KINDS, Member, Mutation, Mutator
 
 OBJECT = """\
 struct inner { long count; void *next; } CORE;
