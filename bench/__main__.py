@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import boots, runs
+from bench import boots, preflight, runs
 from runner.errors import RunnerError
 from runner.session.host import ROOT
 
@@ -48,10 +48,21 @@ def main(argv: Sequence[str]) -> int:
         help="the kernel's vmlinuz in its unpacked package, with the modules and their "
         "modules.dep",
     )
+    parser.add_argument(
+        "--part",
+        choices=("boots", "preflight", "all"),
+        default="all",
+        help="what to measure (all)",
+    )
+    parser.add_argument(
+        "--btfs", type=int, default=1000, help="kernels to predict at once (1000)"
+    )
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args(argv)
     try:
-        rows = measure(arguments)
+        rows = measure(arguments) if arguments.part != "preflight" else []
+        if arguments.part != "boots":
+            rows += predictions(arguments)
     except RunnerError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_status)
@@ -84,6 +95,31 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
         found.add("case", *suites.cases)
         found.add("matrix", runs.job(arguments.matrix).seconds)
     return _rows(arguments.kernel, arguments.matrix, found)
+
+
+def predictions(arguments: argparse.Namespace) -> list[Row]:
+    """Return the figures of preflight, on the newest kernel of the matrix."""
+    subject = preflight.subject("sid")
+    found = _Samples()
+    for _ in range(arguments.times):
+        cold, warm = preflight.one(subject)
+        found.add("one", cold)
+        found.add("indexed", warm)
+        found.add("bpftool", preflight.bpftool(subject))
+    many = preflight.many(subject, arguments.btfs)
+    found.add("many", many.cold)
+    found.add("many indexed", many.warm)
+    found.add("peak", many.peak)
+    kernels = f"{arguments.btfs} kernels"
+    return [
+        found.row("one", "check: one kernel", unit="ms", at_most=60),
+        found.row("indexed", "check: one from the index", unit="ms", at_most=10),
+        found.row("bpftool", "bpftool gen min_core_btf, the same", unit="ms"),
+        found.ratio("one", "bpftool", "check to bpftool", 2),
+        found.row("many", f"check: {kernels}, command to exit", at_most=15),
+        found.row("many indexed", f"check: {kernels} from the index", at_most=3),
+        found.row("peak", "check: peak memory", unit="MiB", at_most=500),
+    ]
 
 
 class _Samples:

@@ -15,7 +15,9 @@ json_t *describe_text(const char *text)
 	size_t i;
 
 	for (i = 0; text[i] && i < sizeof(clean) - 1; i++)
-		clean[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+		clean[i] = text[i] == '\n'		      ? ' '
+			   : text[i] >= ' ' && text[i] <= '~' ? text[i]
+							      : '?';
 	clean[i] = 0;
 	return json_string(clean);
 }
@@ -187,7 +189,8 @@ json_t *describe_type(const struct btf *btf, __u32 id)
 
 json_t *describe_field(const struct path *path)
 {
-	const struct step *last = &path->steps[path->len - 1];
+	/* Paths to types themselves have no steps. */
+	const struct step *last = &path->steps[path->len ? path->len - 1 : 0];
 	__u32 id = path->root_type_id, bits = 0;
 	const struct btf_type *t;
 
@@ -227,6 +230,33 @@ json_t *describe_steps(const struct path *path)
 			json_array_append_new(list, describe_text(step->name));
 		else if (i > 0 || step->index)
 			json_array_append_new(list, json_integer(step->index));
+	}
+	return list;
+}
+
+json_t *describe_trail(const struct path *path)
+{
+	__u32 id = path->root_type_id;
+	json_t *list = json_array();
+	__s64 offset = 0;
+
+	for (int i = 1; i < path->raw_len; i++) {
+		const struct btf_type *t = bare(path->btf, id);
+
+		if (btf_is_composite(t)) {
+			const struct btf_member *m = btf_members(t) + path->raw[i];
+
+			offset += btf_member_bit_offset(t, path->raw[i]);
+			id = m->type;
+			if (!btf__str_by_offset(path->btf, m->name_off)[0])
+				continue;
+		} else if (btf_is_array(t)) {
+			id = btf_array(t)->type;
+			offset += 8 * path->raw[i] * btf__resolve_size(path->btf, id);
+		} else {
+			break;
+		}
+		json_array_append_new(list, json_integer(offset));
 	}
 	return list;
 }

@@ -26,4 +26,7 @@ json_t *describe_root(const struct path *path);
 /* ["thread", 0, "fs"]: members, elements, or an enumerator. */
 json_t *describe_steps(const struct path *path);
 
+/* Where each of these steps leads, in bits from the path's beginning. */
+json_t *describe_trail(const struct path *path);
+
 #endif

@@ -13,8 +13,8 @@
  *   {"op": "contents", "sizes": [N]}
  *      A whole object. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
- *      A kernel's BTF, and BTFs of modules on top of it. -> {"types", "pointer",
- * "swapped"}
+ *      A kernel's BTF, and BTFs of modules on top of it.
+ *      -> {"types", "functions", "pointer", "swapped"}
  *   {"op": "relocate", "object": NUMBER, "search": "names" | "libbpf"}
  *      -> {"relocations": [{"status", "old", "new", "poison", "patch", "words", …}]}
  *   {"op": "find", "names": [NAME …], "flavors": BOOL} -> {"found": [[[id, kind] …] …]}
@@ -322,6 +322,15 @@ static void forget_target(void)
 	memset(&target, 0, sizeof(target));
 }
 
+/* Cut BTF, for relocations only, has none. */
+static bool has_functions(const struct btf *btf)
+{
+	for (__u32 id = btf__type_cnt(btf) - 1; id > 0; id--)
+		if (btf_is_func(btf__type_by_id(btf, id)))
+			return true;
+	return false;
+}
+
 static json_t *take_target(json_t *request, __u8 **payloads, const size_t *sizes,
 			   size_t count)
 {
@@ -350,7 +359,8 @@ static json_t *take_target(json_t *request, __u8 **payloads, const size_t *sizes
 			return error("out of memory");
 	}
 	return json_pack(
-		"{s:i, s:i, s:b}", "types", (int)btf__type_cnt(target.base), "pointer",
+		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(target.base),
+		"functions", has_functions(target.base), "pointer",
 		(int)btf__pointer_size(target.base), "swapped",
 		payloads[0][0] ==
 			(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f));
@@ -464,7 +474,7 @@ static json_t *result(const struct relocation *relocation,
 		      const struct candidates *found)
 {
 	struct bpf_insn insn[2] = {relocation->insn[0], relocation->insn[1]};
-	json_t *json, *field = json_null(), *spec = json_null();
+	json_t *json, *field = json_null(), *spec = json_null(), *trail = NULL;
 	char text[1024];
 	int patch;
 
@@ -474,6 +484,9 @@ static json_t *result(const struct relocation *relocation,
 		bpf_core_format_spec(text, sizeof(text), there);
 		spec = describe_text(text);
 		field = describe_field(there);
+		trail = relocation->record.kind <= BPF_CORE_FIELD_RSHIFT_U64
+				? describe_trail(there)
+				: NULL;
 	}
 	json = json_pack("{s:I, s:I, s:b, s:b, s:b, s:i, s:[I, I], s:o, s:o, s:o}",
 			 "old", (json_int_t)outcome->old_value, "new",
@@ -484,6 +497,7 @@ static json_t *result(const struct relocation *relocation,
 			 "patch", patch, "words", word_of(&insn[0]), word_of(&insn[1]),
 			 "spec", spec, "field", field, "candidates", ids_of(found));
 	json_object_set_new(json, "said", describe_text(said));
+	json_object_set_new(json, "trail", trail ? trail : json_array());
 	return json;
 }
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 from runner.artifacts import rows
 from runner.artifacts.btf import minimal
@@ -12,7 +13,10 @@ from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.preflight import check as check_
 from runner.preflight import show, targets
+from runner.preflight.engine import Engine
+from runner.preflight.history import history
 from runner.preflight.model import Verdict
+from runner.preflight.predict import Loader
 from runner.preflight.targets import Source
 from runner.selectors import ALL
 
@@ -23,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
         "objects",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="OBJECT",
         help="a BPF object, its source (.bpf.c), or a folder of them, such as a suite",
@@ -50,6 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes (default: auto, as many as processors)",
     )
     parser.add_argument(
+        "--explain",
+        nargs=2,
+        metavar=("KERNEL", "FIELD"),
+        help="tell what became of a field, such as task_struct.state, on all kernels, "
+        "and mark one of them; takes no objects",
+    )
+    parser.add_argument(
+        "--loader",
+        choices=get_args(Loader),
+        default="libbpf",
+        help="what loads the objects; see docs/compat.md (default: libbpf)",
+    )
+    parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -61,10 +78,22 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what can't be used.
     """
     cache = Cache()
+    if arguments.explain:
+        return _explain(arguments, cache)
+    if not arguments.objects:
+        raise UsageError(
+            "no object to check", hint="name one, its source, or a suite's folder"
+        )
     workers = _workers(arguments.workers)
     objects = minimal.objects(arguments.objects, cache)
     sources = _sources(arguments, cache)
-    results = check_.check(objects, sources, workers)
+    results = check_.check(
+        objects,
+        sources,
+        cache.folder("preflight"),
+        workers=workers,
+        loader=arguments.loader,
+    )
     names = [path.name for path in objects]
     if arguments.json:
         found = list(results)
@@ -80,6 +109,20 @@ def main(arguments: argparse.Namespace) -> int:
         for prediction in result.predictions
     )
     return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+
+
+def _explain(arguments: argparse.Namespace, cache: Cache) -> int:
+    marked, field = arguments.explain
+    sources = _sources(arguments, cache)
+    if marked not in (it.name for it in sources):
+        raise UsageError(
+            f"--explain: there is no kernel {marked}",
+            hint=f"there are {', '.join(it.name for it in sources)}",
+        )
+    with Engine() as engine:
+        spans = history(field, sources, engine)
+    show.show_history(field, marked, spans)
+    return ExitStatus.COMPATIBLE
 
 
 def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:

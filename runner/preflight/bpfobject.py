@@ -19,6 +19,7 @@ from runner.compile import check_object
 from runner.debuginfo import Line
 from runner.preflight.errors import BadObjectError
 from runner.preflight.insn import SIZE, Insn, decode
+from runner.preflight.kinds import RelocationKind
 
 # Static functions that programs call.
 TEXT = ".text"
@@ -59,7 +60,7 @@ class LocalRelocation:
     type_id: int
     # Of the access string, in the BTF's strings.
     access: int
-    # 0 to 12; see runner.preflight.model.RelocationKind.
+    # 0 to 12; a RelocationKind.
     kind: int
     line: Line | None
 
@@ -217,6 +218,8 @@ class BpfObject:
             if section not in indexes:
                 raise ValueError(f"a relocation is for {section}, which holds no code")
             for record in records:
+                # Raises ValueError for a kind that nobody knows.
+                RelocationKind(record.kind)
                 # Linkers leave the records of weak functions that they dropped, and
                 # libbpf passes over them.
                 function = self.function_at(indexes[section], record.at)

@@ -1,7 +1,7 @@
 """Say why a kernel lacks what a relocation is about, and what may have become of it."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.preflight.engine import (
@@ -19,6 +19,8 @@ _MOST = 3
 _LIKE = 0.6
 # What the same type is worth.
 _SAME_TYPE = 0.2
+# What the place is worth where a kernel nearby has the member.
+_SAME_PLACE = 1.0
 # What another type costs a member that has the right name.
 _OTHER_TYPE = 0.1
 _DEEPEST = 64
@@ -29,7 +31,7 @@ Blame = tuple[Difference, tuple[Candidate, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stop:
+class Stop:
     """Where the way through the kernel's types ends."""
 
     difference: Difference
@@ -39,16 +41,24 @@ class _Stop:
     holder: TypeAnswer
     # What leads there: "task_struct.thread".
     access: str
+    # Where that is, in bits from the beginning.
+    base: int
 
 
 class Blamer:
     """Blames what a target lacks; each thing once, however often it is relocated."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, trails: Mapping[str, tuple[int, ...]] | None = None
+    ) -> None:
+        """Blame with what is known of a kernel nearby: where each step leads there."""
         self._engine = engine
+        self._trails = trails or {}
         self._known: dict[object, Blame] = {}
 
-    def __call__(self, kind: RelocationKind, local: LocalAnswer) -> Blame | None:
+    def __call__(
+        self, kind: RelocationKind, local: LocalAnswer, access: str
+    ) -> Blame | None:
         """Return why something is missing from the engine's target, and what is near.
 
         None when the object itself is not understood.
@@ -57,12 +67,17 @@ class Blamer:
             return None
         key = local.root, local.steps, kind.is_of_field, kind.is_of_enumerator
         if key not in self._known:
-            self._known[key] = _blame(kind, local, local.root, self._engine)
+            trail = self._trails.get(access, ())
+            self._known[key] = _blame(kind, local, local.root, trail, self._engine)
         return self._known[key]
 
 
 def _blame(
-    kind: RelocationKind, local: LocalAnswer, root: RootAnswer, engine: Engine
+    kind: RelocationKind,
+    local: LocalAnswer,
+    root: RootAnswer,
+    trail: tuple[int, ...],
+    engine: Engine,
 ) -> Blame:
     name = root.name.partition("___")[0]
     (found,) = engine.find([name], flavors=True)
@@ -74,11 +89,11 @@ def _blame(
         return Difference.NO_ENUMERATOR, _enumerators_near(local, types)
     if not kind.is_of_field:
         return Difference.RESHAPED, ()
-    stops = [_walk(it, name, local, engine) for it in types]
+    stops = [walk(it, name, local, engine) for it in types]
     stop = max(stops, key=lambda it: it.walked)
     if stop.difference is not Difference.NO_FIELD:
         return stop.difference, (_there(stop),)
-    return stop.difference, _fields_near(stop, local, engine)
+    return stop.difference, _fields_near(stop, local, trail, engine)
 
 
 def _agree(kind: Kind, wanted: Kind) -> bool:
@@ -106,9 +121,9 @@ def _members(
                 yield from _members(inner, engine, moved.bit_offset, depth + 1)
 
 
-def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _Stop:
+def walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> Stop:
     """Go a local access's way through a type of the target, as far as it leads."""
-    access = name
+    access, base = name, 0
     for number, step in enumerate(local.steps):
 
         def stop(
@@ -116,9 +131,14 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
             walked: int = number,
             holder: TypeAnswer = type_,
             access: str = access,
-        ) -> _Stop:
-            return _Stop(
-                difference=difference, walked=walked, holder=holder, access=access
+            base: int = base,
+        ) -> Stop:
+            return Stop(
+                difference=difference,
+                walked=walked,
+                holder=holder,
+                access=access,
+                base=base,
             )
 
         if isinstance(step, int):
@@ -128,6 +148,7 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
                 return stop(Difference.TOO_SHORT)
             (inner,) = engine.types([type_.to])
             access += f"[{step}]"
+            base += 8 * step * (inner.size or 0 if inner else 0)
         else:
             if type_.kind not in _RECORDS:
                 return stop(Difference.RETYPED)
@@ -138,18 +159,20 @@ def _walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> _
                 return stop(Difference.NO_FIELD)
             (inner,) = engine.types([member.type])
             access += f".{step}"
+            base += member.bit_offset
         if inner is None:
             return stop(Difference.RETYPED)
         type_ = inner
-    return _Stop(
+    return Stop(
         difference=Difference.RETYPED,
         walked=len(local.steps),
         holder=type_,
         access=access,
+        base=base,
     )
 
 
-def _there(stop: _Stop) -> Candidate:
+def _there(stop: Stop) -> Candidate:
     """Return what stands in the place, which is of another type than the object's."""
     return Candidate(
         difference=stop.difference,
@@ -161,7 +184,7 @@ def _there(stop: _Stop) -> Candidate:
 
 
 def _fields_near(
-    stop: _Stop, local: LocalAnswer, engine: Engine
+    stop: Stop, local: LocalAnswer, trail: tuple[int, ...], engine: Engine
 ) -> tuple[Candidate, ...]:
     wanted = local.steps[stop.walked]
     assert isinstance(wanted, str)
@@ -178,6 +201,7 @@ def _fields_near(
         for it in engine.moved(stop.holder.id, wanted)
     ]
     plain = wanted.strip("_")
+    place = trail[stop.walked] if stop.walked < len(trail) else None
     renamed = [
         Candidate(
             difference=Difference.RENAMED,
@@ -185,7 +209,8 @@ def _fields_near(
             type=it.text,
             bit_offset=it.bit_offset,
             likeness=_likeness(plain, it.name.strip("_"))
-            + (_SAME_TYPE if field and field.text == it.text else 0),
+            + (_SAME_TYPE if field and field.text == it.text else 0)
+            + (_SAME_PLACE if stop.base + it.bit_offset == place else 0),
         )
         for it in members_of(stop.holder, engine)
     ]

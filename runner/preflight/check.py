@@ -1,20 +1,23 @@
 """Check objects against kernels: all predictions of a command."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Self
 
 from runner.errors import RunnerError
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError
+from runner.preflight.index import Index, fingerprint, key_of
 from runner.preflight.model import Prediction
-from runner.preflight.predict import Subject, predict
+from runner.preflight.predict import Loader, Subject, predict
 from runner.preflight.targets import Source
 
 # Fewer kernels than this a process are not worth starting one.
@@ -32,25 +35,29 @@ class Result:
 
 
 def check(
-    objects: Sequence[Path], sources: Sequence[Source], workers: int = 1
+    objects: Sequence[Path],
+    sources: Sequence[Source],
+    index: Path,
+    *,
+    workers: int = 1,
+    loader: Loader = "libbpf",
 ) -> Iterator[Result]:
     """Yield what becomes of objects on kernels, in the order of the kernels.
 
-    Raises RunnerError for an object that can't be used.
+    `index` is the folder of what was predicted before. Raises RunnerError for an object
+    that can't be used.
     """
     workers = min(workers, max(1, len(sources) // _WORTH))
-    paths = tuple(objects)
+    job = Job(objects=tuple(objects), index=index, loader=loader)
+    Index(index).sweep()
     if workers == 1:
-        checker = Checker(paths)
-        try:
+        with Checker(job) as checker:
             yield from map(checker.check, sources)
-        finally:
-            checker.close()
         return
     # Threads would share one interpreter; libbpf is in processes of its own either way.
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         yield from pool.map(
-            _check, [paths] * len(sources), sources, chunksize=_WORTH // 2
+            partial(_check, job), sources, chunksize=max(1, len(sources) // 64)
         )
 
 
@@ -59,46 +66,95 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-class Checker:
-    """Objects in an engine, for one kernel after the other."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is the same for all kernels."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    objects: tuple[Path, ...]
+    index: Path
+    loader: Loader
+
+
+class Checker:
+    """Objects for one kernel after the other; the engine starts when it is needed."""
+
+    def __init__(self, job: Job) -> None:
         """Read objects. Raises RunnerError for one that can't be used."""
-        self._items = [BpfObject(path.read_bytes(), path) for path in paths]
-        self._start()
+        self._job = job
+        self._index = Index(job.index)
+        self._data = [path.read_bytes() for path in job.objects]
+        self._keys = [
+            key_of(hashlib.sha256(data).hexdigest(), fingerprint(), job.loader)
+            for data in self._data
+        ]
+        self._engine: Engine | None = None
+        self._subjects: list[Subject] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
 
     def check(self, source: Source) -> Result:
-        """Return what becomes of the objects on a kernel."""
+        """Return what becomes of the objects on a kernel.
+
+        Raises RunnerError for an object that can't be used.
+        """
+        try:
+            place = self._place(source)
+        except OSError as error:
+            return _unusable(source, f"{source.path}: {error.strerror}")
+        keys = [key_of(key, *place[1:], source.version) for key in self._keys]
+        known = [self._index.find(place[0], key) for key in keys]
+        found = tuple(it for it in known if it is not None)
+        if len(found) == len(keys):
+            return Result(source=source, predictions=found)
+        engine = self._ready()
         try:
             target = targets.load(source)
-            self._engine.load_target(target.btf, target.modules)
-            return Result(
-                source=source,
-                predictions=tuple(
-                    predict(subject, target, self._engine) for subject in self._subjects
-                ),
+            engine.load_target(target.btf, target.modules)
+            found = tuple(
+                predict(subject, target, engine, self._job.loader)
+                for subject in self._subjects
             )
         except EngineError as error:
-            # It forgot the objects.
-            self._engine.close()
-            self._start()
-            return Result(source=source, predictions=(), error=error.message)
+            # It is gone, and with it the objects.
+            self._close()
+            return _unusable(source, error.message)
         except RunnerError as error:
-            return Result(source=source, predictions=(), error=error.message)
+            return _unusable(source, error.message)
+        for key, prediction in zip(keys, found, strict=True):
+            self._index.keep(place[0], key, prediction)
+        return Result(source=source, predictions=found)
 
-    def close(self) -> None:
-        """End the engine."""
-        self._engine.close()
+    def _place(self, source: Source) -> list[str]:
+        return [self._index.sha256(it) for it in (source.path, *source.modules)]
 
-    def _start(self) -> None:
-        self._engine = Engine()
-        self._subjects = [Subject(it, self._engine) for it in self._items]
+    def _ready(self) -> Engine:
+        if self._engine is None:
+            self._engine = Engine()
+            self._subjects = [
+                Subject(BpfObject(data, path), self._engine)
+                for data, path in zip(self._data, self._job.objects, strict=True)
+            ]
+        return self._engine
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+
+
+def _unusable(source: Source, error: str) -> Result:
+    return Result(source=source, predictions=(), error=error)
 
 
 @cache
-def _checker(paths: tuple[Path, ...]) -> Checker:
-    return Checker(paths)
+def _checker(job: Job) -> Checker:
+    # It ends with its process, and so does its engine.
+    return Checker(job)
 
 
-def _check(paths: tuple[Path, ...], source: Source) -> Result:
-    return _checker(paths).check(source)
+def _check(job: Job, source: Source) -> Result:
+    return _checker(job).check(source)

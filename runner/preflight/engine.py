@@ -84,6 +84,8 @@ class RelocationAnswer(Answer):
     spec: str | None = None
     field: FieldAnswer | None = None
     candidates: tuple[int, ...] = ()
+    # Where each step leads in the kernel, in bits from the beginning.
+    trail: tuple[int, ...] = ()
     said: str = ""
     error: str = ""
 
@@ -196,6 +198,8 @@ class TargetAnswer(Answer):
     """What a BTF says about its kernel."""
 
     types: int
+    # Whether it tells functions; BTF that was cut for relocations does not.
+    functions: bool
     # Bytes of a pointer.
     pointer: int
     # Whether its byte order is not this machine's.
@@ -224,7 +228,7 @@ class Engine:
             )
         self._process: subprocess.Popen[bytes] | None = None
         # What is known of the current target.
-        self.target = TargetAnswer(types=0, pointer=0, swapped=False)
+        self.target = TargetAnswer(types=0, functions=False, pointer=0, swapped=False)
 
     def __enter__(self) -> Self:
         return self
@@ -272,7 +276,7 @@ class Engine:
         answer = self._ask({"op": "contents"}, [item.data])
         if "error" in answer:
             raise BadObjectError(
-                f"{item.path}: libbpf can't open it: {answer['error']}"
+                f"{item.path}: libbpf can't open it: {str(answer['error']).strip()}"
             )
         return _read(TypeAdapter(Contents), answer)
 

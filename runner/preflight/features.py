@@ -175,11 +175,15 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
             weak |= {name} if reference.symbol.is_weak else set()
     found = engine.find(wanted) if wanted else []
     for (name, users), types in zip(wanted.items(), found, strict=True):
-        present = any(kind is Kind.FUNC for _, kind in types)
+        if any(kind is Kind.FUNC for _, kind in types):
+            presence = Presence.PRESENT
+        else:
+            known = engine.target.functions
+            presence = Presence.ABSENT if known else Presence.UNKNOWN
         yield Feature(
             need=Need.KFUNC,
             name=name,
-            presence=Presence.PRESENT if present else Presence.ABSENT,
+            presence=presence,
             users=tuple(dict.fromkeys(users)),
             evidence="functions in BTF",
             stops_loading=name not in weak,
@@ -203,7 +207,7 @@ def _targets(
         (types,) = engine.find([name])
         if any(kind is way.kind for _, kind in types):
             presence = Presence.PRESENT
-        elif _tells(way, version):
+        elif engine.target.functions and _tells(way, version):
             presence = Presence.ABSENT
         else:
             presence = Presence.UNKNOWN

@@ -69,3 +69,7 @@ class RelocationKind(IntEnum):
             RelocationKind.ENUMVAL_EXISTS,
             RelocationKind.TYPE_MATCHES,
         )
+
+
+# Ids of types differ from build to build of a kernel.
+IDS = (RelocationKind.LOCAL_TYPE_ID, RelocationKind.TARGET_TYPE_ID)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.preflight.kinds import RelocationKind
+from runner.preflight.kinds import IDS, RelocationKind
 
 
 class Status(StrEnum):
@@ -126,6 +126,8 @@ class Relocation:
     instructions: tuple[str, str]
     local_field: Field | None
     field: Field | None
+    # Where each step of the access leads in the kernel, in bits from its beginning.
+    trail: tuple[int, ...] = ()
     guard: Guard = Guard.NOT_NEEDED
     # Why it is not resolved, in a sentence.
     reason: str = ""
@@ -206,7 +208,7 @@ class Prediction:
             tuple(
                 (
                     it.status,
-                    None if it.kind in _IDS else it.value,
+                    None if it.kind in IDS else it.value,
                     it.guard,
                     it.difference,
                 )
@@ -214,7 +216,3 @@ class Prediction:
             ),
             tuple((it.need, it.name, it.presence) for it in self.features),
         )
-
-
-# Ids of types differ from build to build.
-_IDS = (RelocationKind.LOCAL_TYPE_ID, RelocationKind.TARGET_TYPE_ID)

@@ -102,18 +102,26 @@ class Subject:
 
 
 def predict(
-    subject: Subject, target: Target, engine: Engine, loader: Loader = "libbpf"
+    subject: Subject,
+    target: Target,
+    engine: Engine,
+    loader: Loader = "libbpf",
+    *,
+    like: Prediction | None = None,
 ) -> Prediction:
     """Return what becomes of an object on a kernel.
 
-    The engine must know the object, and have loaded the target. Raises EngineError.
+    The engine must know the object, and have loaded the target. `like` is the same
+    object on a kernel nearby, which tells where that has what this one lacks. Raises
+    EngineError.
     """
     answers = engine.relocate(subject.number)
     changed = patched(subject, answers)
     verifier = COMPAT if loader == "compat" else verifier_of(target.version)
     reached = frozenset(walked(subject.flow, changed, verifier, target.version))
     guards = _guards(subject, changed, reached, verifier)
-    blamer = Blamer(engine)
+    trails = {it.access: it.trail for it in like.relocations} if like else {}
+    blamer = Blamer(engine, trails)
     relocations = tuple(
         _relocation(record, local, answer, guards, blamer)
         for record, local, answer in zip(
@@ -188,7 +196,8 @@ def _relocation(
     kind = RelocationKind(record.kind)
     status = _status(answer)
     guard = guards.get(record.address, Guard.NOT_NEEDED)
-    blame = blamer(kind, local) if status is Status.MISSING else None
+    access = access_of(local)
+    blame = blamer(kind, local, access) if status is Status.MISSING else None
     difference, near = blame or (None, ())
     if status is Status.WRONG_SIZE or (
         status is Status.RESOLVED and _resized(local.field, answer.field)
@@ -197,7 +206,7 @@ def _relocation(
     return Relocation(
         place=_place(record),
         kind=kind,
-        access=access_of(local),
+        access=access,
         local=_SPEC.sub("", local.spec),
         target=_SPEC.sub("", answer.spec or ""),
         status=status,
@@ -208,6 +217,7 @@ def _relocation(
         ),
         local_field=_field(local.field),
         field=_field(answer.field),
+        trail=answer.trail,
         guard=guard,
         reason=_reason(status, local, answer),
         difference=difference,

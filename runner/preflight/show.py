@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.preflight.check import Result
+from runner.preflight.history import Span
 from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Candidate,
@@ -85,10 +86,7 @@ def show(
     names: Sequence[str], results: Iterable[Result], *, verbose: bool
 ) -> list[Result]:
     """Print a table for each object; return the results."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # For files and pipes; what reads them can scroll.
-        console = Console(highlight=False, width=_PIPE_WIDTH)
+    console = _console()
     found = list(results)
     for result in found:
         if result.error:
@@ -221,6 +219,29 @@ def _presence(it: Feature) -> Text:
         Presence.UNKNOWN: Text("?", style="dim"),
     }
     return words[it.presence]
+
+
+def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
+    """Print what became of a field; kernels that are alike share a line."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for span in spans:
+        names = [it.name for it in span.sources]
+        table.add_row(
+            ">" if marked in names else "",
+            escape(", ".join(names)),
+            Text(str(span.state), style="" if span.state.shown else "red"),
+        )
+    console = _console()
+    console.print(f"[bold]{escape(field)}")
+    console.print(table)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # For files and pipes; what reads them can scroll.
+    return (
+        console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    )
 
 
 # ---------------------------------------------------------------- sentences

@@ -19,8 +19,10 @@ BARE = """\
 enum bpf_func_id { BPF_FUNC_unspec, __BPF_FUNC_MAX_ID } a;
 enum bpf_prog_type { P0 } b; enum bpf_map_type { M0 } c;
 enum bpf_attach_type { A0, __MAX_BPF_ATTACH_TYPE } d;
+int another_function(int x) { return x; }
 """
 NOTHING = "int nothing;"
+OTHER = "int another_function(int x) { return x; }"
 KPROBE = 'SEC("kprobe/a_function") int on_a(void *ctx) { %s return 0; }\n'
 FENTRY = 'SEC("fentry/a_function") int on_a(void *ctx) { return 0; }\n'
 KFUNC = "extern int a_function(int) %s;\n" + KPROBE % "return a_function(1);"
@@ -69,6 +71,14 @@ def test_without_the_enumerations_nobody_knows() -> None:
     assert found.verdict is Verdict.LOADS
 
 
+def test_cut_btf_tells_nothing_of_functions() -> None:
+    found = checked(an_object(FENTRY), kernel(NOTHING))
+
+    assert need(found, "attach_target", "fentry/a_function").presence is (
+        Presence.UNKNOWN
+    )
+
+
 def test_a_guarded_helper_is_not_needed() -> None:
     source = """\
 struct task { int gone; } CORE;
@@ -85,7 +95,7 @@ SEC("kprobe/a_function") int on_a(void *ctx)
 
 
 def test_a_weak_kernel_function_may_be_missing() -> None:
-    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(NOTHING))
+    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(OTHER))
 
     assert need(found, "kfunc", "a_function").presence is Presence.ABSENT
     assert found.verdict is Verdict.LOADS
@@ -105,7 +115,7 @@ def test_a_kprobe_that_is_not_in_btf_may_still_be_there() -> None:
 def test_raw_tracepoints_are_in_btf_from_5_5_on(
     version: str, presence: Presence
 ) -> None:
-    found = checked(an_object(RAW), kernel(NOTHING), version)
+    found = checked(an_object(RAW), kernel(OTHER), version)
 
     assert need(found, "attach_target", "raw_tp/an_event").presence is presence
     assert found.verdict is Verdict.LOADS

@@ -1,0 +1,106 @@
+"""What differs between two kernels for one object."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from runner.preflight.kinds import IDS
+from runner.preflight.model import (
+    Difference,
+    Field,
+    Place,
+    Prediction,
+    Relocation,
+    Status,
+)
+
+_NAMED = (Difference.RENAMED, Difference.MOVED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A relocation that one kernel resolves in another way than the other."""
+
+    place: Place
+    # As the object has it: "task_struct.state".
+    access: str
+    # None where it is there now and was not before.
+    difference: Difference | None
+    # "unsigned int, 4 bytes at 24", or empty where it is missing.
+    before: str
+    after: str
+    # What it may be now, the likeliest first: "task_struct.__state".
+    became: tuple[str, ...] = ()
+
+
+def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
+    """Yield what differs, in the order of the object's relocations."""
+    for old, new in zip(before.relocations, after.relocations, strict=True):
+        found = _difference(old, new)
+        if found is _Nothing.SAME:
+            continue
+        yield Change(
+            place=new.place,
+            access=new.access,
+            difference=found,
+            before=_shown(old),
+            after=_shown(new),
+            became=tuple(it.access for it in new.candidates),
+        )
+
+
+class _Nothing(Enum):
+    SAME = 0
+
+
+def _difference(old: Relocation, new: Relocation) -> Difference | _Nothing | None:
+    if old.status is not Status.RESOLVED or new.status is not Status.RESOLVED:
+        if old.status is new.status:
+            return _Nothing.SAME
+        return _gone(new) if old.status is Status.RESOLVED else None
+    if old.field is None or new.field is None:
+        return _Nothing.SAME if _value(old) == _value(new) else Difference.MOVED
+    was, is_ = old.field, new.field
+    if was.kind != is_.kind:
+        return Difference.RETYPED
+    if (was.size, was.bits) != (is_.size, is_.bits):
+        return Difference.RESIZED
+    # Types behind typedefs have the sizes and signs that count.
+    if was.signed != is_.signed:
+        return Difference.RETYPED
+    if (was.bit_offset, old.trail, _value(old)) != (
+        *(is_.bit_offset, new.trail),
+        _value(new),
+    ):
+        return Difference.MOVED
+    return _Nothing.SAME if was.type == is_.type else Difference.RETYPED
+
+
+def _value(it: Relocation) -> int | None:
+    return None if it.kind in IDS else it.value
+
+
+def _gone(new: Relocation) -> Difference:
+    if new.status is Status.WRONG_SIZE:
+        return Difference.RESIZED
+    nearest = new.candidates[0].difference if new.candidates else None
+    if new.difference is Difference.NO_FIELD and nearest in _NAMED:
+        assert nearest is not None
+        return nearest
+    return new.difference or Difference.RESHAPED
+
+
+def _shown(it: Relocation) -> str:
+    if it.status is Status.MISSING:
+        return ""
+    if it.field is None:
+        return it.reason or str(it.value)
+    return f"{it.field.type}, {_size(it.field)} at {_offset(it.field.bit_offset)}"
+
+
+def _size(field: Field) -> str:
+    return f"{field.bits} bits" if field.bits else f"{field.size} bytes"
+
+
+def _offset(bits: int) -> str:
+    return f"{bits // 8}" if not bits % 8 else f"{bits // 8}:{bits % 8}"

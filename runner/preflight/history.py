@@ -1,0 +1,109 @@
+"""What became of a field from kernel to kernel."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from runner.errors import UsageError
+from runner.preflight import targets
+from runner.preflight.candidates import Blamer, walk
+from runner.preflight.engine import Engine, LocalAnswer, RootAnswer
+from runner.preflight.kinds import Kind, RelocationKind
+from runner.preflight.model import Candidate
+from runner.preflight.targets import Source
+
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_FIELD = re.compile(r"(?:struct |union )?(\w+)((?:\.\w+|\[\d+\])+)")
+_RECORDS = (Kind.STRUCT, Kind.UNION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A field on a kernel."""
+
+    # "unsigned int, 4 bytes at 24"; empty where it is missing.
+    shown: str
+    near: tuple[Candidate, ...] = ()
+
+    def __str__(self) -> str:
+        if self.shown:
+            return self.shown
+        if not self.near:
+            return "missing"
+        near = ", ".join(f"{it.access} ({it.difference.value})" for it in self.near)
+        return f"missing; see {near}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Kernels behind each other where a field is the same."""
+
+    sources: tuple[Source, ...]
+    state: State
+
+
+def history(field: str, sources: Sequence[Source], engine: Engine) -> list[Span]:
+    """Return what a field is on kernels, in their order, the same ones together.
+
+    Raises UsageError for what is no field, RunnerError for BTF that can't be used.
+    """
+    local = _parsed(field)
+    states = [(source, _state(local, source, engine)) for source in sources]
+    return [
+        Span(sources=tuple(source for source, _ in group), state=state)
+        for state, group in _grouped(states)
+    ]
+
+
+def _grouped(
+    states: Sequence[tuple[Source, State]],
+) -> Iterator[tuple[State, list[tuple[Source, State]]]]:
+    for state, group in groupby(states, key=lambda it: it[1]):
+        yield state, list(group)
+
+
+def _parsed(field: str) -> LocalAnswer:
+    found = _FIELD.fullmatch(field)
+    if found is None:
+        raise UsageError(
+            f"--explain: {field!r} is no field",
+            hint="write it as task_struct.thread.fsbase or mm_struct.rss_stat[0]",
+        )
+    name, steps = found.groups()
+    return LocalAnswer(
+        root=RootAnswer(kind=Kind.STRUCT, name=name, text=f"struct {name}"),
+        steps=tuple(word or int(number) for word, number in _STEP.findall(steps)),
+    )
+
+
+def _state(local: LocalAnswer, source: Source, engine: Engine) -> State:
+    target = targets.load(source)
+    engine.load_target(target.btf, target.modules)
+    assert local.root is not None
+    (types,) = engine.find([local.root.name])
+    for type_ in engine.types([id_ for id_, kind in types if kind in _RECORDS]):
+        if type_ is None:
+            continue
+        stop = walk(type_, local.root.name, local, engine)
+        if stop.walked == len(local.steps):
+            size = stop.holder.size
+            of = f", {size} bytes" if size is not None else ""
+            at = f"{stop.base // 8}" + (f":{stop.base % 8}" if stop.base % 8 else "")
+            return State(shown=f"{stop.holder.text}{of} at {at}")
+    blame = Blamer(engine)(RelocationKind.BYTE_OFF, local, "")
+    return State(shown="", near=_plain(blame[1] if blame else ()))
+
+
+def _plain(near: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return the nearest one, without what differs from kernel to kernel."""
+    return tuple(
+        Candidate(
+            difference=it.difference,
+            access=it.access,
+            type=it.type,
+            bit_offset=None,
+            likeness=0,
+        )
+        for it in near[:1]
+    )

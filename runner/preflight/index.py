@@ -1,0 +1,96 @@
+"""What was predicted before: a folder for each BTF, by its SHA-256."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from runner.preflight.engine import ENGINE
+from runner.preflight.model import Prediction
+
+_PREDICTION = TypeAdapter(Prediction)
+_BTFS, _FILES = "btf", "file"
+# Seconds.
+_UNUSED = 60 * 24 * 3600
+
+
+class Index:
+    """A folder of predictions. What can't be read or written is not in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name in (_BTFS, _FILES):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def sha256(self, path: Path) -> str:
+        """Return the hash of a file's content, known by its size and times.
+
+        Raises OSError.
+        """
+        status = path.stat()
+        known_by = (path.absolute(), status.st_size, status.st_mtime_ns)
+        place = self._folder / _FILES / key_of(*known_by, status.st_ctime_ns)
+        with contextlib.suppress(OSError):
+            return place.read_text()
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        _write(place, found.encode())
+        return found
+
+    def find(self, btf: str, key: str) -> Prediction | None:
+        """Return what was predicted for a BTF, by their hashes."""
+        try:
+            text = (self._folder / _BTFS / btf / key).read_bytes()
+            return _PREDICTION.validate_json(text)
+        except (OSError, ValidationError):
+            return None
+
+    def keep(self, btf: str, key: str, prediction: Prediction) -> None:
+        """Keep a prediction."""
+        folder = self._folder / _BTFS / btf
+        with contextlib.suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            _write(folder / key, _PREDICTION.dump_json(prediction))
+
+    def sweep(self) -> None:
+        """Remove what was not added to for two months."""
+        oldest = time.time() - _UNUSED
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(self._folder / _BTFS):
+                if entry.stat().st_mtime < oldest:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            for entry in os.scandir(self._folder / _FILES):
+                if entry.stat().st_mtime < oldest:
+                    os.unlink(entry.path)
+
+
+def key_of(*parts: object) -> str:
+    """Return a hash of what something depends on."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+@cache
+def fingerprint() -> str:
+    """Return a hash of what predicts: this package, and the engine."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    with contextlib.suppress(OSError):
+        status = ENGINE.stat()
+        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _write(place: Path, content: bytes) -> None:
+    """Write a file whole, or not at all."""
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=place.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, place)
