@@ -100,8 +100,8 @@ def render(
     return templating.render(
         "report.html.j2",
         title="Kernel matrix" if release is None else f"Kernel matrix: {release.name}",
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
         results=results,

@@ -64,7 +64,7 @@ class _Logs:
 def embedded(data: object) -> Markup:
     """Return JSON that is the same inside of a script element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Markup(_encodable(text).translate(_UNSAFE))  # noqa: S704
+    return Markup(text.translate(_UNSAFE))
 
 
 def data(
@@ -100,7 +100,11 @@ def data(
         )
     return {
         "looks": [
-            {"class": outcome.value, "sign": LOOKS[outcome].sign, "word": LOOKS[outcome].word}
+            {
+                "class": outcome.value,
+                "sign": LOOKS[outcome].sign,
+                "word": LOOKS[outcome].word,
+            }
             for outcome in BY_WEIGHT
         ],
         "passed": of_outcome[Outcome.PASSED],
@@ -114,9 +118,7 @@ def data(
 
 def _has_more(case: CaseResult) -> bool:
     """Whether there is more to say of it than that it passed."""
-    return bool(
-        case.outcome is not Outcome.PASSED or case.flaky or case.not_available
-    )
+    return bool(case.outcome is not Outcome.PASSED or case.flaky or case.not_available)
 
 
 def _detail(
@@ -129,14 +131,20 @@ def _detail(
         "class": clean(case.failure_class),
         "cure": strings.number(clean(case.cure)),
         "where": strings.number(clean(where(case))),
-        "object": strings.number(clean(f"{case.object_path} {case.object_sha256}".strip())),
+        "object": strings.number(
+            clean(f"{case.object_path} {case.object_sha256}".strip())
+        ),
         "flaky": strings.number(clean(case.flaky)),
         "change": _change(case, comparison),
         "missing": [strings.number(clean(it)) for it in case.not_available],
         "mismatches": [
             [
                 strings.number(clean(text))
-                for text in (f"{it.subject} {it.key} {it.field}", it.expected, it.observed)
+                for text in (
+                    f"{it.subject} {it.key} {it.field}",
+                    it.expected,
+                    it.observed,
+                )
             ]
             for it in case.mismatches[:MOST_MISMATCHES]
         ],
@@ -189,13 +197,8 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
 
 
 def _seconds(found: tuple[float, ...]) -> str:
-    """Return "2 of 3.1 s – 3.4 s"."""
+    """Return "2, each 3.1 s to 3.4 s"."""
     if not found:
         return ""
     low, high = f"{min(found):.1f} s", f"{max(found):.1f} s"
     return low if len(found) == 1 else f"{len(found)}, each {low} to {high}"
-
-
-def _encodable(text: str) -> str:
-    """Return text that UTF-8 can hold: lone surrogates are of bytes that were none."""
-    return text.encode("utf-8", "replace").decode("utf-8")

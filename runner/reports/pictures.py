@@ -49,7 +49,7 @@ class _Box(_Text):
 def badge(results: RunResults) -> str:
     """Return an SVG badge: which kernels work, in the colour of the verdict."""
     verdict = exit_status(results)
-    statement = support.ranges(results).statement
+    statement = one_line(support.ranges(results).statement)
     if verdict is not ExitStatus.COMPATIBLE:
         statement = VERDICTS[verdict][0] if statement == "none" else statement
     message = _short(statement, _MOST_LETTERS)
@@ -93,7 +93,7 @@ def matrix(results: RunResults) -> str:
     top = _SPACE + _LINE
     notes = list(_notes(results, kernels, suites))
     bottom = top + len(rows) * (_LINE + _GAP)
-    title = (
+    title = one_line(
         f"{VERDICTS[exit_status(results)][0]}: {looks.counts(results)}; "
         f"works on {support.ranges(results).statement}"
     )

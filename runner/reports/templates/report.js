@@ -93,7 +93,7 @@
     details.addEventListener("toggle", () => {
       if (details.open && details.childElementCount === 1) details.append(explain(it));
     });
-    details.open = it.outcome !== data.passed;
+    details.open = it.outcome < data.passed;
     return details;
   };
   const dialog = byId("drill");
