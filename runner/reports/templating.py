@@ -4,6 +4,7 @@ from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from runner.reports.text import clean
 
@@ -13,7 +14,7 @@ _HEAD, _TAIL = 4_000, 12_000
 
 
 def render(template: str, **values: object) -> str:
-    """Return what a template says; every value is escaped but Markup."""
+    """Return what a template says; every text is cleaned and escaped but Markup."""
     return _environment().get_template(template).render(values)
 
 
@@ -48,6 +49,14 @@ def _environment() -> Environment:
         loader=PackageLoader(__package__ or "", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finished,
     )
-    environment.filters.update(clean=clean, excerpt=excerpt)
+    environment.filters["excerpt"] = excerpt
     return environment
+
+
+def _finished(value: object) -> object:
+    """Return a value as it may be shown, before it is escaped."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return clean(value)
+    return value
