@@ -9,6 +9,9 @@ from runner.reports.atomic import explained, write_text
 from runner.results import RunResults
 
 RESULTS = "results.json"
+PAGE = "report.html"
+BADGE = "badge.svg"
+MATRIX = "matrix.svg"
 JUNIT = "junit.xml"
 CONSOLE = "console.log"
 LOG = "runner.log"
@@ -23,7 +26,8 @@ def clear(folder: Path) -> None:
     Raises InfrastructureError when the folder can't be written.
     """
     with explained(folder):
-        (folder / RESULTS).unlink(missing_ok=True)
+        for name in (RESULTS, PAGE, BADGE, MATRIX):
+            (folder / name).unlink(missing_ok=True)
         for name in (JUNIT, CONSOLE, LOG):
             for path in folder.glob(f"*/{name}"):
                 path.unlink()
@@ -44,16 +48,21 @@ def folder_of(kernel: str, folder: Path) -> Path:
 
 
 def write(results: RunResults, folder: Path) -> None:
-    """Write results.json and KERNEL/junit.xml; each is there whole or not at all.
+    """Write results.json, KERNEL/junit.xml, the page and the pictures.
+
+    Each is there whole or not at all.
 
     Raises InfrastructureError when the disk is full or the folder can't be written.
     """
     # Here, because guests start before there is anything to write.
-    from runner.reports import junit, resultsfile
+    from runner.reports import junit, page, pictures, resultsfile
 
     for kernel, text in junit.documents(results):
         write_text(folder / kernel.id / JUNIT, text)
     resultsfile.write(results, folder / RESULTS)
+    write_text(folder / PAGE, page.render(results))
+    write_text(folder / BADGE, pictures.badge(results))
+    write_text(folder / MATRIX, pictures.matrix(results))
 
 
 def summary_text(

@@ -10,12 +10,13 @@
     element.append(...children.filter((child) => child !== null && child !== ""));
     return element;
   };
-  const string = (number) => (number === undefined || number < 0 ? "" : data.strings[number]);
+  const string = (number) => (number < 0 ? "" : data.strings[number]);
   const seconds = (value) => `${value.toFixed(2)} s`;
 
-  // [kernel, suite, name, outcome, seconds, detail]
-  const cases = data.cases.map(([kernel, suite, name, outcome, took, detail], number) => ({
-    number, kernel, suite, name, outcome, took, detail: detail < 0 ? null : data.details[detail],
+  // Names and details by their place in data.strings and data.details; -1 is none.
+  const cases = data.cases.map(([kernel, suite, name, outcome, took, checked, detail], number) => ({
+    number, kernel, suite, name: string(name), outcome, took, checked,
+    detail: detail < 0 ? null : data.details[detail],
   }));
   const cells = new Map();
   for (const it of cases) {
@@ -47,29 +48,36 @@
     }
     const body = make("tbody", "");
     for (const row of rows) {
-      body.append(make("tr", "", ...row.map((text) => make("td", "", make("code", "", text)))));
+      body.append(make("tr", "", ...row.map((number) => make("td", "", make("code", "", string(number))))));
     }
-    return make("div", "scroll", make("table", "", make("thead", "", head), body));
+    const region = make("div", "scroll", make("table", "", make("thead", "", head), body));
+    region.tabIndex = 0;
+    region.setAttribute("role", "region");
+    region.setAttribute("aria-label", "What differs");
+    return region;
   };
   const explain = (it) => {
     const body = make("div", "");
     const list = make("dl", "");
     const detail = it.detail;
-    entry(list, "took", `${seconds(it.took)}${detail ? ` (load ${seconds(detail.phases[0])}, ` +
-      `trigger ${seconds(detail.phases[1])}, check ${seconds(detail.phases[2])})` : ""}`);
     if (detail) {
       entry(list, "why", string(detail.message));
       entry(list, "class", detail.class);
+      entry(list, "since the baseline", detail.change);
       entry(list, "what to do", string(detail.cure));
-      entry(list, "where", detail.where);
-      entry(list, "object", detail.object);
+      entry(list, "where", string(detail.where));
+      entry(list, "object", string(detail.object));
       entry(list, "flaky", string(detail.flaky));
       for (const number of detail.missing) entry(list, "not available", string(number));
     }
+    entry(list, "checks", String(it.checked));
+    entry(list, "took", `${seconds(it.took)}${detail ? ` (load ${seconds(detail.phases[0])}, ` +
+      `trigger ${seconds(detail.phases[1])}, check ${seconds(detail.phases[2])})` : ""}`);
     body.append(list);
     if (detail) {
       body.append(...[
         mismatches(detail.mismatches),
+        detail.left ? make("p", "", `and ${detail.left} more, which results.json has`) : null,
         log("Log of libbpf and the verifier", string(detail.log)),
         log("The console's last lines", string(detail.console)),
       ].filter(Boolean));
@@ -85,7 +93,7 @@
     details.addEventListener("toggle", () => {
       if (details.open && details.childElementCount === 1) details.append(explain(it));
     });
-    details.open = it.outcome !== data.passed;
+    details.open = it.outcome < data.passed;
     return details;
   };
   const dialog = byId("drill");
@@ -104,24 +112,75 @@
     const kernel = data.kernels[number];
     const list = make("dl", "");
     for (const [name, value] of kernel.evidence) entry(list, name, value);
-    open(kernel.id, ...[list, log("The console's last lines", kernel.console)].filter(Boolean));
+    open(kernel.id, ...[list, log("The console's last lines", string(kernel.console))].filter(Boolean));
   };
   byId("matrix").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     const kernel = Number(button.closest("tr").dataset.kernel);
-    if (button.dataset.suite === undefined) showKernel(kernel);
-    else showCell(kernel, Number(button.dataset.suite));
+    const suite = button.parentElement.dataset.suite;
+    if (suite === undefined) showKernel(kernel);
+    else showCell(kernel, Number(suite));
   });
   byId("drill-close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
 
+  // ------------------------------------------------ arrow keys in the matrix
+
+  // One stop of the Tab key instead of thousands, as in the grid pattern of ARIA.
+  const matrix = byId("matrix");
+  const rows = [...matrix.tBodies[0].rows];
+  let stop = null;
+  const settle = (button) => {
+    if (stop) stop.tabIndex = -1;
+    stop = button;
+    if (stop) stop.tabIndex = 0;
+  };
+  for (const button of matrix.querySelectorAll("button")) button.tabIndex = -1;
+  settle(matrix.querySelector("tbody button"));
+  matrix.setAttribute("role", "grid");
+  byId("keys").hidden = false;
+  const buttonAt = (row, column) => row?.cells[column]?.querySelector("button");
+  const nextAcross = (row, column, step) => {
+    for (let at = column + step; at >= 0 && at < row.cells.length; at += step) {
+      if (buttonAt(row, at)) return buttonAt(row, at);
+    }
+    return null;
+  };
+  const nextDown = (row, column, step) => {
+    for (let at = rows.indexOf(row) + step; at >= 0 && at < rows.length; at += step) {
+      if (!rows[at].hidden && buttonAt(rows[at], column)) return buttonAt(rows[at], column);
+    }
+    return null;
+  };
+  const moves = {
+    ArrowLeft: (row, column) => nextAcross(row, column, -1),
+    ArrowRight: (row, column) => nextAcross(row, column, 1),
+    ArrowUp: (row, column) => nextDown(row, column, -1),
+    ArrowDown: (row, column) => nextDown(row, column, 1),
+    Home: (row) => nextAcross(row, -1, 1),
+    End: (row) => nextAcross(row, row.cells.length, -1),
+  };
+  matrix.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("td, th");
+    if (!moves[event.key] || !cell || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const button = moves[event.key](cell.parentElement, cell.cellIndex);
+    if (button) {
+      settle(button);
+      button.focus();
+    }
+  });
+  matrix.addEventListener("focusin", (event) => {
+    if (event.target.matches("button")) settle(event.target);
+  });
+
   // --------------------------------------------------------------- filters
 
   const form = byId("filter");
-  const rows = [...byId("matrix").tBodies[0].rows];
+  form.hidden = false;
   const groups = [...document.querySelectorAll("details[data-cases]")].map((element) => ({
     element, numbers: element.dataset.cases.split(" ").map(Number),
   }));
@@ -130,7 +189,7 @@
     const kernel = data.kernels[it.kernel];
     const detail = it.detail;
     return [kernel.id, kernel.release, `${data.suites[it.suite]}::${it.name}`, data.looks[it.outcome].word,
-      detail ? `${detail.class} ${string(detail.message)} ${detail.where}` : ""].join("\n").toLowerCase();
+      detail ? `${detail.class} ${detail.change} ${string(detail.message)} ${string(detail.where)}` : ""].join("\n").toLowerCase();
   };
   const apply = () => {
     haystacks ??= cases.map(haystack);
@@ -164,6 +223,10 @@
     }
     for (const { element, numbers } of groups) {
       element.hidden = !all && !numbers.some((number) => matching.has(number));
+    }
+    // The Tab key must find its stop among what is shown.
+    if (stop?.closest("tr").hidden) {
+      settle(rows.find((row) => !row.hidden)?.querySelector("button") ?? stop);
     }
     byId("count").textContent = `${matching.size} of ${cases.length} cases on ${count} of ${rows.length} kernels shown`;
   };

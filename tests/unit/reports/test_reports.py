@@ -21,7 +21,10 @@ def test_every_kernel_has_its_junit_file(tmp_path: Path) -> None:
         for path in tmp_path.rglob("*")
         if path.is_file()
     )
-    assert files == ["5.10/junit.xml", "6.1/junit.xml", "results.json"]
+    assert files == [
+        *("5.10/junit.xml", "6.1/junit.xml"),
+        *("badge.svg", "matrix.svg", "report.html", "results.json"),
+    ]
     assert resultsfile.read(tmp_path / "results.json") == results
     root = etree.parse(str(tmp_path / "6.1/junit.xml")).getroot()
     assert root.get("errors") == "1"

@@ -1,0 +1,218 @@
+"""report.html: a run as one page that needs no network."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from runner.errors import ExitStatus
+from runner.reports import looks, pagedata, support, templating
+from runner.reports.compare import Comparison
+from runner.reports.groups import Group, grouped
+from runner.reports.looks import BY_WEIGHT, LOOKS, VERDICTS, Cell
+from runner.reports.release import Release, btf_need
+from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+
+# Kinds of failures that are told below the matrix, which has all of them.
+_MOST_GROUPS = 100
+# Kernels or cases in a list of names.
+_MOST_NAMES = 20
+_MOST_MISMATCHES = 20
+
+# Of a run's seconds; also what report.css colours.
+PHASES = ("boot", "load", "trigger", "check")
+
+# By what a reader must know first: sign, and the class that colours it.
+_VERDICT_LOOKS = {
+    ExitStatus.COMPATIBLE: Outcome.PASSED,
+    ExitStatus.INCOMPATIBLE: Outcome.FAILED,
+    ExitStatus.INFRASTRUCTURE: Outcome.ERROR,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A phase in the picture of a kernel's time; both of 100."""
+
+    name: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A kernel in the matrix."""
+
+    kernel: KernelRun
+    # None where the suite has no case.
+    cells: tuple[Cell | None, ...]
+    # Seconds of each phase, as in PHASES.
+    seconds: tuple[float, ...]
+    # As wide as the slowest kernel's are long.
+    bars: tuple[Bar, ...]
+
+    @property
+    def name(self) -> str:
+        """Its id, and whether it counts."""
+        return looks.shown(self.kernel)
+
+    @property
+    def total(self) -> str:
+        """All seconds; empty if nothing was run."""
+        return f"{sum(self.seconds):.1f} s" if any(self.seconds) else ""
+
+    @property
+    def time_words(self) -> str:
+        """Return "boot 3.1 s, load 0.2 s" for those who can't see the bars."""
+        parts = zip(PHASES, self.seconds, strict=True)
+        return ", ".join(f"{name} {took:.1f} s" for name, took in parts if took)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Failures that are one, and where in the run they are."""
+
+    group: Group
+    # Places of the cases in the run.
+    numbers: tuple[int, ...]
+    # Kernels on which it is a regression.
+    regressed: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """Source and line of the first."""
+        return pagedata.where(self.group.first)
+
+
+def render(
+    results: RunResults,
+    comparison: Comparison | None = None,
+    release: Release | None = None,
+) -> str:
+    """Return the page; with a comparison what changed, with a release its facts."""
+    kernels = _kernels(results)
+    suites = looks.suites(results)
+    kinds = list(_kinds(results, comparison))
+    verdict = exit_status(results)
+    style, script = templating.own_text("report.css"), templating.own_text("report.js")
+    return templating.render(
+        "report.html.j2",
+        title="Kernel matrix" if release is None else f"Kernel matrix: {release.name}",
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        results=results,
+        verdict=VERDICTS[verdict][0],
+        verdict_look=_look(_VERDICT_LOOKS[verdict]),
+        counts=looks.counts(results),
+        ranges=support.ranges(results),
+        release=release,
+        btf_need=btf_need,
+        comparison=comparison,
+        changes=_changes(comparison),
+        suites=suites,
+        looks=[_look(outcome) for outcome in BY_WEIGHT],
+        phases=PHASES,
+        rows=_rows(results, kernels, suites),
+        lost=[kernel for kernel in results.kernels if kernel.error],
+        kinds=kinds[:_MOST_GROUPS],
+        left_out=len(kinds) - _MOST_GROUPS,
+        most_names=_MOST_NAMES,
+        most_mismatches=_MOST_MISMATCHES,
+        error_sign=LOOKS[Outcome.ERROR].sign,
+        data=pagedata.embedded(
+            pagedata.data(kernels, suites, results.cases, comparison)
+        ),
+    )
+
+
+def _hash(text: str) -> str:
+    """Return a hash source of a Content-Security-Policy."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _look(outcome: Outcome) -> Mapping[str, str]:
+    look = LOOKS[outcome]
+    return {"class": outcome.value, "sign": look.sign, "word": look.word}
+
+
+def _kernels(results: RunResults) -> list[KernelRun]:
+    """Return the kernels, and those that only cases know."""
+    known = {kernel.id for kernel in results.kernels}
+    strangers = dict.fromkeys(
+        case.kernel for case in results.cases if case.kernel not in known
+    )
+    return [*results.kernels, *(KernelRun(id=id_) for id_ in strangers)]
+
+
+def _rows(
+    results: RunResults, kernels: Sequence[KernelRun], suites: Sequence[str]
+) -> list[Row]:
+    by_cell = looks.by_cell(results)
+    by_kernel = results.by_kernel()
+    seconds = {it.id: _seconds(it, by_kernel[it.id]) for it in kernels}
+    longest = max((sum(it) for it in seconds.values()), default=0.0)
+    return [
+        Row(
+            kernel=kernel,
+            cells=tuple(
+                looks.cell(by_cell.get((kernel.id, suite), ())) for suite in suites
+            ),
+            seconds=seconds[kernel.id],
+            bars=tuple(_bars(seconds[kernel.id], longest)),
+        )
+        for kernel in kernels
+    ]
+
+
+def _seconds(kernel: KernelRun, cases: Sequence[CaseResult]) -> tuple[float, ...]:
+    phases = [case.phases for case in cases]
+    return (
+        sum(kernel.boots) + sum(kernel.restores),
+        sum(it.load for it in phases),
+        sum(it.trigger for it in phases),
+        sum(it.check for it in phases),
+    )
+
+
+def _bars(seconds: Sequence[float], longest: float) -> Iterator[Bar]:
+    start = 0.0
+    for name, took in zip(PHASES, seconds, strict=True):
+        if took > 0:
+            width = 100 * took / longest
+            yield Bar(name=name, start=round(start, 2), width=round(width, 2))
+            start += width
+
+
+def _kinds(results: RunResults, comparison: Comparison | None) -> Iterator[Kind]:
+    places = {id(case): number for number, case in enumerate(results.cases)}
+    found = grouped(results.cases, Outcome.FAILED, Outcome.ERROR)
+    # Stable: within an outcome the order is that of the run.
+    for group in sorted(found, key=lambda it: BY_WEIGHT.index(it.first.outcome)):
+        yield Kind(
+            group=group,
+            numbers=tuple(places[id(case)] for case in group.cases),
+            regressed=tuple(
+                case.kernel
+                for case in group.cases
+                if comparison is not None and comparison.is_regression(case)
+            ),
+        )
+
+
+def _changes(comparison: Comparison | None) -> list[tuple[str, tuple[CaseResult, ...]]]:
+    if comparison is None:
+        return []
+    return [
+        ("Regressions", comparison.regressions),
+        ("New failures", comparison.new_failures),
+        ("Fixes", comparison.fixes),
+        ("New gaps", comparison.new_gaps),
+        ("Lost to infrastructure", comparison.lost),
+        ("Vanished cases", comparison.vanished),
+        ("New cases", comparison.new),
+    ]
