@@ -43,6 +43,8 @@ class LoadedSuite:
     suite: Suite
     # Case → line in the file.
     lines: Mapping[str, int]
+    # To tell mistakes that are found later by their lines, too.
+    source: Source
 
     @property
     def folder(self) -> Path:
@@ -76,6 +78,7 @@ def load(path: Path) -> LoadedSuite:
             case.name: source.line(("cases", number))
             for number, case in enumerate(suite.cases)
         },
+        source=source,
     )
 
 

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -62,11 +63,29 @@ static void spin(int64_t ns)
 			continue;
 }
 
+/* Keeps all capabilities, and two of them out of effect, one in each half: struct cred
+ * has its sets of capabilities side by side, and a program that reads another one than
+ * it means is told by that. Without effect on a child that has none.
+ */
+static void put_some_out_of_effect(void)
+{
+	struct __user_cap_header_struct header = {.version =
+							  _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, halves) < 0)
+		return;
+	halves[0].effective &= ~CAP_TO_MASK(CAP_SYS_PACCT);
+	halves[1].effective &= ~CAP_TO_MASK(CAP_WAKE_ALARM);
+	syscall(SYS_capset, &header, halves);
+}
+
 static _Noreturn void sleep_until_killed(pid_t parent, const char *comm,
 					 int64_t spin_ns, int ready)
 {
 	die_with(parent);
 	close_all_but(ready);
+	put_some_out_of_effect();
 	if (comm)
 		prctl(PR_SET_NAME, comm, 0, 0, 0);
 	if (spin_ns)

@@ -23,7 +23,7 @@ from runner.session import host, selection
 from runner.session.host import ROOT
 from runner.session.run import Run, Settings
 from runner.sharding import Part
-from runner.suitefile import SUITE_FILE
+from runner.suitefile import SUITE_FILE, LoadedSuite
 
 if TYPE_CHECKING:
     import pytest
@@ -112,10 +112,11 @@ def main(arguments: argparse.Namespace) -> int:
     run = Run(_settings(arguments))
     try:
         count = workers(arguments.n, len(run.kernels))
-        check_suites(paths)
+        suites = check_suites(paths)
         if not run.kernels:
             return _without_kernels(arguments, run, paths)
         run.obtain(progress.progress())
+        run.check_names(suites)
         run.clear_reports()
         if count == 1:
             # While all that follows is imported.
@@ -202,20 +203,21 @@ def pytest_arguments(
     return words + [str(path) for path in paths]
 
 
-def check_suites(paths: list[Path]) -> None:
+def check_suites(paths: list[Path]) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
     Raises UsageError for the first mistake, and for a path that holds no tests.
     """
+    found = []
     for path in paths:
         files = suitefile.files_below(path)
-        for file in files:
-            suitefile.load(file)
+        found += [suitefile.load(file) for file in files]
         if not files and path.is_dir() and not any(path.rglob("test_*.py")):
             raise UsageError(
                 f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
                 hint="docs/suite.md tells what a suite is",
             )
+    return found
 
 
 def workers(wanted: str, kernels: int) -> int:

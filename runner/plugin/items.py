@@ -36,6 +36,7 @@ class SuiteFile(pytest.File):
         """Return an item for every case on every kernel of the run."""
         loaded = suitefile.load(self.path)
         run = run_of(self.config)
+        run.check_names([loaded])
         for case in loaded.suite.cases:
             for kernel in run.kernels:
                 yield CaseItem.from_parent(

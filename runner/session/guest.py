@@ -242,7 +242,7 @@ def _booted(
                 hello = agent.hello(timeout=max(deadline.remaining(), 1.0))
                 ready = time.monotonic() - started
                 bpftool_version = _bpftool_version(agent)
-                _upload_btf(agent, artifact)
+                upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
             starts.boots.append(ready)
             log.info("%s: up after %.1f s: %s", origin.kernel.id, ready, hello)
@@ -342,7 +342,8 @@ def _checksums_of_uploads(artifact: Artifact) -> str:
     return " ".join(uploads)
 
 
-def _upload_btf(agent: AgentSession, artifact: Artifact) -> None:
+def upload_btf(agent: AgentSession, artifact: Artifact) -> None:
+    """Give a guest the BTF that its objects relocate against, if not its own."""
     if artifact.btf is not None and _brings_btf(artifact):
         agent.put(_BTF, artifact.btf.read_bytes(), timeout=_UPLOAD_TIMEOUT)
 

@@ -92,6 +92,37 @@ class Types:
                 return number
         raise ArtifactError(f"the object's BTF has no struct {name}")
 
+    def sections(self) -> dict[str, list[tuple[str, int]]]:
+        """Return the names and types of the variables of each section."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for start in self.btf.offsets:
+            at, kind, count, _, _ = self._head(start)
+            if kind == _DATASEC:
+                words = self._words(start, 3 * count)
+                heads = [self._head(self._start(word)) for word in words[::3]]
+                found[self.btf.text(at)] = [
+                    (self.btf.text(name), type_) for name, *_, type_ in heads
+                ]
+        return found
+
+    def members(self, type_: int) -> list[tuple[str, int]]:
+        """Return the names and types of a struct's members."""
+        start = self._resolved(type_)
+        count = self._head(start)[2]
+        words = self._words(start, 3 * count)
+        return [
+            (self.btf.text(name), inner)
+            for name, inner in zip(words[::3], words[1::3], strict=True)
+        ]
+
+    def pointed_at(self, type_: int) -> int:
+        """Return the type that a pointer's type points at."""
+        return self._head(self._resolved(type_))[4]
+
+    def size(self, type_: int) -> int:
+        """Return a type's size in bytes."""
+        return self._size(type_)
+
     # ------------------------------------------------------------- types
 
     def _start(self, type_: int) -> int:

@@ -1,7 +1,7 @@
 """A run: the kernels that were asked for, their artifacts and their guests."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +24,10 @@ from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.session import host
+from runner.session import host, named
 from runner.session.pool import Guests
 from runner.sharding import Part
+from runner.suitefile import LoadedSuite
 from runner.versions import KernelVersion, VersionRange
 
 # What the cache remembers them as.
@@ -105,6 +106,13 @@ class Run:
         if isinstance(found, RunnerError):
             raise found
         return found
+
+    def check_names(self, suites: Iterable[LoadedSuite]) -> None:
+        """Hold what suites name against their objects, as far as these can be had.
+
+        Raises UsageError that tells a suite's mistakes by file and line.
+        """
+        named.check(suites, self.compiled, self.cache)
 
     def clear_reports(self) -> None:
         """Remove an earlier run's reports, once.

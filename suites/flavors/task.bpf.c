@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Fields of a task, and of what it points to, that were renamed, moved or resized; read
- * for the children of the task that makes another one, when they sleep.
+ * for the oldest child of a task that makes another one, when it sleeps.
  *
  * The task comes from an argument of wake_up_new_task(), because 4.4 has no
  * bpf_get_current_task().
@@ -11,7 +11,6 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define CHILDREN 4
 /* What /proc/PID/stat calls a tick: USER_HZ is 100 on x86. */
 #define NS_PER_TICK 10000000ULL
 #define NAME_LENGTH 16
@@ -131,7 +130,10 @@ struct pid_link___before_4_19 {
 
 struct task_struct {
 	int pid;
-	struct task_struct *real_parent;
+	/* Not real_parent, which is the same and stands before it: that would hide an
+	 * offset that is wrong.
+	 */
+	struct task_struct *parent;
 	struct list_head children;
 	struct list_head sibling;
 	unsigned int __state;
@@ -176,6 +178,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct seen);
 } tasks SEC(".maps");
+
+/* What tasks have for a memory when they are about to end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} memories SEC(".maps");
 
 static __always_inline __u64 state_of(struct task_struct *task)
 {
@@ -354,18 +364,25 @@ int on_new_task(struct pt_regs *ctx)
 	struct task_struct *parent = 0;
 	struct list_head *head, *link = 0;
 
-	READ(parent, task->real_parent);
+	READ(parent, task->parent);
 	head = __builtin_preserve_access_index(&parent->children);
 	READ(link, head->next);
-	/* The oldest children first, the new one among them; no loops before 5.3. */
-#pragma unroll
-	for (int i = 0; i < CHILDREN; i++) {
-		if (!link || link == head)
-			break;
-		record((void *)link -
-		       bpf_core_field_offset(struct task_struct, sibling));
-		READ(link, link->next);
-	}
+	record((void *)link - bpf_core_field_offset(struct task_struct, sibling));
+	return 0;
+}
+
+/* It has given its memory back by then: mm is 0, as it is not in active_mm beside it.
+ */
+SEC("kprobe/exit_files")
+int on_exit(struct pt_regs *ctx)
+{
+	struct task_struct *task = (void *)PT_REGS_PARM1(ctx);
+	__u32 pid = 0;
+	__u64 mm = 0;
+
+	READ(pid, task->pid);
+	READ(mm, task->mm);
+	bpf_map_update_elem(&memories, &pid, &mm, BPF_ANY);
 	return 0;
 }
 

@@ -12,7 +12,6 @@
 #include <bpf/bpf_tracing.h>
 
 #define NS_PER_SECOND 1000000000UL
-#define CHILDREN 4
 
 extern __u32 LINUX_KERNEL_VERSION __kconfig;
 extern __u32 CONFIG_HZ __kconfig;
@@ -24,7 +23,10 @@ struct list_head {
 struct task_struct {
 	int pid;
 	__u64 utime;
-	struct task_struct *real_parent;
+	/* Not real_parent, which is the same and stands before it: that would hide an
+	 * offset that is wrong.
+	 */
+	struct task_struct *parent;
 	struct list_head children;
 	struct list_head sibling;
 } __attribute__((preserve_access_index));
@@ -36,8 +38,15 @@ struct {
 	__type(value, __u64);
 } user_ns SEC(".maps");
 
-static __always_inline void record(struct task_struct *task)
+SEC("kprobe/wake_up_new_task")
+int on_new_task(struct pt_regs *ctx)
 {
+	struct task_struct *new = (void *)PT_REGS_PARM1(ctx);
+	struct task_struct *parent = BPF_CORE_READ(new, parent);
+	struct list_head *head = __builtin_preserve_access_index(&parent->children);
+	/* The oldest child, which sleeps when this one is made. */
+	struct task_struct *task = (void *)BPF_CORE_READ(head, next) -
+				   bpf_core_field_offset(struct task_struct, sibling);
 	__u32 pid = BPF_CORE_READ(task, pid);
 	__u64 ns;
 
@@ -46,25 +55,6 @@ static __always_inline void record(struct task_struct *task)
 	else
 		ns = BPF_CORE_READ(task, utime) * (NS_PER_SECOND / CONFIG_HZ);
 	bpf_map_update_elem(&user_ns, &pid, &ns, BPF_ANY);
-}
-
-SEC("kprobe/wake_up_new_task")
-int on_new_task(struct pt_regs *ctx)
-{
-	struct task_struct *task = (void *)PT_REGS_PARM1(ctx);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
-	struct list_head *head = __builtin_preserve_access_index(&parent->children);
-	struct list_head *link = BPF_CORE_READ(head, next);
-
-	/* Children that sleep, and the new one; no loops before 5.3. */
-#pragma unroll
-	for (int i = 0; i < CHILDREN; i++) {
-		if (!link || link == head)
-			break;
-		record((void *)link -
-		       bpf_core_field_offset(struct task_struct, sibling));
-		link = BPF_CORE_READ(link, next);
-	}
 	return 0;
 }
 

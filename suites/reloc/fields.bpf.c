@@ -33,7 +33,10 @@ struct task_struct {
 	int pid;
 	int tgid;
 	char comm[16];
-	struct task_struct *real_parent;
+	/* Not real_parent, which is the same and stands before it: that would hide an
+	 * offset that is wrong.
+	 */
+	struct task_struct *parent;
 	struct nsproxy *nsproxy;
 	struct mm_struct *mm;
 } __attribute__((preserve_access_index));
@@ -94,6 +97,14 @@ struct {
 	__type(value, struct socket);
 } sockets SEC(".maps");
 
+/* What tasks have for a memory when they are about to end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} memories SEC(".maps");
+
 SEC("kprobe/wake_up_new_task")
 int on_new_task(struct pt_regs *ctx)
 {
@@ -108,9 +119,9 @@ int on_new_task(struct pt_regs *ctx)
 	bpf_probe_read_kernel(&child.pid_by_offset, sizeof(child.pid_by_offset),
 			      (void *)task +
 				      bpf_core_field_offset(struct task_struct, pid));
-	READ(parent, task->real_parent);
+	READ(parent, task->parent);
 	READ(child.parent_tgid, parent->tgid);
-	READ(grandparent, parent->real_parent);
+	READ(grandparent, parent->parent);
 	READ(child.grandparent_tgid, grandparent->tgid);
 	READ(namespaces, task->nsproxy);
 	READ(mount_namespace, namespaces->mnt_ns);
@@ -121,6 +132,21 @@ int on_new_task(struct pt_regs *ctx)
 	READ(child.letters[0], parent->comm[2]);
 	READ(child.letters[1], parent->comm[4]);
 	bpf_map_update_elem(&children, &child.pid, &child, BPF_ANY);
+	return 0;
+}
+
+/* It has given its memory back by then: mm is 0, as it is not in active_mm beside it.
+ */
+SEC("kprobe/exit_files")
+int on_exit(struct pt_regs *ctx)
+{
+	struct task_struct *task = (void *)PT_REGS_PARM1(ctx);
+	__u32 pid = 0;
+	__u64 mm = 0;
+
+	READ(pid, task->pid);
+	READ(mm, task->mm);
+	bpf_map_update_elem(&memories, &pid, &mm, BPF_ANY);
 	return 0;
 }
 

@@ -57,7 +57,9 @@ def test_a_suite_is_called_as_its_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("suites/*/suite.yaml")), ids=lambda path: path.parent.name
+    "path",
+    [*sorted(ROOT.glob("suites/*/suite.yaml")), ROOT / "docs/example/suite.yaml"],
+    ids=lambda path: path.parent.name,
 )
 def test_the_shipped_suites_are_right(path: Path) -> None:
     assert suitefile.load(path).suite.cases

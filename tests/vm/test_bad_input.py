@@ -62,13 +62,6 @@ def test_a_missing_command_is_named(hostile: Finished) -> None:
     assert "no-such-command" in case.message
 
 
-def test_a_missing_program_is_named(hostile: Finished) -> None:
-    case = hostile.case("no_such_program")
-
-    assert case.outcome is Outcome.FAILED
-    assert "lenght" in case.message
-
-
 def test_a_panic_is_a_result_with_its_console(hostile: Finished) -> None:
     case = hostile.case("panics")
 

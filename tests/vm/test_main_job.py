@@ -128,7 +128,7 @@ def test_wrong_expectations_go_red(reports: Path) -> None:
 
     assert canary.status == 1, canary.output + canary.errors
     assert {case.outcome for case in canary.results.cases} == {Outcome.FAILED}
-    assert len(canary.results.cases) == 9
+    assert len(canary.results.cases) == 7
 
 
 def test_a_failure_tells_what_was_expected_and_seen(reports: Path) -> None:

@@ -1,0 +1,202 @@
+"""What a suite names and its objects lack: told before anything boots."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from runner import modelfile
+from runner.checks.paths import NotFoundError, follow
+from runner.checks.text import no_such
+from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.session import shapes
+from runner.session.shapes import Shape, Shapes
+from runner.suite import (
+    Case,
+    CodeExpectation,
+    Drain,
+    Iterate,
+    MapExpectation,
+    RowsExpectation,
+    ShowExpectation,
+    TestRun,
+)
+from runner.suitefile import LoadedSuite
+
+# What the cache remembers them as: suites that were found right, by their content.
+_CHECKED = "suites-checked"
+_MOST_REMEMBERED = 200
+_SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
+# Raised when this module finds more than before.
+_VERSION = "1"
+
+Compile = Callable[[Path, str | None], Path]
+
+
+class Memory(Protocol):
+    """Where small values are kept from run to run."""
+
+    def recall(self, name: str, /) -> JsonValue:
+        """Return what was kept under a name, or None."""
+
+    def remember(self, name: str, value: JsonValue, /) -> None:
+        """Keep a value. Raises InfrastructureError when it can't be kept."""
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    where: tuple[int | str, ...]
+    what: str
+
+
+def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> None:
+    """Hold the names that suites use against the BTF of their objects.
+
+    Objects that can't be had are left to the cases that need them. Raises UsageError
+    that tells every mistake of a suite, up to 10, by file and line.
+    """
+    known = memory.recall(_CHECKED)
+    right = [str(it) for it in known] if isinstance(known, list) else []
+    new: list[str] = []
+    for suite in suites:
+        digest = _digest(suite)
+        if digest in right:
+            continue
+        mistakes, whole = _mistakes(suite, compiled)
+        if mistakes:
+            raise modelfile.refused(suite.source, mistakes)
+        if whole:
+            new.append(digest)
+    if new:
+        kept: list[JsonValue] = [*new, *right]
+        with suppress(InfrastructureError):
+            memory.remember(_CHECKED, kept[:_MOST_REMEMBERED])
+
+
+def _digest(suite: LoadedSuite) -> str:
+    digest = hashlib.sha256(f"{_VERSION}\0{suite.path.absolute()}\0".encode())
+    paths = {path for pattern in _SOURCES for path in suite.folder.glob(pattern)}
+    paths |= {suite.folder / case.object for case in suite.suite.cases}
+    for path in sorted(paths):
+        with suppress(OSError):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.name}\0{content}\0".encode())
+    return digest.hexdigest()
+
+
+def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
+    """Return a suite's mistakes, and whether all of its objects could be read."""
+    wanted = dict.fromkeys((it.object, it.vmlinux) for it in suite.suite.cases)
+
+    def read(key: tuple[str, str | None]) -> Shapes | None:
+        name, vmlinux = key
+        try:
+            data = compiled(suite.folder / name, vmlinux).read_bytes()
+            return shapes.of_object(data, Path(name).name.partition(".")[0])
+        except (RunnerError, OSError):
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(wanted, pool.map(read, wanted), strict=True))
+    return [
+        suite.source.mistake(("cases", number, *mistake.where), mistake.what)
+        for number, case in enumerate(suite.suite.cases)
+        if (shape := found[case.object, case.vmlinux]) is not None
+        for mistake in _of_case(case, shape)
+    ], all(found.values())
+
+
+def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
+    for name in case.programs:
+        yield from _program(name, shape, ("programs", name))
+    for number, trigger in enumerate(case.trigger):
+        at = ("trigger", number)
+        match trigger:
+            case TestRun():
+                yield from _program(trigger.test_run, shape, (*at, "test_run"))
+            case Iterate():
+                yield from _program(trigger.iterate, shape, (*at, "iterate"))
+            case Drain():
+                yield from _map(trigger.drain, shape, (*at, "drain"))
+                yield from _drained(trigger, shape, at)
+    for number, expectation in enumerate(case.expect):
+        at = ("expect", number)
+        match expectation:
+            case MapExpectation():
+                yield from _map(expectation.map, shape, (*at, "map"))
+                yield from _value(expectation, shape, at)
+            case RowsExpectation():
+                yield from _map(expectation.map, shape, (*at, "map"))
+                yield from _rows(expectation, shape, at)
+            case ShowExpectation(map=str()):
+                yield from _map(expectation.map or "", shape, (*at, "map"))
+            case ShowExpectation(program=str()):
+                program = expectation.program or ""
+                yield from _program(program, shape, (*at, "program"))
+            case CodeExpectation():
+                yield from _program(expectation.program, shape, (*at, "program"))
+
+
+def _program(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
+    if name not in shape.programs:
+        known = sorted(shape.programs)
+        yield _Mistake(at, f"{name!r}: {no_such('program', name, known)}")
+
+
+def _map(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
+    if name not in shape.maps and not shape.has_untyped_maps:
+        known = sorted(shape.maps)
+        yield _Mistake(at, f"{name!r}: {no_such('map', name, known)}")
+
+
+def _value(
+    expectation: MapExpectation, shape: Shapes, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    found = shape.maps.get(expectation.map)
+    if found is None:
+        return
+    yield from _inside(expectation.key, found.key, (*at, "key"))
+    if expectation.field is not None and found.value is not None:
+        try:
+            follow(found.value, expectation.field)
+        except NotFoundError as nothing:
+            yield _Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+
+
+def _rows(
+    expectation: RowsExpectation, shape: Shapes, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    found = shape.maps.get(expectation.map, Shape())
+    for number, row in enumerate(expectation.rows):
+        for key, sample in (("key", found.key), ("value", found.value)):
+            if key in row:
+                yield from _inside(row[key], sample, (*at, "rows", number, key))
+
+
+def _drained(
+    trigger: Drain, shape: Shapes, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    try:
+        sample = shape.struct(trigger.struct)
+    except ArtifactError as error:
+        yield _Mistake((*at, "struct"), error.message)
+        return
+    yield from _inside(dict(trigger.where), sample, (*at, "where"))
+
+
+def _inside(
+    expected: JsonValue, sample: JsonValue, at: tuple[int | str, ...]
+) -> Iterator[_Mistake]:
+    """Find the fields that a mapping names, and that a value of the type lacks."""
+    if not isinstance(expected, Mapping) or not isinstance(sample, Mapping):
+        return
+    for name, inner in expected.items():
+        if name not in sample:
+            yield _Mistake((*at, name), f"{name!r}: {no_such('field', name, sample)}")
+        else:
+            yield from _inside(inner, sample[name], (*at, name))
