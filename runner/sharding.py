@@ -85,7 +85,7 @@ def seconds_of(results: RunResults) -> dict[str, float]:
     for case in results.cases:
         if case.kernel in found:
             found[case.kernel] += case.duration
-    return found
+    return {id_: it for id_, it in found.items() if 0 <= it <= _MOST}
 
 
 def total(kernels: Iterable[str], seconds: Mapping[str, float]) -> float | None:
