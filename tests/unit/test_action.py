@@ -282,6 +282,59 @@ def test_set_up_is_that_of_the_checkout(machine: Machine, tmp_path: Path) -> Non
     assert run_setup(machine, tmp_path).splitlines()[-1] == "dev setup"
 
 
+# What makes this machine look like Ubuntu, for the script alone.
+AS_UBUNTU = """\
+mount --bind "$1/apt" /etc/apt
+mount --bind "$1/os-release" /etc/os-release
+exec "$2"
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
+    reason="needs a mount namespace, so root",
+)
+def test_on_ubuntu_apt_learns_of_debian_and_prefers_it_never(
+    machine: Machine, tmp_path: Path
+) -> None:
+    for name in ("sources.list.d", "preferences.d"):
+        (tmp_path / "apt" / name).mkdir(parents=True)
+    (tmp_path / "os-release").write_text("ID=ubuntu\n")
+    program(tmp_path / "bin/apt-get", 'echo "apt-get $*"')
+    program(tmp_path / "as-ubuntu", AS_UBUNTU)
+
+    said = subprocess.run(
+        [
+            "unshare",
+            "-m",
+            "sh",
+            "-e",
+            tmp_path / "as-ubuntu",
+            tmp_path,
+            SCRIPTS / "setup",
+        ],
+        env={
+            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
+            "GITHUB_ACTION_PATH": str(machine.action),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.splitlines()
+
+    assert said[-2].endswith(" debian-archive-keyring")
+    assert said[-1] == "dev setup"
+    sources = (tmp_path / "apt/sources.list.d/bpf-kernel-matrix.sources").read_text()
+    assert "URIs: http://deb.debian.org/debian\n" in sources
+    pins = (tmp_path / "apt/preferences.d/bpf-kernel-matrix").read_text()
+    assert pins.splitlines() == [
+        "Package: *",
+        "Pin: release o=Debian",
+        "Pin-Priority: 1",
+    ]
+
+
 # --------------------------------------------------------------- plan and merge
 
 
