@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.workflow import program
+
 FOLDER = Path(__file__).resolve().parents[2] / "docs/kubernetes"
 FILES = ("job.yaml", "gate.yaml")
 # The first in which all of it is there by default, and the newest that is known.
@@ -56,9 +58,7 @@ def test_pods_have_no_more_rights_than_they_need(name: str) -> None:
 
 def commands(name: str, tmp_path: Path, **environment: str) -> list[str]:
     """Run a container's command and return the commands of Python that it gives."""
-    python = tmp_path / "python3"
-    python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/said\n')
-    python.chmod(0o755)
+    program(tmp_path / "python3", f'echo "$@" >>{tmp_path}/said')
     found = container(name)
     given = {it["name"]: it["value"] for it in found.get("env", ())}
     subprocess.run(
@@ -88,8 +88,25 @@ def test_the_parts_are_merged_and_judged(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_next_try_would_not_change_is_not_tried_again() -> None:
+@pytest.mark.parametrize(("status", "left"), [(0, 0), (1, 0), (2, 2), (3, 3)])
+def test_a_pod_that_found_something_has_done_its_work(
+    tmp_path: Path, status: int, left: int
+) -> None:
+    program(tmp_path / "python3", f"exit {status}")
+    done = subprocess.run(
+        container("job.yaml")["command"],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "JOB_COMPLETION_INDEX": "0",
+            "JOB_COMPLETIONS": "4",
+        },
+        timeout=60,
+    )
+    assert done.returncode == left
+
+
+def test_a_mistake_is_not_tried_again() -> None:
     (rule, _) = job("job.yaml")["podFailurePolicy"]["rules"]
 
     assert rule["action"] == "FailIndex"
-    assert rule["onExitCodes"]["values"] == [1, 2]
+    assert rule["onExitCodes"]["values"] == [2]
