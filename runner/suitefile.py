@@ -14,11 +14,15 @@ from runner.references import references
 from runner.suite import (
     Case,
     CodeExpectation,
+    Command,
+    Drain,
+    Iterate,
     MapExpectation,
     Matcher,
     RowsExpectation,
     ShowExpectation,
     Suite,
+    TestRun,
 )
 from runner.versions import VersionRange
 from runner.yamlfile import Source
@@ -26,7 +30,7 @@ from runner.yamlfile import Source
 SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
-BUILT_IN = ("kernel", "agent", "maps", "programs", "truth")
+BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -97,7 +101,12 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
 
 
 def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
-    yield from _object(case.object, folder)
+    if case.object:
+        yield from _object(case.object, folder)
+    else:
+        yield from _without_object(case)
+    yield from _files(case, folder)
+    yield from _commands(case)
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
@@ -132,6 +141,38 @@ def _class(name: str) -> Iterator[_Mistake]:
             ("expect_failure", "class"),
             f"no failure class {name!r}{modelfile.near(name, names)}",
         )
+
+
+def _without_object(case: Case) -> Iterator[_Mistake]:
+    """Find what the agent can't do of what a command has loaded."""
+    if not case.files:
+        yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
+    for key in ("vmlinux", "loader", "programs", "expect_failure"):
+        if key in case.model_fields_set:
+            yield _Mistake((key,), "needs an `object`, which the runner loads")
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, TestRun | Drain | Iterate):
+            yield _Mistake(("trigger", number), "needs an `object`")
+    for number, expectation in enumerate(case.expect):
+        if isinstance(expectation, CodeExpectation) and expectation.relocated:
+            yield _Mistake(("expect", number, "relocated"), "needs an `object`")
+
+
+def _files(case: Case, folder: Path) -> Iterator[_Mistake]:
+    for number, name in enumerate(case.files):
+        if not (folder / name).is_file():
+            there = sorted(it.name for it in folder.iterdir() if it.is_file())
+            near = modelfile.near(name, there)
+            yield _Mistake(("files", number), f"no file {name!r}{near}")
+
+
+def _commands(case: Case) -> Iterator[_Mistake]:
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Command) and not trigger.background:
+            for key in ("until", "stop"):
+                if key in trigger.model_fields_set:
+                    what = "is for a command with `background: true`"
+                    yield _Mistake(("trigger", number, key), what)
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:
