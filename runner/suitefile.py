@@ -1,11 +1,12 @@
 """A suite's folder: suite.yaml, and what no schema can check of it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from runner import modelfile
 from runner.classes import CLASSES
@@ -84,6 +85,28 @@ def load(path: Path) -> LoadedSuite:
         },
         source=source,
     )
+
+
+def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
+    """Read one case that a test in Python has written; its files are in `folder`.
+
+    Raises UsageError that tells every mistake.
+    """
+    try:
+        # As JSON, so that lists become tuples while all else stays strict.
+        case = Case.model_validate_json(json.dumps(keys))
+    except ValidationError as error:
+        told = [
+            f"{'.'.join(map(str, it['loc']))}: {it['msg']}"
+            for it in error.errors(include_url=False)
+        ]
+        raise UsageError("; ".join(told)) from error
+    mistakes = [
+        f"{'.'.join(map(str, it.where))}: {it.what}" for it in _case(case, folder)
+    ]
+    if mistakes:
+        raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
+    return case
 
 
 def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:

@@ -1,5 +1,6 @@
 """A suite's folder, with every mistake that a user may make in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -394,3 +395,16 @@ def test_a_mistake_about_a_loader_is_told(folder: Path, text: str, said: str) ->
     (folder / "loader").touch()
 
     assert f"suite.yaml:{said}" in mistakes(folder, text)
+
+
+def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> None:
+    keys = {"name": "case", "object": "a.bpf.c", "expect": [{"map": "m", "equals": 1}]}
+    assert suitefile.parse_case(keys, folder).object == "a.bpf.c"
+
+    for wrong, said in (
+        ({"exepct": []}, "exepct: Extra inputs"),
+        ({"object": "b.bpf.c"}, "object: no file 'b.bpf.c'; did you mean 'a.bpf.c'?"),
+        ({"expect": []}, "'case' checks nothing"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            suitefile.parse_case({**keys, **wrong}, folder)
