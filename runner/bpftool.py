@@ -100,6 +100,30 @@ def prog_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "prog", "dump", "xlated", "id", str(id_), "opcodes"]
 
 
+def all_maps() -> list[str]:
+    """Return the command that shows all maps."""
+    return [PROGRAM, "-j", "map", "show"]
+
+
+def all_programs() -> list[str]:
+    """Return the command that shows all programs."""
+    return [PROGRAM, "-j", "prog", "show"]
+
+
+def parse_list(text: str) -> list[Mapping[str, JsonValue]] | None:
+    """Read what `all_maps` or `all_programs` prints; None where the kernel is too old.
+
+    Raises BpftoolError.
+    """
+    # Where there are none, bpftool prints nothing at all for maps.
+    shown = _parse(text) if text.strip() else []
+    if isinstance(shown, dict) and "error" in shown:
+        return None
+    if not isinstance(shown, list):
+        _refuse("programs and maps are shown as a list", shown)
+    return [it for it in shown if isinstance(it, dict)]
+
+
 def parse_map_dump(text: str) -> MapDump:
     """Read what `map_dump` prints. Raises BpftoolError."""
     rows = _parse(text)

@@ -9,6 +9,7 @@ from runner.versions import KernelVersion, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
 
 Loader = Literal["libbpf", "compat"]
 
@@ -155,6 +156,14 @@ class Command(Entry):
     """Seconds until it is killed, with its process group, and the case fails."""
     exit: int = 0
     """The exit status that is expected; another one fails the case."""
+    background: bool = False
+    """Whether it stays, as a loader does, until all is looked at; `stop` then ends it,
+    and `exit`, stdout and stderr are those of its end. Gives pid at once."""
+    until: Annotated[str, Field(min_length=1)] | None = None
+    """In the background: wait until a line of its output matches this extended regular
+    expression."""
+    stop: Literal["TERM", "INT", "HUP", "USR1", "KILL"] = "TERM"
+    """The signal that ends it in the background."""
     save: Annotated[str, Field(pattern=NAME)] = "command"
     """Refer to what it gives as ${command.stdout} and so on."""
 
@@ -374,8 +383,12 @@ class Case(Entry):
     """How reports call it: SUITE::NAME."""
     description: str = ""
     """What it shows, for those who read the suite."""
-    object: str
-    """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder."""
+    object: str = ""
+    """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder; a
+    case without one has `files` that load something."""
+    files: tuple[Annotated[str, Field(pattern=FILE_NAME)], ...] = ()
+    """Files beside suite.yaml, such as a loader and its object, that commands find in
+    the guest's folder ${files.folder}; ${files.btf} is the kernel's BTF there."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """A kernel of the matrix, by its id, whose types the source includes as
     vmlinux.h."""

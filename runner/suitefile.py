@@ -1,11 +1,12 @@
 """A suite's folder: suite.yaml, and what no schema can check of it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from runner import modelfile
 from runner.classes import CLASSES
@@ -14,11 +15,15 @@ from runner.references import references
 from runner.suite import (
     Case,
     CodeExpectation,
+    Command,
+    Drain,
+    Iterate,
     MapExpectation,
     Matcher,
     RowsExpectation,
     ShowExpectation,
     Suite,
+    TestRun,
 )
 from runner.versions import VersionRange
 from runner.yamlfile import Source
@@ -26,7 +31,7 @@ from runner.yamlfile import Source
 SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
-BUILT_IN = ("kernel", "agent", "maps", "programs", "truth")
+BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -82,6 +87,28 @@ def load(path: Path) -> LoadedSuite:
     )
 
 
+def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
+    """Read one case that a test in Python has written; its files are in `folder`.
+
+    Raises UsageError that tells every mistake.
+    """
+    try:
+        # As JSON, so that lists become tuples while all else stays strict.
+        case = Case.model_validate_json(json.dumps(keys))
+    except ValidationError as error:
+        told = [
+            f"{'.'.join(map(str, it['loc']))}: {it['msg']}"
+            for it in error.errors(include_url=False)
+        ]
+        raise UsageError("; ".join(told)) from error
+    mistakes = [
+        f"{'.'.join(map(str, it.where))}: {it.what}" for it in _case(case, folder)
+    ]
+    if mistakes:
+        raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
+    return case
+
+
 def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
@@ -97,7 +124,12 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
 
 
 def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
-    yield from _object(case.object, folder)
+    if case.object:
+        yield from _object(case.object, folder)
+    else:
+        yield from _without_object(case)
+    yield from _files(case, folder)
+    yield from _commands(case)
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
@@ -132,6 +164,38 @@ def _class(name: str) -> Iterator[_Mistake]:
             ("expect_failure", "class"),
             f"no failure class {name!r}{modelfile.near(name, names)}",
         )
+
+
+def _without_object(case: Case) -> Iterator[_Mistake]:
+    """Find what the agent can't do of what a command has loaded."""
+    if not case.files:
+        yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
+    for key in ("vmlinux", "loader", "programs", "expect_failure"):
+        if key in case.model_fields_set:
+            yield _Mistake((key,), "needs an `object`, which the runner loads")
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, TestRun | Drain | Iterate):
+            yield _Mistake(("trigger", number), "needs an `object`")
+    for number, expectation in enumerate(case.expect):
+        if isinstance(expectation, CodeExpectation) and expectation.relocated:
+            yield _Mistake(("expect", number, "relocated"), "needs an `object`")
+
+
+def _files(case: Case, folder: Path) -> Iterator[_Mistake]:
+    for number, name in enumerate(case.files):
+        if not (folder / name).is_file():
+            there = sorted(it.name for it in folder.iterdir() if it.is_file())
+            near = modelfile.near(name, there)
+            yield _Mistake(("files", number), f"no file {name!r}{near}")
+
+
+def _commands(case: Case) -> Iterator[_Mistake]:
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Command) and not trigger.background:
+            for key in ("until", "stop"):
+                if key in trigger.model_fields_set:
+                    what = "is for a command with `background: true`"
+                    yield _Mistake(("trigger", number, key), what)
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:

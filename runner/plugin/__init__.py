@@ -138,7 +138,13 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Guest:
 @pytest.fixture
 def bpf(guest: Guest, request: pytest.FixtureRequest) -> Generator[Bpf]:
     """Load objects into the guest; they are closed after the test."""
-    with Bpf(guest, folder=request.path.parent, cache=_run(request.config).cache) as it:
+    run = _run(request.config)
+    with Bpf(
+        guest,
+        folder=request.path.parent,
+        cache=run.cache,
+        compiled=run.compiled,
+    ) as it:
         yield it
 
 

@@ -1,26 +1,39 @@
 """The `bpf` fixture: objects that a Python test loads into its guest."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pydantic import JsonValue
+
+from runner import suitefile
 from runner.agent import LoadedObject, LoaderName
 from runner.artifacts.cache import Cache
 from runner.bpftool import MapDump
 from runner.compile import compile_object
+from runner.results import CaseResult
+from runner.session import case as session_case
+from runner.session.case import Job
 from runner.session.guest import Guest
 from runner.session.observe import dump
 
 _TIMEOUT = 60.0
 
 
+Compile = Callable[[Path, str | None], Path]
+
+
 class Bpf:
     """Loads objects and reads their maps; closes them with the `with` block."""
 
-    def __init__(self, guest: Guest, *, folder: Path, cache: Cache) -> None:
+    def __init__(
+        self, guest: Guest, *, folder: Path, cache: Cache, compiled: Compile
+    ) -> None:
         self._guest = guest
         self._folder = folder
         self._cache = cache
+        self._compiled = compiled
         self._loaded: list[LoadedObject] = []
         # Handle → the object.
         self._data: dict[int, bytes] = {}
@@ -71,3 +84,24 @@ class Bpf:
         maps = {info.name: info for info in loaded.maps}
         with self._guest.doing(f"dumping {name}"):
             return dump(self._guest, loaded, maps[name], self._data[loaded.handle])
+
+    def run(self, **keys: JsonValue) -> CaseResult:
+        """Run a case that is written as in suite.yaml, and return how it ended.
+
+        `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md tells
+        of a case, but for `kernels` and `config`, which are the test's own affair.
+        Raises UsageError for keys that are wrong, CompileError and ObjectError.
+        """
+        case = suitefile.parse_case({"name": "case", **keys}, self._folder)
+        object_path = None
+        if case.object:
+            object_path = self._compiled(self._folder / case.object, case.vmlinux)
+        job = Job(
+            suite=self._folder.name,
+            case=case,
+            object_path=object_path,
+            shown_path=f"{self._folder.name}/{case.object or case.files[0]}",
+            nodeid="",
+            folder=self._folder,
+        )
+        return session_case.run(job, self._guest)

@@ -78,7 +78,8 @@ class CaseItem(pytest.Item):
         """Who shares a guest: the cases of an object, or of the suite."""
         if self.loaded.suite.reuse == "suite":
             return str(self.loaded.folder)
-        return str(self.loaded.folder / self.case.object)
+        # What loaders of the user's own load, nobody else is to find in his guest.
+        return str(self.loaded.folder / (self.case.object or self.case.name))
 
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
@@ -118,13 +119,17 @@ class CaseItem(pytest.Item):
 
     @property
     def _shown_object(self) -> str:
-        """The object as reports name it: its path in the suite."""
-        return f"{self.loaded.name}/{self.case.object}"
+        """The object, or a loader, as reports name it: its path in the suite."""
+        return f"{self.loaded.name}/{self._subject}"
+
+    @property
+    def _subject(self) -> str:
+        return self.case.object or self.case.files[0]
 
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where the object's source lies."""
         started = self.config.invocation_params.dir
-        built = self.loaded.folder / self.case.object
+        built = self.loaded.folder / self._subject
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
             update={"source_path": os.path.relpath(source, started)}
@@ -134,10 +139,12 @@ class CaseItem(pytest.Item):
         gap = self._gap(run)
         if gap is not None:
             return gap
+        compiled = None
         try:
-            compiled = run.compiled(
-                self.loaded.folder / self.case.object, self.case.vmlinux
-            )
+            if self.case.object:
+                compiled = run.compiled(
+                    self.loaded.folder / self.case.object, self.case.vmlinux
+                )
         except CompileError as error:
             refused = self._ended(Outcome.FAILED, error, "compile_error")
             return refused.model_copy(update={"source": error.source})
@@ -147,13 +154,14 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.FAILED, error, "suite_error")
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
-        self._data = compiled.read_bytes()
+        self._data = b"" if compiled is None else compiled.read_bytes()
         job = Job(
             suite=self.loaded.name,
             case=self.case,
             object_path=compiled,
             shown_path=self._shown_object,
             nodeid=self.nodeid,
+            folder=self.loaded.folder,
         )
         try:
             guest = run.guests.lease(self.kernel, self.tenant)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 from runner import coverage
 from runner.matrix import Matrix
 from runner.results import RunResults
-from runner.schema import classes, page
+from runner.schema import classes, examples, page
 from runner.suite import Suite
 
 _HERE = Path(__file__).parent
@@ -43,6 +43,8 @@ class Subject:
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         made: Schema = self.model.model_json_schema()
+        if self.model is Suite:
+            examples.put_into(made)
         return {"$schema": _DIALECT, **made}
 
     def files(self) -> dict[Path, str]:
@@ -52,7 +54,8 @@ class Subject:
         """
         schema = self.schema()
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        whole = page.filled(self.page_path.read_text(), schema)
+        texts = examples.OF_SUITE if self.model is Suite else {}
+        whole = page.filled(self.page_path.read_text(), schema, texts)
         return {self.schema_path: text, self.page_path: whole}
 
 

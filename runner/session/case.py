@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,13 @@ from pydantic import JsonValue
 
 from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject
+from runner.checks import Observations
 from runner.classes import LOADER_CRASHED
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import blame, runs, triggers, truths
+from runner.session import blame, loaders, runs, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.suite import Case, Program
@@ -78,18 +79,20 @@ class Job:
 
     suite: str
     case: Case
-    # The compiled object.
-    object_path: Path
+    # The compiled object; None for a case whose commands load something.
+    object_path: Path | None
     # How reports name it: its path in the suite.
     shown_path: str
     nodeid: str
+    # Where the case's files are.
+    folder: Path = Path()
 
 
 def run(job: Job, guest: Guest) -> CaseResult:
     """Run a case and judge it. Never raises for what the object or the guest does."""
     progress = _Progress()
     started = time.monotonic()
-    data = job.object_path.read_bytes()
+    data = b"" if job.object_path is None else job.object_path.read_bytes()
     verdict = _settle(job.case, guest, _attempt(job, data, guest, progress))
     return CaseResult(
         kernel=guest.kernel.id,
@@ -106,7 +109,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         log="".join(progress.log),
         console=verdict.console,
         object_path=job.shown_path,
-        object_sha256=hashlib.sha256(data).hexdigest(),
+        object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         duration=time.monotonic() - started,
         phases=Phases(**progress.seconds),
         nodeid=job.nodeid,
@@ -115,7 +118,8 @@ def run(job: Job, guest: Guest) -> CaseResult:
 
 def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdict:
     try:
-        mismatches, missing = _run_phases(job, data, guest, progress)
+        phases = _run_commands if job.object_path is None else _run_phases
+        mismatches, missing = phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
         return _refused(error, data, guest)
@@ -161,6 +165,8 @@ def _run_phases(
     """Return what does not hold, and what this kernel can't tell."""
     case = job.case
     with progress.phase("load"):
+        with guest.doing("putting files"):
+            loaders.put(case, job.folder, guest.agent)
         loaded = _load(job, data, guest, progress)
     try:
         with progress.phase("trigger"):
@@ -169,16 +175,48 @@ def _run_phases(
             namespace = _stimulate(case, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
-            mismatches = [
-                *triggers.failures(case, namespace),
-                *checks.check_all(case.expect, observations, namespace),
-            ]
-            missing = checks.not_available(case.expect, observations)
             with guest.doing("counting runs"):
                 progress.ran = runs.ran(case, guest.agent, loaded, before)
-            return mismatches, tuple(missing)
+            return _judged(case, guest, observations, namespace)
     finally:
         _clean(guest, loaded)
+
+
+def _run_commands(
+    job: Job, data: bytes, guest: Guest, progress: _Progress
+) -> tuple[list[Mismatch], tuple[str, ...]]:
+    """Run a case whose commands load something; else as _run_phases."""
+    case = job.case
+    with progress.phase("load"), guest.doing("putting files"):
+        loaders.put(case, job.folder, guest.agent)
+    try:
+        with progress.phase("trigger"):
+            namespace = _stimulate(case, guest, loaders.NOTHING, data)
+        with progress.phase("check"):
+            observations = Observations()
+            if loaders.leaves_something(case):
+                with guest.doing("looking at what is loaded"):
+                    found = loaders.look(guest)
+                observations = observe(case, guest, found.loaded, data)
+                progress.ran = not case.must_run or found.runs != 0
+            return _judged(case, guest, observations, namespace)
+    finally:
+        _release(guest)
+
+
+def _judged(
+    case: Case,
+    guest: Guest,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> tuple[list[Mismatch], tuple[str, ...]]:
+    with guest.doing("ending commands"):
+        namespace = triggers.end(case, guest.agent, namespace)
+    mismatches = [
+        *triggers.failures(case, namespace),
+        *checks.check_all(case.expect, observations, namespace),
+    ]
+    return mismatches, tuple(checks.not_available(case.expect, observations))
 
 
 def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObject:
@@ -220,6 +258,10 @@ def _stimulate(
             "version": str(guest.artifact.version),
         },
         "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
+        "files": {
+            "folder": str(loaders.FOLDER),
+            "btf": str(guest.btf or loaders.KERNELS_BTF),
+        },
         "maps": {info.name: {"id": info.id} for info in loaded.maps},
         "programs": {info.name: {"id": info.id} for info in loaded.programs},
     }
@@ -240,10 +282,21 @@ def _stimulate(
 
 
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
+    _release(guest)
+    with _cleaning(guest):
+        guest.agent.close_object(loaded.handle, timeout=_ANSWER_TIMEOUT)
+
+
+def _release(guest: Guest) -> None:
+    with _cleaning(guest):
+        guest.agent.release(timeout=_ANSWER_TIMEOUT)
+
+
+@contextmanager
+def _cleaning(guest: Guest) -> Iterator[None]:
     # A guest that is gone needs no cleaning, and is diagnosed by what lost it.
     try:
-        guest.agent.release(timeout=_ANSWER_TIMEOUT)
-        guest.agent.close_object(loaded.handle, timeout=_ANSWER_TIMEOUT)
+        yield
     except RunnerError as error:
         log.debug("%s: not cleaned: %s", guest.kernel.id, error)
 

@@ -81,7 +81,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
 def _digest(suite: LoadedSuite) -> str:
     digest = hashlib.sha256(f"{_VERSION}\0{suite.path.absolute()}\0".encode())
     paths = {path for pattern in _SOURCES for path in suite.folder.glob(pattern)}
-    paths |= {suite.folder / case.object for case in suite.suite.cases}
+    paths |= {suite.folder / it.object for it in suite.suite.cases if it.object}
     for path in sorted(paths):
         with suppress(OSError):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -91,7 +91,9 @@ def _digest(suite: LoadedSuite) -> str:
 
 def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
     """Return a suite's mistakes, and whether all of its objects could be read."""
-    wanted = dict.fromkeys((it.object, it.vmlinux) for it in suite.suite.cases)
+    wanted = dict.fromkeys(
+        (it.object, it.vmlinux) for it in suite.suite.cases if it.object
+    )
 
     def read(key: tuple[str, str | None]) -> Shapes | None:
         name, vmlinux = key
@@ -106,7 +108,7 @@ def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
     return [
         suite.source.mistake(("cases", number, *mistake.where), mistake.what)
         for number, case in enumerate(suite.suite.cases)
-        if (shape := found[case.object, case.vmlinux]) is not None
+        if (shape := found.get((case.object, case.vmlinux))) is not None
         for mistake in _of_case(case, shape)
     ], all(found.values())
 

@@ -8,8 +8,10 @@ from pydantic import JsonValue
 from runner import bpftool, skb
 from runner.agent import AgentSession
 from runner.checks.equality import equal
+from runner.checks.text import show
 from runner.references import resolve
 from runner.results import Mismatch
+from runner.session import loaders
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,
@@ -90,6 +92,8 @@ def pull(
         case Iterate():
             text = agent.iterate(handle, trigger.iterate, timeout=_LONG_TIMEOUT)
             return {"text": text}
+        case Command(background=True):
+            return loaders.start(trigger, agent, namespace)
         case Command():
             return _run_command(trigger, agent, namespace)
         case TestRun():
@@ -160,6 +164,19 @@ def _test_run(
     return given
 
 
+def end(
+    case: Case, agent: AgentSession, namespace: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """End the commands that stayed, and return the names with how they ended."""
+    ended = dict(namespace)
+    for trigger in case.trigger:
+        if isinstance(trigger, Command) and trigger.background:
+            given = namespace[trigger.save]
+            assert isinstance(given, dict)
+            ended[trigger.save] = {**given, **loaders.stop(trigger, agent)}
+    return ended
+
+
 def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
     """Return the commands of a case that did not end as it expects."""
     found = []
@@ -168,6 +185,14 @@ def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
             continue
         given = namespace[trigger.save]
         assert isinstance(given, dict)
+        if given.get("ready") is False:
+            found.append(
+                Mismatch(
+                    subject=f"command {' '.join(trigger.command)}",
+                    expected=f"to print a line that matches {trigger.until}",
+                    observed=show(f"{given['stdout']}{given['stderr']}"),
+                )
+            )
         observed = _ending(given, trigger.timeout)
         if observed != f"exit status {trigger.exit}":
             found.append(

@@ -2,7 +2,7 @@
 /* How full a pipe is, when it is asked by FIONREAD.
  *
  * Up to 5.4 a pipe counts the buffers in use, from 5.5 on it has a head and a tail
- * (8cefc107ca54); since 6.15 these are in a union within it (a194c9f53ebd), which makes
+ * (8cefc107ca54); since 6.14 these are in a union within it (3d252160b818), which makes
  * no difference to CO-RE.
  */
 #include <linux/bpf.h>

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from runner import suitefile
 from runner.classes import CLASSES
 from runner.classify import classify
+from runner.versions import KernelVersion, VersionRange
 
-LOGS = sorted((Path(__file__).parents[1] / "data/logs").rglob("*.log"))
+ROOT = Path(__file__).resolve().parents[2]
+LOGS = sorted((ROOT / "tests/data/logs").rglob("*.log"))
 # A corpus that lost its logs would hold nothing.
 ENOUGH = 150
 
@@ -42,6 +45,22 @@ def test_the_corpus_is_large_and_has_every_kernel() -> None:
     assert kernels.total() >= ENOUGH
     assert set(kernels) == {"4.4", "4.11", "5.10", "5.14", "6.1", "6.12", "sid"}
     assert {log.stem.partition("--")[0] for log in LOGS} <= CLASSES.keys()
+
+
+@pytest.mark.parametrize("kernel", sorted({log.parent.name for log in LOGS}))
+def test_every_case_that_must_fail_has_its_log_on_every_kernel(kernel: str) -> None:
+    # sid is newer than all ranges tell.
+    version = KernelVersion.parse("99.0" if kernel == "sid" else kernel)
+    cases = suitefile.load(ROOT / "suites/negative/suite.yaml").suite.cases
+
+    wanted = {
+        f"{case.expect_failure.failure_class}--{case.name}"
+        for case in cases
+        if case.expect_failure is not None
+        and (not case.kernels or version in VersionRange.parse(case.kernels))
+    }
+
+    assert wanted == {log.stem for log in LOGS if log.parent.name == kernel}
 
 
 @pytest.mark.parametrize("log", LOGS[::7], ids=lambda log: f"{log.parent.name}")

@@ -1,19 +1,23 @@
 """Schemas and reference pages: fresh, and of one mind with the loaders."""
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from runner import matrix, schema, suitefile
 from runner.errors import UsageError
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
+from runner.schema import examples as suite_examples
 from runner.schema import page
+from runner.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX, SUITE, RESULTS = schema.SUBJECTS
@@ -201,7 +205,8 @@ def test_a_wrong_suite_is_refused_by_both(
 
 
 def examples(path: Path) -> list[str]:
-    return re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL)
+    by_hand = path.read_text().partition(page.BEGIN)[0]
+    return re.findall(r"```yaml\n(.*?)```", by_hand, re.DOTALL)
 
 
 @pytest.mark.parametrize("text", examples(MATRIX.page_path))
@@ -215,9 +220,44 @@ def test_examples_of_a_matrix_load(text: str, tmp_path: Path) -> None:
 def test_examples_of_a_suite_load(text: str, tmp_path: Path) -> None:
     data = yaml.safe_load(text)
     for case in data["cases"]:
-        (tmp_path / case["object"]).touch()
+        for name in [*case.get("files", ()), case.get("object", "suite.yaml")]:
+            (tmp_path / name).touch()
 
     load_suite(data, tmp_path)
+
+
+def models(model: type[BaseModel] = Suite) -> dict[str, type[BaseModel]]:
+    """Return a model and all that it is made of, by name."""
+    found: dict[str, type[BaseModel]] = {}
+
+    def walk(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found[annotation.__name__] = annotation
+            for field in annotation.model_fields.values():
+                walk(field.annotation)
+        for argument in get_args(annotation):
+            walk(argument)
+
+    walk(model)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(models()))
+def test_every_key_of_a_suite_is_in_an_example(name: str) -> None:
+    shown = {
+        key for text in suite_examples.OF_SUITE[name] for key in yaml.safe_load(text)
+    }
+    keys = {it.alias or key for key, it in models()[name].model_fields.items()}
+
+    assert shown == keys
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(name, text) for name, texts in suite_examples.OF_SUITE.items() for text in texts],
+)
+def test_examples_of_keys_are_right(name: str, text: str) -> None:
+    models()[name].model_validate_json(json.dumps(yaml.safe_load(text)))
 
 
 def test_pages_have_examples() -> None:

@@ -1,5 +1,6 @@
 """A suite's folder, with every mistake that a user may make in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -255,7 +256,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
             "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
-            "agent, kernel, maps, programs, truth",
+            "agent, files, kernel, maps, programs, truth",
         ),
         (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",
@@ -340,3 +341,70 @@ def test_files_below_finds_suites(folder: Path) -> None:
     assert suitefile.files_below(folder / "a.bpf.c") == []
     with pytest.raises(UsageError, match="there is no such file or folder"):
         suitefile.files_below(folder / "nowhere")
+
+
+# ------------------------------------------------- loaders of the user's own
+
+LOADER = """\
+description: A suite.
+cases:
+  - name: one
+    files: [loader]
+    trigger: [{command: ["${files.folder}/loader"]}]
+    expect: [{value: "${command.stdout}", equals: x}]
+"""
+
+
+def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
+    (folder / "loader").touch()
+
+    assert load(folder, LOADER).suite.cases[0].files == ("loader",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            LOADER.replace("[loader]", "[laoder]"),
+            "4: cases[0].files[0]: no file 'laoder'; did you mean 'loader'?",
+        ),
+        (
+            LOADER.replace("[loader]", "[../loader]"),
+            "4: cases[0].files[0]: '../loader' does not look as it should "
+            "(^[A-Za-z0-9_][A-Za-z0-9._-]*$)",
+        ),
+        (
+            LOADER.replace("    files: [loader]\n", ""),
+            "3: cases[0]: key 'object' is missing, or 'files' with a loader",
+        ),
+        (
+            LOADER + "    loader: compat\n",
+            "7: cases[0].loader: needs an `object`, which the runner loads",
+        ),
+        (
+            LOADER.replace("{command:", "{test_run: x}, {command:"),
+            "5: cases[0].trigger[0]: needs an `object`",
+        ),
+        (
+            LOADER.replace('loader"]}', 'loader"], until: x}'),
+            "5: cases[0].trigger[0].until: is for a command with `background: true`",
+        ),
+    ],
+)
+def test_a_mistake_about_a_loader_is_told(folder: Path, text: str, said: str) -> None:
+    (folder / "loader").touch()
+
+    assert f"suite.yaml:{said}" in mistakes(folder, text)
+
+
+def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> None:
+    keys = {"name": "case", "object": "a.bpf.c", "expect": [{"map": "m", "equals": 1}]}
+    assert suitefile.parse_case(keys, folder).object == "a.bpf.c"
+
+    for wrong, said in (
+        ({"exepct": []}, "exepct: Extra inputs"),
+        ({"object": "b.bpf.c"}, "object: no file 'b.bpf.c'; did you mean 'a.bpf.c'?"),
+        ({"expect": []}, "'case' checks nothing"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            suitefile.parse_case({**keys, **wrong}, folder)

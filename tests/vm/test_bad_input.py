@@ -167,3 +167,27 @@ def test_wrong_usage_is_told_before_anything_boots(
     assert said in refused.errors
     assert "Traceback" not in refused.errors
     assert not reports.exists()
+
+
+# ------------------------------------------------ cases that nothing happens in
+
+TREES = os.environ.get("KERNEL_TREES", "")
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "4.4", "4.11"])
+def test_no_check_passes_emptily(kernel: str, reports: Path) -> None:
+    if kernel != "6.1" and not TREES:
+        pytest.skip("KERNEL_TREES names no folder of kernel trees")
+    words = ["--kernels", kernel]
+    # Up to 5.0 nothing counts the runs of programs.
+    words += [] if kernel == "6.1" else ["--kernel", f"{kernel}={TREES}/{kernel}"]
+
+    done = run(*words, "--suite", DATA / "suites/empty", reports=reports)
+
+    ends = {case.case: case.failure_class for case in done.results.cases}
+    assert ends == {
+        "never_called": "never_ran",
+        "only_a_truth": "never_ran",
+        "not_attached": "never_ran",
+        "called": "",
+    }

@@ -12,11 +12,31 @@ from tests.vm.conftest import DATA, ROOT
 pytestmark = pytest.mark.vm
 
 TEST = """
+import pytest
+from runner.errors import UsageError
+
 def test_reads_its_own_pid(bpf, guest, kernel):
     loaded = bpf.load("canary.bpf.c")
     child = guest.agent.fork("python", timeout=10)
     rows = bpf.dump(loaded, "tasks").rows
     assert child.pid in [row.formatted_value["pid"] for row in rows]
+
+def test_does_all_that_a_suite_does(bpf, guest, kernel):
+    case = dict(
+        object="canary.bpf.c",
+        trigger=[{"fork": "canary"}],
+        truth={"parent": {"proc": "/proc/${child.pid}/stat", "field": 4}},
+    )
+    right = {"value": "${truth.parent}", "equals": "${agent.pid}"}
+    wrong = {"map": "tasks", "key": "${child.pid}", "field": "pid", "equals": 1}
+    read = {**wrong, "equals": "${child.pid}"}
+    assert bpf.run(**case, expect=[right, read]).outcome == "passed"
+    result = bpf.run(**case, expect=[right, wrong])
+    assert (result.outcome, result.failure_class) == ("failed", "wrong_value")
+    with pytest.raises(UsageError, match="exepct"):
+        bpf.run(**case, exepct=[right])
+    with pytest.raises(UsageError, match="checks nothing"):
+        bpf.run(**case)
 
 def test_knows_its_kernel(guest, kernel):
     assert guest.hello.release.startswith(kernel.id)
