@@ -71,6 +71,15 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A kernel that did not come up."""
+
+    kernel: KernelRun
+    # Cases that could not be run for it.
+    undone: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind:
     """Failures that are one, and where in the run they are."""
 
@@ -117,7 +126,7 @@ def render(
         looks=[_look(outcome) for outcome in BY_WEIGHT],
         phases=PHASES,
         rows=_rows(results, kernels, suites),
-        lost=[kernel for kernel in results.kernels if kernel.error],
+        lost=list(_lost(results)),
         kinds=kinds[:_MOST_GROUPS],
         left_out=len(kinds) - _MOST_GROUPS,
         most_names=_MOST_NAMES,
@@ -188,9 +197,26 @@ def _bars(seconds: Sequence[float], longest: float) -> Iterator[Bar]:
             start += width
 
 
+def _lost(results: RunResults) -> Iterator[Lost]:
+    cases = results.by_kernel()
+    for kernel in results.kernels:
+        if kernel.error:
+            outcomes = [case.outcome for case in cases[kernel.id]]
+            yield Lost(kernel=kernel, undone=outcomes.count(Outcome.ERROR))
+
+
 def _kinds(results: RunResults, comparison: Comparison | None) -> Iterator[Kind]:
+    """Yield the failures, without those that a lost kernel explains."""
+    lost = {kernel.id for kernel in results.kernels if kernel.error}
     places = {id(case): number for number, case in enumerate(results.cases)}
-    found = grouped(results.cases, Outcome.FAILED, Outcome.ERROR)
+    found = grouped(
+        (
+            case
+            for case in results.cases
+            if case.kernel not in lost or case.outcome is not Outcome.ERROR
+        ),
+        *(Outcome.FAILED, Outcome.ERROR),
+    )
     # Stable: within an outcome the order is that of the run.
     for group in sorted(found, key=lambda it: BY_WEIGHT.index(it.first.outcome)):
         yield Kind(
