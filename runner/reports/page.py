@@ -17,6 +17,11 @@ from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_stat
 
 # Kinds of failures that are told below the matrix, which has all of them.
 _MOST_GROUPS = 100
+# Kernels of the matrix that are shown before a reader asks for more: browsers lay out
+# a table of 50,000 cells in ten seconds and more.
+_MOST_ROWS = 100
+# Runs before the table is laid out, and says that a script will see to its rows.
+_EARLY = 'document.documentElement.classList.add("scripted");'
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
 _MOST_MISMATCHES = 20
@@ -113,6 +118,8 @@ def render(
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
+        early=Markup(_EARLY),
+        early_hash=_hash(_EARLY),
         results=results,
         verdict=VERDICTS[verdict][0],
         verdict_look=_look(_VERDICT_LOOKS[verdict]),
@@ -129,11 +136,13 @@ def render(
         lost=list(_lost(results)),
         kinds=kinds[:_MOST_GROUPS],
         left_out=len(kinds) - _MOST_GROUPS,
+        most_rows=_MOST_ROWS,
         most_names=_MOST_NAMES,
         most_mismatches=_MOST_MISMATCHES,
         error_sign=LOOKS[Outcome.ERROR].sign,
         data=pagedata.embedded(
             pagedata.data(kernels, suites, results.cases, comparison)
+            | {"rows": _MOST_ROWS}
         ),
     )
 

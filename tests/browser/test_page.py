@@ -46,8 +46,8 @@ def test_search_narrows_kernels_and_failures(opened: Opened) -> None:
 def test_outcomes_and_suites_are_filters(opened: Opened, failures: RunResults) -> None:
     page = opened.page
     for label in ("failed", "infrastructure error", "declared gap"):
-        page.get_by_label(label).uncheck()
-    page.get_by_label("Suite").select_option("maps")
+        page.get_by_role("checkbox", name=label).uncheck()
+    page.get_by_role("combobox", name="Suite").select_option("maps")
     passed = [
         case
         for case in failures.cases
@@ -116,7 +116,8 @@ def test_the_keyboard_alone_is_enough(opened: Opened) -> None:
         if page.evaluate("document.activeElement.closest('#matrix') !== null"):
             break
     focus = page.locator(":focus")
-    expect(focus).to_have_text("5.10")
+    first = page.locator("#matrix tbody button").first
+    expect(first).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     assert focus.evaluate("it => it.closest('tr').rowIndex") == 2
@@ -169,7 +170,7 @@ def test_the_colours_can_be_chosen(opened: Opened) -> None:
     page = opened.page
     colour = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(colour) == "rgb(255, 255, 255)"
-    page.get_by_label("Colours").select_option("dark")
+    page.get_by_role("combobox", name="Colours").select_option("dark")
     assert page.evaluate(colour) == "rgb(20, 23, 27)"
 
 
@@ -208,12 +209,13 @@ def test_hostile_texts_stay_text(open_page: Open) -> None:
         row = page.locator(f"#matrix tbody tr:nth-child({number + 1})")
         for button in row.locator("button").all():
             button.click()
-            for summary in page.locator("dialog details:not([open]) > summary").all():
-                summary.click()
+            page.locator("dialog details").evaluate_all(
+                "all => all.forEach(it => { it.open = true; })"
+            )
             page.keyboard.press("Escape")
     for text in hostile.CORPUS:
         page.get_by_label("Search").fill(text)
-    assert page.locator("script").count() == 2
+    assert page.locator("script").count() == 3
     assert (
         page.locator("img, iframe, b, svg[onload], [onerror], [onfocus]").count() == 0
     )
