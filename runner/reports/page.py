@@ -17,6 +17,11 @@ from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_stat
 
 # Kinds of failures that are told below the matrix, which has all of them.
 _MOST_GROUPS = 100
+# Kernels of the matrix that are shown before a reader asks for more: browsers lay out
+# a table of 50,000 cells in ten seconds and more.
+_MOST_ROWS = 100
+# Runs before the table is laid out, and says that a script will see to its rows.
+_EARLY = 'document.documentElement.classList.add("scripted");'
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
 _MOST_MISMATCHES = 20
@@ -71,6 +76,15 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A kernel that did not come up."""
+
+    kernel: KernelRun
+    # Cases that could not be run for it.
+    undone: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind:
     """Failures that are one, and where in the run they are."""
 
@@ -104,6 +118,8 @@ def render(
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
+        early=Markup(_EARLY),
+        early_hash=_hash(_EARLY),
         results=results,
         verdict=VERDICTS[verdict][0],
         verdict_look=_look(_VERDICT_LOOKS[verdict]),
@@ -117,14 +133,16 @@ def render(
         looks=[_look(outcome) for outcome in BY_WEIGHT],
         phases=PHASES,
         rows=_rows(results, kernels, suites),
-        lost=[kernel for kernel in results.kernels if kernel.error],
+        lost=list(_lost(results)),
         kinds=kinds[:_MOST_GROUPS],
         left_out=len(kinds) - _MOST_GROUPS,
+        most_rows=_MOST_ROWS,
         most_names=_MOST_NAMES,
         most_mismatches=_MOST_MISMATCHES,
         error_sign=LOOKS[Outcome.ERROR].sign,
         data=pagedata.embedded(
             pagedata.data(kernels, suites, results.cases, comparison)
+            | {"rows": _MOST_ROWS}
         ),
     )
 
@@ -188,9 +206,26 @@ def _bars(seconds: Sequence[float], longest: float) -> Iterator[Bar]:
             start += width
 
 
+def _lost(results: RunResults) -> Iterator[Lost]:
+    cases = results.by_kernel()
+    for kernel in results.kernels:
+        if kernel.error:
+            outcomes = [case.outcome for case in cases[kernel.id]]
+            yield Lost(kernel=kernel, undone=outcomes.count(Outcome.ERROR))
+
+
 def _kinds(results: RunResults, comparison: Comparison | None) -> Iterator[Kind]:
+    """Yield the failures, without those that a lost kernel explains."""
+    lost = {kernel.id for kernel in results.kernels if kernel.error}
     places = {id(case): number for number, case in enumerate(results.cases)}
-    found = grouped(results.cases, Outcome.FAILED, Outcome.ERROR)
+    found = grouped(
+        (
+            case
+            for case in results.cases
+            if case.kernel not in lost or case.outcome is not Outcome.ERROR
+        ),
+        *(Outcome.FAILED, Outcome.ERROR),
+    )
     # Stable: within an outcome the order is that of the run.
     for group in sorted(found, key=lambda it: BY_WEIGHT.index(it.first.outcome)):
         yield Kind(

@@ -72,7 +72,7 @@ def data(
     suites: Iterable[str],
     cases: Iterable[CaseResult],
     comparison: Comparison | None,
-) -> Mapping[str, object]:
+) -> dict[str, object]:
     """Return what report.js reads; it says there what is what."""
     kernels, suites = list(kernels), list(suites)
     strings = _Strings()

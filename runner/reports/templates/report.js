@@ -138,7 +138,6 @@
     stop = button;
     if (stop) stop.tabIndex = 0;
   };
-  for (const button of matrix.querySelectorAll("button")) button.tabIndex = -1;
   settle(matrix.querySelector("tbody button"));
   matrix.setAttribute("role", "grid");
   byId("keys").hidden = false;
@@ -181,9 +180,12 @@
 
   const form = byId("filter");
   form.hidden = false;
+  byId("unscripted").hidden = true;
   const groups = [...document.querySelectorAll("details[data-cases]")].map((element) => ({
     element, numbers: element.dataset.cases.split(" ").map(Number),
   }));
+  // Browsers lay a long table out slowly; the others come when they are asked for.
+  let most = data.rows;
   let haystacks = null;
   const haystack = (it) => {
     const kernel = data.kernels[it.kernel];
@@ -210,17 +212,22 @@
       }
     }
     let count = 0;
+    let shown = 0;
     for (const row of rows) {
       const kernel = Number(row.dataset.kernel);
-      row.hidden = !all && !shownKernels.has(kernel);
-      count += !row.hidden;
+      const matches = all || shownKernels.has(kernel);
+      count += matches;
+      row.hidden = !matches || shown >= most;
       if (row.hidden) continue;
+      shown += 1;
       for (const cell of row.cells) {
         if (cell.dataset.suite !== undefined) {
           cell.classList.toggle("dim", !all && !shownCells.has(`${kernel} ${cell.dataset.suite}`));
         }
       }
     }
+    byId("more").hidden = shown === count;
+    byId("more").textContent = `Show ${count - shown} more kernels`;
     for (const { element, numbers } of groups) {
       element.hidden = !all && !numbers.some((number) => matching.has(number));
     }
@@ -228,7 +235,7 @@
     if (stop?.closest("tr").hidden) {
       settle(rows.find((row) => !row.hidden)?.querySelector("button") ?? stop);
     }
-    byId("count").textContent = `${matching.size} of ${cases.length} cases on ${count} of ${rows.length} kernels shown`;
+    byId("count").textContent = `${matching.size} of ${cases.length} cases on ${count} of ${rows.length} kernels match`;
   };
   let pending = 0;
   form.addEventListener("input", () => {
@@ -236,8 +243,15 @@
     pending = setTimeout(apply, 80);
   });
   form.addEventListener("reset", () => setTimeout(apply));
+  byId("more").addEventListener("click", () => {
+    const first = rows.filter((row) => !row.hidden).length;
+    most = Infinity;
+    apply();
+    rows.filter((row) => !row.hidden)[first].querySelector("button").focus();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   apply();
+  document.documentElement.classList.remove("scripted");
 
   // ------------------------------------------------------ colours and paper
 
@@ -250,8 +264,12 @@
   addEventListener("beforeprint", () => {
     folded = [...document.querySelectorAll("main details:not([open])")];
     for (const details of folded) details.open = true;
+    most = Infinity;
+    apply();
   });
   addEventListener("afterprint", () => {
     for (const details of folded) details.open = false;
+    most = data.rows;
+    apply();
   });
 })();

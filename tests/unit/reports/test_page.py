@@ -121,8 +121,7 @@ def test_nothing_but_the_own_style_and_script_is_allowed() -> None:
     tree = parsed(page.render(run(WRONG)))
     (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
     assert policy.startswith("default-src 'none';")
-    for path in ("//style", "//script[not(@type)]"):
-        (found,) = tree.xpath(path)
+    for found in tree.xpath("//style | //script[not(@type)]"):
         digest = base64.b64encode(hashlib.sha256(found.text.encode()).digest())
         assert f"'sha256-{digest.decode()}'" in policy
     assert "unsafe" not in policy
@@ -140,7 +139,7 @@ def test_hostile_texts_make_no_element_and_no_attribute() -> None:
         results, comparison=compare(run(), results), release=facts(results, "v<b>1")
     )
     tree = parsed(plain)
-    assert len(tree.xpath("//script")) == 2
+    assert len(tree.xpath("//script")) == 3
     assert tree.xpath("//img | //iframe | //style[2] | //svg[@onload]") == []
     assert tree.xpath("//@*[starts-with(name(), 'on')]") == []
     shown = tree.text_content()

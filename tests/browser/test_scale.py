@@ -1,0 +1,139 @@
+"""A thousand kernels with fifty cases each."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from runner import cli, reports
+from runner.reports import page as pages
+from runner.reports import resultsfile
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Mismatch,
+    Outcome,
+    Phases,
+    RunResults,
+    Shard,
+)
+from tests.browser.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+_KERNELS, _CASES = 1000, 50
+
+
+def big(suites: int) -> RunResults:
+    """Return a run of which every tenth kernel fails five cases."""
+    kernels = tuple(
+        KernelRun(
+            id=f"{4 + n // 250}.{n % 250}",
+            release=f"{4 + n // 250}.{n % 250}.0-amd64",
+            boots=(3.0 + n % 7,),
+        )
+        for n in range(_KERNELS)
+    )
+    return RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=3600.0,
+        kernels=kernels,
+        cases=tuple(
+            _case(kernel.id, f"suite{number % suites}", number, n % 10 == 3)
+            for n, kernel in enumerate(kernels)
+            for number in range(_CASES)
+        ),
+    )
+
+
+def _case(kernel: str, suite: str, number: int, bad: bool) -> CaseResult:
+    failed = bad and number % 10 == 7
+    return CaseResult(
+        kernel=kernel,
+        suite=suite,
+        case=f"case_{number}",
+        outcome=Outcome.FAILED if failed else Outcome.PASSED,
+        message=f"task key {kernel}: expected 1, observed 0" if failed else "",
+        failure_class="wrong_value" if failed else "",
+        mismatches=(
+            Mismatch(subject="map tasks", key=kernel, expected="1", observed="0"),
+        )
+        if failed
+        else (),
+        checked=3,
+        # As long as a real one, and of each kernel another.
+        log=f"libbpf of {kernel}\n" + "libbpf: prog 'on_new_task': relo #1\n" * 200,
+        phases=Phases(load=0.1, trigger=0.2, check=0.1),
+        duration=0.4,
+    )
+
+
+def test_ten_parts_of_a_run_are_merged_and_rendered_in_ten_seconds(
+    tmp_path: Path,
+) -> None:
+    for part in parts(big(10), 10):
+        assert part.shard
+        folder = tmp_path / "parts" / str(part.shard.index)
+        folder.mkdir(parents=True)
+        resultsfile.write(part, folder / reports.RESULTS)
+        junit = [
+            reports.folder_of(it.id, folder) / reports.JUNIT for it in part.kernels
+        ]
+        for path in junit:
+            path.write_text("<testsuites/>")
+    # Of this process alone: others may keep the machine busy.
+    began = time.process_time()
+    cli.main(["merge", str(tmp_path / "parts"), "--out", str(tmp_path / "all")])
+    assert time.process_time() - began < 10
+    assert len(resultsfile.read(tmp_path / "all/results.json").cases) == 50_000
+    assert (tmp_path / "all/report.html").stat().st_size < 20_000_000
+
+
+def parts(results: RunResults, count: int) -> Iterator[RunResults]:
+    cases = results.by_kernel()
+    for index in range(count):
+        kernels = results.kernels[index::count]
+        yield results.model_copy(
+            update={
+                "kernels": kernels,
+                "cases": tuple(case for it in kernels for case in cases[it.id]),
+                "shard": Shard(
+                    index=index + 1,
+                    count=count,
+                    planned=tuple(it.id for it in results.kernels),
+                    own=tuple(it.id for it in kernels),
+                ),
+            }
+        )
+
+
+@pytest.mark.parametrize("suites", [10, 50])
+def test_a_page_of_a_thousand_kernels_is_usable(open_page: Open, suites: int) -> None:
+    text = pages.render(big(suites))
+    began = time.monotonic()
+    page = open_page(text).page
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("50000 of 50000 cases on 1000 of 1000")
+    assert time.monotonic() - began < 10
+    # In the page's own time, from the letter to the next frame that shows it.
+    took = page.evaluate(
+        """() => new Promise((done) => {
+          const began = performance.now();
+          const status = document.getElementById("count");
+          new MutationObserver(() => requestAnimationFrame(() =>
+            setTimeout(() => done(performance.now() - began)))
+          ).observe(status, { childList: true });
+          const input = document.querySelector("input[type=search]");
+          input.value = "case_7";
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+        })"""
+    )
+    expect(status).to_contain_text("1000 of 50000 cases")
+    assert took < 1000
+    page.get_by_label("Search").fill("4.133 wrong_value")
+    expect(status).to_contain_text("on 1 of 1000")
+    page.locator("#matrix tbody tr:visible td.failed button").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("map tasks 4.133")
