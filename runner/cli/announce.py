@@ -4,21 +4,29 @@ from typing import TextIO
 
 from runner.cli import workflow
 from runner.reports import annotations, markdown
+from runner.reports.compare import Comparison
+from runner.reports.support import ranges
 from runner.reports.terms import Report
+from runner.results import Outcome, RunResults
 
 # Too little for a heading: a summary that is full already.
 _LEAST = 1000
 
 
 def announce(report: Report, file: TextIO) -> None:
-    """Print annotations, and show the summary; nothing outside of a workflow.
+    """Tell it, if there is a workflow. Raises as `tell` does."""
+    if workflow.is_there():
+        tell(report, file)
 
-    Raises InfrastructureError when the workflow's file can't be written.
+
+def tell(report: Report, file: TextIO) -> None:
+    """Print annotations, show the summary, and set the step's outputs.
+
+    Raises InfrastructureError when the workflow's files can't be written.
     """
-    if not workflow.is_there():
-        return
     for line in annotations.lines(report.results, report.comparison, report.gate):
         print(line, file=file)
+    workflow.set_outputs(outputs(report.results, report.comparison))
     room = workflow.room_for_summary()
     if room < _LEAST:
         return
@@ -31,3 +39,14 @@ def announce(report: Report, file: TextIO) -> None:
             limit=room,
         )
     )
+
+
+def outputs(results: RunResults, comparison: Comparison | None) -> dict[str, str]:
+    """Return the step's outputs."""
+    return {
+        "passed": str(results.count(Outcome.PASSED)),
+        "failed": str(results.count(Outcome.FAILED)),
+        "errors": str(results.count(Outcome.ERROR)),
+        "regressions": "" if comparison is None else str(len(comparison.regressions)),
+        "compatible-range": ranges(results).statement,
+    }

@@ -122,7 +122,7 @@ def compare(baseline: RunResults, results: RunResults) -> Comparison:
 def gate_status(
     results: RunResults, gate: Gate, comparison: Comparison | None
 ) -> ExitStatus:
-    """Return what a gate says of a run; without an earlier one every failure counts.
+    """Return what a gate says of a run; without an earlier one nothing regressed.
 
     Kernels that are not required never fail it.
     """
