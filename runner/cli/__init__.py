@@ -24,6 +24,7 @@ examples:
   python -m runner --kernels 5.10,6.1,6.12
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
+  python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
@@ -104,6 +105,11 @@ _VERBS = (
         name="merge",
         summary="put the parts of a run together that several machines did",
         module="merge",
+    ),
+    _Verb(
+        name="report",
+        summary="write a run's reports, hold it against an earlier one, and judge it",
+        module="report",
     ),
     _Verb(
         name="check",

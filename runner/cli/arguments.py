@@ -69,3 +69,25 @@ def add_timings_argument(parser: argparse.ArgumentParser) -> None:
         help="an earlier results.json, by whose seconds parts are made equally long; "
         "the same on every machine (default: all kernels count the same)",
     )
+
+
+def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
+    """Add what a run is held against; `gate` tells what is done without --gate."""
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json: tells regressions, fixes, new and vanished "
+        "cases and slower kernels",
+    )
+    parser.add_argument(
+        "--gate",
+        choices=("all", "regressions"),
+        help="which failures are held against the run: all, or only those that the "
+        f"baseline does not have (default: {gate})",
+    )
+    parser.add_argument(
+        "--release",
+        metavar="NAME",
+        help="also write the compatibility report of this release, such as v1.2",
+    )

@@ -1,23 +1,24 @@
 """`github`: tells a GitHub workflow what a run found."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from runner import reports
-from runner.cli import workflow
+from runner.cli import announce
 from runner.errors import ExitStatus
-from runner.reports import annotations, markdown, resultsfile
+from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
-from runner.reports.compare import Comparison, Gate, compare, gate_status
-from runner.reports.support import ranges
-from runner.results import Outcome, RunResults
+from runner.reports.compare import Gate
+from runner.reports.terms import Terms
 
 # For comments on pull requests.
 COMMENT = "comment.md"
 
 EPILOG = """\
 Prints annotations, sets the step's outputs (passed, failed, errors, regressions,
-compatible-range), shows the summary on the workflow's page, and writes DIR/comment.md.
+compatible-range), shows the summary on the workflow's page, and writes DIR's reports
+again, with what the baseline tells, and DIR/comment.md.
 
 exit status: what the gate says of the run, as that of a run; 0 without --gate
 
@@ -51,29 +52,18 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for a folder or baseline that holds no run.
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
-    comparison = None
-    if arguments.baseline is not None:
-        comparison = compare(resultsfile.read(arguments.baseline), results)
-    for line in annotations.lines(results, comparison):
-        print(line)
-    write_text(arguments.folder / COMMENT, markdown.render(results, comparison))
-    workflow.add_summary(
-        markdown.render(results, comparison, limit=workflow.MOST_SUMMARY)
+    if arguments.baseline is None:
+        # A first run has nothing yet that it could regress from.
+        terms = Terms(gate=Gate(arguments.gate or Gate.ALL))
+    else:
+        terms = Terms.read(
+            baseline=arguments.baseline, gate=arguments.gate, release=None
+        )
+    report = terms.report(results)
+    reports.write(report, arguments.folder)
+    write_text(
+        arguments.folder / COMMENT,
+        markdown.render(results, report.comparison, gate=report.gate),
     )
-    workflow.set_outputs(outputs(results, comparison))
-    if arguments.gate is None:
-        return ExitStatus.COMPATIBLE
-    # A first run has nothing yet that could be a regression.
-    held_against = comparison or compare(results, results)
-    return gate_status(results, Gate(arguments.gate), held_against)
-
-
-def outputs(results: RunResults, comparison: Comparison | None) -> dict[str, str]:
-    """Return the step's outputs."""
-    return {
-        "passed": str(results.count(Outcome.PASSED)),
-        "failed": str(results.count(Outcome.FAILED)),
-        "errors": str(results.count(Outcome.ERROR)),
-        "regressions": "" if comparison is None else str(len(comparison.regressions)),
-        "compatible-range": ranges(results).statement,
-    }
+    announce.tell(report, sys.stdout)
+    return ExitStatus.COMPATIBLE if arguments.gate is None else report.status

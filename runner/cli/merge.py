@@ -9,7 +9,9 @@ from runner import reports
 from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
+from runner.reports.formats import FORMATS
 from runner.reports.merging import Found
+from runner.reports.terms import Report
 from runner.results import RunResults
 
 EPILOG = """\
@@ -38,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the merged reports are written",
     )
+    add_allowances(parser)
+
+
+def add_allowances(parser: argparse.ArgumentParser) -> None:
+    """Add what lets parts be merged that are none of one whole run."""
     parser.add_argument(
         "--allow-missing",
         action="store_true",
@@ -66,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     reports.clear(arguments.out)
     write(results, parts, arguments.out)
-    print(reports.summary_text(results, arguments.out))
+    print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE
 
 
@@ -107,7 +114,8 @@ def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
     bare = [it for it in results.kernels if out / it.id / reports.JUNIT not in copied]
     for kernel, text in junit.documents(results.model_copy(update={"kernels": bare})):
         write_text(out / kernel.id / reports.JUNIT, text)
-    resultsfile.write(results, out / reports.RESULTS)
+    others = [it for it in FORMATS if it.name != "junit"]
+    reports.write(Report(results=results), out, formats=others)
 
 
 def _copies(parts: Sequence[Found], out: Path) -> Iterator[tuple[Path, Path]]:

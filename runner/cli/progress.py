@@ -3,6 +3,7 @@
 On a terminal a last line tells which cases are at work, and for how long already.
 """
 
+import os
 from typing import Any, Self
 
 import pytest
@@ -20,7 +21,8 @@ from rich.text import Text
 from runner.errors import InfrastructureError
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
-from runner.results import Outcome, RunResults
+from runner.reports.terms import Report
+from runner.results import Outcome
 
 _STYLES = {
     Outcome.PASSED: "green",
@@ -31,11 +33,12 @@ _STYLES = {
 
 
 class Live:
-    """A pytest plugin that prints progress and keeps the run's results."""
+    """A pytest plugin that prints progress and keeps the run's report."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
-        self.results: RunResults | None = None
+        self._quiet = quiet
+        self.report: Report | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
         self.interrupted = False
@@ -46,7 +49,7 @@ class Live:
             TextColumn("{task.description}"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=quiet or not _is_live(console),
         )
         self._task = self._bar.add_task("", total=None)
         # What is at work, by node id.
@@ -99,6 +102,8 @@ class Live:
         """Print a case's line."""
         result = result_of(report)
         if result is not None:
+            if self._quiet:
+                return
             line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
             line.append(str(result.outcome), style=_STYLES[result.outcome])
             line.append(f"  {result.duration:.2f} s", style="dim")
@@ -114,8 +119,13 @@ class Live:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Keep the results for the summary."""
+        """Keep the report for the summary."""
         recorder = session.config.pluginmanager.getplugin(RECORDER)
         if isinstance(recorder, Recorder):
-            self.results = recorder.results
+            self.report = recorder.report
             self.unwritten = recorder.unwritten
+
+
+def _is_live(console: Console) -> bool:
+    """Whether lines may be written over: some CI systems give steps a terminal."""
+    return console.is_terminal and not os.environ.get("CI")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from runner import __version__, reports, suitefile
 from runner.artifacts import progress
-from runner.cli import objects
+from runner.cli import objects, workflow
 from runner.cli.arguments import (
     add_matrix_arguments,
+    add_terms_arguments,
     add_timings_argument,
     choice,
 )
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
+from runner.reports.terms import Terms
 from runner.results import RunResults, exit_status
 from runner.selectors import DEFAULT
 from runner.session import host, selection
@@ -95,6 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parts together",
     )
     add_timings_argument(parser)
+    add_terms_arguments(parser, gate="all")
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print failures and the verdict only",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print results.json on standard output"
     )
@@ -109,19 +117,23 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.object:
         paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
     paths = paths or [ROOT / "suites"]
+    terms = Terms.read(
+        baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
+    )
     run = Run(_settings(arguments))
     try:
         count = workers(arguments.n, len(run.kernels))
         suites = check_suites(paths)
         if not run.kernels:
-            return _without_kernels(arguments, run, paths)
+            return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())
         run.check_names(suites)
         run.clear_reports()
         if count == 1:
             # While all that follows is imported.
             run.prepare(run.in_order()[0])
-        return _run_pytest(arguments, run, pytest_arguments(arguments, count, paths))
+        words = pytest_arguments(arguments, count, paths)
+        return _run_pytest(arguments, run, words, terms)
     finally:
         run.close()
 
@@ -149,23 +161,32 @@ def _part(arguments: argparse.Namespace) -> Part | None:
     return Part.parse(arguments.shard)
 
 
-def _run_pytest(arguments: argparse.Namespace, run: Run, words: list[str]) -> int:
+def _run_pytest(
+    arguments: argparse.Namespace, run: Run, words: list[str], terms: Terms
+) -> int:
     # Here, because a guest starts meanwhile.
     import pytest
     from rich.console import Console
 
+    from runner.cli.announce import announce
     from runner.cli.progress import Live
     from runner.plugin.state import Known
     from runner.reports import resultsfile, summary
 
-    console = Console(stderr=arguments.json, soft_wrap=True)
-    with Live(console) as live:
-        status = pytest.main(words, plugins=[live, Known(run)])
-    if live.results is None:
+    # JSON stays alone on its stream; a workflow reads commands from both.
+    messages = sys.stderr if arguments.json else sys.stdout
+    console = Console(file=messages, soft_wrap=True)
+    with workflow.muted(messages):
+        with Live(console, quiet=arguments.quiet) as live:
+            status = pytest.main(words, plugins=[live, Known(run, terms)])
+        if live.report is not None:
+            folder = arguments.reports
+            summary.render(live.report, console, folder, quiet=arguments.quiet)
+    if live.report is None:
         return _without_results(pytest.ExitCode(status), live, arguments)
-    summary.render(live.results, console, arguments.reports)
+    announce(live.report, messages)
     if arguments.json:
-        sys.stdout.write(resultsfile.dump(live.results))
+        sys.stdout.write(resultsfile.dump(live.report.results))
     if live.unwritten is not None:
         print(f"error: {live.unwritten}", file=sys.stderr)
     return ExitStatus.INTERRUPTED if live.interrupted else int(status)
@@ -233,7 +254,7 @@ def workers(wanted: str, kernels: int) -> int:
 
 
 def _without_kernels(
-    arguments: argparse.Namespace, run: Run, paths: list[Path]
+    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Terms
 ) -> ExitStatus:
     """Report of a part that no kernel fell to, so that it is not missed later."""
     results = RunResults(
@@ -246,7 +267,7 @@ def _without_kernels(
         ),
     )
     run.clear_reports()
-    reports.write(results, run.settings.reports)
+    reports.write(terms.report(results), run.settings.reports)
     print(f"shard {run.shard}: there are fewer kernels than shards", file=sys.stderr)
     return exit_status(results)
 

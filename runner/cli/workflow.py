@@ -2,8 +2,10 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from runner.errors import InfrastructureError
 
@@ -30,6 +32,35 @@ def add_summary(text: str) -> None:
     Raises InfrastructureError when the workflow's file can't be written.
     """
     _append(SUMMARY, text)
+
+
+def is_there() -> bool:
+    """Whether this is a step of a workflow."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def room_for_summary() -> int:
+    """Return how many bytes this step may still add to its summary."""
+    path = os.environ.get(SUMMARY)
+    try:
+        return MOST_SUMMARY - Path(path or os.devnull).stat().st_size
+    except OSError:
+        return MOST_SUMMARY
+
+
+@contextmanager
+def muted(file: TextIO) -> Iterator[None]:
+    """Let what objects, guests and suites say be no command to the workflow."""
+    if not is_there():
+        yield
+        return
+    # Random, so that nothing that is printed can end it.
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", file=file, flush=True)
+    try:
+        yield
+    finally:
+        print(f"::{token}::", file=file, flush=True)
 
 
 def _line(name: str, value: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,6 +15,8 @@ from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
 from runner.suitefile import SUITE_FILE
+
+_Found = TypeVar("_Found")
 
 RECORDER = "kernel-matrix-recorder"
 
@@ -34,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Get the kernels before anything is collected, once for all workers."""
     config = session.config
+    if not state.is_worker(config):
+        # A baseline that is none is told before anything boots.
+        _usage(lambda: state.terms_of(config))
     if state.asked_for_kernels(config) and not state.is_worker(config):
         run = _run(config)
         run.clear_reports()
@@ -166,7 +171,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _run(config: pytest.Config) -> Run:
+    return _usage(lambda: state.run_of(config))
+
+
+def _usage(get: Callable[[], _Found]) -> _Found:
+    """Turn the runner's usage errors into pytest's."""
     try:
-        return state.run_of(config)
+        return get()
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error

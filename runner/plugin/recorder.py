@@ -15,13 +15,13 @@ from runner.errors import (
 )
 from runner.plugin import state
 from runner.plugin.items import CaseItem
+from runner.reports.terms import Report
 from runner.results import (
     CaseResult,
     KernelRun,
     ObjectUse,
     Outcome,
     RunResults,
-    exit_status,
 )
 from runner.session import selection
 from runner.session.case import is_deadly
@@ -147,7 +147,7 @@ class Recorder:
         self._other_failures = 0
         self._complete = True
         # Set at the end of a run that had kernels.
-        self.results: RunResults | None = None
+        self.report: Report | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
 
@@ -174,7 +174,7 @@ class Recorder:
         run = state.known_run(self._config)
         if run is None or not self._cases:
             return
-        self.results = RunResults(
+        results = RunResults(
             runner=__version__,
             started=self._started.isoformat(timespec="seconds"),
             duration=time.monotonic() - self._began,
@@ -192,16 +192,17 @@ class Recorder:
                 run.settings.kernels, self._config.args, self._config.option.keyword
             ),
         )
+        self.report = state.terms_of(self._config).report(results)
         try:
-            reports.write(self.results, run.settings.reports)
+            reports.write(self.report, run.settings.reports)
         except InfrastructureError as error:
             self.unwritten = error
-        run.remember(sharding.seconds_of(self.results))
+        run.remember(sharding.seconds_of(results))
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            session.exitstatus = int(self._status(self.results))
+            session.exitstatus = int(self._status(self.report))
 
-    def _status(self, results: RunResults) -> ExitStatus:
-        status = exit_status(results)
+    def _status(self, report: Report) -> ExitStatus:
+        status = report.status
         if self._other_failures:
             return ExitStatus.INCOMPATIBLE
         if self.unwritten is not None and status is ExitStatus.COMPATIBLE:
@@ -210,12 +211,12 @@ class Recorder:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the matrix below pytest's own summary."""
-        if self.results is not None:
+        if self.report is not None:
             run = state.run_of(self._config)
             terminalreporter.section("kernel matrix")
             terminalreporter.write_line(
                 reports.summary_text(
-                    self.results,
+                    self.report,
                     run.settings.reports,
                     file=terminalreporter._tw._file,
                     width=terminalreporter._tw.fullwidth,

@@ -9,21 +9,25 @@ from runner import selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.deadline import seconds
+from runner.reports.terms import Terms
 from runner.session.run import Run, Settings
 from runner.sharding import Part
 
 _RUN = pytest.StashKey[Run]()
+_TERMS = pytest.StashKey[Terms]()
 
 
 class Known:
     """A plugin that brings a run which is known before pytest starts."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, terms: Terms) -> None:
         self._run = run
+        self._terms = terms
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Let everybody find it."""
         config.stash[_RUN] = self._run
+        config.stash[_TERMS] = self._terms
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -94,6 +98,23 @@ def add_options(parser: pytest.Parser) -> None:
         help="an earlier results.json, by whose seconds parts are made equally long",
     )
 
+    group.addoption(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json, which the reports hold the run against",
+    )
+    group.addoption(
+        "--gate",
+        choices=("all", "regressions"),
+        help="which failures are held against the run (default: all)",
+    )
+    group.addoption(
+        "--release",
+        metavar="NAME",
+        help="also write the compatibility report of this release",
+    )
+
 
 def asked_for_kernels(config: pytest.Config) -> bool:
     """Whether the command line names kernels, so that they are wanted at once."""
@@ -114,6 +135,22 @@ def run_of(config: pytest.Config) -> Run:
         run.obtain(progress.progress())
         config.stash[_RUN] = run
     return run
+
+
+def terms_of(config: pytest.Config) -> Terms:
+    """Return what the run is held against, read when it is first asked for.
+
+    Raises UsageError for a baseline that holds no run.
+    """
+    terms = config.stash.get(_TERMS, None)
+    if terms is None:
+        terms = Terms.read(
+            baseline=config.getoption("baseline"),
+            gate=config.getoption("gate"),
+            release=config.getoption("release"),
+        )
+        config.stash[_TERMS] = terms
+    return terms
 
 
 def takes_part(config: pytest.Config) -> bool:

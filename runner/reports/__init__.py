@@ -2,19 +2,28 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from runner.reports.atomic import explained, write_text
-from runner.results import RunResults
+
+if TYPE_CHECKING:
+    from runner.reports.formats import Format
+    from runner.reports.terms import Report
 
 RESULTS = "results.json"
-PAGE = "report.html"
-BADGE = "badge.svg"
-MATRIX = "matrix.svg"
 JUNIT = "junit.xml"
 CONSOLE = "console.log"
 LOG = "runner.log"
+
+# All that a run writes. A list of its own, because formats take a while to import,
+# and guests start first; a test holds it against them.
+_WRITTEN = (
+    *(RESULTS, "summary.md", "release.md", "results.sarif"),
+    *("report.html", "badge.svg", "matrix.svg"),
+    *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
+)
 
 # Columns of output that is no terminal: logs of CI, which scroll sideways.
 _WIDTH_OF_LOGS = 120
@@ -26,10 +35,8 @@ def clear(folder: Path) -> None:
     Raises InfrastructureError when the folder can't be written.
     """
     with explained(folder):
-        for name in (RESULTS, PAGE, BADGE, MATRIX):
-            (folder / name).unlink(missing_ok=True)
-        for name in (JUNIT, CONSOLE, LOG):
-            for path in folder.glob(f"*/{name}"):
+        for pattern in _WRITTEN:
+            for path in folder.glob(pattern):
                 path.unlink()
         for kernel in folder.glob("*/"):
             if not any(kernel.iterdir()):
@@ -47,30 +54,28 @@ def folder_of(kernel: str, folder: Path) -> Path:
     return own
 
 
-def write(results: RunResults, folder: Path) -> None:
-    """Write results.json, KERNEL/junit.xml, the page and the pictures.
-
-    Each is there whole or not at all.
+def write(
+    report: "Report", folder: Path, *, formats: "Sequence[Format] | None" = None
+) -> None:
+    """Write a run in some formats, by default in all; each file whole or not at all.
 
     Raises InfrastructureError when the disk is full or the folder can't be written.
     """
     # Here, because guests start before there is anything to write.
-    from runner.reports import junit, page, pictures, resultsfile
+    from runner.reports.formats import FORMATS
 
-    for kernel, text in junit.documents(results):
-        write_text(folder / kernel.id / JUNIT, text)
-    resultsfile.write(results, folder / RESULTS)
-    write_text(folder / PAGE, page.render(results))
-    write_text(folder / BADGE, pictures.badge(results))
-    write_text(folder / MATRIX, pictures.matrix(results))
+    for format_ in FORMATS if formats is None else formats:
+        for name, text in format_.files(report):
+            write_text(folder / name, text)
 
 
 def summary_text(
-    results: RunResults,
+    report: "Report",
     folder: Path | None = None,
     *,
     file: TextIO | None = None,
     width: int | None = None,
+    quiet: bool = False,
 ) -> str:
     """Return the summary as it fits `file`, which is standard output by default.
 
@@ -89,7 +94,7 @@ def summary_text(
         force_terminal=terminal,
         width=width if width is not None or terminal else _WIDTH_OF_LOGS,
     )
-    summary.render(results, console, folder)
+    summary.render(report, console, folder, quiet=quiet)
     return buffer.getvalue().rstrip("\n")
 
 

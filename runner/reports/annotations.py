@@ -1,8 +1,8 @@
 """GitHub's workflow commands: a line for each failure, at the line of its .bpf.c."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from runner.reports.compare import Comparison
+from runner.reports.compare import Comparison, Gate, held
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, Outcome, RunResults
@@ -12,21 +12,38 @@ MOST = 10
 _MESSAGE = 2000
 
 
-def lines(results: RunResults, comparison: Comparison | None = None) -> list[str]:
-    """Return the commands; a failure that does not count is a warning.
+def lines(
+    results: RunResults,
+    comparison: Comparison | None = None,
+    gate: Gate = Gate.ALL,
+) -> list[str]:
+    """Return the commands, at most MOST of a kind.
 
-    Regressions come first, because GitHub shows a few only.
+    A failure that the gate lets pass is a warning. What came newly is first, because
+    GitHub leaves out what is too many; the last one then tells how many there are.
     """
-    optional = {kernel.id for kernel in results.kernels if not kernel.required}
     found = grouped(results.cases, Outcome.FAILED)
     if comparison is not None:
         found.sort(key=lambda it: not any(map(comparison.is_regression, it.cases)))
-    commands = [_failure(it, optional, comparison) for it in found]
-    return [*commands, *_lost(results)]
+    is_held = held(results, gate, comparison)
+    errors: list[str] = []
+    warnings: list[str] = []
+    for group in found:
+        kind = errors if any(map(is_held, group.cases)) else warnings
+        kind.append(_failure(group, comparison))
+    warnings += _lost(results)
+    return [*_commands("error", errors), *_commands("warning", warnings)]
 
 
-def _failure(group: Group, optional: set[str], comparison: Comparison | None) -> str:
-    kind = "warning" if optional.issuperset(group.kernels) else "error"
+def _commands(kind: str, found: Sequence[str]) -> Iterator[str]:
+    shown = found if len(found) <= MOST else found[: MOST - 1]
+    yield from (f"::{kind} {it}" for it in shown)
+    if len(found) > len(shown):
+        left = len(found) - len(shown)
+        yield f"::{kind} title=and {left} more::the job's summary and the report tell"
+
+
+def _failure(group: Group, comparison: Comparison | None) -> str:
     title = group.title
     if comparison is not None:
         regressed = [it.kernel for it in group.cases if comparison.is_regression(it)]
@@ -35,7 +52,7 @@ def _failure(group: Group, optional: set[str], comparison: Comparison | None) ->
     place = f"file={_property(group.first.source_path)},line={group.line},"
     if not group.first.source_path:
         place = ""
-    return f"::{kind} {place}title={_property(title)}::{_data(_message(group.first))}"
+    return f"{place}title={_property(title)}::{_data(_message(group.first))}"
 
 
 def _message(case: CaseResult) -> str:
@@ -50,7 +67,7 @@ def _lost(results: RunResults) -> Iterator[str]:
     for kernel in results.kernels:
         if kernel.error:
             title = _property(f"{kernel.id} did not come up")
-            yield f"::warning title={title}::{_data(clean(kernel.error)[:_MESSAGE])}"
+            yield f"title={title}::{_data(clean(kernel.error)[:_MESSAGE])}"
 
 
 def _data(text: str) -> str:

@@ -1,7 +1,7 @@
 """A run beside an earlier one: what broke, what was mended, what is new or gone."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -122,14 +122,29 @@ def compare(baseline: RunResults, results: RunResults) -> Comparison:
 def gate_status(
     results: RunResults, gate: Gate, comparison: Comparison | None
 ) -> ExitStatus:
-    """Return what a gate says of a run; without an earlier one every failure counts.
+    """Return what a gate says of a run; without an earlier one nothing regressed.
 
     Kernels that are not required never fail it.
     """
-    if gate is Gate.ALL or comparison is None:
-        return exit_status(results)
-    regressions = {_key(case) for case in comparison.regressions}
-    return exit_status(results, lambda case: _key(case) in regressions)
+    return exit_status(results, held(results, gate, comparison))
+
+
+def held(
+    results: RunResults, gate: Gate, comparison: Comparison | None
+) -> Callable[[CaseResult], bool]:
+    """Return what tells whether a case makes the gate fail."""
+    required = {kernel.id for kernel in results.kernels if kernel.required}
+
+    def is_held(case: CaseResult) -> bool:
+        return (
+            case.outcome is Outcome.FAILED
+            and case.kernel in required
+            and (
+                gate is Gate.ALL or comparison is None or comparison.is_regression(case)
+            )
+        )
+
+    return is_held
 
 
 def _key(case: CaseResult) -> _Key:

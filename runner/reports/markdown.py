@@ -7,7 +7,8 @@ GitHub sees no markup, mention or link in it.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from runner.reports.compare import Comparison
+from runner.errors import ExitStatus
+from runner.reports.compare import Comparison, Gate, gate_status
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
     LOOKS,
@@ -52,23 +53,25 @@ def render(
     comparison: Comparison | None = None,
     *,
     release: Release | None = None,
+    gate: Gate = Gate.ALL,
     limit: int = LIMIT,
 ) -> str:
-    """Return a run as Markdown of at most `limit` bytes.
+    """Return a run as Markdown of at most `limit` bytes, which is no fewer characters.
 
-    When that is too little, logs go first, then failures from the end, then kernels
-    without any trouble.
+    `gate` is what the run is judged by. When there is too little room, logs go first,
+    then failures from the end, then kernels without any trouble.
     """
+    title = _title(results, gate_status(results, gate, comparison))
     for logs, rows in ((True, _ROWS), (False, _ROWS), (False, 10)):
         text = _fitted(
-            _head(results, comparison, release, rows),
+            [title, *_head(results, comparison, release, rows)],
             _failures(results, comparison, logs=logs),
             _tail(results),
             limit,
         )
         if text is not None and (_is_whole(text) or not logs):
             return text
-    return _cut(f"{MARKER}\n{_title(results)}\n", limit)
+    return _cut(f"{title}\n", limit)
 
 
 def release_notes(results: RunResults, release: Release) -> str:
@@ -124,11 +127,14 @@ def _names(names: Iterable[str]) -> str:
 # -------------------------------------------------------------------- sections
 
 
-def _title(results: RunResults) -> str:
+def _title(results: RunResults, judged: ExitStatus) -> str:
+    """Return the heading; `judged` is what the gate says."""
     status = exit_status(results)
-    sign = {0: "✅", 1: "❌"}.get(int(status), "⚠️")
     verdict = VERDICTS[status][0]
-    return f"## {sign} Kernel matrix: {verdict}"
+    if judged is not status:
+        verdict += ", but not by a regression"
+    sign = {0: "✅", 1: "❌"}.get(int(judged), "⚠️")
+    return f"{MARKER}\n## {sign} Kernel matrix: {verdict}"
 
 
 def _head(
@@ -140,7 +146,6 @@ def _head(
     number = len(results.kernels)
     kernels = f"{number} kernel{'' if number == 1 else 's'}"
     parts = [
-        f"{MARKER}\n{_title(results)}",
         f"{counts(results)}; {kernels}, {results.duration:.1f} s. "
         f"Works on: **{ranges(results).statement}**.",
     ]

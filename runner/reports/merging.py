@@ -58,7 +58,7 @@ def merge(
     if not parts:
         raise UsageError("there is nothing to merge")
     for part in parts:
-        _refuse_names(part)
+        refuse_names(part)
     if not allow_mixed:
         _refuse_mixed(parts)
     _refuse_twice(parts)
@@ -81,7 +81,7 @@ def merge(
     return _merged(parts, planned, lost)
 
 
-def _refuse_names(part: Found) -> None:
+def refuse_names(part: Found) -> None:
     """Refuse ids that no matrix can have: they become names of folders."""
     shard = part.results.shard
     ids = [kernel.id for kernel in part.results.kernels]

@@ -21,6 +21,7 @@ from runner.reports.looks import (
     shown,
     suites,
 )
+from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -29,23 +30,42 @@ _MOST_LINES = 6
 
 _INDENT = "    "
 
+# What to do when nothing tells.
+_LOOK = "read the case's log in results.json"
+
+# Cases of each kind of change.
+_MOST_CHANGES = 10
+
 _WORD = re.compile(r"\S+")
 
 
-def render(results: RunResults, console: Console, folder: Path | None = None) -> None:
-    """Print a run's summary; `folder` is where its reports are."""
-    _render_matrix(results, console)
+def render(
+    report: Report,
+    console: Console,
+    folder: Path | None = None,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Print a run's summary; `folder` is where its reports are.
+
+    When `quiet`, only what failed and the last line.
+    """
+    results = report.results
+    if not quiet:
+        _render_matrix(results, console)
     gone = {kernel.id for kernel in results.kernels if kernel.error}
-    _render_cases("Failures", Outcome.FAILED, results, results.cases, console)
+    _render_cases("Failures", Outcome.FAILED, report, results.cases, console)
     errors = [case for case in results.cases if case.kernel not in gone]
     lost = [kernel for kernel in results.kernels if kernel.error]
     if lost or any(case.outcome is Outcome.ERROR for case in errors):
         heading = "Infrastructure errors, which say nothing about the objects"
-        _render_cases(heading, Outcome.ERROR, results, errors, console, always=True)
+        _render_cases(heading, Outcome.ERROR, report, errors, console, always=True)
         for kernel in lost:
             _render_lost(kernel, results, console)
-    _render_notes(results, console)
-    _render_end(results, console, folder)
+    if not quiet:
+        _render_notes(results, console)
+    _render_changes(report, console)
+    _render_end(report, console, folder)
 
 
 # --------------------------------------------------------------- the matrix
@@ -125,17 +145,19 @@ class _Reason:
 def _render_cases(
     heading: str,
     outcome: Outcome,
-    results: RunResults,
+    report: Report,
     cases: Sequence[CaseResult],
     console: Console,
     *,
     always: bool = False,
 ) -> None:
-    names = {kernel.id: shown(kernel) for kernel in results.kernels}
+    names = {kernel.id: shown(kernel) for kernel in report.results.kernels}
     kernels: dict[_Reason, list[str]] = {}
     for case in cases:
         if case.outcome is outcome:
             name = names.get(case.kernel, case.kernel)
+            if report.comparison is not None and report.comparison.is_regression(case):
+                name += " (regression)"
             kernels.setdefault(_reason(case), []).append(name)
     if not kernels and not always:
         return
@@ -154,7 +176,7 @@ def _reason(case: CaseResult) -> _Reason:
     if more:
         plural = "" if len(more) == 1 else "es"
         why += f" (and {len(more)} more mismatch{plural})"
-    return _Reason(suite=case.suite, case=case.case, why=why, cure=case.cure)
+    return _Reason(suite=case.suite, case=case.case, why=why, cure=case.cure or _LOOK)
 
 
 def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
@@ -203,14 +225,44 @@ def _render_notes(results: RunResults, console: Console) -> None:
         _print(console, [(about, "bold yellow"), (note, "")], indent=" ")
 
 
-def _render_end(results: RunResults, console: Console, folder: Path | None) -> None:
+def _render_changes(report: Report, console: Console) -> None:
+    comparison = report.comparison
+    if comparison is None:
+        return
+    console.print()
+    about = f"Compared with the run of {comparison.baseline}: "
+    _print(console, [(about, "bold"), (comparison.words, "")])
+    for what, cases in (
+        ("fixed", comparison.fixes),
+        ("vanished", comparison.vanished),
+        ("new gap", comparison.new_gaps),
+    ):
+        for case in cases[:_MOST_CHANGES]:
+            name = f"{case.kernel}: {case.suite}::{case.case}"
+            _print(console, [(f"{what}: ", "dim"), (name, "")], indent="  ")
+        if len(cases) > _MOST_CHANGES:
+            left = f"and {len(cases) - _MOST_CHANGES} more"
+            _print(console, [(f"{what}: ", "dim"), (left, "")], indent="  ")
+    for slower in comparison.slower[:_MOST_CHANGES]:
+        took = f"{slower.before:.1f} s before, {slower.after:.1f} s now"
+        name = f"{slower.kernel}: {slower.what}, {took}"
+        _print(console, [("slower: ", "dim"), (name, "")], indent="  ")
+
+
+def _render_end(report: Report, console: Console, folder: Path | None) -> None:
+    results = report.results
     console.print()
     kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
+    if status is not report.status:
+        parts_of_gate = f"; passes the gate for {report.gate}"
+    else:
+        parts_of_gate = ""
     verdict, style = VERDICTS[status]
     parts = [
         (verdict, style),
         (f": {counts(results)}", ""),
+        (parts_of_gate, "green"),
     ]
     trouble = results.count(Outcome.ERROR) or any(k.error for k in results.kernels)
     if trouble and status is not ExitStatus.COMPATIBLE:

@@ -44,12 +44,13 @@ def command(*arguments: str | Path) -> list[str]:
 def run(
     *arguments: str | Path,
     reports: Path,
+    option: str = "--reports",
     prefix: Sequence[str] = (),
     **environment: str,
 ) -> Finished:
-    """Run the main job to its end."""
+    """Run the main job, or another verb, to its end; it writes below `reports`."""
     done = subprocess.run(
-        [*prefix, *command(*arguments), "--reports", str(reports)],
+        [*prefix, *command(*arguments), option, str(reports)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,

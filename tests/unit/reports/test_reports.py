@@ -4,6 +4,7 @@ from lxml import etree
 
 from runner import reports
 from runner.reports import resultsfile
+from runner.reports.terms import Report
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 
@@ -15,15 +16,15 @@ def test_every_kernel_has_its_junit_file(tmp_path: Path) -> None:
         kernels=(KernelRun(id="5.10"), KernelRun(id="6.1", error="no answer")),
         cases=(CaseResult(kernel="5.10", suite="s", case="c", outcome=Outcome.PASSED),),
     )
-    reports.write(results, tmp_path)
+    reports.write(Report(results=results), tmp_path)
     files = sorted(
         str(path.relative_to(tmp_path))
         for path in tmp_path.rglob("*")
         if path.is_file()
     )
     assert files == [
-        *("5.10/junit.xml", "6.1/junit.xml"),
-        *("badge.svg", "matrix.svg", "report.html", "results.json"),
+        *("5.10/junit.xml", "6.1/junit.xml", "badge.svg", "matrix.svg"),
+        *("report.html", "results.json", "results.sarif", "summary.md"),
     ]
     assert resultsfile.read(tmp_path / "results.json") == results
     root = etree.parse(str(tmp_path / "6.1/junit.xml")).getroot()

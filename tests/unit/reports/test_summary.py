@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from runner.reports import summary, summary_text
+from runner.reports.terms import Report
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 
 MISMATCH = Mismatch(subject="map m", key="1", expected="2", observed="3")
@@ -67,6 +68,10 @@ def results(
     )
 
 
+def report(*cases: CaseResult, **more: Any) -> Report:
+    return Report(results=results(*cases, **more))
+
+
 class Output(io.StringIO):
     """A file with an encoding, that may be a terminal."""
 
@@ -84,7 +89,7 @@ class Output(io.StringIO):
 def rendered(*cases: CaseResult, width: int = 100, **more: Any) -> list[str]:
     output = Output()
     summary.render(
-        results(*cases, **more), Console(file=output, width=width), Path("reports")
+        report(*cases, **more), Console(file=output, width=width), Path("reports")
     )
     return [line.rstrip() for line in output.getvalue().splitlines()]
 
@@ -176,7 +181,7 @@ def test_long_message_is_cut_after_some_lines() -> None:
     assert lines[start + 1 : start + 8] == [
         *(f"        {letter}" for letter in "abcde"),
         "        …",
-        "",
+        "    do:  read the case's log in results.json",
     ]
 
 
@@ -187,7 +192,7 @@ def test_text_of_guests_does_not_reach_the_terminal_as_it_is() -> None:
 
 
 def test_ascii_where_the_encoding_has_no_signs() -> None:
-    text = summary_text(results(*CASES), file=Output(encoding="ascii"), width=100)
+    text = summary_text(report(*CASES), file=Output(encoding="ascii"), width=100)
     assert text.isascii()
     assert "X 1/2" in text
     assert "+ 1/1 -1" in text
@@ -195,7 +200,7 @@ def test_ascii_where_the_encoding_has_no_signs() -> None:
 
 def test_no_colour_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b" not in summary_text(results(*CASES), file=Output())
+    assert "\x1b" not in summary_text(report(*CASES), file=Output())
 
 
 def test_colour_on_a_terminal_but_not_with_no_color(
@@ -204,12 +209,12 @@ def test_colour_on_a_terminal_but_not_with_no_color(
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     terminal = Output(terminal=True)
-    assert "\x1b[1;31m✗ 1/2" in summary_text(results(*CASES), file=terminal, width=100)
+    assert "\x1b[1;31m✗ 1/2" in summary_text(report(*CASES), file=terminal, width=100)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "31m" not in summary_text(results(*CASES), file=terminal, width=100)
+    assert "31m" not in summary_text(report(*CASES), file=terminal, width=100)
 
 
 def test_log_is_not_wrapped_as_a_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    text = summary_text(results(*CASES), file=Output())
+    text = summary_text(report(*CASES), file=Output())
     assert "expected 2, observed 3 (and 1 more mismatch)" in text

@@ -1,0 +1,89 @@
+"""What a run is held against: an earlier run, a gate, the name of a release."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from runner.errors import ExitStatus, UsageError
+from runner.reports import release, resultsfile
+from runner.reports.compare import Comparison, Gate, compare, gate_status
+from runner.reports.release import Release
+from runner.reports.text import clean
+from runner.results import RunResults
+
+# A release's name stands in headings.
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A run with all that its reports tell of it."""
+
+    results: RunResults
+    comparison: Comparison | None = None
+    release: Release | None = None
+    gate: Gate = Gate.ALL
+
+    @cached_property
+    def status(self) -> ExitStatus:
+        """What the gate says."""
+        return gate_status(self.results, self.gate, self.comparison)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the command line holds runs against; by itself, nothing."""
+
+    baseline: RunResults | None = None
+    gate: Gate = Gate.ALL
+    # Empty when the run is for no release.
+    release: str = ""
+
+    @classmethod
+    def read(
+        cls, *, baseline: Path | None, gate: str | None, release: str | None
+    ) -> Self:
+        """Return what these options say.
+
+        Raises UsageError for a baseline that holds no run, for a gate that needs one,
+        and for a name that is none.
+        """
+        chosen = Gate(gate or Gate.ALL)
+        if chosen is Gate.REGRESSIONS and baseline is None:
+            raise UsageError(
+                "--gate regressions: there is nothing that a run could regress from",
+                hint="give an earlier run's results.json with --baseline",
+            )
+        if release is not None and not _is_name(release):
+            raise UsageError(
+                f"--release {release!r}: a name of one line, of at most "
+                f"{_LONGEST_NAME} characters",
+                hint='such as --release "v1.2"',
+            )
+        earlier = None if baseline is None else resultsfile.read(baseline)
+        if earlier is not None and not earlier.cases:
+            raise UsageError(
+                f"--baseline {baseline}: there is no case in it",
+                hint="take the results.json of a run that found something",
+            )
+        return cls(baseline=earlier, gate=chosen, release=release or "")
+
+    def report(self, results: RunResults) -> Report:
+        """Hold a run against them."""
+        return Report(
+            results=results,
+            comparison=(
+                None if self.baseline is None else compare(self.baseline, results)
+            ),
+            release=release.facts(results, self.release) if self.release else None,
+            gate=self.gate,
+        )
+
+
+def _is_name(text: str) -> bool:
+    return (
+        bool(text.strip())
+        and text == clean(text).replace("\n", "")
+        and (len(text) <= _LONGEST_NAME)
+    )
