@@ -22,7 +22,7 @@ from runner.preflight.targets import Source
 from runner.session.host import ROOT
 
 # Of about fifty relocations.
-_OBJECT = "suites/reloc/layout.bpf.c"
+_OBJECT = "suites/task/task.bpf.c"
 _SEED = 1
 
 

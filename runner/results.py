@@ -92,6 +92,9 @@ class CaseResult(Record):
     """Expectations that held or did not; a case that checked nothing is a failure."""
     not_available: tuple[str, ...] = ()
     """Expectations that the kernel has no facts for, with why; not in `checked`."""
+    predicted: str = ""
+    """What preflight said before: "loads", "rejected" or "crashes"; empty where it
+    can't tell."""
     log: str = ""
     """libbpf's and the verifier's log, whole."""
     console: str = ""

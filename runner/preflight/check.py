@@ -73,6 +73,8 @@ class Job:
     objects: tuple[Path, ...]
     index: Path
     loader: Loader
+    # Whether programs are loaded, where the object itself does not tell.
+    load: tuple[tuple[str, bool], ...] = ()
 
 
 class Checker:
@@ -84,7 +86,9 @@ class Checker:
         self._index = Index(job.index)
         self._data = [path.read_bytes() for path in job.objects]
         self._keys = [
-            key_of(hashlib.sha256(data).hexdigest(), fingerprint(), job.loader)
+            key_of(
+                hashlib.sha256(data).hexdigest(), fingerprint(), job.loader, job.load
+            )
             for data in self._data
         ]
         self._engine: Engine | None = None
@@ -135,7 +139,7 @@ class Checker:
         if self._engine is None:
             self._engine = Engine()
             self._subjects = [
-                Subject(BpfObject(data, path), self._engine)
+                Subject(BpfObject(data, path), self._engine, dict(self._job.load))
                 for data, path in zip(self._data, self._job.objects, strict=True)
             ]
         return self._engine

@@ -13,6 +13,11 @@ from runner.versions import KernelVersion
 
 _CALL = op.JMP | op.CALL
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
+# libbpf takes probe_read and probe_read_str where a kernel has no newer ones.
+_FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
+# Types of programs that kernels refuse for an attach type that they don't know:
+# cgroup_sock_addr, cgroup_sockopt, tracing, lsm, sk_lookup. Others do not look.
+_PARTICULAR = (18, 25, 26, 29, 30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +120,8 @@ def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
     for function, at, insn in code.instructions():
         helper = insn.code == _CALL and insn.src == op.CALL_HELPER
         if helper and at not in referenced and not insn.is_poison:
-            wanted.setdefault(insn.imm, []).append(function.name)
+            number = _FALLBACKS.get(insn.imm, insn.imm)
+            wanted.setdefault(number, []).append(function.name)
     yield from _of_enum(
         Need.HELPER,
         wanted,
@@ -128,6 +134,7 @@ def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
 def _types(code: Code, engine: Engine) -> Iterator[Feature]:
     programs: dict[int, list[str]] = {}
     attach: dict[int, list[str]] = {}
+    particular: set[int] = set()
     maps: dict[int, list[str]] = {}
     for program in code.contents.programs:
         if program.name not in code.loaded:
@@ -136,6 +143,8 @@ def _types(code: Code, engine: Engine) -> Iterator[Feature]:
         # 0 is what programs that attach otherwise leave there.
         if program.attach_type:
             attach.setdefault(program.attach_type, []).append(program.name)
+            if program.type in _PARTICULAR:
+                particular.add(program.attach_type)
     for map_ in code.contents.maps:
         # libbpf makes them only where the kernel has global data: that is a rule.
         if not map_.internal:
@@ -148,7 +157,7 @@ def _types(code: Code, engine: Engine) -> Iterator[Feature]:
     )
     yield from _of_enum(
         Need.ATTACH_TYPE,
-        attach,
+        {number: users for number, users in attach.items() if number in particular},
         names.attach,
         ("bpf_attach_type", "__MAX_BPF_ATTACH_TYPE"),
         engine,

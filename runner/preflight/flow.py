@@ -12,6 +12,12 @@ from runner.versions import KernelVersion
 # The section of what is defined elsewhere.
 _UNDEFINED = 0
 
+# Stands for the kernel's configuration, whose values BTF does not tell.
+_CONFIGURATION = -1
+
+# What externs are called that ask for it.
+CONFIG = "CONFIG_"
+
 # An instruction: index of its section, and its own in there.
 Address = tuple[int, int]
 
@@ -98,6 +104,8 @@ class Flow:
             self._variables[at] = MapAddress(symbol.section, symbol.value + insn.imm)
         elif insn.code == op.LD_IMM64 and symbol.name == _VERSION:
             self._variables[at] = MapAddress(_UNDEFINED, 0)
+        elif insn.code == op.LD_IMM64 and symbol.name.startswith(CONFIG):
+            self._variables[at] = MapAddress(_CONFIGURATION, 0)
 
 
 def _version_code(kernel: KernelVersion) -> int:

@@ -196,6 +196,9 @@ class Prediction:
     verdict: Verdict
     # Why it does not load, a sentence each.
     reasons: tuple[str, ...]
+    # Whether it asks for the kernel's configuration, which BTF does not tell: then what
+    # is called reachable may be guarded by that.
+    by_config: bool = False
 
     @property
     def shape(self) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from runner.preflight.engine import (
     LocalAnswer,
     RelocationAnswer,
 )
-from runner.preflight.flow import Address, Flow
+from runner.preflight.flow import CONFIG, Address, Flow
 from runner.preflight.insn import LD_IMM64, Insn
 from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
@@ -33,7 +33,7 @@ from runner.preflight.model import (
 )
 from runner.preflight.reach import walked
 from runner.preflight.rules import Code
-from runner.preflight.verifier import COMPAT, Verifier, verifier_of
+from runner.preflight.verifier import Verifier, verifier_of
 from runner.versions import KernelVersion
 
 # What loads objects; see docs/compat.md.
@@ -117,7 +117,7 @@ def predict(
     """
     answers = engine.relocate(subject.number)
     changed = patched(subject, answers)
-    verifier = COMPAT if loader == "compat" else verifier_of(target.version)
+    verifier = verifier_of(target.version, compat=loader == "compat")
     reached = frozenset(walked(subject.flow, changed, verifier, target.version))
     guards = _guards(subject, changed, reached, verifier)
     trails = {it.access: it.trail for it in like.relocations} if like else {}
@@ -147,6 +147,10 @@ def predict(
         features=needs,
         verdict=verdict,
         reasons=reasons,
+        by_config=any(
+            it.symbol.name.startswith(CONFIG) and not it.symbol.section
+            for it in subject.item.references
+        ),
     )
 
 

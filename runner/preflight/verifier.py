@@ -1,6 +1,6 @@
 """How kernels' verifiers decide branches on constants, by version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.versions import KernelVersion
 
@@ -65,12 +65,25 @@ VERIFIERS = (
     _row("5.6", "unequal all ldimm64 computes registers stack maps globals"),
 )
 
-# The loader "compat" decides branches before any verifier, and takes dead poison out.
-COMPAT = _row("0", "unequal all ldimm64 computes registers maps")
 
+def verifier_of(kernel: KernelVersion | None, *, compat: bool = False) -> Verifier:
+    """Return the verifier of a kernel; the newest when its version is not known.
 
-def verifier_of(kernel: KernelVersion | None) -> Verifier:
-    """Return the verifier of a kernel; the newest when its version is not known."""
+    The loader "compat" decides branches before any verifier does, and takes poison out
+    of dead code.
+    """
     if kernel is None:
         return VERIFIERS[-1]
-    return next(it for it in reversed(VERIFIERS) if it.since <= kernel)
+    found = next(it for it in reversed(VERIFIERS) if it.since <= kernel)
+    if not compat:
+        return found
+    return replace(
+        found,
+        decides_unequal=True,
+        decides_all=True,
+        tracks_ldimm64=True,
+        computes=True,
+        compares_registers=True,
+        reads_frozen_maps=True,
+        dead_poison_oopses=False,
+    )

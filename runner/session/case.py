@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -17,10 +17,12 @@ from runner.classes import LOADER_CRASHED
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
+from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
+from runner.session.prediction import Booted, disagreement, predicted
 from runner.suite import Case, Program
 from runner.versions import VersionRange
 
@@ -92,8 +94,14 @@ def run(job: Job, guest: Guest) -> CaseResult:
     """Run a case and judge it. Never raises for what the object or the guest does."""
     progress = _Progress()
     started = time.monotonic()
-    data = b"" if job.object_path is None else job.object_path.read_bytes()
-    verdict = _settle(job.case, guest, _attempt(job, data, guest, progress))
+    path = job.object_path
+    data = b"" if path is None else path.read_bytes()
+    prediction = None if path is None else predicted(job.case, path, guest)
+    attempt = _attempt(job, data, guest, progress)
+    verdict = _settle(job.case, guest, attempt)
+    if prediction is not None and attempt.outcome is not Outcome.ERROR:
+        loaded = "trigger" in progress.seconds
+        verdict = _held_against(prediction, attempt, verdict, loaded=loaded)
     return CaseResult(
         kernel=guest.kernel.id,
         suite=job.suite,
@@ -106,6 +114,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         mismatches=verdict.mismatches,
         checked=verdict.checked,
         not_available=verdict.not_available,
+        predicted=prediction.verdict.value if prediction else "",
         log="".join(progress.log),
         console=verdict.console,
         object_path=job.shown_path,
@@ -113,6 +122,25 @@ def run(job: Job, guest: Guest) -> CaseResult:
         duration=time.monotonic() - started,
         phases=Phases(**progress.seconds),
         nodeid=job.nodeid,
+    )
+
+
+def _held_against(
+    prediction: Prediction, attempt: Verdict, verdict: Verdict, *, loaded: bool
+) -> Verdict:
+    """Return the verdict; a failure when the prediction was another."""
+    said = disagreement(
+        prediction, Booted(loaded=loaded, failure_class=attempt.failure_class)
+    )
+    if not said:
+        return verdict
+    return replace(
+        verdict,
+        outcome=Outcome.FAILED,
+        message=said,
+        failure_class="prediction_wrong",
+        cure="preflight and the kernel disagree, and one of them is wrong: see "
+        "docs/preflight.md",
     )
 
 

@@ -1,0 +1,81 @@
+"""What preflight says of a case before it runs, held against what came of it."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.artifacts.cache import Cache
+from runner.errors import RunnerError
+from runner.preflight.check import Checker, Job
+from runner.preflight.engine import ENGINE
+from runner.preflight.model import Prediction, Verdict
+from runner.preflight.targets import Source
+from runner.session.guest import Guest
+from runner.suite import Case
+
+log = logging.getLogger(__name__)
+
+# What a kernel refuses objects for when a relocation went wrong there, or kills it for.
+OF_RELOCATIONS = frozenset(
+    {
+        "poison_reachable",
+        "guard_undecided",
+        "relocation_ambiguous",
+        "signed_field_resized",
+        "unreached_call_oops",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booted:
+    """What came of a case."""
+
+    # Whether all programs were loaded.
+    loaded: bool
+    # Empty for a pass.
+    failure_class: str
+
+
+def predicted(case: Case, object_path: Path, guest: Guest) -> Prediction | None:
+    """Return what preflight says, or None where it can say nothing."""
+    artifact = guest.artifact
+    if artifact.btf is None or not ENGINE.exists():
+        return None
+    job = Job(
+        objects=(object_path,),
+        index=Cache().folder("preflight"),
+        loader=case.loader_on(artifact.version),
+        load=tuple((name, it.load) for name, it in case.programs.items()),
+    )
+    source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
+    try:
+        with Checker(job) as checker:
+            result = checker.check(source)
+    except RunnerError as error:
+        # What can't be predicted is judged by its boot alone.
+        log.debug("%s: no prediction: %s", guest.kernel.id, error)
+        return None
+    if result.error:
+        log.debug("%s: no prediction: %s", guest.kernel.id, result.error)
+        return None
+    return result.predictions[0]
+
+
+def disagreement(prediction: Prediction, booted: Booted) -> str:
+    """Return how a boot belies a prediction; empty when it does not."""
+    if booted.loaded and prediction.verdict is not Verdict.LOADS:
+        # What BTF can't tell may well have kept the verifier away.
+        if prediction.by_config:
+            return ""
+        reason = prediction.reasons[0] if prediction.reasons else ""
+        return (
+            f"preflight predicted that it is {prediction.verdict.value} ({reason}), "
+            "and it loads"
+        )
+    refused = not booted.loaded and booted.failure_class in OF_RELOCATIONS
+    if refused and prediction.verdict is Verdict.LOADS:
+        return (
+            f"preflight predicted that it loads, and it ends as {booted.failure_class}"
+        )
+    return ""

@@ -1,0 +1,121 @@
+"""The verb check, as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.preflight.made import HEAD, ROOT, build, compiled, kernel
+
+SOURCE = """\
+struct task { int pid; int gone; } CORE;
+SEC("kprobe/a") int on_a(struct task *task)
+{
+	return bpf_core_field_offset(struct task, %s);
+}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    build()
+    for name in ("pid", "gone"):
+        (tmp_path / f"{name}.bpf.o").write_bytes(compiled(HEAD + SOURCE % name))
+    (tmp_path / "btf").mkdir()
+    types = {
+        "5.4": "struct task { long a; int pid; int gone; } x;",
+        "6.1": "struct task { long a; int pid; int __gone; } x;",
+        "6.2": "struct task { long a; int pid; int __gone; } x;",
+    }
+    for version, text in types.items():
+        (tmp_path / f"btf/{version}.btf").write_bytes(kernel(text))
+    return tmp_path
+
+
+def check(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "120",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "runner", "check", *words, "--btf", "btf"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_what_loads_everywhere_is_status_0(folder: Path) -> None:
+    done = check(folder, "pid.bpf.o")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
+
+
+def test_a_gap_is_status_1_and_told_with_what_is_near(folder: Path) -> None:
+    # From the index, too.
+    for _ in range(2):
+        done = check(folder, "gone.bpf.o")
+
+        assert done.returncode == 1
+        assert "gone.bpf.o on 3 kernels, 2 ways" in done.stdout
+        assert "6.1, 6.2: rejected" in done.stdout
+        assert (
+            "made.bpf.c:10 (on_a, instruction 0): task.gone is missing" in done.stdout
+        )
+        assert "near task.gone: task.__gone (renamed, int)" in done.stdout
+        assert "\x1b" not in done.stdout
+
+
+def test_json_tells_all(folder: Path) -> None:
+    found = json.loads(check(folder, "gone.bpf.o", "--json").stdout)
+
+    assert [it["kernel"] for it in found["kernels"]] == ["5.4", "6.1", "6.2"]
+    (relocation,) = found["kernels"][1]["predictions"][0]["relocations"]
+    assert relocation["guard"] == "reachable"
+    assert relocation["candidates"][0]["access"] == "task.__gone"
+
+
+def test_a_damaged_kernel_is_told_beside_the_others(folder: Path) -> None:
+    (folder / "btf/6.3.btf").write_bytes(kernel("int x;")[:60])
+    done = check(folder, "pid.bpf.o")
+
+    assert done.returncode == 2
+    assert "6.3: is truncated or malformed" in done.stdout
+    assert "pid.bpf.o on 3 kernels" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no object to check"),
+        (["nothing.bpf.o"], "nothing.bpf.o does not exist"),
+        (["btf/5.4.btf"], "is no ELF file"),
+        (["pid.bpf.o", "-n", "many"], "give a number of processes"),
+        (["--explain", "7.0", "task.pid"], "there is no kernel 7.0"),
+        (["--explain", "6.1", "task"], "'task' is no field"),
+    ],
+)
+def test_mistakes_are_told(folder: Path, words: list[str], said: str) -> None:
+    done = check(folder, *words)
+
+    assert done.returncode in (2, 3)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_tells_a_fields_history(folder: Path) -> None:
+    done = check(folder, "--explain", "6.1", "task.gone")
+
+    assert done.returncode == 0
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["task.gone"],
+        ["5.4", "int,", "4", "bytes", "at", "12"],
+        [">", "6.1,", "6.2", "missing;", "see", "task.__gone", "(renamed)"],
+    ]
