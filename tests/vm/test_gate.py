@@ -202,6 +202,12 @@ def test_the_reports_of_all_kernels_are_in_one_artifact(good: Outcome) -> None:
             assert (good.reports / id_ / name).is_file()
 
 
+def test_the_artifact_has_all_reports(good: Outcome, bad: Outcome) -> None:
+    for found in (good, bad):
+        for name in ("report.html", "summary.md", "results.sarif", "comment.md"):
+            assert (found.reports / name).is_file(), name
+
+
 def test_a_regression_fails_on_the_kernel_that_has_it(bad: Outcome) -> None:
     assert bad.gate.failed
     assert bad.outputs["regressions"] == "1"
