@@ -139,13 +139,13 @@ def test_fifty_cases_on_a_thousand_kernels_are_merged_in_seconds(folder: Path) -
         own = [*planned[index - 1 :: 10]]
         write(folder / f"many/{index}", index, 10, planned, own, cases=50)
 
-    began = time.monotonic()
+    began = time.process_time()
     parts = [
         Found(folder=path, results=resultsfile.read(path / "results.json"))
         for path in sorted((folder / "many").iterdir())
     ]
     merge_.write(merging.merge(parts), parts, folder / "all")
 
-    # Three when the machine has nothing else to do.
-    assert time.monotonic() - began < 30
+    # Seconds of the processor: other programs may be at work, too.
+    assert time.process_time() - began < 10
     assert len(resultsfile.read(folder / "all/results.json").cases) == 50_000
