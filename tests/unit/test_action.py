@@ -112,6 +112,13 @@ def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
             assert "timeout-minutes" in job
 
 
+def test_ci_runs_all_parts_of_the_tests() -> None:
+    (parts,) = re.findall(r"set -- (lint .*)$", (ROOT / "dev").read_text(), re.M)
+    job = workflow.load(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]
+
+    assert job["strategy"]["matrix"]["part"] == parts.split()
+
+
 # ---------------------------------------------------------------------- prepare
 
 
