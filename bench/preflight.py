@@ -109,7 +109,7 @@ def _kernels(of: Subject, count: int) -> Iterator[Path]:
 
 def _command(of: Subject, kernels: Path, cache: Path) -> float:
     words = [sys.executable, "-m", "runner", "check", str(of.object)]
-    words += ["--btf", str(kernels), "--json"]
+    words += ["--btf", str(kernels)]
     started = time.perf_counter()
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, env={"XDG_CACHE_HOME": str(cache)}

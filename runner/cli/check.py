@@ -139,7 +139,11 @@ def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
                 hint="python -m runner fetch, or --btf FILE",
             )
         found += cached
-    return found
+    # By age, and what nobody knows the age of behind the others.
+    return sorted(
+        found,
+        key=lambda it: (it.version is None, it.version.filled() if it.version else ()),
+    )
 
 
 def _workers(text: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from runner import sharding, suitefile
 from runner.artifacts import fetch, rows
+from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli import workflow
 from runner.cli.arguments import (
@@ -20,6 +21,7 @@ from runner.cli.arguments import (
 )
 from runner.errors import ExitStatus, UsageError
 from runner.matrix import Kernel
+from runner.preflight import interesting, targets
 from runner.selectors import DEFAULT
 from runner.session.host import ROOT
 from runner.session.run import ids_of, seconds_of
@@ -68,6 +70,8 @@ class Plan:
     # In the order of the matrix.
     kernels: tuple[str, ...]
     shares: tuple[Share, ...]
+    # Kernels that are not booted because another one shows the same, by that one.
+    stands_for: Mapping[str, tuple[str, ...]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +94,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_timings_argument(parser)
     parser.add_argument(
+        "--boot-only-interesting",
+        action="store_true",
+        help="of kernels on which every object is predicted to behave alike, boot only "
+        "one (docs/preflight.md); those whose BTF is not in the cache are all booted",
+    )
+    parser.add_argument(
         "--format",
         choices=("text", "json", "github"),
         default="text",
@@ -101,12 +111,18 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
     cache = Cache()
     kernels = rows.choose(choice(arguments, DEFAULT), cache).kernels
+    suites = arguments.suite or [ROOT / "suites"]
+    stands_for: dict[str, tuple[str, ...]] = {}
+    if arguments.boot_only_interesting:
+        stands_for = _interesting(suites, kernels, cache)
+        kernels = tuple(it for it in kernels if it.id in stands_for)
     plan = _plan(
         kernels,
         tuple(fetch.version_of(kernel, cache) for kernel in kernels),
-        _cases(arguments.suite or [ROOT / "suites"]),
+        _cases(suites),
         count=_count(arguments.shards, len(kernels), arguments.format),
         seconds=seconds_of(arguments.timings),
+        stands_for={name: others for name, others in stands_for.items() if others},
     )
     if arguments.format == "github":
         _tell_workflow(plan)
@@ -116,6 +132,17 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         _show(plan)
     return ExitStatus.COMPATIBLE
+
+
+def _interesting(
+    suites: Sequence[Path], kernels: Sequence[Kernel], cache: Cache
+) -> dict[str, tuple[str, ...]]:
+    return interesting.representatives(
+        minimal.objects(suites, cache),
+        [it.id for it in kernels],
+        targets.of_kernels(kernels, cache),
+        cache.folder("preflight"),
+    )
 
 
 def _count(wanted: int | None, kernels: int, form: str) -> int:
@@ -145,6 +172,7 @@ def _plan(
     *,
     count: int,
     seconds: dict[str, float],
+    stands_for: Mapping[str, tuple[str, ...]],
 ) -> Plan:
     ids = ids_of(kernels)
     gaps = {
@@ -153,6 +181,7 @@ def _plan(
     }
     return Plan(
         kernels=ids,
+        stands_for=stands_for,
         shares=tuple(
             Share(
                 part=Part(index=index, count=count),
@@ -176,6 +205,7 @@ def as_json(plan: Plan) -> dict[str, JsonValue]:
     """Return a plan as programs read it."""
     return {
         "kernels": list(plan.kernels),
+        "stands_for": {name: list(them) for name, them in plan.stands_for.items()},
         "shards": [
             {
                 "shard": str(share.part),
@@ -237,3 +267,5 @@ def _show(plan: Plan) -> None:
             about,
         )
     Console().print(table)
+    for name, others in plan.stands_for.items():
+        Console().print(f"{name} stands for {', '.join(others)}")

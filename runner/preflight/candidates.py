@@ -112,13 +112,14 @@ def _members(
     type_: TypeAnswer, engine: Engine, base: int, depth: int
 ) -> Iterator[MemberAnswer]:
     for member in type_.fields:
-        moved = member.model_copy(update={"bit_offset": base + member.bit_offset})
+        at = base + member.bit_offset
         if member.name:
-            yield moved
+            # There are thousands, and most of them are where they should be.
+            yield member.model_copy(update={"bit_offset": at}) if base else member
         elif depth < _DEEPEST:
             (inner,) = engine.types([member.type])
             if inner is not None and inner.kind in _RECORDS:
-                yield from _members(inner, engine, moved.bit_offset, depth + 1)
+                yield from _members(inner, engine, at, depth + 1)
 
 
 def walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> Stop:
@@ -223,7 +224,13 @@ def _moved_likeness(member: MemberAnswer, text: str) -> float:
 
 
 def _likeness(wanted: str, name: str) -> float:
-    return difflib.SequenceMatcher(None, wanted, name).ratio()
+    """Return how much names are alike, or 0 when it is too little to count."""
+    matcher = difflib.SequenceMatcher(None, wanted, name)
+    # Upper bounds, which cost far less.
+    worth = _LIKE - _SAME_TYPE
+    if matcher.real_quick_ratio() < worth or matcher.quick_ratio() < worth:
+        return 0.0
+    return matcher.ratio()
 
 
 def _best(found: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -116,7 +116,7 @@ class Checker:
             return Result(source=source, predictions=found)
         engine = self._ready()
         try:
-            target = targets.load(source)
+            target = targets.load(source, place)
             engine.load_target(target.btf, target.modules)
             found = tuple(
                 predict(subject, target, engine, self._job.loader)

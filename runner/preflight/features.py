@@ -117,7 +117,7 @@ def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
         (it.function.section_index, it.function.start + it.index)
         for it in code.item.references
     }
-    for function, at, insn in code.instructions():
+    for function, at, insn in code.instructions:
         helper = insn.code == _CALL and insn.src == op.CALL_HELPER
         if helper and at not in referenced and not insn.is_poison:
             number = _FALLBACKS.get(insn.imm, insn.imm)

@@ -187,7 +187,7 @@ class Prediction:
     """What becomes of an object on a kernel."""
 
     object_sha256: str
-    # Of the kernel's BTF, then of its modules'.
+    # Of the file with the kernel's BTF, then of its modules'.
     btf_sha256: tuple[str, ...]
     # Bytes of a pointer on that kernel.
     pointer_size: int

@@ -52,6 +52,7 @@ class Target:
 
     # Raw.
     btf: bytes
+    # Of the file that it came from.
     sha256: str
     # None when nobody knows: then the newest verifier judges.
     version: KernelVersion | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from runner.preflight import insn as op
 from runner.preflight.bpfobject import BpfObject, Function
@@ -28,19 +29,22 @@ class Code:
     reached: frozenset[Address]
     loaded: frozenset[str]
 
-    def instructions(self) -> Iterator[tuple[Function, Address, Insn]]:
-        """Yield the instructions that are reached, with their functions."""
+    @cached_property
+    def instructions(self) -> tuple[tuple[Function, Address, Insn], ...]:
+        """The instructions that are reached, with their functions."""
+        found = []
         for at in sorted(self.reached):
             function = self.item.function_at(*at)
             insn = self.flow.insn(at)
             if function is not None and insn is not None:
-                yield function, at, insn
+                found.append((function, at, insn))
+        return tuple(found)
 
     def users(self, matches: Callable[[Address, Insn], bool]) -> list[str]:
         """Return the functions that reach an instruction of a kind."""
         return _unique(
             function.name
-            for function, at, insn in self.instructions()
+            for function, at, insn in self.instructions
             if matches(at, insn)
         )
 

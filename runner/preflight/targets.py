@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,16 +79,20 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
     ]
 
 
-def load(source: Source) -> Target:
-    """Read a BTF. Raises BadBtfError for what holds none."""
+def load(source: Source, sha256: Sequence[str] = ()) -> Target:
+    """Read a BTF; its hash and those of its modules may be known.
+
+    Raises BadBtfError for what holds none.
+    """
     data = read(source.path)
     modules = tuple(read(path) for path in source.modules)
+    hashes = sha256 or [hashlib.sha256(it).hexdigest() for it in (data, *modules)]
     return Target(
         btf=data,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashes[0],
         version=source.version,
         modules=modules,
-        module_sha256=tuple(hashlib.sha256(it).hexdigest() for it in modules),
+        module_sha256=tuple(hashes[1:]),
     )
 
 
