@@ -140,7 +140,8 @@ def held(
             case.outcome is Outcome.FAILED
             and case.kernel in required
             and (
-                gate is Gate.ALL or comparison is None or comparison.is_regression(case)
+                gate is Gate.ALL
+                or (comparison is not None and comparison.is_regression(case))
             )
         )
 
