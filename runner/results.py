@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runner.errors import ExitStatus
 
 SCHEMA_VERSION: Literal[1] = 1
+
+
+# A file that was edited may say anything; 1e9 are thirty years.
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class Outcome(StrEnum):
@@ -28,7 +32,12 @@ class Record(BaseModel):
     """Base of the frozen records that results.json is made of."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        defer_build=True,
+        # JSON has neither, and no clock shows them.
+        allow_inf_nan=False,
     )
 
 
@@ -58,11 +67,11 @@ class Mismatch(Record):
 class Phases(Record):
     """Seconds that each part of a case took."""
 
-    load: float = 0.0
+    load: Seconds = 0.0
     """Opening, loading and attaching."""
-    trigger: float = 0.0
+    trigger: Seconds = 0.0
     """Triggers and truths."""
-    check: float = 0.0
+    check: Seconds = 0.0
     """Reading maps and programs, and judging them."""
 
 
@@ -105,7 +114,7 @@ class CaseResult(Record):
     """Of the compiled object."""
     source_path: str = ""
     """The object's source, as seen from where the run was started."""
-    duration: float = 0.0
+    duration: Seconds = 0.0
     """Seconds, without the guest's boot."""
     phases: Phases = Phases()
     """Seconds that its parts took."""
@@ -149,9 +158,9 @@ class KernelRun(Record):
     """The version that loaded the objects."""
     bpftool: str = ""
     """The version that read maps and programs."""
-    boots: tuple[float, ...] = ()
+    boots: tuple[Seconds, ...] = ()
     """Seconds from QEMU's start to the first SSH command answered; one per boot."""
-    restores: tuple[float, ...] = ()
+    restores: tuple[Seconds, ...] = ()
     """The same of guests that came from a snapshot; one per guest."""
     notes: tuple[str, ...] = ()
     """What else to know of it, such as why no snapshot could be used."""
@@ -232,7 +241,7 @@ class RunResults(Record):
     """Version of this program."""
     started: str
     """RFC 3339, UTC."""
-    duration: float
+    duration: Seconds
     """Seconds."""
     complete: bool = True
     """False when the run was stopped before every case was done."""

@@ -147,7 +147,7 @@ def _head(
     kernels = f"{number} kernel{'' if number == 1 else 's'}"
     parts = [
         f"{counts(results)}; {kernels}, {results.duration:.1f} s. "
-        f"Works on: **{ranges(results).statement}**.",
+        f"Works on: {code(ranges(results).statement)}.",
     ]
     if not results.complete:
         parts.append("**The run was stopped, or parts of it are missing.**")
@@ -308,7 +308,7 @@ def _tail(results: RunResults) -> list[str]:
 
 def _release(results: RunResults, release: Release) -> Iterator[str]:
     yield f"## Compatibility of {code(release.name)}"
-    yield f"Works on: **{release.ranges.statement}**"
+    yield f"Works on: {code(release.ranges.statement)}."
     yield _table(
         ["kernel", "release", "verdict", "BTF", "image SHA-256"],
         [
@@ -316,7 +316,7 @@ def _release(results: RunResults, release: Release) -> Iterator[str]:
                 code(it.kernel.id),
                 code(it.kernel.release),
                 str(it.support),
-                btf_need(it.kernel),
+                code(btf_need(it.kernel)),
                 code(it.kernel.image_sha256),
             )
             for it in release.ranges.tested
@@ -331,8 +331,8 @@ def _release(results: RunResults, release: Release) -> Iterator[str]:
                     code(it.object_path),
                     code(it.program.name),
                     code(it.program.section),
-                    it.ranges.minimum or "none",
-                    it.ranges.statement,
+                    code(it.ranges.minimum or "none"),
+                    code(it.ranges.statement),
                     _names(it.program.helpers),
                 )
                 for it in release.programs
@@ -344,12 +344,28 @@ def _release(results: RunResults, release: Release) -> Iterator[str]:
             ["object", "map", "type"],
             [(code(path), code(it.name), code(it.type)) for path, it in release.maps],
         )
-    if release.gaps:
-        yield "### Known gaps"
-        yield "\n".join(
-            f"- {code(it.name)} on {_names(it.kernels)}: {code(it.reason)}"
-            for it in release.gaps
+    needs = [
+        f"- {what}: {_names(names)}"
+        for what, names in (
+            ("program types", release.program_types),
+            ("map types", release.map_types),
+            ("helpers", release.helpers),
         )
+        if names
+    ]
+    if needs:
+        yield "### What a kernel must have"
+        yield "\n".join(needs)
+    for title, gaps in (
+        ("Known failures", release.failures),
+        ("Known gaps", release.gaps),
+    ):
+        if gaps:
+            yield f"### {title}"
+            yield "\n".join(
+                f"- {code(it.name)} on {_names(it.kernels)}: {code(it.reason)}"
+                for it in gaps
+            )
     yield "### Objects and tools"
     yield _table(
         ["what", "SHA-256 or version"],

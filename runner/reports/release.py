@@ -1,6 +1,6 @@
 """What a project can say of its objects at a release."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.reports import support
@@ -23,7 +23,7 @@ class ProgramSupport:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """What a suite declares not to work, or not to apply."""
+    """A case that does not work, or not apply, and why."""
 
     name: str
     reason: str
@@ -41,7 +41,12 @@ class Release:
     # Object → its maps.
     maps: tuple[tuple[str, MapUse], ...]
     helpers: tuple[str, ...]
+    # What stands in sections before the first "/": "kprobe", "tp_btf".
+    program_types: tuple[str, ...]
+    map_types: tuple[str, ...]
     gaps: tuple[Gap, ...]
+    # What fails, and is no declared gap.
+    failures: tuple[Gap, ...]
     # Object → SHA-256.
     objects: tuple[tuple[str, str], ...]
     # "libbpf" → versions.
@@ -55,17 +60,20 @@ def facts(results: RunResults, name: str) -> Release:
         ranges=support.ranges(results),
         programs=tuple(_programs(results)),
         maps=tuple((it.path, map_) for it in results.objects for map_ in it.maps),
-        helpers=tuple(
-            sorted(
-                {
-                    helper
-                    for it in results.objects
-                    for program in it.programs
-                    for helper in program.helpers
-                }
-            )
+        helpers=_sorted(
+            helper
+            for it in results.objects
+            for program in it.programs
+            for helper in program.helpers
         ),
-        gaps=tuple(_gaps(results)),
+        program_types=_sorted(
+            program.section.lstrip("?").partition("/")[0]
+            for it in results.objects
+            for program in it.programs
+        ),
+        map_types=_sorted(map_.type for it in results.objects for map_ in it.maps),
+        gaps=tuple(_gaps(results, Outcome.SKIPPED)),
+        failures=tuple(_gaps(results, Outcome.FAILED)),
         objects=tuple((it.path, it.sha256) for it in results.objects),
         tools=tuple(_tools(results)),
     )
@@ -73,11 +81,15 @@ def facts(results: RunResults, name: str) -> Release:
 
 def btf_need(kernel: KernelRun) -> str:
     """Return whether objects need BTF beyond the kernel's own."""
-    if not kernel.btf_source:
+    if not kernel.btf_source.strip():
         return "not known"
     if kernel.btf_source.split()[0] == _OWN_BTF:
         return "its own"
     return f"external: {kernel.btf_source}"
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
 
 
 def _programs(results: RunResults) -> Iterator[ProgramSupport]:
@@ -88,8 +100,8 @@ def _programs(results: RunResults) -> Iterator[ProgramSupport]:
             yield ProgramSupport(object_path=it.path, program=program, ranges=ranges)
 
 
-def _gaps(results: RunResults) -> Iterator[Gap]:
-    for group in grouped(results.cases, Outcome.SKIPPED):
+def _gaps(results: RunResults, outcome: Outcome) -> Iterator[Gap]:
+    for group in grouped(results.cases, outcome):
         yield Gap(name=group.name, reason=group.why, kernels=group.kernels)
 
 

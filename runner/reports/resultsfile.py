@@ -8,7 +8,14 @@ from pydantic_core import PydanticSerializationError
 
 from runner.errors import UsageError
 from runner.reports.atomic import write_text
+from runner.reports.text import one_line
 from runner.results import SCHEMA_VERSION, RunResults
+
+# Bytes that are read: several times what a thousand kernels leave.
+_MOST = 1 << 30
+
+_NEWER = "a newer runner wrote it: read it with that one, or update this one"
+_OTHER = "read it with the version of the runner that wrote it"
 
 
 class ResultsFileError(UsageError):
@@ -33,7 +40,14 @@ def dump(results: RunResults) -> str:
 def read(path: Path) -> RunResults:
     """Read what `write` wrote. Raises ResultsFileError that names what is wrong."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MOST + 1)
+        if len(text) > _MOST:
+            raise ResultsFileError(
+                f"{path} is larger than {_MOST >> 20} MiB, which no run is",
+                hint="a run writes it as reports/latest/results.json",
+            )
+        data = json.loads(text)
     except OSError as error:
         raise ResultsFileError(
             f"{path} can't be read: {error.strerror or error}",
@@ -52,9 +66,9 @@ def read(path: Path) -> RunResults:
         )
     if version != SCHEMA_VERSION:
         raise ResultsFileError(
-            f"{path} is of schema version {version!r}; this program reads "
+            f"{path} is of schema version {repr(version)[:20]}; this program reads "
             f"{SCHEMA_VERSION}",
-            hint="read it with the version of the runner that wrote it",
+            hint=_NEWER if _is_newer(version) else _OTHER,
         )
     try:
         return RunResults.model_validate(data)
@@ -64,7 +78,11 @@ def read(path: Path) -> RunResults:
         ) from error
 
 
+def _is_newer(version: object) -> bool:
+    return isinstance(version, int) and version > SCHEMA_VERSION
+
+
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"])
-    return f"{where}: {fault['msg']}"
+    return one_line(f"{where}: {fault['msg']}")

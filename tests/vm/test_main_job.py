@@ -106,7 +106,8 @@ def test_reports_of_an_earlier_run_are_gone_and_other_files_are_not(
 
     left = {str(path.relative_to(reports)) for path in reports.rglob("*.*")}
     assert left == {
-        *("4.4", "4.4/mine.txt", "6.12", "results.json"),
+        *("4.4", "4.4/mine.txt", "6.12", "results.json", "results.sarif"),
+        *("report.html", "summary.md", "badge.svg", "matrix.svg"),
         *("6.12/junit.xml", "6.12/console.log", "6.12/runner.log"),
     }
 

@@ -1,0 +1,49 @@
+"""Statements about ranges of kernels."""
+
+import pytest
+
+from runner.reports.support import ranges
+from runner.results import Outcome
+from tests.unit.reports.runs import E, F, P, S, case, kernel, on_all, run
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "statement", "minimum"),
+    [
+        ((P, P, P), "5.10 – 6.12", "5.10"),  # noqa: RUF001
+        ((P, F, P), "5.10 – 6.12, except 6.1", "5.10"),  # noqa: RUF001
+        ((F, P, P), "6.1 – 6.12", "6.1"),  # noqa: RUF001
+        ((F, F, P), "6.12", "6.12"),
+        ((F, F, F), "none", ""),
+        ((P, E, P), "5.10 – 6.12; not known: 6.1", "5.10"),  # noqa: RUF001
+        # A gap alone says nothing.
+        ((S, P, P), "6.1 – 6.12; not known: 5.10", "6.1"),  # noqa: RUF001
+    ],
+)
+def test_statements(
+    outcomes: tuple[Outcome, ...], statement: str, minimum: str
+) -> None:
+    found = ranges(on_all(*outcomes))
+    assert (found.statement, found.minimum) == (statement, minimum)
+
+
+def test_the_oldest_is_first_whatever_the_order_of_the_matrix() -> None:
+    found = ranges(run(*(case(it, P) for it in ("6.12", "4.4", "5.10"))))
+    assert found.statement == "4.4 – 6.12"  # noqa: RUF001
+
+
+def test_a_failure_counts_for_all_kernels_of_a_version() -> None:
+    kernels = (kernel("a", release="6.1.1"), kernel("b", release="6.1.2-cloud"))
+    assert ranges(run(case("a", P), case("b", F), kernels=kernels)).statement == "none"
+
+
+def test_kernels_without_a_version_are_last() -> None:
+    kernels = (kernel("mine", release=""), kernel("6.1"))
+    found = ranges(run(case("mine", P), case("6.1", P), kernels=kernels))
+    assert found.statement == "6.1 – mine"  # noqa: RUF001
+
+
+def test_only_what_was_run_counts_for_a_program() -> None:
+    results = run(case("5.10", P), case("6.1", P, "other"))
+    about = [it for it in results.cases if it.case == "other"]
+    assert ranges(results, about).statement == "6.1"

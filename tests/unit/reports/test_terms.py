@@ -1,0 +1,55 @@
+"""What runs are held against."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ExitStatus, UsageError
+from runner.reports import resultsfile
+from runner.reports.compare import Gate
+from runner.reports.terms import Terms
+from tests.unit.reports.runs import F, P, on_all, run
+
+
+def read(
+    baseline: Path | None = None, gate: str | None = None, release: str | None = None
+) -> Terms:
+    return Terms.read(baseline=baseline, gate=gate, release=release)
+
+
+def test_by_default_every_failure_counts() -> None:
+    report = read().report(on_all(P, P, F))
+    assert report.status is ExitStatus.INCOMPATIBLE
+    assert report.comparison is None
+    assert report.release is None
+
+
+def test_a_gate_for_regressions_needs_a_baseline() -> None:
+    with pytest.raises(UsageError, match="nothing that a run could regress from"):
+        read(gate="regressions")
+
+
+def test_a_baseline_makes_a_comparison(tmp_path: Path) -> None:
+    resultsfile.write(on_all(P, P, F), tmp_path / "old.json")
+    terms = read(tmp_path / "old.json", "regressions")
+    assert terms.gate is Gate.REGRESSIONS
+    assert terms.report(on_all(P, P, F)).status is ExitStatus.COMPATIBLE
+    assert terms.report(on_all(P, F, F)).status is ExitStatus.INCOMPATIBLE
+
+
+def test_a_baseline_without_cases_is_none(tmp_path: Path) -> None:
+    resultsfile.write(run(), tmp_path / "old.json")
+    with pytest.raises(UsageError, match="no case in it"):
+        read(tmp_path / "old.json")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31mv1", "v" * 101])
+def test_a_release_s_name_is_one_line(name: str) -> None:
+    with pytest.raises(UsageError, match="--release"):
+        read(release=name)
+
+
+def test_a_release_has_its_facts() -> None:
+    report = read(release="v1.2 (beta)").report(on_all(P, P, P))
+    assert report.release is not None
+    assert report.release.name == "v1.2 (beta)"
