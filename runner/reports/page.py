@@ -24,6 +24,8 @@ _MOST_ROWS = 100
 _EARLY = 'document.documentElement.classList.add("scripted");'
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
+# Of the statement of what works, before it is folded.
+_MOST_LETTERS = 200
 _MOST_MISMATCHES = 20
 
 # Of a run's seconds; also what report.css colours.
@@ -138,6 +140,7 @@ def render(
         left_out=len(kinds) - _MOST_GROUPS,
         most_rows=_MOST_ROWS,
         most_names=_MOST_NAMES,
+        most_letters=_MOST_LETTERS,
         most_mismatches=_MOST_MISMATCHES,
         error_sign=LOOKS[Outcome.ERROR].sign,
         data=pagedata.embedded(

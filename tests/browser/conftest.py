@@ -67,11 +67,14 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
                 route.abort()
 
         page.route("**/*", judge)
-        page.on("console", lambda message: opened.complaints.append(message.text))
-        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        page.on(
-            "dialog", lambda it: (opened.complaints.append(it.message), it.dismiss())
-        )
+
+        def complain(text: str) -> None:
+            opened.complaints.append(text)
+
+        page.on("console", lambda message: complain(message.text))
+        page.on("pageerror", lambda error: complain(str(error)))
+        # Playwright dismisses it.
+        page.on("dialog", lambda dialog: complain(dialog.message))
         page.goto(url)
         return opened
 

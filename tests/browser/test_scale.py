@@ -65,7 +65,7 @@ def _case(kernel: str, suite: str, number: int, bad: bool) -> CaseResult:
         else (),
         checked=3,
         # As long as a real one, and of each kernel another.
-        log=f"libbpf of {kernel}\n" + "libbpf: prog 'on_new_task': relo #1\n" * 200,
+        log=f"libbpf of {kernel}\n" + "libbpf: prog 'on_new_task': relo #1\n" * 80,
         phases=Phases(load=0.1, trigger=0.2, check=0.1),
         duration=0.4,
     )

@@ -84,6 +84,10 @@
     }
     return body;
   };
+  // The end of a log tells why.
+  const atEnd = (element) => {
+    for (const pre of element.querySelectorAll("pre")) pre.scrollTop = pre.scrollHeight;
+  };
   const unfolding = (it) => {
     const look = data.looks[it.outcome];
     const sign = make("span", look.class, `${look.sign} `);
@@ -91,7 +95,9 @@
     const details = make("details", "case", make("summary", "", sign,
       `${data.suites[it.suite]}::${it.name} `, make("span", "quiet", `${look.word}, ${seconds(it.took)}`)));
     details.addEventListener("toggle", () => {
-      if (details.open && details.childElementCount === 1) details.append(explain(it));
+      if (!details.open || details.childElementCount > 1) return;
+      details.append(explain(it));
+      atEnd(details);
     });
     details.open = it.outcome < data.passed;
     return details;
@@ -101,6 +107,7 @@
     byId("drill-title").textContent = title;
     byId("drill-body").replaceChildren(...content);
     dialog.showModal();
+    atEnd(dialog);
     dialog.scrollTop = 0;
   };
   const showCell = (kernel, suite) => {
@@ -252,6 +259,11 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   apply();
   document.documentElement.classList.remove("scripted");
+
+  for (const details of document.querySelectorAll("main details.case")) {
+    atEnd(details);
+    details.addEventListener("toggle", () => atEnd(details), { once: true });
+  }
 
   // ------------------------------------------------------ colours and paper
 
