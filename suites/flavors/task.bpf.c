@@ -40,7 +40,7 @@ struct dentry {
 	struct inode *d_inode;
 } __attribute__((preserve_access_index));
 
-/* Up to 6.13 it is an array of characters. */
+/* Up to 6.13 (58cf9c383c5c) it is an array of characters. */
 struct dentry___before_6_14 {
 	unsigned char d_iname[32];
 } __attribute__((preserve_access_index));

@@ -15,6 +15,7 @@ from runner.suite import (
     Fork,
     MapExpectation,
     ProcTruth,
+    Program,
     RowsExpectation,
     ShowExpectation,
     Sleep,
@@ -24,6 +25,7 @@ from runner.suite import (
     Udp,
     ValueExpectation,
 )
+from runner.versions import KernelVersion
 
 
 def read(kind: Any, data: object) -> Any:
@@ -101,3 +103,27 @@ def test_a_truth_is_told_by_its_key() -> None:
 def test_what_makes_no_sense_is_refused(kind: Any, data: object) -> None:
     with pytest.raises(ValidationError):
         read(kind, data)
+
+
+@pytest.mark.parametrize(
+    ("version", "place"),
+    [
+        ("4.4.1", "kprobe/sys_getpgid"),
+        ("4.17", "kprobe/__x64_sys_getpgid"),
+        # Where its section says.
+        ("6.12.107", None),
+    ],
+)
+def test_where_a_program_is_attached_depends_on_the_kernel(
+    version: str, place: str | None
+) -> None:
+    program = Program.model_validate(
+        {
+            "attach": {
+                "<4.17": "kprobe/sys_getpgid",
+                ">=4.17,<6": "kprobe/__x64_sys_getpgid",
+            }
+        }
+    )
+
+    assert program.place(KernelVersion.parse(version)) == place

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from runner import suitefile
 from runner.errors import ExitStatus, UsageError
@@ -398,13 +399,18 @@ def test_a_mistake_about_a_loader_is_told(folder: Path, text: str, said: str) ->
 
 
 def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> None:
-    keys = {"name": "case", "object": "a.bpf.c", "expect": [{"map": "m", "equals": 1}]}
-    assert suitefile.parse_case(keys, folder).object == "a.bpf.c"
-
-    for wrong, said in (
+    keys: dict[str, JsonValue] = {
+        "name": "case",
+        "object": "a.bpf.c",
+        "expect": [{"map": "m", "equals": 1}],
+    }
+    mistakes_made: list[tuple[dict[str, JsonValue], str]] = [
         ({"exepct": []}, "exepct: Extra inputs"),
         ({"object": "b.bpf.c"}, "object: no file 'b.bpf.c'; did you mean 'a.bpf.c'?"),
         ({"expect": []}, "'case' checks nothing"),
-    ):
+    ]
+    assert suitefile.parse_case(keys, folder).object == "a.bpf.c"
+
+    for wrong, said in mistakes_made:
         with pytest.raises(UsageError, match=re.escape(said)):
             suitefile.parse_case({**keys, **wrong}, folder)
