@@ -39,6 +39,7 @@ static void type_text(const struct btf *btf, __u32 id, char *text, size_t size,
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 	char inner[MAX_TEXT];
+	size_t length;
 
 	if (depth > MAX_CHAIN) {
 		snprintf(text, size, "…");
@@ -50,8 +51,9 @@ static void type_text(const struct btf *btf, __u32 id, char *text, size_t size,
 		break;
 	case BTF_KIND_PTR:
 		type_text(btf, t->type, inner, sizeof(inner), depth + 1);
+		length = strlen(inner);
 		snprintf(text, size, "%.240s%s*", inner,
-			 inner[strlen(inner) - 1] == '*' ? "" : " ");
+			 length && inner[length - 1] == '*' ? "" : " ");
 		break;
 	case BTF_KIND_ARRAY:
 		type_text(btf, btf_array(t)->type, inner, sizeof(inner), depth + 1);

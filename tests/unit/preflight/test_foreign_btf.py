@@ -22,6 +22,7 @@ from tests.unit.preflight.made import (
 )
 from tests.unit.preflight.raw import (
     ARRAY,
+    PTR,
     STRUCT,
     TYPEDEF,
     UNION,
@@ -127,6 +128,16 @@ def test_types_that_lead_nowhere_are_refused(make, said: str, asan: Engine) -> N
 
     with pytest.raises(BadBtfError, match=said):
         asan.load_target(raw.data)
+
+
+def test_a_pointer_to_what_has_no_name_is_described(asan: Engine) -> None:
+    raw = Raw()
+    pointer = raw.add(PTR, "", raw.int_("", 4))
+    asan.load_target(raw.data)
+
+    (found,) = asan.types([pointer])
+    assert found is not None
+    assert found.text == " *"
 
 
 def test_nameless_unions_that_multiply_are_refused(asan: Engine) -> None:
