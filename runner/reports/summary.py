@@ -64,8 +64,17 @@ def render(
             _render_lost(kernel, results, console)
     if not quiet:
         _render_notes(results, console)
-    _render_changes(report, console)
+        _render_changes(report, console)
+    if not quiet or _has_trouble(report):
+        console.print()
     _render_end(report, console, folder)
+
+
+def _has_trouble(report: Report) -> bool:
+    """Whether anything stands above the last line of a quiet summary."""
+    return any(it.error for it in report.results.kernels) or any(
+        it.outcome in (Outcome.FAILED, Outcome.ERROR) for it in report.results.cases
+    )
 
 
 # --------------------------------------------------------------- the matrix
@@ -251,19 +260,18 @@ def _render_changes(report: Report, console: Console) -> None:
 
 def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     results = report.results
-    console.print()
     kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
-    if status is not report.status:
-        parts_of_gate = f"; passes the gate for {report.gate}"
-    else:
-        parts_of_gate = ""
     verdict, style = VERDICTS[status]
     parts = [
         (verdict, style),
         (f": {counts(results)}", ""),
-        (parts_of_gate, "green"),
     ]
+    if status is not report.status:
+        # Failures that the gate lets pass are all there are.
+        passes = report.status is ExitStatus.COMPATIBLE
+        said = "passes the gate" if passes else "no verdict of the gate"
+        parts.append((f"; {said} for {report.gate}", "green" if passes else "yellow"))
     trouble = results.count(Outcome.ERROR) or any(k.error for k in results.kernels)
     if trouble and status is not ExitStatus.COMPATIBLE:
         also = " too" if status is ExitStatus.INCOMPATIBLE else ""

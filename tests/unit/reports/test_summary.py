@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from runner.reports import summary, summary_text
-from runner.reports.terms import Report
+from runner.reports.compare import Gate
+from runner.reports.terms import Report, Terms
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 
 MISMATCH = Mismatch(subject="map m", key="1", expected="2", observed="3")
@@ -218,3 +219,42 @@ def test_log_is_not_wrapped_as_a_terminal_is(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "40")
     text = summary_text(report(*CASES), file=Output())
     assert "expected 2, observed 3 (and 1 more mismatch)" in text
+
+
+def judged(*cases: CaseResult, before: Outcome, quiet: bool = False) -> str:
+    earlier = [it.model_copy(update={"outcome": before}) for it in cases]
+    known = (KernelRun(id="5.10"),)
+    terms = Terms(baseline=results(*earlier, kernels=known), gate=Gate.REGRESSIONS)
+    held = terms.report(results(*cases, kernels=known))
+    return summary_text(held, file=Output(), quiet=quiet)
+
+
+def test_a_regression_is_marked_and_counted() -> None:
+    text = judged(wrong("5.10"), before=Outcome.PASSED)
+    assert "5.10 (regression): maps::hash" in text
+    assert ": 1 regression\n" in text
+    assert "gate" not in text
+
+
+def test_what_the_gate_lets_pass_is_said() -> None:
+    text = judged(wrong("5.10"), before=Outcome.FAILED)
+    assert "incompatible: 1 failed; passes the gate for regressions" in text
+
+
+def test_a_gate_without_a_verdict_passes_nothing() -> None:
+    lost = case("5.10", "maps", "lost", Outcome.ERROR, message="lost")
+    text = judged(wrong("5.10"), lost, before=Outcome.FAILED)
+    assert "no verdict of the gate for regressions" in text
+
+
+def test_quiet_is_one_line_when_all_is_well() -> None:
+    fine = case("5.10", "maps", "hash", Outcome.PASSED)
+    text = judged(fine, before=Outcome.PASSED, quiet=True)
+    assert text == "compatible: 1 passed; 1 kernel, 24.1 s"
+
+
+def test_each_failure_has_what_why_and_what_to_do() -> None:
+    lines = rendered(case("5.10", "maps", "hash", Outcome.FAILED))
+    at = lines.index("  ✗ 5.10: maps::hash")
+    assert lines[at + 1].startswith("    why: ")
+    assert lines[at + 2].startswith("    do:  ")
