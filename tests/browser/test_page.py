@@ -191,6 +191,15 @@ def test_paper_has_all_failures_unfolded(opened: Opened) -> None:
     assert page.pdf().startswith(b"%PDF-")
 
 
+def test_paper_is_white_when_the_screen_is_dark(
+    open_page: Open, failures: RunResults
+) -> None:
+    page = open_page(pages.render(failures), color_scheme="dark").page
+    page.emulate_media(media="print")
+    colours = "(it => [it.color, it.backgroundColor])(getComputedStyle(document.body))"
+    assert page.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+
+
 def test_without_javascript_the_failures_can_be_read(
     open_page: Open, failures: RunResults
 ) -> None:

@@ -110,6 +110,22 @@ def parts(results: RunResults, count: int) -> Iterator[RunResults]:
         )
 
 
+def test_the_kernels_beyond_the_first_hundred_come_when_asked_for(
+    open_page: Open,
+) -> None:
+    page = open_page(pages.render(big(5))).page
+    rows = page.locator("#matrix tbody tr:visible")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="Show 900 more kernels").click()
+    expect(rows).to_have_count(1000)
+    expect(rows.nth(100).get_by_role("button").first).to_be_focused()
+
+
+def test_all_kernels_are_there_without_scripts(open_page: Open) -> None:
+    page = open_page(pages.render(big(1)), java_script_enabled=False).page
+    expect(page.locator("#matrix tbody tr:visible")).to_have_count(1000)
+
+
 @pytest.mark.parametrize("suites", [10, 50])
 def test_a_page_of_a_thousand_kernels_is_usable(open_page: Open, suites: int) -> None:
     text = pages.render(big(suites))
