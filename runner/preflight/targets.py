@@ -8,7 +8,6 @@ from pathlib import Path
 
 from runner import artifacts
 from runner.artifacts import elf
-from runner.artifacts.btf import hub
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
 from runner.matrix import Kernel
@@ -104,6 +103,9 @@ def read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
         if path.name.endswith(_PACKED):
+            # Here, because it imports what talks to servers, which few runs do.
+            from runner.artifacts.btf import hub
+
             data = hub.unpack(data, path.name.removesuffix(_PACKED), str(path))
         elif data.startswith(_ELF):
             section = elf.section(data, ".BTF")
