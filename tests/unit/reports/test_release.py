@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.reports import markdown
+from runner.reports import markdown, page
 from runner.reports.release import btf_need, facts
 from runner.results import MapUse, ObjectUse, ProgramUse, RunResults
 from tests.unit.reports.runs import F, P, S, case, kernel, run
@@ -98,4 +98,10 @@ def test_all_of_it_is_in_the_text() -> None:
         "`aa11`",
         "`cc33`",
     ):
+        assert part in text
+
+
+def test_the_page_has_the_same() -> None:
+    text = page.render(results(), None, facts(results(), "v1.2"))
+    for part in ("What a kernel must have", "Known failures", "Known gaps", "cc33"):
         assert part in text

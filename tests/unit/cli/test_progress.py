@@ -1,0 +1,58 @@
+"""What is seen of a run that goes on."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from runner.cli.progress import Live
+from runner.plugin import recorder
+from tests.unit.reports.runs import F, P, case
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def reported(name: str, *, fails: bool = False) -> pytest.TestReport:
+    found = pytest.TestReport(
+        nodeid=name,
+        location=("suite.yaml", 0, name),
+        keywords={},
+        outcome="failed" if fails else "passed",
+        longrepr=None,
+        when="call",
+    )
+    result = case("6.1", F if fails else P, name, duration=0.25)
+    setattr(found, recorder._CASE, result.model_dump(mode="json"))
+    return found
+
+
+def shown(screen: io.StringIO, *, quiet: bool = False) -> str:
+    console = Console(file=screen, width=100)
+    with Live(console, quiet=quiet) as live:
+        live._begin(1)
+        live.pytest_runtest_logstart("state", ("suite.yaml", 0, "task::state@6.1"))
+        live.pytest_runtest_logreport(reported("state"))
+        live.pytest_runtest_logfinish("state")
+    return screen.getvalue()
+
+
+def test_in_a_log_there_is_a_plain_line_a_case() -> None:
+    assert shown(io.StringIO()) == "     6.1  task::state  passed  0.25 s\n"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_shows_no_case(quiet: bool) -> None:
+    assert bool(shown(io.StringIO(), quiet=quiet)) is not quiet
+
+
+def test_a_terminal_of_ci_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    assert "\x1b[2K" in shown(Screen())
+    monkeypatch.setenv("CI", "true")
+    assert "\x1b[2K" not in shown(Screen())
