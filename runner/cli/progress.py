@@ -4,25 +4,32 @@ On a terminal a last line tells which cases are at work, and for how long alread
 """
 
 import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
-    TextColumn,
+    Task,
     TimeElapsedColumn,
 )
 from rich.text import Text
 
+from runner.cli.phases import phase
 from runner.errors import InfrastructureError
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
 from runner.reports.terms import Report
 from runner.results import Outcome
+
+# "task::state[6.1]", and "test_mine.py::test_a[6.1-2]" of a test in Python.
+_KERNEL = re.compile(r"\[([^\s\[\]/]+?)(?:-[^\[\]]*)?\]$")
 
 _STYLES = {
     Outcome.PASSED: "green",
@@ -35,25 +42,28 @@ _STYLES = {
 class Live:
     """A pytest plugin that prints progress and keeps the run's report."""
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+    def __init__(
+        self, console: Console, *, quiet: bool = False, reports: Path = Path()
+    ) -> None:
+        """Print to a console; `reports` is the folder that the run writes to."""
         self._console = console
         self._quiet = quiet
         self.report: Report | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
         self.interrupted = False
+        # What is at work, by node id.
+        self._running: dict[str, str] = {}
         self._bar = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            _Running(self._running, reports),
             console=console,
             transient=True,
             disable=quiet or not _is_live(console),
         )
         self._task = self._bar.add_task("", total=None)
-        # What is at work, by node id.
-        self._running: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -81,17 +91,11 @@ class Live:
     ) -> None:
         """Show a case that begins."""
         self._running[nodeid] = location[2].partition("@")[0]
-        self._show_running()
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Count a case that ended."""
         self._running.pop(nodeid, None)
         self._bar.advance(self._task)
-        self._show_running()
-
-    def _show_running(self) -> None:
-        shown = escape(", ".join(self._running.values()))
-        self._bar.update(self._task, description=shown)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Show what can't be collected: a Python test that does not import."""
@@ -124,6 +128,26 @@ class Live:
         if isinstance(recorder, Recorder):
             self.report = recorder.report
             self.unwritten = recorder.unwritten
+
+
+class _Running(ProgressColumn):
+    """The cases at work, each with what its guest is asked."""
+
+    def __init__(self, running: Mapping[str, str], reports: Path) -> None:
+        super().__init__()
+        self._cases = running
+        self._reports = reports
+
+    def render(self, task: Task) -> Text:
+        """Return "task::state[6.1] loading task/task.bpf.c, …"."""
+        shown = Text()
+        # Copied, because it is drawn by a thread of its own.
+        for name in tuple(self._cases.values()):
+            kernel = _KERNEL.search(name)
+            step = phase(kernel[1], self._reports) if kernel else ""
+            shown.append(", " if shown else "").append(name)
+            shown.append(f" {step}" if step else "", style="dim")
+        return shown
 
 
 def _is_live(console: Console) -> bool:

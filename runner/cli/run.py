@@ -177,7 +177,7 @@ def _run_pytest(
     messages = sys.stderr if arguments.json else sys.stdout
     console = Console(file=messages, soft_wrap=True)
     with workflow.muted(messages):
-        with Live(console, quiet=arguments.quiet) as live:
+        with Live(console, quiet=arguments.quiet, reports=run.settings.reports) as live:
             status = pytest.main(words, plugins=[live, Known(run, terms)])
         if live.report is not None:
             folder = arguments.reports

@@ -1,6 +1,8 @@
 """What is seen of a run that goes on."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -56,3 +58,23 @@ def test_a_terminal_of_ci_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b[2K" in shown(Screen())
     monkeypatch.setenv("CI", "true")
     assert "\x1b[2K" not in shown(Screen())
+
+
+def test_a_terminal_shows_what_a_guest_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    (tmp_path / "6.1").mkdir()
+    (tmp_path / "6.1/runner.log").write_text(
+        "2026-11-23T14:52:38 DEBUG   runner.session.guest: 6.1: loading a.bpf.o\n"
+    )
+    screen = Screen()
+    with Live(Console(file=screen, width=100), reports=tmp_path) as live:
+        live._begin(1)
+        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        live._bar.refresh()
+
+    assert "task::state[6.1] loading a.bpf.o" in re.sub(
+        r"\x1b\[[\d;?]*\w", "", screen.getvalue()
+    )
