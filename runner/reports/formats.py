@@ -83,7 +83,7 @@ FORMATS = (
         pattern="report.html",
         files=_one(
             "report.html",
-            lambda it: page.render(it.results, it.comparison, it.release),
+            lambda it: page.render(it.results, it.comparison, it.release, it.gate),
         ),
     ),
     Format(

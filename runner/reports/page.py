@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from runner.errors import ExitStatus
 from runner.reports import looks, pagedata, support, templating
-from runner.reports.compare import Comparison
+from runner.reports.compare import Comparison, Gate, gate_status
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import BY_WEIGHT, LOOKS, VERDICTS, Cell
 from runner.reports.release import Release, btf_need
@@ -106,12 +106,17 @@ def render(
     results: RunResults,
     comparison: Comparison | None = None,
     release: Release | None = None,
+    gate: Gate = Gate.ALL,
 ) -> str:
-    """Return the page; with a comparison what changed, with a release its facts."""
+    """Return the page; with a comparison what changed, with a release its facts.
+
+    What `gate` says of the run is told where it may differ from the verdict.
+    """
     kernels = _kernels(results)
     suites = looks.suites(results)
     kinds = list(_kinds(results, comparison))
     verdict = exit_status(results)
+    judged = gate_status(results, gate, comparison)
     style, script = templating.own_text("report.css"), templating.own_text("report.js")
     return templating.render(
         "report.html.j2",
@@ -124,6 +129,9 @@ def render(
         early_hash=_hash(_EARLY),
         results=results,
         verdict=VERDICTS[verdict][0],
+        gated="" if gate is Gate.ALL else gate.value,
+        gate_look=_look(_VERDICT_LOOKS[judged]),
+        passes=judged is ExitStatus.COMPATIBLE,
         verdict_look=_look(_VERDICT_LOOKS[verdict]),
         counts=looks.counts(results),
         ranges=support.ranges(results),

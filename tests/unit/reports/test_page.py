@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import html
 
 from runner.reports import page, pagedata, templating
-from runner.reports.compare import compare
+from runner.reports.compare import Gate, compare
 from runner.reports.release import facts
 from runner.results import (
     CaseResult,
@@ -246,3 +246,22 @@ def test_a_release_is_told_with_its_range() -> None:
 )
 def test_odd_runs_have_a_page(results: RunResults) -> None:
     assert data_of(page.render(results))["looks"]
+
+
+@pytest.mark.parametrize(
+    ("before", "said"), [(Outcome.FAILED, "✓ passes"), (Outcome.PASSED, "✗ fails")]
+)
+def test_a_gate_for_regressions_has_a_word_of_its_own(
+    before: Outcome, said: str
+) -> None:
+    results = run(WRONG)
+    baseline = run(WRONG.model_copy(update={"outcome": before}))
+    comparison = compare(baseline, results)
+
+    tree = parsed(page.render(results, comparison, gate=Gate.REGRESSIONS))
+
+    assert f"Gate (regressions): {said}" in " ".join(tree.text_content().split())
+
+
+def test_a_gate_for_all_says_what_the_verdict_says() -> None:
+    assert "Gate (" not in page.render(run(WRONG))
