@@ -96,6 +96,7 @@ def data(
                 round(case.duration, 3),
                 case.checked,
                 detail,
+                strings.number(clean(case.predicted)),
             ]
         )
     return {

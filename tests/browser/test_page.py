@@ -88,6 +88,18 @@ def test_a_refusal_shows_its_line_and_the_verifiers_log(opened: Opened) -> None:
     expect(panicked.get_by_role("region", name="console")).to_contain_text("sysrq")
 
 
+def test_what_was_predicted_stands_beside(
+    open_page: Open, failures: RunResults
+) -> None:
+    cases = [it.model_copy(update={"predicted": "rejected"}) for it in failures.cases]
+    run = failures.model_copy(update={"cases": tuple(cases)})
+    page = open_page(pages.render(run)).page
+    page.locator(cell(page, "6.12", "renamed")).click()
+    expect(page.get_by_role("dialog")).to_contain_text(
+        "predicted, without a bootrejected"
+    )
+
+
 def test_a_renamed_field_fails_from_the_kernel_on_that_renamed_it(
     opened: Opened,
 ) -> None:

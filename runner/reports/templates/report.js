@@ -14,9 +14,9 @@
   const seconds = (value) => `${value.toFixed(2)} s`;
 
   // Names and details by their place in data.strings and data.details; -1 is none.
-  const cases = data.cases.map(([kernel, suite, name, outcome, took, checked, detail], number) => ({
+  const cases = data.cases.map(([kernel, suite, name, outcome, took, checked, detail, predicted], number) => ({
     number, kernel, suite, name: string(name), outcome, took, checked,
-    detail: detail < 0 ? null : data.details[detail],
+    detail: detail < 0 ? null : data.details[detail], predicted: string(predicted),
   }));
   const cells = new Map();
   for (const it of cases) {
@@ -71,6 +71,7 @@
       for (const number of detail.missing) entry(list, "not available", string(number));
     }
     entry(list, "checks", String(it.checked));
+    entry(list, "predicted, without a boot", it.predicted);
     entry(list, "took", `${seconds(it.took)}${detail ? ` (load ${seconds(detail.phases[0])}, ` +
       `trigger ${seconds(detail.phases[1])}, check ${seconds(detail.phases[2])})` : ""}`);
     body.append(list);

@@ -90,11 +90,13 @@ def test_a_failure_is_told_with_expected_observed_class_cure_and_line() -> None:
 
 
 def test_the_script_knows_what_it_shows_of_a_case() -> None:
-    data = data_of(page.render(run(case("5.10"), WRONG)))
+    data = data_of(page.render(run(case("5.10", predicted="loads"), WRONG)))
     strings = data["strings"]
     passed, failed = data["cases"]
-    assert passed[-1] == -1
-    kernel, suite, name, outcome, _, checked, detail = failed
+    assert passed[-2] == -1
+    assert strings[passed[-1]] == "loads"
+    kernel, suite, name, outcome, _, checked, detail, predicted = failed
+    assert predicted == -1
     assert data["kernels"][kernel]["id"] == "6.1"
     assert data["suites"][suite] == "task"
     assert strings[name] == "state"
@@ -220,7 +222,7 @@ def test_a_comparison_tells_what_is_a_regression() -> None:
     assert "Regressions 6.1 task::state" in told
     assert "regression on 6.1" in tree.xpath("//details/summary")[0].text_content()
     data = data_of(text)
-    assert data["details"][data["cases"][0][-1]]["change"] == "regression"
+    assert data["details"][data["cases"][0][-2]]["change"] == "regression"
 
 
 def test_a_release_is_told_with_its_range() -> None:
