@@ -706,6 +706,10 @@ class AgentSession:
         except (OSError, EOFError) as error:
             gone = f"is gone; it was asked for {operation}"
             raise self._loss(gone, cause="gone") from error
+        except KeyboardInterrupt:
+            # It may be at work for long still, and nobody waits for what comes then.
+            self._loss(f"was interrupted while it was asked for {operation}")
+            raise
 
     def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
         try:

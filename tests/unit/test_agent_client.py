@@ -258,6 +258,20 @@ def test_an_agent_that_is_gone_is_lost(
     assert caught.value.cause == "gone"
 
 
+def test_an_agent_that_was_interrupted_is_not_waited_for() -> None:
+    def interrupted(request: dict[str, object]) -> bytes:
+        raise KeyboardInterrupt
+
+    channel = ScriptedChannel(interrupted)
+    session = AgentSession(channel)
+    with pytest.raises(KeyboardInterrupt):
+        session.sleep(50, timeout=60)
+
+    with pytest.raises(AgentLost, match="interrupted while it was asked for sleep"):
+        session.release(timeout=20)
+    assert len(channel.requests) == 1
+
+
 def test_an_agent_that_does_not_answer_is_lost_for_good(session: AgentSession) -> None:
     with pytest.raises(AgentLost, match=r"did not answer sleep within 0\.05 s") as late:
         session.sleep(60, timeout=0.05)

@@ -37,7 +37,7 @@ OF_RELOCATIONS = {
     "signed_field_resized",
 }
 # The fewest relocations that a kernel's boot must have had a say in.
-FEWEST = 300
+FEWEST = 200
 
 
 @dataclass
