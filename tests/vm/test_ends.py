@@ -42,7 +42,13 @@ def long_run(tmp_path: Path) -> subprocess.Popen[str]:
         "     expect: [{program: length, show: {type: socket_filter}}]}\n"
     )
     process = subprocess.Popen(
-        command("--kernels", "6.12", "--suite", suite, "--reports", tmp_path / "r"),
+        [
+            # CI may run these tests in the background, where shells ignore Ctrl-C.
+            *("env", "--default-signal=INT"),
+            *command(
+                "--kernels", "6.12", "--suite", suite, "--reports", tmp_path / "r"
+            ),
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
