@@ -5,7 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.fixture
-def long_run(tmp_path: Path) -> subprocess.Popen[str]:
+def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run in the middle of its cases, with a guest."""
     suite = tmp_path / "long"
     suite.mkdir()
@@ -59,7 +59,9 @@ def long_run(tmp_path: Path) -> subprocess.Popen[str]:
         if "first" in line:
             break
     assert guests(tmp_path / "r")
-    return process
+    with process:
+        yield process
+        process.kill()
 
 
 def test_ctrl_c_ends_the_guest_and_writes_what_is_known(
