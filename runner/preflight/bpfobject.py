@@ -157,6 +157,10 @@ class BpfObject:
             for index, it in enumerate(sections)
             if it.name.startswith(".rodata")
         }
+        # Where definitions of maps lie: what refers to them is no use of data.
+        self.map_sections = frozenset(
+            index for index, it in enumerate(sections) if it.name in (".maps", "maps")
+        )
         self._names = [it.name for it in sections]
         self.functions = sorted(
             self._functions(sections), key=lambda it: (it.section_index, it.start)

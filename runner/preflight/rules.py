@@ -171,7 +171,11 @@ def _successors(index: int, insn: Insn) -> tuple[int, ...]:
 
 
 def _of_data(code: Code) -> list[str]:
-    return code.users(lambda at, _: code.flow.variable(at) is not None)
+    def is_use(at: Address, _: Insn) -> bool:
+        found = code.flow.variable(at)
+        return found is not None and found.section not in code.item.map_sections
+
+    return code.users(is_use)
 
 
 def _by_opcode(matches: Callable[[Insn], bool]) -> Callable[[Code], list[str]]:

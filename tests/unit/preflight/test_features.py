@@ -131,6 +131,18 @@ CALLS = "static __noinline int f(void) { return bpf_ktime_get_ns(); }\n" + (
 )
 
 
+def test_a_map_is_no_global_data() -> None:
+    map_ = (
+        "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1);"
+        ' __type(key, int); __type(value, int); } counts SEC(".maps");\n'
+    )
+    item = an_object(
+        map_ + KPROBE % "int k = 0; bpf_map_lookup_elem(&counts, &k); return 0;"
+    )
+    found = checked(item, kernel(NOTHING), "4.4")
+    assert [it.name for it in found.features if it.need == "rule"] == []
+
+
 @pytest.mark.parametrize(
     ("source", "name", "before", "since"),
     [
