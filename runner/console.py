@@ -6,6 +6,7 @@ from dataclasses import dataclass
 # ANSI sequences, and control characters other than tab and newline.
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LAST_LINES = 40
+_MOST_LINES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,14 @@ def diagnose(text: str) -> Splat | None:
     return None
 
 
-def last_lines(text: str, count: int = _LAST_LINES) -> str:
-    """Return the last `count` lines."""
-    return "\n".join(text.splitlines()[-count:])
+def last_lines(text: str, splat: Splat | None = None, count: int = _LAST_LINES) -> str:
+    """Return the last `count` lines; more of them when the splat began before.
+
+    What is left on a stack makes traces of any length.
+    """
+    lines = text.splitlines()
+    told = (
+        () if splat is None else (n for n, it in enumerate(lines) if splat.line in it)
+    )
+    start = max(0, min(len(lines) - count, *told, len(lines)))
+    return "\n".join(lines[start:][:_MOST_LINES])

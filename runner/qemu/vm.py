@@ -72,7 +72,7 @@ class Vm:
         exited = self._wait_for_exit()
         text = self.console()
         splat = console.diagnose(text)
-        tail = console.last_lines(text)
+        tail = console.last_lines(text, splat)
         if splat is not None:
             message = f"{splat.cause.replace('_', ' ')} while {doing}: {splat.line}"
             return GuestError(message, cause=splat.cause, console=tail)

@@ -61,7 +61,25 @@ def test_control_characters_are_taken_out() -> None:
 
 
 def test_only_the_last_lines_are_kept() -> None:
-    assert console.last_lines("1\n2\n3\n4\n", 2) == "3\n4"
+    assert console.last_lines("1\n2\n3\n4\n", count=2) == "3\n4"
+
+
+def test_a_splat_is_kept_with_all_that_follows() -> None:
+    text = "fine\n[1.0] Kernel panic - not syncing: x\n" + " ? left_over()\n" * 60
+    splat = console.diagnose(text)
+
+    kept = console.last_lines(text, splat).splitlines()
+
+    assert kept[0] == "[1.0] Kernel panic - not syncing: x"
+    assert len(kept) == 61
+
+
+def test_a_splat_without_end_is_cut() -> None:
+    text = "Kernel panic - not syncing: x\n" + "again\n" * 1000
+
+    kept = console.last_lines(text, console.diagnose(text)).splitlines()
+
+    assert (kept[0], len(kept)) == ("Kernel panic - not syncing: x", 200)
 
 
 @given(st.binary())
