@@ -297,32 +297,26 @@ exec "$2"
 """
 
 
-@pytest.mark.skipif(
+needs_namespace = pytest.mark.skipif(
     subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
     reason="needs a mount namespace, so root",
 )
-def test_on_ubuntu_apt_learns_of_debian_and_prefers_it_never(
-    machine: Machine, tmp_path: Path
-) -> None:
-    for name in ("sources.list.d", "preferences.d"):
-        (tmp_path / "apt" / name).mkdir(parents=True)
-    (tmp_path / "os-release").write_text("ID=ubuntu\n")
-    program(tmp_path / "bin/apt-get", 'echo "apt-get $*"')
-    program(tmp_path / "as-ubuntu", AS_UBUNTU)
 
-    said = subprocess.run(
-        [
-            "unshare",
-            "-m",
-            "sh",
-            "-e",
-            tmp_path / "as-ubuntu",
-            tmp_path,
-            SCRIPTS / "setup",
-        ],
+
+def set_up_on_ubuntu(folder: Path, machine: Machine, mirror: str) -> list[str]:
+    """Run the set-up where the system says that it is Ubuntu; return its lines."""
+    for name in ("sources.list.d", "preferences.d"):
+        (folder / "apt" / name).mkdir(parents=True)
+    (folder / "os-release").write_text("ID=ubuntu\n")
+    program(folder / "bin/apt-get", 'echo "apt-get $*"')
+    program(folder / "as-ubuntu", AS_UBUNTU)
+    as_ubuntu = ["unshare", "-m", "sh", "-e", folder / "as-ubuntu", folder]
+    return subprocess.run(
+        [*as_ubuntu, SCRIPTS / "setup"],
         env={
-            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
+            "PATH": f"{folder / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
             "GITHUB_ACTION_PATH": str(machine.action),
+            "DEBIAN_MIRROR": mirror,
         },
         capture_output=True,
         text=True,
@@ -330,16 +324,34 @@ def test_on_ubuntu_apt_learns_of_debian_and_prefers_it_never(
         timeout=60,
     ).stdout.splitlines()
 
+
+@needs_namespace
+def test_on_ubuntu_apt_learns_of_debian_and_prefers_it_never(
+    machine: Machine, tmp_path: Path
+) -> None:
+    said = set_up_on_ubuntu(tmp_path, machine, "http://mirror.example.org/debian")
+
     assert said[-2].endswith(" debian-archive-keyring")
     assert said[-1] == "dev setup"
     sources = (tmp_path / "apt/sources.list.d/bpf-kernel-matrix.sources").read_text()
-    assert "URIs: http://deb.debian.org/debian\n" in sources
+    assert "URIs: http://mirror.example.org/debian\n" in sources
     pins = (tmp_path / "apt/preferences.d/bpf-kernel-matrix").read_text()
     assert pins.splitlines() == [
         "Package: *",
         "Pin: release o=Debian",
         "Pin-Priority: 1",
     ]
+
+
+@needs_namespace
+def test_on_ubuntu_without_a_mirror_the_input_is_named(
+    machine: Machine, tmp_path: Path
+) -> None:
+    said = set_up_on_ubuntu(tmp_path, machine, "")
+
+    assert "debian-mirror" in said[-2]
+    assert said[-1] == "dev setup"
+    assert not list((tmp_path / "apt/sources.list.d").iterdir())
 
 
 # --------------------------------------------------------------- plan and merge
