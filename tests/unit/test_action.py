@@ -310,9 +310,9 @@ def set_up_on_ubuntu(folder: Path, machine: Machine, mirror: str) -> list[str]:
     (folder / "os-release").write_text("ID=ubuntu\n")
     program(folder / "bin/apt-get", 'echo "apt-get $*"')
     program(folder / "as-ubuntu", AS_UBUNTU)
-    as_ubuntu = ["unshare", "-m", "sh", "-e", folder / "as-ubuntu", folder]
-    return subprocess.run(
-        [*as_ubuntu, SCRIPTS / "setup"],
+    as_ubuntu = ["unshare", "-m", "sh", "-e", f"{folder}/as-ubuntu", str(folder)]
+    done = subprocess.run(
+        [*as_ubuntu, str(SCRIPTS / "setup")],
         env={
             "PATH": f"{folder / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
             "GITHUB_ACTION_PATH": str(machine.action),
@@ -322,7 +322,8 @@ def set_up_on_ubuntu(folder: Path, machine: Machine, mirror: str) -> list[str]:
         text=True,
         check=True,
         timeout=60,
-    ).stdout.splitlines()
+    )
+    return done.stdout.splitlines()
 
 
 @needs_namespace
