@@ -10,19 +10,20 @@ from runner import reports
 _TAIL = 4096
 _LONGEST = 40
 # A whole line of runner.session.logfile's, of those that tell what begins.
-_STEP = re.compile(rb" runner\.session\.guest: [^\s:]+: ([^\n]*)\n")
+_STEP = rb" %s runner\.session\.guest: [^\s:]+: ([^\n]*)\n"
 
 
-def phase(kernel: str, folder: Path) -> str:
+def phase(kernel: str, thread: str, folder: Path) -> str:
     """Return the last step that a kernel's log tells; nothing when there is none.
 
-    `folder` is where reports are written. The log is what all processes of a run share.
+    `thread` is who takes it, `folder` where reports are written. The log is what all
+    processes of a run share.
     """
     try:
         with (folder / kernel / reports.LOG).open("rb") as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(0, stream.tell() - _TAIL))
-            found = _STEP.findall(stream.read())
+            found = re.findall(_STEP % re.escape(thread.encode()), stream.read())
     except OSError:
         return ""
     if not found:

@@ -5,6 +5,7 @@ On a terminal a last line tells which cases are at work, and for how long alread
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -52,8 +53,8 @@ class Live:
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
         self.interrupted = False
-        # What is at work, by node id.
-        self._running: dict[str, str] = {}
+        # What is at work, by node id: its name, and the thread that runs it.
+        self._running: dict[str, tuple[str, str]] = {}
         self._bar = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
@@ -89,8 +90,15 @@ class Live:
     def pytest_runtest_logstart(
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> None:
-        """Show a case that begins."""
-        self._running[nodeid] = location[2].partition("@")[0]
+        """Show a case that begins, unless a lane began it before."""
+        shown = location[2].partition("@")[0]
+        self._running.setdefault(nodeid, (shown, threading.main_thread().name))
+
+    def pytest_kernel_matrix_case_begins(
+        self, nodeid: str, name: str, thread: str
+    ) -> None:
+        """Show a case that a lane begins."""
+        self._running[nodeid] = name, thread
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Count a case that ended."""
@@ -133,7 +141,7 @@ class Live:
 class _Running(ProgressColumn):
     """The cases at work, each with what its guest is asked."""
 
-    def __init__(self, running: Mapping[str, str], reports: Path) -> None:
+    def __init__(self, running: Mapping[str, tuple[str, str]], reports: Path) -> None:
         super().__init__()
         self._cases = running
         self._reports = reports
@@ -142,9 +150,9 @@ class _Running(ProgressColumn):
         """Return "task::state[6.1] loading task/task.bpf.c, …"."""
         shown = Text()
         # Copied, because it is drawn by a thread of its own.
-        for name in tuple(self._cases.values()):
+        for name, thread in tuple(self._cases.values()):
             kernel = _KERNEL.search(name)
-            step = phase(kernel[1], self._reports) if kernel else ""
+            step = phase(kernel[1], thread, self._reports) if kernel else ""
             shown.append(", " if shown else "").append(name)
             shown.append(f" {step}" if step else "", style="dim")
         return shown

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
 
 # Settings that a user's own pytest.ini must not change.
 _CONFIGURATION = Path(__file__).with_name("pytest.ini")
+# Guests that one process can drive.
+_MOST_LANES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtOnce:
+    """How many guests work at a time, and who drives them."""
+
+    # Threads of this process; 0 when others do all.
+    lanes: int = 0
+    # Of pytest-xdist, each for a kernel; 0 for this one alone.
+    processes: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n",
         metavar="N|auto",
         default="auto",
-        help="kernels at once (default: auto, as many as processors and memory allow)",
+        help="guests that work at a time (default: auto, as many as processors and "
+        "memory allow)",
     )
     parser.add_argument(
         "--accel",
@@ -122,17 +136,16 @@ def main(arguments: argparse.Namespace) -> int:
     )
     run = Run(_settings(arguments))
     try:
-        count = workers(arguments.n, len(run.kernels))
+        plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())
         run.check_names(suites)
         run.clear_reports()
-        if count == 1:
-            # While all that follows is imported.
-            run.prepare(run.in_order()[0])
-        words = pytest_arguments(arguments, count, paths)
+        # While all that follows is imported.
+        run.prepare(plan.lanes)
+        words = pytest_arguments(arguments, plan, paths)
         return _run_pytest(arguments, run, words, terms)
     finally:
         run.close()
@@ -193,7 +206,7 @@ def _run_pytest(
 
 
 def pytest_arguments(
-    arguments: argparse.Namespace, count: int, paths: list[Path]
+    arguments: argparse.Namespace, plan: AtOnce, paths: list[Path]
 ) -> list[str]:
     """Return pytest's arguments."""
     chosen = choice(arguments, DEFAULT)
@@ -210,8 +223,10 @@ def pytest_arguments(
         *("--reports", str(arguments.reports)),
         *("--boot-timeout", str(arguments.boot_timeout)),
     ]
-    if count > 1:
-        words += ["-n", str(count), "--dist", "loadgroup"]
+    if plan.processes:
+        words += ["-n", str(plan.processes), "--dist", "loadgroup"]
+    else:
+        words += ["--lanes", str(plan.lanes)]
     if arguments.k:
         words += ["-k", arguments.k]
     if arguments.shard:
@@ -241,16 +256,25 @@ def check_suites(paths: list[Path]) -> list[LoadedSuite]:
     return found
 
 
-def workers(wanted: str, kernels: int) -> int:
-    """Return how many processes bring kernels up.
+def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
+    """Return how many guests work at a time.
 
-    Raises UsageError for what is neither a number from 1 on nor "auto".
+    Python is at work for a tenth of a case's time, so that one process can drive some
+    guests, and needs no time to start. Raises UsageError for what is neither a number
+    from 1 on nor "auto".
     """
-    if wanted == "auto":
-        return min(kernels, host.most_guests())
-    if not wanted.isdecimal() or int(wanted) < 1:
+    if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
         raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
-    return min(kernels, int(wanted))
+    count = host.most_guests() if wanted == "auto" else int(wanted)
+    processes = min(count, kernels)
+    if count <= _MOST_LANES and not _have_python_tests(paths):
+        return AtOnce(lanes=count)
+    return AtOnce(processes=processes) if processes > 1 else AtOnce(lanes=1)
+
+
+def _have_python_tests(paths: list[Path]) -> bool:
+    """Whether there are any; pytest runs them one after the other in a process."""
+    return any(not path.is_dir() or any(path.rglob("test_*.py")) for path in paths)
 
 
 def _without_kernels(

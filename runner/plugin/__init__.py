@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import UsageError
 from runner.matrix import Kernel
-from runner.plugin import state
+from runner.plugin import hooks, loop, state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.recorder import ORDER, Recorder, attach
@@ -24,6 +24,11 @@ RECORDER = "kernel-matrix-recorder"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --kernels and its companions."""
     state.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add this plugin's own hooks."""
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,7 +49,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.clear_reports()
         if state.takes_part(config) and run.kernels:
             # While the cases are collected.
-            run.prepare(run.in_order()[0])
+            run.prepare(config.getoption("lanes"))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -115,6 +120,17 @@ def _place(kernels: Sequence[Kernel]) -> Callable[[pytest.Item], int]:
         return 0 if id_ is None else order[id_]
 
     return place
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run cases in several guests at a time, where that was asked for."""
+    run = state.known_run(session.config)
+    lanes = loop.lanes_of(session)
+    if run is None or lanes < 2:
+        return None
+    loop.run_items(session, run, lanes)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

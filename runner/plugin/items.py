@@ -67,6 +67,8 @@ class CaseItem(pytest.Item):
         self.case = case
         self.kernel = kernel
         self.result: CaseResult | None = None
+        # How the case ended, where a lane ran it.
+        self._ahead: CaseResult | None = None
         # The compiled object, once it is there.
         self._data = b""
         # One worker brings a kernel up once and runs all its cases.
@@ -81,9 +83,14 @@ class CaseItem(pytest.Item):
         # What loaders of the user's own load, nobody else is to find in his guest.
         return str(self.loaded.folder / (self.case.object or self.case.name))
 
+    def run_ahead(self, lane: int) -> None:
+        """Run the case in a lane's guest; `runtest` then tells how it ended."""
+        self._ahead = self._evaluate(run_of(self.config), lane)
+
     def runtest(self) -> None:
         """Run the case and raise for what is not a pass."""
-        self.result = self._placed(self._evaluate(run_of(self.config)))
+        run = run_of(self.config)
+        self.result = self._placed(self._ahead or self._evaluate(run))
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
@@ -135,7 +142,7 @@ class CaseItem(pytest.Item):
             update={"source_path": os.path.relpath(source, started)}
         )
 
-    def _evaluate(self, run: Run) -> CaseResult:
+    def _evaluate(self, run: Run, lane: int | None = None) -> CaseResult:
         gap = self._gap(run)
         if gap is not None:
             return gap
@@ -164,11 +171,12 @@ class CaseItem(pytest.Item):
             folder=self.loaded.folder,
         )
         try:
-            guest = run.guests.lease(self.kernel, self.tenant)
+            guests = run.guests if lane is None else run.lane(lane)
+            guest = guests.lease(self.kernel, self.tenant)
             first = session_case.run(job, guest)
             if first.outcome is not Outcome.ERROR or guest.usable:
                 return first
-            guest = run.guests.lease(self.kernel, self.tenant)
+            guest = guests.lease(self.kernel, self.tenant)
         except GuestError as error:
             return self._ended(Outcome.ERROR, error, error.cause, error.console)
         except RunnerError as error:

@@ -82,6 +82,14 @@ def add_options(parser: pytest.Parser) -> None:
         help="how long a kernel may take until it answers (default: 60)",
     )
     group.addoption(
+        "--lanes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="cases of suites to run at a time in this process, each in a guest of its "
+        "own (default: 1; with -n each process runs one)",
+    )
+    group.addoption(
         "--cold",
         action="store_true",
         help="boot every guest, without snapshots; one guest serves a whole kernel",

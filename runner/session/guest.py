@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -110,6 +111,25 @@ class Starts:
     restores: list[float] = field(default_factory=list)
     # What a user should know.
     notes: list[str] = field(default_factory=list)
+    _machines: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _stopped: bool = False
+
+    def stop(self) -> None:
+        """Kill what runs, and what is started later: nobody waits for it any more."""
+        self._stopped = True
+        for process in tuple(self._machines):
+            process.kill()
+
+    @contextmanager
+    def watched(self, vm: Vm) -> Iterator[None]:
+        """Let `stop` end a machine."""
+        self._machines.add(vm.process)
+        try:
+            if self._stopped:
+                vm.process.kill()
+            yield
+        finally:
+            self._machines.discard(vm.process)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,11 +238,13 @@ def _enter_restored(
 
 
 def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
+    if not origin.host.snapshots.refuse(origin.snapshot_key):
+        # Another lane said so.
+        return
     why = error.message.partition("\n")[0]
     note = f"no guest came from a snapshot, each boots: {why}"
     log.warning("%s: %s", origin.kernel.id, note)
     starts.notes.append(note)
-    origin.host.snapshots.refuse(origin.snapshot_key)
 
 
 @contextmanager
@@ -233,7 +255,7 @@ def _booted(
     image = origin.initramfs.read() + initramfs.secrets(secrets.files)
     log.info("%s: booting", origin.kernel.id)
     started = time.monotonic()
-    with boot(origin.machine(console), image) as vm:
+    with boot(origin.machine(console), image) as vm, starts.watched(vm):
         deadline = Deadline.after(host.boot_timeout)
         ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
@@ -310,7 +332,7 @@ def _restored(
 ) -> Iterator[Guest]:
     log.info("%s: starting from the snapshot", origin.kernel.id)
     started = time.monotonic()
-    with wait_for_state(origin.machine(console)) as vm:
+    with wait_for_state(origin.machine(console)) as vm, starts.watched(vm):
         deadline = Deadline.after(min(origin.host.boot_timeout, _RESTORE_TIMEOUT))
         snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
         with ssh.connect(vm, saved.keys, deadline) as connection:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 _ROOT = logging.getLogger("runner")
-_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
+_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(threadName)s %(name)s: %(message)s"
 
 # The kernel that this thread works for; a guest of the next one may be started beside.
 _subject: ContextVar[str] = ContextVar("subject", default="")

@@ -1,22 +1,15 @@
-"""The guests of a run: a clean one for each tenant, the next one started meanwhile."""
+"""Guests that are lent: a clean one for each tenant, the next one started meanwhile."""
 
 import logging
-import os
-import shutil
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import suppress
 
-from runner import reports
-from runner.artifacts import Artifact
-from runner.errors import GuestError, RunnerError
+from runner.errors import RunnerError
 from runner.matrix import Kernel
-from runner.results import KernelRun
-from runner.session import guest, logfile
-from runner.session.guest import Guest, Origin, Starts
-from runner.session.host import Host, available_memory
+from runner.session import logfile
+from runner.session.bringups import Bringups, Running
+from runner.session.guest import Guest
+from runner.session.host import available_memory
 
 log = logging.getLogger(__name__)
 
@@ -24,45 +17,14 @@ log = logging.getLogger(__name__)
 _OVERHEAD = 256
 
 
-@dataclass
-class _Bringup:
-    """What is known of a kernel's guests in this run."""
-
-    origin: Origin
-    starts: Starts = field(default_factory=Starts)
-    evidence: KernelRun | None = None
-
-
-@dataclass(kw_only=True)
-class _Running:
-    """A guest that is up, and what ends it."""
-
-    guest: Guest
-    stack: ExitStack
-    # Who used it; "" for nobody.
-    tenant: str = ""
-
-
 class Guests:
-    """Lends guests, one at a time. `close` ends what is left of them."""
+    """Lends guests, one at a time, to one thread. `close` ends what is left of them."""
 
-    def __init__(
-        self,
-        host: Host,
-        artifacts: Mapping[str, Artifact | RunnerError],
-        reports: Path,
-    ) -> None:
-        self._host = host
-        self._artifacts = artifacts
-        self._reports = reports
-        self._current: _Running | None = None
-        self._spare: tuple[Kernel, Future[_Running]] | None = None
+    def __init__(self, bringups: Bringups) -> None:
+        self._bringups = bringups
+        self._current: Running | None = None
+        self._spare: tuple[Kernel, Future[Running]] | None = None
         self._expected: tuple[Kernel, str] | None = None
-        self._known: dict[str, _Bringup] = {}
-        # Kept, so that a kernel that can't come up costs its deadline once.
-        self._failures: dict[str, RunnerError] = {}
-        self._logs = ExitStack()
-        self._count = 0
         # One thread, which lives as long as the guests that it starts: Linux ends them
         # with it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="spare-guest")
@@ -81,18 +43,15 @@ class Guests:
         self._prepare_expected()
         return current.guest
 
-    def _replace_current(self, kernel: Kernel) -> _Running:
+    def _replace_current(self, kernel: Kernel) -> Running:
         self._end_current()
-        if kernel.id in self._failures:
-            raise self._failures[kernel.id]
+        self._bringups.check(kernel)
         try:
-            known = self._bringup(kernel)
-            self._current = self._take_spare(kernel) or self._start(known)
+            self._current = self._take_spare(kernel) or self._bringups.start(kernel)
         except RunnerError as error:
-            log.error("%s: %s", kernel.id, error)
-            self._failures[kernel.id] = error
+            self._bringups.give_up(kernel, error)
             raise
-        known.evidence = _evidence(self._current.guest, self._host)
+        self._bringups.keep_evidence(self._current.guest)
         return self._current
 
     def expect(self, kernel: Kernel | None, tenant: str) -> None:
@@ -111,51 +70,24 @@ class Guests:
 
         Never raises: what is wrong is found again by the lease.
         """
-        if self._spare is not None or kernel.id in self._failures:
+        if self._spare is not None:
             return
         if not _has_room(kernel):
             log.info("no memory for a second guest")
             return
         with suppress(RunnerError):
-            known = self._bringup(kernel)
-            if known.origin.has_snapshot:
-                self._spare = (kernel, self._executor.submit(self._start, known))
+            if self._bringups.has_snapshot(kernel):
+                started = self._executor.submit(self._bringups.start, kernel)
+                self._spare = (kernel, started)
 
-    def _serves(self, running: _Running, kernel: Kernel, tenant: str) -> bool:
+    def _serves(self, running: Running, kernel: Kernel, tenant: str) -> bool:
         if running.guest.kernel != kernel or not running.guest.usable:
             return False
         if running.tenant in ("", tenant):
             return True
-        return not self._known[kernel.id].origin.uses_snapshots
+        return not self._bringups.uses_snapshots(kernel)
 
-    def _bringup(self, kernel: Kernel) -> _Bringup:
-        """Return what is known of a kernel. Raises what keeps it from being had."""
-        if kernel.id not in self._known:
-            artifact = self._artifacts[kernel.id]
-            if isinstance(artifact, RunnerError):
-                raise artifact
-            self._known[kernel.id] = _Bringup(
-                Origin(kernel=kernel, artifact=artifact, host=self._host)
-            )
-            path = self._folder(kernel) / reports.LOG
-            self._logs.enter_context(logfile.written_to(path, kernel.id))
-        return self._known[kernel.id]
-
-    def _folder(self, kernel: Kernel) -> Path:
-        return reports.folder_of(kernel.id, self._reports)
-
-    def _start(self, known: _Bringup) -> _Running:
-        kernel = known.origin.kernel
-        logfile.turn_to(kernel.id)
-        self._count += 1
-        # Of its own, so that two that are up at a time can be told apart.
-        console = self._folder(kernel) / f"console.{os.getpid()}-{self._count}.log"
-        with ExitStack() as stack:
-            stack.callback(_append, console, console.with_name(reports.CONSOLE))
-            up = stack.enter_context(guest.start(known.origin, console, known.starts))
-            return _Running(guest=up, stack=stack.pop_all())
-
-    def _take_spare(self, kernel: Kernel) -> _Running | None:
+    def _take_spare(self, kernel: Kernel) -> Running | None:
         """Return the guest that was prepared, if it is of this kernel and well."""
         if self._spare is None:
             return None
@@ -184,56 +116,9 @@ class Guests:
             with suppress(RunnerError):
                 spare[1].result().stack.close()
         self._executor.shutdown()
-        self._host.snapshots.close()
-        self._logs.close()
-
-    def run_of(self, kernel: Kernel) -> KernelRun:
-        """Return what is known of a kernel so far, for the reports."""
-        known = self._known.get(kernel.id)
-        if known is not None and known.evidence is not None:
-            return known.evidence.model_copy(
-                update={
-                    "boots": tuple(known.starts.boots),
-                    "restores": tuple(known.starts.restores),
-                    "notes": tuple(known.starts.notes),
-                }
-            )
-        failure = self._failures.get(kernel.id)
-        return KernelRun(
-            id=kernel.id,
-            required=kernel.required,
-            error=failure.message if failure else "",
-            cure=failure.hint if failure else "",
-            console=failure.console if isinstance(failure, GuestError) else "",
-        )
 
 
 def _has_room(kernel: Kernel) -> bool:
     """Whether another guest of the kernel fits into the host's memory."""
     available = available_memory()
     return available is None or available > kernel.memory + _OVERHEAD
-
-
-def _append(part: Path, whole: Path) -> None:
-    """Move a guest's console to the end of its kernel's."""
-    with suppress(FileNotFoundError), part.open("rb") as source:
-        with whole.open("ab") as target:
-            shutil.copyfileobj(source, target)
-        part.unlink()
-
-
-def _evidence(up: Guest, host: Host) -> KernelRun:
-    return KernelRun(
-        id=up.kernel.id,
-        required=up.kernel.required,
-        release=up.hello.release,
-        image=up.artifact.origin,
-        image_sha256=up.artifact.image_sha256,
-        btf_source=up.artifact.btf_source,
-        btf_sha256=up.artifact.btf_sha256 or "",
-        qemu=host.qemu_version,
-        accelerator=up.vm.machine.accelerator,
-        qemu_command=up.vm.command_line,
-        libbpf=up.hello.libbpf,
-        bpftool=up.bpftool_version,
-    )

@@ -1,6 +1,7 @@
 """A run: the kernels that were asked for, their artifacts and their guests."""
 
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from runner.qemu.accelerator import Choice
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
 from runner.session import host, named
+from runner.session.bringups import Bringups
 from runner.session.pool import Guests
 from runner.sharding import Part
 from runner.suitefile import LoadedSuite
@@ -66,6 +68,9 @@ class Run:
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
+        self._lanes: dict[int, Guests] = {}
+        # Lanes are threads; what they share is made under it.
+        self._lock = threading.RLock()
         self._cleared = False
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
@@ -96,16 +101,20 @@ class Run:
         and UsageError for a kernel that there is not.
         """
         key = (source, vmlinux)
-        if key not in self._objects:
-            headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
-            try:
-                self._objects[key] = compile_object(source, self.cache, headers)
-            except RunnerError as error:
-                self._objects[key] = error
+        with self._lock:
+            if key not in self._objects:
+                self._objects[key] = self._compiled(source, vmlinux)
         found = self._objects[key]
         if isinstance(found, RunnerError):
             raise found
         return found
+
+    def _compiled(self, source: Path, vmlinux: str | None) -> Path | RunnerError:
+        try:
+            headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
+            return compile_object(source, self.cache, headers)
+        except RunnerError as error:
+            return error
 
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.
@@ -171,14 +180,40 @@ class Run:
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
-        if "guests" in self.__dict__:
-            return self.guests.run_of(kernel)
+        if "_bringups" in self.__dict__:
+            return self._bringups.run_of(kernel)
         return KernelRun(id=kernel.id, required=kernel.required)
 
     @cached_property
     def guests(self) -> Guests:
-        """The run's guests. Raises InfrastructureError when the host can't have any."""
-        return Guests(
+        """The guests of the main thread.
+
+        Raises InfrastructureError when the host can't have any.
+        """
+        return Guests(self._bringups)
+
+    def lane(self, number: int) -> Guests:
+        """Return the guests of a lane. Raises as `guests` does."""
+        with self._lock:
+            if number not in self._lanes:
+                self._lanes[number] = Guests(self._bringups)
+            return self._lanes[number]
+
+    def leave(self, number: int) -> None:
+        """End a lane's guests."""
+        with self._lock:
+            guests = self._lanes.pop(number, None)
+        if guests is not None:
+            guests.close()
+
+    def stop(self) -> None:
+        """Kill all guests, and start none any more."""
+        if "_bringups" in self.__dict__:
+            self._bringups.stop()
+
+    @cached_property
+    def _bringups(self) -> Bringups:
+        return Bringups(
             host.inspect(
                 self.cache,
                 accelerator=self.settings.accelerator,
@@ -206,24 +241,39 @@ class Run:
         with suppress(InfrastructureError):
             self.cache.remember(_DURATIONS, {**self.durations, **durations})
 
-    def prepare(self, kernel: Kernel) -> None:
-        """Start a kernel's first guest, if one can be had quickly. Never raises."""
-        with suppress(InfrastructureError):
-            self.guests.prepare(kernel)
+    def prepare(self, lanes: int) -> None:
+        """Start the first guest of each lane, of those that can be had quickly.
 
-    def expect(self, kernel_id: str | None, tenant: str) -> None:
+        Never raises.
+        """
+        order = self.in_order()
+        with suppress(InfrastructureError):
+            for number in range(lanes):
+                if number < len(order) or not self.settings.cold:
+                    self.lane(number).prepare(order[number % len(order)])
+
+    def expect(
+        self, kernel_id: str | None, tenant: str, *, lane: int | None = None
+    ) -> None:
         """Tell who leases a guest after the present case; None for nobody."""
-        if "guests" in self.__dict__ or kernel_id is not None:
-            with suppress(InfrastructureError):
-                self.guests.expect(
-                    next((it for it in self.kernels if it.id == kernel_id), None),
-                    tenant,
-                )
+        if lane is None and kernel_id is None and "guests" not in self.__dict__:
+            return
+        with suppress(InfrastructureError):
+            guests = self.guests if lane is None else self.lane(lane)
+            guests.expect(self.kernel(kernel_id), tenant)
+
+    def kernel(self, kernel_id: str | None) -> Kernel | None:
+        """Return the run's kernel of an id, if there is one."""
+        return next((it for it in self.kernels if it.id == kernel_id), None)
 
     def close(self) -> None:
         """End the guests, if there ever were any."""
+        for number in tuple(self._lanes):
+            self.leave(number)
         if "guests" in self.__dict__:
             self.guests.close()
+        if "_bringups" in self.__dict__:
+            self._bringups.close()
 
 
 def seconds_of(timings: Path | None) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -46,17 +47,25 @@ class Snapshots:
         self._cache = cache
         self._known: dict[str, Snapshot] = {}
         self._refused: set[str] = set()
+        self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
 
     def is_refused(self, key: str) -> bool:
         """Whether it was found in this run that a key's snapshot is of no use."""
         return key in self._refused
 
-    def refuse(self, key: str) -> None:
-        """Drop a key's snapshot, and use none of that key in this run."""
-        self._refused.add(key)
-        self._known.pop(key, None)
+    def refuse(self, key: str) -> bool:
+        """Drop a key's snapshot, and use none of that key in this run.
+
+        Return whether it was not refused before.
+        """
+        with self._lock:
+            if key in self._refused:
+                return False
+            self._refused.add(key)
+            self._known.pop(key, None)
         self._cache.drop(KIND, key)
+        return True
 
     def has(self, key: str) -> bool:
         """Whether there is one, as far as can be told without reading it."""
@@ -67,12 +76,13 @@ class Snapshots:
 
         Raises SnapshotError for one that can't be used.
         """
-        if key not in self._known:
-            entry = self._cache.lookup(KIND, key, verify=False)
-            if entry is None:
-                return None
-            self._known[key] = self._load(entry)
-        return self._known[key]
+        with self._lock:
+            if key not in self._known:
+                entry = self._cache.lookup(KIND, key, verify=False)
+                if entry is None:
+                    return None
+                self._known[key] = self._load(entry)
+            return self._known[key]
 
     def save(
         self,
@@ -94,8 +104,9 @@ class Snapshots:
             return metadata
 
         entry = self._cache.entry(KIND, key, build, verify=False)
-        self._known[key] = self._load(entry)
-        return self._known[key]
+        with self._lock:
+            self._known[key] = self._load(entry)
+            return self._known[key]
 
     def close(self) -> None:
         """Free the memory."""

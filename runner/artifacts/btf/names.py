@@ -56,7 +56,8 @@ class Access:
         return f"{self.type_name.rpartition(' ')[2]}.{self.path}"
 
 
-@functools.lru_cache(maxsize=1)
+# For as many kernels as one process works on at a time.
+@functools.lru_cache(maxsize=4)
 def of_file(path: Path) -> "Names":
     """Return the names of a file in the cache of artifacts, which never changes.
 

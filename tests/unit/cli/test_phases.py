@@ -8,20 +8,26 @@ from hypothesis import strategies as st
 
 from runner.cli.phases import phase
 
-LINE = "2026-11-23T14:52:38.381 DEBUG   runner.session.guest: 6.1: {}\n"
-OTHER = "2026-11-23T14:52:38.381 DEBUG   runner.qemu.vm: + setpriv\n"
+LINE = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.session.guest: 6.1: {}\n"
+OTHER = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.qemu.vm: + setpriv\n"
 
 
 def logged(folder: Path, text: str) -> str:
     (folder / "6.1").mkdir(exist_ok=True)
     (folder / "6.1/runner.log").write_text(text)
-    return phase("6.1", folder)
+    return phase("6.1", "lane-0", folder)
 
 
 def test_the_last_step_counts(tmp_path: Path) -> None:
     text = LINE.format("booting") + LINE.format("loading task.bpf.c") + OTHER
 
     assert logged(tmp_path, text) == "loading task.bpf.c"
+
+
+def test_what_another_lane_does_with_the_kernel_does_not(tmp_path: Path) -> None:
+    text = LINE.format("booting") + LINE.format("loading").replace("lane-0", "lane-1")
+
+    assert logged(tmp_path, text) == "booting"
 
 
 def test_a_line_that_is_being_written_does_not(tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ def test_without_a_step_nothing_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_without_a_log_nothing_is_told(tmp_path: Path) -> None:
-    assert phase("6.1", tmp_path) == ""
+    assert phase("6.1", "lane-0", tmp_path) == ""
 
 
 @given(st.binary())
@@ -57,4 +63,4 @@ def test_any_log_can_be_read(
     (folder / "6.1").mkdir()
     (folder / "6.1/runner.log").write_bytes(data)
 
-    assert len(phase("6.1", folder)) <= 40
+    assert len(phase("6.1", "lane-0", folder)) <= 40

@@ -67,14 +67,15 @@ def test_a_terminal_shows_what_a_guest_is_asked(
     monkeypatch.delenv("CI", raising=False)
     (tmp_path / "6.1").mkdir()
     (tmp_path / "6.1/runner.log").write_text(
-        "2026-11-23T14:52:38 DEBUG   runner.session.guest: 6.1: loading a.bpf.o\n"
+        "14:52:38 DEBUG   MainThread runner.session.guest: 6.1: loading a.bpf.o\n"
+        "14:52:38 DEBUG   lane-1 runner.session.guest: 6.1: attaching b\n"
     )
     screen = Screen()
-    with Live(Console(file=screen, width=100), reports=tmp_path) as live:
+    with Live(Console(file=screen, width=120), reports=tmp_path) as live:
         live._begin(1)
         live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        live.pytest_kernel_matrix_case_begins("b", "task::comm[6.1]", "lane-1")
         live._bar.refresh()
 
-    assert "task::state[6.1] loading a.bpf.o" in re.sub(
-        r"\x1b\[[\d;?]*\w", "", screen.getvalue()
-    )
+    line = re.sub(r"\x1b\[[\d;?]*\w", "", screen.getvalue())
+    assert "task::state[6.1] loading a.bpf.o, task::comm[6.1] attaching b" in line

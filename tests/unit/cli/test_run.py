@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.cli import run
+from runner.cli.run import AtOnce
 from runner.errors import UsageError
+from runner.session import host
 
 
 def parsed(*given: str) -> argparse.Namespace:
@@ -17,9 +19,9 @@ def parsed(*given: str) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def words(*given: str, workers: int = 1) -> list[str]:
+def words(*given: str, plan: AtOnce = AtOnce(lanes=1)) -> list[str]:  # noqa: B008
     kernels = ("--kernels", "5.10", "--kernels", "@lts", "--kernel", "6.1=bzImage")
-    return run.pytest_arguments(parsed(*kernels, *given), workers, [Path("suites")])
+    return run.pytest_arguments(parsed(*kernels, *given), plan, [Path("suites")])
 
 
 def after(option: str, given: list[str]) -> list[str]:
@@ -51,18 +53,45 @@ def test_a_users_own_configuration_of_pytest_does_not_count() -> None:
     assert Path(path).parent == Path(run.__file__).parent
 
 
-def test_kernels_are_spread_over_workers() -> None:
-    given = words(workers=2)
+def test_lanes_are_handed_on() -> None:
+    given = words(plan=AtOnce(lanes=2))
+
+    assert after("--lanes", given) == ["2"]
+    assert "-n" not in given
+
+
+def test_kernels_are_spread_over_processes() -> None:
+    given = words(plan=AtOnce(processes=2))
 
     assert after("-n", given) == ["2"]
     assert after("--dist", given) == ["loadgroup"]
+    assert "--lanes" not in given
 
 
-def test_there_are_no_more_workers_than_kernels() -> None:
-    assert run.workers("8", 3) == 3
-    assert run.workers("8", 1) == 1
-    assert run.workers("2", 3) == 2
-    assert run.workers("auto", 1) == 1
+def test_few_guests_are_driven_by_this_process(tmp_path: Path) -> None:
+    assert run.at_once("2", 1, [tmp_path]) == AtOnce(lanes=2)
+    assert run.at_once("4", 9, [tmp_path]) == AtOnce(lanes=4)
+
+
+def test_many_guests_are_driven_by_a_process_a_kernel(tmp_path: Path) -> None:
+    assert run.at_once("8", 9, [tmp_path]) == AtOnce(processes=8)
+    assert run.at_once("8", 3, [tmp_path]) == AtOnce(processes=3)
+    assert run.at_once("8", 1, [tmp_path]) == AtOnce(lanes=1)
+
+
+def test_tests_in_python_take_a_process_a_kernel(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").touch()
+
+    assert run.at_once("2", 3, [tmp_path]) == AtOnce(processes=2)
+    assert run.at_once("2", 3, [tmp_path / "test_mine.py"]) == AtOnce(processes=2)
+    assert run.at_once("2", 1, [tmp_path]) == AtOnce(lanes=1)
+
+
+def test_as_many_as_the_machine_can_drive_work_unasked(tmp_path: Path) -> None:
+    most = host.most_guests()
+    expected = AtOnce(lanes=most) if most <= 4 else AtOnce(processes=most)
+
+    assert run.at_once("auto", most, [tmp_path]) == expected
 
 
 def test_pytests_own_options_are_handed_on() -> None:
@@ -77,7 +106,7 @@ def test_pytests_own_options_are_handed_on() -> None:
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_is_one(number: str) -> None:
     with pytest.raises(UsageError, match="a number from 1 on, or auto"):
-        run.workers(number, 3)
+        run.at_once(number, 3, [])
 
 
 def test_a_part_of_the_kernels_is_handed_on() -> None:

@@ -13,6 +13,7 @@ from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools
 from runner.matrix import DebianSource, Kernel
 from runner.session import guest as session_guest
+from runner.session.bringups import Bringups
 from runner.session.guest import Guest, Origin, Starts
 from runner.session.host import Host
 from runner.session.pool import Guests
@@ -62,21 +63,37 @@ def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
 
 
 @pytest.fixture
-def guests(starter: Starter, tmp_path: Path) -> Iterator[Guests]:
-    """Guests that boot."""
-    yield from lent(tmp_path, cold=True)
+def bringups(starter: Starter, tmp_path: Path) -> Iterator[Bringups]:
+    """What lenders of guests that boot share."""
+    yield from shared(tmp_path, cold=True)
 
 
 @pytest.fixture
-def clean_guests(
+def clean_bringups(
     starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Guests]:
-    """Guests that come from snapshots."""
+) -> Iterator[Bringups]:
+    """What lenders of guests that come from snapshots share."""
     monkeypatch.setattr(Origin, "snapshot_key", "key")
-    yield from lent(tmp_path, cold=False)
+    yield from shared(tmp_path, cold=False)
 
 
-def lent(tmp_path: Path, *, cold: bool) -> Iterator[Guests]:
+@pytest.fixture
+def guests(bringups: Bringups) -> Iterator[Guests]:
+    """Guests that boot."""
+    made = Guests(bringups)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clean_guests(clean_bringups: Bringups) -> Iterator[Guests]:
+    """Guests that come from snapshots."""
+    made = Guests(clean_bringups)
+    yield made
+    made.close()
+
+
+def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
     cache = Cache(tmp_path / "cache")
     host = Host(
         qemu=Path("/usr/bin/qemu"),
@@ -93,7 +110,7 @@ def lent(tmp_path: Path, *, cold: bool) -> Iterator[Guests]:
     }
     for id_ in artifacts:
         reports.folder_of(id_, tmp_path / "reports").mkdir(parents=True, exist_ok=True)
-    made = Guests(host, artifacts, tmp_path / "reports")
+    made = Bringups(host, artifacts, tmp_path / "reports")
     yield made
     made.close()
 
@@ -105,7 +122,9 @@ def test_a_guest_is_lent_as_long_as_it_is_usable(
     assert starter.started == ["6.1"]
 
 
-def test_a_lost_guest_is_replaced(guests: Guests, starter: Starter) -> None:
+def test_a_lost_guest_is_replaced(
+    guests: Guests, bringups: Bringups, starter: Starter
+) -> None:
     first = guests.lease(NEW, "a")
     first.lost = True
 
@@ -115,7 +134,7 @@ def test_a_lost_guest_is_replaced(guests: Guests, starter: Starter) -> None:
     assert second.usable
     assert starter.started == ["6.1", "6.1"]
     assert starter.ended == ["6.1"]
-    assert guests.run_of(NEW).boots == (1.5, 1.5)
+    assert bringups.run_of(NEW).boots == (1.5, 1.5)
 
 
 def test_a_guest_whose_qemu_is_gone_is_replaced(
@@ -137,7 +156,7 @@ def test_another_kernel_ends_the_guest_before(guests: Guests, starter: Starter) 
 
 
 def test_a_kernel_that_does_not_come_up_is_tried_once(
-    guests: Guests, starter: Starter
+    guests: Guests, bringups: Bringups, starter: Starter
 ) -> None:
     failure = GuestError("no answer", cause="no_answer", console="the last words")
     starter.failures["5.10"] = failure
@@ -149,12 +168,12 @@ def test_a_kernel_that_does_not_come_up_is_tried_once(
     assert starter.started == ["5.10"]
     # It does not keep the others.
     assert guests.lease(NEW, "a").usable
-    told = guests.run_of(OLD)
+    told = bringups.run_of(OLD)
     assert (told.error, told.console) == ("no answer", "the last words")
 
 
 def test_a_kernel_without_files_is_never_started(
-    guests: Guests, starter: Starter
+    guests: Guests, bringups: Bringups, starter: Starter
 ) -> None:
     kernel = OLD.model_copy(update={"id": "sid"})
 
@@ -162,18 +181,18 @@ def test_a_kernel_without_files_is_never_started(
         guests.lease(kernel, "a")
 
     assert starter.started == []
-    assert guests.run_of(kernel).error == "no mirror"
+    assert bringups.run_of(kernel).error == "no mirror"
 
 
-def test_what_was_seen_of_a_kernel_is_told(guests: Guests) -> None:
+def test_what_was_seen_of_a_kernel_is_told(guests: Guests, bringups: Bringups) -> None:
     guests.lease(NEW, "a")
-    told = guests.run_of(NEW)
+    told = bringups.run_of(NEW)
 
     assert told.release == "6.1.0-50-cloud-amd64"
     assert told.image == "bookworm linux-image"
     assert (told.accelerator, told.qemu) == ("tcg", "7.2")
     assert (told.libbpf, told.bpftool) == ("1.1", "7.1.0")
-    assert guests.run_of(OLD).release == ""
+    assert bringups.run_of(OLD).release == ""
 
 
 def test_closing_ends_the_guest_and_may_be_done_twice(
@@ -264,3 +283,25 @@ def test_each_guests_console_ends_up_in_its_kernels(
     folder = reports.folder_of("6.1", tmp_path / "reports")
     assert (folder / reports.CONSOLE).read_text() == "6.1 speaks\n" * 2
     assert [path.name for path in folder.glob("console*")] == [reports.CONSOLE]
+
+
+def test_lenders_share_what_kept_a_kernel_from_coming_up(
+    bringups: Bringups, starter: Starter
+) -> None:
+    starter.failures["6.1"] = GuestError("no answer")
+
+    for guests in (Guests(bringups), Guests(bringups)):
+        with pytest.raises(GuestError, match="no answer"):
+            guests.lease(NEW, "a")
+        guests.close()
+
+    assert starter.started == ["6.1"]
+
+
+def test_two_lenders_guests_are_two(
+    clean_bringups: Bringups, clean_guests: Guests
+) -> None:
+    other = Guests(clean_bringups)
+
+    assert other.lease(NEW, "a") is not clean_guests.lease(NEW, "a")
+    other.close()
