@@ -5,7 +5,6 @@ import json
 import struct
 from dataclasses import dataclass, field
 
-import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -13,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
+from runner.sshlibrary import paramiko
 
 _KIND = "ssh-ed25519"
 

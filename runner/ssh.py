@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import paramiko
-
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.keys import GuestKeys
 from runner.qemu.vm import Vm
+from runner.sshlibrary import paramiko
 
 log = logging.getLogger(__name__)
 # paramiko tells of every refused attempt while a guest boots.

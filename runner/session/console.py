@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import paramiko
-
 from runner.ssh import Ssh
+from runner.sshlibrary import paramiko
 
 _PIECE = 1 << 16
 # Seconds until an open channel must be there.
