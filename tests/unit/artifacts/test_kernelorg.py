@@ -36,6 +36,7 @@ class Bench:
         self.tools = Tools(cache=Cache(root=folder / "cache"))
         self.scratch = folder
         self.built = 0
+        self.progress = Silent()
 
     def resolve(self, source: KernelOrgSource) -> Pin:
         return self.provider.resolve(source, self.tools)
@@ -45,7 +46,7 @@ class Bench:
         scratch = self.scratch / f"scratch{self.built}"
         scratch.mkdir()
         return self.provider.collect(
-            pin or self.resolve(source), source, self.tools, scratch, Silent()
+            pin or self.resolve(source), source, self.tools, scratch, self.progress
         )
 
 
@@ -90,6 +91,9 @@ def test_tarball_is_downloaded_once(
     bench.collect(source)
 
     assert server.asked == ["/v5.x/linux-5.10.223.tar.xz"]
+    size = tarball.stat().st_size
+    assert bench.progress.tasks["linux-5.10.223.tar.xz"] == (size, size)
+    assert "linux 5.10.223: building" in bench.progress.tasks
 
 
 def test_tarball_of_another_checksum_is_refused(
