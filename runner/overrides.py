@@ -4,17 +4,8 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import matrix
 from runner.errors import UsageError
 from runner.matrix import Matrix, PathSource
-
-
-def load(path: Path, overrides: Sequence[str] = ()) -> Matrix:
-    """Read a matrix file and give rows other sources, each as ID=PATH.
-
-    Raises UsageError that tells what is wrong with the file or an override.
-    """
-    return apply(matrix.load(path), overrides)
 
 
 def selection(
@@ -23,7 +14,12 @@ def selection(
     """Return which kernels are meant: those of overrides, when nothing else says."""
     if selectors:
         return list(selectors)
-    return [word.partition("=")[0] for word in overrides] or [default]
+    return ids(overrides) or [default]
+
+
+def ids(overrides: Sequence[str]) -> list[str]:
+    """Return the ids of the rows that have another source."""
+    return [word.partition("=")[0] for word in overrides]
 
 
 def apply(rows: Matrix, overrides: Sequence[str]) -> Matrix:

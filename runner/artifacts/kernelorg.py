@@ -93,6 +93,8 @@ class KernelOrg:
     ) -> Path:
         """Return the tarball; a downloaded one is kept, for it builds many kernels."""
         if source.is_local:
+            # It may have changed since it was pinned.
+            _local(source.model_copy(update={"sha256": item.sha256}), cache)
             return Path(source.address)
         kept = cache.folder("tarballs") / f"linux-{source.version}-{item.sha256}.tar.xz"
         with cache.locked(f"tarball-{item.sha256}"):
@@ -129,7 +131,8 @@ def _local(source: KernelOrgSource, cache: Cache) -> str:
     if source.sha256 not in (None, found):
         raise ArtifactError(
             f"{path} is another file: sha256 {found}, not {source.sha256}",
-            hint="if the change is right, change the row's key sha256",
+            hint="if the change is right, change the row's key sha256, or pin it anew: "
+            "python -m runner lock",
         )
     return found
 

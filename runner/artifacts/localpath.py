@@ -55,17 +55,30 @@ class LocalPath:
     ) -> Collected:
         """Read the files, and say which were found beside the image.
 
-        Raises ArtifactError for what can't be read.
+        Raises ArtifactError for what can't be read, and for other files than the pin's.
         """
+        _compare(pin, self.resolve(source, tools), source)
         files = _files(source)
         if files.found:
             names = ", ".join(_shown(files, name) for name in files.found)
             progress.message(f"{source.image}: found {names}")
         return Collected(
             contents=_contents(files),
-            origin=pin.origin,
+            origin=str(source.image),
             vmlinux=files.others.get("vmlinux"),
             btf=_read(files.others["btf"]) if "btf" in files.others else None,
+        )
+
+
+def _compare(pin: Pin, found: Pin, source: PathSource) -> None:
+    before = {item.name: item.sha256 for item in pin.items}
+    now = {item.name: item.sha256 for item in found.items}
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        raise ArtifactError(
+            f"{source.image} is another kernel than was pinned: other files are "
+            f"{', '.join(changed)}",
+            hint="if the change is right, pin it anew: python -m runner lock",
         )
 
 

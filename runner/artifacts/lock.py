@@ -22,23 +22,27 @@ class Locked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # The source as the matrix had it; another one is not what was locked.
+    # The source as the matrix has it; another one is not what was locked.
     source: dict[str, JsonValue]
     pin: Pin
 
 
 class Lock(BaseModel):
-    """A whole lock file."""
+    """A whole lock file.
+
+    `folder` is its own and the matrix's, absolute. What lies below it is written
+    relative to it, so that a lock is the same on every machine.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # By the row's id.
     kernels: dict[str, Locked] = {}
 
-    def pin(self, kernel: Kernel, source: BaseSource) -> Pin | None:
+    def pin(self, kernel: Kernel, source: BaseSource, folder: Path) -> Pin | None:
         """Return what a row's source was resolved to, if it still is that source."""
         locked = self.kernels.get(kernel.id)
-        if locked is None or locked.source != described(source):
+        if locked is None or locked.source != described(source, folder):
             return None
         return locked.pin
 
@@ -47,9 +51,14 @@ class Lock(BaseModel):
         kept = {id_: it for id_, it in self.kernels.items() if id_ in ids}
         return Lock(kernels=kept)
 
-    def with_pin(self, kernel: Kernel, source: BaseSource, pin: Pin) -> "Lock":
+    def with_pin(
+        self, kernel: Kernel, source: BaseSource, pin: Pin, folder: Path
+    ) -> "Lock":
         """Return a lock in which a row is pinned anew."""
-        locked = Locked(source=described(source), pin=pin)
+        portable = _portable(pin.model_dump(mode="json"), folder)
+        locked = Locked(
+            source=described(source, folder), pin=Pin.model_validate(portable)
+        )
         return Lock(kernels={**self.kernels, kernel.id: locked})
 
 
@@ -98,6 +107,11 @@ def path_of(matrix: Path) -> Path:
     return matrix.parent / f"{matrix.stem}.lock"
 
 
+def folder_of(matrix: Path) -> Path:
+    """Return the folder that a matrix's paths are relative to."""
+    return matrix.absolute().parent
+
+
 def read(path: Path) -> Lock:
     """Return a lock; an empty one when there is no file. Raises UsageError."""
     if not path.exists():
@@ -111,25 +125,23 @@ def text(lock: Lock) -> str:
     return _HEADER + yaml.safe_dump(data, allow_unicode=True, width=10_000)
 
 
-def applied(matrix: Matrix, lock: Lock, *, strict: bool) -> Matrix:
-    """Return a matrix whose rows stand for what is locked.
+def applied(matrix: Matrix, lock: Lock, folder: Path, *, strict: bool) -> Matrix:
+    """Return a matrix, which lies in a folder, whose rows stand for what is locked.
 
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
     archive is, a suite of it is not. If `strict`, all are, and unlocked ones dropped.
     """
     if not strict and lock == Lock():
         return matrix
-    rows = (_applied(kernel, lock, strict=strict) for kernel in matrix.kernels)
+    rows = (_applied(kernel, lock, folder, strict=strict) for kernel in matrix.kernels)
     return matrix.model_copy(update={"kernels": tuple(rows)})
 
 
-def _applied(kernel: Kernel, lock: Lock, *, strict: bool) -> Kernel:
+def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kernel:
     sources: list[BaseSource] = []
     for source in kernel.sources:
-        provider, pin = providers.of(source), lock.pin(kernel, source)
-        if provider is not None and provider.at_hand:
-            sources.append(source)
-        elif pin is not None and (strict or _moves_never(source)):
+        pin = lock.pin(kernel, source, folder)
+        if pin is not None and (strict or _moves_never(source)):
             sources.append(PinnedSource(source=source, pin=pin))
         elif not strict:
             sources.append(source)
@@ -157,13 +169,27 @@ def require(kernels: Sequence[Kernel], path: Path) -> None:
 
 
 def _is_bound(kernel: Kernel) -> bool:
-    return all(
-        isinstance(source, PinnedSource)
-        or ((provider := providers.of(source)) is not None and provider.at_hand)
-        for source in kernel.sources
-    )
+    return all(isinstance(source, PinnedSource) for source in kernel.sources)
 
 
-def described(source: BaseSource) -> dict[str, JsonValue]:
-    """Return a source as a matrix file has it."""
-    return source.model_dump(mode="json", exclude_defaults=True)
+def described(source: BaseSource, folder: Path) -> dict[str, JsonValue]:
+    """Return a source as a matrix file of a folder has it."""
+    data = source.model_dump(mode="json", exclude_defaults=True)
+    return {key: _portable(value, folder) for key, value in data.items()}
+
+
+def _portable(value: JsonValue, folder: Path) -> JsonValue:
+    """Return data in which paths are as a matrix has them: runner.matrix.LocalPath
+    made them absolute."""
+    match value:
+        case str():
+            for place, written in ((folder, ""), (Path.home(), "~/")):
+                if value.startswith(f"{place}/"):
+                    return f"{written}{value.removeprefix(f'{place}/')}"
+            return value
+        case list():
+            return [_portable(item, folder) for item in value]
+        case dict():
+            return {key: _portable(item, folder) for key, item in value.items()}
+        case _:
+            return value

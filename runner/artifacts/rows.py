@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner import matrix as matrix_
 from runner import overrides, selectors
 from runner.artifacts import fetch, lock
 from runner.artifacts.cache import Cache
@@ -37,16 +38,20 @@ def choose(choice: Choice, cache: Cache) -> Rows:
     for a kernel that --locked asks for and the lock does not pin.
     """
     path = lock.path_of(choice.matrix)
-    matrix = lock.applied(
-        overrides.load(choice.matrix, choice.overrides),
+    locked = lock.applied(
+        matrix_.load(choice.matrix),
         lock.read(path),
+        lock.folder_of(choice.matrix),
         strict=choice.locked,
     )
+    matrix = overrides.apply(locked, choice.overrides)
     kernels = selectors.select(
         matrix, choice.selectors, lambda kernel: fetch.version_of(kernel, cache)
     )
     if choice.locked:
-        lock.require(kernels, path)
+        # What the command line names is meant as it is.
+        named = overrides.ids(choice.overrides)
+        lock.require([kernel for kernel in kernels if kernel.id not in named], path)
     return Rows(matrix=matrix, kernels=kernels)
 
 

@@ -52,7 +52,8 @@ def main(arguments: argparse.Namespace) -> int:
             continue
         pinned = artifacts.pinned(kernel, cache)
         if pinned is not None:
-            known = known.with_pin(kernel, *pinned)
+            folder = lock.folder_of(arguments.matrix)
+            known = known.with_pin(kernel, *pinned, folder)
             print(f"{kernel.id}: {found.origin}")
     # What is no row any more needs no pin.
     known = known.of({kernel.id for kernel in rows.kernels})

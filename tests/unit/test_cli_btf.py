@@ -10,6 +10,16 @@ from tests.unit.artifacts import images
 from tests.unit.artifacts.btf import kernels
 
 
+# Reads one member.
+PROGRAM = """
+struct task_struct { int pid; } __attribute__((preserve_access_index));
+__attribute__((section("socket"), used)) int program(struct task_struct *task)
+{
+    return task->pid;
+}
+"""
+
+
 @pytest.fixture
 def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -37,6 +47,24 @@ def test_btf_is_told_and_written(
     assert "source:     vmlinux: pahole" in said
     assert f"{len(data)} bytes" in said
     assert hashlib.sha256(data).hexdigest() in said
+
+
+def test_btf_is_cut_down_to_what_an_object_needs(
+    matrix: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pid.bpf.c").write_text(PROGRAM)
+    assert cli.main(["btf", "4.4", "--matrix", str(matrix)]) == 0
+    capsys.readouterr()
+
+    assert cli.main(["btf", "4.4", "--matrix", str(matrix), "--min", "pid.bpf.c"]) == 0
+
+    whole, cut = (Path(name).read_bytes() for name in ("4.4.btf", "4.4.min.btf"))
+    assert b"\0pid\0" in cut
+    assert b"\0comm\0" in whole
+    assert b"\0comm\0" not in cut
+    said = capsys.readouterr().out
+    assert f"{len(cut)} bytes" in said
+    assert "written to: 4.4.min.btf" in said
 
 
 def test_kernel_without_btf_says_what_to_do(

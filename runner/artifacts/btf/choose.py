@@ -219,12 +219,19 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
 def _download(setting: DebugPackageBtf, material: Material) -> Path:
     assert setting.suite is not None
     folder = material.cache.folder("apt") / setting.suite
+    name = setting.package.format(release=material.release)
     with material.cache.locked(f"apt-{setting.suite}"):
         archive = apt.known_suite(setting.suite, folder)
-    name = setting.package.format(release=material.release)
-    found = archive.describe([name])
+        found = archive.describe([name])
+        if not found:
+            # The index may be older than the kernel.
+            archive = apt.open_suite(setting.suite, folder)
+            found = archive.describe([name])
     if not found:
-        raise ArtifactError(f"{setting.suite} has no package {name}")
+        raise ArtifactError(
+            f"{setting.suite} has no package {name}",
+            hint="name another with the key package, or a .deb with the key path",
+        )
     with material.progress.task(f"{name} ({found[0].size / 1e6:.0f} MB)") as task:
         path = archive.download(found[0], material.scratch, task.advance_to)
     if sha256_of(path) != found[0].sha256:

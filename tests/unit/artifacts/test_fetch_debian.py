@@ -63,9 +63,12 @@ def cache(tmp_path: Path) -> Cache:
 
 def test_a_kernel_becomes_an_artifact(suite: Suite, cache: Cache) -> None:
     publish(suite, 50)
+    progress = Silent()
 
-    found = artifacts.obtain(KERNEL, cache, Silent())
+    found = artifacts.obtain(KERNEL, cache, progress)
 
+    (task,) = progress.tasks
+    assert task.startswith("linux-image-6.1.0-50-cloud-amd64 (0.0 MB)")
     assert found.release == "6.1.0-50-cloud-amd64"
     assert str(found.version) == "6.1.50"
     assert found.origin == ("bookworm linux-image-6.1.0-50-cloud-amd64 6.1.50-1")

@@ -36,6 +36,7 @@ class Bench:
         self.tools = Tools(cache=Cache(root=folder / "cache"))
         self.scratch = folder
         self.built = 0
+        self.progress = Silent()
 
     def resolve(self, source: KernelOrgSource) -> Pin:
         return self.provider.resolve(source, self.tools)
@@ -45,7 +46,7 @@ class Bench:
         scratch = self.scratch / f"scratch{self.built}"
         scratch.mkdir()
         return self.provider.collect(
-            pin or self.resolve(source), source, self.tools, scratch, Silent()
+            pin or self.resolve(source), source, self.tools, scratch, self.progress
         )
 
 
@@ -90,6 +91,9 @@ def test_tarball_is_downloaded_once(
     bench.collect(source)
 
     assert server.asked == ["/v5.x/linux-5.10.223.tar.xz"]
+    size = tarball.stat().st_size
+    assert bench.progress.tasks["linux-5.10.223.tar.xz"] == (size, size)
+    assert "linux 5.10.223: building" in bench.progress.tasks
 
 
 def test_tarball_of_another_checksum_is_refused(
@@ -197,6 +201,31 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
     assert artifacts.cached(kernel, cache) is None
 
 
+def pinned(kernel: Kernel, source: KernelOrgSource, bench: Bench) -> Kernel:
+    """Return a row as a lock that is written now binds it."""
+    folder = bench.scratch
+    known = lock.Lock().with_pin(kernel, source, bench.resolve(source), folder)
+    matrix = Matrix(kernels=(kernel,))
+    return lock.applied(matrix, known, folder, strict=True).kernels[0]
+
+
+def test_locked_tarball_that_changed_is_refused(
+    bench: Bench, tarball: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = dict(providers.PROVIDERS)
+    table[KernelOrgSource] = bench.provider
+    monkeypatch.setattr(providers, "PROVIDERS", table)
+    source = local(tarball)
+    locked = pinned(Kernel(id="5.10", source=source), source, bench)
+    assert isinstance(locked.sources[0], lock.PinnedSource)
+    assert locked.sources[0].pin.items[0].location == tarball.name
+    tarball.write_bytes(tarball.read_bytes() + b"more")
+
+    with pytest.raises(ArtifactError, match="is another file: sha256") as caught:
+        artifacts.obtain(locked, bench.tools.cache, Silent())
+    assert "python -m runner lock" in caught.value.hint
+
+
 def test_locked_kernel_is_not_built_by_another_recipe(
     bench: Bench, tarball: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,8 +236,7 @@ def test_locked_kernel_is_not_built_by_another_recipe(
     recipe.write_text(GUEST)
     source = local(tarball)
     kernel = Kernel(id="5.10", source=source)
-    known = lock.Lock().with_pin(kernel, source, bench.resolve(source))
-    locked = lock.applied(Matrix(kernels=(kernel,)), known, strict=True).kernels[0]
+    locked = pinned(kernel, source, bench)
     recipe.write_text(f"{GUEST}CONFIG_NEW=y\n")
 
     with pytest.raises(ArtifactError, match="changed since"):

@@ -13,7 +13,8 @@ from runner.artifacts.lock import Lock, PinnedSource
 from runner.artifacts.rows import Choice
 from runner.artifacts.source import Item, Pin
 from runner.errors import ArtifactError, UsageError
-from runner.matrix import DebianSource, Kernel, Matrix
+from runner.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
+from tests.unit.artifacts.images import bzimage
 from tests.unit.artifacts.packaging import make_package
 from tests.unit.artifacts.server import Server, serving
 from tests.unit.artifacts.silent import Silent
@@ -27,7 +28,9 @@ PIN = Pin(
     origin="sid linux-image-7.0",
     items=(Item(name="linux-image-7.0", location="linux-image-7.0=7.0-1", sha256="a"),),
 )
-LOCKED = Lock().with_pin(ROW, SUITE, PIN)
+# Of the matrix.
+FOLDER = Path("/home/someone/project")
+LOCKED = Lock().with_pin(ROW, SUITE, PIN, FOLDER)
 
 
 @pytest.fixture
@@ -69,14 +72,14 @@ def test_a_lock_lies_beside_its_matrix() -> None:
 
 
 def test_a_strict_lock_binds_every_row() -> None:
-    applied = lock.applied(matrix(ROW), LOCKED, strict=True)
+    applied = lock.applied(matrix(ROW), LOCKED, FOLDER, strict=True)
 
     assert only(applied) == (PinnedSource(source=SUITE, pin=PIN),)
     lock.require(applied.kernels, Path("matrix.lock"))
 
 
 def test_a_suite_moves_on_without_a_strict_lock() -> None:
-    assert only(lock.applied(matrix(ROW), LOCKED, strict=False)) == (SUITE,)
+    assert only(lock.applied(matrix(ROW), LOCKED, FOLDER, strict=False)) == (SUITE,)
 
 
 @pytest.mark.parametrize("known", [Lock(), LOCKED])
@@ -84,7 +87,7 @@ def test_what_is_not_locked_as_it_is_now_is_refused(known: Lock) -> None:
     changed = ROW.model_copy(
         update={"source": DebianSource(type="debian", suite="trixie")}
     )
-    applied = lock.applied(matrix(changed), known, strict=True)
+    applied = lock.applied(matrix(changed), known, FOLDER, strict=True)
 
     with pytest.raises(UsageError, match="does not pin sid") as caught:
         lock.require(applied.kernels, Path("matrix.lock"))
@@ -94,9 +97,119 @@ def test_what_is_not_locked_as_it_is_now_is_refused(known: Lock) -> None:
 def test_a_row_keeps_its_pinned_source_only() -> None:
     row = Kernel(id="sid", source=(DebianSource(type="debian", suite="trixie"), SUITE))
 
-    assert only(lock.applied(matrix(row), LOCKED, strict=True)) == (
+    assert only(lock.applied(matrix(row), LOCKED, FOLDER, strict=True)) == (
         PinnedSource(source=SUITE, pin=PIN),
     )
+
+
+TARBALL = KernelOrgSource(
+    type="kernel-org", version="5.10", tarball=f"{FOLDER}/../tars/linux-5.10.tar.xz"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        (f"{FOLDER}/linux.tar.xz", "linux.tar.xz"),
+        (f"{FOLDER}/../tars/linux.tar.xz", "../tars/linux.tar.xz"),
+        (f"{Path.home()}/linux.tar.xz", "~/linux.tar.xz"),
+        # It is so in the matrix.
+        ("/usr/src/linux.tar.xz", "/usr/src/linux.tar.xz"),
+        (f"{FOLDER}s/linux.tar.xz", f"{FOLDER}s/linux.tar.xz"),
+    ],
+)
+def test_a_path_is_locked_as_the_matrix_has_it(path: str, written: str) -> None:
+    source = TARBALL.model_copy(update={"tarball": path})
+    row = Kernel(id="5.10", source=source)
+    pin = PIN.model_copy(
+        update={
+            "origin": path,
+            "items": (Item(name="tarball", location=path, sha256="a" * 64),),
+        }
+    )
+
+    known = Lock().with_pin(row, source, pin, FOLDER)
+
+    locked = known.kernels["5.10"]
+    assert locked.source["tarball"] == written
+    assert locked.pin.origin == locked.pin.items[0].location == written
+    assert known.pin(row, source, FOLDER) == locked.pin
+
+
+def test_a_lock_holds_on_another_machine() -> None:
+    row = Kernel(id="5.10", source=TARBALL)
+    known = Lock().with_pin(row, TARBALL, PIN, FOLDER)
+    elsewhere = Path("/builds/42/project")
+    moved = TARBALL.model_copy(
+        update={"tarball": f"{elsewhere}/../tars/linux-5.10.tar.xz"}
+    )
+    there = row.model_copy(update={"source": moved})
+
+    assert known.pin(there, moved, elsewhere) == PIN
+    lock.require(
+        lock.applied(matrix(there), known, elsewhere, strict=True).kernels,
+        Path("matrix.lock"),
+    )
+
+
+class Disk:
+    """A matrix whose only kernel lies beside it, and the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "matrix.yaml"
+        self.image = folder / "linux/bzImage"
+        self.image.parent.mkdir()
+        self.write("6.1.0-first")
+        self.file.write_text(
+            "kernels:\n- {id: mine, source: {type: path, image: linux}, btf: kernel}\n"
+        )
+
+    def write(self, release: str) -> None:
+        self.image.write_bytes(bzimage(release))
+
+    def choose(self, *overrides: str) -> Kernel:
+        choice = Choice(
+            matrix=self.file, selectors=("mine",), overrides=overrides, locked=True
+        )
+        (kernel,) = rows.choose(choice, Cache()).kernels
+        return kernel
+
+    def obtain(self) -> artifacts.Artifact:
+        return artifacts.obtain(self.choose(), Cache(), Silent())
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Disk(tmp_path)
+
+
+def test_a_kernel_on_the_disk_is_locked_too(disk: Disk) -> None:
+    with pytest.raises(UsageError, match="does not pin mine"):
+        disk.choose()
+
+    assert cli.main(["lock", "--matrix", str(disk.file)]) == 0
+
+    assert str(disk.file.parent) not in disk.file.with_suffix(".lock").read_text()
+    assert disk.obtain().release == "6.1.0-first"
+
+
+def test_a_locked_kernel_that_changed_on_the_disk_is_refused(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["lock", "--matrix", str(disk.file)]) == 0
+    disk.write("6.1.0-second")
+
+    # Its first content is in the cache.
+    assert disk.obtain().release == "6.1.0-first"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(disk.file.parent / "another"))
+    with pytest.raises(ArtifactError, match=r"other files are image\n") as caught:
+        disk.obtain()
+    assert "python -m runner lock" in caught.value.hint
+
+
+def test_a_kernel_of_the_command_line_needs_no_lock(disk: Disk) -> None:
+    assert disk.choose(f"mine={disk.image}").sources[0].shown == f"path {disk.image}"
 
 
 def test_a_snapshots_sha256_is_locked_and_looked_at(
@@ -118,7 +231,7 @@ def test_a_snapshots_sha256_is_locked_and_looked_at(
     forged = item.model_copy(update={"sha256": "0" * 64})
     pin = pinned[1].model_copy(update={"items": (forged,)})
     (bound,) = lock.applied(
-        matrix(row), Lock().with_pin(row, source, pin), strict=False
+        matrix(row), Lock().with_pin(row, source, pin, FOLDER), FOLDER, strict=False
     ).kernels
     with pytest.raises(ArtifactError, match="is another file: sha256"):
         artifacts.obtain(bound, Cache(tmp_path / "second"), Silent())
@@ -134,7 +247,7 @@ def test_a_locked_kernel_in_the_cache_is_not_fetched_again(
     pinned = artifacts.pinned(row, cache)
     assert pinned is not None
     (bound,) = lock.applied(
-        matrix(row), Lock().with_pin(row, *pinned), strict=True
+        matrix(row), Lock().with_pin(row, *pinned, FOLDER), FOLDER, strict=True
     ).kernels
     server.asked.clear()
 

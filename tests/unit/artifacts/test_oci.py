@@ -122,10 +122,14 @@ def cache(tmp_path: Path) -> Cache:
 def test_kernel_comes_out_of_an_image(
     registry: Registry, cache: Cache, files: Mapping[str, bytes]
 ) -> None:
-    registry.push("6.6", zipped({"bin/busybox": b"x"}), zipped(files))
+    layers = [zipped({"bin/busybox": b"x"}), zipped(files)]
+    registry.push("6.6", *layers)
+    progress = Silent()
 
-    found = artifacts.obtain(registry.kernel(), cache, Silent())
+    found = artifacts.obtain(registry.kernel(), cache, progress)
 
+    told = [done for done, total in progress.tasks.values() if total]
+    assert sorted(told) == sorted(map(len, layers))
     assert found.release == RELEASE
     assert found.vmlinuz.read_bytes() == IMAGE
     assert "@sha256:" in found.origin

@@ -79,9 +79,12 @@ def test_a_kernel_comes_from_the_snapshot_archive(
     package = make_package(tmp_path, PACKAGE, FILES, version="4.11.6-1")
     sha1 = publish(server, package)
     kernel = Kernel(id="4.11", source=snapshot(server), btf="kernel")
+    progress = Silent()
 
-    found = artifacts.obtain(kernel, cache, Silent())
+    found = artifacts.obtain(kernel, cache, progress)
 
+    (told,) = progress.tasks.values()
+    assert told == (package.stat().st_size,) * 2
     assert found.release == RELEASE
     assert str(found.version) == "4.11.6"
     assert found.vmlinuz.read_bytes() == FILES[f"boot/vmlinuz-{RELEASE}"]
@@ -173,9 +176,12 @@ def test_a_kernel_comes_from_ubuntus_packages(
         },
     )
     kernel = Kernel(id="5.5", source=ubuntu(server, image, modules), btf="kernel")
+    progress = Silent()
 
-    found = artifacts.obtain(kernel, cache, Silent())
+    found = artifacts.obtain(kernel, cache, progress)
 
+    sizes = [package.stat().st_size for package in (image, modules)]
+    assert [*progress.tasks.values()] == [(size, size) for size in sizes]
     assert found.release == release
     assert str(found.version) == "5.5.0"
 

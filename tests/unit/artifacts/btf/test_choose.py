@@ -16,6 +16,7 @@ from runner.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
 from runner.versions import KernelVersion
 from tests.unit.artifacts import images
 from tests.unit.artifacts.btf import kernels
+from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.silent import Silent
 
 
@@ -113,6 +114,19 @@ def test_wrong_file_beside_the_image_is_refused(tmp_path: Path) -> None:
         choose("auto", replace(material(tmp_path), beside=beside[:-9]))
 
 
+def test_wrong_or_truncated_btf_that_a_row_names_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.btf"
+    setting = FileBtf(type="file", path=file)
+    file.write_bytes(kernels.btf(tmp_path, kernels.NEW))
+
+    with pytest.raises(ArtifactError, match=r"a\.btf\) can't .* of 4\.7 or later"):
+        choose(setting, material(tmp_path))
+    file.write_bytes(kernels.btf(tmp_path)[:-9])
+    with pytest.raises(ArtifactError, match="truncated") as caught:
+        choose(setting, material(tmp_path))
+    assert "key btf" in caught.value.hint
+
+
 def test_row_can_name_a_file_a_vmlinux_and_an_archive(tmp_path: Path) -> None:
     file = tmp_path / "a.btf"
     file.write_bytes(kernels.btf(tmp_path))
@@ -149,6 +163,33 @@ def test_debug_package_holds_the_vmlinux(tmp_path: Path) -> None:
     assert choose(setting, material(tmp_path)).source == "debug-package"
     with pytest.raises(ArtifactError, match=r"holds no vmlinux of 4\.4\.2"):
         choose(setting, material(tmp_path, "4.4.2"))
+
+
+def test_truncated_debug_package_is_refused(tmp_path: Path) -> None:
+    package = deb(tmp_path, "usr/lib/debug/boot/vmlinux-4.4.1")
+    package.write_bytes(package.read_bytes()[:-99])
+    setting = DebugPackageBtf(type="debug-package", path=package)
+
+    with pytest.raises(ArtifactError):
+        choose(setting, material(tmp_path))
+
+
+def test_debug_package_comes_from_a_suite(tmp_path: Path, suite: Suite) -> None:
+    setting = DebugPackageBtf(type="debug-package", suite="bookworm")
+    it = material(tmp_path)
+    with pytest.raises(
+        ArtifactError, match=r"no package linux-image-4\.4\.1-dbg"
+    ) as no:
+        choose(setting, it)
+    assert "key package" in no.value.hint
+
+    # The index that was read before does not have it.
+    files = {"usr/lib/debug/boot/vmlinux-4.4.1": kernels.vmlinux(tmp_path).read_bytes()}
+    suite.publish(suite.package("linux-image-4.4.1-dbg", files, version="4.4.1-1"))
+    found = choose(setting, it)
+
+    assert found.source == "debug-package"
+    assert found.detail.endswith("linux-image-4.4.1-dbg_4.4.1-1_amd64.deb")
 
 
 def test_min_is_cut_from_another(tmp_path: Path) -> None:
