@@ -1,5 +1,6 @@
 """Whatever becomes of a member that an object uses is noticed, and named rightly."""
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from bench.mutations import CALLED, Member, Mutation, Mutator, Way
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.compile import compile_object, vmlinux_h
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.changes import Change, changes
@@ -229,11 +231,17 @@ def test_ten_thousand_mutations_of_kernels_are_noticed_and_named(id_: str) -> No
     sources = targets.of_kernels([it for it in kernels if it.id == id_], cache)
     if not sources:
         pytest.skip(f"no BTF in the cache: python -m runner fetch --kernels {id_}")
-    paths = minimal.objects([ROOT / "suites", ROOT / "docs/example"], cache)
+    btf = targets.load(sources[0]).btf
+    # The example's include all of a kernel's types.
+    types = vmlinux_h(sources[0].path, hashlib.sha256(btf).hexdigest(), cache)
+    paths = [
+        *minimal.objects([ROOT / "suites"], cache),
+        *(compile_object(it, cache, types) for it in ROOT.glob("docs/example/*.c")),
+    ]
     items = [BpfObject(it.read_bytes(), it) for it in paths]
     items = [it for it in items if it.relocations]
     with Engine(build()) as engine:
-        game = Game(items, targets.load(sources[0]).btf, engine)
+        game = Game(items, btf, engine)
         score = game.play(ALL // len(KERNELS))
 
     judged(score, ALL // len(KERNELS), ALL / len(KERNELS) / 20)
