@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,10 +14,12 @@ from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.preflight import check as check_
 from runner.preflight import show, targets
+from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
+from runner.preflight.steps import steps
 from runner.preflight.targets import Source
 from runner.selectors import ALL
 
@@ -61,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and mark one of them; takes no objects",
     )
     parser.add_argument(
+        "--changes",
+        action="store_true",
+        help="tell what changes from each kernel to the next: renamed, moved, resized, "
+        "retyped, and what is there now",
+    )
+    parser.add_argument(
         "--loader",
         choices=get_args(Loader),
         default="libbpf",
@@ -87,6 +96,8 @@ def main(arguments: argparse.Namespace) -> int:
     workers = _workers(arguments.workers)
     objects = minimal.objects(arguments.objects, cache)
     sources = _sources(arguments, cache)
+    if arguments.changes:
+        return _changes(objects, sources, arguments)
     results = check_.check(
         objects,
         sources,
@@ -109,6 +120,34 @@ def main(arguments: argparse.Namespace) -> int:
         for prediction in result.predictions
     )
     return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+
+
+def _changes(
+    objects: Sequence[Path], sources: Sequence[Source], arguments: argparse.Namespace
+) -> int:
+    with Engine() as engine:
+        found = {
+            path.name: list(
+                steps(
+                    BpfObject(path.read_bytes(), path),
+                    sources,
+                    engine,
+                    arguments.loader,
+                )
+            )
+            for path in objects
+        }
+    if arguments.json:
+        told = [
+            {"object": name, "steps": show.steps_as_json(it)}
+            for name, it in found.items()
+        ]
+        json.dump(told, sys.stdout, indent=2)
+        print()
+    else:
+        for name, it in found.items():
+            show.show_steps(name, it)
+    return ExitStatus.COMPATIBLE
 
 
 def _explain(arguments: argparse.Namespace, cache: Cache) -> int:

@@ -192,18 +192,27 @@ def _fields_near(
     assert isinstance(wanted, str)
     last = stop.walked == len(local.steps) - 1
     field = local.field if last else None
+    place = trail[stop.walked] if stop.walked < len(trail) else None
+    # What lies behind a pointer, or around this type, has a place of its own.
+    inside = f"{stop.holder.name}."
     moved = [
         Candidate(
             difference=Difference.MOVED,
             access=it.access,
             type=it.text,
             bit_offset=it.bit_offset,
-            likeness=_moved_likeness(it, field.text if field else ""),
+            likeness=_moved_likeness(it, field.text if field else "")
+            + (
+                _SAME_PLACE
+                if stop.base + it.bit_offset == place
+                and it.access.startswith(inside)
+                and "->" not in it.access
+                else 0
+            ),
         )
         for it in engine.moved(stop.holder.id, wanted)
     ]
     plain = wanted.strip("_")
-    place = trail[stop.walked] if stop.walked < len(trail) else None
     renamed = [
         Candidate(
             difference=Difference.RENAMED,

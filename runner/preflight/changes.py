@@ -15,6 +15,8 @@ from runner.preflight.model import (
 )
 
 _NAMED = (Difference.RENAMED, Difference.MOVED)
+# Their names are their types; others of that name may be of another size.
+_RECORDS = ("STRUCT", "UNION")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ def _difference(old: Relocation, new: Relocation) -> Difference | _Nothing | Non
     if old.field is None or new.field is None:
         return _Nothing.SAME if _value(old) == _value(new) else Difference.MOVED
     was, is_ = old.field, new.field
-    if was.kind != is_.kind:
+    if was.kind != is_.kind or (was.kind in _RECORDS and was.type != is_.type):
         return Difference.RETYPED
     if (was.size, was.bits) != (is_.size, is_.bits):
         return Difference.RESIZED

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.kinds import RelocationKind
@@ -23,6 +24,7 @@ from runner.preflight.model import (
     Status,
     Verdict,
 )
+from runner.preflight.steps import Step
 from runner.preflight.targets import Source
 
 # More classes of kernels than fit beside each other are shown below each other.
@@ -234,6 +236,44 @@ def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
     console = _console()
     console.print(f"[bold]{escape(field)}")
     console.print(table)
+
+
+def show_steps(name: str, found: Sequence[Step]) -> None:
+    """Print what changes for an object from each kernel to the next."""
+    console = _console()
+    console.print(f"\n[bold]{escape(name)}[/bold], from kernel to kernel")
+    for step in found:
+        console.print(f"{escape(step.before.name)} → {escape(step.after.name)}")
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for it in step.changes:
+            table.add_row(" ", escape(it.access), _change(it), _states(it))
+        console.print(table if step.changes else "  nothing changes")
+
+
+def _change(it: Change) -> Text:
+    if it.difference is None:
+        return Text("new", style="green")
+    gone = not it.after
+    return Text(it.difference.value.replace("_", " "), style="red" if gone else "")
+
+
+def _states(it: Change) -> Text:
+    after = it.after
+    if not after:
+        after = f"now {it.became[0]}" if it.became else "gone"
+    return Text(f"{it.before} → {after}" if it.before else after)
+
+
+def steps_as_json(found: Sequence[Step]) -> list[dict[str, object]]:
+    """Return what `show_steps` prints, for `--json`."""
+    return [
+        {
+            "before": step.before.name,
+            "after": step.after.name,
+            "changes": [asdict(it) for it in step.changes],
+        }
+        for step in found
+    ]
 
 
 def _console() -> Console:

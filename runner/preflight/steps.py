@@ -1,0 +1,49 @@
+"""What changes for an object from each kernel to the next."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner.preflight import targets
+from runner.preflight.bpfobject import BpfObject
+from runner.preflight.changes import Change, changes
+from runner.preflight.engine import Engine
+from runner.preflight.model import Prediction
+from runner.preflight.predict import Loader, Subject, predict
+from runner.preflight.targets import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Two kernels behind each other."""
+
+    before: Source
+    after: Source
+    # In the order of the object's relocations, each once.
+    changes: tuple[Change, ...]
+
+
+def steps(
+    item: BpfObject, sources: Sequence[Source], engine: Engine, loader: Loader
+) -> Iterator[Step]:
+    """Yield what changes from each kernel to the next, as they are ordered.
+
+    Where a kernel lacks something, the place that it had in the kernel before tells
+    what is there now. Raises RunnerError for an object or BTF that can't be used.
+    """
+    subject = Subject(item, engine)
+    last: tuple[Source, Prediction] | None = None
+    for source in sources:
+        target = targets.load(source)
+        engine.load_target(target.btf, target.modules)
+        like = last[1] if last else None
+        prediction = predict(subject, target, engine, loader, like=like)
+        if last:
+            found = _once(changes(last[1], prediction))
+            yield Step(before=last[0], after=source, changes=found)
+        last = source, prediction
+
+
+def _once(found: Iterator[Change]) -> tuple[Change, ...]:
+    """Keep one change of each field, however often the object reads that."""
+    known = {(it.access, it.difference, it.before, it.after): it for it in found}
+    return tuple(known.values())
