@@ -19,6 +19,7 @@ from runner.preflight.bpfobject import BpfObject
 from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
 from runner.preflight.insn import Insn
 from runner.preflight.kinds import Kind
+from runner.preflight.room import Room
 
 # What ./dev built in this checkout.
 ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
@@ -227,6 +228,7 @@ class Engine:
                 hint="build it with: ./dev setup",
             )
         self._process: subprocess.Popen[bytes] | None = None
+        self._room: Room | None = None
         # What is known of the current target.
         self.target = TargetAnswer(types=0, functions=False, pointer=0, swapped=False)
 
@@ -244,8 +246,10 @@ class Engine:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        if process is None:
+        room, self._room = self._room, None
+        if process is None or room is None:
             return
+        room.close()
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
@@ -336,14 +340,13 @@ class Engine:
     def _ask(
         self, request: dict[str, object], payloads: Sequence[bytes | memoryview] = ()
     ) -> dict[str, object]:
-        process = self._start()
+        process, room = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
+        room.put(payloads)
         request["sizes"] = [len(it) for it in payloads]
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
-            for payload in payloads:
-                process.stdin.write(payload)
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
@@ -358,15 +361,21 @@ class Engine:
         assert isinstance(answer, dict)
         return answer
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
+    def _start(self) -> tuple[subprocess.Popen[bytes], Room]:
+        if self._process is None or self._room is None:
+            self._room = Room()
+            descriptor = self._room.descriptor
             try:
                 self._process = subprocess.Popen(
-                    [self._path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    [self._path, str(descriptor)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    pass_fds=[descriptor],
                 )
             except OSError as error:
+                self._room.close()
                 raise EngineError(f"{self._path} can't be run: {error}") from error
-        return self._process
+        return self._process, self._room
 
     def _ended(self) -> EngineError:
         """Return what the process's end means, and forget it."""
@@ -384,10 +393,7 @@ class Engine:
         if status < 0:
             name = signal.Signals(-status).name
             return EngineError(f"the engine was ended by {name} over this file")
-        return EngineError(
-            f"the engine gave up on this file (status {status})",
-            hint="a BTF may have 128 MB",
-        )
+        return EngineError(f"the engine gave up on this file (status {status})")
 
 
 def _relocations(item: BpfObject) -> list[list[int]]:
