@@ -52,6 +52,47 @@ json_t *find(const struct request *request)
 	return json_pack("{s:o}", "found", all);
 }
 
+/* Marks which names are functions of a BTF. They are half of a kernel's types, and few
+ * are ever asked for: so there is no table of them.
+ */
+static void mark_functions(const struct btf *btf, __u32 first, json_t *names,
+			   json_t *found)
+{
+	for (__u32 id = first; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name;
+		json_t *wanted;
+		size_t i;
+
+		if (!btf_is_func(t))
+			continue;
+		name = btf__str_by_offset(btf, t->name_off);
+		json_array_foreach (names, i, wanted) {
+			const char *text = json_string_value(wanted);
+
+			if (text && text[0] == name[0] && !strcmp(text, name))
+				json_array_set_new(found, i, json_true());
+		}
+	}
+}
+
+json_t *functions(const struct request *request)
+{
+	json_t *names = json_object_get(request->json, "names"), *name, *found;
+	size_t i;
+
+	if (!target.base || !json_is_array(names))
+		return error("bad request");
+	found = json_array();
+	json_array_foreach (names, i, name)
+		json_array_append_new(found, json_false());
+	mark_functions(target.base, 1, names, found);
+	for (i = 0; i < target.module_count; i++)
+		mark_functions(target.modules[i], btf__type_cnt(target.base), names,
+			       found);
+	return json_pack("{s:o}", "found", found);
+}
+
 /* Names of types that resemble one, the nearest first. */
 json_t *near(const struct request *request)
 {

@@ -6,6 +6,7 @@
 #include "request.h"
 
 json_t *find(const struct request *request);
+json_t *functions(const struct request *request);
 json_t *near(const struct request *request);
 json_t *moved(const struct request *request);
 json_t *types(const struct request *request);

@@ -20,6 +20,8 @@
  *   {"op": "relocate", "object": NUMBER, "search": "names" | "libbpf"}
  *      -> {"relocations": [{"status", "old", "new", "poison", "patch", "words", …}]}
  *   {"op": "find", "names": [NAME …], "flavors": BOOL} -> {"found": [[[id, kind] …] …]}
+ *      Types, but for functions.
+ *   {"op": "functions", "names": [NAME …]} -> {"found": [BOOL …]}
  *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
@@ -73,7 +75,8 @@ static const struct {
 } services[] = {
 	{"object", take_object}, {"names", names}, {"contents", look_into},
 	{"target", take_target}, {"find", find},   {"near", near},
-	{"relocate", relocate},	 {"moved", moved}, {"types", types},
+	{"relocate", relocate},	 {"moved", moved}, {"functions", functions},
+	{"types", types},
 };
 
 static json_t *serve(const struct request *request)

@@ -55,11 +55,13 @@ bool names_build(struct names *names, const struct btf *btf, __u32 first)
 		return false;
 	/* From the last on, so that lists go by rising ids. */
 	for (__u32 id = count - 1; id >= first; id--) {
-		const char *name = name_of(btf, id);
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name;
 		__u32 *head;
 
-		if (!name[0])
+		if (!t->name_off || btf_is_func(t))
 			continue;
+		name = btf__str_by_offset(btf, t->name_off);
 		head = &names->heads[hash_essential(name) & names->mask];
 		names->next[id - first] = *head;
 		*head = id;

@@ -45,6 +45,8 @@ static bool search(const struct btf *own, __u32 local_id, bool by_libbpf,
 	__u32 first = btf__type_cnt(target.base);
 	bool ok;
 
+	/* Only libbpf looks for those. */
+	by_libbpf |= btf_is_func(local);
 	ok = by_libbpf ? !bpf_core_add_cands(&self, length, target.base, "vmlinux", 1,
 					     found)
 		       : add_by_names(&target.names, 1, name, length, local, found);

@@ -312,10 +312,16 @@ class Engine:
     ) -> list[list[tuple[int, Kind]]]:
         """Return ids and kinds of the target's types with each of `names`.
 
+        Functions are not among them.
         With `flavors`, "task_struct" finds "task_struct___old", too.
         """
         answer = self._ask({"op": "find", "names": list(names), "flavors": flavors})
         return _read(_FOUND, self._good(answer)["found"])
+
+    def functions(self, names: Iterable[str]) -> list[bool]:
+        """Return which names are functions of the target or of its modules."""
+        answer = self._ask({"op": "functions", "names": list(names)})
+        return _read(TypeAdapter(list[bool]), self._good(answer)["found"])
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""
