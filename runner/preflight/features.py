@@ -113,15 +113,8 @@ def _of_enum(
 
 def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
     wanted: dict[int, list[str]] = {}
-    referenced = {
-        (it.function.section_index, it.function.start + it.index)
-        for it in code.item.references
-    }
-    for function, at, insn in code.instructions:
-        helper = insn.code == _CALL and insn.src == op.CALL_HELPER
-        if helper and at not in referenced and not insn.is_poison:
-            number = _FALLBACKS.get(insn.imm, insn.imm)
-            wanted.setdefault(number, []).append(function.name)
+    for number, users in code.helpers.items():
+        wanted.setdefault(_FALLBACKS.get(number, number), []).extend(users)
     yield from _of_enum(
         Need.HELPER,
         wanted,
@@ -172,10 +165,7 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
     wanted: dict[str, list[str]] = {}
     weak = set()
     for reference in code.item.references:
-        at = (
-            reference.function.section_index,
-            reference.function.start + reference.index,
-        )
+        at = reference.address
         insn = code.flow.insn(at)
         outside = not reference.symbol.section and at in code.reached
         if outside and insn is not None and insn.code == _CALL:
