@@ -147,29 +147,25 @@ static const char *check_references(const struct walk *w, const struct btf_type 
 	}
 }
 
-static bool is_composite(__u8 kind)
-{
-	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION;
-}
+#define KIND(kind) (1u << (kind))
+#define COMPOSITES (KIND(BTF_KIND_STRUCT) | KIND(BTF_KIND_UNION))
+#define MODIFIERS                                                                      \
+	(KIND(BTF_KIND_TYPEDEF) | KIND(BTF_KIND_CONST) | KIND(BTF_KIND_VOLATILE) |     \
+	 KIND(BTF_KIND_RESTRICT) | KIND(BTF_KIND_TYPE_TAG))
+/* Types of these kinds hold others by value. */
+#define HOLDERS                                                                        \
+	(COMPOSITES | MODIFIERS | KIND(BTF_KIND_ARRAY) | KIND(BTF_KIND_VAR) |          \
+	 KIND(BTF_KIND_DECL_TAG))
 
-static bool is_modifier(__u8 kind)
+static bool is_one_of(__u32 kinds, const struct walk *w, __u32 id)
 {
-	return kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_CONST ||
-	       kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
-	       kind == BTF_KIND_TYPE_TAG;
-}
-
-/* Whether types of a kind hold others by value. */
-static bool is_holder(__u8 kind)
-{
-	return is_composite(kind) || is_modifier(kind) || kind == BTF_KIND_ARRAY ||
-	       kind == BTF_KIND_VAR || kind == BTF_KIND_DECL_TAG;
+	return KIND(w->seen[id].kind) & kinds;
 }
 
 /* Follows typedefs and modifiers, whose chain has been found to end. */
 static __u32 bare(const struct walk *w, __u32 id)
 {
-	while (is_modifier(w->seen[id].kind))
+	while (is_one_of(MODIFIERS, w, id))
 		id = btf__type_by_id(w->btf, id)->type;
 	return id;
 }
@@ -181,7 +177,14 @@ static bool can_be_bitfield(const struct walk *w, __u32 id)
 	return (btf_is_int(t) || btf_is_any_enum(t)) && t->size;
 }
 
-static bool visit(struct walk *w, __u32 id, int depth);
+static bool enter(struct walk *w, __u32 id, int depth);
+
+/* Visits what a type holds by value; a type that holds itself has no size. */
+static bool visit(struct walk *w, __u32 id, int depth)
+{
+	return !is_one_of(HOLDERS, w, id) || w->seen[id].colour == DONE ||
+	       enter(w, id, depth);
+}
 
 static bool fail(struct walk *w, const char *problem)
 {
@@ -201,8 +204,9 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 		if (bitfields && btf_member_bitfield_size(t, i) &&
 		    !can_be_bitfield(w, bare(w, m->type)))
 			return fail(w, "a bitfield is no integer");
-		/* Other types have none. */
-		if (!btf__str_by_offset(w->btf, m->name_off)[0])
+		/* Most names need not be looked at, and come from far away. */
+		if (is_one_of(COMPOSITES | MODIFIERS, w, m->type) &&
+		    !btf__str_by_offset(w->btf, m->name_off)[0])
 			members += w->members[bare(w, m->type)];
 		if (members > MAX_MEMBERS)
 			return fail(w, "too many anonymous members");
@@ -211,22 +215,19 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 	return true;
 }
 
-/* Visits what a type holds by value; a type that holds itself has no size. */
-static bool visit(struct walk *w, __u32 id, int depth)
+static bool enter(struct walk *w, __u32 id, int depth)
 {
 	struct seen *seen = &w->seen[id];
 	const struct btf_type *t;
 	bool ok;
 
-	if (!is_holder(seen->kind) || seen->colour == DONE)
-		return true;
 	if (seen->colour == OPEN)
 		return fail(w, "a type contains itself");
 	if (depth > MAX_DEPTH)
 		return fail(w, "types are nested too deeply");
 	seen->colour = OPEN;
 	t = btf__type_by_id(w->btf, id);
-	if (is_composite(seen->kind))
+	if (is_one_of(COMPOSITES, w, id))
 		ok = visit_members(w, id, t, depth);
 	else
 		ok = visit(w, btf_is_array(t) ? btf_array(t)->type : t->type,
