@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_ACCESS 512
@@ -95,26 +96,50 @@ static void look_into(struct search *search, __u32 id, const char *access, __u32
 	}
 }
 
-static bool holds(const struct btf *btf, const struct btf_type *t, __u32 id)
+/* Marks a type with the typedefs and modifiers that stand for it. */
+static bool *marked(const struct btf *btf, __u32 id)
+{
+	__u32 count = btf__type_cnt(btf);
+	bool *marks = calloc(count, sizeof(*marks));
+
+	if (!marks)
+		return NULL;
+	marks[id] = true;
+	for (__u32 other = 1; other < count; other++) {
+		const struct btf_type *t = btf__type_by_id(btf, other);
+
+		if (btf_is_mod(t) || btf_is_typedef(t))
+			marks[other] = bare(btf, other) == id;
+	}
+	return marks;
+}
+
+static bool holds(const struct btf_type *t, const bool *marks)
 {
 	for (int i = 0; i < btf_vlen(t); i++)
-		if (bare(btf, btf_members(t)[i].type) == id)
+		if (marks[btf_members(t)[i].type])
 			return true;
 	return false;
 }
 
 static void look_around(struct search *search, __u32 id)
 {
-	for (__u32 outer = 1; outer < btf__type_cnt(search->btf); outer++) {
-		const struct btf_type *t = btf__type_by_id(search->btf, outer);
-		const char *name = text_at(search->btf, t->name_off);
-		char access[MAX_ACCESS];
+	bool *marks = marked(search->btf, id);
 
-		if (!btf_is_composite(t) || !name[0] || !holds(search->btf, t, id))
+	for (__u32 outer = 1; marks && outer < btf__type_cnt(search->btf); outer++) {
+		const struct btf_type *t = btf__type_by_id(search->btf, outer);
+		char access[MAX_ACCESS];
+		const char *name;
+
+		if (!btf_is_composite(t) || !holds(t, marks))
+			continue;
+		name = text_at(search->btf, t->name_off);
+		if (!name[0])
 			continue;
 		snprintf(access, sizeof(access), "%.200s.", name);
 		look_into(search, outer, access, 0, DEEPEST, true);
 	}
+	free(marks);
 }
 
 json_t *moved_members(const struct btf *btf, __u32 holder, const char *name)

@@ -6,14 +6,33 @@
 
 #include "engine.h"
 
-/* FNV-1a. */
+/* FNV-1a, a byte at a time. */
+#define START 2166136261u
+#define STEP(value, byte) (((value) ^ (__u8)(byte)) * 16777619u)
+
 static __u32 hash(const char *name, size_t length)
 {
-	__u32 value = 2166136261u;
+	__u32 value = START;
 
 	for (size_t i = 0; i < length; i++)
-		value = (value ^ (__u8)name[i]) * 16777619u;
+		value = STEP(value, name[i]);
 	return value;
+}
+
+/* Hashes a name without its flavor. Few have one, and libbpf looks for it from the end
+ * on, in a walk of its own.
+ */
+static __u32 hash_essential(const char *name)
+{
+	__u32 value = START, underscores = 0;
+	bool flavored = false;
+
+	for (const char *at = name; *at; at++) {
+		value = STEP(value, *at);
+		underscores = *at == '_' ? underscores + 1 : 0;
+		flavored |= underscores == 3;
+	}
+	return flavored ? hash(name, bpf_core_essential_name_len(name)) : value;
 }
 
 static const char *name_of(const struct btf *btf, __u32 id)
@@ -36,13 +55,14 @@ bool names_build(struct names *names, const struct btf *btf, __u32 first)
 		return false;
 	/* From the last on, so that lists go by rising ids. */
 	for (__u32 id = count - 1; id >= first; id--) {
-		const char *name = name_of(btf, id);
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name;
 		__u32 *head;
 
-		if (!name[0])
+		if (!t->name_off || btf_is_func(t))
 			continue;
-		head = &names->heads[hash(name, bpf_core_essential_name_len(name)) &
-				     names->mask];
+		name = btf__str_by_offset(btf, t->name_off);
+		head = &names->heads[hash_essential(name) & names->mask];
 		names->next[id - first] = *head;
 		*head = id;
 	}

@@ -7,7 +7,8 @@
 
 #include <bpf/btf.h>
 
-/* All named types of a BTF, found by name without its flavor (what follows "___"). */
+/* All named types of a BTF but functions, found by name without its flavor (what
+ * follows "___"). */
 struct names {
 	const struct btf *btf;
 	__u32 *heads;

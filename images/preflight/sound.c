@@ -2,6 +2,7 @@
 #include "sound.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 /* Types inside types, by value; the kernel's own verifier stops at 32. */
@@ -14,28 +15,49 @@
 
 enum colour { UNSEEN, OPEN, DONE };
 
+/* A type, as far as walks through others ask for it: all kinds of a kernel's types fit
+ * into the processor's cache, the types themselves do not.
+ */
+struct seen {
+	__u8 kind;
+	__u8 colour;
+};
+
 struct walk {
 	const struct btf *btf;
-	__u32 count;
-	__u8 *colours;
+	/* Ids from here on do not exist, nor do names at these offsets. */
+	__u32 ids;
+	__u32 names;
+	struct seen *seen;
 	/* Members that a search in this type visits; 0 for other types. */
 	__u32 *members;
 	const char *problem;
 };
 
-static bool is_composite(const struct btf_type *t)
-{
-	return btf_is_struct(t) || btf_is_union(t);
-}
-
 static bool known_id(const struct walk *w, __u32 id)
 {
-	return id < w->count;
+	return id < w->ids;
 }
 
 static bool known_name(const struct walk *w, __u32 offset)
 {
-	return btf__str_by_offset(w->btf, offset) != NULL;
+	return offset < w->names;
+}
+
+/* Where the strings end: libbpf only tells whether an offset is before it. */
+static __u32 names_end(const struct btf *btf)
+{
+	__u32 low = 0, high = UINT32_MAX;
+
+	while (low < high) {
+		__u32 middle = low + (high - low) / 2;
+
+		if (btf__str_by_offset(btf, middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static const char *check_members(const struct walk *w, const struct btf_type *t)
@@ -125,24 +147,44 @@ static const char *check_references(const struct walk *w, const struct btf_type 
 	}
 }
 
-static bool is_modifier(const struct btf_type *t)
+#define KIND(kind) (1u << (kind))
+#define COMPOSITES (KIND(BTF_KIND_STRUCT) | KIND(BTF_KIND_UNION))
+#define MODIFIERS                                                                      \
+	(KIND(BTF_KIND_TYPEDEF) | KIND(BTF_KIND_CONST) | KIND(BTF_KIND_VOLATILE) |     \
+	 KIND(BTF_KIND_RESTRICT) | KIND(BTF_KIND_TYPE_TAG))
+/* Types of these kinds hold others by value. */
+#define HOLDERS                                                                        \
+	(COMPOSITES | MODIFIERS | KIND(BTF_KIND_ARRAY) | KIND(BTF_KIND_VAR) |          \
+	 KIND(BTF_KIND_DECL_TAG))
+
+static bool is_one_of(__u32 kinds, const struct walk *w, __u32 id)
 {
-	return btf_is_mod(t) || btf_is_typedef(t);
+	return KIND(w->seen[id].kind) & kinds;
 }
 
 /* Follows typedefs and modifiers, whose chain has been found to end. */
-static __u32 bare(const struct btf *btf, __u32 id)
+static __u32 bare(const struct walk *w, __u32 id)
 {
-	const struct btf_type *t = btf__type_by_id(btf, id);
-
-	while (is_modifier(t)) {
-		id = t->type;
-		t = btf__type_by_id(btf, id);
-	}
+	while (is_one_of(MODIFIERS, w, id))
+		id = btf__type_by_id(w->btf, id)->type;
 	return id;
 }
 
-static bool visit(struct walk *w, __u32 id, int depth);
+static bool can_be_bitfield(const struct walk *w, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(w->btf, id);
+
+	return (btf_is_int(t) || btf_is_any_enum(t)) && t->size;
+}
+
+static bool enter(struct walk *w, __u32 id, int depth);
+
+/* Visits what a type holds by value; a type that holds itself has no size. */
+static bool visit(struct walk *w, __u32 id, int depth)
+{
+	return !is_one_of(HOLDERS, w, id) || w->seen[id].colour == DONE ||
+	       enter(w, id, depth);
+}
 
 static bool fail(struct walk *w, const char *problem)
 {
@@ -153,23 +195,19 @@ static bool fail(struct walk *w, const char *problem)
 static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, int depth)
 {
 	const struct btf_member *m = btf_members(t);
-	__u64 members = 0;
+	bool bitfields = btf_kflag(t);
+	__u64 members = btf_vlen(t);
 
 	for (int i = 0; i < btf_vlen(t); i++, m++) {
-		const char *name = btf__str_by_offset(w->btf, m->name_off);
-		const struct btf_type *mt;
-		__u32 type;
-
 		if (!visit(w, m->type, depth + 1))
 			return false;
-		type = bare(w->btf, m->type);
-		mt = btf__type_by_id(w->btf, type);
-		if (btf_member_bitfield_size(t, i) &&
-		    !((btf_is_int(mt) || btf_is_any_enum(mt)) && mt->size))
+		if (bitfields && btf_member_bitfield_size(t, i) &&
+		    !can_be_bitfield(w, bare(w, m->type)))
 			return fail(w, "a bitfield is no integer");
-		members++;
-		if (!name[0] && is_composite(mt))
-			members += w->members[type];
+		/* Most names need not be looked at, and come from far away. */
+		if (is_one_of(COMPOSITES | MODIFIERS, w, m->type) &&
+		    !btf__str_by_offset(w->btf, m->name_off)[0])
+			members += w->members[bare(w, m->type)];
 		if (members > MAX_MEMBERS)
 			return fail(w, "too many anonymous members");
 	}
@@ -177,45 +215,47 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 	return true;
 }
 
-/* Visits what a type holds by value; a type that holds itself has no size. */
-static bool visit(struct walk *w, __u32 id, int depth)
+static bool enter(struct walk *w, __u32 id, int depth)
 {
-	const struct btf_type *t = btf__type_by_id(w->btf, id);
-	bool ok = true;
+	struct seen *seen = &w->seen[id];
+	const struct btf_type *t;
+	bool ok;
 
-	if (w->colours[id] == DONE)
-		return true;
-	if (w->colours[id] == OPEN)
+	if (seen->colour == OPEN)
 		return fail(w, "a type contains itself");
 	if (depth > MAX_DEPTH)
 		return fail(w, "types are nested too deeply");
-	w->colours[id] = OPEN;
-	if (is_composite(t))
+	seen->colour = OPEN;
+	t = btf__type_by_id(w->btf, id);
+	if (is_one_of(COMPOSITES, w, id))
 		ok = visit_members(w, id, t, depth);
-	else if (btf_is_array(t))
-		ok = visit(w, btf_array(t)->type, depth + 1);
-	else if (is_modifier(t) || btf_is_var(t) || btf_is_decl_tag(t))
-		ok = visit(w, t->type, depth + 1);
-	w->colours[id] = DONE;
+	else
+		ok = visit(w, btf_is_array(t) ? btf_array(t)->type : t->type,
+			   depth + 1);
+	seen->colour = DONE;
 	return ok;
 }
 
-const char *sound(const struct btf *btf, __u32 first)
+const char *sound(const struct btf *btf, const struct btf *base)
 {
-	struct walk w = {.btf = btf, .count = btf__type_cnt(btf)};
+	__u32 first = base ? btf__type_cnt(base) : 1;
+	struct walk w = {
+		.btf = btf, .ids = btf__type_cnt(btf), .names = names_end(btf)};
 
-	for (__u32 id = first; id < w.count && !w.problem; id++)
-		w.problem = check_references(&w, btf__type_by_id(btf, id));
-	if (w.problem)
-		return w.problem;
-	w.colours = calloc(w.count, sizeof(*w.colours));
-	w.members = calloc(w.count, sizeof(*w.members));
-	if (w.colours && w.members)
-		for (__u32 id = 1; id < w.count && visit(&w, id, 0); id++)
-			;
-	else
+	w.seen = calloc(w.ids, sizeof(*w.seen));
+	w.members = calloc(w.ids, sizeof(*w.members));
+	if (!w.seen || !w.members)
 		w.problem = "out of memory";
-	free(w.colours);
+	for (__u32 id = 1; id < w.ids && !w.problem; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		w.seen[id].kind = btf_kind(t);
+		if (id >= first)
+			w.problem = check_references(&w, t);
+	}
+	for (__u32 id = first; id < w.ids && !w.problem; id++)
+		visit(&w, id, 0);
+	free(w.seen);
 	free(w.members);
 	return w.problem;
 }

@@ -8,8 +8,8 @@
  *
  * libbpf checks lengths only. Its relocation trusts every id, name and nesting, would
  * follow a typedef of itself for ever and divide by the size of a bitfield's type.
- * `first` is the first id that is not the base's.
+ * `base`, which is sound, is what it stands on, or NULL.
  */
-const char *sound(const struct btf *btf, __u32 first);
+const char *sound(const struct btf *btf, const struct btf *base);
 
 #endif

@@ -90,6 +90,11 @@ class Reference:
     index: int
     symbol: Symbol
 
+    @property
+    def address(self) -> tuple[int, int]:
+        """Return the instruction's section, and its index in there."""
+        return self.function.section_index, self.function.start + self.index
+
 
 class BpfObject:
     """An object, read and checked as far as predictions need it."""

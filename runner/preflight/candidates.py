@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runner.preflight.engine import (
     Engine,
@@ -213,18 +214,24 @@ def _fields_near(
         for it in engine.moved(stop.holder.id, wanted)
     ]
     plain = wanted.strip("_")
-    renamed = [
-        Candidate(
-            difference=Difference.RENAMED,
-            access=f"{stop.access}.{it.name}",
-            type=it.text,
-            bit_offset=it.bit_offset,
-            likeness=_likeness(plain, it.name.strip("_"))
-            + (_SAME_TYPE if field and field.text == it.text else 0)
-            + (_SAME_PLACE if stop.base + it.bit_offset == place else 0),
+    renamed = []
+    for it in members_of(stop.holder, engine):
+        bonus = (_SAME_TYPE if field and field.text == it.text else 0) + (
+            _SAME_PLACE if stop.base + it.bit_offset == place else 0
         )
-        for it in members_of(stop.holder, engine)
-    ]
+        worth = _LIKE - (_SAME_TYPE if bonus else 0)
+        likeness = _likeness(plain, it.name.strip("_"), worth)
+        # Most of a large struct's members are nothing like it.
+        if likeness or bonus:
+            renamed.append(
+                Candidate(
+                    difference=Difference.RENAMED,
+                    access=f"{stop.access}.{it.name}",
+                    type=it.text,
+                    bit_offset=it.bit_offset,
+                    likeness=likeness + bonus,
+                )
+            )
     return _best([*moved, *renamed])
 
 
@@ -232,14 +239,34 @@ def _moved_likeness(member: MemberAnswer, text: str) -> float:
     return 1.0 if not text or member.text == text else 1.0 - _OTHER_TYPE
 
 
-def _likeness(wanted: str, name: str) -> float:
-    """Return how much names are alike, or 0 when it is too little to count."""
-    matcher = difflib.SequenceMatcher(None, wanted, name)
-    # Upper bounds, which cost far less.
-    worth = _LIKE - _SAME_TYPE
-    if matcher.real_quick_ratio() < worth or matcher.quick_ratio() < worth:
+# Kernels have mostly the same names.
+@lru_cache(maxsize=1 << 16)
+def _likeness(wanted: str, name: str, worth: float = _LIKE) -> float:
+    """Return how much names are alike, or 0 when it is less than `worth`."""
+    both = len(wanted) + len(name)
+    # What matches in order is at most that much, and found in a tenth of the time.
+    if not both or 2 * _in_common(wanted, name) < worth * both:
         return 0.0
-    return matcher.ratio()
+    return difflib.SequenceMatcher(None, wanted, name).ratio()
+
+
+def _in_common(wanted: str, name: str) -> int:
+    """Return the length of the longest common subsequence: Hyyrö's bit vectors."""
+    places = _places(wanted)
+    ends = full = (1 << len(wanted)) - 1
+    for letter in name:
+        matches = ends & places.get(letter, 0)
+        ends = (ends + matches) | (ends - matches)
+    return len(wanted) - (ends & full).bit_count()
+
+
+@lru_cache(maxsize=64)
+def _places(name: str) -> Mapping[str, int]:
+    """Return where each letter stands in a name, a bit for each place."""
+    found: dict[str, int] = {}
+    for place, letter in enumerate(name):
+        found[letter] = found.get(letter, 0) | 1 << place
+    return found
 
 
 def _best(found: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +15,7 @@ from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError
-from runner.preflight.index import Index, fingerprint, key_of
+from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, Subject, predict
 from runner.preflight.targets import Source
@@ -47,18 +47,36 @@ def check(
     `index` is the folder of what was predicted before. Raises RunnerError for an object
     that can't be used.
     """
-    workers = min(workers, max(1, len(sources) // _WORTH))
     job = Job(objects=tuple(objects), index=index, loader=loader)
     Index(index).sweep()
-    if workers == 1:
-        with Checker(job) as checker:
-            yield from map(checker.check, sources)
-        return
+    with Checker(job) as checker:
+        # What is in the index is sooner read than sent from process to process.
+        known = [checker.known(it) for it in sources]
+        missing = [it for it, found in zip(sources, known, strict=True) if not found]
+        workers = min(workers, max(1, len(missing) // _WORTH))
+        if workers > 1:
+            fresh = _in_processes(job, missing, workers)
+        else:
+            fresh = map(checker.check, missing)
+        for found in known:
+            yield found or next(fresh)
+
+
+def _in_processes(
+    job: "Job", sources: Sequence[Source], workers: int
+) -> Iterator[Result]:
     # Threads would share one interpreter; libbpf is in processes of its own either way.
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
-        yield from pool.map(
-            partial(_check, job), sources, chunksize=max(1, len(sources) // 64)
-        )
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("fork"),
+        initializer=_start_worker,
+        initargs=(job,),
+    ) as pool:
+        chunk = max(1, len(sources) // 64)
+        answers = pool.map(_check_packed, sources, chunksize=chunk)
+        for source, (packed, error) in zip(sources, answers, strict=True):
+            predictions = tuple(unpacked(it) for it in packed)
+            yield Result(source=source, predictions=predictions, error=error)
 
 
 def processors() -> int:
@@ -98,7 +116,7 @@ class Checker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self.close()
 
     def check(self, source: Source) -> Result:
         """Return what becomes of the objects on a kernel.
@@ -106,14 +124,12 @@ class Checker:
         Raises RunnerError for an object that can't be used.
         """
         try:
-            place = self._place(source)
+            place = [self._index.sha256(it) for it in (source.path, *source.modules)]
         except OSError as error:
             return _unusable(source, f"{source.path}: {error.strerror}")
-        keys = [key_of(key, *place[1:], source.version) for key in self._keys]
-        known = [self._index.find(place[0], key) for key in keys]
-        found = tuple(it for it in known if it is not None)
-        if len(found) == len(keys):
-            return Result(source=source, predictions=found)
+        known = self._found(source, place)
+        if known is not None:
+            return known
         engine = self._ready()
         try:
             target = targets.load(source, place)
@@ -124,16 +140,34 @@ class Checker:
             )
         except EngineError as error:
             # It is gone, and with it the objects.
-            self._close()
+            self.close()
             return _unusable(source, error.message)
         except RunnerError as error:
             return _unusable(source, error.message)
-        for key, prediction in zip(keys, found, strict=True):
+        for key, prediction in zip(self._keys_of(source, place), found, strict=True):
             self._index.keep(place[0], key, prediction)
         return Result(source=source, predictions=found)
 
-    def _place(self, source: Source) -> list[str]:
-        return [self._index.sha256(it) for it in (source.path, *source.modules)]
+    def known(self, source: Source) -> Result | None:
+        """Return what the index has of a kernel whose files it has seen before."""
+        place = []
+        for path in (source.path, *source.modules):
+            sha256 = self._index.known_sha256(path)
+            if sha256 is None:
+                return None
+            place.append(sha256)
+        return self._found(source, place)
+
+    def _found(self, source: Source, place: Sequence[str]) -> Result | None:
+        keys = self._keys_of(source, place)
+        known = [self._index.find(place[0], key) for key in keys]
+        found = tuple(it for it in known if it is not None)
+        if len(found) < len(keys):
+            return None
+        return Result(source=source, predictions=found)
+
+    def _keys_of(self, source: Source, place: Sequence[str]) -> list[str]:
+        return [key_of(key, *place[1:], source.version) for key in self._keys]
 
     def _ready(self) -> Engine:
         if self._engine is None:
@@ -144,7 +178,8 @@ class Checker:
             ]
         return self._engine
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the engine."""
         if self._engine is not None:
             self._engine.close()
         self._engine = None
@@ -154,11 +189,20 @@ def _unusable(source: Source, error: str) -> Result:
     return Result(source=source, predictions=(), error=error)
 
 
-@cache
-def _checker(job: Job) -> Checker:
-    # It ends with its process, and so does its engine.
-    return Checker(job)
+# ------------------------------------------------------------------- workers
+
+_worker: Checker | None = None
 
 
-def _check(job: Job, source: Source) -> Result:
-    return _checker(job).check(source)
+def _start_worker(job: Job) -> None:
+    global _worker
+    _worker = Checker(job)
+    # The engine ends before its worker, which then knows what it took.
+    Finalize(None, _worker.close, exitpriority=1)
+
+
+def _check_packed(source: Source) -> tuple[list[bytes], str]:
+    """Check, and pack predictions as the index does, which is quick to read."""
+    assert _worker is not None
+    result = _worker.check(source)
+    return [packed(it) for it in result.predictions], result.error

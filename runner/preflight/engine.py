@@ -7,7 +7,7 @@ of them breaks it, that is an error about this file; the next request starts ano
 import json
 import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from runner.preflight.bpfobject import BpfObject
 from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
 from runner.preflight.insn import Insn
 from runner.preflight.kinds import Kind
+from runner.preflight.room import Room
 
 # What ./dev built in this checkout.
 ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
@@ -206,10 +207,26 @@ class TargetAnswer(Answer):
     swapped: bool
 
 
-_LOCALS = TypeAdapter(list[LocalAnswer])
-_RELOCATIONS = TypeAdapter(list[RelocationAnswer])
-_TYPES = TypeAdapter(list[TypeAnswer | None])
-_FOUND = TypeAdapter(list[list[tuple[int, Kind]]])
+class _ObjectAnswer(Answer):
+    object: int
+    relocations: list[LocalAnswer]
+
+
+# What an answer begins with that is none.
+_ERROR = b'{"error":'
+
+# Made once: an adapter takes longer to make than an answer to read.
+_OBJECT = TypeAdapter(_ObjectAnswer)
+_NAMES = TypeAdapter(Names)
+_CONTENTS = TypeAdapter(Contents)
+_TARGET = TypeAdapter(TargetAnswer)
+_RELOCATIONS = TypeAdapter(dict[str, list[RelocationAnswer]])
+_TYPES = TypeAdapter(dict[str, list[TypeAnswer | None]])
+_FOUND = TypeAdapter(dict[str, list[list[tuple[int, Kind]]]])
+_THERE = TypeAdapter(dict[str, list[bool]])
+_NEAR = TypeAdapter(dict[str, list[str]])
+_MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
+_SAID = TypeAdapter(dict[str, str])
 
 
 class Engine:
@@ -227,6 +244,9 @@ class Engine:
                 hint="build it with: ./dev setup",
             )
         self._process: subprocess.Popen[bytes] | None = None
+        self._room: Room | None = None
+        # Those of the current target that were asked for.
+        self._types: dict[int, TypeAnswer | None] = {}
         # What is known of the current target.
         self.target = TargetAnswer(types=0, functions=False, pointer=0, swapped=False)
 
@@ -244,8 +264,10 @@ class Engine:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        if process is None:
+        room, self._room = self._room, None
+        if process is None or room is None:
             return
+        room.close()
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
@@ -258,15 +280,15 @@ class Engine:
         answer = self._ask(
             {"op": "object", "relocations": _relocations(item)}, [item.btf_data]
         )
-        if "error" in answer:
-            raise BadObjectError(f"{item.path}: its .BTF {answer['error']}")
-        number = _read(TypeAdapter(int), answer["object"])
-        return number, _read(_LOCALS, answer["relocations"])
+        if error := _error(answer):
+            raise BadObjectError(f"{item.path}: its .BTF {error}")
+        found = _read(_OBJECT, answer)
+        return found.object, found.relocations
 
     @cached_property
     def names(self) -> Names:
         """Return the names of helpers and types. Raises EngineError."""
-        return _read(TypeAdapter(Names), self._ask({"op": "names"}))
+        return _read(_NAMES, self._ask({"op": "names"}))
 
     def contents(self, item: BpfObject) -> Contents:
         """Return the programs and maps that libbpf finds in an object.
@@ -274,11 +296,9 @@ class Engine:
         Raises BadObjectError with libbpf's words, EngineError.
         """
         answer = self._ask({"op": "contents"}, [item.data])
-        if "error" in answer:
-            raise BadObjectError(
-                f"{item.path}: libbpf can't open it: {str(answer['error']).strip()}"
-            )
-        return _read(TypeAdapter(Contents), answer)
+        if error := _error(answer):
+            raise BadObjectError(f"{item.path}: libbpf can't open it: {error.strip()}")
+        return _read(_CONTENTS, answer)
 
     def load_target(
         self, btf: bytes | memoryview, modules: Sequence[bytes | memoryview] = ()
@@ -287,12 +307,11 @@ class Engine:
 
         Raises BadBtfError, EngineError.
         """
+        self._types.clear()
         answer = self._ask({"op": "target"}, [btf, *modules])
-        if "error" in answer:
-            raise BadBtfError(
-                str(answer["error"]), hint="fetch it again, or make it again by pahole"
-            )
-        self.target = _read(TypeAdapter(TargetAnswer), answer)
+        if error := _error(answer):
+            raise BadBtfError(error, hint="fetch it again, or make it again by pahole")
+        self.target = _read(_TARGET, answer)
         return self.target
 
     def relocate(self, number: int, *, search: str = "names") -> list[RelocationAnswer]:
@@ -300,50 +319,63 @@ class Engine:
 
         `search` "libbpf" looks for candidates by libbpf's own, slower search.
         """
-        answer = self._ask({"op": "relocate", "object": number, "search": search})
-        return _read(_RELOCATIONS, self._good(answer)["relocations"])
+        request = {"op": "relocate", "object": number, "search": search}
+        return self._told(_RELOCATIONS, request, "relocations")
 
     def find(
         self, names: Iterable[str], *, flavors: bool = False
     ) -> list[list[tuple[int, Kind]]]:
         """Return ids and kinds of the target's types with each of `names`.
 
+        Functions are not among them.
         With `flavors`, "task_struct" finds "task_struct___old", too.
         """
-        answer = self._ask({"op": "find", "names": list(names), "flavors": flavors})
-        return _read(_FOUND, self._good(answer)["found"])
+        request = {"op": "find", "names": list(names), "flavors": flavors}
+        return self._told(_FOUND, request, "found")
+
+    def functions(self, names: Iterable[str]) -> list[bool]:
+        """Return which names are functions of the target or of its modules."""
+        request = {"op": "functions", "names": list(names)}
+        return self._told(_THERE, request, "found")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""
-        answer = self._good(self._ask({"op": "near", "name": name}))
-        return _read(TypeAdapter(list[str]), answer["near"])
+        return self._told(_NEAR, {"op": "near", "name": name}, "near")
 
     def moved(self, holder: int, name: str) -> list[MovedAnswer]:
         """Return members called `name` near the type that should hold one."""
-        answer = self._good(self._ask({"op": "moved", "id": holder, "name": name}))
-        return _read(TypeAdapter(list[MovedAnswer]), answer["moved"])
+        request = {"op": "moved", "id": holder, "name": name}
+        return self._told(_MOVED, request, "moved")
 
     def types(self, ids: Iterable[int]) -> list[TypeAnswer | None]:
         """Return types of the target by their ids; None for one that is not there."""
-        answer = self._ask({"op": "types", "ids": list(ids)})
-        return _read(_TYPES, self._good(answer)["types"])
+        wanted = list(ids)
+        if unknown := [it for it in wanted if it not in self._types]:
+            found = self._told(_TYPES, {"op": "types", "ids": unknown}, "types")
+            self._types.update(zip(unknown, found, strict=True))
+        return [self._types[it] for it in wanted]
 
-    def _good(self, answer: dict[str, object]) -> dict[str, object]:
-        if "error" in answer:
-            raise EngineError(f"the engine says: {answer['error']}")
-        return answer
+    def _told(
+        self,
+        adapter: TypeAdapter[dict[str, _T]],
+        request: Mapping[str, object],
+        key: str,
+    ) -> _T:
+        answer = self._ask(request)
+        if error := _error(answer):
+            raise EngineError(f"the engine says: {error}")
+        return _read(adapter, answer)[key]
 
     def _ask(
-        self, request: dict[str, object], payloads: Sequence[bytes | memoryview] = ()
-    ) -> dict[str, object]:
-        process = self._start()
+        self, request: Mapping[str, object], payloads: Sequence[bytes | memoryview] = ()
+    ) -> bytes:
+        process, room = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        request["sizes"] = [len(it) for it in payloads]
+        room.put(payloads)
+        sized = {**request, "sizes": [len(it) for it in payloads]}
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            for payload in payloads:
-                process.stdin.write(payload)
+            process.stdin.write(json.dumps(sized).encode() + b"\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
@@ -354,19 +386,23 @@ class Engine:
             raise
         if not line.endswith(b"\n"):
             raise self._ended()
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
+        return line
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
+    def _start(self) -> tuple[subprocess.Popen[bytes], Room]:
+        if self._process is None or self._room is None:
+            self._room = Room()
+            descriptor = self._room.descriptor
             try:
                 self._process = subprocess.Popen(
-                    [self._path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    [self._path, str(descriptor)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    pass_fds=[descriptor],
                 )
             except OSError as error:
+                self._room.close()
                 raise EngineError(f"{self._path} can't be run: {error}") from error
-        return self._process
+        return self._process, self._room
 
     def _ended(self) -> EngineError:
         """Return what the process's end means, and forget it."""
@@ -384,10 +420,7 @@ class Engine:
         if status < 0:
             name = signal.Signals(-status).name
             return EngineError(f"the engine was ended by {name} over this file")
-        return EngineError(
-            f"the engine gave up on this file (status {status})",
-            hint="a BTF may have 128 MB",
-        )
+        return EngineError(f"the engine gave up on this file (status {status})")
 
 
 def _relocations(item: BpfObject) -> list[list[int]]:
@@ -401,8 +434,13 @@ def _relocations(item: BpfObject) -> list[list[int]]:
     return rows
 
 
-def _read(adapter: TypeAdapter[_T], value: object) -> _T:
+def _error(answer: bytes) -> str:
+    """Return why a request could not be served, or nothing."""
+    return _read(_SAID, answer)["error"] if answer.startswith(_ERROR) else ""
+
+
+def _read(adapter: TypeAdapter[_T], answer: bytes) -> _T:
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_json(answer)
     except ValidationError as error:
         raise EngineError("the engine's answer can't be read") from error

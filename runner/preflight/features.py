@@ -1,6 +1,6 @@
 """What an object needs of a kernel besides types, by the kernel's BTF and version."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runner.preflight import insn as op
@@ -113,15 +113,8 @@ def _of_enum(
 
 def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
     wanted: dict[int, list[str]] = {}
-    referenced = {
-        (it.function.section_index, it.function.start + it.index)
-        for it in code.item.references
-    }
-    for function, at, insn in code.instructions:
-        helper = insn.code == _CALL and insn.src == op.CALL_HELPER
-        if helper and at not in referenced and not insn.is_poison:
-            number = _FALLBACKS.get(insn.imm, insn.imm)
-            wanted.setdefault(number, []).append(function.name)
+    for number, users in code.helpers.items():
+        wanted.setdefault(_FALLBACKS.get(number, number), []).extend(users)
     yield from _of_enum(
         Need.HELPER,
         wanted,
@@ -172,19 +165,16 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
     wanted: dict[str, list[str]] = {}
     weak = set()
     for reference in code.item.references:
-        at = (
-            reference.function.section_index,
-            reference.function.start + reference.index,
-        )
+        at = reference.address
         insn = code.flow.insn(at)
         outside = not reference.symbol.section and at in code.reached
         if outside and insn is not None and insn.code == _CALL:
             name = reference.symbol.name
             wanted.setdefault(name, []).append(reference.function.name)
             weak |= {name} if reference.symbol.is_weak else set()
-    found = engine.find(wanted) if wanted else []
-    for (name, users), types in zip(wanted.items(), found, strict=True):
-        if any(kind is Kind.FUNC for _, kind in types):
+    found = engine.functions(wanted) if wanted else []
+    for (name, users), is_there in zip(wanted.items(), found, strict=True):
+        if is_there:
             presence = Presence.PRESENT
         else:
             known = engine.target.functions
@@ -202,32 +192,69 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
 def _targets(
     code: Code, version: KernelVersion | None, engine: Engine
 ) -> Iterator[Feature]:
+    wanted = list(_attached(code))
+    there = _there({(it.name, it.way.kind) for it in wanted}, engine)
+    for each in wanted:
+        if (each.name, each.way.kind) in there:
+            presence = Presence.PRESENT
+        elif engine.target.functions and _tells(each.way, version):
+            presence = Presence.ABSENT
+        else:
+            presence = Presence.UNKNOWN
+        yield Feature(
+            need=Need.ATTACH_TARGET,
+            name=each.section,
+            presence=presence,
+            users=(each.program,),
+            evidence=f"{each.way.kind.name.lower()} {each.name} in BTF",
+            stops_loading=each.way.stops_loading,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attached:
+    """What a program attaches to."""
+
+    program: str
+    # As libbpf takes it: "fentry/vfs_read".
+    section: str
+    way: _Attach
+    # What the kernel's BTF calls it.
+    name: str
+
+
+def _attached(code: Code) -> Iterator[_Attached]:
     for program in code.contents.programs:
-        prefix, _, rest = program.section.removeprefix("?").partition("/")
+        section = program.section.removeprefix("?")
+        prefix, _, rest = section.partition("/")
         way = _ATTACH.get(prefix.removesuffix(".s"))
         target = rest.rpartition("/")[2].partition("+")[0]
         if program.name not in code.loaded or way is None or not target:
             continue
         if prefix in ("tp", "tracepoint") and rest.startswith("syscalls/"):
             continue
-        name = way.name.format(target)
-        if prefix in ("ksyscall", "kretsyscall"):
-            name = f"__x64_sys_{target}"
-        (types,) = engine.find([name])
-        if any(kind is way.kind for _, kind in types):
-            presence = Presence.PRESENT
-        elif engine.target.functions and _tells(way, version):
-            presence = Presence.ABSENT
-        else:
-            presence = Presence.UNKNOWN
-        yield Feature(
-            need=Need.ATTACH_TARGET,
-            name=f"{prefix}/{rest}",
-            presence=presence,
-            users=(program.name,),
-            evidence=f"{way.kind.name.lower()} {name} in BTF",
-            stops_loading=way.stops_loading,
+        syscall = prefix in ("ksyscall", "kretsyscall")
+        yield _Attached(
+            program=program.name,
+            section=section,
+            way=way,
+            name=f"__x64_sys_{target}" if syscall else way.name.format(target),
         )
+
+
+def _there(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
+    """Return what the kernel's BTF has of names and their kinds."""
+    functions = [name for name, kind in wanted if kind is Kind.FUNC]
+    others = [name for name, kind in wanted if kind is not Kind.FUNC]
+    is_there = engine.functions(functions) if functions else []
+    types = engine.find(others) if others else []
+    return {
+        (name, Kind.FUNC) for name, it in zip(functions, is_there, strict=True) if it
+    } | {
+        (name, kind)
+        for name, found in zip(others, types, strict=True)
+        for _, kind in found
+    }
 
 
 def _tells(way: _Attach, version: KernelVersion | None) -> bool:

@@ -43,9 +43,12 @@ class Flow:
         self._calls: dict[Address, Address] = {}
         self._callbacks: dict[Address, Address] = {}
         self._variables: dict[Address, MapAddress] = {}
+        self._references = {it.address for it in item.references}
         for reference in item.references:
             self._note(reference)
         self._frozen = item.frozen
+        # Whether it asks for the running kernel's version.
+        self.asks_version = MapAddress(_UNDEFINED, 0) in self._variables.values()
         self.entries = [
             (it.section_index, it.start) for it in item.programs if it.name in loaded
         ]
@@ -57,6 +60,10 @@ class Flow:
         """Return an instruction as it stands in the object, None outside of code."""
         code = self._code.get(at[0], ())
         return code[at[1]] if 0 <= at[1] < len(code) else None
+
+    def is_reference(self, at: Address) -> bool:
+        """Tell whether an instruction refers to a symbol."""
+        return at in self._references
 
     def call_target(self, at: Address, insn: Insn) -> Address:
         """Return where a call to another function of the object goes."""
@@ -84,10 +91,7 @@ class Flow:
 
     def _note(self, reference: Reference) -> None:
         symbol = reference.symbol
-        at = (
-            reference.function.section_index,
-            reference.function.start + reference.index,
-        )
+        at = reference.address
         insn = self.insn(at)
         if insn is None:
             return

@@ -33,9 +33,7 @@ class Index:
 
         Raises OSError.
         """
-        status = path.stat()
-        known_by = (path.absolute(), status.st_size, status.st_mtime_ns)
-        place = self._folder / _FILES / key_of(*known_by, status.st_ctime_ns)
+        place = self._place(path)
         with contextlib.suppress(OSError):
             return place.read_text()
         with path.open("rb") as stream:
@@ -43,11 +41,23 @@ class Index:
         _write(place, found.encode())
         return found
 
+    def known_sha256(self, path: Path) -> str | None:
+        """Return the hash of a file that was hashed before."""
+        try:
+            return self._place(path).read_text()
+        except OSError:
+            return None
+
+    def _place(self, path: Path) -> Path:
+        status = path.stat()
+        known_by = (path.absolute(), status.st_size, status.st_mtime_ns)
+        return self._folder / _FILES / key_of(*known_by, status.st_ctime_ns)
+
     def find(self, btf: str, key: str) -> Prediction | None:
         """Return what was predicted for a BTF, by their hashes."""
         try:
             text = (self._folder / _BTFS / btf / key).read_bytes()
-            return _PREDICTION.validate_json(text)
+            return unpacked(text)
         except (OSError, ValidationError):
             return None
 
@@ -56,7 +66,7 @@ class Index:
         folder = self._folder / _BTFS / btf
         with contextlib.suppress(OSError):
             folder.mkdir(exist_ok=True)
-            _write(folder / key, _PREDICTION.dump_json(prediction))
+            _write(folder / key, packed(prediction))
 
     def sweep(self) -> None:
         """Remove what was not added to for two months."""
@@ -68,6 +78,16 @@ class Index:
             for entry in os.scandir(self._folder / _FILES):
                 if entry.stat().st_mtime < oldest:
                     os.unlink(entry.path)
+
+
+def packed(prediction: Prediction) -> bytes:
+    """Return a prediction as a file holds it."""
+    return _PREDICTION.dump_json(prediction)
+
+
+def unpacked(data: bytes) -> Prediction:
+    """Read what `packed` gave. Raises ValidationError."""
+    return _PREDICTION.validate_json(data)
 
 
 def key_of(*parts: object) -> str:

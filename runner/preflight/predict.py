@@ -46,6 +46,10 @@ _AMBIGUOUS = re.compile(r"ambigu", re.IGNORECASE)
 _PREFIX = re.compile(r"^(libbpf: )?(prog '[^']*': )?(relo #\d+: )?")
 
 
+# Different walks through an object.
+_REMEMBERED = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A kernel, as preflight knows it."""
@@ -81,6 +85,7 @@ class Subject:
         self.locals: list[LocalAnswer]
         self.number, self.locals = engine.load_object(item)
         self._load = load or {}
+        self._code: dict[object, Code] = {}
 
     @cached_property
     def loaded(self) -> frozenset[str]:
@@ -101,6 +106,30 @@ class Subject:
         """Return its control flow, from the programs that are loaded."""
         return Flow(self.item, self.loaded)
 
+    def code(
+        self,
+        changed: Mapping[Address, Insn],
+        verifier: Verifier,
+        version: KernelVersion | None,
+    ) -> Code:
+        """Return its code as a verifier walks it, with what relocation changed.
+
+        Many kernels give an object the same offsets; the last ones are remembered.
+        """
+        asked = version if self.flow.asks_version else None
+        key = frozenset(changed.items()), verifier, asked
+        found = self._code.pop(key, None) or Code(
+            item=self.item,
+            contents=self.contents,
+            flow=self.flow,
+            reached=frozenset(walked(self.flow, changed, verifier, asked)),
+            loaded=self.loaded,
+        )
+        self._code[key] = found
+        if len(self._code) > _REMEMBERED:
+            del self._code[next(iter(self._code))]
+        return found
+
 
 def predict(
     subject: Subject,
@@ -119,8 +148,8 @@ def predict(
     answers = engine.relocate(subject.number)
     changed = patched(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
-    reached = frozenset(walked(subject.flow, changed, verifier, target.version))
-    guards = _guards(subject, changed, reached, verifier)
+    code = subject.code(changed, verifier, target.version)
+    guards = _guards(subject, changed, code.reached, verifier)
     trails = {it.access: it.trail for it in like.relocations} if like else {}
     blamer = Blamer(engine, trails)
     relocations = tuple(
@@ -128,13 +157,6 @@ def predict(
         for record, local, answer in zip(
             subject.item.relocations, subject.locals, answers, strict=True
         )
-    )
-    code = Code(
-        item=subject.item,
-        contents=subject.contents,
-        flow=subject.flow,
-        reached=reached,
-        loaded=subject.loaded,
     )
     needs = features.features(code, target.version, engine, compat=loader == "compat")
     verdict, reasons = _verdict(

@@ -1,6 +1,6 @@
 """What kernels of a version can't do, though their BTF does not show it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +40,22 @@ class Code:
                 found.append((function, at, insn))
         return tuple(found)
 
+    @cached_property
+    def rules(self) -> tuple[tuple["Rule", tuple[str, ...]], ...]:
+        """The rules that it comes under, with the programs and maps that do."""
+        found = ((rule, tuple(rule.users(self))) for rule in RULES)
+        return tuple((rule, users) for rule, users in found if users)
+
+    @cached_property
+    def helpers(self) -> Mapping[int, tuple[str, ...]]:
+        """The helpers that it calls, with the functions that do."""
+        found: dict[int, list[str]] = {}
+        for function, at, insn in self.instructions:
+            helper = insn.code == _CALL and insn.src == op.CALL_HELPER
+            if helper and not insn.is_poison and not self.flow.is_reference(at):
+                found.setdefault(insn.imm, []).append(function.name)
+        return {number: tuple(_unique(names)) for number, names in found.items()}
+
     def users(self, matches: Callable[[Address, Insn], bool]) -> list[str]:
         """Return the functions that reach an instruction of a kind."""
         return _unique(
@@ -72,10 +88,7 @@ def features(
     code: Code, version: KernelVersion | None, *, compat: bool
 ) -> Iterator[Feature]:
     """Yield the rules that an object comes under."""
-    for rule in RULES:
-        users = rule.users(code)
-        if not users:
-            continue
+    for rule, users in code.rules:
         if version is None:
             presence = Presence.UNKNOWN
         else:
@@ -85,7 +98,7 @@ def features(
             need=Need.RULE,
             name=rule.name,
             presence=presence,
-            users=tuple(users),
+            users=users,
             evidence=f"since {rule.since} ({rule.source})",
             stops_loading=rule.stops_loading,
         )

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lookup.h"
+
+#include "describe.h"
+#include "moved.h"
+#include "near.h"
+#include "target.h"
+
+#include <string.h>
+
+#include "engine.h"
+
+static void add_found(json_t *list, const struct names *names, __u32 first,
+		      const char *name, bool flavors)
+{
+	size_t length = flavors ? strlen(name) : bpf_core_essential_name_len(name);
+	__u32 id = names_first(names, name, length);
+
+	for (; id; id = names_next(names, id, name, length)) {
+		const struct btf_type *t = btf__type_by_id(names->btf, id);
+
+		if (id < first ||
+		    (!flavors &&
+		     strcmp(btf__str_by_offset(names->btf, t->name_off), name)))
+			continue;
+		json_array_append_new(
+			list, json_pack("[I, i]", (json_int_t)id, (int)btf_kind(t)));
+	}
+}
+
+/* Ids of modules are those of the first one that has the type. */
+json_t *find(const struct request *request)
+{
+	json_t *names = json_object_get(request->json, "names"), *name, *all;
+	bool flavors = json_is_true(json_object_get(request->json, "flavors"));
+	size_t i;
+
+	if (!target.base || !json_is_array(names))
+		return error("bad request");
+	all = json_array();
+	json_array_foreach (names, i, name) {
+		const char *text = json_is_string(name) ? json_string_value(name) : "";
+		json_t *list = json_array();
+
+		add_found(list, &target.names, 1, text, flavors);
+		for (size_t j = 0; !json_array_size(list) && j < target.module_count;
+		     j++)
+			add_found(list, &target.module_names[j],
+				  btf__type_cnt(target.base), text, flavors);
+		json_array_append_new(all, list);
+	}
+	return json_pack("{s:o}", "found", all);
+}
+
+/* Marks which names are functions of a BTF. They are half of a kernel's types, and few
+ * are ever asked for: so there is no table of them.
+ */
+static void mark_functions(const struct btf *btf, __u32 first, json_t *names,
+			   json_t *found)
+{
+	for (__u32 id = first; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name;
+		json_t *wanted;
+		size_t i;
+
+		if (!btf_is_func(t))
+			continue;
+		name = btf__str_by_offset(btf, t->name_off);
+		json_array_foreach (names, i, wanted) {
+			const char *text = json_string_value(wanted);
+
+			if (text && text[0] == name[0] && !strcmp(text, name))
+				json_array_set_new(found, i, json_true());
+		}
+	}
+}
+
+json_t *functions(const struct request *request)
+{
+	json_t *names = json_object_get(request->json, "names"), *name, *found;
+	size_t i;
+
+	if (!target.base || !json_is_array(names))
+		return error("bad request");
+	found = json_array();
+	json_array_foreach (names, i, name)
+		json_array_append_new(found, json_false());
+	mark_functions(target.base, 1, names, found);
+	for (i = 0; i < target.module_count; i++)
+		mark_functions(target.modules[i], btf__type_cnt(target.base), names,
+			       found);
+	return json_pack("{s:o}", "found", found);
+}
+
+/* Names of types that resemble one, the nearest first. */
+json_t *near(const struct request *request)
+{
+	const char *name = json_string_value(json_object_get(request->json, "name"));
+
+	if (!target.base || !name)
+		return error("bad request");
+	return json_pack("{s:o}", "near", near_types(target.base, name));
+}
+
+json_t *moved(const struct request *request)
+{
+	const char *name = json_string_value(json_object_get(request->json, "name"));
+	json_int_t id = json_integer_value(json_object_get(request->json, "id"));
+
+	if (!target.base || !name)
+		return error("bad request");
+	return json_pack("{s:o}", "moved", moved_members(target.base, id, name));
+}
+
+json_t *types(const struct request *request)
+{
+	const struct btf *btf = target.module_count ? target.modules[0] : target.base;
+	json_t *ids = json_object_get(request->json, "ids"), *id, *list;
+	size_t i;
+
+	if (!target.base || !json_is_array(ids))
+		return error("bad request");
+	list = json_array();
+	json_array_foreach (ids, i, id)
+		json_array_append_new(list, describe_type(btf, json_integer_value(id)));
+	return json_pack("{s:o}", "types", list);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the other side asks, and what it is answered. */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+#include <linux/types.h>
+
+/* Zeros behind each payload: libbpf looks at the first element of an enumeration that
+ * may have none.
+ */
+#define PADDING 64
+
+#define MAX_PAYLOADS 257
+
+struct payload {
+	__u8 *data;
+	size_t size;
+};
+
+struct request {
+	json_t *json;
+	struct payload payloads[MAX_PAYLOADS];
+	size_t count;
+};
+
+/* Maps the memory that both sides share, of this descriptor; false with errno. */
+bool share_memory(int descriptor);
+
+/* Reads one; false means that the other side is gone or wrong. */
+bool read_request(struct request *request);
+void forget_request(struct request *request);
+
+json_t *error(const char *text);
+
+/* What libbpf warned of since forget_warnings(), or `text` where it said nothing. */
+json_t *error_saying(const char *text);
+const char *warnings(void);
+void forget_warnings(void);
+
+/* Makes libbpf's warnings come here, not to standard error. */
+void keep_warnings(void);
+
+#endif
