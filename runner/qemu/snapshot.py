@@ -10,8 +10,9 @@ import zstandard
 from runner.deadline import Deadline
 from runner.errors import InfrastructureError
 from runner.qemu import statefile
+from runner.qemu.memory import memory_file
 from runner.qemu.qmp import Qmp
-from runner.qemu.vm import Vm, memory_file
+from runner.qemu.vm import Vm
 
 log = logging.getLogger(__name__)
 

@@ -16,19 +16,17 @@ from pathlib import Path
 
 import zstandard
 
+from runner.qemu.memory import memory_file
+
 # More is slower to write and hardly smaller.
 _LEVEL = 3
 _HEAD = struct.Struct("<QQ")
 _AREA = struct.Struct("<QQ")
-_PAGE = mmap.PAGESIZE
-# Of an area, in bytes; no more than a system call takes of them at once.
-_LONGEST = 1 << 20
-# Areas that a system call fills (IOV_MAX).
-_AT_ONCE = 1024
+# Of memory, in bytes: each one is empty, or kept. The smaller they are, the more areas
+# there are, and for each the interpreter is wanted; the larger, the more is kept.
+_BLOCK = 1 << 18
 # Of all together, in bytes: more than the memory of any guest.
 _LARGEST = 1 << 36
-_AFTER = b"end"
-_END = zstandard.compress(_AFTER)
 _SEALS = (
     fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 )
@@ -63,14 +61,13 @@ def write(path: Path, *, memory: int, devices: int) -> None:
 
 def _areas(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Yield offset and length of what is not empty."""
-    empty = bytes(_PAGE)
-    for start in range(0, len(content), _LONGEST):
-        chunk = content[start : start + _LONGEST]
-        used = (chunk[at : at + _PAGE] != empty for at in range(0, len(chunk), _PAGE))
-        for is_used, pages in groupby(enumerate(used), itemgetter(1)):
-            if is_used:
-                (first, _), *others = pages
-                yield start + first * _PAGE, (1 + len(others)) * _PAGE
+    empty = bytes(_BLOCK)
+    starts = range(0, len(content), _BLOCK)
+    used = (content[start : start + _BLOCK] != empty for start in starts)
+    for is_used, blocks in groupby(zip(starts, used, strict=True), itemgetter(1)):
+        if is_used:
+            (first, _), *others = blocks
+            yield first, (1 + len(others)) * _BLOCK
 
 
 def _for_owner(path: str, flags: int) -> int:
@@ -89,30 +86,21 @@ def read(path: Path, memory: int) -> int:
     size = zstandard.get_frame_parameters(packed).content_size
     if not _HEAD.size <= size <= _LARGEST:
         raise ValueError(f"it claims to hold {size} bytes")
-    whole = os.memfd_create("whole")
-    try:
-        os.ftruncate(whole, size)
-        with mmap.mmap(whole, size) as content:
-            _unpack(packed, content)
-            devices, areas = _table(content, os.fstat(memory).st_size)
-            _fill(memory, areas, whole, size - sum(length for _, length in areas))
-            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
-            return _copy(content[devices])
-    finally:
-        os.close(whole)
-
-
-def _unpack(packed: bytes, content: mmap.mmap) -> None:
-    # Only with something to read after it is the checksum looked at, and missed.
-    stream = zstandard.ZstdDecompressor().stream_reader(
-        packed + _END, read_across_frames=True
-    )
     # In one piece: between two, all other threads would want the interpreter first.
-    if stream.readinto(content) != len(content) or stream.read() != _AFTER:
-        raise ValueError("it is not whole")
+    whole = zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
+    content = memoryview(whole)
+    devices, areas = _table(content, os.fstat(memory).st_size)
+    at = devices.stop
+    with os.fdopen(os.dup(memory), "wb") as target:
+        for offset, length in areas:
+            target.seek(offset)
+            target.write(content[at : at + length])
+            at += length
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
+    return memory_file("devices", content[devices])
 
 
-def _table(content: mmap.mmap, memory: int) -> tuple[slice, list[tuple[int, int]]]:
+def _table(content: memoryview, memory: int) -> tuple[slice, list[tuple[int, int]]]:
     """Return where the devices' state is, and the areas."""
     devices, count = _HEAD.unpack_from(content)
     table = _HEAD.size + count * _AREA.size
@@ -124,26 +112,3 @@ def _table(content: mmap.mmap, memory: int) -> tuple[slice, list[tuple[int, int]
     if table + devices + sum(length for _, length in areas) != len(content):
         raise ValueError("its areas are of another length")
     return slice(table, table + devices), areas
-
-
-def _fill(
-    memory: int, areas: list[tuple[int, int]], source: int, position: int
-) -> None:
-    with mmap.mmap(memory, 0) as target, memoryview(target) as view:
-        for start in range(0, len(areas), _AT_ONCE):
-            places = [
-                view[offset : offset + length]
-                for offset, length in areas[start : start + _AT_ONCE]
-            ]
-            position += os.preadv(source, places, position)
-            for place in places:
-                place.release()
-    if position != os.fstat(source).st_size:
-        raise ValueError("its areas are too long")
-
-
-def _copy(data: bytes) -> int:
-    copy = os.memfd_create("devices")
-    with os.fdopen(os.dup(copy), "wb") as stream:
-        stream.write(data)
-    return copy

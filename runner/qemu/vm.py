@@ -18,6 +18,7 @@ from runner import console
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.qemu.machine import Machine, command
+from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.qmp import Qmp
 
 log = logging.getLogger(__name__)
@@ -160,21 +161,6 @@ def _running(machine: Machine, memory: int, *descriptors: int) -> Iterator[Vm]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def memory_file(name: str, data: bytes = b"") -> int:
-    """Return a descriptor of a file that is in memory only."""
-    descriptor = os.memfd_create(name)
-    with os.fdopen(os.dup(descriptor), "wb") as stream:
-        stream.write(data)
-    return descriptor
-
-
-def guest_memory(size: int) -> int:
-    """Return a descriptor of a guest's memory, `size` MiB that are all zero."""
-    descriptor = os.memfd_create("memory", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, size << 20)
-    return descriptor
 
 
 def _start(

@@ -16,8 +16,8 @@ from runner.errors import InfrastructureError
 from runner.keys import GuestKeys, of_saved_guest
 from runner.qemu import snapshot
 from runner.qemu.machine import Machine, command
+from runner.qemu.memory import guest_memory
 from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import guest_memory
 
 KIND = "snapshots"
 # Key of metadata: the kernel image's SHA-256.

@@ -8,9 +8,10 @@ from typing import cast
 import pytest
 
 from runner.qemu import snapshot
+from runner.qemu.memory import guest_memory
 from runner.qemu.qmp import Qmp
 from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import Vm, guest_memory
+from runner.qemu.vm import Vm
 
 DEVICES = b"what QEMU writes " * 1000
 MEMORY = os.urandom(5000)

@@ -12,8 +12,8 @@ from runner.artifacts.cache import Cache
 from runner.keys import GuestKeys
 from runner.qemu import statefile
 from runner.qemu.machine import Machine
+from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import guest_memory, memory_file
 from runner.session import snapshots
 from runner.session.snapshots import KIND, Snapshots
 from tests.unit.session.doubles import MACHINE
