@@ -10,7 +10,7 @@ from runner import bpftool
 from runner.errors import InfrastructureError
 from runner.image import cpio, libraries
 
-# Where a guest expects the agent, and how the runner starts it.
+# Where a guest expects the agent, and how the runner starts it. It is root's shell too.
 AGENT = "/usr/bin/agent"
 
 _DIRECTORIES = (
@@ -34,10 +34,10 @@ _DIRECTORIES = (
 )
 
 _TEXTS = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "etc/passwd": f"root:x:0:0:root:/root:{AGENT}\n",
     "etc/group": "root:x:0:\n",
     # dropbear lets nobody in whose shell is not listed.
-    "etc/shells": "/bin/sh\n",
+    "etc/shells": f"{AGENT}\n",
 }
 
 

@@ -56,8 +56,11 @@ class Machine:
     initrd: str
     # MiB.
     memory: int
+    # The file that its memory is, of that size; a path that QEMU can open.
+    memory_path: str = ""
     nic: Nic = "virtio-net-pci"
-    # Whether it waits for a saved state in place of booting.
+    # Whether it waits for a saved state in place of booting. Its memory's file then
+    # holds what was saved, and is not written to.
     incoming: bool = False
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
@@ -67,21 +70,16 @@ class Machine:
 
 def command(machine: Machine, *, qmp_fd: int) -> list[str]:
     """Return QEMU's argument vector; `qmp_fd` is an inherited, connected socket."""
-    kernel_command_line = " ".join((*KERNEL_ARGUMENTS, *machine.arguments))
     return [
         str(machine.qemu),
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none"),
-        *("-machine", f"pc,accel={machine.accelerator}"),
+        *("-machine", f"pc,accel={machine.accelerator},memory-backend=memory"),
         *("-cpu", _CPU[machine.accelerator]),
         *("-smp", "1"),
         *("-m", f"{machine.memory}M"),
-        *("-kernel", str(machine.kernel)),
-        *(
-            # What the guest read at its boot is in its state.
-            ("-incoming", "defer") if machine.incoming else ("-initrd", machine.initrd)
-        ),
-        *("-append", kernel_command_line),
+        *("-object", f"memory-backend-file,id=memory,{_memory(machine)}"),
+        *_start(machine),
         *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
@@ -100,6 +98,23 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         ),
     ]
+
+
+def _start(machine: Machine) -> list[str]:
+    if machine.incoming:
+        # What the guest read at its boot is in its state.
+        return ["-incoming", "defer"]
+    return [
+        *("-kernel", str(machine.kernel)),
+        *("-initrd", machine.initrd),
+        *("-append", " ".join((*KERNEL_ARGUMENTS, *machine.arguments))),
+    ]
+
+
+def _memory(machine: Machine) -> str:
+    # What is shared stays out of a saved state; what is not is copied on write.
+    share = "off" if machine.incoming else "on"
+    return f"size={machine.memory}M,mem-path={machine.memory_path},share={share}"
 
 
 def _escaped(path: Path) -> str:

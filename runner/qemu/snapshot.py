@@ -9,20 +9,18 @@ import zstandard
 
 from runner.deadline import Deadline
 from runner.errors import InfrastructureError
+from runner.qemu import statefile
+from runner.qemu.memory import memory_file
 from runner.qemu.qmp import Qmp
-from runner.qemu.vm import Vm, memory_file
+from runner.qemu.vm import Vm
 
 log = logging.getLogger(__name__)
 
-# More is slower to write and hardly smaller.
-_LEVEL = 3
 _ASK_TIMEOUT = 5.0
 _POLL = 0.002
 # No limit that a local file could reach.
 _BYTES_PER_SECOND = 1 << 40
 _NAME = "state"
-# Of a state, in bytes: more than the memory of any guest.
-_LARGEST = 1 << 36
 
 
 class SnapshotError(InfrastructureError):
@@ -30,20 +28,21 @@ class SnapshotError(InfrastructureError):
 
 
 def save(vm: Vm, path: Path, *, timeout: float) -> None:
-    """Write a running machine's state; the machine stands still from then on.
+    """Write the state of a machine that booted; it stands still from then on.
 
     Raises SnapshotError when QEMU can't, and OSError when the disk can't.
     """
-    state = memory_file(_NAME)
+    devices = memory_file(_NAME)
     try:
-        _migrate(vm.qmp, state, Deadline.after(timeout))
-        _compress(state, path)
+        _migrate(vm.qmp, devices, Deadline.after(timeout))
+        statefile.write(path, memory=vm.memory, devices=devices)
     finally:
-        os.close(state)
+        os.close(devices)
 
 
 def _migrate(qmp: Qmp, descriptor: int, deadline: Deadline) -> None:
     try:
+        _leave_out_memory(qmp)
         qmp.execute(
             "migrate-set-parameters",
             {"max-bandwidth": _BYTES_PER_SECOND},
@@ -69,64 +68,44 @@ def _wait_for_migration(qmp: Qmp, deadline: Deadline) -> None:
         time.sleep(_POLL)
 
 
-def _compress(state: int, path: Path) -> None:
-    # With a checksum, so that what is damaged on disk is noticed when it is read.
-    compressor = zstandard.ZstdCompressor(
-        level=_LEVEL, write_checksum=True, write_content_size=True, threads=-1
+def _leave_out_memory(qmp: Qmp) -> None:
+    # It is in a file of its own, which a guest has before it has the rest.
+    wanted = {"capability": "x-ignore-shared", "state": True}
+    qmp.execute(
+        "migrate-set-capabilities", {"capabilities": [wanted]}, timeout=_ASK_TIMEOUT
     )
-    size = os.fstat(state).st_size
-    os.lseek(state, 0, os.SEEK_SET)
-    with (
-        os.fdopen(os.dup(state), "rb") as source,
-        open(path, "xb", opener=_for_owner) as target,
-    ):
-        compressor.copy_stream(source, target, size=size)
-        target.flush()
-        os.fsync(target.fileno())
 
 
-def _for_owner(path: str, flags: int) -> int:
-    # It holds the guest's host key.
-    return os.open(path, flags, 0o600)
+def load(path: Path, memory: int) -> int:
+    """Fill the memory that guests are to share, and seal it.
 
-
-def load(path: Path) -> int:
-    """Return a descriptor of a saved state, whole and in memory; the caller closes it.
-
+    Return a descriptor of the rest of the saved state; the caller closes it.
     Raises SnapshotError when the file is missing or damaged.
     """
-    state = memory_file(_NAME)
     try:
-        _decompress(path, state)
-    except (OSError, zstandard.ZstdError) as error:
-        os.close(state)
+        return statefile.read(path, memory)
+    except (OSError, ValueError, zstandard.ZstdError) as error:
         raise SnapshotError(f"{path.name} can't be read: {error}") from error
-    except SnapshotError:
-        os.close(state)
-        raise
-    return state
-
-
-def _decompress(path: Path, state: int) -> None:
-    packed = path.read_bytes()
-    size = zstandard.get_frame_parameters(packed).content_size
-    if not 0 < size <= _LARGEST:
-        raise SnapshotError(f"{path.name} claims to hold {size} bytes")
-    # In one piece: between two, all other threads would want the interpreter first.
-    whole = zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
-    with os.fdopen(os.dup(state), "wb") as target:
-        target.write(whole)
 
 
 def restore(vm: Vm, state: int, *, timeout: float) -> None:
-    """Give a waiting machine its state; it runs on when this returns.
+    """Give a waiting machine, whose memory is there, the rest of its state.
 
-    `state` may be used again, by several machines at a time.
+    It runs on when this returns. `state` may be used again, by several machines at a
+    time.
     Raises SnapshotError when QEMU refuses it.
     """
     # Opened anew, because readers of one description would share its position.
     own = os.open(f"/proc/self/fd/{state}", os.O_RDONLY)
     try:
+        _leave_out_memory(vm.qmp)
+        vm.qmp.execute(
+            "migrate-set-parameters",
+            # No switch has to learn where the guest is now; telling it keeps the guest
+            # from its work for 15 ms.
+            {"announce-rounds": 0},
+            timeout=_ASK_TIMEOUT,
+        )
         vm.qmp.give(_NAME, own, timeout=_ASK_TIMEOUT)
         vm.qmp.execute("migrate-incoming", {"uri": f"fd:{_NAME}"}, timeout=_ASK_TIMEOUT)
         _wait_until_running(vm, Deadline.after(timeout))

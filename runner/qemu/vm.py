@@ -18,6 +18,7 @@ from runner import console
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.qemu.machine import Machine, command
+from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.qmp import Qmp
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ _ASK_TIMEOUT = 5.0
 _EXIT_TIMEOUT = 2.0
 
 _POLL = 0.01
+
+# Seconds, and how much of them an idle guest keeps its processor busy at most.
+_WATCHED = 0.05
+_IDLE = 0.1
 
 # "  TCP[ESTABLISHED]  27 127.0.0.1 33939  10.0.2.15 22 …"
 # In TIME_WAIT both sides are through.
@@ -46,6 +51,8 @@ class Vm:
     command_line: str
     process: subprocess.Popen[bytes]
     qmp: Qmp
+    # A descriptor of what its memory's file is. A guest that booted writes to it.
+    memory: int
     # On 127.0.0.1, forwarded to the guest's SSH port.
     port: int
     # Where this guest's output begins in the console's file, in bytes.
@@ -107,27 +114,30 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
     this ends.
     Raises InfrastructureError when QEMU can't be started, with its own words.
     """
-    memory = memory_file("initrd", initrd)
-    try:
-        described = replace(machine, initrd=f"/dev/fd/{memory}")
-        with _running(described, (memory,)) as vm:
-            yield vm
-    finally:
-        os.close(memory)
+    with ExitStack() as stack:
+        archive = memory_file("initrd", initrd)
+        stack.callback(os.close, archive)
+        memory = guest_memory(machine.memory)
+        stack.callback(os.close, memory)
+        described = replace(machine, initrd=f"/dev/fd/{archive}")
+        yield stack.enter_context(_running(described, memory, archive))
 
 
 @contextmanager
-def wait_for_state(machine: Machine) -> Iterator[Vm]:
+def wait_for_state(machine: Machine, memory: int) -> Iterator[Vm]:
     """Start a machine that `runner.qemu.snapshot.restore` will bring to life.
 
+    `memory`, of `guest_memory`, may be filled meanwhile; any number of machines may
+    share it, and none writes to it.
     It ends as one that was booted; raises as `boot` does.
     """
-    with _running(replace(machine, initrd="", incoming=True), ()) as vm:
+    with _running(replace(machine, initrd="", incoming=True), memory) as vm:
         yield vm
 
 
 @contextmanager
-def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
+def _running(machine: Machine, memory: int, *descriptors: int) -> Iterator[Vm]:
+    machine = replace(machine, memory_path=f"/dev/fd/{memory}")
     with ExitStack() as stack:
         console_start = _size(machine.console)
         ours, theirs = socket.socketpair()
@@ -135,7 +145,7 @@ def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
         with theirs:
             argv = command(machine, qmp_fd=theirs.fileno())
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = _start(argv, (*descriptors, theirs.fileno()), errors)
+            process = _start(argv, (memory, *descriptors, theirs.fileno()), errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
         yield Vm(
@@ -143,6 +153,7 @@ def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
             command_line=shlex.join(argv),
             process=process,
             qmp=qmp,
+            memory=memory,
             port=_first_words(qmp, process, errors),
             console_start=console_start,
         )
@@ -150,14 +161,6 @@ def _running(machine: Machine, descriptors: tuple[int, ...]) -> Iterator[Vm]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def memory_file(name: str, data: bytes = b"") -> int:
-    """Return a descriptor of a file that is in memory only."""
-    descriptor = os.memfd_create(name)
-    with os.fdopen(os.dup(descriptor), "wb") as stream:
-        stream.write(data)
-    return descriptor
 
 
 def _start(
@@ -207,6 +210,18 @@ def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
     """Wait until both sides have closed every connection, or until the deadline."""
     while _CONNECTION.search(_network(vm.qmp)) and not deadline.expired:
         time.sleep(_POLL)
+
+
+def wait_until_idle(vm: Vm, deadline: Deadline) -> None:
+    """Wait until the guest has nothing left to do, or until the deadline."""
+    # The processor time of all threads (CPUCLOCK_SCHED, as clock_getcpuclockid() says).
+    clock = (~vm.process.pid << 3) | 2
+    used = time.clock_gettime(clock)
+    while vm.running and not deadline.expired:
+        time.sleep(_WATCHED)
+        before, used = used, time.clock_gettime(clock)
+        if used - before < _IDLE * _WATCHED:
+            return
 
 
 def _network(qmp: Qmp) -> str:

@@ -24,7 +24,13 @@ from runner.matrix import Kernel
 from runner.qemu import accelerator, snapshot
 from runner.qemu.machine import Machine
 from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import Vm, boot, wait_for_hangup, wait_for_state
+from runner.qemu.vm import (
+    Vm,
+    boot,
+    wait_for_hangup,
+    wait_for_state,
+    wait_until_idle,
+)
 from runner.session import snapshots
 from runner.session.host import Host, Initramfs, packed_initramfs
 from runner.session.snapshots import Snapshot
@@ -36,6 +42,7 @@ _ANSWER_TIMEOUT = 10.0
 _UPLOAD_TIMEOUT = 60.0
 _SETTLE_TIMEOUT = 60.0
 _SAVE_TIMEOUT = 60.0
+_IDLE_TIMEOUT = 2.0
 # A guest that is not there by then is booted sooner.
 _RESTORE_TIMEOUT = 20.0
 # Bytes; as many as a kernel's generator is keyed with, and to spare.
@@ -218,7 +225,7 @@ def _enter_restored(
     """Start a guest from the snapshot; without one, say why and return None."""
     known, key = origin.host.snapshots, origin.snapshot_key
     try:
-        saved = known.find(key)
+        saved = known.find(key, memory=origin.kernel.memory)
     except SnapshotError as error:
         _refuse(origin, starts, error)
         return None
@@ -290,10 +297,13 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
         up.agent.settle(most=up.kernel.memory << 20, timeout=_SETTLE_TIMEOUT)
     up.ssh.close()
     wait_for_hangup(up.vm, Deadline.after(_ANSWER_TIMEOUT))
+    # Else each guest would first do what this one has left to do.
+    wait_until_idle(up.vm, Deadline.after(_IDLE_TIMEOUT))
     up.lost = True
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path, timeout=_SAVE_TIMEOUT),
+        memory=up.kernel.memory,
         keys=secrets,
         metadata={
             "kernel": up.hello.release,
@@ -332,7 +342,10 @@ def _restored(
 ) -> Iterator[Guest]:
     log.info("%s: starting from the snapshot", origin.kernel.id)
     started = time.monotonic()
-    with wait_for_state(origin.machine(console)) as vm, starts.watched(vm):
+    with (
+        wait_for_state(origin.machine(console), saved.memory) as vm,
+        starts.watched(vm),
+    ):
         deadline = Deadline.after(min(origin.host.boot_timeout, _RESTORE_TIMEOUT))
         snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
         with ssh.connect(vm, saved.keys, deadline) as connection:

@@ -16,6 +16,7 @@ from runner.errors import InfrastructureError
 from runner.keys import GuestKeys, of_saved_guest
 from runner.qemu import snapshot
 from runner.qemu.machine import Machine, command
+from runner.qemu.memory import guest_memory
 from runner.qemu.snapshot import SnapshotError
 
 KIND = "snapshots"
@@ -23,7 +24,7 @@ KIND = "snapshots"
 IMAGE = "image_sha256"
 
 # To be raised when what a saved guest is made of changes in a way that no key tells.
-_RECIPE = "1"
+_RECIPE = "2"
 _STATE = "state.zst"
 _KEYS = "keys.json"
 _CPUINFO = Path("/proc/cpuinfo")
@@ -33,7 +34,9 @@ _CPUINFO = Path("/proc/cpuinfo")
 class Snapshot:
     """A saved guest."""
 
-    # A descriptor of its state in memory, once it is there.
+    # A descriptor of the memory that its guests start with; filled with the state.
+    memory: int = field(repr=False)
+    # A descriptor of the rest of its state, once it is there.
     state: Future[int] = field(repr=False)
     keys: GuestKeys
     # What was found out before it was saved.
@@ -71,8 +74,8 @@ class Snapshots:
         """Whether there is one, as far as can be told without reading it."""
         return key in self._known or (self._cache.root / KIND / key).is_dir()
 
-    def find(self, key: str) -> Snapshot | None:
-        """Return the snapshot of a key, or None.
+    def find(self, key: str, *, memory: int) -> Snapshot | None:
+        """Return the snapshot of a key, of guests with `memory` MiB, or None.
 
         Raises SnapshotError for one that can't be used.
         """
@@ -81,7 +84,7 @@ class Snapshots:
                 entry = self._cache.lookup(KIND, key, verify=False)
                 if entry is None:
                     return None
-                self._known[key] = self._load(entry)
+                self._known[key] = self._load(entry, memory)
             return self._known[key]
 
     def save(
@@ -89,6 +92,7 @@ class Snapshots:
         key: str,
         write: Callable[[Path], None],
         *,
+        memory: int,
         keys: GuestKeys,
         metadata: Mapping[str, JsonValue],
     ) -> Snapshot:
@@ -105,26 +109,30 @@ class Snapshots:
 
         entry = self._cache.entry(KIND, key, build, verify=False)
         with self._lock:
-            self._known[key] = self._load(entry)
+            self._known[key] = self._load(entry, memory)
             return self._known[key]
 
     def close(self) -> None:
         """Free the memory."""
         self._executor.shutdown()
         for known in self._known.values():
+            os.close(known.memory)
             if known.state.exception() is None:
                 os.close(known.state.result())
         self._known.clear()
 
-    def _load(self, entry: Entry) -> Snapshot:
+    def _load(self, entry: Entry, memory: int) -> Snapshot:
         _check_owner(entry.directory)
         try:
             kept = of_saved_guest((entry.directory / _KEYS).read_text())
         except (OSError, ValueError) as error:
             raise SnapshotError(f"the snapshot's keys can't be read: {error}") from None
+        shared = guest_memory(memory)
+        path = entry.directory / _STATE
         return Snapshot(
+            memory=shared,
             # While it is read, QEMU starts.
-            state=self._executor.submit(snapshot.load, entry.directory / _STATE),
+            state=self._executor.submit(snapshot.load, path, shared),
             keys=kept,
             metadata=entry.metadata,
         )
@@ -150,7 +158,11 @@ def key(
     Raises InfrastructureError when QEMU is not there.
     """
     neutral = replace(
-        machine, kernel=Path(kernel), initrd=initramfs, console=Path("console")
+        machine,
+        kernel=Path(kernel),
+        initrd=initramfs,
+        memory_path="",
+        console=Path("console"),
     )
     try:
         program = machine.qemu.resolve().stat()

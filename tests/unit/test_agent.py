@@ -90,6 +90,36 @@ def test_help_and_version_are_told(binary: Path) -> None:
     assert said("--version") == "agent 0.1.0, libbpf 1.1\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "printed", "status"),
+    [
+        ("/usr/bin/agent --version", "agent 0.1.0, libbpf 1.1\n", 0),
+        ("echo $((1 + 1)) $SHELL", "2 /bin/sh\n", 0),
+        ("exit 7", "", 7),
+        # No command of the agent, so that it is the shell's.
+        ("/usr/bin/agent --version 2>/dev/null; echo done", "done\n", 0),
+    ],
+)
+def test_as_a_shell_it_runs_what_a_shell_would(
+    binary: Path, line: str, printed: str, status: int
+) -> None:
+    done = subprocess.run([binary, "-c", line], capture_output=True, text=True)
+
+    assert (done.stdout, done.returncode) == (printed, status)
+
+
+def test_a_log_in_gets_the_shell(binary: Path) -> None:
+    done = subprocess.run(
+        ["-agent"],
+        executable=binary,
+        input="echo in $0",
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == "in -sh\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["sessoin"], ["session", "more"]])
 def test_wrong_usage_is_status_2(binary: Path, arguments: list[str]) -> None:
     done = subprocess.run([binary, *arguments], capture_output=True, text=True)

@@ -43,7 +43,7 @@ for asked in questions():
         say({"return": forwarded, **about})
         break
     say({"return": {}, **about})
-path = re.search("path=(.*?),append=on", words)[1].replace(",,", ",")
+path = re.search("console,path=(.*?),append=on", words)[1].replace(",,", ",")
 with open(path, "ab") as stream:
     stream.write(output)
 if status is not None:

@@ -11,6 +11,7 @@ MACHINE = Machine(
     kernel=Path("/cache/vmlinuz"),
     initrd="/dev/fd/7",
     memory=256,
+    memory_path="/dev/fd/8",
     arguments=("nokaslr",),
     console=Path("reports/6.1/console.log"),
 )
@@ -25,13 +26,15 @@ def test_the_whole_command_line() -> None:
         "-display",
         "none",
         "-machine",
-        "pc,accel=tcg",
+        "pc,accel=tcg,memory-backend=memory",
         "-cpu",
         "qemu64,+rdrand,+fsgsbase,+smep,-cx16",
         "-smp",
         "1",
         "-m",
         "256M",
+        "-object",
+        "memory-backend-file,id=memory,size=256M,mem-path=/dev/fd/8,share=on",
         "-kernel",
         "/cache/vmlinuz",
         "-initrd",
@@ -59,6 +62,16 @@ def test_the_whole_command_line() -> None:
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     ]
+
+
+def test_a_machine_that_waits_for_a_state_writes_to_no_file() -> None:
+    words = command(replace(MACHINE, incoming=True), qmp_fd=9)
+
+    assert words[words.index("-incoming") + 1] == "defer"
+    assert not {"-kernel", "-initrd", "-append"} & set(words)
+    assert (
+        "memory-backend-file,id=memory,size=256M,mem-path=/dev/fd/8,share=off" in words
+    )
 
 
 def test_a_comma_in_a_path_is_no_end_of_an_option() -> None:

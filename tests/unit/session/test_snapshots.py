@@ -6,18 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from runner import keys
 from runner.artifacts.cache import Cache
 from runner.keys import GuestKeys
+from runner.qemu import statefile
 from runner.qemu.machine import Machine
+from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.snapshot import SnapshotError
 from runner.session import snapshots
 from runner.session.snapshots import KIND, Snapshots
 from tests.unit.session.doubles import MACHINE
 
 STATE = b"state " * 1000
+MEMORY = b"memory"
 KEY = "0" * 64
 
 
@@ -34,13 +36,20 @@ def known(cache: Cache) -> Iterator[Snapshots]:
 
 
 def write(path: Path) -> None:
-    path.write_bytes(zstandard.compress(STATE))
-    path.chmod(0o600)
+    memory, devices = guest_memory(1), memory_file("devices", STATE)
+    os.pwrite(memory, MEMORY, 0)
+    statefile.write(path, memory=memory, devices=devices)
+    os.close(memory)
+    os.close(devices)
 
 
 def save(known: Snapshots, secrets: GuestKeys | None = None) -> None:
     known.save(
-        KEY, write, keys=secrets or keys.generate(), metadata={"bpftool": "7.1.0"}
+        KEY,
+        write,
+        memory=1,
+        keys=secrets or keys.generate(),
+        metadata={"bpftool": "7.1.0"},
     )
 
 
@@ -62,14 +71,15 @@ def test_a_snapshot_is_found_with_its_keys(
     known: Snapshots, fresh: Callable[[], Snapshots]
 ) -> None:
     secrets = keys.generate()
-    assert known.find(KEY) is None
+    assert known.find(KEY, memory=1) is None
     assert not known.has(KEY)
     save(known, secrets)
 
-    found = fresh().find(KEY)
+    found = fresh().find(KEY, memory=1)
 
     assert found is not None
     assert os.pread(found.state.result(), 1 << 20, 0) == STATE
+    assert os.pread(found.memory, len(MEMORY), 0) == MEMORY
     assert found.keys.client == secrets.client
     assert found.keys.host == secrets.host
     assert found.metadata == {"bpftool": "7.1.0"}
@@ -79,7 +89,7 @@ def test_a_snapshot_is_found_with_its_keys(
 def test_a_state_is_read_once(known: Snapshots) -> None:
     save(known)
 
-    assert known.find(KEY) is known.find(KEY)
+    assert known.find(KEY, memory=1) is known.find(KEY, memory=1)
 
 
 def test_keys_are_readable_by_their_owner_only(known: Snapshots, cache: Cache) -> None:
@@ -103,7 +113,7 @@ def test_what_others_can_read_or_write_is_not_used(
     (cache.root / KIND / KEY / name).chmod(mode)
 
     with pytest.raises(SnapshotError, match="not this user's alone"):
-        fresh().find(KEY)
+        fresh().find(KEY, memory=1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
@@ -114,7 +124,7 @@ def test_another_users_snapshot_is_not_used(
     os.chown(cache.root / KIND / KEY / "state.zst", 12345, -1)
 
     with pytest.raises(SnapshotError, match="not this user's alone"):
-        fresh().find(KEY)
+        fresh().find(KEY, memory=1)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"client": "PRIVATE", "host": ""}'])
@@ -125,14 +135,14 @@ def test_damaged_keys_are_refused_and_not_shown(
     (cache.root / KIND / KEY / "keys.json").write_text(content)
 
     with pytest.raises(SnapshotError) as raised:
-        fresh().find(KEY)
+        fresh().find(KEY, memory=1)
 
     assert "PRIVATE" not in str(raised.value)
 
 
 def test_keys_are_not_shown(known: Snapshots) -> None:
     save(known)
-    found = known.find(KEY)
+    found = known.find(KEY, memory=1)
 
     assert found is not None
     assert "PRIVATE" not in repr(found)
@@ -145,9 +155,9 @@ def test_a_save_that_fails_leaves_nothing(known: Snapshots, cache: Cache) -> Non
         raise SnapshotError("QEMU is gone")
 
     with pytest.raises(SnapshotError, match="QEMU is gone"):
-        known.save(KEY, fail, keys=keys.generate(), metadata={})
+        known.save(KEY, fail, memory=1, keys=keys.generate(), metadata={})
 
-    assert known.find(KEY) is None
+    assert known.find(KEY, memory=1) is None
     assert not [path for path in cache.root.rglob("*") if path.name == "state.zst"]
 
 
@@ -159,8 +169,8 @@ def test_a_refused_snapshot_is_dropped_and_not_asked_for_again(
     known.refuse(KEY)
 
     assert known.is_refused(KEY)
-    assert known.find(KEY) is None
-    assert fresh().find(KEY) is None
+    assert known.find(KEY, memory=1) is None
+    assert fresh().find(KEY, memory=1) is None
     assert not fresh().is_refused(KEY)
 
 
@@ -187,6 +197,7 @@ def key(
 
 def test_a_key_does_not_depend_on_where_files_lie(machine: Machine) -> None:
     other = replace(machine, console=Path("/other"), kernel=Path("/other"), initrd="o")
+    other = replace(other, memory_path="/dev/fd/42")
 
     assert key(machine) == key(other)
 

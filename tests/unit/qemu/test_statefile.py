@@ -1,0 +1,131 @@
+"""Saved guests on disk: small, whole or refused, and their owner's alone."""
+
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.qemu import statefile
+from runner.qemu.memory import guest_memory, memory_file
+
+DEVICES = b"what QEMU wrote " * 100
+# MiB.
+SIZE = 4
+# Offset → content: at the beginning and the end, across a MiB, and pages by themselves.
+AREAS = {
+    0: os.urandom(100),
+    (1 << 20) - 5000: os.urandom(10_000),
+    (2 << 20) + 8192: os.urandom(4096),
+    (SIZE << 20) - 1: b"x",
+}
+
+
+@pytest.fixture
+def memory() -> Iterator[int]:
+    descriptor = guest_memory(SIZE)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with DEVICES and AREAS."""
+    written = tmp_path / "state.zst"
+    write(written, AREAS)
+    return written
+
+
+def write(path: Path, areas: dict[int, bytes]) -> None:
+    memory, devices = guest_memory(SIZE), memory_file("devices", DEVICES)
+    for offset, data in areas.items():
+        os.pwrite(memory, data, offset)
+    statefile.write(path, memory=memory, devices=devices)
+    os.close(memory)
+    os.close(devices)
+
+
+def refuse(path: Path, memory: int) -> None:
+    with pytest.raises((ValueError, zstandard.ZstdError)):
+        statefile.read(path, memory)
+
+
+def test_a_guest_comes_back_as_it_was(path: Path, memory: int) -> None:
+    devices = statefile.read(path, memory)
+
+    assert os.pread(devices, 1 << 20, 0) == DEVICES
+    os.close(devices)
+    expected = bytearray(SIZE << 20)
+    for offset, data in AREAS.items():
+        expected[offset : offset + len(data)] = data
+    assert os.pread(memory, (SIZE << 20) + 1, 0) == expected
+
+
+def test_what_is_empty_takes_no_room(path: Path, memory: int) -> None:
+    os.close(statefile.read(path, memory))
+
+    assert path.stat().st_size < 30_000
+    # Five blocks, of which two are side by side.
+    assert os.fstat(memory).st_blocks * 512 <= 5 << 18
+
+
+def test_it_is_readable_by_its_owner_only(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_memory_that_was_read_can_not_be_changed(path: Path, memory: int) -> None:
+    os.close(statefile.read(path, memory))
+
+    with pytest.raises(PermissionError):
+        os.pwrite(memory, b"y", 0)
+    with pytest.raises(PermissionError):
+        os.ftruncate(memory, 0)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 100, 1000, 10_000, -1, -4])
+def test_a_truncated_file_is_refused(path: Path, memory: int, kept: int) -> None:
+    path.write_bytes(path.read_bytes()[:kept])
+
+    refuse(path, memory)
+
+
+@pytest.mark.parametrize("place", [0, 5, 2000, -2])
+def test_a_flipped_bit_is_noticed(path: Path, memory: int, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+    refuse(path, memory)
+
+
+def test_a_larger_guests_file_is_refused(path: Path) -> None:
+    smaller = guest_memory(SIZE - 1)
+
+    refuse(path, smaller)
+
+    os.close(smaller)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    numbers=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 99), max_size=8),
+    rest=st.binary(max_size=99),
+)
+def test_any_content_is_read_or_refused(
+    tmp_path: Path, numbers: list[int], rest: bytes
+) -> None:
+    content = struct.pack(f"<{len(numbers)}Q", *numbers) + rest
+    path, memory = tmp_path / "any", guest_memory(1)
+    path.write_bytes(zstandard.compress(content))
+
+    with suppress(ValueError):
+        os.close(statefile.read(path, memory))
+
+    assert os.fstat(memory).st_size == 1 << 20
+    os.close(memory)
