@@ -9,7 +9,6 @@ from runner import cli
 from tests.unit.artifacts import images
 from tests.unit.artifacts.btf import kernels
 
-
 # Reads one member.
 PROGRAM = """
 struct task_struct { int pid; } __attribute__((preserve_access_index));
