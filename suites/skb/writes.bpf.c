@@ -60,7 +60,6 @@ int classifier_writes(struct __sk_buff *skb)
 	seen.in_place = header->h_dest[5];
 	seen.vlan_present = skb->vlan_present;
 	header->h_dest[5] = 0xdd;
-	skb->mark += 1;
 	skb->priority = skb->priority * 2;
 	skb->tc_index = 7;
 	seen.tc_index = skb->tc_index;

@@ -174,7 +174,7 @@ def test_wrong_usage_is_told_before_anything_boots(
 TREES = os.environ.get("KERNEL_TREES", "")
 
 
-@pytest.mark.parametrize("kernel", ["6.1", "4.4", "4.11"])
+@pytest.mark.parametrize("kernel", ["6.1", "4.4", "4.11", "5.5"])
 def test_no_check_passes_emptily(kernel: str, reports: Path) -> None:
     if kernel != "6.1" and not TREES:
         pytest.skip("KERNEL_TREES names no folder of kernel trees")

@@ -1,10 +1,12 @@
 """Loaders compared, maps dumped without bpftool, and old kernels."""
 
 import os
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runner.artifacts.btf import format as btf_format
 from runner.artifacts.cache import Cache
@@ -129,7 +131,7 @@ def run_on(version: str, *arguments: str | Path, reports: Path) -> Finished:
 
 
 @needs_trees
-@pytest.mark.parametrize("version", ["4.4", "4.11", "5.14"])
+@pytest.mark.parametrize("version", ["4.4", "4.11", "5.5", "5.14"])
 def test_suites_hold_on_old_kernels(version: str, reports: Path) -> None:
     done = run_on(version, reports=reports)
 
@@ -143,7 +145,7 @@ def test_suites_hold_on_old_kernels(version: str, reports: Path) -> None:
         *("task::state_compat", "kconfig::utime", "flavors::fs_base"),
         *("reloc::layout", "tailcall::chain", "maps::struct_keys", "tracing::kprobe"),
     }
-    if version == "5.14":
+    if version.startswith("5."):
         return
     # Plain libbpf fails as declared, and an oops costs its own case only.
     assert cases["task::state"].failure_class == "unreached_call_oops"
@@ -152,6 +154,60 @@ def test_suites_hold_on_old_kernels(version: str, reports: Path) -> None:
     identity = cases["task::identity_compat"]
     assert (identity.checked, len(identity.not_available)) == (2, 2)
     assert "program on_new_task: type, name" in identity.not_available[0]
+
+
+def both_ways(suite: Path, folder: Path) -> Path:
+    """Copy a suite so that each case is there with either loader."""
+    shutil.copytree(suite, folder)
+    file = folder / "suite.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["cases"] = [
+        {
+            **{key: value for key, value in case.items() if key != "expect_failure"},
+            "name": f"{case['name']}_by_{loader}",
+            "loader": loader,
+        }
+        for case in content["cases"]
+        # Without one it is only about a refusal.
+        if "expect" in case
+        for loader in ("libbpf", "compat")
+    ]
+    file.write_text(yaml.safe_dump(content))
+    return folder
+
+
+@pytest.mark.parametrize("version", ["6.1", "4.4", "4.11", "5.5", "5.14"])
+def test_compat_sees_what_plain_libbpf_sees(
+    version: str, tmp_path: Path, reports: Path
+) -> None:
+    if version != "6.1" and not TREES:
+        pytest.skip("KERNEL_TREES names no folder of kernel trees")
+    row = [f"{version}={TREES}/{version}"] if version != "6.1" else []
+    # All that are to load; `negative` is about the words of refusals.
+    names = [
+        path.parent.name
+        for path in sorted((ROOT / "suites").glob("*/suite.yaml"))
+        if path.parent.name != "negative"
+    ]
+    suites = [both_ways(ROOT / "suites" / it, tmp_path / it) for it in names]
+
+    done = run(
+        *("--kernels", version, *(word for it in row for word in ("--kernel", it))),
+        *(word for it in suites for word in ("--suite", it)),
+        reports=reports,
+    )
+
+    cases = {f"{it.suite}::{it.case}": it for it in done.results.cases}
+    loaded = {
+        name.removesuffix("_by_libbpf"): it
+        for name, it in cases.items()
+        if name.endswith("_by_libbpf") and it.outcome is Outcome.PASSED
+    }
+    assert len(loaded) > 10
+    for name, plain in loaded.items():
+        compat = cases[f"{name}_by_compat"]
+        ends = (compat.outcome, compat.checked, compat.not_available)
+        assert ends == (Outcome.PASSED, plain.checked, plain.not_available), name
 
 
 OLD = """

@@ -13,7 +13,8 @@ from tests.vm.conftest import DATA, ROOT, run
 
 pytestmark = pytest.mark.vm
 
-# A folder of built vanilla trees, each named by its version: 4.4, 4.11, 5.14.
+# A folder of built vanilla trees, each named by its version: 4.4, 4.11, 5.5, 5.14; and
+# e1000, a 5.14 that has CONFIG_E1000=y and no CONFIG_VIRTIO_NET.
 TREES = os.environ.get("KERNEL_TREES", "")
 
 
@@ -93,3 +94,27 @@ def test_old_kernel_boots_and_objects_get_btf_made_by_pahole(
     (kernel,) = done.results.kernels
     assert kernel.release.startswith(version)
     assert kernel.btf_source == "vmlinux"
+
+
+@pytest.mark.skipif(not TREES, reason="KERNEL_TREES names no folder of kernel trees")
+def test_kernel_with_btf_of_its_own_needs_none_made(reports: Path) -> None:
+    done = run(
+        *("--kernel", f"5.5={TREES}/5.5", "--suite", ROOT / "suites/skb"),
+        reports=reports,
+    )
+
+    (kernel,) = done.results.kernels
+    assert (done.status, kernel.btf_source) == (0, "kernel")
+
+
+@pytest.mark.skipif(
+    not Path(TREES, "e1000").is_dir(), reason="KERNEL_TREES has no e1000"
+)
+def test_guest_without_virtio_is_reached_by_an_e1000(reports: Path) -> None:
+    done = run(
+        *("--kernel", f"5.14={TREES}/e1000", "--suite", ROOT / "suites/skb"),
+        reports=reports,
+    )
+
+    assert done.status == 0, done.output + done.errors
+    assert "e1000" in (reports / "5.14/runner.log").read_text()

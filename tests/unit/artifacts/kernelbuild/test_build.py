@@ -87,6 +87,32 @@ def test_builder_and_make_do_not_show(
     assert "-Dmine" not in environment
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_ccache_is_used_when_it_is_there(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in {*build_._PROGRAMS, "sh", "env", "cp", "mkdir", "echo", "test", "grep"}:
+        found = shutil.which(name)
+        assert found
+        (programs / name).symlink_to(found)
+    if there:
+        (programs / "ccache").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("CCACHE_DIR", "/a/users/own")
+    tree = make_tree(tmp_path)
+
+    run(tree, tmp_path)
+
+    command = (tmp_path / "log").read_text()
+    assert ("'CC=ccache gcc' 'HOSTCC=ccache gcc'" in command) is there
+    environment = (tree / "environment").read_text()
+    assert "CCACHE_DIR=/a/users/own\n" in environment
+    # What lies in a tree has the same name in the next one.
+    assert f"CCACHE_BASEDIR={tree}\n" in environment
+
+
 def test_option_that_does_not_stick_fails_before_anything_is_built(
     tmp_path: Path,
 ) -> None:
