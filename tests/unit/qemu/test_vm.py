@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from runner.deadline import Deadline
 from runner.errors import ExitStatus, InfrastructureError
 from runner.qemu import vm
 from runner.qemu.machine import Machine
+from runner.qemu.vm import Vm
 from tests.unit.qemu import fake_qemu
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -230,3 +233,33 @@ def test_a_qemu_that_can_not_run_is_told(tmp_path: Path) -> None:
     for path in (broken, tmp_path / "missing", Path("/bin/false")):
         with pytest.raises(InfrastructureError, match=f"can't run {path}"):
             vm.version(path)
+
+
+# ---------------------------------------------------------------------- idle
+
+
+@pytest.mark.parametrize(
+    ("does", "idle"), [("while True: pass", False), ("time.sleep(99)", True)]
+)
+def test_a_machine_is_idle_when_its_threads_rest(does: str, idle: bool) -> None:
+    program = f"import time\nprint(flush=True)\n{does}"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        deadline = Deadline.after(PATIENCE if idle else 0.3)
+
+        vm.wait_until_idle(cast(Vm, Working(process)), deadline)
+
+        assert deadline.expired != idle
+        process.kill()
+
+
+class Working:
+    """A machine that is any process."""
+
+    running = True
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
