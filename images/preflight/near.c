@@ -2,41 +2,12 @@
 #include "near.h"
 
 #include "describe.h"
+#include "distance.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#define LONGEST 64
 #define MOST 5
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Insertions, deletions and changes that lead from one name to the other. */
-static size_t distance(const char *from, size_t height, const char *to, size_t width)
-{
-	size_t row[LONGEST + 1];
-
-	for (size_t i = 0; i <= width; i++)
-		row[i] = i;
-	for (size_t y = 1; y <= height; y++) {
-		size_t diagonal = row[0];
-
-		row[0] = y;
-		for (size_t x = 1; x <= width; x++) {
-			size_t above = row[x];
-
-			row[x] = smallest(above + 1, row[x - 1] + 1,
-					  diagonal + (from[y - 1] != to[x - 1]));
-			diagonal = above;
-		}
-	}
-	return row[width];
-}
 
 static bool has_a_name(const struct btf_type *t)
 {
@@ -66,7 +37,7 @@ static void keep(struct found *found, const char *name, size_t far)
 
 json_t *near_types(const struct btf *btf, const char *name)
 {
-	size_t length = strnlen(name, LONGEST), bound = 1 + length / 4;
+	size_t length = strnlen(name, LONGEST_NAME), bound = near_enough(name);
 	struct found found[MOST] = {0};
 	json_t *list = json_array();
 
@@ -78,10 +49,10 @@ json_t *near_types(const struct btf *btf, const char *name)
 		if (!has_a_name(t))
 			continue;
 		other = btf__str_by_offset(btf, t->name_off);
-		others = strnlen(other, LONGEST);
+		others = strnlen(other, LONGEST_NAME);
 		if (!others || others + bound < length || length + bound < others)
 			continue;
-		far = distance(name, length, other, others);
+		far = distance(name, other);
 		if (far <= bound)
 			keep(found, other, far);
 	}
