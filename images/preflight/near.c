@@ -9,9 +9,11 @@
 
 #define MOST 5
 
-static bool has_a_name(const struct btf_type *t)
+static bool has_a_name(int kind)
 {
-	return btf_is_composite(t) || btf_is_any_enum(t) || btf_is_typedef(t);
+	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION ||
+	       kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64 ||
+	       kind == BTF_KIND_TYPEDEF;
 }
 
 struct found {
@@ -35,20 +37,20 @@ static void keep(struct found *found, const char *name, size_t far)
 	found[at] = (struct found){.name = name, .distance = far};
 }
 
-json_t *near_types(const struct btf *btf, const char *name)
+json_t *near_types(const struct names *names, const char *name)
 {
+	const struct btf *btf = names->btf;
 	size_t length = strnlen(name, LONGEST_NAME), bound = near_enough(name);
 	struct found found[MOST] = {0};
 	json_t *list = json_array();
 
 	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
 		const char *other;
 		size_t others, far;
 
-		if (!has_a_name(t))
+		if (!has_a_name(kind_at(names, id)))
 			continue;
-		other = btf__str_by_offset(btf, t->name_off);
+		other = btf__str_by_offset(btf, btf__type_by_id(btf, id)->name_off);
 		others = strnlen(other, LONGEST_NAME);
 		if (!others || others + bound < length || length + bound < others)
 			continue;
