@@ -103,23 +103,36 @@ def predictions(arguments: argparse.Namespace) -> list[Row]:
     subject = preflight.subject("sid")
     found = _Samples()
     for _ in range(arguments.times):
-        cold, warm = preflight.one(subject)
-        found.add("one", cold)
-        found.add("indexed", warm)
-        found.add("bpftool", preflight.bpftool(subject))
+        one, other = preflight.one(subject), preflight.bpftool(subject)
+        found.add("one", one.cold.passed)
+        found.add("one busy", one.cold.busy)
+        found.add("indexed", one.warm)
+        found.add("bpftool", other.passed)
+        found.add("bpftool busy", other.busy)
+        found.add("command", preflight.command(subject).passed)
     many = preflight.many(subject, arguments.btfs)
-    found.add("many", many.cold)
-    found.add("many indexed", many.warm)
-    found.add("peak", many.peak)
     kernels = f"{arguments.btfs} kernels"
+    found.add("many", many.cold.passed / 1000)
+    found.add("many indexed", many.warm.passed / 1000)
+    found.add("many busy", many.cold.busy / 1000)
+    found.add("many indexed busy", many.warm.busy / 1000)
+    found.add("each busy", *[many.cold.busy / arguments.btfs] * arguments.times)
+    found.add("peak", many.peak)
     return [
-        found.row("one", "check: one kernel", unit="ms", at_most=60),
-        found.row("indexed", "check: one from the index", unit="ms", at_most=10),
-        found.row("bpftool", "bpftool gen min_core_btf, the same", unit="ms"),
-        found.ratio("one", "bpftool", "check to bpftool", 2),
+        found.row("one", "check: one kernel, engine and object new", "ms", at_most=60),
+        found.row("one busy", "  its processor time", "ms"),
+        found.row("indexed", "check: one from the index", "ms", at_most=10),
+        found.row("command", "check: one kernel, command to exit", "ms"),
+        found.row("bpftool", "bpftool gen min_core_btf, the same files", "ms"),
+        found.row("bpftool busy", "  its processor time", "ms"),
+        found.ratio("one", "bpftool", "check of one kernel to bpftool", 2),
+        found.ratio("one busy", "bpftool busy", "  by processor time", 2),
+        found.ratio("each busy", "bpftool busy", "check of each of many to it", 2),
         found.row("many", f"check: {kernels}, command to exit", at_most=15),
+        found.row("many busy", "  processor time"),
         found.row("many indexed", f"check: {kernels} from the index", at_most=3),
-        found.row("peak", "check: peak memory", unit="MiB", at_most=500),
+        found.row("many indexed busy", "  processor time"),
+        found.row("peak", f"check: peak memory over {kernels}", "MiB", at_most=500),
     ]
 
 
@@ -134,7 +147,7 @@ class _Samples:
         self._values[name] += values
 
     def row(
-        self, name: str, what: str, *, unit: str = "s", at_most: float | None = None
+        self, name: str, what: str, unit: str = "s", *, at_most: float | None = None
     ) -> Row:
         """Return a figure."""
         return Row(

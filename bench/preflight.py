@@ -1,22 +1,26 @@
 """Predictions: of one kernel, of a thousand, and beside bpftool on the same files."""
 
+import contextlib
+import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench.mutations import PLAIN, Mutator
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.errors import RunnerError
-from runner.preflight import check, targets
+from runner.preflight import targets
 from runner.preflight.check import Checker, Job
 from runner.preflight.targets import Source
 from runner.session.host import ROOT
@@ -24,6 +28,8 @@ from runner.session.host import ROOT
 # Of about fifty relocations.
 _OBJECT = "suites/task/task.bpf.c"
 _SEED = 1
+# Seconds between looks at memory.
+_LOOKS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,38 +52,68 @@ def subject(kernel: str) -> Subject:
     return Subject(object=path, btf=sources[0].path)
 
 
-def one(of: Subject) -> tuple[float, float]:
-    """Return milliseconds of a prediction: never made before, and from the index."""
+@dataclass(frozen=True, kw_only=True)
+class Time:
+    """How long something took, in milliseconds."""
+
+    passed: float
+    # Of processors, by all processes together: what others do counts less.
+    busy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class One:
+    """A prediction in a process that runs: never made before, and from the index."""
+
+    cold: Time
+    warm: float
+
+
+def one(of: Subject) -> One:
+    """Predict one kernel: start an engine, read both files, relocate, judge."""
     with tempfile.TemporaryDirectory() as folder:
         job = Job(objects=(of.object,), index=Path(folder), loader="libbpf")
         source = Source(name="x", path=of.btf, version=None)
-        times = []
-        for _ in range(2):
-            with Checker(job) as checker:
-                started = time.perf_counter()
-                if checker.check(source).error:
-                    raise RunnerError("the kernel can't be predicted")
-                times.append(1000 * (time.perf_counter() - started))
-    return times[0], times[1]
+        before = _busy()
+        cold = _checked(job, source)
+        busy = _busy() - before
+        return One(cold=Time(passed=cold, busy=busy), warm=_checked(job, source))
 
 
-def bpftool(of: Subject) -> float:
-    """Return milliseconds of `bpftool gen min_core_btf` on the same files."""
+def _checked(job: Job, source: Source) -> float:
+    with Checker(job) as checker:
+        started = time.perf_counter()
+        if checker.check(source).error:
+            raise RunnerError("the kernel can't be predicted")
+        return 1000 * (time.perf_counter() - started)
+
+
+def _busy() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * sum(it.ru_utime + it.ru_stime for it in (own, children))
+
+
+def bpftool(of: Subject) -> Time:
+    """Run `bpftool gen min_core_btf` on the same files."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["/usr/sbin/bpftool", "gen", "min_core_btf"]
         words += [str(of.btf), f"{folder}/min.btf", str(of.object)]
-        started = time.perf_counter()
-        subprocess.run(words, check=True, capture_output=True)
-        return 1000 * (time.perf_counter() - started)
+        return _run(words, {0}).time
+
+
+def command(of: Subject) -> Time:
+    """Run `check` for one kernel: the whole process, most of which starts Python."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _command(of, of.btf, Path(folder)).time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Many:
-    """A command over many kernels."""
+    """The command over many kernels."""
 
-    # Seconds.
-    cold: float
-    warm: float
+    cold: Time
+    warm: Time
     # MiB, of all processes together.
     peak: float
 
@@ -86,9 +122,7 @@ def many(of: Subject, count: int) -> Many:
     """Check an object against kernels that differ, by the command, twice."""
     with tempfile.TemporaryDirectory() as folder, _kernels(of, count) as kernels:
         cold, warm = (_command(of, kernels, Path(folder)) for _ in range(2))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    # Each worker has an engine beside it.
-    return Many(cold=cold, warm=warm, peak=2 * check.processors() * children)
+    return Many(cold=cold.time, warm=warm.time, peak=max(cold.peak, warm.peak))
 
 
 @contextmanager
@@ -106,13 +140,78 @@ def _kernels(of: Subject, count: int) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _command(of: Subject, kernels: Path, cache: Path) -> float:
+# ------------------------------------------------------------------ processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ran:
+    time: Time
+    # MiB.
+    peak: float
+
+
+def _command(of: Subject, kernels: Path, cache: Path) -> _Ran:
     words = [sys.executable, "-m", "runner", "check", str(of.object)]
-    words += ["--btf", str(kernels)]
-    started = time.perf_counter()
-    done = subprocess.run(
-        words, cwd=ROOT, capture_output=True, env={"XDG_CACHE_HOME": str(cache)}
-    )
-    if done.returncode not in (0, 1):
-        raise RunnerError(f"check ended with {done.returncode}", hint=str(done.stderr))
-    return time.perf_counter() - started
+    return _run([*words, "--btf", str(kernels)], {0, 1}, XDG_CACHE_HOME=str(cache))
+
+
+def _run(words: list[str], good: Container[int], **environment: str) -> _Ran:
+    """Run a command. Raises RunnerError for another exit status than the good ones."""
+    with tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        with _Watch(process.pid) as watch:
+            _, status, usage = os.wait4(process.pid, 0)
+        passed = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in good:
+            said.seek(0)
+            raise RunnerError(
+                f"{words[0]} ended with {process.returncode}",
+                hint=said.read().decode(errors="replace"),
+            )
+    busy = usage.ru_utime + usage.ru_stime
+    return _Ran(time=Time(passed=1000 * passed, busy=1000 * busy), peak=watch.peak)
+
+
+class _Watch:
+    """Looks at the memory of a session's processes until it is left."""
+
+    def __init__(self, session: int) -> None:
+        self._session = session
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        # MiB.
+        self.peak = 0.0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(_LOOKS):
+            self.peak = max(self.peak, _memory(self._session))
+
+
+def _memory(session: int) -> float:
+    """Return MiB of all processes of a session; what they share counts once."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        # They come and go.
+        with contextlib.suppress(OSError):
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                rows = (process / "smaps_rollup").read_text().splitlines()
+                found += sum(int(it.split()[1]) for it in rows if it.startswith("Pss:"))
+    return found / 1024

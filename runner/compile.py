@@ -171,11 +171,12 @@ def check_object(data: bytes, path: Path) -> None:
         machine = elf["e_machine"]
         if elf.num_sections() > _MOST_SECTIONS:
             raise _truncated(path)
-        names = {section.name for section in elf.iter_sections()}
+        sections = list(elf.iter_sections())
+        names = {section.name for section in sections}
         end = max(
             (
                 section["sh_offset"] + section["sh_size"]
-                for section in elf.iter_sections()
+                for section in sections
                 if section["sh_type"] != "SHT_NOBITS"
             ),
             default=0,

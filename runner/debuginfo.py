@@ -5,13 +5,13 @@ struct btf_ext_header of libbpf.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import Section, SymbolTableSection
 
 from runner.errors import RunnerError
 
@@ -155,8 +155,10 @@ def read(data: bytes) -> DebugInfo:
 
 def _read(data: bytes) -> DebugInfo:
     elf = ELFFile(BytesIO(data))
-    programs = {program.name: program for program in _programs(elf)}
-    btf, ext = (elf.get_section_by_name(name) for name in (".BTF", ".BTF.ext"))
+    sections = list(elf.iter_sections())
+    programs = {program.name: program for program in _programs(sections)}
+    by_name = {section.name: section for section in sections}
+    btf, ext = by_name.get(".BTF"), by_name.get(".BTF.ext")
     if btf is None or ext is None:
         return DebugInfo(programs=programs, lines={}, relocations={})
     strings = _strings(btf.data())
@@ -191,8 +193,8 @@ def _read(data: bytes) -> DebugInfo:
     )
 
 
-def _programs(elf: ELFFile) -> Iterator[Program]:
-    for symbols in elf.iter_sections():
+def _programs(sections: Sequence[Section]) -> Iterator[Program]:
+    for symbols in sections:
         if not isinstance(symbols, SymbolTableSection):
             continue
         for symbol in symbols.iter_symbols():
@@ -201,7 +203,7 @@ def _programs(elf: ELFFile) -> Iterator[Program]:
             ):
                 yield Program(
                     name=symbol.name,
-                    section=elf.get_section(symbol["st_shndx"]).name,
+                    section=sections[symbol["st_shndx"]].name,
                     start=symbol["st_value"] // INSTRUCTION,
                     size=symbol["st_size"] // INSTRUCTION,
                 )

@@ -2,47 +2,17 @@
 #include "near.h"
 
 #include "buffer.h"
+#include "distance.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST 128
 #define MOST_NAMES 16
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Insertions, deletions and changes that lead from one name to the other. */
-static size_t distance(const char *from, const char *to)
-{
-	size_t row[LONGEST + 1];
-	size_t width = strnlen(to, LONGEST), height = strnlen(from, LONGEST);
-
-	for (size_t i = 0; i <= width; i++)
-		row[i] = i;
-	for (size_t y = 1; y <= height; y++) {
-		size_t diagonal = row[0];
-
-		row[0] = y;
-		for (size_t x = 1; x <= width; x++) {
-			size_t above = row[x];
-
-			row[x] = smallest(above + 1, row[x - 1] + 1,
-					  diagonal + (from[y - 1] != to[x - 1]));
-			diagonal = above;
-		}
-	}
-	return row[width];
-}
 
 static bool is_near(const char *wrong, const char *name)
 {
-	return distance(wrong, name) <= 1 + strnlen(name, LONGEST) / 4;
+	return distance(wrong, name) <= near_enough(name);
 }
 
 static void append_text(struct buffer *text, const char *more)

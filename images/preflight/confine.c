@@ -29,9 +29,10 @@ int confine(void)
  * of another architecture have others, and this program makes none.
  */
 static const int calls[] = {
-	SYS_read,	SYS_write,   SYS_brk,	    SYS_mmap,	    SYS_munmap,
-	SYS_mremap,	SYS_madvise, SYS_setitimer, SYS_exit_group, SYS_rt_sigreturn,
-	SYS_newfstatat, SYS_fstat,   SYS_futex,	    SYS_getrandom,  SYS_uname,
+	SYS_recvmsg,	SYS_close,	  SYS_read,	  SYS_write,   SYS_brk,
+	SYS_mmap,	SYS_munmap,	  SYS_mremap,	  SYS_madvise, SYS_setitimer,
+	SYS_exit_group, SYS_rt_sigreturn, SYS_newfstatat, SYS_fstat,   SYS_futex,
+	SYS_getrandom,	SYS_uname,
 };
 
 int confine(void)

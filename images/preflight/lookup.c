@@ -55,19 +55,19 @@ json_t *find(const struct request *request)
 /* Marks which names are functions of a BTF. They are half of a kernel's types, and few
  * are ever asked for: so there is no table of them.
  */
-static void mark_functions(const struct btf *btf, __u32 first, json_t *names,
-			   json_t *found)
+static void mark_functions(const struct names *names, json_t *all, json_t *found)
 {
-	for (__u32 id = first; id < btf__type_cnt(btf); id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
+	for (__u32 id = names->first; id < btf__type_cnt(names->btf); id++) {
+		const struct btf_type *t;
 		const char *name;
 		json_t *wanted;
 		size_t i;
 
-		if (!btf_is_func(t))
+		if (kind_at(names, id) != BTF_KIND_FUNC)
 			continue;
-		name = btf__str_by_offset(btf, t->name_off);
-		json_array_foreach (names, i, wanted) {
+		t = btf__type_by_id(names->btf, id);
+		name = btf__str_by_offset(names->btf, t->name_off);
+		json_array_foreach (all, i, wanted) {
 			const char *text = json_string_value(wanted);
 
 			if (text && text[0] == name[0] && !strcmp(text, name))
@@ -86,10 +86,9 @@ json_t *functions(const struct request *request)
 	found = json_array();
 	json_array_foreach (names, i, name)
 		json_array_append_new(found, json_false());
-	mark_functions(target.base, 1, names, found);
+	mark_functions(&target.names, names, found);
 	for (i = 0; i < target.module_count; i++)
-		mark_functions(target.modules[i], btf__type_cnt(target.base), names,
-			       found);
+		mark_functions(&target.module_names[i], names, found);
 	return json_pack("{s:o}", "found", found);
 }
 
@@ -100,7 +99,7 @@ json_t *near(const struct request *request)
 
 	if (!target.base || !name)
 		return error("bad request");
-	return json_pack("{s:o}", "near", near_types(target.base, name));
+	return json_pack("{s:o}", "near", near_types(&target.names, name));
 }
 
 json_t *moved(const struct request *request)
@@ -110,7 +109,7 @@ json_t *moved(const struct request *request)
 
 	if (!target.base || !name)
 		return error("bad request");
-	return json_pack("{s:o}", "moved", moved_members(target.base, id, name));
+	return json_pack("{s:o}", "moved", moved_members(&target.names, id, name));
 }
 
 json_t *types(const struct request *request)

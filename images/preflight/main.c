@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Relocates objects against BTFs by libbpf's own engine, and describes types.
  *
- * A request is a line of JSON on standard input. What files hold lies in memory that
- * both sides share, whose descriptor is the argument: one payload after the other, each
- * as long as "sizes" tells, with PADDING zeros behind it. An answer is a line of JSON
- * on standard output:
+ * A request is a line of JSON on standard input, a socket; the files that it is about
+ * come with it as descriptors, and "sizes" tells how much of each counts. An answer is
+ * a line of JSON on standard output:
  *
  *   {"op": "object", "sizes": [N], "relocations": [[type, access, kind, insn, w0, w1]]}
  *      The .BTF of an object, its CO-RE records and the instructions that they are for,
@@ -59,7 +58,7 @@ static json_t *look_into(const struct request *request)
 
 	if (request->count != 1)
 		return error("bad request");
-	/* libelf converts in place; what is shared can't be written to. */
+	/* libelf converts in place; the file is not to be written to. */
 	copy = malloc(payload->size + 1);
 	if (!copy)
 		return error("out of memory");
@@ -112,14 +111,14 @@ static bool answer_next(void)
 	return ok;
 }
 
-int main(int count, char **arguments)
+int main(void)
 {
 	/* Megabytes come and go at each request: keep them. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	keep_warnings();
-	if (count != 2 || !share_memory(atoi(arguments[1])) || confine()) {
-		perror("engine");
+	if (confine()) {
+		perror("confine");
 		return 1;
 	}
 	while (answer_next())

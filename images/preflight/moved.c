@@ -96,21 +96,25 @@ static void look_into(struct search *search, __u32 id, const char *access, __u32
 	}
 }
 
-/* Marks a type with the typedefs and modifiers that stand for it. */
-static bool *marked(const struct btf *btf, __u32 id)
+static bool stands_for_another(int kind)
 {
-	__u32 count = btf__type_cnt(btf);
+	return kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_CONST ||
+	       kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
+	       kind == BTF_KIND_TYPE_TAG;
+}
+
+/* Marks a type with the typedefs and modifiers that stand for it. */
+static bool *marked(const struct names *names, __u32 id)
+{
+	__u32 count = btf__type_cnt(names->btf);
 	bool *marks = calloc(count, sizeof(*marks));
 
 	if (!marks)
 		return NULL;
 	marks[id] = true;
-	for (__u32 other = 1; other < count; other++) {
-		const struct btf_type *t = btf__type_by_id(btf, other);
-
-		if (btf_is_mod(t) || btf_is_typedef(t))
-			marks[other] = bare(btf, other) == id;
-	}
+	for (__u32 other = 1; other < count; other++)
+		if (stands_for_another(kind_at(names, other)))
+			marks[other] = bare(names->btf, other) == id;
 	return marks;
 }
 
@@ -122,16 +126,20 @@ static bool holds(const struct btf_type *t, const bool *marks)
 	return false;
 }
 
-static void look_around(struct search *search, __u32 id)
+static void look_around(struct search *search, const struct names *names, __u32 id)
 {
-	bool *marks = marked(search->btf, id);
+	bool *marks = marked(names, id);
 
 	for (__u32 outer = 1; marks && outer < btf__type_cnt(search->btf); outer++) {
-		const struct btf_type *t = btf__type_by_id(search->btf, outer);
+		int kind = kind_at(names, outer);
+		const struct btf_type *t;
 		char access[MAX_ACCESS];
 		const char *name;
 
-		if (!btf_is_composite(t) || !holds(t, marks))
+		if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
+			continue;
+		t = btf__type_by_id(search->btf, outer);
+		if (!holds(t, marks))
 			continue;
 		name = text_at(search->btf, t->name_off);
 		if (!name[0])
@@ -142,8 +150,9 @@ static void look_around(struct search *search, __u32 id)
 	free(marks);
 }
 
-json_t *moved_members(const struct btf *btf, __u32 holder, const char *name)
+json_t *moved_members(const struct names *names, __u32 holder, const char *name)
 {
+	const struct btf *btf = names->btf;
 	struct search search = {
 		.btf = btf, .name = name, .found = json_array(), .patience = PATIENCE};
 	char access[MAX_ACCESS];
@@ -155,6 +164,6 @@ json_t *moved_members(const struct btf *btf, __u32 holder, const char *name)
 	snprintf(access, sizeof(access), "%.200s.",
 		 text_at(btf, btf__type_by_id(btf, id)->name_off));
 	look_into(&search, id, access, 0, 0, false);
-	look_around(&search, id);
+	look_around(&search, names, id);
 	return search.found;
 }

@@ -51,7 +51,8 @@ bool names_build(struct names *names, const struct btf *btf, __u32 first)
 	names->heads = calloc(size, sizeof(*names->heads));
 	names->first = first;
 	names->next = calloc(count - first + 1, sizeof(*names->next));
-	if (!names->heads || !names->next)
+	names->kinds = calloc(count - first + 1, sizeof(*names->kinds));
+	if (!names->heads || !names->next || !names->kinds)
 		return false;
 	/* From the last on, so that lists go by rising ids. */
 	for (__u32 id = count - 1; id >= first; id--) {
@@ -59,6 +60,7 @@ bool names_build(struct names *names, const struct btf *btf, __u32 first)
 		const char *name;
 		__u32 *head;
 
+		names->kinds[id - first] = btf_kind(t);
 		if (!t->name_off || btf_is_func(t))
 			continue;
 		name = btf__str_by_offset(btf, t->name_off);
@@ -73,6 +75,7 @@ void names_free(struct names *names)
 {
 	free(names->heads);
 	free(names->next);
+	free(names->kinds);
 	memset(names, 0, sizeof(*names));
 }
 

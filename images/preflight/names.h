@@ -7,16 +7,24 @@
 
 #include <bpf/btf.h>
 
-/* All named types of a BTF but functions, found by name without its flavor (what
+/* The kinds of a BTF's types: all of them fit into the processor's cache, the types do
+ * not. And all named ones but functions, found by name without its flavor (what
  * follows "___"). */
 struct names {
 	const struct btf *btf;
+	__u8 *kinds;
 	__u32 *heads;
 	__u32 *next;
 	__u32 mask;
 	/* The first id that is not its base's. */
 	__u32 first;
 };
+
+/* Returns the kind of a type that is not the base's. */
+static inline int kind_at(const struct names *names, __u32 id)
+{
+	return names->kinds[id - names->first];
+}
 
 /* Returns false when memory runs out. */
 bool names_build(struct names *names, const struct btf *btf, __u32 first);

@@ -8,68 +8,137 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
-static struct {
-	__u8 *data;
-	size_t size;
-} shared;
+/* Bytes; the largest BTF of a distribution's kernel has 20 MB. */
+#define MAX_PAYLOAD (128l << 20)
+
+#define LINE_ROOM (64 << 10)
+
+/* What one message may bring: SCM_MAX_FD in the kernel. */
+#define MAX_AT_ONCE 253
 
 static char said[1024];
 
-bool share_memory(int descriptor)
-{
-	struct stat status;
-	void *data;
+/* What came in, and was not taken yet. */
+static struct {
+	char *text;
+	size_t size, room;
+	int descriptors[MAX_PAYLOADS];
+	size_t count;
+} inbox;
 
-	if (fstat(descriptor, &status))
-		return false;
-	shared.size = status.st_size;
-	data = mmap(NULL, shared.size, PROT_READ, MAP_SHARED, descriptor, 0);
-	shared.data = data;
-	return data != MAP_FAILED;
+static void take_descriptors(struct msghdr *message)
+{
+	struct cmsghdr *each;
+
+	for (each = CMSG_FIRSTHDR(message); each; each = CMSG_NXTHDR(message, each)) {
+		const int *brought = (const int *)CMSG_DATA(each);
+		size_t count = (each->cmsg_len - CMSG_LEN(0)) / sizeof(*brought);
+
+		if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			if (inbox.count < MAX_PAYLOADS)
+				inbox.descriptors[inbox.count++] = brought[i];
+			else
+				close(brought[i]);
+		}
+	}
 }
 
-/* Payloads lie one after the other, each with its padding. */
-static bool find_payloads(struct request *request)
+static bool receive(void)
+{
+	union {
+		char bytes[CMSG_SPACE(MAX_AT_ONCE * sizeof(int))];
+		struct cmsghdr align;
+	} beside;
+	struct iovec into;
+	struct msghdr message = {
+		.msg_iov = &into,
+		.msg_iovlen = 1,
+		.msg_control = &beside,
+		.msg_controllen = sizeof(beside),
+	};
+	ssize_t got;
+
+	if (inbox.room - inbox.size < LINE_ROOM) {
+		char *larger = realloc(inbox.text, inbox.room + LINE_ROOM);
+
+		if (!larger)
+			return false;
+		inbox.text = larger;
+		inbox.room += LINE_ROOM;
+	}
+	into.iov_base = inbox.text + inbox.size;
+	into.iov_len = inbox.room - inbox.size;
+	got = recvmsg(STDIN_FILENO, &message, MSG_CMSG_CLOEXEC);
+	if (got <= 0)
+		return false;
+	take_descriptors(&message);
+	inbox.size += got;
+	return true;
+}
+
+/* Maps a file with zeros behind it. A file that shrinks meanwhile ends this process. */
+static bool map(int descriptor, struct payload *payload)
+{
+	size_t whole = payload->size + PADDING;
+	void *data = mmap(NULL, whole, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return false;
+	payload->data = data;
+	return !payload->size ||
+	       mmap(data, payload->size, PROT_READ, MAP_PRIVATE | MAP_FIXED, descriptor,
+		    0) != MAP_FAILED;
+}
+
+static bool map_payloads(struct request *request)
 {
 	json_t *list = json_object_get(request->json, "sizes"), *size;
-	size_t i, at = 0;
+	size_t i;
 
-	request->count = json_array_size(list);
-	if (request->count > MAX_PAYLOADS)
+	if (json_array_size(list) != inbox.count)
 		return false;
 	json_array_foreach (list, i, size) {
 		json_int_t length = json_integer_value(size);
+		struct payload *payload = &request->payloads[i];
 
-		if (length < 0 || (size_t)length > shared.size ||
-		    shared.size - length < at + PADDING)
+		if (length < 0 || length > MAX_PAYLOAD)
 			return false;
-		request->payloads[i] = (struct payload){shared.data + at, length};
-		at += length + PADDING;
+		payload->size = length;
+		if (!map(inbox.descriptors[i], payload))
+			return false;
+		request->count++;
 	}
 	return true;
 }
 
 bool read_request(struct request *request)
 {
-	char *line = NULL;
-	size_t room = 0;
+	bool ok;
 
-	if (getline(&line, &room, stdin) <= 0)
-		return free(line), false;
-	request->json = json_loads(line, 0, NULL);
-	free(line);
-	return find_payloads(request);
+	while (!inbox.size || inbox.text[inbox.size - 1] != '\n')
+		if (!receive())
+			return false;
+	request->json = json_loadb(inbox.text, inbox.size, 0, NULL);
+	inbox.size = 0;
+	ok = map_payloads(request);
+	while (inbox.count)
+		close(inbox.descriptors[--inbox.count]);
+	return ok;
 }
 
 void forget_request(struct request *request)
 {
+	for (size_t i = 0; i < request->count; i++)
+		munmap(request->payloads[i].data, request->payloads[i].size + PADDING);
 	json_decref(request->json);
-	request->json = NULL;
-	request->count = 0;
+	memset(request, 0, sizeof(*request));
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -96,7 +165,7 @@ void forget_warnings(void)
 	said[0] = 0;
 }
 
-static int listen(enum libbpf_print_level level, const char *format, va_list arguments)
+static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	size_t used = strlen(said);
 
@@ -107,5 +176,5 @@ static int listen(enum libbpf_print_level level, const char *format, va_list arg
 
 void keep_warnings(void)
 {
-	libbpf_set_print(listen);
+	libbpf_set_print(hear);
 }

@@ -27,9 +27,6 @@ struct request {
 	size_t count;
 };
 
-/* Maps the memory that both sides share, of this descriptor; false with errno. */
-bool share_memory(int descriptor);
-
 /* Reads one; false means that the other side is gone or wrong. */
 bool read_request(struct request *request);
 void forget_request(struct request *request);

@@ -19,10 +19,10 @@ void forget_target(void)
 }
 
 /* Cut BTF, for relocations only, has none. */
-static bool has_functions(const struct btf *btf)
+static bool has_functions(const struct names *names)
 {
-	for (__u32 id = btf__type_cnt(btf) - 1; id > 0; id--)
-		if (btf_is_func(btf__type_by_id(btf, id)))
+	for (__u32 id = btf__type_cnt(names->btf) - 1; id > 0; id--)
+		if (kind_at(names, id) == BTF_KIND_FUNC)
 			return true;
 	return false;
 }
@@ -70,7 +70,7 @@ json_t *take_target(const struct request *request)
 	}
 	return json_pack(
 		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(target.base),
-		"functions", has_functions(target.base), "pointer",
+		"functions", has_functions(&target.names), "pointer",
 		(int)btf__pointer_size(target.base), "swapped",
 		data[0] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f));
 }

@@ -146,9 +146,9 @@ class BpfObject:
         # As struct and int.from_bytes name it.
         self.order = "<" if elf.little_endian else ">"
         sections = list(elf.iter_sections())
-        btf = elf.get_section_by_name(".BTF")
-        assert btf is not None
-        self.btf_data: bytes = btf.data()
+        # As get_section_by_name() finds it: the last one.
+        by_name = {it.name: it for it in sections}
+        self.btf_data: bytes = by_name[".BTF"].data()
         self.code: dict[int, tuple[Insn, ...]] = {
             index: decode(memoryview(it.data()), self.order)
             for index, it in enumerate(sections)

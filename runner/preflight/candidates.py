@@ -245,7 +245,8 @@ def _likeness(wanted: str, name: str, worth: float = _LIKE) -> float:
     """Return how much names are alike, or 0 when it is less than `worth`."""
     both = len(wanted) + len(name)
     # What matches in order is at most that much, and found in a tenth of the time.
-    if not both or 2 * _in_common(wanted, name) < worth * both:
+    least = worth * both / 2
+    if min(len(wanted), len(name)) < least or _in_common(wanted, name) < least:
         return 0.0
     return difflib.SequenceMatcher(None, wanted, name).ratio()
 

@@ -1,5 +1,6 @@
 """Check objects against kernels: all predictions of a command."""
 
+import gc
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -197,6 +198,9 @@ _worker: Checker | None = None
 def _start_worker(job: Job) -> None:
     global _worker
     _worker = Checker(job)
+    # What was there before is never garbage: it is not looked through again and again,
+    # nor copied from the parent for that.
+    gc.freeze()
     # The engine ends before its worker, which then knows what it took.
     Finalize(None, _worker.close, exitpriority=1)
 

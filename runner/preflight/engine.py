@@ -6,6 +6,7 @@ of them breaks it, that is an error about this file; the next request starts ano
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -19,7 +20,7 @@ from runner.preflight.bpfobject import BpfObject
 from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
 from runner.preflight.insn import Insn
 from runner.preflight.kinds import Kind
-from runner.preflight.room import Room
+from runner.preflight.payload import Payload, opened, send
 
 # What ./dev built in this checkout.
 ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
@@ -244,7 +245,8 @@ class Engine:
                 hint="build it with: ./dev setup",
             )
         self._process: subprocess.Popen[bytes] | None = None
-        self._room: Room | None = None
+        # To its standard input.
+        self._socket: socket.socket | None = None
         # Those of the current target that were asked for.
         self._types: dict[int, TypeAnswer | None] = {}
         # What is known of the current target.
@@ -264,16 +266,15 @@ class Engine:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        room, self._room = self._room, None
-        if process is None or room is None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if process is None:
             return
-        room.close()
         process.kill()
         process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                # What was not written yet is not wanted any more.
-                stream.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def load_object(self, item: BpfObject) -> tuple[int, list[LocalAnswer]]:
         """Keep an object; return its number. Raises BadObjectError, EngineError."""
@@ -301,10 +302,11 @@ class Engine:
         return _read(_CONTENTS, answer)
 
     def load_target(
-        self, btf: bytes | memoryview, modules: Sequence[bytes | memoryview] = ()
+        self, btf: Payload, modules: Sequence[Payload] = ()
     ) -> TargetAnswer:
         """Make a kernel's BTF the current target, with its modules' BTFs on top.
 
+        Files must be raw BTF, and are not read here.
         Raises BadBtfError, EngineError.
         """
         self._types.clear()
@@ -367,42 +369,43 @@ class Engine:
         return _read(adapter, answer)[key]
 
     def _ask(
-        self, request: Mapping[str, object], payloads: Sequence[bytes | memoryview] = ()
+        self, request: Mapping[str, object], payloads: Sequence[Payload] = ()
     ) -> bytes:
-        process, room = self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        room.put(payloads)
-        sized = {**request, "sizes": [len(it) for it in payloads]}
         try:
-            process.stdin.write(json.dumps(sized).encode() + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except BrokenPipeError:
-            line = b""
+            with opened(payloads) as sizes:
+                sized = {**request, "sizes": list(sizes.values())}
+                return self._exchange(json.dumps(sized).encode() + b"\n", list(sizes))
+        except OSError as error:
+            raise BadBtfError(f"can't be read: {error}") from error
+
+    def _exchange(self, line: bytes, descriptors: Sequence[int]) -> bytes:
+        to, process = self._start()
+        assert process.stdout is not None
+        try:
+            send(to, line, descriptors)
+            answer = process.stdout.readline()
+        except (BrokenPipeError, ConnectionResetError):
+            answer = b""
         except BaseException:
             # An answer may still come, and must not be taken for another's.
             self.close()
             raise
-        if not line.endswith(b"\n"):
+        if not answer.endswith(b"\n"):
             raise self._ended()
-        return line
+        return answer
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], Room]:
-        if self._process is None or self._room is None:
-            self._room = Room()
-            descriptor = self._room.descriptor
+    def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        if self._process is None or self._socket is None:
+            self._socket, other = socket.socketpair()
             try:
                 self._process = subprocess.Popen(
-                    [self._path, str(descriptor)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    pass_fds=[descriptor],
+                    [self._path], stdin=other.fileno(), stdout=subprocess.PIPE
                 )
             except OSError as error:
-                self._room.close()
                 raise EngineError(f"{self._path} can't be run: {error}") from error
-        return self._process, self._room
+            finally:
+                other.close()
+        return self._socket, self._process
 
     def _ended(self) -> EngineError:
         """Return what the process's end means, and forget it."""

@@ -31,6 +31,7 @@ from runner.preflight.model import (
     Status,
     Verdict,
 )
+from runner.preflight.payload import Payload
 from runner.preflight.reach import walked
 from runner.preflight.rules import Code
 from runner.preflight.verifier import Verifier, verifier_of
@@ -55,13 +56,13 @@ class Target:
     """A kernel, as preflight knows it."""
 
     # Raw.
-    btf: bytes
+    btf: Payload
     # Of the file that it came from.
     sha256: str
     # None when nobody knows: then the newest verifier judges.
     version: KernelVersion | None = None
     # Raw BTFs of modules on top, with their hashes.
-    modules: tuple[bytes, ...] = ()
+    modules: tuple[Payload, ...] = ()
     module_sha256: tuple[str, ...] = ()
 
 

@@ -1,5 +1,6 @@
 """The kernels that objects are checked against: files, folders, rows of the matrix."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
 from runner.matrix import Kernel
 from runner.preflight.errors import BadBtfError
+from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
 from runner.versions import KernelVersion
 
@@ -79,20 +81,33 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
 
 
 def load(source: Source, sha256: Sequence[str] = ()) -> Target:
-    """Read a BTF; its hash and those of its modules may be known.
+    """Return a BTF; its hash and those of its modules may be known.
 
-    Raises BadBtfError for what holds none.
+    What is raw stays in its file. Raises BadBtfError for what holds none.
     """
-    data = read(source.path)
-    modules = tuple(read(path) for path in source.modules)
-    hashes = sha256 or [hashlib.sha256(it).hexdigest() for it in (data, *modules)]
+    found = [_payload(path) for path in (source.path, *source.modules)]
+    hashes = sha256 or [_hash(it) for it in found]
     return Target(
-        btf=data,
+        btf=found[0],
         sha256=hashes[0],
         version=source.version,
-        modules=modules,
+        modules=tuple(found[1:]),
         module_sha256=tuple(hashes[1:]),
     )
+
+
+def _payload(path: Path) -> Payload:
+    with contextlib.suppress(OSError):
+        if _is_raw(path):
+            return path
+    return read(path)
+
+
+def _hash(payload: Payload) -> str:
+    if not isinstance(payload, Path):
+        return hashlib.sha256(payload).hexdigest()
+    with payload.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(path: Path) -> bytes:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -131,9 +132,8 @@ def test_wrong_usage_is_status_2(binary: Path, arguments: list[str]) -> None:
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     elsewhere = tmp_path / "a/copy/of/the/agent"
-    elsewhere.mkdir(parents=True)
-    for source in (ROOT / "images/agent").iterdir():
-        (elsewhere / source.name).write_bytes(source.read_bytes())
+    shutil.copytree(ROOT / "images/agent", elsewhere)
+    shutil.copytree(ROOT / "images/common", elsewhere.parent / "common")
 
     subprocess.run(["make", "-s", "-C", elsewhere, "BUILD=out"], check=True)
     copy = (elsewhere / "out/agent").read_bytes()

@@ -1,5 +1,6 @@
 """Where kernels come from: raw BTF, BTFHub's archives, vmlinux, folders."""
 
+import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -26,12 +27,13 @@ def packed(name: str) -> bytes:
     return file.getvalue()
 
 
-def test_raw_btf_is_read(tmp_path: Path) -> None:
+def test_raw_btf_stays_in_its_file(tmp_path: Path) -> None:
     path = tmp_path / "5.4.0-42-generic.btf"
     path.write_bytes(BTF)
     (source,) = targets.of_path(str(path))
 
-    assert targets.load(source).btf == BTF
+    assert targets.load(source).btf == path
+    assert targets.load(source).sha256 == hashlib.sha256(BTF).hexdigest()
     assert str(source.version) == "5.4.0"
     assert source.name == "5.4.0-42-generic"
 
@@ -63,7 +65,7 @@ def test_a_folder_as_the_kernel_shows_it_is_one_kernel_with_modules(
     (tmp_path / "a_module").write_bytes(module.data)
     (source,) = targets.of_path(str(tmp_path))
 
-    assert targets.load(source).modules == (module.data,)
+    assert targets.load(source).modules == (tmp_path / "a_module",)
 
 
 def test_a_version_may_be_given(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+# How programs of this project are built; an including Makefile sets
+#
+#   PROGRAM    what its sources and common's make
+#   BUILD      where to, unless the command line tells
+#   WRAPPED    functions that it stands in for, where libbpf calls them
+#   OPTIONS    its own options of the compiler, besides those here
+#
+# and may be asked for `static`, or for `asan`: PROGRAM-asan, under AddressSanitizer, for
+# the tests. The same sources and packages give the same bytes, wherever and whenever
+# built.
+
+CC = gcc
+CFLAGS = -std=c11 -O2 -g0 -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 \
+	-Wmissing-prototypes -Wstrict-prototypes -D_GNU_SOURCE -I../common \
+	-fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -fPIE -MMD -MP $(OPTIONS)
+SANITIZE = -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+WRAP = $(WRAPPED:%=-Wl,--wrap=%)
+RULES = Makefile ../common/rules.mk
+
+SOURCES = $(sort $(notdir $(wildcard *.c ../common/*.c)))
+OBJECTS = $(SOURCES:%.c=$(BUILD)/static/%.o)
+ASAN_OBJECTS = $(SOURCES:%.c=$(BUILD)/asan/%.o)
+vpath %.c ../common
+
+.PHONY: static asan clean
+static: $(BUILD)/$(PROGRAM)
+asan: $(BUILD)/$(PROGRAM)-asan
+
+# libbpf.a holds the functions that its shared library hides. A static-pie is relocated
+# above 4 GiB, for kernels before 4.7 keep a lower thread pointer in a segment, where
+# thread.fs does not show it.
+$(BUILD)/$(PROGRAM): $(OBJECTS)
+	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ -lbpf -lelf -lz -ljansson
+
+# libbpf from the same archive; the sanitizers can't be linked statically.
+$(BUILD)/$(PROGRAM)-asan: $(ASAN_OBJECTS)
+	$(CC) $(SANITIZE) $(WRAP) -o $@ $^ -l:libbpf.a -lelf -lz -ljansson
+
+$(BUILD)/static/%.o: %.c $(RULES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/asan/%.o: %.c $(RULES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d)

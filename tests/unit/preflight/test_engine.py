@@ -1,0 +1,80 @@
+"""How files reach the engine, and what it finds in them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.preflight.engine import Engine
+from runner.preflight.errors import BadBtfError, EngineError
+from tests.unit.preflight.made import build, kernel
+from tests.unit.preflight.raw import Raw, a_kernel
+
+FUNCTIONS = "int there(int a) { return a; } struct s { int a; } s;"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(build("asan")) as engine:
+        yield engine
+
+
+def test_a_file_is_the_same_target_as_its_content(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "kernel.btf"
+    path.write_bytes(a_kernel().data)
+
+    assert engine.load_target(path) == engine.load_target(a_kernel().data)
+
+
+# A page, and one byte more or less: zeros follow what a file holds.
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_files_that_end_with_a_page_are_read(more: int, engine: Engine) -> None:
+    raw = Raw()
+    raw.int_("int", 4)
+    raw.text("x" * (4096 + more - len(raw.data) - 1))
+
+    assert len(raw.data) == 4096 + more
+    assert engine.load_target(raw.data).types == 2
+
+
+def test_a_file_that_is_gone_is_an_error_of_that_file(
+    engine: Engine, tmp_path: Path
+) -> None:
+    with pytest.raises(BadBtfError, match="No such file"):
+        engine.load_target(tmp_path / "gone.btf")
+
+    assert engine.load_target(a_kernel().data).types
+
+
+def test_modules_come_in_as_many_messages_as_they_need(engine: Engine) -> None:
+    base = a_kernel()
+    module = Raw(base=base.counts)
+    module.struct("extra", 8, ("value", 2, 0))
+
+    engine.load_target(base.data, [module.data] * 256)
+
+    assert engine.find(["extra"]) == [[(base.counts[0], 4)]]
+    with pytest.raises(EngineError):
+        engine.load_target(base.data, [module.data] * 257)
+    assert engine.load_target(base.data).types
+
+
+def test_functions_are_found_by_themselves(engine: Engine) -> None:
+    engine.load_target(kernel(FUNCTIONS))
+
+    assert engine.functions(["there", "ther", "s", ""]) == [True, False, False, False]
+    assert engine.find(["there", "s"])[0] == []
+
+
+def test_types_of_the_last_target_are_forgotten(engine: Engine) -> None:
+    engine.load_target(kernel("struct a { int b; } x;"))
+    ((before,),) = engine.find(["a"])
+    engine.types([before[0]])
+    engine.load_target(kernel("struct a { long c; } x;"))
+    ((after,),) = engine.find(["a"])
+
+    (found,) = engine.types([after[0]])
+    assert found is not None
+    assert [it.name for it in found.fields] == ["c"]
