@@ -27,7 +27,7 @@ int has_a_callee(struct __sk_buff *skb)
 {
 	char large[LARGE];
 
-	return callee(skb->len) + USE(large);
+	return callee(skb->len) + USE(large) + skb->len;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";
