@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "confine.h"
 #include "contents.h"
 #include "lookup.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "object.h"
 
+#include "answer.h"
 #include "describe.h"
 #include "load.h"
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request.h"
 
-#include "describe.h"
-
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <bpf/libbpf.h>
 
 /* Bytes; the largest BTF of a distribution's kernel has 20 MB. */
 #define MAX_PAYLOAD (128l << 20)
@@ -20,8 +15,6 @@
 
 /* What one message may bring: SCM_MAX_FD in the kernel. */
 #define MAX_AT_ONCE 253
-
-static char said[1024];
 
 /* What came in, and was not taken yet. */
 static struct {
@@ -139,42 +132,4 @@ void forget_request(struct request *request)
 		munmap(request->payloads[i].data, request->payloads[i].size + PADDING);
 	json_decref(request->json);
 	memset(request, 0, sizeof(*request));
-}
-
-/* ---------------------------------------------------------------- answers */
-
-json_t *error(const char *text)
-{
-	return json_pack("{s:s}", "error", text);
-}
-
-json_t *error_saying(const char *text)
-{
-	json_t *whole = describe_text(said[0] ? said : text);
-
-	return json_pack("{s:o}", "error", whole);
-}
-
-const char *warnings(void)
-{
-	return said;
-}
-
-void forget_warnings(void)
-{
-	said[0] = 0;
-}
-
-static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	size_t used = strlen(said);
-
-	if (level == LIBBPF_WARN)
-		vsnprintf(said + used, sizeof(said) - used, format, arguments);
-	return 0;
-}
-
-void keep_warnings(void)
-{
-	libbpf_set_print(hear);
 }

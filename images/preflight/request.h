@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the other side asks, and what it is answered. */
+/* What the other side asks. */
 #ifndef REQUEST_H
 #define REQUEST_H
 
@@ -30,15 +30,5 @@ struct request {
 /* Reads one; false means that the other side is gone or wrong. */
 bool read_request(struct request *request);
 void forget_request(struct request *request);
-
-json_t *error(const char *text);
-
-/* What libbpf warned of since forget_warnings(), or `text` where it said nothing. */
-json_t *error_saying(const char *text);
-const char *warnings(void);
-void forget_warnings(void);
-
-/* Makes libbpf's warnings come here, not to standard error. */
-void keep_warnings(void);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target.h"
 
+#include "answer.h"
 #include "load.h"
 
 #include <string.h>

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "answer.h"
+
+#include "describe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+static char said[1024];
+
+json_t *error(const char *text)
+{
+	return json_pack("{s:s}", "error", text);
+}
+
+json_t *error_saying(const char *text)
+{
+	json_t *whole = describe_text(said[0] ? said : text);
+
+	return json_pack("{s:o}", "error", whole);
+}
+
+const char *warnings(void)
+{
+	return said;
+}
+
+void forget_warnings(void)
+{
+	said[0] = 0;
+}
+
+static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	size_t used = strlen(said);
+
+	if (level == LIBBPF_WARN)
+		vsnprintf(said + used, sizeof(said) - used, format, arguments);
+	return 0;
+}
+
+void keep_warnings(void)
+{
+	libbpf_set_print(hear);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that are none, and what libbpf says of the reason. */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include <jansson.h>
+
+json_t *error(const char *text);
+
+/* What libbpf warned of since forget_warnings(), or `text` where it said nothing. */
+json_t *error_saying(const char *text);
+const char *warnings(void);
+void forget_warnings(void);
+
+/* Makes libbpf's warnings come here, not to standard error. */
+void keep_warnings(void);
+
+#endif
