@@ -123,6 +123,8 @@ class MovedAnswer(MemberAnswer):
 
     # "task_struct.signal->pids"; its offset is from the last arrow, or the beginning.
     access: str
+    # In the type where it was looked for, by value.
+    inside: bool
 
 
 class TypeAnswer(Answer):
