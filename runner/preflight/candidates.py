@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from runner.preflight.engine import (
     Engine,
+    FieldAnswer,
     LocalAnswer,
     MemberAnswer,
     MovedAnswer,
@@ -25,6 +26,7 @@ _SAME_TYPE = 0.2
 _SAME_PLACE = 1.0
 # What another type costs a member that has the right name.
 _OTHER_TYPE = 0.1
+_OTHER_KIND = 0.35
 # What it costs to be behind a pointer, where it likely was before.
 _ELSEWHERE = 0.05
 _DEEPEST = 64
@@ -205,7 +207,7 @@ def _fields_near(
             access=_from(stop, it),
             type=it.text,
             bit_offset=it.bit_offset,
-            likeness=_moved_likeness(it, field.text if field else "")
+            likeness=_moved_likeness(it, field)
             + (_SAME_PLACE if it.inside and _stays(stop, it, was) else 0),
         )
         for it in engine.moved(stop.holder.id, wanted)
@@ -213,7 +215,7 @@ def _fields_near(
     plain = wanted.strip("_")
     renamed = []
     for it in members_of(stop.holder, engine):
-        bonus = (_SAME_TYPE if field and field.text == it.text else 0) + (
+        bonus = (_SAME_TYPE if field and _alike(it, field) else 0) + (
             _SAME_PLACE if _stays(stop, it, was) else 0
         )
         worth = _LIKE - (_SAME_TYPE if bonus else 0)
@@ -266,9 +268,22 @@ def _from(stop: Stop, member: MovedAnswer) -> str:
     return f"{stop.access}.{member.access.partition('.')[2]}"
 
 
-def _moved_likeness(member: MovedAnswer, text: str) -> float:
-    likeness = 1.0 if not text or member.text == text else 1.0 - _OTHER_TYPE
-    return likeness - (_ELSEWHERE if "->" in member.access else 0)
+def _alike(member: MemberAnswer, field: FieldAnswer) -> bool:
+    """Tell whether types are the same; compilers name integers in different ways."""
+    if member.text == field.text:
+        return True
+    whole = member.kind is field.kind is Kind.INT
+    return whole and (member.size, member.signed) == (field.size, field.signed)
+
+
+def _moved_likeness(member: MovedAnswer, field: FieldAnswer | None) -> float:
+    cost = _ELSEWHERE if "->" in member.access else 0.0
+    if field and member.kind is not field.kind:
+        # Names that are short mean many things.
+        cost += _OTHER_KIND
+    elif field and not _alike(member, field):
+        cost += _OTHER_TYPE
+    return 1.0 - cost
 
 
 # Kernels have mostly the same names.

@@ -165,6 +165,22 @@ def test_what_came_with_a_version(
     assert presences == [Presence.ABSENT, Presence.PRESENT]
 
 
+CONSTANT = "const volatile int limit = 3;\n" + KPROBE % "return limit;"
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"), [(CONSTANT, Verdict.LOADS), (DATA, Verdict.REJECTED)]
+)
+def test_compat_does_without_constants_and_not_without_variables(
+    source: str, verdict: Verdict
+) -> None:
+    item = an_object(source)
+
+    assert checked(item, kernel(NOTHING), "4.4", loader="compat").verdict is verdict
+    assert checked(item, kernel(NOTHING), "4.4").verdict is Verdict.REJECTED
+    assert checked(item, kernel(NOTHING), "5.2").verdict is Verdict.LOADS
+
+
 def test_a_short_program_comes_under_no_rule() -> None:
     found = checked(an_object(KPROBE % ""), kernel(NOTHING), "4.4")
 
