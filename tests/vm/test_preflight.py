@@ -1,17 +1,21 @@
 """Predictions held against boots: each relocation of each bundled object."""
 
 import os
+import re
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from runner import bpftool
 from runner.agent import AgentError, LoadedObject
-from runner.artifacts import Artifact, rows
+from runner.artifacts import Artifact, obtain, rows
 from runner.artifacts.btf import minimal
+from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.classify import classify
 from runner.errors import GuestError
@@ -30,7 +34,7 @@ from runner.session.guest import Guest
 from runner.session.run import Run, Settings
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build
-from tests.vm.conftest import ROOT
+from tests.vm.conftest import ROOT, command
 
 pytestmark = pytest.mark.vm
 
@@ -341,3 +345,55 @@ def test_every_relocation_and_verdict_is_as_booted(
     assert compared.verdicts.total() >= FEWEST_VERDICTS
     if kernel not in OLD and loader == "libbpf":
         assert compared.translated >= FEWEST
+
+
+# ------------------------------------------------------------------ the README
+
+
+def test_readme_shows_what_check_prints(tmp_path: Path) -> None:
+    if not TREES:
+        pytest.skip("KERNEL_TREES names no folder of kernel trees")
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = next(at for at, it in enumerate(lines) if "runner check suites/" in it)
+    shown = list(takewhile(str.strip, lines[start:]))
+    words = shown[0].partition("-m runner ")[2].split()
+    assert words[-1] == "more/btf"
+
+    printed = check(*words[:-1], str(btf_of_trees(tmp_path)))
+
+    assert [plain(it) for it in shown[1:]] == [plain(it) for it in printed]
+    # Those of Debian's kernels change with them.
+    columns = shown[2].split()
+    still = [columns.index(it) for it in VANILLA]
+    for ours, theirs in zip(shown[3:-1], printed[2:-1], strict=True):
+        cells = [re.split(r"\s{2,}", it.strip()) for it in (ours, theirs)]
+        mine, found = ([it[-len(columns) :][at] for at in still] for it in cells)
+        assert mine == found
+
+
+def btf_of_trees(folder: Path) -> Path:
+    """Return a folder with the vanilla kernels' BTF."""
+    cache = Cache()
+    paths = tuple(f"{kernel}={TREES}/{kernel}" for kernel in VANILLA)
+    chosen = rows.Choice(
+        matrix=ROOT / "matrix.yaml", selectors=VANILLA, overrides=paths
+    )
+    for kernel in rows.choose(chosen, cache).kernels:
+        found = obtain(kernel, cache, progress())
+        assert found.btf is not None
+        (folder / f"{kernel.id}.btf").symlink_to(found.btf)
+    return folder
+
+
+def check(*words: str) -> list[str]:
+    """Return the lines that the command prints, but for empty ones."""
+    done = subprocess.run(
+        command(*words), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return [it for it in done.stdout.splitlines() if it.strip()]
+
+
+def plain(line: str) -> list[str]:
+    """Return a line's words, with all numbers of more than a digit alike."""
+    return re.sub(r"\b\d{2,}\b(?!\.)", "N", line).split()
