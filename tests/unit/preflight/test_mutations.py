@@ -230,17 +230,10 @@ def test_a_sample_of_mutations_is_noticed_and_named() -> None:
 def test_ten_thousand_mutations_of_kernels_are_noticed_and_named(id_: str) -> None:
     cache = Cache()
     kernels = matrix.load(ROOT / "matrix.yaml").kernels
-<<<<<<< HEAD
-    sources = targets.of_kernels([it for it in kernels if it.id == id_], cache)
-    if not sources:
-        pytest.skip(f"no BTF in the cache: python -m runner fetch --kernels {id_}")
-    btf = targets.read(sources[0].path)
-=======
     sources = {it.name: it for it in targets.of_kernels(kernels, cache)}
     if not sources.keys() >= {id_, HEADERS}:
         pytest.skip(f"no BTF of {id_} and {HEADERS}: python -m runner fetch")
-    btf = targets.load(sources[id_]).btf
->>>>>>> 120ff45 (Name what was nested by its way, compare fields that libbpf poisons, tell constants from other global data)
+    btf = targets.read(sources[id_].path)
     # The example's include all of a kernel's types.
     whole = sources[HEADERS].path
     types = vmlinux_h(whole, hashlib.sha256(whole.read_bytes()).hexdigest(), cache)
