@@ -22,6 +22,8 @@ struct search {
 	const struct btf *btf;
 	const char *name;
 	json_t *found;
+	/* In the type itself, and not around it. */
+	bool inside;
 	int patience;
 };
 
@@ -51,6 +53,8 @@ static void add(struct search *search, const char *access, const struct btf_type
 
 	snprintf(text, sizeof(text), "%.400s%.100s", access, search->name);
 	json_object_set_new(member, "access", describe_text(text));
+	json_object_set_new(member, "inside",
+			    json_boolean(search->inside && !strstr(access, "->")));
 	json_object_set_new(
 		member, "bit_offset",
 		json_integer((json_int_t)base + btf_member_bit_offset(t, index)));
@@ -153,8 +157,11 @@ static void look_around(struct search *search, const struct names *names, __u32 
 json_t *moved_members(const struct names *names, __u32 holder, const char *name)
 {
 	const struct btf *btf = names->btf;
-	struct search search = {
-		.btf = btf, .name = name, .found = json_array(), .patience = PATIENCE};
+	struct search search = {.btf = btf,
+				.name = name,
+				.found = json_array(),
+				.patience = PATIENCE,
+				.inside = true};
 	char access[MAX_ACCESS];
 	__u32 id;
 
@@ -164,6 +171,7 @@ json_t *moved_members(const struct names *names, __u32 holder, const char *name)
 	snprintf(access, sizeof(access), "%.200s.",
 		 text_at(btf, btf__type_by_id(btf, id)->name_off));
 	look_into(&search, id, access, 0, 0, false);
+	search.inside = false;
 	look_around(&search, names, id);
 	return search.found;
 }

@@ -7,13 +7,15 @@ from functools import lru_cache
 
 from runner.preflight.engine import (
     Engine,
+    FieldAnswer,
     LocalAnswer,
     MemberAnswer,
+    MovedAnswer,
     RootAnswer,
     TypeAnswer,
 )
 from runner.preflight.kinds import Kind, RelocationKind
-from runner.preflight.model import Candidate, Difference
+from runner.preflight.model import Candidate, Difference, Field
 
 _MOST = 3
 # How much names resemble each other, from 0 to 1.
@@ -24,11 +26,16 @@ _SAME_TYPE = 0.2
 _SAME_PLACE = 1.0
 # What another type costs a member that has the right name.
 _OTHER_TYPE = 0.1
+_OTHER_KIND = 0.35
+# What it costs to be behind a pointer, where it likely was before.
+_ELSEWHERE = 0.05
 _DEEPEST = 64
 _RECORDS = (Kind.STRUCT, Kind.UNION)
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 
 Blame = tuple[Difference, tuple[Candidate, ...]]
+# Where a kernel nearby has each step of an access, in bits, and what it has there.
+Known = tuple[tuple[int, ...], Field | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +57,11 @@ class Blamer:
     """Blames what a target lacks; each thing once, however often it is relocated."""
 
     def __init__(
-        self, engine: Engine, trails: Mapping[str, tuple[int, ...]] | None = None
+        self, engine: Engine, nearby: Mapping[str, Known] | None = None
     ) -> None:
-        """Blame with what is known of a kernel nearby: where each step leads there."""
+        """Blame with what is known of a kernel nearby, by access."""
         self._engine = engine
-        self._trails = trails or {}
+        self._nearby = nearby or {}
         self._known: dict[object, Blame] = {}
 
     def __call__(
@@ -68,8 +75,8 @@ class Blamer:
             return None
         key = local.root, local.steps, kind.is_of_field, kind.is_of_enumerator
         if key not in self._known:
-            trail = self._trails.get(access, ())
-            self._known[key] = _blame(kind, local, local.root, trail, self._engine)
+            known = self._nearby.get(access)
+            self._known[key] = _blame(kind, local, local.root, known, self._engine)
         return self._known[key]
 
 
@@ -77,7 +84,7 @@ def _blame(
     kind: RelocationKind,
     local: LocalAnswer,
     root: RootAnswer,
-    trail: tuple[int, ...],
+    known: Known | None,
     engine: Engine,
 ) -> Blame:
     name = root.name.partition("___")[0]
@@ -94,7 +101,7 @@ def _blame(
     stop = max(stops, key=lambda it: it.walked)
     if stop.difference is not Difference.NO_FIELD:
         return stop.difference, (_there(stop),)
-    return stop.difference, _fields_near(stop, local, trail, engine)
+    return stop.difference, _fields_near(stop, local, known, engine)
 
 
 def _agree(kind: Kind, wanted: Kind) -> bool:
@@ -187,37 +194,29 @@ def _there(stop: Stop) -> Candidate:
 
 
 def _fields_near(
-    stop: Stop, local: LocalAnswer, trail: tuple[int, ...], engine: Engine
+    stop: Stop, local: LocalAnswer, known: Known | None, engine: Engine
 ) -> tuple[Candidate, ...]:
     wanted = local.steps[stop.walked]
     assert isinstance(wanted, str)
     last = stop.walked == len(local.steps) - 1
     field = local.field if last else None
-    place = trail[stop.walked] if stop.walked < len(trail) else None
-    # What lies behind a pointer, or around this type, has a place of its own.
-    inside = f"{stop.holder.name}."
+    was = _was(known, stop.walked, last=last) if known else None
     moved = [
         Candidate(
             difference=Difference.MOVED,
-            access=it.access,
+            access=_from(stop, it),
             type=it.text,
             bit_offset=it.bit_offset,
-            likeness=_moved_likeness(it, field.text if field else "")
-            + (
-                _SAME_PLACE
-                if stop.base + it.bit_offset == place
-                and it.access.startswith(inside)
-                and "->" not in it.access
-                else 0
-            ),
+            likeness=_moved_likeness(it, field)
+            + (_SAME_PLACE if it.inside and _stays(stop, it, was) else 0),
         )
         for it in engine.moved(stop.holder.id, wanted)
     ]
     plain = wanted.strip("_")
     renamed = []
     for it in members_of(stop.holder, engine):
-        bonus = (_SAME_TYPE if field and field.text == it.text else 0) + (
-            _SAME_PLACE if stop.base + it.bit_offset == place else 0
+        bonus = (_SAME_TYPE if field and _alike(it, field) else 0) + (
+            _SAME_PLACE if _stays(stop, it, was) else 0
         )
         worth = _LIKE - (_SAME_TYPE if bonus else 0)
         likeness = _likeness(plain, it.name.strip("_"), worth)
@@ -235,8 +234,56 @@ def _fields_near(
     return _best([*moved, *renamed])
 
 
-def _moved_likeness(member: MemberAnswer, text: str) -> float:
-    return 1.0 if not text or member.text == text else 1.0 - _OTHER_TYPE
+@dataclass(frozen=True, kw_only=True)
+class _Was:
+    """What a kernel nearby has there."""
+
+    # Bits from the beginning of the access.
+    place: int
+    # Kind and size; None on the way to the field, where only structs can stand.
+    shape: tuple[str, int | None, int] | None
+
+
+def _was(known: Known, walked: int, *, last: bool) -> _Was | None:
+    trail, field = known
+    if walked >= len(trail):
+        return None
+    shape = (field.kind, field.size, field.bits) if last and field else None
+    return _Was(place=trail[walked], shape=shape)
+
+
+def _stays(stop: Stop, member: MemberAnswer, was: _Was | None) -> bool:
+    """Tell whether a member stands where a kernel nearby has what is looked for."""
+    if was is None or stop.base + member.bit_offset != was.place:
+        return False
+    if was.shape is None:
+        return member.kind in (*_RECORDS, Kind.ARRAY)
+    return (member.kind.name, member.size, member.bits) == was.shape
+
+
+def _from(stop: Stop, member: MovedAnswer) -> str:
+    """Return how to get there: in the type itself by the way that led to it."""
+    if not member.inside:
+        return member.access
+    return f"{stop.access}.{member.access.partition('.')[2]}"
+
+
+def _alike(member: MemberAnswer, field: FieldAnswer) -> bool:
+    """Tell whether types are the same; compilers name integers in different ways."""
+    if member.text == field.text:
+        return True
+    whole = member.kind is field.kind is Kind.INT
+    return whole and (member.size, member.signed) == (field.size, field.signed)
+
+
+def _moved_likeness(member: MovedAnswer, field: FieldAnswer | None) -> float:
+    cost = _ELSEWHERE if "->" in member.access else 0.0
+    if field and member.kind is not field.kind:
+        # Names that are short mean many things.
+        cost += _OTHER_KIND
+    elif field and not _alike(member, field):
+        cost += _OTHER_TYPE
+    return 1.0 - cost
 
 
 # Kernels have mostly the same names.

@@ -15,6 +15,7 @@ from runner.preflight.model import (
 )
 
 _NAMED = (Difference.RENAMED, Difference.MOVED)
+_FOUND = (Status.RESOLVED, Status.WRONG_SIZE)
 # Their names are their types; others of that name may be of another size.
 _RECORDS = ("STRUCT", "UNION")
 
@@ -56,10 +57,10 @@ class _Nothing(Enum):
 
 
 def _difference(old: Relocation, new: Relocation) -> Difference | _Nothing | None:
-    if old.status is not Status.RESOLVED or new.status is not Status.RESOLVED:
+    if old.status not in _FOUND or new.status not in _FOUND:
         if old.status is new.status:
             return _Nothing.SAME
-        return _gone(new) if old.status is Status.RESOLVED else None
+        return _gone(new) if old.status in _FOUND else None
     if old.field is None or new.field is None:
         return _Nothing.SAME if _value(old) == _value(new) else Difference.MOVED
     was, is_ = old.field, new.field
@@ -83,8 +84,6 @@ def _value(it: Relocation) -> int | None:
 
 
 def _gone(new: Relocation) -> Difference:
-    if new.status is Status.WRONG_SIZE:
-        return Difference.RESIZED
     nearest = new.candidates[0].difference if new.candidates else None
     if new.difference is Difference.NO_FIELD and nearest in _NAMED:
         assert nearest is not None

@@ -27,6 +27,9 @@ ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
 
 _T = TypeVar("_T")
 
+# Bytes that the engine takes of a file: MAX_PAYLOAD in images/preflight/request.c.
+_MOST = 128 << 20
+
 # What an int of 64 bits is on the wire, signed, and what it means.
 _UNSIGNED = (1 << 64) - 1
 
@@ -123,6 +126,8 @@ class MovedAnswer(MemberAnswer):
 
     # "task_struct.signal->pids"; its offset is from the last arrow, or the beginning.
     access: str
+    # In the type where it was looked for, by value.
+    inside: bool
 
 
 class TypeAnswer(Answer):
@@ -310,6 +315,13 @@ class Engine:
         Raises BadBtfError, EngineError.
         """
         self._types.clear()
+        for each in (btf, *modules):
+            size = _size(each)
+            if size > _MOST:
+                raise BadBtfError(
+                    f"it has {size >> 20} MB, and BTF may have {_MOST >> 20} MB here",
+                    hint="those of kernels have 5 MB",
+                )
         answer = self._ask({"op": "target"}, [btf, *modules])
         if error := _error(answer):
             raise BadBtfError(error, hint="fetch it again, or make it again by pahole")
@@ -424,6 +436,13 @@ class Engine:
             name = signal.Signals(-status).name
             return EngineError(f"the engine was ended by {name} over this file")
         return EngineError(f"the engine gave up on this file (status {status})")
+
+
+def _size(payload: Payload) -> int:
+    if not isinstance(payload, Path):
+        return len(payload)
+    # What is not there is told when it is opened.
+    return payload.stat().st_size if payload.exists() else 0
 
 
 def _relocations(item: BpfObject) -> list[list[int]]:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from runner.errors import UsageError
 from runner.preflight import targets
-from runner.preflight.candidates import Blamer, walk
+from runner.preflight.candidates import Blamer, Stop, walk
 from runner.preflight.engine import Engine, LocalAnswer, RootAnswer
 from runner.preflight.kinds import Kind, RelocationKind
 from runner.preflight.model import Candidate
@@ -77,20 +77,36 @@ def _parsed(field: str) -> LocalAnswer:
     )
 
 
-def _state(local: LocalAnswer, source: Source, engine: Engine) -> State:
-    target = targets.load(source)
-    engine.load_target(target.btf, target.modules)
+def is_field(text: str) -> bool:
+    """Tell whether `there` can look for it: it leads behind no pointer."""
+    return _FIELD.fullmatch(text) is not None
+
+
+def there(field: str, engine: Engine) -> bool:
+    """Tell whether the engine's target has a field."""
+    return _found(_parsed(field), engine) is not None
+
+
+def _found(local: LocalAnswer, engine: Engine) -> Stop | None:
     assert local.root is not None
     (types,) = engine.find([local.root.name])
     for type_ in engine.types([id_ for id_, kind in types if kind in _RECORDS]):
-        if type_ is None:
-            continue
-        stop = walk(type_, local.root.name, local, engine)
-        if stop.walked == len(local.steps):
-            size = stop.holder.size
-            of = f", {size} bytes" if size is not None else ""
-            at = f"{stop.base // 8}" + (f":{stop.base % 8}" if stop.base % 8 else "")
-            return State(shown=f"{stop.holder.text}{of} at {at}")
+        if type_ is not None:
+            stop = walk(type_, local.root.name, local, engine)
+            if stop.walked == len(local.steps):
+                return stop
+    return None
+
+
+def _state(local: LocalAnswer, source: Source, engine: Engine) -> State:
+    target = targets.load(source)
+    engine.load_target(target.btf, target.modules)
+    stop = _found(local, engine)
+    if stop is not None:
+        size = stop.holder.size
+        of = f", {size} bytes" if size is not None else ""
+        at = f"{stop.base // 8}" + (f":{stop.base % 8}" if stop.base % 8 else "")
+        return State(shown=f"{stop.holder.text}{of} at {at}")
     blame = Blamer(engine)(RelocationKind.BYTE_OFF, local, "")
     return State(shown="", near=_plain(blame[1] if blame else ()))
 

@@ -1,10 +1,11 @@
 """The fewest kernels whose boots show all that others would."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from runner.preflight import check
 from runner.preflight.check import Result
+from runner.preflight.cover import smallest_cover
 from runner.preflight.targets import Source
 
 
@@ -24,14 +25,25 @@ def representatives(
 
 
 def grouped(
-    kernels: Iterable[str], results: Mapping[str, Result]
+    kernels: Sequence[str], results: Mapping[str, Result]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the first kernel of each class, with the others of it."""
-    classes: dict[object, list[str]] = {}
-    for name in kernels:
-        result = results.get(name)
-        shape: object = name
-        if result is not None and not result.error:
-            shape = tuple(it.shape for it in result.predictions)
-        classes.setdefault(shape, []).append(name)
-    return {first: tuple(others) for first, *others in classes.values()}
+    """Return the fewest kernels that show what every object does on any of them.
+
+    Each with those that it stands for; what several show together is with all of them.
+    Objects do not meet in a guest, so that their predictions count one by one.
+    """
+    shapes = [_shapes(name, results.get(name)) for name in kernels]
+    chosen = smallest_cover(shapes)
+    behind: dict[int, list[str]] = {number: [] for number in chosen}
+    for number, name in enumerate(kernels):
+        if number not in behind:
+            shown = [shapes[number] & shapes[other] for other in chosen]
+            for at in smallest_cover(shown):
+                behind[chosen[at]].append(name)
+    return {kernels[number]: tuple(them) for number, them in behind.items()}
+
+
+def _shapes(name: str, result: Result | None) -> frozenset[Hashable]:
+    if result is None or result.error or not result.predictions:
+        return frozenset([name])
+    return frozenset((number, it.shape) for number, it in enumerate(result.predictions))

@@ -151,8 +151,12 @@ def predict(
     verifier = verifier_of(target.version, compat=loader == "compat")
     code = subject.code(changed, verifier, target.version)
     guards = _guards(subject, changed, code.reached, verifier)
-    trails = {it.access: it.trail for it in like.relocations} if like else {}
-    blamer = Blamer(engine, trails)
+    nearby = (
+        {it.access: (it.trail, it.field) for it in like.relocations if it.field}
+        if like
+        else {}
+    )
+    blamer = Blamer(engine, nearby)
     relocations = tuple(
         _relocation(record, local, answer, guards, blamer)
         for record, local, answer in zip(

@@ -183,12 +183,20 @@ def _successors(index: int, insn: Insn) -> tuple[int, ...]:
     return (following, index + 1 + insn.offset)
 
 
-def _of_data(code: Code) -> list[str]:
-    def is_use(at: Address, _: Insn) -> bool:
-        found = code.flow.variable(at)
-        return found is not None and found.section not in code.item.map_sections
+def _of_data(*, constant: bool) -> Callable[[Code], list[str]]:
+    def users(code: Code) -> list[str]:
+        def is_use(at: Address, _: Insn) -> bool:
+            found = code.flow.variable(at)
+            return (
+                found is not None
+                and found.section not in code.item.map_sections
+                and (found.section <= 0 or found.section in code.item.frozen)
+                is constant
+            )
 
-    return code.users(is_use)
+        return code.users(is_use)
+
+    return users
 
 
 def _by_opcode(matches: Callable[[Insn], bool]) -> Callable[[Code], list[str]]:
@@ -244,7 +252,14 @@ def _row(
 RULES = (
     _row("more than 4,096 instructions", "5.2", "c04c0d2b968a", _too_long),
     _row("loops", "5.3", "2589726d12a1", _looping),
-    _row("global data", "5.2", "d8eca5bbb2be", _of_data, compat=True),
+    _row("global data", "5.2", "d8eca5bbb2be", _of_data(constant=False)),
+    _row(
+        "constants in global data",
+        "5.2",
+        "d8eca5bbb2be",
+        _of_data(constant=True),
+        compat=True,
+    ),
     _row(
         "calls of other functions",
         "4.16",

@@ -1,12 +1,13 @@
 """What changes for an object from each kernel to the next."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
+from runner.preflight.history import is_field, there
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, Subject, predict
 from runner.preflight.targets import Source
@@ -38,9 +39,32 @@ def steps(
         like = last[1] if last else None
         prediction = predict(subject, target, engine, loader, like=like)
         if last:
-            found = _once(changes(last[1], prediction))
+            lately = _without_old(prediction, last, engine)
+            found = _once(changes(last[1], lately))
             yield Step(before=last[0], after=source, changes=found)
         last = source, prediction
+
+
+def _without_old(
+    prediction: Prediction, last: tuple[Source, Prediction], engine: Engine
+) -> Prediction:
+    """Drop what the kernel before had as well: that is not what became of a field."""
+    names = {
+        candidate.access
+        for was, it in zip(last[1].relocations, prediction.relocations, strict=True)
+        for candidate in it.candidates
+        if was.field and is_field(candidate.access)
+    }
+    if not names:
+        return prediction
+    target = targets.load(last[0])
+    engine.load_target(target.btf, target.modules)
+    old = {name for name in names if there(name, engine)}
+    relocations = (
+        replace(it, candidates=tuple(c for c in it.candidates if c.access not in old))
+        for it in prediction.relocations
+    )
+    return replace(prediction, relocations=tuple(relocations))
 
 
 def _once(found: Iterator[Change]) -> tuple[Change, ...]:

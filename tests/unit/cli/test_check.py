@@ -119,3 +119,27 @@ def test_explain_tells_a_fields_history(folder: Path) -> None:
         ["5.4", "int,", "4", "bytes", "at", "12"],
         [">", "6.1,", "6.2", "missing;", "see", "task.__gone", "(renamed)"],
     ]
+
+
+def test_changes_are_told_from_kernel_to_kernel(folder: Path) -> None:
+    done = check(folder, "gone.bpf.o", "--changes")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(it.split()) for it in done.stdout.splitlines() if it]
+    assert lines == [
+        "gone.bpf.o, from kernel to kernel",
+        "5.4 → 6.1",
+        "task.gone renamed int, 4 bytes at 12 → now task.__gone",
+        "6.1 → 6.2",
+        "nothing changes",
+    ]
+
+
+def test_changes_are_told_in_json(folder: Path) -> None:
+    done = check(folder, "gone.bpf.o", "--changes", "--json")
+
+    (told,) = json.loads(done.stdout)
+    first, second = told["steps"]
+    (change,) = first["changes"]
+    assert (first["before"], first["after"], second["changes"]) == ("5.4", "6.1", [])
+    assert (change["difference"], change["became"]) == ("renamed", ["task.__gone"])

@@ -14,7 +14,7 @@ from runner.compile import command
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
-from runner.preflight.predict import Subject, Target, predict
+from runner.preflight.predict import Loader, Subject, Target, predict
 from runner.versions import KernelVersion
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,7 +66,11 @@ def kernel(types: str, *options: str) -> bytes:
 
 
 def checked(
-    item: BpfObject, btf: bytes, version: str = "6.1", engine: Engine | None = None
+    item: BpfObject,
+    btf: bytes,
+    version: str = "6.1",
+    engine: Engine | None = None,
+    loader: Loader = "libbpf",
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
@@ -78,7 +82,7 @@ def checked(
             sha256=hashlib.sha256(btf).hexdigest(),
             version=KernelVersion.parse(version),
         )
-        return predict(subject, target, own)
+        return predict(subject, target, own, loader)
     finally:
         if engine is None:
             own.close()

@@ -121,6 +121,49 @@ def test_raw_tracepoints_are_in_btf_from_5_5_on(
     assert found.verdict is Verdict.LOADS
 
 
+ATTACHED = kernel("""\
+typedef void (*btf_trace_an_event)(void); btf_trace_an_event a;
+int bpf_lsm_a_hook(int x) { return x; }
+int bpf_iter_a_list(int x) { return x; }
+int a_function(int x) { return x; }
+int __x64_sys_a_call(int x) { return x; }
+""")
+PROGRAM = 'SEC("%s") int on_a(void *ctx) { return 0; }\n'
+
+
+@pytest.mark.parametrize(
+    ("section", "lacking", "verdict"),
+    [
+        ("tp_btf/%s", Presence.ABSENT, Verdict.REJECTED),
+        ("lsm/%s", Presence.ABSENT, Verdict.REJECTED),
+        ("iter/%s", Presence.ABSENT, Verdict.REJECTED),
+        ("fexit/%s", Presence.ABSENT, Verdict.REJECTED),
+        ("fentry.s/%s", Presence.ABSENT, Verdict.REJECTED),
+        ("tp/group/%s", Presence.ABSENT, Verdict.LOADS),
+        ("kprobe/%s+4", Presence.UNKNOWN, Verdict.LOADS),
+        ("ksyscall/%s", Presence.UNKNOWN, Verdict.LOADS),
+    ],
+)
+def test_what_programs_attach_to_is_looked_for(
+    section: str, lacking: Presence, verdict: Verdict
+) -> None:
+    names = {
+        **dict.fromkeys(("tp_btf", "tp"), "an_event"),
+        "lsm": "a_hook",
+        "iter": "a_list",
+        "ksyscall": "a_call",
+    }
+    place = section % names.get(section.partition("/")[0], "a_function")
+    item = an_object(PROGRAM % place)
+    without = checked(item, kernel(OTHER))
+
+    assert need(checked(item, ATTACHED), "attach_target", place).presence is (
+        Presence.PRESENT
+    )
+    assert need(without, "attach_target", place).presence is lacking
+    assert without.verdict is verdict
+
+
 LONG = KPROBE % ("volatile long x = 0;" + " x += 1;" * 2100)
 LOOP = KPROBE % (
     "volatile int n = 9; long i = 0; while (n) { i += bpf_ktime_get_ns(); } return i;"
@@ -129,6 +172,23 @@ DATA = "volatile int counter;\n" + KPROBE % "counter++;"
 CALLS = "static __noinline int f(void) { return bpf_ktime_get_ns(); }\n" + (
     KPROBE % "return f();"
 )
+
+
+CALLBACK = (
+    """\
+static long each(__u32 index, void *context) { return 0; }
+"""
+    + KPROBE % "bpf_loop(3, each, 0, 0);"
+)
+BELOW = KPROBE % 'asm volatile("r1 = 1; if r1 < 9 goto +0;" ::: "r1");'
+NARROW = KPROBE % "if ((int)bpf_ktime_get_ns() > 9) bpf_get_smp_processor_id();"
+ATOMIC = "long sum;\n" + KPROBE % "return __sync_fetch_and_add(&sum, 1);"
+# The later of two counts for clang.
+OPTIONS = {
+    BELOW: ("-mcpu=v2",),
+    NARROW: ("-mcpu=v3",),
+    ATOMIC: ("-mcpu=v3",),
+}
 
 
 def test_a_map_is_no_global_data() -> None:
@@ -151,18 +211,43 @@ def test_a_map_is_no_global_data() -> None:
         (DATA, "global data", "5.1", "5.2"),
         (CALLS, "calls of other functions", "4.15", "4.16"),
         (RAW, "raw tracepoints", "4.16", "4.17"),
+        (CALLBACK, "addresses of functions", "5.12", "5.13"),
+        (BELOW, "jumps by <, <= (-mcpu=v2)", "4.13", "4.14"),
+        (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
+        (ATOMIC, "atomics that give values back", "5.11", "5.12"),
+        (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
+        (PROGRAM % "xdp", "XDP links", "5.8", "5.9"),
+        (PROGRAM % "kprobe.multi/f*", "multi-kprobe links", "5.17", "5.18"),
+        (PROGRAM % "cgroup_skb/ingress", "cgroup links", "5.6", "5.7"),
+        (PROGRAM % "sk_lookup", "network namespace links", "5.7", "5.8"),
     ],
 )
 def test_what_came_with_a_version(
     source: str, name: str, before: str, since: str
 ) -> None:
-    item = an_object(source)
+    item = an_object(source, *OPTIONS.get(source, ()))
     presences = [
         need(checked(item, kernel(NOTHING), version), "rule", name).presence
         for version in (before, since)
     ]
 
     assert presences == [Presence.ABSENT, Presence.PRESENT]
+
+
+CONSTANT = "const volatile int limit = 3;\n" + KPROBE % "return limit;"
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"), [(CONSTANT, Verdict.LOADS), (DATA, Verdict.REJECTED)]
+)
+def test_compat_does_without_constants_and_not_without_variables(
+    source: str, verdict: Verdict
+) -> None:
+    item = an_object(source)
+
+    assert checked(item, kernel(NOTHING), "4.4", loader="compat").verdict is verdict
+    assert checked(item, kernel(NOTHING), "4.4").verdict is Verdict.REJECTED
+    assert checked(item, kernel(NOTHING), "5.2").verdict is Verdict.LOADS
 
 
 def test_a_short_program_comes_under_no_rule() -> None:

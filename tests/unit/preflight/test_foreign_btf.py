@@ -105,6 +105,26 @@ def test_modules_bring_types_that_the_kernel_lacks() -> None:
     assert only(checked(item, base.data), "struct extra", "type_size").value == 0
 
 
+def test_a_huge_kernel_is_read_in_time() -> None:
+    raw = Raw()
+    int_ = raw.int_("int", 4)
+    raw.struct("other", 4, ("pid", int_, 0))
+    # As many types as a dozen kernels have.
+    raw.types += raw.types[-1:] * 1_000_000
+    raw.struct("task", 8, ("pid", int_, 32))
+
+    found = checked(an_object(SOURCE), raw.data)
+
+    assert only(found, "task.pid", "byte_off").value == 4
+
+
+def test_a_kernel_that_is_too_large_is_refused(asan: Engine) -> None:
+    with pytest.raises(BadBtfError, match="129 MB"):
+        asan.load_target(b"\x9f\xeb\1\0" + bytes(129 << 20))
+
+    assert asan.load_target(KERNEL).types
+
+
 # -------------------------------------------------------------------- garbage
 
 

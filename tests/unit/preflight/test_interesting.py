@@ -1,9 +1,16 @@
 """Which kernels stand for which."""
 
+from collections.abc import Hashable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from random import Random
+
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from runner.preflight.check import Result
+from runner.preflight.cover import smallest_cover
 from runner.preflight.interesting import grouped
 from runner.preflight.targets import Source
 from tests.unit.preflight.made import an_object, checked, kernel
@@ -46,3 +53,46 @@ def test_what_can_not_be_predicted_is_booted() -> None:
     damaged = replace(RESULTS["a"], predictions=(), error="truncated")
 
     assert grouped("xab", {**RESULTS, "b": damaged}) == {"x": (), "a": (), "b": ()}
+
+
+def several(name: str, *objects: str) -> Result:
+    """Return a kernel on which each object does what it does on another one."""
+    return Result(
+        source=RESULTS[objects[0]].source,
+        predictions=tuple(RESULTS[it].predictions[0] for it in objects),
+    )
+
+
+def test_each_object_s_behaviours_are_shown_by_the_fewest_boots() -> None:
+    # Two objects of two behaviours: two kernels show all four.
+    results = {
+        "1": several("1", "a", "a"),
+        "2": several("2", "a", "c"),
+        "3": several("3", "c", "a"),
+        "4": several("4", "c", "c"),
+    }
+
+    assert grouped("1234", results) == {"1": ("2", "3"), "4": ("2", "3")}
+
+
+# What takes most at each step takes the last one first.
+@example([frozenset("ace"), frozenset("bdf"), frozenset("abcd")])
+@given(st.lists(st.frozensets(st.integers(0, 7)), max_size=7))
+def test_no_smaller_choice_covers_as_much(sets: list[frozenset[Hashable]]) -> None:
+    everything = frozenset().union(*sets)
+    chosen = smallest_cover(sets)
+
+    assert frozenset().union(*(sets[it] for it in chosen)) == everything
+    fewer = combinations(sets, max(0, len(chosen) - 1))
+    assert not chosen or all(frozenset().union(*it) < everything for it in fewer)
+
+
+def test_what_overlaps_in_every_way_is_covered_in_time() -> None:
+    dice = Random(1)
+    sets = [frozenset((it, dice.randrange(20)) for it in range(25)) for _ in range(300)]
+    everything = frozenset().union(*sets)
+
+    chosen = smallest_cover(sets)
+
+    assert frozenset().union(*(sets[it] for it in chosen)) == everything
+    assert len(chosen) < 60

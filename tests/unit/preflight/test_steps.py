@@ -1,0 +1,87 @@
+"""What changes from kernel to kernel, and what became of what is gone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from runner.preflight.engine import Engine
+from runner.preflight.steps import steps
+from runner.preflight.targets import Source
+from tests.unit.preflight.made import an_object, build, kernel
+
+OBJECT = an_object("""\
+struct inner { unsigned long fs; } CORE;
+struct task { unsigned int pid; struct inner inner; } CORE;
+unsigned long out[4];
+SEC("kprobe/a") int on_a(struct task *task)
+{
+	out[0] = bpf_core_field_offset(struct task, pid);
+	out[1] = bpf_core_field_offset(struct task, pid);
+	out[2] = bpf_core_field_offset(struct task, inner.fs);
+	return 0;
+}
+""")
+FIRST = """\
+struct inner { long other; unsigned long fs; };
+struct task { long pad; int pid; int tid; struct inner inner; } task;
+"""
+
+
+def told(folder: Path, *kernels: str) -> list[list[str]]:
+    """Return each step's changes: "task.pid moved task.__pid"."""
+    sources = [_source(folder, number, text) for number, text in enumerate(kernels)]
+    with Engine(build()) as engine:
+        return [
+            [
+                " ".join([it.access, it.difference or "new", *it.became[:1]])
+                for it in step.changes
+            ]
+            for step in steps(OBJECT, sources, engine, "libbpf")
+        ]
+
+
+def _source(folder: Path, number: int, types: str) -> Source:
+    path = folder / f"{number}.btf"
+    path.write_bytes(kernel(types))
+    return Source(name=str(number), path=path, version=None)
+
+
+def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:
+    assert told(tmp_path, FIRST, FIRST + "int more;") == [[]]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            ("int pid;", "long more; int pid;"),
+            ["task.pid moved", "task.inner.fs moved"],
+        ),
+        (("int pid; int tid;", "int tid; int pid;"), ["task.pid moved"]),
+        (("int pid;", "int __pid;"), ["task.pid renamed task.__pid"]),
+        (("int pid;", "union { int pid; int name; };"), []),
+        (("int pid;", "struct { int pid; } ids;"), ["task.pid moved task.ids.pid"]),
+        (("long pad; int pid;", "long pid; int pad;"), ["task.pid resized"]),
+        (("long pad; int pid;", "void *pid; int pad;"), ["task.pid retyped"]),
+        (("int pid;", "unsigned int pid;"), ["task.pid retyped"]),
+        (("int pid;", ""), ["task.pid no_field"]),
+        # One that is alike is the field's new name only if it is new.
+        (
+            ("int pid; int tid;", "int tid; int pid_nr;"),
+            ["task.pid renamed task.pid_nr"],
+        ),
+        (("fs;", "fsbase;"), ["task.inner.fs renamed task.inner.fsbase"]),
+        (("struct inner inner;", "struct inner *inner;"), ["task.inner.fs retyped"]),
+    ],
+)
+def test_a_change_is_called_what_it_is(
+    change: tuple[str, str], expected: Sequence[str], tmp_path: Path
+) -> None:
+    assert told(tmp_path, FIRST, FIRST.replace(*change)) == [expected]
+
+
+def test_what_comes_back_is_new(tmp_path: Path) -> None:
+    without = FIRST.replace("int pid;", "int __pid;")
+
+    assert told(tmp_path, without, FIRST) == [["task.pid new"]]
