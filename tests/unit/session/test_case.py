@@ -1,6 +1,7 @@
 """A case on a guest, and how its end is judged."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job
 from runner.suite import Case
+from tests.unit.preflight.made import HEAD, build, compiled, kernel
 from tests.unit.session.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
 
 REJECTED = """\
@@ -316,3 +318,51 @@ def test_infrastructure_is_no_declared_failure(job_of: JobOf) -> None:
     result = job_of.run(case(RIGHT, **declared("no_answer")), {"load": TimeoutError()})
 
     assert result.outcome is Outcome.ERROR
+
+
+# ----------------------------------------------------------------- predictions
+
+UNGUARDED = """\
+struct task { int %s; } CORE;
+SEC("kprobe/a") int on_a(struct task *task)
+{
+	return bpf_core_field_offset(struct task, %s);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "answers", "outcome", "predicted"),
+    [
+        ("pid", {}, Outcome.PASSED, "loads"),
+        ("gone", {}, Outcome.FAILED, "rejected"),
+        ("pid", {"load": fault("refused", log=REJECTED)}, Outcome.FAILED, "loads"),
+    ],
+)
+def test_a_kernel_that_belies_its_prediction_fails_the_case(
+    field: str,
+    answers: dict[str, dict[str, JsonValue] | Exception],
+    outcome: Outcome,
+    predicted: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    build()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path, btf = tmp_path / "a.o", tmp_path / "vmlinux.btf"
+    path.write_bytes(compiled(HEAD + UNGUARDED % (field, field)))
+    btf.write_bytes(kernel("struct task { long a; int pid; } x;"))
+    lent = guest(FakeAgent(answers))
+    lent.artifact = replace(lent.artifact, btf=btf)
+
+    result = session_case.run(
+        Job(
+            suite="s", case=case(RIGHT), object_path=path, shown_path="a.o", nodeid="n"
+        ),
+        lent,
+    )
+
+    assert (result.outcome, result.predicted) == (outcome, predicted)
+    if outcome is Outcome.FAILED:
+        assert result.failure_class == "prediction_wrong"
+        assert "preflight predicted" in result.message
