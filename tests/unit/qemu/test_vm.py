@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -243,9 +244,11 @@ def test_a_qemu_that_can_not_run_is_told(tmp_path: Path) -> None:
 )
 def test_a_machine_is_idle_when_its_threads_rest(does: str, idle: bool) -> None:
     program = f"import time\nprint(flush=True)\n{does}"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE
-    ) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+        )
+        stack.callback(process.kill)
         assert process.stdout is not None
         process.stdout.readline()
         deadline = Deadline.after(PATIENCE if idle else 0.3)
@@ -253,7 +256,6 @@ def test_a_machine_is_idle_when_its_threads_rest(does: str, idle: bool) -> None:
         vm.wait_until_idle(cast(Vm, Working(process)), deadline)
 
         assert deadline.expired != idle
-        process.kill()
 
 
 class Working:
