@@ -45,6 +45,10 @@
 /* Seconds of processor time for a request; a 5 MB BTF takes hundredths. */
 #define TIME 10
 
+/* As runner/preflight/engine.py has them; raised with each change of what is asked. */
+#define PROTOCOL "1"
+#define OTHER_PROTOCOL 3
+
 static json_t *names(const struct request *request)
 {
 	(void)request;
@@ -112,8 +116,13 @@ static bool answer_next(void)
 	return ok;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc != 2 || strcmp(argv[1], PROTOCOL)) {
+		fprintf(stderr, "engine: started by other than runner.preflight, "
+				"or by a version that speaks otherwise\n");
+		return OTHER_PROTOCOL;
+	}
 	/* Megabytes come and go at each request: keep them. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);

@@ -5,6 +5,7 @@ of them breaks it, that is an error about this file; the next request starts ano
 """
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -29,6 +30,14 @@ _T = TypeVar("_T")
 
 # Bytes that the engine takes of a file: MAX_PAYLOAD in images/preflight/request.c.
 _MOST = 128 << 20
+
+# As images/preflight/main.c has them: how this speaks, and the status of an engine that
+# speaks otherwise.
+_PROTOCOL = "1"
+_OTHER_PROTOCOL = 3
+_REBUILD = "build it anew with: ./dev setup"
+# Seconds, of which it works for ten at most.
+_TIMEOUT = 120.0
 
 # What an int of 64 bits is on the wire, signed, and what it means.
 _UNSIGNED = (1 << 64) - 1
@@ -395,6 +404,12 @@ class Engine:
         assert process.stdout is not None
         try:
             send(to, line, descriptors)
+            if not select.select([process.stdout], [], [], _TIMEOUT)[0]:
+                self.close()
+                raise EngineError(
+                    f"preflight's engine gave no answer within {_TIMEOUT:.0f} s",
+                    hint=_REBUILD,
+                )
             answer = process.stdout.readline()
         except (BrokenPipeError, ConnectionResetError):
             answer = b""
@@ -411,7 +426,9 @@ class Engine:
             self._socket, other = socket.socketpair()
             try:
                 self._process = subprocess.Popen(
-                    [self._path], stdin=other.fileno(), stdout=subprocess.PIPE
+                    [self._path, _PROTOCOL],
+                    stdin=other.fileno(),
+                    stdout=subprocess.PIPE,
                 )
             except OSError as error:
                 raise EngineError(f"{self._path} can't be run: {error}") from error
@@ -435,6 +452,11 @@ class Engine:
         if status < 0:
             name = signal.Signals(-status).name
             return EngineError(f"the engine was ended by {name} over this file")
+        if status == _OTHER_PROTOCOL:
+            return EngineError(
+                "preflight's engine was built from another version's sources",
+                hint=_REBUILD,
+            )
         return EngineError(f"the engine gave up on this file (status {status})")
 
 

@@ -78,3 +78,17 @@ def test_types_of_the_last_target_are_forgotten(engine: Engine) -> None:
     (found,) = engine.types([after[0]])
     assert found is not None
     assert [it.name for it in found.fields] == ["c"]
+
+
+def test_an_engine_of_another_version_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.preflight.engine._PROTOCOL", "0")
+
+    with (
+        Engine(build()) as other,
+        pytest.raises(EngineError, match="another version") as caught,
+    ):
+        other.load_target(a_kernel().data)
+
+    assert "./dev setup" in caught.value.hint
