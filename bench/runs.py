@@ -23,7 +23,7 @@ _FURTHER = 4
 _ELEVEN = (
     "(identity or real_parent or comm or state or start_time or socket_filter "
     "or classifier or hash or struct_keys or array or per_cpu) "
-    "and not compat and not writes"
+    "and not compat and not writes and not mark"
 )
 
 
