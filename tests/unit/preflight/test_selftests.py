@@ -59,14 +59,13 @@ def test_every_case_gives_what_the_kernel_expects(selftests: Selftests) -> None:
 
     assert wrong == []
     assert len(selftests.cases) >= 60
-    # By clang 14: type_matches and 64-bit enumerators need 15.
-    assert len(left_out) <= 10, left_out
+    assert left_out == []
 
 
 def _problem(selftests: Selftests, case: Case) -> str | None:
     """Return how a case differs from what the kernel's table says, or nothing.
 
-    None when this clang is too old for it, so that its program is empty.
+    None when clang left its program empty.
     """
     path = selftests.folder / case.object
     btf = elf.section((selftests.folder / case.btf).read_bytes(), ".BTF")
