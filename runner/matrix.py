@@ -60,6 +60,10 @@ class BaseSource(Entry):
         raise NotImplementedError
 
 
+# Every package that Debian ever had.
+_SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
+
+
 class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
 
@@ -78,6 +82,9 @@ class DebianSource(BaseSource):
         ),
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; of a glob's matches the newest is taken."""
+
+    archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
+    """Where a locked version is taken from once the mirror has it no more."""
 
     @property
     def shown(self) -> str:
@@ -135,7 +142,7 @@ class SnapshotSource(BaseSource):
     debug: bool = False
     """Whether PACKAGE-dbg is fetched, too, to make BTF of: hundreds of megabytes."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")] = "https://snapshot.debian.org"
+    url: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """The archive, or another server with its interface."""
 
     @property

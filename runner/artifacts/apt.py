@@ -64,6 +64,10 @@ class Archive:
         )
         return [_package(block) for block in Deb822.iter_paragraphs(said)]
 
+    def has(self, package: Package) -> bool:
+        """Whether the suite has this very version of a package."""
+        return package.sha256 in (it.sha256 for it in self.describe([package.name]))
+
     def download(self, package: Package, folder: Path, advance: Advance) -> Path:
         """Download a .deb, whose checksum apt verifies, and return its path.
 

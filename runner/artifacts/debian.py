@@ -8,7 +8,7 @@ from pathlib import Path
 
 from debian.debian_support import Version
 
-from runner.artifacts import apt, packages
+from runner.artifacts import apt, http, packages, snapshot
 from runner.artifacts.apt import Archive, Package
 from runner.artifacts.cache import sha256_of
 from runner.artifacts.progress import Progress
@@ -71,17 +71,14 @@ class Debian:
         scratch: Path,
         progress: Progress,
     ) -> Collected:
-        """Download the pinned packages. Raises ArtifactError with apt's words."""
-        folder = tools.cache.folder("apt") / source.suite
-        with tools.cache.locked(f"apt-{source.suite}"):
-            archive = apt.known_suite(source.suite, folder)
+        """Download the pinned packages, from Debian's archive if the mirror moved on.
+
+        Raises ArtifactError with apt's words.
+        """
         contents: dict[str, bytes] = {}
         for item in pin.items:
-            package = _package(item)
-            name = f"{package.name} ({package.size / 1e6:.1f} MB)"
-            with progress.task(name) as task:
-                path = archive.download(package, scratch, task.advance_to)
-            if sha256_of(path) != package.sha256:
+            path = _download(item, source, tools, scratch, progress)
+            if sha256_of(path) != item.sha256:
                 raise ArtifactError(f"{path.name} is not what the index promised")
             contents |= packages.files(path, packages.is_of_kernel)
             path.unlink()
@@ -105,6 +102,66 @@ def _package(item: Item) -> Package:
         size=item.size,
         depends=(),
     )
+
+
+def _download(
+    item: Item, source: DebianSource, tools: Tools, scratch: Path, progress: Progress
+) -> Path:
+    """Return a package that the mirror has, or once had: a lock outlives a suite."""
+    package = _package(item)
+    title = f"{package.name} ({package.size / 1e6:.1f} MB)"
+    with progress.task(title) as task:
+        try:
+            return _from_mirror(package, source, tools, scratch, task.advance_to)
+        except ArtifactError as error:
+            gone = error
+    progress.message(
+        f"{gone.message}: looking for {package.name} {package.version} in "
+        f"{source.archive}"
+    )
+    try:
+        return _from_archive(item, package, source, scratch, progress)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{gone.message}; and {error.message}",
+            hint="the key archive names another archive; without --locked, or after "
+            "`python -m runner lock`, what the mirror has now is taken",
+        ) from error
+
+
+def _from_mirror(
+    package: Package,
+    source: DebianSource,
+    tools: Tools,
+    scratch: Path,
+    advance: apt.Advance,
+) -> Path:
+    folder = tools.cache.folder("apt") / source.suite
+    with tools.cache.locked(f"apt-{source.suite}"):
+        archive = apt.known_suite(source.suite, folder)
+        if not archive.has(package):
+            # The index may be older than the pin.
+            archive = apt.open_suite(source.suite, folder)
+    return archive.download(package, scratch, advance)
+
+
+def _from_archive(
+    item: Item,
+    package: Package,
+    source: DebianSource,
+    scratch: Path,
+    progress: Progress,
+) -> Path:
+    found = snapshot.find(source.archive, package.name, package.version)
+    path = scratch / f"{package.name}.deb"
+    http.download(
+        found.location,
+        path,
+        checksums=item.checksums | {"sha1": found.sha1},
+        progress=progress,
+        name=f"{package.name} ({package.size / 1e6:.1f} MB)",
+    )
+    return path
 
 
 def resolve(source: DebianSource, archive: Archive) -> Resolved:

@@ -51,7 +51,7 @@ class Snapshot:
             provider=source.type,
             version=str(KernelVersion.parse(source.version)),
             origin=source.shown,
-            items=tuple(_item(source, name) for name in names),
+            items=tuple(find(source.url, name, source.version) for name in names),
         )
 
     def collect(
@@ -66,35 +66,38 @@ class Snapshot:
         return remote.collect(pin, scratch, progress)
 
 
-def _item(source: SnapshotSource, name: str) -> Item:
-    answer = _ask(source, name)
-    archive = source.url.rstrip("/")
+def find(archive: str, package: str, version: str) -> Item:
+    """Return where an archive has a version of a package, and its SHA-1.
+
+    `archive` is its address. Raises ArtifactError when it can't be asked or has it not.
+    """
+    archive = archive.rstrip("/")
+    answer = _ask(archive, package, version)
     for build in answer.result:
         if build.architecture == _ARCHITECTURE:
             files = answer.fileinfo.get(build.hash, ())
             return Item(
-                name=f"{name}_{source.version}",
+                name=f"{package}_{version}",
                 location=f"{archive}/file/{build.hash}",
                 sha1=build.hash,
                 size=files[0].size if files else 0,
             )
     raise ArtifactError(
-        f"the snapshot archive has no {name} {source.version} for {_ARCHITECTURE}",
+        f"the snapshot archive has no {package} {version} for {_ARCHITECTURE}",
         hint="it has "
         + (", ".join(sorted(build.architecture for build in answer.result)) or "none"),
     )
 
 
-def _ask(source: SnapshotSource, name: str) -> _Answer:
-    archive = source.url.rstrip("/")
-    place = f"{quote(name)}/{quote(source.version)}"
+def _ask(archive: str, package: str, version: str) -> _Answer:
+    place = f"{quote(package)}/{quote(version)}"
     url = f"{archive}/mr/binary/{place}/binfiles?fileinfo=1"
     try:
         return _Answer.model_validate(http.json_of(url))
     except http.NotFoundError as error:
         raise ArtifactError(
-            f"the snapshot archive has no {name} {source.version}",
-            hint=f"{archive}/binary/{name}/ lists the versions that it has",
+            f"the snapshot archive has no {package} {version}",
+            hint=f"{archive}/binary/{package}/ lists the versions that it has",
         ) from error
     except ValidationError as error:
         raise ArtifactError(

@@ -2,17 +2,23 @@
 
 import gzip
 import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runner import artifacts
 from runner.artifacts.cache import Cache
+from runner.artifacts.debian import Debian
+from runner.artifacts.lock import PinnedSource
+from runner.artifacts.source import Tools
 from runner.errors import ArtifactError, ExitStatus
 from runner.matrix import DebianSource, Kernel
 from tests.unit.artifacts import images
 from tests.unit.artifacts.conftest import Suite
+from tests.unit.artifacts.server import Server, serving
 from tests.unit.artifacts.silent import Silent
+from tests.unit.artifacts.test_remote_sources import publish as served_as_archive
 
 # Its own BTF or none, so that nothing else is asked for any.
 KERNEL = Kernel(
@@ -42,14 +48,31 @@ def kernel_files(release: str) -> dict[str, bytes]:
     }
 
 
-def publish(suite: Suite, number: int, files: dict[str, bytes] | None = None) -> None:
-    """Publish 6.1.NUMBER and the metapackage that pulls it in."""
+def publish(suite: Suite, number: int, files: dict[str, bytes] | None = None) -> Path:
+    """Publish 6.1.NUMBER and the metapackage that pulls it in; return its .deb."""
     release = f"6.1.0-{number}-cloud-amd64"
     name, version = f"linux-image-{release}", f"6.1.{number}-1"
+    package = suite.package(name, files or kernel_files(release), version=version)
     suite.publish(
-        suite.package(name, files or kernel_files(release), version=version),
+        package,
         suite.package("linux-image-cloud-amd64", version=version, depends=name),
     )
+    return package
+
+
+def locked(suite: Suite, number: int, archive: Server, cache: Cache) -> Kernel:
+    """Publish 6.1.NUMBER, and return a row that a lock binds to it."""
+    served_as_archive(archive, publish(suite, number))
+    source = DebianSource(type="debian", suite="bookworm", archive=archive.url)
+    pin = Debian().resolve(source, Tools(cache=cache))
+    return KERNEL.model_copy(update={"source": PinnedSource(source=source, pin=pin)})
+
+
+def move_on(suite: Suite) -> None:
+    """Replace 6.1.50 by 6.1.51, as mirrors do with each update."""
+    for package in (suite.repository.root / "pool").iterdir():
+        package.unlink()
+    publish(suite, 51)
 
 
 def lose_mirror(suite: Suite) -> None:
@@ -59,6 +82,12 @@ def lose_mirror(suite: Suite) -> None:
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def archive() -> Iterator[Server]:
+    with serving() as running:
+        yield running
 
 
 def test_a_kernel_becomes_an_artifact(suite: Suite, cache: Cache) -> None:
@@ -202,3 +231,57 @@ def test_a_package_whose_image_is_garbage_is_told(suite: Suite, cache: Cache) ->
 
     with pytest.raises(ArtifactError, match="this is no x86 kernel image"):
         artifacts.obtain(KERNEL, cache, Silent())
+
+
+def test_a_locked_kernel_is_had_after_the_mirror_moved_on(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    kernel = locked(suite, 50, archive, cache)
+    move_on(suite)
+    progress = Silent()
+
+    found = artifacts.obtain(kernel, cache, progress)
+
+    assert str(found.version) == "6.1.50"
+    (said,) = progress.messages
+    assert f"linux-image-6.1.0-50-cloud-amd64 6.1.50-1 in {archive.url}" in said
+
+
+def test_a_lock_that_is_newer_than_the_suite_s_index_refreshes_it(
+    suite: Suite, cache: Cache, archive: Server, tmp_path: Path
+) -> None:
+    publish(suite, 49)
+    artifacts.obtain(KERNEL, cache, Silent())
+    kernel = locked(suite, 50, archive, Cache(tmp_path / "of a colleague"))
+
+    assert str(artifacts.obtain(kernel, cache, Silent()).version) == "6.1.50"
+    assert archive.asked == []
+
+
+def test_a_locked_kernel_that_nobody_has_is_told_with_the_way_out(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    kernel = locked(suite, 50, archive, cache)
+    move_on(suite)
+    archive.answers.clear()
+
+    with pytest.raises(ArtifactError, match=r"archive has no \S+ 6\.1\.50-1") as caught:
+        artifacts.obtain(kernel, cache, Silent())
+
+    assert "python -m runner lock" in caught.value.hint
+
+
+def test_another_file_of_that_version_in_the_archive_is_refused(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    kernel = locked(suite, 50, archive, cache)
+    served_as_archive(
+        archive,
+        suite.package(
+            "linux-image-6.1.0-50-cloud-amd64", {"x": b"y"}, version="6.1.50-1"
+        ),
+    )
+    move_on(suite)
+
+    with pytest.raises(ArtifactError, match="is another file: sha256"):
+        artifacts.obtain(kernel, cache, Silent())

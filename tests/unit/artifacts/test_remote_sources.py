@@ -48,12 +48,13 @@ def snapshot(server: Server, version: str = "4.11.6-1") -> SnapshotSource:
 
 def publish(server: Server, package: Path, *, architecture: str = "amd64") -> str:
     """Serve a package as the snapshot archive does, and return its SHA-1."""
+    name, version, _ = package.name.split("_")
     data = package.read_bytes()
     sha1 = hashlib.sha1(data).hexdigest()
     answer = {
         "_comment": "foo",
-        "binary": PACKAGE,
-        "binary_version": "4.11.6-1",
+        "binary": name,
+        "binary_version": version,
         "fileinfo": {
             sha1: [
                 {
@@ -67,7 +68,7 @@ def publish(server: Server, package: Path, *, architecture: str = "amd64") -> st
         },
         "result": [{"architecture": architecture, "hash": sha1}],
     }
-    path = f"/mr/binary/{PACKAGE}/4.11.6-1/binfiles?fileinfo=1"
+    path = f"/mr/binary/{name}/{version}/binfiles?fileinfo=1"
     server.put(path, json.dumps(answer).encode())
     server.put(f"/file/{sha1}", data)
     return sha1
