@@ -414,6 +414,62 @@ static json_t *loaded_maps_json(const struct object *object)
 	return rows;
 }
 
+/* BPF_MAP_TYPE_CGRP_STORAGE and BPF_MAP_TYPE_ARENA, of newer headers. */
+enum { CGRP_STORAGE = 32, ARENA = 33 };
+
+/* Maps whose entries the kernel, or libbpf, counts itself. */
+static bool needs_entries(enum bpf_map_type type)
+{
+	switch ((int)type) {
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_SK_STORAGE:
+	case BPF_MAP_TYPE_INODE_STORAGE:
+	case BPF_MAP_TYPE_TASK_STORAGE:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+	case CGRP_STORAGE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Maps whose values have no size of their own. */
+static bool needs_value_size(enum bpf_map_type type)
+{
+	switch ((int)type) {
+	case BPF_MAP_TYPE_RINGBUF:
+	case BPF_MAP_TYPE_USER_RINGBUF:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_HASH_OF_MAPS:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+	case ARENA:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Kernels say EINVAL of such a map, as they do of a type that they do not know. */
+static void tell_of_incomplete_maps(const struct bpf_object *bpf)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map (map, bpf) {
+		enum bpf_map_type type = bpf_map__type(map);
+
+		if (!bpf_map__autocreate(map) || bpf_map__is_internal(map))
+			continue;
+		if (!bpf_map__max_entries(map) && needs_entries(type))
+			log_add("agent: map '%s' has no max_entries",
+				bpf_map__name(map));
+		if (!bpf_map__value_size(map) && needs_value_size(type))
+			log_add("agent: map '%s' has no value_size",
+				bpf_map__name(map));
+	}
+}
+
 json_t *load_operation(const json_t *request, struct failure *failure)
 {
 	struct object *object = object_argument_of(request, failure);
@@ -429,8 +485,10 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 			bpf_program__set_log_level(program, (uint32_t)log_level);
 	}
 	error = compat_load(object->compat, object->bpf);
-	if (error)
+	if (error) {
+		tell_of_incomplete_maps(object->bpf);
 		return fail_errno(failure, -error, "the object does not load");
+	}
 	return json_pack("{s:o, s:o}", "programs", loaded_programs_json(object), "maps",
 			 loaded_maps_json(object));
 }
