@@ -312,8 +312,8 @@ IN_LOGS = (
         name="attach_target_untraceable",
         meaning="the kernel has the function, and lets nothing attach to it: it is "
         "`notrace`, as copies of inline functions are",
-        cure="attach to a function that calls it, or to a tracepoint; that it is in "
-        "kallsyms or BTF is no proof, /sys/kernel/tracing/available_filter_functions is",
+        cure="attach to a function that calls it, or to a tracepoint; being in BTF or "
+        "kallsyms is no proof, being in tracing/available_filter_functions is",
         libbpf=_any_of(
             rf"failed to create (kprobe|kretprobe) '.*' perf event: {_EINVAL}",
             rf"prog '.*': failed to attach: {_EBUSY}",
@@ -359,9 +359,9 @@ IN_LOGS = (
     ),
     FailureClass(
         name="program_static",
-        meaning="a function in a section of programs is static, and libbpf takes it for "
-        "no program",
-        cure="leave `static` away, or put a function that programs call into no section",
+        meaning="a function in a section of programs is static, and libbpf takes it "
+        "for no program",
+        cure="leave `static` away, or, for a function that programs call, the section",
         libbpf=_any_of(r"program '.*' is static and not supported"),
     ),
     FailureClass(
