@@ -32,6 +32,8 @@ SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
+# Those that there are before the object is loaded.
+BEFORE = ("kernel", "agent", "files")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -170,7 +172,10 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
     """Find what the agent can't do of what a command has loaded."""
     if not case.files:
         yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
-    for key in ("vmlinux", "loader", "programs", "expect_failure"):
+    for key in (
+        *("vmlinux", "loader", "programs", "maps", "variables"),
+        "expect_failure",
+    ):
         if key in case.model_fields_set:
             yield _Mistake((key,), "needs an `object`, which the runner loads")
     for number, trigger in enumerate(case.trigger):
@@ -236,7 +241,10 @@ def _tables(case: Case) -> Iterator[_Mistake]:
     """Check the ranges of what differs by version."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
     for name, program in case.programs.items():
+        tables["programs", name, "load"] = program.load
         tables["programs", name, "attach"] = program.attach
+    for name, map_ in case.maps.items():
+        tables["maps", name, "create"] = map_.create
     for at, table in tables.items():
         for text in table if isinstance(table, dict) else ():
             yield from _range(text, (*at, text))
@@ -244,6 +252,7 @@ def _tables(case: Case) -> Iterator[_Mistake]:
 
 def _names(case: Case) -> Iterator[_Mistake]:
     """Check that what is referred to is saved by then."""
+    yield from _references(case.variables, {*BEFORE}, ("variables",))
     known = set(BUILT_IN)
     for number, trigger in enumerate(case.trigger):
         at = ("trigger", number)
