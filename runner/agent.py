@@ -414,7 +414,7 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ObjectSettings:
     """What a loader sets of an object between opening and loading it, by names."""
 
     # Whether programs are loaded.
@@ -497,7 +497,7 @@ class AgentSession:
         *,
         name: str,
         btf: PurePosixPath | str | None = None,
-        settings: Settings | None = None,
+        settings: ObjectSettings | None = None,
         loader: LoaderName = "libbpf",
         timeout: float,
     ) -> OpenedObject:
@@ -511,7 +511,7 @@ class AgentSession:
             "name": name,
             "btf": None if btf is None else str(btf),
             "loader": loader,
-            **(settings or Settings()).as_json(),
+            **(settings or ObjectSettings()).as_json(),
         }
         if isinstance(source, bytes):
             arguments["object"] = _encoded(source)

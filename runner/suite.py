@@ -9,6 +9,7 @@ from runner.versions import KernelVersion, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+FIELD_AT = r"^([us](8|16|32|64)|char\[[1-9][0-9]{0,4}\])@[0-9]{1,6}$"
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
 
 Loader = Literal["libbpf", "compat"]
@@ -125,13 +126,19 @@ class Pipe(Entry):
 class Drain(Entry):
     """Take what programs sent through a ring buffer or a perf event array.
 
-    Gives count, lost, and of the first record its fields: ${drain.record.pid}.
+    Gives count, lost, and of the first record its size in bytes and its fields:
+    ${drain.record.pid}.
     """
 
     drain: Annotated[str, Field(pattern=NAME)]
     """The map."""
-    struct: Annotated[str, Field(pattern=NAME)]
-    """The name of the struct that a record is, in the object's BTF."""
+    struct: Annotated[str, Field(pattern=NAME)] | None = None
+    """The name of the struct that a record is, in the object's BTF; a record that is
+    shorter counts as followed by zeros. Either this or `fields`."""
+    fields: dict[str, Annotated[str, Field(pattern=FIELD_AT)]] = {}
+    """Fields of a record, for a struct that the object's BTF does not hold, by their
+    types and offsets in bytes: {pid: s32@8, comm: "char[16]@40"}. The types are u8 to
+    u64, s8 to s64 and char[N]."""
     where: dict[str, JsonValue] = {}
     """Only records with these fields count: {pid: "${child.pid}"}."""
     save: Annotated[str, Field(pattern=NAME)] = "drain"

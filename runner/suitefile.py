@@ -132,6 +132,7 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
         yield from _without_object(case)
     yield from _files(case, folder)
     yield from _commands(case)
+    yield from _drains(case)
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
@@ -201,6 +202,17 @@ def _commands(case: Case) -> Iterator[_Mistake]:
                 if key in trigger.model_fields_set:
                     what = "is for a command with `background: true`"
                     yield _Mistake(("trigger", number, key), what)
+
+
+def _drains(case: Case) -> Iterator[_Mistake]:
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
+            trigger.fields
+        ):
+            what = (
+                "needs `struct`, or `fields` of a struct that the object does not say"
+            )
+            yield _Mistake(("trigger", number), what)
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:

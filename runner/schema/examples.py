@@ -71,6 +71,7 @@ stop: INT""",
     "Pipe": ("{pipe: 100, writes: 3, save: pipe}",),
     "Drain": (
         '{drain: events, struct: started, where: {pid: "${child.pid}"}, save: event}',
+        '{drain: events, fields: {pid: s32@8, comm: "char[16]@40"}}',
     ),
     "Iterate": ("{iterate: dump_task, save: tasks}",),
     "ProcTruth": (

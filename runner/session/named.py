@@ -225,6 +225,9 @@ def _rows(
 def _drained(
     trigger: Drain, shape: Shapes, at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
+    if trigger.struct is None:
+        yield from _inside(dict(trigger.where), dict(trigger.fields), (*at, "where"))
+        return
     try:
         sample = shape.struct(trigger.struct)
     except ArtifactError as error:

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from runner.agent import MapSettings, Settings
+from runner.agent import MapSettings, ObjectSettings
 from runner.references import resolve
 from runner.session import loaders, variables
 from runner.session.guest import Guest
@@ -13,7 +13,7 @@ from runner.suite import Case
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
 
 
-def of_case(case: Case, data: bytes, guest: Guest) -> Settings:
+def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
     """Return it, for an object's bytes.
 
     Raises UsageError for a value that a variable can't have, ArtifactError for an
@@ -23,7 +23,7 @@ def of_case(case: Case, data: bytes, guest: Guest) -> Settings:
     places = {name: it.place(version) for name, it in case.programs.items()}
     values = resolve(dict(case.variables), known(guest))
     assert isinstance(values, dict)
-    return Settings(
+    return ObjectSettings(
         load={name: it.loads(version) for name, it in case.programs.items()},
         targets={
             name: place
