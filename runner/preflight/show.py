@@ -153,7 +153,10 @@ def _show_object(
         console.print(_long(found))
     if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
         console.print("[dim]-: missing, and guarded")
-    elif any(None in row for row in _feature_rows(found).values()):
+    elif any(
+        None in row and (verbose or _is_lacking(row))
+        for row in _feature_rows(found).values()
+    ):
         console.print("[dim]-: not needed there")
     for each in found:
         _explain(console, each)
@@ -180,8 +183,7 @@ def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
             first = rows[0]
             table.add_row(escape(first.access), first.kind.libbpf_name, *cells)
     for (need, name), features in _feature_rows(found).items():
-        wanting = (it and it.presence is not Presence.PRESENT for it in features)
-        if verbose or any(wanting):
+        if verbose or _is_lacking(features):
             table.add_row(
                 escape(name),
                 need.value.replace("_", " "),
@@ -231,6 +233,10 @@ def _feature_rows(
     columns = [{(it.need, it.name): it for it in _needs(each)} for each in found]
     names = dict.fromkeys(key for column in columns for key in column)
     return {key: [column.get(key) for column in columns] for key in names}
+
+
+def _is_lacking(features: Sequence[Feature | None]) -> bool:
+    return any(it and it.presence is not Presence.PRESENT for it in features)
 
 
 def _needs(each: Class) -> tuple[Feature, ...]:
