@@ -13,7 +13,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -400,6 +400,48 @@ def _read(shape: type[_Reply], reply: Mapping[str, JsonValue]) -> _Reply:
     return read
 
 
+# ---------------------------------------------------------------- settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSettings:
+    """What is set of a map; None leaves it as it is."""
+
+    max_entries: int | None = None
+    # Bytes.
+    value_size: int | None = None
+    create: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectSettings:
+    """What a loader sets of an object between opening and loading it, by names."""
+
+    # Whether programs are loaded.
+    load: Mapping[str, bool] = field(default_factory=dict)
+    # What programs attach to that is looked up when they load: "fentry/vfs_read".
+    targets: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, MapSettings] = field(default_factory=dict)
+    # Bytes of global variables.
+    variables: Mapping[str, bytes] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Return the arguments that tell the agent."""
+        programs = {
+            name: {"load": self.load.get(name), "target": self.targets.get(name)}
+            for name in {**self.load, **self.targets}
+        }
+        return {
+            "programs": {name: _given(it) for name, it in programs.items()},
+            "maps": {name: _given(asdict(it)) for name, it in self.maps.items()},
+            "variables": {name: _encoded(it) for name, it in self.variables.items()},
+        }
+
+
+def _given(values: Mapping[str, JsonValue]) -> JsonValue:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 # ----------------------------------------------------------------- session
 
 
@@ -455,22 +497,21 @@ class AgentSession:
         *,
         name: str,
         btf: PurePosixPath | str | None = None,
-        load: Mapping[str, bool] | None = None,
+        settings: ObjectSettings | None = None,
         loader: LoaderName = "libbpf",
         timeout: float,
     ) -> OpenedObject:
         """Open an object: its bytes, or a file in the guest.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
-        kernel's. `load` says of programs whether they will be loaded; a name that the
-        object lacks is an AgentError. With the `loader` "compat" programs will be
-        rewritten for old kernels before they load.
+        kernel's. A name in `settings` that the object lacks is an AgentError. With the
+        `loader` "compat" programs will be rewritten for old kernels before they load.
         """
         arguments: dict[str, JsonValue] = {
             "name": name,
             "btf": None if btf is None else str(btf),
             "loader": loader,
-            "programs": {key: {"load": wanted} for key, wanted in (load or {}).items()},
+            **(settings or ObjectSettings()).as_json(),
         }
         if isinstance(source, bytes):
             arguments["object"] = _encoded(source)

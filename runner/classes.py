@@ -44,6 +44,7 @@ def _any_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
 _EINVAL = r"(Invalid argument|-EINVAL)"
 _ENOENT = r"(No such file or directory|-ENOENT)"
 _BELOW_THE_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
+_EBUSY = r"(Device or resource busy|-EBUSY)"
 _EPERM = r"(Operation not permitted|-EPERM)"
 
 POISON_REACHABLE = FailureClass(
@@ -155,8 +156,10 @@ IN_LOGS = (
     ),
     FailureClass(
         name="kfunc_missing",
-        meaning="a kernel function is called that this kernel does not offer",
-        cure="declare it __weak and guard the call with bpf_ksym_exists()",
+        meaning="a kernel function is called that this kernel does not offer, or not "
+        "with this prototype",
+        cure="declare it __weak and guard the call with bpf_ksym_exists(); is its "
+        "prototype that of the kernel?",
         # From 2002000000 on: what libbpf puts in place of calls of kfuncs.
         verifier=_any_of(
             r"kfunc '.*' is referenced but wasn't resolved",
@@ -164,7 +167,8 @@ IN_LOGS = (
             r"invalid func (unknown#)?2002\d{6}\b",
         ),
         libbpf=_any_of(
-            r"extern \(func ksym\) '.*': not found in kernel or module BTFs"
+            r"extern \(func ksym\) '.*': not found in kernel or module BTFs",
+            r"extern \(func ksym\) '.*': func_proto .* incompatible with kernel",
         ),
     ),
     FailureClass(
@@ -284,7 +288,9 @@ IN_LOGS = (
         name="attach_target_missing",
         meaning="this kernel does not have the function or tracepoint, or inlined it "
         "(or tracefs is not mounted)",
-        cure="look for another name of it on this kernel, and attach to that one there",
+        cure="attach to what it is called there (`programs: {NAME: {attach: …}}`), or "
+        "leave the program out where it is missing, as your loader does (`load: …`, "
+        "docs/suite.md)",
         libbpf=_any_of(
             r"failed to find kernel BTF type ID of '.*': (-3|-ESRCH)",
             rf"failed to create (kprobe|kretprobe) '.*' perf event: {_ENOENT}",
@@ -301,6 +307,87 @@ IN_LOGS = (
             rf"map '.*': failed to create: {_EPERM}",
             rf"BPF program load failed: {_EPERM}",
         ),
+    ),
+    FailureClass(
+        name="attach_target_untraceable",
+        meaning="the kernel has the function, and lets nothing attach to it: it is "
+        "`notrace`, as copies of inline functions are",
+        cure="attach to a function that calls it, or to a tracepoint; being in BTF or "
+        "kallsyms is no proof, being in tracing/available_filter_functions is",
+        libbpf=_any_of(
+            rf"failed to create (kprobe|kretprobe) '.*' perf event: {_EINVAL}",
+            rf"prog '.*': failed to attach: {_EBUSY}",
+        ),
+        doubt="EBUSY also tells of a function that something else has replaced",
+    ),
+    FailureClass(
+        name="user_target_missing",
+        meaning="a binary or library of user space, or a symbol or probe in it, is not "
+        "in the guest, which holds little more than busybox",
+        cure="leave the program out (`programs: {NAME: {attach: false}}`), or bring "
+        "the binary and a loader as `files` (docs/suite.md)",
+        libbpf=_any_of(
+            r"elf: failed to find symbol '.*' in '.*'",
+            r"usdt: no USDT notes section",
+            r"usdt: .* no matching USDT",
+            r"failed to resolve full path for '.*'",
+            r"elf: failed to open .*: ",
+        ),
+    ),
+    FailureClass(
+        name="section_unknown",
+        meaning="libbpf does not know the program's section, and so not its type",
+        cure='name the section as libbpf does, SEC("socket"), say; a loader that knows '
+        "its own sections calls bpf_program__set_type() before it loads",
+        load=_any_of(r"missing BPF prog type, check ELF section name"),
+    ),
+    FailureClass(
+        name="extension_without_target",
+        meaning="a program extends or traces another BPF program (freplace), which "
+        "its loader names",
+        cure="leave it out (`programs: {NAME: {load: false}}`), or test it with your "
+        "loader (`files`, docs/suite.md)",
+        load=_any_of(r"prog '.*': attach program FD is not set"),
+    ),
+    FailureClass(
+        name="maps_legacy",
+        meaning='maps are declared in the old way, SEC("maps"), which libbpf left '
+        "behind with 1.0",
+        cure='declare them in SEC(".maps"), by __uint() and __type(); an object for '
+        "another loader is tested with that (`files`, docs/suite.md)",
+        libbpf=_any_of(r"legacy map definitions in '.*' section are not supported"),
+    ),
+    FailureClass(
+        name="program_static",
+        meaning="a function in a section of programs is static, and libbpf takes it "
+        "for no program",
+        cure="leave `static` away, or, for a function that programs call, the section",
+        libbpf=_any_of(r"program '.*' is static and not supported"),
+    ),
+    FailureClass(
+        name="extern_undeclared",
+        meaning="a name is used that is neither defined nor declared __ksym or "
+        "__kconfig; often a macro of newer headers, which the compiler took for a "
+        "function",
+        cure="look at the compiler's warnings (implicit declaration), and build with "
+        "the headers that the source was written for",
+        libbpf=_any_of(r"failed to find BTF for extern '.*'"),
+    ),
+    FailureClass(
+        name="context_modified",
+        meaning="the context is read by way of a pointer that something was added to, "
+        "which this verifier refuses",
+        cure="clang made one read of two: keep them apart, by barrier_var() on one of "
+        "the values, or as two programs of which the loader takes one",
+        verifier=_any_of(r"dereference of modified ctx ptr"),
+    ),
+    FailureClass(
+        name="map_incomplete",
+        meaning="a map lacks a size, which a loader of its own sets before it loads",
+        cure="say it in the suite, `maps: {NAME: {max_entries: 1024}}` or value_size "
+        "(docs/suite.md), or give the object a size to start with",
+        # Words of the agent, which looks at what was refused.
+        load=_any_of(r"agent: map '.*' has no (max_entries|value_size)"),
     ),
     FailureClass(
         name="map_type_missing",

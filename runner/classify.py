@@ -39,6 +39,10 @@ _VERIFIER_LOG = re.compile(
     r"-- BEGIN PROG LOAD LOG --\n(.*?)(?:^[^\n]*-- END PROG LOAD LOG --|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+# That it failed, and not why: what stands before tells more.
+_SAYS_NOTHING = re.compile(
+    r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
+)
 _SUMMARY = re.compile(r"^processed \d+ insns", re.MULTILINE)
 
 # Lines that the verifier prints of what it does, not of what is wrong.
@@ -176,4 +180,5 @@ def _line_at(log: str, position: int) -> str:
 
 def _last_line(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    telling = [line for line in lines if not _SAYS_NOTHING.search(line)] or lines
+    return telling[-1] if telling else ""

@@ -9,6 +9,7 @@ from runner.versions import KernelVersion, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+FIELD_AT = r"^([us](8|16|32|64)|char\[[1-9][0-9]{0,4}\])@[0-9]{1,6}$"
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
 
 Loader = Literal["libbpf", "compat"]
@@ -125,13 +126,19 @@ class Pipe(Entry):
 class Drain(Entry):
     """Take what programs sent through a ring buffer or a perf event array.
 
-    Gives count, lost, and of the first record its fields: ${drain.record.pid}.
+    Gives count, lost, and of the first record its size in bytes and its fields:
+    ${drain.record.pid}.
     """
 
     drain: Annotated[str, Field(pattern=NAME)]
     """The map."""
-    struct: Annotated[str, Field(pattern=NAME)]
-    """The name of the struct that a record is, in the object's BTF."""
+    struct: Annotated[str, Field(pattern=NAME)] | None = None
+    """The name of the struct that a record is, in the object's BTF; a record that is
+    shorter counts as followed by zeros. Either this or `fields`."""
+    fields: dict[str, Annotated[str, Field(pattern=FIELD_AT)]] = {}
+    """Fields of a record, for a struct that the object's BTF does not hold, by their
+    types and offsets in bytes: {pid: s32@8, comm: "char[16]@40"}. The types are u8 to
+    u64, s8 to s64 and char[N]."""
     where: dict[str, JsonValue] = {}
     """Only records with these fields count: {pid: "${child.pid}"}."""
     save: Annotated[str, Field(pattern=NAME)] = "drain"
@@ -350,19 +357,46 @@ Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 class Program(Entry):
     """How one program of the object is treated."""
 
-    load: bool = True
-    """Whether it is loaded; else it is as if it were not there."""
+    load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
+    """Whether it is loaded; else it is as if it were not there; or by version range,
+    elsewhere loaded: {"<5.17": false}, as a loader chooses with
+    bpf_program__set_autoload()."""
     attach: bool | Place | Annotated[dict[str, Place], Field(min_length=1)] = True
     """Whether it is attached, as its section says (socket filters never are); or where
     to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
-    perf_event/cpu-clock; or where to by version range, elsewhere as its section
-    says: {"<4.17": kprobe/sys_getpgid}."""
+    perf_event/cpu-clock, and for programs of such a section fentry/NAME, fexit/NAME,
+    fmod_ret/NAME, tp_btf/NAME, lsm/NAME; or where to by version range, elsewhere as its
+    section says: {"<4.17": kprobe/sys_getpgid}."""
+
+    def loads(self, version: KernelVersion) -> bool:
+        """Return whether it is loaded on a kernel."""
+        if isinstance(self.load, dict):
+            return pick(self.load, version) is not False
+        return self.load
 
     def place(self, version: KernelVersion) -> str | None:
         """Return where it is attached on a kernel; None for where its section says."""
         if isinstance(self.attach, dict):
             return pick(self.attach, version)
         return self.attach if isinstance(self.attach, str) else None
+
+
+class Map(Entry):
+    """What a loader sets of a map before it loads the object."""
+
+    max_entries: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
+    """How many entries it has, such as where the object leaves that to its loader."""
+    value_size: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
+    """The size of a value in bytes: 8 for each frame in a stack trace map."""
+    create: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
+    """Whether it is created; or by version range, elsewhere created:
+    {"<5.8": false}. Programs must not come to one that is not."""
+
+    def creates(self, version: KernelVersion) -> bool:
+        """Return whether it is created on a kernel."""
+        if isinstance(self.create, dict):
+            return pick(self.create, version) is not False
+        return self.create
 
 
 class ExpectedFailure(Entry):
@@ -398,6 +432,12 @@ class Case(Entry):
     version range, elsewhere libbpf: {"<4.15": compat}."""
     programs: dict[str, Program] = {}
     """What is done with single programs; others are loaded and attached."""
+    maps: dict[str, Map] = {}
+    """What is set of maps before the object is loaded, as its own loader does."""
+    variables: dict[str, JsonValue] = {}
+    """What global variables are set to before the object is loaded, such as filters in
+    .rodata: {wanted_pid: "${agent.pid}", comm: sleeper}. Numbers, enumerators, text,
+    lists and mappings of members; ${agent.…} and ${kernel.…} may be used."""
     kernels: str = ""
     """A version range; on other kernels the case is skipped with `reason`."""
     config: tuple[Annotated[str, Field(pattern=r"^CONFIG_\w+=.+$")], ...] = ()

@@ -32,6 +32,8 @@ SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
+# Those that there are before the object is loaded.
+BEFORE = ("kernel", "agent", "files")
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -130,6 +132,7 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
         yield from _without_object(case)
     yield from _files(case, folder)
     yield from _commands(case)
+    yield from _drains(case)
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
@@ -170,7 +173,10 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
     """Find what the agent can't do of what a command has loaded."""
     if not case.files:
         yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
-    for key in ("vmlinux", "loader", "programs", "expect_failure"):
+    for key in (
+        *("vmlinux", "loader", "programs", "maps", "variables"),
+        "expect_failure",
+    ):
         if key in case.model_fields_set:
             yield _Mistake((key,), "needs an `object`, which the runner loads")
     for number, trigger in enumerate(case.trigger):
@@ -196,6 +202,17 @@ def _commands(case: Case) -> Iterator[_Mistake]:
                 if key in trigger.model_fields_set:
                     what = "is for a command with `background: true`"
                     yield _Mistake(("trigger", number, key), what)
+
+
+def _drains(case: Case) -> Iterator[_Mistake]:
+    for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
+            trigger.fields
+        ):
+            what = (
+                "needs `struct`, or `fields` of a struct that the object does not say"
+            )
+            yield _Mistake(("trigger", number), what)
 
 
 def _object(name: str, folder: Path) -> Iterator[_Mistake]:
@@ -236,7 +253,10 @@ def _tables(case: Case) -> Iterator[_Mistake]:
     """Check the ranges of what differs by version."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
     for name, program in case.programs.items():
+        tables["programs", name, "load"] = program.load
         tables["programs", name, "attach"] = program.attach
+    for name, map_ in case.maps.items():
+        tables["maps", name, "create"] = map_.create
     for at, table in tables.items():
         for text in table if isinstance(table, dict) else ():
             yield from _range(text, (*at, text))
@@ -244,6 +264,7 @@ def _tables(case: Case) -> Iterator[_Mistake]:
 
 def _names(case: Case) -> Iterator[_Mistake]:
     """Check that what is referred to is saved by then."""
+    yield from _references(case.variables, {*BEFORE}, ("variables",))
     known = set(BUILT_IN)
     for number, trigger in enumerate(case.trigger):
         at = ("trigger", number)

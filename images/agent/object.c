@@ -7,6 +7,7 @@
 #include "files.h"
 #include "log.h"
 #include "near.h"
+#include "settings.h"
 #include "target.h"
 #include "text.h"
 
@@ -108,32 +109,44 @@ static void fail_with_maps(struct failure *failure, const struct bpf_object *bpf
 	fail_with_names(failure, "map", wrong, names, count);
 }
 
+struct bpf_program *object_program(const struct bpf_object *bpf, const char *name,
+				   struct failure *failure)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(bpf, name);
+
+	if (!program)
+		fail_with_programs(failure, bpf, name);
+	return program;
+}
+
+struct bpf_map *object_map(const struct bpf_object *bpf, const char *name,
+			   struct failure *failure)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, name);
+
+	if (!map)
+		fail_with_maps(failure, bpf, name);
+	return map;
+}
+
 struct bpf_program *program_argument(const struct object *object, const json_t *request,
 				     struct failure *failure)
 {
-	struct bpf_program *program;
 	const char *name;
 
 	if (!text_argument(request, "program", REQUIRED, &name, failure))
 		return NULL;
-	program = bpf_object__find_program_by_name(object->bpf, name);
-	if (!program)
-		fail_with_programs(failure, object->bpf, name);
-	return program;
+	return object_program(object->bpf, name, failure);
 }
 
 struct bpf_map *map_argument(const struct object *object, const json_t *request,
 			     struct failure *failure)
 {
-	struct bpf_map *map;
 	const char *name;
 
 	if (!text_argument(request, "map", REQUIRED, &name, failure))
 		return NULL;
-	map = bpf_object__find_map_by_name(object->bpf, name);
-	if (!map)
-		fail_with_maps(failure, object->bpf, name);
-	return map;
+	return object_map(object->bpf, name, failure);
 }
 
 /* ------------------------------------------------------------ description */
@@ -254,33 +267,6 @@ static struct bpf_object *open_image(const struct buffer *image, const char *nam
 	return bpf;
 }
 
-static bool choose_programs(struct bpf_object *bpf, const json_t *programs,
-			    struct failure *failure)
-{
-	const char *name;
-	json_t *chosen;
-
-	json_object_foreach ((json_t *)programs, name, chosen) {
-		struct bpf_program *program =
-			bpf_object__find_program_by_name(bpf, name);
-		const json_t *load = json_object_get(chosen, "load");
-
-		if (!program) {
-			fail_with_programs(failure, bpf, name);
-			return false;
-		}
-		if (!json_is_boolean(load)) {
-			fail(failure,
-			     "argument \"programs\": \"%s\" must be "
-			     "{\"load\": true} or {\"load\": false}",
-			     name);
-			return false;
-		}
-		bpf_program__set_autoload(program, json_is_true(load));
-	}
-	return true;
-}
-
 /* The object's bytes, of "object" or of the file that "path" names. */
 static bool image_argument(const json_t *request, struct buffer *image,
 			   struct failure *failure)
@@ -327,7 +313,7 @@ static bool loader_argument(const json_t *request, const char **loader,
 json_t *open_operation(const json_t *request, struct failure *failure)
 {
 	const char *name, *btf = NULL, *loader = PLAIN;
-	const json_t *programs = NULL;
+	struct settings settings = {0};
 	struct buffer image = {0};
 	struct bpf_object *bpf = NULL;
 	struct compat *compat = NULL;
@@ -335,11 +321,11 @@ json_t *open_operation(const json_t *request, struct failure *failure)
 	if (!text_argument(request, "name", REQUIRED, &name, failure) ||
 	    !text_argument(request, "btf", OPTIONAL, &btf, failure) ||
 	    !loader_argument(request, &loader, failure) ||
-	    !object_argument(request, "programs", OPTIONAL, &programs, failure))
+	    !settings_argument(request, &settings, failure))
 		return NULL;
 	if (image_argument(request, &image, failure))
 		bpf = open_image(&image, name, btf, failure);
-	if (bpf && !choose_programs(bpf, programs, failure)) {
+	if (bpf && !settings_apply(&settings, bpf, failure)) {
 		bpf_object__close(bpf);
 		bpf = NULL;
 	}
@@ -414,6 +400,62 @@ static json_t *loaded_maps_json(const struct object *object)
 	return rows;
 }
 
+/* BPF_MAP_TYPE_CGRP_STORAGE and BPF_MAP_TYPE_ARENA, of newer headers. */
+enum { CGRP_STORAGE = 32, ARENA = 33 };
+
+/* Maps whose entries the kernel, or libbpf, counts itself. */
+static bool needs_entries(enum bpf_map_type type)
+{
+	switch ((int)type) {
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_SK_STORAGE:
+	case BPF_MAP_TYPE_INODE_STORAGE:
+	case BPF_MAP_TYPE_TASK_STORAGE:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+	case CGRP_STORAGE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Maps whose values have no size of their own. */
+static bool needs_value_size(enum bpf_map_type type)
+{
+	switch ((int)type) {
+	case BPF_MAP_TYPE_RINGBUF:
+	case BPF_MAP_TYPE_USER_RINGBUF:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_HASH_OF_MAPS:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+	case ARENA:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Kernels say EINVAL of such a map, as they do of a type that they do not know. */
+static void tell_of_incomplete_maps(const struct bpf_object *bpf)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map (map, bpf) {
+		enum bpf_map_type type = bpf_map__type(map);
+
+		if (!bpf_map__autocreate(map) || bpf_map__is_internal(map))
+			continue;
+		if (!bpf_map__max_entries(map) && needs_entries(type))
+			log_add("agent: map '%s' has no max_entries",
+				bpf_map__name(map));
+		if (!bpf_map__value_size(map) && needs_value_size(type))
+			log_add("agent: map '%s' has no value_size",
+				bpf_map__name(map));
+	}
+}
+
 json_t *load_operation(const json_t *request, struct failure *failure)
 {
 	struct object *object = object_argument_of(request, failure);
@@ -429,8 +471,10 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 			bpf_program__set_log_level(program, (uint32_t)log_level);
 	}
 	error = compat_load(object->compat, object->bpf);
-	if (error)
+	if (error) {
+		tell_of_incomplete_maps(object->bpf);
 		return fail_errno(failure, -error, "the object does not load");
+	}
 	return json_pack("{s:o, s:o}", "programs", loaded_programs_json(object), "maps",
 			 loaded_maps_json(object));
 }

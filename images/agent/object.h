@@ -26,6 +26,12 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 struct bpf_map *map_argument(const struct object *object, const json_t *request,
 			     struct failure *failure);
 
+/* By their names; NULL with a failure that tells what there is. */
+struct bpf_program *object_program(const struct bpf_object *bpf, const char *name,
+				   struct failure *failure);
+struct bpf_map *object_map(const struct bpf_object *bpf, const char *name,
+			   struct failure *failure);
+
 /* Of an object that is open. */
 struct bpf_object *object_bpf(const struct object *object);
 /* NULL when the program is not attached. */

@@ -26,7 +26,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define MOST_ARGUMENTS 6
+#define MOST_ARGUMENTS 8
 
 static const struct operation {
 	const char *name;
@@ -40,7 +40,7 @@ static const struct operation {
 	{"read", read_operation, {"path", "max"}, false},
 	{"open",
 	 open_operation,
-	 {"object", "path", "name", "btf", "programs", "loader"},
+	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
 	 true},
 	{"load", load_operation, {"handle", "log_level"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from runner import compile as compile_
 from runner.artifacts import rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_file_arguments, choice
-from runner.errors import ExitStatus, UsageError
+from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
 from runner.preflight import check as check_
-from runner.preflight import show, targets
+from runner.preflight import show, targets, usable
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.history import history
@@ -94,10 +95,13 @@ def main(arguments: argparse.Namespace) -> int:
             "no object to check", hint="name one, its source, or a suite's folder"
         )
     workers = _workers(arguments.workers)
-    objects = minimal.objects(arguments.objects, cache)
+    objects, refused = _objects(arguments.objects, cache)
     sources = _sources(arguments, cache)
+    for error in refused.values():
+        print(f"error: {error}", file=sys.stderr)
     if arguments.changes:
-        return _changes(objects, sources, arguments)
+        status = _changes(objects, sources, arguments)
+        return ExitStatus.USAGE if refused else status
     results = check_.check(
         objects,
         sources,
@@ -108,11 +112,12 @@ def main(arguments: argparse.Namespace) -> int:
     names = [path.name for path in objects]
     if arguments.json:
         found = list(results)
-        json.dump(show.as_json(names, found), sys.stdout, indent=2)
+        told = show.as_json(names, found, refused)
+        json.dump(told, sys.stdout, indent=2)
         print()
     else:
         found = show.show(names, results, verbose=arguments.verbose)
-    if any(it.error for it in found):
+    if refused or any(it.error for it in found):
         return ExitStatus.USAGE
     loads = all(
         prediction.verdict is Verdict.LOADS
@@ -120,6 +125,34 @@ def main(arguments: argparse.Namespace) -> int:
         for prediction in result.predictions
     )
     return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+
+
+def _objects(
+    paths: Sequence[Path], cache: Cache
+) -> tuple[list[Path], dict[Path, RunnerError]]:
+    """Return objects, and why others can't be checked: one does not stop the rest.
+
+    Raises RunnerError when none is left.
+    """
+    compiled: dict[Path, Path] = {}
+    refused: dict[Path, RunnerError] = {}
+    for path in minimal.files(paths):
+        try:
+            compiled[path] = compile_.compile_object(path, cache)
+        except InfrastructureError:
+            raise
+        except RunnerError as error:
+            refused[path] = error
+    # Of one alone the check itself tells.
+    if len(compiled) > 1:
+        broken = usable.unusable(list(compiled.values()))
+        refused |= {it: broken[own] for it, own in compiled.items() if own in broken}
+    left = {own: None for it, own in compiled.items() if it not in refused}
+    if not left and len(refused) == 1:
+        raise next(iter(refused.values()))
+    if not left:
+        raise UsageError("\n".join(str(it) for it in refused.values()))
+    return list(left), refused
 
 
 def _changes(

@@ -54,20 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_matrix_arguments(parser)
     parser.add_argument(
         "--suite",
-        action="append",
+        action="extend",
+        nargs="+",
         type=Path,
         metavar="PATH",
-        help="a suite's folder, one that holds suites, or a Python test file; may be "
-        "given again (default: the suites of this project)",
+        help="suites' folders, folders that hold suites, or Python test files "
+        "(default: the suites of this project)",
     )
     parser.add_argument(
         "--object",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         type=Path,
         metavar="FILE",
-        help="a compiled object that must load and attach, without a suite; may be "
-        "given again",
+        help="compiled objects that must load and attach, without a suite",
     )
     parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
     parser.add_argument("-x", action="store_true", help="stop at the first failure")

@@ -3,7 +3,7 @@
 import hashlib
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -94,6 +94,41 @@ class Reference:
     def address(self) -> tuple[int, int]:
         """Return the instruction's section, and its index in there."""
         return self.function.section_index, self.function.start + self.index
+
+
+def patched(data: bytes, variables: Mapping[str, bytes]) -> bytes:
+    """Return an object with other values for its global variables.
+
+    Those that have no bytes in the file (.bss) and those that are not there are left
+    out, as is all of what is damaged.
+    """
+    if not variables:
+        return data
+    found = bytearray(data)
+    try:
+        for at, value in _places(ELFFile(BytesIO(data)), variables):
+            if at + len(value) <= len(data):
+                found[at : at + len(value)] = value
+    except _DAMAGE:
+        return data
+    return bytes(found)
+
+
+def _places(
+    elf: ELFFile, variables: Mapping[str, bytes]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield where in the file variables begin, with what they shall be."""
+    for table in elf.iter_sections():
+        if not isinstance(table, SymbolTableSection):
+            continue
+        for symbol in table.iter_symbols():
+            is_data = symbol["st_info"]["type"] == "STT_OBJECT"
+            if not is_data or symbol.name not in variables:
+                continue
+            section = elf.get_section(symbol["st_shndx"])
+            if section["sh_type"] != "SHT_NOBITS":
+                value = variables[symbol.name]
+                yield section["sh_offset"] + symbol["st_value"], value
 
 
 class BpfObject:

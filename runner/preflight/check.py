@@ -13,7 +13,7 @@ from typing import Self
 
 from runner.errors import RunnerError
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject
+from runner.preflight.bpfobject import BpfObject, patched
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError
 from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
@@ -94,6 +94,10 @@ class Job:
     loader: Loader
     # Whether programs are loaded, where the object itself does not tell.
     load: tuple[tuple[str, bool], ...] = ()
+    # What programs attach to in place of what their sections name: "fentry/vfs_read".
+    targets: tuple[tuple[str, str], ...] = ()
+    # Bytes that global variables begin with, in place of those in the object.
+    variables: tuple[tuple[str, bytes], ...] = ()
 
 
 class Checker:
@@ -103,12 +107,12 @@ class Checker:
         """Read objects. Raises RunnerError for one that can't be used."""
         self._job = job
         self._index = Index(job.index)
-        self._data = [path.read_bytes() for path in job.objects]
+        self._data = [
+            patched(path.read_bytes(), dict(job.variables)) for path in job.objects
+        ]
+        what = fingerprint(), job.loader, job.load, job.targets
         self._keys = [
-            key_of(
-                hashlib.sha256(data).hexdigest(), fingerprint(), job.loader, job.load
-            )
-            for data in self._data
+            key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
         ]
         self._engine: Engine | None = None
         self._subjects: list[Subject] = []
@@ -174,7 +178,12 @@ class Checker:
         if self._engine is None:
             self._engine = Engine()
             self._subjects = [
-                Subject(BpfObject(data, path), self._engine, dict(self._job.load))
+                Subject(
+                    BpfObject(data, path),
+                    self._engine,
+                    dict(self._job.load),
+                    dict(self._job.targets),
+                )
                 for data, path in zip(self._data, self._job.objects, strict=True)
             ]
         return self._engine

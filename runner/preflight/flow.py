@@ -21,13 +21,22 @@ CONFIG = "CONFIG_"
 # An instruction: index of its section, and its own in there.
 Address = tuple[int, int]
 
-# A variable that libbpf fills with the running kernel's version.
-_VERSION = "LINUX_KERNEL_VERSION"
+# Externs that libbpf fills with what it knows of the running kernel, and where they are
+# taken to lie beside each other.
+_FILLED = {
+    "LINUX_KERNEL_VERSION": 0,
+    "LINUX_HAS_BPF_COOKIE": 8,
+    "LINUX_HAS_SYSCALL_WRAPPER": 16,
+}
+# bpf_get_attach_cookie(), 7adfc6c9b315, for which libbpf looks.
+_COOKIE = KernelVersion.parse("5.15")
+# __x64_sys_*, fa697140f9a2, on x86.
+_WRAPPER = KernelVersion.parse("4.17")
 
 
 @dataclass(frozen=True, slots=True)
 class MapAddress:
-    """A pointer to a global variable: its section (0 for the version), and bytes."""
+    """A pointer to a global variable: its section (0 for what is filled), and bytes."""
 
     section: int
     offset: int
@@ -48,7 +57,9 @@ class Flow:
             self._note(reference)
         self._frozen = item.frozen
         # Whether it asks for the running kernel's version.
-        self.asks_version = MapAddress(_UNDEFINED, 0) in self._variables.values()
+        self.asks_version = any(
+            it.section == _UNDEFINED for it in self._variables.values()
+        )
         self.entries = [
             (it.section_index, it.start) for it in item.programs if it.name in loaded
         ]
@@ -81,9 +92,10 @@ class Flow:
         self, address: MapAddress, size: int, kernel: KernelVersion | None
     ) -> int | None:
         """Return what a load from a global variable gives, when that is fixed."""
+        if address.section == _UNDEFINED:
+            filled = _filled_with(kernel) if kernel else {}
+            return filled.get(address.offset)
         content = self._frozen.get(address.section)
-        if address.section == _UNDEFINED and kernel is not None:
-            content = _version_code(kernel).to_bytes(4, self._order)
         if content is None or not 0 <= address.offset <= len(content) - size:
             return None
         part = content[address.offset : address.offset + size]
@@ -106,10 +118,15 @@ class Flow:
             )
         elif insn.code == op.LD_IMM64 and symbol.section != _UNDEFINED:
             self._variables[at] = MapAddress(symbol.section, symbol.value + insn.imm)
-        elif insn.code == op.LD_IMM64 and symbol.name == _VERSION:
-            self._variables[at] = MapAddress(_UNDEFINED, 0)
+        elif insn.code == op.LD_IMM64 and symbol.name in _FILLED:
+            self._variables[at] = MapAddress(_UNDEFINED, _FILLED[symbol.name])
         elif insn.code == op.LD_IMM64 and symbol.name.startswith(CONFIG):
             self._variables[at] = MapAddress(_CONFIGURATION, 0)
+
+
+def _filled_with(kernel: KernelVersion) -> dict[int, int]:
+    values = _version_code(kernel), int(kernel >= _COOKIE), int(kernel >= _WRAPPER)
+    return dict(zip(_FILLED.values(), values, strict=True))
 
 
 def _version_code(kernel: KernelVersion) -> int:

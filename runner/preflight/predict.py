@@ -74,13 +74,15 @@ class Subject:
         item: BpfObject,
         engine: Engine,
         load: Mapping[str, bool] | None = None,
+        targets: Mapping[str, str] | None = None,
     ) -> None:
-        """Read it; `load` says of programs whether they are loaded.
+        """Read it.
 
-        Raises BadObjectError, EngineError.
+        `load` says of programs whether they are loaded, `targets` what they attach to
+        in place of what their sections name. Raises BadObjectError, EngineError.
         """
         self.item = item
-        self.contents: Contents = engine.contents(item)
+        self.contents: Contents = _aimed(engine.contents(item), targets or {})
         # What the engine calls it.
         self.number: int
         self.locals: list[LocalAnswer]
@@ -130,6 +132,14 @@ class Subject:
         if len(self._code) > _REMEMBERED:
             del self._code[next(iter(self._code))]
         return found
+
+
+def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
+    programs = tuple(
+        it.model_copy(update={"section": targets.get(it.name, it.section)})
+        for it in contents.programs
+    )
+    return contents.model_copy(update={"programs": programs}) if targets else contents
 
 
 def predict(

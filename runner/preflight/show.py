@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from runner.errors import RunnerError
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span
@@ -18,6 +20,7 @@ from runner.preflight.model import (
     Difference,
     Feature,
     Guard,
+    Need,
     Prediction,
     Presence,
     Relocation,
@@ -64,10 +67,18 @@ def classes(pairs: Iterable[tuple[Source, Prediction]]) -> list[Class]:
     ]
 
 
-def as_json(names: Sequence[str], results: Iterable[Result]) -> dict[str, object]:
-    """Return all that is known, for `--json`."""
+def as_json(
+    names: Sequence[str],
+    results: Iterable[Result],
+    refused: Mapping[Path, RunnerError],
+) -> dict[str, object]:
+    """Return all that is known, for `--json`; `refused` are objects of no use."""
     return {
         "objects": list(names),
+        "unusable": [
+            {"object": path.name, "error": error.message, "hint": error.hint}
+            for path, error in refused.items()
+        ],
         "kernels": [
             {
                 "kernel": result.source.name,
@@ -98,7 +109,33 @@ def show(
         pairs = [(it.source, it.predictions[number]) for it in good]
         if pairs:
             _show_object(console, name, classes(pairs), verbose=verbose)
+    if len(names) > 1 and good:
+        console.print()
+        console.print(_summary(names, good))
     return found
+
+
+def _summary(names: Sequence[str], good: Sequence[Result]) -> Table:
+    """Return verdicts: of each object on each kernel, or how many there are of each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("all objects", overflow="fold")
+    wide = len(good) <= _MOST_COLUMNS
+    titles = [it.source.name for it in good] if wide else list(Verdict)
+    for title in titles:
+        table.add_column(escape(title), overflow="fold")
+    for number, name in enumerate(names):
+        found = [it.predictions[number] for it in good]
+        if wide:
+            cells = [_verdict(it) for it in found]
+        else:
+            cells = [_count(found, verdict) for verdict in Verdict]
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def _count(found: Sequence[Prediction], verdict: Verdict) -> Text:
+    count = sum(it.verdict is verdict for it in found)
+    return Text(str(count) if count else "", style=_STYLES[verdict])
 
 
 def _show_object(
@@ -116,6 +153,11 @@ def _show_object(
         console.print(_long(found))
     if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
         console.print("[dim]-: missing, and guarded")
+    elif any(
+        None in row and (verbose or _is_lacking(row))
+        for row in _feature_rows(found).values()
+    ):
+        console.print("[dim]-: not needed there")
     for each in found:
         _explain(console, each)
 
@@ -140,12 +182,11 @@ def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
         if verbose or len({it.plain for it in cells}) > 1 or _has_gap(rows):
             first = rows[0]
             table.add_row(escape(first.access), first.kind.libbpf_name, *cells)
-    for features in _feature_rows(found):
-        if verbose or any(it.presence is not Presence.PRESENT for it in features):
-            first_ = features[0]
+    for (need, name), features in _feature_rows(found).items():
+        if verbose or _is_lacking(features):
             table.add_row(
-                escape(first_.name),
-                first_.need.value.replace("_", " "),
+                escape(name),
+                need.value.replace("_", " "),
                 *(_presence(it) for it in features),
             )
     return table
@@ -182,8 +223,24 @@ def _relocation_rows(found: Sequence[Class]) -> Iterator[list[Relocation]]:
     yield from rows.values()
 
 
-def _feature_rows(found: Sequence[Class]) -> Iterator[Sequence[Feature]]:
-    yield from zip(*(it.prediction.features for it in found), strict=True)
+def _feature_rows(
+    found: Sequence[Class],
+) -> Mapping[tuple[Need, str], Sequence[Feature | None]]:
+    """Return what kernels have of each thing that is needed on one of them.
+
+    None where it is not needed: a guard keeps the verifier from what needs it.
+    """
+    columns = [{(it.need, it.name): it for it in _needs(each)} for each in found]
+    names = dict.fromkeys(key for column in columns for key in column)
+    return {key: [column.get(key) for column in columns] for key in names}
+
+
+def _is_lacking(features: Sequence[Feature | None]) -> bool:
+    return any(it and it.presence is not Presence.PRESENT for it in features)
+
+
+def _needs(each: Class) -> tuple[Feature, ...]:
+    return each.prediction.features
 
 
 def _has_gap(rows: Sequence[Relocation]) -> bool:
@@ -214,7 +271,9 @@ def _absent(it: Relocation) -> bool:
     return it.status is Status.MISSING
 
 
-def _presence(it: Feature) -> Text:
+def _presence(it: Feature | None) -> Text:
+    if it is None:
+        return Text("-", style="dim")
     words = {
         Presence.PRESENT: Text("yes"),
         Presence.ABSENT: Text("no", style="red" if it.stops_loading else "yellow"),

@@ -21,6 +21,8 @@ object: task.bpf.c
 vmlinux: "6.1"
 loader: {"<4.15": compat}
 programs: {helper: {load: false}}
+maps: {stacks: {max_entries: 1024, value_size: 1016}}
+variables: {wanted_pid: "${agent.pid}", wanted_comm: sleeper, slots: [1, 2]}
 kernels: ">=4.8"
 config: [CONFIG_FTRACE_SYSCALLS=y]
 reason: bpf_get_current_task() came with 4.8
@@ -40,7 +42,12 @@ expect: [{value: "${command.stdout}", matches: "loaded.*"}]""",
     ),
     "Program": (
         "{load: false}",
+        '{load: {"<5.17": false}, attach: fentry/vfs_read}',
         '{attach: {"<4.17": kprobe/sys_getpgid, ">=4.17": kprobe/__x64_sys_getpgid}}',
+    ),
+    "Map": (
+        "{max_entries: 1024, value_size: 1016}",
+        '{create: {"<5.8": false}}',
     ),
     "ExpectedFailure": (
         '{kernels: "<4.6", class: map_type_missing, reason: they came with 4.6}',
@@ -64,6 +71,7 @@ stop: INT""",
     "Pipe": ("{pipe: 100, writes: 3, save: pipe}",),
     "Drain": (
         '{drain: events, struct: started, where: {pid: "${child.pid}"}, save: event}',
+        '{drain: events, fields: {pid: s32@8, comm: "char[16]@40"}}',
     ),
     "Iterate": ("{iterate: dump_task, save: tasks}",),
     "ProcTruth": (

@@ -73,6 +73,8 @@ class _Place:
     program: Program
     # Of the instruction, from the program's beginning.
     index: int
+    # Whether the refusal is about the program, and not about that instruction.
+    whole: bool = False
 
 
 def blame(evidence: Evidence) -> Blame:
@@ -105,7 +107,7 @@ def _place(evidence: Evidence) -> _Place | None:
     if not named:
         index = _index(line, verifier)
         return None if index is None else _Place(program=program, index=index)
-    return _Place(program=program, index=0)
+    return _Place(program=program, index=0, whole=True)
 
 
 def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | None:
@@ -171,7 +173,7 @@ def _naming(field: str, lines: Sequence[Line]) -> Line:
 
 
 def _cure(evidence: Evidence, place: _Place | None, source: str) -> str:
-    if place is None:
+    if place is None or place.whole:
         return ""
     relocation = evidence.info.relocation_of(place.program.name, place.index)
     if relocation is None:

@@ -19,7 +19,7 @@ from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import blame, loaders, runs, triggers, truths
+from runner.session import blame, loaders, runs, settings, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.session.prediction import Booted, disagreement, predicted
@@ -255,7 +255,7 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
             loader=case.loader_on(guest.artifact.version),
-            load={name: program.load for name, program in case.programs.items()},
+            settings=settings.of_case(case, data, guest),
             timeout=_ANSWER_TIMEOUT,
         )
         progress.log.append(opened.log)
@@ -263,13 +263,14 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         progress.log.append(loaded.log)
     for program in loaded.programs:
         wanted = case.programs.get(program.name, Program())
-        if not wanted.load or wanted.attach is False:
+        if wanted.attach is False:
             continue
+        place = wanted.place(guest.artifact.version)
         with guest.doing(f"attaching {program.name}"):
             attached = agent.attach(
                 opened.handle,
                 program.name,
-                wanted.place(guest.artifact.version),
+                None if place is None or settings.is_looked_up(place) else place,
                 timeout=_ANSWER_TIMEOUT,
             )
             progress.log.append(attached.log)
@@ -280,16 +281,7 @@ def _stimulate(
     case: Case, guest: Guest, loaded: LoadedObject, data: bytes
 ) -> dict[str, JsonValue]:
     namespace: dict[str, JsonValue] = {
-        "kernel": {
-            "id": guest.kernel.id,
-            "release": guest.hello.release,
-            "version": str(guest.artifact.version),
-        },
-        "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
-        "files": {
-            "folder": str(loaders.FOLDER),
-            "btf": str(guest.btf or loaders.KERNELS_BTF),
-        },
+        **settings.known(guest),
         "maps": {info.name: {"id": info.id} for info in loaded.maps},
         "programs": {info.name: {"id": info.id} for info in loaded.programs},
     }

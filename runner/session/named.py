@@ -1,6 +1,7 @@
 """What a suite names and its objects lack: told before anything boots."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +15,9 @@ from runner import modelfile
 from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import no_such
 from runner.errors import ArtifactError, InfrastructureError, RunnerError
-from runner.session import shapes
+from runner.references import references
+from runner.session import shapes, variables
+from runner.session.settings import is_looked_up
 from runner.session.shapes import Shape, Shapes
 from runner.suite import (
     Case,
@@ -22,6 +25,7 @@ from runner.suite import (
     Drain,
     Iterate,
     MapExpectation,
+    Program,
     RowsExpectation,
     ShowExpectation,
     TestRun,
@@ -33,7 +37,7 @@ _CHECKED = "suites-checked"
 _MOST_REMEMBERED = 200
 _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # Raised when this module finds more than before.
-_VERSION = "1"
+_VERSION = "2"
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -114,8 +118,13 @@ def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
 
 
 def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
-    for name in case.programs:
+    for name, program in case.programs.items():
         yield from _program(name, shape, ("programs", name))
+        yield from _aim(name, program, shape)
+    for name in case.maps:
+        yield from _map(name, shape, ("maps", name))
+    for name, value in case.variables.items():
+        yield from _variable(name, value, shape)
     for number, trigger in enumerate(case.trigger):
         at = ("trigger", number)
         match trigger:
@@ -138,8 +147,8 @@ def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
             case ShowExpectation(map=str()):
                 yield from _map(expectation.map or "", shape, (*at, "map"))
             case ShowExpectation(program=str()):
-                program = expectation.program or ""
-                yield from _program(program, shape, (*at, "program"))
+                shown = expectation.program or ""
+                yield from _program(shown, shape, (*at, "program"))
             case CodeExpectation():
                 yield from _program(expectation.program, shape, (*at, "program"))
 
@@ -148,6 +157,39 @@ def _program(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_M
     if name not in shape.programs:
         known = sorted(shape.programs)
         yield _Mistake(at, f"{name!r}: {no_such('program', name, known)}")
+
+
+def _aim(name: str, program: Program, shape: Shapes) -> Iterator[_Mistake]:
+    """Find targets of another kind than the program's section is of."""
+    section = shape.programs.get(name)
+    if section is None:
+        return
+    places = (
+        program.attach if isinstance(program.attach, dict) else {"": program.attach}
+    )
+    for key, place in places.items():
+        if not isinstance(place, str) or not is_looked_up(place):
+            continue
+        kind = place.partition("/")[0].removesuffix(".s")
+        own = section.removeprefix("?").partition("/")[0].removesuffix(".s")
+        if kind != own:
+            at = ("programs", name, "attach", *([key] if key else []))
+            yield _Mistake(at, f"{place!r}: the program is of the section {section}")
+
+
+def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[_Mistake]:
+    at = ("variables", name)
+    # What a reference will be is known later.
+    given = {} if references(json.dumps(value)) else {name: value}
+    known = variables.of_object(shape.types)
+    if name not in known:
+        words = no_such("variable", name, sorted(known))
+        yield _Mistake(at, f"{name!r}: {words}")
+        return
+    try:
+        variables.encoded(shape.types, given)
+    except RunnerError as error:
+        yield _Mistake(at, error.message.removeprefix("variables."))
 
 
 def _map(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
@@ -183,6 +225,9 @@ def _rows(
 def _drained(
     trigger: Drain, shape: Shapes, at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
+    if trigger.struct is None:
+        yield from _inside(dict(trigger.where), dict(trigger.fields), (*at, "where"))
+        return
     try:
         sample = shape.struct(trigger.struct)
     except ArtifactError as error:

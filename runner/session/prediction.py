@@ -10,6 +10,7 @@ from runner.preflight.check import Checker, Job
 from runner.preflight.engine import ENGINE
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import Source
+from runner.session import settings
 from runner.session.guest import Guest
 from runner.suite import Case
 
@@ -42,14 +43,17 @@ def predicted(case: Case, object_path: Path, guest: Guest) -> Prediction | None:
     artifact = guest.artifact
     if artifact.btf is None or not ENGINE.exists():
         return None
-    job = Job(
-        objects=(object_path,),
-        index=Cache().folder("preflight"),
-        loader=case.loader_on(artifact.version),
-        load=tuple((name, it.load) for name, it in case.programs.items()),
-    )
     source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
     try:
+        wanted = settings.of_case(case, object_path.read_bytes(), guest)
+        job = Job(
+            objects=(object_path,),
+            index=Cache().folder("preflight"),
+            loader=case.loader_on(artifact.version),
+            load=tuple(wanted.load.items()),
+            targets=tuple(wanted.targets.items()),
+            variables=tuple(wanted.variables.items()),
+        )
         with Checker(job) as checker:
             result = checker.check(source)
     except RunnerError as error:

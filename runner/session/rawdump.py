@@ -10,9 +10,10 @@ Left out is global data, which no kernel has that has no ids (5.2).
 
 import io
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from elftools.elf.elffile import ELFFile
 
@@ -39,6 +40,24 @@ class GivenUpError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a type lies in memory, behind typedefs and qualifiers."""
+
+    what: Literal["number", "array", "members", "other"]
+    # Bytes.
+    size: int
+    # Of an enumeration.
+    enumerators: Mapping[str, int] = field(default_factory=dict)
+    # Of an array: the element's type, how many there are, and whether they are text.
+    element: int = 0
+    length: int = 0
+    is_text: bool = False
+    # Of a struct or union, by name: type, and bytes from its start or None for a bit
+    # field.
+    members: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
 
 @dataclass
@@ -122,6 +141,58 @@ class Types:
     def size(self, type_: int) -> int:
         """Return a type's size in bytes."""
         return self._size(type_)
+
+    def layout(self, type_: int) -> Layout:
+        """Return how a type lies in memory. Raises ArtifactError for a damaged one."""
+        try:
+            return self._layout(type_)
+        except (struct.error, RecursionError, IndexError, ValueError) as error:
+            raise ArtifactError(f"the object's BTF is damaged: {error}") from error
+
+    def _layout(self, type_: int) -> Layout:
+        start, size = self._resolved(type_), self._size(type_)
+        _, kind, count, flag, _ = self._head(start)
+        match kind:
+            case _ if kind == _INT:
+                return Layout(what="number", size=size)
+            case _ if kind in (_ENUM, _ENUM64):
+                return Layout(
+                    what="number", size=size, enumerators=self._enumerators(start)
+                )
+            case _ if kind == _ARRAY:
+                element, _, length = self._words(start, 3)
+                return Layout(
+                    what="array",
+                    size=size,
+                    element=element,
+                    length=length,
+                    is_text=self._is_text(element),
+                )
+            case _ if kind in (_STRUCT, _UNION):
+                words = self._words(start, 3 * count)
+                rows = zip(words[::3], words[1::3], words[2::3], strict=True)
+                return Layout(
+                    what="members",
+                    size=size,
+                    members={
+                        self.btf.text(name): (inner, _whole(offset, flag=flag))
+                        for name, inner, offset in rows
+                    },
+                )
+        return Layout(what="other", size=size)
+
+    def _enumerators(self, start: int) -> dict[str, int]:
+        _, kind, count, _, _ = self._head(start)
+        words = self._words(start, (2 if kind == _ENUM else 3) * count)
+        if kind == _ENUM:
+            pairs = zip(words[::2], words[1::2], strict=True)
+        else:
+            values = (
+                low | high << 32
+                for low, high in zip(words[1::3], words[2::3], strict=True)
+            )
+            pairs = zip(words[::3], values, strict=True)
+        return {self.btf.text(name): value for name, value in pairs}
 
     # ------------------------------------------------------------- types
 
@@ -269,6 +340,13 @@ class Types:
             if low | high << 32 == value:
                 return _quoted(self.btf.text(name))
         return str(int.from_bytes(data[:8], "little", signed=flag))
+
+
+def _whole(offset: int, *, flag: bool) -> int | None:
+    """Return a member's offset in bytes, None for a bit field."""
+    if not flag:
+        return None if offset % 8 else offset // 8
+    return None if offset >> 24 else (offset & 0xFFFFFF) // 8
 
 
 def _unsigned(data: bytes) -> int:

@@ -43,7 +43,8 @@ class Shapes:
     """All that a suite may name of an object."""
 
     maps: Mapping[str, Shape]
-    programs: frozenset[str]
+    # Sections by programs' names.
+    programs: Mapping[str, str]
     # Whether maps are declared in a way that says nothing of types (SEC("maps")).
     has_untyped_maps: bool
     types: Types
@@ -62,7 +63,8 @@ def of_object(data: bytes, name: str) -> Shapes:
         elf = ELFFile(BytesIO(data))
         sections = {section.name for section in elf.iter_sections()}
         types = Types.of_object(data)
-        programs = frozenset(debuginfo.read(data).programs)
+        found = debuginfo.read(data).programs
+        programs = {name: it.section for name, it in found.items()}
         maps = dict(_maps(types, name))
     # pyelftools raises all of these for what is cut short or overwritten.
     except (

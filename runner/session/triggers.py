@@ -1,6 +1,6 @@
 """What makes an attached program run, and what each trigger tells of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from pydantic import JsonValue
@@ -11,7 +11,7 @@ from runner.checks.equality import equal
 from runner.checks.text import show
 from runner.references import resolve
 from runner.results import Mismatch
-from runner.session import loaders
+from runner.session import loaders, records
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,
@@ -123,24 +123,35 @@ def _drain(
     data: bytes,
 ) -> dict[str, JsonValue]:
     drained = agent.drain(handle, trigger.drain, timeout=_LONG_TIMEOUT)
-    types = Types.of_object(data)
-    type_ = types.struct(trigger.struct)
+    reader = _reader(trigger, data)
     wanted = {name: resolve(value, namespace) for name, value in trigger.where.items()}
-    records = [
-        record
-        for record in (
-            bpftool.parse_value(types.formatted(type_, data))
-            for data in drained.records
-        )
-        if isinstance(record, dict)
+    found = [
+        (record, len(data))
+        for data in drained.records
+        if isinstance(record := reader(data), dict)
         and all(equal(value, record.get(name)) for name, value in wanted.items())
     ]
+    # None when there is none: no expectation holds for it.
+    record, size = found[0] if found else (None, None)
     return {
-        "count": len(records),
+        "count": len(found),
         "lost": drained.lost,
-        # None when there is none: no expectation holds for it.
-        "record": records[0] if records else None,
+        "size": size,
+        "record": record,
     }
+
+
+def _reader(trigger: Drain, data: bytes) -> Callable[[bytes], JsonValue]:
+    if trigger.struct is None:
+        places = {name: records.parse(it) for name, it in trigger.fields.items()}
+        return lambda record: records.read(places, record)
+    types = Types.of_object(data)
+    type_ = types.struct(trigger.struct)
+    size = types.size(type_)
+    # Tools send less than the struct where an array at its end is not full.
+    return lambda record: bpftool.parse_value(
+        types.formatted(type_, record.ljust(size, b"\0"))
+    )
 
 
 def _test_run(

@@ -248,6 +248,8 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("open", {"name": "x", "object": "?"}, 'argument "object" must be base64'),
         ("open", {"name": "x", "object": "", "path": "/"}, "exclude each other"),
         ("open", {"name": "x", "object": "", "programs": []}, 'argument "programs"'),
+        ("open", {"name": "x", "object": "", "maps": 1}, 'argument "maps"'),
+        ("open", {"name": "x", "object": "", "variables": 1}, 'argument "variables"'),
         ("load", {"handle": 77}, "must be that of an open object; 77 is none"),
         ("load", {"handle": "1"}, 'argument "handle" must be an integer'),
         ("attach", {"handle": 0, "program": "x"}, 'argument "handle"'),
@@ -302,7 +304,7 @@ ARGUMENTS = [
     *("seconds", "argv", "path", "times", "object", "name", "handle", "program"),
     *("map", "comm", "pid", "bytes", "port", "timeout_ms", "stdin", "env", "data"),
     *("mode", "max", "btf", "programs", "ctx", "repeat", "log_level"),
-    "most",
+    *("most", "maps", "variables"),
 ]
 OPERATIONS = [
     *("hello", "put", "read", "open", "load", "attach", "detach", "close", "test_run"),
@@ -791,8 +793,72 @@ def test_a_program_that_is_not_there_is_named(
         'the object has no program "cuont": did you mean count?'
     )
     assert "there are count, mark, on_call" in said({"elsewhere": {"load": True}})
-    assert '"mark" must be {"load": true}' in said({"mark": {"load": 1}})
-    assert '"mark" must be {"load": true}' in said({"mark": True})
+    assert '"load" must be true or false; it is 1' in said({"mark": {"load": 1}})
+    assert '"programs" must be objects of settings' in said({"mark": True})
+
+
+SETTABLE = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+const volatile int wanted = 1, other = 2;
+int zero;
+struct { __uint(type, BPF_MAP_TYPE_STACK_TRACE); __uint(key_size, 4); } stacks
+	SEC(".maps");
+SEC("fentry/dummy") int traced(void *context) { return wanted + other + zero; }
+char _license[] SEC("license") = "GPL";
+"""
+
+
+@pytest.fixture(scope="module")
+def settable(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return compile_bpf(SETTABLE, tmp_path_factory.mktemp("settable"))
+
+
+def test_sizes_of_maps_are_set_before_they_load(
+    agent: AgentProcess, settable: bytes
+) -> None:
+    sizes = {"max_entries": 64, "value_size": 1016}
+
+    opened = agent.ask(
+        "open", name="x", object=encoded(settable), maps={"stacks": sizes}
+    )
+
+    (stacks,) = [row for row in opened["maps"] if row["name"] == "stacks"]
+    assert {key: stacks[key] for key in sizes} == sizes
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"maps": {"stakcs": {}}}, 'no map "stakcs": did you mean stacks?'),
+        ({"maps": {"stacks": 1}}, 'argument "maps" must be objects of settings'),
+        ({"maps": {"stacks": {"max_entries": 0}}}, 'argument "max_entries"'),
+        ({"maps": {"stacks": {"create": 1}}}, '"create" must be true or false'),
+        ({"variables": {"unwanted": "AAAAAA=="}}, 'no variable "unwanted"'),
+        ({"variables": {"wanted": "AAA="}}, "wanted has 4 bytes, and not 2"),
+        ({"variables": {"wanted": 1}}, 'argument "wanted" must be base64'),
+        (
+            {"programs": {"traced": {"target": "fexit/vfs_read"}}},
+            "traced is of the section fentry/dummy, and can't be for fexit/vfs_read",
+        ),
+        ({"programs": {"traced": {"target": "fentry"}}}, "can't be for fentry"),
+    ],
+)
+def test_what_can_not_be_set_is_told(
+    agent: AgentProcess, settable: bytes, settings: dict[str, object], said: str
+) -> None:
+    told = agent.refusal("open", name="x", object=encoded(settable), **settings)
+
+    assert said in told
+
+
+def test_variables_are_set_before_they_load(
+    agent: AgentProcess, settable: bytes
+) -> None:
+    for name in ("wanted", "other", "zero"):
+        agent.ask(
+            "open", name="x", object=encoded(settable), variables={name: "BwAAAA=="}
+        )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.agent import AgentError, AgentLost, AgentSession, LoadedObject
+from runner.agent import (
+    AgentError,
+    AgentLost,
+    AgentSession,
+    LoadedObject,
+    ObjectSettings,
+)
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from tests.unit.agent_process import (
@@ -129,7 +135,10 @@ def test_a_file(session: AgentSession) -> None:
 
 def test_an_object_is_opened(session: AgentSession, counter: bytes) -> None:
     opened = session.open(
-        counter, name="counter", load={"mark": False}, timeout=PATIENCE
+        counter,
+        name="counter",
+        settings=ObjectSettings(load={"mark": False}),
+        timeout=PATIENCE,
     )
 
     assert [(row.name, row.load) for row in opened.programs] == [

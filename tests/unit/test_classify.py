@@ -73,6 +73,11 @@ OLD_SPELLING = "Procc" + "essed"
             "(0:0 @ offset 0)",
         ),
         (
+            "dereference of modified ctx ptr R1 off=8 disallowed\n",
+            "context_modified",
+            "dereference of modified ctx ptr R1 off=8 disallowed",
+        ),
+        (
             "1: <invalid CO-RE relocation>\n",
             "poison_reachable",
             "1: <invalid CO-RE relocation>",
@@ -282,6 +287,62 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
         ),
         ("libbpf: map 'm': failed to create: -EINVAL\n", "load", "map_type_missing"),
         (
+            "libbpf: prog 'p': failed to create kprobe 'f+0x0' perf event: Invalid "
+            "argument\n",
+            "attach",
+            "attach_target_untraceable",
+        ),
+        (
+            "libbpf: prog 'p': failed to attach: Device or resource busy\n",
+            "attach",
+            "attach_target_untraceable",
+        ),
+        (
+            "libbpf: elf: failed to find symbol 'f' in '/proc/self/exe'\n",
+            "attach",
+            "user_target_missing",
+        ),
+        (
+            "libbpf: usdt: no USDT notes section (.note.stapsdt) found in '/x'\n",
+            "attach",
+            "user_target_missing",
+        ),
+        (
+            "libbpf: prog 'p': missing BPF prog type, check ELF section name 'x/y'\n"
+            "libbpf: prog 'p': failed to load: -22\n"
+            "libbpf: failed to load object 'o'\n",
+            "load",
+            "section_unknown",
+        ),
+        (
+            "libbpf: prog 'p': attach program FD is not set\n"
+            "libbpf: prog 'p': failed to prepare load attributes: -22\n",
+            "load",
+            "extension_without_target",
+        ),
+        (
+            "libbpf: elf: legacy map definitions in 'maps' section are not supported "
+            "by libbpf v1.0+\n",
+            "open",
+            "maps_legacy",
+        ),
+        (
+            "libbpf: sec 'tc': program 'f' is static and not supported\n",
+            "open",
+            "program_static",
+        ),
+        (
+            "libbpf: failed to find BTF for extern 'f' [5] section: -2\n",
+            "open",
+            "extern_undeclared",
+        ),
+        (
+            "libbpf: extern (func ksym) 'f': func_proto [4] incompatible with kernel "
+            "[94157]\n",
+            "load",
+            "kfunc_missing",
+        ),
+        (
             "libbpf: map 'm': failed to create: Operation not permitted(-1)\n",
             "load",
             "permission_denied",
@@ -411,3 +472,33 @@ def test_other_oopses_are_not_guessed_at() -> None:
     assert classify_oops(OTHER_OOPS, KernelVersion.parse("4.4.1")) is None
     # Mended in 4.15: whatever it is there, it is something else.
     assert classify_oops(OOPS_4_11, KernelVersion.parse("4.15")) is None
+
+
+def test_an_unknown_refusal_shows_the_line_that_tells_most() -> None:
+    log = (
+        "libbpf: prog 'p': something nobody has seen\n"
+        "libbpf: prog 'p': failed to load: -22\n"
+        "libbpf: failed to load object 'o'\n"
+    )
+
+    found = classify(log, "load", "EINVAL")
+
+    assert (found.name, found.line) == (
+        UNCLASSIFIED,
+        "libbpf: prog 'p': something nobody has seen",
+    )
+
+
+@pytest.mark.parametrize("size", ["max_entries", "value_size"])
+def test_a_map_without_a_size_is_no_missing_type(size: str) -> None:
+    log = (
+        "libbpf: map 'm': failed to create: Invalid argument(-22)\n"
+        f"agent: map 'm' has no {size}\n"
+    )
+
+    found = classify(log, "load", "EINVAL")
+
+    assert (found.name, found.line) == (
+        "map_incomplete",
+        f"agent: map 'm' has no {size}",
+    )

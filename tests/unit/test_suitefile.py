@@ -414,3 +414,26 @@ def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> No
     for wrong, said in mistakes_made:
         with pytest.raises(UsageError, match=re.escape(said)):
             suitefile.parse_case({**keys, **wrong}, folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("programs: {p: {load: {old: true}}}", "programs.p.load.old: 'old' is no "),
+        ("maps: {m: {create: {old: true}}}", "maps.m.create.old: 'old' is no "),
+        ("maps: {m: {max_entries: 0}}", "maps.m.max_entries: "),
+        ('variables: {v: "${child.pid}"}', "variables: ${child.pid}: nothing by this"),
+        ("trigger: [{drain: m}]", "trigger[0]: needs `struct`, or `fields`"),
+        (
+            "trigger: [{drain: m, struct: s, fields: {a: u8@0}}]",
+            "trigger[0]: needs `struct`, or `fields`",
+        ),
+        ("trigger: [{drain: m, fields: {a: int@0}}]", "trigger[0].fields.a: 'int@0'"),
+    ],
+)
+def test_a_mistake_in_a_loaders_settings_is_told(
+    folder: Path, line: str, said: str
+) -> None:
+    (told,) = mistakes(folder, f"{GOOD}    {line}\n")
+
+    assert told.startswith(f"suite.yaml:7: cases[0].{said}")

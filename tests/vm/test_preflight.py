@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner import bpftool
-from runner.agent import AgentError, LoadedObject
+from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.artifacts import Artifact, obtain, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
@@ -136,7 +136,7 @@ class Judge:
                     item.data,
                     name=item.path.stem,
                     btf=guest.btf,
-                    load=load,
+                    settings=ObjectSettings(load=load),
                     loader=self.loader,
                     timeout=TIMEOUT,
                 )

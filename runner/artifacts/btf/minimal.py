@@ -20,9 +20,16 @@ def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
     A path is an object, a source (.bpf.c) or a folder of them, such as a suite.
     Raises UsageError for what is not there, CompileError and ObjectError.
     """
-    found = [it for path in paths for it in _files(path)]
-    compiled = [compile_.compile_object(path, cache) for path in found]
+    compiled = [compile_.compile_object(path, cache) for path in files(paths)]
     return list(dict.fromkeys(compiled))
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """Return the objects and sources that paths mean, each once.
+
+    Raises UsageError for what is not there.
+    """
+    return list(dict.fromkeys(it for path in paths for it in _files(path)))
 
 
 def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:

@@ -91,6 +91,65 @@ def test_a_damaged_kernel_is_told_beside_the_others(folder: Path) -> None:
     assert "pid.bpf.o on 3 kernels" in done.stdout
 
 
+def test_an_object_of_no_use_does_not_stop_the_others(folder: Path) -> None:
+    (folder / "broken.bpf.o").write_bytes(b"\x7fELF" + b"\0" * 100)
+    (folder / "source.bpf.c").write_text("int broken(")
+    # libbpf itself refuses to open this one.
+    (folder / "extern.bpf.o").write_bytes(
+        compiled(HEAD + 'extern int gone(void); SEC("tc") int f() { return gone(); }')
+    )
+    words = ["broken.bpf.o", "source.bpf.c", "extern.bpf.o", "pid.bpf.o"]
+
+    done = check(folder, *words)
+    told = json.loads(check(folder, *words, "--json").stdout)
+
+    assert done.returncode == 2
+    assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
+    assert "broken.bpf.o: is a truncated" in done.stderr
+    assert "source.bpf.c: clang refuses it" in done.stderr
+    assert "extern.bpf.o: libbpf can't open it" in done.stderr
+    assert told["objects"] == ["pid.bpf.o"]
+    assert [it["object"] for it in told["unusable"]] == words[:3]
+
+
+def test_only_objects_of_no_use_are_all_told(folder: Path) -> None:
+    for name in ("one", "two"):
+        (folder / f"{name}.bpf.o").write_bytes(b"nothing")
+
+    done = check(folder, "one.bpf.o", "two.bpf.o")
+
+    assert done.returncode == 2
+    assert "one.bpf.o: is no ELF file" in done.stderr
+    assert "two.bpf.o: is no ELF file" in done.stderr
+
+
+def test_what_is_needed_on_some_kernels_only_is_shown(folder: Path) -> None:
+    source = """\
+        struct task { int gone; } CORE;
+        SEC("kprobe/a") int on_a(struct task *task)
+        {
+            return bpf_core_field_exists(task->gone) ? bpf_get_current_task() != 0 : 0;
+        }
+        """
+    (folder / "some.bpf.o").write_bytes(compiled(HEAD + source))
+
+    done = check(folder, "some.bpf.o", "-v")
+
+    rows = [line.split() for line in done.stdout.splitlines() if "helper" in line]
+    assert done.returncode == 0
+    assert rows == [["get_current_task", "helper", "?", "-"]]
+
+
+def test_verdicts_of_several_objects_stand_beside_each_other(folder: Path) -> None:
+    done = check(folder, "pid.bpf.o", "gone.bpf.o")
+
+    assert [line.split() for line in done.stdout.splitlines()[-3:]] == [
+        ["all", "objects", "5.4", "6.1", "6.2"],
+        ["pid.bpf.o", "loads", "loads", "loads"],
+        ["gone.bpf.o", "loads", "rejected", "rejected"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -115,3 +115,10 @@ def test_a_part_of_the_kernels_is_handed_on() -> None:
     assert after("--shard", given) == ["2/3"]
     assert after("--timings", given) == ["old.json"]
     assert "--shard" not in words()
+
+
+def test_what_a_shell_makes_of_a_pattern_is_taken() -> None:
+    given = parsed("--object", "a.o", "b.o", "--suite", "one", "two", "--object", "c.o")
+
+    assert given.object == [Path("a.o"), Path("b.o"), Path("c.o")]
+    assert given.suite == [Path("one"), Path("two")]

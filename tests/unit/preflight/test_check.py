@@ -1,11 +1,16 @@
 """Predictions of many kernels, by several processes and from the index."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.preflight import check, engine, targets
-from tests.unit.preflight.made import HEAD, build, compiled
+from runner.preflight.bpfobject import patched
+from runner.preflight.model import Verdict
+from tests.unit.preflight.made import HEAD, build, compiled, kernel
 from tests.unit.preflight.raw import Raw
 
 SOURCE = """\
@@ -56,3 +61,65 @@ def test_processes_and_the_index_give_the_same_as_one_process(kernels: Path) -> 
         if not it.error
     }
     assert values == {number: 4 * number for number in range(MANY) if number != 7}
+
+
+GUARDED = """\
+struct task { int pid; int gone; } CORE;
+const volatile int first = 1, wanted = 0, last = 2;
+unsigned long out;
+SEC("fentry/nowhere") int on_a(struct task *task)
+{
+	out = first + last;
+	if (wanted)
+		out += bpf_core_field_offset(struct task, gone);
+	return 0;
+}
+"""
+
+
+def verdict(folder: Path, **settings: Any) -> tuple[Verdict, tuple[str, ...]]:
+    (folder / "guarded.bpf.o").write_bytes(compiled(HEAD + GUARDED))
+    (folder / "6.2.btf").write_bytes(
+        kernel("struct task { int pid; } x; int somewhere(void) { return 0; }")
+    )
+    (source,) = targets.of_path(str(folder / "6.2.btf"))
+    job = check.Job(
+        objects=(folder / "guarded.bpf.o",),
+        index=folder / "settings",
+        loader="libbpf",
+        **settings,
+    )
+    with check.Checker(job) as checker:
+        (prediction,) = checker.check(source).predictions
+    return prediction.verdict, prediction.reasons
+
+
+def test_a_variable_that_a_loader_sets_counts(kernels: Path) -> None:
+    folder = kernels.parent
+    closed = verdict(folder, targets=(("on_a", "fentry/somewhere"),))
+    opened = verdict(
+        folder,
+        targets=(("on_a", "fentry/somewhere"),),
+        variables=(("wanted", b"\1\0\0\0"), ("out", b"\1" * 8)),
+    )
+
+    assert closed == (Verdict.LOADS, ())
+    assert opened[0] is Verdict.REJECTED
+    assert "task.gone is missing" in opened[1][0]
+
+
+def test_the_target_that_a_loader_names_counts(kernels: Path) -> None:
+    by_section = verdict(kernels.parent)
+    named = verdict(kernels.parent, targets=(("on_a", "fentry/somewhere"),))
+
+    assert by_section[0] is Verdict.REJECTED
+    assert "fentry/nowhere" in by_section[1][0]
+    assert named[0] is Verdict.LOADS
+
+
+@given(data=st.binary(max_size=300), at=st.integers(0, 4000))
+def test_damaged_objects_are_left_as_they_are(data: bytes, at: int) -> None:
+    whole = compiled(HEAD + GUARDED)
+    damaged = whole[:at] + data + whole[at + len(data) :]
+
+    assert len(patched(damaged, {"wanted": b"\1\0\0\0"})) == len(damaged)

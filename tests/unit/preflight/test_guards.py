@@ -61,6 +61,29 @@ def test_a_guard_by_the_kernels_version_is_seen_through_when_data_is_frozen() ->
     assert guard(OF_VERSION, "6.13") == (Verdict.REJECTED, Guard.REACHABLE)
 
 
+# As libbpf's own usdt.bpf.h and bpf_tracing.h ask.
+OF_LIBBPF = """\
+	extern const _Bool %s __kconfig;
+	if (%s)
+		return bpf_core_field_offset(struct task, gone);
+	return 0;
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "found"),
+    [
+        ("LINUX_HAS_BPF_COOKIE", "5.14", Guard.GUARDED),
+        ("LINUX_HAS_BPF_COOKIE", "5.15", Guard.REACHABLE),
+        ("LINUX_HAS_SYSCALL_WRAPPER", "5.10", Guard.REACHABLE),
+    ],
+)
+def test_a_guard_by_what_libbpf_finds_out_is_seen_through(
+    name: str, version: str, found: Guard
+) -> None:
+    assert guard(OF_LIBBPF.replace("%s", name), version)[1] is found
+
+
 def test_a_guard_that_leads_through_a_function_is_seen_through() -> None:
     source = """\
 struct task { int pid; int gone; } CORE;

@@ -122,3 +122,35 @@ def test_damaged_btf_of_the_kernel_costs_only_the_names(tmp_path: Path) -> None:
 
     assert found.source
     assert found.cure == ""
+
+
+def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
+    source = """\
+        #include <linux/bpf.h>
+        #include <bpf/bpf_helpers.h>
+        struct pt_regs { long di; } __attribute__((preserve_access_index));
+        SEC("kprobe/no_such") int probe(struct pt_regs *regs) { return regs->di; }
+        char _license[] SEC("license") = "GPL";
+        """
+    with tempfile.TemporaryDirectory() as folder:
+        path, output = Path(folder) / "a.bpf.c", Path(folder) / "a.o"
+        path.write_text(source)
+        subprocess.run(compiler.command(path, output), cwd=folder, check=True)
+        data = output.read_bytes()
+    log = (
+        "libbpf: prog 'probe': failed to create kprobe 'no_such+0x0' perf event: No "
+        "such file or directory\n"
+    )
+
+    found = blame(
+        Evidence(
+            found=classify(log, "attach", "ENOENT"),
+            log=log,
+            data=data,
+            info=debuginfo.read(data),
+            kernel_btf=None,
+            kernel="6.1",
+        )
+    )
+
+    assert found == Blame(source="a.bpf.c:4")

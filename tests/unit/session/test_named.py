@@ -230,3 +230,62 @@ def test_a_suite_that_was_right_is_not_looked_at_again(folder: Path) -> None:
     (folder / "mine.bpf.o").write_bytes(b"another one")
     named.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
     assert compiler.asked == 2
+
+
+def settings(folder: Path, text: str) -> list[str]:
+    return mistakes(folder, f"{RIGHT}\n    {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maps: {cells: {max_entries: 64}}",
+        "variables: {step: 7}",
+        # A reference's value is not known yet.
+        'variables: {step: "${kernel.id}"}',
+        "variables: {range: {least: 7}}",
+        "programs: {count: {attach: kprobe/f}}",
+    ],
+)
+def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
+    assert not settings(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "maps: {cell: {max_entries: 64}}",
+            "8: cases[0].maps.cell: 'cell': no such map; did you mean 'cells'?",
+        ),
+        (
+            "variables: {stpe: 7}",
+            "8: cases[0].variables.stpe: 'stpe': no such variable; did you mean "
+            "'step'?",
+        ),
+        (
+            "variables: {step: many}",
+            "8: cases[0].variables.step: step: needs a number, and not 'many'",
+        ),
+        (
+            "programs: {count: {attach: fentry/vfs_read}}",
+            "8: cases[0].programs.count.attach: 'fentry/vfs_read': the program is of "
+            "the section socket",
+        ),
+        (
+            'programs: {count: {attach: {">=5.5": lsm/file_open}}}',
+            "8: cases[0].programs.count.attach.>=5.5: 'lsm/file_open': the program is "
+            "of the section socket",
+        ),
+    ],
+)
+def test_what_can_not_be_set_is_told(folder: Path, text: str, said: str) -> None:
+    assert settings(folder, text) == [f"suite.yaml:{said}"]
+
+
+def test_fields_of_a_drain_are_those_that_it_names(folder: Path) -> None:
+    drain = "drain: plain, fields: {pid: s32@8}"
+
+    assert not mistakes(folder, trigger=f"{{{drain}, where: {{pid: 1}}}}")
+    (said,) = mistakes(folder, trigger=f"{{{drain}, where: {{pdi: 1}}}}")
+    assert "'pdi': no such field; did you mean 'pid'?" in said

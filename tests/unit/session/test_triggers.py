@@ -1,11 +1,16 @@
 """Triggers, and commands that do not end as a suite says."""
 
+import base64
+import struct
+from pathlib import Path
+
 import pytest
 from pydantic import JsonValue
 
 from runner.agent import AgentSession
 from runner.session import triggers
-from runner.suite import Case, Command, Fork, Sleep, Syscall, TestRun, Udp
+from runner.suite import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
+from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import COMMAND, FakeAgent
 
 
@@ -95,3 +100,38 @@ def test_a_command_gets_its_references() -> None:
 
     assert agent.requests[0]["argv"] == ["kill", "42"]
     assert agent.requests[0]["timeout_ms"] == 3000
+
+
+RECORDS = [struct.pack("<II", 7, 1), struct.pack("<II8s", 9, 2, b"cat")]
+
+
+def drained(drain: Drain, data: bytes = b"") -> dict[str, JsonValue]:
+    rows: list[JsonValue] = [base64.b64encode(it).decode() for it in RECORDS]
+    agent = FakeAgent({"drain": {"records": rows, "lost": 0}})
+    return triggers.pull(drain, AgentSession(agent), 1, {}, data)
+
+
+def test_records_are_read_by_fields_that_a_suite_gives() -> None:
+    fields = {"pid": "u32@0", "comm": "char[8]@8"}
+
+    found = drained(Drain(drain="m", fields=fields, where={"pid": 9}))
+
+    assert found == {
+        "count": 1,
+        "lost": 0,
+        "size": 16,
+        "record": {"pid": 9, "comm": "cat"},
+    }
+
+
+def test_a_record_that_is_shorter_than_its_struct_ends_in_zeros(tmp_path: Path) -> None:
+    source = """\
+        struct event { unsigned int pid, kind; char comm[64]; };
+        struct event event;
+        """
+    data = compile_bpf(source, tmp_path)
+
+    found = drained(Drain(drain="m", struct="event"), data)
+
+    assert found["count"] == 2
+    assert (found["size"], found["record"]) == (8, {"pid": 7, "kind": 1, "comm": ""})

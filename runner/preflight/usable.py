@@ -1,0 +1,27 @@
+"""Tell objects that can be checked from those that can't, before any kernel is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.errors import InfrastructureError, RunnerError
+from runner.preflight.bpfobject import BpfObject
+from runner.preflight.engine import Engine
+from runner.preflight.predict import Subject
+
+
+def unusable(objects: Sequence[Path]) -> dict[Path, RunnerError]:
+    """Return the objects that can't be checked, and why.
+
+    One that breaks the engine costs itself alone. Raises InfrastructureError for a file
+    that can't be read.
+    """
+    found: dict[Path, RunnerError] = {}
+    with Engine() as engine:
+        for path in objects:
+            try:
+                Subject(BpfObject(path.read_bytes(), path), engine)
+            except OSError as error:
+                raise InfrastructureError(f"{path}: {error.strerror}") from error
+            except RunnerError as error:
+                found[path] = error
+    return found

@@ -1,0 +1,63 @@
+"""What the loader of a case sets on a kernel before it loads the object."""
+
+from pydantic import JsonValue
+
+from runner.agent import MapSettings, ObjectSettings
+from runner.references import resolve
+from runner.session import loaders, variables
+from runner.session.guest import Guest
+from runner.session.rawdump import Types
+from runner.suite import Case
+
+# Sections whose programs libbpf looks up the target of when they load.
+_LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
+
+
+def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
+    """Return it, for an object's bytes.
+
+    Raises UsageError for a value that a variable can't have, ArtifactError for an
+    object whose types can't be read.
+    """
+    version = guest.artifact.version
+    places = {name: it.place(version) for name, it in case.programs.items()}
+    values = resolve(dict(case.variables), known(guest))
+    assert isinstance(values, dict)
+    return ObjectSettings(
+        load={name: it.loads(version) for name, it in case.programs.items()},
+        targets={
+            name: place
+            for name, place in places.items()
+            if place is not None and is_looked_up(place)
+        },
+        maps={
+            name: MapSettings(
+                max_entries=it.max_entries,
+                value_size=it.value_size,
+                create=it.creates(version),
+            )
+            for name, it in case.maps.items()
+        },
+        variables=variables.encoded(Types.of_object(data), values) if values else {},
+    )
+
+
+def known(guest: Guest) -> dict[str, JsonValue]:
+    """Return what references may name before anything is loaded."""
+    return {
+        "kernel": {
+            "id": guest.kernel.id,
+            "release": guest.hello.release,
+            "version": str(guest.artifact.version),
+        },
+        "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
+        "files": {
+            "folder": str(loaders.FOLDER),
+            "btf": str(guest.btf or loaders.KERNELS_BTF),
+        },
+    }
+
+
+def is_looked_up(place: str) -> bool:
+    """Tell whether a place is looked up when the program loads, and not to attach."""
+    return place.partition("/")[0].removesuffix(".s") in _LOOKED_UP
