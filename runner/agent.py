@@ -57,6 +57,8 @@ class AgentError(RunnerError):
         self.errno_name = errno_name
         # All that libbpf printed during the operation, the verifier's log included.
         self.log = log
+        # What else was refused, by its names, where one refusal stands for several.
+        self.also: tuple[str, ...] = ()
 
 
 class AgentLost(GuestError):  # noqa: N818

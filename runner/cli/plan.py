@@ -79,11 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_matrix_arguments(parser)
     parser.add_argument(
         "--suite",
-        action="append",
+        action="extend",
+        nargs="+",
         type=Path,
         metavar="PATH",
-        help="a suite's folder, or one that holds suites; may be given again "
-        "(default: the suites of this project)",
+        help="suites' folders, or folders that hold suites (default: the suites of "
+        "this project)",
     )
     parser.add_argument(
         "--shards",

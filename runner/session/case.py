@@ -261,20 +261,40 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         progress.log.append(opened.log)
         loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
         progress.log.append(loaded.log)
+    _attach(case, guest, loaded, progress)
+    return loaded
+
+
+def _attach(
+    case: Case, guest: Guest, loaded: LoadedObject, progress: _Progress
+) -> None:
+    """Attach the programs, all of them, so that all that can't be are told at once.
+
+    Raises AgentError: the first one, which tells of the others.
+    """
+    refused: dict[str, AgentError] = {}
     for program in loaded.programs:
         wanted = case.programs.get(program.name, Program())
         if wanted.attach is False:
             continue
         place = wanted.place(guest.artifact.version)
         with guest.doing(f"attaching {program.name}"):
-            attached = agent.attach(
-                opened.handle,
-                program.name,
-                None if place is None or settings.is_looked_up(place) else place,
-                timeout=_ANSWER_TIMEOUT,
-            )
-            progress.log.append(attached.log)
-    return loaded
+            try:
+                attached = guest.agent.attach(
+                    loaded.handle,
+                    program.name,
+                    None if place is None or settings.is_looked_up(place) else place,
+                    timeout=_ANSWER_TIMEOUT,
+                )
+                progress.log.append(attached.log)
+            except AgentError as error:
+                refused[program.name] = error
+    if refused:
+        first, *others = refused.values()
+        # The first one's log is put down by who judges it.
+        progress.log += [it.log for it in others]
+        first.also = tuple(refused)[1:]
+        raise first
 
 
 def _stimulate(
@@ -351,11 +371,15 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
     at = f" at {blamed.source}" if blamed.source else ""
     return Verdict(
         outcome=Outcome.FAILED,
-        message=f"{operation} refused{at}: {found.line or error.message}",
+        message=f"{operation} refused{at}: {found.line or error.message}{_also(error)}",
         failure_class=found.name,
         cure=blamed.cure or found.cure,
         source=blamed.source,
     )
+
+
+def _also(error: AgentError) -> str:
+    return f"; and so for {', '.join(error.also)}" if error.also else ""
 
 
 def _debug_information(data: bytes) -> DebugInfo:

@@ -121,6 +121,24 @@ def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
     assert result.message == "attach refused: no such probe"
 
 
+def test_all_programs_that_can_not_be_attached_are_told(job_of: JobOf) -> None:
+    rows: list[JsonValue] = [
+        {"name": name, "type": "kprobe", "id": 9, "instructions": 2}
+        for name in ("p", "q", "r")
+    ]
+
+    result = job_of.run(
+        case(RIGHT, programs={"q": {"attach": False}}),
+        {
+            "load": {"programs": rows, "maps": [], "log": ""},
+            "attach": fault("no such probe", "ENOENT", log="libbpf: no\n"),
+        },
+    )
+
+    assert result.message == "attach refused: libbpf: no; and so for r"
+    assert result.log.count("libbpf: no\n") == 2
+
+
 def test_a_trigger_that_can_not_be_pulled_is_a_failure(job_of: JobOf) -> None:
     result = job_of.run(
         case(RIGHT, trigger=[{"test_run": "p"}]),
