@@ -400,6 +400,17 @@ IN_LOGS = (
     ),
     GUARD_UNDECIDED,
     PROGRAM_TYPE_MISSING,
+    FailureClass(
+        name="libbpf_too_old",
+        meaning="the object was made for a newer libbpf than the 1.1 that loads it here",
+        cure="test it with your own loader and its libbpf (`files`, docs/suite.md)",
+        verifier=_any_of(r"attach_btf_id 0 is not a supported struct"),
+        libbpf=_any_of(
+            r"map '.*': attr '\w+': expected PTR, got ",
+            r"skipping unrecognized data section\(\d+\) \.struct_ops\.",
+        ),
+        doubt="the second is said of what is passed over, and may not be why",
+    ),
 )
 
 

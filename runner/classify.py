@@ -121,8 +121,14 @@ def _by_verifier(verifier: str, log: str) -> Classification:
     found = next(
         filter(None, (_search(it, it.verifier, verifier) for it in IN_LOGS)), None
     )
+    line = _telling_line(verifier)
+    if found is None and not line:
+        # It was not asked, or has no words.
+        found = next(
+            filter(None, (_search(it, it.libbpf, log) for it in IN_LOGS)), None
+        )
     if found is None:
-        return as_class(VERIFIER_REJECTED, _telling_line(verifier))
+        return as_class(VERIFIER_REJECTED, line)
     if found.name == POISON_REACHABLE.name:
         # libbpf poisons such a field too; its own line says why.
         return (

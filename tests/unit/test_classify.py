@@ -502,3 +502,24 @@ def test_a_map_without_a_size_is_no_missing_type(size: str) -> None:
         "map_incomplete",
         f"agent: map 'm' has no {size}",
     )
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "libbpf: map 'a': attr 'map_extra': expected PTR, got enum64.\n",
+        "libbpf: elf: skipping unrecognized data section(5) .struct_ops.link\n"
+        + refused("attach_btf_id 0 is not a supported struct\nprocessed 0 insns\n"),
+        # As 6.12 says it.
+        "libbpf: elf: skipping unrecognized data section(5) .struct_ops.link\n"
+        + refused("processed 0 insns (limit 1000000) max_states_per_insn 0\n"),
+    ],
+)
+def test_what_needs_a_newer_libbpf_is_told(log: str) -> None:
+    assert classify(log, "load", "EINVAL").name == "libbpf_too_old"
+
+
+def test_an_empty_log_of_the_verifier_is_no_missing_type() -> None:
+    log = refused("processed 0 insns (limit 1000000) max_states_per_insn 0\n")
+
+    assert classify(log, "load", "EINVAL").name == "verifier_rejected"
