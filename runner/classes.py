@@ -402,7 +402,7 @@ IN_LOGS = (
     PROGRAM_TYPE_MISSING,
     FailureClass(
         name="libbpf_too_old",
-        meaning="the object was made for a newer libbpf than the 1.1 that loads it here",
+        meaning="the object was made for a newer libbpf than this one, 1.1",
         cure="test it with your own loader and its libbpf (`files`, docs/suite.md)",
         verifier=_any_of(r"attach_btf_id 0 is not a supported struct"),
         libbpf=_any_of(
