@@ -44,6 +44,7 @@ def _any_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
 _EINVAL = r"(Invalid argument|-EINVAL)"
 _ENOENT = r"(No such file or directory|-ENOENT)"
 _BELOW_THE_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
+_ENOMEM = r"(Cannot allocate memory|-ENOMEM)"
 _EBUSY = r"(Device or resource busy|-EBUSY)"
 _EPERM = r"(Operation not permitted|-EPERM)"
 
@@ -310,13 +311,15 @@ IN_LOGS = (
     ),
     FailureClass(
         name="attach_target_untraceable",
-        meaning="the kernel has the function, and lets nothing attach to it: it is "
-        "`notrace`, as copies of inline functions are",
+        meaning="the kernel has the place, and lets nothing attach to it: the function "
+        "is `notrace`, as copies of inline functions are, or it is a system call's "
+        "tracepoint before 4.14",
         cure="attach to a function that calls it, or to a tracepoint; being in BTF or "
         "kallsyms is no proof, being in tracing/available_filter_functions is",
         libbpf=_any_of(
             rf"failed to create (kprobe|kretprobe) '.*' perf event: {_EINVAL}",
             rf"prog '.*': failed to attach: {_EBUSY}",
+            rf"failed to attach to tracepoint 'syscalls/.*': {_EINVAL}",
         ),
         doubt="EBUSY also tells of a function that something else has replaced",
     ),
@@ -380,6 +383,13 @@ IN_LOGS = (
         cure="clang made one read of two: keep them apart, by barrier_var() on one of "
         "the values, or as two programs of which the loader takes one",
         verifier=_any_of(r"dereference of modified ctx ptr"),
+    ),
+    FailureClass(
+        name="memory_short",
+        meaning="the guest has not the memory that a map takes when it is created",
+        cure="give the kernel's row in matrix.yaml more `memory`, or the map fewer "
+        "entries (`maps: {NAME: {max_entries: …}}`)",
+        libbpf=_any_of(rf"map '.*': failed to create: {_ENOMEM}"),
     ),
     FailureClass(
         name="map_incomplete",

@@ -300,6 +300,13 @@ RULES = (
         _by_section("raw_tp", "raw_tracepoint"),
         stops_loading=False,
     ),
+    _row(
+        "programs on system calls' tracepoints",
+        "4.14",
+        "cf5f5cea2706",
+        _by_section("tp/syscalls", "tracepoint/syscalls"),
+        stops_loading=False,
+    ),
     _row("XDP links", "5.9", "aa8d3a716b59", _by_section("xdp"), stops_loading=False),
     _row(
         "multi-kprobe links",

@@ -298,6 +298,17 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
             "attach_target_untraceable",
         ),
         (
+            "libbpf: prog 'p': failed to attach to tracepoint "
+            "'syscalls/sys_enter_sync': Invalid argument\n",
+            "attach",
+            "attach_target_untraceable",
+        ),
+        (
+            "libbpf: map 'm': failed to create: Cannot allocate memory(-12)\n",
+            "load",
+            "memory_short",
+        ),
+        (
             "libbpf: elf: failed to find symbol 'f' in '/proc/self/exe'\n",
             "attach",
             "user_target_missing",
@@ -400,8 +411,6 @@ def test_libbpfs_words_are_classified(log: str, operation: str, name: str) -> No
         ("", "open"),
         ("", "load"),
         ("libbpf: elf: something else\n", "open"),
-        # A map that is too large for the guest's memory is no missing type.
-        ("libbpf: map 'm': failed to create: Cannot allocate memory(-12)\n", "load"),
         ("libbpf: prog 'p': failed to attach to perf_event FD 9: -EBUSY\n", "attach"),
         # It mentions "lsm", and that says nothing.
         ("libbpf: prog 'my_lsm': can't attach\n", "attach"),

@@ -216,6 +216,11 @@ def test_a_map_is_no_global_data() -> None:
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that give values back", "5.11", "5.12"),
         (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
+        (
+            PROGRAM % "tracepoint/syscalls/sys_enter_openat",
+            "programs on system calls' tracepoints",
+            *("4.13", "4.14"),
+        ),
         (PROGRAM % "xdp", "XDP links", "5.8", "5.9"),
         (PROGRAM % "kprobe.multi/f*", "multi-kprobe links", "5.17", "5.18"),
         (PROGRAM % "cgroup_skb/ingress", "cgroup links", "5.6", "5.7"),
