@@ -194,6 +194,11 @@ class LoadedObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _There:
+    there: tuple[bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Instructions:
     instructions: _Base64
 
@@ -520,6 +525,17 @@ class AgentSession:
         else:
             arguments["path"] = str(source)
         return self._ask(OpenedObject, "open", arguments, timeout)
+
+    def there(self, places: Sequence[str], *, timeout: float) -> tuple[bool, ...]:
+        """Tell of each place, written as a section, whether the kernel has it.
+
+        Places of a kind that nothing is known of, such as "xdp", are there.
+        """
+        wanted: list[JsonValue] = [*places]
+        found = self._ask(_There, "there", {"places": wanted}, timeout).there
+        if len(found) != len(places):
+            raise self._loss(f"gave {len(found)} answers for {len(places)} places")
+        return found
 
     def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:
         """Load an object's programs and maps into the kernel.

@@ -432,6 +432,10 @@ class Case(Entry):
     version range, elsewhere libbpf: {"<4.15": compat}."""
     programs: dict[str, Program] = {}
     """What is done with single programs; others are loaded and attached."""
+    alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    """Programs of which a loader takes one: of each list the first one is loaded whose
+    place the kernel has (a function, a tracepoint, a hook), or else the last one, and
+    the others are not: [[on_fentry, on_kprobe]]."""
     maps: dict[str, Map] = {}
     """What is set of maps before the object is loaded, as its own loader does."""
     variables: dict[str, JsonValue] = {}

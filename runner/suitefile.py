@@ -174,8 +174,8 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
     if not case.files:
         yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
     for key in (
-        *("vmlinux", "loader", "programs", "maps", "variables"),
-        "expect_failure",
+        *("vmlinux", "loader", "programs", "alternatives", "maps"),
+        *("variables", "expect_failure"),
     ):
         if key in case.model_fields_set:
             yield _Mistake((key,), "needs an `object`, which the runner loads")

@@ -18,6 +18,7 @@
 #include "snapshot.h"
 #include "test_run.h"
 #include "text.h"
+#include "there.h"
 #include "triggers.h"
 
 #include <signal.h>
@@ -42,6 +43,7 @@ static const struct operation {
 	 open_operation,
 	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
 	 true},
+	{"there", there_operation, {"places"}, true},
 	{"load", load_operation, {"handle", "log_level"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
 	{"attach", attach_operation, {"handle", "program", "target"}, true},

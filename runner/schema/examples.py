@@ -21,6 +21,7 @@ object: task.bpf.c
 vmlinux: "6.1"
 loader: {"<4.15": compat}
 programs: {helper: {load: false}}
+alternatives: [[on_fentry, on_kprobe]]
 maps: {stacks: {max_entries: 1024, value_size: 1016}}
 variables: {wanted_pid: "${agent.pid}", wanted_comm: sleeper, slots: [1, 2]}
 kernels: ">=4.8"

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import checks, debuginfo
-from runner.agent import AgentError, LoadedObject
+from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.classes import LOADER_CRASHED
 from runner.classify import Classification, as_class, classify, classify_oops
@@ -65,6 +65,8 @@ class _Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     # Whether a program of the object ran.
     ran: bool = True
+    # What is set of the object before it is loaded; None when that is not known.
+    settings: ObjectSettings | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -96,8 +98,11 @@ def run(job: Job, guest: Guest) -> CaseResult:
     started = time.monotonic()
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
-    prediction = None if path is None else predicted(job.case, path, guest)
     attempt = _attempt(job, data, guest, progress)
+    prediction = None
+    # Of what came of it only the settings count, of which the guest tells some.
+    if path is not None and progress.settings is not None:
+        prediction = predicted(job.case, path, progress.settings, guest)
     verdict = _settle(job.case, guest, attempt)
     if prediction is not None and attempt.outcome is not Outcome.ERROR:
         loaded = "trigger" in progress.seconds
@@ -249,13 +254,15 @@ def _judged(
 
 def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObject:
     case, agent = job.case, guest.agent
+    with guest.doing(f"setting up {job.shown_path}"):
+        progress.settings = settings.of_case(case, data, guest)
     with guest.doing(f"loading {job.shown_path}"):
         opened = agent.open(
             data,
             name=Path(job.shown_path).name.partition(".")[0],
             btf=guest.btf,
             loader=case.loader_on(guest.artifact.version),
-            settings=settings.of_case(case, data, guest),
+            settings=progress.settings,
             timeout=_ANSWER_TIMEOUT,
         )
         progress.log.append(opened.log)

@@ -121,6 +121,9 @@ def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
     for name, program in case.programs.items():
         yield from _program(name, shape, ("programs", name))
         yield from _aim(name, program, shape)
+    for number, group in enumerate(case.alternatives):
+        for place, name in enumerate(group):
+            yield from _program(name, shape, ("alternatives", number, place))
     for name in case.maps:
         yield from _map(name, shape, ("maps", name))
     for name, value in case.variables.items():

@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.agent import ObjectSettings
 from runner.artifacts.cache import Cache
 from runner.errors import RunnerError
 from runner.preflight.check import Checker, Job
 from runner.preflight.engine import ENGINE
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import Source
-from runner.session import settings
 from runner.session.guest import Guest
 from runner.suite import Case
 
@@ -38,14 +38,18 @@ class Booted:
     failure_class: str
 
 
-def predicted(case: Case, object_path: Path, guest: Guest) -> Prediction | None:
-    """Return what preflight says, or None where it can say nothing."""
+def predicted(
+    case: Case, object_path: Path, wanted: ObjectSettings, guest: Guest
+) -> Prediction | None:
+    """Return what preflight says, or None where it can say nothing.
+
+    `wanted` is what is set of the object before it is loaded.
+    """
     artifact = guest.artifact
     if artifact.btf is None or not ENGINE.exists():
         return None
     source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
     try:
-        wanted = settings.of_case(case, object_path.read_bytes(), guest)
         job = Job(
             objects=(object_path,),
             index=Cache().folder("preflight"),

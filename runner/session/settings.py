@@ -1,13 +1,21 @@
 """What the loader of a case sets on a kernel before it loads the object."""
 
+from collections.abc import Mapping
+
 from pydantic import JsonValue
 
+from runner import debuginfo
 from runner.agent import MapSettings, ObjectSettings
+from runner.checks.text import no_such
+from runner.errors import UsageError
 from runner.references import resolve
 from runner.session import loaders, variables
 from runner.session.guest import Guest
 from runner.session.rawdump import Types
 from runner.suite import Case
+
+# Seconds; the kernel's list of functions is long.
+_TIMEOUT = 60.0
 
 # Sections whose programs libbpf looks up the target of when they load.
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
@@ -16,15 +24,18 @@ _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
 def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
     """Return it, for an object's bytes.
 
-    Raises UsageError for a value that a variable can't have, ArtifactError for an
-    object whose types can't be read.
+    Raises UsageError for a value that a variable can't have, RunnerError for an object
+    that can't be read, AgentError and GuestError.
     """
     version = guest.artifact.version
     places = {name: it.place(version) for name, it in case.programs.items()}
     values = resolve(dict(case.variables), known(guest))
     assert isinstance(values, dict)
     return ObjectSettings(
-        load={name: it.loads(version) for name, it in case.programs.items()},
+        load={
+            **{name: it.loads(version) for name, it in case.programs.items()},
+            **_chosen(case, data, guest, places),
+        },
         targets={
             name: place
             for name, place in places.items()
@@ -40,6 +51,29 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
         },
         variables=variables.encoded(Types.of_object(data), values) if values else {},
     )
+
+
+def _chosen(
+    case: Case, data: bytes, guest: Guest, places: Mapping[str, str | None]
+) -> dict[str, bool]:
+    """Return whether programs are loaded of which the case's loader takes one."""
+    if not case.alternatives:
+        return {}
+    programs = debuginfo.read(data).programs
+    names = [name for group in case.alternatives for name in group]
+    for name in names:
+        if name not in programs:
+            raise UsageError(
+                f"alternatives: {name!r}: {no_such('program', name, sorted(programs))}"
+            )
+    wanted = [places.get(name) or programs[name].section for name in names]
+    there = guest.agent.there(wanted, timeout=_TIMEOUT)
+    has = {name for name, is_there in zip(names, there, strict=True) if is_there}
+    return {
+        name: name == next((it for it in group if it in has), group[-1])
+        for group in case.alternatives
+        for name in group
+    }
 
 
 def known(guest: Guest) -> dict[str, JsonValue]:

@@ -250,6 +250,8 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("open", {"name": "x", "object": "", "programs": []}, 'argument "programs"'),
         ("open", {"name": "x", "object": "", "maps": 1}, 'argument "maps"'),
         ("open", {"name": "x", "object": "", "variables": 1}, 'argument "variables"'),
+        ("there", {}, 'argument "places" must be an array'),
+        ("there", {"places": [1]}, 'argument "places" must be a list of texts'),
         ("load", {"handle": 77}, "must be that of an open object; 77 is none"),
         ("load", {"handle": "1"}, 'argument "handle" must be an integer'),
         ("attach", {"handle": 0, "program": "x"}, 'argument "handle"'),
@@ -304,7 +306,7 @@ ARGUMENTS = [
     *("seconds", "argv", "path", "times", "object", "name", "handle", "program"),
     *("map", "comm", "pid", "bytes", "port", "timeout_ms", "stdin", "env", "data"),
     *("mode", "max", "btf", "programs", "ctx", "repeat", "log_level"),
-    *("most", "maps", "variables"),
+    *("most", "maps", "variables", "places"),
 ]
 OPERATIONS = [
     *("hello", "put", "read", "open", "load", "attach", "detach", "close", "test_run"),
@@ -850,6 +852,12 @@ def test_what_can_not_be_set_is_told(
     told = agent.refusal("open", name="x", object=encoded(settable), **settings)
 
     assert said in told
+
+
+def test_places_of_other_kinds_are_there(agent: AgentProcess) -> None:
+    places = ["xdp", "socket", "tc/ingress", "?xdp.frags", "tp/no_such/tracepoint"]
+
+    assert agent.ask("there", places=places)["there"] == [True] * 4 + [False]
 
 
 def test_variables_are_set_before_they_load(

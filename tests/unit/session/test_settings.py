@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from runner.agent import MapSettings, ObjectSettings
+from runner.errors import UsageError
 from runner.session import settings
 from runner.suite import Case
 from tests.unit.agent_process import compile_bpf
-from tests.unit.session.doubles import HELLO, guest
+from tests.unit.session.doubles import HELLO, FakeAgent, guest
 
 SOURCE = """\
 #include <linux/bpf.h>
@@ -20,9 +22,11 @@ char _license[] SEC("license") = "GPL";
 """
 
 
-def of(data: bytes, version: str, **keys: Any) -> ObjectSettings:
+def of(
+    data: bytes, version: str, agent: FakeAgent | None = None, **keys: Any
+) -> ObjectSettings:
     case = Case.model_validate({"name": "c", "object": "a.o", **keys})
-    return settings.of_case(case, data, guest(version=version))
+    return settings.of_case(case, data, guest(agent, version=version))
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,47 @@ def test_only_what_is_set_is_told_to_the_agent() -> None:
         "maps": {"m": {"value_size": 8, "create": True}},
         "variables": {"v": "AQ=="},
     }
+
+
+ALTERNATIVES = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("fentry/a") int first(void *context) { return 0; }
+SEC("?tp_btf/b") int second(void *context) { return 0; }
+SEC("kprobe/c") int last(void *context) { return 0; }
+char _license[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "loaded"),
+    [
+        ([True, True, True], "first"),
+        ([False, True, True], "second"),
+        ([False, False, True], "last"),
+        # So that its loading tells what is missing.
+        ([False, False, False], "last"),
+    ],
+)
+def test_the_first_alternative_that_is_there_is_loaded(
+    tmp_path: Path, there: list[bool], loaded: str
+) -> None:
+    answer: list[JsonValue] = [*there]
+    agent = FakeAgent({"there": {"there": answer}})
+    names = ("first", "second", "last")
+
+    found = of(
+        compile_bpf(ALTERNATIVES, tmp_path),
+        "6.1",
+        agent,
+        alternatives=(names,),
+        programs={"last": {"attach": "kprobe/other"}},
+    )
+
+    assert agent.requests[-1]["places"] == ["fentry/a", "?tp_btf/b", "kprobe/other"]
+    assert found.load == {name: name == loaded for name in names}
+
+
+def test_an_alternative_that_the_object_lacks_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'first'"):
+        of(compile_bpf(ALTERNATIVES, tmp_path), "6.1", alternatives=(("fist", "last"),))
