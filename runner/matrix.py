@@ -59,6 +59,11 @@ class BaseSource(Entry):
         """Return the source in a few words, for tables and messages."""
         raise NotImplementedError
 
+    @property
+    def tells_checksums(self) -> bool:
+        """Whether the row itself pins every file, so that no lock has to."""
+        return False
+
 
 # Every package that Debian ever had.
 _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
@@ -173,6 +178,11 @@ class UbuntuSource(BaseSource):
         """Return the first package's name."""
         return f"ubuntu {self.packages[0].url.rpartition('/')[2]}"
 
+    @property
+    def tells_checksums(self) -> bool:
+        """Each package has one."""
+        return True
+
 
 class KernelOrgSource(BaseSource):
     """A release's source, built by the runner; see images/kernel."""
@@ -220,6 +230,11 @@ class KernelOrgSource(BaseSource):
     def shown(self) -> str:
         """Return the release."""
         return f"kernel-org {self.version}"
+
+    @property
+    def tells_checksums(self) -> bool:
+        """Whether the tarball's is given."""
+        return self.sha256 is not None
 
     @model_validator(mode="after")
     def _is_pinned(self) -> Self:
@@ -334,6 +349,9 @@ class DebugPackageBtf(BaseBtf):
         "linux-image-{release}-dbg"
     )
     """Its name in the suite; {release} is what `uname -r` says."""
+
+    archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
+    """Where a locked version is taken from once the mirror has it no more."""
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

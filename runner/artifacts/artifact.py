@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from runner.artifacts.cache import Entry
 from runner.artifacts.nic import CARDS
+from runner.artifacts.source import Item
 from runner.qemu.machine import Nic
 from runner.versions import KernelVersion
 
@@ -16,6 +17,8 @@ CONFIG = "config"
 SYSTEM_MAP = "System.map"
 BTF = "vmlinux.btf"
 MODULES = "modules"
+
+_ITEMS = TypeAdapter(tuple[Item, ...])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,8 @@ class Artifact:
     origin: str
     # SHA-256 of the files that it was made of, by name.
     packages: Mapping[str, str]
+    # What its BTF was made of, besides those.
+    btf_items: tuple[Item, ...]
 
 
 def from_entry(entry: Entry) -> Artifact:
@@ -75,6 +80,7 @@ def from_entry(entry: Entry) -> Artifact:
         btf_sha256=entry.checksums.get(BTF, ""),
         origin=_text(data["origin"]),
         packages=_packages(data["packages"]),
+        btf_items=_ITEMS.validate_python(data["btf_items"]),
     )
 
 

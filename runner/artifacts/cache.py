@@ -106,6 +106,11 @@ class Cache:
                 kind, key, build
             )
 
+    def renew(self, kind: str, key: str, build: Build) -> Entry:
+        """Return the entry of a key, built even if it is there; raises as `entry`."""
+        with self.locked(f"{kind}-{key}"):
+            return self._build(kind, key, build)
+
     def lookup(self, kind: str, key: str, *, verify: bool = True) -> Entry | None:
         """Return an entry if it is there and whole; a corrupted one counts for none.
 

@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol
 
 from debian.debian_support import Version
 
 from runner.artifacts import apt, http, packages, snapshot
 from runner.artifacts.apt import Archive, Package
-from runner.artifacts.cache import sha256_of
+from runner.artifacts.cache import Cache, sha256_of
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
@@ -60,7 +61,7 @@ class Debian:
             provider=source.type,
             version=str(found.version),
             origin=found.origin,
-            items=tuple(_item(package) for package in found.packages),
+            items=tuple(item_of(package) for package in found.packages),
         )
 
     def collect(
@@ -77,15 +78,14 @@ class Debian:
         """
         contents: dict[str, bytes] = {}
         for item in pin.items:
-            path = _download(item, source, tools, scratch, progress)
-            if sha256_of(path) != item.sha256:
-                raise ArtifactError(f"{path.name} is not what the index promised")
+            path = download(item, source, tools.cache, scratch, progress)
             contents |= packages.files(path, packages.is_of_kernel)
             path.unlink()
         return Collected(contents=contents, origin=pin.origin, version=pin.version)
 
 
-def _item(package: Package) -> Item:
+def item_of(package: Package) -> Item:
+    """Return what pins a package."""
     return Item(
         name=package.name,
         location=f"{package.name}={package.version}",
@@ -104,23 +104,42 @@ def _package(item: Item) -> Package:
     )
 
 
-def _download(
-    item: Item, source: DebianSource, tools: Tools, scratch: Path, progress: Progress
+class Carrier(Protocol):
+    """What names a suite, and the archive of what suites once had."""
+
+    @property
+    def suite(self) -> str | None:
+        """The suite's codename."""
+
+    @property
+    def archive(self) -> str:
+        """The snapshot archive's address."""
+
+
+def download(
+    item: Item, carrier: Carrier, cache: Cache, folder: Path, progress: Progress
 ) -> Path:
-    """Return a package that the mirror has, or once had: a lock outlives a suite."""
+    """Return a package that the mirror has, or once had: a lock outlives a suite.
+
+    Raises ArtifactError with apt's words, and for another file than was pinned.
+    """
     package = _package(item)
     title = f"{package.name} ({package.size / 1e6:.1f} MB)"
     with progress.task(title) as task:
         try:
-            return _from_mirror(package, source, tools, scratch, task.advance_to)
+            path = _from_mirror(package, carrier, cache, folder, task.advance_to)
         except ArtifactError as error:
             gone = error
+        else:
+            if sha256_of(path) != item.sha256:
+                raise ArtifactError(f"{path.name} is not what the index promised")
+            return path
     progress.message(
         f"{gone.message}: looking for {package.name} {package.version} in "
-        f"{source.archive}"
+        f"{carrier.archive}"
     )
     try:
-        return _from_archive(item, package, source, scratch, progress)
+        return _from_archive(item, package, carrier, folder, progress)
     except ArtifactError as error:
         raise ArtifactError(
             f"{gone.message}; and {error.message}",
@@ -131,29 +150,30 @@ def _download(
 
 def _from_mirror(
     package: Package,
-    source: DebianSource,
-    tools: Tools,
-    scratch: Path,
+    carrier: Carrier,
+    cache: Cache,
+    folder: Path,
     advance: apt.Advance,
 ) -> Path:
-    folder = tools.cache.folder("apt") / source.suite
-    with tools.cache.locked(f"apt-{source.suite}"):
-        archive = apt.known_suite(source.suite, folder)
+    assert carrier.suite is not None
+    state = cache.folder("apt") / carrier.suite
+    with cache.locked(f"apt-{carrier.suite}"):
+        archive = apt.known_suite(carrier.suite, state)
         if not archive.has(package):
             # The index may be older than the pin.
-            archive = apt.open_suite(source.suite, folder)
-    return archive.download(package, scratch, advance)
+            archive = apt.open_suite(carrier.suite, state)
+    return archive.download(package, folder, advance)
 
 
 def _from_archive(
     item: Item,
     package: Package,
-    source: DebianSource,
-    scratch: Path,
+    carrier: Carrier,
+    folder: Path,
     progress: Progress,
 ) -> Path:
-    found = snapshot.find(source.archive, package.name, package.version)
-    path = scratch / f"{package.name}.deb"
+    found = snapshot.find(carrier.archive, package.name, package.version)
+    path = folder / f"{package.name}_{package.version}_{apt.ARCHITECTURE}.deb"
     http.download(
         found.location,
         path,

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -12,7 +13,7 @@ from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import Material
 from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.progress import Progress
-from runner.artifacts.source import LOCAL, WEEK, Pin, Tools
+from runner.artifacts.source import LOCAL, WEEK, Item, Pin, Tools
 from runner.errors import ArtifactError, RunnerError, UsageError
 from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.versions import KernelVersion
@@ -47,7 +48,7 @@ def obtain(
         )
     failed: dict[int, ArtifactError] = {}
     known = None if refresh else _at_hand(kernel, cache, progress, failed)
-    return known or _first(kernel, cache, progress, failed)
+    return known or _first(kernel, cache, progress, failed, refresh=refresh)
 
 
 def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
@@ -59,7 +60,17 @@ def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
     return None
 
 
-def pinned(kernel: Kernel, cache: Cache) -> tuple[BaseSource, Pin] | None:
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """What a kernel in the cache is, file by file."""
+
+    source: BaseSource
+    pin: Pin
+    # What its BTF was made of, besides those.
+    btf: tuple[Item, ...]
+
+
+def pinned(kernel: Kernel, cache: Cache) -> Pinned | None:
     """Return the source that a kernel came from, and exactly which files it was.
 
     None when the cache does not have the kernel.
@@ -72,7 +83,11 @@ def pinned(kernel: Kernel, cache: Cache) -> tuple[BaseSource, Pin] | None:
                 item.model_copy(update={"sha256": found.packages[item.name]})
                 for item in pin.items
             )
-            return source, pin.model_copy(update={"items": items})
+            return Pinned(
+                source=source,
+                pin=pin.model_copy(update={"items": items}),
+                btf=found.btf_items,
+            )
     return None
 
 
@@ -120,26 +135,31 @@ def _at_hand(
                 return _fetch(kernel, source, cache, progress)
             known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
-                return _fit(known)
+                return _fit(kernel, known)
         except ArtifactError as error:
             failed[number] = error
     return None
 
 
 def _first(
-    kernel: Kernel, cache: Cache, progress: Progress, failed: dict[int, ArtifactError]
+    kernel: Kernel,
+    cache: Cache,
+    progress: Progress,
+    failed: dict[int, ArtifactError],
+    *,
+    refresh: bool,
 ) -> Artifact:
     """Return the artifact of the first source that can provide it."""
     for number, source in enumerate(kernel.sources):
         try:
             if number not in failed:
-                return _fetch(kernel, source, cache, progress)
+                return _fetch(kernel, source, cache, progress, refresh=refresh)
         except ArtifactError as error:
             failed[number] = error
             known = _known(kernel, source, cache)
             if known is not None and not isinstance(error, _UnfitError):
                 progress.message(f"{kernel.id}: not refreshed: {error.message}")
-                return _fit(known)
+                return _fit(kernel, known)
         if source is not kernel.sources[-1]:
             progress.message(f"{kernel.id}: {_told(source, failed[number])}")
     told = "; ".join(
@@ -159,23 +179,34 @@ def _told(source: BaseSource, error: ArtifactError) -> str:
 
 
 def _fetch(
-    kernel: Kernel, source: BaseSource, cache: Cache, progress: Progress
+    kernel: Kernel,
+    source: BaseSource,
+    cache: Cache,
+    progress: Progress,
+    *,
+    refresh: bool = False,
 ) -> Artifact:
+    def build(folder: Path) -> Mapping[str, JsonValue]:
+        return _build(kernel, pin, source, folder, cache, progress)
+
     pin = _resolve(source, cache)
-    entry = cache.entry(
-        _KIND,
-        _key(kernel, pin, cache),
-        lambda folder: _build(kernel, pin, source, folder, cache, progress),
-    )
-    found = artifact.from_entry(entry)
+    key = _key(kernel, pin, cache)
+    found = artifact.from_entry(cache.entry(_KIND, key, build))
+    if refresh and found.btf_items:
+        # The kernel is the same, and its BTF's source may have moved on.
+        found = artifact.from_entry(cache.renew(_KIND, key, build))
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
-    return _fit(found)
+    return _fit(kernel, found)
 
 
-def _fit(found: Artifact) -> Artifact:
-    """Return what can be a guest; raise _UnfitError that says what it lacks else."""
+def _fit(kernel: Kernel, found: Artifact) -> Artifact:
+    """Return what can be a guest; raise _UnfitError that says what it lacks else.
+
+    Raises ArtifactError for BTF of other files than a lock has.
+    """
+    btf.hold(kernel.btf, found.btf_items)
     if found.config is not None:
         lacking = options.missing(
             options.parse(found.config.read_text(errors="replace"))
@@ -242,6 +273,7 @@ def _build(
             "nic": stored.card.device if stored.card else "",
             "btf_source": chosen.source,
             "btf_detail": chosen.detail,
+            "btf_items": [item.model_dump(mode="json") for item in chosen.items],
         }
 
 

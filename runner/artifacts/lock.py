@@ -1,6 +1,6 @@
 """matrix.lock: what the sources of a matrix were resolved to, file by file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
 from runner import modelfile
 from runner.artifacts import providers
+from runner.artifacts.btf import PinnedBtf
+from runner.artifacts.fetch import Pinned
 from runner.artifacts.progress import Progress
-from runner.artifacts.source import FOREVER, Collected, Pin, Tools
+from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import UsageError
 from runner.matrix import BaseSource, Kernel, Matrix
 
@@ -25,6 +27,8 @@ class Locked(BaseModel):
     # The source as the matrix has it; another one is not what was locked.
     source: dict[str, JsonValue]
     pin: Pin
+    # What the row's BTF was made of, besides the files of `pin`.
+    btf: tuple[Item, ...] = ()
 
 
 class Lock(BaseModel):
@@ -39,25 +43,31 @@ class Lock(BaseModel):
     # By the row's id.
     kernels: dict[str, Locked] = {}
 
-    def pin(self, kernel: Kernel, source: BaseSource, folder: Path) -> Pin | None:
+    def of_source(
+        self, kernel: Kernel, source: BaseSource, folder: Path
+    ) -> Locked | None:
         """Return what a row's source was resolved to, if it still is that source."""
         locked = self.kernels.get(kernel.id)
         if locked is None or locked.source != described(source, folder):
             return None
-        return locked.pin
+        return locked
 
     def of(self, ids: Collection[str]) -> "Lock":
         """Return a lock of some rows."""
         kept = {id_: it for id_, it in self.kernels.items() if id_ in ids}
         return Lock(kernels=kept)
 
-    def with_pin(
-        self, kernel: Kernel, source: BaseSource, pin: Pin, folder: Path
-    ) -> "Lock":
+    def with_pinned(self, kernel: Kernel, pinned: Pinned, folder: Path) -> "Lock":
         """Return a lock in which a row is pinned anew."""
-        portable = _portable(pin.model_dump(mode="json"), folder)
-        locked = Locked(
-            source=described(source, folder), pin=Pin.model_validate(portable)
+        locked = Locked.model_validate(
+            {
+                "source": described(pinned.source, folder),
+                "pin": _portable(pinned.pin.model_dump(mode="json"), folder),
+                "btf": [
+                    _portable(item.model_dump(mode="json"), folder)
+                    for item in pinned.btf
+                ],
+            }
         )
         return Lock(kernels={**self.kernels, kernel.id: locked})
 
@@ -125,28 +135,44 @@ def text(lock: Lock) -> str:
     return _HEADER + yaml.safe_dump(data, allow_unicode=True, width=10_000)
 
 
-def applied(matrix: Matrix, lock: Lock, folder: Path, *, strict: bool) -> Matrix:
+def applied(
+    matrix: Matrix,
+    lock: Lock,
+    folder: Path,
+    *,
+    strict: bool,
+    free: Collection[str] = (),
+) -> Matrix:
     """Return a matrix, which lies in a folder, whose rows stand for what is locked.
 
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
-    archive is, a suite of it is not. If `strict`, all are, and unlocked ones dropped.
+    archive is, a suite of it is not. If `strict`, all are, and so is their BTF; those
+    that neither a lock nor the matrix itself pins are dropped. Rows whose ids are
+    `free` stay as they are.
     """
     if not strict and lock == Lock():
         return matrix
-    rows = (_applied(kernel, lock, folder, strict=strict) for kernel in matrix.kernels)
+    rows = (
+        kernel if kernel.id in free else _applied(kernel, lock, folder, strict=strict)
+        for kernel in matrix.kernels
+    )
     return matrix.model_copy(update={"kernels": tuple(rows)})
 
 
 def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kernel:
     sources: list[BaseSource] = []
+    files: tuple[Item, ...] = ()
     for source in kernel.sources:
-        pin = lock.pin(kernel, source, folder)
-        if pin is not None and (strict or _moves_never(source)):
-            sources.append(PinnedSource(source=source, pin=pin))
-        elif not strict:
+        locked = lock.of_source(kernel, source, folder)
+        if locked is not None and (strict or _moves_never(source)):
+            sources.append(PinnedSource(source=source, pin=locked.pin))
+            files = locked.btf
+        elif not strict or source.tells_checksums:
             sources.append(source)
     # A row that a strict lock leaves nothing of is refused when it is selected.
-    update: Mapping[str, object] = {"source": tuple(sources or kernel.sources)}
+    update: dict[str, object] = {"source": tuple(sources or kernel.sources)}
+    if strict:
+        update["btf"] = PinnedBtf(setting=kernel.btf, items=files)
     return kernel.model_copy(update=update)
 
 
@@ -169,7 +195,10 @@ def require(kernels: Sequence[Kernel], path: Path) -> None:
 
 
 def _is_bound(kernel: Kernel) -> bool:
-    return all(isinstance(source, PinnedSource) for source in kernel.sources)
+    return all(
+        isinstance(source, PinnedSource) or source.tells_checksums
+        for source in kernel.sources
+    )
 
 
 def described(source: BaseSource, folder: Path) -> dict[str, JsonValue]:

@@ -38,19 +38,19 @@ def choose(choice: Choice, cache: Cache) -> Rows:
     for a kernel that --locked asks for and the lock does not pin.
     """
     path = lock.path_of(choice.matrix)
-    locked = lock.applied(
-        matrix_.load(choice.matrix),
+    # What the command line names is meant as it is.
+    named = overrides.ids(choice.overrides)
+    matrix = lock.applied(
+        overrides.apply(matrix_.load(choice.matrix), choice.overrides),
         lock.read(path),
         lock.folder_of(choice.matrix),
         strict=choice.locked,
+        free=named,
     )
-    matrix = overrides.apply(locked, choice.overrides)
     kernels = selectors.select(
         matrix, choice.selectors, lambda kernel: fetch.version_of(kernel, cache)
     )
     if choice.locked:
-        # What the command line names is meant as it is.
-        named = overrides.ids(choice.overrides)
         lock.require([kernel for kernel in kernels if kernel.id not in named], path)
     return Rows(matrix=matrix, kernels=kernels)
 

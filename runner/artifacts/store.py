@@ -12,7 +12,7 @@ from runner.artifacts.source import Collected
 from runner.errors import ArtifactError
 
 # To be raised when the same files are to give another entry.
-_RECIPE = "4"
+_RECIPE = "5"
 _WANTED = Path(__file__).resolve().parents[2] / "images/modules"
 
 

@@ -53,8 +53,10 @@ def main(arguments: argparse.Namespace) -> int:
         pinned = artifacts.pinned(kernel, cache)
         if pinned is not None:
             folder = lock.folder_of(arguments.matrix)
-            known = known.with_pin(kernel, *pinned, folder)
+            known = known.with_pinned(kernel, pinned, folder)
             print(f"{kernel.id}: {found.origin}")
+            for item in pinned.btf:
+                print(f"{kernel.id}: BTF of {item.location}")
     # What is no row any more needs no pin.
     known = known.of({kernel.id for kernel in rows.kernels})
     write_text(path, lock.text(known))

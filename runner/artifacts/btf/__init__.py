@@ -1,5 +1,14 @@
 """BTF of kernels: found, made, verified, cut down."""
 
 from runner.artifacts.btf.choose import KERNEL, Chosen, Material, choose, identity
+from runner.artifacts.btf.pinned import PinnedBtf, hold
 
-__all__ = ["KERNEL", "Chosen", "Material", "choose", "identity"]
+__all__ = [
+    "KERNEL",
+    "Chosen",
+    "Material",
+    "PinnedBtf",
+    "choose",
+    "hold",
+    "identity",
+]

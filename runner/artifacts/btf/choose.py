@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.artifacts import apt, bzimage, packages
+from runner.artifacts import apt, bzimage, debian, packages
 from runner.artifacts.btf import minimal, pahole
+from runner.artifacts.btf.pinned import PinnedBtf, hold
 from runner.artifacts.btf.verify import verify
 from runner.artifacts.cache import Cache, key_of, sha256_of
 from runner.artifacts.progress import Progress
+from runner.artifacts.source import Item
 from runner.errors import ArtifactError
 from runner.matrix import (
     BaseBtf,
@@ -51,6 +53,8 @@ class Material:
     scratch: Path
     cache: Cache
     progress: Progress
+    # What a lock has of the BTF's files.
+    locked: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,8 @@ class Chosen:
     source: str
     # For people: where it was found, or where it was looked for in vain.
     detail: str
+    # What it was made of, besides the kernel's files.
+    items: tuple[Item, ...] = ()
 
 
 def identity(setting: _Setting, cache: Cache) -> str:
@@ -70,6 +76,10 @@ def identity(setting: _Setting, cache: Cache) -> str:
 
     Raises ArtifactError for a file that is not there.
     """
+    if isinstance(setting, PinnedBtf):
+        known = (item.identity for item in setting.items)
+        whole = identity(setting.setting, cache)
+        return key_of(whole, *known) if setting.items else whole
     if isinstance(setting, str):
         return key_of(setting, _hub() if setting == "auto" else "")
     if isinstance(setting, MinBtf):
@@ -82,9 +92,14 @@ def identity(setting: _Setting, cache: Cache) -> str:
 def choose(setting: _Setting, material: Material) -> Chosen:
     """Return a kernel's BTF as its row's setting says.
 
-    Raises ArtifactError for BTF that can't be had, is damaged or another kernel's;
-    not for a kernel that has none where the setting leaves that open.
+    Raises ArtifactError for BTF that can't be had, is damaged, another kernel's, or of
+    other files than are locked; not for a kernel that has none where the setting leaves
+    that open.
     """
+    if isinstance(setting, PinnedBtf):
+        made = choose(setting.setting, replace(material, locked=setting.items))
+        hold(setting, made.items)
+        return made
     if setting == "auto":
         return _detect(material)
     if setting == KERNEL:
@@ -159,7 +174,12 @@ def _hub() -> str:
 
 
 def _file(setting: FileBtf, material: Material) -> Chosen:
-    return Chosen(data=_read(setting.path), source="file", detail=str(setting.path))
+    return Chosen(
+        data=_read(setting.path),
+        source=setting.type,
+        detail=str(setting.path),
+        items=(_local(setting.type, setting.path),),
+    )
 
 
 def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
@@ -184,7 +204,9 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     found = hub.look_up(location, material.release, distribution, material.progress)
     if found is None:
         return None
-    made = Chosen(data=found[0], source="btfhub", detail=found[1])
+    made = Chosen(
+        data=found.data, source="btfhub", detail=found.place, items=(found.item,)
+    )
     _verify(made, material)
     return made
 
@@ -192,15 +214,17 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
 def _vmlinux(setting: VmlinuxBtf, material: Material) -> Chosen:
     if not setting.path.is_file():
         raise ArtifactError(f"vmlinux: there is no file {setting.path}")
-    return _encode(setting.path, setting.type, material)
+    made = _encode(setting.path, setting.type, material)
+    return replace(made, items=(_local(setting.type, setting.path),))
 
 
 def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
-    package = setting.path
-    if package is None:
-        package = _download(setting, material)
-    elif not package.is_file():
-        raise ArtifactError(f"debug-package: there is no file {package}")
+    if setting.path is None:
+        package, item = _download(setting, material)
+    elif setting.path.is_file():
+        package, item = setting.path, _local(setting.type, setting.path)
+    else:
+        raise ArtifactError(f"debug-package: there is no file {setting.path}")
     output = material.scratch / "vmlinux.debug"
     wanted = (
         f"boot/vmlinux-{material.release}",
@@ -212,31 +236,35 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
             hint="is it the debug package of this very kernel?",
         )
     return replace(
-        _encode(output, setting.type, material), detail=f"pahole on {package.name}"
+        _encode(output, setting.type, material),
+        detail=f"pahole on {package.name}",
+        items=(item,),
     )
 
 
-def _download(setting: DebugPackageBtf, material: Material) -> Path:
+def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]:
+    name = setting.package.format(release=material.release)
+    item = next(
+        (item for item in material.locked if item.name == name),
+        None,
+    ) or _in_suite(name, setting, material)
+    path = debian.download(
+        item, setting, material.cache, material.scratch, material.progress
+    )
+    return path, item
+
+
+def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
     assert setting.suite is not None
     folder = material.cache.folder("apt") / setting.suite
-    name = setting.package.format(release=material.release)
     with material.cache.locked(f"apt-{setting.suite}"):
-        archive = apt.known_suite(setting.suite, folder)
-        found = archive.describe([name])
-        if not found:
-            # The index may be older than the kernel.
-            archive = apt.open_suite(setting.suite, folder)
-            found = archive.describe([name])
+        found = apt.open_suite(setting.suite, folder).describe([name])
     if not found:
         raise ArtifactError(
             f"{setting.suite} has no package {name}",
             hint="name another with the key package, or a .deb with the key path",
         )
-    with material.progress.task(f"{name} ({found[0].size / 1e6:.0f} MB)") as task:
-        path = archive.download(found[0], material.scratch, task.advance_to)
-    if sha256_of(path) != found[0].sha256:
-        raise ArtifactError(f"{path.name} is not what the index promised")
-    return path
+    return debian.item_of(found[0])
 
 
 def _min(setting: MinBtf, material: Material) -> Chosen:
@@ -249,6 +277,7 @@ def _min(setting: MinBtf, material: Material) -> Chosen:
         source=setting.type,
         detail=f"of {whole.source} ({whole.detail}), for "
         + ", ".join(path.name for path in objects),
+        items=whole.items,
     )
 
 
@@ -290,6 +319,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
+
+
+def _local(name: str, path: Path) -> Item:
+    return Item(name=name, location=str(path), sha256=_sha256(path))
 
 
 def _sha256(path: Path) -> str:

@@ -4,15 +4,18 @@ DISTRIBUTION/VERSION/ARCHITECTURE/RELEASE.btf.tar.xz, and RELEASE.btf in it.
 """
 
 import difflib
+import hashlib
 import io
 import lzma
 import re
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import http
 from runner.artifacts.progress import Progress
+from runner.artifacts.source import Item
 from runner.errors import ArtifactError
 
 _ARCHITECTURE = "x86_64"
@@ -45,10 +48,21 @@ def distributions(release: str) -> tuple[str, ...]:
     return ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A release's BTF in the archive."""
+
+    data: bytes
+    # A file's path, or its address.
+    place: str
+    # Pins the .btf.tar.xz.
+    item: Item
+
+
 def look_up(
     location: str, release: str, distribution: str, progress: Progress
-) -> tuple[bytes, str] | None:
-    """Return a release's BTF and where it was, or None when the archive has it not.
+) -> Found | None:
+    """Return a release's BTF, or None when the archive has it not.
 
     Raises ArtifactError when the archive can't be reached or its file is damaged.
     """
@@ -59,7 +73,7 @@ def look_up(
         address = f"{location.rstrip('/')}/{folder}/{_name(release)}"
         data = _download(address, progress)
         if data is not None:
-            return unpack(data, release, address), address
+            return _found(data, release, address)
     return None
 
 
@@ -92,7 +106,16 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     raise ArtifactError(f"{where} holds no {wanted}")
 
 
-def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, str] | None:
+def _found(archive: bytes, release: str, place: str) -> Found:
+    checksum = hashlib.sha256(archive).hexdigest()
+    return Found(
+        data=unpack(archive, release, place),
+        place=place,
+        item=Item(name=_name(release), location=place, sha256=checksum),
+    )
+
+
+def _local(folder: Path, release: str, distribution: str) -> Found | None:
     if not folder.is_dir():
         raise ArtifactError(
             f"there is no BTFHub archive at {folder}",
@@ -100,7 +123,7 @@ def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, str] |
         )
     for path in _candidates(folder, release, distribution):
         try:
-            return unpack(path.read_bytes(), release, str(path)), str(path)
+            return _found(path.read_bytes(), release, str(path))
         except OSError as error:
             raise ArtifactError(f"{path}: {error.strerror}") from error
     return None

@@ -9,6 +9,7 @@ import pytest
 from runner import artifacts
 from runner.artifacts import lock, options, providers
 from runner.artifacts.cache import Cache
+from runner.artifacts.fetch import Pinned
 from runner.artifacts.kernelorg import KernelOrg
 from runner.artifacts.source import Collected, Pin, Tools
 from runner.errors import ArtifactError
@@ -204,7 +205,8 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
 def pinned(kernel: Kernel, source: KernelOrgSource, bench: Bench) -> Kernel:
     """Return a row as a lock that is written now binds it."""
     folder = bench.scratch
-    known = lock.Lock().with_pin(kernel, source, bench.resolve(source), folder)
+    made = Pinned(source=source, pin=bench.resolve(source), btf=())
+    known = lock.Lock().with_pinned(kernel, made, folder)
     matrix = Matrix(kernels=(kernel,))
     return lock.applied(matrix, known, folder, strict=True).kernels[0]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from runner import artifacts, cli
 from runner.artifacts import lock, rows
 from runner.artifacts.cache import Cache
+from runner.artifacts.fetch import Pinned
 from runner.artifacts.lock import Lock, PinnedSource
 from runner.artifacts.rows import Choice
 from runner.artifacts.source import Item, Pin
@@ -30,7 +32,7 @@ PIN = Pin(
 )
 # Of the matrix.
 FOLDER = Path("/home/someone/project")
-LOCKED = Lock().with_pin(ROW, SUITE, PIN, FOLDER)
+LOCKED = Lock().with_pinned(ROW, Pinned(source=SUITE, pin=PIN, btf=()), FOLDER)
 
 
 @pytest.fixture
@@ -102,6 +104,16 @@ def test_a_row_keeps_its_pinned_source_only() -> None:
     )
 
 
+def test_what_the_matrix_itself_pins_needs_no_lock() -> None:
+    release = KernelOrgSource(type="kernel-org", version="5.5", sha256="a" * 64)
+    row = Kernel(id="5.5", source=(SUITE, release))
+
+    applied = lock.applied(matrix(row), Lock(), FOLDER, strict=True)
+
+    assert only(applied) == (release,)
+    lock.require(applied.kernels, Path("matrix.lock"))
+
+
 TARBALL = KernelOrgSource(
     type="kernel-org", version="5.10", tarball=f"{FOLDER}/../tars/linux-5.10.tar.xz"
 )
@@ -128,24 +140,26 @@ def test_a_path_is_locked_as_the_matrix_has_it(path: str, written: str) -> None:
         }
     )
 
-    known = Lock().with_pin(row, source, pin, FOLDER)
+    known = Lock().with_pinned(row, Pinned(source=source, pin=pin, btf=()), FOLDER)
 
     locked = known.kernels["5.10"]
     assert locked.source["tarball"] == written
     assert locked.pin.origin == locked.pin.items[0].location == written
-    assert known.pin(row, source, FOLDER) == locked.pin
+    assert known.of_source(row, source, FOLDER) == locked
 
 
 def test_a_lock_holds_on_another_machine() -> None:
     row = Kernel(id="5.10", source=TARBALL)
-    known = Lock().with_pin(row, TARBALL, PIN, FOLDER)
+    known = Lock().with_pinned(row, Pinned(source=TARBALL, pin=PIN, btf=()), FOLDER)
     elsewhere = Path("/builds/42/project")
     moved = TARBALL.model_copy(
         update={"tarball": f"{elsewhere}/../tars/linux-5.10.tar.xz"}
     )
     there = row.model_copy(update={"source": moved})
 
-    assert known.pin(there, moved, elsewhere) == PIN
+    locked = known.of_source(there, moved, elsewhere)
+    assert locked is not None
+    assert locked.pin == PIN
     lock.require(
         lock.applied(matrix(there), known, elsewhere, strict=True).kernels,
         Path("matrix.lock"),
@@ -224,15 +238,14 @@ def test_a_snapshots_sha256_is_locked_and_looked_at(
     pinned = artifacts.pinned(row, first)
     assert pinned is not None
 
-    (item,) = pinned[1].items
+    (item,) = pinned.pin.items
     assert item.sha256 == hashlib.sha256(package.read_bytes()).hexdigest()
 
     # A lock binds it at once, and another file of the same SHA-1 is refused.
     forged = item.model_copy(update={"sha256": "0" * 64})
-    pin = pinned[1].model_copy(update={"items": (forged,)})
-    (bound,) = lock.applied(
-        matrix(row), Lock().with_pin(row, source, pin, FOLDER), FOLDER, strict=False
-    ).kernels
+    pin = pinned.pin.model_copy(update={"items": (forged,)})
+    known = Lock().with_pinned(row, replace(pinned, pin=pin), FOLDER)
+    (bound,) = lock.applied(matrix(row), known, FOLDER, strict=False).kernels
     with pytest.raises(ArtifactError, match="is another file: sha256"):
         artifacts.obtain(bound, Cache(tmp_path / "second"), Silent())
 
@@ -247,7 +260,7 @@ def test_a_locked_kernel_in_the_cache_is_not_fetched_again(
     pinned = artifacts.pinned(row, cache)
     assert pinned is not None
     (bound,) = lock.applied(
-        matrix(row), Lock().with_pin(row, *pinned, FOLDER), FOLDER, strict=True
+        matrix(row), Lock().with_pinned(row, pinned, FOLDER), FOLDER, strict=True
     ).kernels
     server.asked.clear()
 

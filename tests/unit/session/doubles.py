@@ -175,6 +175,7 @@ def artifact(version: str = "6.1.176") -> Artifact:
         btf_sha256="",
         origin="bookworm linux-image",
         packages={},
+        btf_items=(),
     )
 
 
