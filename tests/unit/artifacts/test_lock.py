@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import artifacts, cli
+from runner import matrix as matrix_
 from runner.artifacts import lock, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import Pinned
@@ -112,6 +113,15 @@ def test_what_the_matrix_itself_pins_needs_no_lock() -> None:
 
     assert only(applied) == (release,)
     lock.require(applied.kernels, Path("matrix.lock"))
+
+
+def test_every_kernel_of_the_shipped_matrix_is_pinned() -> None:
+    top = Path(__file__).resolve().parents[3]
+    known = lock.read(top / "matrix.lock")
+
+    applied = lock.applied(matrix_.load(top / "matrix.yaml"), known, top, strict=True)
+
+    lock.require(applied.kernels, top / "matrix.lock")
 
 
 TARBALL = KernelOrgSource(
