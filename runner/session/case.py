@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
-from runner.classes import LOADER_CRASHED
+from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
@@ -410,6 +410,8 @@ def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
         found = classify_oops(guest.vm.console(), guest.artifact.version)
         if found is not None:
             return _classified(found, error)
+    if error.cause == "out_of_memory":
+        return _classified(as_class(OUT_OF_MEMORY), error)
     deadly = is_deadly(error)
     return Verdict(
         outcome=Outcome.FAILED if deadly else Outcome.ERROR,
