@@ -350,9 +350,12 @@ IN_LOGS = (
     ),
     FailureClass(
         name="section_unknown",
-        meaning="libbpf does not know the program's section, and so not its type",
-        cure='name the section as libbpf does, SEC("socket"), say; a loader that knows '
-        "its own sections calls bpf_program__set_type() before it loads",
+        meaning="libbpf does not know the program's section, and so not its type, or "
+        "not what it attaches to",
+        cure='name the section as libbpf does, SEC("tracepoint/GROUP/NAME"), say, or '
+        "the place in the suite (`attach: tracepoint/GROUP/NAME`); an object for "
+        "another loader is tested with that (`files`, docs/suite.md)",
+        libbpf=_any_of(r"agent: prog '.*': section '.*' names no place"),
         load=_any_of(r"missing BPF prog type, check ELF section name"),
     ),
     FailureClass(
@@ -384,7 +387,8 @@ IN_LOGS = (
         "__kconfig; often a macro of newer headers, which the compiler took for a "
         "function",
         cure="look at the compiler's warnings (implicit declaration), and build with "
-        "the headers that the source was written for",
+        "the headers that the source was written for; an object for another loader is "
+        "tested with that (`files`, docs/suite.md)",
         libbpf=_any_of(r"failed to find BTF for extern '.*'"),
     ),
     FailureClass(

@@ -331,6 +331,11 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
             "section_unknown",
         ),
         (
+            "agent: prog 'p': section 'tracepoint/own' names no place\n",
+            "attach",
+            "section_unknown",
+        ),
+        (
             "libbpf: prog 'p': attach program FD is not set\n"
             "libbpf: prog 'p': failed to prepare load attributes: -22\n",
             "load",

@@ -260,9 +260,9 @@ def test_guests_with_much_memory_come_of_a_snapshot(
     tmp_path: Path, reports: Path
 ) -> None:
     rows = tmp_path / "matrix.yaml"
+    source = "{type: debian, suite: trixie}"
     rows.write_text(
-        "kernels:\n"
-        f'  - {{id: "{KERNEL}", source: {{type: debian, suite: trixie}}, memory: 1536}}\n'
+        f'kernels:\n  - {{id: "{KERNEL}", source: {source}, memory: 1536}}\n'
     )
 
     done = start(
