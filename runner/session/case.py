@@ -284,13 +284,12 @@ def _attach(
         wanted = case.programs.get(program.name, Program())
         if wanted.attach is False:
             continue
-        place = wanted.place(guest.artifact.version)
         with guest.doing(f"attaching {program.name}"):
             try:
                 attached = guest.agent.attach(
                     loaded.handle,
                     program.name,
-                    None if place is None or settings.is_looked_up(place) else place,
+                    settings.place(wanted, guest),
                     timeout=_ANSWER_TIMEOUT,
                 )
                 progress.log.append(attached.log)
