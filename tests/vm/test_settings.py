@@ -14,7 +14,7 @@ pytestmark = pytest.mark.vm
 def test_a_suite_sets_what_a_loader_sets(tmp_path: Path, reports: Path) -> None:
     suite = tmp_path / "settings"
     shutil.copytree(DATA / "suites/settings", suite)
-    tool = ["gcc", "-O1", "-static", "-o", suite / "tool", suite / "tool.c"]
+    tool = ["gcc", "-O1", "-static", "-o", str(suite / "tool"), f"{suite}/tool.c"]
     subprocess.run(tool, check=True)
 
     done = run(*("--kernels", "6.1", "--suite", suite), reports=reports)
