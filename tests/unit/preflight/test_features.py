@@ -203,6 +203,24 @@ def test_a_map_is_no_global_data() -> None:
     assert [it.name for it in found.features if it.need == "rule"] == []
 
 
+# In a map of maps, which shows what maps will be in it.
+LONG_KEYS = """\
+struct inner {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, 520);
+	__uint(value_size, 4);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__array(values, struct inner);
+} outer SEC(".maps");
+SEC("socket") int use(void *context) { return 0; }
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "name", "before", "since"),
     [
@@ -212,6 +230,7 @@ def test_a_map_is_no_global_data() -> None:
         (CALLS, "calls of other functions", "4.15", "4.16"),
         (RAW, "raw tracepoints", "4.16", "4.17"),
         (CALLBACK, "addresses of functions", "5.12", "5.13"),
+        (LONG_KEYS, "hash keys of more than 512 bytes", "5.10", "5.11"),
         (BELOW, "jumps by <, <= (-mcpu=v2)", "4.13", "4.14"),
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that give values back", "5.11", "5.12"),
