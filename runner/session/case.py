@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
+from runner.checks.text import listing
 from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
@@ -385,7 +386,7 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
 
 
 def _also(error: AgentError) -> str:
-    return f"; and so for {', '.join(error.also)}" if error.also else ""
+    return f"; and so for {listing(error.also)}" if error.also else ""
 
 
 def _debug_information(data: bytes) -> DebugInfo:
