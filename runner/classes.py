@@ -44,6 +44,7 @@ def _any_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
 _EINVAL = r"(Invalid argument|-EINVAL)"
 _ENOENT = r"(No such file or directory|-ENOENT)"
 _BELOW_THE_STACK = r"-(51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})\b"
+_E2BIG = r"(Argument list too long|-E2BIG)"
 _ENOMEM = r"(Cannot allocate memory|-ENOMEM)"
 _EBUSY = r"(Device or resource busy|-EBUSY)"
 _EPERM = r"(Operation not permitted|-EPERM)"
@@ -96,7 +97,7 @@ PROGRAM_TOO_LARGE = FailureClass(
         r"BPF program is too large\. Proc+essed \d+ insn",
         r"The sequence of \d+ jumps is too complex",
     ),
-    load=_any_of(r"BPF program load failed: (Argument list too long|-E2BIG)"),
+    load=_any_of(rf"BPF program load failed: {_E2BIG}"),
 )
 
 PROGRAM_TYPE_MISSING = FailureClass(
@@ -123,6 +124,14 @@ LOADER_CRASHED = FailureClass(
     name="loader_crashed",
     meaning="libbpf died while it loaded the object; the kernel lives",
     cure="is the object damaged? Build it again; else tell libbpf's maintainers",
+)
+
+OUT_OF_MEMORY = FailureClass(
+    name="kernel_out_of_memory",
+    meaning="the guest's memory did not suffice for the object's maps, for the "
+    "verifier, or for what ran",
+    cure="give the kernel's row in matrix.yaml more `memory` (docs/matrix.md), or maps "
+    "fewer entries (`maps: {NAME: {max_entries: …}}`); the console tells who took it",
 )
 
 # Words of which several may stand in one log: the first class that is found counts.
@@ -195,8 +204,10 @@ IN_LOGS = (
     ),
     FailureClass(
         name="helper_not_allowed",
-        meaning="a helper is called that programs of this type must not call",
-        cure="see bpf-helpers(7) for the types that may, or move the call",
+        meaning="a helper is called that programs of this type must not call, or that "
+        "this kernel was built without",
+        cure="see bpf-helpers(7) for the types that may, or move the call; "
+        "bpf_override_return() needs CONFIG_BPF_KPROBE_OVERRIDE",
         verifier=_any_of(r"program of this type cannot use helper"),
     ),
     FailureClass(
@@ -339,9 +350,12 @@ IN_LOGS = (
     ),
     FailureClass(
         name="section_unknown",
-        meaning="libbpf does not know the program's section, and so not its type",
-        cure='name the section as libbpf does, SEC("socket"), say; a loader that knows '
-        "its own sections calls bpf_program__set_type() before it loads",
+        meaning="libbpf does not know the program's section, and so not its type, or "
+        "not what it attaches to",
+        cure='name the section as libbpf does, SEC("tracepoint/GROUP/NAME"), say, or '
+        "the place in the suite (`attach: tracepoint/GROUP/NAME`); an object for "
+        "another loader is tested with that (`files`, docs/suite.md)",
+        libbpf=_any_of(r"agent: prog '.*': section '.*' names no place"),
         load=_any_of(r"missing BPF prog type, check ELF section name"),
     ),
     FailureClass(
@@ -373,7 +387,8 @@ IN_LOGS = (
         "__kconfig; often a macro of newer headers, which the compiler took for a "
         "function",
         cure="look at the compiler's warnings (implicit declaration), and build with "
-        "the headers that the source was written for",
+        "the headers that the source was written for; an object for another loader is "
+        "tested with that (`files`, docs/suite.md)",
         libbpf=_any_of(r"failed to find BTF for extern '.*'"),
     ),
     FailureClass(
@@ -402,10 +417,13 @@ IN_LOGS = (
     FailureClass(
         name="map_type_missing",
         meaning="this kernel does not know the map's type, or not with these sizes and "
-        "flags",
+        "flags (keys of hash maps have at most 512 bytes before 5.11)",
         cure="choose the type for each kernel: bpf_map__set_type(), or "
         "bpf_map__set_autocreate() with a second map",
-        libbpf=_any_of(rf"map '.*': failed to create: {_EINVAL}"),
+        libbpf=_any_of(
+            rf"map '.*': failed to create: {_EINVAL}",
+            rf"map '.*': failed to create: {_E2BIG}",
+        ),
         doubt="EINVAL also tells of wrong sizes and flags",
     ),
     GUARD_UNDECIDED,
@@ -441,7 +459,7 @@ _ENDS = (
     _death("oops", "oopsed"),
     _death("soft_lockup", "locked up"),
     _death("rcu_stall", "stalled"),
-    _death("out_of_memory", "ran out of memory"),
+    OUT_OF_MEMORY,
     FailureClass(
         name="wrong_value",
         meaning="the object loads and runs, and what it read is not what is expected",

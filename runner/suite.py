@@ -364,9 +364,10 @@ class Program(Entry):
     attach: bool | Place | Annotated[dict[str, Place], Field(min_length=1)] = True
     """Whether it is attached, as its section says (socket filters never are); or where
     to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
-    perf_event/cpu-clock, and for programs of such a section fentry/NAME, fexit/NAME,
-    fmod_ret/NAME, tp_btf/NAME, lsm/NAME; or where to by version range, elsewhere as its
-    section says: {"<4.17": kprobe/sys_getpgid}."""
+    perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (where FILE may
+    begin with ${files.folder}), xdp/INTERFACE, cgroup/FOLDER, and for programs of such
+    a section fentry/NAME, fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME; or where to
+    by version range, elsewhere as its section says: {"<4.17": kprobe/sys_getpgid}."""
 
     def loads(self, version: KernelVersion) -> bool:
         """Return whether it is loaded on a kernel."""

@@ -265,6 +265,9 @@ def _tables(case: Case) -> Iterator[_Mistake]:
 def _names(case: Case) -> Iterator[_Mistake]:
     """Check that what is referred to is saved by then."""
     yield from _references(case.variables, {*BEFORE}, ("variables",))
+    for name, program in case.programs.items():
+        attach = program.model_dump()["attach"]
+        yield from _references(attach, {*BEFORE}, ("programs", name, "attach"))
     known = set(BUILT_IN)
     for number, trigger in enumerate(case.trigger):
         at = ("trigger", number)

@@ -533,6 +533,12 @@ static json_t *attach_by_section(struct object *object,
 	 */
 	if (errno == EOPNOTSUPP && log_size() == silence)
 		return json_pack("{s:b}", "attached", 0);
+	/* So it does where a section names a place in a way of its own. */
+	if (errno == EINVAL && log_size() == silence) {
+		log_add("agent: prog '%s': section '%s' names no place",
+			bpf_program__name(program), bpf_program__section_name(program));
+		errno = EINVAL;
+	}
 	return fail_errno(failure, errno, "can't attach %s",
 			  bpf_program__name(program));
 }

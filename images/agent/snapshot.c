@@ -16,21 +16,25 @@
  */
 #define CHUNK ((json_int_t)4 << 20)
 #define RESERVE ((json_int_t)12 << 20)
-#define MOST_CHUNKS 4096
+/* 64 GiB of them. */
+#define MOST_CHUNKS 16384
 
-/* Bytes; 0 when the kernel does not tell. */
-static json_int_t free_memory(void)
+/* Whether there is a chunk more to take. Of what is free the kernel keeps the more back
+ * for itself the more memory there is, and says how much is left without it.
+ */
+static bool has_free_memory(void)
 {
 	FILE *info = fopen("/proc/meminfo", "re");
+	long long free_kib = 0, available_kib = 0;
 	char line[256];
-	long long kib = 0;
 
-	while (info && fgets(line, sizeof(line), info))
-		if (sscanf(line, "MemFree: %lld kB", &kib) == 1)
-			break;
+	while (info && fgets(line, sizeof(line), info)) {
+		sscanf(line, "MemFree: %lld kB", &free_kib);
+		sscanf(line, "MemAvailable: %lld kB", &available_kib);
+	}
 	if (info)
 		fclose(info);
-	return kib * 1024;
+	return free_kib * 1024 > RESERVE + CHUNK && available_kib * 1024 > CHUNK;
 }
 
 json_t *settle_operation(const json_t *request, struct failure *failure)
@@ -44,7 +48,7 @@ json_t *settle_operation(const json_t *request, struct failure *failure)
 		return NULL;
 	/* The kernel clears a page when it hands it out. */
 	while (((json_int_t)count + 1) * CHUNK <= most && count < MOST_CHUNKS &&
-	       free_memory() > RESERVE + CHUNK) {
+	       has_free_memory()) {
 		void *chunk = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 

@@ -4,7 +4,10 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
+#include <net/if.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -76,6 +79,62 @@ static struct bpf_link *attach_perf_event(const struct bpf_program *program,
 	return link;
 }
 
+/* "PATH:SYMBOL", of a file in the guest. */
+static struct bpf_link *attach_to_symbol(const struct bpf_program *program,
+					 const char *place, bool returns)
+{
+	const char *symbol = strrchr(place, ':');
+	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = returns);
+	struct bpf_link *link;
+	char *path;
+
+	if (!symbol) {
+		errno = EINVAL;
+		return NULL;
+	}
+	path = strndup(place, (size_t)(symbol - place));
+	options.func_name = symbol + 1;
+	link = bpf_program__attach_uprobe_opts(program, -1, path, 0, &options);
+	free(path);
+	return link;
+}
+
+static struct bpf_link *attach_uprobe(const struct bpf_program *program,
+				      const char *place)
+{
+	return attach_to_symbol(program, place, false);
+}
+
+static struct bpf_link *attach_uretprobe(const struct bpf_program *program,
+					 const char *place)
+{
+	return attach_to_symbol(program, place, true);
+}
+
+static struct bpf_link *attach_xdp(const struct bpf_program *program,
+				   const char *interface)
+{
+	unsigned int index = if_nametoindex(interface);
+
+	return index ? bpf_program__attach_xdp(program, (int)index) : NULL;
+}
+
+/* By the group's folder. */
+static struct bpf_link *attach_cgroup(const struct bpf_program *program,
+				      const char *path)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+	struct bpf_link *link;
+
+	if (folder < 0)
+		return NULL;
+	link = bpf_program__attach_cgroup(program, folder);
+	error = errno;
+	close(folder);
+	errno = error;
+	return link;
+}
+
 static const struct kind {
 	const char *prefix;
 	struct bpf_link *(*attach)(const struct bpf_program *program,
@@ -88,6 +147,10 @@ static const struct kind {
 	{"raw_tracepoint/", bpf_program__attach_raw_tracepoint},
 	{"raw_tp/", bpf_program__attach_raw_tracepoint},
 	{"perf_event/", attach_perf_event},
+	{"uprobe/", attach_uprobe},
+	{"uretprobe/", attach_uretprobe},
+	{"xdp/", attach_xdp},
+	{"cgroup/", attach_cgroup},
 };
 
 struct bpf_link *attach_to(const struct bpf_program *program, const char *target,
@@ -107,7 +170,7 @@ struct bpf_link *attach_to(const struct bpf_program *program, const char *target
 	}
 	fail(failure,
 	     "argument \"target\" must begin with kprobe/, kretprobe/, tracepoint/, "
-	     "raw_tp/ or perf_event/; it is \"%s\"",
+	     "raw_tp/, perf_event/, uprobe/, uretprobe/, xdp/ or cgroup/; it is \"%s\"",
 	     target);
 	return NULL;
 }

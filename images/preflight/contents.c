@@ -93,7 +93,12 @@ json_t *contents(const void *data, size_t size)
 		json_array_append_new(programs, program(each));
 	}
 	bpf_object__for_each_map (one, object) {
+		/* It is created, too, to show what maps will be in the other. */
+		const struct bpf_map *inner = bpf_map__inner_map(one);
+
 		json_array_append_new(maps, map(one));
+		if (inner)
+			json_array_append_new(maps, map(inner));
 	}
 	bpf_object__close(object);
 	return json_pack("{s:o, s:o}", "programs", programs, "maps", maps);

@@ -15,6 +15,13 @@ _CALL = op.JMP | op.CALL
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 # libbpf takes probe_read and probe_read_str where a kernel has no newer ones.
 _FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
+# Maps whose entries the kernel or libbpf counts: perf_event_array, struct_ops and those
+# that are storage of something.
+_COUNTED = (4, 19, 21, 24, 26, 28, 29, 32)
+# Maps without values of a size: of maps, ring buffers, struct_ops, arena.
+_VALUELESS = (12, 13, 26, 27, 31, 33)
+# BPF_PROG_TYPE_EXT.
+_EXTENSION = 28
 # Types of programs that kernels refuse for an attach type that they don't know:
 # cgroup_sock_addr, cgroup_sockopt, tracing, lsm, sk_lookup. Others do not look.
 _PARTICULAR = (18, 25, 26, 29, 30)
@@ -68,6 +75,7 @@ def features(
         *_kfuncs(code, engine),
         *_targets(code, version, engine),
         *rules.features(code, version, compat=compat),
+        *_left_to_loader(code),
     )
 
 
@@ -264,6 +272,33 @@ def _tells(way: _Attach, version: KernelVersion | None) -> bool:
     if way.stops_loading:
         return True
     return version is not None and version >= KernelVersion.parse(way.since)
+
+
+def _left_to_loader(code: Code) -> Iterator[Feature]:
+    """Yield what nothing can be loaded without, and the object does not say."""
+    for it in code.contents.maps:
+        if not it.internal and not it.entries and it.type not in _COUNTED:
+            yield _left(f"max_entries of {it.name}", it.name)
+        if not it.internal and not it.value_size and it.type not in _VALUELESS:
+            yield _left(f"value_size of {it.name}", it.name)
+    for program in code.contents.programs:
+        if program.name not in code.loaded:
+            continue
+        if not program.type:
+            yield _left(f"type of {program.name}", program.name)
+        elif program.type == _EXTENSION:
+            yield _left(f"target of {program.name}", program.name)
+
+
+def _left(name: str, user: str) -> Feature:
+    return Feature(
+        need=Need.LOADER,
+        name=name,
+        presence=Presence.UNKNOWN,
+        users=(user,),
+        evidence="left to the loader",
+        stops_loading=False,
+    )
 
 
 def absent(found: Iterable[Feature]) -> list[Feature]:

@@ -147,6 +147,8 @@ class Need(StrEnum):
     ATTACH_TARGET = "attach_target"
     # A property of the verifier or loader that BTF does not show.
     RULE = "rule"
+    # What the object leaves to its own loader, such as a map's size.
+    LOADER = "loader"
 
 
 class Presence(StrEnum):

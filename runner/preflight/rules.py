@@ -16,6 +16,10 @@ _MOST_INSTRUCTIONS = 4096
 # BPF_ATOMIC with these only adds up, as BPF_XADD did from the first on.
 _ATOMIC, _ADD = 0xC0, 0x00
 _CALL = op.JMP | op.CALL
+# Hash maps, for each CPU and of least used, and of maps.
+_HASHES = (1, 5, 9, 10, 13)
+# Bytes: MAX_BPF_STACK.
+_LONGEST_KEY = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +203,14 @@ def _of_data(*, constant: bool) -> Callable[[Code], list[str]]:
     return users
 
 
+def _long_keys(code: Code) -> list[str]:
+    return [
+        it.name
+        for it in code.contents.maps
+        if it.type in _HASHES and it.key_size > _LONGEST_KEY
+    ]
+
+
 def _by_opcode(matches: Callable[[Insn], bool]) -> Callable[[Code], list[str]]:
     return lambda code: code.users(lambda _, insn: matches(insn))
 
@@ -260,6 +272,7 @@ RULES = (
         _of_data(constant=True),
         compat=True,
     ),
+    _row("hash keys of more than 512 bytes", "5.11", "c6bde958a62b", _long_keys),
     _row(
         "calls of other functions",
         "4.16",

@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
-from runner.classes import LOADER_CRASHED
+from runner.checks.text import listing
+from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
@@ -284,13 +285,12 @@ def _attach(
         wanted = case.programs.get(program.name, Program())
         if wanted.attach is False:
             continue
-        place = wanted.place(guest.artifact.version)
         with guest.doing(f"attaching {program.name}"):
             try:
                 attached = guest.agent.attach(
                     loaded.handle,
                     program.name,
-                    None if place is None or settings.is_looked_up(place) else place,
+                    settings.place(wanted, guest),
                     timeout=_ANSWER_TIMEOUT,
                 )
                 progress.log.append(attached.log)
@@ -386,7 +386,7 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
 
 
 def _also(error: AgentError) -> str:
-    return f"; and so for {', '.join(error.also)}" if error.also else ""
+    return f"; and so for {listing(error.also)}" if error.also else ""
 
 
 def _debug_information(data: bytes) -> DebugInfo:
@@ -410,6 +410,8 @@ def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
         found = classify_oops(guest.vm.console(), guest.artifact.version)
         if found is not None:
             return _classified(found, error)
+    if error.cause == "out_of_memory":
+        return _classified(as_class(OUT_OF_MEMORY), error)
     deadly = is_deadly(error)
     return Verdict(
         outcome=Outcome.FAILED if deadly else Outcome.ERROR,

@@ -12,7 +12,7 @@ from runner.references import resolve
 from runner.session import loaders, variables
 from runner.session.guest import Guest
 from runner.session.rawdump import Types
-from runner.suite import Case
+from runner.suite import Case, Program
 
 # Seconds; the kernel's list of functions is long.
 _TIMEOUT = 60.0
@@ -28,8 +28,9 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
     that can't be read, AgentError and GuestError.
     """
     version = guest.artifact.version
+    namespace = known(guest)
     places = {name: it.place(version) for name, it in case.programs.items()}
-    values = resolve(dict(case.variables), known(guest))
+    values = resolve(dict(case.variables), namespace)
     assert isinstance(values, dict)
     return ObjectSettings(
         load={
@@ -90,6 +91,18 @@ def known(guest: Guest) -> dict[str, JsonValue]:
             "btf": str(guest.btf or loaders.KERNELS_BTF),
         },
     }
+
+
+def place(program: Program, guest: Guest) -> str | None:
+    """Return what a program is attached to once it is loaded.
+
+    None is what its section says, or what was looked up when it loaded. Raises
+    UsageError for a reference to nothing.
+    """
+    found = program.place(guest.artifact.version)
+    if found is None or is_looked_up(found):
+        return None
+    return str(resolve(found, known(guest)))
 
 
 def is_looked_up(place: str) -> bool:

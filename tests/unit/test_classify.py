@@ -287,6 +287,11 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
         ),
         ("libbpf: map 'm': failed to create: -EINVAL\n", "load", "map_type_missing"),
         (
+            "libbpf: map 'm': failed to create: Argument list too long(-7)\n",
+            "load",
+            "map_type_missing",
+        ),
+        (
             "libbpf: prog 'p': failed to create kprobe 'f+0x0' perf event: Invalid "
             "argument\n",
             "attach",
@@ -323,6 +328,11 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
             "libbpf: prog 'p': failed to load: -22\n"
             "libbpf: failed to load object 'o'\n",
             "load",
+            "section_unknown",
+        ),
+        (
+            "agent: prog 'p': section 'tracepoint/own' names no place\n",
+            "attach",
             "section_unknown",
         ),
         (

@@ -423,6 +423,10 @@ def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> No
         ("maps: {m: {create: {old: true}}}", "maps.m.create.old: 'old' is no "),
         ("maps: {m: {max_entries: 0}}", "maps.m.max_entries: "),
         ('variables: {v: "${child.pid}"}', "variables: ${child.pid}: nothing by this"),
+        (
+            'programs: {p: {attach: "uprobe/${child.pid}:main"}}',
+            "programs.p.attach: ${child.pid}: nothing by this",
+        ),
         ("trigger: [{drain: m}]", "trigger[0]: needs `struct`, or `fields`"),
         (
             "trigger: [{drain: m, struct: s, fields: {a: u8@0}}]",

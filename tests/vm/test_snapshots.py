@@ -29,9 +29,13 @@ SUITE = ROOT / "suites/maps"
 @pytest.fixture(scope="module")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with everything of the user's but the snapshots."""
-    home = tmp_path_factory.mktemp("cache")
+    return without_snapshots(tmp_path_factory.mktemp("cache"))
+
+
+def without_snapshots(home: Path) -> Path:
+    """Fill a folder with all of the user's cache but the snapshots, and return it."""
     own, users = home / APPLICATION, Cache().root
-    own.mkdir(mode=0o700)
+    own.mkdir(mode=0o700, parents=True)
     for path in users.iterdir():
         if path.name not in {"snapshots", "temporary", "locks"}:
             (own / path.name).symlink_to(path)
@@ -250,3 +254,24 @@ def test_another_machine_has_another_snapshot(origin: Origin) -> None:
     larger = origin.kernel.model_copy(update={"memory": 512})
 
     assert replace(origin, kernel=larger).snapshot_key != origin.snapshot_key
+
+
+def test_guests_with_much_memory_come_of_a_snapshot(
+    tmp_path: Path, reports: Path
+) -> None:
+    rows = tmp_path / "matrix.yaml"
+    source = "{type: debian, suite: trixie}"
+    rows.write_text(
+        f'kernels:\n  - {{id: "{KERNEL}", source: {source}, memory: 1536}}\n'
+    )
+
+    done = start(
+        without_snapshots(tmp_path / "home"),
+        reports,
+        *("--matrix", rows, "--suite", SUITE, "-k", "array"),
+    )
+
+    assert done.status == 0, done.output
+    # What clears a guest's free memory must leave the kernel its own.
+    assert not kernel_of(done).notes
+    assert kernel_of(done).restores

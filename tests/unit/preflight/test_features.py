@@ -203,6 +203,24 @@ def test_a_map_is_no_global_data() -> None:
     assert [it.name for it in found.features if it.need == "rule"] == []
 
 
+# In a map of maps, which shows what maps will be in it.
+LONG_KEYS = """\
+struct inner {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, 520);
+	__uint(value_size, 4);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__array(values, struct inner);
+} outer SEC(".maps");
+SEC("socket") int use(void *context) { return 0; }
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "name", "before", "since"),
     [
@@ -212,6 +230,7 @@ def test_a_map_is_no_global_data() -> None:
         (CALLS, "calls of other functions", "4.15", "4.16"),
         (RAW, "raw tracepoints", "4.16", "4.17"),
         (CALLBACK, "addresses of functions", "5.12", "5.13"),
+        (LONG_KEYS, "hash keys of more than 512 bytes", "5.10", "5.11"),
         (BELOW, "jumps by <, <= (-mcpu=v2)", "4.13", "4.14"),
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that give values back", "5.11", "5.12"),
@@ -261,3 +280,36 @@ def test_a_short_program_comes_under_no_rule() -> None:
     found = checked(an_object(KPROBE % ""), kernel(NOTHING), "4.4")
 
     assert not [it for it in found.features if it.need == "rule"]
+
+
+LEFT = """\
+struct { __uint(type, BPF_MAP_TYPE_STACK_TRACE); __uint(key_size, 4); } stacks
+	SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(key_size, 4); __uint(value_size, 4); }
+	seen SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring
+	SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4);
+	__uint(value_size, 4); } events SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_TASK_STORAGE); __uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int); __type(value, int); } storage SEC(".maps");
+int data;
+SEC("own/section") int typeless(void *context) { return data; }
+SEC("freplace/other") int replacement(void *context) { return 0; }
+SEC("socket") int whole(void *context) { return 0; }
+"""
+
+
+def test_what_is_left_to_the_loader_is_shown_and_stops_nothing() -> None:
+    found = checked(an_object(LEFT), kernel(NOTHING), "6.1")
+
+    left = [it for it in found.features if it.need == "loader"]
+    assert [it.name for it in left] == [
+        "max_entries of stacks",
+        "value_size of stacks",
+        "max_entries of seen",
+        "type of typeless",
+        "target of replacement",
+    ]
+    assert {it.presence for it in left} == {Presence.UNKNOWN}
+    assert not any("stacks" in it or "typeless" in it for it in found.reasons)

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from runner.agent import MapSettings, ObjectSettings
 from runner.errors import UsageError
-from runner.session import settings
-from runner.suite import Case
+from runner.session import loaders, settings
+from runner.suite import Case, Program
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import HELLO, FakeAgent, guest
 
@@ -129,3 +129,20 @@ def test_the_first_alternative_that_is_there_is_loaded(
 def test_an_alternative_that_the_object_lacks_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'first'"):
         of(compile_bpf(ALTERNATIVES, tmp_path), "6.1", alternatives=(("fist", "last"),))
+
+
+@pytest.mark.parametrize(
+    ("attach", "place"),
+    [
+        (True, None),
+        ("kprobe/f", "kprobe/f"),
+        # It is looked up when the program loads.
+        ("fentry/f", None),
+        ("uprobe/${files.folder}/tool:main", f"uprobe/{loaders.FOLDER}/tool:main"),
+        ({"<5": "kprobe/f"}, None),
+    ],
+)
+def test_a_place_is_where_a_program_is_attached_to(
+    attach: Any, place: str | None
+) -> None:
+    assert settings.place(Program(attach=attach), guest()) == place
