@@ -11,6 +11,7 @@ from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools
+from runner.libbpf import Programs
 from runner.matrix import DebianSource, Kernel
 from runner.session import guest as session_guest
 from runner.session.bringups import Bringups
@@ -99,6 +100,7 @@ def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
         qemu=Path("/usr/bin/qemu"),
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        programs=Programs(),
         cache=cache,
         snapshots=SavedGuests(cache),
         cold=cold,
