@@ -146,8 +146,8 @@ IN_LOGS = (
     ),
     FailureClass(
         name="kernel_btf_too_new",
-        meaning="this libbpf can't read the kernel's BTF, which has kinds of types that "
-        "came later: 64-bit enumerators need libbpf 1.0",
+        meaning="this libbpf can't read the kernel's BTF, which has kinds of types "
+        "that came later: 64-bit enumerators need libbpf 1.0",
         cure="load it with a newer libbpf, or give a BTF file without them in the "
         "matrix (pahole --skip_encoding_btf_enum64)",
         # Before it says that there is none.

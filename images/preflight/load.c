@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "load.h"
 
+#include "answer.h"
 #include "sound.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct payload opened;
 
@@ -35,6 +37,15 @@ static struct btf *parse(const struct payload *payload, struct btf *base)
 		    : btf__new(opened.data, opened.size);
 }
 
+static const char *why_not(void)
+{
+	if (errno == ENOMEM)
+		return "out of memory";
+	if (strstr(warnings(), UNKNOWN_KIND))
+		return "has kinds of types that this libbpf does not know";
+	return "is truncated or malformed";
+}
+
 struct btf *load_btf(const struct payload *payload, struct btf *base,
 		     const char **problem)
 {
@@ -46,8 +57,7 @@ struct btf *load_btf(const struct payload *payload, struct btf *base,
 	}
 	btf = parse(payload, base);
 	if (!btf) {
-		*problem =
-			errno == ENOMEM ? "out of memory" : "is truncated or malformed";
+		*problem = why_not();
 		return NULL;
 	}
 	*problem = sound(btf, base);
