@@ -39,9 +39,12 @@ static struct btf *parse(const struct payload *payload, struct btf *base)
 
 static const char *why_not(void)
 {
+	const char *kind = strstr(warnings(), UNKNOWN_KIND);
+
 	if (errno == ENOMEM)
 		return "out of memory";
-	if (strstr(warnings(), UNKNOWN_KIND))
+	/* No kind has the number 0, of which damaged files are full. */
+	if (kind && kind[strlen(UNKNOWN_KIND)] != '0')
 		return "has kinds of types that this libbpf does not know";
 	return "is truncated or malformed";
 }
