@@ -177,8 +177,8 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD + "    expect_failure: {class: [loops_unsupported], reason: r}\n",
-            "7: cases[0].expect_failure.class: no failure class 'loops_unsupported'; did "
-            "you mean 'loop_unsupported'?",
+            "7: cases[0].expect_failure.class: no failure class 'loops_unsupported'; "
+            "did you mean 'loop_unsupported'?",
         ),
         (
             GOOD + "    expect_failure: {class: poison_reachble, reason: r}\n",
