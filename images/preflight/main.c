@@ -77,7 +77,7 @@ static json_t *look_into(const struct request *request)
 		return error_saying("it is no object");
 	if (((const unsigned char *)payload->data)[EI_DATA] == NATIVE)
 		return found;
-	/* Up to 1.5 it did not open it either. */
+	/* Up to 1.4 it did not open it either. */
 	json_decref(found);
 	return error("it opens it and would not load it: endianness mismatch");
 }
