@@ -154,6 +154,15 @@ IN_LOGS = (
         libbpf=_any_of(r"failed to parse target BTF:"),
     ),
     FailureClass(
+        name="kernel_btf_too_new",
+        meaning="this libbpf can't read the kernel's BTF, which has kinds of types "
+        "that came later: 64-bit enumerators need libbpf 1.0",
+        cure="load it with a newer libbpf, or give a BTF file without them in the "
+        "matrix (pahole --skip_encoding_btf_enum64)",
+        # Before it says that there is none.
+        libbpf=_any_of(r"Unsupported BTF_KIND:\d+"),
+    ),
+    FailureClass(
         name="kernel_btf_missing",
         meaning="this kernel has no BTF (CONFIG_DEBUG_INFO_BTF, from 5.2 on)",
         cure="give it a BTF file in the matrix; programs whose place is found by BTF "
@@ -292,6 +301,8 @@ IN_LOGS = (
         cure="declare it __weak, so that it is 0 where it is missing",
         libbpf=_any_of(
             r"extern '.*' \(strong\): not resolved",
+            # Up to 0.8.
+            r"extern \S+ \(strong\) not resolved",
             r"failed to open system Kconfig",
             r"extern \((var )?ksym\) '.*': not found",
         ),
@@ -430,12 +441,15 @@ IN_LOGS = (
     PROGRAM_TYPE_MISSING,
     FailureClass(
         name="libbpf_too_old",
-        meaning="the object was made for a newer libbpf than this one, 1.1",
-        cure="test it with your own loader and its libbpf (`files`, docs/suite.md)",
+        meaning="the object was made for a newer libbpf than the one that loads it",
+        cure="load it with the libbpf that your loader is linked with: --libbpf "
+        "(docs/libbpf.md); or by your own loader (`files`, docs/suite.md)",
         verifier=_any_of(r"attach_btf_id 0 is not a supported struct"),
         libbpf=_any_of(
             r"map '.*': attr '\w+': expected PTR, got ",
             r"skipping unrecognized data section\(\d+\) \.struct_ops\.",
+            # A kind of relocation that it does not know: type_matches before 1.0.
+            r"relo #\d+: parsing \[\d+\] .* failed: -22",
         ),
         doubt="the second is said of what is passed over, and may not be why",
     ),

@@ -66,7 +66,8 @@ class NamedCase:
         failure = self.case.expect_failure
         if failure is not None:
             where = f" {failure.kernels}" if failure.kernels else ""
-            words.append(f"`{failure.failure_class}`{where}")
+            classes = " or ".join(f"`{name}`" for name in failure.classes)
+            words.append(f"{classes}{where}")
         return ", ".join(words)
 
 

@@ -156,6 +156,10 @@ class KernelRun(Record):
     """Pasteable; kept as evidence."""
     libbpf: str = ""
     """The version that loaded the objects."""
+    libbpf_source: str = ""
+    """The folder that --libbpf named; empty for the machine's libbpf."""
+    libbpf_sha256: str = ""
+    """Of that folder's files."""
     bpftool: str = ""
     """The version that read maps and programs."""
     boots: tuple[Seconds, ...] = ()

@@ -405,10 +405,19 @@ class ExpectedFailure(Entry):
 
     kernels: str = ""
     """A version range; empty is every kernel."""
-    failure_class: Annotated[str, Field(alias="class")]
-    """The failure's class, as reports show it in brackets."""
+    failure_class: Annotated[
+        str | Annotated[tuple[str, ...], Field(min_length=1)], Field(alias="class")
+    ]
+    """The failure's class, as reports show it in brackets; or several, where it depends
+    on the libbpf that loads the object."""
     reason: Annotated[str, Field(min_length=1)]
     """Why it fails there, for those who read the report."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it may have."""
+        known = self.failure_class
+        return (known,) if isinstance(known, str) else known
 
 
 class Case(Entry):

@@ -142,7 +142,8 @@ def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
     yield from _tables(case)
     if case.expect_failure is not None:
         yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
-        yield from _class(case.expect_failure.failure_class)
+        for name in case.expect_failure.classes:
+            yield from _class(name)
     elif not case.expect:
         yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
     yield from _names(case)

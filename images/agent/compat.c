@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
-/* What libbpf 1.1 puts in place of addresses in maps that were not created; the map's
- * number is added.
+/* What libbpf puts in place of addresses in maps that are not created; the map's number
+ * is added.
  */
 #define MAP_POISON 2001000000
 #define MAP_POISON_END 2002000000
-/* A map that was not created has this descriptor, and libbpf does not poison addresses
- * of .kconfig.
+/* libbpf does not poison addresses of .kconfig: they carry the descriptor of a map that
+ * is not created, which is this one up to 1.3.
  */
 #define KCONFIG_REFERENCE (-1)
 /* Of the map with number 0; those of the next go down from here. */
@@ -75,7 +76,7 @@ static int32_t reference_of(const struct bpf_map *map, int32_t number)
 {
 	const char *name = bpf_map__name(map);
 
-	if (!bpf_map__is_internal(map) || bpf_map__fd(map) >= 0)
+	if (!bpf_map__is_internal(map) || bpf_map__autocreate(map))
 		return 0;
 	if (ends_with(name, ".kconfig"))
 		return KCONFIG_REFERENCE;
@@ -117,6 +118,32 @@ static bool is_known(const struct compat *compat, int32_t reference)
 		if (compat->data[i].reference == reference)
 			return true;
 	return false;
+}
+
+static bool creates_data(const struct bpf_object *bpf)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, bpf)
+		if (bpf_map__is_internal(map) && bpf_map__autocreate(map))
+			return true;
+	return false;
+}
+
+/* From 1.4 on .kconfig's descriptor is one that libbpf set aside when it opened the
+ * object. No other address is left where no map of data is created.
+ */
+static void name_kconfig(struct bpf_insn *insns, size_t count)
+{
+	if (creates_data(loading.bpf))
+		return;
+	for (size_t at = 0; at + 1 < count; at++) {
+		if (!is_wide(&insns[at]))
+			continue;
+		if (insns[at].src_reg == BPF_PSEUDO_MAP_VALUE)
+			insns[at].imm = KCONFIG_REFERENCE;
+		at++;
+	}
 }
 
 /* Turns libbpf's poison back into the addresses that it was, where they are of known
@@ -201,6 +228,7 @@ static struct bpf_insn *prepared(struct compat *compat,
 	size_t before = *count;
 
 	memcpy(copy, insns, *count * sizeof(*copy));
+	name_kconfig(copy, *count);
 	restore_addresses(compat, program, copy, *count);
 	rewrite(copy, *count, compat->data, compat->data_count, &done);
 	poison_addresses(copy, *count);
@@ -265,10 +293,53 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 	return descriptor;
 }
 
+/* Whether a program may take an address in a map of data, as kernels from 5.2 on let
+ * it: an array's, which has a value of the right size.
+ */
+static bool kernel_has_global_data(void)
+{
+	struct bpf_insn insns[] = {
+		{.code = BPF_LD | BPF_IMM | BPF_DW,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_VALUE},
+		{.imm = 0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(int), 8, 1, NULL);
+	int program;
+
+	if (map < 0)
+		return true;
+	insns[0].imm = map;
+	program = __real_bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", insns,
+				       sizeof(insns) / sizeof(*insns), NULL);
+	close(map);
+	if (program >= 0)
+		close(program);
+	return program >= 0;
+}
+
+/* From 1.4 on libbpf finds out that a kernel can't have maps of data once it has put
+ * their addresses into programs. It is told before, and poisons them as it did.
+ */
+static void leave_out_data(struct bpf_object *bpf)
+{
+	struct bpf_map *map;
+
+	if (kernel_has_global_data())
+		return;
+	bpf_object__for_each_map (map, bpf)
+		if (bpf_map__is_internal(map))
+			bpf_map__set_autocreate(map, false);
+}
+
 int compat_load(struct compat *compat, struct bpf_object *bpf)
 {
 	int error;
 
+	if (compat)
+		leave_out_data(bpf);
 	loading.compat = compat;
 	loading.bpf = bpf;
 	error = bpf_object__load(bpf);

@@ -3,6 +3,7 @@
 
 #include "buffer.h"
 #include "object.h"
+#include "older.h"
 #include "text.h"
 
 #include <bpf/bpf.h>
@@ -27,8 +28,8 @@ static const enum bpf_map_type per_cpu_types[] = {
 
 /* Types that are no table of keys. */
 static const enum bpf_map_type keyless_types[] = {
-	BPF_MAP_TYPE_QUEUE,   BPF_MAP_TYPE_STACK,	 BPF_MAP_TYPE_BLOOM_FILTER,
-	BPF_MAP_TYPE_RINGBUF, BPF_MAP_TYPE_USER_RINGBUF,
+	BPF_MAP_TYPE_QUEUE,   BPF_MAP_TYPE_STACK, BPF_MAP_TYPE_BLOOM_FILTER,
+	BPF_MAP_TYPE_RINGBUF, USER_RINGBUF,
 };
 
 struct dump {

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "log.h"
 #include "near.h"
+#include "older.h"
 #include "settings.h"
 #include "target.h"
 #include "text.h"
@@ -426,7 +427,7 @@ static bool needs_value_size(enum bpf_map_type type)
 {
 	switch ((int)type) {
 	case BPF_MAP_TYPE_RINGBUF:
-	case BPF_MAP_TYPE_USER_RINGBUF:
+	case USER_RINGBUF:
 	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
 	case BPF_MAP_TYPE_HASH_OF_MAPS:
 	case BPF_MAP_TYPE_STRUCT_OPS:

@@ -116,7 +116,7 @@ find_variable(const struct btf *btf, const struct btf_type *section, const char 
 {
 	const struct btf_var_secinfo *found = btf_var_secinfos(section);
 
-	for (int i = 0; i < btf_vlen(section); i++, found++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(section); i++, found++) {
 		const struct btf_type *variable = btf__type_by_id(btf, found->type);
 		const char *own = btf__name_by_offset(btf, variable->name_off);
 

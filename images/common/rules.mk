@@ -4,6 +4,9 @@
 #   BUILD      where to, unless the command line tells
 #   WRAPPED    functions that it stands in for, where libbpf calls them
 #   OPTIONS    its own options of the compiler, besides those here
+#   LIBBPF     on the command line: a folder with the libbpf to use in place of the
+#              machine's: lib/libbpf.a, include/, and private/ with relo_core.h when
+#              its source is known
 #
 # and may be asked for `static`, or for `asan`: PROGRAM-asan, under AddressSanitizer, for
 # the tests. The same sources and packages give the same bytes, wherever and whenever
@@ -14,6 +17,10 @@ CFLAGS = -std=c11 -O2 -g0 -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 \
 	-Wmissing-prototypes -Wstrict-prototypes -D_GNU_SOURCE -I../common \
 	-fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -fPIE -MMD -MP $(OPTIONS)
 SANITIZE = -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+ifdef LIBBPF
+CFLAGS += -isystem $(LIBBPF)/include -isystem $(LIBBPF)/private
+LIBRARIES = -L$(LIBBPF)/lib
+endif
 WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 RULES = Makefile ../common/rules.mk
 
@@ -30,11 +37,11 @@ asan: $(BUILD)/$(PROGRAM)-asan
 # above 4 GiB, for kernels before 4.7 keep a lower thread pointer in a segment, where
 # thread.fs does not show it.
 $(BUILD)/$(PROGRAM): $(OBJECTS)
-	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ -lbpf -lelf -lz -ljansson
+	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz -ljansson
 
 # libbpf from the same archive; the sanitizers can't be linked statically.
 $(BUILD)/$(PROGRAM)-asan: $(ASAN_OBJECTS)
-	$(CC) $(SANITIZE) $(WRAP) -o $@ $^ -l:libbpf.a -lelf -lz -ljansson
+	$(CC) $(SANITIZE) $(WRAP) -o $@ $^ $(LIBRARIES) -l:libbpf.a -lelf -lz -ljansson
 
 $(BUILD)/static/%.o: %.c $(RULES)
 	@mkdir -p $(@D)

@@ -37,7 +37,7 @@ static int hear(enum libbpf_print_level level, const char *format, va_list argum
 {
 	size_t used = strlen(said);
 
-	if (level == LIBBPF_WARN)
+	if (level == LIBBPF_WARN || strstr(format, UNKNOWN_KIND))
 		vsnprintf(said + used, sizeof(said) - used, format, arguments);
 	return 0;
 }

@@ -7,6 +7,9 @@
 
 json_t *error(const char *text);
 
+/* What libbpf says of a BTF with types that came after it: to itself, and kept here. */
+#define UNKNOWN_KIND "Unsupported BTF_KIND:"
+
 /* What libbpf warned of since forget_warnings(), or `text` where it said nothing. */
 json_t *error_saying(const char *text);
 const char *warnings(void);

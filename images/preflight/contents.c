@@ -2,6 +2,7 @@
 #include "contents.h"
 
 #include "describe.h"
+#include "older.h"
 
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>

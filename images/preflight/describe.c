@@ -182,9 +182,9 @@ json_t *describe_type(const struct btf *btf, __u32 id)
 					: 0),
 		"count", (json_int_t)(btf_is_array(b) ? btf_array(b)->nelems : 0),
 		"members", list);
-	for (int i = 0; btf_is_composite(b) && i < btf_vlen(b); i++)
+	for (__u32 i = 0; btf_is_composite(b) && i < (__u32)btf_vlen(b); i++)
 		json_array_append_new(list, describe_member(btf, b, i));
-	for (int i = 0; btf_is_any_enum(b) && i < btf_vlen(b); i++)
+	for (__u32 i = 0; btf_is_any_enum(b) && i < (__u32)btf_vlen(b); i++)
 		json_array_append_new(list, enumerator(btf, b, i));
 	return json;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "load.h"
 
+#include "answer.h"
 #include "sound.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct payload opened;
 
@@ -35,6 +37,18 @@ static struct btf *parse(const struct payload *payload, struct btf *base)
 		    : btf__new(opened.data, opened.size);
 }
 
+static const char *why_not(void)
+{
+	const char *kind = strstr(warnings(), UNKNOWN_KIND);
+
+	if (errno == ENOMEM)
+		return "out of memory";
+	/* No kind has the number 0, of which damaged files are full. */
+	if (kind && kind[strlen(UNKNOWN_KIND)] != '0')
+		return "has kinds of types that this libbpf does not know";
+	return "is truncated or malformed";
+}
+
 struct btf *load_btf(const struct payload *payload, struct btf *base,
 		     const char **problem)
 {
@@ -46,8 +60,7 @@ struct btf *load_btf(const struct payload *payload, struct btf *base,
 	}
 	btf = parse(payload, base);
 	if (!btf) {
-		*problem =
-			errno == ENOMEM ? "out of memory" : "is truncated or malformed";
+		*problem = why_not();
 		return NULL;
 	}
 	*problem = sound(btf, base);

@@ -69,7 +69,7 @@ static void look_into(struct search *search, __u32 id, const char *access, __u32
 
 	if (!btf_is_composite(t) || search->patience-- <= 0)
 		return;
-	for (int i = 0; i < btf_vlen(t); i++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++) {
 		const struct btf_member *m = btf_members(t) + i;
 		const char *name = text_at(search->btf, m->name_off);
 		__u32 inner = bare(search->btf, m->type), offset;
@@ -124,7 +124,7 @@ static bool *marked(const struct names *names, __u32 id)
 
 static bool holds(const struct btf_type *t, const bool *marks)
 {
-	for (int i = 0; i < btf_vlen(t); i++)
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++)
 		if (marks[btf_members(t)[i].type])
 			return true;
 	return false;

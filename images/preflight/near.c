@@ -3,6 +3,7 @@
 
 #include "describe.h"
 #include "distance.h"
+#include "older.h"
 
 #include <stdbool.h>
 #include <string.h>

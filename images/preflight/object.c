@@ -56,7 +56,7 @@ static const char *problem_of(const struct btf *btf, const struct bpf_core_relo 
 		return "the relocated type does not exist";
 	if (!access || !is_access_string(access))
 		return "the access string is malformed";
-	if (record->kind > BPF_CORE_TYPE_MATCHES)
+	if (record->kind > TYPE_MATCHES)
 		return "the kind of relocation is unknown";
 	return NULL;
 }

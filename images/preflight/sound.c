@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sound.h"
 
+#include "older.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -64,7 +66,7 @@ static const char *check_members(const struct walk *w, const struct btf_type *t)
 {
 	const struct btf_member *m = btf_members(t);
 
-	for (int i = 0; i < btf_vlen(t); i++, m++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++, m++) {
 		if (!known_id(w, m->type))
 			return "a member's type does not exist";
 		if (!known_name(w, m->name_off))
@@ -75,7 +77,7 @@ static const char *check_members(const struct walk *w, const struct btf_type *t)
 
 static const char *check_enumerators(const struct walk *w, const struct btf_type *t)
 {
-	for (int i = 0; i < btf_vlen(t); i++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++) {
 		__u32 name = btf_is_enum(t) ? btf_enum(t)[i].name_off
 					    : btf_enum64(t)[i].name_off;
 
@@ -89,7 +91,7 @@ static const char *check_parameters(const struct walk *w, const struct btf_type 
 {
 	const struct btf_param *p = btf_params(t);
 
-	for (int i = 0; i < btf_vlen(t); i++, p++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++, p++) {
 		if (!known_id(w, p->type))
 			return "a parameter's type does not exist";
 		if (!known_name(w, p->name_off))
@@ -102,7 +104,7 @@ static const char *check_section(const struct walk *w, const struct btf_type *t)
 {
 	const struct btf_var_secinfo *v = btf_var_secinfos(t);
 
-	for (int i = 0; i < btf_vlen(t); i++, v++)
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++, v++)
 		if (!known_id(w, v->type))
 			return "a section's variable does not exist";
 	return NULL;
@@ -198,7 +200,7 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 	bool bitfields = btf_kflag(t);
 	__u64 members = btf_vlen(t);
 
-	for (int i = 0; i < btf_vlen(t); i++, m++) {
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++, m++) {
 		if (!visit(w, m->type, depth + 1))
 			return false;
 		if (bitfields && btf_member_bitfield_size(t, i) &&

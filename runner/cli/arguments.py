@@ -60,6 +60,18 @@ def add_matrix_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_libbpf_argument(parser: argparse.ArgumentParser) -> None:
+    """Add which libbpf is used."""
+    parser.add_argument(
+        "--libbpf",
+        type=Path,
+        metavar="DIR",
+        help="load and predict with the libbpf of this folder: its source, a kernel's "
+        "tree, or one that it is installed in; see docs/libbpf.md (default: the "
+        "machine's)",
+    )
+
+
 def add_timings_argument(parser: argparse.ArgumentParser) -> None:
     """Add what parts of a run are made equal by."""
     parser.add_argument(

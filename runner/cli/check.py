@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import get_args
 
 from runner import compile as compile_
-from runner.artifacts import rows
+from runner import libbpf
+from runner.artifacts import progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_file_arguments, choice
+from runner.cli.arguments import (
+    add_libbpf_argument,
+    add_matrix_file_arguments,
+    choice,
+)
 from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
@@ -76,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="libbpf",
         help="what loads the objects; see docs/compat.md (default: libbpf)",
     )
+    add_libbpf_argument(parser)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
@@ -88,19 +94,20 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what can't be used.
     """
     cache = Cache()
+    engine = libbpf.programs(arguments.libbpf, cache, progress.progress()).engine
     if arguments.explain:
-        return _explain(arguments, cache)
+        return _explain(arguments, cache, engine)
     if not arguments.objects:
         raise UsageError(
             "no object to check", hint="name one, its source, or a suite's folder"
         )
     workers = _workers(arguments.workers)
-    objects, refused = _objects(arguments.objects, cache)
+    objects, refused = _objects(arguments.objects, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
         print(f"error: {error}", file=sys.stderr)
     if arguments.changes:
-        status = _changes(objects, sources, arguments)
+        status = _changes(objects, sources, arguments, engine)
         return ExitStatus.USAGE if refused else status
     results = check_.check(
         objects,
@@ -108,6 +115,7 @@ def main(arguments: argparse.Namespace) -> int:
         cache.folder("preflight"),
         workers=workers,
         loader=arguments.loader,
+        engine=engine,
     )
     names = [path.name for path in objects]
     if arguments.json:
@@ -128,7 +136,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _objects(
-    paths: Sequence[Path], cache: Cache
+    paths: Sequence[Path], cache: Cache, engine: Path
 ) -> tuple[list[Path], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
@@ -145,7 +153,7 @@ def _objects(
             refused[path] = error
     # Of one alone the check itself tells.
     if len(compiled) > 1:
-        broken = usable.unusable(list(compiled.values()))
+        broken = usable.unusable(list(compiled.values()), engine)
         refused |= {it: broken[own] for it, own in compiled.items() if own in broken}
     left = {own: None for it, own in compiled.items() if it not in refused}
     if not left and len(refused) == 1:
@@ -156,9 +164,12 @@ def _objects(
 
 
 def _changes(
-    objects: Sequence[Path], sources: Sequence[Source], arguments: argparse.Namespace
+    objects: Sequence[Path],
+    sources: Sequence[Source],
+    arguments: argparse.Namespace,
+    path: Path,
 ) -> int:
-    with Engine() as engine:
+    with Engine(path) as engine:
         found = {
             path.name: list(
                 steps(
@@ -183,7 +194,7 @@ def _changes(
     return ExitStatus.COMPATIBLE
 
 
-def _explain(arguments: argparse.Namespace, cache: Cache) -> int:
+def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     marked, field = arguments.explain
     sources = _sources(arguments, cache)
     if marked not in (it.name for it in sources):
@@ -191,7 +202,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache) -> int:
             f"--explain: there is no kernel {marked}",
             hint=f"there are {', '.join(it.name for it in sources)}",
         )
-    with Engine() as engine:
+    with Engine(path) as engine:
         spans = history(field, sources, engine)
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE

@@ -17,9 +17,10 @@ from rich.table import Table
 from runner.artifacts import apt, kernelbuild
 from runner.artifacts.cache import Cache
 from runner.errors import ExitStatus, RunnerError
+from runner.libbpf import AGENT
 from runner.qemu import vm
 from runner.qemu.accelerator import KVM
-from runner.session.host import AGENT, QEMU, ROOT
+from runner.session.host import QEMU, ROOT
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
 _ENOUGH_DISK = 1 << 30

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import sharding, suitefile
-from runner.artifacts import fetch, rows
+from runner import libbpf, sharding, suitefile
+from runner.artifacts import fetch, progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli import workflow
 from runner.cli.arguments import (
+    add_libbpf_argument,
     add_matrix_arguments,
     add_timings_argument,
     choice,
@@ -100,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of kernels on which every object is predicted to behave alike, boot only "
         "one (docs/preflight.md); those whose BTF is not in the cache are all booted",
     )
+    add_libbpf_argument(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json", "github"),
@@ -115,7 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
     suites = arguments.suite or [ROOT / "suites"]
     stands_for: dict[str, tuple[str, ...]] = {}
     if arguments.boot_only_interesting:
-        stands_for = _interesting(suites, kernels, cache)
+        stands_for = _interesting(suites, kernels, cache, arguments.libbpf)
         kernels = tuple(it for it in kernels if it.id in stands_for)
     plan = _plan(
         kernels,
@@ -136,13 +138,17 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _interesting(
-    suites: Sequence[Path], kernels: Sequence[Kernel], cache: Cache
+    suites: Sequence[Path],
+    kernels: Sequence[Kernel],
+    cache: Cache,
+    folder: Path | None,
 ) -> dict[str, tuple[str, ...]]:
     return interesting.representatives(
         minimal.objects(suites, cache),
         [it.id for it in kernels],
         targets.of_kernels(kernels, cache),
         cache.folder("preflight"),
+        libbpf.programs(folder, cache, progress.progress()).engine,
     )
 
 

@@ -12,6 +12,7 @@ from runner import __version__, reports, suitefile
 from runner.artifacts import progress
 from runner.cli import objects, workflow
 from runner.cli.arguments import (
+    add_libbpf_argument,
     add_matrix_arguments,
     add_terms_arguments,
     add_timings_argument,
@@ -111,6 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run only part K of N of the kernels, for N machines; `merge` puts the "
         "parts together",
     )
+    add_libbpf_argument(parser)
     add_timings_argument(parser)
     add_terms_arguments(parser, gate="all")
     parser.add_argument(
@@ -161,6 +163,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         cold=arguments.cold,
         part=_part(arguments),
         timings=arguments.timings,
+        libbpf=arguments.libbpf,
     )
 
 
@@ -234,6 +237,8 @@ def pytest_arguments(
         words += ["--shard", arguments.shard]
     if arguments.timings:
         words += ["--timings", str(arguments.timings)]
+    if arguments.libbpf:
+        words += ["--libbpf", str(arguments.libbpf)]
     words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []

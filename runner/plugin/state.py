@@ -82,6 +82,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="how long a kernel may take until it answers (default: 60)",
     )
     group.addoption(
+        "--libbpf",
+        type=Path,
+        metavar="DIR",
+        help="load and predict with the libbpf of this folder: its source, a kernel's "
+        "tree, or one that it is installed in (default: the machine's)",
+    )
+    group.addoption(
         "--lanes",
         type=int,
         default=1,
@@ -202,4 +209,5 @@ def _settings(config: pytest.Config) -> Settings:
         cold=config.getoption("cold"),
         part=Part.parse(shard) if shard else None,
         timings=config.getoption("timings"),
+        libbpf=config.getoption("libbpf"),
     )

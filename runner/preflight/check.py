@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from runner.errors import RunnerError
+from runner.libbpf import ENGINE
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject, patched
 from runner.preflight.engine import Engine
@@ -42,13 +43,14 @@ def check(
     *,
     workers: int = 1,
     loader: Loader = "libbpf",
+    engine: Path = ENGINE,
 ) -> Iterator[Result]:
     """Yield what becomes of objects on kernels, in the order of the kernels.
 
-    `index` is the folder of what was predicted before. Raises RunnerError for an object
-    that can't be used.
+    `index` is the folder of what was predicted before, `engine` the one to ask. Raises
+    RunnerError for an object that can't be used.
     """
-    job = Job(objects=tuple(objects), index=index, loader=loader)
+    job = Job(objects=tuple(objects), index=index, loader=loader, engine=engine)
     Index(index).sweep()
     with Checker(job) as checker:
         # What is in the index is sooner read than sent from process to process.
@@ -98,6 +100,8 @@ class Job:
     targets: tuple[tuple[str, str], ...] = ()
     # Bytes that global variables begin with, in place of those in the object.
     variables: tuple[tuple[str, bytes], ...] = ()
+    # With the libbpf that is asked for.
+    engine: Path = ENGINE
 
 
 class Checker:
@@ -110,7 +114,7 @@ class Checker:
         self._data = [
             patched(path.read_bytes(), dict(job.variables)) for path in job.objects
         ]
-        what = fingerprint(), job.loader, job.load, job.targets
+        what = fingerprint(job.engine), job.loader, job.load, job.targets
         self._keys = [
             key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
         ]
@@ -176,7 +180,7 @@ class Checker:
 
     def _ready(self) -> Engine:
         if self._engine is None:
-            self._engine = Engine()
+            self._engine = Engine(self._job.engine)
             self._subjects = [
                 Subject(
                     BpfObject(data, path),

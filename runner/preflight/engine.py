@@ -17,14 +17,12 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from runner.libbpf import ENGINE
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
 from runner.preflight.insn import Insn
 from runner.preflight.kinds import Kind
 from runner.preflight.payload import Payload, opened, send
-
-# What ./dev built in this checkout.
-ENGINE = Path(__file__).resolve().parents[2] / "build/preflight/engine"
 
 _T = TypeVar("_T")
 
@@ -250,9 +248,9 @@ class Engine:
     What it knows is gone when a file broke it: EngineError is the end of it.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path = ENGINE) -> None:
         """Use the engine at `path`. Raises EngineError when it was not built."""
-        self._path = path or ENGINE
+        self._path = path
         if not self._path.exists():
             raise EngineError(
                 f"preflight's engine is not built: {self._path.name} is missing",

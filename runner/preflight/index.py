@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from runner.preflight.engine import ENGINE
 from runner.preflight.model import Prediction
 
 _PREDICTION = TypeAdapter(Prediction)
@@ -96,14 +95,14 @@ def key_of(*parts: object) -> str:
 
 
 @cache
-def fingerprint() -> str:
+def fingerprint(engine: Path) -> str:
     """Return a hash of what predicts: this package, and the engine."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     with contextlib.suppress(OSError):
-        status = ENGINE.stat()
-        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+        status = engine.stat()
+        digest.update(f"{engine} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 

@@ -14,13 +14,16 @@ def representatives(
     kernels: Sequence[str],
     sources: Sequence[Source],
     index: Path,
+    engine: Path,
 ) -> dict[str, tuple[str, ...]]:
     """Return which kernels to boot, each with those that it stands for.
 
     `kernels` are the names of all; what is not among the sources can't be predicted,
     and stands for itself. Raises RunnerError for an object that can't be used.
     """
-    results = check.check(objects, sources, index, workers=check.processors())
+    results = check.check(
+        objects, sources, index, workers=check.processors(), engine=engine
+    )
     return grouped(kernels, {it.source.name: it for it in results})
 
 

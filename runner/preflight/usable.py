@@ -9,14 +9,14 @@ from runner.preflight.engine import Engine
 from runner.preflight.predict import Subject
 
 
-def unusable(objects: Sequence[Path]) -> dict[Path, RunnerError]:
+def unusable(objects: Sequence[Path], engine_path: Path) -> dict[Path, RunnerError]:
     """Return the objects that can't be checked, and why.
 
     One that breaks the engine costs itself alone. Raises InfrastructureError for a file
     that can't be read.
     """
     found: dict[Path, RunnerError] = {}
-    with Engine() as engine:
+    with Engine(engine_path) as engine:
         for path in objects:
             try:
                 Subject(BpfObject(path.read_bytes(), path), engine)

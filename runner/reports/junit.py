@@ -133,6 +133,8 @@ def _properties(
         "qemu": kernel.qemu,
         "accelerator": kernel.accelerator,
         "libbpf": kernel.libbpf,
+        "libbpf_source": kernel.libbpf_source,
+        "libbpf_sha256": kernel.libbpf_sha256,
         "bpftool": kernel.bpftool,
         "runner": results.runner,
     }

@@ -184,6 +184,8 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
         "restores": _seconds(kernel.restores),
         "QEMU": " ".join(filter(None, (kernel.qemu, kernel.accelerator))),
         "libbpf": kernel.libbpf,
+        "libbpf's source": kernel.libbpf_source,
+        "its SHA-256": kernel.libbpf_sha256,
         "bpftool": kernel.bpftool,
         "counts": "" if kernel.required else "no: it is not required",
         "notes": "\n".join(kernel.notes),

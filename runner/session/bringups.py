@@ -176,5 +176,7 @@ def _evidence(up: Guest, host: Host) -> KernelRun:
         accelerator=up.vm.machine.accelerator,
         qemu_command=up.vm.command_line,
         libbpf=up.hello.libbpf,
+        libbpf_source=host.programs.source,
+        libbpf_sha256=host.programs.sha256,
         bpftool=up.bpftool_version,
     )

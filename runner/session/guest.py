@@ -61,6 +61,8 @@ class Guest:
     agent: AgentSession
     hello: Hello
     bpftool_version: str
+    # Predicts what the agent loads: it has the same libbpf.
+    engine: Path
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -283,6 +285,7 @@ def _booted(
                 agent=agent,
                 hello=hello,
                 bpftool_version=bpftool_version,
+                engine=host.programs.engine,
             )
 
 
@@ -364,6 +367,7 @@ def _restored(
                 agent=agent,
                 hello=hello,
                 bpftool_version=str(saved.metadata["bpftool"]),
+                engine=origin.host.programs.engine,
             )
 
 

@@ -11,20 +11,22 @@ from runner.artifacts.cache import Cache
 from runner.errors import InfrastructureError
 from runner.image import cpio, initramfs
 from runner.image.initramfs import Tools
+from runner.libbpf import Programs
 from runner.memo import Finding, found_once
 from runner.qemu import vm
 from runner.qemu.accelerator import Choice
 from runner.session.snapshots import Snapshots
 
-# The checkout, which holds images/ and the agent that ./dev built.
+# The checkout, which holds images/.
 ROOT = Path(__file__).resolve().parents[2]
-AGENT = ROOT / "build/agent/agent"
 RECIPE = ROOT / "images"
 QEMU = "qemu-system-x86_64"
 _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.
 _GUEST_MEMORY = 350
 _INITRAMFS = "initramfs"
+# With the machine's libbpf.
+_OWN = Programs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class Host:
     qemu: Path
     qemu_version: str
     tools: Tools
+    programs: Programs
     cache: Cache
     snapshots: Snapshots
     accelerator: Choice = "auto"
@@ -44,7 +47,12 @@ class Host:
 
 
 def inspect(
-    cache: Cache, *, accelerator: Choice, boot_timeout: float, cold: bool = False
+    cache: Cache,
+    *,
+    accelerator: Choice,
+    boot_timeout: float,
+    cold: bool = False,
+    programs: Programs = _OWN,
 ) -> Host:
     """Look at this machine. Raises InfrastructureError for what it lacks."""
     found = shutil.which(QEMU)
@@ -53,16 +61,17 @@ def inspect(
             f"{QEMU} is not on the PATH",
             hint="install it with: ./dev setup (Debian: qemu-system-x86)",
         )
-    if not AGENT.exists():
+    if not programs.agent.exists():
         raise InfrastructureError(
-            f"the guest agent is not built: {AGENT.relative_to(ROOT)} is missing",
+            f"the guest agent is not built: {programs.agent} is missing",
             hint="build it with: ./dev setup",
         )
     qemu = Path(found)
     return Host(
         qemu=qemu,
         qemu_version=_version(qemu, cache),
-        tools=Tools(agent=AGENT, recipe=RECIPE),
+        tools=Tools(agent=programs.agent, recipe=RECIPE),
+        programs=programs,
         cache=cache,
         accelerator=accelerator,
         snapshots=Snapshots(cache),

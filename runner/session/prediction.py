@@ -8,7 +8,6 @@ from runner.agent import ObjectSettings
 from runner.artifacts.cache import Cache
 from runner.errors import RunnerError
 from runner.preflight.check import Checker, Job
-from runner.preflight.engine import ENGINE
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import Source
 from runner.session.guest import Guest
@@ -46,7 +45,7 @@ def predicted(
     `wanted` is what is set of the object before it is loaded.
     """
     artifact = guest.artifact
-    if artifact.btf is None or not ENGINE.exists():
+    if artifact.btf is None or not guest.engine.exists():
         return None
     source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
     try:
@@ -57,6 +56,7 @@ def predicted(
             load=tuple(wanted.load.items()),
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
+            engine=guest.engine,
         )
         with Checker(job) as checker:
             result = checker.check(source)

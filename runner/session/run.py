@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, reports, sharding
+from runner import artifacts, libbpf, reports, sharding
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
@@ -21,6 +21,7 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
+from runner.libbpf import Programs
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
 from runner.reports import resultsfile
@@ -51,6 +52,8 @@ class Settings:
     part: Part | None = None
     # An earlier results.json, by whose seconds parts are made equal.
     timings: Path | None = None
+    # Where the libbpf is that loads objects; None is the machine's.
+    libbpf: Path | None = None
 
 
 class Run:
@@ -69,6 +72,7 @@ class Run:
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
         self._lanes: dict[int, Guests] = {}
+        self._programs = Programs()
         # Lanes are threads; what they share is made under it.
         self._lock = threading.RLock()
         self._cleared = False
@@ -78,8 +82,11 @@ class Run:
     def obtain(self, progress: Progress) -> None:
         """Get every kernel's artifact; what can't be had is that kernel's trouble.
 
-        Raises UsageError for a kernel that no source of this version provides.
+        Raises UsageError for a kernel that no source of this version provides, and for
+        a libbpf that can't be used; InfrastructureError where one can't be built.
         """
+        # First: it is soon told, and nothing runs without.
+        self._programs = libbpf.programs(self.settings.libbpf, self.cache, progress)
         for kernel in self.kernels:
             self.artifact(kernel, progress)
 
@@ -219,6 +226,7 @@ class Run:
                 accelerator=self.settings.accelerator,
                 boot_timeout=self.settings.boot_timeout,
                 cold=self.settings.cold,
+                programs=self._programs,
             ),
             self._artifacts,
             self.settings.reports,

@@ -71,7 +71,7 @@ def _record(run: Run, kernel: Kernel) -> None:
         sizes = (f"{program.name}={program.size}" for program in programs)
         refused = _refusal(case, data, guest)
         head = " ".join([refused.operation, str(refused.errno_name), *sizes])
-        file = folder / f"{expected.failure_class}--{case.name}.log"
+        file = folder / f"{expected.classes[0]}--{case.name}.log"
         file.write_text(f"{head}\n{_shortened(refused.log)}")
         print(f"{kernel.id}: {file.name}: {head}")
 

@@ -215,6 +215,7 @@ def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
         suites="\n  my suites/one \n\nother\n",
         objects="a b.o",
         shard="1/2",
+        libbpf="my libbpf",
     )
 
     assert words[:3] == ["-m", "runner", "run"]
@@ -225,6 +226,7 @@ def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
     ]
     assert words[-2:] == ["--object", "a b.o"]
     assert words[words.index("--shard") + 1] == "1/2"
+    assert words[words.index("--libbpf") + 1] == "my libbpf"
     assert "--timings" not in words
 
 

@@ -280,6 +280,26 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
             "load",
             "extern_missing",
         ),
+        # libbpf 0.8's words.
+        (
+            "libbpf: extern CONFIG_NO_SUCH (strong) not resolved\n",
+            "load",
+            "extern_missing",
+        ),
+        (
+            "libbpf: Unsupported BTF_KIND:19\n"
+            "libbpf: loading kernel BTF '/sys/kernel/btf/vmlinux': -22\n"
+            "libbpf: failed to find valid kernel BTF\n"
+            "libbpf: Error loading vmlinux BTF: -3\n",
+            "load",
+            "kernel_btf_too_new",
+        ),
+        (
+            "libbpf: prog 'p': relo #0: parsing [19] struct upid + 0 failed: -22\n"
+            "libbpf: prog 'p': relo #0: failed to relocate: -22\n",
+            "load",
+            "libbpf_too_old",
+        ),
         (
             "libbpf: map 'm': failed to create: Invalid argument(-22)\n",
             "load",

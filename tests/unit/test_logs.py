@@ -55,8 +55,9 @@ def test_every_case_that_must_fail_has_its_log_on_every_kernel(kernel: str) -> N
     version = KernelVersion.parse("99.0" if kernel == "sid" else kernel)
     cases = suitefile.load(ROOT / "suites/negative/suite.yaml").suite.cases
 
+    # By the machine's libbpf, whose class comes first.
     wanted = {
-        f"{case.expect_failure.failure_class}--{case.name}"
+        f"{case.expect_failure.classes[0]}--{case.name}"
         for case in cases
         if case.expect_failure is not None
         and (not case.kernels or version in VersionRange.parse(case.kernels))

@@ -176,6 +176,11 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "it as '>=5.4' or '<6'",
         ),
         (
+            GOOD + "    expect_failure: {class: [loops_unsupported], reason: r}\n",
+            "7: cases[0].expect_failure.class: no failure class 'loops_unsupported'; "
+            "did you mean 'loop_unsupported'?",
+        ),
+        (
             GOOD + "    expect_failure: {class: poison_reachble, reason: r}\n",
             "7: cases[0].expect_failure.class: no failure class 'poison_reachble'; did "
             "you mean 'poison_reachable'?",

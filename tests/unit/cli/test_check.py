@@ -58,6 +58,21 @@ def test_what_loads_everywhere_is_status_0(folder: Path) -> None:
     assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
 
 
+def test_a_libbpf_that_is_none_is_status_2(folder: Path) -> None:
+    done = check(folder, "pid.bpf.o", "--libbpf", "btf")
+
+    assert done.returncode == 2
+    assert "--libbpf btf: there is no libbpf in it" in done.stderr
+
+
+def test_another_libbpf_predicts_the_same(folder: Path) -> None:
+    done = check(folder, "gone.bpf.o", "--libbpf", "/usr")
+
+    assert done.returncode == 1
+    assert "of /usr: building" in done.stderr
+    assert "6.1, 6.2: rejected" in done.stdout
+
+
 def test_a_gap_is_status_1_and_told_with_what_is_near(folder: Path) -> None:
     # From the index, too.
     for _ in range(2):

@@ -29,10 +29,14 @@ def after(option: str, given: list[str]) -> list[str]:
 
 
 def test_selectors_settings_and_paths_are_handed_on() -> None:
-    given = words("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "--cold")
+    given = words(
+        *("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "--cold"),
+        *("--libbpf", "mine"),
+    )
 
     assert {"--kernels=5.10", "--kernels=@lts", "--kernel=6.1=bzImage"} <= {*given}
     assert after("--matrix", given) == ["m.yaml"]
+    assert after("--libbpf", given) == ["mine"]
     assert after("--accel", given) == ["tcg"]
     assert after("--reports", given) == ["r"]
     assert after("--boot-timeout", given) == ["60.0"]

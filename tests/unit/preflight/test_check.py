@@ -1,5 +1,6 @@
 """Predictions of many kernels, by several processes and from the index."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.preflight import check, engine, targets
+from runner.preflight import check, targets
 from runner.preflight.bpfobject import patched
+from runner.preflight.errors import EngineError
 from runner.preflight.model import Verdict
 from tests.unit.preflight.made import HEAD, build, compiled, kernel
 from tests.unit.preflight.raw import Raw
@@ -26,9 +28,9 @@ MANY = 20
 
 
 @pytest.fixture
-def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def kernels(tmp_path: Path) -> Path:
     """Return a folder of kernels, each with the field in another place; one is none."""
-    monkeypatch.setattr(engine, "ENGINE", build())
+    build()
     folder = tmp_path / "kernels"
     folder.mkdir()
     for number in range(MANY):
@@ -61,6 +63,24 @@ def test_processes_and_the_index_give_the_same_as_one_process(kernels: Path) -> 
         if not it.error
     }
     assert values == {number: 4 * number for number in range(MANY) if number != 7}
+
+
+def test_what_another_engine_predicted_is_not_taken(kernels: Path) -> None:
+    objects = [kernels.parent / "made.bpf.o"]
+    sources = targets.of_path(str(kernels))[:1]
+    index = kernels.parent / "index"
+    another = kernels.parent / "another"
+
+    def checked(engine: Path) -> list[check.Result]:
+        return list(check.check(objects, sources, index, engine=engine))
+
+    known = checked(build())
+    assert checked(build()) == known
+    # It is asked, and not there.
+    with pytest.raises(EngineError):
+        checked(another)
+    shutil.copy(build(), another)
+    assert checked(another) == known
 
 
 GUARDED = """\

@@ -28,6 +28,8 @@ KERNEL = KernelRun(
     qemu="7.2.19",
     accelerator="tcg",
     libbpf="1.1.2",
+    libbpf_source="/mine/libbpf",
+    libbpf_sha256="ab12",
     bpftool="7.1.0",
 )
 
@@ -173,6 +175,8 @@ def test_properties_tell_what_the_results_were_got_with() -> None:
         "qemu": "7.2.19",
         "accelerator": "tcg",
         "libbpf": "1.1.2",
+        "libbpf_source": "/mine/libbpf",
+        "libbpf_sha256": "ab12",
         "bpftool": "7.1.0",
         "runner": "0.1.0",
         "object_sha256 task/task.bpf.c": "cc",

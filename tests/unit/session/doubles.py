@@ -13,6 +13,7 @@ from runner.agent import AgentSession, Hello
 from runner.artifacts import Artifact
 from runner.deadline import Deadline
 from runner.errors import GuestError
+from runner.libbpf import ENGINE
 from runner.matrix import DebianSource, Kernel
 from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm
@@ -196,4 +197,5 @@ def guest(
         agent=AgentSession(agent or FakeAgent()),
         hello=HELLO,
         bpftool_version="7.1.0",
+        engine=ENGINE,
     )

@@ -264,7 +264,7 @@ def test_a_lost_guest_is_no_longer_usable(tmp_path: Path) -> None:
 # --------------------------------------------------------------- declared gaps
 
 
-def declared(class_: str, kernels: str = "") -> dict[str, object]:
+def declared(class_: str | tuple[str, ...], kernels: str = "") -> dict[str, object]:
     failure = {"class": class_, "reason": "known", "kernels": kernels}
     return {"expect_failure": failure}
 
@@ -274,6 +274,16 @@ def test_a_gap_on_some_kernels_is_skipped_there(job_of: JobOf) -> None:
 
     assert result.outcome is Outcome.SKIPPED
     assert result.message == "fails as declared: wrong_value (known)"
+
+
+def test_a_gap_may_be_of_one_of_several_classes(job_of: JobOf) -> None:
+    fits = declared(("poison_reachable", "wrong_value"))
+    other = declared(("poison_reachable", "map_not_created"))
+
+    assert job_of.run(case(WRONG, **fits)).outcome is Outcome.PASSED
+    result = job_of.run(case(WRONG, **other))
+    assert result.outcome is Outcome.FAILED
+    assert "not as declared, poison_reachable or map_not_created" in result.message
 
 
 def test_a_gap_on_all_kernels_is_what_the_case_is_about(job_of: JobOf) -> None:

@@ -11,6 +11,7 @@ from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools
+from runner.libbpf import Programs
 from runner.matrix import DebianSource, Kernel
 from runner.session import guest as session_guest
 from runner.session.bringups import Bringups
@@ -99,6 +100,7 @@ def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
         qemu=Path("/usr/bin/qemu"),
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        programs=Programs(source="/mine", sha256="ab12"),
         cache=cache,
         snapshots=SavedGuests(cache),
         cold=cold,
@@ -192,6 +194,7 @@ def test_what_was_seen_of_a_kernel_is_told(guests: Guests, bringups: Bringups) -
     assert told.image == "bookworm linux-image"
     assert (told.accelerator, told.qemu) == ("tcg", "7.2")
     assert (told.libbpf, told.bpftool) == ("1.1", "7.1.0")
+    assert (told.libbpf_source, told.libbpf_sha256) == ("/mine", "ab12")
     assert bringups.run_of(OLD).release == ""
 
 
