@@ -1,8 +1,16 @@
 """Sections of ELF files that come from elsewhere."""
 
+import struct
+from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
+from typing import IO
 
 from elftools.elf.elffile import ELFFile
+
+# Of a kernel: all that .note.* sections had (include/asm-generic/vmlinux.lds.h).
+_NOTES = ".notes"
+_GNU, _BUILD_ID = b"GNU\0", 3
 
 
 def section(data: bytes, name: str) -> bytes | None:
@@ -10,11 +18,59 @@ def section(data: bytes, name: str) -> bytes | None:
 
     Raises ValueError for what is no ELF file or does not hold together.
     """
+    return _section(BytesIO(data), len(data), name)
+
+
+def build_id(data: bytes) -> str:
+    """Return a kernel's GNU build-id in hexadecimal, empty when it tells none.
+
+    The linker makes it of all that it links, so that two builds differ in it even where
+    their releases are the same. objcopy leaves it in the ELF file inside of an image.
+    """
+    return _build_id(BytesIO(data), len(data))
+
+
+def build_id_of(path: Path) -> str:
+    """Return the same of a file, such as a vmlinux, without reading it whole.
+
+    Raises OSError.
+    """
+    with path.open("rb") as stream:
+        return _build_id(stream, path.stat().st_size)
+
+
+def _build_id(stream: IO[bytes], size: int) -> str:
     try:
-        found = ELFFile(BytesIO(data)).get_section_by_name(name)
+        content = _section(stream, size, _NOTES) or b""
+    except ValueError:
+        return ""
+    return next(
+        (
+            descriptor.hex()
+            for name, kind, descriptor in _notes(content)
+            if (name, kind) == (_GNU, _BUILD_ID)
+        ),
+        "",
+    )
+
+
+def _notes(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield name, type and descriptor; each is padded to 4 bytes (elf(5))."""
+    at = 0
+    while at + 12 <= len(content):
+        name_size, size, kind = struct.unpack_from("<III", content, at)
+        name_at = at + 12
+        at = name_at + (name_size + 3 & ~3)
+        yield content[name_at : name_at + name_size], kind, content[at : at + size]
+        at += size + 3 & ~3
+
+
+def _section(stream: IO[bytes], size: int, name: str) -> bytes | None:
+    try:
+        found = ELFFile(stream).get_section_by_name(name)
         if found is None:
             return None
-        if found.header["sh_size"] > len(data):
+        if found.header["sh_size"] > size:
             # An empty section that claims terabytes would be made of zeros.
             raise ValueError(f"its section {name} is larger than the file")
         return bytes(found.data())

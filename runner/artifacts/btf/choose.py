@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.artifacts import apt, bzimage, debian, packages
+from runner.artifacts import apt, bzimage, debian, elf, packages
 from runner.artifacts.btf import minimal, pahole
 from runner.artifacts.btf.pinned import PinnedBtf, hold
 from runner.artifacts.btf.verify import verify
@@ -291,6 +291,7 @@ _MAKERS: Mapping[type[Any], Callable[[Any, Material], Chosen]] = {
 
 
 def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
+    _compare_builds(vmlinux, source, material)
     output = material.scratch / "vmlinux.btf"
     with material.progress.task(f"pahole on {vmlinux}"):
         version = pahole.encode(
@@ -301,6 +302,22 @@ def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
     )
     _verify(made, material)
     return made
+
+
+def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
+    """Refuse a vmlinux of another build, whose release may well be the same."""
+    image = elf.build_id(bzimage.vmlinux(material.image))
+    try:
+        found = elf.build_id_of(vmlinux)
+    except OSError as error:
+        raise ArtifactError(f"{vmlinux}: {error.strerror}") from error
+    if image and found and image != found:
+        raise ArtifactError(
+            f"{source}: the vmlinux is of another build than the image: its build-id "
+            f"is {found}, the image's is {image}",
+            hint="BTF of another build would give wrong offsets; take the vmlinux that "
+            "the image was made of",
+        )
 
 
 def _verify(made: Chosen, material: Material) -> None:

@@ -1,6 +1,7 @@
 """Where a kernel's BTF comes from."""
 
 import io
+import struct
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -73,6 +74,54 @@ def test_debug_information_comes_third(tmp_path: Path) -> None:
     assert found.source == "vmlinux"
     assert found.data
     assert "pahole" in found.detail
+
+
+def test_vmlinux_of_another_build_is_refused(tmp_path: Path) -> None:
+    """Of the same release, and with the structs of another config."""
+    vmlinux = kernels.vmlinux(tmp_path)
+    add_build_id(vmlinux, b"\x11" * 20)
+    sections = {".text": b"\x90", ".notes": build_id_note(b"\x22" * 20)}
+    it = material(tmp_path)
+    another = replace(it, image=images.bzimage(it.release, sections))
+
+    for setting, at in (
+        ("auto", replace(another, vmlinux=vmlinux)),
+        (VmlinuxBtf(type="vmlinux", path=vmlinux), another),
+    ):
+        with pytest.raises(ArtifactError, match="is of another build") as caught:
+            choose(setting, at)
+        assert f"build-id is {'11' * 20}, the image's is {'22' * 20}" in str(
+            caught.value
+        )
+
+
+def test_vmlinux_of_the_same_build_is_taken(tmp_path: Path) -> None:
+    vmlinux = kernels.vmlinux(tmp_path)
+    add_build_id(vmlinux, b"\x11" * 20)
+    it = material(tmp_path)
+    sections = {".text": b"\x90", ".notes": build_id_note(b"\x11" * 20)}
+    same = replace(it, image=images.bzimage(it.release, sections))
+
+    assert choose("auto", replace(same, vmlinux=vmlinux)).source == "vmlinux"
+    # An image that tells none is held by its release alone.
+    assert choose("auto", replace(it, vmlinux=vmlinux)).source == "vmlinux"
+
+
+def add_build_id(vmlinux: Path, identity: bytes) -> None:
+    note = vmlinux.with_name("note")
+    note.write_bytes(build_id_note(identity))
+    subprocess.run(["objcopy", f"--add-section=.notes={note}", vmlinux], check=True)
+
+
+def build_id_note(identity: bytes) -> bytes:
+    """Return a kernel's notes: Xen's and the linker's."""
+    return b"".join(
+        struct.pack("<III", len(name), len(content), kind) + name + content
+        for name, kind, content in (
+            (b"Xen\0", 6, b"linux\0\0\0"),
+            (b"GNU\0", 3, identity),
+        )
+    )
 
 
 def test_hub_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
