@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,23 @@ class LoadedSuite:
     def folder(self) -> Path:
         """The folder that holds the suite's objects."""
         return self.path.parent
+
+
+def require_distinct(suites: Iterable[LoadedSuite]) -> None:
+    """Refuse two suites of one name, which no report could tell apart.
+
+    Raises UsageError. The same suite may be there twice.
+    """
+    paths: dict[str, Path] = {}
+    for suite in suites:
+        folder = suite.folder.resolve()
+        known = paths.setdefault(suite.name, folder)
+        if known != folder:
+            raise UsageError(
+                f"two suites have the name {suite.name}: {known} and {folder}",
+                hint="reports and baselines go by the folder's name: rename one of "
+                "them, or test them in two runs",
+            )
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,8 @@ def pytest_arguments(
 def check_suites(paths: list[Path]) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
-    Raises UsageError for the first mistake, and for a path that holds no tests.
+    Raises UsageError for the first mistake, for a path that holds no tests, and for two
+    suites of one name.
     """
     found = []
     for path in paths:
@@ -259,6 +260,7 @@ def check_suites(paths: list[Path]) -> list[LoadedSuite]:
                 f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
                 hint="docs/suite.md tells what a suite is",
             )
+    suitefile.require_distinct(found)
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, libbpf, reports, sharding
+from runner import artifacts, libbpf, reports, sharding, suitefile
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
@@ -76,6 +76,8 @@ class Run:
         # Lanes are threads; what they share is made under it.
         self._lock = threading.RLock()
         self._cleared = False
+        # As they come: pytest reads one after the other.
+        self._suites: list[LoadedSuite] = []
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
@@ -126,9 +128,13 @@ class Run:
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.
 
-        Raises UsageError that tells a suite's mistakes by file and line.
+        Raises UsageError that tells a suite's mistakes by file and line, or of two
+        suites of one name.
         """
-        named.check(suites, self.compiled, self.cache)
+        given = list(suites)
+        self._suites += given
+        suitefile.require_distinct(self._suites)
+        named.check(given, self.compiled, self.cache)
 
     def clear_reports(self) -> None:
         """Remove an earlier run's reports, once.

@@ -446,3 +446,20 @@ def test_a_mistake_in_a_loaders_settings_is_told(
     (told,) = mistakes(folder, f"{GOOD}    {line}\n")
 
     assert told.startswith(f"suite.yaml:7: cases[0].{said}")
+
+
+def test_two_suites_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    first = load(folder, GOOD)
+    other = tmp_path / "other" / first.name
+    other.mkdir(parents=True)
+    (other / "a.bpf.c").touch()
+    second = load(other, GOOD)
+
+    with pytest.raises(UsageError) as caught:
+        suitefile.require_distinct([first, second])
+
+    assert str(first.folder) in caught.value.message
+    assert str(second.folder) in caught.value.message
+    assert "rename" in caught.value.hint
+    # The same, given twice.
+    suitefile.require_distinct([first, load(folder, GOOD)])

@@ -146,12 +146,15 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in done.output + done.errors
 
 
+UNLOCKED = ("--matrix", "tests/data/unlocked/matrix.yaml")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--kernels", "6.13"], "6.1"),
         (["--kernel", "6.1=no/such/bzImage"], "no/such/bzImage"),
-        (["--locked", "--kernels", "sid"], "lock --kernels sid"),
+        (["--locked", *UNLOCKED, "--kernels", "sid"], "lock --kernels sid"),
         (["--matrix", "no-such.yaml"], "no-such.yaml"),
         (["--suite", "no/such/folder"], "no/such/folder"),
         (["--kernels", "@nosuch"], "nosuch"),
