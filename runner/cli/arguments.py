@@ -29,7 +29,7 @@ def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ID=PATH",
         help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
-        "may be given again",
+        "may be given again; without --kernels just these run",
     )
     parser.add_argument(
         "--locked",
