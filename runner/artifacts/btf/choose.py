@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.artifacts import apt, bzimage, debian, elf, packages
+from runner.artifacts import bzimage, elf, packages
 from runner.artifacts.btf import minimal, pahole
 from runner.artifacts.btf.pinned import PinnedBtf, hold
 from runner.artifacts.btf.verify import verify
@@ -243,6 +243,9 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
 
 
 def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]:
+    # Here, because it imports what talks to servers, which few runs do.
+    from runner.artifacts import debian
+
     name = setting.package.format(release=material.release)
     item = next(
         (item for item in material.locked if item.name == name),
@@ -255,6 +258,8 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
 
 
 def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
+    from runner.artifacts import apt, debian
+
     assert setting.suite is not None
     folder = material.cache.folder("apt") / setting.suite
     with material.cache.locked(f"apt-{setting.suite}"):
