@@ -2,6 +2,15 @@
 
 import sys
 
-from runner.cli import main
+from runner.ending import Stopped, watch_signals
 
-sys.exit(main(sys.argv[1:]))
+watch_signals()
+try:
+    from runner.cli import main
+
+    status = main(sys.argv[1:])
+except Stopped as stopped:
+    # While modules were imported.
+    print(stopped.why, file=sys.stderr)
+    status = stopped.status
+sys.exit(status)

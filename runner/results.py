@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from runner.errors import ExitStatus
 
@@ -26,6 +27,17 @@ class Outcome(StrEnum):
     ERROR = "error"
     # A gap that the suite declares, with its reason.
     SKIPPED = "skipped"
+
+
+class CaseKey(NamedTuple):
+    """What a case on a kernel is known by, within a run and from run to run."""
+
+    kernel: str
+    suite: str
+    case: str
+
+    def __str__(self) -> str:
+        return f"{self.kernel} {self.suite}::{self.case}"
 
 
 class Record(BaseModel):
@@ -122,6 +134,11 @@ class CaseResult(Record):
     """pytest's name of it."""
     flaky: str = ""
     """Why a first try lost its guest, when this is the outcome of a second one."""
+
+    @property
+    def key(self) -> CaseKey:
+        """What the case is known by."""
+        return CaseKey(self.kernel, self.suite, self.case)
 
     @property
     def source_line(self) -> int:
@@ -236,6 +253,17 @@ class Selection(Record):
     """What -k said."""
 
 
+class PlannedCase(Record):
+    """A case that a run set out to do."""
+
+    suite: str
+    """The suite's name."""
+    case: str
+    """The case's name in the suite."""
+    kernels: tuple[str, ...]
+    """The ids of the kernels that it runs on."""
+
+
 class RunResults(Record):
     """A whole run; what results.json holds."""
 
@@ -247,8 +275,12 @@ class RunResults(Record):
     """RFC 3339, UTC."""
     duration: Seconds
     """Seconds."""
+    planned: tuple[PlannedCase, ...] | None = None
+    """What the run set out to do, written before the first guest; null in files of
+    versions before 0.2, which had no plan."""
     complete: bool = True
-    """False when the run was stopped before every case was done."""
+    """Whether every planned case has a result. A run that is not complete has no
+    verdict: it never passes a gate. Without a plan, what the file says."""
     kernels: tuple[KernelRun, ...] = ()
     """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
@@ -259,6 +291,47 @@ class RunResults(Record):
     """Set when this is a part of a run."""
     selection: Selection = Selection()
     """What was asked for."""
+
+    @model_validator(mode="after")
+    def _settle(self) -> Self:
+        return self._settled()
+
+    def _settled(self) -> Self:
+        """Set `complete` from the plan and the results; nothing else sets it."""
+        if self.planned is not None:
+            self.__dict__["complete"] = not self.undone
+        return self
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """Return a copy with other values; it is complete if these make it so."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in ("plan", "undone"):
+            copy.__dict__.pop(name, None)
+        return copy._settled()
+
+    @cached_property
+    def plan(self) -> tuple[CaseKey, ...]:
+        """Every case that was planned or has a result, in the order of the plan."""
+        planned = (
+            CaseKey(kernel, it.suite, it.case)
+            for it in self.planned or ()
+            for kernel in it.kernels
+        )
+        return tuple(dict.fromkeys((*planned, *(it.key for it in self.cases))))
+
+    @cached_property
+    def undone(self) -> tuple[CaseKey, ...]:
+        """The planned cases that have no result."""
+        done = {it.key for it in self.cases}
+        return tuple(key for key in self.plan if key not in done)
+
+    @property
+    def progress(self) -> str:
+        """Return "2 of 10": how many of the planned cases have a result."""
+        planned = len(self.plan)
+        return f"{planned - len(self.undone)} of {planned}"
 
     def by_kernel(self) -> Mapping[str, Sequence[CaseResult]]:
         """Return the cases of each kernel, by its id."""

@@ -2,16 +2,19 @@
 
 import argparse
 import importlib
-import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from runner import __version__
+from runner.ending import Output, Stopped, guard_output
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
+_PIPE = 128 + signal.SIGPIPE
 
 _EPILOG = """\
 SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6'),
@@ -36,20 +39,59 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
+    output = guard_output()
     words = _with_verb(argv)
     arguments = _parser(words[0]).parse_args(words)
     try:
-        return int(arguments.command(arguments))
+        status = int(arguments.command(arguments))
     except RunnerError as error:
         print(f"error: {error}", file=sys.stderr)
-        return int(error.exit_status)
-    except BrokenPipeError:
-        # What read the output has enough. Else Python would fail to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return int(ExitStatus.INTERRUPTED)
+        status = int(error.exit_status)
+    except KeyboardInterrupt as stop:
+        why, status = ended(stop)
+        print(why, file=sys.stderr)
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(f"error: {internal(error)}", file=sys.stderr)
+        status = ExitStatus.INFRASTRUCTURE
+    return status if output is None else _with_output(output, status)
+
+
+def ended(stop: KeyboardInterrupt) -> tuple[str, int]:
+    """Return what ended the program, and the exit status for it."""
+    if isinstance(stop, Stopped):
+        return stop.why, stop.status
+    return "interrupted", ExitStatus.INTERRUPTED
+
+
+def internal(error: BaseException) -> str:
+    """Return a fault of this program in one line."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if "runner" in file.parts:
+            place = f" (at {file.parent.name}/{file.name}:{frame.lineno})"
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"internal error: {words}{place}\n"
+        "  --debug shows the whole traceback; please report it"
+    )
+
+
+def _with_output(output: Output, status: int) -> int:
+    """Return the exit status, given that the output may not have been written."""
+    output.flush()
+    if output.lost is None or status not in (ExitStatus.COMPATIBLE, _PIPE):
+        return status
+    if isinstance(output.lost, BrokenPipeError):
+        # As shells report it. What read the output has enough.
+        return _PIPE
+    print(
+        f"error: standard output can't be written: {output.lost.strerror}",
+        file=sys.stderr,
+    )
+    return ExitStatus.INFRASTRUCTURE
 
 
 def _with_verb(argv: Sequence[str]) -> list[str]:
@@ -171,4 +213,9 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             getattr(module, verb.add_arguments)(own)
             own.epilog = own.epilog or getattr(module, "EPILOG", None)
             own.set_defaults(command=getattr(module, verb.command))
+            own.add_argument(
+                "--debug",
+                action="store_true",
+                help="show tracebacks of faults of this program",
+            )
     return parser

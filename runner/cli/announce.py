@@ -48,5 +48,6 @@ def outputs(results: RunResults, comparison: Comparison | None) -> dict[str, str
         "failed": str(results.count(Outcome.FAILED)),
         "errors": str(results.count(Outcome.ERROR)),
         "regressions": "" if comparison is None else str(len(comparison.regressions)),
+        "complete": str(results.complete).lower(),
         "compatible-range": ranges(results).statement,
     }

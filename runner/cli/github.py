@@ -9,6 +9,7 @@ from runner.cli import announce
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
+from runner.reports.claim import claimed
 from runner.reports.compare import Gate
 from runner.reports.terms import Terms
 
@@ -60,10 +61,11 @@ def main(arguments: argparse.Namespace) -> int:
             baseline=arguments.baseline, gate=arguments.gate, release=None
         )
     report = terms.report(results)
-    reports.write(report, arguments.folder)
-    write_text(
-        arguments.folder / COMMENT,
-        markdown.render(results, report.comparison, gate=report.gate),
-    )
+    with claimed(arguments.folder, lambda note: print(f"note: {note}")):
+        reports.write(report, arguments.folder)
+        write_text(
+            arguments.folder / COMMENT,
+            markdown.render(results, report.comparison, gate=report.gate),
+        )
     announce.tell(report, sys.stdout)
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from runner import reports
 from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
+from runner.reports.claim import claimed
 from runner.reports.formats import FORMATS
 from runner.reports.merging import Found
 from runner.reports.terms import Report
@@ -71,8 +73,10 @@ def main(arguments: argparse.Namespace) -> int:
         allow_missing=arguments.allow_missing,
         allow_mixed=arguments.allow_mixed,
     )
-    reports.clear(arguments.out)
-    write(results, parts, arguments.out)
+    with claimed(arguments.out, lambda note: print(f"note: {note}", file=sys.stderr)):
+        resultsfile.write(results, arguments.out / reports.RESULTS)
+        reports.clear(arguments.out)
+        write(results, parts, arguments.out)
     print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE
 
@@ -101,7 +105,7 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
 
 
 def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
-    """Write the reports; results.json last: where it is, all the rest is, too.
+    """Write the reports.
 
     Raises InfrastructureError when the folder can't be written.
     """

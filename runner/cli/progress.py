@@ -22,8 +22,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from runner import ending
+from runner.cli import ended, internal
 from runner.cli.phases import phase
-from runner.errors import InfrastructureError
+from runner.ending import Stopped
+from runner.errors import ExitStatus
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
 from runner.reports.terms import Report
@@ -44,15 +47,28 @@ class Live:
     """A pytest plugin that prints progress and keeps the run's report."""
 
     def __init__(
-        self, console: Console, *, quiet: bool = False, reports: Path = Path()
+        self,
+        console: Console,
+        *,
+        quiet: bool = False,
+        reports: Path = Path(),
+        debug: bool = False,
     ) -> None:
-        """Print to a console; `reports` is the folder that the run writes to."""
+        """Print to a console; `reports` is the folder that the run writes to.
+
+        With `debug`, faults of this program are shown with their tracebacks.
+        """
         self._console = console
         self._quiet = quiet
+        self._debug = debug
         self.report: Report | None = None
-        # What kept the reports from being written.
-        self.unwritten: InfrastructureError | None = None
-        self.interrupted = False
+        # What the report says of the run; None for a run without a plan.
+        self.status: ExitStatus | None = None
+        # Faults that kept the run or its reports from being whole, a line each.
+        self.faults: list[str] = []
+        # What ended the run early, in words; None when nothing did.
+        self.stopped: str | None = None
+        self._stop_status = 0
         # What is at work, by node id: its name, and the thread that runs it.
         self._running: dict[str, tuple[str, str]] = {}
         self._bar = Progress(
@@ -111,7 +127,14 @@ class Live:
             self._console.print(Text(f"error: {report.nodeid}: {report.longreprtext}"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print a case's line."""
+        """Print a case's line, and end the run when nobody reads it."""
+        self._show(report)
+        ending.check()
+        lost = getattr(self._console.file, "lost", None)
+        if isinstance(lost, BrokenPipeError):
+            raise Stopped("standard output was closed", ExitStatus.INFRASTRUCTURE)
+
+    def _show(self, report: pytest.TestReport) -> None:
         result = result_of(report)
         if result is not None:
             if self._quiet:
@@ -123,11 +146,37 @@ class Live:
         elif report.failed:
             self._console.print(Text(f"{report.nodeid}\n{report.longreprtext}"))
 
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the whole run."""
+        if self.stopped is None:
+            return ExitStatus.INFRASTRUCTURE if self.status is None else self.status
+        # A signal has a status of its own.
+        failed = self.status is ExitStatus.INCOMPATIBLE
+        infrastructure = self._stop_status == ExitStatus.INFRASTRUCTURE
+        return (
+            ExitStatus.INCOMPATIBLE if failed and infrastructure else self._stop_status
+        )
+
     def pytest_keyboard_interrupt(
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> None:
         """Tell Ctrl-C from an end that pytest itself chose, such as by -x."""
-        self.interrupted = self.interrupted or excinfo.type is KeyboardInterrupt
+        if isinstance(
+            excinfo.value, pytest.exit.Exception | pytest.Session.Interrupted
+        ):
+            return
+        assert isinstance(excinfo.value, KeyboardInterrupt)
+        self.stopped, self._stop_status = ended(excinfo.value)
+
+    def pytest_internalerror(
+        self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> bool:
+        """Keep a fault of this program for one line, in place of its traceback."""
+        self.faults.append(internal(excinfo.value))
+        if self._debug:
+            self._console.print(Text(str(excrepr)))
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -135,7 +184,9 @@ class Live:
         recorder = session.config.pluginmanager.getplugin(RECORDER)
         if isinstance(recorder, Recorder):
             self.report = recorder.report
-            self.unwritten = recorder.unwritten
+            self.status = recorder.status
+            if recorder.unwritten is not None:
+                self.faults.append(str(recorder.unwritten))
 
 
 class _Running(ProgressColumn):

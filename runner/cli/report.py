@@ -11,6 +11,7 @@ from runner.cli import announce, merge, workflow
 from runner.cli.arguments import add_terms_arguments
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
+from runner.reports.claim import claimed
 from runner.reports.merging import Found
 from runner.reports.support import ranges
 from runner.reports.terms import Report, Terms
@@ -86,7 +87,8 @@ def main(arguments: argparse.Namespace) -> int:
             allow_mixed=arguments.allow_mixed,
         )
     )
-    reports.write(report, out, formats=chosen)
+    with claimed(out, lambda note: print(f"note: {note}", file=sys.stderr)):
+        reports.write(report, out, formats=chosen)
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     with workflow.muted(messages):

@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import __version__, reports, suitefile
+from runner import ending, reports, suitefile
 from runner.artifacts import progress
 from runner.cli import objects, workflow
 from runner.cli.arguments import (
@@ -21,7 +22,7 @@ from runner.cli.arguments import (
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
 from runner.reports.terms import Terms
-from runner.results import RunResults, exit_status
+from runner.results import CaseKey, Selection, exit_status
 from runner.selectors import DEFAULT
 from runner.session import host, selection
 from runner.session.host import ROOT
@@ -95,6 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where reports are written (default: reports/latest)",
     )
     parser.add_argument(
+        "--reports-unique",
+        action="store_true",
+        help="write into a new folder below DIR, named after the time and this "
+        "process, so that several runs can go on at once",
+    )
+    parser.add_argument(
         "--boot-timeout",
         type=seconds,
         default=60.0,
@@ -138,26 +145,46 @@ def main(arguments: argparse.Namespace) -> int:
         baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
     )
     run = Run(_settings(arguments))
+    ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths)
+        run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
         if not run.kernels:
             return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())
         run.check_names(suites)
-        run.clear_reports()
-        # While all that follows is imported.
-        run.prepare(plan.lanes)
+        if not (arguments.k or arguments.lf or _have_python_tests(paths)):
+            # Nothing is left for pytest to select: the first guests start while it is
+            # imported.
+            run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
+            run.prepare(plan.lanes)
         words = pytest_arguments(arguments, plan, paths)
         return _run_pytest(arguments, run, words, terms)
     finally:
         run.close()
 
 
+def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
+    """Return every case on every kernel."""
+    return [
+        CaseKey(kernel.id, suite.name, case.name)
+        for suite in suites
+        for case in suite.suite.cases
+        for kernel in run.kernels
+    ]
+
+
+def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Selection:
+    return selection.describe(
+        run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+    )
+
+
 def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
         kernels=choice(arguments, DEFAULT),
-        reports=arguments.reports.absolute(),
+        reports=_reports(arguments).absolute(),
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
         cold=arguments.cold,
@@ -165,6 +192,16 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         timings=arguments.timings,
         libbpf=arguments.libbpf,
     )
+
+
+def _reports(arguments: argparse.Namespace) -> Path:
+    """Return the folder of reports; from the second call on, the same one."""
+    if arguments.reports_unique:
+        now = datetime.now(UTC)
+        arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
+        arguments.reports_unique = False
+    folder: Path = arguments.reports
+    return folder
 
 
 def _part(arguments: argparse.Namespace) -> Part | None:
@@ -193,20 +230,26 @@ def _run_pytest(
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     console = Console(file=messages, soft_wrap=True)
+    folder = run.settings.reports
     with workflow.muted(messages):
-        with Live(console, quiet=arguments.quiet, reports=run.settings.reports) as live:
+        with Live(
+            console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
+        ) as live:
             status = pytest.main(words, plugins=[live, Known(run, terms)])
         if live.report is not None:
-            folder = arguments.reports
-            summary.render(live.report, console, folder, quiet=arguments.quiet)
-    if live.report is None:
+            summary.render(
+                live.report, console, arguments.reports, quiet=arguments.quiet
+            )
+    for fault in live.faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if live.stopped is not None:
+        print(live.stopped, file=sys.stderr)
+    if live.report is None or live.status is None:
         return _without_results(pytest.ExitCode(status), live, arguments)
     announce(live.report, messages)
     if arguments.json:
         sys.stdout.write(resultsfile.dump(live.report.results))
-    if live.unwritten is not None:
-        print(f"error: {live.unwritten}", file=sys.stderr)
-    return ExitStatus.INTERRUPTED if live.interrupted else int(status)
+    return live.exit_status
 
 
 def pytest_arguments(
@@ -289,16 +332,8 @@ def _without_kernels(
     arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Terms
 ) -> ExitStatus:
     """Report of a part that no kernel fell to, so that it is not missed later."""
-    results = RunResults(
-        runner=__version__,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        duration=0.0,
-        shard=run.shard,
-        selection=selection.describe(
-            run.settings.kernels, [str(path) for path in paths], arguments.k or ""
-        ),
-    )
-    run.clear_reports()
+    run.ledger.begin((), _selection(arguments, run, paths))
+    results = run.ledger.finish()
     reports.write(terms.report(results), run.settings.reports)
     print(f"shard {run.shard}: there are fewer kernels than shards", file=sys.stderr)
     return exit_status(results)
@@ -306,11 +341,10 @@ def _without_kernels(
 
 def _without_results(
     status: "pytest.ExitCode", live: "Live", arguments: argparse.Namespace
-) -> ExitStatus:
+) -> int:
     """Say why no case ran."""
-    if live.interrupted:
-        print("interrupted before any case was done", file=sys.stderr)
-        return ExitStatus.INTERRUPTED
+    if live.stopped is not None:
+        return live.exit_status
     if status == status.NO_TESTS_COLLECTED:
         raise UsageError(
             f"no case matches -k {arguments.k!r}" if arguments.k else "no case to run"

@@ -1,5 +1,6 @@
 """The pytest plugin: suites and Python tests run as items, one a kernel and case."""
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +46,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         # A baseline that is none is told before anything boots.
         _usage(lambda: state.terms_of(config))
     if state.asked_for_kernels(config) and not state.is_worker(config):
-        run = _run(config)
-        run.clear_reports()
-        if state.takes_part(config) and run.kernels:
-            # While the cases are collected.
-            run.prepare(config.getoption("lanes"))
+        _run(config)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,7 +64,9 @@ def pytest_collect_file(
     """Collect suite.yaml files."""
     if file_path.name != SUITE_FILE:
         return None
-    return SuiteFile.from_parent(parent, path=file_path)
+    # pytest's own node id of a file outside of its root is not unique.
+    nodeid = os.path.relpath(file_path, parent.config.rootpath)
+    return SuiteFile.from_parent(parent, path=file_path, nodeid=nodeid)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,27 +1,26 @@
 """Gathers what every process of a run found out, and writes the reports."""
 
-import time
-from datetime import UTC, datetime
+import warnings
 from typing import Any
 
 import pytest
 
-from runner import __version__, reports, sharding
+from runner import reports, sharding
 from runner.errors import (
     ExitStatus,
     GuestError,
     InfrastructureError,
     RunnerError,
 )
-from runner.plugin import state
+from runner.plugin import names, state
 from runner.plugin.items import CaseItem
 from runner.reports.terms import Report
 from runner.results import (
+    CaseKey,
     CaseResult,
     KernelRun,
     ObjectUse,
     Outcome,
-    RunResults,
 )
 from runner.session import selection
 from runner.session.case import is_deadly
@@ -90,10 +89,11 @@ def _of_test(
     if report.when != "call" and report.passed:
         return None
     error = call.excinfo.value if call.excinfo else None
+    key = names.key_of(item.nodeid, [kernel], item.config.rootpath)
     return CaseResult(
         kernel=kernel,
         suite=item.path.stem,
-        case=getattr(item, "originalname", item.name),
+        case=item.name if key is None else key.case,
         outcome=_outcome(report, error),
         message=_message(report, error),
         failure_class=error.cause if isinstance(error, GuestError) else "",
@@ -138,74 +138,111 @@ class Recorder:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._began = time.monotonic()
-        self._started = datetime.now(UTC)
-        self._cases: list[tuple[int, CaseResult]] = []
-        self._kernels: dict[str, KernelRun] = {}
-        self._objects: dict[tuple[str, str], ObjectUse] = {}
+        # The items that run on a kernel, by node id, and their places in the reports.
+        self._planned: dict[str, CaseKey] = {}
         # Tests that have nothing to do with the matrix.
         self._other_failures = 0
-        self._complete = True
-        # Set at the end of a run that had kernels.
+        # Set at the end of a run that had a plan.
         self.report: Report | None = None
+        self.status: ExitStatus | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Write the plan, and start the first guests."""
+        option = self._config.option
+        broken = session.testsfailed and not option.continue_on_collection_errors
+        if session.items and not option.collectonly and not broken:
+            self._begin([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Write the plan that the first worker sends: the others have the same."""
+        if ids and not self._planned:
+            self._begin(ids)
+
+    def _begin(self, nodeids: list[str]) -> None:
+        run = state.known_run(self._config)
+        if run is None:
+            return
+        root = self._config.rootpath
+        kernels = [kernel.id for kernel in run.kernels]
+        self._planned = names.keys_of(nodeids, kernels, root)
+        if not self._planned:
+            return
+        expression = self._config.option.keyword
+        run.ledger.claim(lambda note: warnings.warn(note, stacklevel=1))
+        run.ledger.begin(
+            self._planned.values(),
+            selection.describe(run.settings.kernels, self._config.args, expression),
+        )
+        if state.takes_part(self._config):
+            run.prepare(self._config.getoption("lanes"))
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a report carries."""
+        run = state.known_run(self._config)
         found = result_of(report)
-        if found is None:
-            self._other_failures += report.failed
+        if run is None or found is None:
+            self._take_other(report)
             return
-        self._cases.append((getattr(report, _ORDER), found))
-        kernel = KernelRun.model_validate(getattr(report, _KERNEL))
-        self._kernels[kernel.id] = kernel
-        if hasattr(report, _OBJECT):
-            use = ObjectUse.model_validate(getattr(report, _OBJECT))
-            self._objects[use.path, use.sha256] = use
+        run.ledger.add(
+            found,
+            order=getattr(report, _ORDER),
+            kernel=KernelRun.model_validate(getattr(report, _KERNEL)),
+            use=ObjectUse.model_validate(getattr(report, _OBJECT))
+            if hasattr(report, _OBJECT)
+            else None,
+        )
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Say in the reports that cases are missing."""
-        self._complete = False
+    def _take_other(self, report: pytest.TestReport) -> None:
+        """Take a report of a test without kernels, or of a worker that died."""
+        run = state.known_run(self._config)
+        key = self._planned.get(report.nodeid)
+        if not report.failed:
+            return
+        if run is None or key is None:
+            self._other_failures += 1
+            return
+        run.ledger.add(
+            CaseResult(
+                kernel=key.kernel,
+                suite=key.suite,
+                case=key.case,
+                outcome=Outcome.ERROR,
+                message=f"the process that ran the case died: {report.longreprtext}",
+                failure_class="infrastructure",
+                cure="see whether the machine ran out of memory; run the case again",
+                nodeid=report.nodeid,
+            ),
+            order=list(self._planned).index(report.nodeid),
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the reports, of a stopped run too, and set the exit status."""
         run = state.known_run(self._config)
-        if run is None or not self._cases:
+        if run is None or not run.ledger.has_plan:
             return
-        results = RunResults(
-            runner=__version__,
-            started=self._started.isoformat(timespec="seconds"),
-            duration=time.monotonic() - self._began,
-            complete=self._complete,
-            kernels=tuple(
-                self._kernels.get(kernel.id, run.kernel_run(kernel))
-                for kernel in run.kernels
-            ),
-            cases=tuple(
-                case for _, case in sorted(self._cases, key=lambda pair: pair[0])
-            ),
-            objects=tuple(self._objects[key] for key in sorted(self._objects)),
-            shard=run.shard,
-            selection=selection.describe(
-                run.settings.kernels, self._config.args, self._config.option.keyword
-            ),
-        )
+        results = run.ledger.finish()
         self.report = state.terms_of(self._config).report(results)
         try:
             reports.write(self.report, run.settings.reports)
         except InfrastructureError as error:
             self.unwritten = error
         run.remember(sharding.seconds_of(results))
-        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            session.exitstatus = int(self._status(self.report))
+        self.status = self._status(self.report, exitstatus)
+        if exitstatus != pytest.ExitCode.INTERRUPTED:
+            session.exitstatus = int(self.status)
 
-    def _status(self, report: Report) -> ExitStatus:
+    def _status(self, report: Report, exitstatus: int) -> ExitStatus:
         status = report.status
         if self._other_failures:
             return ExitStatus.INCOMPATIBLE
-        if self.unwritten is not None and status is ExitStatus.COMPATIBLE:
+        fine = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if status is ExitStatus.COMPATIBLE and (self.unwritten or not fine):
             return ExitStatus.INFRASTRUCTURE
         return status
 

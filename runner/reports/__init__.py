@@ -1,16 +1,21 @@
 """What a run leaves behind: files, and the summary on the terminal."""
 
 import io
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runner.errors import InfrastructureError
 from runner.reports.atomic import explained, write_text
+from runner.reports.claim import LOCK
 
 if TYPE_CHECKING:
     from runner.reports.formats import Format
     from runner.reports.terms import Report
+
+log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 JUNIT = "junit.xml"
@@ -24,23 +29,42 @@ _WRITTEN = (
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
 )
+# What a run leaves only when it is killed: files half written, consoles of guests.
+_LEFT = (
+    ".*.json.*",
+    ".*.md.*",
+    ".*.sarif.*",
+    ".*.html.*",
+    ".*.svg.*",
+    "*/.junit.xml.*",
+)
+PARTS = "*/console.*-*.log"
 
 # Columns of output that is no terminal: logs of CI, which scroll sideways.
 _WIDTH_OF_LOGS = 120
 
 
 def clear(folder: Path) -> None:
-    """Remove an earlier run's reports, and nothing else that lies there.
+    """Remove an earlier run's reports but for results.json, and nothing of others.
 
     Raises InfrastructureError when the folder can't be written.
     """
     with explained(folder):
-        for pattern in _WRITTEN:
+        for pattern in (*_WRITTEN, *_LEFT, PARTS):
             for path in folder.glob(pattern):
-                path.unlink()
+                if path.name != RESULTS:
+                    path.unlink()
         for kernel in folder.glob("*/"):
             if not any(kernel.iterdir()):
                 kernel.rmdir()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what is left of a run that has no time to end in good order."""
+    for pattern in (*_LEFT, PARTS):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+    (folder / LOCK).unlink(missing_ok=True)
 
 
 def folder_of(kernel: str, folder: Path) -> Path:
@@ -59,14 +83,31 @@ def write(
 ) -> None:
     """Write a run in some formats, by default in all; each file whole or not at all.
 
-    Raises InfrastructureError when the disk is full or the folder can't be written.
+    A format that fails does not keep the others from being written. Raises
+    InfrastructureError for the first one that failed: the disk is full, the folder
+    can't be written, or this program is at fault.
     """
     # Here, because guests start before there is anything to write.
     from runner.reports.formats import FORMATS
 
+    failures = []
     for format_ in FORMATS if formats is None else formats:
-        for name, text in format_.files(report):
-            write_text(folder / name, text)
+        try:
+            for name, text in format_.files(report):
+                write_text(folder / name, text)
+        except InfrastructureError as error:
+            failures.append(error)
+        except Exception as error:
+            log.debug("%s", format_.name, exc_info=True)
+            failures.append(
+                InfrastructureError(
+                    f"{folder / format_.pattern} was not written: internal error: "
+                    f"{type(error).__name__}: {error}",
+                    hint="please report it; the other reports are not affected",
+                )
+            )
+    if failures:
+        raise failures[0]
 
 
 def summary_text(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from runner.reports import looks
 from runner.reports.compare import Comparison, Gate, held
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean, one_line
@@ -26,7 +27,7 @@ def lines(
     if comparison is not None:
         found.sort(key=lambda it: not any(map(comparison.is_regression, it.cases)))
     is_held = held(results, gate, comparison)
-    errors: list[str] = []
+    errors: list[str] = list(_incomplete(results))
     warnings: list[str] = []
     for group in found:
         kind = errors if any(map(is_held, group.cases)) else warnings
@@ -61,6 +62,12 @@ def _message(case: CaseResult) -> str:
     if case.cure:
         words.append(f"what to do: {case.cure}")
     return clean("\n".join(words))[:_MESSAGE]
+
+
+def _incomplete(results: RunResults) -> Iterator[str]:
+    if not results.complete:
+        title = _property(f"{looks.incomplete(results)}: no verdict")
+        yield f"title={title}::the run ended before every planned case had a result"
 
 
 def _lost(results: RunResults) -> Iterator[str]:

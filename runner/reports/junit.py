@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from junit_xml import TestCase, TestSuite
 
 from runner.reports.text import clean, one_line
-from runner.results import CaseResult, KernelRun, Outcome, RunResults
+from runner.results import CaseKey, CaseResult, KernelRun, Outcome, RunResults
 
 # Characters of a log in the XML; viewers refuse files of many megabytes, and
 # results.json has all of it.
@@ -26,9 +26,23 @@ _COUNTS = ("tests", "failures", "errors")
 
 def documents(results: RunResults) -> Iterator[tuple[KernelRun, str]]:
     """Return each kernel's JUnit file."""
-    cases = results.by_kernel()
+    cases = {it: list(found) for it, found in results.by_kernel().items()}
+    for key in results.undone:
+        cases.setdefault(key.kernel, []).append(_undone(key))
     for kernel in results.kernels:
         yield kernel, _document(results, kernel, cases[kernel.id])
+
+
+def _undone(key: CaseKey) -> CaseResult:
+    """Return a case that did not run as an error: a file without it would be green."""
+    return CaseResult(
+        kernel=key.kernel,
+        suite=key.suite,
+        case=key.case,
+        outcome=Outcome.ERROR,
+        message="did not run: the run ended before",
+        failure_class="not_run",
+    )
 
 
 def _document(

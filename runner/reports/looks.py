@@ -4,7 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.errors import ExitStatus
-from runner.results import CaseResult, KernelRun, Outcome, RunResults
+from runner.results import (
+    CaseKey,
+    CaseResult,
+    KernelRun,
+    Outcome,
+    RunResults,
+    exit_status,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,37 @@ VERDICTS = {
     ExitStatus.INCOMPATIBLE: ("incompatible", "bold red"),
     ExitStatus.INFRASTRUCTURE: ("no verdict", "bold yellow"),
 }
+
+
+def verdict(results: RunResults) -> str:
+    """Return what a run says of the objects; a run that is not complete, nothing."""
+    status = exit_status(results)
+    word = VERDICTS[status][0]
+    if results.complete:
+        return word
+    if status is ExitStatus.INFRASTRUCTURE:
+        return incomplete(results)
+    return f"{word}, {incomplete(results)}"
+
+
+def incomplete(results: RunResults) -> str:
+    """Return "incomplete: 2 of 10" of a run that is not complete."""
+    known = results.planned is not None
+    return f"incomplete: {results.progress}" if known else "incomplete"
+
+
+def names(keys: Sequence[CaseKey], most: int) -> list[tuple[str, str]]:
+    """Return each case's name, once, with the kernels it is about, up to `most`.
+
+    The last entry says how many more there are.
+    """
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        found.setdefault(f"{key.suite}::{key.case}", []).append(key.kernel)
+    entries = [(name, ", ".join(on)) for name, on in found.items()]
+    if len(entries) > most:
+        entries[most:] = [(f"and {len(entries) - most} more", "")]
+    return entries
 
 
 @dataclass(frozen=True, kw_only=True)

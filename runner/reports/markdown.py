@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from runner.errors import ExitStatus
+from runner.reports import looks
 from runner.reports.compare import Comparison, Gate, gate_status
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
     LOOKS,
-    VERDICTS,
     by_cell,
     cell,
     counts,
@@ -130,7 +130,7 @@ def _names(names: Iterable[str]) -> str:
 def _title(results: RunResults, judged: ExitStatus) -> str:
     """Return the heading; `judged` is what the gate says."""
     status = exit_status(results)
-    verdict = VERDICTS[status][0]
+    verdict = looks.verdict(results)
     if judged is not status:
         verdict += ", but not by a regression"
     sign = {0: "✅", 1: "❌"}.get(int(judged), "⚠️")
@@ -150,12 +150,24 @@ def _head(
         f"Works on: {code(ranges(results).statement)}.",
     ]
     if not results.complete:
-        parts.append("**The run was stopped, or parts of it are missing.**")
+        parts.append(_incomplete(results))
     if comparison is not None:
         parts += _changes(comparison)
     if release is not None:
         parts += _release(results, release)
     return [*parts, _matrix(results, rows)]
+
+
+def _incomplete(results: RunResults) -> str:
+    """Say that there is no verdict, and which cases have no result."""
+    lines = [
+        "**This run has no verdict: it ended before every planned case had a result.**"
+    ]
+    lines += [
+        f"- Did not run: {code(name)}" + (f" on {code(on)}" if on else "")
+        for name, on in looks.names(results.undone, _NAMES)
+    ]
+    return "\n".join(lines)
 
 
 def _changes(comparison: Comparison) -> list[str]:

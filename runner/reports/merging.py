@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix import ID
-from runner.results import KernelRun, ObjectUse, RunResults
+from runner.results import KernelRun, ObjectUse, PlannedCase, RunResults
 
 _ANEW = "run all parts again, with the same selection and on the same commit"
 
@@ -52,13 +52,14 @@ def merge(
     With `allow_missing` the kernels of missing parts are there, with an error, and the
     run is not complete. With `allow_mixed` runs are put together that were asked for
     different things, if no kernel is in two of them.
-    Raises MixedPartsError, MissingPartsError, and UsageError when nothing is given or a
-    kernel or part is given twice.
+    Raises MixedPartsError, MissingPartsError, and UsageError when nothing is given, a
+    kernel or part is given twice, or a part was stopped and has no plan.
     """
     if not parts:
         raise UsageError("there is nothing to merge")
     for part in parts:
         refuse_names(part)
+        _refuse_unknown_rest(part)
     if not allow_mixed:
         _refuse_mixed(parts)
     _refuse_twice(parts)
@@ -93,6 +94,15 @@ def refuse_names(part: Found) -> None:
         raise UsageError(
             f"{part}: there are cases of {', '.join(sorted(strange))}, but no kernel",
             hint="it was edited by hand?",
+        )
+
+
+def _refuse_unknown_rest(part: Found) -> None:
+    """Refuse a stopped part of which nobody knows what it left undone."""
+    if part.results.planned is None and not part.results.complete:
+        raise UsageError(
+            f"{part}: the run was stopped, and nothing says what it left undone",
+            hint="a version before 0.2 wrote it: run that part again",
         )
 
 
@@ -184,12 +194,28 @@ def _merged(
         update={
             "started": began.isoformat(timespec="seconds"),
             "duration": (ended - began).total_seconds(),
-            "complete": not lost and all(it.complete for it in whole),
+            "planned": _plan(whole, lost),
             "kernels": tuple(kernels[id_] for id_ in planned),
             "cases": tuple(cases),
             "objects": _objects(whole),
             "shard": None,
         }
+    )
+
+
+def _plan(
+    whole: Sequence[RunResults], lost: Sequence[str]
+) -> tuple[PlannedCase, ...] | None:
+    """Return what all parts set out to do; lost kernels, what the others did."""
+    if not lost and all(part.planned is None for part in whole):
+        return None
+    kernels: dict[tuple[str, str], dict[str, None]] = {}
+    for part in whole:
+        for key in part.plan:
+            kernels.setdefault((key.suite, key.case), {})[key.kernel] = None
+    return tuple(
+        PlannedCase(suite=suite, case=case, kernels=(*on, *lost))
+        for (suite, case), on in kernels.items()
     )
 
 

@@ -11,7 +11,7 @@ from runner.errors import ExitStatus
 from runner.reports import looks, pagedata, support, templating
 from runner.reports.compare import Comparison, Gate, gate_status
 from runner.reports.groups import Group, grouped
-from runner.reports.looks import BY_WEIGHT, LOOKS, VERDICTS, Cell
+from runner.reports.looks import BY_WEIGHT, LOOKS, Cell
 from runner.reports.release import Release, btf_need
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -128,7 +128,8 @@ def render(
         early=Markup(_EARLY),
         early_hash=_hash(_EARLY),
         results=results,
-        verdict=VERDICTS[verdict][0],
+        verdict=looks.verdict(results),
+        undone=looks.names(results.undone, _MOST_NAMES),
         gated="" if gate is Gate.ALL else gate.value,
         gate_look=_look(_VERDICT_LOOKS[judged]),
         passes=judged is ExitStatus.COMPATIBLE,

@@ -52,6 +52,8 @@ def badge(results: RunResults) -> str:
     statement = one_line(support.ranges(results).statement)
     if verdict is not ExitStatus.COMPATIBLE:
         statement = VERDICTS[verdict][0] if statement == "none" else statement
+    if not results.complete:
+        statement = looks.incomplete(results)
     message = _short(statement, _MOST_LETTERS)
     left = round(len(_LABEL) * _BADGE_LETTER) + 12
     return templating.render(
@@ -94,7 +96,7 @@ def matrix(results: RunResults) -> str:
     notes = list(_notes(results, kernels, suites))
     bottom = top + len(rows) * (_LINE + _GAP)
     title = one_line(
-        f"{VERDICTS[exit_status(results)][0]}: {looks.counts(results)}; "
+        f"{looks.verdict(results)}: {looks.counts(results)}; "
         f"works on {support.ranges(results).statement}"
     )
     texts = [

@@ -1,6 +1,7 @@
 """results.json: a whole run, for other programs and for later."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 from runner.errors import UsageError
 from runner.reports.atomic import write_text
 from runner.reports.text import one_line
-from runner.results import SCHEMA_VERSION, RunResults
+from runner.results import SCHEMA_VERSION, CaseResult, Record, RunResults
 
 # Bytes that are read: several times what a thousand kernels leave.
 _MOST = 1 << 30
@@ -29,12 +30,31 @@ def write(results: RunResults, path: Path) -> None:
 
 def dump(results: RunResults) -> str:
     """Return a run as JSON text."""
+    return _as_json(results, indent=1) + "\n"
+
+
+def _as_json(record: Record, *, indent: int | None) -> str:
     try:
-        text = results.model_dump_json(indent=1)
+        return record.model_dump_json(indent=indent)
     except PydanticSerializationError:
         # Lone surrogates, of bytes that were no UTF-8. Ten times slower.
-        text = json.dumps(results.model_dump(mode="json"), indent=1)
-    return text + "\n"
+        separators = (",", ":") if indent is None else None
+        values = record.model_dump(mode="json")
+        return json.dumps(values, indent=indent, separators=separators)
+
+
+def dump_case(case: CaseResult) -> str:
+    """Return a case as JSON text."""
+    return _as_json(case, indent=None)
+
+
+def dump_with(head: RunResults, cases: Sequence[str]) -> str:
+    """Return a run as JSON text, with cases that are JSON already."""
+    # A result that is known by its text only must not be missing from the reckoning.
+    whole = _as_json(head.model_copy(update={"cases": ()}), indent=None)
+    empty = '"cases":[]'
+    before, _, after = whole.partition(empty)
+    return f'{before}"cases":[{",".join(cases)}]{after}\n'
 
 
 def read(path: Path) -> RunResults:

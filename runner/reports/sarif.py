@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from runner.reports import looks
 from runner.reports.compare import Comparison
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean
@@ -97,6 +98,9 @@ def _result(
 
 
 def _notifications(results: RunResults) -> Iterator[JsonValue]:
+    if not results.complete:
+        text = f"{looks.incomplete(results)} planned cases have a result: no verdict"
+        yield {"level": "error", "message": {"text": text}}
     for kernel in results.kernels:
         if kernel.error:
             text = f"{kernel.id} did not come up: {kernel.error}"

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
+from runner.reports import looks
 from runner.reports.looks import (
     LOOKS,
     VERDICTS,
@@ -62,6 +63,7 @@ def render(
         _render_cases(heading, Outcome.ERROR, report, errors, console, always=True)
         for kernel in lost:
             _render_lost(kernel, results, console)
+    _render_undone(results, console)
     if not quiet:
         _render_notes(results, console)
         _render_changes(report, console)
@@ -216,6 +218,16 @@ def _render_entry(
 # ------------------------------------------------------------------- the end
 
 
+def _render_undone(results: RunResults, console: Console) -> None:
+    if results.complete:
+        return
+    console.print()
+    _print(console, [("The run ended before every planned case had a result", "bold")])
+    for name, on in looks.names(results.undone, _MOST_CHANGES):
+        text = f"{on}: {name}" if on else name
+        _print(console, [("did not run: ", "dim"), (text, "")], indent="  ")
+
+
 def _render_notes(results: RunResults, console: Console) -> None:
     notes = [
         (f"{kernel.id}: ", note) for kernel in results.kernels for note in kernel.notes
@@ -262,9 +274,8 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     results = report.results
     kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
-    verdict, style = VERDICTS[status]
     parts = [
-        (verdict, style),
+        (looks.verdict(results), VERDICTS[status][1]),
         (f": {counts(results)}", ""),
     ]
     if status is not report.status:
@@ -276,8 +287,6 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     if trouble and status is not ExitStatus.COMPATIBLE:
         also = " too" if status is ExitStatus.INCOMPATIBLE else ""
         parts.append((f"; infrastructure failed{also}", "yellow"))
-    if not results.complete:
-        parts.append(("; stopped before every case was done", "yellow"))
     parts.append((f"; {kernels}, {results.duration:.1f} s", ""))
     if folder is not None:
         parts.append((f"; reports: {folder}", ""))

@@ -73,6 +73,7 @@ def ranges(results: RunResults, about: Sequence[CaseResult] | None = None) -> Ra
     `about` are the cases that count, all by default; kernels that none of them was run
     on are left out.
     """
+    undone = {key.kernel for key in results.undone}
     cases: dict[str, list[CaseResult]] = {}
     for case in results.cases if about is None else about:
         cases.setdefault(case.kernel, []).append(case)
@@ -80,7 +81,12 @@ def ranges(results: RunResults, about: Sequence[CaseResult] | None = None) -> Ra
         Tested(
             kernel=kernel,
             version=version_of(kernel),
-            support=support_of(kernel, cases.get(kernel.id, ())),
+            support=support_of(
+                kernel,
+                cases.get(kernel.id, ()),
+                whole=kernel.id not in undone
+                and (results.complete or results.planned is not None),
+            ),
         )
         for kernel in results.kernels
         if kernel.id in cases or kernel.error
@@ -88,12 +94,22 @@ def ranges(results: RunResults, about: Sequence[CaseResult] | None = None) -> Ra
     return Ranges(tested=tuple(sorted(found, key=_age)))
 
 
-def support_of(kernel: KernelRun, cases: Sequence[CaseResult]) -> Support:
-    """Return what a kernel's cases say of it; only declared gaps say nothing."""
+def support_of(
+    kernel: KernelRun, cases: Sequence[CaseResult], *, whole: bool = True
+) -> Support:
+    """Return what a kernel's cases say of it; only declared gaps say nothing.
+
+    `whole` is whether all of its cases have a result.
+    """
     outcomes = {case.outcome for case in cases}
     if Outcome.FAILED in outcomes:
         return Support.FAILS
-    if kernel.error or Outcome.ERROR in outcomes or Outcome.PASSED not in outcomes:
+    if (
+        kernel.error
+        or not whole
+        or Outcome.ERROR in outcomes
+        or Outcome.PASSED not in outcomes
+    ):
         return Support.UNKNOWN
     return Support.WORKS
 

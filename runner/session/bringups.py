@@ -59,6 +59,7 @@ class Bringups:
         self._failures: dict[str, RunnerError] = {}
         self._logs = ExitStack()
         self._count = 0
+        self._stopped = False
         # Guards all of the above, and the consoles' files.
         self._lock = threading.RLock()
 
@@ -79,6 +80,9 @@ class Bringups:
 
     def give_up(self, kernel: Kernel, error: RunnerError) -> None:
         """Start no guest of a kernel any more."""
+        if self._stopped:
+            # What ended its guest was `stop`, which says nothing of the kernel.
+            return
         log.error("%s: %s", kernel.id, error)
         self._failures[kernel.id] = error
 
@@ -117,6 +121,7 @@ class Bringups:
 
     def stop(self) -> None:
         """Kill all guests and start none any more, so that nobody waits for one."""
+        self._stopped = True
         for known in tuple(self._known.values()):
             known.starts.stop()
 

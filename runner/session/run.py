@@ -3,14 +3,14 @@
 import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, libbpf, reports, sharding, suitefile
+from runner import artifacts, libbpf, sharding, suitefile
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
@@ -28,6 +28,7 @@ from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
 from runner.session import host, named
 from runner.session.bringups import Bringups
+from runner.session.ledger import Ledger
 from runner.session.pool import Guests
 from runner.sharding import Part
 from runner.suitefile import LoadedSuite
@@ -75,7 +76,12 @@ class Run:
         self._programs = Programs()
         # Lanes are threads; what they share is made under it.
         self._lock = threading.RLock()
-        self._cleared = False
+        self.ledger = Ledger(
+            settings.reports,
+            self.kernels,
+            kernel_run=self.kernel_run,
+            shard=self.shard,
+        )
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
         # Seconds that each kernel's cases took last time.
@@ -135,15 +141,6 @@ class Run:
         self._suites += given
         suitefile.require_distinct(self._suites)
         named.check(given, self.compiled, self.cache)
-
-    def clear_reports(self) -> None:
-        """Remove an earlier run's reports, once.
-
-        Raises InfrastructureError when the folder can't be written.
-        """
-        if not self._cleared:
-            reports.clear(self.settings.reports)
-        self._cleared = True
 
     def _vmlinux_h(self, kernel_id: str) -> Path:
         rows = [row for row in self.matrix.kernels if row.id == kernel_id]
@@ -281,7 +278,12 @@ class Run:
         return next((it for it in self.kernels if it.id == kernel_id), None)
 
     def close(self) -> None:
-        """End the guests, if there ever were any."""
+        """End the guests, if there ever were any, and let others write reports."""
+        with ExitStack() as stack:
+            stack.callback(self.ledger.close)
+            self._close_guests()
+
+    def _close_guests(self) -> None:
         for number in tuple(self._lanes):
             self.leave(number)
         if "guests" in self.__dict__:

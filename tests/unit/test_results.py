@@ -1,11 +1,16 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from runner.errors import ExitStatus
 from runner.results import (
+    CaseKey,
     CaseResult,
     KernelRun,
     Mismatch,
     Outcome,
+    PlannedCase,
     RunResults,
     exit_status,
 )
@@ -66,6 +71,40 @@ def run(
 )
 def test_exit_status(results: RunResults, status: ExitStatus) -> None:
     assert exit_status(results) is status
+
+
+PLAN = (PlannedCase(suite="s", case="c0", kernels=("6.1",)),)
+MORE = (*PLAN, PlannedCase(suite="s", case="c1", kernels=("6.1", "sid")))
+
+
+def test_a_run_is_complete_when_its_plan_is_done() -> None:
+    done = run([PASSED]).model_copy(update={"planned": PLAN})
+    assert done.complete
+    more = done.model_copy(update={"planned": MORE})
+    assert not more.complete
+    assert more.progress == "1 of 3"
+    assert more.undone == (CaseKey("6.1", "s", "c1"), CaseKey("sid", "s", "c1"))
+
+
+def test_what_a_file_says_does_not_make_it_complete() -> None:
+    values = run([PASSED]).model_dump(mode="json")
+    plan = [it.model_dump(mode="json") for it in MORE]
+    read = RunResults.model_validate({**values, "planned": plan, "complete": True})
+    assert not read.complete
+    assert exit_status(read) is ExitStatus.INFRASTRUCTURE
+
+
+def test_one_place_sets_complete() -> None:
+    root = Path(__file__).parents[2] / "runner"
+    found = [
+        path.name
+        for path in root.rglob("*.py")
+        if re.search(
+            r'"complete"\] *=|\bcomplete=(True|False|not|all)|\.complete *=[^=]',
+            path.read_text(),
+        )
+    ]
+    assert found == ["results.py"]
 
 
 def test_case_of_an_unlisted_kernel_counts() -> None:

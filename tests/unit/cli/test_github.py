@@ -54,6 +54,7 @@ def test_outputs_count_and_state_the_range(folder: Path) -> None:
     assert cli.main(["github", "new"]) == 0
 
     assert told(folder) == {
+        "complete": "true",
         "passed": "1",
         "failed": "1",
         "errors": "0",

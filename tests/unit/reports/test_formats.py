@@ -6,7 +6,7 @@ import pytest
 
 from runner import reports
 from runner.errors import InfrastructureError, UsageError
-from runner.reports import formats
+from runner.reports import formats, pictures
 from runner.reports.release import facts
 from runner.reports.terms import Report
 from tests.unit.reports.runs import F, P, on_all
@@ -30,16 +30,29 @@ def test_all_that_is_written_is_cleared(tmp_path: Path) -> None:
     reports.write(REPORT, tmp_path)
     (tmp_path / "mine.txt").write_text("mine")
     reports.clear(tmp_path)
-    assert [it.name for it in tmp_path.rglob("*")] == ["mine.txt"]
+    # What replaces it is written before the others are removed.
+    assert {it.name for it in tmp_path.rglob("*")} == {"mine.txt", "results.json"}
 
 
-def test_results_come_last(tmp_path: Path) -> None:
-    assert formats.FORMATS[-1].pattern == reports.RESULTS
-    # A file where a folder must be: nothing that comes later is written.
+def test_results_come_first() -> None:
+    assert formats.FORMATS[0].pattern == reports.RESULTS
+
+
+def test_a_report_that_cannot_be_written_does_not_keep_others_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise KeyError("a fault")
+
+    # A file where a folder must be.
     (tmp_path / "5.10").write_text("")
-    with pytest.raises(InfrastructureError):
+    monkeypatch.setattr(pictures, "badge", broken)
+    with pytest.raises(InfrastructureError, match=r"5.10/junit.xml can't be written"):
         reports.write(REPORT, tmp_path)
-    assert files_in(tmp_path) == {"5.10"}
+    assert {"results.json", "report.html", "summary.md"} < files_in(tmp_path)
+    (tmp_path / "5.10").unlink()
+    with pytest.raises(InfrastructureError, match=r"badge.svg.*KeyError: 'a fault'"):
+        reports.write(REPORT, tmp_path)
 
 
 def test_release_notes_only_for_a_release(tmp_path: Path) -> None:
@@ -49,7 +62,7 @@ def test_release_notes_only_for_a_release(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", [["sarif,json"], ["json", "sarif"], ["json, sarif"]])
 def test_formats_are_chosen_by_name(names: list[str]) -> None:
-    assert [it.name for it in formats.chosen(names)] == ["sarif", "json"]
+    assert [it.name for it in formats.chosen(names)] == ["json", "sarif"]
 
 
 @pytest.mark.parametrize("name", ["pdf", "", "sarif,", "SARIF"])

@@ -13,10 +13,12 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import merging
 from runner.reports.merging import Found, MissingPartsError, MixedPartsError
 from runner.results import (
+    CaseKey,
     CaseResult,
     KernelRun,
     ObjectUse,
     Outcome,
+    PlannedCase,
     RunResults,
     Selection,
     Shard,
@@ -95,9 +97,17 @@ def test_a_missing_part_that_is_allowed_leaves_no_verdict() -> None:
 
 
 def test_a_part_that_was_stopped_is_a_run_that_was_stopped() -> None:
-    parts = [part(1, "5.10", "6.12"), part(2, "6.1", complete=False)]
+    planned = (PlannedCase(suite="s", case="c", kernels=("6.1",)),)
+    parts = [part(1, "5.10", "6.12"), part(2, "6.1", planned=planned)]
 
-    assert not merging.merge(parts).complete
+    merged = merging.merge(parts)
+    assert not merged.complete
+    assert merged.undone == (CaseKey("6.1", "s", "c"),)
+
+
+def test_a_part_that_was_stopped_and_has_no_plan_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing says what it left undone"):
+        merging.merge([part(1, "5.10", "6.12"), part(2, "6.1", complete=False)])
 
 
 @pytest.mark.parametrize(

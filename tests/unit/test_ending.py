@@ -1,0 +1,118 @@
+"""What ends the program early."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.ending import Output, Stopped
+
+SLEEP = """\
+import sys, time
+from pathlib import Path
+from runner.ending import Stopped, sweep_with, watch_signals
+watch_signals()
+sweep_with(lambda: Path(sys.argv[1]).unlink())
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except Stopped as stop:
+    print(stop.why, flush=True)
+    status = stop.status
+    {cleanup}
+    sys.exit(status)
+"""
+
+
+def start(file: Path, cleanup: str = "pass") -> subprocess.Popen[str]:
+    file.touch()
+    process = subprocess.Popen(
+        [
+            *("env", "--default-signal=INT"),
+            *(sys.executable, "-c", SLEEP.format(cleanup=cleanup), str(file)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "why"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 143, "ended by SIGHUP"),
+    ],
+)
+def test_a_signal_ends_in_good_order(
+    number: signal.Signals, status: int, why: str, tmp_path: Path
+) -> None:
+    process = start(tmp_path / "half")
+    process.send_signal(number)
+    said, errors = process.communicate(timeout=30)
+    assert (process.returncode, said, errors) == (status, f"{why}\n", "")
+    assert (tmp_path / "half").exists()
+
+
+def test_a_second_signal_ends_at_once_and_sweeps(tmp_path: Path) -> None:
+    process = start(tmp_path / "half", cleanup="time.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "ended at once by a second signal, SIGTERM" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "half").exists()
+
+
+def test_the_same_signal_twice_at_once_counts_once(tmp_path: Path) -> None:
+    # As timeout(1) does it.
+    process = start(tmp_path / "half", cleanup="time.sleep(1)")
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (143, "")
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    code = "from runner.ending import watch_signals; watch_signals(); import os, time;"
+    code += " os.kill(os.getpid(), 1); time.sleep(0.1); print('alive')"
+    done = subprocess.run(
+        ["env", "--ignore-signal=HUP", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "alive\n"
+
+
+def test_stopped_passes_where_ctrl_c_does() -> None:
+    assert issubclass(Stopped, KeyboardInterrupt)
+
+
+def test_an_output_that_nobody_reads_is_remembered() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        output = Output(stream)
+        print("x" * 100_000, file=output, flush=True)
+        print("more", file=output)
+        assert isinstance(output.lost, BrokenPipeError)
+
+
+def test_an_output_that_is_read_is_written() -> None:
+    stream = io.StringIO()
+    output = Output(stream)
+    print("text", file=output, flush=True)
+    assert stream.getvalue() == "text\n"
+    assert output.lost is None
+    assert not output.isatty()

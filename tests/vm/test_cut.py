@@ -1,0 +1,252 @@
+"""A run that is cut at any moment, by anything, never looks like one that passed.
+
+CUT_SEEDS says how many runs there are; a seed always gives the same way to end one.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from runner.errors import ExitStatus
+from runner.reports import markdown, merging, pictures, resultsfile, sarif
+from runner.reports.merging import Found
+from runner.reports.terms import Terms
+from runner.results import CaseKey, Outcome, RunResults
+from tests.vm import faulty
+from tests.vm.conftest import DATA, ROOT, guests
+
+pytestmark = pytest.mark.vm
+
+SEEDS = int(os.environ.get("CUT_SEEDS", "20"))
+KERNELS = "6.1,6.12"
+SUITE = """\
+description: cut
+cases:
+  - {name: a, object: fine.bpf.c, trigger: [{test_run: length}],
+     expect: [{value: '${run.retval}', equals: 50}]}
+  - {name: b, object: fine.bpf.c, trigger: [{test_run: length}],
+     expect: [{value: '${run.retval}', equals: 50}]}
+  - {name: wrong, object: fine.bpf.c, trigger: [{test_run: length}],
+     expect: [{value: '${run.retval}', equals: 51}]}
+  - {name: slow, object: fine.bpf.c, trigger: [{sleep: 0.3}, {test_run: length}],
+     expect: [{value: '${run.retval}', equals: 50}]}
+"""
+TEST = """\
+def test_guest(guest):
+    assert guest.hello.release
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A run that was cut."""
+
+    how: str
+    status: int
+    errors: str
+    reports: Path
+
+
+def suite(folder: Path, *, with_test: bool) -> Path:
+    """Write the suite; with a test in Python, processes run it, else threads."""
+    made = folder / "cut"
+    made.mkdir()
+    shutil.copy(DATA / "suites/hostile/fine.bpf.c", made)
+    (made / "suite.yaml").write_text(SUITE)
+    if with_test:
+        (made / "test_cut.py").write_text(TEST)
+    return made
+
+
+def words(suite: Path, reports: Path) -> list[str]:
+    return [
+        *("--kernels", KERNELS, "--suite", str(suite), "--reports", str(reports)),
+        *("-n", "2"),
+    ]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["threads", "processes"])
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, RunResults]:
+    """The suite, and what an undisturbed run of it finds."""
+    folder = tmp_path_factory.mktemp("whole")
+    made = suite(folder, with_test=request.param)
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", *words(made, folder / "r")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return made, resultsfile.read(folder / "r/results.json")
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
+    folder.mkdir()
+    size = f"size={kilobytes}k"
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True
+    )
+    try:
+        yield
+    finally:
+        # What was written is kept, for the readers.
+        kept = folder.with_name("kept")
+        shutil.copytree(folder, kept)
+        subprocess.run(["umount", str(folder)], check=True)
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True)
+    return [int(word) for word in found.stdout.split()]
+
+
+def cut(seed: int, suite: Path, folder: Path) -> Cut:
+    """Start a run, and end it in the way that the seed says."""
+    chance = random.Random(seed)
+    reports = folder / "r"
+    way: Callable[[random.Random, Path, Path], tuple[str, int, str]] = chance.choice(
+        [_by_signal, _by_signal, _by_fault, _by_fault, _by_fault, _by_kill, _by_disk]
+    )
+    how, status, errors = way(chance, suite, reports)
+    return Cut(how=how, status=status, errors=errors, reports=reports)
+
+
+def _start(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=240)
+    return process.returncode, errors
+
+
+def _by_signal(
+    chance: random.Random, suite: Path, reports: Path
+) -> tuple[str, int, str]:
+    number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    times, after = chance.choice([1, 2]), chance.uniform(0.5, 8)
+    process = _start(["runner", *words(suite, reports)])
+    time.sleep(after)
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.7)
+    return f"{number.name} × {times} after {after:.1f} s", *_end(process)  # noqa: RUF001
+
+
+def _by_kill(chance: random.Random, suite: Path, reports: Path) -> tuple[str, int, str]:
+    who, after = chance.choice(["runner", "child", "guest"]), chance.uniform(1, 8)
+    process = _start(["runner", *words(suite, reports)])
+    time.sleep(after)
+    victims = {
+        "runner": [process.pid],
+        "child": children(process.pid),
+        "guest": sorted(guests(reports)),
+    }[who]
+    if victims:
+        os.kill(chance.choice(victims), signal.SIGKILL)
+    return f"SIGKILL of {who} after {after:.1f} s", *_end(process)
+
+
+def _by_fault(
+    chance: random.Random, suite: Path, reports: Path
+) -> tuple[str, int, str]:
+    place, call = chance.choice(faulty.PLACES), chance.choice([1, 1, 2, 3, 5])
+    error = chance.choice(sorted(faulty.ERRORS))
+    fault = f"{place}@{call}={error}"
+    process = _start(["tests.vm.faulty", fault, "--", *words(suite, reports)])
+    return fault, *_end(process)
+
+
+def _by_disk(chance: random.Random, suite: Path, reports: Path) -> tuple[str, int, str]:
+    kilobytes = chance.choice([4, 8, 16, 32, 64, 128, 256])
+    with small_disk(reports, kilobytes):
+        process = _start(["runner", *words(suite, reports)])
+        return f"a disk of {kilobytes} KiB", *_end(process)
+
+
+def outcomes(results: RunResults) -> dict[CaseKey, Outcome]:
+    return {it.key: it.outcome for it in results.cases}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a small disk")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_reader_says_incomplete_or_the_same(
+    seed: int, whole: tuple[Path, RunResults], tmp_path: Path
+) -> None:
+    made, undisturbed = whole
+
+    found = cut(seed, made, tmp_path)
+
+    says = f"seed {seed}: {found.how}: exit {found.status}\n{found.errors}"
+    assert "Traceback" not in found.errors, says
+    assert found.status in (1, 3, 130, 143, -signal.SIGKILL), says
+    assert not guests(found.reports), says
+    left = {it.name for it in found.reports.rglob("*") if it.name.startswith(".")}
+    if found.status > 0:
+        assert left <= {".gitignore"}, says
+    _hold_files(found.reports, undisturbed, says)
+    if not (found.reports / "results.json").exists():
+        assert found.status != 1, says
+        return
+    results = resultsfile.read(found.reports / "results.json")
+    _hold_readers(results, undisturbed, says)
+    if found.status == 1:
+        # A verdict was given: a case failed that fails.
+        assert Outcome.FAILED in outcomes(results).values(), says
+
+
+def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> None:
+    """Hold every reader of results.json against the undisturbed run."""
+    right, seen = outcomes(undisturbed), outcomes(results)
+    for key, outcome in seen.items():
+        # A guest or process that was killed is no word about the object.
+        assert outcome in (right[key], Outcome.ERROR), f"{key}\n{says}"
+    report = Terms().report(results)
+    if results.complete:
+        assert seen.keys() == right.keys(), says
+        return
+    assert report.status is not ExitStatus.COMPATIBLE, says
+    assert "incomplete" in pictures.badge(results), says
+    assert "incomplete" in markdown.render(results), says
+    ran = json.loads(sarif.document(results))["runs"][0]["invocations"][0]
+    assert not ran["executionSuccessful"], says
+    part = Found(folder=Path(), results=results)
+    assert not merging.merge([part], allow_mixed=True).complete, says
+
+
+def _hold_files(folder: Path, undisturbed: RunResults, says: str) -> None:
+    """Hold what lies in the folder against it, whoever reads that alone."""
+    planned = {it.id: 0 for it in undisturbed.kernels}
+    for case in undisturbed.cases:
+        planned[case.kernel] += 1
+    for path in folder.glob("*/junit.xml"):
+        root = etree.parse(str(path)).getroot()
+        is_red = root.get("errors") != "0" or root.get("failures") != "0"
+        assert is_red or int(root.get("tests")) == planned[path.parent.name], says
+    for name in ("badge.svg", "summary.md"):
+        if (folder / name).exists():
+            text = (folder / name).read_text()
+            assert "incomplete" in text or "incompatible" in text, says
