@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner import __version__
+from runner import __version__, checkout
+from runner.cli.called import as_called, program
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
@@ -39,9 +40,11 @@ def main(argv: Sequence[str]) -> int:
     words = _with_verb(argv)
     arguments = _parser(words[0]).parse_args(words)
     try:
+        if arguments.needs_checkout:
+            checkout.require()
         return int(arguments.command(arguments))
     except RunnerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(as_called(f"error: {error}"), file=sys.stderr)
         return int(error.exit_status)
     except BrokenPipeError:
         # What read the output has enough. Else Python would fail to flush it again.
@@ -69,6 +72,8 @@ class _Verb:
     module: str
     add_arguments: str = "add_arguments"
     command: str = "main"
+    # Whether it reads files that are beside the package, in a checkout only.
+    needs_checkout: bool = True
 
 
 _VERBS = (
@@ -105,11 +110,13 @@ _VERBS = (
         name="merge",
         summary="put the parts of a run together that several machines did",
         module="merge",
+        needs_checkout=False,
     ),
     _Verb(
         name="report",
         summary="write a run's reports, hold it against an earlier one, and judge it",
         module="report",
+        needs_checkout=False,
     ),
     _Verb(
         name="check",
@@ -125,6 +132,7 @@ _VERBS = (
         name="github",
         summary="tell a GitHub workflow what a run found",
         module="github",
+        needs_checkout=False,
     ),
     _Verb(
         name="lock",
@@ -140,6 +148,7 @@ _VERBS = (
         name="cache",
         summary="tell what the cache holds, or remove what was not used for long",
         module="cache",
+        needs_checkout=False,
     ),
     _Verb(
         name="doctor",
@@ -151,9 +160,9 @@ _VERBS = (
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m runner",
+        prog=program(),
         description="Load BPF objects on real kernels and check what they read.",
-        epilog=_EPILOG,
+        epilog=as_called(_EPILOG),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -163,12 +172,15 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             verb.name,
             help=verb.summary,
             description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
-            epilog=_EPILOG if verb.name == _DEFAULT_VERB else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if verb.name == chosen:
             module = importlib.import_module(f"runner.cli.{verb.module}")
             getattr(module, verb.add_arguments)(own)
-            own.epilog = own.epilog or getattr(module, "EPILOG", None)
-            own.set_defaults(command=getattr(module, verb.command))
+            epilog = _EPILOG if verb.name == _DEFAULT_VERB else ""
+            own.epilog = as_called(getattr(module, "EPILOG", epilog))
+            own.set_defaults(
+                command=getattr(module, verb.command),
+                needs_checkout=verb.needs_checkout,
+            )
     return parser
