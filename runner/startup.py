@@ -8,7 +8,7 @@ import os
 import sys
 
 # The folder that holds this package: a checkout, or site-packages.
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Columns or lines that no terminal has.
 _TOO_MANY = 10_000
 
@@ -36,18 +36,22 @@ def open_descriptors() -> None:
 
 
 def search_path(found: list[str], python_path: str) -> list[str]:
-    """Return sys.path without the current folder, and with PYTHONPATH at its end.
+    """Return sys.path without the current folder, and without those of PYTHONPATH.
 
-    `python -m` puts the current folder first, `python -P -m` does not. A checkout of
-    ours stays: this package may be found by it alone.
+    `python -m` puts the current folder first, `python -P -m` does not. Nothing of the
+    user's may come before our libraries. Nor may it come after them, because libraries
+    also import what they can do without, such as simplejson. The folder that holds this
+    package stays: the package and its libraries may be found nowhere else.
     """
-    here = _absolute("")
-    first = found[:1]
-    if not sys.flags.safe_path and first and first[0] in ("", here) and here != _HOME:
-        found = found[1:]
-    given = {_absolute(it) for it in python_path.split(os.pathsep)}
-    last = [it for it in found if python_path and it in given]
-    return [it for it in found if it not in last] + last
+    foreign = python_folders(python_path)
+    if not sys.flags.safe_path:
+        foreign += [it for it in found[:1] if it in ("", _absolute(""))]
+    return [it for it in found if it not in foreign or it == HOME]
+
+
+def python_folders(python_path: str) -> list[str]:
+    """Return the folders that a PYTHONPATH adds to sys.path."""
+    return [_absolute(it) for it in python_path.split(os.pathsep) if python_path]
 
 
 def _absolute(path: str) -> str:

@@ -66,7 +66,7 @@ def test_modules_of_the_current_folder_are_not_imported(how: str, folder: Path) 
 
 @pytest.mark.parametrize("how", CALLS)
 @pytest.mark.parametrize("python_path", ["{}", ".", ":"])
-def test_modules_of_pythonpath_come_last(
+def test_modules_of_pythonpath_are_not_imported(
     how: str, python_path: str, folder: Path
 ) -> None:
     # What Python imports itself, before any program, is beyond reach.
@@ -93,10 +93,10 @@ def test_the_command_does_not_take_a_foreign_runner(
     assert "for testing" in done.stdout
 
 
-def test_a_library_on_pythonpath_is_still_found() -> None:
-    found = startup.search_path(["/bin", "/mine", "/lib"], "/mine:/other")
+def test_only_our_own_folder_on_pythonpath_is_searched() -> None:
+    found = startup.search_path(["/bin", "/mine", str(ROOT), "/lib"], f"/mine:{ROOT}")
 
-    assert found == ["/bin", "/lib", "/mine"]
+    assert found == ["/bin", str(ROOT), "/lib"]
 
 
 def test_the_current_folder_is_dropped(
