@@ -160,4 +160,5 @@ class _Running(ProgressColumn):
 
 def _is_live(console: Console) -> bool:
     """Whether lines may be written over: some CI systems give steps a terminal."""
-    return console.is_terminal and not os.environ.get("CI")
+    # Not what rich takes for one: FORCE_COLOR makes it of a file, too.
+    return console.file.isatty() and not os.environ.get("CI")

@@ -24,7 +24,7 @@ from runner.errors import (
 from runner.libbpf import Programs
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice
-from runner.reports import resultsfile
+from runner.reports import folder, resultsfile
 from runner.results import KernelRun, Shard
 from runner.session import host, named
 from runner.session.bringups import Bringups
@@ -143,6 +143,7 @@ class Run:
         """
         if not self._cleared:
             reports.clear(self.settings.reports)
+            folder.make(self.settings.reports)
         self._cleared = True
 
     def _vmlinux_h(self, kernel_id: str) -> Path:

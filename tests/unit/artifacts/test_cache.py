@@ -430,3 +430,15 @@ def test_what_is_no_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(UsageError, match="is no size"):
         limit()
+
+
+def test_a_relative_folder_for_caches_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+
+    assert Cache().root == tmp_path / ".cache/bpf-kernel-matrix"
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    assert Cache().root == tmp_path / "mine/bpf-kernel-matrix"
