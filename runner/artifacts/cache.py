@@ -265,7 +265,9 @@ class Cache:
 
     def _folder(self, kind: str) -> Path:
         folder = self.root / kind
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Each its owner's, whatever the umask: whoever may write one may swap kernels.
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
 

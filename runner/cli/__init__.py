@@ -21,6 +21,9 @@ a tag (@legacy) or all.
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
 
+`python -m` takes a folder 'runner' of the current folder first, and runs that. The
+command bpf-kernel-matrix does not.
+
 examples:
   python -m runner --kernels 5.10,6.1,6.12
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state

@@ -101,7 +101,7 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
 
 
 def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
-    """Write the reports; results.json last: where it is, all the rest is, too.
+    """Write the reports.
 
     Raises InfrastructureError when the folder can't be written.
     """

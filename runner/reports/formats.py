@@ -51,6 +51,13 @@ def _summary(report: Report) -> str:
 
 # In the order in which they are written.
 FORMATS = (
+    # First: all the others can be made from it, and a disk may be full.
+    Format(
+        name="json",
+        about="everything, for other programs and as a later run's baseline",
+        pattern="results.json",
+        files=_one("results.json", lambda it: resultsfile.dump(it.results)),
+    ),
     Format(
         name="junit",
         about="JUnit of each kernel",
@@ -97,13 +104,6 @@ FORMATS = (
         about="a picture of kernels by suites, for a README",
         pattern="matrix.svg",
         files=_one("matrix.svg", lambda it: pictures.matrix(it.results)),
-    ),
-    # Last: where it is, all the others are, too.
-    Format(
-        name="json",
-        about="everything, for other programs and as a later run's baseline",
-        pattern="results.json",
-        files=_one("results.json", lambda it: resultsfile.dump(it.results)),
     ),
 )
 

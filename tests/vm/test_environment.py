@@ -34,7 +34,7 @@ def mine():
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_a_run_among_traps(processes: bool, tmp_path: Path) -> None:
-    for name in ("runner/__init__", "yaml", "pytest", "json", "simplejson", "rich"):
+    for name in ("runner/__init__", "yaml", "pytest", "json", "rich"):
         path = tmp_path / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(TRAP)
@@ -47,6 +47,8 @@ def test_a_run_among_traps(processes: bool, tmp_path: Path) -> None:
         words = ["--kernels", "6.1,6.12", "-n", "2", "--suite", "mine", str(suite)]
     else:
         (tmp_path / "conftest.py").write_text(TRAP)
+        # Python tests may import what PYTHONPATH has, and so may libraries then.
+        (tmp_path / "simplejson.py").write_text(TRAP)
         words = ["--kernels", "6.1", "--suite", str(suite)]
     words += ["--matrix", str(ROOT / "matrix.yaml")]
 
@@ -65,11 +67,31 @@ def test_a_run_among_traps(processes: bool, tmp_path: Path) -> None:
         timeout=600,
     )
 
+    # The canary is there to fail.
+    assert done.returncode == 1, done.stdout + done.stderr
     found = resultsfile.read(tmp_path / "reports/latest/results.json").cases
     own = [case for case in found if case.suite == "test_mine"]
     assert {case.outcome for case in own} <= {Outcome.PASSED}
     assert len(own) == (2 if processes else 0)
     assert len(found) > len(own)
-    # The canary is there to fail.
-    assert done.returncode == 1, done.stderr
     assert not (tmp_path / ".pytest_cache").exists()
+
+
+@pytest.mark.parametrize("stream", [">&-", ">/dev/full", "<&- >&- 2>&-"])
+def test_a_run_whose_output_is_lost_is_recorded(stream: str, tmp_path: Path) -> None:
+    words = ["--kernels", "6.1", "--suite", ROOT / "suites/task", "-k", "state"]
+    matrix = ["--matrix", ROOT / "matrix.yaml"]
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}', "sh", COMMAND, *words, *matrix],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=600,
+    )
+
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    found = resultsfile.read(tmp_path / "reports/latest/results.json")
+    assert found.complete
+    assert {case.outcome for case in found.cases} == {Outcome.PASSED}
