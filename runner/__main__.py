@@ -1,16 +1,24 @@
-"""`python -m runner`."""
+"""`python -m runner`, and the console command `bpf-kernel-matrix`."""
 
 import sys
 
-from runner.ending import Stopped, watch_signals
+from runner import ending, startup
 
-watch_signals()
-try:
-    from runner.cli import main
 
-    status = main(sys.argv[1:])
-except Stopped as stopped:
-    # While modules were imported.
-    print(stopped.why, file=sys.stderr)
-    status = stopped.status
-sys.exit(status)
+def main() -> int:
+    """Run the program, and return its exit status."""
+    startup.protect()
+    ending.watch_signals()
+    try:
+        # Not before: the current folder may hold a module of the same name.
+        from runner import cli, streams
+
+        return streams.concluded(lambda: cli.main(sys.argv[1:]))
+    except ending.Stopped as stopped:
+        # While modules were imported, or at the very end.
+        print(stopped.why, file=sys.stderr)
+        return stopped.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

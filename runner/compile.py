@@ -15,6 +15,7 @@ from elftools.elf.elffile import ELFFile
 
 from runner.errors import InfrastructureError, RunnerError, UsageError
 from runner.memo import Finding, Notes, found_once
+from runner.programs import environment
 
 CLANG = "clang"
 VMLINUX_H = "vmlinux.h"
@@ -248,6 +249,7 @@ def _run(
         return subprocess.run(
             argv,
             cwd=folder,
+            env=environment(),
             capture_output=True,
             text=True,
             errors="replace",

@@ -1,12 +1,10 @@
-"""What ends the program early: signals, and an output that nobody reads any more.
+"""What ends the program early: signals.
 
 Small and quick to import: it is at work before everything else.
 """
 
-import io
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 
@@ -15,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import TextIO
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # SIGHUP, too: what started the program went away, and it ends as if asked to.
@@ -89,74 +86,3 @@ def _end_at_once(why: str, status: int) -> None:
     with suppress(OSError):
         os.write(2, f"\n{why}; what was done so far is in the reports\n".encode())
     os._exit(status)
-
-
-class Output(io.TextIOBase):
-    """A stream that remembers that it can't be written, and goes on without."""
-
-    def __init__(self, stream: "TextIO") -> None:
-        super().__init__()
-        self._stream = stream
-        # What kept the first text from being written.
-        self.lost: OSError | None = None
-
-    def write(self, text: str) -> int:
-        """Write text, or drop it when nothing can be written any more."""
-        if self.lost is None:
-            try:
-                return self._stream.write(text)
-            except OSError as error:
-                self._give_up(error)
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        if self.lost is None:
-            try:
-                self._stream.flush()
-            except OSError as error:
-                self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        self.lost = error
-        # Else Python would fail to write at its end what is buffered.
-        with suppress(OSError, ValueError):
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, self._stream.fileno())
-            os.close(nothing)
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._stream.fileno()
-
-    def writable(self) -> bool:
-        """Say that it takes text."""
-        return True
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The stream's encoding."""
-        return self._stream.encoding
-
-    @property
-    def errors(self) -> str | None:  # type: ignore[override]
-        """What becomes of characters that the encoding lacks."""
-        return self._stream.errors
-
-    @property
-    def buffer(self) -> object:
-        """The stream's bytes."""
-        return self._stream.buffer
-
-
-def guard_output() -> Output | None:
-    """Put an Output in place of standard output; None where there is none."""
-    if sys.stdout is None:
-        return None
-    if not isinstance(sys.stdout, Output):
-        sys.stdout = Output(sys.stdout)
-    return sys.stdout

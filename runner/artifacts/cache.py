@@ -24,6 +24,7 @@ from runner.errors import InfrastructureError, UsageError
 log = logging.getLogger(__name__)
 
 APPLICATION = "bpf-kernel-matrix"
+_XDG = "XDG_CACHE_HOME"
 _MANIFEST = "manifest.json"
 _TEMPORARY = "temporary"
 _LOCKS = "locks"
@@ -82,9 +83,7 @@ class Held:
 class Cache:
     """Directories under one root; safe for several processes at a time."""
 
-    root: Path = field(
-        default_factory=lambda: platformdirs.user_cache_path(APPLICATION)
-    )
+    root: Path = field(default_factory=lambda: _default_root())
     # What was found whole. Nobody changes an entry's files, only its place.
     _verified: list[Entry] = field(
         default_factory=list, init=False, repr=False, compare=False
@@ -266,8 +265,18 @@ class Cache:
 
     def _folder(self, kind: str) -> Path:
         folder = self.root / kind
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Each its owner's, whatever the umask: whoever may write one may swap kernels.
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         return folder
+
+
+def _default_root() -> Path:
+    # The XDG specification: "If an implementation encounters a relative path in any of
+    # these variables it should consider the path invalid and ignore it."
+    if Path(os.environ.get(_XDG, "/")).is_absolute():
+        return platformdirs.user_cache_path(APPLICATION)
+    return Path("~/.cache").expanduser() / APPLICATION
 
 
 def limit(text: str | None = None) -> int:

@@ -1,10 +1,13 @@
 """Downloads by HTTP: bounded, verified, and with errors that say what to do."""
 
 import hashlib
+import ipaddress
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from pydantic import JsonValue
@@ -134,8 +137,32 @@ def _asking(url: str) -> Iterator[requests.Response]:
         yield answer
 
 
+class DirectToHere(requests.Session):
+    """A session that asks this machine itself without a proxy.
+
+    HTTP_PROXY is there for other machines; NO_PROXY is often forgotten.
+    """
+
+    def merge_environment_settings(  # type: ignore[override]
+        self, url: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return the settings for an address, without proxies for this machine."""
+        settings: Any = super().merge_environment_settings(url, *args, **kwargs)
+        if _is_here(url):
+            settings["proxies"] = {}
+        return settings
+
+
+def _is_here(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _session() -> requests.Session:
-    session = requests.Session()
+    session = DirectToHere()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
     return session

@@ -11,6 +11,7 @@ from typing import IO
 
 from runner.artifacts import modules
 from runner.errors import ArtifactError
+from runner.programs import environment
 
 # A module or an image larger than this is none.
 LARGEST = 512 << 20
@@ -50,6 +51,7 @@ def _unpacking(package: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             ["dpkg-deb", "--fsys-tarfile", str(package)],
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -84,7 +84,7 @@ class Image:
     layers: tuple[Layer, ...]
 
 
-class _Session(requests.Session):
+class _Session(http.DirectToHere):
     """A session that waits no longer for a registry than for any other server."""
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:

@@ -9,11 +9,12 @@ from runner.artifacts.cache import key_of, sha256_of
 from runner.artifacts.modules import Wanted
 from runner.artifacts.nic import Card
 from runner.artifacts.source import Collected
+from runner.checkout import IMAGES
 from runner.errors import ArtifactError
 
 # To be raised when the same files are to give another entry.
 _RECIPE = "5"
-_WANTED = Path(__file__).resolve().parents[2] / "images/modules"
+_WANTED = IMAGES / "modules"
 
 
 def fingerprint() -> str:

@@ -2,19 +2,18 @@
 
 import argparse
 import importlib
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import __version__
-from runner.ending import Output, Stopped, guard_output
+from runner import __version__, checkout
+from runner.cli.called import as_called, program
+from runner.ending import Stopped
 from runner.errors import ExitStatus, RunnerError
 
 _DEFAULT_VERB = "run"
-_PIPE = 128 + signal.SIGPIPE
 
 _EPILOG = """\
 SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6'),
@@ -22,6 +21,9 @@ a tag (@legacy) or all.
 
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
+
+`python -m` takes a folder 'runner' of the current folder first, and runs that. The
+command bpf-kernel-matrix does not.
 
 examples:
   python -m runner --kernels 5.10,6.1,6.12
@@ -39,23 +41,24 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    output = guard_output()
     words = _with_verb(argv)
     arguments = _parser(words[0]).parse_args(words)
     try:
-        status = int(arguments.command(arguments))
+        if arguments.needs_checkout:
+            checkout.require()
+        return int(arguments.command(arguments))
     except RunnerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = int(error.exit_status)
+        print(as_called(f"error: {error}"), file=sys.stderr)
+        return int(error.exit_status)
     except KeyboardInterrupt as stop:
         why, status = ended(stop)
         print(why, file=sys.stderr)
+        return status
     except Exception as error:
         if arguments.debug:
             raise
         print(f"error: {internal(error)}", file=sys.stderr)
-        status = ExitStatus.INFRASTRUCTURE
-    return status if output is None else _with_output(output, status)
+        return ExitStatus.INFRASTRUCTURE
 
 
 def ended(stop: KeyboardInterrupt) -> tuple[str, int]:
@@ -79,21 +82,6 @@ def internal(error: BaseException) -> str:
     )
 
 
-def _with_output(output: Output, status: int) -> int:
-    """Return the exit status, given that the output may not have been written."""
-    output.flush()
-    if output.lost is None or status not in (ExitStatus.COMPATIBLE, _PIPE):
-        return status
-    if isinstance(output.lost, BrokenPipeError):
-        # As shells report it. What read the output has enough.
-        return _PIPE
-    print(
-        f"error: standard output can't be written: {output.lost.strerror}",
-        file=sys.stderr,
-    )
-    return ExitStatus.INFRASTRUCTURE
-
-
 def _with_verb(argv: Sequence[str]) -> list[str]:
     # `run` is implied, but for what is about the whole program.
     if argv and (
@@ -111,6 +99,8 @@ class _Verb:
     module: str
     add_arguments: str = "add_arguments"
     command: str = "main"
+    # Whether it reads files that are beside the package, in a checkout only.
+    needs_checkout: bool = True
 
 
 _VERBS = (
@@ -147,11 +137,13 @@ _VERBS = (
         name="merge",
         summary="put the parts of a run together that several machines did",
         module="merge",
+        needs_checkout=False,
     ),
     _Verb(
         name="report",
         summary="write a run's reports, hold it against an earlier one, and judge it",
         module="report",
+        needs_checkout=False,
     ),
     _Verb(
         name="check",
@@ -167,6 +159,7 @@ _VERBS = (
         name="github",
         summary="tell a GitHub workflow what a run found",
         module="github",
+        needs_checkout=False,
     ),
     _Verb(
         name="lock",
@@ -182,6 +175,7 @@ _VERBS = (
         name="cache",
         summary="tell what the cache holds, or remove what was not used for long",
         module="cache",
+        needs_checkout=False,
     ),
     _Verb(
         name="doctor",
@@ -193,9 +187,9 @@ _VERBS = (
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m runner",
+        prog=program(),
         description="Load BPF objects on real kernels and check what they read.",
-        epilog=_EPILOG,
+        epilog=as_called(_EPILOG),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -205,17 +199,20 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             verb.name,
             help=verb.summary,
             description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
-            epilog=_EPILOG if verb.name == _DEFAULT_VERB else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if verb.name == chosen:
             module = importlib.import_module(f"runner.cli.{verb.module}")
             getattr(module, verb.add_arguments)(own)
-            own.epilog = own.epilog or getattr(module, "EPILOG", None)
-            own.set_defaults(command=getattr(module, verb.command))
+            epilog = _EPILOG if verb.name == _DEFAULT_VERB else ""
+            own.epilog = as_called(getattr(module, "EPILOG", epilog))
             own.add_argument(
                 "--debug",
                 action="store_true",
                 help="show tracebacks of faults of this program",
+            )
+            own.set_defaults(
+                command=getattr(module, verb.command),
+                needs_checkout=verb.needs_checkout,
             )
     return parser

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from runner.errors import UsageError
+from runner.reports import folder as reports
 from runner.reports.atomic import explained
 from runner.suitefile import SUITE_FILE
 
@@ -35,6 +36,7 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
         "description": "The objects of the command line load, and attach.",
         "cases": [_case(name, path.name) for name, path in names.items()],
     }
+    reports.make(folder.parent)
     with explained(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

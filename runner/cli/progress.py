@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from runner import ending
+from runner import ending, streams
 from runner.cli import ended, internal
 from runner.cli.phases import phase
 from runner.ending import Stopped
@@ -130,8 +130,7 @@ class Live:
         """Print a case's line, and end the run when nobody reads it."""
         self._show(report)
         ending.check()
-        lost = getattr(self._console.file, "lost", None)
-        if isinstance(lost, BrokenPipeError):
+        if streams.nobody_reads():
             raise Stopped("standard output was closed", ExitStatus.INFRASTRUCTURE)
 
     def _show(self, report: pytest.TestReport) -> None:
@@ -211,4 +210,5 @@ class _Running(ProgressColumn):
 
 def _is_live(console: Console) -> bool:
     """Whether lines may be written over: some CI systems give steps a terminal."""
-    return console.is_terminal and not os.environ.get("CI")
+    # Not what rich takes for one: FORCE_COLOR makes it of a file, too.
+    return console.file.isatty() and not os.environ.get("CI")

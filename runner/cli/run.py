@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runner import ending, reports, suitefile
 from runner.artifacts import progress
-from runner.cli import objects, workflow
+from runner.cli import isolation, objects, workflow
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_arguments,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from runner.cli.progress import Live
 
-# Settings that a user's own pytest.ini must not change.
-_CONFIGURATION = Path(__file__).with_name("pytest.ini")
 # Guests that one process can drive.
 _MOST_LANES = 4
 
@@ -160,7 +158,10 @@ def main(arguments: argparse.Namespace) -> int:
             run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
             run.prepare(plan.lanes)
         words = pytest_arguments(arguments, plan, paths)
-        return _run_pytest(arguments, run, words, terms)
+        with isolation.isolated(
+            workers=plan.processes > 0, python_tests=_have_python_tests(paths)
+        ) as saved:
+            return _run_pytest(arguments, run, words, terms, saved)
     finally:
         run.close()
 
@@ -216,7 +217,11 @@ def _part(arguments: argparse.Namespace) -> Part | None:
 
 
 def _run_pytest(
-    arguments: argparse.Namespace, run: Run, words: list[str], terms: Terms
+    arguments: argparse.Namespace,
+    run: Run,
+    words: list[str],
+    terms: Terms,
+    saved: Mapping[str, str],
 ) -> int:
     # Here, because a guest starts meanwhile.
     import pytest
@@ -224,6 +229,7 @@ def _run_pytest(
 
     from runner.cli.announce import announce
     from runner.cli.progress import Live
+    from runner.cli.pytesthooks import Workers
     from runner.plugin.state import Known
     from runner.reports import resultsfile, summary
 
@@ -235,7 +241,8 @@ def _run_pytest(
         with Live(
             console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
         ) as live:
-            status = pytest.main(words, plugins=[live, Known(run, terms)])
+            plugins = [live, Known(run, terms), Workers(saved)]
+            status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             summary.render(
                 live.report, console, arguments.reports, quiet=arguments.quiet
@@ -258,9 +265,7 @@ def pytest_arguments(
     """Return pytest's arguments."""
     chosen = choice(arguments, DEFAULT)
     words = [
-        *("-c", str(_CONFIGURATION)),
-        *("--rootdir", os.getcwd()),
-        *("-p", "no:terminal"),
+        *isolation.arguments(Path.cwd(), paths, python_tests=_have_python_tests(paths)),
         *("--matrix", str(chosen.matrix)),
         # In one word: pytest takes a word that begins with @ for a file of arguments.
         *(f"--kernels={it}" for it in chosen.selectors),

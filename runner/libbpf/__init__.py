@@ -10,13 +10,12 @@ from pathlib import Path
 
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress
+from runner.checkout import IMAGES, ROOT
 from runner.libbpf import build, source
 
-_ROOT = Path(__file__).resolve().parents[2]
 # What ./dev built in this checkout, with the machine's libbpf.
-AGENT = _ROOT / "build/agent/agent"
-ENGINE = _ROOT / "build/preflight/engine"
-_IMAGES = _ROOT / "images"
+AGENT = ROOT / "build/agent/agent"
+ENGINE = ROOT / "build/preflight/engine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ def programs(folder: Path | None, cache: Cache, progress: Progress) -> Programs:
     if folder is None:
         return Programs()
     found = source.read(folder)
-    entry = build.built(found, _IMAGES, cache, progress)
+    entry = build.built(found, IMAGES, cache, progress)
     return Programs(
         agent=entry.directory / build.AGENT,
         engine=entry.directory / build.ENGINE,

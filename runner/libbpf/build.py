@@ -16,6 +16,7 @@ from runner.artifacts.cache import Cache, Entry, key_of, sha256_of
 from runner.artifacts.progress import Progress
 from runner.errors import InfrastructureError, UsageError
 from runner.libbpf.source import Source
+from runner.programs import environment
 
 # In an entry of the cache.
 AGENT, ENGINE = "agent", "engine"
@@ -80,14 +81,22 @@ def _digests(own: Mapping[str, bytes]) -> list[str]:
 def _toolchain() -> list[str]:
     """Return what else the programs are made by and of."""
     said = subprocess.run(
-        ["gcc", "--version"], capture_output=True, text=True, check=True
+        ["gcc", "--version"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return [said.partition("\n")[0], *map(_library, _LIBRARIES)]
 
 
 def _library(name: str) -> str:
     found = subprocess.run(
-        ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ["gcc", f"-print-file-name={name}"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     try:
         return sha256_of(Path(found))
@@ -198,18 +207,13 @@ class _Build:
         self._run(what, ["make", jobs, "-C", str(folder), *words], folder)
 
     def _run(self, what: str, argv: Sequence[str], folder: Path) -> None:
-        kept = {
-            name: os.environ[name]
-            for name in ("HOME", "PATH", "TMPDIR")
-            if name in os.environ
-        }
         with self.log.open("a") as output:
             output.write(f"+ {shlex.join(argv)}\n")
             output.flush()
             with subprocess.Popen(
                 argv,
                 cwd=folder,
-                env={**kept, "LC_ALL": "C"},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

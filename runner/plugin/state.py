@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner import selectors
+from runner import checkout, selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.deadline import seconds
@@ -139,10 +139,11 @@ def asked_for_kernels(config: pytest.Config) -> bool:
 def run_of(config: pytest.Config) -> Run:
     """Return the run, made when it is first asked for.
 
-    Raises UsageError for a wrong matrix or selection.
+    Raises UsageError for a wrong matrix or selection, and without a checkout.
     """
     run = config.stash.get(_RUN, None)
     if run is None:
+        checkout.require()
         run = Run(_settings(config))
         run.give_up(_worker_input(config).get("kernel_failures", {}))
         # All workers must have the items in one order.

@@ -23,6 +23,7 @@ from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
 from runner.preflight.insn import Insn
 from runner.preflight.kinds import Kind
 from runner.preflight.payload import Payload, opened, send
+from runner.programs import environment
 
 _T = TypeVar("_T")
 
@@ -425,6 +426,7 @@ class Engine:
             try:
                 self._process = subprocess.Popen(
                     [self._path, _PROTOCOL],
+                    env=environment(),
                     stdin=other.fileno(),
                     stdout=subprocess.PIPE,
                 )

@@ -17,6 +17,7 @@ from typing import IO
 from runner import console
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
+from runner.programs import environment
 from runner.qemu.machine import Machine, command
 from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.qmp import Qmp
@@ -172,6 +173,7 @@ def _start(
     try:
         return subprocess.Popen(
             guarded,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -255,7 +257,12 @@ def version(qemu: Path) -> str:
     """
     try:
         said = subprocess.run(
-            [qemu, "--version"], capture_output=True, text=True, timeout=10, check=True
+            [qemu, "--version"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise InfrastructureError(

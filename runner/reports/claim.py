@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.reports.atomic import explained
+from runner.reports.folder import make
 
 # Holds the pid of who writes. The kernel frees it when that process ends, however.
 LOCK = ".lock"
@@ -21,8 +22,8 @@ def claimed(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
     Raises UsageError while another run writes there, and InfrastructureError when the
     folder can't be written.
     """
+    make(folder)
     with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         file = _locked(folder)
     try:
         left = os.pread(file, 32, 0).decode(errors="replace").strip()

@@ -51,7 +51,7 @@ def _summary(report: Report) -> str:
 
 # In the order in which they are written.
 FORMATS = (
-    # First: it is what must not be lost when the disk is full.
+    # First: all the others can be made from it, and a disk may be full.
     Format(
         name="json",
         about="everything, for other programs and as a later run's baseline",

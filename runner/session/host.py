@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner import checkout
 from runner.artifacts.cache import Cache
 from runner.errors import InfrastructureError
 from runner.image import cpio, initramfs
@@ -17,9 +18,8 @@ from runner.qemu import vm
 from runner.qemu.accelerator import Choice
 from runner.session.snapshots import Snapshots
 
-# The checkout, which holds images/.
-ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "images"
+ROOT = checkout.ROOT
+RECIPE = checkout.IMAGES
 QEMU = "qemu-system-x86_64"
 _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.

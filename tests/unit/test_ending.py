@@ -1,7 +1,5 @@
 """What ends the program early."""
 
-import io
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.ending import Output, Stopped
+from runner.ending import Stopped
 
 SLEEP = """\
 import sys, time
@@ -97,22 +95,3 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 def test_stopped_passes_where_ctrl_c_does() -> None:
     assert issubclass(Stopped, KeyboardInterrupt)
-
-
-def test_an_output_that_nobody_reads_is_remembered() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as stream:
-        output = Output(stream)
-        print("x" * 100_000, file=output, flush=True)
-        print("more", file=output)
-        assert isinstance(output.lost, BrokenPipeError)
-
-
-def test_an_output_that_is_read_is_written() -> None:
-    stream = io.StringIO()
-    output = Output(stream)
-    print("text", file=output, flush=True)
-    assert stream.getvalue() == "text\n"
-    assert output.lost is None
-    assert not output.isatty()

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from runner.__main__ import main
+
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "runtime": lambda: RuntimeError("a fault that a test made"),
     "memory": MemoryError,
@@ -80,9 +82,6 @@ def put(fault: str) -> None:
 
 
 if __name__ == "__main__":
-    from runner.cli import main
-    from runner.ending import watch_signals
-
-    watch_signals()
     put(sys.argv[1])
-    sys.exit(main(sys.argv[3:]))
+    del sys.argv[1:3]
+    sys.exit(main())

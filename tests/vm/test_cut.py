@@ -213,9 +213,6 @@ def test_every_reader_says_incomplete_or_the_same(
         return
     results = resultsfile.read(found.reports / "results.json")
     _hold_readers(results, undisturbed, says)
-    if found.status == 1:
-        # A verdict was given: a case failed that fails.
-        assert Outcome.FAILED in outcomes(results).values(), says
 
 
 def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from runner import compile as compile_
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
+from runner.programs import environment
 
 _TIMEOUT = 60.0
 _SOURCE = ".bpf.c"
@@ -50,6 +51,7 @@ def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:
     try:
         done = subprocess.run(
             argv,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

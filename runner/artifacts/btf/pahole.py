@@ -10,6 +10,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from runner.errors import ArtifactError
+from runner.programs import environment
 from runner.versions import KernelVersion, VersionRange
 
 # Seconds; a distribution's vmlinux takes half a minute.
@@ -134,6 +135,7 @@ def _run(argv: list[str]) -> str:
     try:
         done = subprocess.run(
             argv,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner import programs
 from runner.artifacts import options
 from runner.artifacts.btf import pahole
 from runner.artifacts.kernelbuild import kconfig
@@ -75,7 +76,13 @@ def unpack(tarball: Path, folder: Path) -> Path:
     folder.mkdir()
     command = ["tar", "--extract", "--no-same-owner", "--file", str(tarball.absolute())]
     done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command,
+        cwd=folder,
+        # TAR_OPTIONS and XZ_OPT, for instance, stay out.
+        env=programs.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
         words = " ".join(done.stderr.split())
@@ -182,11 +189,6 @@ class _Make:
     def run(self, targets: Sequence[str], environment: Mapping[str, str]) -> None:
         words = [f"{name}={value}" for name, value in self.variables.items()]
         argv = ["make", *words, *targets]
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("HOME", "PATH", "TMPDIR") or name.startswith("CCACHE_")
-        }
         # Its path is another one each time, and must not count for ccache.
         ccache = {"CCACHE_BASEDIR": str(self.tree)}
         start = self.log.stat().st_size
@@ -197,7 +199,7 @@ class _Make:
                 # If this process is killed, make is told, and ends what it started.
                 ["setpriv", "--pdeathsig", "TERM", *argv],
                 cwd=self.tree,
-                env={**kept, **_ENVIRONMENT, **ccache, **environment},
+                env={**programs.environment(), **_ENVIRONMENT, **ccache, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

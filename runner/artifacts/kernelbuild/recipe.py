@@ -11,10 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from runner import modelfile
 from runner.artifacts.cache import key_of, sha256_of
 from runner.artifacts.kernelbuild.kconfig import Request, parse_fragment
+from runner.checkout import IMAGES
 from runner.errors import UsageError
 from runner.versions import KernelVersion, VersionRange
 
-FOLDER = Path(__file__).resolve().parents[3] / "images/kernel"
+FOLDER = IMAGES / "kernel"
 _FRAGMENTS = "fragments.yaml"
 _QUIRKS = "quirks.yaml"
 

@@ -430,3 +430,26 @@ def test_what_is_no_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(UsageError, match="is no size"):
         limit()
+
+
+def test_a_relative_folder_for_caches_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+
+    assert Cache().root == tmp_path / ".cache/bpf-kernel-matrix"
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    assert Cache().root == tmp_path / "mine/bpf-kernel-matrix"
+
+
+def test_only_its_owner_may_write_a_new_cache(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Cache(tmp_path / "cache").remember("a", 1)
+    finally:
+        os.umask(before)
+
+    for path in (tmp_path / "cache").glob("**/"):
+        assert path.stat().st_mode & 0o077 == 0

@@ -129,3 +129,27 @@ def test_a_server_that_says_nothing_is_given_up(
         pytest.raises(ArtifactError, match=r"can't be had: .*timed out"),
     ):
         http.json_of(f"http://127.0.0.1:{listening.getsockname()[1]}/a")
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_this_machine_is_asked_without_a_proxy(
+    variable: str, name: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    url = server.put("/a", b"1").replace("127.0.0.1", name)
+
+    assert http.json_of(url) == 1
+
+
+def test_other_machines_are_asked_through_the_proxy(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    server.answers["http://elsewhere.invalid/a"] = Answer(body=b"1")
+
+    assert http.json_of("http://elsewhere.invalid/a") == 1

@@ -79,3 +79,12 @@ def test_a_terminal_shows_what_a_guest_is_asked(
 
     line = re.sub(r"\x1b\[[\d;?]*\w", "", screen.getvalue())
     assert "task::state[6.1] loading a.bpf.o, task::comm[6.1] attaching b" in line
+
+
+def test_colours_that_are_asked_for_make_no_terminal_of_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    assert "\x1b[?25l" not in shown(io.StringIO())
