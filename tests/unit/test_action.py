@@ -1,6 +1,7 @@
 """The scripts of the action and of the workflows, each run for real, and their use."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Any
 import pytest
 
 from runner.reports import resultsfile
-from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Outcome,
+    PlannedCase,
+    RunResults,
+    Shard,
+)
 from tests import workflow
 from tests.workflow import ROOT, Machine, program
 
@@ -257,6 +265,67 @@ def test_a_run_that_leaves_nothing_fails_at_once(machine: Machine, status: int) 
     program(machine.action / ".venv/bin/python", f"exit {status}")
 
     assert step(machine, "run").failed
+
+
+@pytest.mark.parametrize("status", [0, 1, 3])
+def test_what_an_earlier_run_left_is_not_this_runs(
+    machine: Machine, status: int
+) -> None:
+    left = machine.workspace / "reports/results.json"
+    resultsfile.write(results_of("6.1"), left)
+    os.utime(left, (1, 1))
+    program(machine.action / ".venv/bin/python", f"exit {status}")
+
+    done = step(machine, "run")
+
+    assert done.failed
+    assert "the run wrote no results.json" in done.said["run"]
+
+
+def results_of(kernel: str) -> RunResults:
+    return RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=1.0,
+        planned=(PlannedCase(suite="s", case="c", kernels=(kernel,)),),
+        kernels=(KernelRun(id=kernel, release=kernel),),
+        cases=(CaseResult(kernel=kernel, suite="s", case="c", outcome=Outcome.PASSED),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "gate", "failed"),
+    [
+        *(("0", "all", False), ("1", "all", False), ("3", "all", True)),
+        *(("130", "all", True), ("3", "none", False)),
+    ],
+)
+def test_a_run_that_ended_for_another_reason_never_passes(
+    machine: Machine, status: str, gate: str, failed: bool
+) -> None:
+    """What was found is compatible; a status of 1 was a gate of the run's own."""
+    resultsfile.write(results_of("6.1"), machine.workspace / "reports/results.json")
+
+    done = script(
+        machine, "report", REPORT_DIR="reports", BASELINE="", GATE=gate, STATUS=status
+    )
+
+    assert done.failed is failed, done.said
+    assert ("ended with exit status" in done.said["report"]) is (status in ("3", "130"))
+
+
+def test_an_incomplete_run_never_passes(machine: Machine) -> None:
+    planned = (PlannedCase(suite="s", case="c", kernels=("6.1", "6.12")),)
+    results = results_of("6.1").model_copy(update={"planned": planned})
+    resultsfile.write(results, machine.workspace / "reports/results.json")
+
+    done = script(
+        machine, "report", REPORT_DIR="reports", BASELINE="", GATE="all", STATUS="0"
+    )
+
+    assert done.failed
+    assert "incomplete%3A 1 of 2" in done.said["report"]
+    assert done.outputs["report"]["complete"] == "false"
 
 
 def test_a_mistake_of_the_real_runner_is_told(machine: Machine) -> None:

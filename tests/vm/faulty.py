@@ -30,7 +30,7 @@ PLACES = (
     "runner.plugin.recorder:Recorder.pytest_runtestloop",
     "runner.plugin.recorder:Recorder.pytest_runtest_logreport",
     "runner.plugin.recorder:Recorder.pytest_sessionfinish",
-    "runner.plugin.recorder:attach",
+    "runner.plugin:attach",
     "runner.plugin.items:SuiteFile.collect",
     "runner.plugin.items:CaseItem.runtest",
     "runner.plugin.items:CaseItem.run_ahead",
