@@ -42,7 +42,11 @@ class InfrastructureError(RunnerError):
 
 
 class ArtifactError(InfrastructureError):
-    """A kernel or one of its files can't be had."""
+    """A kernel or one of its files is unavailable."""
+
+
+class MissingFileError(ArtifactError):
+    """A file of this machine that a matrix names does not exist."""
 
 
 class GuestError(InfrastructureError):

@@ -118,7 +118,7 @@ _VERBS = (
     ),
     _Verb(
         name="shell",
-        summary="log in to a guest, or run a command in one",
+        summary="open a shell in a guest, or run a command in one",
         module="shell",
     ),
     _Verb(

@@ -20,6 +20,7 @@ from runner.cli.arguments import (
 )
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
+from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import RunResults, exit_status
 from runner.selectors import DEFAULT
@@ -130,6 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
+    require_writable(arguments.reports)
     paths = list(arguments.suite or [])
     if arguments.object:
         paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
@@ -197,7 +199,7 @@ def _run_pytest(
         with Live(console, quiet=arguments.quiet, reports=run.settings.reports) as live:
             status = pytest.main(words, plugins=[live, Known(run, terms)])
         if live.report is not None:
-            folder = arguments.reports
+            folder = arguments.reports if live.unwritten is None else None
             summary.render(live.report, console, folder, quiet=arguments.quiet)
     if live.report is None:
         return _without_results(pytest.ExitCode(status), live, arguments)

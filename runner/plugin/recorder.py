@@ -217,7 +217,7 @@ class Recorder:
             terminalreporter.write_line(
                 reports.summary_text(
                     self.report,
-                    run.settings.reports,
+                    run.settings.reports if self.unwritten is None else None,
                     file=terminalreporter._tw._file,
                     width=terminalreporter._tw.fullwidth,
                 )

@@ -16,7 +16,6 @@ from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
-    Candidate,
     Difference,
     Feature,
     Guard,
@@ -357,17 +356,12 @@ def _explain(console: Console, each: Class) -> None:
     if more > 0:
         console.print(f"  … and {more} more")
     for access, text in _near(prediction).items():
-        console.print(f"  near {escape(access)}: {escape(text)}")
+        console.print(f"  similar to {escape(access)}: {escape(text)}")
 
 
 def _near(prediction: Prediction) -> Mapping[str, str]:
     return {
-        it.access: ", ".join(_candidate(one) for one in it.candidates)
+        it.access: ", ".join(map(str, it.candidates))
         for it in prediction.relocations
         if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
     }
-
-
-def _candidate(it: Candidate) -> str:
-    type_ = f", {it.type}" if it.type else ""
-    return f"{it.access} ({it.difference.value}{type_})"

@@ -68,6 +68,8 @@ class _Progress:
     ran: bool = True
     # What is set of the object before it is loaded; None when that is not known.
     settings: ObjectSettings | None = None
+    # What preflight says of it, once it was asked.
+    prediction: Prediction | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -100,10 +102,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
     attempt = _attempt(job, data, guest, progress)
-    prediction = None
-    # Of what came of it only the settings count, of which the guest tells some.
-    if path is not None and progress.settings is not None:
-        prediction = predicted(job.case, path, progress.settings, guest)
+    prediction = _predict(job, guest, progress)
     verdict = _settle(job.case, guest, attempt)
     if prediction is not None and attempt.outcome is not Outcome.ERROR:
         loaded = "trigger" in progress.seconds
@@ -131,6 +130,15 @@ def run(job: Job, guest: Guest) -> CaseResult:
     )
 
 
+def _predict(job: Job, guest: Guest, progress: _Progress) -> Prediction | None:
+    """Return what preflight says, asked once; None where it can say nothing."""
+    path, wanted = job.object_path, progress.settings
+    # The settings come from the case, and some of them from the guest.
+    if progress.prediction is None and path is not None and wanted is not None:
+        progress.prediction = predicted(job.case, path, wanted, guest)
+    return progress.prediction
+
+
 def _held_against(
     prediction: Prediction, attempt: Verdict, verdict: Verdict, *, loaded: bool
 ) -> Verdict:
@@ -156,7 +164,7 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         mismatches, missing = phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
-        return _refused(error, data, guest)
+        return _refused(error, data, guest, _predict(job, guest, progress))
     except GuestError as error:
         return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
@@ -354,7 +362,9 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
-def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
+def _refused(
+    error: AgentError, data: bytes, guest: Guest, prediction: Prediction | None
+) -> Verdict:
     operation = error.operation
     if operation not in ("open", "load", "attach"):
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
@@ -371,8 +381,8 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
             log=error.log,
             data=data,
             info=info,
-            kernel_btf=guest.artifact.btf,
-            kernel=guest.kernel.id,
+            prediction=prediction,
+            version=guest.artifact.version,
         )
     )
     at = f" at {blamed.source}" if blamed.source else ""

@@ -218,7 +218,7 @@ def test_a_machine_without_apt_is_status_3(
     assert run("fetch", "--matrix", "glob.yaml", "--kernels", "glob") == 3
 
     said = capsys.readouterr().err
-    assert "error: glob can't be had: " in said
+    assert "error: glob is unavailable: " in said
     assert "there is no apt-get here" in said
 
 
