@@ -24,7 +24,7 @@ from runner.results import (
     RunResults,
 )
 from runner.session import selection
-from runner.session.case import is_deadly
+from runner.session.case import class_of_loss, is_deadly
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -96,7 +96,7 @@ def _of_test(
         case=getattr(item, "originalname", item.name),
         outcome=_outcome(report, error),
         message=_message(report, error),
-        failure_class=error.cause if isinstance(error, GuestError) else "",
+        failure_class=class_of_loss(error) if isinstance(error, GuestError) else "",
         cure=error.hint if isinstance(error, RunnerError) else "",
         console=error.console if isinstance(error, GuestError) else "",
         log=report.longreprtext if report.failed else "",

@@ -112,7 +112,7 @@ def test_matrix_failures_errors_and_counts() -> None:
         "  ! sid (not required): task::comm",
         "    why: [no_answer] the guest was lost",
         "    do:  see console.log",
-        "  ! 4.4: did not come up; it leaves 1 case undone",
+        "  ! 4.4 did not come up; 1 case did not run",
         "    why: no answer on SSH after 60 s",
         "    do:  see 4.4/console.log and 4.4/runner.log",
         "",
