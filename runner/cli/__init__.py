@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return int(arguments.command(arguments))
     except RunnerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
         return int(error.exit_status)
     except BrokenPipeError:
         # What read the output has enough. Else Python would fail to flush it again.

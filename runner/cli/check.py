@@ -17,7 +17,13 @@ from runner.cli.arguments import (
     add_matrix_file_arguments,
     choice,
 )
-from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
+from runner.errors import (
+    ExitStatus,
+    InfrastructureError,
+    MistakesError,
+    RunnerError,
+    UsageError,
+)
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
 from runner.preflight.bpfobject import BpfObject
@@ -105,7 +111,7 @@ def main(arguments: argparse.Namespace) -> int:
     objects, refused = _objects(arguments.objects, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
-        print(f"error: {error}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
     if arguments.changes:
         status = _changes(objects, sources, arguments, engine)
         return ExitStatus.USAGE if refused else status
@@ -165,7 +171,7 @@ def _objects(
     if not left and len(refused) == 1:
         raise next(iter(refused.values()))
     if not left:
-        raise UsageError("\n".join(str(it) for it in refused.values()))
+        raise MistakesError([str(it) for it in refused.values()])
     return list(left), refused
 
 

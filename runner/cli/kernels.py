@@ -20,6 +20,7 @@ from runner.errors import ExitStatus, RunnerError
 from runner.matrix import Kernel
 from runner.selectors import ALL, DEFAULT
 from runner.session import snapshots
+from runner.tables import print_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,4 +146,4 @@ def _show(rows: list[Row]) -> None:
                 f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no",
                 tags,
             )
-    Console().print(table)
+    print_table(Console(), table)

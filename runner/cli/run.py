@@ -131,6 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
+    _require_expression(arguments.k)
     require_writable(arguments.reports)
     paths = list(arguments.suite or [])
     if arguments.object:
@@ -167,6 +168,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         timings=arguments.timings,
         libbpf=arguments.libbpf,
     )
+
+
+def _require_expression(expression: str | None) -> None:
+    """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
+    if expression is not None and not expression.strip():
+        raise UsageError(
+            "-k: the expression is empty",
+            hint="name cases, or leave -k out to run all of them",
+        )
 
 
 def _part(arguments: argparse.Namespace) -> Part | None:

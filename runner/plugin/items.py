@@ -14,6 +14,7 @@ from runner.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.session import case as session_case
+from runner.session import sources
 from runner.session.case import Job
 from runner.session.run import Run
 from runner.suite import Case
@@ -134,8 +135,9 @@ class CaseItem(pytest.Item):
         return self.case.object or self.case.files[0]
 
     def _placed(self, result: CaseResult) -> CaseResult:
-        """Add where the object's source lies."""
+        """Add where the object's source lies, and name files as seen from here."""
         started = self.config.invocation_params.dir
+        result = sources.placed(result, started)
         built = self.loaded.folder / self._subject
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(

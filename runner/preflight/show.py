@@ -1,5 +1,6 @@
 """Predictions for people and for programs."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from runner.preflight.model import (
 )
 from runner.preflight.steps import Step
 from runner.preflight.targets import Source
+from runner.tables import print_table
 
 # More classes of kernels than fit beside each other are shown below each other.
 _MOST_COLUMNS = 8
@@ -102,7 +104,7 @@ def show(
     found = list(results)
     for result in found:
         if result.error:
-            console.print(f"[red]{escape(result.source.name)}: {escape(result.error)}")
+            print(f"error: {_error(result)}", file=sys.stderr)
     good = [it for it in found if not it.error]
     for number, name in enumerate(names):
         pairs = [(it.source, it.predictions[number]) for it in good]
@@ -110,8 +112,13 @@ def show(
             _show_object(console, name, classes(pairs), verbose=verbose)
     if len(names) > 1 and good:
         console.print()
-        console.print(_summary(names, good))
+        print_table(console, _summary(names, good))
     return found
+
+
+def _error(result: Result) -> str:
+    named = result.error.startswith(str(result.source.path))
+    return result.error if named else f"{result.source.name}: {result.error}"
 
 
 def _summary(names: Sequence[str], good: Sequence[Result]) -> Table:
@@ -147,9 +154,9 @@ def _show_object(
         f"{'ways' if len(found) != 1 else 'way'}"
     )
     if len(found) <= _MOST_COLUMNS:
-        console.print(_wide(found, verbose=verbose))
+        print_table(console, _wide(found, verbose=verbose))
     else:
-        console.print(_long(found))
+        print_table(console, _long(found))
     if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
         console.print("[dim]-: missing, and guarded")
     elif any(
@@ -293,7 +300,7 @@ def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
         )
     console = _console()
     console.print(f"[bold]{escape(field)}")
-    console.print(table)
+    print_table(console, table)
 
 
 def show_steps(name: str, found: Sequence[Step]) -> None:
@@ -305,7 +312,10 @@ def show_steps(name: str, found: Sequence[Step]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         for it in step.changes:
             table.add_row(" ", escape(it.access), _change(it), _states(it))
-        console.print(table if step.changes else "  nothing changes")
+        if step.changes:
+            print_table(console, table)
+        else:
+            console.print("  nothing changes")
 
 
 def _change(it: Change) -> Text:

@@ -24,6 +24,7 @@ from runner.reports.looks import (
 from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.tables import print_table
 
 # Lines of a message, such as clang's, before it is cut.
 _MOST_LINES = 6
@@ -86,7 +87,7 @@ def _render_matrix(results: RunResults, console: Console) -> None:
         table = _table(results, cases, console, wide=wide)
         options = console.options.update(width=10_000)
         if Measurement.get(console, options, table).maximum <= console.width:
-            console.print(table)
+            print_table(console, table)
             return
     # Too narrow for a table: a line for each kernel and suite.
     for kernel in results.kernels:

@@ -150,3 +150,15 @@ def test_near_knows_when_nothing_is() -> None:
     assert modelfile.near("btf", []) == ""
     assert modelfile.near("bft", ["btf", "id"]) == "; did you mean 'btf'?"
     assert modelfile.near("xyz", ["btf", "id"]) == "; there are btf, id"
+
+
+def test_each_of_several_mistakes_is_told_as_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("nmae: a\nopen: 3\n")
+
+    with pytest.raises(UsageError) as raised:
+        modelfile.load(path, Zoo)
+
+    lines = raised.value.told.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("error: ") for line in lines)

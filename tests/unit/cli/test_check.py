@@ -102,7 +102,7 @@ def test_a_damaged_kernel_is_told_beside_the_others(folder: Path) -> None:
     done = check(folder, "pid.bpf.o")
 
     assert done.returncode == 2
-    assert "6.3: is truncated or malformed" in done.stdout
+    assert "error: 6.3: is truncated or malformed" in done.stderr
     assert "pid.bpf.o on 3 kernels" in done.stdout
 
 
@@ -257,3 +257,17 @@ def test_explaining_what_no_kernel_has_is_a_mistake_told_with_near_names(
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: --explain: none of these kernels has task.pidd" in done.stderr
     assert "similar: task.pid (renamed, int)" in done.stderr
+
+
+def test_a_kernel_that_is_none_is_an_error_named_once(folder: Path) -> None:
+    (folder / "matrix.yaml").write_text("kernels: []\n")
+    done = check(folder, "pid.bpf.o", "--btf", "matrix.yaml")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: matrix.yaml: not BTF: ")
+
+
+def test_tables_have_no_blanks_at_the_ends_of_lines(folder: Path) -> None:
+    done = check(folder, "gone.bpf.o", "pid.bpf.o", "-v")
+
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []

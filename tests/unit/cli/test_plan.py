@@ -79,7 +79,7 @@ def test_a_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan("--shards", "2") == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["shard", "kernels", "cases", "gaps", "about"]
+    assert lines[0].split() == ["shard", "kernels", "cases", "gaps"]
     assert lines[1].split() == ["1/2", "4.4,", "6.1", "3", "1"]
 
 

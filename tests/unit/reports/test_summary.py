@@ -122,6 +122,28 @@ def test_matrix_failures_errors_and_counts() -> None:
     ]
 
 
+def test_kernels_that_fail_alike_are_listed_once_with_what_differs() -> None:
+    lines = rendered(
+        *(
+            wrong(kernel).model_copy(
+                update={"message": f"expected 2, observed {seen}", "mismatches": ()}
+            )
+            for kernel, seen in (("4.4", 3), ("5.10", 3), ("sid", 4))
+        ),
+        kernels=tuple(it.model_copy(update={"error": ""}) for it in KERNELS),
+        width=150,
+    )
+
+    start = lines.index("Failures")
+    assert lines[start : start + 5] == [
+        "Failures",
+        "  ✗ 4.4, 5.10, sid (not required): maps::hash",
+        "    why on 4.4, 5.10: [wrong_value] expected 2, observed 3",
+        "    why on sid: [wrong_value] expected 2, observed 4",
+        "    do:  look into the suite's README",
+    ]
+
+
 def test_run_without_failures_is_short() -> None:
     passed = case("5.10", "task", "comm", Outcome.PASSED)
     assert rendered(passed, kernels=KERNELS[1:2]) == [
