@@ -149,7 +149,7 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "union_tag_not_found":
             return f"key {context['discriminator']} is missing"
         case "string_pattern_mismatch":
-            return f"{given!r} does not look as it should ({context['pattern']})"
+            return f"{given!r} is invalid; it must match {context['pattern']}"
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""

@@ -154,7 +154,7 @@ def _interesting(
 
 def _count(wanted: int | None, kernels: int, form: str) -> int:
     if wanted is not None and wanted < 1:
-        raise UsageError(f"--shards {wanted}: a number from 1 on")
+        raise UsageError(f"--shards {wanted}: must be a positive number")
     if form == "github" and min(wanted or 1, kernels) > MOST_JOBS:
         raise UsageError(
             f"--shards {wanted}: a workflow's matrix has at most {MOST_JOBS} jobs",

@@ -79,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n",
         metavar="N|auto",
         default="auto",
-        help="guests that work at a time (default: auto, as many as processors and "
-        "memory allow)",
+        help="number of guests to run in parallel (default: auto, limited by CPUs and "
+        "memory)",
     )
     parser.add_argument(
         "--accel",
@@ -284,7 +284,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     from 1 on nor "auto".
     """
     if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
-        raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
+        raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
     if count <= _MOST_LANES and not _have_python_tests(paths):

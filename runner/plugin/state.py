@@ -111,14 +111,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--timings",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, by whose seconds parts are made equally long",
+        help="balance shards using durations from an earlier results.json",
     )
 
     group.addoption(
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, which the reports hold the run against",
+        help="an earlier results.json, which the run is compared with",
     )
     group.addoption(
         "--gate",

@@ -109,7 +109,7 @@ def test_pytests_own_options_are_handed_on() -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_is_one(number: str) -> None:
-    with pytest.raises(UsageError, match="a number from 1 on, or auto"):
+    with pytest.raises(UsageError, match='must be a positive number or "auto"'):
         run.at_once(number, 3, [])
 
 
