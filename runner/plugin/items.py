@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from runner import objectuse, suitefile
+from runner import objectuse, sources, suitefile
 from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.session import case as session_case
-from runner.session import sources
 from runner.session.case import Job
 from runner.session.run import Run
 from runner.suite import Case
@@ -137,7 +136,7 @@ class CaseItem(pytest.Item):
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where the object's source lies, and name files as seen from here."""
         started = self.config.invocation_params.dir
-        result = sources.placed(result, started)
+        result = placed(result, started)
         built = self.loaded.folder / self._subject
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
@@ -230,6 +229,23 @@ class CaseItem(pytest.Item):
             object_path=self._shown_object,
             nodeid=self.nodeid,
         )
+
+
+def placed(result: CaseResult, started: Path) -> CaseResult:
+    """Return a result without the paths of this machine or of one that built it."""
+    file, colon, line = result.source.rpartition(":")
+
+    def relative(text: str) -> str:
+        text = sources.relative(text, [file], started)
+        return sources.without_folders(text, started)
+
+    return result.model_copy(
+        update={
+            "source": f"{sources.shown(file, started)}:{line}" if colon else "",
+            "message": relative(result.message),
+            "cure": relative(result.cure),
+        }
+    )
 
 
 def source_of(built: Path, named: str, folder: Path) -> Path:

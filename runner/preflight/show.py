@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from runner import sources
 from runner.errors import RunnerError
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
@@ -360,8 +361,10 @@ def _explain(console: Console, each: Class) -> None:
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")
+    files = {it.place.file for it in prediction.relocations}
     for reason in prediction.reasons[:_MOST_LINES]:
-        console.print(f"  {escape(reason)}")
+        told = sources.relative(reason, files, Path.cwd())
+        console.print(f"  {escape(told)}")
     more = len(prediction.reasons) - _MOST_LINES
     if more > 0:
         console.print(f"  … and {more} more")

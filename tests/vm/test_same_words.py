@@ -52,8 +52,12 @@ def project(tmp_path: Path) -> Path:
 
 def test_a_run_and_check_agree(project: Path, reports: Path) -> None:
     told = subprocess.run(
-        [*command("check", project / "probe.bpf.o", "--kernels", "6.1")],
-        cwd=ROOT,
+        [
+            *command("check", "probe.bpf.o", "--kernels", "6.1"),
+            *("--matrix", str(ROOT / "matrix.yaml")),
+        ],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -71,7 +75,7 @@ def test_a_run_and_check_agree(project: Path, reports: Path) -> None:
     output = done.stdout + done.stderr
 
     assert (told.returncode, done.returncode) == (1, 1), output
-    assert f"{LINE} (on_fork" in told.stdout
+    assert f"  {LINE} (on_fork" in told.stdout
     assert SIMILAR in told.stdout
     flat = re.sub(r"\s+", " ", output)
     assert f"load refused at {LINE}" in flat

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.plugin.items import placed
 from runner.results import CaseResult, Outcome
-from runner.session.sources import placed, shown
+from runner.sources import shown
 
 
 @pytest.fixture

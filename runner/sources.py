@@ -1,10 +1,8 @@
 """How reports name files: never by where they lie on the machine that built them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-
-from runner.results import CaseResult
 
 
 def shown(file: str, started: Path) -> str:
@@ -28,26 +26,20 @@ def shown(file: str, started: Path) -> str:
     return path.name
 
 
-def placed(result: CaseResult, started: Path) -> CaseResult:
-    """Return a result without the paths of this machine or of one that built it."""
-    file, colon, line = result.source.rpartition(":")
-    source = f"{shown(file, started)}:{line}" if colon else result.source
+def relative(text: str, files: Iterable[str], started: Path) -> str:
+    """Return a text with the files that it names as `shown` names them."""
+    for file in files:
+        if file.startswith("/"):
+            text = text.replace(f"{file}:", f"{shown(file, started)}:")
+    return text
 
-    def relative(text: str) -> str:
-        if result.source:
-            text = text.replace(result.source, source)
-        for folder in _folders(started):
-            # Not within another path.
-            text = re.sub(rf"(?<![\w./-]){re.escape(str(folder))}/", "", text)
-        return text
 
-    return result.model_copy(
-        update={
-            "source": source,
-            "message": relative(result.message),
-            "cure": relative(result.cure),
-        }
-    )
+def without_folders(text: str, started: Path) -> str:
+    """Return a text with paths relative to where a run was started."""
+    for folder in _folders(started):
+        # Not within another path.
+        text = re.sub(rf"(?<![\w./-]){re.escape(str(folder))}/", "", text)
+    return text
 
 
 def _folders(started: Path) -> Iterator[Path]:
