@@ -134,6 +134,44 @@ OUT_OF_MEMORY = FailureClass(
     "fewer entries (`maps: {NAME: {max_entries: …}}`); the console tells who took it",
 )
 
+WRONG_VALUE = FailureClass(
+    name="wrong_value",
+    meaning="the object loads and runs, and what it read is not what is expected",
+    cure="the program read a wrong value (often at a wrong offset), or the expectation "
+    "is wrong: compare it with what the suite expects",
+)
+
+NEVER_RAN = FailureClass(
+    name="never_ran",
+    meaning="none of the object's programs ran",
+    cure="add a trigger that runs them, or set `must_run: false` if the case only "
+    "tests loading",
+    declarable=False,
+)
+
+NOTHING_CHECKED = FailureClass(
+    name="nothing_checked",
+    meaning="the kernel has no facts for any of the case's expectations, so that "
+    "nothing was checked",
+    cure="give the case an expectation that this kernel has facts for",
+    declarable=False,
+)
+
+PREDICTION_WRONG = FailureClass(
+    name="prediction_wrong",
+    meaning="preflight and the kernel disagree on whether the object loads, and one "
+    "of them is wrong",
+    cure="compare the log with the prediction (docs/preflight.md)",
+    declarable=False,
+)
+
+UNEXPECTED_PASS = FailureClass(
+    name="unexpected_pass",
+    meaning="the case passed, and the suite declares that it fails",
+    cure="if the gap is closed, remove `expect_failure` from the suite",
+    declarable=False,
+)
+
 # Words of which several may stand in one log: the first class that is found counts.
 IN_LOGS = (
     POISON_REACHABLE,
@@ -465,6 +503,62 @@ def _death(name: str, what: str) -> FailureClass:
     )
 
 
+def _not_of_object(name: str, meaning: str, cure: str) -> FailureClass:
+    """Return a class that no suite can expect of an object."""
+    return FailureClass(name=name, meaning=meaning, cure=cure, declarable=False)
+
+
+# Requests of a case to the guest's agent that can be refused; those that open, load and
+# attach have classes of their own.
+_OPERATIONS = {
+    "close": "the object could not be closed",
+    "detach": "a program could not be detached",
+    "drain": "a ring buffer or perf buffer could not be read",
+    "dump": "a map could not be read",
+    "fork": "the trigger `fork` could not start its process",
+    "hello": "the guest's agent could not say what it is",
+    "instructions": "the relocated instructions of a program could not be read",
+    "iterate": "an iterator could not be read",
+    "listen": "a buffer could not be listened to",
+    "pipe": "the trigger `pipe` could not fill its pipe",
+    "put": "a file could not be written in the guest",
+    "read": "a file of the guest could not be read",
+    "release": "processes of the case could not be ended",
+    "run": "a command could not be run in the guest",
+    "runs": "the runs of programs could not be counted",
+    "settle": "the guest could not be made ready for a snapshot",
+    "sleep": "the trigger `sleep` was refused",
+    "syscall": "the trigger `syscall` could not make its system call",
+    "test_run": "the kernel refused a test run of the program, as it does for types "
+    "that it can't test",
+    "there": "the places that programs attach to could not be looked up",
+    "udp": "the trigger `udp` could not send its packets",
+    "wake": "the guest could not be woken from its snapshot",
+}
+
+
+def _refused(operation: str, what: str) -> FailureClass:
+    return _not_of_object(
+        f"{operation}_failed", what, "see the message, which has the guest's own words"
+    )
+
+
+# What ends a guest, or keeps a case from running, without a word about the object.
+_INFRASTRUCTURE = {
+    "panic": "the kernel panicked before a case ran",
+    "oops": "the kernel oopsed before a case ran",
+    "soft_lockup": "the kernel locked up before a case ran",
+    "rcu_stall": "the kernel stalled before a case ran",
+    "out_of_memory": "the kernel was out of memory before a case ran",
+    "early_exit": "QEMU ended, and the kernel said nothing",
+    "no_answer": "the guest did not answer in time",
+    "agent_crashed": "the guest's agent died; the guest lives",
+    "gone": "the connection to the guest's agent ended",
+    "lost": "the guest was lost",
+    "infrastructure": "the machine, the network or the cache failed",
+    "internal": "this program failed; please report it with runner.log",
+}
+
 _ENDS = (
     VERIFIER_REJECTED,
     UNREACHED_CALL,
@@ -474,10 +568,46 @@ _ENDS = (
     _death("soft_lockup", "locked up"),
     _death("rcu_stall", "stalled"),
     OUT_OF_MEMORY,
-    FailureClass(
-        name="wrong_value",
-        meaning="the object loads and runs, and what it read is not what is expected",
-        cure="read at the wrong offset, or not what the suite expects: see its README",
+    WRONG_VALUE,
+    NEVER_RAN,
+    NOTHING_CHECKED,
+    PREDICTION_WRONG,
+    UNEXPECTED_PASS,
+    _not_of_object(
+        "never_runs",
+        "the matrix has no kernel that the case is for, so that it never runs",
+        "add such a kernel to the matrix, or remove the case",
+    ),
+    _not_of_object(
+        "compile_error",
+        "the object's source does not compile",
+        "fix the source; warnings are errors",
+    ),
+    _not_of_object(
+        "bad_object",
+        "the file is not a BPF object that can be loaded: it is damaged, for another "
+        "machine, or has no BTF",
+        "compile it with clang -target bpf -g, and strip it by llvm-strip -g",
+    ),
+    _not_of_object(
+        "suite_error",
+        "the suite has a mistake that shows only when the case runs",
+        "fix the suite as the message says (docs/suite.md)",
+    ),
+    _not_of_object(
+        "declared_gap",
+        "the case does not run on this kernel, as the suite declares",
+        "nothing; the report gives the suite's reason",
+    ),
+    *(_refused(name, what) for name, what in _OPERATIONS.items()),
+    *(
+        _not_of_object(
+            name,
+            what,
+            "see the kernel's console.log and runner.log; it says nothing about the "
+            "object",
+        )
+        for name, what in _INFRASTRUCTURE.items()
     ),
     FailureClass(
         name=UNCLASSIFIED,

@@ -13,7 +13,7 @@ from typing import Protocol
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from runner.errors import InfrastructureError, RunnerError, UsageError
+from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.programs import environment
 
@@ -67,7 +67,9 @@ class CompileError(UsageError):
 
 
 class ObjectError(RunnerError):
-    """A file is no BPF object that libbpf can relocate."""
+    """A file is not a BPF object that libbpf can relocate."""
+
+    exit_status = ExitStatus.USAGE
 
 
 class Entry(Protocol):
@@ -186,7 +188,7 @@ def check_object(data: bytes, path: Path) -> None:
     except (ELFError, ValueError, KeyError, OverflowError, AttributeError) as error:
         if data[:4] != b"\x7fELF":
             raise ObjectError(
-                f"{path}: is no ELF file",
+                f"{path}: not an ELF file",
                 hint="name a NAME.bpf.c, or what clang -target bpf made of one",
             ) from error
         raise _truncated(path) from error
@@ -237,7 +239,7 @@ def _clang(argv: list[str], source: Path) -> str:
     if done.returncode != 0:
         raise CompileError(
             f"{source}: clang refuses it\n{done.stderr.rstrip()}",
-            hint="mend the source; warnings are errors",
+            hint="fix the source; warnings are errors",
         )
     return done.stdout
 

@@ -4,7 +4,9 @@ Sections .BTF and .BTF.ext; their layout: Documentation/bpf/btf.rst in the kerne
 struct btf_ext_header of libbpf.
 """
 
+import re
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,6 +31,8 @@ _RECORD = "IIII"
 _LINE_TABLE, _RELOCATION_TABLE = 1, 2
 # The line stands above the column's 10 bits.
 _COLUMN_BITS = 10
+# Lines that an offset may be ahead of the one that needs it.
+_AHEAD = 5
 
 
 class DebugInfoError(RunnerError):
@@ -91,31 +95,40 @@ class DebugInfo:
         Behind a program's own instructions come those of functions that it calls, in an
         order that only libbpf knows: they have no line here.
         """
+        found = self._lines_around(program, index)
+        return found[0] if found else None
+
+    def line_reading(self, program: str, index: int, field: str) -> Line | None:
+        """Return the line that reads a field by an instruction, if that is known.
+
+        Compilers load the offset of a field into a register ahead of the line that
+        needs it, and count that instruction to whatever line is before. So the first
+        line that names the field counts, and without one the instruction's own.
+        """
+        lines = self._lines_around(program, index)
+        return naming(field, lines[:_AHEAD]) or (lines[0] if lines else None)
+
+    def line_defining(self, program: str) -> Line | None:
+        """Return the line that defines a program, if that is known.
+
+        Its first instruction may come from a function that was inlined.
+        """
+        lines = self._lines_around(program, 0)
+        return naming(program, lines) or (lines[0] if lines else None)
+
+    def _lines_around(self, program: str, index: int) -> tuple[Line, ...]:
+        """Return the line of an instruction, if it is known, and those behind it."""
         found = self.programs.get(program)
         if found is None or not 0 <= index < found.size:
-            return None
-        lines = self.lines.get(found.section, ())
-        return next(
-            (
-                line
-                for line in reversed(lines)
-                if found.start <= line.start <= found.start + index
-            ),
-            None,
-        )
-
-    def lines_from(self, program: str, index: int) -> tuple[Line, ...]:
-        """Return the line of an instruction, if it is known, and those behind it."""
-        found, first = self.programs.get(program), self.line_of(program, index)
-        if found is None or first is None:
             return ()
-        behind = (
-            line
-            for line in self.lines.get(found.section, ())
-            if found.start + index < line.start < found.start + found.size
-        )
+        lines = self.lines.get(found.section, ())
+        first = bisect_right(lines, found.start + index, key=lambda it: it.start) - 1
+        end = bisect_right(lines, found.start + found.size - 1, key=lambda it: it.start)
+        if first < 0 or lines[first].start < found.start:
+            return ()
         # Line 0 is that of instructions which come from no line of their own.
-        return (first, *(line for line in behind if line.number))
+        behind = (line for line in lines[first + 1 : end] if line.number)
+        return (lines[first], *behind)
 
     def relocation_of(self, program: str, index: int) -> Relocation | None:
         """Return the relocation of a program's instruction, if it has one."""
@@ -134,6 +147,14 @@ class DebugInfo:
             for it in self.relocations.get(found.section, ())
             if found.start <= it.at < found.start + found.size
         )
+
+
+def naming(word: str, lines: Sequence[Line]) -> Line | None:
+    """Return the first line that has a word; None where the word is empty, too."""
+    if not word:
+        return None
+    pattern = re.compile(rf"\b{re.escape(word)}\b")
+    return next((line for line in lines if pattern.search(line.text)), None)
 
 
 def read(data: bytes) -> DebugInfo:

@@ -1,5 +1,6 @@
 """The errors that reach a user, and the exit status that each one means."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -30,6 +31,11 @@ class RunnerError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
+    @property
+    def told(self) -> str:
+        """Return what the command line prints of it."""
+        return f"error: {self}"
+
 
 class UsageError(RunnerError):
     """The command line, a matrix or a suite is wrong; nothing was tried."""
@@ -37,12 +43,29 @@ class UsageError(RunnerError):
     exit_status = ExitStatus.USAGE
 
 
+class MistakesError(UsageError):
+    """Several mistakes, each of which is told as an error."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self._mistakes = tuple(mistakes)
+
+    @property
+    def told(self) -> str:
+        """Return what the command line prints of them."""
+        return "\n".join(f"error: {it}" for it in self._mistakes)
+
+
 class InfrastructureError(RunnerError):
     """The machine, the network, a cache or a guest failed: no word about the object."""
 
 
 class ArtifactError(InfrastructureError):
-    """A kernel or one of its files can't be had."""
+    """A kernel or one of its files is unavailable."""
+
+
+class MissingFileError(ArtifactError):
+    """A file of this machine that a matrix names does not exist."""
 
 
 class GuestError(InfrastructureError):

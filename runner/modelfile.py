@@ -13,7 +13,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from runner import yamlfile
-from runner.errors import UsageError
+from runner.errors import MistakesError, UsageError
 from runner.yamlfile import Source
 
 # What a model's validators find in their context: the folder that the file is in.
@@ -54,7 +54,7 @@ def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
     shown = list(mistakes[:_MOST_MISTAKES])
     if len(mistakes) > len(shown):
         shown.append(f"{source.path}: and {len(mistakes) - len(shown)} more")
-    return UsageError("\n".join(shown))
+    return MistakesError(shown)
 
 
 def near(word: str, known: Sequence[str]) -> str:
@@ -149,7 +149,7 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "union_tag_not_found":
             return f"key {context['discriminator']} is missing"
         case "string_pattern_mismatch":
-            return f"{given!r} does not look as it should ({context['pattern']})"
+            return f"{given!r} is invalid; it must match {context['pattern']}"
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""

@@ -105,8 +105,8 @@ class CaseResult(Record):
     cure: str = ""
     """What the user can do; empty when there is nothing to say."""
     source: str = ""
-    """The line of source that a refusal is about: "task.bpf.c:41"; empty when that is
-    not known."""
+    """The line of source that a refusal is about: "src/probe.bpf.c:37", as seen from
+    where the run was started or from its repository; empty when that is not known."""
     mismatches: tuple[Mismatch, ...] = ()
     """All that was not as expected."""
     checked: int = 0
@@ -170,7 +170,9 @@ class KernelRun(Record):
     accelerator: Literal["", "kvm", "tcg"] = ""
     """What it ran under; empty when it never came up."""
     qemu_command: str = ""
-    """Pasteable; kept as evidence."""
+    """Boots the same machine from a shell, with its console on the terminal. Nobody can
+    log in, because a guest's keys are gone with it; `rdinit=/bin/sh` behind -append
+    gives a shell."""
     libbpf: str = ""
     """The version that loaded the objects."""
     libbpf_source: str = ""

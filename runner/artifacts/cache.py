@@ -288,7 +288,7 @@ def limit(text: str | None = None) -> int:
     match = _SIZE.fullmatch(wanted.strip())
     if match is None:
         raise UsageError(
-            f"{wanted!r} is no size of the cache",
+            f"invalid cache size {wanted!r}",
             hint=f"{LIMIT_SETTING} and --limit take bytes, or 500M, 4G",
         )
     return int(match[1]) * _UNITS[match[2].upper()]

@@ -14,7 +14,7 @@ from runner.artifacts.btf import Material
 from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import LOCAL, WEEK, Item, Pin, Tools
-from runner.errors import ArtifactError, RunnerError, UsageError
+from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.versions import KernelVersion
 
@@ -38,13 +38,14 @@ def obtain(
 
     A warm cache needs no network: what a source was resolved to is remembered for as
     long as its provider says, and longer when it can't be asked again.
-    Raises UsageError for a kernel without a source, ArtifactError when it can't be had.
+    Raises UsageError for a kernel without a source and for one whose files don't exist
+    on this machine, ArtifactError for one that is unavailable for another reason.
     """
     if kernel.unavailable:
         raise UsageError(
-            f"kernel {kernel.id} can't be had: {kernel.unavailable}",
+            f"{kernel.id} is unavailable: {kernel.unavailable}",
             hint=f"take it from this machine with --kernel {kernel.id}=PATH; "
-            "`python -m runner kernels` lists what can be had",
+            "`python -m runner kernels` lists what is available",
         )
     failed: dict[int, ArtifactError] = {}
     known = None if refresh else _at_hand(kernel, cache, progress, failed)
@@ -165,8 +166,10 @@ def _first(
     told = "; ".join(
         _told(source, failed[number]) for number, source in enumerate(kernel.sources)
     )
-    raise ArtifactError(
-        f"{kernel.id} can't be had: {told}",
+    # What the matrix names and is not there is a mistake, and no source's trouble.
+    mistaken = all(isinstance(it, MissingFileError) for it in failed.values())
+    raise (UsageError if mistaken else ArtifactError)(
+        f"{kernel.id} is unavailable: {told}",
         hint=next((failed[it].hint for it in sorted(failed) if failed[it].hint), ""),
     ) from failed[len(kernel.sources) - 1]
 

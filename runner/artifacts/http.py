@@ -175,7 +175,7 @@ def translated(url: str) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise ArtifactError(
-            f"{url} can't be had: {_cause(error)}",
+            f"{url} is unavailable: {_cause(error)}",
             hint="is there a network, or a proxy that HTTPS_PROXY should name?",
         ) from error
 

@@ -9,7 +9,7 @@ from runner.artifacts import bzimage, layout, packages
 from runner.artifacts.cache import Cache, sha256_of, sha256_of_large
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, MissingFileError
 from runner.matrix import PathSource
 
 _AR = b"!<arch>\n"
@@ -94,7 +94,7 @@ def is_deb(path: Path) -> bool:
 
 def _files(source: PathSource) -> _Files:
     if not source.image.exists():
-        raise ArtifactError(
+        raise MissingFileError(
             f"{source.image} does not exist",
             hint="`image` is a bzImage, a folder that holds one, or a .deb",
         )
@@ -107,7 +107,7 @@ def _files(source: PathSource) -> _Files:
     }
     for key, path in named.items():
         if not path.exists():
-            raise ArtifactError(f"{key}: {path} does not exist")
+            raise MissingFileError(f"{key}: {path} does not exist")
     if is_deb(image):
         return _Files(image=image, release="", others=named, found=())
     release = bzimage.release(_read(image))

@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
             checkout.require()
         return int(arguments.command(arguments))
     except RunnerError as error:
-        print(as_called(f"error: {error}"), file=sys.stderr)
+        print(as_called(error.told), file=sys.stderr)
         return int(error.exit_status)
     except KeyboardInterrupt as stop:
         why, status = ended(stop)
@@ -106,7 +106,7 @@ class _Verb:
 _VERBS = (
     _Verb(
         name=_DEFAULT_VERB,
-        summary="boot kernels and run suites on them (implied)",
+        summary="boot kernels and run suites (default command)",
         module="run",
     ),
     _Verb(
@@ -125,45 +125,45 @@ _VERBS = (
     ),
     _Verb(
         name="btf",
-        summary="tell where a kernel's BTF comes from, and write it out",
+        summary="show where a kernel's BTF comes from, and write it to a file",
         module="btf",
     ),
     _Verb(
         name="plan",
-        summary="tell what would run where, without booting",
+        summary="show what would run where, without booting",
         module="plan",
     ),
     _Verb(
         name="merge",
-        summary="put the parts of a run together that several machines did",
+        summary="merge the reports of several shards into one",
         module="merge",
         needs_checkout=False,
     ),
     _Verb(
         name="report",
-        summary="write a run's reports, hold it against an earlier one, and judge it",
+        summary="regenerate reports, compare with a baseline, and apply a gate",
         module="report",
         needs_checkout=False,
     ),
     _Verb(
         name="check",
-        summary="tell what relocates on kernels, without booting them",
+        summary="check what relocates on kernels, without booting them",
         module="check",
     ),
     _Verb(
         name="shell",
-        summary="log in to a guest, or run a command in one",
+        summary="open a shell in a guest, or run a command in one",
         module="shell",
     ),
     _Verb(
         name="github",
-        summary="tell a GitHub workflow what a run found",
+        summary="report what a run found to a GitHub workflow",
         module="github",
         needs_checkout=False,
     ),
     _Verb(
         name="lock",
-        summary="pin what the sources stand for, for runs with --locked",
+        summary="pin what the sources resolve to, for runs with --locked",
         module="lock",
     ),
     _Verb(
@@ -173,13 +173,13 @@ _VERBS = (
     ),
     _Verb(
         name="cache",
-        summary="tell what the cache holds, or remove what was not used for long",
+        summary="show cache usage, or prune least recently used entries",
         module="cache",
         needs_checkout=False,
     ),
     _Verb(
         name="doctor",
-        summary="tell what this machine lacks, and what mends it",
+        summary="check for missing dependencies and show how to fix them",
         module="doctor",
     ),
 )

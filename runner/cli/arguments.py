@@ -29,7 +29,7 @@ def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ID=PATH",
         help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
-        "may be given again; without --kernels just these run",
+        "may be given again. Unless --kernels is given, only these kernels run",
     )
     parser.add_argument(
         "--locked",
@@ -78,8 +78,8 @@ def add_timings_argument(parser: argparse.ArgumentParser) -> None:
         "--timings",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, by whose seconds parts are made equally long; "
-        "the same on every machine (default: all kernels count the same)",
+        help="balance shards using durations from an earlier results.json, the same "
+        "on every machine (default: all kernels count the same)",
     )
 
 
@@ -89,7 +89,7 @@ def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json: tells regressions, fixes, new and vanished "
+        help="an earlier results.json: reports regressions, fixes, new and vanished "
         "cases and slower kernels",
     )
     parser.add_argument(

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from runner.artifacts.cache import Cache, Held, limit
 from runner.errors import ExitStatus
+from runner.tables import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,7 @@ def _show(cache: Cache, held: list[Held], most: int) -> None:
             max(_time(it) for it in members),
         )
     console = Console()
-    console.print(table)
+    print_table(console, table)
     total = _size(sum(it.size for it in held))
     console.print(
         f"{total} of {_size(most)} in {cache.root}", soft_wrap=True, highlight=False

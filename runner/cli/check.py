@@ -17,7 +17,13 @@ from runner.cli.arguments import (
     add_matrix_file_arguments,
     choice,
 )
-from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
+from runner.errors import (
+    ExitStatus,
+    InfrastructureError,
+    MistakesError,
+    RunnerError,
+    UsageError,
+)
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
 from runner.preflight.bpfobject import BpfObject
@@ -66,13 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--explain",
         nargs=2,
         metavar=("KERNEL", "FIELD"),
-        help="tell what became of a field, such as task_struct.state, on all kernels, "
+        help="show what became of a field, such as task_struct.state, on all kernels, "
         "and mark one of them; takes no objects",
     )
     parser.add_argument(
         "--changes",
         action="store_true",
-        help="tell what changes from each kernel to the next: renamed, moved, resized, "
+        help="show what changes from each kernel to the next: renamed, moved, resized, "
         "retyped, and what is there now",
     )
     parser.add_argument(
@@ -105,7 +111,7 @@ def main(arguments: argparse.Namespace) -> int:
     objects, refused = _objects(arguments.objects, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
-        print(f"error: {error}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
     if arguments.changes:
         status = _changes(objects, sources, arguments, engine)
         return ExitStatus.USAGE if refused else status
@@ -144,13 +150,19 @@ def _objects(
     """
     compiled: dict[Path, Path] = {}
     refused: dict[Path, RunnerError] = {}
-    for path in minimal.files(paths):
+    for given in paths:
         try:
-            compiled[path] = compile_.compile_object(path, cache)
-        except InfrastructureError:
-            raise
-        except RunnerError as error:
-            refused[path] = error
+            files = minimal.files([given])
+        except UsageError as error:
+            refused[given] = error
+            continue
+        for path in files:
+            try:
+                compiled[path] = compile_.compile_object(path, cache)
+            except InfrastructureError:
+                raise
+            except RunnerError as error:
+                refused[path] = error
     # Of one alone the check itself tells.
     if len(compiled) > 1:
         broken = usable.unusable(list(compiled.values()), engine)
@@ -159,7 +171,7 @@ def _objects(
     if not left and len(refused) == 1:
         raise next(iter(refused.values()))
     if not left:
-        raise UsageError("\n".join(str(it) for it in refused.values()))
+        raise MistakesError([str(it) for it in refused.values()])
     return list(left), refused
 
 
@@ -204,6 +216,12 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     with Engine(path) as engine:
         spans = history(field, sources, engine)
+    if not any(it.state.shown for it in spans):
+        similar = {str(near): None for it in spans for near in it.state.near}
+        raise UsageError(
+            f"--explain: none of these kernels has {field}",
+            hint=f"similar: {', '.join(similar)}" if similar else "is it misspelt?",
+        )
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE
 

@@ -22,6 +22,7 @@ from runner.programs import environment
 from runner.qemu import vm
 from runner.qemu.accelerator import KVM
 from runner.session.host import QEMU, ROOT
+from runner.tables import filled, print_table
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
 _ENOUGH_DISK = 1 << 30
@@ -225,15 +226,20 @@ def _memory() -> Finding:
 
 def _show(findings: list[Finding]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "what", "seen", "what to do"):
-        table.add_column(column, overflow="fold")
-    for finding in findings:
-        sign = "[green]ok[/]" if finding.good else "[bold red]!![/]"
-        words = (finding.what, finding.seen, finding.mend)
-        table.add_row(sign, *map(escape, words))
-    console = Console()
-    console.print(table)
-    bad = sum(not finding.good for finding in findings)
-    console.print(
-        f"{bad} to mend" if bad else "nothing is missing", style="bold", highlight=False
+    signs = {True: "[green]ok[/]", False: "[bold red]!![/]"}
+    columns, rows = filled(
+        ("", "what", "seen", "what to do"),
+        [
+            (signs[it.good], escape(it.what), escape(it.seen), escape(it.mend))
+            for it in findings
+        ],
     )
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    print_table(console, table)
+    bad = sum(not finding.good for finding in findings)
+    found = f"{bad} problem{'s' if bad > 1 else ''} found"
+    console.print(found if bad else "nothing is missing", style="bold", highlight=False)

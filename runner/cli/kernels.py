@@ -16,10 +16,11 @@ from runner.artifacts import Artifact, rows
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_arguments, choice
-from runner.errors import ExitStatus, InfrastructureError
+from runner.errors import ExitStatus, RunnerError
 from runner.matrix import Kernel
 from runner.selectors import ALL, DEFAULT
 from runner.session import snapshots
+from runner.tables import print_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +73,21 @@ def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    """Fill the cache; a kernel that can't be had does not keep the others.
+    """Fill the cache; a kernel that is unavailable does not stop the others.
 
     Raises UsageError for what is wrong with the matrix or the selection.
     """
     cache, progress = Cache(), progress_.progress()
-    failed = False
+    status = ExitStatus.COMPATIBLE
     for kernel in _selected(arguments, cache, DEFAULT):
         try:
             found = artifacts.obtain(kernel, cache, progress, refresh=arguments.refresh)
-        except InfrastructureError as error:
+        except RunnerError as error:
             print(f"error: {error}", file=sys.stderr)
-            failed = True
+            status = status or error.exit_status
         else:
             print(f"{kernel.id}: {found.origin}")
-    return ExitStatus.INFRASTRUCTURE if failed else ExitStatus.COMPATIBLE
+    return status
 
 
 def _selected(
@@ -145,4 +146,4 @@ def _show(rows: list[Row]) -> None:
                 f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no",
                 tags,
             )
-    Console().print(table)
+    print_table(Console(), table)

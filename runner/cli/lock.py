@@ -8,7 +8,7 @@ from runner.artifacts import lock
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli import arguments as arguments_
-from runner.errors import ExitStatus, InfrastructureError
+from runner.errors import ExitStatus, RunnerError
 from runner.reports.atomic import write_text
 from runner.selectors import ALL
 
@@ -28,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Fetch the newest of each kernel and write matrix.lock beside the matrix.
 
-    A kernel that can't be had keeps its old pin, and the exit status is 3.
+    A kernel that is unavailable keeps its old pin, and the exit status tells why.
     Raises UsageError for what is wrong with the matrix, the lock or the selection.
     """
     cache, progress = Cache(), progress_.progress()
     rows = matrix.load(arguments.matrix)
     path = lock.path_of(arguments.matrix)
     known = lock.read(path)
-    failed = False
+    status = ExitStatus.COMPATIBLE
     for kernel in selectors.select(
         rows,
         arguments.kernels or [ALL],
@@ -46,9 +46,9 @@ def main(arguments: argparse.Namespace) -> int:
             continue
         try:
             found = artifacts.obtain(kernel, cache, progress, refresh=True)
-        except InfrastructureError as error:
+        except RunnerError as error:
             print(f"error: {error}", file=sys.stderr)
-            failed = True
+            status = status or error.exit_status
             continue
         pinned = artifacts.pinned(kernel, cache)
         if pinned is not None:
@@ -61,4 +61,4 @@ def main(arguments: argparse.Namespace) -> int:
     known = known.of({kernel.id for kernel in rows.kernels})
     write_text(path, lock.text(known))
     print(f"written to {path}")
-    return ExitStatus.INFRASTRUCTURE if failed else ExitStatus.COMPATIBLE
+    return status

@@ -31,7 +31,9 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
             )
         other = names.setdefault(_name(path), path)
         if other is not path:
-            raise UsageError(f"--object {path}: {other} is named alike")
+            raise UsageError(
+                f"--object {path}: same name as {other}; object names must be unique"
+            )
     suite = {
         "description": "The objects of the command line load, and attach.",
         "cases": [_case(name, path.name) for name, path in names.items()],

@@ -154,7 +154,7 @@ def _interesting(
 
 def _count(wanted: int | None, kernels: int, form: str) -> int:
     if wanted is not None and wanted < 1:
-        raise UsageError(f"--shards {wanted}: a number from 1 on")
+        raise UsageError(f"--shards {wanted}: must be a positive number")
     if form == "github" and min(wanted or 1, kernels) > MOST_JOBS:
         raise UsageError(
             f"--shards {wanted}: a workflow's matrix has at most {MOST_JOBS} jobs",
@@ -261,18 +261,26 @@ def _show(plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from runner.tables import filled, print_table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("shard", "kernels", "cases", "gaps", "about"):
+    columns, rows = filled(
+        ("shard", "kernels", "cases", "gaps", "about"),
+        [
+            (
+                str(share.part),
+                ", ".join(share.kernels),
+                str(share.cases),
+                str(share.gaps or ""),
+                "" if share.seconds is None else f"{share.seconds:.0f} s",
+            )
+            for share in plan.shares
+        ],
+    )
+    for column in columns:
         table.add_column(column, overflow="fold")
-    for share in plan.shares:
-        about = "" if share.seconds is None else f"{share.seconds:.0f} s"
-        table.add_row(
-            str(share.part),
-            ", ".join(share.kernels),
-            str(share.cases),
-            str(share.gaps or ""),
-            about,
-        )
-    Console().print(table)
+    for row in rows:
+        table.add_row(*row)
+    print_table(Console(), table)
     for name, others in plan.stands_for.items():
         Console().print(f"{name} stands for {', '.join(others)}")

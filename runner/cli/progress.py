@@ -64,6 +64,8 @@ class Live:
         self.report: Report | None = None
         # What the report says of the run; None for a run without a plan.
         self.status: ExitStatus | None = None
+        # Whether a report is missing.
+        self.unwritten = False
         # Faults that kept the run or its reports from being whole, a line each.
         self.faults: list[str] = []
         # What ended the run early, in words; None when nothing did.
@@ -185,6 +187,7 @@ class Live:
             self.report = recorder.report
             self.status = recorder.status
             if recorder.unwritten is not None:
+                self.unwritten = True
                 self.faults.append(str(recorder.unwritten))
 
 

@@ -21,6 +21,7 @@ from runner.cli.arguments import (
 )
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
+from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import CaseKey, Selection, exit_status
 from runner.selectors import DEFAULT
@@ -77,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n",
         metavar="N|auto",
         default="auto",
-        help="guests that work at a time (default: auto, as many as processors and "
-        "memory allow)",
+        help="number of guests to run in parallel (default: auto, limited by CPUs and "
+        "memory)",
     )
     parser.add_argument(
         "--accel",
@@ -135,6 +136,8 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
+    _require_expression(arguments.k)
+    require_writable(arguments.reports)
     paths = list(arguments.suite or [])
     if arguments.object:
         paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
@@ -205,6 +208,15 @@ def _reports(arguments: argparse.Namespace) -> Path:
     return folder
 
 
+def _require_expression(expression: str | None) -> None:
+    """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
+    if expression is not None and not expression.strip():
+        raise UsageError(
+            "-k: the expression is empty",
+            hint="name cases, or leave -k out to run all of them",
+        )
+
+
 def _part(arguments: argparse.Namespace) -> Part | None:
     if arguments.shard is None:
         return None
@@ -244,9 +256,8 @@ def _run_pytest(
             plugins = [live, Known(run, terms), Workers(saved)]
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
-            summary.render(
-                live.report, console, arguments.reports, quiet=arguments.quiet
-            )
+            written = None if live.unwritten else arguments.reports
+            summary.render(live.report, console, written, quiet=arguments.quiet)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:
@@ -320,7 +331,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     from 1 on nor "auto".
     """
     if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
-        raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
+        raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
     if count <= _MOST_LANES and not _have_python_tests(paths):

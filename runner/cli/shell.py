@@ -5,6 +5,8 @@ import contextlib
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner import artifacts
@@ -16,6 +18,7 @@ from runner.errors import UsageError
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
 
+_USAGE = "%(prog)s [OPTION ...] KERNEL [OPTION ...] [COMMAND ...]"
 # Where copied files go.
 _FOLDER = "/run/agent"
 # Seconds in which a file must be in the guest: 1 MB a second is usual there.
@@ -24,21 +27,32 @@ _COPY_TIMEOUT = 300.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
+    parser.usage = _USAGE
+    _add_words(parser)
+    _add_options(parser)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    # One for both: argparse would drop a -- that stands behind KERNEL.
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
-        metavar="COMMAND",
-        help="what to run in place of a shell, as ssh does; its exit status becomes "
-        "this one's",
+        metavar="KERNEL [COMMAND ...]",
+        help="an id of the matrix, and what to run instead of a shell, as with ssh; "
+        "its exit status becomes this one's. From its first word on, everything goes "
+        "to the guest; write -- before a command that begins with a dash",
     )
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--put",
         action="append",
         default=[],
         type=Path,
         metavar="FILE",
-        help=f"copy a file to {_FOLDER} first, such as an object; may be given again",
+        help=f"copy a file to {_FOLDER} first, such as an object or a program; may be "
+        "given again",
     )
     parser.add_argument(
         "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
@@ -56,12 +70,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_matrix_file_arguments(parser)
 
 
+def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments with the kernel, and the options that stand behind it.
+
+    Ends the program, as argparse does, for what is not an option.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m runner shell", usage=_USAGE, add_help=False, allow_abbrev=False
+    )
+    _add_words(parser)
+    _add_options(parser)
+    if not arguments.words:
+        parser.error("the following arguments are required: KERNEL")
+    arguments.selector, *behind = arguments.words
+    arguments.words = []
+    parser.parse_args(behind, arguments)
+    if arguments.words[:1] == ["--"]:
+        del arguments.words[0]
+    return arguments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copied:
+    """A file that goes to the guest."""
+
+    name: str
+    content: bytes
+    # Of its permissions.
+    mode: int
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Give a shell in a new guest, and end the guest with it.
 
     Raises UsageError for a kernel that the matrix lacks or a file that can't be read,
     ArtifactError or GuestError when there is no guest to be had.
     """
+    arguments = with_options(arguments)
     cache = Cache()
     arguments.kernels = [arguments.selector]
     kernels = rows.choose(choice(arguments, ""), cache).kernels
@@ -69,7 +114,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
         )
-    files = {path.name: _content(path) for path in arguments.put}
+    files = [copied(path) for path in arguments.put]
+    _require_distinct(files)
     found = artifacts.obtain(kernels[0], cache, progress.progress())
     machine = host.inspect(
         cache,
@@ -83,17 +129,37 @@ def main(arguments: argparse.Namespace) -> int:
         tempfile.TemporaryDirectory(prefix="bpf-kernel-matrix-") as folder,
         guest.start(origin, Path(folder) / "console.log", Starts()) as up,
     ):
-        for name, data in files.items():
-            with up.doing(f"copying {name}"):
-                up.agent.put(f"{_FOLDER}/{name}", data, timeout=_COPY_TIMEOUT)
+        for file in files:
+            with up.doing(f"copying {file.name}"):
+                up.agent.put(
+                    f"{_FOLDER}/{file.name}",
+                    file.content,
+                    mode=file.mode,
+                    timeout=_COPY_TIMEOUT,
+                )
         return _attend(up, arguments.words)
 
 
-def _content(path: Path) -> bytes:
+def copied(path: Path) -> Copied:
+    """Return a file as it goes to the guest. Raises UsageError for no file."""
     try:
-        return path.read_bytes()
+        return Copied(
+            name=path.name,
+            content=path.read_bytes(),
+            mode=path.stat().st_mode & 0o777,
+        )
     except OSError as error:
         raise UsageError(f"--put {path}: {error.strerror}") from error
+
+
+def _require_distinct(files: Sequence[Copied]) -> None:
+    names = [it.name for it in files]
+    twice = next((it for it in names if names.count(it) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"--put: two files are called {twice}",
+            hint=f"both would go to {_FOLDER}/{twice}: rename one",
+        )
 
 
 def _attend(up: Guest, words: list[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner import objectuse, suitefile
+from runner import objectuse, sources, suitefile
 from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
@@ -134,8 +134,9 @@ class CaseItem(pytest.Item):
         return self.case.object or self.case.files[0]
 
     def _placed(self, result: CaseResult) -> CaseResult:
-        """Add where the object's source lies."""
+        """Add where the object's source lies, and name files as seen from here."""
         started = self.config.invocation_params.dir
+        result = placed(result, started)
         built = self.loaded.folder / self._subject
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
@@ -228,6 +229,23 @@ class CaseItem(pytest.Item):
             object_path=self._shown_object,
             nodeid=self.nodeid,
         )
+
+
+def placed(result: CaseResult, started: Path) -> CaseResult:
+    """Return a result without the paths of this machine or of one that built it."""
+    file, colon, line = result.source.rpartition(":")
+
+    def relative(text: str) -> str:
+        text = sources.relative(text, [file], started)
+        return sources.without_folders(text, started)
+
+    return result.model_copy(
+        update={
+            "source": f"{sources.shown(file, started)}:{line}" if colon else "",
+            "message": relative(result.message),
+            "cure": relative(result.cure),
+        }
+    )
 
 
 def source_of(built: Path, named: str, folder: Path) -> Path:

@@ -23,7 +23,7 @@ from runner.results import (
     Outcome,
 )
 from runner.session import selection
-from runner.session.case import is_deadly
+from runner.session.case import class_of_loss, is_deadly
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -96,7 +96,7 @@ def _of_test(
         case=item.name if key is None else key.case,
         outcome=_outcome(report, error),
         message=_message(report, error),
-        failure_class=error.cause if isinstance(error, GuestError) else "",
+        failure_class=class_of_loss(error) if isinstance(error, GuestError) else "",
         cure=error.hint if isinstance(error, RunnerError) else "",
         console=error.console if isinstance(error, GuestError) else "",
         log=report.longreprtext if report.failed else "",
@@ -254,7 +254,7 @@ class Recorder:
             terminalreporter.write_line(
                 reports.summary_text(
                     self.report,
-                    run.settings.reports,
+                    run.settings.reports if self.unwritten is None else None,
                     file=terminalreporter._tw._file,
                     width=terminalreporter._tw.fullwidth,
                 )

@@ -9,6 +9,7 @@ from runner import checkout, selectors
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.deadline import seconds
+from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings
 from runner.sharding import Part
@@ -110,14 +111,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--timings",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, by whose seconds parts are made equally long",
+        help="balance shards using durations from an earlier results.json",
     )
 
     group.addoption(
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, which the reports hold the run against",
+        help="an earlier results.json, which the run is compared with",
     )
     group.addoption(
         "--gate",
@@ -144,7 +145,11 @@ def run_of(config: pytest.Config) -> Run:
     run = config.stash.get(_RUN, None)
     if run is None:
         checkout.require()
-        run = Run(_settings(config))
+        settings = _settings(config)
+        # The process that starts the workers has looked already.
+        if not is_worker(config):
+            require_writable(settings.reports)
+        run = Run(settings)
         run.give_up(_worker_input(config).get("kernel_failures", {}))
         # All workers must have the items in one order.
         run.durations = _worker_input(config).get("durations", run.durations)

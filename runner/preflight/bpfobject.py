@@ -62,7 +62,6 @@ class LocalRelocation:
     access: int
     # 0 to 12; a RelocationKind.
     kind: int
-    line: Line | None
 
     @property
     def address(self) -> tuple[int, int]:
@@ -161,6 +160,10 @@ class BpfObject:
         """Return a function's instructions."""
         code = self.code[function.section_index]
         return code[function.start : function.start + function.length]
+
+    def line_reading(self, record: LocalRelocation, field: str) -> Line | None:
+        """Return the line of source that reads a field by a relocation."""
+        return self._info.line_reading(record.function.name, record.index, field)
 
     def function_at(self, section_index: int, insn: int) -> Function | None:
         """Return the function that holds an instruction of a section."""
@@ -276,5 +279,4 @@ class BpfObject:
                     type_id=record.type_id,
                     access=record.access_at,
                     kind=record.kind,
-                    line=self._info.line_of(function.name, index),
                 )

@@ -24,9 +24,10 @@ _LIKE = 0.6
 _SAME_TYPE = 0.2
 # What the place is worth where a kernel nearby has the member.
 _SAME_PLACE = 1.0
-# What another type costs a member that has the right name.
+# What another type costs a member that has the right name. One of another kind is no
+# candidate elsewhere: names such as `owner` mean many things.
 _OTHER_TYPE = 0.1
-_OTHER_KIND = 0.35
+_OTHER_KIND = 0.45
 # What it costs to be behind a pointer, where it likely was before.
 _ELSEWHERE = 0.05
 _DEEPEST = 64
@@ -201,6 +202,7 @@ def _fields_near(
     last = stop.walked == len(local.steps) - 1
     field = local.field if last else None
     was = _was(known, stop.walked, last=last) if known else None
+    behind = local.steps[stop.walked + 1 : stop.walked + 2]
     moved = [
         Candidate(
             difference=Difference.MOVED,
@@ -211,6 +213,7 @@ def _fields_near(
             + (_SAME_PLACE if it.inside and _stays(stop, it, was) else 0),
         )
         for it in engine.moved(stop.holder.id, wanted)
+        if _leads_on(it, behind, engine)
     ]
     plain = wanted.strip("_")
     renamed = []
@@ -221,7 +224,7 @@ def _fields_near(
         worth = _LIKE - (_SAME_TYPE if bonus else 0)
         likeness = _likeness(plain, it.name.strip("_"), worth)
         # Most of a large struct's members are nothing like it.
-        if likeness or bonus:
+        if (likeness or bonus) and _leads_on(it, behind, engine):
             renamed.append(
                 Candidate(
                     difference=Difference.RENAMED,
@@ -232,6 +235,18 @@ def _fields_near(
                 )
             )
     return _best([*moved, *renamed])
+
+
+def _leads_on(
+    member: MemberAnswer, behind: Sequence[str | int], engine: Engine
+) -> bool:
+    """Whether a member of a struct has what an access wants behind it, if anything."""
+    (inner,) = engine.types([member.type]) if behind else (None,)
+    if inner is None:
+        return not behind
+    if isinstance(behind[0], int):
+        return inner.kind is Kind.ARRAY
+    return any(it.name == behind[0] for it in members_of(inner, engine))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +294,6 @@ def _alike(member: MemberAnswer, field: FieldAnswer) -> bool:
 def _moved_likeness(member: MovedAnswer, field: FieldAnswer | None) -> float:
     cost = _ELSEWHERE if "->" in member.access else 0.0
     if field and member.kind is not field.kind:
-        # Names that are short mean many things.
         cost += _OTHER_KIND
     elif field and not _alike(member, field):
         cost += _OTHER_TYPE

@@ -31,8 +31,7 @@ class State:
             return self.shown
         if not self.near:
             return "missing"
-        near = ", ".join(f"{it.access} ({it.difference.value})" for it in self.near)
-        return f"missing; see {near}"
+        return f"missing; similar: {', '.join(map(str, self.near))}"
 
 
 @dataclass(frozen=True, kw_only=True)

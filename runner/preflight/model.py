@@ -106,6 +106,10 @@ class Candidate:
     # 0 to 1.
     likeness: float
 
+    def __str__(self) -> str:
+        type_ = f", {self.type}" if self.type else ""
+        return f"{self.access} ({self.difference.value.replace('_', ' ')}{type_})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Relocation:

@@ -168,7 +168,7 @@ def predict(
     )
     blamer = Blamer(engine, nearby)
     relocations = tuple(
-        _relocation(record, local, answer, guards, blamer)
+        _relocation(subject.item, record, local, answer, guards, blamer)
         for record, local, answer in zip(
             subject.item.relocations, subject.locals, answers, strict=True
         )
@@ -229,6 +229,7 @@ def _guards(
 
 
 def _relocation(
+    item: BpfObject,
     record: LocalRelocation,
     local: LocalAnswer,
     answer: RelocationAnswer,
@@ -246,7 +247,7 @@ def _relocation(
     ):
         difference = Difference.RESIZED
     return Relocation(
-        place=_place(record),
+        place=_place(item, record, local),
         kind=kind,
         access=access,
         local=_SPEC.sub("", local.spec),
@@ -299,8 +300,8 @@ def access_of(local: LocalAnswer) -> str:
     return text
 
 
-def _place(record: LocalRelocation) -> Place:
-    line = record.line
+def _place(item: BpfObject, record: LocalRelocation, local: LocalAnswer) -> Place:
+    line = item.line_reading(record, _last_name(local))
     return Place(
         program=record.function.name,
         section=record.function.section,
@@ -309,6 +310,12 @@ def _place(record: LocalRelocation) -> Place:
         line=line.number if line else 0,
         source=line.text if line else "",
     )
+
+
+def _last_name(local: LocalAnswer) -> str:
+    """Return the member or enumerator that a path ends with; empty for a type."""
+    names = [step for step in local.steps if isinstance(step, str)]
+    return names[-1] if names else ""
 
 
 def _field(answer: FieldAnswer | None) -> Field | None:

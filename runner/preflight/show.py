@@ -1,5 +1,6 @@
 """Predictions for people and for programs."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from runner import sources
 from runner.errors import RunnerError
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
-    Candidate,
     Difference,
     Feature,
     Guard,
@@ -29,6 +30,7 @@ from runner.preflight.model import (
 )
 from runner.preflight.steps import Step
 from runner.preflight.targets import Source
+from runner.tables import print_table
 
 # More classes of kernels than fit beside each other are shown below each other.
 _MOST_COLUMNS = 8
@@ -103,7 +105,7 @@ def show(
     found = list(results)
     for result in found:
         if result.error:
-            console.print(f"[red]{escape(result.source.name)}: {escape(result.error)}")
+            print(f"error: {_error(result)}", file=sys.stderr)
     good = [it for it in found if not it.error]
     for number, name in enumerate(names):
         pairs = [(it.source, it.predictions[number]) for it in good]
@@ -111,8 +113,13 @@ def show(
             _show_object(console, name, classes(pairs), verbose=verbose)
     if len(names) > 1 and good:
         console.print()
-        console.print(_summary(names, good))
+        print_table(console, _summary(names, good))
     return found
+
+
+def _error(result: Result) -> str:
+    named = result.error.startswith(str(result.source.path))
+    return result.error if named else f"{result.source.name}: {result.error}"
 
 
 def _summary(names: Sequence[str], good: Sequence[Result]) -> Table:
@@ -148,9 +155,9 @@ def _show_object(
         f"{'ways' if len(found) != 1 else 'way'}"
     )
     if len(found) <= _MOST_COLUMNS:
-        console.print(_wide(found, verbose=verbose))
+        print_table(console, _wide(found, verbose=verbose))
     else:
-        console.print(_long(found))
+        print_table(console, _long(found))
     if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
         console.print("[dim]-: missing, and guarded")
     elif any(
@@ -294,7 +301,7 @@ def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
         )
     console = _console()
     console.print(f"[bold]{escape(field)}")
-    console.print(table)
+    print_table(console, table)
 
 
 def show_steps(name: str, found: Sequence[Step]) -> None:
@@ -306,7 +313,10 @@ def show_steps(name: str, found: Sequence[Step]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         for it in step.changes:
             table.add_row(" ", escape(it.access), _change(it), _states(it))
-        console.print(table if step.changes else "  nothing changes")
+        if step.changes:
+            print_table(console, table)
+        else:
+            console.print("  nothing changes")
 
 
 def _change(it: Change) -> Text:
@@ -351,23 +361,20 @@ def _explain(console: Console, each: Class) -> None:
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")
+    files = {it.place.file for it in prediction.relocations}
     for reason in prediction.reasons[:_MOST_LINES]:
-        console.print(f"  {escape(reason)}")
+        told = sources.relative(reason, files, Path.cwd())
+        console.print(f"  {escape(told)}")
     more = len(prediction.reasons) - _MOST_LINES
     if more > 0:
         console.print(f"  … and {more} more")
     for access, text in _near(prediction).items():
-        console.print(f"  near {escape(access)}: {escape(text)}")
+        console.print(f"  similar to {escape(access)}: {escape(text)}")
 
 
 def _near(prediction: Prediction) -> Mapping[str, str]:
     return {
-        it.access: ", ".join(_candidate(one) for one in it.candidates)
+        it.access: ", ".join(map(str, it.candidates))
         for it in prediction.relocations
         if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
     }
-
-
-def _candidate(it: Candidate) -> str:
-    type_ = f", {it.type}" if it.type else ""
-    return f"{it.access} ({it.difference.value}{type_})"

@@ -134,7 +134,7 @@ def read(path: Path) -> bytes:
         raise BadBtfError(f"{path}: can't be read: {error}") from error
     if data[:2] not in _MAGICS:
         raise BadBtfError(
-            f"{path}: is no BTF: it begins with another magic number",
+            f"{path}: not BTF: it begins with another magic number",
             hint="name raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
         )
     return data

@@ -1,6 +1,6 @@
 """A machine's description, and the command line that QEMU is given for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -71,19 +71,45 @@ class Machine:
 def command(machine: Machine, *, qmp_fd: int) -> list[str]:
     """Return QEMU's argument vector; `qmp_fd` is an inherited, connected socket."""
     return [
-        str(machine.qemu),
-        *("-nodefaults", "-no-user-config", "-no-reboot"),
-        *("-display", "none"),
-        *("-machine", f"pc,accel={machine.accelerator},memory-backend=memory"),
-        *("-cpu", _CPU[machine.accelerator]),
-        *("-smp", "1"),
-        *("-m", f"{machine.memory}M"),
+        *_board(machine, ",memory-backend=memory"),
         *("-object", f"memory-backend-file,id=memory,{_memory(machine)}"),
         *_start(machine),
         *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
+        *_devices(machine),
+    ]
+
+
+def by_hand(machine: Machine, initrd: Path) -> list[str]:
+    """Return a command that boots the same machine from a shell.
+
+    It inherits nothing, and its console is on the terminal. `initrd` is a guest's
+    without its keys, so that nobody can log in.
+    """
+    return [
+        *_board(machine),
+        *_start(replace(machine, incoming=False, initrd=str(initrd))),
+        *("-serial", "stdio"),
+        *_devices(machine),
+    ]
+
+
+def _board(machine: Machine, more: str = "") -> list[str]:
+    return [
+        str(machine.qemu),
+        *("-nodefaults", "-no-user-config", "-no-reboot"),
+        *("-display", "none"),
+        *("-machine", f"pc,accel={machine.accelerator}{more}"),
+        *("-cpu", _CPU[machine.accelerator]),
+        *("-smp", "1"),
+        *("-m", f"{machine.memory}M"),
+    ]
+
+
+def _devices(machine: Machine) -> list[str]:
+    return [
         # restrict: the guest reaches neither the host nor any network. Port 0: the
         # kernel picks a free one, so that no two guests race for it.
         *(

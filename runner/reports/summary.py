@@ -1,8 +1,7 @@
 """The terminal's summary: kernels by suites, and what to do about each failure."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from runner.errors import ExitStatus
 from runner.reports import looks
+from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
     LOOKS,
     VERDICTS,
@@ -25,6 +25,7 @@ from runner.reports.looks import (
 from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.tables import print_table
 
 # Lines of a message, such as clang's, before it is cut.
 _MOST_LINES = 6
@@ -88,7 +89,7 @@ def _render_matrix(results: RunResults, console: Console) -> None:
         table = _table(results, cases, console, wide=wide)
         options = console.options.update(width=10_000)
         if Measurement.get(console, options, table).maximum <= console.width:
-            console.print(table)
+            print_table(console, table)
             return
     # Too narrow for a table: a line for each kernel and suite.
     for kernel in results.kernels:
@@ -143,16 +144,6 @@ def _cell(cases: Sequence[CaseResult], console: Console) -> Text:
 # ----------------------------------------------------------------- failures
 
 
-@dataclass(frozen=True)
-class _Reason:
-    """What one entry tells; kernels that fail alike share it."""
-
-    suite: str
-    case: str
-    why: str
-    cure: str
-
-
 def _render_cases(
     heading: str,
     outcome: Outcome,
@@ -162,24 +153,52 @@ def _render_cases(
     *,
     always: bool = False,
 ) -> None:
-    names = {kernel.id: shown(kernel) for kernel in report.results.kernels}
-    kernels: dict[_Reason, list[str]] = {}
-    for case in cases:
-        if case.outcome is outcome:
-            name = names.get(case.kernel, case.kernel)
-            if report.comparison is not None and report.comparison.is_regression(case):
-                name += " (regression)"
-            kernels.setdefault(_reason(case), []).append(name)
-    if not kernels and not always:
+    groups = grouped(cases, outcome)
+    if not groups and not always:
         return
     console.print()
     _print(console, [(heading, "bold")])
-    for reason, on in kernels.items():
-        what = f"{', '.join(on)}: {reason.suite}::{reason.case}"
-        _render_entry(outcome, what, reason.why, reason.cure, console)
+    names = {kernel.id: shown(kernel) for kernel in report.results.kernels}
+    for group in groups:
+        _render_group(group, outcome, report, names, console)
 
 
-def _reason(case: CaseResult) -> _Reason:
+def _render_group(
+    group: Group,
+    outcome: Outcome,
+    report: Report,
+    names: Mapping[str, str],
+    console: Console,
+) -> None:
+    """Print what failed alike on several kernels, and what differs among them."""
+    comparison = report.comparison
+    on = [
+        names.get(case.kernel, case.kernel)
+        + (" (regression)" if comparison and comparison.is_regression(case) else "")
+        for case in group.cases
+    ]
+    _render_head(outcome, f"{', '.join(on)}: {group.name}", console)
+    for kernels, why in _distinct(group, _why):
+        _render_why(why, kernels, console)
+    for kernels, cure in _distinct(group, lambda case: case.cure or _LOOK):
+        _render_do(cure, kernels, console)
+
+
+def _distinct(
+    group: Group, told: Callable[[CaseResult], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is told of a group's kernels, each once, with their names before it.
+
+    The names are empty where the same is told of all.
+    """
+    found: dict[str, list[str]] = {}
+    for case in group.cases:
+        found.setdefault(told(case), []).append(case.kernel)
+    for text, kernels in found.items():
+        yield (f" on {', '.join(kernels)}" if len(found) > 1 else ""), text
+
+
+def _why(case: CaseResult) -> str:
     why = case.message or "no reason was given"
     if case.failure_class:
         why = f"[{case.failure_class}] {why}"
@@ -187,32 +206,38 @@ def _reason(case: CaseResult) -> _Reason:
     if more:
         plural = "" if len(more) == 1 else "es"
         why += f" (and {len(more)} more mismatch{plural})"
-    return _Reason(suite=case.suite, case=case.case, why=why, cure=case.cure or _LOOK)
+    return why
 
 
 def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
     count = sum(case.kernel == kernel.id for case in results.cases)
-    cases = counted(count, "case", plural="cases") or "no case"
-    what = f"{shown(kernel)}: did not come up; it leaves {cases} undone"
+    cases = counted(count, "case", plural="cases")
+    left = f"; {cases} did not run" if cases else ""
+    what = f"{shown(kernel)} did not come up{left}"
     logs = f"see {kernel.id}/console.log and {kernel.id}/runner.log"
-    cure = kernel.cure or logs
-    _render_entry(Outcome.ERROR, what, kernel.error, cure, console)
+    _render_head(Outcome.ERROR, what, console)
+    _render_why(kernel.error, "", console)
+    _render_do(kernel.cure or logs, "", console)
 
 
-def _render_entry(
-    outcome: Outcome, what: str, why: str, cure: str, console: Console
-) -> None:
-    look = LOOKS[outcome]
-    sign = _sign(outcome, console)
-    _print(console, [(f"{sign} ", look.style), (one_line(what), "bold")], indent="  ")
+def _render_head(outcome: Outcome, what: str, console: Console) -> None:
+    sign = f"{_sign(outcome, console)} "
+    parts = [(sign, LOOKS[outcome].style), (one_line(what), "bold")]
+    _print(console, parts, indent="  ")
+
+
+def _render_why(why: str, kernels: str, console: Console) -> None:
     first, *more = clean(why).strip().splitlines() or [""]
-    _print(console, [("why: ", "dim"), (first, "")], indent=_INDENT)
+    _print(console, [(f"why{kernels}: ", "dim"), (first, "")], indent=_INDENT)
     for line in more[: _MOST_LINES - 1]:
         _print(console, [(line, "")], indent=_INDENT * 2)
     if len(more) >= _MOST_LINES:
         _print(console, [("…", "")], indent=_INDENT * 2)
-    if cure:
-        _print(console, [("do:  ", "dim"), (one_line(cure), "")], indent=_INDENT)
+
+
+def _render_do(cure: str, kernels: str, console: Console) -> None:
+    label = f"do{kernels}: " if kernels else "do:  "
+    _print(console, [(label, "dim"), (one_line(cure), "")], indent=_INDENT)
 
 
 # ------------------------------------------------------------------- the end

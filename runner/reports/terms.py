@@ -52,7 +52,7 @@ class Terms:
         chosen = Gate(gate or Gate.ALL)
         if chosen is Gate.REGRESSIONS and baseline is None:
             raise UsageError(
-                "--gate regressions: there is nothing that a run could regress from",
+                "--gate regressions requires --baseline FILE",
                 hint="give an earlier run's results.json with --baseline",
             )
         if release is not None and not _is_name(release):

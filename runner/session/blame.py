@@ -2,14 +2,11 @@
 
 import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from runner.artifacts.btf import names
 from runner.artifacts.btf.names import Access, Names
 from runner.classes import (
     GUARD_UNDECIDED,
@@ -18,16 +15,20 @@ from runner.classes import (
     UNCLASSIFIED,
 )
 from runner.classify import Classification, failed_program, verifier_log
-from runner.debuginfo import DebugInfo, Line, Program, Relocation
+from runner.debuginfo import DebugInfo, Program, Relocation
 from runner.errors import RunnerError
+from runner.preflight import model
+from runner.preflight.model import Difference, Prediction
+from runner.versions import KernelVersion
 
 log_ = logging.getLogger(__name__)
 
-# Lines that an offset may be ahead of the one that needs it.
-_AHEAD = 5
-
 # enum bpf_core_relo_kind: BPF_CORE_ENUMVAL_EXISTS and _VALUE.
 _ENUMERATORS = (10, 11)
+# What the kernel has under the name that the object uses.
+_ANOTHER_TYPE = (Difference.RETYPED, Difference.TOO_SHORT)
+# Verifiers before it decide few guards: see docs/compat.md.
+_DECIDES_GUARDS = KernelVersion.parse("4.15")
 
 _IN_WORDS = re.compile(r"prog '([^'\n]*)': ")
 _INSTRUCTION = re.compile(r"\binsn #(\d+) \(")
@@ -62,10 +63,9 @@ class Evidence:
     # The object, and what is known of it.
     data: bytes
     info: DebugInfo
-    # The raw BTF that it was relocated against, if there is any; read when needed.
-    kernel_btf: Path | None
-    # What reports call the kernel.
-    kernel: str
+    # What preflight says of the object on this kernel; None where it says nothing.
+    prediction: Prediction | None
+    version: KernelVersion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def blame(evidence: Evidence) -> Blame:
     place = _place(evidence)
     source = _source(evidence, place)
     try:
-        return Blame(source=source, cure=_cure(evidence, place, source))
+        return Blame(source=source, cure=_cure(evidence, place))
     # Damaged BTF is no reason to say less of what else is known.
     except RunnerError as error:
         log_.debug("no cure by names: %s", error)
@@ -104,10 +104,10 @@ def _place(evidence: Evidence) -> _Place | None:
         return _Place(program=program, index=int(instruction[1]))
     if relocation:
         return _of_relocation(program, int(relocation[1]), info)
-    if not named:
-        index = _index(line, verifier)
-        return None if index is None else _Place(program=program, index=index)
-    return _Place(program=program, index=0, whole=True)
+    if named or _ON_THE_WHOLE.search(line):
+        return _Place(program=program, index=0, whole=True)
+    index = _index(line, verifier)
+    return None if index is None else _Place(program=program, index=index)
 
 
 def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | None:
@@ -119,8 +119,6 @@ def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | N
 
 
 def _index(line: str, verifier: str) -> int | None:
-    if _ON_THE_WHOLE.search(line):
-        return 0
     named = _NAMED_IN_VERDICT.search(line)
     if named:
         return int(named[1])
@@ -136,9 +134,13 @@ def _until(line: str, verifier: str) -> str:
 
 def _source(evidence: Evidence, place: _Place | None) -> str:
     if place is not None:
-        lines = evidence.info.lines_from(place.program.name, place.index)
-        if lines:
-            return str(_naming(_field(evidence, place), lines))
+        program, info = place.program.name, evidence.info
+        if place.whole:
+            line = info.line_defining(program)
+        else:
+            line = info.line_reading(program, place.index, _field(evidence, place))
+        if line is not None:
+            return str(line)
     said = _SOURCE_LINE.findall(_until(evidence.found.line, verifier_log(evidence.log)))
     return str(said[-1]).removeprefix("./") if said else ""
 
@@ -155,40 +157,26 @@ def _field(evidence: Evidence, place: _Place) -> str:
     return path.rpartition(".")[2].partition("[")[0]
 
 
-def _naming(field: str, lines: Sequence[Line]) -> Line:
-    """Return the line that reads a field; the first one when none says that it does.
-
-    The offset is put into a register ahead of the line that needs it, and compilers
-    count that to whatever line is before.
-    """
-    if field:
-        word = re.compile(rf"\b{re.escape(field)}\b")
-        for line in lines[:_AHEAD]:
-            if word.search(line.text):
-                return line
-    return lines[0]
-
-
 # -------------------------------------------------------------------- cures
 
 
-def _cure(evidence: Evidence, place: _Place | None, source: str) -> str:
+def _cure(evidence: Evidence, place: _Place | None) -> str:
     if place is None or place.whole:
         return ""
     relocation = evidence.info.relocation_of(place.program.name, place.index)
     if relocation is None:
         return ""
-    access = _access(evidence.data, relocation)
-    where = f"{source}: " if source else ""
-    match evidence.found.name:
-        case POISON_REACHABLE.name | GUARD_UNDECIDED.name:
-            cure = _of_missing(access, relocation, evidence)
+    access, found = _access(evidence.data, relocation), evidence.found
+    match found.name:
+        case POISON_REACHABLE.name:
+            return _of_missing(access, place, relocation, evidence)
+        # A guard that is not seen through needs no other name, but another guard.
+        case GUARD_UNDECIDED.name:
+            return f"the kernel has no {access}; {found.cure}"
         case SIGNED_FIELD_RESIZED.name:
-            size = f"{access} has another size on {evidence.kernel}"
-            cure = f"{size}; {evidence.found.cure}"
+            return f"{access} has another size on this kernel; {found.cure}"
         case _:
-            cure = f"{access}: {evidence.found.cure}"
-    return f"{where}{cure}"
+            return f"{access}: {found.cure}"
 
 
 def _access(data: bytes, relocation: Relocation) -> Access:
@@ -204,31 +192,39 @@ def _names_of_object(data: bytes) -> Names:
     return Names(b"" if section is None else section.data())
 
 
-def _of_missing(access: Access, relocation: Relocation, evidence: Evidence) -> str:
-    missing, near = _near(access, evidence)
-    lacks = f"{evidence.kernel} has no {missing}"
-    # A guard that is not seen through needs no other name, but another guard.
-    if not near or evidence.found.name == GUARD_UNDECIDED.name:
-        return f"{lacks}; {evidence.found.cure}"
+def _of_missing(
+    access: Access, place: _Place, relocation: Relocation, evidence: Evidence
+) -> str:
+    predicted = _predicted(place, evidence.prediction)
+    if predicted is None or not predicted.candidates:
+        return f"the kernel has no {access}; {evidence.found.cure}"
+    similar = ", ".join(map(str, predicted.candidates))
+    if predicted.difference in _ANOTHER_TYPE:
+        what = f"{access} has another type on this kernel: {similar}"
+        flavor = "Read it through a struct flavor that declares it so"
+    else:
+        lacks = access.type_name if predicted.difference is Difference.NO_TYPE else ""
+        what = f"the kernel has no {lacks or access}; similar: {similar}"
+        flavor = "If one of these is its new name or place, use it through a flavor"
     guard = (
         "bpf_core_enum_value_exists"
         if relocation.kind in _ENUMERATORS
         else "bpf_core_field_exists"
     )
-    return (
-        f"{lacks}; near it are {', '.join(near)}. If one of them is what it is called "
-        f"there, add a flavor guarded by {guard}(), as `if (exists) new; else old;`. "
-        "Before 4.15 use `loader: compat` too (docs/compat.md)"
+    old = evidence.version < _DECIDES_GUARDS
+    return f"{what}. {flavor}, guarded by {guard}(): `if (exists) new; else old;`" + (
+        ". Before 4.15 use `loader: compat` too (docs/compat.md)" if old else ""
     )
 
 
-def _near(access: Access, evidence: Evidence) -> tuple[str, list[str]]:
-    """Return what is missing of an access, and what the kernel has that is near."""
-    if evidence.kernel_btf is None:
-        return str(access), []
-    kernel = names.of_file(evidence.kernel_btf)
-    if not kernel.has(access.type_name):
-        return access.type_name, kernel.near_types(access.type_name)
-    owner = access.type_name.rpartition(" ")[2]
-    paths = kernel.near_members(access.type_name, access.path)
-    return str(access), [f"{owner}.{path}" for path in paths]
+def _predicted(place: _Place, prediction: Prediction | None) -> model.Relocation | None:
+    """Return what preflight says of the relocation of an instruction."""
+    wanted = place.program.name, place.index
+    return next(
+        (
+            it
+            for it in (prediction.relocations if prediction else ())
+            if (it.place.program, it.place.instruction) == wanted
+        ),
+        None,
+    )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import shutil
 import threading
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from runner import reports
 from runner.artifacts import Artifact
 from runner.errors import GuestError, RunnerError
 from runner.matrix import Kernel
+from runner.qemu.machine import by_hand
 from runner.results import KernelRun
 from runner.session import guest, logfile
 from runner.session.guest import Guest, Origin, Starts
@@ -97,7 +99,8 @@ class Bringups:
 
     def keep_evidence(self, up: Guest) -> None:
         """Keep what a guest tells of its kernel."""
-        self._get(up.kernel).evidence = _evidence(up, self._host)
+        known = self._get(up.kernel)
+        known.evidence = _evidence(up, known.origin)
 
     def run_of(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
@@ -168,7 +171,8 @@ class Bringups:
             part.unlink()
 
 
-def _evidence(up: Guest, host: Host) -> KernelRun:
+def _evidence(up: Guest, origin: Origin) -> KernelRun:
+    host = origin.host
     return KernelRun(
         id=up.kernel.id,
         required=up.kernel.required,
@@ -179,7 +183,7 @@ def _evidence(up: Guest, host: Host) -> KernelRun:
         btf_sha256=up.artifact.btf_sha256 or "",
         qemu=host.qemu_version,
         accelerator=up.vm.machine.accelerator,
-        qemu_command=up.vm.command_line,
+        qemu_command=shlex.join(by_hand(up.vm.machine, origin.initramfs.path)),
         libbpf=up.hello.libbpf,
         libbpf_source=host.programs.source,
         libbpf_sha256=host.programs.sha256,

@@ -14,7 +14,15 @@ from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.checks.text import listing
-from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
+from runner.classes import (
+    LOADER_CRASHED,
+    NEVER_RAN,
+    NOTHING_CHECKED,
+    OUT_OF_MEMORY,
+    PREDICTION_WRONG,
+    UNEXPECTED_PASS,
+    WRONG_VALUE,
+)
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
@@ -31,12 +39,6 @@ log = logging.getLogger(__name__)
 
 _LOAD_TIMEOUT = 60.0
 _ANSWER_TIMEOUT = 20.0
-
-_WRONG_VALUE = "read at the wrong offset, or not what the suite expects: see its README"
-_NEVER_RAN = (
-    "let the case's triggers make it run; of a case that is about loading alone say "
-    "must_run: false"
-)
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -68,6 +70,8 @@ class _Progress:
     ran: bool = True
     # What is set of the object before it is loaded; None when that is not known.
     settings: ObjectSettings | None = None
+    # What preflight says of it, once it was asked.
+    prediction: Prediction | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -100,10 +104,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
     attempt = _attempt(job, data, guest, progress)
-    prediction = None
-    # Of what came of it only the settings count, of which the guest tells some.
-    if path is not None and progress.settings is not None:
-        prediction = predicted(job.case, path, progress.settings, guest)
+    prediction = _predict(job, guest, progress)
     verdict = _settle(job.case, guest, attempt)
     if prediction is not None and attempt.outcome is not Outcome.ERROR:
         loaded = "trigger" in progress.seconds
@@ -131,6 +132,15 @@ def run(job: Job, guest: Guest) -> CaseResult:
     )
 
 
+def _predict(job: Job, guest: Guest, progress: _Progress) -> Prediction | None:
+    """Return what preflight says, asked once; None where it can say nothing."""
+    path, wanted = job.object_path, progress.settings
+    # The settings come from the case, and some of them from the guest.
+    if progress.prediction is None and path is not None and wanted is not None:
+        progress.prediction = predicted(job.case, path, wanted, guest)
+    return progress.prediction
+
+
 def _held_against(
     prediction: Prediction, attempt: Verdict, verdict: Verdict, *, loaded: bool
 ) -> Verdict:
@@ -144,9 +154,8 @@ def _held_against(
         verdict,
         outcome=Outcome.FAILED,
         message=said,
-        failure_class="prediction_wrong",
-        cure="preflight and the kernel disagree, and one of them is wrong: see "
-        "docs/preflight.md",
+        failure_class=PREDICTION_WRONG.name,
+        cure=PREDICTION_WRONG.explanation,
     )
 
 
@@ -156,7 +165,7 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         mismatches, missing = phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
-        return _refused(error, data, guest)
+        return _refused(error, data, guest, _predict(job, guest, progress))
     except GuestError as error:
         return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
@@ -168,16 +177,16 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         return Verdict(
             outcome=Outcome.FAILED,
             message="; ".join(["nothing was checked", *missing]),
-            failure_class="nothing_checked",
-            cure="give the case an expectation that this kernel has facts for",
+            failure_class=NOTHING_CHECKED.name,
+            cure=NOTHING_CHECKED.cure,
             not_available=missing,
         )
     if not mismatches and not progress.ran:
         return Verdict(
             outcome=Outcome.FAILED,
             message="no program of the object ran",
-            failure_class="never_ran",
-            cure=_NEVER_RAN,
+            failure_class=NEVER_RAN.name,
+            cure=NEVER_RAN.cure,
             not_available=missing,
         )
     if not mismatches:
@@ -185,8 +194,8 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
-        failure_class="wrong_value",
-        cure=_WRONG_VALUE if progress.ran else f"no program ran: {_NEVER_RAN}",
+        failure_class=WRONG_VALUE.name,
+        cure=WRONG_VALUE.cure if progress.ran else NEVER_RAN.explanation,
         mismatches=tuple(mismatches),
         checked=checked,
         not_available=missing,
@@ -354,7 +363,9 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
-def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
+def _refused(
+    error: AgentError, data: bytes, guest: Guest, prediction: Prediction | None
+) -> Verdict:
     operation = error.operation
     if operation not in ("open", "load", "attach"):
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
@@ -371,8 +382,8 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
             log=error.log,
             data=data,
             info=info,
-            kernel_btf=guest.artifact.btf,
-            kernel=guest.kernel.id,
+            prediction=prediction,
+            version=guest.artifact.version,
         )
     )
     at = f" at {blamed.source}" if blamed.source else ""
@@ -403,6 +414,11 @@ def is_deadly(error: GuestError) -> bool:
     return error.cause in _DEADLY
 
 
+def class_of_loss(error: GuestError) -> str:
+    """Return the class of a guest that was lost while something ran in it."""
+    return f"kernel_{error.cause}" if is_deadly(error) else error.cause
+
+
 def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
     if loading and error.cause == "agent_crashed":
         return _classified(as_class(LOADER_CRASHED), error)
@@ -412,11 +428,10 @@ def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
             return _classified(found, error)
     if error.cause == "out_of_memory":
         return _classified(as_class(OUT_OF_MEMORY), error)
-    deadly = is_deadly(error)
     return Verdict(
-        outcome=Outcome.FAILED if deadly else Outcome.ERROR,
+        outcome=Outcome.FAILED if is_deadly(error) else Outcome.ERROR,
         message=f"the guest was lost: {error.message}",
-        failure_class=f"kernel_{error.cause}" if deadly else error.cause,
+        failure_class=class_of_loss(error),
         cure=error.hint,
         console=error.console,
     )
@@ -446,8 +461,8 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
         return Verdict(
             outcome=Outcome.FAILED,
             message=f"passed, but the suite declares that it fails: {expected}",
-            failure_class="unexpected_pass",
-            cure="if the gap is closed, take expect_failure out of the suite",
+            failure_class=UNEXPECTED_PASS.name,
+            cure=UNEXPECTED_PASS.cure,
         )
     if verdict.failure_class not in declared.classes:
         return Verdict(

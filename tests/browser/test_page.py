@@ -182,7 +182,7 @@ def test_the_colours_can_be_chosen(opened: Opened) -> None:
     page = opened.page
     colour = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(colour) == "rgb(255, 255, 255)"
-    page.get_by_role("combobox", name="Colours").select_option("dark")
+    page.get_by_role("combobox", name="Theme").select_option("dark")
     assert page.evaluate(colour) == "rgb(20, 23, 27)"
 
 

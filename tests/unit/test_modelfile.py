@@ -102,7 +102,7 @@ def test_a_file_becomes_a_frozen_model(tmp_path: Path) -> None:
         ),
         ("name:\n", "1: name: null: should be text"),
         ("name: [a]\n", '1: name: ["a"]: should be text'),
-        ("name: A B\n", "1: name: 'A B' does not look as it should (^[a-z.0-9]+$)"),
+        ("name: A B\n", "1: name: 'A B' is invalid; it must match ^[a-z.0-9]+$"),
         ("open: 'yes'\n", '1: open: "yes": should be true or false'),
         ("weight: heavy\n", '1: weight: "heavy": should be a number'),
         ("weight: -1\n", "1: weight: -1: should be greater than 0"),
@@ -150,3 +150,15 @@ def test_near_knows_when_nothing_is() -> None:
     assert modelfile.near("btf", []) == ""
     assert modelfile.near("bft", ["btf", "id"]) == "; did you mean 'btf'?"
     assert modelfile.near("xyz", ["btf", "id"]) == "; there are btf, id"
+
+
+def test_each_of_several_mistakes_is_told_as_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("nmae: a\nopen: 3\n")
+
+    with pytest.raises(UsageError) as raised:
+        modelfile.load(path, Zoo)
+
+    lines = raised.value.told.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("error: ") for line in lines)

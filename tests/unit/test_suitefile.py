@@ -119,8 +119,8 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD.replace("name: one", "name: on e"),
-            "3: cases[0].name: 'on e' does not look as it should "
-            "(^[A-Za-z_][A-Za-z0-9_-]*$)",
+            "3: cases[0].name: 'on e' is invalid; it must match "
+            "^[A-Za-z_][A-Za-z0-9_-]*$",
         ),
         (
             with_expectation("{map: m, between: [1]}"),
@@ -376,8 +376,8 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER.replace("[loader]", "[../loader]"),
-            "4: cases[0].files[0]: '../loader' does not look as it should "
-            "(^[A-Za-z0-9_][A-Za-z0-9._-]*$)",
+            "4: cases[0].files[0]: '../loader' is invalid; it must match "
+            "^[A-Za-z0-9_][A-Za-z0-9._-]*$",
         ),
         (
             LOADER.replace("    files: [loader]\n", ""),

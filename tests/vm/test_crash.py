@@ -32,10 +32,11 @@ esac
     ],
 )
 def test_a_crash_is_red(fault: str, done: str, tmp_path: Path) -> None:
-    folders = {it: tmp_path / it for it in ("workspace", "artifacts", "temp", "action")}
+    names = ("workspace", "artifacts", "temp", "action")
+    folders = {name: tmp_path / name for name in names}
     for folder in folders.values():
         folder.mkdir()
-    machine = Machine(**folders)
+    machine = Machine(**folders, environment={})
     workflow.checkout(machine.action)
     crashing = CRASHING.format(root=ROOT, python=sys.executable, fault=fault)
     program(machine.action / ".venv/bin/python", crashing)

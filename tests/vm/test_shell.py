@@ -69,6 +69,17 @@ def test_files_are_copied(tmp_path: Path) -> None:
     assert done.stdout == b"\x00\xff"
 
 
+def test_options_may_stand_behind_the_kernel(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho it runs\n")
+    program.chmod(0o755)
+
+    done = shell("6.1", "--put", program, "/run/agent/program")
+
+    assert done.stdout == b"it runs\n", done.stderr
+    assert done.returncode == 0
+
+
 def test_a_panic_is_told() -> None:
     done = shell("6.1", "echo c > /proc/sysrq-trigger")
 
@@ -103,6 +114,10 @@ def test_a_terminal_is_handed_on() -> None:
         (["9.9"], b"there is no kernel '9.9'"),
         (["5.10,6.1"], b"means 2 kernels"),
         (["--put", "no/such", "6.1"], b"--put no/such: No such file"),
+        (["6.1", "--put", "no/such"], b"--put no/such: No such file"),
+        (["6.1", "--puts", "no/such"], b"unrecognized arguments: --puts"),
+        (["6.1", "--put"], b"argument --put: expected one argument"),
+        ([], b"arguments are required: KERNEL\n"),
     ],
 )
 def test_wrong_usage_is_told(words: list[str], told: bytes) -> None:

@@ -13,7 +13,7 @@ from runner.artifacts.btf.verify import verify
 from runner.artifacts.cache import Cache, key_of, sha256_of
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import Item
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, MissingFileError
 from runner.matrix import (
     BaseBtf,
     DebugPackageBtf,
@@ -213,7 +213,7 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
 
 def _vmlinux(setting: VmlinuxBtf, material: Material) -> Chosen:
     if not setting.path.is_file():
-        raise ArtifactError(f"vmlinux: there is no file {setting.path}")
+        raise MissingFileError(f"vmlinux: {setting.path} does not exist")
     made = _encode(setting.path, setting.type, material)
     return replace(made, items=(_local(setting.type, setting.path),))
 
@@ -224,7 +224,7 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
     elif setting.path.is_file():
         package, item = setting.path, _local(setting.type, setting.path)
     else:
-        raise ArtifactError(f"debug-package: there is no file {setting.path}")
+        raise MissingFileError(f"debug-package: {setting.path} does not exist")
     output = material.scratch / "vmlinux.debug"
     wanted = (
         f"boot/vmlinux-{material.release}",
@@ -350,5 +350,7 @@ def _local(name: str, path: Path) -> Item:
 def _sha256(path: Path) -> str:
     try:
         return sha256_of(path)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path} does not exist") from error
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error

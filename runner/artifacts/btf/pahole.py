@@ -85,7 +85,7 @@ def has_debug_info(vmlinux: Path) -> bool:
             return elf.get_section_by_name(".debug_info") is not None
         except (ELFError, ValueError, KeyError, UnicodeError) as error:
             raise ArtifactError(
-                f"{vmlinux} is no ELF file that can be read: {error}", hint=_HOW
+                f"{vmlinux} is not a readable ELF file: {error}", hint=_HOW
             ) from error
 
 

@@ -173,7 +173,7 @@ def test_a_cold_cache_without_a_mirror_says_what_is_missing(
     with pytest.raises(ArtifactError) as caught:
         artifacts.obtain(KERNEL, cache, Silent())
 
-    assert caught.value.message.startswith("6.1 can't be had: debian bookworm ")
+    assert caught.value.message.startswith("6.1 is unavailable: debian bookworm ")
     assert "linux-image-cloud-amd64" in caught.value.message
     assert "reachable" in caught.value.hint
     assert caught.value.exit_status is ExitStatus.INFRASTRUCTURE

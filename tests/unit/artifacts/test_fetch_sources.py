@@ -6,7 +6,7 @@ import pytest
 
 from runner import artifacts
 from runner.artifacts.cache import Cache
-from runner.errors import ArtifactError, UsageError
+from runner.errors import UsageError
 from runner.matrix import Kernel, PathSource, UnavailableSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent
@@ -66,10 +66,11 @@ def test_second_source_stands_in_for_the_first(tmp_path: Path, cache: Cache) -> 
 def test_every_source_says_why_it_failed(tmp_path: Path, cache: Cache) -> None:
     kernel = Kernel(id="4.4", source=(path(tmp_path / "one"), path(tmp_path / "two")))
 
-    with pytest.raises(ArtifactError) as caught:
+    # What is not there is a mistake in the matrix.
+    with pytest.raises(UsageError) as caught:
         artifacts.obtain(kernel, cache, Silent())
 
-    assert "4.4 can't be had" in caught.value.message
+    assert "4.4 is unavailable" in caught.value.message
     assert "one" in caught.value.message
     assert "two" in caught.value.message
 

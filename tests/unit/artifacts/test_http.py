@@ -126,7 +126,7 @@ def test_a_server_that_says_nothing_is_given_up(
     monkeypatch.setattr(http, "TIMEOUT", (0.05, 0.05))
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
-        pytest.raises(ArtifactError, match=r"can't be had: .*timed out"),
+        pytest.raises(ArtifactError, match=r"is unavailable: .*timed out"),
     ):
         http.json_of(f"http://127.0.0.1:{listening.getsockname()[1]}/a")
 

@@ -84,7 +84,7 @@ def test_a_gap_is_status_1_and_told_with_what_is_near(folder: Path) -> None:
         assert (
             "made.bpf.c:10 (on_a, instruction 0): task.gone is missing" in done.stdout
         )
-        assert "near task.gone: task.__gone (renamed, int)" in done.stdout
+        assert "similar to task.gone: task.__gone (renamed, int)" in done.stdout
         assert "\x1b" not in done.stdout
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_kernel_is_told_beside_the_others(folder: Path) -> None:
     done = check(folder, "pid.bpf.o")
 
     assert done.returncode == 2
-    assert "6.3: is truncated or malformed" in done.stdout
+    assert "error: 6.3: is truncated or malformed" in done.stderr
     assert "pid.bpf.o on 3 kernels" in done.stdout
 
 
@@ -134,8 +134,8 @@ def test_only_objects_of_no_use_are_all_told(folder: Path) -> None:
     done = check(folder, "one.bpf.o", "two.bpf.o")
 
     assert done.returncode == 2
-    assert "one.bpf.o: is no ELF file" in done.stderr
-    assert "two.bpf.o: is no ELF file" in done.stderr
+    assert "one.bpf.o: not an ELF file" in done.stderr
+    assert "two.bpf.o: not an ELF file" in done.stderr
 
 
 def test_what_is_needed_on_some_kernels_only_is_shown(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_verdicts_of_several_objects_stand_beside_each_other(folder: Path) -> No
     [
         ([], "no object to check"),
         (["nothing.bpf.o"], "nothing.bpf.o does not exist"),
-        (["btf/5.4.btf"], "is no ELF file"),
+        (["btf/5.4.btf"], "not an ELF file"),
         (["pid.bpf.o", "-n", "many"], "give a number of processes"),
         (["--explain", "7.0", "task.pid"], "there is no kernel 7.0"),
         (["--explain", "6.1", "task"], "'task' is no field"),
@@ -191,7 +191,16 @@ def test_explain_tells_a_fields_history(folder: Path) -> None:
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["task.gone"],
         ["5.4", "int,", "4", "bytes", "at", "12"],
-        [">", "6.1,", "6.2", "missing;", "see", "task.__gone", "(renamed)"],
+        [
+            ">",
+            "6.1,",
+            "6.2",
+            "missing;",
+            "similar:",
+            "task.__gone",
+            "(renamed,",
+            "int)",
+        ],
     ]
 
 
@@ -217,3 +226,48 @@ def test_changes_are_told_in_json(folder: Path) -> None:
     (change,) = first["changes"]
     assert (first["before"], first["after"], second["changes"]) == ("5.4", "6.1", [])
     assert (change["difference"], change["became"]) == ("renamed", ["task.__gone"])
+
+
+@pytest.mark.parametrize("name", ["nobtf.bpf.o", "empty.bpf.o"])
+def test_an_object_that_can_not_be_used_is_status_2(folder: Path, name: str) -> None:
+    data = compiled("int number = 1;", "-g0") if name == "nobtf.bpf.o" else b""
+    (folder / name).write_bytes(data)
+
+    done = check(folder, name)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {name}: ")
+
+
+def test_an_empty_folder_does_not_stop_the_others(folder: Path) -> None:
+    (folder / "nothing").mkdir()
+
+    done = check(folder, "nothing", "pid.bpf.o")
+
+    assert done.returncode == 2
+    assert "error: nothing holds no *.bpf.c and no *.bpf.o" in done.stderr
+    assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
+
+
+def test_explaining_what_no_kernel_has_is_a_mistake_told_with_near_names(
+    folder: Path,
+) -> None:
+    done = check(folder, "--explain", "6.1", "task.pidd")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: --explain: none of these kernels has task.pidd" in done.stderr
+    assert "similar: task.pid (renamed, int)" in done.stderr
+
+
+def test_a_kernel_that_is_none_is_an_error_named_once(folder: Path) -> None:
+    (folder / "matrix.yaml").write_text("kernels: []\n")
+    done = check(folder, "pid.bpf.o", "--btf", "matrix.yaml")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: matrix.yaml: not BTF: ")
+
+
+def test_tables_have_no_blanks_at_the_ends_of_lines(folder: Path) -> None:
+    done = check(folder, "gone.bpf.o", "pid.bpf.o", "-v")
+
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []

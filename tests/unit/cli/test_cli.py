@@ -106,8 +106,11 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             ["--kernels", "4.4", "--suite", "sly"],
             "sly/suite.yaml:4: cases[0].object: '../../etc/passwd' is outside",
         ),
-        (["--kernels", "4.4", "-n", "0"], "-n 0: a number from 1 on, or auto"),
-        (["--kernels", "4.4", "-n", "many"], "-n many: a number from 1 on, or auto"),
+        (["--kernels", "4.4", "-n", "0"], '-n 0: must be a positive number or "auto"'),
+        (
+            ["--kernels", "4.4", "-n", "many"],
+            '-n many: must be a positive number or "auto"',
+        ),
         (["--kernels", "4.4", "--accel", "hvf"], "invalid choice: 'hvf'"),
         (["--kernels", "4.4", "--boot-timeout", "soon"], "soon: seconds, more than 0"),
         (["--kernels", "4.4", "--boot-timeout", "0"], "0: seconds, more than 0"),
@@ -218,7 +221,7 @@ def test_a_machine_without_apt_is_status_3(
     assert run("fetch", "--matrix", "glob.yaml", "--kernels", "glob") == 3
 
     said = capsys.readouterr().err
-    assert "error: glob can't be had: " in said
+    assert "error: glob is unavailable: " in said
     assert "there is no apt-get here" in said
 
 

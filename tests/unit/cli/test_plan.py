@@ -79,7 +79,7 @@ def test_a_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan("--shards", "2") == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["shard", "kernels", "cases", "gaps", "about"]
+    assert lines[0].split() == ["shard", "kernels", "cases", "gaps"]
     assert lines[1].split() == ["1/2", "4.4,", "6.1", "3", "1"]
 
 
@@ -125,7 +125,7 @@ def test_a_workflow_has_no_more_jobs_than_it_may(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--shards", "0"], "--shards 0: a number from 1 on"),
+        (["--shards", "0"], "--shards 0: must be a positive number"),
         (["--shards", "few"], "invalid int value"),
         (["--suite", "none"], "none: there is no such file"),
         (["--timings", "suite/suite.yaml"], "is not JSON"),

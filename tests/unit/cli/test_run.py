@@ -109,7 +109,7 @@ def test_pytests_own_options_are_handed_on() -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_is_one(number: str) -> None:
-    with pytest.raises(UsageError, match="a number from 1 on, or auto"):
+    with pytest.raises(UsageError, match='must be a positive number or "auto"'):
         run.at_once(number, 3, [])
 
 
@@ -126,3 +126,16 @@ def test_what_a_shell_makes_of_a_pattern_is_taken() -> None:
 
     assert given.object == [Path("a.o"), Path("b.o"), Path("c.o")]
     assert given.suite == [Path("one"), Path("two")]
+
+
+@pytest.mark.parametrize("expression", ["", "  "])
+def test_an_empty_expression_is_a_mistake_and_not_everything(expression: str) -> None:
+    with pytest.raises(UsageError, match="-k: the expression is empty"):
+        run.main(parsed("-k", expression))
+
+
+def test_a_reports_folder_that_can_not_be_written_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match="can't write there: Not a directory"):
+        run.main(parsed("--reports", str(tmp_path / "file/latest")))

@@ -70,7 +70,7 @@ def test_the_other_byte_order_gives_the_same_values() -> None:
 def test_an_object_for_the_other_byte_order_is_refused_by_libbpf() -> None:
     item = BpfObject(compiled(HEAD + SOURCE, "-target", "bpfeb"))
 
-    assert item.relocations[0].line is not None
+    assert item.line_reading(item.relocations[0], "") is not None
     with pytest.raises(BadObjectError, match="endianness mismatch"):
         checked(item, a_kernel(">").data)
 

@@ -165,6 +165,29 @@ def test_a_missing_field_is_told_with_what_is_near(
     assert [it.difference.value for it in nearest] == ([how] if how else [])
 
 
+@pytest.mark.parametrize(
+    ("field", "types"),
+    [
+        # Another kind of thing that has the same short name.
+        (
+            "pid",
+            "struct lock { char *pid; }; struct task { struct lock lock; } x;",
+        ),
+        # It does not have what is wanted behind it.
+        (
+            "inner.count",
+            "struct lock { int inner; }; struct task { struct lock lock; } x;",
+        ),
+    ],
+)
+def test_a_false_friend_is_not_near(field: str, types: str) -> None:
+    found = only(
+        checked(an_object(READ % field), kernel(types)), f"task.{field}", "byte_off"
+    )
+
+    assert found.candidates == ()
+
+
 def test_a_field_in_a_nameless_union_is_found() -> None:
     types = kernel("struct task { long a; union { int pid; long b; }; } x;")
     found = only(checked(an_object(READ % "pid"), types), "task.pid", "byte_off")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from runner.qemu.machine import Machine, command
+from runner.qemu.machine import Machine, by_hand, command
 
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu-system-x86_64"),
@@ -80,3 +80,25 @@ def test_a_comma_in_a_path_is_no_end_of_an_option() -> None:
     assert "file,id=console,path=a,,b/console.log,append=on" in command(
         machine, qmp_fd=9
     )
+
+
+def test_what_reports_show_can_be_pasted() -> None:
+    restored = replace(MACHINE, incoming=True)
+    words = by_hand(restored, Path("/cache/initramfs"))
+    line = " ".join(words)
+
+    assert words[words.index("-kernel") + 1] == "/cache/vmlinuz"
+    assert words[words.index("-initrd") + 1] == "/cache/initramfs"
+    assert words[words.index("-serial") + 1] == "stdio"
+    assert words[words.index("-append") + 1].endswith(" nokaslr")
+    assert "-incoming" not in words
+    assert "fd=" not in line
+    assert "/dev/fd" not in line
+    assert "memory-backend" not in line
+
+
+def test_what_reports_show_is_the_same_machine() -> None:
+    own, shown = command(MACHINE, qmp_fd=9), by_hand(MACHINE, Path("/cache/initramfs"))
+
+    for option in ("-cpu", "-smp", "-m", "-append", "-netdev", "-device", "-sandbox"):
+        assert own[own.index(option) + 1] == shown[shown.index(option) + 1]

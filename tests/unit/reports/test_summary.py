@@ -112,13 +112,35 @@ def test_matrix_failures_errors_and_counts() -> None:
         "  ! sid (not required): task::comm",
         "    why: [no_answer] the guest was lost",
         "    do:  see console.log",
-        "  ! 4.4: did not come up; it leaves 1 case undone",
+        "  ! 4.4 did not come up; 1 case did not run",
         "    why: no answer on SSH after 60 s",
         "    do:  see 4.4/console.log and 4.4/runner.log",
         "",
         "incompatible: 2 passed, 2 failed, 2 errors, 1 declared gap; infrastructure "
         "failed too; 3 kernels,",
         "24.1 s; reports: reports",
+    ]
+
+
+def test_kernels_that_fail_alike_are_listed_once_with_what_differs() -> None:
+    lines = rendered(
+        *(
+            wrong(kernel).model_copy(
+                update={"message": f"expected 2, observed {seen}", "mismatches": ()}
+            )
+            for kernel, seen in (("4.4", 3), ("5.10", 3), ("sid", 4))
+        ),
+        kernels=tuple(it.model_copy(update={"error": ""}) for it in KERNELS),
+        width=150,
+    )
+
+    start = lines.index("Failures")
+    assert lines[start : start + 5] == [
+        "Failures",
+        "  ✗ 4.4, 5.10, sid (not required): maps::hash",
+        "    why on 4.4, 5.10: [wrong_value] expected 2, observed 3",
+        "    why on sid: [wrong_value] expected 2, observed 4",
+        "    do:  look into the suite's README",
     ]
 
 

@@ -10,8 +10,14 @@ import pytest
 from runner import compile as compiler
 from runner import debuginfo
 from runner.classify import classify
+from runner.preflight.bpfobject import BpfObject
+from runner.preflight.model import Prediction
 from runner.session.blame import Blame, Evidence, blame
+from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels
+from tests.unit.preflight.made import HEAD, checked
+from tests.unit.preflight.made import compiled as made
+from tests.unit.preflight.made import kernel as kernel_of
 from tests.unit.test_logs import LOGS, read
 
 ROOT = Path(__file__).parents[3]
@@ -35,17 +41,19 @@ def compiled(name: str) -> bytes:
         return output.read_bytes()
 
 
-def blamed(log: Path, name: str, btf: Path | None = None) -> Blame:
+def blamed(log: Path, name: str, btf: bytes | None = None) -> Blame:
     operation, errno, instructions, text = read(log)
     data = compiled(name)
+    kernel = log.parent.name
+    prediction = None if btf is None else checked(BpfObject(data), btf)
     return blame(
         Evidence(
             found=classify(text, operation, errno, instructions),
             log=text,
             data=data,
             info=debuginfo.read(data),
-            kernel_btf=btf,
-            kernel=log.parent.name,
+            prediction=prediction,
+            version=KernelVersion.parse("7.2" if kernel == "sid" else kernel),
         )
     )
 
@@ -88,40 +96,103 @@ def test_it_is_the_line_with_the_mistake(log: str, words: str) -> None:
 
 
 def test_a_renamed_field_is_found_again(tmp_path: Path) -> None:
-    new = tmp_path / "new.btf"
-    new.write_bytes(kernels.btf(tmp_path, kernels.NEW))
+    new = kernels.btf(tmp_path, kernels.NEW)
     log = DATA / "5.14/poison_reachable--renamed_field.log"
 
     found = blamed(log, "renamed_field", new)
 
     assert found.cure.startswith(
-        f"{found.source}: 5.14 has no task_struct.state; near it are "
-        "task_struct.__state"
+        "the kernel has no task_struct.state; similar: "
+        "task_struct.__state (renamed, long int)"
     )
     assert "bpf_core_field_exists()" in found.cure
+    assert "4.15" not in found.cure
 
 
 def test_a_log_that_names_no_field_is_understood_by_the_object(tmp_path: Path) -> None:
     log = DATA / "4.4/poison_reachable--missing_field.log"
-    old = tmp_path / "old.btf"
-    old.write_bytes(kernels.btf(tmp_path, kernels.OLD))
+    old = kernels.btf(tmp_path, kernels.OLD)
 
     found = blamed(log, "missing_field", old)
 
-    assert (
-        "4.4 has no task_struct.__states; near it are task_struct.state" in found.cure
+    assert "no task_struct.__states; similar: task_struct.state" in found.cure
+    assert "Before 4.15" in found.cure
+
+
+def test_without_a_prediction_the_missing_field_is_named_at_least() -> None:
+    log = DATA / "5.14/poison_reachable--renamed_field.log"
+
+    found = blamed(log, "renamed_field")
+
+    assert found.source
+    assert found.cure.startswith("the kernel has no task_struct.state; a field")
+
+
+# The offset goes into a register ahead of the line that needs it.
+HOISTED = """\
+struct inner { int deep; } CORE;
+struct task { int state; struct inner inner; } CORE;
+int seen;
+SEC("kprobe/a")
+int on_a(struct task *task)
+{
+	int found = 0;
+
+	bpf_get_current_comm(&seen, sizeof(seen));
+	bpf_probe_read_kernel(&found, sizeof(found), &task->%s);
+	seen = found;
+	return 0;
+}
+"""
+CASES = [
+    ("state", "struct task { int __state; } x;", "task.__state (renamed, int)"),
+    ("state", "struct task { char *state; } x;", "task.state (retyped, char *)"),
+    (
+        "state",
+        "struct task { struct { struct { int state; } ids; }; } x;",
+        "task.ids.state (moved, int)",
+    ),
+]
+
+
+def poisoned(data: bytes, prediction: Prediction) -> Blame:
+    """Return what a run blames where the poison of the first relocation is reached."""
+    (relocation,) = prediction.relocations
+    at = relocation.place.instruction
+    log = (
+        "libbpf: prog 'on_a': BPF program load failed: Invalid argument\n"
+        "libbpf: prog 'on_a': -- BEGIN PROG LOAD LOG --\n"
+        f"{at}: <invalid CO-RE relocation>\n"
+        "failed to resolve CO-RE relocation <byte_off> [2] struct task.state\n"
+        "processed 1 insns (limit 1000000)\n"
+        "-- END PROG LOAD LOG --\n"
+    )
+    return blame(
+        Evidence(
+            found=classify(log, "load", "EINVAL"),
+            log=log,
+            data=data,
+            info=debuginfo.read(data),
+            prediction=prediction,
+            version=KernelVersion.parse("6.1"),
+        )
     )
 
 
-def test_damaged_btf_of_the_kernel_costs_only_the_names(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.btf"
-    bad.write_bytes(b"no BTF")
-    log = DATA / "5.14/poison_reachable--renamed_field.log"
+@pytest.mark.parametrize(("field", "types", "instead"), CASES)
+def test_a_run_and_check_agree_on_the_line_and_on_what_is_there_instead(
+    field: str, types: str, instead: str
+) -> None:
+    data = made(HEAD + HOISTED % field)
+    prediction = checked(BpfObject(data), kernel_of(types))
+    (predicted,) = prediction.relocations
+    found = poisoned(data, prediction)
 
-    found = blamed(log, "renamed_field", bad)
-
-    assert found.source
-    assert found.cure == ""
+    place = predicted.place
+    assert found.source == f"{place.file}:{place.line}"
+    assert f"&task->{field}" in place.source
+    assert str(predicted.candidates[0]) == instead
+    assert instead in found.cure
 
 
 def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
@@ -148,9 +219,36 @@ def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
             log=log,
             data=data,
             info=debuginfo.read(data),
-            kernel_btf=None,
-            kernel="6.1",
+            prediction=None,
+            version=KernelVersion.parse("6.1"),
         )
     )
 
     assert found == Blame(source="a.bpf.c:4")
+
+
+def test_an_inlined_helper_is_not_where_a_program_is_defined() -> None:
+    data = made(
+        HEAD
+        + """\
+#include <linux/ptrace.h>
+#include <bpf/bpf_tracing.h>
+static __always_inline long helper(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+long seen;
+SEC("kprobe/no_such")
+int BPF_KPROBE(probe, long first)
+{
+	long found = helper();
+	seen = found + first;
+	return 0;
+}
+"""
+    )
+    info = debuginfo.read(data)
+    defined = info.line_defining("probe")
+
+    assert defined is not None
+    assert "probe" in defined.text

@@ -16,7 +16,7 @@ from runner.matrix import DebianSource, Kernel
 from runner.session import guest as session_guest
 from runner.session.bringups import Bringups
 from runner.session.guest import Guest, Origin, Starts
-from runner.session.host import Host
+from runner.session.host import Host, Initramfs
 from runner.session.pool import Guests
 from runner.session.snapshots import Snapshots
 from tests.unit.session.doubles import FakeVm, artifact, guest
@@ -60,6 +60,8 @@ class SavedGuests(Snapshots):
 def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
     made = Starter()
     monkeypatch.setattr(session_guest, "start", made)
+    packed = Initramfs(path=Path("/cache/initramfs"), checksum="")
+    monkeypatch.setattr(Origin, "initramfs", packed)
     return made
 
 

@@ -196,9 +196,9 @@ def test_what_a_row_names_must_be_there(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match="nowhere: No such file"):
         choose(FileBtf(type="file", path=nowhere), it)
-    with pytest.raises(ArtifactError, match="there is no file"):
+    with pytest.raises(ArtifactError, match="nowhere does not exist"):
         choose(VmlinuxBtf(type="vmlinux", path=nowhere), it)
-    with pytest.raises(ArtifactError, match="there is no file"):
+    with pytest.raises(ArtifactError, match="nowhere does not exist"):
         choose(DebugPackageBtf(type="debug-package", path=nowhere), it)
     with pytest.raises(ArtifactError, match=r"has no BTF of 4\.4\.1") as caught:
         choose(HubBtf(type="btfhub", location=str(hub(tmp_path, "4.4.2"))), it)

@@ -1,0 +1,52 @@
+"""How reports name files: never by where they lie on the machine that built them."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+
+def shown(file: str, started: Path) -> str:
+    """Return a source file's name as reports show it.
+
+    `file` is as the debug information has it: often absolute, on the machine that
+    built the object. It is shown relative to where the run was started or to the
+    repository around that; a file of another machine by the longest end of its path
+    that exists here, and else by its name alone.
+    """
+    path = PurePosixPath(file)
+    if not path.is_absolute():
+        return str(path)
+    for folder in _folders(started):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    for length in range(len(path.parts) - 1, 0, -1):
+        end = PurePosixPath(*path.parts[-length:])
+        if any((folder / end).is_file() for folder in _folders(started)):
+            return str(end)
+    return path.name
+
+
+def relative(text: str, files: Iterable[str], started: Path) -> str:
+    """Return a text with the files that it names as `shown` names them."""
+    for file in files:
+        if file.startswith("/"):
+            text = text.replace(f"{file}:", f"{shown(file, started)}:")
+    return text
+
+
+def without_folders(text: str, started: Path) -> str:
+    """Return a text with paths relative to where a run was started."""
+    for folder in _folders(started):
+        # Not within another path.
+        text = re.sub(rf"(?<![\w./-]){re.escape(str(folder))}/", "", text)
+    return text
+
+
+def _folders(started: Path) -> Iterator[Path]:
+    """Yield the folder that a run was started in, and its repository's."""
+    yield started
+    for folder in (started, *started.parents):
+        if (folder / ".git").exists():
+            if folder != started:
+                yield folder
+            return
