@@ -6,7 +6,7 @@
 #include "drain.h"
 #include "files.h"
 #include "log.h"
-#include "near.h"
+#include "suggest.h"
 #include "older.h"
 #include "settings.h"
 #include "target.h"
@@ -75,7 +75,7 @@ struct bpf_object *object_bpf(const struct object *object)
 static void fail_with_names(struct failure *failure, const char *what,
 			    const char *wrong, const char **names, size_t count)
 {
-	char *near = near_names(wrong, names, count);
+	char *near = suggest_names(wrong, names, count);
 
 	fail(failure, "the object has no %s \"%s\": %s", what, wrong, near);
 	free(near);

@@ -10,7 +10,7 @@
 #include "iterate.h"
 #include "log.h"
 #include "maps.h"
-#include "near.h"
+#include "suggest.h"
 #include "object.h"
 #include "pipe.h"
 #include "protocol.h"
@@ -80,7 +80,7 @@ static const struct operation *find_operation(const char *name, struct failure *
 		if (!strcmp(names[i], name))
 			return &operations[i];
 	}
-	near = near_names(name, names, OPERATION_COUNT);
+	near = suggest_names(name, names, OPERATION_COUNT);
 	fail(failure, "\"op\": there is no operation \"%s\": %s", name, near);
 	free(near);
 	return NULL;
@@ -107,7 +107,7 @@ static bool check_arguments(const struct operation *operation, const json_t *req
 			continue;
 		while (count < MOST_ARGUMENTS && operation->arguments[count])
 			count++;
-		near = near_names(name, operation->arguments, count);
+		near = suggest_names(name, operation->arguments, count);
 		fail(failure, "%s takes no argument \"%s\": %s", operation->name, name,
 		     near);
 		free(near);
