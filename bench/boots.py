@@ -12,7 +12,7 @@ from pathlib import Path
 from runner import artifacts, matrix
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
-from runner.errors import RunnerError
+from runner.errors import RunnerError, UsageError
 from runner.qemu.vm import boot
 from runner.session import guest, host
 from runner.session.guest import Origin, Starts
@@ -87,25 +87,62 @@ def _start(of: Origin, seconds: Callable[[Starts], list[float]]) -> Start:
     return Start(seconds=seconds(starts)[-1], resident=int(peak.split()[1]) / 1024)
 
 
-def virtme(program: Path, image: Path) -> float:
-    """Return the seconds in which virtme-ng boots a kernel and runs `uname -r`.
+@dataclass(frozen=True, kw_only=True)
+class Virtme:
+    """virtme-ng and a kernel that it can boot."""
 
-    Raises RunnerError when it does not.
+    program: Path
+    image: Path
+    release: str
+
+    def seconds(self) -> float:
+        """Return the seconds in which it boots the kernel and runs `uname -r`.
+
+        Raises RunnerError when it does not.
+        """
+        words = [self.program, "--verbose", "--disable-kvm", "-r", self.image]
+        words += ["--", "uname", "-r"]
+        path = f"{self.program.parent}:{os.environ['PATH']}"
+        started = time.monotonic()
+        try:
+            # It wants a terminal; --verbose shows the output even where nobody types at
+            # it. Its folder is on the PATH, for programs that it starts.
+            done = subprocess.run(
+                ["script", "-qec", shlex.join(map(str, words)), "/dev/null"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                env={**os.environ, "PATH": path},
+                timeout=10 * _TIMEOUT,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise RunnerError(f"virtme-ng failed: {error}") from error
+        seconds = time.monotonic() - started
+        # Its exit status says nothing: 255 with a terminal that is at its end.
+        if self.release not in done.stdout.split():
+            raise RunnerError(f"virtme-ng failed: {done.stdout[-500:]}")
+        return seconds
+
+
+def virtme(
+    program: Path, image: Path | None, release: str, root: Path = Path("/")
+) -> Virtme:
+    """Return virtme-ng with an image, or with the kernel installed below `root`.
+
+    Raises UsageError for what is missing, before anything is measured.
     """
-    words = [program, "--verbose", "--disable-kvm", "-r", image, "--", "uname", "-r"]
-    started = time.monotonic()
-    # It wants a terminal; --verbose shows the output even where nobody types at it. Its
-    # folder is on the PATH, for programs that it starts.
-    done = subprocess.run(
-        ["script", "-qec", shlex.join(map(str, words)), "/dev/null"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"},
-        timeout=10 * _TIMEOUT,
-    )
-    seconds = time.monotonic() - started
-    # Its exit status tells nothing: 255 with a terminal that is at its end.
-    if image.name.partition("-")[2] not in done.stdout.split():
-        raise RunnerError(f"virtme-ng failed: {done.stdout[-500:]}")
-    return seconds
+    if not os.access(program, os.X_OK) or not program.is_file():
+        raise UsageError(f"--vng {program}: it is not a program")
+    if image is not None:
+        release = image.name.partition("-")[2]
+    found = image or root / f"boot/vmlinuz-{release}"
+    modules = found.absolute().parents[1] / "lib/modules" / release / "modules.dep"
+    for path in (found, modules):
+        if not path.is_file():
+            raise UsageError(
+                f"--vng: {path} does not exist, and virtme-ng needs it",
+                hint="unpack the kernel's package (dpkg -x PACKAGE FOLDER; depmod "
+                f"-b FOLDER {release or 'RELEASE'}), and name the kernel: --vng-image "
+                f"FOLDER/boot/vmlinuz-{release or 'RELEASE'}",
+            )
+    return Virtme(program=program.absolute(), image=found, release=release)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bench.mutations import PLAIN, Mutator
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
@@ -24,6 +23,7 @@ from runner.preflight import targets
 from runner.preflight.check import Checker, Job
 from runner.preflight.targets import Source
 from runner.session.host import ROOT
+from tests.unit.preflight.mutations import PLAIN, Mutator
 
 # Of about fifty relocations.
 _OBJECT = "suites/task/task.bpf.c"

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the command's exit status says; see "Contracts" in docs/design.md."""
+    """What the command's exit status says; see README.md."""
 
     COMPATIBLE = 0
     INCOMPATIBLE = 1

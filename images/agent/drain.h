@@ -10,8 +10,4 @@ json_t *listen_operation(const json_t *request, struct failure *failure);
 /* Gives what has come since, in order. */
 json_t *drain_operation(const json_t *request, struct failure *failure);
 
-/* Stops to listen to an object's maps. */
-struct object;
-void drain_forget(const struct object *object);
-
 #endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of registers before each instruction, and which instructions are
  * reached at all: conditional constant propagation over a program's whole stream.
+ *
+ * runner/preflight/reach.py follows constants, too, and answers another question. This
+ * asks what holds on every path, so that the agent may rewrite an instruction before it
+ * is loaded, and must never claim too much. That one asks which instructions a kernel's
+ * verifier walks after relocation, path by path, as a prediction.
  */
 #ifndef FLOW_H
 #define FLOW_H

@@ -1,24 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPF objects: opened, loaded, attached and held until they are closed. */
+/* BPF objects that are held, from their opening until they are closed. */
 #ifndef OBJECT_H
 #define OBJECT_H
 
+#include "compat.h"
 #include "failure.h"
+#include "listener.h"
 
 #include <bpf/libbpf.h>
 
-struct object;
+struct attached {
+	const struct bpf_program *program;
+	struct bpf_link *link;
+};
 
-json_t *open_operation(const json_t *request, struct failure *failure);
-json_t *load_operation(const json_t *request, struct failure *failure);
-/* A program's instructions as libbpf relocated them, in base64. */
-json_t *instructions_operation(const json_t *request, struct failure *failure);
-json_t *attach_operation(const json_t *request, struct failure *failure);
-json_t *detach_operation(const json_t *request, struct failure *failure);
-json_t *close_operation(const json_t *request, struct failure *failure);
+struct object {
+	int handle;
+	struct bpf_object *bpf;
+	/* NULL: plain libbpf loads it. */
+	struct compat *compat;
+	struct attached *attached;
+	size_t attached_count;
+	/* Of its maps. */
+	struct listener *listeners;
+	struct object *next;
+};
+
+/* Holds an object that was opened, under a handle of its own. */
+struct object *object_hold(struct bpf_object *bpf, struct compat *compat);
 
 /* The object of a request's "handle", its "program" and its "map"; NULL with a failure
- * that tells what there is.
+ * that names what there is.
  */
 struct object *object_argument_of(const json_t *request, struct failure *failure);
 struct bpf_program *program_argument(const struct object *object, const json_t *request,
@@ -26,17 +38,13 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 struct bpf_map *map_argument(const struct object *object, const json_t *request,
 			     struct failure *failure);
 
-/* By their names; NULL with a failure that tells what there is. */
-struct bpf_program *object_program(const struct bpf_object *bpf, const char *name,
-				   struct failure *failure);
-struct bpf_map *object_map(const struct bpf_object *bpf, const char *name,
-			   struct failure *failure);
-
-/* Of an object that is open. */
-struct bpf_object *object_bpf(const struct object *object);
 /* NULL when the program is not attached. */
 const struct bpf_link *object_link(const struct object *object,
 				   const struct bpf_program *program);
+/* Detaches a program, or all when it is NULL; returns the first errno. */
+int object_detach(struct object *object, const struct bpf_program *program);
+
+json_t *close_operation(const json_t *request, struct failure *failure);
 
 /* Detaches and closes everything. */
 void objects_end(void);

@@ -43,7 +43,7 @@ json_t *runs_operation(const json_t *request, struct failure *failure)
 	if (!object)
 		return NULL;
 	rows = json_array();
-	bpf_object__for_each_program (program, object_bpf(object)) {
+	bpf_object__for_each_program (program, object->bpf) {
 		int descriptor = bpf_program__fd(program);
 
 		if (descriptor < 0)

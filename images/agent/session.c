@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include "attach.h"
 #include "children.h"
 #include "command.h"
 #include "drain.h"
@@ -8,14 +9,16 @@
 #include "files.h"
 #include "hello.h"
 #include "iterate.h"
+#include "load.h"
 #include "log.h"
 #include "maps.h"
-#include "near.h"
 #include "object.h"
+#include "open.h"
 #include "pipe.h"
 #include "protocol.h"
 #include "runs.h"
 #include "snapshot.h"
+#include "suggest.h"
 #include "test_run.h"
 #include "text.h"
 #include "there.h"
@@ -80,7 +83,7 @@ static const struct operation *find_operation(const char *name, struct failure *
 		if (!strcmp(names[i], name))
 			return &operations[i];
 	}
-	near = near_names(name, names, OPERATION_COUNT);
+	near = suggest_names(name, names, OPERATION_COUNT);
 	fail(failure, "\"op\": there is no operation \"%s\": %s", name, near);
 	free(near);
 	return NULL;
@@ -107,7 +110,7 @@ static bool check_arguments(const struct operation *operation, const json_t *req
 			continue;
 		while (count < MOST_ARGUMENTS && operation->arguments[count])
 			count++;
-		near = near_names(name, operation->arguments, count);
+		near = suggest_names(name, operation->arguments, count);
 		fail(failure, "%s takes no argument \"%s\": %s", operation->name, name,
 		     near);
 		free(near);

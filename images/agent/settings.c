@@ -3,7 +3,7 @@
 
 #include "arguments.h"
 #include "log.h"
-#include "object.h"
+#include "lookup.h"
 
 #include <bpf/btf.h>
 #include <stdint.h>
@@ -194,7 +194,7 @@ static bool set_programs(const struct bpf_object *bpf, const json_t *programs,
 	json_t *each;
 
 	json_object_foreach ((json_t *)programs, name, each) {
-		struct bpf_program *program = object_program(bpf, name, failure);
+		struct bpf_program *program = lookup_program(bpf, name, failure);
 
 		if (!program)
 			return false;
@@ -214,7 +214,7 @@ static bool set_maps(const struct bpf_object *bpf, const json_t *maps,
 	json_t *each;
 
 	json_object_foreach ((json_t *)maps, name, each) {
-		struct bpf_map *map = object_map(bpf, name, failure);
+		struct bpf_map *map = lookup_map(bpf, name, failure);
 
 		if (!map)
 			return false;

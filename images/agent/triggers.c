@@ -4,7 +4,7 @@
 #include "arguments.h"
 #include "children.h"
 #include "clock.h"
-#include "near.h"
+#include "suggest.h"
 #include "protocol.h"
 #include "text.h"
 
@@ -257,7 +257,7 @@ json_t *syscall_operation(const json_t *request, struct failure *failure)
 		return NULL;
 	call = find_call(name);
 	if (!call) {
-		char *near = near_names(name, call_names, CALL_COUNT);
+		char *near = suggest_names(name, call_names, CALL_COUNT);
 
 		fail(failure,
 		     "argument \"name\" must be a system call that the agent "

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define LONGEST_NAME 128
+
 static size_t smallest(size_t a, size_t b, size_t c)
 {
 	size_t least = a < b ? a : b;
@@ -10,11 +12,9 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-size_t distance(const char *from, const char *to)
+static size_t edits(const char *from, size_t height, const char *to, size_t width)
 {
 	size_t row[LONGEST_NAME + 1];
-	size_t width = strnlen(to, LONGEST_NAME);
-	size_t height = strnlen(from, LONGEST_NAME);
 
 	for (size_t i = 0; i <= width; i++)
 		row[i] = i;
@@ -33,7 +33,15 @@ size_t distance(const char *from, const char *to)
 	return row[width];
 }
 
-size_t near_enough(const char *meant)
+bool distance_is_near(const char *name, const char *other, size_t *distance)
 {
-	return 1 + strnlen(meant, LONGEST_NAME) / 4;
+	size_t height = strnlen(name, LONGEST_NAME);
+	size_t width = strnlen(other, LONGEST_NAME);
+	size_t most = 1 + height / 4;
+
+	/* Most names are of another length, and need no table. */
+	if (width + most < height || height + most < width)
+		return false;
+	*distance = edits(name, height, other, width);
+	return *distance <= most;
 }

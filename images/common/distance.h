@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* How much names resemble each other. */
 #ifndef DISTANCE_H
 #define DISTANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Of longer names, only the beginning counts. */
-#define LONGEST_NAME 128
-
-/* Returns how many insertions, deletions and changes lead from one name to the other.
+/* Whether a name resembles another one: `*distance` insertions, deletions and changes
+ * lead from one to the other, at most one and one more for each four letters of `name`.
+ * Of long names only the beginning counts.
  */
-size_t distance(const char *from, const char *to);
-
-/* Returns the distance up to which a name is near one that may be meant. */
-size_t near_enough(const char *meant);
+bool distance_is_near(const char *name, const char *other, size_t *distance);
 
 #endif

@@ -4,6 +4,7 @@
 #   BUILD      where to, unless the command line tells
 #   WRAPPED    functions that it stands in for, where libbpf calls them
 #   OPTIONS    its own options of the compiler, besides those here
+#   CHECK      with what argument it is run once it is linked, to fail if it is of no use
 #   LIBBPF     on the command line: a folder with the libbpf to use in place of the
 #              machine's: lib/libbpf.a, include/, and private/ with relo_core.h when
 #              its source is known
@@ -29,7 +30,8 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/static/%.o)
 ASAN_OBJECTS = $(SOURCES:%.c=$(BUILD)/asan/%.o)
 vpath %.c ../common
 
-.PHONY: static asan clean
+.PHONY: $(PROGRAM) static asan clean
+$(PROGRAM): static
 static: $(BUILD)/$(PROGRAM)
 asan: $(BUILD)/$(PROGRAM)-asan
 
@@ -38,6 +40,7 @@ asan: $(BUILD)/$(PROGRAM)-asan
 # thread.fs does not show it.
 $(BUILD)/$(PROGRAM): $(OBJECTS)
 	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz -ljansson
+	$(if $(CHECK),$@ $(CHECK))
 
 # libbpf from the same archive; the sanitizers can't be linked statically.
 $(BUILD)/$(PROGRAM)-asan: $(ASAN_OBJECTS)
@@ -50,6 +53,9 @@ $(BUILD)/static/%.o: %.c $(RULES)
 $(BUILD)/asan/%.o: %.c $(RULES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+
+# What does not pass its check is not left for somebody to use.
+.DELETE_ON_ERROR:
 
 clean:
 	rm -rf $(BUILD)

@@ -11,24 +11,24 @@
 
 static char said[1024];
 
-json_t *error(const char *text)
+json_t *answer_error(const char *text)
 {
 	return json_pack("{s:s}", "error", text);
 }
 
-json_t *error_saying(const char *text)
+json_t *answer_error_saying(const char *text)
 {
 	json_t *whole = describe_text(said[0] ? said : text);
 
 	return json_pack("{s:o}", "error", whole);
 }
 
-const char *warnings(void)
+const char *answer_warnings(void)
 {
 	return said;
 }
 
-void forget_warnings(void)
+void answer_forget_warnings(void)
 {
 	said[0] = 0;
 }
@@ -42,7 +42,7 @@ static int hear(enum libbpf_print_level level, const char *format, va_list argum
 	return 0;
 }
 
-void keep_warnings(void)
+void answer_keep_warnings(void)
 {
 	libbpf_set_print(hear);
 }

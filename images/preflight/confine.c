@@ -18,7 +18,7 @@
 #ifdef __SANITIZE_ADDRESS__
 
 /* The sanitizer maps terabytes, and asks the system for much at the end. */
-int confine(void)
+int confine_process(void)
 {
 	return 0;
 }
@@ -36,7 +36,7 @@ static const int calls[] = {
 	SYS_getrandom,	SYS_uname,	  SYS_memfd_create,
 };
 
-int confine(void)
+int confine_process(void)
 {
 	struct rlimit memory = {MEMORY, MEMORY}, none = {0, 0};
 	struct sock_filter filter[2 * LENGTH(calls) + 2];
@@ -62,7 +62,7 @@ int confine(void)
 
 #endif
 
-void allow(int seconds)
+void confine_time(int seconds)
 {
 	struct itimerval timer = {.it_value.tv_sec = seconds};
 

@@ -5,9 +5,9 @@
 /* Gives up all that reading standard input and writing standard output don't need, and
  * bounds memory. Returns 0, or -1 with errno.
  */
-int confine(void);
+int confine_process(void);
 
 /* Ends the process by SIGPROF after that many seconds of processor time from now. */
-void allow(int seconds);
+void confine_time(int seconds);
 
 #endif

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contents.h"
 
+#include "answer.h"
 #include "describe.h"
 #include "older.h"
 
 #include <bpf/libbpf.h>
+#include <elf.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NATIVE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
 
 /* More than there are of any kind. */
 #define MOST_TYPES 96
@@ -47,8 +53,9 @@ static const char *attach_type(int number)
 	return libbpf_bpf_attach_type_str(number);
 }
 
-json_t *known_names(void)
+json_t *contents_names(const struct request *request)
 {
+	(void)request;
 	return json_pack("{s:o, s:o, s:o, s:o}", "helpers",
 			 names_of(helper, sizeof(helpers) / sizeof(*helpers)),
 			 "programs", names_of(program_type, MOST_TYPES), "maps",
@@ -78,7 +85,7 @@ static json_t *map(const struct bpf_map *it)
 			 bpf_map__is_internal(it));
 }
 
-json_t *contents(const void *data, size_t size)
+static json_t *opened(const void *data, size_t size)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "object");
 	struct bpf_object *object = bpf_object__open_mem(data, size, &options);
@@ -103,4 +110,28 @@ json_t *contents(const void *data, size_t size)
 	}
 	bpf_object__close(object);
 	return json_pack("{s:o, s:o}", "programs", programs, "maps", maps);
+}
+
+json_t *contents_take(const struct request *request)
+{
+	const struct payload *payload = &request->payloads[0];
+	json_t *found;
+	void *copy;
+
+	if (request->count != 1)
+		return answer_error("bad request");
+	/* libelf converts in place; the file is not to be written to. */
+	copy = malloc(payload->size + 1);
+	if (!copy)
+		return answer_error("out of memory");
+	memcpy(copy, payload->data, payload->size);
+	found = opened(copy, payload->size);
+	free(copy);
+	if (!found)
+		return answer_error_saying("it is no object");
+	if (payload->data[EI_DATA] == NATIVE)
+		return found;
+	/* Up to 1.4 it did not open it either. */
+	json_decref(found);
+	return answer_error("it opens it and would not load it: endianness mismatch");
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What libbpf finds in an object, and what it calls things. */
 #ifndef CONTENTS_H
 #define CONTENTS_H
 
-#include <jansson.h>
-#include <stddef.h>
+#include "request.h"
 
-/* What numbers of helpers and of types of programs, maps and attachments are called:
- * {"helpers": [NAME …], "programs": …, "maps": …, "attach": …}, empty for unknown ones.
+/* The request "names": what numbers of helpers and of types of programs, maps and
+ * attachments are called, empty for unknown ones.
  */
-json_t *known_names(void);
+json_t *contents_names(const struct request *request);
 
-/* {"programs": [{…}], "maps": [{…}]} of a whole object, as libbpf opens it; NULL when
- * it can't.
- */
-json_t *contents(const void *data, size_t size);
+/* The request "contents": programs and maps of a whole object, as libbpf opens it. */
+json_t *contents_take(const struct request *request);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "describe.h"
 
+#include "bare.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -106,15 +108,6 @@ static json_t *text_of(const struct btf *btf, __u32 id)
 	return json ? json : describe_text(text);
 }
 
-static const struct btf_type *bare(const struct btf *btf, __u32 id)
-{
-	const struct btf_type *t = btf__type_by_id(btf, id);
-
-	while (btf_is_mod(t) || btf_is_typedef(t))
-		t = btf__type_by_id(btf, t->type);
-	return t;
-}
-
 static bool is_signed(const struct btf_type *t)
 {
 	if (btf_is_any_enum(t))
@@ -129,18 +122,19 @@ static json_t *size_of(const struct btf *btf, __u32 id)
 	return size < 0 ? json_null() : json_integer(size);
 }
 
-json_t *describe_member(const struct btf *btf, const struct btf_type *t, int index)
+json_t *describe_member(const struct names *names, const struct btf_type *t, int index)
 {
 	const struct btf_member *m = btf_members(t) + index;
+	const struct btf *btf = names->btf;
 
-	return json_pack("{s:o, s:i, s:o, s:i, s:o, s:i, s:i, s:b}", "name",
+	return json_pack("{s:o, s:I, s:o, s:i, s:o, s:i, s:i, s:b}", "name",
 			 describe_text(btf__str_by_offset(btf, m->name_off)), "type",
-			 (int)m->type, "text", text_of(btf, m->type), "kind",
-			 (int)btf_kind(bare(btf, m->type)), "size",
+			 names_shown(names, m->type), "text", text_of(btf, m->type),
+			 "kind", (int)btf_kind(bare_type(btf, m->type)), "size",
 			 size_of(btf, m->type), "bit_offset",
 			 (int)btf_member_bit_offset(t, index), "bits",
 			 (int)btf_member_bitfield_size(t, index), "signed",
-			 is_signed(bare(btf, m->type)));
+			 is_signed(bare_type(btf, m->type)));
 }
 
 static json_t *enumerator(const struct btf *btf, const struct btf_type *t, int index)
@@ -163,27 +157,28 @@ static json_t *enumerator(const struct btf *btf, const struct btf_type *t, int i
 			 (json_int_t)value);
 }
 
-json_t *describe_type(const struct btf *btf, __u32 id)
+/* What a pointer points to, or an array's element; 0 for others. */
+static json_int_t aim_of(const struct names *names, const struct btf_type *t)
 {
-	const struct btf_type *t = btf__type_by_id(btf, id), *b;
+	if (btf_is_ptr(t))
+		return names_shown(names, t->type);
+	return btf_is_array(t) ? names_shown(names, btf_array(t)->type) : 0;
+}
+
+json_t *describe_type(const struct names *names, __u32 id)
+{
+	const struct btf *btf = names->btf;
+	const struct btf_type *t = btf__type_by_id(btf, id), *b = bare_type(btf, id);
 	json_t *json, *list = json_array();
 
-	if (!t) {
-		json_decref(list);
-		return json_null();
-	}
-	b = bare(btf, id);
-	json = json_pack(
-		"{s:I, s:i, s:o, s:o, s:o, s:i, s:I, s:o}", "id", (json_int_t)id,
-		"kind", (int)btf_kind(b), "name", describe_text(name_of(btf, t)),
-		"text", text_of(btf, id), "size", size_of(btf, id), "to",
-		(int)(btf_is_ptr(b)	? b->type
-		      : btf_is_array(b) ? btf_array(b)->type
-					: 0),
-		"count", (json_int_t)(btf_is_array(b) ? btf_array(b)->nelems : 0),
-		"members", list);
+	json = json_pack("{s:I, s:i, s:o, s:o, s:o, s:I, s:I, s:o}", "id",
+			 names_shown(names, id), "kind", (int)btf_kind(b), "name",
+			 describe_text(name_of(btf, t)), "text", text_of(btf, id),
+			 "size", size_of(btf, id), "to", aim_of(names, b), "count",
+			 (json_int_t)(btf_is_array(b) ? btf_array(b)->nelems : 0),
+			 "members", list);
 	for (__u32 i = 0; btf_is_composite(b) && i < (__u32)btf_vlen(b); i++)
-		json_array_append_new(list, describe_member(btf, b, i));
+		json_array_append_new(list, describe_member(names, b, i));
 	for (__u32 i = 0; btf_is_any_enum(b) && i < (__u32)btf_vlen(b); i++)
 		json_array_append_new(list, enumerator(btf, b, i));
 	return json;
@@ -204,7 +199,7 @@ json_t *describe_field(const struct path *path)
 		id = btf_members(t)[last->index].type;
 		bits = btf_member_bitfield_size(t, last->index);
 	}
-	t = bare(path->btf, id);
+	t = bare_type(path->btf, id);
 	return json_pack("{s:o, s:i, s:o, s:i, s:I, s:b}", "text",
 			 text_of(path->btf, id), "kind", (int)btf_kind(t), "size",
 			 size_of(path->btf, id), "bits", (int)bits, "bit_offset",
@@ -243,7 +238,7 @@ json_t *describe_trail(const struct path *path)
 	__s64 offset = 0;
 
 	for (int i = 1; i < path->raw_len; i++) {
-		const struct btf_type *t = bare(path->btf, id);
+		const struct btf_type *t = bare_type(path->btf, id);
 
 		if (btf_is_composite(t)) {
 			const struct btf_member *m = btf_members(t) + path->raw[i];

@@ -5,17 +5,20 @@
 #include <jansson.h>
 
 #include "engine.h"
+#include "names.h"
 
 /* Names come from files that nobody vouches for: what is not ASCII becomes '?'. */
 json_t *describe_text(const char *text);
 
-/* {"name", "type", "text", "kind", "size", "bit_offset", "bits", "signed"}. */
-json_t *describe_member(const struct btf *btf, const struct btf_type *t, int index);
+/* Ids are shown as names_shown() has them.
+ *
+ * {"name", "type", "text", "kind", "size", "bit_offset", "bits", "signed"}. */
+json_t *describe_member(const struct names *names, const struct btf_type *t, int index);
 
 /* {"id", "kind", "name", "text", "size", "to", "count", "members"} of a type, the kind
  * behind its typedefs; "to" is what a pointer points to, or an array's element.
  */
-json_t *describe_type(const struct btf *btf, __u32 id);
+json_t *describe_type(const struct names *names, __u32 id);
 
 /* {"text", "kind", "size", "bits", "bit_offset", "signed"} of what a path leads to. */
 json_t *describe_field(const struct path *path);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layout.h"
 
-/* Only the source of libbpf has it: see runner/libbpf. Elsewhere tests would show a
- * change, because layouts that differ can't give right answers.
+/* Only the source of libbpf has it: see runner/libbpf. It names the member that
+ * differs, at compile time; for every other libbpf, there is probe.c.
  */
 #if __has_include("relo_core.h")
 #include "relo_core.h"

@@ -2,7 +2,8 @@
 /* Structures of libbpf's CO-RE relocation, for which it installs no header.
  *
  * What stands here was the same from 0.8 to 1.8, but for the width of the values.
- * layout.c holds it against libbpf's own header, where its source is at hand.
+ * layout.c compares it with libbpf's own header, where its source is at hand; each
+ * build asks the libbpf that it linked, by probe.c.
  */
 #ifndef LAYOUT_H
 #define LAYOUT_H

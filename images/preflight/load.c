@@ -2,7 +2,7 @@
 #include "load.h"
 
 #include "answer.h"
-#include "sound.h"
+#include "btf_problem.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static struct btf *parse(const struct payload *payload, struct btf *base)
 
 static const char *why_not(void)
 {
-	const char *kind = strstr(warnings(), UNKNOWN_KIND);
+	const char *kind = strstr(answer_warnings(), UNKNOWN_KIND);
 
 	if (errno == ENOMEM)
 		return "out of memory";
@@ -63,7 +63,7 @@ struct btf *load_btf(const struct payload *payload, struct btf *base,
 		*problem = why_not();
 		return NULL;
 	}
-	*problem = sound(btf, base);
+	*problem = btf_problem(btf, base);
 	if (!*problem)
 		return btf;
 	btf__free(btf);

@@ -11,8 +11,8 @@
 
 #include "engine.h"
 
-static void add_found(json_t *list, const struct names *names, __u32 first,
-		      const char *name, bool flavors)
+static void add_found(json_t *list, const struct names *names, const char *name,
+		      bool flavors)
 {
 	size_t length = flavors ? strlen(name) : bpf_core_essential_name_len(name);
 	__u32 id = names_first(names, name, length);
@@ -20,34 +20,30 @@ static void add_found(json_t *list, const struct names *names, __u32 first,
 	for (; id; id = names_next(names, id, name, length)) {
 		const struct btf_type *t = btf__type_by_id(names->btf, id);
 
-		if (id < first ||
-		    (!flavors &&
-		     strcmp(btf__str_by_offset(names->btf, t->name_off), name)))
+		if (!flavors &&
+		    strcmp(btf__str_by_offset(names->btf, t->name_off), name))
 			continue;
-		json_array_append_new(
-			list, json_pack("[I, i]", (json_int_t)id, (int)btf_kind(t)));
+		json_array_append_new(list, json_pack("[I, i]", names_shown(names, id),
+						      (int)btf_kind(t)));
 	}
 }
 
-/* Ids of modules are those of the first one that has the type. */
-json_t *find(const struct request *request)
+/* Types of the kernel, or else of the first module that has one. */
+json_t *lookup_find(const struct request *request)
 {
 	json_t *names = json_object_get(request->json, "names"), *name, *all;
 	bool flavors = json_is_true(json_object_get(request->json, "flavors"));
 	size_t i;
 
-	if (!target.base || !json_is_array(names))
-		return error("bad request");
+	if (!target_count || !json_is_array(names))
+		return answer_error("bad request");
 	all = json_array();
 	json_array_foreach (names, i, name) {
 		const char *text = json_is_string(name) ? json_string_value(name) : "";
 		json_t *list = json_array();
 
-		add_found(list, &target.names, 1, text, flavors);
-		for (size_t j = 0; !json_array_size(list) && j < target.module_count;
-		     j++)
-			add_found(list, &target.module_names[j],
-				  btf__type_cnt(target.base), text, flavors);
+		for (size_t j = 0; !json_array_size(list) && j < target_count; j++)
+			add_found(list, &target_parts[j], text, flavors);
 		json_array_append_new(all, list);
 	}
 	return json_pack("{s:o}", "found", all);
@@ -77,52 +73,60 @@ static void mark_functions(const struct names *names, json_t *all, json_t *found
 	}
 }
 
-json_t *functions(const struct request *request)
+json_t *lookup_functions(const struct request *request)
 {
 	json_t *names = json_object_get(request->json, "names"), *name, *found;
 	size_t i;
 
-	if (!target.base || !json_is_array(names))
-		return error("bad request");
+	if (!target_count || !json_is_array(names))
+		return answer_error("bad request");
 	found = json_array();
 	json_array_foreach (names, i, name)
 		json_array_append_new(found, json_false());
-	mark_functions(&target.names, names, found);
-	for (i = 0; i < target.module_count; i++)
-		mark_functions(&target.module_names[i], names, found);
+	for (i = 0; i < target_count; i++)
+		mark_functions(&target_parts[i], names, found);
 	return json_pack("{s:o}", "found", found);
 }
 
-/* Names of types that resemble one, the nearest first. */
-json_t *near(const struct request *request)
+/* Names of the kernel's types that resemble one, the nearest first. */
+json_t *lookup_near(const struct request *request)
 {
 	const char *name = json_string_value(json_object_get(request->json, "name"));
 
-	if (!target.base || !name)
-		return error("bad request");
-	return json_pack("{s:o}", "near", near_types(&target.names, name));
+	if (!target_count || !name)
+		return answer_error("bad request");
+	return json_pack("{s:o}", "near", near_types(&target_parts[0], name));
 }
 
-json_t *moved(const struct request *request)
+json_t *lookup_moved(const struct request *request)
 {
 	const char *name = json_string_value(json_object_get(request->json, "name"));
-	json_int_t id = json_integer_value(json_object_get(request->json, "id"));
+	json_int_t shown = json_integer_value(json_object_get(request->json, "id"));
+	const struct names *part;
+	__u32 id;
 
-	if (!target.base || !name)
-		return error("bad request");
-	return json_pack("{s:o}", "moved", moved_members(&target.names, id, name));
+	if (!target_count || !name)
+		return answer_error("bad request");
+	part = target_part_of(shown, &id);
+	return json_pack("{s:o}", "moved",
+			 part ? moved_members(part, id, name) : json_array());
 }
 
-json_t *types(const struct request *request)
+json_t *lookup_types(const struct request *request)
 {
-	const struct btf *btf = target.module_count ? target.modules[0] : target.base;
-	json_t *ids = json_object_get(request->json, "ids"), *id, *list;
+	json_t *ids = json_object_get(request->json, "ids"), *shown, *list;
 	size_t i;
 
-	if (!target.base || !json_is_array(ids))
-		return error("bad request");
+	if (!target_count || !json_is_array(ids))
+		return answer_error("bad request");
 	list = json_array();
-	json_array_foreach (ids, i, id)
-		json_array_append_new(list, describe_type(btf, json_integer_value(id)));
+	json_array_foreach (ids, i, shown) {
+		__u32 id;
+		const struct names *part =
+			target_part_of(json_integer_value(shown), &id);
+
+		json_array_append_new(list,
+				      part ? describe_type(part, id) : json_null());
+	}
 	return json_pack("{s:o}", "types", list);
 }

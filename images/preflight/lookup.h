@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests about the current target's types, called as they are. */
+/* Requests about the current target's types. */
 #ifndef LOOKUP_H
 #define LOOKUP_H
 
 #include "request.h"
 
-json_t *find(const struct request *request);
-json_t *functions(const struct request *request);
-json_t *near(const struct request *request);
-json_t *moved(const struct request *request);
-json_t *types(const struct request *request);
+/* Each is the request of that name; see main.c. */
+json_t *lookup_find(const struct request *request);
+json_t *lookup_functions(const struct request *request);
+json_t *lookup_near(const struct request *request);
+json_t *lookup_moved(const struct request *request);
+json_t *lookup_types(const struct request *request);
 
 #endif

@@ -28,7 +28,6 @@
  * A request that can't be served is answered {"error": TEXT}. One that takes too long,
  * or breaks this process, ends it: nothing but this process is lost.
  */
-#include <elf.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +38,7 @@
 #include "contents.h"
 #include "lookup.h"
 #include "object.h"
+#include "probe.h"
 #include "relocate.h"
 #include "request.h"
 #include "target.h"
@@ -46,61 +46,33 @@
 /* Seconds of processor time for a request; a 5 MB BTF takes hundredths. */
 #define TIME 10
 
-#define NATIVE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
-
 /* As runner/preflight/engine.py has them; raised with each change of what is asked. */
 #define PROTOCOL "1"
 #define OTHER_PROTOCOL 3
 
-static json_t *names(const struct request *request)
-{
-	(void)request;
-	return known_names();
-}
-
-static json_t *look_into(const struct request *request)
-{
-	const struct payload *payload = &request->payloads[0];
-	json_t *found;
-	void *copy;
-
-	if (request->count != 1)
-		return error("bad request");
-	/* libelf converts in place; the file is not to be written to. */
-	copy = malloc(payload->size + 1);
-	if (!copy)
-		return error("out of memory");
-	memcpy(copy, payload->data, payload->size);
-	found = contents(copy, payload->size);
-	free(copy);
-	if (!found)
-		return error_saying("it is no object");
-	if (((const unsigned char *)payload->data)[EI_DATA] == NATIVE)
-		return found;
-	/* Up to 1.4 it did not open it either. */
-	json_decref(found);
-	return error("it opens it and would not load it: endianness mismatch");
-}
+/* What the Makefile gives as an argument. */
+#define CHECK_LAYOUT "check-layout"
 
 static const struct {
 	const char *op;
 	json_t *(*serve)(const struct request *request);
 } services[] = {
-	{"object", take_object}, {"names", names}, {"contents", look_into},
-	{"target", take_target}, {"find", find},   {"near", near},
-	{"relocate", relocate},	 {"moved", moved}, {"functions", functions},
-	{"types", types},
+	{"object", object_take},	 {"names", contents_names},
+	{"contents", contents_take},	 {"target", target_take},
+	{"relocate", relocate_object},	 {"find", lookup_find},
+	{"functions", lookup_functions}, {"near", lookup_near},
+	{"moved", lookup_moved},	 {"types", lookup_types},
 };
 
 static json_t *serve(const struct request *request)
 {
 	const char *op = json_string_value(json_object_get(request->json, "op"));
 
-	forget_warnings();
+	answer_forget_warnings();
 	for (size_t i = 0; op && i < sizeof(services) / sizeof(*services); i++)
 		if (!strcmp(op, services[i].op))
 			return services[i].serve(request);
-	return error("bad request");
+	return answer_error("bad request");
 }
 
 static bool write_answer(json_t *answer)
@@ -117,16 +89,32 @@ static bool answer_next(void)
 	static struct request request;
 	bool ok;
 
-	ok = read_request(&request);
-	allow(TIME);
+	ok = request_read(&request);
+	confine_time(TIME);
 	ok = ok && write_answer(serve(&request));
-	forget_request(&request);
-	allow(0);
+	request_forget(&request);
+	confine_time(0);
 	return ok;
+}
+
+/* What the build asks for: an engine that misreads its libbpf must not be used. */
+static int check_layout(void)
+{
+	const char *problem = probe_layout();
+
+	if (!problem)
+		return 0;
+	fprintf(stderr,
+		"engine: error: this libbpf's %s differs from what "
+		"images/preflight/layout.h says\n",
+		problem);
+	return 1;
 }
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], CHECK_LAYOUT))
+		return check_layout();
 	if (argc != 2 || strcmp(argv[1], PROTOCOL)) {
 		fprintf(stderr, "engine: started by other than runner.preflight, "
 				"or by a version that speaks otherwise\n");
@@ -135,14 +123,14 @@ int main(int argc, char **argv)
 	/* Megabytes come and go at each request: keep them. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
-	keep_warnings();
-	if (confine()) {
+	answer_keep_warnings();
+	if (confine_process()) {
 		perror("confine");
 		return 1;
 	}
 	while (answer_next())
 		;
-	forget_objects();
-	forget_target();
+	object_forget_all();
+	target_forget();
 	return 0;
 }

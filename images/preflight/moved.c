@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moved.h"
 
+#include "bare.h"
 #include "describe.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 #define PATIENCE 20000
 
 struct search {
+	const struct names *names;
 	const struct btf *btf;
 	const char *name;
 	json_t *found;
@@ -34,22 +36,11 @@ static const char *text_at(const struct btf *btf, __u32 offset)
 	return text ? text : "";
 }
 
-static __u32 bare(const struct btf *btf, __u32 id)
-{
-	const struct btf_type *t = btf__type_by_id(btf, id);
-
-	while (btf_is_mod(t) || btf_is_typedef(t)) {
-		id = t->type;
-		t = btf__type_by_id(btf, id);
-	}
-	return id;
-}
-
 static void add(struct search *search, const char *access, const struct btf_type *t,
 		int index, __u32 base)
 {
 	char text[MAX_ACCESS];
-	json_t *member = describe_member(search->btf, t, index);
+	json_t *member = describe_member(search->names, t, index);
 
 	snprintf(text, sizeof(text), "%.400s%.100s", access, search->name);
 	json_object_set_new(member, "access", describe_text(text));
@@ -72,7 +63,7 @@ static void look_into(struct search *search, __u32 id, const char *access, __u32
 	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++) {
 		const struct btf_member *m = btf_members(t) + i;
 		const char *name = text_at(search->btf, m->name_off);
-		__u32 inner = bare(search->btf, m->type), offset;
+		__u32 inner = bare_id(search->btf, m->type), offset;
 		const struct btf_type *mt = btf__type_by_id(search->btf, inner);
 		char deeper[MAX_ACCESS];
 
@@ -94,17 +85,10 @@ static void look_into(struct search *search, __u32 id, const char *access, __u32
 			/* "a.b" becomes "a.b->". */
 			snprintf(deeper, sizeof(deeper), "%.300s%.100s->", access,
 				 name);
-			look_into(search, bare(search->btf, mt->type), deeper, 0,
+			look_into(search, bare_id(search->btf, mt->type), deeper, 0,
 				  DEEPEST, true);
 		}
 	}
-}
-
-static bool stands_for_another(int kind)
-{
-	return kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_CONST ||
-	       kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
-	       kind == BTF_KIND_TYPE_TAG;
 }
 
 /* Marks a type with the typedefs and modifiers that stand for it. */
@@ -116,9 +100,9 @@ static bool *marked(const struct names *names, __u32 id)
 	if (!marks)
 		return NULL;
 	marks[id] = true;
-	for (__u32 other = 1; other < count; other++)
-		if (stands_for_another(kind_at(names, other)))
-			marks[other] = bare(names->btf, other) == id;
+	for (__u32 other = names->first; other < count; other++)
+		if (BARE_FOLLOWED & 1u << kind_at(names, other))
+			marks[other] = bare_id(names->btf, other) == id;
 	return marks;
 }
 
@@ -134,7 +118,8 @@ static void look_around(struct search *search, const struct names *names, __u32 
 {
 	bool *marks = marked(names, id);
 
-	for (__u32 outer = 1; marks && outer < btf__type_cnt(search->btf); outer++) {
+	for (__u32 outer = names->first; marks && outer < btf__type_cnt(search->btf);
+	     outer++) {
 		int kind = kind_at(names, outer);
 		const struct btf_type *t;
 		char access[MAX_ACCESS];
@@ -157,7 +142,8 @@ static void look_around(struct search *search, const struct names *names, __u32 
 json_t *moved_members(const struct names *names, __u32 holder, const char *name)
 {
 	const struct btf *btf = names->btf;
-	struct search search = {.btf = btf,
+	struct search search = {.names = names,
+				.btf = btf,
 				.name = name,
 				.found = json_array(),
 				.patience = PATIENCE,
@@ -167,7 +153,7 @@ json_t *moved_members(const struct names *names, __u32 holder, const char *name)
 
 	if (!btf__type_by_id(btf, holder))
 		return search.found;
-	id = bare(btf, holder);
+	id = bare_id(btf, holder);
 	snprintf(access, sizeof(access), "%.200s.",
 		 text_at(btf, btf__type_by_id(btf, id)->name_off));
 	look_into(&search, id, access, 0, 0, false);

@@ -40,13 +40,13 @@ static const char *name_of(const struct btf *btf, __u32 id)
 	return btf__str_by_offset(btf, btf__type_by_id(btf, id)->name_off);
 }
 
-bool names_build(struct names *names, const struct btf *btf, __u32 first)
+bool names_build(struct names *names, __u32 first)
 {
+	const struct btf *btf = names->btf;
 	__u32 count = btf__type_cnt(btf), size = 1024;
 
 	while (size < count - first)
 		size *= 2;
-	names->btf = btf;
 	names->mask = size - 1;
 	names->heads = calloc(size, sizeof(*names->heads));
 	names->first = first;

@@ -6,18 +6,21 @@
 #include <stddef.h>
 
 #include <bpf/btf.h>
+#include <jansson.h>
 
 /* The kinds of a BTF's types: all of them fit into the processor's cache, the types do
  * not. And all named ones but functions, found by name without its flavor (what
  * follows "___"). */
 struct names {
-	const struct btf *btf;
+	struct btf *btf;
 	__u8 *kinds;
 	__u32 *heads;
 	__u32 *next;
 	__u32 mask;
 	/* The first id that is not its base's. */
 	__u32 first;
+	/* What answers add to ids from there on: those of two modules are the same. */
+	__u32 shift;
 };
 
 /* Returns the kind of a type that is not the base's. */
@@ -26,8 +29,14 @@ static inline int kind_at(const struct names *names, __u32 id)
 	return names->kinds[id - names->first];
 }
 
-/* Returns false when memory runs out. */
-bool names_build(struct names *names, const struct btf *btf, __u32 first);
+/* Returns how answers show a type's id. */
+static inline json_int_t names_shown(const struct names *names, __u32 id)
+{
+	return (json_int_t)id + (id < names->first ? 0 : names->shift);
+}
+
+/* Reads names->btf from an id on. Returns false when memory runs out. */
+bool names_build(struct names *names, __u32 first);
 void names_free(struct names *names);
 
 /* Returns the first id, by size, whose name without flavor is `name`; 0 when there is

@@ -41,22 +41,17 @@ static void keep(struct found *found, const char *name, size_t far)
 json_t *near_types(const struct names *names, const char *name)
 {
 	const struct btf *btf = names->btf;
-	size_t length = strnlen(name, LONGEST_NAME), bound = near_enough(name);
 	struct found found[MOST] = {0};
 	json_t *list = json_array();
 
-	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+	for (__u32 id = names->first; id < btf__type_cnt(btf); id++) {
 		const char *other;
-		size_t others, far;
+		size_t far;
 
 		if (!has_a_name(kind_at(names, id)))
 			continue;
 		other = btf__str_by_offset(btf, btf__type_by_id(btf, id)->name_off);
-		others = strnlen(other, LONGEST_NAME);
-		if (!others || others + bound < length || length + bound < others)
-			continue;
-		far = distance(name, other);
-		if (far <= bound)
+		if (other[0] && distance_is_near(name, other, &far))
 			keep(found, other, far);
 	}
 	for (size_t i = 0; i < MOST && found[i].name; i++)

@@ -20,13 +20,13 @@ static void forget(struct object *object)
 	memset(object, 0, sizeof(*object));
 }
 
-void forget_objects(void)
+void object_forget_all(void)
 {
 	while (object_count)
 		forget(&objects[--object_count]);
 }
 
-const struct object *kept_object(json_int_t number)
+const struct object *object_kept(json_int_t number)
 {
 	if (number < 0 || (size_t)number >= object_count)
 		return NULL;
@@ -112,21 +112,21 @@ static json_t *local_side(const struct btf *btf, struct relocation *relocation)
 
 	relocation->problem = problem_of(btf, &relocation->record);
 	if (relocation->problem)
-		return error(relocation->problem);
+		return answer_error(relocation->problem);
 	if (bpf_core_parse_spec("", btf, &relocation->record, &path)) {
 		relocation->problem = "the access string does not fit the type";
-		return error(relocation->problem);
+		return answer_error(relocation->problem);
 	}
 	relocation->problem = problem_of_path(&path);
 	if (relocation->problem)
-		return error(relocation->problem);
+		return answer_error(relocation->problem);
 	bpf_core_format_spec(spec, sizeof(spec), &path);
 	return json_pack("{s:o, s:o, s:o, s:o}", "spec", describe_text(spec), "root",
 			 describe_root(&path), "steps", describe_steps(&path), "field",
 			 describe_field(&path));
 }
 
-json_t *take_object(const struct request *request)
+json_t *object_take(const struct request *request)
 {
 	json_t *records = json_object_get(request->json, "relocations"), *record, *list;
 	struct object *object = &objects[object_count];
@@ -135,22 +135,22 @@ json_t *take_object(const struct request *request)
 
 	if (request->count != 1 || !json_is_array(records) ||
 	    object_count == MAX_OBJECTS)
-		return error("bad request");
+		return answer_error("bad request");
 	object->btf = load_btf(&request->payloads[0], NULL, &problem);
 	if (!object->btf)
-		return error(problem);
+		return answer_error(problem);
 	object->count = json_array_size(records);
 	object->relocations = calloc(object->count + 1, sizeof(*object->relocations));
 	if (!object->relocations) {
 		forget(object);
-		return error("out of memory");
+		return answer_error("out of memory");
 	}
 	list = json_array();
 	json_array_foreach (records, i, record) {
 		if (!read_relocation(record, &object->relocations[i])) {
 			json_decref(list);
 			forget(object);
-			return error("bad request");
+			return answer_error("bad request");
 		}
 		json_array_append_new(list,
 				      local_side(object->btf, &object->relocations[i]));

@@ -21,11 +21,11 @@ struct object {
 };
 
 /* The request "object". */
-json_t *take_object(const struct request *request);
+json_t *object_take(const struct request *request);
 
 /* Returns an object by the number that it was given, or NULL. */
-const struct object *kept_object(json_int_t number);
+const struct object *object_kept(json_int_t number);
 
-void forget_objects(void);
+void object_forget_all(void);
 
 #endif

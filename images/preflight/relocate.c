@@ -14,16 +14,15 @@ static bool kinds_agree(const struct btf_type *a, const struct btf_type *b)
 	return btf_kind(a) == btf_kind(b) || (btf_is_any_enum(a) && btf_is_any_enum(b));
 }
 
-static bool add_by_names(const struct names *names, __u32 first, const char *name,
-			 size_t length, const struct btf_type *local,
-			 struct candidates *found)
+static bool add_by_names(const struct names *names, const char *name, size_t length,
+			 const struct btf_type *local, struct candidates *found)
 {
 	__u32 id = names_first(names, name, length);
 
 	for (; id; id = names_next(names, id, name, length)) {
 		struct candidate *items;
 
-		if (id < first || !kinds_agree(btf__type_by_id(names->btf, id), local))
+		if (!kinds_agree(btf__type_by_id(names->btf, id), local))
 			continue;
 		items = reallocarray(found->items, found->len + 1, sizeof(*items));
 		if (!items)
@@ -35,7 +34,9 @@ static bool add_by_names(const struct names *names, __u32 first, const char *nam
 	return true;
 }
 
-/* Collects candidates as libbpf does: modules count where the kernel has none. */
+/* Collects candidates as libbpf does: those of the kernel, or, where it has none, those
+ * of all modules.
+ */
 static bool search(const struct btf *own, __u32 local_id, bool by_libbpf,
 		   struct candidates *found)
 {
@@ -43,19 +44,20 @@ static bool search(const struct btf *own, __u32 local_id, bool by_libbpf,
 	const char *name = btf__str_by_offset(own, local->name_off);
 	size_t length = bpf_core_essential_name_len(name);
 	struct candidate self = {own, local_id};
-	__u32 first = btf__type_cnt(target.base);
-	bool ok;
+	bool ok = true;
 
 	/* Only libbpf looks for those. */
 	by_libbpf |= btf_is_func(local);
-	ok = by_libbpf ? !bpf_core_add_cands(&self, length, target.base, "vmlinux", 1,
-					     found)
-		       : add_by_names(&target.names, 1, name, length, local, found);
-	for (size_t i = 0, len = found->len; ok && !len && i < target.module_count; i++)
-		ok = by_libbpf ? !bpf_core_add_cands(&self, length, target.modules[i],
-						     "module", first, found)
-			       : add_by_names(&target.module_names[i], first, name,
-					      length, local, found);
+	for (size_t i = 0; ok && i < target_count; i++) {
+		const struct names *part = &target_parts[i];
+
+		if (i == 1 && found->len)
+			break;
+		ok = by_libbpf ? !bpf_core_add_cands(&self, length, part->btf,
+						     i ? "module" : "vmlinux",
+						     part->first, found)
+			       : add_by_names(part, name, length, local, found);
+	}
 	return ok;
 }
 
@@ -108,7 +110,9 @@ static json_t *ids_of(const struct candidates *found)
 	json_t *list = json_array();
 
 	for (int i = 0; i < found->len; i++)
-		json_array_append_new(list, json_integer(found->items[i].id));
+		json_array_append_new(list,
+				      json_integer(target_shown(found->items[i].btf,
+								found->items[i].id)));
 	return list;
 }
 
@@ -139,7 +143,7 @@ static json_t *result(const struct relocation *relocation,
 				 relocation->record.kind == BPF_CORE_TYPE_ID_LOCAL,
 			 "patch", patch, "words", word_of(&insn[0]), word_of(&insn[1]),
 			 "spec", spec, "field", field, "candidates", ids_of(found));
-	json_object_set_new(json, "said", describe_text(warnings()));
+	json_object_set_new(json, "said", describe_text(answer_warnings()));
 	json_object_set_new(json, "trail", trail ? trail : json_array());
 	return json;
 }
@@ -152,24 +156,25 @@ static json_t *relocate_one(const struct btf *own, const struct relocation *relo
 	struct outcome outcome = {};
 	int failed;
 
-	forget_warnings();
+	answer_forget_warnings();
 	if (relocation->problem)
-		return error(relocation->problem);
+		return answer_error(relocation->problem);
 	if (relocation->record.kind != BPF_CORE_TYPE_ID_LOCAL) {
 		const struct btf_type *local =
 			btf__type_by_id(own, relocation->record.type_id);
 
 		if (!btf__str_by_offset(own, local->name_off)[0])
-			return error("types without a name can't be searched for");
+			return answer_error(
+				"types without a name can't be searched for");
 		found = cached(own, cache, relocation->record.type_id, by_libbpf);
 	}
 	if (!found)
-		return error("out of memory");
+		return answer_error("out of memory");
 	memset(paths, 0, sizeof(paths));
 	before.len = found->len;
 	before.items = malloc((found->len + 1) * sizeof(*before.items));
 	if (!before.items)
-		return error("out of memory");
+		return answer_error("out of memory");
 	if (found->len)
 		memcpy(before.items, found->items, found->len * sizeof(*before.items));
 	failed = bpf_core_calc_relo_insn("", &relocation->record, 0, own, found, paths,
@@ -178,23 +183,23 @@ static json_t *relocate_one(const struct btf *own, const struct relocation *relo
 		/* libbpf would stop here; the others are still to be told. */
 		free(found->items);
 		*found = before;
-		return error_saying("libbpf refuses this relocation");
+		return answer_error_saying("libbpf refuses this relocation");
 	}
 	free(before.items);
 	return result(relocation, &outcome, &paths[2], found);
 }
 
-json_t *relocate(const struct request *request)
+json_t *relocate_object(const struct request *request)
 {
 	const char *how = json_string_value(json_object_get(request->json, "search"));
-	const struct object *object = kept_object(
+	const struct object *object = object_kept(
 		json_integer_value(json_object_get(request->json, "object")));
 	bool by_libbpf = how && !strcmp(how, "libbpf");
 	struct cache *cache = NULL;
 	json_t *list;
 
-	if (!object || !target.base)
-		return error("bad request");
+	if (!object || !target_count)
+		return answer_error("bad request");
 	list = json_array();
 	for (size_t i = 0; i < object->count; i++)
 		json_array_append_new(list,

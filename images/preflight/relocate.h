@@ -5,6 +5,6 @@
 #include "request.h"
 
 /* The request "relocate". */
-json_t *relocate(const struct request *request);
+json_t *relocate_object(const struct request *request);
 
 #endif

@@ -111,7 +111,7 @@ static bool map_payloads(struct request *request)
 	return true;
 }
 
-bool read_request(struct request *request)
+bool request_read(struct request *request)
 {
 	bool ok;
 
@@ -126,7 +126,7 @@ bool read_request(struct request *request)
 	return ok;
 }
 
-void forget_request(struct request *request)
+void request_forget(struct request *request)
 {
 	for (size_t i = 0; i < request->count; i++)
 		munmap(request->payloads[i].data, request->payloads[i].size + PADDING);

@@ -28,7 +28,7 @@ struct request {
 };
 
 /* Reads one; false means that the other side is gone or wrong. */
-bool read_request(struct request *request);
-void forget_request(struct request *request);
+bool request_read(struct request *request);
+void request_forget(struct request *request);
 
 #endif

@@ -6,17 +6,41 @@
 
 #include <string.h>
 
-struct target target;
+struct names target_parts[MAX_PAYLOADS];
+size_t target_count;
 
-void forget_target(void)
+void target_forget(void)
 {
-	names_free(&target.names);
-	for (size_t i = 0; i < target.module_count; i++) {
-		names_free(&target.module_names[i]);
-		btf__free(target.modules[i]);
+	/* Modules first: each stands on the kernel's BTF. */
+	while (target_count) {
+		struct names *part = &target_parts[--target_count];
+		struct btf *btf = part->btf;
+
+		names_free(part);
+		btf__free(btf);
 	}
-	btf__free(target.base);
-	memset(&target, 0, sizeof(target));
+}
+
+const struct names *target_part_of(json_int_t shown, __u32 *id)
+{
+	for (size_t i = 0; i < target_count; i++) {
+		const struct names *part = &target_parts[i];
+		json_int_t own = shown - part->shift;
+
+		if (own < (i ? part->first : 0) || own >= btf__type_cnt(part->btf))
+			continue;
+		*id = own;
+		return part;
+	}
+	return NULL;
+}
+
+json_int_t target_shown(const struct btf *btf, __u32 id)
+{
+	for (size_t i = 0; i < target_count; i++)
+		if (target_parts[i].btf == btf)
+			return names_shown(&target_parts[i], id);
+	return id;
 }
 
 /* Cut BTF, for relocations only, has none. */
@@ -29,49 +53,44 @@ static bool has_functions(const struct names *names)
 }
 
 /* Returns what is wrong, or NULL. */
-static const char *take_base(const struct payload *payload)
+static const char *take_part(const struct payload *payload)
 {
+	struct names *part = &target_parts[target_count], *before = part - 1;
+	struct btf *base = target_count ? target_parts[0].btf : NULL;
 	const char *problem = NULL;
+	struct btf *btf = load_btf(payload, base, &problem);
 
-	target.base = load_btf(payload, NULL, &problem);
-	if (target.base && !names_build(&target.names, target.base, 1))
-		return "out of memory";
-	return problem;
-}
-
-static const char *take_module(const struct payload *payload)
-{
-	size_t number = target.module_count;
-	const char *problem = NULL;
-
-	target.modules[number] = load_btf(payload, target.base, &problem);
-	if (!target.modules[number])
+	if (!btf)
 		return problem;
-	target.module_count++;
-	if (!names_build(&target.module_names[number], target.modules[number],
-			 btf__type_cnt(target.base)))
-		return "out of memory";
-	return NULL;
+	*part = (struct names){.btf = btf};
+	/* Behind those of the module before. */
+	if (target_count > 1)
+		part->shift = before->shift + btf__type_cnt(before->btf) -
+			      btf__type_cnt(base);
+	target_count++;
+	return names_build(part, base ? btf__type_cnt(base) : 1) ? NULL
+								 : "out of memory";
 }
 
-json_t *take_target(const struct request *request)
+json_t *target_take(const struct request *request)
 {
 	const __u8 *data = request->payloads[0].data;
-	const char *problem;
+	const char *problem = NULL;
+	const struct btf *base;
 
-	forget_target();
+	target_forget();
 	if (!request->count)
-		return error("bad request");
-	problem = take_base(&request->payloads[0]);
-	for (size_t i = 1; i < request->count && !problem; i++)
-		problem = take_module(&request->payloads[i]);
+		return answer_error("bad request");
+	for (size_t i = 0; i < request->count && !problem; i++)
+		problem = take_part(&request->payloads[i]);
 	if (problem) {
-		forget_target();
-		return error(problem);
+		target_forget();
+		return answer_error(problem);
 	}
+	base = target_parts[0].btf;
 	return json_pack(
-		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(target.base),
-		"functions", has_functions(&target.names), "pointer",
-		(int)btf__pointer_size(target.base), "swapped",
+		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(base), "functions",
+		has_functions(&target_parts[0]), "pointer",
+		(int)btf__pointer_size(base), "swapped",
 		data[0] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f));
 }

@@ -6,23 +6,23 @@
 #include "names.h"
 #include "request.h"
 
-#define MAX_MODULES (MAX_PAYLOADS - 1)
-
-struct target {
-	/* NULL before the first one, and after one that was refused. */
-	struct btf *base;
-	struct btf *modules[MAX_MODULES];
-	size_t module_count;
-	struct names names;
-	/* Of modules[i]. */
-	struct names module_names[MAX_MODULES];
-};
-
-extern struct target target;
+/* The kernel's own types, then those of each module; none before the first target, and
+ * after one that was refused.
+ */
+extern struct names target_parts[MAX_PAYLOADS];
+extern size_t target_count;
 
 /* The request "target". */
-json_t *take_target(const struct request *request);
+json_t *target_take(const struct request *request);
 
-void forget_target(void);
+void target_forget(void);
+
+/* Returns the part that has a type of an id as answers show it, and sets `*id` to the
+ * type's id in there; NULL when there is none.
+ */
+const struct names *target_part_of(json_int_t shown, __u32 *id);
+
+/* Returns how answers show the id of a type of one of the BTFs. */
+json_int_t target_shown(const struct btf *btf, __u32 id);
 
 #endif

@@ -3,6 +3,9 @@
 Constants are followed along every path, as verifiers do, through registers, the stack,
 calls and frozen maps. Ranges are not: an instruction that only a range rules out counts
 as walked.
+
+images/agent/flow.c follows constants, too, and answers another question: what holds on
+every path, so that the agent may rewrite an instruction before an object is loaded.
 """
 
 import operator

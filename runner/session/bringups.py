@@ -59,10 +59,11 @@ class Bringups:
         self._known: dict[str, _Known] = {}
         # Kept, so that a kernel that can't come up costs its deadline once.
         self._failures: dict[str, RunnerError] = {}
+        self._stopped = False
         self._logs = ExitStack()
         self._count = 0
-        self._stopped = False
-        # Guards all of the above, and the consoles' files.
+        # Held by whoever reads or writes one of the above or a kernel's evidence, or
+        # appends to a console's file. Nobody starts a guest while holding it.
         self._lock = threading.RLock()
 
     def start(self, kernel: Kernel) -> Running:
@@ -72,21 +73,29 @@ class Bringups:
             # Who waits here finds a snapshot, or the reason why there is none.
             with known.first:
                 self.check(kernel)
-                return self._start(known)
+                try:
+                    return self._start(known)
+                except RunnerError as error:
+                    self.give_up(kernel, error)
+                    raise
         return self._start(known)
 
     def check(self, kernel: Kernel) -> None:
         """Raise what kept the kernel from coming up before."""
-        if kernel.id in self._failures:
-            raise self._failures[kernel.id]
+        with self._lock:
+            failure = self._failures.get(kernel.id)
+        if failure is not None:
+            raise failure
 
     def give_up(self, kernel: Kernel, error: RunnerError) -> None:
-        """Start no guest of a kernel any more."""
-        if self._stopped:
-            # What ended its guest was `stop`, which says nothing of the kernel.
-            return
-        log.error("%s: %s", kernel.id, error)
-        self._failures[kernel.id] = error
+        """Start no more guests of a kernel. The first reason is kept."""
+        with self._lock:
+            # What ended its guest may be `stop`, which says nothing of the kernel.
+            is_first = kernel.id not in self._failures and not self._stopped
+            if is_first:
+                self._failures[kernel.id] = error
+        if is_first:
+            log.error("%s: %s", kernel.id, error)
 
     def has_snapshot(self, kernel: Kernel) -> bool:
         """Whether a guest can be had quickly. Raises what keeps it from being had."""
@@ -100,20 +109,24 @@ class Bringups:
     def keep_evidence(self, up: Guest) -> None:
         """Keep what a guest tells of its kernel."""
         known = self._get(up.kernel)
-        known.evidence = _evidence(up, known.origin)
+        evidence = _evidence(up, known.origin)
+        with self._lock:
+            known.evidence = evidence
 
     def run_of(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
-        known = self._known.get(kernel.id)
-        if known is not None and known.evidence is not None:
-            return known.evidence.model_copy(
+        with self._lock:
+            known = self._known.get(kernel.id)
+            evidence = None if known is None else known.evidence
+            failure = self._failures.get(kernel.id)
+        if known is not None and evidence is not None:
+            return evidence.model_copy(
                 update={
                     "boots": tuple(known.starts.boots),
                     "restores": tuple(known.starts.restores),
                     "notes": tuple(known.starts.notes),
                 }
             )
-        failure = self._failures.get(kernel.id)
         return KernelRun(
             id=kernel.id,
             required=kernel.required,
@@ -124,9 +137,11 @@ class Bringups:
 
     def stop(self) -> None:
         """Kill all guests and start none any more, so that nobody waits for one."""
-        self._stopped = True
-        for known in tuple(self._known.values()):
-            known.starts.stop()
+        with self._lock:
+            self._stopped = True
+            starts = [known.starts for known in self._known.values()]
+        for each in starts:
+            each.stop()
 
     def close(self) -> None:
         """Free what is shared, once all guests are ended."""
@@ -140,9 +155,12 @@ class Bringups:
                 artifact = self._artifacts[kernel.id]
                 if isinstance(artifact, RunnerError):
                     raise artifact
-                self._known[kernel.id] = _Known(
+                known = _Known(
                     Origin(kernel=kernel, artifact=artifact, host=self._host)
                 )
+                if self._stopped:
+                    known.starts.stop()
+                self._known[kernel.id] = known
                 path = self._folder(kernel) / reports.LOG
                 self._logs.enter_context(logfile.written_to(path, kernel.id))
             return self._known[kernel.id]

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from runner import bpftool, keys, ssh
 from runner.agent import AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
-from runner.artifacts.cache import sha256_of
+from runner.artifacts.cache import Cache, sha256_of
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.image import initramfs
@@ -63,6 +63,8 @@ class Guest:
     bpftool_version: str
     # Predicts what the agent loads: it has the same libbpf.
     engine: Path
+    # Where predictions are kept: the run's.
+    cache: Cache
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -286,6 +288,7 @@ def _booted(
                 hello=hello,
                 bpftool_version=bpftool_version,
                 engine=host.programs.engine,
+                cache=host.cache,
             )
 
 
@@ -368,6 +371,7 @@ def _restored(
                 hello=hello,
                 bpftool_version=str(saved.metadata["bpftool"]),
                 engine=origin.host.programs.engine,
+                cache=origin.host.cache,
             )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,6 +37,8 @@ from runner.suitefile import LoadedSuite
 _CHECKED = "suites-checked"
 _MOST_REMEMBERED = 200
 _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
+# One clang keeps one processor busy, and waits for the disk at its end.
+_COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
 _VERSION = "2"
 
@@ -66,15 +69,15 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
     """
     known = memory.recall(_CHECKED)
     right = [str(it) for it in known] if isinstance(known, list) else []
+    unchecked = {
+        digest: suite for suite in suites if (digest := _digest(suite)) not in right
+    }
+    read = _read(unchecked.values(), compiled)
     new: list[str] = []
-    for suite in suites:
-        digest = _digest(suite)
-        if digest in right:
-            continue
-        mistakes, whole = _mistakes(suite, compiled)
-        if mistakes:
+    for digest, suite in unchecked.items():
+        if mistakes := _mistakes(suite, read):
             raise modelfile.refused(suite.source, mistakes)
-        if whole:
+        if all(read[wanted] for wanted in _wanted(suite)):
             new.append(digest)
     if new:
         kept: list[JsonValue] = [*new, *right]
@@ -93,28 +96,43 @@ def _digest(suite: LoadedSuite) -> str:
     return digest.hexdigest()
 
 
-def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
-    """Return a suite's mistakes, and whether all of its objects could be read."""
-    wanted = dict.fromkeys(
-        (it.object, it.vmlinux) for it in suite.suite.cases if it.object
-    )
+# A source or an object, and the kernel whose types it includes.
+_Wanted = tuple[Path, str | None]
 
-    def read(key: tuple[str, str | None]) -> Shapes | None:
-        name, vmlinux = key
+
+def _wanted(suite: LoadedSuite) -> list[_Wanted]:
+    wanted = [
+        (suite.folder / it.object, it.vmlinux) for it in suite.suite.cases if it.object
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def _read(
+    suites: Iterable[LoadedSuite], compiled: Compile
+) -> dict[_Wanted, Shapes | None]:
+    """Return what the objects of all suites hold; None for one that is unavailable."""
+
+    def read(wanted: _Wanted) -> Shapes | None:
+        path, vmlinux = wanted
         try:
-            data = compiled(suite.folder / name, vmlinux).read_bytes()
-            return shapes.of_object(data, Path(name).name.partition(".")[0])
+            data = compiled(path, vmlinux).read_bytes()
+            return shapes.of_object(data, path.name.partition(".")[0])
         except (RunnerError, OSError):
             return None
 
-    with ThreadPoolExecutor() as pool:
-        found = dict(zip(wanted, pool.map(read, wanted), strict=True))
+    wanted = list(dict.fromkeys(it for suite in suites for it in _wanted(suite)))
+    with ThreadPoolExecutor(_COMPILERS) as pool:
+        return dict(zip(wanted, pool.map(read, wanted), strict=True))
+
+
+def _mistakes(suite: LoadedSuite, read: Mapping[_Wanted, Shapes | None]) -> list[str]:
     return [
         suite.source.mistake(("cases", number, *mistake.where), mistake.what)
         for number, case in enumerate(suite.suite.cases)
-        if (shape := found.get((case.object, case.vmlinux))) is not None
+        if case.object
+        if (shape := read[suite.folder / case.object, case.vmlinux]) is not None
         for mistake in _of_case(case, shape)
-    ], all(found.values())
+    ]
 
 
 def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:

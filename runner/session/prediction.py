@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.agent import ObjectSettings
-from runner.artifacts.cache import Cache
 from runner.errors import RunnerError
 from runner.preflight.check import Checker, Job
 from runner.preflight.model import Prediction, Verdict
@@ -51,7 +50,7 @@ def predicted(
     try:
         job = Job(
             objects=(object_path,),
-            index=Cache().folder("preflight"),
+            index=guest.cache.folder("preflight"),
             loader=case.loader_on(artifact.version),
             load=tuple(wanted.load.items()),
             targets=tuple(wanted.targets.items()),

@@ -29,6 +29,7 @@ from runner.results import KernelRun, Shard
 from runner.session import host, named
 from runner.session.bringups import Bringups
 from runner.session.ledger import Ledger
+from runner.session.once import Once
 from runner.session.pool import Guests
 from runner.sharding import Part
 from runner.suitefile import LoadedSuite
@@ -71,10 +72,10 @@ class Run:
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: dict[tuple[Path, str | None], Path | RunnerError] = {}
+        self._objects: Once[tuple[Path, str | None], Path] = Once()
         self._lanes: dict[int, Guests] = {}
         self._programs = Programs()
-        # Lanes are threads; what they share is made under it.
+        # Lanes are threads; this guards the table of their guests.
         self._lock = threading.RLock()
         self.ledger = Ledger(
             settings.reports,
@@ -82,6 +83,8 @@ class Run:
             kernel_run=self.kernel_run,
             shard=self.shard,
         )
+        # One thread at a time gets artifacts.
+        self._obtaining = threading.Lock()
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
         # Seconds that each kernel's cases took last time.
@@ -100,36 +103,28 @@ class Run:
 
     def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
         """Return a kernel's artifact, or why it can't be had."""
-        if kernel.id not in self._artifacts:
-            try:
-                self._artifacts[kernel.id] = artifacts.obtain(
-                    kernel, self.cache, progress
-                )
-            except InfrastructureError as error:
-                self._artifacts[kernel.id] = error
-        return self._artifacts[kernel.id]
+        with self._obtaining:
+            if kernel.id not in self._artifacts:
+                try:
+                    found = artifacts.obtain(kernel, self.cache, progress)
+                    self._artifacts[kernel.id] = found
+                except InfrastructureError as error:
+                    self._artifacts[kernel.id] = error
+            return self._artifacts[kernel.id]
 
     def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
         """Return an object, compiled once a run.
 
-        `vmlinux` is the kernel whose types it includes. Raises as compile_object does,
-        and UsageError for a kernel that there is not.
+        Threads compile different objects at once. `vmlinux` is the kernel whose types
+        it includes. Raises as compile_object does, and UsageError for a kernel that
+        there is not.
         """
-        key = (source, vmlinux)
-        with self._lock:
-            if key not in self._objects:
-                self._objects[key] = self._compiled(source, vmlinux)
-        found = self._objects[key]
-        if isinstance(found, RunnerError):
-            raise found
-        return found
 
-    def _compiled(self, source: Path, vmlinux: str | None) -> Path | RunnerError:
-        try:
+        def compile_it() -> Path:
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             return compile_object(source, self.cache, headers)
-        except RunnerError as error:
-            return error
+
+        return self._objects.get((source, vmlinux), compile_it)
 
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import platform
+import re
 import select
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from runner.deadline import Deadline
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/agent"
+_VERSION_H = Path("/usr/include/bpf/libbpf_version.h").read_text()
+# "1.1": the version of the libbpf that is installed, and that the agent is linked with.
+LIBBPF = ".".join(re.findall(r"_VERSION (\d+)", _VERSION_H))
 # Seconds; far more than any answer takes, so that a hang is a failure.
 PATIENCE = 60.0
 

@@ -20,6 +20,7 @@ from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from tests.unit.agent_process import (
     COUNTER,
+    LIBBPF,
     PATIENCE,
     REJECTED,
     AgentProcess,
@@ -84,7 +85,7 @@ def test_hello(session: AgentSession, process: AgentProcess) -> None:
 
     assert hello.release == os.uname().release
     assert hello.pid == process.process.pid
-    assert hello.libbpf == "1.1"
+    assert hello.libbpf == LIBBPF
 
 
 def test_triggers(session: AgentSession, process: AgentProcess) -> None:

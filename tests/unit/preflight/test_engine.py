@@ -8,7 +8,7 @@ import pytest
 from runner.preflight.engine import Engine
 from runner.preflight.errors import BadBtfError, EngineError
 from tests.unit.preflight.made import build, kernel
-from tests.unit.preflight.raw import Raw, a_kernel
+from tests.unit.preflight.raw import PTR, Raw, a_kernel
 
 FUNCTIONS = "int there(int a) { return a; } struct s { int a; } s;"
 
@@ -59,6 +59,45 @@ def test_modules_come_in_as_many_messages_as_they_need(engine: Engine) -> None:
     with pytest.raises(EngineError):
         engine.load_target(base.data, [module.data] * 257)
     assert engine.load_target(base.data).types
+
+
+def test_types_of_different_modules_are_told_apart(engine: Engine) -> None:
+    base = a_kernel()
+    first, second = Raw(base=base.counts), Raw(base=base.counts)
+    first.struct("one", 8, ("of_one", 2, 0))
+    first.struct("further", 8, ("of_further", 2, 0))
+    inner = second.struct("inner", 8, ("wanted", 2, 0))
+    link = second.add(PTR, "", inner)
+    second.struct("two", 16, ("inner", inner, 0), ("link", link, 64))
+    third = Raw(base=base.counts)
+    third.struct("three", 4, ("of_three", 2, 0))
+    engine.load_target(base.data, [first.data, second.data, third.data])
+
+    found = engine.find(["one", "further", "inner", "two", "three", "task"])
+    types = [engine.types([id_])[0] for ((id_, _),) in found]
+
+    assert [it and it.name for it in types] == [
+        *("one", "further", "inner", "two", "three", "task")
+    ]
+    assert [[field.name for field in it.fields] for it in types if it] == [
+        *(["of_one"], ["of_further"], ["wanted"], ["inner", "link"], ["of_three"]),
+        ["link", "big", "pid"],
+    ]
+    # What their members are of is told by the same ids.
+    two = types[3]
+    assert two is not None
+    member, pointer = engine.types(it.type for it in two.fields)
+    assert member == types[2]
+    assert pointer is not None
+    assert (pointer.kind, pointer.to) == (PTR, found[2][0][0])
+    (number,) = engine.types([types[2].fields[0].type] if types[2] else [])
+    assert number is not None
+    assert number.name == "int"
+    # And so is what a member may have become.
+    assert [it.access for it in engine.moved(two.id, "wanted")] == [
+        *("two.inner.wanted", "two.link->wanted")
+    ]
+    assert engine.types([found[4][0][0] + 1]) == [None]
 
 
 def test_functions_are_found_by_themselves(engine: Engine) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bench.mutations import CALLED, Member, Mutation, Mutator, Way
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
@@ -21,6 +20,7 @@ from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import Difference, Prediction
 from runner.preflight.predict import Subject, Target, predict
 from tests.unit.preflight.made import ROOT, an_object, build, kernel
+from tests.unit.preflight.mutations import CALLED, Member, Mutation, Mutator, Way
 
 OBJECT = """\
 struct inner { long count; void *next; } CORE;

@@ -40,7 +40,7 @@ def test_a_second_run_is_refused_and_told_who_writes(tmp_path: Path) -> None:
 def test_a_finished_run_leaves_no_lock(tmp_path: Path) -> None:
     with claimed(tmp_path / "r", pytest.fail):
         assert (tmp_path / "r" / LOCK).read_text() == f"{os.getpid()}\n"
-    assert not list((tmp_path / "r").iterdir())
+    assert {it.name for it in (tmp_path / "r").iterdir()} == {".gitignore"}
 
 
 def test_a_folder_that_is_a_file_is_explained(tmp_path: Path) -> None:

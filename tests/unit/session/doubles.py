@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from runner import bpftool
 from runner.agent import AgentSession, Hello
 from runner.artifacts import Artifact
+from runner.artifacts.cache import Cache
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.libbpf import ENGINE
@@ -187,6 +188,7 @@ def guest(
     kernel: Kernel = KERNEL,
     version: str = "6.1.176",
     alive: bool = False,
+    cache: Cache | None = None,
 ) -> Guest:
     """Return a guest that is up; one that is `alive` answers when its agent is gone."""
     return Guest(
@@ -198,4 +200,5 @@ def guest(
         hello=HELLO,
         bpftool_version="7.1.0",
         engine=ENGINE,
+        cache=cache or Cache(Path("/none")),
     )

@@ -1,8 +1,12 @@
 """Guests that are lent: one at a time, each kernel's failure told once."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +17,7 @@ from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools
 from runner.libbpf import Programs
 from runner.matrix import DebianSource, Kernel
+from runner.qemu.vm import Vm
 from runner.session import guest as session_guest
 from runner.session.bringups import Bringups
 from runner.session.guest import Guest, Origin, Starts
@@ -26,6 +31,9 @@ OLD, NEW = (
     for id_ in ("5.10", "6.1")
 )
 
+# Seconds; a test that takes that long has failed.
+PATIENCE = 20
+
 
 class Starter:
     """Starts guests that do nothing, and fails for kernels that it is told to."""
@@ -33,6 +41,7 @@ class Starter:
     def __init__(self, **failures: RunnerError) -> None:
         self.failures: dict[str, RunnerError] = dict(failures)
         self.started: list[str] = []
+        self.starts: list[Starts] = []
         self.ended: list[str] = []
 
     @contextmanager
@@ -41,6 +50,7 @@ class Starter:
     ) -> Iterator[Guest]:
         kernel = origin.kernel
         self.started.append(kernel.id)
+        self.starts.append(starts)
         console.write_text(f"{kernel.id} speaks\n")
         if kernel.id in self.failures:
             raise self.failures[kernel.id]
@@ -310,3 +320,59 @@ def test_two_lenders_guests_are_two(
 
     assert other.lease(NEW, "a") is not clean_guests.lease(NEW, "a")
     other.close()
+
+
+# ------------------------------------------------------------- several threads
+
+
+@pytest.fixture
+def saving_bringups(
+    starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bringups]:
+    """What lenders of guests share whose snapshot is still to be saved."""
+    monkeypatch.setattr(Origin, "snapshot_key", "key")
+    monkeypatch.setattr(SavedGuests, "has", lambda *_: False)
+    yield from shared(tmp_path, cold=False)
+
+
+def test_who_waits_for_a_snapshot_learns_why_there_is_none(
+    saving_bringups: Bringups, starter: Starter
+) -> None:
+    failure = GuestError("no answer")
+    starter.failures["6.1"] = failure
+    both = threading.Barrier(2)
+
+    def start(_: int) -> BaseException | None:
+        both.wait(PATIENCE)
+        try:
+            saving_bringups.start(NEW)
+        except GuestError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        caught = list(pool.map(start, range(2)))
+
+    assert caught == [failure, failure]
+    assert starter.started == ["6.1"]
+
+
+def test_the_first_reason_to_give_a_kernel_up_is_kept(bringups: Bringups) -> None:
+    first, second = GuestError("the first"), GuestError("the second")
+
+    bringups.give_up(NEW, first)
+    bringups.give_up(NEW, second)
+
+    assert bringups.run_of(NEW).error == "the first"
+
+
+def test_a_kernel_that_is_first_asked_for_after_the_stop_does_not_start(
+    bringups: Bringups, starter: Starter
+) -> None:
+    bringups.stop()
+    bringups.start(NEW).stack.close()
+
+    killed = Mock()
+    (starts,) = starter.starts
+    with starts.watched(cast(Vm, Mock(process=killed))):
+        killed.kill.assert_called_once()

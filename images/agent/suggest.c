@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "near.h"
+#include "suggest.h"
 
 #include "buffer.h"
 #include "distance.h"
@@ -10,11 +10,6 @@
 
 #define MOST_NAMES 16
 
-static bool is_near(const char *wrong, const char *name)
-{
-	return distance(wrong, name) <= near_enough(name);
-}
-
 static void append_text(struct buffer *text, const char *more)
 {
 	buffer_append(text, more, strlen(more));
@@ -24,10 +19,10 @@ static void append_text(struct buffer *text, const char *more)
 static size_t append_names(struct buffer *text, const char *wrong,
 			   const char *const *names, size_t count, bool only_near)
 {
-	size_t appended = 0;
+	size_t appended = 0, distance;
 
 	for (size_t i = 0; i < count; i++) {
-		if (only_near && !is_near(wrong, names[i]))
+		if (only_near && !distance_is_near(names[i], wrong, &distance))
 			continue;
 		if (appended++)
 			append_text(text, only_near ? " or " : ", ");
@@ -40,7 +35,7 @@ static size_t append_names(struct buffer *text, const char *wrong,
 	return appended;
 }
 
-char *near_names(const char *wrong, const char *const *names, size_t count)
+char *suggest_names(const char *wrong, const char *const *names, size_t count)
 {
 	struct buffer text = {0};
 

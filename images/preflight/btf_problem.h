@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SOUND_H
-#define SOUND_H
+#ifndef BTF_PROBLEM_H
+#define BTF_PROBLEM_H
 
 #include <bpf/btf.h>
 
@@ -10,6 +10,6 @@
  * follow a typedef of itself for ever and divide by the size of a bitfield's type.
  * `base`, which is sound, is what it stands on, or NULL.
  */
-const char *sound(const struct btf *btf, const struct btf *base);
+const char *btf_problem(const struct btf *btf, const struct btf *base);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sound.h"
+#include "btf_problem.h"
 
+#include "bare.h"
 #include "older.h"
 
 #include <stdbool.h>
@@ -151,25 +152,14 @@ static const char *check_references(const struct walk *w, const struct btf_type 
 
 #define KIND(kind) (1u << (kind))
 #define COMPOSITES (KIND(BTF_KIND_STRUCT) | KIND(BTF_KIND_UNION))
-#define MODIFIERS                                                                      \
-	(KIND(BTF_KIND_TYPEDEF) | KIND(BTF_KIND_CONST) | KIND(BTF_KIND_VOLATILE) |     \
-	 KIND(BTF_KIND_RESTRICT) | KIND(BTF_KIND_TYPE_TAG))
 /* Types of these kinds hold others by value. */
 #define HOLDERS                                                                        \
-	(COMPOSITES | MODIFIERS | KIND(BTF_KIND_ARRAY) | KIND(BTF_KIND_VAR) |          \
+	(COMPOSITES | BARE_FOLLOWED | KIND(BTF_KIND_ARRAY) | KIND(BTF_KIND_VAR) |      \
 	 KIND(BTF_KIND_DECL_TAG))
 
 static bool is_one_of(__u32 kinds, const struct walk *w, __u32 id)
 {
 	return KIND(w->seen[id].kind) & kinds;
-}
-
-/* Follows typedefs and modifiers, whose chain has been found to end. */
-static __u32 bare(const struct walk *w, __u32 id)
-{
-	while (is_one_of(MODIFIERS, w, id))
-		id = btf__type_by_id(w->btf, id)->type;
-	return id;
 }
 
 static bool can_be_bitfield(const struct walk *w, __u32 id)
@@ -204,12 +194,12 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 		if (!visit(w, m->type, depth + 1))
 			return false;
 		if (bitfields && btf_member_bitfield_size(t, i) &&
-		    !can_be_bitfield(w, bare(w, m->type)))
+		    !can_be_bitfield(w, bare_id(w->btf, m->type)))
 			return fail(w, "a bitfield is no integer");
 		/* Most names need not be looked at, and come from far away. */
-		if (is_one_of(COMPOSITES | MODIFIERS, w, m->type) &&
+		if (is_one_of(COMPOSITES | BARE_FOLLOWED, w, m->type) &&
 		    !btf__str_by_offset(w->btf, m->name_off)[0])
-			members += w->members[bare(w, m->type)];
+			members += w->members[bare_id(w->btf, m->type)];
 		if (members > MAX_MEMBERS)
 			return fail(w, "too many anonymous members");
 	}
@@ -238,7 +228,7 @@ static bool enter(struct walk *w, __u32 id, int depth)
 	return ok;
 }
 
-const char *sound(const struct btf *btf, const struct btf *base)
+const char *btf_problem(const struct btf *btf, const struct btf *base)
 {
 	__u32 first = base ? btf__type_cnt(base) : 1;
 	struct walk w = {

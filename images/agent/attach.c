@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attach.h"
+
+#include "arguments.h"
+#include "log.h"
+#include "object.h"
+#include "target.h"
+
+#include <errno.h>
+
+static json_t *hold_link(struct object *object, const struct bpf_program *program,
+			 struct bpf_link *link)
+{
+	object->attached = must_resize(object->attached, object->attached_count + 1,
+				       sizeof(*object->attached));
+	object->attached[object->attached_count++] =
+		(struct attached){.program = program, .link = link};
+	return json_pack("{s:b}", "attached", 1);
+}
+
+/* As the program's section says. */
+static json_t *attach_by_section(struct object *object,
+				 const struct bpf_program *program,
+				 struct failure *failure)
+{
+	size_t silence = log_size();
+	struct bpf_link *link = bpf_program__attach(program);
+
+	if (link)
+		return hold_link(object, program, link);
+	/* libbpf says nothing where a section has no way to be attached, and warns
+	 * where the kernel refused one.
+	 */
+	if (errno == EOPNOTSUPP && log_size() == silence)
+		return json_pack("{s:b}", "attached", 0);
+	/* So it does where a section names a place in a way of its own. */
+	if (errno == EINVAL && log_size() == silence) {
+		log_add("agent: prog '%s': section '%s' names no place",
+			bpf_program__name(program), bpf_program__section_name(program));
+		errno = EINVAL;
+	}
+	return fail_errno(failure, errno, "can't attach %s",
+			  bpf_program__name(program));
+}
+
+json_t *attach_operation(const json_t *request, struct failure *failure)
+{
+	struct object *object = object_argument_of(request, failure);
+	struct bpf_program *program =
+		object ? program_argument(object, request, failure) : NULL;
+	const char *target = NULL;
+	struct bpf_link *link;
+
+	if (!program || !text_argument(request, "target", OPTIONAL, &target, failure))
+		return NULL;
+	if (object_link(object, program))
+		return fail_errno(failure, EALREADY, "can't attach %s",
+				  bpf_program__name(program));
+	if (!target)
+		return attach_by_section(object, program, failure);
+	link = attach_to(program, target, failure);
+	return link ? hold_link(object, program, link) : NULL;
+}
+
+json_t *detach_operation(const json_t *request, struct failure *failure)
+{
+	struct object *object = object_argument_of(request, failure);
+	struct bpf_program *program = NULL;
+	const char *name = NULL;
+	int error;
+
+	if (!object || !text_argument(request, "program", OPTIONAL, &name, failure))
+		return NULL;
+	if (name) {
+		program = program_argument(object, request, failure);
+		if (!program)
+			return NULL;
+	}
+	error = object_detach(object, program);
+	if (error)
+		return fail_errno(failure, error, "detaching failed");
+	return json_object();
+}
