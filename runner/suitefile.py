@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import modelfile
+from runner import modelfile, suitesearch
 from runner.classes import CLASSES
 from runner.errors import UsageError
 from runner.references import references
@@ -25,10 +25,9 @@ from runner.suite import (
     Suite,
     TestRun,
 )
+from runner.suitesearch import SUITE_FILE
 from runner.versions import VersionRange
 from runner.yamlfile import Source
-
-SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
@@ -384,7 +383,7 @@ def _code(
                 yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
-def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:
+def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
     """Return the suite files that a path stands for: itself, or all below it.
 
     Raises UsageError when there is no such path.
@@ -392,5 +391,5 @@ def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
     if path.is_dir():
-        return sorted(path.rglob(name))
+        return suitesearch.below(path, name)
     return [path] if path.name == name else []

@@ -9,7 +9,7 @@ import yaml
 
 from runner.errors import UsageError
 from runner.reports.atomic import explained
-from runner.suitefile import SUITE_FILE
+from runner.suitesearch import SUITE_FILE
 
 _OBJECT = ".o"
 _SUFFIX = re.compile(r"(\.bpf)?\.o$")

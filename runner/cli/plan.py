@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, sharding, suitefile
+from runner import libbpf, project, sharding, suitefile
 from runner.artifacts import fetch, progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.cli import suites as suites_
 from runner.cli import workflow
 from runner.cli.arguments import (
     add_libbpf_argument,
@@ -24,7 +25,6 @@ from runner.errors import ExitStatus, UsageError
 from runner.matrix import Kernel
 from runner.preflight import interesting, targets
 from runner.selectors import DEFAULT
-from runner.session.host import ROOT
 from runner.session.run import ids_of, seconds_of
 from runner.sharding import Part
 from runner.suite import Case
@@ -84,8 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="suites' folders, or folders that hold suites (default: the suites of "
-        "this project)",
+        help=project.SUITES_HELP,
     )
     parser.add_argument(
         "--shards",
@@ -113,8 +112,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
     cache = Cache()
-    kernels = rows.choose(choice(arguments, DEFAULT), cache).kernels
-    suites = arguments.suite or [ROOT / "suites"]
+    chosen = rows.choose(choice(arguments, DEFAULT), cache)
+    kernels = chosen.kernels
+    suites: list[Path] = []
+    if (
+        arguments.suite
+        or arguments.boot_only_interesting
+        # A workflow's matrix has no number of cases, and what an earlier job is still
+        # building may not be there.
+        or arguments.format != "github"
+    ):
+        found = project.find(arguments.matrix)
+        suites = suites_.files(arguments.suite or [], found, chosen.matrix)
     stands_for: dict[str, tuple[str, ...]] = {}
     if arguments.boot_only_interesting:
         stands_for = _interesting(suites, kernels, cache, arguments.libbpf)
@@ -164,12 +173,7 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
 
 
 def _cases(paths: Sequence[Path]) -> list[Case]:
-    return [
-        case
-        for path in paths
-        for file in suitefile.files_below(path)
-        for case in suitefile.load(file).suite.cases
-    ]
+    return [case for path in paths for case in suitefile.load(path).suite.cases]
 
 
 def _plan(

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import __version__, reports, suitefile
+from runner import __version__, project, reports, suitefile
 from runner.artifacts import progress
 from runner.cli import objects, workflow
+from runner.cli import suites as suites_
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_arguments,
@@ -24,10 +25,9 @@ from runner.reports.terms import Terms
 from runner.results import RunResults, exit_status
 from runner.selectors import DEFAULT
 from runner.session import host, selection
-from runner.session.host import ROOT
 from runner.session.run import Run, Settings
 from runner.sharding import Part
-from runner.suitefile import SUITE_FILE, LoadedSuite
+from runner.suitefile import LoadedSuite
 
 if TYPE_CHECKING:
     import pytest
@@ -59,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="suites' folders, folders that hold suites, or Python test files "
-        "(default: the suites of this project)",
+        help=project.SUITES_HELP,
     )
     parser.add_argument(
         "--object",
@@ -130,15 +129,17 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
-    paths = list(arguments.suite or [])
-    if arguments.object:
-        paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
-    paths = paths or [ROOT / "suites"]
     terms = Terms.read(
         baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
     )
     run = Run(_settings(arguments))
     try:
+        given = list(arguments.suite or [])
+        if arguments.object:
+            folder = arguments.reports / "objects"
+            given.append(objects.suite_of(arguments.object, folder))
+        found = project.find(arguments.matrix)
+        paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths)
         if not run.kernels:
@@ -248,18 +249,11 @@ def pytest_arguments(
 def check_suites(paths: list[Path]) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
-    Raises UsageError for the first mistake, for a path that holds no tests, and for two
-    suites of one name.
+    Raises UsageError for the first mistake, and for two suites of one name.
     """
-    found = []
-    for path in paths:
-        files = suitefile.files_below(path)
-        found += [suitefile.load(file) for file in files]
-        if not files and path.is_dir() and not any(path.rglob("test_*.py")):
-            raise UsageError(
-                f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
-                hint="docs/suite.md tells what a suite is",
-            )
+    found = [
+        suitefile.load(file) for path in paths for file in suitefile.files_below(path)
+    ]
     suitefile.require_distinct(found)
     return found
 
@@ -268,21 +262,17 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     """Return how many guests work at a time.
 
     Python is at work for a tenth of a case's time, so that one process can drive some
-    guests, and needs no time to start. Raises UsageError for what is neither a number
+    guests, and needs no time to start. Python tests run one after the other in a
+    process. Raises UsageError for what is neither a number
     from 1 on nor "auto".
     """
     if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
         raise UsageError(f"-n {wanted}: a number from 1 on, or auto")
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
-    if count <= _MOST_LANES and not _have_python_tests(paths):
+    if count <= _MOST_LANES and not any(map(suites_.has_python_tests, paths)):
         return AtOnce(lanes=count)
     return AtOnce(processes=processes) if processes > 1 else AtOnce(lanes=1)
-
-
-def _have_python_tests(paths: list[Path]) -> bool:
-    """Whether there are any; pytest runs them one after the other in a process."""
-    return any(not path.is_dir() or any(path.rglob("test_*.py")) for path in paths)
 
 
 def _without_kernels(

@@ -14,7 +14,7 @@ from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
-from runner.suitefile import SUITE_FILE
+from runner.suitesearch import SUITE_FILE
 
 _Found = TypeVar("_Found")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner import selectors
+from runner import project
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.deadline import seconds
@@ -38,7 +38,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        f"all (default: {selectors.DEFAULT}); a tag is written --kernels=@lts, because "
+        "all (default: the rows with the tag `default`; all rows, if no row has that "
+        "tag); a tag is written --kernels=@lts, because "
         "pytest takes a word that begins with @ for a file of arguments",
     )
     group.addoption(
@@ -57,9 +58,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--matrix",
         type=Path,
-        default=Path("matrix.yaml"),
         metavar="FILE",
-        help="the kernels there are (default: matrix.yaml)",
+        help=project.MATRIX_HELP,
     )
     group.addoption(
         "--accel",
@@ -192,13 +192,14 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 
 def _settings(config: pytest.Config) -> Settings:
     shard = config.getoption("shard")
+    found = project.find(config.getoption("matrix"))
     return Settings(
         kernels=Choice(
-            matrix=config.getoption("matrix"),
+            matrix=found.matrix,
             selectors=rows.selectors_of(
                 config.getoption("kernels"),
                 config.getoption("kernel"),
-                selectors.DEFAULT,
+                found.kernels,
             ),
             overrides=tuple(config.getoption("kernel")),
             locked=config.getoption("locked"),
