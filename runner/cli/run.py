@@ -70,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="compiled objects that must load and attach, without a suite",
     )
-    parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
+    parser.add_argument(
+        "-k",
+        metavar="EXPR",
+        help="only cases that match: a part of SUITE::CASE as reports print it, or a "
+        "kernel's id; with and, or, not and parentheses",
+    )
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
     parser.add_argument("--lf", action="store_true", help="only what failed last time")
     parser.add_argument(

@@ -27,6 +27,7 @@ from runner.results import (
     KernelRun,
     Outcome,
     RunResults,
+    checked_nothing,
     exit_status,
 )
 
@@ -131,6 +132,8 @@ def _title(results: RunResults, judged: ExitStatus) -> str:
     """Return the heading; `judged` is what the gate says."""
     status = exit_status(results)
     verdict = VERDICTS[status][0]
+    if checked_nothing(results):
+        verdict += ": nothing was checked"
     if judged is not status:
         verdict += ", but not by a regression"
     sign = {0: "✅", 1: "❌"}.get(int(judged), "⚠️")

@@ -23,7 +23,14 @@ from runner.reports.looks import (
 )
 from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
-from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Outcome,
+    RunResults,
+    checked_nothing,
+    exit_status,
+)
 
 # Lines of a message, such as clang's, before it is cut.
 _MOST_LINES = 6
@@ -263,9 +270,10 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
     verdict, style = VERDICTS[status]
+    nothing = "nothing was checked, " if checked_nothing(results) else ""
     parts = [
         (verdict, style),
-        (f": {counts(results)}", ""),
+        (f": {nothing}{counts(results)}", ""),
     ]
     if status is not report.status:
         # Failures that the gate lets pass are all there are.
