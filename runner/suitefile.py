@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from runner import modelfile, suitesearch
 from runner.classes import CLASSES
 from runner.errors import UsageError
+from runner.matrix import Matrix
 from runner.references import references
 from runner.suite import (
     Case,
@@ -73,6 +74,26 @@ def require_distinct(suites: Iterable[LoadedSuite]) -> None:
                 hint="reports and baselines go by the folder's name: rename one of "
                 "them, or test them in two runs",
             )
+
+
+def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
+    """Refuse kernels that suites name and the matrix does not have.
+
+    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    """
+    known = [kernel.id for kernel in matrix.kernels]
+    for suite in suites:
+        mistakes = [
+            suite.source.mistake(
+                ("cases", number, "vmlinux"),
+                f"the matrix has no kernel {case.vmlinux!r}"
+                f"{modelfile.near(case.vmlinux, known)}",
+            )
+            for number, case in enumerate(suite.suite.cases)
+            if case.vmlinux is not None and case.vmlinux not in known
+        ]
+        if mistakes:
+            raise modelfile.refused(suite.source, mistakes)
 
 
 @dataclass(frozen=True)

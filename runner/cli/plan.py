@@ -22,7 +22,7 @@ from runner.cli.arguments import (
     choice,
 )
 from runner.errors import ExitStatus, UsageError
-from runner.matrix import Kernel
+from runner.matrix import Kernel, Matrix
 from runner.preflight import interesting, targets
 from runner.selectors import DEFAULT
 from runner.session.run import ids_of, seconds_of
@@ -131,7 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
     plan = _plan(
         kernels,
         tuple(fetch.version_of(kernel, cache) for kernel in kernels),
-        _cases(suites),
+        _cases(suites, chosen.matrix),
         count=_count(arguments.shards, len(kernels), arguments.format),
         seconds=seconds_of(arguments.timings),
         stands_for={name: others for name, others in stands_for.items() if others},
@@ -172,8 +172,10 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
     return min(wanted or MOST_JOBS, kernels)
 
 
-def _cases(paths: Sequence[Path]) -> list[Case]:
-    return [case for path in paths for case in suitefile.load(path).suite.cases]
+def _cases(paths: Sequence[Path], matrix: Matrix) -> list[Case]:
+    suites = [suitefile.load(path) for path in paths]
+    suitefile.require_kernels(suites, matrix)
+    return [case for suite in suites for case in suite.suite.cases]
 
 
 def _plan(

@@ -147,6 +147,8 @@ def main(arguments: argparse.Namespace) -> int:
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths)
+        # Before kernels are fetched, which takes long.
+        suitefile.require_kernels(suites, run.matrix)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())

@@ -14,7 +14,13 @@ from pydantic import JsonValue
 from runner import modelfile
 from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import no_such
-from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.compile import CompileError
+from runner.errors import (
+    ArtifactError,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
 from runner.references import references
 from runner.session import shapes, variables
 from runner.session.settings import is_looked_up
@@ -99,11 +105,16 @@ def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
         (it.object, it.vmlinux) for it in suite.suite.cases if it.object
     )
 
-    def read(key: tuple[str, str | None]) -> Shapes | None:
+    def read(key: tuple[str, str | None]) -> Shapes | UsageError | None:
         name, vmlinux = key
         try:
             data = compiled(suite.folder / name, vmlinux).read_bytes()
             return shapes.of_object(data, Path(name).name.partition(".")[0])
+        except CompileError:
+            return None
+        except UsageError as error:
+            # The kernel of `vmlinux` has no BTF.
+            return error
         except (RunnerError, OSError):
             return None
 
@@ -117,7 +128,10 @@ def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
     ], all(found.values())
 
 
-def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
+def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[_Mistake]:
+    if isinstance(shape, UsageError):
+        yield _Mistake(("vmlinux",), shape.message.removeprefix("vmlinux: "))
+        return
     for name, program in case.programs.items():
         yield from _program(name, shape, ("programs", name))
         yield from _aim(name, program, shape)

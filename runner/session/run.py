@@ -134,6 +134,7 @@ class Run:
         given = list(suites)
         self._suites += given
         suitefile.require_distinct(self._suites)
+        suitefile.require_kernels(given, self.matrix)
         named.check(given, self.compiled, self.cache)
 
     def clear_reports(self) -> None:

@@ -106,6 +106,12 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             "b.bpf.o is not a suite\n  to load a compiled object without a suite: "
             "--object good/b.bpf.o",
         ),
+        (
+            ["--kernels", "4.4", "--suite", "typed"],
+            "typed/suite.yaml:5: cases[0].vmlinux: the matrix has no kernel '4.40'; "
+            "did you mean '4.4'?",
+        ),
+        (["plan", "--suite", "typed"], "vmlinux: the matrix has no kernel '4.40'"),
         (["--kernels", "4.4", "9.9"], "there is no kernel '9.9'"),
         (["--kernels", "4.4", "--matrix", "alone/matrix.yaml"], "no suite.yaml below"),
         (["plan", "--matrix", "alone/matrix.yaml"], "no suite.yaml below"),
@@ -138,12 +144,14 @@ def test_a_mistake_is_told_and_is_status_2(
 ) -> None:
     for name, text in (
         ("good", SUITE),
+        ("typed", SUITE.replace("expect:", 'vmlinux: "4.40"\n    expect:')),
         ("typo", SUITE.replace("expect:", "expects:")),
         ("sly", SUITE.replace("a.bpf.c", "../../etc/passwd")),
     ):
         (folder / name).mkdir()
         (folder / name / "suite.yaml").write_text(text)
     (folder / "good/a.bpf.c").touch()
+    (folder / "typed/a.bpf.c").touch()
     (folder / "good/b.bpf.o").touch()
     (folder / "empty").mkdir()
     (folder / "alone").mkdir()
