@@ -131,7 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
     plan = _plan(
         kernels,
         tuple(fetch.version_of(kernel, cache) for kernel in kernels),
-        _cases(suites, chosen.matrix),
+        _cases(suites, project.find(arguments.matrix).matrix, chosen.matrix),
         count=_count(arguments.shards, len(kernels), arguments.format),
         seconds=seconds_of(arguments.timings),
         stands_for={name: others for name, others in stands_for.items() if others},
@@ -172,8 +172,8 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
     return min(wanted or MOST_JOBS, kernels)
 
 
-def _cases(paths: Sequence[Path], matrix: Matrix) -> list[Case]:
-    suites = [suitefile.load(path) for path in paths]
+def _cases(paths: Sequence[Path], file: Path, matrix: Matrix) -> list[Case]:
+    suites = [suitefile.load(path, matrix=file) for path in paths]
     suitefile.require_kernels(suites, matrix)
     return [case for suite in suites for case in suite.suite.cases]
 

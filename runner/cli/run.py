@@ -146,7 +146,7 @@ def main(arguments: argparse.Namespace) -> int:
         found = project.find(arguments.matrix)
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
-        suites = check_suites(paths)
+        suites = check_suites(paths, run)
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
         if not run.kernels:
@@ -172,6 +172,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         part=_part(arguments),
         timings=arguments.timings,
         libbpf=arguments.libbpf,
+        objects=tuple(arguments.object),
     )
 
 
@@ -247,19 +248,20 @@ def pytest_arguments(
         words += ["--timings", str(arguments.timings)]
     if arguments.libbpf:
         words += ["--libbpf", str(arguments.libbpf)]
+    words += [f"--named-object={it}" for it in arguments.object]
     words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
     return words + [str(path) for path in paths]
 
 
-def check_suites(paths: list[Path]) -> list[LoadedSuite]:
+def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
     Raises UsageError for the first mistake, and for two suites of one name.
     """
     found = [
-        suitefile.load(file) for path in paths for file in suitefile.files_below(path)
+        run.load_suite(file) for path in paths for file in suitefile.files_below(path)
     ]
     suitefile.require_distinct(found)
     return found

@@ -1,5 +1,6 @@
 """What the plugin keeps in pytest's configuration: options and the run."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="load and predict with the libbpf of this folder: its source, a kernel's "
         "tree, or one that it is installed in (default: the machine's)",
+    )
+    # Set by the command line's --object, which writes a suite of them.
+    group.addoption(
+        "--named-object",
+        action="append",
+        default=[],
+        type=Path,
+        help=argparse.SUPPRESS,
     )
     group.addoption(
         "--lanes",
@@ -211,4 +220,5 @@ def _settings(config: pytest.Config) -> Settings:
         part=Part.parse(shard) if shard else None,
         timings=config.getoption("timings"),
         libbpf=config.getoption("libbpf"),
+        objects=tuple(config.getoption("named_object")),
     )

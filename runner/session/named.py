@@ -91,7 +91,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
 def _digest(suite: LoadedSuite) -> str:
     digest = hashlib.sha256(f"{_VERSION}\0{suite.path.absolute()}\0".encode())
     paths = {path for pattern in _SOURCES for path in suite.folder.glob(pattern)}
-    paths |= {suite.folder / it.object for it in suite.suite.cases if it.object}
+    paths |= {suite.file(it.object) for it in suite.suite.cases if it.object}
     for path in sorted(paths):
         with suppress(OSError):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -108,7 +108,7 @@ def _mistakes(suite: LoadedSuite, compiled: Compile) -> tuple[list[str], bool]:
     def read(key: tuple[str, str | None]) -> Shapes | UsageError | None:
         name, vmlinux = key
         try:
-            data = compiled(suite.folder / name, vmlinux).read_bytes()
+            data = compiled(suite.file(name), vmlinux).read_bytes()
             return shapes.of_object(data, Path(name).name.partition(".")[0])
         except CompileError:
             return None

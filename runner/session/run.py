@@ -54,6 +54,8 @@ class Settings:
     timings: Path | None = None
     # Where the libbpf is that loads objects; None is the machine's.
     libbpf: Path | None = None
+    # Objects that the command line names; they may lie anywhere.
+    objects: tuple[Path, ...] = ()
 
 
 class Run:
@@ -124,6 +126,12 @@ class Run:
             return compile_object(source, self.cache, headers)
         except RunnerError as error:
             return error
+
+    def load_suite(self, path: Path) -> LoadedSuite:
+        """Read a suite file. Raises UsageError that tells its mistakes."""
+        return suitefile.load(
+            path, matrix=self.settings.kernels.matrix, named=self.settings.objects
+        )
 
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.
