@@ -388,8 +388,8 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER.replace("[loader]", "[bin/loader, loader]"),
-            "4: cases[0].files[1]: 'bin/loader' is loader in the guest, too; "
-            "rename one of them",
+            "4: cases[0].files[1]: 'loader': 'bin/loader' is loader in the guest, "
+            "too; rename one of them",
         ),
         (
             LOADER.replace("[loader]", '["bin/my loader"]'),
