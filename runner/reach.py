@@ -39,13 +39,14 @@ class Reach:
         path = (self.folder / name).resolve()
         return any(path.is_relative_to(root) for root in self.roots)
 
-    def shown(self, name: str) -> str:
-        """Return a path as reports show it: the same wherever the repository lies."""
-        folder, path = self.folder.resolve(), (self.folder / name).resolve()
-        if (self.folder / name).absolute().is_relative_to(self.folder.absolute()) and (
-            ".." not in Path(name).parts
-        ):
-            return f"{folder.name}/{name}"
+    def shown(self, name: str, suite: str) -> str:
+        """Return a path as reports show it: the same wherever the repository lies.
+
+        In the suite's own folder it is below the suite's name.
+        """
+        if not Path(name).is_absolute() and ".." not in Path(name).parts:
+            return f"{suite}/{name}"
+        path = (self.folder / name).resolve()
         # The longest way, so that it tells most.
         ways = [path.relative_to(it) for it in self.roots if path.is_relative_to(it)]
         return str(max(ways, key=lambda it: len(it.parts), default=path))

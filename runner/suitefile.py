@@ -73,7 +73,7 @@ class LoadedSuite:
     def shown(self, name: str) -> str:
         """Return an object or a file as reports show it."""
         given = self.named.get((self.folder / name).resolve())
-        return self.reach.shown(name) if given is None else str(given)
+        return self.reach.shown(name, self.name) if given is None else str(given)
 
 
 def require_distinct(suites: Iterable[LoadedSuite]) -> None:
