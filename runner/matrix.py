@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from runner import modelfile
+from runner.errors import UsageError
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -463,12 +464,26 @@ class Matrix(Entry):
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
     """The rows, in the order in which reports show them."""
 
+    suites: Annotated[
+        tuple[LocalPath, ...], Field(min_length=1, examples=[["tests/bpf"]])
+    ] = ()
+    """Folders of suites, or Python test files, that run when the command line names
+    none; relative to this file. Without this key, all suites below its folder."""
+
 
 def load(path: Path) -> Matrix:
     """Read a matrix file.
 
-    Raises UsageError that tells every mistake by file and line.
+    Raises UsageError that tells every mistake by file and line, and what to do when
+    there is no such file.
     """
+    if not path.exists():
+        raise UsageError(
+            f"there is no matrix file {path}",
+            hint="it lists the kernels to test on; docs/matrix.md has one of three "
+            "rows to copy. --matrix FILE names another file, and --matrix builtin the "
+            "matrix of bpf-kernel-matrix itself",
+        )
     matrix, source = modelfile.load(path, Matrix)
     lines: dict[str, int] = {}
     for number, kernel in enumerate(matrix.kernels):

@@ -354,8 +354,8 @@ def exit_status(
 
     `counts` says of a failed case whether it is held against the run.
 
-    Kernels that are not required never fail a run. A run that was stopped, or in which
-    there was no case, is none that found the objects compatible.
+    Kernels that are not required never fail a run. A run that was stopped, or that
+    checked nothing, did not find the objects compatible.
     """
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     counting = [case for case in results.cases if case.kernel not in optional]
@@ -365,12 +365,18 @@ def exit_status(
         any(case.outcome is Outcome.ERROR for case in counting)
         or any(kernel.error for kernel in results.kernels if kernel.required)
         or not results.complete
-        or not (results.cases or _is_empty_shard(results))
+        or checked_nothing(results)
     ):
         return ExitStatus.INFRASTRUCTURE
     return ExitStatus.COMPATIBLE
 
 
-def _is_empty_shard(results: RunResults) -> bool:
-    """Whether this is a part of a run that no kernel fell to."""
-    return results.shard is not None and not results.shard.own
+def checked_nothing(results: RunResults) -> bool:
+    """Whether there was no case, or none that ran: each is a declared gap.
+
+    A part of a run may have no kernel, or kernels for which there are only gaps: what
+    the merged parts checked counts.
+    """
+    if results.shard is not None and (results.cases or not results.shard.own):
+        return False
+    return all(case.outcome is Outcome.SKIPPED for case in results.cases)

@@ -8,7 +8,7 @@ from runner.matrix import Kernel, Matrix
 from runner.versions import KernelVersion, VersionRange
 
 ALL = "all"
-# What a run takes when nothing is asked for.
+# What a run takes when nothing is asked for: all rows of a matrix without this tag.
 DEFAULT = "@default"
 _COMPARISONS = ("<", ">", "=", "!")
 
@@ -70,6 +70,9 @@ def _matching(matrix: Matrix, part: str, version_of: VersionOf) -> list[Kernel]:
 
 def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
     found = [kernel for kernel in matrix.kernels if tag in kernel.tags]
+    if not found and f"@{tag}" == DEFAULT:
+        # Nobody chose some rows, so all are meant.
+        return list(matrix.kernels)
     if not found:
         tags = sorted({tag for kernel in matrix.kernels for tag in kernel.tags})
         raise UsageError(

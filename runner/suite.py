@@ -428,11 +428,13 @@ class Case(Entry):
     description: str = ""
     """What it shows, for those who read the suite."""
     object: str = ""
-    """A NAME.bpf.c that is compiled, or an object file, inside the suite's folder; a
-    case without one has `files` that load something."""
-    files: tuple[Annotated[str, Field(pattern=FILE_NAME)], ...] = ()
-    """Files beside suite.yaml, such as a loader and its object, that commands find in
-    the guest's folder ${files.folder}; ${files.btf} is the kernel's BTF there."""
+    """A NAME.bpf.c that is compiled, or an object file: its path, relative to the
+    suite's folder, inside the repository. A case without one has `files` that load
+    something."""
+    files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Files, such as a loader and its object, that commands find in the guest's folder
+    ${files.folder}: bin/loader is ${files.folder}/loader. ${files.btf} is the kernel's
+    BTF there. Paths are as those of `object`."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """A kernel of the matrix, by its id, whose types the source includes as
     vmlinux.h."""

@@ -2,17 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import modelfile
+from runner import modelfile, suitesearch, yamlfile
 from runner.classes import CLASSES
 from runner.errors import UsageError
+from runner.matrix import Matrix
+from runner.reach import Reach
 from runner.references import references
 from runner.suite import (
+    FILE_NAME,
     Case,
     CodeExpectation,
     Command,
@@ -25,10 +29,9 @@ from runner.suite import (
     Suite,
     TestRun,
 )
+from runner.suitesearch import SUITE_FILE
 from runner.versions import VersionRange
 from runner.yamlfile import Source
-
-SUITE_FILE = "suite.yaml"
 
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
@@ -52,11 +55,25 @@ class LoadedSuite:
     lines: Mapping[str, int]
     # To tell mistakes that are found later by their lines, too.
     source: Source
+    # Where its objects and files may lie.
+    reach: Reach
+    # Objects that the command line names, by where they are: as it names them.
+    named: Mapping[Path, Path]
 
     @property
     def folder(self) -> Path:
-        """The folder that holds the suite's objects."""
+        """The folder that paths in the suite are relative to."""
         return self.path.parent
+
+    def file(self, name: str) -> Path:
+        """Return the path of an object or a file, as a user would name it."""
+        path = self.folder / name
+        return self.named.get(path.resolve(), path)
+
+    def shown(self, name: str) -> str:
+        """Return an object or a file as reports show it."""
+        given = self.named.get((self.folder / name).resolve())
+        return self.reach.shown(name, self.name) if given is None else str(given)
 
 
 def require_distinct(suites: Iterable[LoadedSuite]) -> None:
@@ -76,21 +93,50 @@ def require_distinct(suites: Iterable[LoadedSuite]) -> None:
             )
 
 
+def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
+    """Refuse kernels that suites name and the matrix does not have.
+
+    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    """
+    known = [kernel.id for kernel in matrix.kernels]
+    for suite in suites:
+        mistakes = [
+            suite.source.mistake(
+                ("cases", number, "vmlinux"),
+                f"the matrix has no kernel {case.vmlinux!r}"
+                f"{modelfile.near(case.vmlinux, known)}",
+            )
+            for number, case in enumerate(suite.suite.cases)
+            if case.vmlinux is not None and case.vmlinux not in known
+        ]
+        if mistakes:
+            raise modelfile.refused(suite.source, mistakes)
+
+
+_Where = tuple[int | str, ...]
+
+
 @dataclass(frozen=True)
 class _Mistake:
-    where: tuple[int | str, ...]
+    where: _Where
     what: str
 
 
-def load(path: Path) -> LoadedSuite:
+def load(
+    path: Path, *, matrix: Path | None = None, named: Sequence[Path] = ()
+) -> LoadedSuite:
     """Read a suite.yaml and check it as far as that goes without a kernel.
 
-    Raises UsageError that tells every mistake, up to 10, by file and line.
+    Its objects and files lie in its repository, below the folder of `matrix`, or are
+    `named` on the command line. Raises UsageError that tells every mistake, up to 10,
+    by file and line.
     """
     suite, source = modelfile.load(path, Suite)
+    more = [*([] if matrix is None else [matrix.parent]), *named]
+    reach = Reach.of(path.parent, more)
     mistakes = [
         source.mistake(mistake.where, mistake.what)
-        for mistake in _mistakes(suite, path.parent, source)
+        for mistake in _mistakes(suite, reach, source)
     ]
     if mistakes:
         raise modelfile.refused(source, mistakes)
@@ -103,7 +149,31 @@ def load(path: Path) -> LoadedSuite:
             for number, case in enumerate(suite.cases)
         },
         source=source,
+        reach=reach,
+        named={it.resolve(): it for it in named},
     )
+
+
+def referenced(path: Path) -> list[Path]:
+    """Return the objects and files that a suite file names and that are there.
+
+    A file that can't be read names none; others tell of it.
+    """
+    try:
+        data, _ = yamlfile.read(path)
+    except UsageError:
+        return []
+    cases = data.get("cases") if isinstance(data, dict) else None
+    found: dict[Path, Path] = {}
+    for case in cases if isinstance(cases, list) else ():
+        keys = case if isinstance(case, dict) else {}
+        files = keys.get("files")
+        for name in (keys.get("object"), *(files if isinstance(files, list) else ())):
+            with suppress(OSError, ValueError, RuntimeError):
+                if isinstance(name, str) and (path.parent / name).is_file():
+                    whole = path.parent / name
+                    found.setdefault(whole.resolve(), whole)
+    return list(found.values())
 
 
 def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
@@ -121,14 +191,15 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
         ]
         raise UsageError("; ".join(told)) from error
     mistakes = [
-        f"{'.'.join(map(str, it.where))}: {it.what}" for it in _case(case, folder)
+        f"{'.'.join(map(str, it.where))}: {it.what}"
+        for it in _case(case, Reach.of(folder))
     ]
     if mistakes:
         raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
     return case
 
 
-def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
+def _mistakes(suite: Suite, reach: Reach, source: Source) -> Iterator[_Mistake]:
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
@@ -138,16 +209,16 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
                 f"{case.name!r} again; the case of line {seen[case.name]} has it",
             )
         seen[case.name] = source.line(at)
-        for mistake in _case(case, folder):
+        for mistake in _case(case, reach):
             yield _Mistake((*at, *mistake.where), mistake.what)
 
 
-def _case(case: Case, folder: Path) -> Iterator[_Mistake]:
+def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
     if case.object:
-        yield from _object(case.object, folder)
+        yield from _file(case.object, reach, ("object",), _is_object)
     else:
         yield from _without_object(case)
-    yield from _files(case, folder)
+    yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
     yield from _range(case.kernels, ("kernels",))
@@ -205,12 +276,18 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
             yield _Mistake(("expect", number, "relocated"), "needs an `object`")
 
 
-def _files(case: Case, folder: Path) -> Iterator[_Mistake]:
+def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
+    known: dict[str, str] = {}
     for number, name in enumerate(case.files):
-        if not (folder / name).is_file():
-            there = sorted(it.name for it in folder.iterdir() if it.is_file())
-            near = modelfile.near(name, there)
-            yield _Mistake(("files", number), f"no file {name!r}{near}")
+        at = ("files", number)
+        base = Path(name).name
+        yield from _file(name, reach, at, lambda _: "")
+        if not re.fullmatch(FILE_NAME, base):
+            what = "a file's name has letters, digits, '.', '_' and '-' only"
+            yield _Mistake(at, f"{_start(name)}: {what}")
+        elif known.setdefault(base, name) != name:
+            what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
+            yield _Mistake(at, f"{name!r}: {what}")
 
 
 def _commands(case: Case) -> Iterator[_Mistake]:
@@ -233,25 +310,40 @@ def _drains(case: Case) -> Iterator[_Mistake]:
             yield _Mistake(("trigger", number), what)
 
 
-def _object(name: str, folder: Path) -> Iterator[_Mistake]:
+def _is_object(name: str) -> str:
+    if name.endswith(OBJECTS):
+        return ""
+    return "is neither a NAME.bpf.c nor an object file, .o"
+
+
+def _file(
+    name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
+) -> Iterator[_Mistake]:
+    """Check that a file is there, and inside; `refusal` tells what its name lacks."""
     try:
-        yield from _file(name, folder)
+        if not reach.holds(name):
+            where = reach.name
+            what = f"is outside of the {where}; copy it into the {where} when you build"
+            instead = ", or load it with --object" if name.endswith(".o") else ""
+            yield _Mistake(at, f"{_start(name)} {what}{instead}")
+        elif refused := refusal(name):
+            yield _Mistake(at, f"{_start(name)} {refused}")
+        elif (reach.folder / name).is_dir():
+            yield _Mistake(at, f"{name!r} is a folder; name a file in it")
+        elif not (reach.folder / name).is_file():
+            yield _Mistake(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
     except (OSError, ValueError, RuntimeError) as error:
         # Too long a name, a NUL in it, a symlink to itself.
         words = getattr(error, "strerror", None) or str(error)
-        yield _Mistake(("object",), f"{_start(name)} can't be opened: {words}")
+        yield _Mistake(at, f"{_start(name)} can't be opened: {words}")
 
 
-def _file(name: str, folder: Path) -> Iterator[_Mistake]:
-    at = ("object",)
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        yield _Mistake(at, f"{name!r} is outside of the suite's folder")
-    elif not name.endswith(OBJECTS):
-        yield _Mistake(at, f"{name!r} is neither a NAME.bpf.c nor an object file, .o")
-    elif not path.is_file():
-        there = sorted(it.name for it in folder.iterdir() if it.name.endswith(OBJECTS))
-        yield _Mistake(at, f"no file {name!r}{modelfile.near(name, there)}")
+def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:
+    parent = (folder / name).parent
+    if not parent.is_dir():
+        return ""
+    there = sorted(it.name for it in parent.iterdir() if it.is_file())
+    return modelfile.near(Path(name).name, [it for it in there if not refusal(it)])
 
 
 def _start(text: str) -> str:
@@ -384,7 +476,7 @@ def _code(
                 yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
-def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:
+def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
     """Return the suite files that a path stands for: itself, or all below it.
 
     Raises UsageError when there is no such path.
@@ -392,5 +484,5 @@ def files_below(path: Path, name: str = "suite.yaml") -> list[Path]:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
     if path.is_dir():
-        return sorted(path.rglob(name))
+        return suitesearch.below(path, name)
     return [path] if path.name == name else []

@@ -3,9 +3,16 @@
 import argparse
 from pathlib import Path
 
+from runner import project
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
-from runner.selectors import DEFAULT
+from runner.selectors import ALL, DEFAULT
+
+# Which kernels are meant by default, in words.
+_DEFAULTS = {
+    DEFAULT: "the rows with the tag `default`; all rows, if no row has that tag",
+    ALL: "all rows",
+}
 
 
 def add_matrix_arguments(
@@ -14,9 +21,10 @@ def add_matrix_arguments(
     """Add what every verb about kernels takes."""
     parser.add_argument(
         "--kernels",
-        action="append",
+        action="extend",
+        nargs="+",
         metavar="SELECTOR",
-        help=f"which kernels (default: {default})",
+        help=f"which kernels (default: {_DEFAULTS.get(default, default)})",
     )
     add_matrix_file_arguments(parser)
 
@@ -41,8 +49,11 @@ def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
 
 def choice(arguments: argparse.Namespace, default: str) -> Choice:
     """Return what these arguments say about kernels."""
+    found = project.find(arguments.matrix)
+    if default == DEFAULT:
+        default = found.kernels
     return Choice(
-        matrix=arguments.matrix,
+        matrix=found.matrix,
         selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
         overrides=tuple(arguments.kernel),
         locked=arguments.locked,
@@ -54,9 +65,8 @@ def add_matrix_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--matrix",
         type=Path,
-        default=Path("matrix.yaml"),
         metavar="FILE",
-        help="the kernels there are (default: matrix.yaml)",
+        help=project.MATRIX_HELP,
     )
 
 

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kernels",
         action="append",
         metavar="SELECTOR",
-        help=f"which of the matrix's kernels (default: {ALL})",
+        help="which of the matrix's kernels; several with commas (default: all rows)",
     )
     add_matrix_file_arguments(parser)
     parser.add_argument(

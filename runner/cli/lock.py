@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from runner import artifacts, matrix, selectors
+from runner import artifacts, matrix, project, selectors
 from runner.artifacts import lock
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
@@ -17,10 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
         "--kernels",
-        action="append",
+        action="extend",
+        nargs="+",
         metavar="SELECTOR",
-        help="which kernels to pin anew; others stay as they are (default: all that "
-        "can be had)",
+        help="which kernels to pin again; the others keep their pins (default: all "
+        "rows that are available)",
     )
     arguments_.add_matrix_option(parser)
 
@@ -32,8 +33,9 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what is wrong with the matrix, the lock or the selection.
     """
     cache, progress = Cache(), progress_.progress()
-    rows = matrix.load(arguments.matrix)
-    path = lock.path_of(arguments.matrix)
+    file = project.find(arguments.matrix).matrix
+    rows = matrix.load(file)
+    path = lock.path_of(file)
     known = lock.read(path)
     status = ExitStatus.COMPATIBLE
     for kernel in selectors.select(
@@ -52,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
             continue
         pinned = artifacts.pinned(kernel, cache)
         if pinned is not None:
-            folder = lock.folder_of(arguments.matrix)
+            folder = lock.folder_of(file)
             known = known.with_pinned(kernel, pinned, folder)
             print(f"{kernel.id}: {found.origin}")
             for item in pinned.btf:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -10,47 +10,102 @@ import yaml
 from runner.errors import UsageError
 from runner.reports import folder as reports
 from runner.reports.atomic import explained
-from runner.suitefile import SUITE_FILE
+from runner.suitesearch import SUITE_FILE
 
 _OBJECT = ".o"
+_SOURCE = (".c", ".cc", ".cpp", ".cxx", ".h")
 _SUFFIX = re.compile(r"(\.bpf)?\.o$")
+# No search for suites enters the folder (https://bford.info/cachedir).
+_TAG = "CACHEDIR.TAG"
+_TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 def suite_of(objects: Sequence[Path], folder: Path) -> Path:
-    """Write a suite of objects, with copies of them, and return its folder.
+    """Write a suite of objects, with links to them, and return its folder.
 
-    Raises UsageError for what is no object file and for two that are named alike,
-    InfrastructureError when the folder can't be written.
+    Raises UsageError for what is no object file, InfrastructureError when the folder
+    can't be written.
     """
-    names: dict[str, Path] = {}
     for path in objects:
-        if path.suffix != _OBJECT or not path.is_file():
-            raise UsageError(
-                f"--object {path}: there is no such object file",
-                hint="name compiled objects, NAME.bpf.o; sources go into a suite",
-            )
-        other = names.setdefault(_name(path), path)
-        if other is not path:
-            raise UsageError(
-                f"--object {path}: same name as {other}; object names must be unique"
-            )
+        _require_object(path)
+    names = _names(list({it.resolve(): it for it in objects}.values()))
+    # A folder for each of those that are named alike, so that both keep their names.
+    files = {name: f"{name}/{path.name}" for name, path in names.items()}
+    if len({path.name for path in names.values()}) == len(names):
+        files = {name: path.name for name, path in names.items()}
     suite = {
         "description": "The objects of the command line load, and attach.",
-        "cases": [_case(name, path.name) for name, path in names.items()],
+        "cases": [_case(name, file) for name, file in files.items()],
     }
     reports.make(folder.parent)
     with explained(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for path in names.values():
-            shutil.copyfile(path, folder / path.name)
+        (folder / _TAG).write_text(_TAG_TEXT)
+        for name, path in names.items():
+            (folder / files[name]).parent.mkdir(exist_ok=True)
+            (folder / files[name]).symlink_to(path.absolute())
         (folder / SUITE_FILE).write_text(yaml.safe_dump(suite, sort_keys=False))
     return folder
 
 
-def _name(path: Path) -> str:
-    """Return what a case may be called."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", _SUFFIX.sub("", path.name))
+def _require_object(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(
+            f"--object {path}: is a folder",
+            hint=f"name the objects in it: --object {path}/*.o",
+        )
+    if not path.is_file():
+        raise UsageError(f"--object {path}: there is no such file")
+    if path.suffix in _SOURCE:
+        raise UsageError(
+            f"--object {path}: is a source, not a compiled object",
+            hint="compile it with clang -target bpf -g, or test it in a suite, which "
+            "compiles a NAME.bpf.c",
+        )
+    if path.suffix != _OBJECT:
+        raise UsageError(
+            f"--object {path}: is not an object file, which ends with {_OBJECT}"
+        )
+
+
+def _names(paths: Sequence[Path]) -> Mapping[str, Path]:
+    """Return the cases' names: the files', with their folders where those are alike."""
+    alike: dict[str, list[Path]] = {}
+    for path in paths:
+        alike.setdefault(_name(path, 1), []).append(path)
+    found: dict[str, Path] = {}
+    for name, group in alike.items():
+        told = {name: group[0]} if len(group) == 1 else _distinct(group)
+        for own, path in told.items():
+            other = found.setdefault(own, path)
+            if other is not path:
+                raise UsageError(
+                    f"--object {path}: its case would have the name {own}, like that "
+                    f"of {other}",
+                    hint="rename one of the two files, or test them in two runs",
+                )
+    return found
+
+
+def _distinct(paths: Sequence[Path]) -> dict[str, Path]:
+    whole = [path.absolute() for path in paths]
+    for depth in range(1, max(len(it.parts) for it in whole)):
+        for keep in (False, True):
+            names = [_name(it, depth, keep_suffix=keep) for it in whole]
+            if len({*names}) == len(names):
+                return dict(zip(names, paths, strict=True))
+    raise UsageError(
+        f"--object {paths[0]}: its case would have the same name as that of {paths[1]}",
+        hint="rename one of the two files, or test them in two runs",
+    )
+
+
+def _name(path: Path, depth: int, *, keep_suffix: bool = False) -> str:
+    """Return what a case may be called, of the last parts of a path."""
+    text = "_".join(path.parts[-depth:])
+    text = text if keep_suffix else _SUFFIX.sub("", text)
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 

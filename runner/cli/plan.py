@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, sharding, suitefile
+from runner import libbpf, project, sharding, suitefile
 from runner.artifacts import fetch, progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.cli import suites as suites_
 from runner.cli import workflow
 from runner.cli.arguments import (
     add_libbpf_argument,
@@ -21,10 +22,9 @@ from runner.cli.arguments import (
     choice,
 )
 from runner.errors import ExitStatus, UsageError
-from runner.matrix import Kernel
+from runner.matrix import Kernel, Matrix
 from runner.preflight import interesting, targets
 from runner.selectors import DEFAULT
-from runner.session.host import ROOT
 from runner.session.run import ids_of, seconds_of
 from runner.sharding import Part
 from runner.suite import Case
@@ -84,8 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="suites' folders, or folders that hold suites (default: the suites of "
-        "this project)",
+        help=project.SUITES_HELP,
     )
     parser.add_argument(
         "--shards",
@@ -113,8 +112,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
     cache = Cache()
-    kernels = rows.choose(choice(arguments, DEFAULT), cache).kernels
-    suites = arguments.suite or [ROOT / "suites"]
+    chosen = rows.choose(choice(arguments, DEFAULT), cache)
+    kernels = chosen.kernels
+    suites: list[Path] = []
+    if (
+        arguments.suite
+        or arguments.boot_only_interesting
+        # A workflow's matrix has no number of cases, and what an earlier job is still
+        # building may not be there.
+        or arguments.format != "github"
+    ):
+        found = project.find(arguments.matrix)
+        suites = suites_.files(arguments.suite or [], found, chosen.matrix)
     stands_for: dict[str, tuple[str, ...]] = {}
     if arguments.boot_only_interesting:
         stands_for = _interesting(suites, kernels, cache, arguments.libbpf)
@@ -122,7 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
     plan = _plan(
         kernels,
         tuple(fetch.version_of(kernel, cache) for kernel in kernels),
-        _cases(suites),
+        _cases(suites, project.find(arguments.matrix).matrix, chosen.matrix),
         count=_count(arguments.shards, len(kernels), arguments.format),
         seconds=seconds_of(arguments.timings),
         stands_for={name: others for name, others in stands_for.items() if others},
@@ -163,13 +172,10 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
     return min(wanted or MOST_JOBS, kernels)
 
 
-def _cases(paths: Sequence[Path]) -> list[Case]:
-    return [
-        case
-        for path in paths
-        for file in suitefile.files_below(path)
-        for case in suitefile.load(file).suite.cases
-    ]
+def _cases(paths: Sequence[Path], file: Path, matrix: Matrix) -> list[Case]:
+    suites = [suitefile.load(path, matrix=file) for path in paths]
+    suitefile.require_kernels(suites, matrix)
+    return [case for suite in suites for case in suite.suite.cases]
 
 
 def _plan(

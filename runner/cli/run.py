@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import ending, reports, suitefile
+from runner import ending, project, reports, suitefile
 from runner.artifacts import progress
 from runner.cli import isolation, objects, workflow
+from runner.cli import suites as suites_
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_arguments,
@@ -26,10 +27,9 @@ from runner.reports.terms import Terms
 from runner.results import CaseKey, Selection, exit_status
 from runner.selectors import DEFAULT
 from runner.session import host, selection
-from runner.session.host import ROOT
 from runner.session.run import Run, Settings
 from runner.sharding import Part
-from runner.suitefile import SUITE_FILE, LoadedSuite
+from runner.suitefile import LoadedSuite
 
 if TYPE_CHECKING:
     import pytest
@@ -59,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="suites' folders, folders that hold suites, or Python test files "
-        "(default: the suites of this project)",
+        help=project.SUITES_HELP,
     )
     parser.add_argument(
         "--object",
@@ -71,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="compiled objects that must load and attach, without a suite",
     )
-    parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
+    parser.add_argument(
+        "-k",
+        metavar="EXPR",
+        help="only cases that match: a part of SUITE::CASE as reports print it, or a "
+        "kernel's id; with and, or, not and parentheses",
+    )
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
     parser.add_argument("--lf", action="store_true", help="only what failed last time")
     parser.add_argument(
@@ -138,31 +142,36 @@ def main(arguments: argparse.Namespace) -> int:
     """
     _require_expression(arguments.k)
     require_writable(arguments.reports)
-    paths = list(arguments.suite or [])
-    if arguments.object:
-        paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
-    paths = paths or [ROOT / "suites"]
     terms = Terms.read(
         baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
     )
     run = Run(_settings(arguments))
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
+        given = list(arguments.suite or [])
+        if arguments.object:
+            folder = arguments.reports / "objects"
+            given.append(objects.suite_of(arguments.object, folder))
+        found = project.find(arguments.matrix)
+        paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
-        suites = check_suites(paths)
+        suites = check_suites(paths, run)
+        # Before kernels are fetched, which takes long.
+        suitefile.require_kernels(suites, run.matrix)
         run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
         if not run.kernels:
             return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())
         run.check_names(suites)
-        if not (arguments.k or arguments.lf or _have_python_tests(paths)):
+        python_tests = any(map(suites_.has_python_tests, paths))
+        if not (arguments.k or arguments.lf or python_tests):
             # Nothing is left for pytest to select: the first guests start while it is
             # imported.
             run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
             run.prepare(plan.lanes)
         words = pytest_arguments(arguments, plan, paths)
         with isolation.isolated(
-            workers=plan.processes > 0, python_tests=_have_python_tests(paths)
+            workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
             return _run_pytest(arguments, run, words, terms, saved)
     finally:
@@ -195,6 +204,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         part=_part(arguments),
         timings=arguments.timings,
         libbpf=arguments.libbpf,
+        objects=tuple(arguments.object),
     )
 
 
@@ -276,7 +286,11 @@ def pytest_arguments(
     """Return pytest's arguments."""
     chosen = choice(arguments, DEFAULT)
     words = [
-        *isolation.arguments(Path.cwd(), paths, python_tests=_have_python_tests(paths)),
+        *isolation.arguments(
+            Path.cwd(),
+            paths,
+            python_tests=any(map(suites_.has_python_tests, paths)),
+        ),
         *("--matrix", str(chosen.matrix)),
         # In one word: pytest takes a word that begins with @ for a file of arguments.
         *(f"--kernels={it}" for it in chosen.selectors),
@@ -298,27 +312,21 @@ def pytest_arguments(
         words += ["--timings", str(arguments.timings)]
     if arguments.libbpf:
         words += ["--libbpf", str(arguments.libbpf)]
+    words += [f"--named-object={it}" for it in arguments.object]
     words += ["--cold"] if arguments.cold else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
     return words + [str(path) for path in paths]
 
 
-def check_suites(paths: list[Path]) -> list[LoadedSuite]:
+def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
-    Raises UsageError for the first mistake, for a path that holds no tests, and for two
-    suites of one name.
+    Raises UsageError for the first mistake, and for two suites of one name.
     """
-    found = []
-    for path in paths:
-        files = suitefile.files_below(path)
-        found += [suitefile.load(file) for file in files]
-        if not files and path.is_dir() and not any(path.rglob("test_*.py")):
-            raise UsageError(
-                f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",
-                hint="docs/suite.md tells what a suite is",
-            )
+    found = [
+        run.load_suite(file) for path in paths for file in suitefile.files_below(path)
+    ]
     suitefile.require_distinct(found)
     return found
 
@@ -327,21 +335,17 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     """Return how many guests work at a time.
 
     Python is at work for a tenth of a case's time, so that one process can drive some
-    guests, and needs no time to start. Raises UsageError for what is neither a number
+    guests, and needs no time to start. Python tests run one after the other in a
+    process. Raises UsageError for what is neither a number
     from 1 on nor "auto".
     """
     if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
         raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
-    if count <= _MOST_LANES and not _have_python_tests(paths):
+    if count <= _MOST_LANES and not any(map(suites_.has_python_tests, paths)):
         return AtOnce(lanes=count)
     return AtOnce(processes=processes) if processes > 1 else AtOnce(lanes=1)
-
-
-def _have_python_tests(paths: list[Path]) -> bool:
-    """Whether there are any; pytest runs them one after the other in a process."""
-    return any(not path.is_dir() or any(path.rglob("test_*.py")) for path in paths)
 
 
 def _without_kernels(

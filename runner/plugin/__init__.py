@@ -12,14 +12,16 @@ from runner.matrix import Kernel
 from runner.plugin import hooks, loop, state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of
+from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.run import Run
-from runner.suitefile import SUITE_FILE
+from runner.suitesearch import SUITE_FILE
 
 _Found = TypeVar("_Found")
 
 RECORDER = "kernel-matrix-recorder"
+KEYWORDS = "kernel-matrix-keywords"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +37,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of a kernel's items, and who gathers their results."""
     config.addinivalue_line("markers", "kernel(id): runs on this kernel of the matrix")
+    config.pluginmanager.register(Keywords(), KEYWORDS)
     if not state.is_worker(config):
         config.pluginmanager.register(Recorder(config), RECORDER)
 

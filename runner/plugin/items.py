@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner import objectuse, sources, suitefile
+from runner import objectuse, sources
 from runner.compile import CompileError, ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
@@ -34,8 +34,8 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Return an item for every case on every kernel of the run."""
-        loaded = suitefile.load(self.path)
         run = run_of(self.config)
+        loaded = run.load_suite(self.path)
         run.check_names([loaded])
         for case in loaded.suite.cases:
             for kernel in run.kernels:
@@ -126,8 +126,8 @@ class CaseItem(pytest.Item):
 
     @property
     def _shown_object(self) -> str:
-        """The object, or a loader, as reports name it: its path in the suite."""
-        return f"{self.loaded.name}/{self._subject}"
+        """The object, or a loader, as reports name it."""
+        return self.loaded.shown(self._subject)
 
     @property
     def _subject(self) -> str:
@@ -137,7 +137,7 @@ class CaseItem(pytest.Item):
         """Add where the object's source lies, and name files as seen from here."""
         started = self.config.invocation_params.dir
         result = placed(result, started)
-        built = self.loaded.folder / self._subject
+        built = self.loaded.file(self._subject)
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
             update={"source_path": os.path.relpath(source, started)}
@@ -151,7 +151,7 @@ class CaseItem(pytest.Item):
         try:
             if self.case.object:
                 compiled = run.compiled(
-                    self.loaded.folder / self.case.object, self.case.vmlinux
+                    self.loaded.file(self.case.object), self.case.vmlinux
                 )
         except CompileError as error:
             refused = self._ended(Outcome.FAILED, error, "compile_error")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner import suitefile
 from runner.results import CaseKey
-from runner.suitefile import SUITE_FILE
+from runner.suitesearch import SUITE_FILE
 
 # "Class::test_a[6.1-2]", and with pytest-xdist's group behind it.
 _NAME = re.compile(

@@ -1,11 +1,12 @@
 """What the plugin keeps in pytest's configuration: options and the run."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner import checkout, selectors
+from runner import checkout, project
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
 from runner.deadline import seconds
@@ -39,7 +40,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        f"all (default: {selectors.DEFAULT}); a tag is written --kernels=@lts, because "
+        "all (default: the rows with the tag `default`; all rows, if no row has that "
+        "tag); a tag is written --kernels=@lts, because "
         "pytest takes a word that begins with @ for a file of arguments",
     )
     group.addoption(
@@ -58,9 +60,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--matrix",
         type=Path,
-        default=Path("matrix.yaml"),
         metavar="FILE",
-        help="the kernels there are (default: matrix.yaml)",
+        help=project.MATRIX_HELP,
     )
     group.addoption(
         "--accel",
@@ -88,6 +89,14 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="load and predict with the libbpf of this folder: its source, a kernel's "
         "tree, or one that it is installed in (default: the machine's)",
+    )
+    # Set by the command line's --object, which writes a suite of them.
+    group.addoption(
+        "--named-object",
+        action="append",
+        default=[],
+        type=Path,
+        help=argparse.SUPPRESS,
     )
     group.addoption(
         "--lanes",
@@ -198,13 +207,14 @@ def _worker_input(config: pytest.Config) -> dict[str, Any]:
 
 def _settings(config: pytest.Config) -> Settings:
     shard = config.getoption("shard")
+    found = project.find(config.getoption("matrix"))
     return Settings(
         kernels=Choice(
-            matrix=config.getoption("matrix"),
+            matrix=found.matrix,
             selectors=rows.selectors_of(
                 config.getoption("kernels"),
                 config.getoption("kernel"),
-                selectors.DEFAULT,
+                found.kernels,
             ),
             overrides=tuple(config.getoption("kernel")),
             locked=config.getoption("locked"),
@@ -216,4 +226,5 @@ def _settings(config: pytest.Config) -> Settings:
         part=Part.parse(shard) if shard else None,
         timings=config.getoption("timings"),
         libbpf=config.getoption("libbpf"),
+        objects=tuple(config.getoption("named_object")),
     )

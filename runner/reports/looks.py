@@ -10,6 +10,7 @@ from runner.results import (
     KernelRun,
     Outcome,
     RunResults,
+    checked_nothing,
     exit_status,
 )
 
@@ -55,7 +56,8 @@ def verdict(results: RunResults) -> str:
     status = exit_status(results)
     word = VERDICTS[status][0]
     if results.complete:
-        return word
+        nothing = checked_nothing(results)
+        return f"{word}: nothing was checked" if nothing else word
     if status is ExitStatus.INFRASTRUCTURE:
         return incomplete(results)
     return f"{word}, {incomplete(results)}"

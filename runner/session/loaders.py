@@ -73,7 +73,7 @@ def put(case: Case, folder: Path, agent: AgentSession) -> None:
     """Put a case's files into the guest, all of them executable."""
     for name in case.files:
         data = (folder / name).read_bytes()
-        agent.put(FOLDER / name, data, mode=0o700, timeout=_TIMEOUT)
+        agent.put(FOLDER / Path(name).name, data, mode=0o700, timeout=_TIMEOUT)
 
 
 def start(

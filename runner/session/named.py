@@ -15,7 +15,13 @@ from pydantic import JsonValue
 from runner import modelfile
 from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import no_such
-from runner.errors import ArtifactError, InfrastructureError, RunnerError
+from runner.compile import CompileError
+from runner.errors import (
+    ArtifactError,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
 from runner.references import references
 from runner.session import shapes, variables
 from runner.session.settings import is_looked_up
@@ -77,7 +83,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
     for digest, suite in unchecked.items():
         if mistakes := _mistakes(suite, read):
             raise modelfile.refused(suite.source, mistakes)
-        if all(read[wanted] for wanted in _wanted(suite)):
+        if all(isinstance(read[wanted], Shapes) for wanted in _wanted(suite)):
             new.append(digest)
     if new:
         kept: list[JsonValue] = [*new, *right]
@@ -88,7 +94,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
 def _digest(suite: LoadedSuite) -> str:
     digest = hashlib.sha256(f"{_VERSION}\0{suite.path.absolute()}\0".encode())
     paths = {path for pattern in _SOURCES for path in suite.folder.glob(pattern)}
-    paths |= {suite.folder / it.object for it in suite.suite.cases if it.object}
+    paths |= {suite.file(it.object) for it in suite.suite.cases if it.object}
     for path in sorted(paths):
         with suppress(OSError):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -102,21 +108,28 @@ _Wanted = tuple[Path, str | None]
 
 def _wanted(suite: LoadedSuite) -> list[_Wanted]:
     wanted = [
-        (suite.folder / it.object, it.vmlinux) for it in suite.suite.cases if it.object
+        (suite.file(it.object), it.vmlinux) for it in suite.suite.cases if it.object
     ]
     return list(dict.fromkeys(wanted))
 
 
 def _read(
     suites: Iterable[LoadedSuite], compiled: Compile
-) -> dict[_Wanted, Shapes | None]:
-    """Return what the objects of all suites hold; None for one that is unavailable."""
+) -> dict[_Wanted, Shapes | UsageError | None]:
+    """Return what the objects of all suites hold.
 
-    def read(wanted: _Wanted) -> Shapes | None:
+    None for one that is unavailable, an error for a `vmlinux` that has no BTF.
+    """
+
+    def read(wanted: _Wanted) -> Shapes | UsageError | None:
         path, vmlinux = wanted
         try:
             data = compiled(path, vmlinux).read_bytes()
             return shapes.of_object(data, path.name.partition(".")[0])
+        except CompileError:
+            return None
+        except UsageError as error:
+            return error
         except (RunnerError, OSError):
             return None
 
@@ -125,17 +138,22 @@ def _read(
         return dict(zip(wanted, pool.map(read, wanted), strict=True))
 
 
-def _mistakes(suite: LoadedSuite, read: Mapping[_Wanted, Shapes | None]) -> list[str]:
+def _mistakes(
+    suite: LoadedSuite, read: Mapping[_Wanted, Shapes | UsageError | None]
+) -> list[str]:
     return [
         suite.source.mistake(("cases", number, *mistake.where), mistake.what)
         for number, case in enumerate(suite.suite.cases)
         if case.object
-        if (shape := read[suite.folder / case.object, case.vmlinux]) is not None
+        if (shape := read[suite.file(case.object), case.vmlinux]) is not None
         for mistake in _of_case(case, shape)
     ]
 
 
-def _of_case(case: Case, shape: Shapes) -> Iterator[_Mistake]:
+def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[_Mistake]:
+    if isinstance(shape, UsageError):
+        yield _Mistake(("vmlinux",), shape.message.removeprefix("vmlinux: "))
+        return
     for name, program in case.programs.items():
         yield from _program(name, shape, ("programs", name))
         yield from _aim(name, program, shape)

@@ -56,6 +56,8 @@ class Settings:
     timings: Path | None = None
     # Where the libbpf is that loads objects; None is the machine's.
     libbpf: Path | None = None
+    # Objects that the command line names; they may lie anywhere.
+    objects: tuple[Path, ...] = ()
 
 
 class Run:
@@ -126,6 +128,12 @@ class Run:
 
         return self._objects.get((source, vmlinux), compile_it)
 
+    def load_suite(self, path: Path) -> LoadedSuite:
+        """Read a suite file. Raises UsageError that tells its mistakes."""
+        return suitefile.load(
+            path, matrix=self.settings.kernels.matrix, named=self.settings.objects
+        )
+
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.
 
@@ -135,6 +143,7 @@ class Run:
         given = list(suites)
         self._suites += given
         suitefile.require_distinct(self._suites)
+        suitefile.require_kernels(given, self.matrix)
         named.check(given, self.compiled, self.cache)
 
     def _vmlinux_h(self, kernel_id: str) -> Path:

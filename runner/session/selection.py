@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.artifacts import lock
 from runner.artifacts.rows import Choice
 from runner.results import Selection
-from runner.suitefile import files_below
+from runner.suitefile import files_below, referenced
 
 # What decides over a case: suites, sources, headers, objects, tests.
 _SUFFIXES = (".yaml", ".c", ".h", ".o", ".py")
@@ -46,8 +46,10 @@ def _files(path: Path) -> list[Path]:
     """Return the files that a path stands for, in the same order everywhere."""
     if not path.exists():
         return []
-    folders = {suite.parent for suite in files_below(path)}
-    found = {file for folder in folders for file in folder.rglob("*")}
+    suites = files_below(path)
+    found = {file for suite in suites for file in suite.parent.rglob("*")}
+    # What lies elsewhere, such as in build/.
+    found |= {file for suite in suites for file in referenced(suite)}
     if path.is_dir():
         found |= set(path.rglob("test_*.py"))
     else:

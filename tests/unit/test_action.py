@@ -142,6 +142,18 @@ def test_defaults_are_enough(machine: Machine) -> None:
     assert told["artifact"] == "kernel-matrix"
 
 
+def test_a_repositorys_own_matrix_is_the_default(machine: Machine) -> None:
+    (machine.workspace / "matrix.yaml").write_text("kernels: []\n")
+
+    done = step(machine, "prepare")
+
+    assert done.outputs["prepare"]["matrix"] == "matrix.yaml"
+
+
+def test_the_actions_own_suites_have_a_name(machine: Machine) -> None:
+    assert not step(machine, "prepare", suites="builtin").failed
+
+
 def test_what_is_locked_is_cached_by_the_lock(machine: Machine) -> None:
     matrix = machine.workspace / "mine.yaml"
     matrix.write_text("kernels: []\n")
@@ -333,10 +345,29 @@ def test_a_mistake_of_the_real_runner_is_told(machine: Machine) -> None:
     (machine.workspace / "runner").mkdir()
     (machine.workspace / "runner/__init__.py").write_text("raise SystemExit(0)\n")
 
-    done = step(machine, "run", kernels="9.99")
+    done = step(machine, "run", kernels="9.99", suites="builtin")
 
     assert done.failed
     assert "there is no kernel '9.99'" in done.said["run"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_repository_without_suites_runs_none_of_the_action(
+    machine: Machine, own: bool
+) -> None:
+    if own:
+        row = '- {id: "6.1", source: {type: unavailable, reason: none}}'
+        (machine.workspace / "matrix.yaml").write_text(f"kernels: [{row[2:]}]\n")
+    matrix = "matrix.yaml" if own else str(machine.action / "matrix.yaml")
+
+    found = [it for it in ACTION["runs"]["steps"] if it.get("id") == "run"]
+    text = json.dumps(found).replace("${{ steps.prepare.outputs.matrix }}", matrix)
+    inputs = {**INPUTS, "kernels": "6.1", "report-dir": "reports"}
+    done = workflow.run_steps(machine, json.loads(text), {"inputs": inputs})
+
+    assert done.failed
+    assert "there is no suite.yaml below" in done.said["run"]
+    assert "--suite" in done.said["run"]
 
 
 # ------------------------------------------------------------------------ setup

@@ -12,6 +12,7 @@ from runner.results import (
     Outcome,
     PlannedCase,
     RunResults,
+    Shard,
     exit_status,
 )
 
@@ -50,12 +51,22 @@ def run(
     )
 
 
+def part(results: RunResults, *own: str) -> RunResults:
+    shard = Shard(index=1, count=2, planned=("6.1", "sid"), own=own)
+    return results.model_copy(update={"shard": shard})
+
+
 @pytest.mark.parametrize(
     ("results", "status"),
     [
         (run([PASSED, PASSED]), ExitStatus.COMPATIBLE),
         (run([PASSED, SKIPPED]), ExitStatus.COMPATIBLE),
-        (run([SKIPPED]), ExitStatus.COMPATIBLE),
+        # Nothing was checked.
+        (run([SKIPPED]), ExitStatus.INFRASTRUCTURE),
+        (run([SKIPPED], optional=[SKIPPED]), ExitStatus.INFRASTRUCTURE),
+        (part(run([SKIPPED])), ExitStatus.COMPATIBLE),
+        (part(run([]), "6.1"), ExitStatus.INFRASTRUCTURE),
+        (part(run([])), ExitStatus.COMPATIBLE),
         (run([PASSED, FAILED]), ExitStatus.INCOMPATIBLE),
         (run([PASSED, ERROR]), ExitStatus.INFRASTRUCTURE),
         (run([ERROR, FAILED]), ExitStatus.INCOMPATIBLE),

@@ -43,6 +43,15 @@ def chosen(*selectors: str) -> list[str]:
     return [kernel.id for kernel in select(MATRIX, selectors, Mirror())]
 
 
+def test_without_a_default_tag_all_rows_are_meant() -> None:
+    untagged = Matrix(kernels=(row("5.10", "lts"), row("6.1")))
+
+    found = select(untagged, ["@default"], Mirror())
+
+    assert [kernel.id for kernel in found] == ["5.10", "6.1"]
+    assert chosen("@default") == ["5.10"]
+
+
 def refusal(*selectors: str) -> UsageError:
     with pytest.raises(UsageError) as caught:
         chosen(*selectors)

@@ -46,12 +46,16 @@ def run(
     reports: Path,
     option: str = "--reports",
     prefix: Sequence[str] = (),
+    folder: Path = ROOT,
     **environment: str,
 ) -> Finished:
-    """Run the main job, or another verb, to its end; it writes below `reports`."""
+    """Run the main job, or another verb, to its end; it writes below `reports`.
+
+    It is started from `folder`.
+    """
     done = subprocess.run(
         [*prefix, *command(*arguments), option, str(reports)],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

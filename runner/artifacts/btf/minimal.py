@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import compile as compile_
+from runner import suitefile
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
 from runner.programs import environment
+from runner.suitesearch import SUITE_FILE
 
 _TIMEOUT = 60.0
 _SOURCE = ".bpf.c"
@@ -81,17 +83,31 @@ def _bpftool() -> str:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        compiled = {*path.rglob(f"*{_OBJECT}")}
+        named = _of_suites(path)
+        compiled = {
+            *path.rglob(f"*{_OBJECT}"),
+            *(it for it in named if it.name.endswith(_OBJECT)),
+        }
         # A source whose object lies beside it is for another compiler than this one's.
         sources = (
             it
             for it in path.rglob(f"*{_SOURCE}")
             if it.with_name(it.name.removesuffix(_SOURCE) + _OBJECT) not in compiled
         )
-        found = sorted([*sources, *compiled])
+        found = sorted({*sources, *compiled, *named})
         if not found:
             raise UsageError(f"{path} holds no *{_SOURCE} and no *{_OBJECT}")
         return found
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="name an object or its source")
-    return [path]
+    return _of_suites(path) if path.name == SUITE_FILE else [path]
+
+
+def _of_suites(path: Path) -> list[Path]:
+    """Return the objects that suites name, wherever these lie."""
+    return [
+        file
+        for suite in suitefile.files_below(path)
+        for file in suitefile.referenced(suite)
+        if file.name.endswith(suitefile.OBJECTS)
+    ]

@@ -92,11 +92,29 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--kernels", "@legcay"], "has the tag @legcay; did you mean @legacy?"),
         (["--kernels", ">=9"], "--kernels '>=9' is empty"),
         (["--kernels", ">=five"], "is no version comparison"),
-        (["--kernels", "5.5"], "not [yet] built"),
-        (["--matrix", "none.yaml"], "none.yaml: No such file or directory"),
+        (["--kernels", "5.5", "--suite", "good"], "not [yet] built"),
+        (["--matrix", "none.yaml"], "there is no matrix file none.yaml"),
         (["--matrix", "."], ".: Is a directory"),
         (["--kernels", "4.4", "--suite", "none"], "none: there is no such file"),
-        (["--kernels", "4.4", "--suite", "empty"], "--suite empty: no suite.yaml"),
+        (["--kernels", "4.4", "--suite", "empty"], "empty: there is no suite.yaml"),
+        (
+            ["--kernels", "4.4", "--suite", "good/a.bpf.c"],
+            "good/a.bpf.c is not a suite\n  name its folder, its suite.yaml",
+        ),
+        (
+            ["--kernels", "4.4", "--suite", "good/b.bpf.o"],
+            "b.bpf.o is not a suite\n  to load a compiled object without a suite: "
+            "--object good/b.bpf.o",
+        ),
+        (
+            ["--kernels", "4.4", "--suite", "typed"],
+            "typed/suite.yaml:5: cases[0].vmlinux: the matrix has no kernel '4.40'; "
+            "did you mean '4.4'?",
+        ),
+        (["plan", "--suite", "typed"], "vmlinux: the matrix has no kernel '4.40'"),
+        (["--kernels", "4.4", "9.9"], "there is no kernel '9.9'"),
+        (["--kernels", "4.4", "--matrix", "alone/matrix.yaml"], "no suite.yaml below"),
+        (["plan", "--matrix", "alone/matrix.yaml"], "no suite.yaml below"),
         (
             ["--kernels", "4.4", "--suite", "typo"],
             "typo/suite.yaml:5: cases[0].expects: unknown key 'expects'; did you mean "
@@ -128,12 +146,19 @@ def test_a_mistake_is_told_and_is_status_2(
     told: str,
 ) -> None:
     for name, text in (
+        ("good", SUITE),
+        ("typed", SUITE.replace("expect:", 'vmlinux: "4.40"\n    expect:')),
         ("typo", SUITE.replace("expect:", "expects:")),
         ("sly", SUITE.replace("a.bpf.c", "../../etc/passwd")),
     ):
         (folder / name).mkdir()
         (folder / name / "suite.yaml").write_text(text)
+    (folder / "good/a.bpf.c").touch()
+    (folder / "typed/a.bpf.c").touch()
+    (folder / "good/b.bpf.o").touch()
     (folder / "empty").mkdir()
+    (folder / "alone").mkdir()
+    (folder / "alone/matrix.yaml").write_text((folder / "matrix.yaml").read_text())
 
     assert run(*words) == 2
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,16 @@ def test_a_suite_loads_each_object(tmp_path: Path) -> None:
         [tmp_path / "a.bpf.o", tmp_path / "4 c.o"], tmp_path / "reports/objects"
     )
 
-    loaded = suitefile.load(folder / "suite.yaml")
+    given = [tmp_path / "a.bpf.o", tmp_path / "4 c.o"]
+    loaded = suitefile.load(folder / "suite.yaml", named=given)
     assert loaded.name == "objects"
     assert [case.name for case in loaded.suite.cases] == ["a", "_4_c"]
     assert [case.object for case in loaded.suite.cases] == ["a.bpf.o", "4 c.o"]
     assert not any(case.must_run for case in loaded.suite.cases)
     assert (folder / "4 c.o").read_bytes() == b"4 c.o"
+    # Messages name the user's file.
+    assert loaded.file("4 c.o") == given[1]
+    assert loaded.shown("4 c.o") == str(given[1])
 
 
 def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
@@ -30,25 +35,67 @@ def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
 
     folder = objects.suite_of([tmp_path / "new.o"], tmp_path / "objects")
 
-    assert sorted(it.name for it in folder.iterdir()) == ["new.o", "suite.yaml"]
+    assert sorted(it.name for it in folder.iterdir()) == [
+        "CACHEDIR.TAG",
+        "new.o",
+        "suite.yaml",
+    ]
 
 
-@pytest.mark.parametrize("name", ["none.o", "source.bpf.c", "folder.o"])
-def test_what_is_no_object_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "source.bpf.c").touch()
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none.o", "none.o: there is no such file"),
+        ("source.bpf.c", "source.bpf.c: is a source, not a compiled object"),
+        ("prog.cpp", "prog.cpp: is a source, not a compiled object"),
+        ("text", "text: is not an object file, which ends with .o"),
+        ("folder.o", "folder.o: is a folder\n  name the objects in it: --object "),
+    ],
+)
+def test_what_is_no_object_is_refused(tmp_path: Path, name: str, told: str) -> None:
+    for file in ("source.bpf.c", "prog.cpp", "text"):
+        (tmp_path / file).touch()
     (tmp_path / "folder.o").mkdir()
 
-    with pytest.raises(UsageError, match="no such object file"):
+    with pytest.raises(UsageError, match=re.escape(told)):
         objects.suite_of([tmp_path / name], tmp_path / "objects")
 
 
-def test_objects_that_are_named_alike_are_refused(tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.o").touch()
+def case_names(folder: Path, *given: str) -> dict[str, str]:
+    """Return what each case's object holds."""
+    paths = [folder / it for it in given]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(str(path.relative_to(folder)).encode())
+    suite = objects.suite_of(paths, folder / "objects")
+    loaded = suitefile.load(suite / "suite.yaml", named=paths)
+    return {case.name: (suite / case.object).read_text() for case in loaded.suite.cases}
 
-    with pytest.raises(UsageError, match=r"same name as .*x/a\.o"):
-        objects.suite_of([tmp_path / "x/a.o", tmp_path / "y/a.o"], tmp_path / "objects")
+
+def test_objects_that_are_named_alike_are_told_apart(tmp_path: Path) -> None:
+    assert case_names(tmp_path, "x/a.o", "y/a.o", "b.o") == {
+        "x_a": "x/a.o",
+        "y_a": "y/a.o",
+        "b": "b.o",
+    }
+    assert case_names(tmp_path, "1/x/a.bpf.o", "2/x/a.bpf.o", "x/b.o") == {
+        "_1_x_a": "1/x/a.bpf.o",
+        "_2_x_a": "2/x/a.bpf.o",
+        "b": "x/b.o",
+    }
+    assert case_names(tmp_path, "a.o", "a.bpf.o") == {
+        "a_o": "a.o",
+        "a_bpf_o": "a.bpf.o",
+    }
+
+
+def test_an_object_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    assert case_names(tmp_path, "a.o", "x/../a.o", "a.o") == {"a": "a.o"}
+
+
+def test_names_that_can_not_be_told_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="its case would have the name x_a"):
+        case_names(tmp_path, "x/a.o", "y/a.o", "x_a.o")
 
 
 def test_a_folder_that_can_not_be_made_is_infrastructure(tmp_path: Path) -> None:

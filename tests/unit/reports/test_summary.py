@@ -156,7 +156,15 @@ def test_run_without_failures_is_short() -> None:
 
 def test_run_of_nothing_is_no_verdict() -> None:
     assert rendered(kernels=())[-1] == (
-        "no verdict: no case; no kernel, 24.1 s; reports: reports"
+        "no verdict: nothing was checked, no case; no kernel, 24.1 s; reports: reports"
+    )
+
+
+def test_run_of_gaps_only_is_no_verdict() -> None:
+    gap = case("5.10", "task", "state", Outcome.SKIPPED, message="needs >=5.14")
+
+    assert rendered(gap, kernels=KERNELS[1:2])[-1].startswith(
+        "no verdict: nothing was checked, 1 declared gap; 1 kernel"
     )
 
 

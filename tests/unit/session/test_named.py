@@ -289,3 +289,19 @@ def test_fields_of_a_drain_are_those_that_it_names(folder: Path) -> None:
     assert not mistakes(folder, trigger=f"{{{drain}, where: {{pid: 1}}}}")
     (said,) = mistakes(folder, trigger=f"{{{drain}, where: {{pdi: 1}}}}")
     assert "'pdi': no such field; did you mean 'pid'?" in said
+
+
+def test_a_kernel_whose_types_are_unavailable_is_told(folder: Path) -> None:
+    def without_btf(source: Path, vmlinux: str | None) -> Path:
+        raise UsageError("vmlinux: 4.4 has no BTF: none was found")
+
+    path = folder / "suite.yaml"
+    text = SUITE.replace("{expectation}", RIGHT).replace("{trigger}", "{sleep: 1}")
+    path.write_text(text.replace("    trigger", '    vmlinux: "4.4"\n    trigger'))
+
+    with pytest.raises(UsageError) as caught:
+        named.check([suitefile.load(path)], without_btf, Memory())
+
+    assert caught.value.message == (
+        f"{path}:5: cases[0].vmlinux: 4.4 has no BTF: none was found"
+    )

@@ -55,6 +55,19 @@ def test_a_changed_file_is_another_selection(
     assert described(files) != before
 
 
+def test_what_a_suite_names_elsewhere_counts(files: Path) -> None:
+    (files / "build").mkdir()
+    suite = files / "suites/task/suite.yaml"
+    suite.write_text("cases: [{object: ../../build/a.o}]\n")
+    before = described(files)
+
+    (files / "build/a.o").write_bytes(b"1")
+    there = described(files)
+    (files / "build/a.o").write_bytes(b"2")
+
+    assert len({before, there, described(files)}) == 3
+
+
 def test_what_overrides_and_expressions_select_is_another_selection(
     files: Path,
 ) -> None:
