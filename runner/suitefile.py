@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import modelfile
+from runner import modelfile, suitename
 from runner.classes import CLASSES
 from runner.errors import UsageError
 from runner.references import references
@@ -45,7 +45,7 @@ class LoadedSuite:
     """A suite with where it stands."""
 
     path: Path
-    # The folder's name.
+    # In reports and baselines.
     name: str
     suite: Suite
     # Case → line in the file.
@@ -58,22 +58,43 @@ class LoadedSuite:
         """The folder that holds the suite's objects."""
         return self.path.parent
 
+    def former_names(self, case: Case) -> tuple[str, ...]:
+        """Return what reports called a case before: SUITE::CASE, without its name."""
+        suites = (self.name, *self.suite.was)
+        names = (case.name, *case.was)
+        return tuple(f"{suite}::{name}" for suite in suites for name in names)[1:]
 
-def require_distinct(suites: Iterable[LoadedSuite]) -> None:
+
+def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) -> None:
     """Refuse two suites of one name, which no report could tell apart.
 
-    Raises UsageError. The same suite may be there twice.
+    `tests` are Python test files, which are suites, too; a file's name without .py is
+    the suite's. Raises UsageError, also for a suite whose former name is that of
+    another one. The same suite may be there twice.
     """
+    given = list(suites)
     paths: dict[str, Path] = {}
-    for suite in suites:
-        folder = suite.folder.resolve()
-        known = paths.setdefault(suite.name, folder)
-        if known != folder:
+    for name, path in (
+        *((suite.name, suite.folder.resolve()) for suite in given),
+        *((path.stem, path.resolve()) for path in tests),
+    ):
+        known = paths.setdefault(name, path)
+        if known != path:
             raise UsageError(
-                f"two suites have the name {suite.name}: {known} and {folder}",
-                hint="reports and baselines go by the folder's name: rename one of "
-                "them, or test them in two runs",
+                f"two suites have the name {name}: {known} and {path}",
+                hint="give one of them another `name:` in its suite.yaml, rename its "
+                "file if it is a test in Python, or test them in two runs",
             )
+    mistakes = [
+        suite.source.mistake(
+            ("was", number), f"{name!r} is the name of another suite: {paths[name]}"
+        )
+        for suite in given
+        for number, name in enumerate(suite.suite.was)
+        if name in paths
+    ]
+    if mistakes:
+        raise UsageError("\n".join(dict.fromkeys(mistakes)))
 
 
 @dataclass(frozen=True)
@@ -82,21 +103,23 @@ class _Mistake:
     what: str
 
 
-def load(path: Path) -> LoadedSuite:
+def load(path: Path, matrix: Path | None = None) -> LoadedSuite:
     """Read a suite.yaml and check it as far as that goes without a kernel.
 
+    `matrix` is the run's matrix file, which helps to name a suite without `name:`.
     Raises UsageError that tells every mistake, up to 10, by file and line.
     """
     suite, source = modelfile.load(path, Suite)
+    name = suite.name or suitename.of_folder(path.resolve().parent, matrix)
     mistakes = [
         source.mistake(mistake.where, mistake.what)
-        for mistake in _mistakes(suite, path.parent, source)
+        for mistake in _mistakes(suite, path.parent, name, source)
     ]
     if mistakes:
         raise modelfile.refused(source, mistakes)
     return LoadedSuite(
         path=path,
-        name=path.resolve().parent.name,
+        name=name,
         suite=suite,
         lines={
             case.name: source.line(("cases", number))
@@ -128,7 +151,13 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     return case
 
 
-def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
+def _mistakes(
+    suite: Suite, folder: Path, name: str, source: Source
+) -> Iterator[_Mistake]:
+    if name in suite.was:
+        what = f"{name!r} is the suite's name now; list only former names"
+        yield _Mistake(("was", suite.was.index(name)), what)
+    yield from _former_names(suite, source)
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
@@ -140,6 +169,25 @@ def _mistakes(suite: Suite, folder: Path, source: Source) -> Iterator[_Mistake]:
         seen[case.name] = source.line(at)
         for mistake in _case(case, folder):
             yield _Mistake((*at, *mistake.where), mistake.what)
+
+
+def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
+    """Find names that cases had before, and that do not tell which case is meant."""
+    lines = {
+        case.name: source.line(("cases", number))
+        for number, case in enumerate(suite.cases)
+    }
+    claimed: dict[str, int] = {}
+    for number, case in enumerate(suite.cases):
+        for place, name in enumerate(case.was):
+            at = ("cases", number, "was", place)
+            if name in lines:
+                what = f"the case of line {lines[name]} has the name {name!r} now"
+                yield _Mistake(at, f"{what}; list only names that are gone")
+            elif name in claimed:
+                what = f"the case of line {claimed[name]} lists {name!r}, too"
+                yield _Mistake(at, f"{what}; one case can have only one successor")
+            claimed.setdefault(name, lines[case.name])
 
 
 def _case(case: Case, folder: Path) -> Iterator[_Mistake]:

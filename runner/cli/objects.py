@@ -32,6 +32,7 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
         if other is not path:
             raise UsageError(f"--object {path}: {other} is named alike")
     suite = {
+        "name": "objects",
         "description": "The objects of the command line load, and attach.",
         "cases": [_case(name, path.name) for name, path in names.items()],
     }

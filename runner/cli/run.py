@@ -140,7 +140,7 @@ def main(arguments: argparse.Namespace) -> int:
     run = Run(_settings(arguments))
     try:
         plan = at_once(arguments.n, len(run.kernels), paths)
-        suites = check_suites(paths)
+        suites = check_suites(paths, arguments.matrix)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, terms)
         run.obtain(progress.progress())
@@ -245,7 +245,7 @@ def pytest_arguments(
     return words + [str(path) for path in paths]
 
 
-def check_suites(paths: list[Path]) -> list[LoadedSuite]:
+def check_suites(paths: list[Path], matrix: Path | None = None) -> list[LoadedSuite]:
     """Load every suite once, so that a mistake is told before anything boots.
 
     Raises UsageError for the first mistake, for a path that holds no tests, and for two
@@ -254,7 +254,7 @@ def check_suites(paths: list[Path]) -> list[LoadedSuite]:
     found = []
     for path in paths:
         files = suitefile.files_below(path)
-        found += [suitefile.load(file) for file in files]
+        found += [suitefile.load(file, matrix) for file in files]
         if not files and path.is_dir() and not any(path.rglob("test_*.py")):
             raise UsageError(
                 f"--suite {path}: no {SUITE_FILE} and no test_*.py below it",

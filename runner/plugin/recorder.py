@@ -14,7 +14,7 @@ from runner.errors import (
     RunnerError,
 )
 from runner.plugin import state
-from runner.plugin.items import CaseItem
+from runner.plugin.items import CaseItem, name_of_test
 from runner.reports.terms import Report
 from runner.results import (
     CaseResult,
@@ -73,6 +73,7 @@ def _of_suite(
         kernel=item.kernel.id,
         suite=item.loaded.name,
         case=item.case.name,
+        was=item.was,
         outcome=Outcome.ERROR,
         message=f"internal error: {call.excinfo.value!r}" if call.excinfo else "",
         failure_class="internal",
@@ -93,7 +94,7 @@ def _of_test(
     return CaseResult(
         kernel=kernel,
         suite=item.path.stem,
-        case=getattr(item, "originalname", item.name),
+        case=name_of_test(item, kernel),
         outcome=_outcome(report, error),
         message=_message(report, error),
         failure_class=error.cause if isinstance(error, GuestError) else "",

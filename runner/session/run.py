@@ -78,6 +78,7 @@ class Run:
         self._cleared = False
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
+        self._tests: list[Path] = []
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
@@ -133,8 +134,17 @@ class Run:
         """
         given = list(suites)
         self._suites += given
-        suitefile.require_distinct(self._suites)
+        suitefile.require_distinct(self._suites, self._tests)
         named.check(given, self.compiled, self.cache)
+
+    def check_test(self, path: Path) -> None:
+        """Refuse a Python test file that has the name of another one, or of a suite.
+
+        Raises UsageError.
+        """
+        if path not in self._tests:
+            self._tests.append(path)
+            suitefile.require_distinct(self._suites, self._tests)
 
     def clear_reports(self) -> None:
         """Remove an earlier run's reports, once.
