@@ -17,6 +17,7 @@ from runner.cli.arguments import (
     add_terms_arguments,
     add_timings_argument,
     choice,
+    terms_of,
 )
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
@@ -134,9 +135,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.object:
         paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
     paths = paths or [ROOT / "suites"]
-    terms = Terms.read(
-        baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
-    )
+    terms = terms_of(arguments)
     run = Run(_settings(arguments))
     try:
         plan = at_once(arguments.n, len(run.kernels), paths)

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.reports.compare import Comparison, Gate, held
+from runner.reports.compare import (
+    VANISHED_CURE,
+    Comparison,
+    Gate,
+    held,
+    vanished_words,
+)
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, Outcome, RunResults
@@ -24,9 +30,9 @@ def lines(
     """
     found = grouped(results.cases, Outcome.FAILED)
     if comparison is not None:
-        found.sort(key=lambda it: not any(map(comparison.is_regression, it.cases)))
+        found.sort(key=lambda it: comparison.weight(it.cases))
     is_held = held(results, gate, comparison)
-    errors: list[str] = []
+    errors = list(_vanished(results, comparison))
     warnings: list[str] = []
     for group in found:
         kind = errors if any(map(is_held, group.cases)) else warnings
@@ -46,9 +52,8 @@ def _commands(kind: str, found: Sequence[str]) -> Iterator[str]:
 def _failure(group: Group, comparison: Comparison | None) -> str:
     title = group.title
     if comparison is not None:
-        regressed = [it.kernel for it in group.cases if comparison.is_regression(it)]
-        if regressed:
-            title += f" (regression on {', '.join(regressed)})"
+        for word, kernels in comparison.changes_of(group.cases).items():
+            title += f" ({word} on {', '.join(kernels)})"
     place = f"file={_property(group.first.source_path)},line={group.line},"
     if not group.first.source_path:
         place = ""
@@ -61,6 +66,14 @@ def _message(case: CaseResult) -> str:
     if case.cure:
         words.append(f"what to do: {case.cure}")
     return clean("\n".join(words))[:_MESSAGE]
+
+
+def _vanished(results: RunResults, comparison: Comparison | None) -> Iterator[str]:
+    words = vanished_words(results, comparison)
+    if comparison is not None and words:
+        names = [f"{it.kernel} {it.suite}::{it.case}" for it in comparison.vanished]
+        text = f"{', '.join(names)[:_MESSAGE]}\n{VANISHED_CURE}"
+        yield f"title={_property(words)}::{_data(clean(text))}"
 
 
 def _lost(results: RunResults) -> Iterator[str]:
