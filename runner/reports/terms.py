@@ -61,8 +61,8 @@ class Terms:
         chosen = Gate(gate or Gate.ALL)
         if chosen is Gate.REGRESSIONS and baseline is None:
             raise UsageError(
-                "--gate regressions: there is nothing that a run could regress from",
-                hint="give an earlier run's results.json with --baseline",
+                "--gate regressions needs --baseline FILE",
+                hint="FILE is the results.json of an earlier run",
             )
         if release is not None and not _is_name(release):
             raise UsageError(

@@ -1,10 +1,17 @@
 """What Python tests are called in reports."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from runner.plugin.items import name_of_test
+
+MATRIX = """\
+kernels:
+  - {id: "6.1", source: {type: path, image: none}}
+"""
 
 TESTS = """
 import pytest
@@ -54,3 +61,34 @@ def test_parameters_and_classes_are_parts_of_a_name(tmp_path: Path) -> None:
         "test_three[m-1-a]",
         "TestLoad::test_plain",
     ]
+
+
+def collected(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
+    """Collect test files that each have a test of a kernel."""
+    (folder / "matrix.yaml").write_text(MATRIX)
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("def test_it(kernel): pass\n")
+    words = ("-c", "/dev/null", "--rootdir", ".", "--import-mode", "importlib")
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", *words, "--collect-only", "-q"),
+            *("-p", "no:cacheprovider", "--kernels", "6.1", "."),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_two_test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    done = collected(tmp_path, "a/test_load.py", "b/test_load.py")
+    assert done.returncode == 2
+    assert "two suites have the name test_load: " in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_test_files_of_two_names_are_fine(tmp_path: Path) -> None:
+    done = collected(tmp_path, "a/test_load.py", "b/test_store.py")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -27,7 +27,7 @@ def test_by_default_every_failure_counts() -> None:
 
 
 def test_a_gate_for_regressions_needs_a_baseline() -> None:
-    with pytest.raises(UsageError, match="nothing that a run could regress from"):
+    with pytest.raises(UsageError, match="needs --baseline FILE"):
         read(gate="regressions")
 
 
