@@ -430,8 +430,9 @@ class Case(Entry):
     name: Annotated[str, Field(pattern=NAME)]
     """Its name in reports and baselines, which show SUITE::NAME."""
     was: tuple[FormerName, ...] = ()
-    """Names that the case had before. A baseline that has one of them is compared with
-    this case, and does not count it as vanished."""
+    """Names that the case had before; of one that came from another suite, the whole
+    name: [old_name, "maps::old_name"]. A baseline's case of such a name is compared
+    with this one, and has not vanished."""
     description: str = ""
     """What it shows, for those who read the suite."""
     object: str = ""

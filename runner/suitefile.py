@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ SUITE_FILE = "suite.yaml"
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
+# Between a suite and its case, in reports.
+_WHOLE = "::"
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -60,9 +62,11 @@ class LoadedSuite:
 
     def former_names(self, case: Case) -> tuple[str, ...]:
         """Return what reports called a case before: SUITE::CASE, without its name."""
+        whole = tuple(name for name in case.was if _WHOLE in name)
+        names = (case.name, *(name for name in case.was if _WHOLE not in name))
         suites = (self.name, *self.suite.was)
-        names = (case.name, *case.was)
-        return tuple(f"{suite}::{name}" for suite in suites for name in names)[1:]
+        here = [f"{suite}{_WHOLE}{name}" for suite in suites for name in names]
+        return (*here[1:], *whole)
 
 
 def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) -> None:
@@ -85,16 +89,30 @@ def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) 
                 hint="give one of them another `name:` in its suite.yaml, rename its "
                 "file if it is a test in Python, or test them in two runs",
             )
-    mistakes = [
-        suite.source.mistake(
-            ("was", number), f"{name!r} is the name of another suite: {paths[name]}"
-        )
-        for suite in given
-        for number, name in enumerate(suite.suite.was)
-        if name in paths
-    ]
+    mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
     if mistakes:
         raise UsageError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _in_use(
+    suite: LoadedSuite, paths: Mapping[str, Path], all_: Sequence[LoadedSuite]
+) -> Iterator[str]:
+    """Find former names of a suite and its cases that others have now."""
+    for number, name in enumerate(suite.suite.was):
+        if name in paths:
+            what = f"{name!r} is the name of another suite: {paths[name]}"
+            yield suite.source.mistake(("was", number), what)
+    places = {
+        f"{it.name}{_WHOLE}{name}": f"{it.path}:{line}"
+        for it in all_
+        for name, line in it.lines.items()
+    }
+    for number, case in enumerate(suite.suite.cases):
+        for place, name in enumerate(case.was):
+            if name in places:
+                what = f"{name!r} is the name of another case: {places[name]}"
+                at = ("cases", number, "was", place)
+                yield suite.source.mistake(at, what)
 
 
 @dataclass(frozen=True)

@@ -209,10 +209,10 @@ def held(
     results: RunResults, gate: Gate, comparison: Comparison | None
 ) -> Callable[[CaseResult], bool]:
     """Return what tells whether a case makes the gate fail."""
-    required = {kernel.id for kernel in results.kernels if kernel.required}
+    optional = {kernel.id for kernel in results.kernels if not kernel.required}
 
     def is_held(case: CaseResult) -> bool:
-        if case.outcome is not Outcome.FAILED or case.kernel not in required:
+        if case.outcome is not Outcome.FAILED or case.kernel in optional:
             return False
         if gate is Gate.ALL:
             return True

@@ -508,6 +508,32 @@ def test_former_names_of_a_case_and_its_suite_go_together(folder: Path) -> None:
     assert loaded.former_names(two) == ("worktree2::two",)
 
 
+def test_a_case_that_came_from_another_suite_has_its_whole_name(
+    folder: Path,
+) -> None:
+    text = GOOD.replace("name: one", 'name: one\n    was: [uno, "maps::one"]')
+    loaded = load(folder, f"was: [yours]\n{text}")
+    assert loaded.former_names(loaded.suite.cases[0]) == (
+        *("mine::uno", "yours::one", "yours::uno", "maps::one"),
+    )
+
+
+def test_a_case_of_another_suite_is_no_former_name_while_it_is_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = load(folder, GOOD)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.bpf.c").touch()
+    text = GOOD.replace("name: one", 'name: one\n    was: ["mine::one"]')
+    second = load(other, text)
+    with pytest.raises(UsageError) as caught:
+        suitefile.require_distinct([first, second])
+    said = caught.value.message
+    assert "suite.yaml:4: cases[0].was[0]: 'mine::one' is the name of another" in said
+    assert f"{folder}/suite.yaml:3" in said
+
+
 def test_a_case_that_was_never_renamed_has_no_former_names(folder: Path) -> None:
     loaded = load(folder, GOOD)
     assert loaded.former_names(loaded.suite.cases[0]) == ()

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.errors import ExitStatus
 from runner.reports.compare import (
@@ -295,3 +297,28 @@ def test_a_stopped_run_passes_no_gate() -> None:
     for gate in Gate:
         status = gate_status(after, gate, compare(after, after))
         assert status is ExitStatus.INFRASTRUCTURE
+
+
+NAMES = ("a", "b", "c")
+OUTCOMES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(Outcome))
+
+
+@given(OUTCOMES, OUTCOMES, st.dictionaries(st.sampled_from(NAMES), st.just("old")))
+def test_what_passes_a_gate_has_no_failure_that_was_not_there(
+    before: dict[str, Outcome], now: dict[str, Outcome], former: dict[str, str]
+) -> None:
+    """Whatever vanishes, appears or is renamed."""
+    baseline = run(*(case("6.1", it, name) for name, it in before.items()))
+    results = run(
+        *(
+            case("6.1", it, name, was=("task::old",) if name in former else ())
+            for name, it in now.items()
+        ),
+        kernels=(kernel("6.1"),),
+    )
+    found = compare(baseline, results)
+    if gate_status(results, Gate.REGRESSIONS, found) is ExitStatus.COMPATIBLE:
+        assert set(before) <= set(now)
+        failed = {name for name, it in now.items() if it is F}
+        assert all(before.get(name) is F for name in failed)
+        assert E not in now.values()
