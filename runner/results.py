@@ -93,9 +93,12 @@ class CaseResult(Record):
     kernel: str
     """The kernel's id in the matrix."""
     suite: str
-    """The suite's name: its folder's."""
+    """The suite's name; of a test in Python, the file's without .py."""
     case: str
-    """The case's name in the suite."""
+    """The case's name in the suite; of a test in Python, the function's, with its class
+    and its parameters but the kernel: "TestLoad::test_it[small]"."""
+    was: tuple[str, ...] = ()
+    """What it was called before, as the suite says: "task::old_name"."""
     outcome: Outcome
     """What became of it."""
     message: str = ""

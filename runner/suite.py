@@ -11,11 +11,15 @@ FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 FIELD_AT = r"^([us](8|16|32|64)|char\[[1-9][0-9]{0,4}\])@[0-9]{1,6}$"
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
+# As the ids of kernels.
+SUITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
 Loader = Literal["libbpf", "compat"]
 
 # Text in which ${name.field} stands for a value that was taken in the guest.
 Template = str
+# Names from before names were checked, too.
+FormerName = Annotated[str, Field(min_length=1)]
 Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
 
 
@@ -424,7 +428,11 @@ class Case(Entry):
     """One object, one trigger, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
-    """How reports call it: SUITE::NAME."""
+    """Its name in reports and baselines, which show SUITE::NAME."""
+    was: tuple[FormerName, ...] = ()
+    """Names that the case had before; of one that came from another suite, the whole
+    name: [old_name, "maps::old_name"]. A baseline's case of such a name is compared
+    with this one, and has not vanished."""
     description: str = ""
     """What it shows, for those who read the suite."""
     object: str = ""
@@ -481,8 +489,13 @@ class Case(Entry):
 
 
 class Suite(Entry):
-    """A whole suite file; its name is its folder's."""
+    """A whole suite file."""
 
+    name: Annotated[str, Field(pattern=SUITE_NAME)] | None = None
+    """Its name in reports and baselines. Without one it is the folder's name, and
+    `suite` at the top of a repository, whose folder has another name in each clone."""
+    was: tuple[FormerName, ...] = ()
+    """Names that the suite had before; see the key of the same name of a case."""
     description: Annotated[str, Field(min_length=1)]
     """What the suite guards."""
     reuse: Literal["object", "suite"] = "object"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import modelfile, suitesearch, yamlfile
+from runner import modelfile, suitename, suitesearch, yamlfile
 from runner.classes import CLASSES
 from runner.errors import UsageError
 from runner.matrix import Matrix
@@ -37,6 +37,8 @@ from runner.yamlfile import Source
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
+# Between a suite and its case, in reports.
+_WHOLE = "::"
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
 
@@ -48,7 +50,7 @@ class LoadedSuite:
     """A suite with where it stands."""
 
     path: Path
-    # The folder's name.
+    # In reports and baselines.
     name: str
     suite: Suite
     # Case → line in the file.
@@ -75,22 +77,59 @@ class LoadedSuite:
         given = self.named.get((self.folder / name).resolve())
         return self.reach.shown(name, self.name) if given is None else str(given)
 
+    def former_names(self, case: Case) -> tuple[str, ...]:
+        """Return what reports called a case before: SUITE::CASE, without its name."""
+        whole = tuple(name for name in case.was if _WHOLE in name)
+        names = (case.name, *(name for name in case.was if _WHOLE not in name))
+        suites = (self.name, *self.suite.was)
+        here = [f"{suite}{_WHOLE}{name}" for suite in suites for name in names]
+        return (*here[1:], *whole)
 
-def require_distinct(suites: Iterable[LoadedSuite]) -> None:
+
+def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) -> None:
     """Refuse two suites of one name, which no report could tell apart.
 
-    Raises UsageError. The same suite may be there twice.
+    `tests` are Python test files, which are suites, too; a file's name without .py is
+    the suite's. Raises UsageError, also for a suite whose former name is that of
+    another one. The same suite may be there twice.
     """
+    given = list(suites)
     paths: dict[str, Path] = {}
-    for suite in suites:
-        folder = suite.folder.resolve()
-        known = paths.setdefault(suite.name, folder)
-        if known != folder:
+    for name, path in (
+        *((suite.name, suite.folder.resolve()) for suite in given),
+        *((path.stem, path.resolve()) for path in tests),
+    ):
+        known = paths.setdefault(name, path)
+        if known != path:
             raise UsageError(
-                f"two suites have the name {suite.name}: {known} and {folder}",
-                hint="reports and baselines go by the folder's name: rename one of "
-                "them, or test them in two runs",
+                f"two suites have the name {name}: {known} and {path}",
+                hint="give one of them another `name:` in its suite.yaml, rename its "
+                "file if it is a test in Python, or test them in two runs",
             )
+    mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
+    if mistakes:
+        raise UsageError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _in_use(
+    suite: LoadedSuite, paths: Mapping[str, Path], all_: Sequence[LoadedSuite]
+) -> Iterator[str]:
+    """Find former names of a suite and its cases that others have now."""
+    for number, name in enumerate(suite.suite.was):
+        if name in paths:
+            what = f"{name!r} is the name of another suite: {paths[name]}"
+            yield suite.source.mistake(("was", number), what)
+    places = {
+        f"{it.name}{_WHOLE}{name}": f"{it.path}:{line}"
+        for it in all_
+        for name, line in it.lines.items()
+    }
+    for number, case in enumerate(suite.suite.cases):
+        for place, name in enumerate(case.was):
+            if name in places:
+                what = f"{name!r} is the name of another case: {places[name]}"
+                at = ("cases", number, "was", place)
+                yield suite.source.mistake(at, what)
 
 
 def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
@@ -127,22 +166,24 @@ def load(
 ) -> LoadedSuite:
     """Read a suite.yaml and check it as far as that goes without a kernel.
 
-    Its objects and files lie in its repository, below the folder of `matrix`, or are
+    `matrix` is the run's matrix file, which helps to name a suite without `name:`. Its
+    objects and files lie in its repository, below the folder of `matrix`, or are
     `named` on the command line. Raises UsageError that tells every mistake, up to 10,
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
+    name = suite.name or suitename.of_folder(path.resolve().parent, matrix)
     more = [*([] if matrix is None else [matrix.parent]), *named]
     reach = Reach.of(path.parent, more)
     mistakes = [
         source.mistake(mistake.where, mistake.what)
-        for mistake in _mistakes(suite, reach, source)
+        for mistake in _mistakes(suite, reach, name, source)
     ]
     if mistakes:
         raise modelfile.refused(source, mistakes)
     return LoadedSuite(
         path=path,
-        name=path.resolve().parent.name,
+        name=name,
         suite=suite,
         lines={
             case.name: source.line(("cases", number))
@@ -199,7 +240,13 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     return case
 
 
-def _mistakes(suite: Suite, reach: Reach, source: Source) -> Iterator[_Mistake]:
+def _mistakes(
+    suite: Suite, reach: Reach, name: str, source: Source
+) -> Iterator[_Mistake]:
+    if name in suite.was:
+        what = f"{name!r} is the suite's name now; list only former names"
+        yield _Mistake(("was", suite.was.index(name)), what)
+    yield from _former_names(suite, source)
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
@@ -211,6 +258,25 @@ def _mistakes(suite: Suite, reach: Reach, source: Source) -> Iterator[_Mistake]:
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
             yield _Mistake((*at, *mistake.where), mistake.what)
+
+
+def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
+    """Find names that cases had before, and that do not tell which case is meant."""
+    lines = {
+        case.name: source.line(("cases", number))
+        for number, case in enumerate(suite.cases)
+    }
+    claimed: dict[str, int] = {}
+    for number, case in enumerate(suite.cases):
+        for place, name in enumerate(case.was):
+            at = ("cases", number, "was", place)
+            if name in lines:
+                what = f"the case of line {lines[name]} has the name {name!r} now"
+                yield _Mistake(at, f"{what}; list only names that are gone")
+            elif name in claimed:
+                what = f"the case of line {claimed[name]} lists {name!r}, too"
+                yield _Mistake(at, f"{what}; one case can have only one successor")
+            claimed.setdefault(name, lines[case.name])
 
 
 def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:

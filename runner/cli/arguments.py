@@ -6,6 +6,7 @@ from pathlib import Path
 from runner import project
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
+from runner.reports.terms import Terms
 from runner.selectors import ALL, DEFAULT
 
 # Which kernels are meant by default, in words.
@@ -99,17 +100,45 @@ def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json: reports regressions, fixes, new and vanished "
-        "cases and slower kernels",
+        help="an earlier results.json: reports then show regressions, fixes, new and "
+        "vanished cases and slower kernels",
     )
     parser.add_argument(
         "--gate",
         choices=("all", "regressions"),
-        help="which failures are held against the run: all, or only those that the "
-        f"baseline does not have (default: {gate})",
+        help="which failures fail the run: all, or only those that the baseline does "
+        f"not have (default: {gate})",
     )
+    add_allowance_arguments(parser)
     parser.add_argument(
         "--release",
         metavar="NAME",
         help="also write the compatibility report of this release, such as v1.2",
+    )
+
+
+def terms_of(arguments: argparse.Namespace) -> Terms:
+    """Return what these arguments compare a run with. Raises as Terms.read does."""
+    return Terms.read(
+        baseline=arguments.baseline,
+        gate=arguments.gate,
+        release=getattr(arguments, "release", None),
+        allow_vanished=arguments.allow_vanished,
+        allow_new_failures=arguments.allow_new_failures,
+    )
+
+
+def add_allowance_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a gate accepts that it would refuse otherwise."""
+    parser.add_argument(
+        "--allow-vanished",
+        action="store_true",
+        help="accept that cases of the baseline did not run, though their kernel did: "
+        "they were removed, or left out by -k or --suite",
+    )
+    parser.add_argument(
+        "--allow-new-failures",
+        action="store_true",
+        help="with --gate regressions, accept failures of cases that the baseline does "
+        "not have",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import announce
+from runner.cli.arguments import add_allowance_arguments, terms_of
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -43,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate",
         choices=[str(it) for it in Gate],
-        help="what fails: all failures, or only regressions (without a baseline none)",
+        help="what fails: all failures, or only regressions and new ones (without a "
+        "baseline all are new)",
     )
+    add_allowance_arguments(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -54,12 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        # A first run has nothing yet that it could regress from.
-        terms = Terms(gate=Gate(arguments.gate or Gate.ALL))
+        terms = Terms(gate=_gate_of_first_run(arguments))
     else:
-        terms = Terms.read(
-            baseline=arguments.baseline, gate=arguments.gate, release=None
-        )
+        terms = terms_of(arguments)
     report = terms.report(results)
     with claimed(arguments.folder, lambda note: print(f"note: {note}")):
         reports.write(report, arguments.folder)
@@ -69,3 +69,9 @@ def main(arguments: argparse.Namespace) -> int:
         )
     announce.tell(report, sys.stdout)
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
+
+
+def _gate_of_first_run(arguments: argparse.Namespace) -> Gate:
+    """Return the gate of a run that has no baseline yet: all its failures are new."""
+    gate = Gate(arguments.gate or Gate.ALL)
+    return gate if arguments.allow_new_failures else Gate.ALL

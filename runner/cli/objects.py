@@ -34,6 +34,7 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
     if len({path.name for path in names.values()}) == len(names):
         files = {name: path.name for name, path in names.items()}
     suite = {
+        "name": "objects",
         "description": "The objects of the command line load, and attach.",
         "cases": [_case(name, file) for name, file in files.items()],
     }

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import announce, merge, workflow
-from runner.cli.arguments import add_terms_arguments
+from runner.cli.arguments import add_terms_arguments, terms_of
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.claim import claimed
 from runner.reports.merging import Found
 from runner.reports.support import ranges
-from runner.reports.terms import Report, Terms
+from runner.reports.terms import Report
 from runner.results import CaseResult, Outcome
 
 EPILOG = f"""\
@@ -73,11 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = formats.chosen(arguments.format)
     parts = [_read(path) for path in arguments.runs]
     out = _out(arguments.out, parts)
-    terms = Terms.read(
-        baseline=arguments.baseline,
-        gate=arguments.gate,
-        release=arguments.release,
-    )
+    terms = terms_of(arguments)
     report = terms.report(
         parts[0].results
         if len(parts) == 1
@@ -125,6 +121,8 @@ def judgement(report: Report) -> dict[str, object]:
     return {
         "status": int(report.status),
         "gate": str(report.gate),
+        "allow_vanished": changes is not None and changes.allow_vanished,
+        "allow_new_failures": changes is not None and changes.allow_new_failures,
         "complete": results.complete,
         **{str(it): results.count(it) for it in Outcome},
         "compatible_range": ranges(results).statement,

@@ -19,6 +19,7 @@ from runner.cli.arguments import (
     add_terms_arguments,
     add_timings_argument,
     choice,
+    terms_of,
 )
 from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
@@ -142,9 +143,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     _require_expression(arguments.k)
     require_writable(arguments.reports)
-    terms = Terms.read(
-        baseline=arguments.baseline, gate=arguments.gate, release=arguments.release
-    )
+    terms = terms_of(arguments)
     run = Run(_settings(arguments))
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:

@@ -76,13 +76,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a Python test that uses `kernel`, `guest` or `bpf` on every kernel."""
     if not _wants_kernels(metafunc):
         return
+    run = _run(metafunc.config)
+    try:
+        run.check_test(metafunc.definition.path)
+    except UsageError as error:
+        raise pytest.Collector.CollectError(str(error)) from error
     kernels = [
         pytest.param(
             kernel,
             id=kernel.id,
             marks=[pytest.mark.xdist_group(kernel.id), pytest.mark.kernel(kernel.id)],
         )
-        for kernel in _run(metafunc.config).kernels
+        for kernel in run.kernels
     ]
     metafunc.parametrize("kernel", kernels, indirect=True)
 

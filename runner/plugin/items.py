@@ -76,6 +76,11 @@ class CaseItem(pytest.Item):
         self.add_marker(pytest.mark.kernel(kernel.id))
 
     @property
+    def was(self) -> tuple[str, ...]:
+        """What reports called the case before."""
+        return self.loaded.former_names(self.case)
+
+    @property
     def tenant(self) -> str:
         """Who shares a guest: the cases of an object, or of the suite."""
         if self.loaded.suite.reuse == "suite":
@@ -134,13 +139,13 @@ class CaseItem(pytest.Item):
         return self.case.object or self.case.files[0]
 
     def _placed(self, result: CaseResult) -> CaseResult:
-        """Add where the object's source lies, and name files as seen from here."""
+        """Add where files lie, seen from here, and the case's former names."""
         started = self.config.invocation_params.dir
         result = placed(result, started)
         built = self.loaded.file(self._subject)
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
-            update={"source_path": os.path.relpath(source, started)}
+            update={"source_path": os.path.relpath(source, started), "was": self.was}
         )
 
     def _evaluate(self, run: Run, lane: int | None = None) -> CaseResult:
@@ -263,6 +268,28 @@ def kernel_of(item: pytest.Item) -> str | None:
     """Return the id of the kernel that an item runs on, or None."""
     mark = item.get_closest_marker("kernel")
     return None if mark is None else str(mark.args[0])
+
+
+def name_of_test(item: pytest.Item, kernel: str) -> str:
+    """Return what reports call a Python test: pytest's name of it, without the kernel.
+
+    "test_it[small]" of test_it[6.1-small], and "TestLoad::test_it" in a class.
+    """
+    name, bracket, rest = item.name.partition("[")
+    others = _without(rest.removesuffix("]"), kernel) if bracket else ""
+    classes = [it.name for it in item.listchain() if isinstance(it, pytest.Class)]
+    return "::".join([*classes, f"{name}[{others}]" if others else name])
+
+
+def _without(parameters: str, kernel: str) -> str:
+    """Return a test's parameters, which pytest joins by "-", without the kernel's."""
+    if parameters == kernel:
+        return ""
+    if parameters.startswith(f"{kernel}-"):
+        return parameters.removeprefix(f"{kernel}-")
+    if parameters.endswith(f"-{kernel}"):
+        return parameters.removesuffix(f"-{kernel}")
+    return parameters.replace(f"-{kernel}-", "-", 1)
 
 
 def tenant_of(item: pytest.Item) -> str:

@@ -1,11 +1,9 @@
 """What reports call an item, told from its node id: all that pytest-xdist sends."""
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from runner import suitefile
 from runner.results import CaseKey
 from runner.suitesearch import SUITE_FILE
 
@@ -15,10 +13,14 @@ _NAME = re.compile(
 )
 
 
-def key_of(nodeid: str, kernels: Sequence[str], root: Path) -> CaseKey | None:
+def key_of(
+    nodeid: str, kernels: Sequence[str], suite_of: Callable[[str], str]
+) -> CaseKey | None:
     """Return what reports call an item; None for one that runs on no kernel.
 
-    `kernels` are the ids of the run's kernels; `root` is what node ids are relative to.
+    `kernels` are the ids of the run's kernels; `suite_of` gives the name of the suite
+    in a suite.yaml, from its path in the node id. A test's parameter that looks like a
+    kernel may be taken for it: the item itself knows better, once it has a result.
     """
     file, _, rest = nodeid.partition("::")
     found = _NAME.fullmatch(rest)
@@ -36,18 +38,14 @@ def key_of(nodeid: str, kernels: Sequence[str], root: Path) -> CaseKey | None:
         )
         if is_there:
             case = found["name"] + (f"[{others}]" if others else "")
-            return CaseKey(kernel, _suite(root / file), case)
+            suite = suite_of(file) if file.endswith(SUITE_FILE) else Path(file).stem
+            return CaseKey(kernel, suite, case)
     return None
 
 
 def keys_of(
-    nodeids: Iterable[str], kernels: Sequence[str], root: Path
+    nodeids: Iterable[str], kernels: Sequence[str], suite_of: Callable[[str], str]
 ) -> dict[str, CaseKey]:
     """Return the items that run on a kernel, by their node ids."""
-    found = ((it, key_of(it, kernels, root)) for it in nodeids)
+    found = ((it, key_of(it, kernels, suite_of)) for it in nodeids)
     return {nodeid: key for nodeid, key in found if key is not None}
-
-
-@cache
-def _suite(file: Path) -> str:
-    return suitefile.load(file).name if file.name == SUITE_FILE else file.stem

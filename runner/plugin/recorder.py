@@ -1,5 +1,6 @@
 """Gathers what every process of a run found out, and writes the reports."""
 
+import functools
 import warnings
 from typing import Any
 
@@ -13,7 +14,7 @@ from runner.errors import (
     RunnerError,
 )
 from runner.plugin import names, state
-from runner.plugin.items import CaseItem
+from runner.plugin.items import CaseItem, kernel_of, name_of_test
 from runner.reports.terms import Report
 from runner.results import (
     CaseKey,
@@ -72,6 +73,7 @@ def _of_suite(
         kernel=item.kernel.id,
         suite=item.loaded.name,
         case=item.case.name,
+        was=item.was,
         outcome=Outcome.ERROR,
         message=f"internal error: {call.excinfo.value!r}" if call.excinfo else "",
         failure_class="internal",
@@ -89,11 +91,10 @@ def _of_test(
     if report.when != "call" and report.passed:
         return None
     error = call.excinfo.value if call.excinfo else None
-    key = names.key_of(item.nodeid, [kernel], item.config.rootpath)
     return CaseResult(
         kernel=kernel,
         suite=item.path.stem,
-        case=item.name if key is None else key.case,
+        case=name_of_test(item, kernel),
         outcome=_outcome(report, error),
         message=_message(report, error),
         failure_class=class_of_loss(error) if isinstance(error, GuestError) else "",
@@ -127,6 +128,16 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     return lines[0] if lines else repr(error)
 
 
+def _key_of(item: pytest.Item) -> CaseKey | None:
+    """Return what reports call an item; None for one that runs on no kernel."""
+    kernel = kernel_of(item)
+    if kernel is None:
+        return None
+    if isinstance(item, CaseItem):
+        return CaseKey(kernel, item.loaded.name, item.case.name)
+    return CaseKey(kernel, item.path.stem, name_of_test(item, kernel))
+
+
 def result_of(report: pytest.TestReport) -> CaseResult | None:
     """Return the case's result that a report carries, if it carries one."""
     found = getattr(report, _CASE, None)
@@ -154,27 +165,33 @@ class Recorder:
         option = self._config.option
         broken = session.testsfailed and not option.continue_on_collection_errors
         if session.items and not option.collectonly and not broken:
-            self._begin([item.nodeid for item in session.items])
+            found = {item.nodeid: _key_of(item) for item in session.items}
+            self._begin({it: key for it, key in found.items() if key is not None})
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Write the plan that the first worker sends: the others have the same."""
-        if ids and not self._planned:
-            self._begin(ids)
-
-    def _begin(self, nodeids: list[str]) -> None:
         run = state.known_run(self._config)
-        if run is None:
+        if run is None or self._planned:
             return
         root = self._config.rootpath
+
+        @functools.cache
+        def suite_of(file: str) -> str:
+            return run.load_suite(root / file).name
+
         kernels = [kernel.id for kernel in run.kernels]
-        self._planned = names.keys_of(nodeids, kernels, root)
-        if not self._planned:
+        self._begin(names.keys_of(ids, kernels, suite_of))
+
+    def _begin(self, planned: dict[str, CaseKey]) -> None:
+        run = state.known_run(self._config)
+        if run is None or not planned:
             return
+        self._planned = planned
         expression = self._config.option.keyword
         run.ledger.claim(lambda note: warnings.warn(note, stacklevel=1))
         run.ledger.begin(
-            self._planned.values(),
+            planned.values(),
             selection.describe(run.settings.kernels, self._config.args, expression),
         )
         if state.takes_part(self._config):
@@ -188,6 +205,10 @@ class Recorder:
         if run is None or found is None:
             self._take_other(report)
             return
+        if self._planned.get(report.nodeid, found.key) != found.key:
+            # What was told from its node id alone.
+            self._planned[report.nodeid] = found.key
+            run.ledger.correct(self._planned.values())
         run.ledger.add(
             found,
             order=getattr(report, _ORDER),

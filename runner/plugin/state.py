@@ -135,6 +135,18 @@ def add_options(parser: pytest.Parser) -> None:
         help="which failures are held against the run (default: all)",
     )
     group.addoption(
+        "--allow-vanished",
+        action="store_true",
+        help="accept that cases of the baseline did not run, though their kernel did: "
+        "they were removed, or left out by -k or --lf",
+    )
+    group.addoption(
+        "--allow-new-failures",
+        action="store_true",
+        help="with --gate regressions, accept failures of cases that the baseline does "
+        "not have",
+    )
+    group.addoption(
         "--release",
         metavar="NAME",
         help="also write the compatibility report of this release",
@@ -178,6 +190,8 @@ def terms_of(config: pytest.Config) -> Terms:
             baseline=config.getoption("baseline"),
             gate=config.getoption("gate"),
             release=config.getoption("release"),
+            allow_vanished=config.getoption("allow_vanished"),
+            allow_new_failures=config.getoption("allow_new_failures"),
         )
         config.stash[_TERMS] = terms
     return terms

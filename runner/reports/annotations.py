@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from runner.reports import looks
-from runner.reports.compare import Comparison, Gate, held
+from runner.reports.compare import (
+    VANISHED_CURE,
+    Comparison,
+    Gate,
+    held,
+    vanished_words,
+)
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, Outcome, RunResults
@@ -25,9 +31,9 @@ def lines(
     """
     found = grouped(results.cases, Outcome.FAILED)
     if comparison is not None:
-        found.sort(key=lambda it: not any(map(comparison.is_regression, it.cases)))
+        found.sort(key=lambda it: comparison.weight(it.cases))
     is_held = held(results, gate, comparison)
-    errors: list[str] = list(_incomplete(results))
+    errors = [*_incomplete(results), *_vanished(results, comparison)]
     warnings: list[str] = []
     for group in found:
         kind = errors if any(map(is_held, group.cases)) else warnings
@@ -47,9 +53,8 @@ def _commands(kind: str, found: Sequence[str]) -> Iterator[str]:
 def _failure(group: Group, comparison: Comparison | None) -> str:
     title = group.title
     if comparison is not None:
-        regressed = [it.kernel for it in group.cases if comparison.is_regression(it)]
-        if regressed:
-            title += f" (regression on {', '.join(regressed)})"
+        for word, kernels in comparison.changes_of(group.cases).items():
+            title += f" ({word} on {', '.join(kernels)})"
     place = f"file={_property(group.first.source_path)},line={group.line},"
     if not group.first.source_path:
         place = ""
@@ -68,6 +73,14 @@ def _incomplete(results: RunResults) -> Iterator[str]:
     if not results.complete:
         title = _property(f"{looks.incomplete(results)}: no verdict")
         yield f"title={title}::the run ended before every planned case had a result"
+
+
+def _vanished(results: RunResults, comparison: Comparison | None) -> Iterator[str]:
+    words = vanished_words(results, comparison)
+    if comparison is not None and words:
+        names = [f"{it.kernel} {it.suite}::{it.case}" for it in comparison.vanished]
+        text = f"{', '.join(names)[:_MESSAGE]}\n{VANISHED_CURE}"
+        yield f"title={_property(words)}::{_data(clean(text))}"
 
 
 def _lost(results: RunResults) -> Iterator[str]:

@@ -5,11 +5,17 @@ GitHub sees no markup, mention or link in it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from runner.errors import ExitStatus
 from runner.reports import looks
-from runner.reports.compare import Comparison, Gate, gate_status
+from runner.reports.compare import (
+    VANISHED_CURE,
+    Comparison,
+    Gate,
+    gate_status,
+    vanished_words,
+)
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
     LOOKS,
@@ -61,7 +67,8 @@ def render(
     `gate` is what the run is judged by. When there is too little room, logs go first,
     then failures from the end, then kernels without any trouble.
     """
-    title = _title(results, gate_status(results, gate, comparison))
+    vanished = vanished_words(results, comparison)
+    title = _title(results, gate_status(results, gate, comparison), vanished)
     for logs, rows in ((True, _ROWS), (False, _ROWS), (False, 10)):
         text = _fitted(
             [title, *_head(results, comparison, release, rows)],
@@ -127,11 +134,13 @@ def _names(names: Iterable[str]) -> str:
 # -------------------------------------------------------------------- sections
 
 
-def _title(results: RunResults, judged: ExitStatus) -> str:
-    """Return the heading; `judged` is what the gate says."""
+def _title(results: RunResults, judged: ExitStatus, vanished: str) -> str:
+    """Return the heading; `judged` is what the gate says, `vanished` how many did."""
     status = exit_status(results)
     verdict = looks.verdict(results)
-    if judged is not status:
+    if vanished:
+        verdict += f", {'and' if judged is status else 'but'} {vanished}"
+    elif judged is not status:
         verdict += ", but not by a regression"
     sign = {0: "✅", 1: "❌"}.get(int(judged), "⚠️")
     return f"{MARKER}\n## {sign} Kernel matrix: {verdict}"
@@ -152,7 +161,7 @@ def _head(
     if not results.complete:
         parts.append(_incomplete(results))
     if comparison is not None:
-        parts += _changes(comparison)
+        parts += _changes(comparison, vanished_words(results, comparison))
     if release is not None:
         parts += _release(results, release)
     return [*parts, _matrix(results, rows)]
@@ -170,7 +179,7 @@ def _incomplete(results: RunResults) -> str:
     return "\n".join(lines)
 
 
-def _changes(comparison: Comparison) -> list[str]:
+def _changes(comparison: Comparison, vanished: str) -> list[str]:
     lines = [
         f"Compared with the run of {code(comparison.baseline)}: {comparison.words}."
     ]
@@ -191,7 +200,9 @@ def _changes(comparison: Comparison) -> list[str]:
             f"{slower.before:.1f} s → {slower.after:.1f} s"
         )
     if comparison.not_run:
-        lines.append(f"- Not run this time: {_names(comparison.not_run)}")
+        lines.append(f"- **Kernels not run**: {_names(comparison.not_run)}")
+    if vanished:
+        lines.append(f"\n{vanished}. {VANISHED_CURE}")
     return ["\n".join(lines)]
 
 
@@ -235,26 +246,22 @@ def _failures(
     lost = grouped(
         (case for case in results.cases if case.kernel not in gone), Outcome.ERROR
     )
-    is_regression: Callable[[CaseResult], bool] = (
-        comparison.is_regression if comparison else lambda _: False
-    )
-    failed.sort(key=lambda it: not any(map(is_regression, it.cases)))
+    if comparison is not None:
+        failed.sort(key=lambda it: comparison.weight(it.cases))
     return [
-        *(_failure(it, is_regression, logs=logs) for it in failed),
+        *(_failure(it, comparison, logs=logs) for it in failed),
         *(_lost_kernel(it) for it in results.kernels if it.error),
-        *(_failure(it, is_regression, logs=logs) for it in lost),
+        *(_failure(it, comparison, logs=logs) for it in lost),
     ]
 
 
-def _failure(
-    group: Group, is_regression: Callable[[CaseResult], bool], *, logs: bool
-) -> str:
+def _failure(group: Group, comparison: Comparison | None, *, logs: bool) -> str:
     case = group.first
     sign = LOOKS[case.outcome].sign
-    regressed = [it.kernel for it in group.cases if is_regression(it)]
     lines = [f"#### {sign} {code(group.name)} on {_names(group.kernels)}", ""]
-    if regressed:
-        lines.append(f"- **regression** on {_names(regressed)}")
+    if comparison is not None:
+        for word, kernels in comparison.changes_of(group.cases).items():
+            lines.append(f"- **{word}** on {_names(kernels)}")
     lines.append(f"- why: {code(group.why)} ({code(case.failure_class or 'no class')})")
     if case.cure:
         lines.append(f"- what to do: {code(case.cure)}")

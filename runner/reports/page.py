@@ -9,7 +9,13 @@ from markupsafe import Markup
 
 from runner.errors import ExitStatus
 from runner.reports import looks, pagedata, support, templating
-from runner.reports.compare import Comparison, Gate, gate_status
+from runner.reports.compare import (
+    VANISHED_CURE,
+    Comparison,
+    Gate,
+    gate_status,
+    vanished_words,
+)
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import BY_WEIGHT, LOOKS, Cell
 from runner.reports.release import Release, btf_need
@@ -93,8 +99,8 @@ class Kind:
     group: Group
     # Places of the cases in the run.
     numbers: tuple[int, ...]
-    # Kernels on which it is a regression.
-    regressed: tuple[str, ...]
+    # "regression" or "new failure", and the kernels on which it is one.
+    changes: Mapping[str, Sequence[str]]
 
     @property
     def where(self) -> str:
@@ -117,6 +123,7 @@ def render(
     kinds = list(_kinds(results, comparison))
     verdict = exit_status(results)
     judged = gate_status(results, gate, comparison)
+    vanished = vanished_words(results, comparison)
     style, script = templating.own_text("report.css"), templating.own_text("report.js")
     return templating.render(
         "report.html.j2",
@@ -130,7 +137,9 @@ def render(
         results=results,
         verdict=looks.verdict(results),
         undone=looks.names(results.undone, _MOST_NAMES),
-        gated="" if gate is Gate.ALL else gate.value,
+        gated="" if gate is Gate.ALL and not vanished else gate.value,
+        vanished=vanished,
+        vanished_cure=VANISHED_CURE,
         gate_look=_look(_VERDICT_LOOKS[judged]),
         passes=judged is ExitStatus.COMPATIBLE,
         verdict_look=_look(_VERDICT_LOOKS[verdict]),
@@ -243,11 +252,7 @@ def _kinds(results: RunResults, comparison: Comparison | None) -> Iterator[Kind]
         yield Kind(
             group=group,
             numbers=tuple(places[id(case)] for case in group.cases),
-            regressed=tuple(
-                case.kernel
-                for case in group.cases
-                if comparison is not None and comparison.is_regression(case)
-            ),
+            changes=comparison.changes_of(group.cases) if comparison else {},
         )
 
 

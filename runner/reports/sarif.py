@@ -41,7 +41,10 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
                 "invocations": [
                     {
                         "executionSuccessful": results.complete,
-                        "toolExecutionNotifications": list(_notifications(results)),
+                        "toolExecutionNotifications": [
+                            *_vanished(comparison),
+                            *_notifications(results),
+                        ],
                     }
                 ],
                 "columnKind": "utf16CodeUnits",
@@ -95,6 +98,12 @@ def _result(
             }
         ]
     return found
+
+
+def _vanished(comparison: Comparison | None) -> Iterator[JsonValue]:
+    for case in comparison.vanished if comparison else ():
+        text = f"{case.suite}::{case.case} on {case.kernel} vanished"
+        yield {"level": "warning", "message": {"text": clean(text)[:_TEXT]}}
 
 
 def _notifications(results: RunResults) -> Iterator[JsonValue]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from runner.errors import ExitStatus
 from runner.reports import looks
+from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
     LOOKS,
@@ -37,6 +38,13 @@ _LOOK = "read the case's log in results.json"
 
 # Cases of each kind of change.
 _MOST_CHANGES = 10
+
+# What a gate says that does not say the same as the verdict.
+_GATES = {
+    ExitStatus.COMPATIBLE: ("passes the gate", "green"),
+    ExitStatus.INCOMPATIBLE: ("fails the gate", "bold red"),
+    ExitStatus.INFRASTRUCTURE: ("no verdict of the gate", "yellow"),
+}
 
 _WORD = re.compile(r"\S+")
 
@@ -67,6 +75,7 @@ def render(
     _render_undone(results, console)
     if not quiet:
         _render_notes(results, console)
+    if not quiet or vanished_words(results, report.comparison):
         _render_changes(report, console)
     if not quiet or _has_trouble(report):
         console.print()
@@ -75,8 +84,11 @@ def render(
 
 def _has_trouble(report: Report) -> bool:
     """Whether anything stands above the last line of a quiet summary."""
-    return any(it.error for it in report.results.kernels) or any(
-        it.outcome in (Outcome.FAILED, Outcome.ERROR) for it in report.results.cases
+    results = report.results
+    return (
+        any(it.error for it in results.kernels)
+        or any(it.outcome in (Outcome.FAILED, Outcome.ERROR) for it in results.cases)
+        or bool(vanished_words(results, report.comparison))
     )
 
 
@@ -171,12 +183,11 @@ def _render_group(
     console: Console,
 ) -> None:
     """Print what failed alike on several kernels, and what differs among them."""
-    comparison = report.comparison
-    on = [
-        names.get(case.kernel, case.kernel)
-        + (" (regression)" if comparison and comparison.is_regression(case) else "")
-        for case in group.cases
-    ]
+    on = []
+    for case in group.cases:
+        change = report.comparison.change(case) if report.comparison else ""
+        name = names.get(case.kernel, case.kernel)
+        on.append(f"{name} ({change})" if change else name)
     _render_head(outcome, f"{', '.join(on)}: {group.name}", console)
     for kernels, why in _distinct(group, _why):
         _render_why(why, kernels, console)
@@ -289,6 +300,11 @@ def _render_changes(report: Report, console: Console) -> None:
         if len(cases) > _MOST_CHANGES:
             left = f"and {len(cases) - _MOST_CHANGES} more"
             _print(console, [(f"{what}: ", "dim"), (left, "")], indent="  ")
+    if vanished_words(report.results, comparison):
+        _print(console, [("do:  ", "dim"), (VANISHED_CURE, "")], indent="  ")
+    if comparison.not_run:
+        names = ", ".join(comparison.not_run)
+        _print(console, [("kernels not run: ", "dim"), (names, "")], indent="  ")
     for slower in comparison.slower[:_MOST_CHANGES]:
         took = f"{slower.before:.1f} s before, {slower.after:.1f} s now"
         name = f"{slower.kernel}: {slower.what}, {took}"
@@ -299,15 +315,19 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     results = report.results
     kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
     status = exit_status(results)
+    # A gate that fails is red, whatever the cases that ran say.
+    fails = report.status is ExitStatus.INCOMPATIBLE
+    style = VERDICTS[report.status if fails else status][1]
     parts = [
-        (looks.verdict(results), VERDICTS[status][1]),
+        (looks.verdict(results), style),
         (f": {counts(results)}", ""),
     ]
+    vanished = vanished_words(results, report.comparison)
+    if vanished:
+        parts.append((f"; {vanished}", VERDICTS[ExitStatus.INCOMPATIBLE][1]))
     if status is not report.status:
-        # Failures that the gate lets pass are all there are.
-        passes = report.status is ExitStatus.COMPATIBLE
-        said = "passes the gate" if passes else "no verdict of the gate"
-        parts.append((f"; {said} for {report.gate}", "green" if passes else "yellow"))
+        said, colour = _GATES[report.status]
+        parts.append((f"; {said} for {report.gate}", colour))
     trouble = results.count(Outcome.ERROR) or any(k.error for k in results.kernels)
     if trouble and status is not ExitStatus.COMPATIBLE:
         also = " too" if status is ExitStatus.INCOMPATIBLE else ""

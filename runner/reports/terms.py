@@ -39,15 +39,24 @@ class Terms:
     gate: Gate = Gate.ALL
     # Empty when the run is for no release.
     release: str = ""
+    # Whether gates accept cases of the baseline that are gone, and new ones that fail.
+    allow_vanished: bool = False
+    allow_new_failures: bool = False
 
     @classmethod
     def read(
-        cls, *, baseline: Path | None, gate: str | None, release: str | None
+        cls,
+        *,
+        baseline: Path | None,
+        gate: str | None,
+        release: str | None,
+        allow_vanished: bool = False,
+        allow_new_failures: bool = False,
     ) -> Self:
         """Return what these options say.
 
-        Raises UsageError for a baseline that holds no run, for a gate that needs one,
-        and for a name that is none.
+        Raises UsageError for a baseline that holds no run or only a part of one, for a
+        gate that needs one, and for a name that is none.
         """
         chosen = Gate(gate or Gate.ALL)
         if chosen is Gate.REGRESSIONS and baseline is None:
@@ -67,14 +76,35 @@ class Terms:
                 f"--baseline {baseline}: there is no case in it",
                 hint="take the results.json of a run that found something",
             )
-        return cls(baseline=earlier, gate=chosen, release=release or "")
+        if earlier is not None and not earlier.complete:
+            number = len(earlier.cases)
+            raise UsageError(
+                f"--baseline {baseline}: that run was stopped before all of its cases "
+                f"were done; it has {number} case{'' if number == 1 else 's'}",
+                hint="take the results.json of a run that was completed, or repeat "
+                "that run",
+            )
+        return cls(
+            baseline=earlier,
+            gate=chosen,
+            release=release or "",
+            allow_vanished=allow_vanished,
+            allow_new_failures=allow_new_failures,
+        )
 
     def report(self, results: RunResults) -> Report:
         """Hold a run against them."""
         return Report(
             results=results,
             comparison=(
-                None if self.baseline is None else compare(self.baseline, results)
+                None
+                if self.baseline is None
+                else compare(
+                    self.baseline,
+                    results,
+                    allow_vanished=self.allow_vanished,
+                    allow_new_failures=self.allow_new_failures,
+                )
             ),
             release=release.facts(results, self.release) if self.release else None,
             gate=self.gate,

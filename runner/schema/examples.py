@@ -8,6 +8,8 @@ import yaml
 OF_SUITE = {
     "Suite": (
         """\
+name: task
+was: [tasks, myproject]
 description: Fields of a task read true.
 reuse: object
 cases:
@@ -16,6 +18,7 @@ cases:
     "Case": (
         """\
 name: state
+was: [task_state]
 description: state up to 5.13, __state from 5.14 on.
 object: task.bpf.c
 vmlinux: "6.1"

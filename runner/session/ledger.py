@@ -72,7 +72,7 @@ class Ledger:
     def begin(self, planned: Iterable[CaseKey], selection: Selection) -> None:
         """Write the plan, which replaces the reports of the run before.
 
-        A later call corrects the plan. Raises InfrastructureError when it can't be
+        A later call replaces the plan. Raises InfrastructureError when it can't be
         written.
         """
         first = not self.has_plan
@@ -85,6 +85,10 @@ class Ledger:
         except InfrastructureError:
             self._planned = None if first else self._planned
             raise
+
+    def correct(self, planned: Iterable[CaseKey]) -> None:
+        """Put other names into the plan, which are written with the next result."""
+        self._planned = _compact(planned)
 
     def add(
         self,

@@ -89,6 +89,7 @@ class Run:
         self._obtaining = threading.Lock()
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
+        self._tests: list[Path] = []
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
@@ -142,9 +143,18 @@ class Run:
         """
         given = list(suites)
         self._suites += given
-        suitefile.require_distinct(self._suites)
+        suitefile.require_distinct(self._suites, self._tests)
         suitefile.require_kernels(given, self.matrix)
         named.check(given, self.compiled, self.cache)
+
+    def check_test(self, path: Path) -> None:
+        """Refuse a Python test file that has the name of another one, or of a suite.
+
+        Raises UsageError.
+        """
+        if path not in self._tests:
+            self._tests.append(path)
+            suitefile.require_distinct(self._suites, self._tests)
 
     def _vmlinux_h(self, kernel_id: str) -> Path:
         rows = [row for row in self.matrix.kernels if row.id == kernel_id]

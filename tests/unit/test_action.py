@@ -183,6 +183,11 @@ def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
     [
         ({"gate": "some"}, "gate: 'some' is none of all, regressions, none"),
         ({"gate": "regressions"}, "gate: regressions needs a baseline"),
+        ({"allow-vanished": "yes"}, "allow-vanished: 'yes' is neither true nor false"),
+        (
+            {"allow-new-failures": ""},
+            "allow-new-failures: '' is neither true nor false",
+        ),
         ({"accel": "hvf"}, "accel: 'hvf' is none of auto, kvm, tcg"),
         ({"shard": "2"}, "shard: '2' is not K/N"),
         ({"shard": "1/2; rm"}, "is not K/N"),
@@ -508,6 +513,60 @@ def test_parts_are_merged_and_a_missing_one_is_told(machine: Machine) -> None:
     assert "its part of the run is missing" in done.said["merge"]
     merged = resultsfile.read(machine.workspace / "report/results.json")
     assert [it.id for it in merged.kernels] == ["5.10", "6.1"]
+
+
+# ----------------------------------------------------------------------- report
+
+
+def write_run(path: Path, **outcomes: Outcome) -> None:
+    results = RunResults(
+        runner="0.1.0",
+        started="2026-01-02T03:04:05+00:00",
+        duration=1.0,
+        kernels=(KernelRun(id="6.1", release="6.1.7"),),
+        cases=tuple(
+            CaseResult(kernel="6.1", suite="s", case=name, outcome=outcome)
+            for name, outcome in outcomes.items()
+        ),
+    )
+    resultsfile.write(results, path)
+
+
+@pytest.mark.parametrize("gate", ["all", "regressions"])
+def test_a_vanished_case_fails_the_step_unless_that_is_meant(
+    machine: Machine, gate: str
+) -> None:
+    write_run(machine.workspace / "old.json", a=Outcome.PASSED, b=Outcome.PASSED)
+    write_run(machine.workspace / "reports/results.json", a=Outcome.PASSED)
+
+    done = step(machine, "report", gate=gate, baseline="old.json")
+    assert done.failed
+    assert "::error title=1 baseline case vanished::6.1 s::b" in done.said["report"]
+    assert "1 baseline case vanished" in done.summary
+
+    meant = {"baseline": "old.json", "allow-vanished": "true"}
+    assert not step(machine, "report", gate=gate, **meant).failed
+
+
+def test_a_new_failure_fails_the_step_unless_that_is_meant(machine: Machine) -> None:
+    write_run(machine.workspace / "old.json", a=Outcome.PASSED)
+    write_run(
+        machine.workspace / "reports/results.json", a=Outcome.PASSED, b=Outcome.FAILED
+    )
+
+    inputs = {"gate": "regressions", "baseline": "old.json"}
+    assert step(machine, "report", **inputs).failed
+    inputs["allow-new-failures"] = "true"
+    assert not step(machine, "report", **inputs).failed
+
+
+def test_without_its_baseline_a_gate_for_regressions_passes_no_failure(
+    machine: Machine,
+) -> None:
+    write_run(machine.workspace / "reports/results.json", a=Outcome.FAILED)
+
+    # A first run, or a name that is mistyped.
+    assert step(machine, "report", gate="regressions", baseline="none.json").failed
 
 
 # ---------------------------------------------------------------------- comment

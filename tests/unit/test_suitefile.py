@@ -484,9 +484,10 @@ def test_two_suites_of_one_name_are_refused(folder: Path, tmp_path: Path) -> Non
 
     assert str(first.folder) in caught.value.message
     assert str(second.folder) in caught.value.message
-    assert "rename" in caught.value.hint
+    assert "name:" in caught.value.hint
     # The same, given twice.
     suitefile.require_distinct([first, load(folder, GOOD)])
+    suitefile.require_distinct([first, load(other, f"name: other\n{GOOD}")])
 
 
 # --------------------------------------- files from elsewhere in the repository
@@ -566,3 +567,112 @@ def test_what_a_suite_names_is_known_without_a_check(folder: Path) -> None:
     for text in ("[", "a", "cases: 1", "cases: [1]", "cases: [{object: 1, files: a}]"):
         (folder / "suite.yaml").write_text(text)
         assert suitefile.referenced(folder / "suite.yaml") == []
+
+
+def test_a_suite_has_the_name_that_it_gives_itself(folder: Path) -> None:
+    assert load(folder, f"name: probe-1.x\n{GOOD}").name == "probe-1.x"
+
+
+@pytest.mark.parametrize("name", ["''", "a b", "a::b", "-a", "a/b"])
+def test_a_suite_s_name_is_like_an_id(folder: Path, name: str) -> None:
+    (told,) = mistakes(folder, f"name: {name}\n{GOOD}")
+    assert told.startswith("suite.yaml:1: name: ")
+
+
+def test_two_test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    first, second = (tmp_path / name / "test_load.py" for name in ("a", "b"))
+    suitefile.require_distinct([], [first, first])
+    with pytest.raises(UsageError, match="two suites have the name test_load: ") as it:
+        suitefile.require_distinct([], [first, second])
+    assert str(second) in it.value.message
+
+
+def test_a_test_file_with_the_name_of_a_suite_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    suite = load(folder, f"name: test_load\n{GOOD}")
+    with pytest.raises(UsageError, match="two suites have the name test_load: "):
+        suitefile.require_distinct([suite], [tmp_path / "test_load.py"])
+
+
+# ------------------------------------------------------------------ former names
+
+TWO = GOOD + CASE.replace("one", "two")
+
+
+def test_former_names_of_a_case_and_its_suite_go_together(folder: Path) -> None:
+    text = TWO.replace("name: one", "name: one\n    was: [uno, old one]")
+    loaded = load(folder, f"name: probe\nwas: [worktree2]\n{text}")
+    one, two = loaded.suite.cases
+    assert loaded.former_names(one) == (
+        *("probe::uno", "probe::old one"),
+        *("worktree2::one", "worktree2::uno", "worktree2::old one"),
+    )
+    assert loaded.former_names(two) == ("worktree2::two",)
+
+
+def test_a_case_that_came_from_another_suite_has_its_whole_name(
+    folder: Path,
+) -> None:
+    text = GOOD.replace("name: one", 'name: one\n    was: [uno, "maps::one"]')
+    loaded = load(folder, f"was: [yours]\n{text}")
+    assert loaded.former_names(loaded.suite.cases[0]) == (
+        *("mine::uno", "yours::one", "yours::uno", "maps::one"),
+    )
+
+
+def test_a_case_of_another_suite_is_no_former_name_while_it_is_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = load(folder, GOOD)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.bpf.c").touch()
+    text = GOOD.replace("name: one", 'name: one\n    was: ["mine::one"]')
+    second = load(other, text)
+    with pytest.raises(UsageError) as caught:
+        suitefile.require_distinct([first, second])
+    said = caught.value.message
+    assert "suite.yaml:4: cases[0].was[0]: 'mine::one' is the name of another" in said
+    assert f"{folder}/suite.yaml:3" in said
+
+
+def test_a_case_that_was_never_renamed_has_no_former_names(folder: Path) -> None:
+    loaded = load(folder, GOOD)
+    assert loaded.former_names(loaded.suite.cases[0]) == ()
+
+
+@pytest.mark.parametrize(
+    ("was", "told"),
+    [
+        ("[two]", "4: cases[0].was[0]: the case of line 8 has the name 'two' now"),
+        ("[one]", "4: cases[0].was[0]: the case of line 3 has the name 'one' now"),
+        ("[x]", "9: cases[1].was[0]: the case of line 3 lists 'x', too"),
+    ],
+)
+def test_a_former_name_belongs_to_one_case_that_is_gone(
+    folder: Path, was: str, told: str
+) -> None:
+    text = TWO.replace("name: one", f"name: one\n    was: {was}")
+    (said,) = mistakes(folder, text.replace("name: two", "name: two\n    was: [x]"))
+    assert said.startswith(f"suite.yaml:{told}")
+
+
+def test_a_suite_s_former_name_is_not_its_name(folder: Path) -> None:
+    (said,) = mistakes(folder, f"was: [mine]\n{GOOD}")
+    assert said.startswith("suite.yaml:1: was[0]: 'mine' is the suite's name now")
+
+
+def test_a_suite_s_former_name_is_not_that_of_another_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = load(folder, GOOD)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.bpf.c").touch()
+    second = load(other, f"was: [mine]\n{GOOD}")
+    with pytest.raises(UsageError) as caught:
+        suitefile.require_distinct([second, first])
+    assert "suite.yaml:1: was[0]: 'mine' is the name of another suite" in str(
+        caught.value
+    )

@@ -99,8 +99,11 @@ def test_page_and_comment_show_the_summary(folder: Path) -> None:
         ("new --gate regressions --baseline old/results.json", 1),
         ("new --gate regressions --baseline new/results.json", 0),
         ("new --gate all --baseline new/results.json", 1),
-        # A first run: nothing has been without a failure before.
-        ("new --gate regressions", 0),
+        # A first run: all its failures are new.
+        ("new --gate regressions", 1),
+        ("old --gate regressions", 0),
+        ("new --gate regressions --allow-new-failures", 0),
+        ("new --gate all --allow-new-failures", 1),
     ],
 )
 def test_the_gate_is_the_exit_status(words: str, status: int) -> None:

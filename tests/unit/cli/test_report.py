@@ -107,6 +107,38 @@ def test_json_is_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) ->
     assert "task::state" in said.err
 
 
+def test_json_has_what_fails_the_gate(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run(case("6.1", P), case("6.1", P, "gone"), case("6.12", P))
+    resultsfile.write(before, folder / "before.json")
+    after = run(case("6.1", P), case("6.1", F, "young"))
+    resultsfile.write(after, folder / "after/results.json")
+    words = ("after", "--baseline", "before.json", "--gate", "regressions", "--json")
+
+    assert report(*words) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["allow_vanished"]) == (1, False)
+    assert [it["case"] for it in found["comparison"]["vanished"]] == ["gone"]
+    assert [it["case"] for it in found["comparison"]["new_failures"]] == ["young"]
+    assert found["comparison"]["not_run"] == ["6.12"]
+
+    assert report(*words, "--allow-vanished") == 1
+    assert report(*words, "--allow-new-failures") == 1
+    capsys.readouterr()
+    assert report(*words, "--allow-vanished", "--allow-new-failures") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["allow_vanished"], found["allow_new_failures"]) == (True, True)
+
+
+def test_a_baseline_that_was_stopped_is_a_mistake(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resultsfile.write(run(case("6.1", P), complete=False), folder / "part.json")
+    assert report("new", "--baseline", "part.json") == 2
+    assert "it has 1 case" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("which", ["results", "baseline"])
 @pytest.mark.parametrize(
     ("content", "told"),

@@ -33,6 +33,27 @@ def test_what_the_gate_lets_pass_is_a_warning() -> None:
     assert [it.split()[0] for it in found] == ["::error", "::warning"]
 
 
+def test_vanished_cases_are_an_error_and_first() -> None:
+    before = run(case("6.1", P), case("6.1", P, "gone"), case("6.1", P, "more"))
+    after = run(case("6.1", F))
+    first, second = annotations.lines(after, compare(before, after))
+    assert first.startswith(
+        "::error title=2 baseline cases vanished::6.1 task::gone, 6.1 task::more%0A"
+    )
+    assert "--allow-vanished" in first
+    assert "state on 6.1 (regression on 6.1)" in second
+    accepted = compare(before, after, allow_vanished=True)
+    assert len(annotations.lines(after, accepted)) == 1
+
+
+def test_a_new_failure_is_named_and_held() -> None:
+    before = run(case("6.1", F, "old"))
+    after = run(case("6.1", F, "old"), case("6.1", F, "young"))
+    found = annotations.lines(after, compare(before, after), Gate.REGRESSIONS)
+    assert [it.split()[0] for it in found] == ["::error", "::warning"]
+    assert "young on 6.1 (new failure on 6.1)::" in found[0]
+
+
 def test_a_kernel_that_is_not_required_warns() -> None:
     kernels = (kernel("sid", required=False, error="no answer"),)
     found = annotations.lines(run(case("sid", F), kernels=kernels))

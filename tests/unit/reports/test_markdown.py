@@ -147,6 +147,36 @@ def test_the_heading_says_what_the_gate_says() -> None:
     assert "## ❌ Kernel matrix: incompatible\n" in markdown.render(results, known)
 
 
+def test_vanished_cases_and_kernels_that_did_not_run_are_named() -> None:
+    before = run(case("5.10", P), case("6.1", P), case("6.1", P, "gone"))
+    after = run(case("6.1", P))
+    text = markdown.render(after, compare(before, after))
+    assert "## ❌ Kernel matrix: compatible, but 1 baseline case vanished\n" in text
+    assert "- **Vanished**: `6.1 task::gone`" in text
+    assert "\n1 baseline case vanished. If they were renamed, " in text
+    assert "--allow-vanished" in text
+    assert "- **Kernels not run**: `5.10`" in text
+
+    broken = run(case("6.1", F))
+    text = markdown.render(broken, compare(before, broken))
+    assert "## ❌ Kernel matrix: incompatible, and 1 baseline case vanished\n" in text
+
+    accepted = compare(before, after, allow_vanished=True)
+    text = markdown.render(after, accepted)
+    assert "## ✅ Kernel matrix: compatible\n" in text
+    assert "- **Vanished**: `6.1 task::gone`" in text
+    assert "--allow-vanished" not in text
+
+
+def test_a_new_failure_is_marked_and_comes_after_regressions() -> None:
+    before = run(case("6.1", F, "known"), case("6.1", P, "worse"))
+    after = run(*(case("6.1", F, it) for it in ("known", "young", "worse")))
+    text = markdown.render(after, compare(before, after))
+    places = [text.index(f"#### ✗ `task::{it}`") for it in ("worse", "young", "known")]
+    assert places == sorted(places)
+    assert "- **new failure** on `6.1`" in text
+
+
 def test_the_mark_is_first_so_that_a_comment_is_found_again() -> None:
     assert markdown.render(run()).startswith(markdown.MARKER)
 

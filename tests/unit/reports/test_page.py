@@ -265,5 +265,27 @@ def test_a_gate_for_regressions_has_a_word_of_its_own(
     assert f"Gate (regressions): {said}" in " ".join(tree.text_content().split())
 
 
+def test_vanished_cases_and_kernels_that_did_not_run_are_told() -> None:
+    results = run(case(), kernels=(KernelRun(id="6.1"),))
+    baseline = run(case("5.10"), case(), case(case="gone"))
+    tree = parsed(page.render(results, compare(baseline, results)))
+    told = " ".join(tree.text_content().split())
+    assert "Gate (all): ✗ fails; 1 baseline case vanished" in told
+    assert "Vanished cases 6.1 task::gone" in told
+    assert "1 baseline case vanished. If they were renamed, " in told
+    assert "Kernels not run: 5.10" in told
+
+    accepted = compare(baseline, results, allow_vanished=True)
+    told = parsed(page.render(results, accepted)).text_content()
+    assert "Gate (" not in told
+    assert "--allow-vanished" not in told
+
+
+def test_a_new_failure_is_marked() -> None:
+    baseline, results = run(case(case="old")), run(case(case="old"), WRONG)
+    tree = parsed(page.render(results, compare(baseline, results)))
+    assert "new failure on 6.1" in tree.xpath("//details/summary")[0].text_content()
+
+
 def test_a_gate_for_all_says_what_the_verdict_says() -> None:
     assert "Gate (" not in page.render(run(WRONG))

@@ -94,6 +94,21 @@ def test_a_baseline_tells_what_is_new() -> None:
     assert found["baselineState"] == "new"
 
 
+def test_a_failure_under_a_new_name_is_as_new_as_its_case() -> None:
+    after = run(case("6.1", F, "young", was=("task::old",)))
+    for was, state in ((F, "unchanged"), (P, "new")):
+        before = run(case("6.1", was, "old"))
+        (found,) = results_of(sarif.document(after, compare(before, after)))
+        assert found["baselineState"] == state
+
+
+def test_vanished_cases_are_notifications() -> None:
+    before, after = run(case("6.1", P, "gone")), run(case("6.1", P))
+    (of_run,) = json.loads(sarif.document(after, compare(before, after)))["runs"]
+    (found,) = of_run["invocations"][0]["toolExecutionNotifications"]
+    assert found["message"]["text"] == "task::gone on 6.1 vanished"
+
+
 def test_what_is_not_required_warns() -> None:
     kernels = (kernel("sid", required=False),)
     (found,) = results_of(sarif.document(run(case("sid", F), kernels=kernels)))

@@ -277,6 +277,61 @@ def test_a_gate_without_a_verdict_passes_nothing() -> None:
     assert "no verdict of the gate for regressions" in text
 
 
+def compared(
+    before: RunResults, after: RunResults, *, quiet: bool = False, **more: Any
+) -> str:
+    terms = Terms(baseline=before, **more)
+    return summary_text(terms.report(after), file=Output(), quiet=quiet)
+
+
+FINE = case("5.10", "maps", "hash", Outcome.PASSED)
+GONE = case("5.10", "maps", "gone", Outcome.PASSED)
+ONE_KERNEL = (KERNELS[1],)
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("gate", Gate)
+def test_vanished_cases_are_named_with_what_to_do(gate: Gate, quiet: bool) -> None:
+    before = results(FINE, GONE, kernels=ONE_KERNEL)
+    after = results(FINE, kernels=ONE_KERNEL)
+    text = compared(before, after, gate=gate, quiet=quiet)
+    assert "  vanished: 5.10: maps::gone" in text
+    assert "give --allow-vanished" in " ".join(text.split())
+    assert text.splitlines()[-1].startswith(
+        f"compatible: 1 passed; 1 baseline case vanished; fails the gate for {gate}; "
+    )
+
+
+def test_a_failure_and_a_vanished_case_are_both_in_the_last_line() -> None:
+    before = results(FINE, GONE, kernels=ONE_KERNEL)
+    text = compared(before, results(wrong("5.10"), kernels=ONE_KERNEL))
+    last = text.splitlines()[-1]
+    assert last.startswith("incompatible: 1 failed; 1 baseline case vanished; 1 kernel")
+
+
+def test_vanished_cases_that_are_meant_are_named_only() -> None:
+    before = results(FINE, GONE, kernels=ONE_KERNEL)
+    after = results(FINE, kernels=ONE_KERNEL)
+    text = compared(before, after, allow_vanished=True)
+    assert "  vanished: 5.10: maps::gone" in text
+    assert "--allow-vanished" not in text
+    assert text.splitlines()[-1].startswith("compatible: 1 passed; 1 kernel")
+
+
+def test_a_new_failure_is_marked() -> None:
+    before = results(GONE, kernels=ONE_KERNEL)
+    after = results(GONE, wrong("5.10"), kernels=ONE_KERNEL)
+    text = compared(before, after, gate=Gate.REGRESSIONS)
+    assert "5.10 (new failure): maps::hash" in text
+    assert "gate" not in text.splitlines()[-1]
+
+
+def test_kernels_of_the_baseline_that_did_not_run_are_named() -> None:
+    before = results(FINE, case("sid", "maps", "hash", Outcome.PASSED))
+    text = compared(before, results(FINE, kernels=ONE_KERNEL))
+    assert "  kernels not run: 4.4, sid" in text
+
+
 def test_quiet_is_one_line_when_all_is_well() -> None:
     fine = case("5.10", "maps", "hash", Outcome.PASSED)
     text = judged(fine, before=Outcome.PASSED, quiet=True)

@@ -1,6 +1,8 @@
 """What runs are held against."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import resultsfile
 from runner.reports.compare import Gate
 from runner.reports.terms import Terms
-from tests.unit.reports.runs import F, P, on_all, run
+from tests.unit.reports.runs import F, P, case, on_all, run
 
 
 def read(
@@ -41,6 +43,36 @@ def test_a_baseline_without_cases_is_none(tmp_path: Path) -> None:
     resultsfile.write(run(), tmp_path / "old.json")
     with pytest.raises(UsageError, match="no case in it"):
         read(tmp_path / "old.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "it has 1 case$"), (3, "it has 3 cases$")]
+)
+def test_a_baseline_that_was_stopped_is_none(
+    number: int, told: str, tmp_path: Path
+) -> None:
+    cases = on_all(P, P, F).cases[:number]
+    resultsfile.write(run(*cases, complete=False), tmp_path / "old.json")
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path / "old.json")
+    assert "old.json: that run was stopped before" in caught.value.message
+    assert re.search(told, caught.value.message)
+    assert "completed" in caught.value.hint
+
+
+def test_what_gates_accept_is_kept(tmp_path: Path) -> None:
+    resultsfile.write(on_all(P, P, P), tmp_path / "old.json")
+    given: dict[str, Any] = {
+        "baseline": tmp_path / "old.json",
+        "gate": "regressions",
+        "release": None,
+    }
+    after = run(case("6.1", P, "other"), case("6.1", F, "new"))
+    for vanished in (False, True):
+        for new in (False, True):
+            terms = Terms.read(**given, allow_vanished=vanished, allow_new_failures=new)
+            passes = terms.report(after).status is ExitStatus.COMPATIBLE
+            assert passes is (vanished and new)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31mv1", "v" * 101])
