@@ -25,7 +25,14 @@ from runner.reports.looks import (
 )
 from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
-from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Outcome,
+    RunResults,
+    checked_nothing,
+    exit_status,
+)
 from runner.tables import print_table
 
 # Lines of a message, such as clang's, before it is cut.
@@ -320,7 +327,7 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     style = VERDICTS[report.status if fails else status][1]
     parts = [
         (looks.verdict(results), style),
-        (f": {counts(results)}", ""),
+        (f"{', ' if checked_nothing(results) else ': '}{counts(results)}", ""),
     ]
     vanished = vanished_words(results, report.comparison)
     if vanished:

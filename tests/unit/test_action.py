@@ -299,6 +299,14 @@ def test_what_an_earlier_run_left_is_not_this_runs(
     assert "the run wrote no results.json" in done.said["run"]
 
 
+REPORT = {
+    "REPORT_DIR": "reports",
+    "BASELINE": "",
+    "ALLOW_VANISHED": "false",
+    "ALLOW_NEW_FAILURES": "false",
+}
+
+
 def results_of(kernel: str) -> RunResults:
     return RunResults(
         runner="0.1.0",
@@ -324,7 +332,11 @@ def test_a_run_that_ended_for_another_reason_never_passes(
     resultsfile.write(results_of("6.1"), machine.workspace / "reports/results.json")
 
     done = script(
-        machine, "report", REPORT_DIR="reports", BASELINE="", GATE=gate, STATUS=status
+        machine,
+        "report",
+        **REPORT,
+        GATE=gate,
+        STATUS=status,
     )
 
     assert done.failed is failed, done.said
@@ -336,9 +348,7 @@ def test_an_incomplete_run_never_passes(machine: Machine) -> None:
     results = results_of("6.1").model_copy(update={"planned": planned})
     resultsfile.write(results, machine.workspace / "reports/results.json")
 
-    done = script(
-        machine, "report", REPORT_DIR="reports", BASELINE="", GATE="all", STATUS="0"
-    )
+    done = script(machine, "report", **REPORT, GATE="all", STATUS="0")
 
     assert done.failed
     assert "incomplete%3A 1 of 2" in done.said["report"]

@@ -64,7 +64,7 @@ def test_reports_are_written_beside_the_results(name: str, folder: Path) -> None
 def test_only_some_formats_elsewhere(folder: Path) -> None:
     assert report("new", "--format", "sarif,markdown", "--out", "site") == 0
     names = sorted(it.name for it in (folder / "site").iterdir())
-    assert names == ["results.sarif", "summary.md"]
+    assert names == [".gitignore", "results.sarif", "summary.md"]
 
 
 def test_the_regression_is_on_its_kernel_only(

@@ -61,6 +61,8 @@ def collected(
     folder.mkdir(parents=True)
     (folder.parent / "matrix.yaml").write_text(MATRIX)
     (folder.parent / "pytest.ini").write_text("[pytest]\n")
+    # Not a kernel, which is found out when it boots.
+    (folder.parent / "none").touch()
     (folder / "suite.yaml").write_text(SUITE)
     (folder / "a.bpf.c").touch()
     (folder / "test_own.py").write_text("def test_opens_too():\n    pass\n")
