@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import __version__, reports, suitefile
+from runner import __version__, reports, suitefile, timeouts
 from runner.artifacts import progress
 from runner.cli import objects, workflow
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_arguments,
     add_terms_arguments,
+    add_timeout_arguments,
     add_timings_argument,
     choice,
 )
-from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
 from runner.reports.terms import Terms
 from runner.results import RunResults, exit_status
@@ -94,13 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where reports are written (default: reports/latest)",
     )
-    parser.add_argument(
-        "--boot-timeout",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long a kernel may take until it answers (default: 60)",
-    )
+    add_timeout_arguments(parser)
     parser.add_argument(
         "--cold",
         action="store_true",
@@ -160,6 +154,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         reports=arguments.reports.absolute(),
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
+        timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
         part=_part(arguments),
         timings=arguments.timings,
@@ -233,6 +228,8 @@ def pytest_arguments(
         words += ["--lanes", str(plan.lanes)]
     if arguments.k:
         words += ["-k", arguments.k]
+    if arguments.timeout_scale is not None:
+        words += [timeouts.SCALE_OPTION, str(arguments.timeout_scale)]
     if arguments.shard:
         words += ["--shard", arguments.shard]
     if arguments.timings:

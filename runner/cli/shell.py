@@ -7,19 +7,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from runner import artifacts
+from runner import artifacts, timeouts
 from runner.artifacts import progress, rows
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_file_arguments, choice
-from runner.deadline import seconds
+from runner.cli.arguments import (
+    add_matrix_file_arguments,
+    add_timeout_arguments,
+    choice,
+)
 from runner.errors import UsageError
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
 
 # Where copied files go.
 _FOLDER = "/run/agent"
-# Seconds in which a file must be in the guest: 1 MB a second is usual there.
-_COPY_TIMEOUT = 300.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
     )
-    parser.add_argument(
-        "--boot-timeout",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long a kernel may take until it answers (default: 60)",
-    )
+    add_timeout_arguments(parser)
     parser.add_argument(
         "--cold", action="store_true", help="boot, without the kernel's snapshot"
     )
@@ -75,6 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
         cache,
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
+        timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
     )
     origin = Origin(kernel=kernels[0], artifact=found, host=machine)
@@ -85,7 +81,9 @@ def main(arguments: argparse.Namespace) -> int:
     ):
         for name, data in files.items():
             with up.doing(f"copying {name}"):
-                up.agent.put(f"{_FOLDER}/{name}", data, timeout=_COPY_TIMEOUT)
+                up.agent.put(
+                    f"{_FOLDER}/{name}", data, timeout=timeouts.TRANSFER.seconds
+                )
         return _attend(up, arguments.words)
 
 

@@ -104,12 +104,14 @@ class Bringups:
                     "boots": tuple(known.starts.boots),
                     "restores": tuple(known.starts.restores),
                     "notes": tuple(known.starts.notes),
+                    "timeout_scale": self._host.pace.most,
                 }
             )
         failure = self._failures.get(kernel.id)
         return KernelRun(
             id=kernel.id,
             required=kernel.required,
+            timeout_scale=self._host.pace.most,
             error=failure.message if failure else "",
             cure=failure.hint if failure else "",
             console=failure.console if isinstance(failure, GuestError) else "",

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, debuginfo
+from runner import checks, debuginfo, timeouts
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.checks.text import listing
-from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
+from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY, VERIFIER_TOO_SLOW
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
-from runner.errors import GuestError, RunnerError, UsageError
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, settings, triggers, truths
@@ -28,9 +28,6 @@ from runner.suite import Case, Program
 from runner.versions import VersionRange
 
 log = logging.getLogger(__name__)
-
-_LOAD_TIMEOUT = 60.0
-_ANSWER_TIMEOUT = 20.0
 
 _WRONG_VALUE = "read at the wrong offset, or not what the suite expects: see its README"
 _NEVER_RAN = (
@@ -264,10 +261,10 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
             btf=guest.btf,
             loader=case.loader_on(guest.artifact.version),
             settings=progress.settings,
-            timeout=_ANSWER_TIMEOUT,
+            timeout=timeouts.OPEN.seconds,
         )
         progress.log.append(opened.log)
-        loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
+        loaded = agent.load(opened.handle, timeout=timeouts.LOAD.seconds)
         progress.log.append(loaded.log)
     _attach(case, guest, loaded, progress)
     return loaded
@@ -291,7 +288,7 @@ def _attach(
                     loaded.handle,
                     program.name,
                     settings.place(wanted, guest),
-                    timeout=_ANSWER_TIMEOUT,
+                    timeout=timeouts.ANSWER.seconds,
                 )
                 progress.log.append(attached.log)
             except AgentError as error:
@@ -331,12 +328,12 @@ def _stimulate(
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
     _release(guest)
     with _cleaning(guest):
-        guest.agent.close_object(loaded.handle, timeout=_ANSWER_TIMEOUT)
+        guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
 
 
 def _release(guest: Guest) -> None:
     with _cleaning(guest):
-        guest.agent.release(timeout=_ANSWER_TIMEOUT)
+        guest.agent.release(timeout=timeouts.ANSWER.seconds)
 
 
 @contextmanager
@@ -404,6 +401,11 @@ def is_deadly(error: GuestError) -> bool:
 
 
 def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
+    if error.cause == VERIFIER_TOO_SLOW.name:
+        return _broken(error, error.cause, Outcome.FAILED)
+    if error.cause == TIMED_OUT:
+        broken = _broken(error, TIMED_OUT, Outcome.ERROR)
+        return replace(broken, console=error.console)
     if loading and error.cause == "agent_crashed":
         return _classified(as_class(LOADER_CRASHED), error)
     if loading and error.cause == "oops":
