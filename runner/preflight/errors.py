@@ -21,3 +21,9 @@ class EngineError(PreflightError):
     """The relocation engine can't be built, or ended over a request."""
 
     exit_status = ExitStatus.INFRASTRUCTURE
+
+
+class NotFollowedError(PreflightError):
+    """A program was not walked to its end, so that nothing is known of it."""
+
+    exit_status = ExitStatus.INFRASTRUCTURE

@@ -14,7 +14,12 @@ from runner import checks, debuginfo, timeouts
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.checks.text import listing
-from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY, VERIFIER_TOO_SLOW
+from runner.classes import (
+    LOADER_CRASHED,
+    OUT_OF_MEMORY,
+    PROGRAM_TOO_LARGE,
+    VERIFIER_TOO_SLOW,
+)
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
@@ -25,9 +30,14 @@ from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.session.prediction import Booted, disagreement, predicted
 from runner.suite import Case, Program
-from runner.versions import VersionRange
+from runner.versions import KernelVersion, VersionRange
 
 log = logging.getLogger(__name__)
+
+# BPF_LOG_STATS (06ee7115b0d1): the verifier says why it refuses a program, and not how
+# it came there.
+_VERDICT_ONLY = 4
+_HAS_VERDICT_ONLY = KernelVersion.parse("5.2")
 
 _WRONG_VALUE = "read at the wrong offset, or not what the suite expects: see its README"
 _NEVER_RAN = (
@@ -251,22 +261,63 @@ def _judged(
 
 
 def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObject:
-    case, agent = job.case, guest.agent
+    case = job.case
     with guest.doing(f"setting up {job.shown_path}"):
         progress.settings = settings.of_case(case, data, guest)
     with guest.doing(f"loading {job.shown_path}"):
-        opened = agent.open(
-            data,
-            name=Path(job.shown_path).name.partition(".")[0],
-            btf=guest.btf,
-            loader=case.loader_on(guest.artifact.version),
-            settings=progress.settings,
-            timeout=timeouts.OPEN.seconds,
-        )
-        progress.log.append(opened.log)
-        loaded = agent.load(opened.handle, timeout=timeouts.LOAD.seconds)
-        progress.log.append(loaded.log)
+        if guest.artifact.version < _HAS_VERDICT_ONLY:
+            loaded = _opened_and_loaded(job, data, guest, progress, log_level=0)
+        else:
+            loaded = _loaded_by_verdict(job, data, guest, progress)
     _attach(case, guest, loaded, progress)
+    return loaded
+
+
+def _loaded_by_verdict(
+    job: Job, data: bytes, guest: Guest, progress: _Progress
+) -> LoadedObject:
+    """Load an object; the verifier's trace is asked for only if that is refused.
+
+    The trace of a million instructions is 100 MB or more. libbpf gets it by loading
+    again with a larger and larger buffer, which takes minutes and more memory than a
+    guest has.
+    """
+    before = list(progress.log)
+    try:
+        return _opened_and_loaded(job, data, guest, progress, log_level=_VERDICT_ONLY)
+    except AgentError as error:
+        if error.operation != "load" or _is_too_large(error):
+            raise
+    progress.log[:] = before
+    return _opened_and_loaded(job, data, guest, progress, log_level=0)
+
+
+def _is_too_large(error: AgentError) -> bool:
+    found = classify(error.log, error.operation, error.errno_name, {})
+    return found.name == PROGRAM_TOO_LARGE.name
+
+
+def _opened_and_loaded(
+    job: Job, data: bytes, guest: Guest, progress: _Progress, *, log_level: int
+) -> LoadedObject:
+    agent = guest.agent
+    opened = agent.open(
+        data,
+        name=Path(job.shown_path).name.partition(".")[0],
+        btf=guest.btf,
+        loader=job.case.loader_on(guest.artifact.version),
+        settings=progress.settings,
+        timeout=timeouts.OPEN.seconds,
+    )
+    progress.log.append(opened.log)
+    try:
+        loaded = agent.load(
+            opened.handle, log_level=log_level, timeout=timeouts.LOAD.seconds
+        )
+    except AgentError:
+        agent.close_object(opened.handle, timeout=timeouts.ANSWER.seconds)
+        raise
+    progress.log.append(loaded.log)
     return loaded
 
 

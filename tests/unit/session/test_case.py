@@ -115,6 +115,39 @@ def test_a_refused_load_is_a_failure_with_its_class_and_log(job_of: JobOf) -> No
     assert result.phases.check == 0
 
 
+TOO_LARGE = """\
+libbpf: prog 'p': BPF program load failed: Argument list too long
+libbpf: prog 'p': -- BEGIN PROG LOAD LOG --
+BPF program is too large. Processed 1000001 insn
+-- END PROG LOAD LOG --
+"""
+
+
+def test_a_verifiers_trace_is_asked_for_only_where_it_says_something(
+    job_of: JobOf,
+) -> None:
+    agent = FakeAgent({"load": fault("can't load", "E2BIG", log=TOO_LARGE)})
+    result = job_of.run(case(RIGHT), agent=agent)
+
+    assert result.failure_class == "program_too_large"
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [4]
+
+    agent = FakeAgent({"load": fault("can't load", log=REJECTED)})
+    result = job_of.run(case(RIGHT), agent=agent)
+
+    assert result.failure_class == "poison_reachable"
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [4, 0]
+    assert agent.operations.count("open") == agent.operations.count("close") == 2
+
+
+def test_kernels_before_5_2_know_no_verdict_without_its_trace(job_of: JobOf) -> None:
+    agent = FakeAgent()
+
+    job_of.run(case(RIGHT), agent=agent, version="5.1.1")
+
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [0]
+
+
 def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
     result = job_of.run(case(RIGHT), {"attach": fault("no such probe", "ENOENT")})
 
