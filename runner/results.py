@@ -104,6 +104,8 @@ class CaseResult(Record):
     predicted: str = ""
     """What preflight said before: "loads", "rejected" or "crashes"; empty where it
     can't tell."""
+    not_predicted: str = ""
+    """Why preflight can't tell, where it was asked; empty where it can."""
     log: str = ""
     """libbpf's and the verifier's log, whole."""
     console: str = ""

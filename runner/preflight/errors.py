@@ -23,6 +23,12 @@ class EngineError(PreflightError):
     exit_status = ExitStatus.INFRASTRUCTURE
 
 
+class AbandonedError(PreflightError):
+    """A prediction that nobody wants any more was given up."""
+
+    exit_status = ExitStatus.INFRASTRUCTURE
+
+
 class NotFollowedError(PreflightError):
     """A program was not walked to its end, so that nothing is known of it."""
 

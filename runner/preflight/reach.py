@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.preflight import insn as op
-from runner.preflight.errors import NotFollowedError
+from runner.preflight.errors import AbandonedError, NotFollowedError
 from runner.preflight.flow import Address, Flow, MapAddress
 from runner.preflight.insn import Insn
 from runner.preflight.verifier import Verifier
@@ -120,8 +120,8 @@ def walked(
     `patched` are those that relocation changed. A verifier gives up at the first
     poison; this goes on with a value that nobody knows, so that all gaps are told.
     `kernel` is what LINUX_KERNEL_VERSION tells. `wanted` is asked now and then whether
-    to go on. Raises NotFollowedError for a program that has too many paths, and when
-    the walk is not wanted any more.
+    to go on. Raises NotFollowedError for a program that has too many paths, and
+    AbandonedError when the walk is not wanted any more.
     """
     walk = _Walk(flow, patched, verifier, kernel)
     for entry in flow.entries:
@@ -152,9 +152,12 @@ class _Walk:
         while self._todo:
             visits += 1
             if visits > _MOST_VISITS:
-                raise NotFollowedError("it has too many paths to follow all of them")
+                raise NotFollowedError(
+                    f"not followed: more than {_MOST_VISITS:,} steps of its programs "
+                    "are different"
+                )
             if not visits % _BETWEEN_LOOKS and not wanted():
-                raise NotFollowedError("interrupted")
+                raise AbandonedError("nobody wants the prediction any more")
             self._step(*self._todo.pop())
 
     def enter(self, at: Address, state: _State = _START) -> _Call:

@@ -28,7 +28,7 @@ from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, settings, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
-from runner.session.prediction import Booted, disagreement, predicted
+from runner.session.prediction import Booted, Foretold, disagreement, predicted
 from runner.suite import Case, Program
 from runner.versions import KernelVersion, VersionRange
 
@@ -107,10 +107,11 @@ def run(job: Job, guest: Guest) -> CaseResult:
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
     attempt = _attempt(job, data, guest, progress)
-    prediction = None
+    foretold = Foretold()
     # Of what came of it only the settings count, of which the guest tells some.
     if path is not None and progress.settings is not None:
-        prediction = predicted(job.case, path, progress.settings, guest)
+        foretold = predicted(job.case, path, progress.settings, guest)
+    prediction = foretold.prediction
     verdict = _settle(job.case, guest, attempt)
     if prediction is not None and attempt.outcome is not Outcome.ERROR:
         loaded = "trigger" in progress.seconds
@@ -128,6 +129,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         checked=verdict.checked,
         not_available=verdict.not_available,
         predicted=prediction.verdict.value if prediction else "",
+        not_predicted=foretold.why_not,
         log="".join(progress.log),
         console=verdict.console,
         object_path=job.shown_path,

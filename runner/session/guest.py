@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -65,6 +65,8 @@ class Guest:
     engine: Path
     # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
     boot_seconds: float = 0.0
+    # Whether somebody still waits for what it is used for.
+    wanted: Callable[[], bool] = lambda: True
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -164,6 +166,10 @@ class Starts:
         self._stopped = True
         for process in tuple(self._machines):
             process.kill()
+
+    def wanted(self) -> bool:
+        """Whether anybody still waits for these guests."""
+        return not self._stopped
 
     @contextmanager
     def watched(self, vm: Vm) -> Iterator[None]:
@@ -324,6 +330,7 @@ def _booted(
                 bpftool_version=bpftool_version,
                 engine=host.programs.engine,
                 boot_seconds=ready,
+                wanted=starts.wanted,
             )
 
 
@@ -424,6 +431,7 @@ def _restored(
                 hello=hello,
                 bpftool_version=str(saved.metadata["bpftool"]),
                 engine=origin.host.programs.engine,
+                wanted=starts.wanted,
             )
 
 
