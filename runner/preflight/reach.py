@@ -14,6 +14,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from runner.preflight import insn as op
 from runner.preflight.errors import AbandonedError, NotFollowedError
@@ -32,7 +33,7 @@ _MOST_STATES = 24
 
 # Visits of instructions, after which a program is given up: about two seconds of a
 # processor. Counted and not timed, so that every machine predicts the same.
-_MOST_VISITS = 500_000
+_MOST_VISITS = 200_000
 # How often a walk looks whether it is still wanted, in visits.
 _BETWEEN_LOOKS = 1 << 12
 
@@ -86,6 +87,32 @@ _NOTHING: _Stack = frozenset()
 _START = _State((None,) * _REGISTERS, _NOTHING)
 
 
+class _States:
+    """Different states of one place, which become one when they are too many."""
+
+    __slots__ = ("_common", "_known")
+
+    def __init__(self) -> None:
+        self._known: set[_State] = set()
+        # What all of them have in common, once they are too many.
+        self._common: _State | None = None
+
+    def added(self, state: _State) -> _State | None:
+        """Return what to walk on with, None when that was walked before.
+
+        Each merge forgets a constant, so this ends.
+        """
+        if state in self._known:
+            return None
+        if len(self._known) >= _MOST_STATES:
+            state = state.merged(self._common or reduce(_State.merged, self._known))
+            self._common = state
+            if state in self._known:
+                return None
+        self._known.add(state)
+        return state
+
+
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """Where what a function returns goes."""
@@ -103,7 +130,7 @@ class _Caller:
 class _Call:
     """A function with one set of arguments, for all who call it so."""
 
-    seen: dict[Address, set[_State]] = field(default_factory=lambda: defaultdict(set))
+    seen: dict[Address, _States] = field(default_factory=lambda: defaultdict(_States))
     callers: set[_Caller] = field(default_factory=set)
     returned: set[_Value] = field(default_factory=set)
 
@@ -180,14 +207,9 @@ class _Walk:
         if self._flow.insn(at) is None:
             return
         self.reached.add(at)
-        states = call.seen[at]
-        if state not in states and len(states) >= _MOST_STATES:
-            # As in `enter`.
-            for other in states:
-                state = state.merged(other)
-        if state not in states:
-            states.add(state)
-            self._todo.append((call, at, state))
+        new = call.seen[at].added(state)
+        if new is not None:
+            self._todo.append((call, at, new))
 
     def _step(self, call: _Call, at: Address, state: _State) -> None:
         insn = self._patched.get(at) or self._flow.insn(at)
