@@ -26,13 +26,14 @@ from pydantic import (
     ValidationError,
 )
 
+from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
+from runner.timeouts import USUAL, Pace
 
-# Seconds that an answer may take beyond the command that it is about. A killed command
-# may take the agent 5 s to get rid of.
-_GRACE = 15.0
 _SHOWN = 200
+# MOST_MS in images/agent/command.c: what it takes for a command at most.
+_MOST_MS = 24 * 3600 * 1000
 
 LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -66,6 +67,20 @@ class AgentLost(GuestError):  # noqa: N818
 
     Its cause is "gone", "no_answer" or "lost".
     """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str = "lost",
+        operation: str = "",
+        seconds: float = 0.0,
+    ) -> None:
+        super().__init__(message, cause=cause)
+        # What it was asked for: "load", "run", …
+        self.operation = operation
+        # How long it was waited for, if it did not answer.
+        self.seconds = seconds
 
 
 class Channel(Protocol):
@@ -351,6 +366,8 @@ class CommandOutput:
     # One of them was longer than the 16 MiB that are kept.
     truncated: bool
     duration_ms: _Count
+    # How long it was allowed to run, on this machine.
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -453,15 +470,18 @@ def _given(values: Mapping[str, JsonValue]) -> JsonValue:
 
 
 class AgentSession:
-    """A conversation with an agent; every `timeout` is in seconds.
+    """A conversation with an agent; every `timeout` is in seconds of a usual machine.
+
+    `pace` makes them longer where the machine is slow.
 
     Methods raise AgentError when the agent says no, and AgentLost when it does not
     answer by its deadline; from then on they all raise AgentLost at once, for a late
     answer can't be told from the next one.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, pace: Pace = USUAL) -> None:
         self._channel = channel
+        self._pace = pace
         self._last_id = 0
         self._lost = ""
 
@@ -693,16 +713,26 @@ class AgentSession:
     ) -> CommandOutput:
         """Run a command in the guest until it ends, or `timeout` seconds.
 
+        `CommandOutput.seconds` is how long that was on this machine.
+
         It starts with the agent's environment and what `environment` adds. Whatever its
         exit status, that is no error; a program that can't be executed is.
         """
+        scale = self._pace.scale
         arguments: dict[str, JsonValue] = {
             "argv": list(argv),
             "stdin": None if stdin is None else _encoded(stdin),
             "env": dict(environment or {}),
-            "timeout_ms": max(1, round(timeout * 1000)),
+            "timeout_ms": min(max(1, round(timeout * scale * 1000)), _MOST_MS),
         }
-        return self._ask(CommandOutput, "run", arguments, timeout + _GRACE)
+        return self._ask(
+            CommandOutput,
+            "run",
+            arguments,
+            timeout + timeouts.KILL.seconds,
+            scale=scale,
+            known={"seconds": timeout * scale},
+        )
 
     # --------------------------------------------------------- snapshots
 
@@ -734,13 +764,18 @@ class AgentSession:
         timeout: float,
         *,
         known: Mapping[str, JsonValue] | None = None,
+        scale: float | None = None,
     ) -> _Reply:
         """Send a request and return its reply, completed by what is `known`."""
         if self._lost:
-            raise AgentLost(f"{operation} was not asked for, because {self._lost}")
+            raise AgentLost(
+                f"{operation} was not asked for, because {self._lost}",
+                operation=operation,
+            )
         self._last_id += 1
         request = {"id": self._last_id, "op": operation, **arguments}
-        line = self._exchange(operation, json.dumps(request).encode(), timeout)
+        patience = timeout * (self._pace.scale if scale is None else scale)
+        line = self._exchange(operation, json.dumps(request).encode(), patience)
         reply = self._parse(operation, line)
         try:
             if reply.get("ok") is True:
@@ -761,10 +796,12 @@ class AgentSession:
             return self._channel.receive_line(Deadline.after(timeout))
         except TimeoutError as error:
             late = f"did not answer {operation} within {timeout:g} s"
-            raise self._loss(late, cause="no_answer") from error
+            raise self._loss(
+                late, cause="no_answer", operation=operation, seconds=timeout
+            ) from error
         except (OSError, EOFError) as error:
             gone = f"is gone; it was asked for {operation}"
-            raise self._loss(gone, cause="gone") from error
+            raise self._loss(gone, cause="gone", operation=operation) from error
         except KeyboardInterrupt:
             # It may be at work for long still, and nobody waits for what comes then.
             self._loss(f"was interrupted while it was asked for {operation}")
@@ -784,9 +821,16 @@ class AgentSession:
                 return reply
         raise self._loss(f"answered another request than {operation}: {_shown(line)}")
 
-    def _loss(self, what: str, *, cause: str = "lost") -> AgentLost:
+    def _loss(
+        self,
+        what: str,
+        *,
+        cause: str = "lost",
+        operation: str = "",
+        seconds: float = 0.0,
+    ) -> AgentLost:
         self._lost = f"the agent {what}"
-        return AgentLost(self._lost, cause=cause)
+        return AgentLost(self._lost, cause=cause, operation=operation, seconds=seconds)
 
 
 def _encoded(data: bytes) -> str:

@@ -100,6 +100,28 @@ PROGRAM_TOO_LARGE = FailureClass(
     load=_any_of(rf"BPF program load failed: {_E2BIG}"),
 )
 
+VERIFIER_TOO_SLOW = FailureClass(
+    name="verifier_too_slow",
+    meaning="the load took longer than its timeout while the guest went on to answer: "
+    "the verifier walks the program for that long",
+    cure="look for loops and branches that multiply the paths through the program; if "
+    "it needs that long, raise --timeout-scale (docs/timeouts.md)",
+    doubt="a slow machine makes the verifier slow, too; the timeout is scaled by the "
+    "machine's speed",
+)
+
+TIMED_OUT = FailureClass(
+    name="timed_out",
+    meaning="a command, an answer of the guest's agent, or a boot took longer than its "
+    "timeout, also in a second, clean guest",
+    cure="look at what came so far; if the machine is slow, raise what the message "
+    "names, `timeout` of the trigger in suite.yaml or --timeout-scale; otherwise look "
+    "for what hangs (docs/timeouts.md)",
+    doubt="nobody can tell a slow machine from something that hangs, so it counts as "
+    "infrastructure: never as a wrong value, and never as a pass",
+    declarable=False,
+)
+
 PROGRAM_TYPE_MISSING = FailureClass(
     name="program_type_missing",
     meaning="this kernel does not know the program's type, or was given a wrong "
@@ -609,6 +631,8 @@ _ENDS = (
         )
         for name, what in _INFRASTRUCTURE.items()
     ),
+    VERIFIER_TOO_SLOW,
+    TIMED_OUT,
     FailureClass(
         name=UNCLASSIFIED,
         meaning="the object was refused in words that are none of this table",

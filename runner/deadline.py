@@ -1,7 +1,5 @@
 """A moment by which something must have happened."""
 
-import argparse
-import math
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -12,11 +10,13 @@ class Deadline:
     """A point in monotonic time; passed downward, so that waits share it."""
 
     at: float
+    # How long the wait was to be, for messages; 0.0 when nobody said.
+    seconds: float = 0.0
 
     @classmethod
     def after(cls, seconds: float) -> Self:
         """Return the deadline that is `seconds` from now."""
-        return cls(time.monotonic() + seconds)
+        return cls(time.monotonic() + seconds, seconds)
 
     def remaining(self) -> float:
         """Return the seconds left, 0.0 when there are none."""
@@ -31,14 +31,3 @@ class Deadline:
         """Raise TimeoutError that names `what` when the moment has passed."""
         if self.expired:
             raise TimeoutError(f"{what} took too long")
-
-
-def seconds(text: str) -> float:
-    """Read an option's time. Raises ArgumentTypeError for what is no time to wait."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: seconds, more than 0")
-    return found

@@ -15,6 +15,10 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
+# The cause, and the failure class, of whatever took longer than its timeout.
+TIMED_OUT = "timed_out"
+
+
 class RunnerError(Exception):
     """Something that a user has to know, with what can be done about it.
 
@@ -76,8 +80,25 @@ class GuestError(InfrastructureError):
     ) -> None:
         super().__init__(message, hint=hint)
         # A class of runner.console: "panic", "oops", "soft_lockup", "out_of_memory",
-        # "early_exit", "no_answer", "agent_crashed" (the guest lives), or "lost" when
-        # the console says nothing.
+        # "early_exit", "no_answer", "agent_crashed" (the guest lives), "timed_out",
+        # "verifier_too_slow", or "lost" when the console says nothing.
         self.cause = cause
         # The console's last lines.
         self.console = console
+
+
+def timed_out(
+    message: str, option: str, *, so_far: str = "", console: str = ""
+) -> GuestError:
+    """Return the error of a wait that was too short, or of a guest that hangs.
+
+    `message` says what was waited for and for how long, `option` is the key or option
+    that raises it, and `so_far` is what came until then.
+    """
+    came = f"; it printed so far: {so_far}" if so_far else ""
+    return GuestError(
+        f"timed out: {message}{came}",
+        hint=f"raise {option} if this machine is slow; otherwise look for what hangs",
+        cause=TIMED_OUT,
+        console=console,
+    )

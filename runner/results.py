@@ -119,6 +119,8 @@ class CaseResult(Record):
     predicted: str = ""
     """What preflight said before: "loads", "rejected" or "crashes"; empty where it
     can't tell."""
+    not_predicted: str = ""
+    """Why preflight can't tell, where it was asked; empty where it can."""
     log: str = ""
     """libbpf's and the verifier's log, whole."""
     console: str = ""
@@ -188,6 +190,9 @@ class KernelRun(Record):
     """Seconds from QEMU's start to the first SSH command answered; one per boot."""
     restores: tuple[Seconds, ...] = ()
     """The same of guests that came from a snapshot; one per guest."""
+    timeout_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """The largest factor that timeouts were multiplied by, because the machine was
+    slow or --timeout-scale said so; 1 for timeouts as they are."""
     notes: tuple[str, ...] = ()
     """What else to know of it, such as why no snapshot could be used."""
     error: str = ""
@@ -196,6 +201,14 @@ class KernelRun(Record):
     """What the user can do about it."""
     console: str = ""
     """The console's last lines, when it never came up."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and what timeouts were multiplied by if they were."""
+        if self.timeout_scale == 1:
+            return self.notes
+        scaled = f"timeouts were up to {self.timeout_scale:g} times as long as usual"
+        return (*self.notes, scaled)
 
 
 class ProgramUse(Record):

@@ -8,27 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.keys import GuestKeys
 from runner.qemu.vm import Vm
 from runner.sshlibrary import paramiko
+from runner.timeouts import Pace
 
 log = logging.getLogger(__name__)
 # paramiko tells of every refused attempt while a guest boots.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _USER = "root"
-# QEMU takes the connection before the guest does, so only a banner tells that somebody
-# is there. A packet that was lost would be repeated by TCP seconds later: a new
-# connection comes sooner.
-_BANNER_TIMEOUT = 1.0
 _BETWEEN_TRIES = 0.01
 _CHUNK = 1 << 20
-# What images/rc prints last, and how long it is waited for: on a full disk the console
-# has no place to be written to.
+# What images/rc prints last.
 _NETWORK_IS_UP = "rc: network is up"
-_NETWORK_TIMEOUT = 5.0
 
 
 class SshChannel:
@@ -65,10 +61,17 @@ class Ssh:
     """An authenticated connection."""
 
     transport: paramiko.Transport
+    pace: Pace
+
+    def open_channel(self) -> paramiko.Channel:
+        """Return a new channel, for one command or shell."""
+        return self.transport.open_session(
+            timeout=self.pace.seconds(timeouts.SSH_CHANNEL)
+        )
 
     def start(self, command: str) -> SshChannel:
         """Start a command, a constant of this program, and return its channel."""
-        channel = self.transport.open_session(timeout=10)
+        channel = self.open_channel()
         channel.exec_command(command)
         return SshChannel(channel)
 
@@ -89,7 +92,8 @@ def wait_for_server(vm: Vm, deadline: Deadline) -> None:
 
     Raises GuestError when the guest dies.
     """
-    patience = Deadline.after(min(_NETWORK_TIMEOUT, deadline.remaining()))
+    wanted = vm.pace.seconds(timeouts.NETWORK)
+    patience = Deadline.after(min(wanted, deadline.remaining()))
     while _NETWORK_IS_UP not in vm.console() and not patience.expired:
         if not vm.running:
             raise vm.lost("booting")
@@ -107,7 +111,7 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
     transport = paramiko.Transport(connection)
     try:
         _log_in(vm, transport, keys, deadline)
-        yield Ssh(transport=transport)
+        yield Ssh(transport=transport, pace=vm.pace)
     finally:
         transport.close()
         connection.close()
@@ -115,19 +119,24 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
 
 def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:
     while True:
-        if not vm.running or deadline.expired:
+        if not vm.running:
             raise vm.lost("booting")
-        connection = _try_banner(vm.port)
+        if deadline.expired:
+            raise vm.boot_timed_out("booting", deadline)
+        connection = _try_banner(vm.port, vm.pace)
         if connection is not None:
             return connection
         time.sleep(_BETWEEN_TRIES)
 
 
-def _try_banner(port: int) -> socket.socket | None:
+def _try_banner(port: int, pace: Pace) -> socket.socket | None:
+    # QEMU takes the connection before the guest does, so only a banner tells that
+    # somebody is there.
+    patience = pace.seconds(timeouts.SSH_BANNER)
     with contextlib.ExitStack() as stack:
         try:
             connection = stack.enter_context(
-                socket.create_connection(("127.0.0.1", port), timeout=_BANNER_TIMEOUT)
+                socket.create_connection(("127.0.0.1", port), timeout=patience)
             )
             # Else a short message waits until the one before it is acknowledged, which
             # Linux does 40 ms late where nothing is answered: once at each log-in.
@@ -156,4 +165,6 @@ def _log_in(
             )
         transport.auth_publickey(_USER, keys.client)
     except (paramiko.SSHException, OSError, EOFError) as error:
+        if deadline.expired:
+            raise vm.boot_timed_out("logging in", deadline) from error
         raise vm.lost("logging in", cause=error) from error

@@ -164,7 +164,9 @@ class Command(Entry):
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
     """The argument vector; no shell is involved."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """Seconds until it is killed, with its process group, and the case fails."""
+    """Seconds until it is killed, with its process group, and the case ends as
+    timed_out; in the background also until a line matches `until`, and until it ends
+    after `stop`. Slow machines wait longer by themselves (docs/timeouts.md)."""
     exit: int = 0
     """The exit status that is expected; another one fails the case."""
     background: bool = False

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from runner import project
+from runner import project, timeouts
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
 from runner.reports.terms import Terms
@@ -80,6 +80,25 @@ def add_libbpf_argument(parser: argparse.ArgumentParser) -> None:
         help="load and predict with the libbpf of this folder: its source, a kernel's "
         "tree, or one that it is installed in; see docs/libbpf.md (default: the "
         "machine's)",
+    )
+
+
+def add_timeout_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how long the runner waits for guests."""
+    parser.add_argument(
+        timeouts.BOOT.option,
+        type=timeouts.seconds,
+        default=timeouts.BOOT.seconds,
+        metavar="SECONDS",
+        help="how long a kernel may take to boot until it answers (default: "
+        f"{timeouts.BOOT.seconds:g})",
+    )
+    parser.add_argument(
+        timeouts.SCALE_OPTION,
+        type=timeouts.scale,
+        metavar="FACTOR",
+        help="multiply all timeouts, also that of the boot; see docs/timeouts.md "
+        "(default: 1, and more while this machine is slow)",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -36,6 +36,9 @@ from runner.preflight.targets import Source
 from runner.selectors import ALL
 
 _MATRIX = "kernels"
+# Objects that are checked before their results are printed. A kernel's BTF is read once
+# for all of them, in about the time that three objects take.
+_AT_ONCE = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +100,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print what becomes of objects on kernels; 1 when one would not load.
 
+    3 when of some nobody can tell, and all others would.
+
     Raises UsageError for what can't be used.
     """
     cache = Cache()
@@ -115,30 +120,52 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.changes:
         status = _changes(objects, sources, arguments, engine)
         return ExitStatus.USAGE if refused else status
-    results = check_.check(
-        objects,
-        sources,
-        cache.folder("preflight"),
-        workers=workers,
-        loader=arguments.loader,
-        engine=engine,
-    )
-    names = [path.name for path in objects]
+    batches = _batches(objects, sources, arguments, workers, cache, engine)
     if arguments.json:
-        found = list(results)
-        told = show.as_json(names, found, refused)
-        json.dump(told, sys.stdout, indent=2)
+        found = list(batches)
+        json.dump(show.as_json(found, refused), sys.stdout, indent=2)
         print()
     else:
-        found = show.show(names, results, verbose=arguments.verbose)
-    if refused or any(it.error for it in found):
+        found = show.show(batches, verbose=arguments.verbose)
+    return _status(found, refused)
+
+
+def _batches(
+    objects: Sequence[Path],
+    sources: Sequence[Source],
+    arguments: argparse.Namespace,
+    workers: int,
+    cache: Cache,
+    engine: Path,
+) -> Iterator[show.Batch]:
+    """Yield what becomes of objects, some at a time, as soon as it is known."""
+    for begin in range(0, len(objects), _AT_ONCE):
+        some = objects[begin : begin + _AT_ONCE]
+        results = check_.check(
+            some,
+            sources,
+            cache.folder("preflight"),
+            workers=workers,
+            loader=arguments.loader,
+            engine=engine,
+        )
+        yield show.Batch(
+            names=tuple(path.name for path in some), results=tuple(results)
+        )
+
+
+def _status(
+    batches: Sequence[show.Batch], refused: Mapping[Path, RunnerError]
+) -> ExitStatus:
+    results = [result for batch in batches for result in batch.results]
+    if refused or any(it.error for it in results):
         return ExitStatus.USAGE
-    loads = all(
-        prediction.verdict is Verdict.LOADS
-        for result in found
-        for prediction in result.predictions
-    )
-    return ExitStatus.COMPATIBLE if loads else ExitStatus.INCOMPATIBLE
+    verdicts = {it.verdict for result in results for it in result.predictions}
+    if verdicts <= {Verdict.LOADS}:
+        return ExitStatus.COMPATIBLE
+    if verdicts <= {Verdict.LOADS, Verdict.UNKNOWN}:
+        return ExitStatus.INFRASTRUCTURE
+    return ExitStatus.INCOMPATIBLE
 
 
 def _objects(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import ending, project, reports, suitefile
+from runner import ending, project, reports, suitefile, timeouts
 from runner.artifacts import progress
 from runner.cli import isolation, objects, workflow
 from runner.cli import suites as suites_
@@ -17,11 +17,11 @@ from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_arguments,
     add_terms_arguments,
+    add_timeout_arguments,
     add_timings_argument,
     choice,
     terms_of,
 )
-from runner.deadline import seconds
 from runner.errors import ExitStatus, UsageError
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
@@ -105,13 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write into a new folder below DIR, named after the time and this "
         "process, so that several runs can go on at once",
     )
-    parser.add_argument(
-        "--boot-timeout",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long a kernel may take until it answers (default: 60)",
-    )
+    add_timeout_arguments(parser)
     parser.add_argument(
         "--cold",
         action="store_true",
@@ -199,6 +193,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         reports=_reports(arguments).absolute(),
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
+        timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
         part=_part(arguments),
         timings=arguments.timings,
@@ -305,6 +300,8 @@ def pytest_arguments(
         words += ["--lanes", str(plan.lanes)]
     if arguments.k:
         words += ["-k", arguments.k]
+    if arguments.timeout_scale is not None:
+        words += [timeouts.SCALE_OPTION, str(arguments.timeout_scale)]
     if arguments.shard:
         words += ["--shard", arguments.shard]
     if arguments.timings:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import artifacts
+from runner import artifacts, timeouts
 from runner.artifacts import progress, rows
 from runner.artifacts.cache import Cache
-from runner.cli.arguments import add_matrix_file_arguments, choice
-from runner.deadline import seconds
+from runner.cli.arguments import (
+    add_matrix_file_arguments,
+    add_timeout_arguments,
+    choice,
+)
 from runner.errors import UsageError
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
@@ -21,8 +24,6 @@ from runner.session.guest import Guest, Origin, Starts
 _USAGE = "%(prog)s [OPTION ...] KERNEL [OPTION ...] [COMMAND ...]"
 # Where copied files go.
 _FOLDER = "/run/agent"
-# Seconds in which a file must be in the guest: 1 MB a second is usual there.
-_COPY_TIMEOUT = 300.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +58,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
     )
-    parser.add_argument(
-        "--boot-timeout",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long a kernel may take until it answers (default: 60)",
-    )
+    add_timeout_arguments(parser)
     parser.add_argument(
         "--cold", action="store_true", help="boot, without the kernel's snapshot"
     )
@@ -121,6 +116,7 @@ def main(arguments: argparse.Namespace) -> int:
         cache,
         accelerator=arguments.accel,
         boot_timeout=arguments.boot_timeout,
+        timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
     )
     origin = Origin(kernel=kernels[0], artifact=found, host=machine)
@@ -135,7 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
                     f"{_FOLDER}/{file.name}",
                     file.content,
                     mode=file.mode,
-                    timeout=_COPY_TIMEOUT,
+                    timeout=timeouts.TRANSFER.seconds,
                 )
         return _attend(up, arguments.words)
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from runner import suitefile
+from runner import suitefile, timeouts
 from runner.agent import LoadedObject, LoaderName
 from runner.artifacts.cache import Cache
 from runner.bpftool import MapDump
@@ -17,9 +17,6 @@ from runner.session import case as session_case
 from runner.session.case import Job
 from runner.session.guest import Guest
 from runner.session.observe import dump
-
-_TIMEOUT = 60.0
-
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -49,9 +46,11 @@ class Bpf:
     ) -> None:
         if not self._guest.usable:
             return
-        self._guest.agent.release(timeout=_TIMEOUT)
+        self._guest.agent.release(timeout=timeouts.ANSWER.seconds)
         for loaded in self._loaded:
-            self._guest.agent.close_object(loaded.handle, timeout=_TIMEOUT)
+            self._guest.agent.close_object(
+                loaded.handle, timeout=timeouts.ANSWER.seconds
+            )
 
     def load(
         self, source: str, *, attach: bool = True, loader: LoaderName = "libbpf"
@@ -69,14 +68,16 @@ class Bpf:
                 name=source.partition(".")[0],
                 btf=self._guest.btf,
                 loader=loader,
-                timeout=_TIMEOUT,
+                timeout=timeouts.OPEN.seconds,
             )
-            loaded = agent.load(opened.handle, timeout=_TIMEOUT)
+            loaded = agent.load(opened.handle, timeout=timeouts.LOAD.seconds)
         self._loaded.append(loaded)
         self._data[loaded.handle] = data
         for program in loaded.programs if attach else ():
             with self._guest.doing(f"attaching {program.name}"):
-                agent.attach(opened.handle, program.name, timeout=_TIMEOUT)
+                agent.attach(
+                    opened.handle, program.name, timeout=timeouts.ANSWER.seconds
+                )
         return loaded
 
     def dump(self, loaded: LoadedObject, name: str) -> MapDump:

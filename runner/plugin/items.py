@@ -9,7 +9,7 @@ import pytest
 
 from runner import objectuse, sources
 from runner.compile import CompileError, ObjectError
-from runner.errors import GuestError, RunnerError, UsageError
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
@@ -189,6 +189,9 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.ERROR, error, "infrastructure")
         # No word about the object, so it gets another chance; the report tells.
         second = session_case.run(job, guest)
+        if second.failure_class == TIMED_OUT:
+            said = f"{second.message} (a second try, in a clean guest)"
+            second = second.model_copy(update={"message": said})
         return second.model_copy(update={"flaky": first.message})
 
     def _gap(self, run: Run) -> CaseResult | None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from runner import checkout, project
+from runner import checkout, project, timeouts
 from runner.artifacts import progress, rows
 from runner.artifacts.rows import Choice
-from runner.deadline import seconds
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings
@@ -78,10 +77,18 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--boot-timeout",
-        type=seconds,
-        default=60.0,
+        type=timeouts.seconds,
+        default=timeouts.BOOT.seconds,
         metavar="SECONDS",
-        help="how long a kernel may take until it answers (default: 60)",
+        help="how long a kernel may take to boot until it answers (default: "
+        f"{timeouts.BOOT.seconds:g})",
+    )
+    group.addoption(
+        timeouts.SCALE_OPTION,
+        type=timeouts.scale,
+        metavar="FACTOR",
+        help="multiply all timeouts, also that of the boot (default: 1, and more while "
+        "this machine is slow)",
     )
     group.addoption(
         "--libbpf",
@@ -236,6 +243,7 @@ def _settings(config: pytest.Config) -> Settings:
         reports=config.getoption("reports").absolute(),
         accelerator=config.getoption("accel"),
         boot_timeout=config.getoption("boot_timeout"),
+        timeout_scale=config.getoption("timeout_scale"),
         cold=config.getoption("cold"),
         part=Part.parse(shard) if shard else None,
         timings=config.getoption("timings"),

@@ -3,10 +3,11 @@
 import gc
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Self
@@ -16,10 +17,10 @@ from runner.libbpf import ENGINE
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject, patched
 from runner.preflight.engine import Engine
-from runner.preflight.errors import EngineError
+from runner.preflight.errors import EngineError, NotFollowedError
 from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
 from runner.preflight.model import Prediction
-from runner.preflight.predict import Loader, Subject, predict
+from runner.preflight.predict import Loader, Subject, Target, predict, unknown
 from runner.preflight.targets import Source
 
 # Fewer kernels than this a process are not worth starting one.
@@ -75,11 +76,17 @@ def _in_processes(
         initializer=_start_worker,
         initargs=(job,),
     ) as pool:
-        chunk = max(1, len(sources) // 64)
-        answers = pool.map(_check_packed, sources, chunksize=chunk)
-        for source, (packed, error) in zip(sources, answers, strict=True):
-            predictions = tuple(unpacked(it) for it in packed)
-            yield Result(source=source, predictions=predictions, error=error)
+        try:
+            chunk = max(1, len(sources) // 64)
+            answers = pool.map(_check_packed, sources, chunksize=chunk)
+            for source, (packed, error) in zip(sources, answers, strict=True):
+                predictions = tuple(unpacked(it) for it in packed)
+                yield Result(source=source, predictions=predictions, error=error)
+        except BaseException:
+            # Ctrl-C, or nobody reads on: what is planned is not waited for.
+            for worker in active_children():
+                worker.terminate()
+            raise
 
 
 def processors() -> int:
@@ -102,6 +109,8 @@ class Job:
     variables: tuple[tuple[str, bytes], ...] = ()
     # With the libbpf that is asked for.
     engine: Path = ENGINE
+    # Asked now and then whether to go on.
+    wanted: Callable[[], bool] = lambda: True
 
 
 class Checker:
@@ -144,8 +153,7 @@ class Checker:
             target = targets.load(source, place)
             engine.load_target(target.btf, target.modules)
             found = tuple(
-                predict(subject, target, engine, self._job.loader)
-                for subject in self._subjects
+                self._predicted(subject, target, engine) for subject in self._subjects
             )
         except EngineError as error:
             # It is gone, and with it the objects.
@@ -156,6 +164,16 @@ class Checker:
         for key, prediction in zip(self._keys_of(source, place), found, strict=True):
             self._index.keep(place[0], key, prediction)
         return Result(source=source, predictions=found)
+
+    def _predicted(
+        self, subject: Subject, target: Target, engine: Engine
+    ) -> Prediction:
+        job = self._job
+        try:
+            return predict(subject, target, engine, job.loader, wanted=job.wanted)
+        except NotFollowedError as error:
+            # It costs its own prediction, and nobody else's.
+            return unknown(subject, target, engine, error.message)
 
     def known(self, source: Source) -> Result | None:
         """Return what the index has of a kernel whose files it has seen before."""
@@ -210,6 +228,8 @@ _worker: Checker | None = None
 
 def _start_worker(job: Job) -> None:
     global _worker
+    # Ctrl-C reaches all processes of a terminal; the first one ends these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = Checker(job)
     # What was there before is never garbage: it is not looked through again and again,
     # nor copied from the parent for that.

@@ -21,3 +21,15 @@ class EngineError(PreflightError):
     """The relocation engine can't be built, or ended over a request."""
 
     exit_status = ExitStatus.INFRASTRUCTURE
+
+
+class AbandonedError(PreflightError):
+    """A prediction that nobody wants any more was given up."""
+
+    exit_status = ExitStatus.INFRASTRUCTURE
+
+
+class NotFollowedError(PreflightError):
+    """A program was not walked to its end, so that nothing is known of it."""
+
+    exit_status = ExitStatus.INFRASTRUCTURE

@@ -180,12 +180,14 @@ class Feature:
 
 
 class Verdict(StrEnum):
-    """What loading the object would come to."""
+    """What becomes of the object when it is loaded."""
 
     LOADS = "loads"
     REJECTED = "rejected"
     # The kernel oopses.
     CRASHES = "crashes"
+    # Nobody can tell, for the reasons that are given.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

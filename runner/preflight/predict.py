@@ -1,7 +1,7 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -114,10 +114,12 @@ class Subject:
         changed: Mapping[Address, Insn],
         verifier: Verifier,
         version: KernelVersion | None,
+        wanted: Callable[[], bool],
     ) -> Code:
         """Return its code as a verifier walks it, with what relocation changed.
 
         Many kernels give an object the same offsets; the last ones are remembered.
+        Raises as `walked` does.
         """
         asked = version if self.flow.asks_version else None
         key = frozenset(changed.items()), verifier, asked
@@ -125,7 +127,7 @@ class Subject:
             item=self.item,
             contents=self.contents,
             flow=self.flow,
-            reached=frozenset(walked(self.flow, changed, verifier, asked)),
+            reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
             loaded=self.loaded,
         )
         self._code[key] = found
@@ -149,17 +151,19 @@ def predict(
     loader: Loader = "libbpf",
     *,
     like: Prediction | None = None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Prediction:
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which tells where that has what this one lacks. Raises
-    EngineError.
+    object on a kernel nearby, which tells where that has what this one lacks. `wanted`
+    is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
+    a program with too many paths.
     """
     answers = engine.relocate(subject.number)
     changed = patched(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
-    code = subject.code(changed, verifier, target.version)
+    code = subject.code(changed, verifier, target.version, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
     nearby = (
         {it.access: (it.trail, it.field) for it in like.relocations if it.field}
@@ -189,6 +193,19 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
+    )
+
+
+def unknown(subject: Subject, target: Target, engine: Engine, why: str) -> Prediction:
+    """Return the prediction that nobody can tell."""
+    return Prediction(
+        object_sha256=subject.item.sha256,
+        btf_sha256=(target.sha256, *target.module_sha256),
+        pointer_size=engine.target.pointer,
+        relocations=(),
+        features=(),
+        verdict=Verdict.UNKNOWN,
+        reasons=(why,),
     )
 
 

@@ -4,6 +4,10 @@ Constants are followed along every path, as verifiers do, through registers, the
 calls and frozen maps. Ranges are not: an instruction that only a range rules out counts
 as walked.
 
+A function is walked once for each set of arguments that it is called with, whoever
+calls it, and what it returns goes to all of these callers. Verifiers walk it once for
+each path of calls, and there are exponentially many of those.
+
 images/agent/flow.c follows constants, too, and answers another question: what holds on
 every path, so that the agent may rewrite an instruction before an object is loaded.
 """
@@ -11,9 +15,11 @@ every path, so that the agent may rewrite an instruction before an object is loa
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from runner.preflight import insn as op
+from runner.preflight.errors import AbandonedError, NotFollowedError
 from runner.preflight.flow import Address, Flow, MapAddress
 from runner.preflight.insn import Insn
 from runner.preflight.verifier import Verifier
@@ -23,11 +29,15 @@ _MASK = (1 << 64) - 1
 _REGISTERS = 11
 _FRAME_POINTER = 10
 
-# Different states that an instruction is walked with before they are merged into one.
+# Different states that an instruction of one call is walked with before they are merged
+# into one; the same of a function's arguments, and of what it returns.
 _MOST_STATES = 24
 
-# Nested calls that verifiers allow (MAX_CALL_FRAMES).
-_MOST_FRAMES = 8
+# Visits of instructions, after which a program is given up: about two seconds of a
+# processor. Counted and not timed, so that every machine predicts the same.
+_MOST_VISITS = 200_000
+# How often a walk looks whether it is still wanted, in visits.
+_BETWEEN_LOOKS = 1 << 12
 
 # What a register may hold that is known. None is anything else.
 _Value = int | MapAddress | None
@@ -35,20 +45,10 @@ _Stack = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """What a call comes back to."""
-
-    address: Address
-    saved: tuple[_Value, ...]
-    stack: _Stack
-
-
-@dataclass(frozen=True, slots=True)
 class _State:
     registers: tuple[_Value, ...]
     # Constants on the stack: bytes from the frame pointer, and what is there.
     stack: _Stack
-    frames: tuple[_Frame, ...]
 
     def get(self, register: int) -> _Value:
         return self.registers[register] if register < _REGISTERS else None
@@ -85,7 +85,56 @@ class _State:
         )
 
 
-_START = _State((None,) * _REGISTERS, frozenset(), ())
+_NOTHING: _Stack = frozenset()
+_START = _State((None,) * _REGISTERS, _NOTHING)
+
+
+class _States:
+    """Different states of one place, which become one when they are too many."""
+
+    __slots__ = ("_common", "_known")
+
+    def __init__(self) -> None:
+        self._known: set[_State] = set()
+        # What all of them have in common, once they are too many.
+        self._common: _State | None = None
+
+    def added(self, state: _State) -> _State | None:
+        """Return what to walk on with, None when that was walked before.
+
+        Each merge forgets a constant, so this ends.
+        """
+        if state in self._known:
+            return None
+        if len(self._known) >= _MOST_STATES:
+            state = state.merged(self._common or reduce(_State.merged, self._known))
+            self._common = state
+            if state in self._known:
+                return None
+        self._known.add(state)
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Where what a function returns goes."""
+
+    call: "_Call"
+    address: Address
+    saved: tuple[_Value, ...]
+
+    def resumed(self, value: _Value) -> _State:
+        """Return the state behind the call; its caller's stack is forgotten."""
+        return _State((value, *(None,) * 5, *self.saved, None), _NOTHING)
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    """A function with one set of arguments, for all who call it so."""
+
+    seen: dict[Address, _States] = field(default_factory=lambda: defaultdict(_States))
+    callers: set[_Caller] = field(default_factory=set)
+    returned: set[_Value] = field(default_factory=set)
 
 
 def walked(
@@ -93,18 +142,21 @@ def walked(
     patched: Mapping[Address, Insn],
     verifier: Verifier,
     kernel: KernelVersion | None = None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> set[Address]:
     """Return the instructions that verifying an object's programs visits.
 
     `patched` are those that relocation changed. A verifier gives up at the first
     poison; this goes on with a value that nobody knows, so that all gaps are told.
-    `kernel` is what LINUX_KERNEL_VERSION tells.
+    `kernel` is what LINUX_KERNEL_VERSION tells. `wanted` is asked now and then whether
+    to go on. Raises NotFollowedError for a program that has too many paths, and
+    AbandonedError when the walk is not wanted any more.
     """
     walk = _Walk(flow, patched, verifier, kernel)
     for entry in flow.entries:
-        walk.go(entry, _START)
-    walk.run()
-    return set(walk.seen)
+        walk.enter(entry)
+    walk.run(wanted)
+    return walk.reached
 
 
 class _Walk:
@@ -119,40 +171,61 @@ class _Walk:
         self._patched = patched
         self._verifier = verifier
         self._kernel = kernel
-        self._todo: list[tuple[Address, _State]] = []
-        self.seen: dict[Address, set[_State]] = defaultdict(set)
+        self._todo: list[tuple[_Call, Address, _State]] = []
+        # By function, and by its arguments.
+        self._calls: dict[Address, dict[_State, _Call]] = defaultdict(dict)
+        self.reached: set[Address] = set()
 
-    def run(self) -> None:
+    def run(self, wanted: Callable[[], bool]) -> None:
+        visits = 0
         while self._todo:
+            visits += 1
+            if visits > _MOST_VISITS:
+                raise NotFollowedError(
+                    f"not followed: more than {_MOST_VISITS:,} steps of its programs "
+                    "are different"
+                )
+            if not visits % _BETWEEN_LOOKS and not wanted():
+                raise AbandonedError("nobody wants the prediction any more")
             self._step(*self._todo.pop())
 
-    def go(self, at: Address, state: _State) -> None:
+    def enter(self, at: Address, state: _State = _START) -> _Call:
+        """Plan to walk a function with some arguments, unless it was; return the call.
+
+        Those of many calls become one that stands for all of them; each merge forgets
+        a constant, so this ends.
+        """
+        calls = self._calls[at]
+        if state not in calls and len(calls) >= _MOST_STATES:
+            for other in calls:
+                state = state.merged(other)
+        if state not in calls:
+            calls[state] = _Call()
+            self._go(calls[state], at, state)
+        return calls[state]
+
+    def _go(self, call: _Call, at: Address, state: _State) -> None:
         """Plan a visit, unless an equal one was made."""
         if self._flow.insn(at) is None:
             return
-        states = self.seen[at]
-        if len(states) >= _MOST_STATES:
-            # Those of this call stack become one that stands for all of them; each
-            # merge forgets a constant, so this ends.
-            for other in [it for it in states if it.frames == state.frames]:
-                state = state.merged(other)
-        if state not in states:
-            states.add(state)
-            self._todo.append((at, state))
+        self.reached.add(at)
+        new = call.seen[at].added(state)
+        if new is not None:
+            self._todo.append((call, at, new))
 
-    def _step(self, at: Address, state: _State) -> None:
+    def _step(self, call: _Call, at: Address, state: _State) -> None:
         insn = self._patched.get(at) or self._flow.insn(at)
         assert insn is not None
         if insn.is_poison:
-            self._pass_poison(at, state)
+            self._pass_poison(call, at, state)
         elif insn.op_class in (op.JMP, op.JMP32):
-            self._jump(at, insn, state)
+            self._jump(call, at, insn, state)
         elif insn.code == op.LD_IMM64:
-            self._load_immediate(at, insn, state)
+            self._load_immediate(call, at, insn, state)
         else:
-            self.go((at[0], at[1] + 1), self._computed(insn, state))
+            self._go(call, (at[0], at[1] + 1), self._computed(insn, state))
 
-    def _pass_poison(self, at: Address, state: _State) -> None:
+    def _pass_poison(self, call: _Call, at: Address, state: _State) -> None:
         original = self._flow.insn(at)
         assert original is not None
         size = 2 if original.code == op.LD_IMM64 else 1
@@ -160,22 +233,24 @@ class _Walk:
             state = replace(state, stack=frozenset())
         else:
             state = state.forget(original.dst)
-        self.go((at[0], at[1] + size), state)
+        self._go(call, (at[0], at[1] + size), state)
 
     # ------------------------------------------------------------ values
 
-    def _load_immediate(self, at: Address, insn: Insn, state: _State) -> None:
+    def _load_immediate(
+        self, call: _Call, at: Address, insn: Insn, state: _State
+    ) -> None:
         second = (at[0], at[1] + 1)
         high = self._patched.get(second) or self._flow.insn(second)
         callback = self._flow.callback(at)
         value: _Value = self._flow.variable(at)
         if callback is not None:
-            self.go(callback, _START)
+            self.enter(callback)
         elif value is None and insn.src == 0 and high is not None:
             known = self._verifier.tracks_ldimm64
             whole = (insn.imm & 0xFFFFFFFF) | (high.imm & 0xFFFFFFFF) << 32
             value = whole if known else None
-        self.go((at[0], at[1] + 2), state.put(insn.dst, value))
+        self._go(call, (at[0], at[1] + 2), state.put(insn.dst, value))
 
     def _computed(self, insn: Insn, state: _State) -> _State:
         if insn.op_class in (op.ALU, op.ALU64):
@@ -239,23 +314,23 @@ class _Walk:
 
     # ------------------------------------------------------------ jumps
 
-    def _jump(self, at: Address, insn: Insn, state: _State) -> None:
+    def _jump(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
         following = (at[0], at[1] + 1)
         target = (at[0], at[1] + 1 + insn.offset)
         if insn.operation == op.EXIT:
-            self._return(state)
+            self._return(call, state.registers[0])
         elif insn.operation == op.CALL:
-            self._call(at, insn, state)
+            self._enter_from(call, at, insn, state)
         elif insn.operation == op.JA:
             # In JMP32, which came with v4, the immediate is the distance.
             far = insn.op_class == op.JMP32
-            self.go((at[0], at[1] + 1 + insn.imm) if far else target, state)
+            self._go(call, (at[0], at[1] + 1 + insn.imm) if far else target, state)
         else:
             taken = self._decided(insn, state)
             if taken is not False:
-                self.go(target, self._learned(insn, state, op.JEQ))
+                self._go(call, target, self._learned(insn, state, op.JEQ))
             if taken is not True:
-                self.go(following, self._learned(insn, state, op.JNE))
+                self._go(call, following, self._learned(insn, state, op.JNE))
 
     def _learned(self, insn: Insn, state: _State, by: int) -> _State:
         """Return what is known where `by` tells that the operands are equal."""
@@ -287,37 +362,35 @@ class _Walk:
         compare = _COMPARISONS.get(insn.operation)
         return None if compare is None else compare(value, operand, bits)
 
-    def _call(self, at: Address, insn: Insn, state: _State) -> None:
+    def _enter_from(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
         following = (at[0], at[1] + 1)
         after = state.forget(0, 1, 2, 3, 4, 5)
         if insn.src != op.CALL_LOCAL:
             # A helper may write to the stack whose address it was given.
-            self.go(following, replace(after, stack=frozenset()))
+            self._go(call, following, replace(after, stack=_NOTHING))
             return
         target = self._flow.call_target(at, insn)
         alone = self._verifier.verifies_globals_alone
         if alone and target in self._flow.global_functions:
-            self.go(target, _START)
-            self.go(following, replace(after, stack=frozenset()))
-        elif len(state.frames) < _MOST_FRAMES:
-            frame = _Frame(following, state.registers[6:10], frozenset())
-            called = state.forget(0, 6, 7, 8, 9)
-            self.go(
-                target,
-                replace(called, stack=frozenset(), frames=(*state.frames, frame)),
-            )
-
-    def _return(self, state: _State) -> None:
-        if not state.frames:
+            self.enter(target)
+            self._go(call, following, replace(after, stack=_NOTHING))
             return
-        frame = state.frames[-1]
-        registers = (
-            state.registers[0],
-            *(None,) * 5,
-            *frame.saved,
-            None,
-        )
-        self.go(frame.address, _State(registers, frame.stack, state.frames[:-1]))
+        arguments = replace(state.forget(0, 6, 7, 8, 9), stack=_NOTHING)
+        called = self.enter(target, arguments)
+        caller = _Caller(call, following, state.registers[6:10])
+        if caller not in called.callers:
+            called.callers.add(caller)
+            for value in called.returned:
+                self._go(call, following, caller.resumed(value))
+
+    def _return(self, call: _Call, value: _Value) -> None:
+        if value not in call.returned and len(call.returned) >= _MOST_STATES:
+            value = None
+        if value in call.returned:
+            return
+        call.returned.add(value)
+        for caller in call.callers:
+            self._go(caller.call, caller.address, caller.resumed(value))
 
 
 def _signed(value: int, bits: int) -> int:

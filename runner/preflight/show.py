@@ -38,7 +38,12 @@ _MOST_LINES = 12
 _PIPE_WIDTH = 200
 # Characters that an access gets at least.
 _ACCESS = 34
-_STYLES = {Verdict.LOADS: "green", Verdict.REJECTED: "red", Verdict.CRASHES: "red bold"}
+_STYLES = {
+    Verdict.LOADS: "green",
+    Verdict.REJECTED: "red",
+    Verdict.CRASHES: "red bold",
+    Verdict.UNKNOWN: "yellow",
+}
 _JSON = TypeAdapter(dict[str, JsonValue])
 
 
@@ -69,74 +74,112 @@ def classes(pairs: Iterable[tuple[Source, Prediction]]) -> list[Class]:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Objects that were checked together, with what became of them on each kernel."""
+
+    names: tuple[str, ...]
+    results: tuple[Result, ...]
+
+
 def as_json(
-    names: Sequence[str],
-    results: Iterable[Result],
-    refused: Mapping[Path, RunnerError],
+    batches: Sequence[Batch], refused: Mapping[Path, RunnerError]
 ) -> dict[str, object]:
     """Return all that is known, for `--json`; `refused` are objects of no use."""
+    kernels = _by_kernel(batches)
     return {
-        "objects": list(names),
+        "objects": [name for batch in batches for name in batch.names],
         "unusable": [
             {"object": path.name, "error": error.message, "hint": error.hint}
             for path, error in refused.items()
         ],
         "kernels": [
             {
-                "kernel": result.source.name,
-                "version": str(result.source.version or ""),
-                "btf": str(result.source.path),
-                "error": result.error,
+                "kernel": results[0].source.name,
+                "version": str(results[0].source.version or ""),
+                "btf": str(results[0].source.path),
+                "error": _errors(results),
                 "predictions": [
                     {"object": name, **asdict(prediction)}
-                    for name, prediction in zip(names, result.predictions, strict=False)
+                    for batch, result in zip(batches, results, strict=True)
+                    for name, prediction in zip(
+                        batch.names, result.predictions, strict=False
+                    )
                 ],
             }
-            for result in results
+            for results in kernels
         ],
     }
 
 
-def show(
-    names: Sequence[str], results: Iterable[Result], *, verbose: bool
-) -> list[Result]:
-    """Print a table for each object; return the results."""
+def _by_kernel(batches: Sequence[Batch]) -> list[tuple[Result, ...]]:
+    """Return each kernel's results in all batches."""
+    return list(zip(*(it.results for it in batches), strict=True))
+
+
+def _errors(results: Sequence[Result]) -> str:
+    return "; ".join(dict.fromkeys(it.error for it in results if it.error))
+
+
+def show(batches: Iterable[Batch], *, verbose: bool) -> list[Batch]:
+    """Print a table for each object, a batch's as soon as it is there; return all."""
     console = _console()
-    found = list(results)
-    for result in found:
-        if result.error:
-            print(f"error: {_error(result)}", file=sys.stderr)
-    good = [it for it in found if not it.error]
-    for number, name in enumerate(names):
-        pairs = [(it.source, it.predictions[number]) for it in good]
-        if pairs:
-            _show_object(console, name, classes(pairs), verbose=verbose)
-    if len(names) > 1 and good:
+    told: set[str] = set()
+    found = []
+    for batch in batches:
+        found.append(batch)
+        for result in batch.results:
+            error = _error(result)
+            if error and error not in told:
+                told.add(error)
+                print(f"error: {error}", file=sys.stderr)
+        for number, name in enumerate(batch.names):
+            pairs = [
+                (it.source, it.predictions[number])
+                for it in batch.results
+                if not it.error
+            ]
+            if pairs:
+                _show_object(console, name, classes(pairs), verbose=verbose)
+        # What reads a pipe is to have it now, too.
+        console.file.flush()
+    summary = _summary(found)
+    if summary is not None:
         console.print()
-        print_table(console, _summary(names, good))
+        print_table(console, summary)
     return found
 
 
 def _error(result: Result) -> str:
-    named = result.error.startswith(str(result.source.path))
+    named = not result.error or result.error.startswith(str(result.source.path))
     return result.error if named else f"{result.source.name}: {result.error}"
 
 
-def _summary(names: Sequence[str], good: Sequence[Result]) -> Table:
+def _summary(batches: Sequence[Batch]) -> Table | None:
     """Return verdicts: of each object on each kernel, or how many there are of each."""
+    columns = [
+        number
+        for number, results in enumerate(_by_kernel(batches))
+        if not all(it.error for it in results)
+    ]
+    if not columns or sum(len(it.names) for it in batches) < 2:
+        return None
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("all objects", overflow="fold")
-    wide = len(good) <= _MOST_COLUMNS
-    titles = [it.source.name for it in good] if wide else list(Verdict)
-    for title in titles:
+    wide = len(columns) <= _MOST_COLUMNS
+    kernels = [batches[0].results[it].source.name for it in columns]
+    for title in kernels if wide else list(Verdict):
         table.add_column(escape(title), overflow="fold")
-    for number, name in enumerate(names):
-        found = [it.predictions[number] for it in good]
-        if wide:
-            cells = [_verdict(it) for it in found]
-        else:
-            cells = [_count(found, verdict) for verdict in Verdict]
-        table.add_row(escape(name), *cells)
+    for batch in batches:
+        results = [batch.results[it] for it in columns]
+        for number, name in enumerate(batch.names):
+            found = [None if it.error else it.predictions[number] for it in results]
+            if wide:
+                cells = [_verdict(it) if it else Text("") for it in found]
+            else:
+                known = [it for it in found if it]
+                cells = [_count(known, verdict) for verdict in Verdict]
+            table.add_row(escape(name), *cells)
     return table
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import zstandard
 
+from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import InfrastructureError
 from runner.qemu import statefile
@@ -16,7 +17,6 @@ from runner.qemu.vm import Vm
 
 log = logging.getLogger(__name__)
 
-_ASK_TIMEOUT = 5.0
 _POLL = 0.002
 # No limit that a local file could reach.
 _BYTES_PER_SECOND = 1 << 40
@@ -27,39 +27,40 @@ class SnapshotError(InfrastructureError):
     """A state that can't be saved, read or restored."""
 
 
-def save(vm: Vm, path: Path, *, timeout: float) -> None:
+def save(vm: Vm, path: Path) -> None:
     """Write the state of a machine that booted; it stands still from then on.
 
     Raises SnapshotError when QEMU can't, and OSError when the disk can't.
     """
     devices = memory_file(_NAME)
     try:
-        _migrate(vm.qmp, devices, Deadline.after(timeout))
+        _migrate(vm, devices)
         statefile.write(path, memory=vm.memory, devices=devices)
     finally:
         os.close(devices)
 
 
-def _migrate(qmp: Qmp, descriptor: int, deadline: Deadline) -> None:
+def _migrate(vm: Vm, descriptor: int) -> None:
+    qmp, answer = vm.qmp, vm.pace.seconds(timeouts.QEMU_ANSWER)
     try:
-        _leave_out_memory(qmp)
+        _leave_out_memory(qmp, answer)
         qmp.execute(
             "migrate-set-parameters",
             {"max-bandwidth": _BYTES_PER_SECOND},
-            timeout=_ASK_TIMEOUT,
+            timeout=answer,
         )
-        qmp.give(_NAME, descriptor, timeout=_ASK_TIMEOUT)
-        qmp.execute("migrate", {"uri": f"fd:{_NAME}"}, timeout=_ASK_TIMEOUT)
-        _wait_for_migration(qmp, deadline)
+        qmp.give(_NAME, descriptor, timeout=answer)
+        qmp.execute("migrate", {"uri": f"fd:{_NAME}"}, timeout=answer)
+        _wait_for_migration(qmp, vm.pace.deadline(timeouts.SAVE), answer)
     except SnapshotError:
         raise
     except InfrastructureError as error:
         raise SnapshotError(f"the guest's state can't be saved: {error}") from error
 
 
-def _wait_for_migration(qmp: Qmp, deadline: Deadline) -> None:
+def _wait_for_migration(qmp: Qmp, deadline: Deadline, answer: float) -> None:
     while True:
-        found = qmp.execute("query-migrate", timeout=_ASK_TIMEOUT)
+        found = qmp.execute("query-migrate", timeout=answer)
         status = found.get("status") if isinstance(found, dict) else None
         if status == "completed":
             return
@@ -68,12 +69,10 @@ def _wait_for_migration(qmp: Qmp, deadline: Deadline) -> None:
         time.sleep(_POLL)
 
 
-def _leave_out_memory(qmp: Qmp) -> None:
+def _leave_out_memory(qmp: Qmp, answer: float) -> None:
     # It is in a file of its own, which a guest has before it has the rest.
     wanted = {"capability": "x-ignore-shared", "state": True}
-    qmp.execute(
-        "migrate-set-capabilities", {"capabilities": [wanted]}, timeout=_ASK_TIMEOUT
-    )
+    qmp.execute("migrate-set-capabilities", {"capabilities": [wanted]}, timeout=answer)
 
 
 def load(path: Path, memory: int) -> int:
@@ -97,18 +96,19 @@ def restore(vm: Vm, state: int, *, timeout: float) -> None:
     """
     # Opened anew, because readers of one description would share its position.
     own = os.open(f"/proc/self/fd/{state}", os.O_RDONLY)
+    answer = vm.pace.seconds(timeouts.QEMU_ANSWER)
     try:
-        _leave_out_memory(vm.qmp)
+        _leave_out_memory(vm.qmp, answer)
         vm.qmp.execute(
             "migrate-set-parameters",
             # No switch has to learn where the guest is now; telling it keeps the guest
             # from its work for 15 ms.
             {"announce-rounds": 0},
-            timeout=_ASK_TIMEOUT,
+            timeout=answer,
         )
-        vm.qmp.give(_NAME, own, timeout=_ASK_TIMEOUT)
-        vm.qmp.execute("migrate-incoming", {"uri": f"fd:{_NAME}"}, timeout=_ASK_TIMEOUT)
-        _wait_until_running(vm, Deadline.after(timeout))
+        vm.qmp.give(_NAME, own, timeout=answer)
+        vm.qmp.execute("migrate-incoming", {"uri": f"fd:{_NAME}"}, timeout=answer)
+        _wait_until_running(vm, Deadline.after(timeout), answer)
     except SnapshotError:
         raise
     except InfrastructureError as error:
@@ -117,9 +117,9 @@ def restore(vm: Vm, state: int, *, timeout: float) -> None:
         os.close(own)
 
 
-def _wait_until_running(vm: Vm, deadline: Deadline) -> None:
+def _wait_until_running(vm: Vm, deadline: Deadline, answer: float) -> None:
     while True:
-        found = vm.qmp.execute("query-status", timeout=_ASK_TIMEOUT)
+        found = vm.qmp.execute("query-status", timeout=answer)
         if isinstance(found, dict) and found.get("running"):
             return
         if not vm.running or deadline.expired:

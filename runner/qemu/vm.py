@@ -14,22 +14,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from runner import console
+from runner import console, timeouts
 from runner.deadline import Deadline
-from runner.errors import GuestError, InfrastructureError
+from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.programs import environment
 from runner.qemu.machine import Machine, command
 from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.qmp import Qmp
+from runner.timeouts import USUAL, Pace
 
 log = logging.getLogger(__name__)
 # It tells every message, and an end that is expected as an error.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
-
-_START_TIMEOUT = 10.0
-_ASK_TIMEOUT = 5.0
-# QEMU notices the guest's reset at once; the rest is the host's scheduler.
-_EXIT_TIMEOUT = 2.0
 
 _POLL = 0.01
 
@@ -58,6 +54,8 @@ class Vm:
     port: int
     # Where this guest's output begins in the console's file, in bytes.
     console_start: int
+    # How patient the runner is with it.
+    pace: Pace
 
     @property
     def running(self) -> bool:
@@ -95,19 +93,30 @@ class Vm:
             f"no answer while {doing}{why}",
             cause="no_answer",
             console=tail,
-            hint="see console.log; a slow host may need a longer --boot-timeout",
+            hint="see console.log",
+        )
+
+    def boot_timed_out(self, doing: str, deadline: Deadline) -> GuestError:
+        """Return the error of a guest that does not answer by the boot's deadline."""
+        found = self.lost(doing)
+        if found.cause != "no_answer":
+            return found
+        return timed_out(
+            f"no answer within {deadline.seconds:g} s while {doing}",
+            timeouts.BOOT.option,
+            console=found.console,
         )
 
     def _wait_for_exit(self) -> bool:
         try:
-            self.process.wait(_EXIT_TIMEOUT)
+            self.process.wait(self.pace.seconds(timeouts.QEMU_EXIT))
         except subprocess.TimeoutExpired:
             return False
         return True
 
 
 @contextmanager
-def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
+def boot(machine: Machine, initrd: bytes, pace: Pace = USUAL) -> Iterator[Vm]:
     """Start a machine from an initramfs held in memory, and end it on the way out.
 
     Nothing of it outlives this process, however that ends: the initramfs and the
@@ -121,23 +130,26 @@ def boot(machine: Machine, initrd: bytes) -> Iterator[Vm]:
         memory = guest_memory(machine.memory)
         stack.callback(os.close, memory)
         described = replace(machine, initrd=f"/dev/fd/{archive}")
-        yield stack.enter_context(_running(described, memory, archive))
+        yield stack.enter_context(_running(described, memory, pace, archive))
 
 
 @contextmanager
-def wait_for_state(machine: Machine, memory: int) -> Iterator[Vm]:
+def wait_for_state(machine: Machine, memory: int, pace: Pace = USUAL) -> Iterator[Vm]:
     """Start a machine that `runner.qemu.snapshot.restore` will bring to life.
 
     `memory`, of `guest_memory`, may be filled meanwhile; any number of machines may
     share it, and none writes to it.
     It ends as one that was booted; raises as `boot` does.
     """
-    with _running(replace(machine, initrd="", incoming=True), memory) as vm:
+    incoming = replace(machine, initrd="", incoming=True)
+    with _running(incoming, memory, pace) as vm:
         yield vm
 
 
 @contextmanager
-def _running(machine: Machine, memory: int, *descriptors: int) -> Iterator[Vm]:
+def _running(
+    machine: Machine, memory: int, pace: Pace, *descriptors: int
+) -> Iterator[Vm]:
     machine = replace(machine, memory_path=f"/dev/fd/{memory}")
     with ExitStack() as stack:
         console_start = _size(machine.console)
@@ -155,8 +167,9 @@ def _running(machine: Machine, memory: int, *descriptors: int) -> Iterator[Vm]:
             process=process,
             qmp=qmp,
             memory=memory,
-            port=_first_words(qmp, process, errors),
+            port=_first_words(qmp, process, errors, pace),
             console_start=console_start,
+            pace=pace,
         )
 
 
@@ -188,11 +201,13 @@ def _start(
         ) from error
 
 
-def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) -> int:
+def _first_words(
+    qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes], pace: Pace
+) -> int:
     """Return the forwarded port, once QEMU has said which one it got."""
     try:
-        qmp.connect(_START_TIMEOUT)
-        network = _network(qmp)
+        qmp.connect(pace.seconds(timeouts.QEMU_START))
+        network = _network(qmp, pace)
     except InfrastructureError as error:
         process.kill()
         process.wait()
@@ -210,7 +225,7 @@ def _first_words(qmp: Qmp, process: subprocess.Popen[bytes], errors: IO[bytes]) 
 
 def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
     """Wait until both sides have closed every connection, or until the deadline."""
-    while _CONNECTION.search(_network(vm.qmp)) and not deadline.expired:
+    while _CONNECTION.search(_network(vm.qmp, vm.pace)) and not deadline.expired:
         time.sleep(_POLL)
 
 
@@ -234,12 +249,12 @@ def _busy(pid: int) -> float:
     return nanoseconds / 1e9
 
 
-def _network(qmp: Qmp) -> str:
+def _network(qmp: Qmp, pace: Pace) -> str:
     return str(
         qmp.execute(
             "human-monitor-command",
             {"command-line": "info usernet"},
-            timeout=_ASK_TIMEOUT,
+            timeout=pace.seconds(timeouts.QEMU_ANSWER),
         )
     )
 

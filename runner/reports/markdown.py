@@ -312,7 +312,9 @@ def _tail(results: RunResults) -> list[str]:
         for it in gaps[:_ROWS]
     ]
     notes = [
-        f"- {code(it.id)}: {code(note)}" for it in results.kernels for note in it.notes
+        f"- {code(it.id)}: {code(note)}"
+        for it in results.kernels
+        for note in it.remarks
     ][:_ROWS]
     found = []
     for title, entries in (("Declared gaps", lines), ("Notes", notes)):

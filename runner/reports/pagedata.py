@@ -188,7 +188,7 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
         "its SHA-256": kernel.libbpf_sha256,
         "bpftool": kernel.bpftool,
         "counts": "" if kernel.required else "no: it is not required",
-        "notes": "\n".join(kernel.notes),
+        "notes": "\n".join(kernel.remarks),
         "command": kernel.qemu_command,
     }
     return {

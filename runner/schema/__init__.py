@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 from runner import coverage
 from runner.matrix import Matrix
 from runner.results import RunResults
-from runner.schema import classes, examples, page
+from runner.schema import classes, examples, page, timeouts
 from runner.suite import Suite
 
 _HERE = Path(__file__).parent
@@ -72,9 +72,11 @@ def _files() -> dict[Path, str]:
         path: text for subject in SUBJECTS for path, text in subject.files().items()
     }
     classes_page = _DOCS / "classes.md"
+    timeouts_page = _DOCS / "timeouts.md"
     return {
         **of_models,
         classes_page: classes.filled(classes_page.read_text()),
+        timeouts_page: timeouts.filled(timeouts_page.read_text()),
         _DOCS / "coverage.md": coverage.page(_ROOT / "suites", _ROOT / "matrix.yaml"),
     }
 

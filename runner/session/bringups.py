@@ -125,11 +125,13 @@ class Bringups:
                     "boots": tuple(known.starts.boots),
                     "restores": tuple(known.starts.restores),
                     "notes": tuple(known.starts.notes),
+                    "timeout_scale": self._host.pace.most,
                 }
             )
         return KernelRun(
             id=kernel.id,
             required=kernel.required,
+            timeout_scale=self._host.pace.most,
             error=failure.message if failure else "",
             cure=failure.hint if failure else "",
             console=failure.console if isinstance(failure, GuestError) else "",

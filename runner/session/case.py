@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, debuginfo
+from runner import checks, debuginfo, timeouts
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.checks.text import listing
@@ -20,25 +20,29 @@ from runner.classes import (
     NOTHING_CHECKED,
     OUT_OF_MEMORY,
     PREDICTION_WRONG,
+    PROGRAM_TOO_LARGE,
     UNEXPECTED_PASS,
+    VERIFIER_TOO_SLOW,
     WRONG_VALUE,
 )
 from runner.classify import Classification, as_class, classify, classify_oops
 from runner.debuginfo import DebugInfo
-from runner.errors import GuestError, RunnerError, UsageError
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, settings, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
-from runner.session.prediction import Booted, disagreement, predicted
+from runner.session.prediction import Booted, Foretold, disagreement, predicted
 from runner.suite import Case, Program
-from runner.versions import VersionRange
+from runner.versions import KernelVersion, VersionRange
 
 log = logging.getLogger(__name__)
 
-_LOAD_TIMEOUT = 60.0
-_ANSWER_TIMEOUT = 20.0
+# BPF_LOG_STATS (06ee7115b0d1): the verifier says why it refuses a program, and not how
+# it came there.
+_VERDICT_ONLY = 4
+_HAS_VERDICT_ONLY = KernelVersion.parse("5.2")
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -71,7 +75,7 @@ class _Progress:
     # What is set of the object before it is loaded; None when that is not known.
     settings: ObjectSettings | None = None
     # What preflight says of it, once it was asked.
-    prediction: Prediction | None = None
+    foretold: Foretold | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -104,7 +108,8 @@ def run(job: Job, guest: Guest) -> CaseResult:
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
     attempt = _attempt(job, data, guest, progress)
-    prediction = _predict(job, guest, progress)
+    foretold = _predict(job, guest, progress)
+    prediction = foretold.prediction
     verdict = _settle(job.case, guest, attempt)
     if prediction is not None and attempt.outcome is not Outcome.ERROR:
         loaded = "trigger" in progress.seconds
@@ -122,6 +127,7 @@ def run(job: Job, guest: Guest) -> CaseResult:
         checked=verdict.checked,
         not_available=verdict.not_available,
         predicted=prediction.verdict.value if prediction else "",
+        not_predicted=foretold.why_not,
         log="".join(progress.log),
         console=verdict.console,
         object_path=job.shown_path,
@@ -132,13 +138,13 @@ def run(job: Job, guest: Guest) -> CaseResult:
     )
 
 
-def _predict(job: Job, guest: Guest, progress: _Progress) -> Prediction | None:
-    """Return what preflight says, asked once; None where it can say nothing."""
+def _predict(job: Job, guest: Guest, progress: _Progress) -> Foretold:
+    """Return what preflight says, asked once, or why it says nothing."""
     path, wanted = job.object_path, progress.settings
     # The settings come from the case, and some of them from the guest.
-    if progress.prediction is None and path is not None and wanted is not None:
-        progress.prediction = predicted(job.case, path, wanted, guest)
-    return progress.prediction
+    if progress.foretold is None and path is not None and wanted is not None:
+        progress.foretold = predicted(job.case, path, wanted, guest)
+    return progress.foretold or Foretold()
 
 
 def _held_against(
@@ -165,7 +171,7 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
         mismatches, missing = phases(job, data, guest, progress)
     except AgentError as error:
         progress.log.append(error.log)
-        return _refused(error, data, guest, _predict(job, guest, progress))
+        return _refused(error, data, guest, _predict(job, guest, progress).prediction)
     except GuestError as error:
         return _lost(error, guest, loading="trigger" not in progress.seconds)
     except UsageError as error:
@@ -263,22 +269,63 @@ def _judged(
 
 
 def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObject:
-    case, agent = job.case, guest.agent
+    case = job.case
     with guest.doing(f"setting up {job.shown_path}"):
         progress.settings = settings.of_case(case, data, guest)
     with guest.doing(f"loading {job.shown_path}"):
-        opened = agent.open(
-            data,
-            name=Path(job.shown_path).name.partition(".")[0],
-            btf=guest.btf,
-            loader=case.loader_on(guest.artifact.version),
-            settings=progress.settings,
-            timeout=_ANSWER_TIMEOUT,
-        )
-        progress.log.append(opened.log)
-        loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
-        progress.log.append(loaded.log)
+        if guest.artifact.version < _HAS_VERDICT_ONLY:
+            loaded = _opened_and_loaded(job, data, guest, progress, log_level=0)
+        else:
+            loaded = _loaded_by_verdict(job, data, guest, progress)
     _attach(case, guest, loaded, progress)
+    return loaded
+
+
+def _loaded_by_verdict(
+    job: Job, data: bytes, guest: Guest, progress: _Progress
+) -> LoadedObject:
+    """Load an object; the verifier's trace is asked for only if that is refused.
+
+    The trace of a million instructions is 100 MB or more. libbpf gets it by loading
+    again with a larger and larger buffer, which takes minutes and more memory than a
+    guest has.
+    """
+    before = list(progress.log)
+    try:
+        return _opened_and_loaded(job, data, guest, progress, log_level=_VERDICT_ONLY)
+    except AgentError as error:
+        if error.operation != "load" or _is_too_large(error):
+            raise
+    progress.log[:] = before
+    return _opened_and_loaded(job, data, guest, progress, log_level=0)
+
+
+def _is_too_large(error: AgentError) -> bool:
+    found = classify(error.log, error.operation, error.errno_name, {})
+    return found.name == PROGRAM_TOO_LARGE.name
+
+
+def _opened_and_loaded(
+    job: Job, data: bytes, guest: Guest, progress: _Progress, *, log_level: int
+) -> LoadedObject:
+    agent = guest.agent
+    opened = agent.open(
+        data,
+        name=Path(job.shown_path).name.partition(".")[0],
+        btf=guest.btf,
+        loader=job.case.loader_on(guest.artifact.version),
+        settings=progress.settings,
+        timeout=timeouts.OPEN.seconds,
+    )
+    progress.log.append(opened.log)
+    try:
+        loaded = agent.load(
+            opened.handle, log_level=log_level, timeout=timeouts.LOAD.seconds
+        )
+    except AgentError:
+        agent.close_object(opened.handle, timeout=timeouts.ANSWER.seconds)
+        raise
+    progress.log.append(loaded.log)
     return loaded
 
 
@@ -300,7 +347,7 @@ def _attach(
                     loaded.handle,
                     program.name,
                     settings.place(wanted, guest),
-                    timeout=_ANSWER_TIMEOUT,
+                    timeout=timeouts.ANSWER.seconds,
                 )
                 progress.log.append(attached.log)
             except AgentError as error:
@@ -340,12 +387,12 @@ def _stimulate(
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
     _release(guest)
     with _cleaning(guest):
-        guest.agent.close_object(loaded.handle, timeout=_ANSWER_TIMEOUT)
+        guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
 
 
 def _release(guest: Guest) -> None:
     with _cleaning(guest):
-        guest.agent.release(timeout=_ANSWER_TIMEOUT)
+        guest.agent.release(timeout=timeouts.ANSWER.seconds)
 
 
 @contextmanager
@@ -420,6 +467,11 @@ def class_of_loss(error: GuestError) -> str:
 
 
 def _lost(error: GuestError, guest: Guest, *, loading: bool) -> Verdict:
+    if error.cause == VERIFIER_TOO_SLOW.name:
+        return _broken(error, error.cause, Outcome.FAILED)
+    if error.cause == TIMED_OUT:
+        broken = _broken(error, TIMED_OUT, Outcome.ERROR)
+        return replace(broken, console=error.console)
     if loading and error.cause == "agent_crashed":
         return _classified(as_class(LOADER_CRASHED), error)
     if loading and error.cause == "oops":

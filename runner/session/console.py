@@ -16,8 +16,6 @@ from runner.ssh import Ssh
 from runner.sshlibrary import paramiko
 
 _PIECE = 1 << 16
-# Seconds until an open channel must be there.
-_OPEN_TIMEOUT = 10.0
 
 
 def attend(connection: Ssh, command: str) -> int | None:
@@ -25,7 +23,7 @@ def attend(connection: Ssh, command: str) -> int | None:
 
     With a terminal at both ends it gets one of its own. None when the guest is gone.
     """
-    channel = connection.transport.open_session(timeout=_OPEN_TIMEOUT)
+    channel = connection.open_channel()
     with contextlib.closing(channel):
         interactive = not command and sys.stdin.isatty() and sys.stdout.isatty()
         with _terminal(channel) if interactive else contextlib.nullcontext():

@@ -4,20 +4,23 @@ import gzip
 import json
 import logging
 import os
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from runner import bpftool, keys, ssh
+from runner import bpftool, keys, ssh, timeouts
 from runner.agent import AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
 from runner.artifacts.cache import Cache, sha256_of
+from runner.bpftool import BpftoolError
+from runner.classes import VERIFIER_TOO_SLOW
 from runner.deadline import Deadline
-from runner.errors import GuestError, InfrastructureError
+from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.image import initramfs
 from runner.keys import GuestKeys
 from runner.matrix import Kernel
@@ -31,23 +34,20 @@ from runner.qemu.vm import (
     wait_for_state,
     wait_until_idle,
 )
-from runner.session import snapshots
+from runner.session import commands, snapshots
 from runner.session.host import Host, Initramfs, packed_initramfs
 from runner.session.snapshots import Snapshot
 from runner.ssh import Ssh
+from runner.timeouts import Timeout
 
 log = logging.getLogger(__name__)
 
-_ANSWER_TIMEOUT = 10.0
-_UPLOAD_TIMEOUT = 60.0
-_SETTLE_TIMEOUT = 60.0
-_SAVE_TIMEOUT = 60.0
-_IDLE_TIMEOUT = 2.0
-# A guest that is not there by then is booted sooner.
-_RESTORE_TIMEOUT = 20.0
 # Bytes; as many as a kernel's generator is keyed with, and to spare.
 _ENTROPY = 128
 _BTF = PurePosixPath("/run/agent/vmlinux.btf")
+# Key of a snapshot's metadata: how long its guest took to boot, which guests that come
+# from it must know.
+_BOOT = "boot_seconds"
 
 
 @dataclass(kw_only=True)
@@ -65,6 +65,10 @@ class Guest:
     engine: Path
     # Where predictions are kept: the run's.
     cache: Cache
+    # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
+    boot_seconds: float = 0.0
+    # Whether somebody still waits for what it is used for.
+    wanted: Callable[[], bool] = lambda: True
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -82,7 +86,8 @@ class Guest:
     def doing(self, what: str) -> Iterator[None]:
         """Name what is done, so that a guest that dies of it is diagnosed.
 
-        Raises GuestError with the console's last words in place of AgentLost.
+        Raises GuestError with the console's last words in place of AgentLost. A guest
+        in which something timed out is lost, too: the next try gets a clean one.
         """
         log.debug("%s: %s", self.kernel.id, what)
         try:
@@ -90,26 +95,59 @@ class Guest:
         except AgentLost as error:
             self.lost = True
             raise self._diagnosis(what, error) from error
+        except GuestError as error:
+            self.lost = True
+            raise GuestError(
+                f"{error.message}; while {what}",
+                hint=error.hint,
+                cause=error.cause,
+                console=error.console,
+            ) from error
 
     def _diagnosis(self, what: str, error: AgentLost) -> GuestError:
         found = self.vm.lost(what, cause=error)
-        # Libbpf may die of an object, and takes no more than the agent with it.
-        version = f"{initramfs.AGENT} --version"
-        if (
-            error.cause == "gone"
-            and found.cause == "no_answer"
-            and self.ssh.answers(version, Deadline.after(_ANSWER_TIMEOUT))
-        ):
+        if found.cause != "no_answer" or error.cause == "lost":
+            return found
+        # What is wrong with the agent is not always wrong with its guest.
+        lives = self.ssh.answers(
+            f"{initramfs.AGENT} --version", self.vm.pace.deadline(timeouts.ANSWER)
+        )
+        if error.cause == "gone":
+            if not lives:
+                return found
+            # Libbpf may die of an object, and takes no more than the agent with it.
             return GuestError(
                 f"the agent died while {what}; the guest lives",
                 cause="agent_crashed",
                 console=found.console,
             )
-        return found
+        if error.operation == "load" and lives:
+            # It is in a system call, and others are served.
+            return GuestError(
+                f"the verifier took over {error.seconds:g} s while {what}",
+                hint=VERIFIER_TOO_SLOW.cure,
+                cause=VERIFIER_TOO_SLOW.name,
+                console=found.console,
+            )
+        return timed_out(
+            f"{error.message} while {what}; the guest "
+            f"{'lives' if lives else 'does not answer on SSH either'}",
+            timeouts.SCALE_OPTION,
+            console=found.console,
+        )
 
-    def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:
-        """Run a command and return what it printed, whatever its exit status."""
-        return self.agent.run(argv, timeout=timeout).stdout
+    def run(self, argv: list[str], *, timeout: Timeout = timeouts.LOOK) -> str:
+        """Run a program that looks at something, and return what it printed.
+
+        bpftool prints JSON even when it fails. Raises GuestError when it does not end
+        in time, and BpftoolError when it fails and says nothing on its output.
+        """
+        output = commands.run(self.agent, argv, timeout)
+        if not output.stdout.strip() and (output.signal or output.exit):
+            ended = output.signal or f"exit status {output.exit}"
+            said = commands.printed("", output.stderr)
+            raise BpftoolError(f"{shlex.join(argv)}: {ended}; stderr: {said}")
+        return output.stdout
 
 
 @dataclass(kw_only=True)
@@ -130,6 +168,10 @@ class Starts:
         self._stopped = True
         for process in tuple(self._machines):
             process.kill()
+
+    def wanted(self) -> bool:
+        """Whether anybody still waits for these guests."""
+        return not self._stopped
 
     @contextmanager
     def watched(self, vm: Vm) -> Iterator[None]:
@@ -266,14 +308,15 @@ def _booted(
     image = origin.initramfs.read() + initramfs.secrets(secrets.files)
     log.info("%s: booting", origin.kernel.id)
     started = time.monotonic()
-    with boot(origin.machine(console), image) as vm, starts.watched(vm):
-        deadline = Deadline.after(host.boot_timeout)
+    with boot(origin.machine(console), image, host.pace) as vm, starts.watched(vm):
+        deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
-            agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
+            agent = _session(connection)
             with _diagnosed(vm):
-                hello = agent.hello(timeout=max(deadline.remaining(), 1.0))
+                hello = agent.hello(timeout=timeouts.ANSWER.seconds)
                 ready = time.monotonic() - started
+                host.pace.saw_boot(ready)
                 bpftool_version = _bpftool_version(agent)
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
@@ -289,6 +332,8 @@ def _booted(
                 bpftool_version=bpftool_version,
                 engine=host.programs.engine,
                 cache=host.cache,
+                boot_seconds=ready,
+                wanted=starts.wanted,
             )
 
 
@@ -300,25 +345,31 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     started = time.monotonic()
     # A network connection can't be saved.
     with _diagnosed(up.vm):
-        up.agent.settle(most=up.kernel.memory << 20, timeout=_SETTLE_TIMEOUT)
+        up.agent.settle(most=up.kernel.memory << 20, timeout=timeouts.SETTLE.seconds)
     up.ssh.close()
-    wait_for_hangup(up.vm, Deadline.after(_ANSWER_TIMEOUT))
+    wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
     # Else each guest would first do what this one has left to do.
-    wait_until_idle(up.vm, Deadline.after(_IDLE_TIMEOUT))
+    wait_until_idle(up.vm, up.vm.pace.deadline(timeouts.IDLE))
     up.lost = True
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
-        lambda path: snapshot.save(up.vm, path, timeout=_SAVE_TIMEOUT),
+        lambda path: snapshot.save(up.vm, path),
         memory=up.kernel.memory,
         keys=secrets,
         metadata={
             "kernel": up.hello.release,
             snapshots.IMAGE: up.artifact.image_sha256,
             "bpftool": up.bpftool_version,
+            _BOOT: up.boot_seconds,
         },
     )
     log.info("%s: saved after %.1f s", origin.kernel.id, time.monotonic() - started)
     return saved
+
+
+def _session(connection: Ssh) -> AgentSession:
+    channel = connection.start(f"{initramfs.AGENT} session")
+    return AgentSession(channel, connection.pace)
 
 
 @contextmanager
@@ -326,7 +377,14 @@ def _diagnosed(vm: Vm) -> Iterator[None]:
     try:
         yield
     except AgentLost as error:
-        raise vm.lost("starting the agent", cause=error) from error
+        found = vm.lost("starting the agent", cause=error)
+        if error.cause == "no_answer" and found.cause == "no_answer":
+            raise timed_out(
+                f"{error.message} while starting the agent",
+                timeouts.SCALE_OPTION,
+                console=found.console,
+            ) from error
+        raise found from error
 
 
 def wake(agent: AgentSession) -> None:
@@ -338,7 +396,7 @@ def wake(agent: AgentSession) -> None:
     agent.wake(
         time_ns=time.time_ns(),
         entropy=os.urandom(_ENTROPY),
-        timeout=_ANSWER_TIMEOUT,
+        timeout=timeouts.ANSWER.seconds,
     )
 
 
@@ -348,17 +406,22 @@ def _restored(
 ) -> Iterator[Guest]:
     log.info("%s: starting from the snapshot", origin.kernel.id)
     started = time.monotonic()
+    pace = origin.host.pace
+    boot_seconds = saved.metadata.get(_BOOT)
+    if isinstance(boot_seconds, int | float):
+        pace.saw_boot(boot_seconds)
     with (
-        wait_for_state(origin.machine(console), saved.memory) as vm,
+        wait_for_state(origin.machine(console), saved.memory, pace) as vm,
         starts.watched(vm),
     ):
-        deadline = Deadline.after(min(origin.host.boot_timeout, _RESTORE_TIMEOUT))
+        most = min(origin.host.boot_timeout, timeouts.RESTORE.seconds)
+        deadline = Deadline.after(most * pace.scale)
         snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
         with ssh.connect(vm, saved.keys, deadline) as connection:
-            agent = AgentSession(connection.start(f"{initramfs.AGENT} session"))
+            agent = _session(connection)
             with _diagnosed(vm):
                 wake(agent)
-                hello = agent.hello(timeout=_ANSWER_TIMEOUT)
+                hello = agent.hello(timeout=timeouts.ANSWER.seconds)
             ready = time.monotonic() - started
             starts.restores.append(ready)
             log.info("%s: up after %.2f s: %s", origin.kernel.id, ready, hello)
@@ -372,6 +435,7 @@ def _restored(
                 bpftool_version=str(saved.metadata["bpftool"]),
                 engine=origin.host.programs.engine,
                 cache=origin.host.cache,
+                wanted=starts.wanted,
             )
 
 
@@ -388,18 +452,20 @@ def _checksums_of_uploads(artifact: Artifact) -> str:
 def upload_btf(agent: AgentSession, artifact: Artifact) -> None:
     """Give a guest the BTF that its objects relocate against, if not its own."""
     if artifact.btf is not None and _brings_btf(artifact):
-        agent.put(_BTF, artifact.btf.read_bytes(), timeout=_UPLOAD_TIMEOUT)
+        agent.put(_BTF, artifact.btf.read_bytes(), timeout=timeouts.TRANSFER.seconds)
 
 
 def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> None:
     # For __kconfig externs: few kernels have /proc/config.gz. libbpf unpacks it.
     if artifact.config is not None:
         packed = gzip.compress(artifact.config.read_bytes(), mtime=0)
-        agent.put(f"/run/agent/config-{release}", packed, timeout=_UPLOAD_TIMEOUT)
+        agent.put(
+            f"/run/agent/config-{release}", packed, timeout=timeouts.TRANSFER.seconds
+        )
 
 
 def _bpftool_version(agent: AgentSession) -> str:
-    said = agent.run([bpftool.PROGRAM, "-j", "version"], timeout=_ANSWER_TIMEOUT)
+    said = commands.run(agent, [bpftool.PROGRAM, "-j", "version"], timeouts.LOOK)
     try:
         return str(json.loads(said.stdout)["version"])
     except (ValueError, KeyError, TypeError) as error:

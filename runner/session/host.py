@@ -4,10 +4,10 @@ import functools
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import checkout
+from runner import checkout, timeouts
 from runner.artifacts.cache import Cache
 from runner.errors import InfrastructureError
 from runner.image import cpio, initramfs
@@ -17,6 +17,7 @@ from runner.memo import Finding, found_once
 from runner.qemu import vm
 from runner.qemu.accelerator import Choice
 from runner.session.snapshots import Snapshots
+from runner.timeouts import Pace
 
 ROOT = checkout.ROOT
 RECIPE = checkout.IMAGES
@@ -42,19 +43,25 @@ class Host:
     accelerator: Choice = "auto"
     # Whether every guest boots, without snapshots.
     cold: bool = False
-    # Seconds from QEMU's start to the first command answered.
-    boot_timeout: float = 60.0
+    # Seconds from QEMU's start to the first command answered, on a usual machine.
+    boot_timeout: float = timeouts.BOOT.seconds
+    # How slow this machine is, as far as this process has seen.
+    pace: Pace = field(default_factory=Pace)
 
 
 def inspect(
     cache: Cache,
     *,
     accelerator: Choice,
-    boot_timeout: float,
+    boot_timeout: float = timeouts.BOOT.seconds,
+    timeout_scale: float | None = None,
     cold: bool = False,
     programs: Programs = _OWN,
 ) -> Host:
-    """Look at this machine. Raises InfrastructureError for what it lacks."""
+    """Look at this machine. Raises InfrastructureError for what it lacks.
+
+    `timeout_scale` multiplies all timeouts; None is what the machine's speed asks for.
+    """
     found = shutil.which(QEMU)
     if found is None:
         raise InfrastructureError(
@@ -77,6 +84,7 @@ def inspect(
         snapshots=Snapshots(cache),
         cold=cold,
         boot_timeout=boot_timeout,
+        pace=Pace(timeout_scale),
     )
 
 

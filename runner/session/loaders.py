@@ -4,23 +4,25 @@ What they load is found by asking the kernel for all that is loaded: nobody else
 anything in their guest.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
 
-from runner import bpftool
+from runner import bpftool, timeouts
 from runner.agent import AgentSession, LoadedObject, MapInfo, ProgramInfo
-from runner.errors import UsageError
+from runner.errors import GuestError, UsageError, timed_out
 from runner.references import resolve
+from runner.session import commands
 from runner.session.guest import Guest
 from runner.suite import Case, Command, ValueExpectation
+from runner.timeouts import Timeout
 
 FOLDER = PurePosixPath("/run/agent/files")
 KERNELS_BTF = PurePosixPath("/sys/kernel/btf/vmlinux")
 _STATE = PurePosixPath("/run/agent/background")
-_TIMEOUT = 60.0
 # Of 5.1; guests have it set.
 _COUNTS = "/proc/sys/kernel/bpf_stats_enabled"
 
@@ -73,17 +75,38 @@ def put(case: Case, folder: Path, agent: AgentSession) -> None:
     """Put a case's files into the guest, all of them executable."""
     for name in case.files:
         data = (folder / name).read_bytes()
-        agent.put(FOLDER / Path(name).name, data, mode=0o700, timeout=_TIMEOUT)
+        agent.put(
+            FOLDER / Path(name).name,
+            data,
+            mode=0o700,
+            timeout=timeouts.TRANSFER.seconds,
+        )
+
+
+def limit(trigger: Command) -> Timeout:
+    """Return how long a command of a suite may take."""
+    return Timeout(
+        name="command",
+        seconds=trigger.timeout,
+        why="the suite says so",
+        option="`timeout` of the trigger in suite.yaml, or --timeout-scale",
+    )
 
 
 def start(
     trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
-    """Start a command that stays, and wait until it says that it is ready."""
+    """Start a command that stays, and wait until it says that it is ready.
+
+    Raises GuestError when it does not in time.
+    """
     argv = [str(resolve(word, namespace)) for word in trigger.command]
     folder = str(_STATE / trigger.save)
-    started = agent.run(
-        ["sh", "-c", _START, "sh", folder, *argv], timeout=trigger.timeout
+    started = commands.run(
+        agent,
+        ["sh", "-c", _START, "sh", folder, *argv],
+        limit(trigger),
+        shown=f"starting {shlex.join(argv)} in the background",
     )
     ready = True
     if trigger.until is not None:
@@ -91,28 +114,50 @@ def start(
         waited = agent.run(
             ["sh", "-c", _WAIT, "sh", folder, pattern], timeout=trigger.timeout
         )
+        if waited.timed_out:
+            raise _too_late(
+                trigger,
+                f"{shlex.join(argv)} printed no line that matches {pattern} within "
+                f"{waited.seconds:g} s",
+                _said(agent, folder),
+            )
         ready = waited.exit == 0
     return {"pid": int(started.stdout), "ready": ready, **_said(agent, folder)}
 
 
+def _too_late(trigger: Command, what: str, said: dict[str, str]) -> GuestError:
+    # It may have come while this looks: what counts is that it was late.
+    return timed_out(what, limit(trigger).option, so_far=commands.printed(**said))
+
+
 def stop(trigger: Command, agent: AgentSession) -> dict[str, JsonValue]:
-    """End such a command and return how it ended, and what it said."""
+    """End such a command and return how it ended, and what it said.
+
+    Raises GuestError when it does not end in time.
+    """
     folder = str(_STATE / trigger.save)
     ended = agent.run(
         ["sh", "-c", _STOP, "sh", folder, trigger.stop], timeout=trigger.timeout
     )
+    if ended.timed_out:
+        raise _too_late(
+            trigger,
+            f"{' '.join(trigger.command)} did not end within {ended.seconds:g} s of "
+            f"SIG{trigger.stop}",
+            _said(agent, folder),
+        )
     return {
-        "exit": None if ended.timed_out else int(ended.stdout),
+        "exit": int(ended.stdout),
         "signal": None,
-        "timed_out": ended.timed_out,
+        "timed_out": False,
         **_said(agent, folder),
     }
 
 
-def _said(agent: AgentSession, folder: str) -> dict[str, JsonValue]:
+def _said(agent: AgentSession, folder: str) -> dict[str, str]:
     said = {"stdout": "out", "stderr": "err"}
     return {
-        name: agent.run(["cat", f"{folder}/{file}"], timeout=_TIMEOUT).stdout
+        name: commands.run(agent, ["cat", f"{folder}/{file}"], timeouts.LOOK).stdout
         for name, file in said.items()
     }
 

@@ -4,7 +4,7 @@ bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below 
 agent reads maps, and nothing tells more of programs and maps than the object itself.
 """
 
-from runner import bpftool, instructions
+from runner import bpftool, instructions, timeouts
 from runner.agent import LoadedObject, MapInfo
 from runner.artifacts.btf import names
 from runner.artifacts.btf.names import Names
@@ -20,7 +20,6 @@ from runner.suite import (
     ShowExpectation,
 )
 
-_TIMEOUT = 60.0
 _NOT_SHOWN = "kernels before 4.13 do not tell what is loaded"
 
 
@@ -68,7 +67,7 @@ def observe(
             relocated={
                 it.program: instructions.parse(
                     guest.agent.instructions(
-                        loaded.handle, it.program, timeout=_TIMEOUT
+                        loaded.handle, it.program, timeout=timeouts.READ.seconds
                     )
                 )
                 for it in code
@@ -93,5 +92,5 @@ def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapD
     """Return a map's rows as `bpftool map dump` shows them; `data` is the object."""
     if info.id is not None:
         return bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
-    raw = guest.agent.dump(loaded.handle, info.name, timeout=_TIMEOUT)
+    raw = guest.agent.dump(loaded.handle, info.name, timeout=timeouts.READ.seconds)
     return bpftool.parse_map_dump(map_dump(raw, Types.of_object(data)))

@@ -36,16 +36,25 @@ class Booted:
     failure_class: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foretold:
+    """What preflight says of a case, or why it says nothing."""
+
+    prediction: Prediction | None = None
+    # Empty where it was not asked.
+    why_not: str = ""
+
+
 def predicted(
     case: Case, object_path: Path, wanted: ObjectSettings, guest: Guest
-) -> Prediction | None:
-    """Return what preflight says, or None where it can say nothing.
+) -> Foretold:
+    """Return what preflight says; it never holds a case up for long.
 
     `wanted` is what is set of the object before it is loaded.
     """
     artifact = guest.artifact
     if artifact.btf is None or not guest.engine.exists():
-        return None
+        return Foretold()
     source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
     try:
         job = Job(
@@ -56,17 +65,24 @@ def predicted(
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
             engine=guest.engine,
+            wanted=guest.wanted,
         )
         with Checker(job) as checker:
             result = checker.check(source)
     except RunnerError as error:
         # What can't be predicted is judged by its boot alone.
-        log.debug("%s: no prediction: %s", guest.kernel.id, error)
-        return None
+        return _untold(guest, error.message)
     if result.error:
-        log.debug("%s: no prediction: %s", guest.kernel.id, result.error)
-        return None
-    return result.predictions[0]
+        return _untold(guest, result.error)
+    (prediction,) = result.predictions
+    if prediction.verdict is Verdict.UNKNOWN:
+        return _untold(guest, prediction.reasons[0])
+    return Foretold(prediction=prediction)
+
+
+def _untold(guest: Guest, why: str) -> Foretold:
+    log.info("%s: no prediction: %s", guest.kernel.id, why)
+    return Foretold(why_not=why)
 
 
 def disagreement(prediction: Prediction, booted: Booted) -> str:

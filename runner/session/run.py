@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, libbpf, sharding, suitefile
+from runner import artifacts, libbpf, sharding, suitefile, timeouts
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
@@ -47,7 +47,9 @@ class Settings:
     reports: Path
     accelerator: Choice = "auto"
     # Seconds.
-    boot_timeout: float = 60.0
+    boot_timeout: float = timeouts.BOOT.seconds
+    # What all timeouts are multiplied by; None is what the machine's speed asks for.
+    timeout_scale: float | None = None
     # Whether every guest boots, without snapshots.
     cold: bool = False
     # Which part of the kernels; None is all of them.
@@ -242,6 +244,7 @@ class Run:
                 self.cache,
                 accelerator=self.settings.accelerator,
                 boot_timeout=self.settings.boot_timeout,
+                timeout_scale=self.settings.timeout_scale,
                 cold=self.settings.cold,
                 programs=self._programs,
             ),

@@ -7,10 +7,9 @@ or if it changed a map that the case looks at.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner import timeouts
 from runner.agent import AgentError, AgentSession, LoadedObject, RawDump
 from runner.suite import Case, Drain, Iterate, MapExpectation, RowsExpectation, TestRun
-
-_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,9 @@ class Count:
 
 def count(case: Case, agent: AgentSession, loaded: LoadedObject) -> Count:
     """Return how often programs ran, or else what maps hold by now."""
-    counts = [it.runs for it in agent.runs(loaded.handle, timeout=_TIMEOUT)]
+    counts = [
+        it.runs for it in agent.runs(loaded.handle, timeout=timeouts.READ.seconds)
+    ]
     known = [it for it in counts if it is not None]
     if len(known) == len(counts):
         return Count(runs=sum(known), dumps={})
@@ -36,7 +37,7 @@ def count(case: Case, agent: AgentSession, loaded: LoadedObject) -> Count:
     dumps = {}
     for name in sorted(names & looked_at):
         try:
-            dumps[name] = agent.dump(loaded.handle, name, timeout=_TIMEOUT)
+            dumps[name] = agent.dump(loaded.handle, name, timeout=timeouts.READ.seconds)
         except AgentError:
             # A map that has no rows, such as a queue.
             continue

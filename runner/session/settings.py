@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner import debuginfo
+from runner import debuginfo, timeouts
 from runner.agent import MapSettings, ObjectSettings
 from runner.checks.text import no_such
 from runner.errors import UsageError
@@ -13,9 +13,6 @@ from runner.session import loaders, variables
 from runner.session.guest import Guest
 from runner.session.rawdump import Types
 from runner.suite import Case, Program
-
-# Seconds; the kernel's list of functions is long.
-_TIMEOUT = 60.0
 
 # Sections whose programs libbpf looks up the target of when they load.
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
@@ -68,7 +65,7 @@ def _chosen(
                 f"alternatives: {name!r}: {no_such('program', name, sorted(programs))}"
             )
     wanted = [places.get(name) or programs[name].section for name in names]
-    there = guest.agent.there(wanted, timeout=_TIMEOUT)
+    there = guest.agent.there(wanted, timeout=timeouts.READ.seconds)
     has = {name for name, is_there in zip(names, there, strict=True) if is_there}
     return {
         name: name == next((it for it in group if it in has), group[-1])

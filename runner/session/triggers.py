@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 from pydantic import JsonValue
 
-from runner import bpftool, skb
+from runner import bpftool, skb, timeouts
 from runner.agent import AgentSession
 from runner.checks.equality import equal
 from runner.checks.text import show
 from runner.references import resolve
 from runner.results import Mismatch
-from runner.session import loaders, records
+from runner.session import commands, loaders, records
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,
@@ -27,16 +27,12 @@ from runner.suite import (
     Udp,
 )
 
-_TIMEOUT = 20.0
-# A million system calls under TCG.
-_LONG_TIMEOUT = 120.0
-
 
 def listen(case: Case, agent: AgentSession, handle: int) -> None:
     """Open the streams that a case drains, before anything is sent through them."""
     for trigger in case.trigger:
         if isinstance(trigger, Drain):
-            agent.listen(handle, trigger.drain, timeout=_TIMEOUT)
+            agent.listen(handle, trigger.drain, timeout=timeouts.ANSWER.seconds)
 
 
 def pull(
@@ -49,11 +45,13 @@ def pull(
     """Pull a trigger in the guest and return what it gives, by name.
 
     `data` is the object. Raises AgentError when the guest can't do it, AgentLost when
-    it does not answer.
+    it does not answer, and GuestError when a command does not end in time.
     """
     match trigger:
         case Fork():
-            child = agent.fork(trigger.fork, spin=trigger.spin, timeout=_TIMEOUT)
+            child = agent.fork(
+                trigger.fork, spin=trigger.spin, timeout=_beyond(trigger.spin)
+            )
             return {
                 "pid": child.pid,
                 "tgid": child.tgid,
@@ -63,7 +61,9 @@ def pull(
                 "thread_pointer": child.thread_pointer,
             }
         case Syscall():
-            made = agent.syscall(trigger.syscall, trigger.times, timeout=_LONG_TIMEOUT)
+            made = agent.syscall(
+                trigger.syscall, trigger.times, timeout=timeouts.TRIGGER.seconds
+            )
             return {
                 "pid": made.pid,
                 "tid": made.tid,
@@ -71,7 +71,7 @@ def pull(
                 "result": made.result,
             }
         case Sleep():
-            slept = agent.sleep(trigger.sleep, timeout=trigger.sleep + _TIMEOUT)
+            slept = agent.sleep(trigger.sleep, timeout=_beyond(trigger.sleep))
             return {"pid": slept.pid, "slept_ns": slept.slept_ns}
         case Udp():
             packets = agent.udp(
@@ -79,18 +79,20 @@ def pull(
                 port=trigger.port,
                 times=trigger.times,
                 options=trigger.options,
-                timeout=_LONG_TIMEOUT,
+                timeout=timeouts.TRIGGER.seconds,
             )
             return asdict(packets)
         case Pipe():
             filled = agent.pipe(
-                trigger.pipe, writes=trigger.writes, timeout=_LONG_TIMEOUT
+                trigger.pipe, writes=trigger.writes, timeout=timeouts.TRIGGER.seconds
             )
             return asdict(filled)
         case Drain():
             return _drain(trigger, agent, handle, namespace, data)
         case Iterate():
-            text = agent.iterate(handle, trigger.iterate, timeout=_LONG_TIMEOUT)
+            text = agent.iterate(
+                handle, trigger.iterate, timeout=timeouts.TRIGGER.seconds
+            )
             return {"text": text}
         case Command(background=True):
             return loaders.start(trigger, agent, namespace)
@@ -100,11 +102,16 @@ def pull(
             return _test_run(trigger, agent, handle)
 
 
+def _beyond(seconds: float) -> float:
+    """Return how long an answer may take that comes after `seconds`."""
+    return seconds + timeouts.ANSWER.seconds
+
+
 def _run_command(
     trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
     argv = [str(resolve(word, namespace)) for word in trigger.command]
-    output = agent.run(argv, timeout=trigger.timeout)
+    output = commands.run(agent, argv, loaders.limit(trigger))
     return {
         "pid": output.pid,
         "exit": output.exit,
@@ -122,7 +129,7 @@ def _drain(
     namespace: Mapping[str, JsonValue],
     data: bytes,
 ) -> dict[str, JsonValue]:
-    drained = agent.drain(handle, trigger.drain, timeout=_LONG_TIMEOUT)
+    drained = agent.drain(handle, trigger.drain, timeout=timeouts.TRIGGER.seconds)
     reader = _reader(trigger, data)
     wanted = {name: resolve(value, namespace) for name, value in trigger.where.items()}
     found = [
@@ -163,7 +170,7 @@ def _test_run(
         data=bytes.fromhex(trigger.data),
         context=skb.pack(trigger.skb) if trigger.skb else None,
         repeat=trigger.repeat,
-        timeout=_LONG_TIMEOUT,
+        timeout=timeouts.TRIGGER.seconds,
     )
     given: dict[str, JsonValue] = {
         "retval": output.retval,
@@ -204,7 +211,7 @@ def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
                     observed=show(f"{given['stdout']}{given['stderr']}"),
                 )
             )
-        observed = _ending(given, trigger.timeout)
+        observed = _ending(given)
         if observed != f"exit status {trigger.exit}":
             found.append(
                 Mismatch(
@@ -216,9 +223,7 @@ def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
     return found
 
 
-def _ending(given: Mapping[str, JsonValue], timeout: float) -> str:
-    if given["timed_out"]:
-        return f"still running after {timeout:g} s, and killed"
+def _ending(given: Mapping[str, JsonValue]) -> str:
     if given["signal"]:
         return f"killed by {given['signal']}"
     return f"exit status {given['exit']}"

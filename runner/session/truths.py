@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from runner import timeouts
 from runner.agent import AgentSession
 from runner.errors import UsageError
 from runner.references import resolve
+from runner.session import commands
 from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
 
-_TIMEOUT = 20.0
 _BLANK = re.compile(r"\s")
 # Shorter than what int() refuses; and int() takes 1_000 for a number.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,100}")
@@ -23,15 +24,16 @@ def take(
 ) -> JsonValue:
     """Take a value in the guest: a number where it reads as one, else text.
 
-    Raises AgentError when the guest can't tell, UsageError when the text has no such
+    Raises AgentError when the guest can't tell, GuestError when a command does not
+    end in time, and UsageError when the text has no such
     line or field.
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        printed = agent.run(argv, timeout=_TIMEOUT).stdout
+        printed = commands.run(agent, argv, timeouts.LOOK).stdout
         return _value(_excerpt(printed, truth, namespace), truth.base)
     path = str(resolve(truth.proc, namespace))
-    text = agent.read(path, timeout=_TIMEOUT)
+    text = agent.read(path, timeout=timeouts.ANSWER.seconds)
     return _value(select(text, truth, path, namespace), truth.base)
 
 

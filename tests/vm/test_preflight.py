@@ -226,9 +226,7 @@ class Judge:
 
     def _dump(self, id_: int | None) -> Sequence[Instruction]:
         assert id_ is not None
-        return bpftool.parse_prog_dump(
-            self.guest.run(bpftool.prog_dump(id_), timeout=TIMEOUT)
-        )
+        return bpftool.parse_prog_dump(self.guest.run(bpftool.prog_dump(id_)))
 
     def _handed(
         self, where: str, wanted: Mapping[int, Insn], handed: Sequence[Insn]

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,17 +38,31 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {
+def environment(folder: Path) -> dict[str, str]:
+    return {
         **os.environ,
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "120",
     }
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start the verb; what it prints can be read meanwhile."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner", "check", *words, "--btf", "btf"],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runner", "check", *words, "--btf", "btf"],
         cwd=folder,
-        env=environment,
+        env=environment(folder),
         capture_output=True,
         text=True,
     )
@@ -163,6 +180,98 @@ def test_verdicts_of_several_objects_stand_beside_each_other(folder: Path) -> No
         ["pid.bpf.o", "loads", "loads", "loads"],
         ["gone.bpf.o", "loads", "rejected", "rejected"],
     ]
+
+
+def test_results_are_printed_as_they_come(folder: Path) -> None:
+    for number in range(40):
+        shutil.copy(folder / "gone.bpf.o", folder / f"gone{number}.bpf.o")
+    words = [f"gone{number}.bpf.o" for number in range(40)]
+
+    with started(folder, *words) as process:
+        assert process.stdout is not None
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if "gone0.bpf.o on 3 kernels" in line:
+                break
+        # There is more to do, and Ctrl-C ends it.
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    assert not any("gone39.bpf.o" in line for line in seen)
+
+
+def test_an_object_that_nobody_can_follow_costs_its_own_verdict(folder: Path) -> None:
+    limit = "runner.preflight.reach._MOST_VISITS = 40"
+    branches = "".join(f"if (skb->len == {n}) sink = {n};" for n in range(60))
+    many = f"""\
+        volatile int sink;
+        SEC("tc") int f(struct __sk_buff *skb) {{ {branches} return 0; }}
+        """
+    (folder / "many.bpf.o").write_bytes(compiled(HEAD + many))
+    program = (
+        f"import sys, runner.preflight.reach, runner.cli; {limit}; "
+        "sys.exit(runner.cli.main(sys.argv[1:]))"
+    )
+
+    def checked(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, "check", *words, "--btf", "btf"],
+            cwd=folder,
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+        )
+
+    done = checked("pid.bpf.o", "many.bpf.o")
+
+    assert done.returncode == 3, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()[-2:]] == [
+        ["pid.bpf.o", "loads", "loads", "loads"],
+        ["many.bpf.o", "unknown", "unknown", "unknown"],
+    ]
+    assert "not followed: more than 40 steps" in done.stdout
+    assert checked("many.bpf.o", "gone.bpf.o").returncode == 1
+
+
+def test_ctrl_c_ends_workers_at_once(folder: Path) -> None:
+    # Kernels for two workers, each of which is busy for long.
+    for number in range(20):
+        text = f"struct task {{ long a{number}; int pid; int gone; }} x;"
+        (folder / f"btf/6.{number + 3}.btf").write_bytes(kernel(text))
+    slow = "runner.preflight.check.predict = lambda *_, **__: time.sleep(100)"
+    program = (
+        f"import sys, time, runner.preflight.check, runner.cli; {slow}; "
+        "sys.exit(runner.cli.main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            program,
+            "check",
+            "pid.bpf.o",
+            "--btf",
+            "btf",
+            "-n",
+            "2",
+        ],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(5)
+    started = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert time.monotonic() - started < 30
+    assert errors.splitlines()[-1:] == ["interrupted"]
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ GLOB = """\
   - id: glob
     source: {type: debian, suite: bookworm, package: "linux-image-[a-z]*"}
 """
+SECONDS = "must be a number of seconds from 1 to 86400"
+FACTOR = "must be a number from 0.1 to 1000"
+
 SUITE = """\
 description: A suite.
 cases:
@@ -130,9 +133,17 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             '-n many: must be a positive number or "auto"',
         ),
         (["--kernels", "4.4", "--accel", "hvf"], "invalid choice: 'hvf'"),
-        (["--kernels", "4.4", "--boot-timeout", "soon"], "soon: seconds, more than 0"),
-        (["--kernels", "4.4", "--boot-timeout", "0"], "0: seconds, more than 0"),
-        (["--kernels", "4.4", "--boot-timeout", "nan"], "nan: seconds, more than 0"),
+        (["--kernels", "4.4", "--boot-timeout", "soon"], f"soon: {SECONDS}"),
+        (["--kernels", "4.4", "--boot-timeout", "99999999999"], f"9: {SECONDS}"),
+        (["--kernels", "4.4", "--boot-timeout=-1"], f"-1: {SECONDS}"),
+        (["--kernels", "4.4", "--boot-timeout", "inf"], f"inf: {SECONDS}"),
+        (["--kernels", "4.4", "--timeout-scale", "0"], f"0: {FACTOR}"),
+        (["--kernels", "4.4", "--timeout-scale=-2"], f"-2: {FACTOR}"),
+        (["--kernels", "4.4", "--timeout-scale", "inf"], f"inf: {FACTOR}"),
+        (["--kernels", "4.4", "--timeout-scale", "nan"], f"nan: {FACTOR}"),
+        (["--kernels", "4.4", "--timeout-scale", "fast"], f"fast: {FACTOR}"),
+        (["--kernels", "4.4", "--boot-timeout", "0"], f"0: {SECONDS}"),
+        (["--kernels", "4.4", "--boot-timeout", "nan"], f"nan: {SECONDS}"),
         (["--kernls", "4.4"], "unrecognized arguments: --kernls"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         (["kernels", "--kernels", "4.5"], "there is no kernel '4.5'"),

@@ -31,7 +31,7 @@ def after(option: str, given: list[str]) -> list[str]:
 def test_selectors_settings_and_paths_are_handed_on() -> None:
     given = words(
         *("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "--cold"),
-        *("--libbpf", "mine"),
+        *("--libbpf", "mine", "--timeout-scale", "2.5"),
     )
 
     assert {"--kernels=5.10", "--kernels=@lts", "--kernel=6.1=bzImage"} <= {*given}
@@ -40,6 +40,8 @@ def test_selectors_settings_and_paths_are_handed_on() -> None:
     assert after("--accel", given) == ["tcg"]
     assert after("--reports", given) == ["r"]
     assert after("--boot-timeout", given) == ["60.0"]
+    assert after("--timeout-scale", given) == ["2.5"]
+    assert after("--timeout-scale", words()) == []
     assert after("--rootdir", given) == [os.getcwd()]
     assert given[-1] == "suites"
     assert "--cold" in given

@@ -12,6 +12,7 @@ from runner.qemu.memory import guest_memory
 from runner.qemu.qmp import Qmp
 from runner.qemu.snapshot import SnapshotError
 from runner.qemu.vm import Vm
+from runner.timeouts import Pace
 
 DEVICES = b"what QEMU writes " * 1000
 MEMORY = os.urandom(5000)
@@ -48,13 +49,14 @@ class SavingVm:
     def __init__(self, qmp: SavingQmp) -> None:
         self.qmp = cast(Qmp, qmp)
         self.memory = guest_memory(1)
+        self.pace = Pace(1.0)
         os.pwrite(self.memory, MEMORY, PLACE)
 
 
 def save(path: Path, qmp: SavingQmp | None = None) -> None:
     machine = SavingVm(qmp or SavingQmp())
     try:
-        snapshot.save(cast(Vm, machine), path, timeout=5)
+        snapshot.save(cast(Vm, machine), path)
     finally:
         os.close(machine.memory)
 

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import ExitStatus, InfrastructureError
 from runner.qemu import vm
@@ -37,7 +39,8 @@ def machine(folder: Path, qemu: Path) -> Machine:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     # How long it is waited for what these tests know not to come.
-    monkeypatch.setattr(vm, "_EXIT_TIMEOUT", 0.3)
+    exit_soon = replace(timeouts.QEMU_EXIT, seconds=0.3)
+    monkeypatch.setattr(timeouts, "QEMU_EXIT", exit_soon)
 
 
 def gone(pid: int) -> bool:
@@ -142,7 +145,8 @@ def test_a_qemu_that_exits_at_once_is_told_in_its_own_words(tmp_path: Path) -> N
 def test_a_qemu_that_never_greets_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vm, "_START_TIMEOUT", 1.0)
+    start_soon = replace(timeouts.QEMU_START, seconds=1.0)
+    monkeypatch.setattr(timeouts, "QEMU_START", start_soon)
     qemu = fake_qemu.make(tmp_path, greets=False)
 
     with (

@@ -20,6 +20,7 @@ from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm
 from runner.session.guest import Guest
 from runner.ssh import Ssh
+from runner.timeouts import Pace
 from runner.versions import KernelVersion
 
 KERNEL = Kernel(id="6.1", source=DebianSource(type="debian", suite="bookworm"))
@@ -140,6 +141,7 @@ class FakeVm:
     running: bool = True
     command_line: str = "qemu"
     machine: Machine = MACHINE
+    pace: Pace = field(default_factory=lambda: Pace(1.0))
 
     def console(self) -> str:
         return self.end.console

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from runner import timeouts
 from runner.classes import LOADER_CRASHED
 from runner.errors import GuestError
 from runner.results import CaseResult, Outcome
@@ -114,6 +115,39 @@ def test_a_refused_load_is_a_failure_with_its_class_and_log(job_of: JobOf) -> No
     assert result.phases.check == 0
 
 
+TOO_LARGE = """\
+libbpf: prog 'p': BPF program load failed: Argument list too long
+libbpf: prog 'p': -- BEGIN PROG LOAD LOG --
+BPF program is too large. Processed 1000001 insn
+-- END PROG LOAD LOG --
+"""
+
+
+def test_a_verifiers_trace_is_asked_for_only_where_it_says_something(
+    job_of: JobOf,
+) -> None:
+    agent = FakeAgent({"load": fault("can't load", "E2BIG", log=TOO_LARGE)})
+    result = job_of.run(case(RIGHT), agent=agent)
+
+    assert result.failure_class == "program_too_large"
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [4]
+
+    agent = FakeAgent({"load": fault("can't load", log=REJECTED)})
+    result = job_of.run(case(RIGHT), agent=agent)
+
+    assert result.failure_class == "poison_reachable"
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [4, 0]
+    assert agent.operations.count("open") == agent.operations.count("close") == 2
+
+
+def test_kernels_before_5_2_know_no_verdict_without_its_trace(job_of: JobOf) -> None:
+    agent = FakeAgent()
+
+    job_of.run(case(RIGHT), agent=agent, version="5.1.1")
+
+    assert [it["log_level"] for it in agent.requests if it["op"] == "load"] == [0]
+
+
 def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
     result = job_of.run(case(RIGHT), {"attach": fault("no such probe", "ENOENT")})
 
@@ -213,7 +247,7 @@ def test_an_object_that_takes_the_kernel_down_fails(job_of: JobOf, cause: str) -
     assert result.log == "opened\n"
 
 
-@pytest.mark.parametrize("cause", ["no_answer", "early_exit", "lost"])
+@pytest.mark.parametrize("cause", ["early_exit", "lost"])
 def test_a_guest_that_is_lost_otherwise_is_an_error(job_of: JobOf, cause: str) -> None:
     vm = FakeVm(end=GuestError("it is gone", cause=cause, hint="look"))
 
@@ -222,6 +256,164 @@ def test_a_guest_that_is_lost_otherwise_is_an_error(job_of: JobOf, cause: str) -
     assert result.outcome is Outcome.ERROR
     assert result.failure_class == cause
     assert result.cure == "look"
+
+
+def test_an_answer_that_does_not_come_is_a_timeout(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, trigger=[{"syscall": "getpid"}]),
+        {"syscall": TimeoutError()},
+        alive=True,
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert result.message == (
+        "timed out: the agent did not answer syscall within 120 s while running "
+        "trigger syscall; the guest lives"
+    )
+    assert "--timeout-scale" in result.cure
+
+
+def test_a_guest_that_hangs_with_its_agent_is_a_timeout(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"load": TimeoutError()})
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert "did not answer load within" in result.message
+    assert result.message.endswith("the guest does not answer on SSH either")
+
+
+def test_a_connection_that_breaks_is_no_timeout(job_of: JobOf) -> None:
+    vm = FakeVm(end=GuestError("no answer", cause="no_answer"))
+
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=vm)
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "no_answer")
+
+
+def test_a_load_that_takes_too_long_is_a_word_about_the_object(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"load": TimeoutError()}, alive=True)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "verifier_too_slow"
+    assert result.message.startswith(
+        f"the verifier took over {timeouts.LOAD.seconds:g} s while loading s/a.bpf.c"
+    )
+    assert "boot-timeout" not in result.message + result.cure
+
+
+HANGS: dict[str, JsonValue] = {
+    **COMMAND,
+    "exit": None,
+    "signal": "SIGKILL",
+    "timed_out": True,
+    "stdout": "half of",
+    "stderr": "it",
+}
+
+
+def test_a_bpftool_that_does_not_end_is_a_timeout(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), {"run": HANGS})
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert result.message == (
+        "timed out: /usr/sbin/bpftool -j map dump id 7: still running after "
+        f"{timeouts.LOOK.seconds:g} s, and killed; it printed so far: "
+        '"half ofit"; while reading maps and programs'
+    )
+    assert "--timeout-scale" in result.cure
+
+
+def test_a_bpftool_that_fails_without_a_word_shows_its_stderr(job_of: JobOf) -> None:
+    broken = {**COMMAND, "exit": 254, "stderr": "no memory\n"}
+
+    result = job_of.run(case(RIGHT), {"run": broken})
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "infrastructure")
+    assert result.message == (
+        '/usr/sbin/bpftool -j map dump id 7: exit status 254; stderr: "no memory\\n"'
+    )
+
+
+def test_a_command_that_does_not_end_is_a_timeout(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${command.exit}", "equals": 0},
+            trigger=[{"command": ["gotool", "-v"], "timeout": 2.5}],
+        ),
+        {"run": HANGS},
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert result.message == (
+        "timed out: gotool -v: still running after 2.5 s, and killed; it printed so "
+        'far: "half ofit"; while running trigger command'
+    )
+    assert "`timeout` of the trigger in suite.yaml" in result.cure
+    assert "--timeout-scale" in result.cure
+
+
+def test_a_truth_that_does_not_end_is_a_timeout(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${truth.x}", "equals": 0},
+            truth={"x": {"command": ["slow"]}},
+        ),
+        {"run": HANGS},
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert result.message.startswith("timed out: slow: still running after ")
+
+
+def test_a_guest_in_which_something_timed_out_serves_no_other_try(
+    tmp_path: Path,
+) -> None:
+    lent = guest(FakeAgent({"run": HANGS}))
+    object_path = tmp_path / "a.o"
+    object_path.write_bytes(b"object")
+
+    session_case.run(
+        Job(
+            suite="s",
+            case=case(RIGHT),
+            object_path=object_path,
+            shown_path="s/a.o",
+            nodeid="",
+        ),
+        lent,
+    )
+
+    assert not lent.usable
+
+
+class SlowLoader(FakeAgent):
+    """An agent whose background command never prints its line in time."""
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        assert isinstance(argv, list)
+        script = str(argv[2]) if argv[0] == "sh" else ""
+        if "grep" in script:
+            return {**COMMAND, "timed_out": True, "exit": None}
+        if argv[0] == "cat":
+            # It came meanwhile.
+            out = str(argv[1]).endswith("/out")
+            return {**COMMAND, "stdout": "ready\n" if out else ""}
+        return {**COMMAND, "stdout": "17\n"}
+
+
+def test_a_line_that_comes_late_does_not_contradict_itself(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(
+            RIGHT,
+            trigger=[{"command": ["tool"], "background": True, "until": "ready"}],
+        ),
+        agent=SlowLoader(),
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "timed_out")
+    assert result.message.startswith(
+        "timed out: tool printed no line that matches ready within 10 s; it printed so "
+        'far: "ready\\n"'
+    )
 
 
 def test_a_loader_that_dies_of_an_object_fails_it(job_of: JobOf) -> None:

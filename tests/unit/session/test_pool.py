@@ -24,6 +24,7 @@ from runner.session.guest import Guest, Origin, Starts
 from runner.session.host import Host, Initramfs
 from runner.session.pool import Guests
 from runner.session.snapshots import Snapshots
+from runner.timeouts import Pace
 from tests.unit.session.doubles import FakeVm, artifact, guest
 
 OLD, NEW = (
@@ -116,6 +117,7 @@ def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
         cache=cache,
         snapshots=SavedGuests(cache),
         cold=cold,
+        pace=Pace(2.5),
     )
     artifacts: dict[str, Artifact | RunnerError] = {
         "5.10": artifact(),
@@ -207,6 +209,8 @@ def test_what_was_seen_of_a_kernel_is_told(guests: Guests, bringups: Bringups) -
     assert (told.accelerator, told.qemu) == ("tcg", "7.2")
     assert (told.libbpf, told.bpftool) == ("1.1", "7.1.0")
     assert (told.libbpf_source, told.libbpf_sha256) == ("/mine", "ab12")
+    assert told.timeout_scale == 2.5
+    assert told.remarks == ("timeouts were up to 2.5 times as long as usual",)
     assert bringups.run_of(OLD).release == ""
 
 

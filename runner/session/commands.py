@@ -1,0 +1,38 @@
+"""Programs that run in the guest, and what is said of one that does not end."""
+
+import shlex
+from collections.abc import Sequence
+
+from runner.agent import AgentSession, CommandOutput
+from runner.checks.text import show
+from runner.errors import timed_out
+from runner.timeouts import Timeout
+
+# Characters.
+_SHOWN = 400
+
+
+def run(
+    agent: AgentSession, argv: Sequence[str], timeout: Timeout, *, shown: str = ""
+) -> CommandOutput:
+    """Run a program to its end, whatever its exit status.
+
+    `shown` is what messages call it, if not its command line. Raises GuestError with
+    the cause "timed_out", and with what it printed so far, when it does not end.
+    """
+    output = agent.run(argv, timeout=timeout.seconds)
+    if output.timed_out:
+        raise timed_out(
+            f"{shown or shlex.join(argv)}: still running after {output.seconds:g} s, "
+            "and killed",
+            timeout.option,
+            so_far=printed(output.stdout, output.stderr),
+        )
+    return output
+
+
+def printed(stdout: str, stderr: str) -> str:
+    """Return the end of what a program printed, short enough for a message."""
+    text = stdout + stderr
+    cut = "… " if len(text) > _SHOWN else ""
+    return cut + show(text[-_SHOWN:]) if text else "nothing"

@@ -1,0 +1,248 @@
+"""How long the runner waits for guests: one table, and one factor for all of it."""
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.deadline import Deadline
+
+_LOADAVG = Path("/proc/loadavg")
+
+# Seconds that a bare boot may take, from QEMU's start to the agent's first answer, on a
+# machine that counts as fast enough for the table as it is. Linux 6.1 takes 2.5 s
+# without KVM on the two processors that the table was made on; two boot at once there.
+USUAL_BOOT = 5.0
+
+# The factor that a slow machine gives itself at most: a guest that hangs must be
+# noticed one day.
+MOST_BY_ITSELF = 20.0
+
+# What --timeout-scale and --boot-timeout take.
+LEAST_SCALE, MOST_SCALE = 0.1, 1000.0
+LEAST_SECONDS, MOST_SECONDS = 1.0, 86400.0
+
+SCALE_OPTION = "--timeout-scale"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeout:
+    """How long one kind of event may take, on a machine of usual speed."""
+
+    name: str
+    seconds: float
+    why: str
+    # What a user raises it with.
+    option: str = SCALE_OPTION
+
+
+BOOT = Timeout(
+    name="boot",
+    seconds=60.0,
+    why="from QEMU's start to the agent's first answer; old kernels take 10 s",
+    option="--boot-timeout",
+)
+RESTORE = Timeout(
+    name="restore",
+    seconds=20.0,
+    why="the same from a snapshot, which takes 0.3 s; booting is faster than waiting",
+)
+QEMU_START = Timeout(
+    name="QEMU's start",
+    seconds=10.0,
+    why="QEMU opens its monitor before it runs the guest, in 0.1 s",
+)
+QEMU_ANSWER = Timeout(
+    name="QEMU's answer",
+    seconds=5.0,
+    why="the monitor does not wait for the guest",
+)
+QEMU_EXIT = Timeout(
+    name="QEMU's exit",
+    seconds=2.0,
+    why="QEMU notices a guest's reset at once; the rest is the host's scheduler",
+)
+NETWORK = Timeout(
+    name="the guest's network",
+    seconds=5.0,
+    why="what images/rc prints last; on a full disk the console can't be written, so "
+    "after that time the runner tries to log in anyway",
+)
+SSH_BANNER = Timeout(
+    name="SSH banner",
+    seconds=1.0,
+    why="one try of many: TCP repeats a lost packet after seconds, and a new "
+    "connection is faster",
+)
+SSH_CHANNEL = Timeout(
+    name="SSH channel",
+    seconds=10.0,
+    why="the SSH server starts the agent or a shell",
+)
+SETTLE = Timeout(
+    name="settle",
+    seconds=60.0,
+    why="the guest fills its free memory with zeros before it is saved",
+)
+SAVE = Timeout(
+    name="save",
+    seconds=60.0,
+    why="QEMU writes the state of a guest's devices and the runner packs its memory",
+)
+HANG_UP = Timeout(
+    name="hang up",
+    seconds=10.0,
+    why="both sides close the SSH connection before the guest is saved",
+)
+IDLE = Timeout(
+    name="idle",
+    seconds=2.0,
+    why="a guest is saved even if it is still busy then",
+)
+ANSWER = Timeout(
+    name="answer",
+    seconds=20.0,
+    why="the agent makes a few system calls: attach, fork, close, read a file of /proc",
+)
+TRANSFER = Timeout(
+    name="transfer",
+    seconds=300.0,
+    why="a file goes into the guest; 0.3 MB a second are usual on a loaded machine "
+    "without KVM",
+)
+OPEN = Timeout(
+    name="open",
+    seconds=60.0,
+    why="an object goes into the guest and libbpf reads it",
+)
+LOAD = Timeout(
+    name="load",
+    seconds=300.0,
+    why="libbpf relocates an object and the verifier walks it",
+)
+READ = Timeout(
+    name="read",
+    seconds=60.0,
+    why="all rows of a map, or all instructions of a program",
+)
+LOOK = Timeout(
+    name="look",
+    seconds=30.0,
+    why="a program of the guest prints something: bpftool, cat, a truth's command",
+)
+TRIGGER = Timeout(
+    name="trigger",
+    seconds=120.0,
+    why="a million system calls without KVM",
+)
+KILL = Timeout(
+    name="kill",
+    seconds=15.0,
+    why="what an answer may take beyond the command that it is about; the agent waits "
+    "5 s for a killed command to be gone",
+)
+
+# The table, in the order of a guest's life.
+TABLE = (
+    QEMU_START,
+    QEMU_ANSWER,
+    BOOT,
+    NETWORK,
+    SSH_BANNER,
+    SSH_CHANNEL,
+    SETTLE,
+    HANG_UP,
+    IDLE,
+    SAVE,
+    RESTORE,
+    ANSWER,
+    TRANSFER,
+    OPEN,
+    LOAD,
+    TRIGGER,
+    READ,
+    LOOK,
+    KILL,
+    QEMU_EXIT,
+)
+
+
+def load_now() -> float:
+    """Return how many runnable threads there are for each processor."""
+    processors = len(os.sched_getaffinity(0))
+    running = 0.0
+    with suppress(OSError, ValueError, IndexError):
+        # "0.61 1.20 0.62 1/100 8286": the average lags behind by up to a minute.
+        words = _LOADAVG.read_text().split()
+        running = max(float(words[0]), float(words[3].partition("/")[0]))
+    return running / processors
+
+
+class Pace:
+    """How much longer than usual this machine takes, which every timeout is scaled by.
+
+    Several threads may use one.
+    """
+
+    def __init__(
+        self, given: float | None = None, load: Callable[[], float] = load_now
+    ) -> None:
+        """Start at 1, or keep to what the user gave."""
+        self._given = given
+        self._load = load
+        # Seconds, of the slowest boot that this machine has shown.
+        self._boot = 0.0
+        # The largest scale that anything was given.
+        self.most = 1.0 if given is None else given
+
+    def saw_boot(self, seconds: float) -> None:
+        """Learn how long a bare boot took."""
+        self._boot = max(self._boot, seconds)
+
+    @property
+    def scale(self) -> float:
+        """What to multiply a timeout by now: by the slowest boot, and by the load."""
+        if self._given is not None:
+            return self._given
+        slowness = max(1.0, self._boot / USUAL_BOOT, self._load())
+        found = round(min(slowness, MOST_BY_ITSELF), 1)
+        self.most = max(self.most, found)
+        return found
+
+    def seconds(self, timeout: Timeout) -> float:
+        """Return how long to wait now."""
+        return timeout.seconds * self.scale
+
+    def deadline(self, timeout: Timeout) -> Deadline:
+        """Return when waiting ends that begins now."""
+        return Deadline.after(self.seconds(timeout))
+
+
+# Of who knows nothing of the machine: timeouts are what the table says.
+USUAL = Pace(1.0)
+
+
+def scale(text: str) -> float:
+    """Read --timeout-scale. Raises ArgumentTypeError that names the range."""
+    return _within(text, LEAST_SCALE, MOST_SCALE, "a number")
+
+
+def seconds(text: str) -> float:
+    """Read an option's time to wait. Raises ArgumentTypeError that names the range."""
+    return _within(text, LEAST_SECONDS, MOST_SECONDS, "a number of seconds")
+
+
+def _within(text: str, least: float, most: float, what: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    # Not a number is not in any range.
+    if not least <= found <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text}: must be {what} from {least:g} to {most:g}"
+        )
+    return found
