@@ -12,7 +12,8 @@ object is noticed by the agent and an `AgentError`.
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -33,6 +34,11 @@ from runner.errors import GuestError, RunnerError
 # may take the agent 5 s to get rid of.
 _GRACE = 15.0
 _SHOWN = 200
+# Bytes of a stream that a command may print until its middle is left out: a guest under
+# TCG sends about a megabyte in a second, and control characters take six times as much.
+MOST_PRINTED = 2 << 20
+# The most that the agent keeps, which dumps of maps may need.
+MOST_OUTPUT = 16 << 20
 
 LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -348,7 +354,8 @@ class CommandOutput:
     # Bytes that are no UTF-8 are U+FFFD.
     stdout: str
     stderr: str
-    # One of them was longer than the 16 MiB that are kept.
+    # One of them was longer than what is kept: its start and its end, with a line
+    # between them that says how much is left out.
     truncated: bool
     duration_ms: _Count
 
@@ -464,6 +471,8 @@ class AgentSession:
         self._channel = channel
         self._last_id = 0
         self._lost = ""
+        # Gets every command that `run` ran, and how it ended.
+        self.watcher: Callable[[Sequence[str], CommandOutput], None] | None = None
 
     # ------------------------------------------------------------- guest
 
@@ -689,20 +698,35 @@ class AgentSession:
         *,
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
+        most_output: int = MOST_PRINTED,
         timeout: float,
     ) -> CommandOutput:
         """Run a command in the guest until it ends, or `timeout` seconds.
 
         It starts with the agent's environment and what `environment` adds. Whatever its
-        exit status, that is no error; a program that can't be executed is.
+        exit status, that is no error; a program that can't be executed is. Of each
+        stream up to `most_output` bytes are kept, of its start and its end.
         """
         arguments: dict[str, JsonValue] = {
             "argv": list(argv),
             "stdin": None if stdin is None else _encoded(stdin),
             "env": dict(environment or {}),
             "timeout_ms": max(1, round(timeout * 1000)),
+            "most_output": most_output,
         }
-        return self._ask(CommandOutput, "run", arguments, timeout + _GRACE)
+        output = self._ask(CommandOutput, "run", arguments, timeout + _GRACE)
+        if self.watcher is not None:
+            self.watcher(argv, output)
+        return output
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Keep commands that nobody but this program asked for from the watcher."""
+        watcher, self.watcher = self.watcher, None
+        try:
+            yield
+        finally:
+            self.watcher = watcher
 
     # --------------------------------------------------------- snapshots
 

@@ -15,8 +15,11 @@ _OBJECT = ".o"
 _SUFFIX = re.compile(r"(\.bpf)?\.o$")
 
 
-def suite_of(objects: Sequence[Path], folder: Path) -> Path:
+def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) -> Path:
     """Write a suite of objects, with copies of them, and return its folder.
+
+    With `load_only` nothing is attached; else an object of which nothing is attached
+    fails.
 
     Raises UsageError for what is no object file and for two that are named alike,
     InfrastructureError when the folder can't be written.
@@ -32,8 +35,11 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
         if other is not path:
             raise UsageError(f"--object {path}: {other} is named alike")
     suite = {
-        "description": "The objects of the command line load, and attach.",
-        "cases": [_case(name, path.name) for name, path in names.items()],
+        "description": "The objects of the command line load"
+        + ("." if load_only else ", and attach."),
+        "cases": [
+            _case(name, path.name, load_only=load_only) for name, path in names.items()
+        ],
     }
     with explained(folder):
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,10 +56,11 @@ def _name(path: Path) -> str:
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 
-def _case(name: str, file: str) -> dict[str, object]:
+def _case(name: str, file: str, *, load_only: bool) -> dict[str, object]:
     return {
         "name": name,
         "object": file,
+        **({"attach": False} if load_only else {"must_attach": True}),
         # Nothing is known of what makes its programs run.
         "must_run": False,
         # Holds wherever the object loads and attaches: else the case ends before.

@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="compiled objects that must load and attach, without a suite",
     )
+    parser.add_argument(
+        "--load-only",
+        action="store_true",
+        help="the objects of --object must load; nothing is attached (without this, an "
+        "object of which nothing can be attached fails)",
+    )
     parser.add_argument("-k", metavar="EXPR", help="only cases whose name matches")
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
     parser.add_argument("--lf", action="store_true", help="only what failed last time")
@@ -132,7 +138,18 @@ def main(arguments: argparse.Namespace) -> int:
     """
     paths = list(arguments.suite or [])
     if arguments.object:
-        paths.append(objects.suite_of(arguments.object, arguments.reports / "objects"))
+        paths.append(
+            objects.suite_of(
+                arguments.object,
+                arguments.reports / "objects",
+                load_only=arguments.load_only,
+            )
+        )
+    elif arguments.load_only:
+        raise UsageError(
+            "--load-only says how --object is judged, and there is no --object",
+            hint="in a suite, say `attach: false` of the case",
+        )
     paths = paths or [ROOT / "suites"]
     terms = Terms.read(
         baseline=arguments.baseline, gate=arguments.gate, release=arguments.release

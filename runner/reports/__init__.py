@@ -23,6 +23,8 @@ _WRITTEN = (
     *(RESULTS, "summary.md", "release.md", "results.sarif"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
+    # What commands printed.
+    *("*/output/*/*.stdout", "*/output/*/*.stderr"),
 )
 
 # Columns of output that is no terminal: logs of CI, which scroll sideways.
@@ -38,9 +40,10 @@ def clear(folder: Path) -> None:
         for pattern in _WRITTEN:
             for path in folder.glob(pattern):
                 path.unlink()
-        for kernel in folder.glob("*/"):
-            if not any(kernel.iterdir()):
-                kernel.rmdir()
+        for pattern in ("*/output/*/", "*/output/", "*/"):
+            for empty in folder.glob(pattern):
+                if not any(empty.iterdir()):
+                    empty.rmdir()
 
 
 def folder_of(kernel: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from runner.reports import output
 from runner.reports.compare import Comparison, Gate, held
 from runner.reports.groups import Group, grouped
 from runner.reports.text import clean, one_line
@@ -10,6 +11,8 @@ from runner.results import CaseResult, Outcome, RunResults
 # A step shows this many of each kind; the others are not shown at all.
 MOST = 10
 _MESSAGE = 2000
+# Lines of what a command printed.
+_PRINTED = 5
 
 
 def lines(
@@ -60,6 +63,9 @@ def _message(case: CaseResult) -> str:
     words = words if words[0] else [case.message]
     if case.cure:
         words.append(f"what to do: {case.cure}")
+    command = output.failed(case)
+    for stream in () if command is None else output.streams(command):
+        words += [f"{stream.title}:", *output.last_lines(stream.text, _PRINTED)]
     return clean("\n".join(words))[:_MESSAGE]
 
 

@@ -4,10 +4,12 @@ What comes from suites, objects and guests stands in code spans and code blocks,
 GitHub sees no markup, mention or link in it.
 """
 
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from runner.errors import ExitStatus
+from runner.reports import output
 from runner.reports.compare import Comparison, Gate, gate_status
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
@@ -255,6 +257,11 @@ def _failure(
         # Of an object that loaded, the log tells nothing.
         log = "" if case.mismatches else case.log
         text += "".join([*_folded("log", log), *_folded("console", case.console)])
+        command = output.failed(case)
+        for stream in () if command is None else output.streams(command):
+            # What the command is stands in the message; a summary takes no code span.
+            name = html.escape(stream.title.replace("`", ""))
+            text += "".join(_folded(name[:_MESSAGE], stream.text))
     return text
 
 

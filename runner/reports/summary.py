@@ -1,7 +1,7 @@
 """The terminal's summary: kernels by suites, and what to do about each failure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
+from runner.reports import output
 from runner.reports.looks import (
     LOOKS,
     VERDICTS,
@@ -25,13 +26,13 @@ from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
-# Lines of a message, such as clang's, before it is cut.
-_MOST_LINES = 6
+# Lines of a message, such as clang's, before its middle is left out.
+_MOST_LINES = 16
+# Mismatches of a case, and lines of what a command printed to a stream.
+_MOST_MISMATCHES = 10
+_MOST_PRINTED = 8
 
 _INDENT = "    "
-
-# What to do when nothing tells.
-_LOOK = "read the case's log in results.json"
 
 # Cases of each kind of change.
 _MOST_CHANGES = 10
@@ -149,6 +150,9 @@ class _Reason:
     case: str
     why: str
     cure: str
+    # Further mismatches, and what the command printed that failed.
+    more: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
 
 
 def _render_cases(
@@ -174,18 +178,42 @@ def _render_cases(
     _print(console, [(heading, "bold")])
     for reason, on in kernels.items():
         what = f"{', '.join(on)}: {reason.suite}::{reason.case}"
-        _render_entry(outcome, what, reason.why, reason.cure, console)
+        _render_entry(outcome, what, reason.why, reason.cure, console, more=reason.more)
+        for line in reason.printed:
+            _print(console, [(line, "dim")], indent=_INDENT)
 
 
 def _reason(case: CaseResult) -> _Reason:
     why = case.message or "no reason was given"
     if case.failure_class:
         why = f"[{case.failure_class}] {why}"
-    more = [found for found in case.mismatches if str(found) != case.message]
-    if more:
-        plural = "" if len(more) == 1 else "es"
-        why += f" (and {len(more)} more mismatch{plural})"
-    return _Reason(suite=case.suite, case=case.case, why=why, cure=case.cure or _LOOK)
+    more = [str(found) for found in case.mismatches if str(found) != case.message]
+    left = len(more) - _MOST_MISMATCHES
+    if left > 0:
+        more[_MOST_MISMATCHES:] = [
+            f"{left} more mismatch{'' if left == 1 else 'es'}, which results.json has"
+        ]
+    return _Reason(
+        suite=case.suite,
+        case=case.case,
+        why=why,
+        cure=case.cure or output.where_to_look(case),
+        more=tuple(more),
+        printed=tuple(_printed(case)),
+    )
+
+
+def _printed(case: CaseResult) -> Iterator[str]:
+    """Yield the last lines of what the command printed that failed."""
+    command = output.failed(case)
+    if command is None:
+        return
+    for stream in output.streams(command):
+        yield f"{stream.title}:"
+        for line in output.last_lines(stream.text, _MOST_PRINTED):
+            yield f"  {line}"
+        if stream.where:
+            yield f"  {stream.where}"
 
 
 def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
@@ -198,17 +226,27 @@ def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> No
 
 
 def _render_entry(
-    outcome: Outcome, what: str, why: str, cure: str, console: Console
+    outcome: Outcome,
+    what: str,
+    why: str,
+    cure: str,
+    console: Console,
+    *,
+    more: Sequence[str] = (),
 ) -> None:
     look = LOOKS[outcome]
     sign = _sign(outcome, console)
     _print(console, [(f"{sign} ", look.style), (one_line(what), "bold")], indent="  ")
-    first, *more = clean(why).strip().splitlines() or [""]
+    first, *rest = clean(why).strip().splitlines() or [""]
     _print(console, [("why: ", "dim"), (first, "")], indent=_INDENT)
-    for line in more[: _MOST_LINES - 1]:
+    left = len(rest) - _MOST_LINES
+    if left > 0:
+        half = _MOST_LINES // 2
+        rest[half:-half] = [f"[… {left} lines, which results.json has]"]
+    for line in rest:
         _print(console, [(line, "")], indent=_INDENT * 2)
-    if len(more) >= _MOST_LINES:
-        _print(console, [("…", "")], indent=_INDENT * 2)
+    for line in more:
+        _print(console, [("and: ", "dim"), (one_line(line), "")], indent=_INDENT)
     if cure:
         _print(console, [("do:  ", "dim"), (one_line(cure), "")], indent=_INDENT)
 
@@ -219,6 +257,11 @@ def _render_entry(
 def _render_notes(results: RunResults, console: Console) -> None:
     notes = [
         (f"{kernel.id}: ", note) for kernel in results.kernels for note in kernel.notes
+    ]
+    notes += [
+        (f"{case.kernel} {case.suite}::{case.case}: ", case.message)
+        for case in results.cases
+        if case.outcome is Outcome.PASSED and case.message and not case.failure_class
     ]
     notes += [
         (

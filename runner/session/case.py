@@ -14,16 +14,32 @@ from runner import checks, debuginfo
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.checks import Observations
 from runner.checks.text import listing
-from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
-from runner.classify import Classification, as_class, classify, classify_oops
+from runner.classes import (
+    COMMAND_FAILED,
+    LOADER_CRASHED,
+    LOADER_FAILED,
+    NOTHING_ATTACHED,
+    NOTHING_LOADED,
+    OUT_OF_MEMORY,
+    FailureClass,
+)
+from runner.classify import (
+    Classification,
+    as_class,
+    classify,
+    classify_oops,
+    classify_printed,
+)
 from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import blame, loaders, runs, settings, triggers, truths
+from runner.session import blame, loaders, runs, settings, states, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.session.prediction import Booted, disagreement, predicted
+from runner.session.printed import CommandFailedError, Commands, last_line
+from runner.session.states import States
 from runner.suite import Case, Program
 from runner.versions import VersionRange
 
@@ -37,6 +53,9 @@ _NEVER_RAN = (
     "let the case's triggers make it run; of a case that is about loading alone say "
     "must_run: false"
 )
+
+# What refuses objects; other operations fail.
+_LOADING = ("open", "load", "attach")
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -68,6 +87,8 @@ class _Progress:
     ran: bool = True
     # What is set of the object before it is loaded; None when that is not known.
     settings: ObjectSettings | None = None
+    # What became of its programs.
+    states: States = field(default_factory=States)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -91,6 +112,8 @@ class Job:
     nodeid: str
     # Where the case's files are.
     folder: Path = Path()
+    # Keeps what its commands print.
+    commands: Commands = field(default_factory=Commands)
 
 
 def run(job: Job, guest: Guest) -> CaseResult:
@@ -99,7 +122,9 @@ def run(job: Job, guest: Guest) -> CaseResult:
     started = time.monotonic()
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
-    attempt = _attempt(job, data, guest, progress)
+    guest.commands, already = job.commands, job.commands.count
+    with guest.agent.unwatched():
+        attempt = _attempt(job, data, guest, progress)
     prediction = None
     # Of what came of it only the settings count, of which the guest tells some.
     if path is not None and progress.settings is not None:
@@ -123,6 +148,9 @@ def run(job: Job, guest: Guest) -> CaseResult:
         predicted=prediction.verdict.value if prediction else "",
         log="".join(progress.log),
         console=verdict.console,
+        commands=job.commands.since(already),
+        programs=progress.states.programs,
+        struct_ops=progress.states.struct_ops,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         duration=time.monotonic() - started,
@@ -154,6 +182,10 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
     try:
         phases = _run_commands if job.object_path is None else _run_phases
         mismatches, missing = phases(job, data, guest, progress)
+    except CommandFailedError as error:
+        return _command_failed(error, job.case)
+    except states.NothingError as error:
+        return _nothing(error)
     except AgentError as error:
         progress.log.append(error.log)
         return _refused(error, data, guest)
@@ -181,7 +213,12 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
             not_available=missing,
         )
     if not mismatches:
-        return Verdict(outcome=Outcome.PASSED, checked=checked, not_available=missing)
+        return Verdict(
+            outcome=Outcome.PASSED,
+            message="" if job.case.must_run else progress.states.shortfall,
+            checked=checked,
+            not_available=missing,
+        )
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
@@ -206,13 +243,14 @@ def _run_phases(
         with progress.phase("trigger"):
             with guest.doing("counting runs"):
                 before = runs.count(case, guest.agent, loaded)
-            namespace = _stimulate(case, guest, loaded, data)
+            namespace = _stimulate(job, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
             with guest.doing("counting runs"):
                 progress.ran = runs.ran(case, guest.agent, loaded, before)
-            return _judged(case, guest, observations, namespace)
+            return _judged(job, guest, observations, namespace)
     finally:
+        _gather(job, guest)
         _clean(guest, loaded)
 
 
@@ -225,7 +263,7 @@ def _run_commands(
         loaders.put(case, job.folder, guest.agent)
     try:
         with progress.phase("trigger"):
-            namespace = _stimulate(case, guest, loaders.NOTHING, data)
+            namespace = _stimulate(job, guest, loaders.NOTHING, data)
         with progress.phase("check"):
             observations = Observations()
             if loaders.leaves_something(case):
@@ -233,19 +271,21 @@ def _run_commands(
                     found = loaders.look(guest)
                 observations = observe(case, guest, found.loaded, data)
                 progress.ran = not case.must_run or found.runs != 0
-            return _judged(case, guest, observations, namespace)
+            return _judged(job, guest, observations, namespace)
     finally:
+        _gather(job, guest)
         _release(guest)
 
 
 def _judged(
-    case: Case,
+    job: Job,
     guest: Guest,
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> tuple[list[Mismatch], tuple[str, ...]]:
+    case = job.case
     with guest.doing("ending commands"):
-        namespace = triggers.end(case, guest.agent, namespace)
+        namespace = triggers.end(case, guest.agent, namespace, job.commands)
     mismatches = [
         *triggers.failures(case, namespace),
         *checks.check_all(case.expect, observations, namespace),
@@ -269,7 +309,11 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         progress.log.append(opened.log)
         loaded = agent.load(opened.handle, timeout=_LOAD_TIMEOUT)
         progress.log.append(loaded.log)
+    progress.states = states.of(case, opened, loaded)
+    states.require_loaded(progress.states)
     _attach(case, guest, loaded, progress)
+    if case.must_attach:
+        states.require_attached(progress.states)
     return loaded
 
 
@@ -283,7 +327,7 @@ def _attach(
     refused: dict[str, AgentError] = {}
     for program in loaded.programs:
         wanted = case.programs.get(program.name, Program())
-        if wanted.attach is False:
+        if wanted.attach is False or not case.attach:
             continue
         with guest.doing(f"attaching {program.name}"):
             try:
@@ -294,8 +338,12 @@ def _attach(
                     timeout=_ANSWER_TIMEOUT,
                 )
                 progress.log.append(attached.log)
+                progress.states = progress.states.tried(
+                    program.name, attached=attached.attached
+                )
             except AgentError as error:
                 refused[program.name] = error
+                progress.states = progress.states.refused(program.name, error.message)
     if refused:
         first, *others = refused.values()
         # The first one's log is put down by who judges it.
@@ -305,8 +353,30 @@ def _attach(
 
 
 def _stimulate(
-    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+    job: Job, guest: Guest, loaded: LoadedObject, data: bytes
 ) -> dict[str, JsonValue]:
+    """Pull the triggers and take the truths, while the commands that stay, stay.
+
+    Raises CommandFailedError for one that does not, before whatever follows from that.
+    """
+    try:
+        namespace = _stimulated(job, guest, loaded, data)
+    except (AgentError, CommandFailedError, UsageError):
+        _check_alive(job, guest)
+        raise
+    _check_alive(job, guest)
+    return namespace
+
+
+def _check_alive(job: Job, guest: Guest) -> None:
+    with guest.doing("looking after commands"):
+        triggers.check_alive(job.case, guest.agent, job.commands)
+
+
+def _stimulated(
+    job: Job, guest: Guest, loaded: LoadedObject, data: bytes
+) -> dict[str, JsonValue]:
+    case = job.case
     namespace: dict[str, JsonValue] = {
         **settings.known(guest),
         "maps": {info.name: {"id": info.id} for info in loaded.maps},
@@ -317,15 +387,24 @@ def _stimulate(
     for trigger in case.trigger:
         with guest.doing(f"running trigger {trigger.save}"):
             namespace[trigger.save] = triggers.pull(
-                trigger, guest.agent, loaded.handle, namespace, data
+                trigger, guest.agent, loaded.handle, namespace, data, job.commands
             )
     if case.truth:
         with guest.doing("taking the truth"):
             namespace["truth"] = {
-                name: truths.take(truth, guest.agent, namespace)
+                name: truths.take(
+                    truth, guest.agent, namespace, name=name, commands=job.commands
+                )
                 for name, truth in case.truth.items()
             }
     return namespace
+
+
+def _gather(job: Job, guest: Guest) -> None:
+    """Keep what commands printed that still run, because something else failed."""
+    if guest.usable:
+        with _cleaning(guest), guest.doing("ending commands"):
+            triggers.gather(job.case, guest.agent, job.commands)
 
 
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
@@ -354,9 +433,34 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
+def _command_failed(error: CommandFailedError, case: Case) -> Verdict:
+    loads = error.loads and not case.object
+    failure = LOADER_FAILED if loads else COMMAND_FAILED
+    found = classify_printed(error.words) if loads else None
+    quoted = last_line(error.words)
+    printed = f'it printed "{quoted}". ' if quoted else "it printed nothing. "
+    cure = found.cure if found else failure.cure
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=error.message,
+        failure_class=found.name if found else failure.name,
+        cure=printed + cure[0].upper() + cure[1:],
+    )
+
+
+def _nothing(error: states.NothingError) -> Verdict:
+    failure: FailureClass = NOTHING_ATTACHED if error.loaded else NOTHING_LOADED
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=error.message,
+        failure_class=failure.name,
+        cure=failure.cure,
+    )
+
+
 def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
     operation = error.operation
-    if operation not in ("open", "load", "attach"):
+    if operation not in _LOADING:
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(data)
     found = classify(
@@ -383,6 +487,15 @@ def _refused(error: AgentError, data: bytes, guest: Guest) -> Verdict:
         cure=blamed.cure or found.cure,
         source=blamed.source,
     )
+
+
+def refusal(error: AgentError) -> Classification:
+    """Return what a refusal means that a test in Python has met."""
+    if error.operation in _LOADING:
+        return classify(error.log, error.operation, error.errno_name)
+    if error.operation == "run":
+        return as_class(COMMAND_FAILED)
+    return Classification(name=f"{error.operation}_failed", line="", cure=error.hint)
 
 
 def _also(error: AgentError) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from runner import bpftool, keys, ssh
-from runner.agent import AgentLost, AgentSession, Hello
+from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
 from runner.artifacts.cache import sha256_of
 from runner.deadline import Deadline
@@ -33,6 +33,7 @@ from runner.qemu.vm import (
 )
 from runner.session import snapshots
 from runner.session.host import Host, Initramfs, packed_initramfs
+from runner.session.printed import Commands
 from runner.session.snapshots import Snapshot
 from runner.ssh import Ssh
 
@@ -63,6 +64,8 @@ class Guest:
     bpftool_version: str
     # Predicts what the agent loads: it has the same libbpf.
     engine: Path
+    # Keeps what commands printed that failed.
+    commands: Commands = field(default_factory=Commands)
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -107,7 +110,17 @@ class Guest:
 
     def run(self, argv: list[str], *, timeout: float = _ANSWER_TIMEOUT) -> str:
         """Run a command and return what it printed, whatever its exit status."""
-        return self.agent.run(argv, timeout=timeout).stdout
+        with self.agent.unwatched():
+            output = self.agent.run(argv, most_output=MOST_OUTPUT, timeout=timeout)
+        if output.exit != 0:
+            self.commands.add(argv[0], argv, output)
+        if output.truncated:
+            raise InfrastructureError(
+                f"{argv[0]} printed more than the {MOST_OUTPUT >> 20} MiB that are "
+                "read of it",
+                hint="give maps that are looked at fewer entries",
+            )
+        return output.stdout
 
 
 @dataclass(kw_only=True)

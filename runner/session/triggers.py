@@ -1,17 +1,19 @@
 """What makes an attached program run, and what each trigger tells of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 
 from pydantic import JsonValue
 
 from runner import bpftool, skb
-from runner.agent import AgentSession
+from runner.agent import AgentError, AgentSession
 from runner.checks.equality import equal
 from runner.checks.text import show
 from runner.references import resolve
-from runner.results import Mismatch
+from runner.results import Mismatch, ended
 from runner.session import loaders, records
+from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,
@@ -45,11 +47,13 @@ def pull(
     handle: int,
     namespace: Mapping[str, JsonValue],
     data: bytes = b"",
+    commands: Commands | None = None,
 ) -> dict[str, JsonValue]:
     """Pull a trigger in the guest and return what it gives, by name.
 
-    `data` is the object. Raises AgentError when the guest can't do it, AgentLost when
-    it does not answer.
+    `data` is the object; `commands` keeps what commands print. Raises AgentError when
+    the guest can't do it, AgentLost when it does not answer, CommandFailedError for a
+    command that does not end as it must.
     """
     match trigger:
         case Fork():
@@ -93,18 +97,30 @@ def pull(
             text = agent.iterate(handle, trigger.iterate, timeout=_LONG_TIMEOUT)
             return {"text": text}
         case Command(background=True):
-            return loaders.start(trigger, agent, namespace)
+            return loaders.start(trigger, agent, namespace, commands or Commands())
         case Command():
-            return _run_command(trigger, agent, namespace)
+            return _run_command(trigger, agent, namespace, commands or Commands())
         case TestRun():
             return _test_run(trigger, agent, handle)
 
 
 def _run_command(
-    trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    trigger: Command,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    commands: Commands,
 ) -> dict[str, JsonValue]:
     argv = [str(resolve(word, namespace)) for word in trigger.command]
-    output = agent.run(argv, timeout=trigger.timeout)
+    loads = loaders.is_loader(trigger)
+    try:
+        output = agent.run(argv, timeout=trigger.timeout)
+    except AgentError as error:
+        raise CommandFailedError(
+            f"{subject(trigger.save, argv)}: {error.message}", loads=loads
+        ) from error
+    record = commands.add(trigger.save, argv, output)
+    if not output.timed_out and output.exit != trigger.exit:
+        raise failed(record, ended(trigger.exit), loads=loads)
     return {
         "pid": output.pid,
         "exit": output.exit,
@@ -176,20 +192,48 @@ def _test_run(
 
 
 def end(
-    case: Case, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    case: Case,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    commands: Commands | None = None,
 ) -> dict[str, JsonValue]:
-    """End the commands that stayed, and return the names with how they ended."""
-    ended = dict(namespace)
+    """End the commands that stayed, and return the names with how they ended.
+
+    Raises CommandFailedError for one that does not end as it must.
+    """
+    known = dict(namespace)
+    for trigger in _background(case):
+        given = namespace[trigger.save]
+        assert isinstance(given, dict)
+        stopped = loaders.stop(trigger, agent, commands or Commands())
+        known[trigger.save] = {**given, **stopped}
+    return known
+
+
+def check_alive(case: Case, agent: AgentSession, commands: Commands) -> None:
+    """Raise CommandFailedError for a command that should have stayed and failed."""
+    for trigger in _background(case):
+        if trigger.save in commands.running:
+            loaders.check_alive(trigger, agent, commands)
+
+
+def gather(case: Case, agent: AgentSession, commands: Commands) -> None:
+    """End the commands that still run, and keep what they printed."""
+    for trigger in _background(case):
+        if trigger.save in commands.running:
+            # Its end is no news: something failed before.
+            with suppress(CommandFailedError):
+                loaders.stop(trigger, agent, commands)
+
+
+def _background(case: Case) -> Iterator[Command]:
     for trigger in case.trigger:
         if isinstance(trigger, Command) and trigger.background:
-            given = namespace[trigger.save]
-            assert isinstance(given, dict)
-            ended[trigger.save] = {**given, **loaders.stop(trigger, agent)}
-    return ended
+            yield trigger
 
 
 def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
-    """Return the commands of a case that did not end as it expects."""
+    """Return the commands of a case that took too long."""
     found = []
     for trigger in case.trigger:
         if not isinstance(trigger, Command):
@@ -204,21 +248,12 @@ def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
                     observed=show(f"{given['stdout']}{given['stderr']}"),
                 )
             )
-        observed = _ending(given, trigger.timeout)
-        if observed != f"exit status {trigger.exit}":
+        if given["timed_out"]:
             found.append(
                 Mismatch(
                     subject=f"command {' '.join(trigger.command)}",
                     expected=f"exit status {trigger.exit}",
-                    observed=observed,
+                    observed=f"still running after {trigger.timeout:g} s, and killed",
                 )
             )
     return found
-
-
-def _ending(given: Mapping[str, JsonValue], timeout: float) -> str:
-    if given["timed_out"]:
-        return f"still running after {timeout:g} s, and killed"
-    if given["signal"]:
-        return f"killed by {given['signal']}"
-    return f"exit status {given['exit']}"

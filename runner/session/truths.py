@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from runner.agent import AgentSession
+from runner.agent import AgentError, AgentSession
 from runner.errors import UsageError
 from runner.references import resolve
+from runner.results import ended
+from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
 
 _TIMEOUT = 20.0
@@ -19,20 +21,39 @@ _HEXADECIMAL = re.compile(r"(0x)?[0-9a-fA-F]{1,100}")
 
 
 def take(
-    truth: Truth, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    truth: Truth,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    *,
+    name: str = "",
+    commands: Commands | None = None,
 ) -> JsonValue:
     """Take a value in the guest: a number where it reads as one, else text.
 
+    `commands` keeps what a command prints; `name` is the truth's.
     Raises AgentError when the guest can't tell, UsageError when the text has no such
-    line or field.
+    line or field, CommandFailedError for a command that fails.
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        printed = agent.run(argv, timeout=_TIMEOUT).stdout
+        printed = _printed(f"truth {name}".strip(), argv, agent, commands or Commands())
         return _value(_excerpt(printed, truth, namespace), truth.base)
     path = str(resolve(truth.proc, namespace))
     text = agent.read(path, timeout=_TIMEOUT)
     return _value(select(text, truth, path, namespace), truth.base)
+
+
+def _printed(
+    name: str, argv: list[str], agent: AgentSession, commands: Commands
+) -> str:
+    try:
+        output = agent.run(argv, timeout=_TIMEOUT)
+    except AgentError as error:
+        raise CommandFailedError(f"{subject(name, argv)}: {error.message}") from error
+    record = commands.add(name, argv, output)
+    if output.exit != 0 and not output.timed_out:
+        raise failed(record, ended(0))
+    return output.stdout
 
 
 def select(

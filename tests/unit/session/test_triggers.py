@@ -9,9 +9,10 @@ from pydantic import JsonValue
 
 from runner.agent import AgentSession
 from runner.session import triggers
+from runner.session.printed import CommandFailedError, Commands
 from runner.suite import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
 from tests.unit.agent_process import compile_bpf
-from tests.unit.session.doubles import COMMAND, FakeAgent
+from tests.unit.session.doubles import COMMAND, FakeAgent, fault
 
 
 def case(exit_: int = 0) -> Case:
@@ -34,23 +35,45 @@ def test_a_command_that_ends_as_expected_is_no_failure() -> None:
     assert triggers.failures(case(3), ended(exit=3)) == []
 
 
+def test_a_command_that_takes_too_long_is_a_failure() -> None:
+    how: dict[str, JsonValue] = {"exit": None, "signal": "SIGKILL", "timed_out": True}
+    (found,) = triggers.failures(case(), ended(**how))
+
+    assert str(found) == (
+        "command sh -c exit 3: expected exit status 0, observed still running after "
+        "2.5 s, and killed"
+    )
+
+
 @pytest.mark.parametrize(
     ("how", "observed"),
     [
         ({"exit": 1}, "exit status 1"),
+        ({"exit": 139}, "exit status 139 (SIGSEGV)"),
+        ({"exit": 255}, "exit status 255"),
         ({"exit": None, "signal": "SIGSEGV"}, "killed by SIGSEGV"),
-        (
-            {"exit": None, "signal": "SIGKILL", "timed_out": True},
-            "still running after 2.5 s, and killed",
-        ),
     ],
 )
-def test_another_end_is_a_failure(how: dict[str, JsonValue], observed: str) -> None:
-    (found,) = triggers.failures(case(), ended(**how))
+def test_another_end_stops_the_case(how: dict[str, JsonValue], observed: str) -> None:
+    agent = AgentSession(FakeAgent({"run": {**COMMAND, "stderr": "why\n", **how}}))
+    commands = Commands()
 
-    assert str(found) == (
+    with pytest.raises(CommandFailedError) as caught:
+        triggers.pull(case().trigger[1], agent, 1, {}, commands=commands)
+
+    assert caught.value.message == (
         f"command sh -c exit 3: expected exit status 0, observed {observed}"
     )
+    assert caught.value.words == "why\n"
+    (record,) = commands.since()
+    assert (record.name, record.stderr) == ("command", "why\n")
+
+
+def test_a_command_that_can_not_be_started_fails() -> None:
+    agent = AgentSession(FakeAgent({"run": fault("can't run sh", "ENOENT")}))
+
+    with pytest.raises(CommandFailedError, match="command sh -c exit 3: can't run sh"):
+        triggers.pull(case().trigger[1], agent, 1, {})
 
 
 def test_what_a_trigger_gives_has_its_names() -> None:
