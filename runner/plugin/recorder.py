@@ -180,12 +180,14 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
 def _assertion(text: str) -> str:
     """Return a failed assertion: what was asserted, then the message that it has.
 
-    pytest puts the message first, which may be all that a command printed.
+    pytest puts the message first, which may be all that a command printed, and indents
+    its further lines.
     """
     said, found, asserted = text.rpartition("\nassert ")
     if not found:
         return _bounded(text)
     what, *why = asserted.splitlines()
+    said = said.replace("\n  ", "\n")
     return _bounded("\n".join([f"assert {what}", said, *why]))
 
 

@@ -56,13 +56,15 @@ def test_a_mistake_is_no_infrastructure(
 
 def test_an_assertions_message_is_whole_and_what_failed_comes_first() -> None:
     error = AssertionError(
-        "=== RUN   TestLoad\n--- FAIL: TestLoad\nassert 1 == 0\n +  where 1 = x.exit"
+        "=== RUN   TestLoad\n  --- FAIL: TestLoad\n      x_test.go:7\n"
+        "assert 1 == 0\n +  where 1 = x.exit"
     )
 
     assert recorder._message(failed(), error).splitlines() == [
         "assert 1 == 0",
         "=== RUN   TestLoad",
         "--- FAIL: TestLoad",
+        "    x_test.go:7",
         " +  where 1 = x.exit",
     ]
 
