@@ -474,16 +474,16 @@ COMMAND_FAILED = FailureClass(
     name="command_failed",
     meaning="a command that the case runs did not end as it must, or could not be "
     "started",
-    cure="read what it printed; if the exit status is right, say so in the suite "
-    "(`exit: N`)",
+    cure="read what it printed; if a trigger's exit status is right, say so in the "
+    "suite (`exit: N`)",
 )
 
 LOADER_FAILED = FailureClass(
     name="loader_failed",
     meaning="a loader of the case's own `files` failed, died, or could not be started, "
     "so that nothing it should have loaded was looked at",
-    cure="read what it printed; if the exit status is right, say so in the suite "
-    "(`exit: N`)",
+    cure="read what it printed; if a trigger's exit status is right, say so in the "
+    "suite (`exit: N`)",
 )
 
 NOTHING_LOADED = FailureClass(

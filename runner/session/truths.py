@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from runner.agent import AgentError, AgentSession
 from runner.errors import UsageError
 from runner.references import resolve
-from runner.results import ended
+from runner.results import Printed, ended
 from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
 
@@ -36,8 +36,16 @@ def take(
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        printed = _printed(f"truth {name}".strip(), argv, agent, commands or Commands())
-        return _value(_excerpt(printed, truth, namespace), truth.base)
+        record, text = _printed(
+            f"truth {name}".strip(), argv, agent, commands or Commands()
+        )
+        try:
+            return _value(_excerpt(text, truth, namespace), truth.base)
+        except UsageError as error:
+            if record.exit == 0 or record.timed_out:
+                raise
+            # That it failed says why there is nothing to take.
+            raise failed(record, ended(0)) from error
     path = str(resolve(truth.proc, namespace))
     text = agent.read(path, timeout=_TIMEOUT)
     return _value(select(text, truth, path, namespace), truth.base)
@@ -45,15 +53,20 @@ def take(
 
 def _printed(
     name: str, argv: list[str], agent: AgentSession, commands: Commands
-) -> str:
+) -> tuple[Printed, str]:
+    """Run a truth's command, and return what it printed on its standard output.
+
+    Status 1 with some text is an answer: of `grep -c` it is 0.
+    """
     try:
         output = agent.run(argv, timeout=_TIMEOUT)
     except AgentError as error:
         raise CommandFailedError(f"{subject(name, argv)}: {error.message}") from error
     record = commands.add(name, argv, output)
-    if output.exit != 0 and not output.timed_out:
+    answers = output.exit == 0 or (output.exit is not None and output.stdout.strip())
+    if not answers and not output.timed_out:
         raise failed(record, ended(0))
-    return output.stdout
+    return record, output.stdout
 
 
 def select(

@@ -207,6 +207,34 @@ def test_a_truth_whose_command_fails_ends_its_case(job_of: JobOf) -> None:
     assert (command.name, command.stderr) == ("truth inode", "no such file\n")
 
 
+def test_a_truth_takes_what_a_command_printed_that_found_nothing(job_of: JobOf) -> None:
+    # As `grep -c` does.
+    result = job_of.run(
+        case(
+            {"value": "${truth.count}", "equals": 0},
+            truth={"count": {"command": ["grep", "-c", "x", "/proc/version"]}},
+        ),
+        {"run": {**COMMAND, "exit": 1, "stdout": "0\n"}},
+    )
+
+    assert result.outcome is Outcome.PASSED, result.message
+
+
+def test_a_truth_that_a_failed_command_does_not_print_ends_its_case(
+    job_of: JobOf,
+) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${truth.count}", "equals": 0},
+            truth={"count": {"command": ["tool"], "pattern": "count: (.*)"}},
+        ),
+        {"run": {**COMMAND, "exit": 2, "stdout": "begun\n", "stderr": "broken\n"}},
+    )
+
+    assert result.failure_class == "command_failed"
+    assert "broken" in result.cure
+
+
 @pytest.mark.parametrize(
     ("words", "class_"),
     [
