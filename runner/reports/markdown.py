@@ -4,7 +4,6 @@ What comes from suites, objects and guests stands in code spans and code blocks,
 GitHub sees no markup, mention or link in it.
 """
 
-import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -259,9 +258,8 @@ def _failure(
         text += "".join([*_folded("log", log), *_folded("console", case.console)])
         command = output.failed(case)
         for stream in () if command is None else output.streams(command):
-            # What the command is stands in the message; a summary takes no code span.
-            name = html.escape(stream.title.replace("`", ""))
-            text += "".join(_folded(name[:_MESSAGE], stream.text))
+            # Which command it is stands in the message.
+            text += "".join(_folded(f"{stream.name} of the command", stream.text))
     return text
 
 

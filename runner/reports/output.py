@@ -17,7 +17,9 @@ _WIDTH = 300
 class Stream:
     """What a command printed to one of its streams."""
 
-    # "what `x -v` printed to stderr (exit status 1)"
+    # "stderr" or "stdout".
+    name: str
+    # "stderr of `x -v` (exit status 1)"
     title: str
     text: str
     # The file that has all of it, or as much as the guest kept, below the reports'
@@ -42,7 +44,11 @@ def streams(command: Printed) -> Iterator[Stream]:
             more = f"; {_LIMIT}" if command.truncated else ""
             title = f"{name} of `{words(command)}` ({command.ending}{more})"
             yield Stream(
-                title=title, text=text, file=file, is_whole=not command.truncated
+                name=name,
+                title=title,
+                text=text,
+                file=file,
+                is_whole=not command.truncated,
             )
 
 
