@@ -12,7 +12,8 @@ object is noticed by the agent and an `AgentError`.
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -34,6 +35,11 @@ from runner.timeouts import USUAL, Pace
 _SHOWN = 200
 # MOST_MS in images/agent/command.c: what it takes for a command at most.
 _MOST_MS = 24 * 3600 * 1000
+# Bytes of a stream that a command may print until its middle is left out: a guest under
+# TCG sends about a megabyte in a second, and control characters take six times as much.
+MOST_PRINTED = 2 << 20
+# The most that the agent keeps, which dumps of maps may need.
+MOST_OUTPUT = 16 << 20
 
 LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -363,7 +369,8 @@ class CommandOutput:
     # Bytes that are no UTF-8 are U+FFFD.
     stdout: str
     stderr: str
-    # One of them was longer than the 16 MiB that are kept.
+    # One of them was longer than what is kept: its start and its end, with a line
+    # between them that says how much is left out.
     truncated: bool
     duration_ms: _Count
     # How long it was allowed to run, on this machine.
@@ -484,6 +491,8 @@ class AgentSession:
         self._pace = pace
         self._last_id = 0
         self._lost = ""
+        # Gets every command that `run` ran, and how it ended.
+        self.watcher: Callable[[Sequence[str], CommandOutput], None] | None = None
 
     # ------------------------------------------------------------- guest
 
@@ -709,6 +718,7 @@ class AgentSession:
         *,
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
+        most_output: int = MOST_PRINTED,
         timeout: float,
     ) -> CommandOutput:
         """Run a command in the guest until it ends, or `timeout` seconds.
@@ -716,7 +726,8 @@ class AgentSession:
         `CommandOutput.seconds` is how long that was on this machine.
 
         It starts with the agent's environment and what `environment` adds. Whatever its
-        exit status, that is no error; a program that can't be executed is.
+        exit status, that is no error; a program that can't be executed is. Of each
+        stream up to `most_output` bytes are kept, of its start and its end.
         """
         scale = self._pace.scale
         arguments: dict[str, JsonValue] = {
@@ -724,8 +735,9 @@ class AgentSession:
             "stdin": None if stdin is None else _encoded(stdin),
             "env": dict(environment or {}),
             "timeout_ms": min(max(1, round(timeout * scale * 1000)), _MOST_MS),
+            "most_output": most_output,
         }
-        return self._ask(
+        output = self._ask(
             CommandOutput,
             "run",
             arguments,
@@ -733,6 +745,18 @@ class AgentSession:
             scale=scale,
             known={"seconds": timeout * scale},
         )
+        if self.watcher is not None:
+            self.watcher(argv, output)
+        return output
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Keep commands that nobody but this program asked for from the watcher."""
+        watcher, self.watcher = self.watcher, None
+        try:
+            yield
+        finally:
+            self.watcher = watcher
 
     # --------------------------------------------------------- snapshots
 

@@ -25,6 +25,8 @@ class FailureClass:
     libbpf: tuple[re.Pattern[str], ...] = ()
     # The same, of no meaning but when an object is loaded.
     load: tuple[re.Pattern[str], ...] = ()
+    # In what loaders of other libraries print, before they end.
+    printed: tuple[re.Pattern[str], ...] = ()
     # Why the words may mean something else too; empty for those that can't.
     doubt: str = ""
     # Whether an object can have earned it, so that a suite may expect it.
@@ -215,12 +217,15 @@ IN_LOGS = (
     ),
     FailureClass(
         name="kernel_btf_too_new",
-        meaning="this libbpf can't read the kernel's BTF, which has kinds of types "
-        "that came later: 64-bit enumerators need libbpf 1.0",
-        cure="load it with a newer libbpf, or give a BTF file without them in the "
-        "matrix (pahole --skip_encoding_btf_enum64)",
+        meaning="the loader's library can't read the kernel's BTF, which has kinds of "
+        "types that were added later: 64-bit enumerators need libbpf 1.0 or "
+        "cilium/ebpf 0.10",
+        cure="build the loader with a newer library, or give a BTF file without them "
+        "in the matrix (pahole --skip_encoding_btf_enum64)",
         # Before it says that there is none.
         libbpf=_any_of(r"Unsupported BTF_KIND:\d+"),
+        # cilium/ebpf.
+        printed=_any_of(r"unknown kind: Unknown \(\d+\)"),
     ),
     FailureClass(
         name="kernel_btf_missing",
@@ -580,6 +585,36 @@ _INFRASTRUCTURE = {
     "infrastructure": "the machine, the network or the cache failed",
     "internal": "this program failed; please report it with runner.log",
 }
+COMMAND_FAILED = FailureClass(
+    name="command_failed",
+    meaning="a command that the case runs did not end as it must, or could not be "
+    "started",
+    cure="read what it printed; if a trigger's exit status is right, say so in the "
+    "suite (`exit: N`)",
+)
+
+LOADER_FAILED = FailureClass(
+    name="loader_failed",
+    meaning="a loader of the case's own `files` failed, died, or could not be started, "
+    "so that nothing it should have loaded was looked at",
+    cure="read what it printed; if a trigger's exit status is right, say so in the "
+    "suite (`exit: N`)",
+)
+
+NOTHING_LOADED = FailureClass(
+    name="nothing_loaded",
+    meaning="none of the object's programs was loaded, so nothing is known of them",
+    cure='name the programs without "?" in their section, SEC("tc") and not '
+    'SEC("?tc"), or take `load: false` out of the suite',
+)
+
+NOTHING_ATTACHED = FailureClass(
+    name="nothing_attached",
+    meaning="the object was loaded, and none of its programs was attached",
+    cure="test it in a suite that says where they attach (`programs: {NAME: {attach: "
+    "PLACE}}`) or runs them (`trigger: [{test_run: NAME}]`); if it is enough that it "
+    "loads, say --load-only, or `attach: false` in the suite",
+)
 
 _ENDS = (
     VERIFIER_REJECTED,
@@ -590,6 +625,10 @@ _ENDS = (
     _death("soft_lockup", "locked up"),
     _death("rcu_stall", "stalled"),
     OUT_OF_MEMORY,
+    COMMAND_FAILED,
+    LOADER_FAILED,
+    NOTHING_LOADED,
+    NOTHING_ATTACHED,
     WRONG_VALUE,
     NEVER_RAN,
     NOTHING_CHECKED,

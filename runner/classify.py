@@ -103,7 +103,16 @@ def classify(
     # A verifier that was given no room for a log still says EACCES, and only it does.
     if loading and errno_name == "EACCES":
         return as_class(VERIFIER_REJECTED, line)
-    return Classification(name=UNCLASSIFIED, line=line, cure="see the log")
+    cure = "see the log" if log.strip() else ""
+    return Classification(name=UNCLASSIFIED, line=line, cure=cure)
+
+
+def classify_printed(text: str) -> Classification | None:
+    """Return what a loader's own words mean, if they are known."""
+    return next(
+        filter(None, (_search(it, it.printed, text) for it in IN_LOGS)),
+        None,
+    )
 
 
 def failed_program(log: str) -> str:

@@ -30,6 +30,42 @@ _TYPES = {
     "int_type": "a whole number",
     "float_type": "a number",
 }
+# Patterns of the models → what they allow, in words; a test finds missing ones.
+PATTERNS = {
+    r"^[A-Za-z_][A-Za-z0-9_-]*$": "a name of letters, digits, '_' and '-' that does "
+    "not begin with a digit or '-'",
+    r"^[A-Za-z0-9_][A-Za-z0-9._-]*$": "a file name of letters, digits, '.', '_' and "
+    "'-', without folders",
+    r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "a type and a field of it: task_struct.pid",
+    r"^([us](8|16|32|64)|char\[[1-9][0-9]{0,4}\])@[0-9]{1,6}$": "a type and an offset "
+    "in bytes: s32@8, or char[16]@40",
+    r"\$\{[^}]+\}": "a reference: ${run.retval}",
+    r"^([0-9a-fA-F]{2}\s*)+$": "bytes in hexadecimal: 00ff",
+    r"^/(proc|sys)/": "a path that begins with /proc/ or /sys/",
+    r"^[a-z_]+/.+$": "a place such as kprobe/NAME or xdp/INTERFACE",
+    r"^CONFIG_\w+=.+$": "a line of a kernel's configuration: CONFIG_BPF_LSM=y",
+    r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
+    "'-' that begins with a letter or digit",
+    r"^[a-z][a-z0-9-]*$": "a name of small letters, digits and '-'",
+    r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name, in which '*', '?' and "
+    "[…] are wildcards",
+    r"^https?://": "an address that begins with http:// or https://",
+    r"^https?://[^ ]+$": "an address that begins with http:// or https://",
+    r"^linux-image-[a-z0-9.+-]+$": "a package's name that begins with linux-image-",
+    r"^[0-9][A-Za-z0-9.+~-]*$": "a package's version: 4.11.6-1",
+    r"^[0-9a-f]{64}$": "a SHA-256 checksum of 64 hexadecimal digits",
+    r"^\d+\.\d+(\.\d+)?$": "a version: 4.4, or 5.10.223",
+    r"^[A-Z0-9_]+$": "a name of capital letters, digits and '_'",
+    r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$': "y, m, n, a number, or text in double "
+    "quotes",
+    r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+$": "a registry and a repository: "
+    "ghcr.io/owner/name",
+    r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$": "a tag of letters, digits, '.', '_' and "
+    "'-'",
+    r"^[a-z0-9.-]+/[a-z0-9.-]+$": "a distribution and its version: ubuntu/16.04",
+    r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name, in which {…} stands for a value",
+    r"^[!-~]+$": "one word of printable ASCII, without blanks",
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
@@ -106,6 +142,33 @@ def _follows_from_others(detail: ErrorDetails, details: list[ErrorDetails]) -> b
     )
 
 
+def sentences(model: type[BaseModel], error: ValidationError, data: object) -> str:
+    """Return what is wrong with data that no file holds, each mistake a line."""
+    found = []
+    for detail in error.errors(include_url=False):
+        where = _in_data(data, detail["loc"])
+        place = "".join(f"[{it}]" if isinstance(it, int) else f".{it}" for it in where)
+        words = _words(model, detail, where)
+        found.append(f"{place.removeprefix('.')}: {words}" if place else words)
+    return "\n".join(found)
+
+
+def _in_data(data: object, location: _Path) -> _Path:
+    """Return a location as _in_file does."""
+    kept: list[int | str] = []
+    node = data
+    for number, part in enumerate(location):
+        last = number == len(location) - 1
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+        elif isinstance(node, list | tuple) and isinstance(part, int):
+            node = node[part] if part < len(node) else None
+        elif not (last and isinstance(node, dict) and _is_key(part)):
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
 def _in_file(source: Source, location: _Path) -> _Path:
     """Return a location without the names of union members that pydantic puts in."""
     kept: list[int | str] = []
@@ -149,7 +212,8 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "union_tag_not_found":
             return f"key {context['discriminator']} is missing"
         case "string_pattern_mismatch":
-            return f"{given!r} is invalid; it must match {context['pattern']}"
+            pattern = str(context["pattern"])
+            return f"{given!r} must be {PATTERNS.get(pattern, f'like {pattern}')}"
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""

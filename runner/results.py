@@ -1,5 +1,6 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -76,6 +77,82 @@ class Mismatch(Record):
         return f"{where}: expected {self.expected}, observed {self.observed}"
 
 
+class Printed(Record):
+    """A command that a case ran in its guest: how it ended, and what it printed."""
+
+    name: str
+    """What the suite calls it: "command", "truth inode"."""
+    argv: tuple[str, ...]
+    """The command, with references resolved."""
+    exit: int | None = None
+    """Its exit status; null when a signal ended it."""
+    signal: str = ""
+    """The signal that ended it: "SIGSEGV"."""
+    timed_out: bool = False
+    """Whether it was killed because its time was over."""
+    stdout: str = ""
+    """What it printed: the first and the last 16 KiB, and between them how much is left
+    out."""
+    stderr: str = ""
+    """The same of its standard error."""
+    stdout_file: str = ""
+    """The file below the reports' folder that has all of it; empty when it printed
+    nothing, or the file could not be written."""
+    stderr_file: str = ""
+    """The same of its standard error."""
+    truncated: bool = False
+    """Whether it printed more than the 2 MiB of a stream that a guest keeps; what is
+    missing is in no file."""
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        if self.timed_out:
+            return "killed because its time was over"
+        if self.signal:
+            return f"killed by {self.signal}"
+        return ended(self.exit)
+
+
+def ended(status: int | None) -> str:
+    """Return an exit status in words, with the signal that a shell makes it of."""
+    if status is None:
+        return "no exit status"
+    try:
+        name = signal.Signals(status - 128).name if status > 128 else ""
+    except ValueError:
+        name = ""
+    return f"exit status {status}" + (f" ({name})" if name else "")
+
+
+class ProgramState(Record):
+    """What became of a program of a case's object."""
+
+    name: str
+    """Its name."""
+    section: str = ""
+    """Its section: "kprobe/wake_up_new_task"."""
+    type: str = ""
+    """Its type as libbpf names it; empty for one that libbpf has no name for."""
+    loaded: bool = False
+    """Whether it is in the kernel."""
+    attached: bool = False
+    """Whether it was attached to something."""
+    why: str = ""
+    """Why it was not loaded, or not attached."""
+
+
+class StructOpsState(Record):
+    """What became of a struct_ops map of a case's object."""
+
+    name: str
+    """Its name."""
+    registered: bool = False
+    """Whether it was registered with the kernel."""
+    why: str = ""
+    """Why it was not."""
+
+
 class Phases(Record):
     """Seconds that each part of a case took."""
 
@@ -102,7 +179,8 @@ class CaseResult(Record):
     outcome: Outcome
     """What became of it."""
     message: str = ""
-    """Why, in one line; empty for a pass."""
+    """Why, in one line or a few. For a pass it is empty, or says what was not
+    attached."""
     failure_class: str = ""
     """A class from the classifier ("wrong_value", "verifier_rejected", "panic", …)."""
     cure: str = ""
@@ -125,6 +203,13 @@ class CaseResult(Record):
     """libbpf's and the verifier's log, whole."""
     console: str = ""
     """The console's last lines, when the guest was lost."""
+    commands: tuple[Printed, ...] = ()
+    """The commands that the case ran in its guest, in their order; at most 100, the
+    last ones."""
+    programs: tuple[ProgramState, ...] = ()
+    """The object's programs, and whether they were loaded and attached."""
+    struct_ops: tuple[StructOpsState, ...] = ()
+    """The object's struct_ops maps, and whether they were registered."""
     object_path: str = ""
     """The object, or its source, in the suite."""
     object_sha256: str = ""

@@ -23,6 +23,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 _USER = "root"
 _BETWEEN_TRIES = 0.01
 _CHUNK = 1 << 20
+# Seconds that a line may take once it has begun: a guest under TCG sends slowly.
+_LONGEST_LINE = 120.0
 # What images/rc prints last.
 _NETWORK_IS_UP = "rc: network is up"
 
@@ -41,12 +43,15 @@ class SshChannel:
     def receive_line(self, deadline: Deadline) -> bytes:
         """Return the next line without its end.
 
-        Raises EOFError when the other side closed and TimeoutError at the deadline.
+        A line that has begun by the deadline may take two minutes more. Raises EOFError
+        when the other side closed, and TimeoutError.
         """
         searched = 0
+        end_of_line = Deadline.after(deadline.remaining() + _LONGEST_LINE)
         while (end := self._received.find(b"\n", searched)) < 0:
             searched = len(self._received)
-            self._channel.settimeout(max(deadline.remaining(), 0.001))
+            limit = end_of_line if self._received else deadline
+            self._channel.settimeout(max(limit.remaining(), 0.001))
             chunk = self._channel.recv(_CHUNK)
             if not chunk:
                 raise EOFError("the guest closed the channel")

@@ -471,6 +471,11 @@ class Case(Entry):
     `kernels`: [CONFIG_BPF_LSM=y]."""
     reason: str = ""
     """Why it does not apply elsewhere."""
+    attach: bool = True
+    """Whether programs are attached; false for a case that is about loading alone,
+    whatever `programs` says."""
+    must_attach: bool = False
+    """Whether it fails when no program of the object was attached, as with --object."""
     must_run: bool = True
     """Whether it fails when no program of the object ran; false for a case that is
     about loading alone."""

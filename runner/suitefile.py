@@ -226,11 +226,10 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
         # As JSON, so that lists become tuples while all else stays strict.
         case = Case.model_validate_json(json.dumps(keys))
     except ValidationError as error:
-        told = [
-            f"{'.'.join(map(str, it['loc']))}: {it['msg']}"
-            for it in error.errors(include_url=False)
-        ]
-        raise UsageError("; ".join(told)) from error
+        raise UsageError(
+            modelfile.sentences(Case, error, keys),
+            hint="docs/suite.md explains every key",
+        ) from error
     mistakes = [
         f"{'.'.join(map(str, it.where))}: {it.what}"
         for it in _case(case, Reach.of(folder))
@@ -330,7 +329,7 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
         yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
     for key in (
         *("vmlinux", "loader", "programs", "alternatives", "maps"),
-        *("variables", "expect_failure"),
+        *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:
             yield _Mistake((key,), "needs an `object`, which the runner loads")

@@ -24,17 +24,25 @@
 
 struct command {
 	char **argv;
+	/* Bytes of each stream that are kept. */
+	size_t most_output;
 	struct buffer input;
 	int64_t timeout_ns;
 	/* Variables that are set beside the agent's own. */
 	const json_t *environment;
 };
 
-/* What is read of one of a command's streams. */
+/* What is read of one of a command's streams: its start, and its end, which often says
+ * why a command failed. Both are at most `half` bytes long.
+ */
 struct output {
 	int descriptor;
-	struct buffer text;
-	bool truncated;
+	size_t half;
+	struct buffer head;
+	/* Up to twice as long while the command runs. */
+	struct buffer tail;
+	/* Bytes between head and tail. */
+	size_t left_out;
 };
 
 struct running {
@@ -99,15 +107,18 @@ static bool environment_argument(const json_t *request, const json_t **environme
 static bool command_arguments(const json_t *request, struct command *command,
 			      struct failure *failure)
 {
-	json_int_t timeout_ms;
+	json_int_t timeout_ms, most_output = MOST_OUTPUT;
 
 	if (!integer_argument(request, "timeout_ms", REQUIRED, 1, MOST_MS, &timeout_ms,
 			      failure) ||
+	    !integer_argument(request, "most_output", OPTIONAL, 2, MOST_OUTPUT,
+			      &most_output, failure) ||
 	    !environment_argument(request, &command->environment, failure) ||
 	    !bytes_argument(request, "stdin", OPTIONAL, &command->input, failure) ||
 	    !argv_argument(request, &command->argv, failure))
 		return false;
 	command->timeout_ns = timeout_ms * NS_PER_MS;
+	command->most_output = (size_t)most_output;
 	return true;
 }
 
@@ -205,6 +216,7 @@ static bool start(const struct command *command, struct running *running,
 		return false;
 	}
 	running->input = taken(&pipes[IN][1]);
+	running->out.half = running->err.half = command->most_output / 2;
 	running->out.descriptor = taken(&pipes[OUT][0]);
 	running->err.descriptor = taken(&pipes[ERR][0]);
 	close_pipes(pipes);
@@ -220,12 +232,36 @@ static void close_once(int *descriptor)
 	*descriptor = -1;
 }
 
+/* Drops the start of the tail, so that it has at most `size` bytes. */
+static void shorten_tail(struct output *output, size_t size)
+{
+	struct buffer *tail = &output->tail;
+	size_t more;
+
+	if (tail->size <= size)
+		return;
+	more = tail->size - size;
+	memmove(tail->data, tail->data + more, size);
+	tail->size = size;
+	output->left_out += more;
+}
+
+static void keep(struct output *output, const unsigned char *bytes, size_t size)
+{
+	size_t room = output->half - output->head.size;
+	size_t first = size < room ? size : room;
+
+	buffer_append(&output->head, bytes, first);
+	buffer_append(&output->tail, bytes + first, size - first);
+	if (output->tail.size >= 2 * output->half)
+		shorten_tail(output, output->half);
+}
+
 /* Reads once; false when there is nothing to be read now, or ever. */
 static bool read_some(struct output *output, size_t *size)
 {
 	static unsigned char chunk[1 << 16];
 	ssize_t got;
-	size_t room;
 
 	if (output->descriptor < 0)
 		return false;
@@ -237,10 +273,7 @@ static bool read_some(struct output *output, size_t *size)
 		return false;
 	}
 	/* Read on past the limit: a full pipe would stop the command. */
-	room = MOST_OUTPUT - output->text.size;
-	if ((size_t)got > room)
-		output->truncated = true;
-	buffer_append(&output->text, chunk, (size_t)got < room ? (size_t)got : room);
+	keep(output, chunk, (size_t)got);
 	*size = (size_t)got;
 	return true;
 }
@@ -353,10 +386,22 @@ static json_t *signal_json(int number)
 /* The text of an output, which is freed: two of them are much for a small guest. */
 static json_t *take_text(struct output *output)
 {
-	json_t *text = text_json(output->text.data ? (char *)output->text.data : "",
-				 output->text.size);
+	char note[80];
+	json_t *text;
 
-	buffer_free(&output->text);
+	shorten_tail(output, output->half);
+	if (output->left_out) {
+		int length = snprintf(note, sizeof(note),
+				      "\n[... %zu bytes are left out ...]\n",
+				      output->left_out);
+
+		buffer_append(&output->head, note, (size_t)length);
+	}
+	buffer_append(&output->head, output->tail.data, output->tail.size);
+	buffer_free(&output->tail);
+	text = text_json(output->head.data ? (char *)output->head.data : "",
+			 output->head.size);
+	buffer_free(&output->head);
 	return text;
 }
 
@@ -365,18 +410,18 @@ static json_t *reply(struct running *running)
 	bool known = running->ended;
 	int status = running->status;
 	int64_t duration = monotonic_ns() - running->started;
+	json_t *out = take_text(&running->out), *err = take_text(&running->err);
 
-	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:I, s:o, s:o}", "pid",
-			 running->pid, "exit",
-			 known && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))
-						    : json_null(),
-			 "signal",
-			 known && WIFSIGNALED(status) ? signal_json(WTERMSIG(status))
-						      : json_null(),
-			 "timed_out", running->timed_out, "truncated",
-			 running->out.truncated || running->err.truncated,
-			 "duration_ms", (json_int_t)(duration / NS_PER_MS), "stdout",
-			 take_text(&running->out), "stderr", take_text(&running->err));
+	return json_pack(
+		"{s:i, s:o, s:o, s:b, s:b, s:I, s:o, s:o}", "pid", running->pid, "exit",
+		known && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))
+					   : json_null(),
+		"signal",
+		known && WIFSIGNALED(status) ? signal_json(WTERMSIG(status))
+					     : json_null(),
+		"timed_out", running->timed_out, "truncated",
+		running->out.left_out || running->err.left_out, "duration_ms",
+		(json_int_t)(duration / NS_PER_MS), "stdout", out, "stderr", err);
 }
 
 json_t *run_operation(const json_t *request, struct failure *failure)

@@ -69,7 +69,10 @@ static const struct operation {
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
-	{"run", run_operation, {"argv", "stdin", "timeout_ms", "env"}, false},
+	{"run",
+	 run_operation,
+	 {"argv", "stdin", "timeout_ms", "env", "most_output"},
+	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))
 

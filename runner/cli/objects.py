@@ -20,8 +20,11 @@ _TAG = "CACHEDIR.TAG"
 _TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
-def suite_of(objects: Sequence[Path], folder: Path) -> Path:
+def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) -> Path:
     """Write a suite of objects, with links to them, and return its folder.
+
+    With `load_only` nothing is attached; else an object of which nothing is attached
+    fails.
 
     Raises UsageError for what is no object file, InfrastructureError when the folder
     can't be written.
@@ -35,8 +38,11 @@ def suite_of(objects: Sequence[Path], folder: Path) -> Path:
         files = {name: path.name for name, path in names.items()}
     suite = {
         "name": "objects",
-        "description": "The objects of the command line load, and attach.",
-        "cases": [_case(name, file) for name, file in files.items()],
+        "description": "The objects of the command line load"
+        + ("." if load_only else ", and attach."),
+        "cases": [
+            _case(name, file, load_only=load_only) for name, file in files.items()
+        ],
     }
     reports.make(folder.parent)
     with explained(folder):
@@ -110,10 +116,11 @@ def _name(path: Path, depth: int, *, keep_suffix: bool = False) -> str:
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 
-def _case(name: str, file: str) -> dict[str, object]:
+def _case(name: str, file: str, *, load_only: bool) -> dict[str, object]:
     return {
         "name": name,
         "object": file,
+        **({"attach": False} if load_only else {"must_attach": True}),
         # Nothing is known of what makes its programs run.
         "must_run": False,
         # Holds wherever the object loads and attaches: else the case ends before.

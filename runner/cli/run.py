@@ -72,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compiled objects that must load and attach, without a suite",
     )
     parser.add_argument(
+        "--load-only",
+        action="store_true",
+        help="the objects of --object must load; nothing is attached (without this, an "
+        "object of which nothing can be attached fails)",
+    )
+    parser.add_argument(
         "-k",
         metavar="EXPR",
         help="only cases that match: a part of SUITE::CASE as reports print it, or a "
@@ -136,6 +142,11 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
     _require_expression(arguments.k)
+    if arguments.load_only and not arguments.object:
+        raise UsageError(
+            "--load-only says how --object is judged, and there is no --object",
+            hint="in a suite, say `attach: false` of the case",
+        )
     require_writable(arguments.reports)
     terms = terms_of(arguments)
     run = Run(_settings(arguments))
@@ -144,7 +155,11 @@ def main(arguments: argparse.Namespace) -> int:
         given = list(arguments.suite or [])
         if arguments.object:
             folder = arguments.reports / "objects"
-            given.append(objects.suite_of(arguments.object, folder))
+            given.append(
+                objects.suite_of(
+                    arguments.object, folder, load_only=arguments.load_only
+                )
+            )
         found = project.find(arguments.matrix)
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)

@@ -13,8 +13,9 @@ from runner.plugin import hooks, loop, state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.keywords import Keywords
-from runner.plugin.recorder import ORDER, Recorder, attach
+from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
 from runner.session.guest import Guest
+from runner.session.printed import Commands, Place
 from runner.session.run import Run
 from runner.suitesearch import SUITE_FILE
 
@@ -158,9 +159,16 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 
 
 @pytest.fixture
-def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Guest:
-    """A booted guest of the kernel."""
-    return _run(request.config).guests.lease(kernel, tenant_of(request.node))
+def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
+    """A booted guest of the kernel; what commands print in it is kept."""
+    run, test = _run(request.config), request.node
+    it = run.guests.lease(kernel, tenant_of(test))
+    name = f"{test.path.stem}.{test.name}"
+    commands = Commands(Place.of(run.settings.reports, kernel.id, name))
+    test.stash[COMMANDS] = it.commands = commands
+    it.agent.watcher = commands.watch
+    yield it
+    it.agent.watcher = None
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from runner.bpftool import MapDump
 from runner.compile import compile_object
 from runner.results import CaseResult
 from runner.session import case as session_case
+from runner.session import states
 from runner.session.case import Job
 from runner.session.guest import Guest
 from runner.session.observe import dump
+from runner.suite import Case
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -57,8 +59,8 @@ class Bpf:
     ) -> LoadedObject:
         """Compile NAME.bpf.c beside the test, load it and attach its programs.
 
-        Raises CompileError, AgentError with libbpf's log, and GuestError when the
-        guest dies of it.
+        Raises CompileError, AgentError with libbpf's log, NothingError when no program
+        is loaded, and GuestError when the guest dies of it.
         """
         data = compile_object(self._folder / source, self._cache).read_bytes()
         agent = self._guest.agent
@@ -72,6 +74,7 @@ class Bpf:
             )
             loaded = agent.load(opened.handle, timeout=timeouts.LOAD.seconds)
         self._loaded.append(loaded)
+        states.require_loaded(states.of(Case(name="case"), opened, loaded))
         self._data[loaded.handle] = data
         for program in loaded.programs if attach else ():
             with self._guest.doing(f"attaching {program.name}"):
@@ -104,5 +107,7 @@ class Bpf:
             shown_path=f"{self._folder.name}/{case.object or case.files[0]}",
             nodeid="",
             folder=self._folder,
+            # The test's.
+            commands=self._guest.commands,
         )
         return session_case.run(job, self._guest)

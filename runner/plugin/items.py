@@ -15,6 +15,7 @@ from runner.plugin.state import run_of
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job
+from runner.session.printed import Commands, Place
 from runner.session.run import Run
 from runner.suite import Case
 from runner.suitefile import LoadedSuite
@@ -175,6 +176,13 @@ class CaseItem(pytest.Item):
             shown_path=self._shown_object,
             nodeid=self.nodeid,
             folder=self.loaded.folder,
+            commands=Commands(
+                Place.of(
+                    run.settings.reports,
+                    self.kernel.id,
+                    f"{self.loaded.name}.{self.case.name}",
+                )
+            ),
         )
         try:
             guests = run.guests if lane is None else run.lane(lane)

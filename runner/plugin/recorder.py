@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from runner import reports, sharding
+from runner.agent import AgentError
+from runner.classes import NOTHING_LOADED
+from runner.compile import CompileError, ObjectError
 from runner.errors import (
     ExitStatus,
     GuestError,
     InfrastructureError,
     RunnerError,
+    UsageError,
 )
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
@@ -24,10 +28,25 @@ from runner.results import (
     Outcome,
 )
 from runner.session import selection
-from runner.session.case import class_of_loss, is_deadly
+from runner.session.case import is_deadly, refusal
+from runner.session.printed import Commands
+from runner.session.states import NothingError
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
+
+# The commands that a test in Python ran in its guest.
+COMMANDS = pytest.StashKey[Commands]()
+
+# Errors that tell of a test or its object, not of infrastructure; the first one counts.
+_MISTAKES = (
+    (CompileError, "compile_error"),
+    (ObjectError, "bad_object"),
+    (NothingError, NOTHING_LOADED.name),
+    (UsageError, "suite_error"),
+)
+# Characters of a failed assertion.
+_MOST_MESSAGE = 4000
 
 _CASE = "case_result"
 _KERNEL = "kernel_run"
@@ -91,16 +110,18 @@ def _of_test(
     if report.when != "call" and report.passed:
         return None
     error = call.excinfo.value if call.excinfo else None
+    commands = item.stash.get(COMMANDS, None)
     return CaseResult(
         kernel=kernel,
         suite=item.path.stem,
         case=name_of_test(item, kernel),
         outcome=_outcome(report, error),
         message=_message(report, error),
-        failure_class=class_of_loss(error) if isinstance(error, GuestError) else "",
-        cure=error.hint if isinstance(error, RunnerError) else "",
+        failure_class=_class(error),
+        cure=_cure(error),
         console=error.console if isinstance(error, GuestError) else "",
-        log=report.longreprtext if report.failed else "",
+        log=_log(report, error),
+        commands=() if commands is None else commands.since(),
         checked=1,
         duration=report.duration,
         nodeid=item.nodeid,
@@ -114,9 +135,36 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.PASSED
     if isinstance(error, GuestError) and is_deadly(error):
         return Outcome.FAILED
+    if isinstance(error, AgentError) or _class_of_mistake(error):
+        return Outcome.FAILED
     if isinstance(error, RunnerError) or report.when != "call":
         return Outcome.ERROR
     return Outcome.FAILED
+
+
+def _class(error: BaseException | None) -> str:
+    if isinstance(error, GuestError):
+        return error.cause
+    if isinstance(error, AgentError):
+        return refusal(error).name
+    return _class_of_mistake(error)
+
+
+def _cure(error: BaseException | None) -> str:
+    if isinstance(error, AgentError):
+        return refusal(error).cure
+    return error.hint if isinstance(error, RunnerError) else ""
+
+
+def _log(report: pytest.TestReport, error: BaseException | None) -> str:
+    """Return what libbpf said, and the test's traceback."""
+    said = error.log if isinstance(error, AgentError) else ""
+    return said + (report.longreprtext if report.failed else "")
+
+
+def _class_of_mistake(error: BaseException | None) -> str:
+    """Return the class of what is wrong with a test or its object, or nothing."""
+    return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
 
 
 def _message(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -124,8 +172,32 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
         return error.message
     if error is None or report.passed:
         return ""
-    lines = str(error).splitlines()
-    return lines[0] if lines else repr(error)
+    if isinstance(error, AssertionError):
+        return _assertion(str(error)) or "AssertionError"
+    words = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    return str(error) if report.skipped else _bounded(words)
+
+
+def _assertion(text: str) -> str:
+    """Return a failed assertion: what was asserted, then the message that it has.
+
+    pytest puts the message first, which may be all that a command printed, and indents
+    its further lines.
+    """
+    said, found, asserted = text.rpartition("\nassert ")
+    if not found:
+        return _bounded(text)
+    what, *why = asserted.splitlines()
+    said = said.replace("\n  ", "\n")
+    return _bounded("\n".join([f"assert {what}", said, *why]))
+
+
+def _bounded(text: str) -> str:
+    left = len(text) - _MOST_MESSAGE
+    if left <= 0:
+        return text
+    half = _MOST_MESSAGE // 2
+    return f"{text[:half]}\n[… {left} characters are left out …]\n{text[-half:]}"
 
 
 def _key_of(item: pytest.Item) -> CaseKey | None:

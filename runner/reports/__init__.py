@@ -28,6 +28,8 @@ _WRITTEN = (
     *(RESULTS, "summary.md", "release.md", "results.sarif"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
+    # What commands printed.
+    *("*/output/*/*.stdout", "*/output/*/*.stderr"),
 )
 # What a run leaves only when it is killed: files half written, consoles of guests.
 _LEFT = (
@@ -54,9 +56,10 @@ def clear(folder: Path) -> None:
             for path in folder.glob(pattern):
                 if path.name != RESULTS:
                     path.unlink()
-        for kernel in folder.glob("*/"):
-            if not any(kernel.iterdir()):
-                kernel.rmdir()
+        for pattern in ("*/output/*/", "*/output/", "*/"):
+            for empty in folder.glob(pattern):
+                if not any(empty.iterdir()):
+                    empty.rmdir()
 
 
 def sweep(folder: Path) -> None:

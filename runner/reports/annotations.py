@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.reports import looks
+from runner.reports import looks, output
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -17,6 +17,8 @@ from runner.results import CaseResult, Outcome, RunResults
 # A step shows this many of each kind; the others are not shown at all.
 MOST = 10
 _MESSAGE = 2000
+# Lines of what a command printed.
+_PRINTED = 5
 
 
 def lines(
@@ -66,6 +68,9 @@ def _message(case: CaseResult) -> str:
     words = words if words[0] else [case.message]
     if case.cure:
         words.append(f"what to do: {case.cure}")
+    command = output.failed(case)
+    for stream in () if command is None else output.streams(command):
+        words += [f"{stream.title}:", *output.last_lines(stream.text, _PRINTED)]
     return clean("\n".join(words))[:_MESSAGE]
 
 

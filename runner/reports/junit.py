@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from junit_xml import TestCase, TestSuite
 
+from runner.reports import output
 from runner.reports.text import clean, one_line
 from runner.results import CaseKey, CaseResult, KernelRun, Outcome, RunResults
 
@@ -101,7 +102,7 @@ def _case(case: CaseResult) -> TestCase:
         classname=clean(f"{case.kernel}.{case.suite}"),
         elapsed_sec=case.duration,
         stdout=_shortened(_output(case)),
-        stderr=_shortened(case.console),
+        stderr=_shortened(_errors(case)),
     )
     # An empty message would make it a pass.
     message = one_line(case.message) or case.outcome.value
@@ -121,7 +122,27 @@ def _case(case: CaseResult) -> TestCase:
 def _output(case: CaseResult) -> str:
     missing = "".join(f"not available: {what}\n" for what in case.not_available)
     flaky = f"flaky: {case.flaky}\n" if case.flaky else ""
-    return flaky + missing + case.log
+    passed = case.outcome is Outcome.PASSED and case.message
+    note = f"{case.message}\n" if passed else ""
+    printed = "".join(
+        f"$ {output.words(it)}\n[{it.ending}]\n{_ended(it.stdout)}"
+        for it in case.commands
+    )
+    log = _ended(case.log) if printed else case.log
+    return flaky + note + missing + log + printed
+
+
+def _errors(case: CaseResult) -> str:
+    printed = "".join(
+        f"$ {output.words(it)}\n{_ended(it.stderr)}"
+        for it in case.commands
+        if it.stderr
+    )
+    return printed + case.console
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def _explanation(case: CaseResult) -> str:

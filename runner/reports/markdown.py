@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner.errors import ExitStatus
-from runner.reports import looks
+from runner.reports import looks, output
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -274,6 +274,10 @@ def _failure(group: Group, comparison: Comparison | None, *, logs: bool) -> str:
         # Of an object that loaded, the log tells nothing.
         log = "" if case.mismatches else case.log
         text += "".join([*_folded("log", log), *_folded("console", case.console)])
+        command = output.failed(case)
+        for stream in () if command is None else output.streams(command):
+            # Which command it is stands in the message.
+            text += "".join(_folded(f"{stream.name} of the command", stream.text))
     return text
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from runner.errors import ExitStatus
-from runner.reports import looks, pagedata, support, templating
+from runner.reports import looks, output, pagedata, support, templating
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -18,6 +18,7 @@ from runner.reports.compare import (
 )
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import BY_WEIGHT, LOOKS, Cell
+from runner.reports.output import Stream
 from runner.reports.release import Release, btf_need
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -106,6 +107,12 @@ class Kind:
     def where(self) -> str:
         """Source and line of the first."""
         return pagedata.where(self.group.first)
+
+    @property
+    def printed(self) -> tuple[Stream, ...]:
+        """What the command printed that failed."""
+        command = output.failed(self.group.first)
+        return () if command is None else tuple(output.streams(command))
 
 
 def render(

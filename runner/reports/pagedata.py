@@ -6,11 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from runner.reports import output
 from runner.reports.compare import Comparison
 from runner.reports.looks import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
 from runner.reports.text import clean
-from runner.results import CaseResult, KernelRun, Outcome
+from runner.results import CaseResult, KernelRun, Outcome, ProgramState
 
 # Mismatches of a case that are shown; a map dump may have thousands.
 MOST_MISMATCHES = 100
@@ -119,7 +120,12 @@ def data(
 
 def _has_more(case: CaseResult) -> bool:
     """Whether there is more to say of it than that it passed."""
-    return bool(case.outcome is not Outcome.PASSED or case.flaky or case.not_available)
+    return bool(
+        case.outcome is not Outcome.PASSED
+        or case.flaky
+        or case.not_available
+        or case.message
+    )
 
 
 def _detail(
@@ -152,7 +158,32 @@ def _detail(
         "left": max(0, len(case.mismatches) - MOST_MISMATCHES),
         "log": logs.number(case.log),
         "console": logs.number(case.console),
+        "programs": [
+            strings.number(clean(f"{it.name} ({it.section or it.type}): {_state(it)}"))
+            for it in case.programs
+        ]
+        + [
+            strings.number(
+                clean(
+                    f"{it.name} (struct_ops map): "
+                    + ("registered" if it.registered else f"not registered: {it.why}")
+                )
+            )
+            for it in case.struct_ops
+        ],
+        "printed": [
+            [strings.number(clean(it.title)), logs.number(it.text)]
+            for command in case.commands
+            for it in output.streams(command)
+        ],
     }
+
+
+def _state(program: ProgramState) -> str:
+    if program.attached:
+        return "loaded and attached"
+    state = "loaded, not attached" if program.loaded else "not loaded"
+    return f"{state}: {program.why}" if program.why else state
 
 
 def where(case: CaseResult) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import looks
+from runner.reports import looks, output
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.groups import Group, grouped
 from runner.reports.looks import (
@@ -35,13 +35,13 @@ from runner.results import (
 )
 from runner.tables import print_table
 
-# Lines of a message, such as clang's, before it is cut.
-_MOST_LINES = 6
+# Lines of a message, such as clang's, before its middle is left out.
+_MOST_LINES = 16
+# Mismatches of a case, and lines of what a command printed to a stream.
+_MOST_MISMATCHES = 10
+_MOST_PRINTED = 8
 
 _INDENT = "    "
-
-# What to do when nothing tells.
-_LOOK = "read the case's log in results.json"
 
 # Cases of each kind of change.
 _MOST_CHANGES = 10
@@ -198,8 +198,14 @@ def _render_group(
     _render_head(outcome, f"{', '.join(on)}: {group.name}", console)
     for kernels, why in _distinct(group, _why):
         _render_why(why, kernels, console)
-    for kernels, cure in _distinct(group, lambda case: case.cure or _LOOK):
+    for kernels, more in _distinct(group, _more):
+        _render_more(more, kernels, console)
+    for kernels, cure in _distinct(
+        group, lambda case: case.cure or output.where_to_look(case)
+    ):
         _render_do(cure, kernels, console)
+    for kernels, printed in _distinct(group, _printed):
+        _render_printed(printed, kernels, console)
 
 
 def _distinct(
@@ -220,11 +226,31 @@ def _why(case: CaseResult) -> str:
     why = case.message or "no reason was given"
     if case.failure_class:
         why = f"[{case.failure_class}] {why}"
-    more = [found for found in case.mismatches if str(found) != case.message]
-    if more:
-        plural = "" if len(more) == 1 else "es"
-        why += f" (and {len(more)} more mismatch{plural})"
     return why
+
+
+def _more(case: CaseResult) -> str:
+    """Return further mismatches, a line each."""
+    more = [one_line(str(it)) for it in case.mismatches if str(it) != case.message]
+    left = len(more) - _MOST_MISMATCHES
+    if left > 0:
+        more[_MOST_MISMATCHES:] = [
+            f"{left} more mismatch{'' if left == 1 else 'es'}, which results.json has"
+        ]
+    return "\n".join(more)
+
+
+def _printed(case: CaseResult) -> str:
+    """Return the last lines of what the command printed that failed."""
+    command = output.failed(case)
+    if command is None:
+        return ""
+    lines: list[str] = []
+    for stream in output.streams(command):
+        lines.append(f"{stream.title}:")
+        lines += [f"  {it}" for it in output.last_lines(stream.text, _MOST_PRINTED)]
+        lines += [f"  {stream.where}"] if stream.where else []
+    return "\n".join(lines)
 
 
 def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
@@ -245,12 +271,26 @@ def _render_head(outcome: Outcome, what: str, console: Console) -> None:
 
 
 def _render_why(why: str, kernels: str, console: Console) -> None:
-    first, *more = clean(why).strip().splitlines() or [""]
+    first, *rest = clean(why).strip().splitlines() or [""]
     _print(console, [(f"why{kernels}: ", "dim"), (first, "")], indent=_INDENT)
-    for line in more[: _MOST_LINES - 1]:
+    left = len(rest) - _MOST_LINES
+    if left > 0:
+        half = _MOST_LINES // 2
+        rest[half:-half] = [f"[… {left} lines, which results.json has]"]
+    for line in rest:
         _print(console, [(line, "")], indent=_INDENT * 2)
-    if len(more) >= _MOST_LINES:
-        _print(console, [("…", "")], indent=_INDENT * 2)
+
+
+def _render_more(more: str, kernels: str, console: Console) -> None:
+    for line in more.splitlines():
+        _print(console, [(f"and{kernels}: ", "dim"), (line, "")], indent=_INDENT)
+
+
+def _render_printed(printed: str, kernels: str, console: Console) -> None:
+    if printed and kernels:
+        _print(console, [(f"printed{kernels}:", "dim")], indent=_INDENT)
+    for line in printed.splitlines():
+        _print(console, [(line, "dim")], indent=_INDENT)
 
 
 def _render_do(cure: str, kernels: str, console: Console) -> None:
@@ -274,6 +314,11 @@ def _render_undone(results: RunResults, console: Console) -> None:
 def _render_notes(results: RunResults, console: Console) -> None:
     notes = [
         (f"{kernel.id}: ", note) for kernel in results.kernels for note in kernel.notes
+    ]
+    notes += [
+        (f"{case.kernel} {case.suite}::{case.case}: ", case.message)
+        for case in results.cases
+        if case.outcome is Outcome.PASSED and case.message and not case.failure_class
     ]
     notes += [
         (

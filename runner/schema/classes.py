@@ -10,6 +10,7 @@ _PLACES = (
     ("verifier", "in the verifier's log"),
     ("libbpf", "in libbpf's log"),
     ("load", "in the log of a load"),
+    ("printed", "in what a loader prints"),
 )
 
 

@@ -31,12 +31,14 @@ kernels: ">=4.8"
 config: [CONFIG_FTRACE_SYSCALLS=y]
 reason: bpf_get_current_task() came with 4.8
 must_run: true
+must_attach: true
 trigger: [{fork: sleeper, save: child}]
 truth: {state: {proc: "/proc/${child.pid}/stat", field: 3}}
 expect: [{value: "${truth.state}", equals: S}]""",
         """\
 name: refused
 object: loop.bpf.c
+attach: false
 expect_failure: {class: loop_unsupported, reason: before 5.3 there are no loops}""",
         """\
 name: my_loader

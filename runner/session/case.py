@@ -11,29 +11,42 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import checks, debuginfo, timeouts
-from runner.agent import AgentError, LoadedObject, ObjectSettings
+from runner.agent import AgentError, LoadedObject, ObjectSettings, OpenedObject
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import (
+    COMMAND_FAILED,
     LOADER_CRASHED,
+    LOADER_FAILED,
     NEVER_RAN,
+    NOTHING_ATTACHED,
     NOTHING_CHECKED,
+    NOTHING_LOADED,
     OUT_OF_MEMORY,
     PREDICTION_WRONG,
     PROGRAM_TOO_LARGE,
     UNEXPECTED_PASS,
     VERIFIER_TOO_SLOW,
     WRONG_VALUE,
+    FailureClass,
 )
-from runner.classify import Classification, as_class, classify, classify_oops
+from runner.classify import (
+    Classification,
+    as_class,
+    classify,
+    classify_oops,
+    classify_printed,
+)
 from runner.debuginfo import DebugInfo
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import blame, loaders, runs, settings, triggers, truths
+from runner.session import blame, loaders, runs, settings, states, triggers, truths
 from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.session.prediction import Booted, Foretold, disagreement, predicted
+from runner.session.printed import CommandFailedError, Commands, last_line
+from runner.session.states import States
 from runner.suite import Case, Program
 from runner.versions import KernelVersion, VersionRange
 
@@ -43,6 +56,9 @@ log = logging.getLogger(__name__)
 # it came there.
 _VERDICT_ONLY = 4
 _HAS_VERDICT_ONLY = KernelVersion.parse("5.2")
+
+# What refuses objects; other operations fail.
+_LOADING = ("open", "load", "attach")
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.
@@ -76,6 +92,8 @@ class _Progress:
     settings: ObjectSettings | None = None
     # What preflight says of it, once it was asked.
     foretold: Foretold | None = None
+    # What became of its programs.
+    states: States = field(default_factory=States)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -99,6 +117,8 @@ class Job:
     nodeid: str
     # Where the case's files are.
     folder: Path = Path()
+    # Keeps what its commands print.
+    commands: Commands = field(default_factory=Commands)
 
 
 def run(job: Job, guest: Guest) -> CaseResult:
@@ -107,7 +127,9 @@ def run(job: Job, guest: Guest) -> CaseResult:
     started = time.monotonic()
     path = job.object_path
     data = b"" if path is None else path.read_bytes()
-    attempt = _attempt(job, data, guest, progress)
+    guest.commands, already = job.commands, job.commands.count
+    with guest.agent.unwatched():
+        attempt = _attempt(job, data, guest, progress)
     foretold = _predict(job, guest, progress)
     prediction = foretold.prediction
     verdict = _settle(job.case, guest, attempt)
@@ -130,6 +152,9 @@ def run(job: Job, guest: Guest) -> CaseResult:
         not_predicted=foretold.why_not,
         log="".join(progress.log),
         console=verdict.console,
+        commands=job.commands.since(already),
+        programs=progress.states.programs,
+        struct_ops=progress.states.struct_ops,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         duration=time.monotonic() - started,
@@ -169,6 +194,10 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
     try:
         phases = _run_commands if job.object_path is None else _run_phases
         mismatches, missing = phases(job, data, guest, progress)
+    except CommandFailedError as error:
+        return _command_failed(error, job.case)
+    except states.NothingError as error:
+        return _nothing(error)
     except AgentError as error:
         progress.log.append(error.log)
         return _refused(error, data, guest, _predict(job, guest, progress).prediction)
@@ -196,7 +225,12 @@ def _attempt(job: Job, data: bytes, guest: Guest, progress: _Progress) -> Verdic
             not_available=missing,
         )
     if not mismatches:
-        return Verdict(outcome=Outcome.PASSED, checked=checked, not_available=missing)
+        return Verdict(
+            outcome=Outcome.PASSED,
+            message="" if job.case.must_run else progress.states.shortfall,
+            checked=checked,
+            not_available=missing,
+        )
     return Verdict(
         outcome=Outcome.FAILED,
         message=str(mismatches[0]),
@@ -221,13 +255,14 @@ def _run_phases(
         with progress.phase("trigger"):
             with guest.doing("counting runs"):
                 before = runs.count(case, guest.agent, loaded)
-            namespace = _stimulate(case, guest, loaded, data)
+            namespace = _stimulate(job, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
             with guest.doing("counting runs"):
                 progress.ran = runs.ran(case, guest.agent, loaded, before)
-            return _judged(case, guest, observations, namespace)
+            return _judged(job, guest, observations, namespace)
     finally:
+        _gather(job, guest)
         _clean(guest, loaded)
 
 
@@ -240,7 +275,7 @@ def _run_commands(
         loaders.put(case, job.folder, guest.agent)
     try:
         with progress.phase("trigger"):
-            namespace = _stimulate(case, guest, loaders.NOTHING, data)
+            namespace = _stimulate(job, guest, loaders.NOTHING, data)
         with progress.phase("check"):
             observations = Observations()
             if loaders.leaves_something(case):
@@ -248,23 +283,22 @@ def _run_commands(
                     found = loaders.look(guest)
                 observations = observe(case, guest, found.loaded, data)
                 progress.ran = not case.must_run or found.runs != 0
-            return _judged(case, guest, observations, namespace)
+            return _judged(job, guest, observations, namespace)
     finally:
+        _gather(job, guest)
         _release(guest)
 
 
 def _judged(
-    case: Case,
+    job: Job,
     guest: Guest,
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> tuple[list[Mismatch], tuple[str, ...]]:
+    case = job.case
     with guest.doing("ending commands"):
-        namespace = triggers.end(case, guest.agent, namespace)
-    mismatches = [
-        *triggers.failures(case, namespace),
-        *checks.check_all(case.expect, observations, namespace),
-    ]
+        namespace = triggers.end(case, guest.agent, namespace, job.commands)
+    mismatches = checks.check_all(case.expect, observations, namespace)
     return mismatches, tuple(checks.not_available(case.expect, observations))
 
 
@@ -274,16 +308,20 @@ def _load(job: Job, data: bytes, guest: Guest, progress: _Progress) -> LoadedObj
         progress.settings = settings.of_case(case, data, guest)
     with guest.doing(f"loading {job.shown_path}"):
         if guest.artifact.version < _HAS_VERDICT_ONLY:
-            loaded = _opened_and_loaded(job, data, guest, progress, log_level=0)
+            opened, loaded = _opened_and_loaded(job, data, guest, progress, log_level=0)
         else:
-            loaded = _loaded_by_verdict(job, data, guest, progress)
+            opened, loaded = _loaded_by_verdict(job, data, guest, progress)
+    progress.states = states.of(case, opened, loaded)
+    states.require_loaded(progress.states)
     _attach(case, guest, loaded, progress)
+    if case.must_attach:
+        states.require_attached(progress.states)
     return loaded
 
 
 def _loaded_by_verdict(
     job: Job, data: bytes, guest: Guest, progress: _Progress
-) -> LoadedObject:
+) -> tuple[OpenedObject, LoadedObject]:
     """Load an object; the verifier's trace is asked for only if that is refused.
 
     The trace of a million instructions is 100 MB or more. libbpf gets it by loading
@@ -307,7 +345,7 @@ def _is_too_large(error: AgentError) -> bool:
 
 def _opened_and_loaded(
     job: Job, data: bytes, guest: Guest, progress: _Progress, *, log_level: int
-) -> LoadedObject:
+) -> tuple[OpenedObject, LoadedObject]:
     agent = guest.agent
     opened = agent.open(
         data,
@@ -326,7 +364,7 @@ def _opened_and_loaded(
         agent.close_object(opened.handle, timeout=timeouts.ANSWER.seconds)
         raise
     progress.log.append(loaded.log)
-    return loaded
+    return opened, loaded
 
 
 def _attach(
@@ -339,7 +377,7 @@ def _attach(
     refused: dict[str, AgentError] = {}
     for program in loaded.programs:
         wanted = case.programs.get(program.name, Program())
-        if wanted.attach is False:
+        if wanted.attach is False or not case.attach:
             continue
         with guest.doing(f"attaching {program.name}"):
             try:
@@ -350,8 +388,12 @@ def _attach(
                     timeout=timeouts.ANSWER.seconds,
                 )
                 progress.log.append(attached.log)
+                progress.states = progress.states.tried(
+                    program.name, attached=attached.attached
+                )
             except AgentError as error:
                 refused[program.name] = error
+                progress.states = progress.states.refused(program.name, error.message)
     if refused:
         first, *others = refused.values()
         # The first one's log is put down by who judges it.
@@ -361,8 +403,30 @@ def _attach(
 
 
 def _stimulate(
-    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+    job: Job, guest: Guest, loaded: LoadedObject, data: bytes
 ) -> dict[str, JsonValue]:
+    """Pull the triggers and take the truths, while the commands that stay, stay.
+
+    Raises CommandFailedError for one that does not, before whatever follows from that.
+    """
+    try:
+        namespace = _stimulated(job, guest, loaded, data)
+    except (AgentError, CommandFailedError, UsageError):
+        _check_alive(job, guest)
+        raise
+    _check_alive(job, guest)
+    return namespace
+
+
+def _check_alive(job: Job, guest: Guest) -> None:
+    with guest.doing("looking after commands"):
+        triggers.check_alive(job.case, guest.agent, job.commands)
+
+
+def _stimulated(
+    job: Job, guest: Guest, loaded: LoadedObject, data: bytes
+) -> dict[str, JsonValue]:
+    case = job.case
     namespace: dict[str, JsonValue] = {
         **settings.known(guest),
         "maps": {info.name: {"id": info.id} for info in loaded.maps},
@@ -373,15 +437,24 @@ def _stimulate(
     for trigger in case.trigger:
         with guest.doing(f"running trigger {trigger.save}"):
             namespace[trigger.save] = triggers.pull(
-                trigger, guest.agent, loaded.handle, namespace, data
+                trigger, guest.agent, loaded.handle, namespace, data, job.commands
             )
     if case.truth:
         with guest.doing("taking the truth"):
             namespace["truth"] = {
-                name: truths.take(truth, guest.agent, namespace)
+                name: truths.take(
+                    truth, guest.agent, namespace, name=name, commands=job.commands
+                )
                 for name, truth in case.truth.items()
             }
     return namespace
+
+
+def _gather(job: Job, guest: Guest) -> None:
+    """Keep what commands printed that still run, because something else failed."""
+    if guest.usable:
+        with _cleaning(guest), guest.doing("ending commands"):
+            triggers.gather(job.case, guest.agent, job.commands)
 
 
 def _clean(guest: Guest, loaded: LoadedObject) -> None:
@@ -410,11 +483,36 @@ def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:
     )
 
 
+def _command_failed(error: CommandFailedError, case: Case) -> Verdict:
+    loads = error.loads and not case.object
+    failure = LOADER_FAILED if loads else COMMAND_FAILED
+    found = classify_printed(error.words) if loads else None
+    quoted = last_line(error.words)
+    printed = f'it printed "{quoted}". ' if quoted else "it printed nothing. "
+    cure = found.cure if found else failure.cure
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=error.message,
+        failure_class=found.name if found else failure.name,
+        cure=printed + cure[0].upper() + cure[1:],
+    )
+
+
+def _nothing(error: states.NothingError) -> Verdict:
+    failure: FailureClass = NOTHING_ATTACHED if error.loaded else NOTHING_LOADED
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=error.message,
+        failure_class=failure.name,
+        cure=failure.cure,
+    )
+
+
 def _refused(
     error: AgentError, data: bytes, guest: Guest, prediction: Prediction | None
 ) -> Verdict:
     operation = error.operation
-    if operation not in ("open", "load", "attach"):
+    if operation not in _LOADING:
         return _broken(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(data)
     found = classify(
@@ -441,6 +539,15 @@ def _refused(
         cure=blamed.cure or found.cure,
         source=blamed.source,
     )
+
+
+def refusal(error: AgentError) -> Classification:
+    """Return what a refusal means that a test in Python has met."""
+    if error.operation in _LOADING:
+        return classify(error.log, error.operation, error.errno_name)
+    if error.operation == "run":
+        return as_class(COMMAND_FAILED)
+    return Classification(name=f"{error.operation}_failed", line="", cure=error.hint)
 
 
 def _also(error: AgentError) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from runner import bpftool, keys, ssh, timeouts
-from runner.agent import AgentLost, AgentSession, Hello
+from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
 from runner.artifacts.cache import Cache, sha256_of
 from runner.bpftool import BpftoolError
@@ -34,8 +34,9 @@ from runner.qemu.vm import (
     wait_for_state,
     wait_until_idle,
 )
-from runner.session import commands, snapshots
+from runner.session import snapshots, timely
 from runner.session.host import Host, Initramfs, packed_initramfs
+from runner.session.printed import Commands
 from runner.session.snapshots import Snapshot
 from runner.ssh import Ssh
 from runner.timeouts import Timeout
@@ -69,6 +70,8 @@ class Guest:
     boot_seconds: float = 0.0
     # Whether somebody still waits for what it is used for.
     wanted: Callable[[], bool] = lambda: True
+    # Keeps what commands printed that failed.
+    commands: Commands = field(default_factory=Commands)
     # Set once it did not answer; nothing that it says later counts.
     lost: bool = False
 
@@ -140,12 +143,25 @@ class Guest:
         """Run a program that looks at something, and return what it printed.
 
         bpftool prints JSON even when it fails. Raises GuestError when it does not end
-        in time, and BpftoolError when it fails and says nothing on its output.
+        in time, BpftoolError when it fails and says nothing on its output, and
+        InfrastructureError when it prints too much.
         """
-        output = commands.run(self.agent, argv, timeout)
+        with self.agent.unwatched():
+            output = self.agent.run(
+                argv, most_output=MOST_OUTPUT, timeout=timeout.seconds
+            )
+        if output.exit != 0:
+            self.commands.add(argv[0], argv, output)
+        timely.require_ended(output, shlex.join(argv), timeout)
+        if output.truncated:
+            raise InfrastructureError(
+                f"{argv[0]} printed more than the {MOST_OUTPUT >> 20} MiB that are "
+                "read of it",
+                hint="give maps that are looked at fewer entries",
+            )
         if not output.stdout.strip() and (output.signal or output.exit):
             ended = output.signal or f"exit status {output.exit}"
-            said = commands.printed("", output.stderr)
+            said = timely.printed("", output.stderr)
             raise BpftoolError(f"{shlex.join(argv)}: {ended}; stderr: {said}")
         return output.stdout
 
@@ -465,7 +481,7 @@ def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> Non
 
 
 def _bpftool_version(agent: AgentSession) -> str:
-    said = commands.run(agent, [bpftool.PROGRAM, "-j", "version"], timeouts.LOOK)
+    said = timely.run(agent, [bpftool.PROGRAM, "-j", "version"], timeouts.LOOK)
     try:
         return str(json.loads(said.stdout)["version"])
     except (ValueError, KeyError, TypeError) as error:

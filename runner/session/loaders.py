@@ -6,17 +6,19 @@ anything in their guest.
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
 
 from runner import bpftool, timeouts
-from runner.agent import AgentSession, LoadedObject, MapInfo, ProgramInfo
+from runner.agent import MOST_PRINTED, AgentSession, LoadedObject, MapInfo, ProgramInfo
 from runner.errors import GuestError, UsageError, timed_out
 from runner.references import resolve
-from runner.session import commands
+from runner.results import Printed, ended
+from runner.session import timely
 from runner.session.guest import Guest
+from runner.session.printed import Commands, failed
 from runner.suite import Case, Command, ValueExpectation
 from runner.timeouts import Timeout
 
@@ -26,18 +28,39 @@ _STATE = PurePosixPath("/run/agent/background")
 # Of 5.1; guests have it set.
 _COUNTS = "/proc/sys/kernel/bpf_stats_enabled"
 
+# Bytes of each stream that a guest keeps, from its start: its files are in memory.
+_MOST_OUTPUT = MOST_PRINTED
+
 # In each "$1" is a folder of the command's own; nothing of a suite stands in them.
 # As a shell's background process it would not take SIGINT, without the trap.
-_START = """\
+# Output goes through pipes, so that one that never ends does not fill the guest: what
+# is too much is read and dropped. A process that outlives the command may hold a pipe
+# open, so that its end is awaited for a second only.
+_START = f"""\
 folder=$1; shift
 mkdir -p "$folder"
-{
+busybox mkfifo "$folder/out.pipe" "$folder/err.pipe"
+keep() {{
+	: >"$1"
+	dd of="$1" bs=65536 count={_MOST_OUTPUT} iflag=count_bytes
+	[ "$(head -c 1 | wc -c)" -eq 0 ] || : >"$1.cut"
+	cat >/dev/null
+	: >"$1.done"
+}}
+{{
 	trap : INT
-	"$@" >"$folder/out" 2>"$folder/err" </dev/null &
+	keep "$folder/out" <"$folder/out.pipe" &
+	keep "$folder/err" <"$folder/err.pipe" &
+	"$@" >"$folder/out.pipe" 2>"$folder/err.pipe" </dev/null &
 	echo $! >"$folder/pid"
 	wait $!
-	echo $? >"$folder/exit"
-} >/dev/null 2>&1 &
+	status=$?
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ -e "$folder/out.done" ] && [ -e "$folder/err.done" ] && break
+		usleep 100000
+	done
+	echo $status >"$folder/exit"
+}} >/dev/null 2>&1 &
 until [ -s "$folder/pid" ]; do usleep 10000; done
 cat "$folder/pid"
 """
@@ -49,6 +72,13 @@ _STOP = """\
 kill -s "$2" "$(cat "$1/pid")" 2>/dev/null
 until [ -s "$1/exit" ]; do usleep 20000; done
 cat "$1/exit"
+"""
+
+_ALIVE = """\
+[ ! -s "$1/exit" ] || cat "$1/exit"
+"""
+_CUT = """\
+[ ! -e "$1/out.cut" ] && [ ! -e "$1/err.cut" ]
 """
 
 # What the agent has loaded in such a case.
@@ -93,22 +123,34 @@ def limit(trigger: Command) -> Timeout:
     )
 
 
+def is_loader(trigger: Command) -> bool:
+    """Whether a command of a case without an object is there to load something.
+
+    It stays, or uses the case's files.
+    """
+    return trigger.background or any("${files." in word for word in trigger.command)
+
+
 def start(
-    trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    trigger: Command,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    commands: Commands,
 ) -> dict[str, JsonValue]:
     """Start a command that stays, and wait until it says that it is ready.
 
-    Raises GuestError when it does not in time.
+    Raises GuestError when it does not in time, and CommandFailedError for one that ends
+    before.
     """
     argv = [str(resolve(word, namespace)) for word in trigger.command]
     folder = str(_STATE / trigger.save)
-    started = commands.run(
+    started = timely.run(
         agent,
         ["sh", "-c", _START, "sh", folder, *argv],
         limit(trigger),
         shown=f"starting {shlex.join(argv)} in the background",
     )
-    ready = True
+    commands.running[trigger.save] = tuple(argv)
     if trigger.until is not None:
         pattern = str(resolve(trigger.until, namespace))
         waited = agent.run(
@@ -121,43 +163,84 @@ def start(
                 f"{waited.seconds:g} s",
                 _said(agent, folder),
             )
-        ready = waited.exit == 0
-    return {"pid": int(started.stdout), "ready": ready, **_said(agent, folder)}
+        if waited.exit != 0:
+            record, _ = _stopped(trigger, agent, commands)
+            wanted = f"to print a line that matches {pattern}"
+            raise failed(record, wanted, loads=True)
+    return {"pid": int(started.stdout), **_said(agent, folder)}
 
 
 def _too_late(trigger: Command, what: str, said: dict[str, str]) -> GuestError:
     # It may have come while this looks: what counts is that it was late.
-    return timed_out(what, limit(trigger).option, so_far=commands.printed(**said))
+    return timed_out(what, limit(trigger).option, so_far=timely.printed(**said))
 
 
-def stop(trigger: Command, agent: AgentSession) -> dict[str, JsonValue]:
-    """End such a command and return how it ended, and what it said.
+def stop(
+    trigger: Command, agent: AgentSession, commands: Commands
+) -> dict[str, JsonValue]:
+    """End such a command and return how it ended, and what it printed.
+
+    Raises GuestError when it does not end in time, and CommandFailedError for another
+    exit status than the one that is expected.
+    """
+    record, said = _stopped(trigger, agent, commands)
+    if record.exit != trigger.exit:
+        raise failed(record, ended(trigger.exit), loads=True)
+    return {"exit": record.exit, "signal": None, "timed_out": False, **said}
+
+
+def check_alive(trigger: Command, agent: AgentSession, commands: Commands) -> None:
+    """Raise CommandFailedError for a command that ended by itself, and failed."""
+    folder = str(_STATE / trigger.save)
+    asked = timely.run(agent, ["sh", "-c", _ALIVE, "sh", folder], timeouts.LOOK)
+    if not asked.stdout.strip() or int(asked.stdout) == trigger.exit:
+        return
+    record, _ = _stopped(trigger, agent, commands)
+    raise failed(
+        record,
+        "to run until everything is looked at",
+        observed=f"that it ended by itself: {ended(int(asked.stdout))}",
+        loads=True,
+    )
+
+
+def _stopped(
+    trigger: Command, agent: AgentSession, commands: Commands
+) -> tuple[Printed, dict[str, str]]:
+    """End a command and keep what it printed; also return that whole.
 
     Raises GuestError when it does not end in time.
     """
     folder = str(_STATE / trigger.save)
-    ended = agent.run(
+    stopped = agent.run(
         ["sh", "-c", _STOP, "sh", folder, trigger.stop], timeout=trigger.timeout
     )
-    if ended.timed_out:
+    said = _said(agent, folder)
+    whole = timely.run(agent, ["sh", "-c", _CUT, "sh", folder], timeouts.LOOK)
+    output = replace(
+        stopped,
+        exit=None if stopped.timed_out else int(stopped.stdout),
+        signal=None,
+        stdout=said["stdout"],
+        stderr=said["stderr"],
+        truncated=whole.exit != 0,
+    )
+    argv = commands.running.pop(trigger.save)
+    record = commands.add(trigger.save, argv, output)
+    if stopped.timed_out:
         raise _too_late(
             trigger,
-            f"{' '.join(trigger.command)} did not end within {ended.seconds:g} s of "
+            f"{shlex.join(argv)} did not end within {stopped.seconds:g} s of "
             f"SIG{trigger.stop}",
-            _said(agent, folder),
+            said,
         )
-    return {
-        "exit": int(ended.stdout),
-        "signal": None,
-        "timed_out": False,
-        **_said(agent, folder),
-    }
+    return record, said
 
 
 def _said(agent: AgentSession, folder: str) -> dict[str, str]:
     said = {"stdout": "out", "stderr": "err"}
     return {
-        name: commands.run(agent, ["cat", f"{folder}/{file}"], timeouts.LOOK).stdout
+        name: timely.run(agent, ["cat", f"{folder}/{file}"], timeouts.LOOK).stdout
         for name, file in said.items()
     }
 

@@ -1,17 +1,20 @@
 """What makes an attached program run, and what each trigger tells of it."""
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 
 from pydantic import JsonValue
 
 from runner import bpftool, skb, timeouts
-from runner.agent import AgentSession
+from runner.agent import AgentError, AgentSession
 from runner.checks.equality import equal
-from runner.checks.text import show
+from runner.errors import GuestError
 from runner.references import resolve
-from runner.results import Mismatch
-from runner.session import commands, loaders, records
+from runner.results import ended
+from runner.session import loaders, records, timely
+from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,
@@ -41,11 +44,13 @@ def pull(
     handle: int,
     namespace: Mapping[str, JsonValue],
     data: bytes = b"",
+    commands: Commands | None = None,
 ) -> dict[str, JsonValue]:
     """Pull a trigger in the guest and return what it gives, by name.
 
-    `data` is the object. Raises AgentError when the guest can't do it, AgentLost when
-    it does not answer, and GuestError when a command does not end in time.
+    `data` is the object; `commands` keeps what commands print. Raises AgentError when
+    the guest can't do it, AgentLost when it does not answer, GuestError when a command
+    does not end in time, and CommandFailedError for one that does not end as it must.
     """
     match trigger:
         case Fork():
@@ -95,9 +100,9 @@ def pull(
             )
             return {"text": text}
         case Command(background=True):
-            return loaders.start(trigger, agent, namespace)
+            return loaders.start(trigger, agent, namespace, commands or Commands())
         case Command():
-            return _run_command(trigger, agent, namespace)
+            return _run_command(trigger, agent, namespace, commands or Commands())
         case TestRun():
             return _test_run(trigger, agent, handle)
 
@@ -108,10 +113,23 @@ def _beyond(seconds: float) -> float:
 
 
 def _run_command(
-    trigger: Command, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    trigger: Command,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    commands: Commands,
 ) -> dict[str, JsonValue]:
     argv = [str(resolve(word, namespace)) for word in trigger.command]
-    output = commands.run(agent, argv, loaders.limit(trigger))
+    loads = loaders.is_loader(trigger)
+    try:
+        output = agent.run(argv, timeout=trigger.timeout)
+    except AgentError as error:
+        raise CommandFailedError(
+            f"{subject(trigger.save, argv)}: {error.message}", loads=loads
+        ) from error
+    record = commands.add(trigger.save, argv, output)
+    timely.require_ended(output, shlex.join(argv), loaders.limit(trigger))
+    if output.exit != trigger.exit:
+        raise failed(record, ended(trigger.exit), loads=loads)
     return {
         "pid": output.pid,
         "exit": output.exit,
@@ -183,47 +201,42 @@ def _test_run(
 
 
 def end(
-    case: Case, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    case: Case,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    commands: Commands | None = None,
 ) -> dict[str, JsonValue]:
-    """End the commands that stayed, and return the names with how they ended."""
-    ended = dict(namespace)
-    for trigger in case.trigger:
-        if isinstance(trigger, Command) and trigger.background:
-            given = namespace[trigger.save]
-            assert isinstance(given, dict)
-            ended[trigger.save] = {**given, **loaders.stop(trigger, agent)}
-    return ended
+    """End the commands that stayed, and return the names with how they ended.
 
-
-def failures(case: Case, namespace: Mapping[str, JsonValue]) -> list[Mismatch]:
-    """Return the commands of a case that did not end as it expects."""
-    found = []
-    for trigger in case.trigger:
-        if not isinstance(trigger, Command):
-            continue
+    Raises GuestError for one that does not end in time, and CommandFailedError for one
+    that does not end as it must.
+    """
+    known = dict(namespace)
+    for trigger in _background(case):
         given = namespace[trigger.save]
         assert isinstance(given, dict)
-        if given.get("ready") is False:
-            found.append(
-                Mismatch(
-                    subject=f"command {' '.join(trigger.command)}",
-                    expected=f"to print a line that matches {trigger.until}",
-                    observed=show(f"{given['stdout']}{given['stderr']}"),
-                )
-            )
-        observed = _ending(given)
-        if observed != f"exit status {trigger.exit}":
-            found.append(
-                Mismatch(
-                    subject=f"command {' '.join(trigger.command)}",
-                    expected=f"exit status {trigger.exit}",
-                    observed=observed,
-                )
-            )
-    return found
+        stopped = loaders.stop(trigger, agent, commands or Commands())
+        known[trigger.save] = {**given, **stopped}
+    return known
 
 
-def _ending(given: Mapping[str, JsonValue]) -> str:
-    if given["signal"]:
-        return f"killed by {given['signal']}"
-    return f"exit status {given['exit']}"
+def check_alive(case: Case, agent: AgentSession, commands: Commands) -> None:
+    """Raise CommandFailedError for a command that should have stayed and failed."""
+    for trigger in _background(case):
+        if trigger.save in commands.running:
+            loaders.check_alive(trigger, agent, commands)
+
+
+def gather(case: Case, agent: AgentSession, commands: Commands) -> None:
+    """End the commands that still run, and keep what they printed."""
+    for trigger in _background(case):
+        if trigger.save in commands.running:
+            # Its end is no news: something failed before.
+            with suppress(CommandFailedError, GuestError):
+                loaders.stop(trigger, agent, commands)
+
+
+def _background(case: Case) -> Iterator[Command]:
+    for trigger in case.trigger:
+        if isinstance(trigger, Command) and trigger.background:
+            yield trigger

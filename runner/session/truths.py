@@ -1,16 +1,19 @@
 """Values that a guest tells of itself, to hold a program's reads against."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import AgentSession
+from runner.agent import AgentError, AgentSession
 from runner.errors import UsageError
 from runner.references import resolve
-from runner.session import commands
+from runner.results import Printed, ended
+from runner.session import timely
+from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
 
 _BLANK = re.compile(r"\s")
@@ -20,21 +23,54 @@ _HEXADECIMAL = re.compile(r"(0x)?[0-9a-fA-F]{1,100}")
 
 
 def take(
-    truth: Truth, agent: AgentSession, namespace: Mapping[str, JsonValue]
+    truth: Truth,
+    agent: AgentSession,
+    namespace: Mapping[str, JsonValue],
+    *,
+    name: str = "",
+    commands: Commands | None = None,
 ) -> JsonValue:
     """Take a value in the guest: a number where it reads as one, else text.
 
-    Raises AgentError when the guest can't tell, GuestError when a command does not
-    end in time, and UsageError when the text has no such
-    line or field.
+    `commands` keeps what a command prints; `name` is the truth's.
+    Raises AgentError when the guest can't tell, GuestError when a command does not end
+    in time, UsageError when the text has no such line or field, CommandFailedError for
+    a command that fails.
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        printed = commands.run(agent, argv, timeouts.LOOK).stdout
-        return _value(_excerpt(printed, truth, namespace), truth.base)
+        record, text = _printed(
+            f"truth {name}".strip(), argv, agent, commands or Commands()
+        )
+        try:
+            return _value(_excerpt(text, truth, namespace), truth.base)
+        except UsageError as error:
+            if record.exit == 0:
+                raise
+            # That it failed says why there is nothing to take.
+            raise failed(record, ended(0)) from error
     path = str(resolve(truth.proc, namespace))
     text = agent.read(path, timeout=timeouts.ANSWER.seconds)
     return _value(select(text, truth, path, namespace), truth.base)
+
+
+def _printed(
+    name: str, argv: list[str], agent: AgentSession, commands: Commands
+) -> tuple[Printed, str]:
+    """Run a truth's command, and return what it printed on its standard output.
+
+    Status 1 with some text is an answer: of `grep -c` it is 0.
+    """
+    try:
+        output = agent.run(argv, timeout=timeouts.LOOK.seconds)
+    except AgentError as error:
+        raise CommandFailedError(f"{subject(name, argv)}: {error.message}") from error
+    record = commands.add(name, argv, output)
+    timely.require_ended(output, shlex.join(argv), timeouts.LOOK)
+    answers = output.exit == 0 or (output.exit is not None and output.stdout.strip())
+    if not answers:
+        raise failed(record, ended(0))
+    return record, output.stdout
 
 
 def select(

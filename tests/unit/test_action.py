@@ -253,6 +253,14 @@ def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
     assert words[words.index("--shard") + 1] == "1/2"
     assert words[words.index("--libbpf") + 1] == "my libbpf"
     assert "--timings" not in words
+    assert "--load-only" not in words
+
+
+def test_objects_may_have_to_load_only(machine: Machine) -> None:
+    given = {"objects": "a.o", "load-only": "true"}
+
+    assert arguments(machine, **given)[-3:] == ["--object", "a.o", "--load-only"]
+    assert "--load-only" not in arguments(machine, **{"load-only": "true"})
 
 
 def test_a_shell_runs_nothing_of_an_input(machine: Machine) -> None:

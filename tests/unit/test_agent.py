@@ -574,11 +574,40 @@ def test_input_that_is_not_read_is_no_error(agent: AgentProcess) -> None:
 
 
 def test_long_output_is_cut_and_read_to_its_end(agent: AgentProcess) -> None:
-    ran = shell(agent, "yes | head -c 20000000; echo end >&2")
+    ran = shell(
+        agent, "echo begin; yes | head -c 100000000; echo end", most_output=2000
+    )
 
+    note = "\n[... 99998010 bytes are left out ...]\n"
     assert ran["truncated"] is True
-    assert len(ran["stdout"]) == 16 << 20
+    assert ran["stdout"].startswith("begin\ny\n")
+    assert ran["stdout"].endswith("y\nend\n")
+    assert ran["stdout"].count(note) == 1
+    assert len(ran["stdout"]) == 2000 + len(note)
+
+
+def test_output_of_sixteen_megabytes_is_whole(agent: AgentProcess) -> None:
+    ran = shell(agent, "yes | head -c 16777216; echo end >&2")
+
+    assert ran["truncated"] is False
+    assert ran["stdout"] == "y\n" * (8 << 20)
     assert ran["stderr"] == "end\n"
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, 999, 1000, 1001, 2000, 70_000])
+def test_the_middle_is_left_out_by_bytes(agent: AgentProcess, extra: int) -> None:
+    given = "".join(f"{number:04}\n" for number in range(15_000))[: 2000 + extra]
+    ran = agent.ask(
+        "run",
+        argv=["cat"],
+        stdin=encoded(given.encode()),
+        most_output=2000,
+        timeout_ms=30_000,
+    )
+
+    note = f"\n[... {extra} bytes are left out ...]\n" if extra > 0 else ""
+    shown = f"{given[:1000]}{note}{given[-1000:]}" if extra > 0 else given
+    assert (ran["stdout"], ran["truncated"]) == (shown, extra > 0)
 
 
 def test_output_that_is_no_text_becomes_text(agent: AgentProcess) -> None:

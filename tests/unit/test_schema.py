@@ -14,9 +14,10 @@ from pydantic import BaseModel
 
 from runner import matrix, schema, suitefile
 from runner.errors import UsageError
+from runner.modelfile import PATTERNS
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
+from runner.schema import Subject, page
 from runner.schema import examples as suite_examples
-from runner.schema import page
 from runner.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -258,6 +259,23 @@ def test_every_key_of_a_suite_is_in_an_example(name: str) -> None:
 )
 def test_examples_of_keys_are_right(name: str, text: str) -> None:
     models()[name].model_validate_json(json.dumps(yaml.safe_load(text)))
+
+
+def patterns(part: object) -> set[str]:
+    """Return the patterns that a schema, or a part of it, has."""
+    if isinstance(part, list):
+        return set().union(*map(patterns, part))
+    if not isinstance(part, dict):
+        return set()
+    own = part.get("pattern")
+    found = {own} if isinstance(own, str) else set()
+    rest = (value for key, value in part.items() if key != "examples")
+    return found.union(*map(patterns, rest))
+
+
+@pytest.mark.parametrize("subject", [MATRIX, SUITE], ids=lambda it: it.name)
+def test_every_pattern_has_words_for_those_who_miss_it(subject: Subject) -> None:
+    assert patterns(subject.schema()) - set(PATTERNS) == set()
 
 
 def test_pages_have_examples() -> None:

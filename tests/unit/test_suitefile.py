@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from runner import suitefile
 from runner.errors import ExitStatus, UsageError
+from runner.modelfile import PATTERNS
 from runner.suitefile import LoadedSuite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,8 +120,8 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD.replace("name: one", "name: on e"),
-            "3: cases[0].name: 'on e' is invalid; it must match "
-            "^[A-Za-z_][A-Za-z0-9_-]*$",
+            "3: cases[0].name: 'on e' must be "
+            + PATTERNS[r"^[A-Za-z_][A-Za-z0-9_-]*$"],
         ),
         (
             with_expectation("{map: m, between: [1]}"),
@@ -434,7 +435,14 @@ def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> No
         "expect": [{"map": "m", "equals": 1}],
     }
     mistakes_made: list[tuple[dict[str, JsonValue], str]] = [
-        ({"exepct": []}, "exepct: Extra inputs"),
+        ({"exepct": []}, "unknown key 'exepct'; did you mean 'expect'?"),
+        (
+            {"files": ["bin/gotool"]},
+            "files[0]: 'bin/gotool' must be a file name of letters, digits, '.', '_' "
+            "and '-', without folders",
+        ),
+        ({"must_run": "no"}, 'must_run: "no": should be true or false'),
+        ({"trigger": [{"fork": 3}]}, "trigger[0].fork: 3: should be text"),
         ({"object": "b.bpf.c"}, "object: no file 'b.bpf.c'; did you mean 'a.bpf.c'?"),
         ({"expect": []}, "'case' checks nothing"),
     ]

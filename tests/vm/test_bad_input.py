@@ -53,13 +53,18 @@ def test_a_command_that_never_ends_is_killed(hostile: Finished) -> None:
 
 
 def test_a_failing_command_is_told_by_its_status(hostile: Finished) -> None:
-    assert "exit status 1" in hostile.case("command_fails").message
+    case = hostile.case("command_fails")
+
+    assert case.failure_class == "command_failed"
+    assert "exit status 1" in case.message
+    assert case.mismatches == ()
 
 
 def test_a_missing_command_is_named(hostile: Finished) -> None:
     case = hostile.case("no_such_command")
 
     assert case.outcome is Outcome.FAILED
+    assert case.failure_class == "command_failed"
     assert "no-such-command" in case.message
 
 

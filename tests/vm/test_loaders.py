@@ -45,7 +45,9 @@ def test_another_exit_status_fails(finished: Finished) -> None:
     case = finished.case("ends_otherwise")
 
     assert case.outcome is Outcome.FAILED
+    assert case.failure_class == "loader_failed"
     assert "exit status 3" in case.message
+    assert case.mismatches == ()
 
 
 def test_a_loader_that_is_never_ready_fails(finished: Finished) -> None:

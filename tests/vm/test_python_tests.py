@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner import suitefile
-from tests.vm.conftest import DATA, ROOT
+from tests.vm.conftest import DATA, ROOT, run
 
 pytestmark = pytest.mark.vm
 
@@ -41,6 +41,81 @@ def test_does_all_that_a_suite_does(bpf, guest, kernel):
 def test_knows_its_kernel(guest, kernel):
     assert guest.hello.release.startswith(kernel.id)
 """
+
+
+FAILING = """
+def test_asserts(guest):
+    done = guest.agent.run(
+        ["sh", "-c", "echo '=== RUN   TestLoad'; echo '--- FAIL: TestLoad'; exit 1"],
+        timeout=20,
+    )
+    assert done.exit == 0, done.stdout
+
+def test_is_wrong_itself(bpf):
+    bpf.run(files=["bin/gotool"], trigger=[], expect=[])
+
+def test_loads_what_is_refused(bpf):
+    bpf.load("refused.bpf.c")
+
+def test_loads_nothing(bpf):
+    bpf.load("optional.bpf.c")
+
+def test_passes(bpf, guest):
+    guest.agent.run(["echo", "fine"], timeout=20)
+    result = bpf.run(
+        object="canary.bpf.c",
+        trigger=[{"fork": "canary"}, {"command": ["false"]}],
+        expect=[{"map": "tasks", "key": "${child.pid}", "field": "pid", "equals": 1}],
+    )
+    assert result.failure_class == "command_failed"
+    assert len(result.commands) == 1
+"""
+REFUSED = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+SEC("socket") int refused(void *c) { return *(volatile int *)0; }
+"""
+OPTIONAL = REFUSED.replace('SEC("socket")', 'SEC("?tc")')
+
+
+def test_what_fails_in_python_is_told_as_what_it_is(tmp_path: Path) -> None:
+    canary = (DATA / "suites/canary/canary.bpf.c").read_text()
+    (tmp_path / "canary.bpf.c").write_text(canary)
+    (tmp_path / "refused.bpf.c").write_text(REFUSED)
+    (tmp_path / "optional.bpf.c").write_text(OPTIONAL)
+    (tmp_path / "test_mine.py").write_text(FAILING)
+
+    done = run(
+        *("--kernels", "6.1", "--suite", tmp_path / "test_mine.py"),
+        reports=tmp_path / "reports",
+    )
+
+    assert done.status == 1, done.output + done.errors
+    classes = {
+        it.case: (str(it.outcome), it.failure_class) for it in done.results.cases
+    }
+    assert classes == {
+        "test_asserts": ("failed", ""),
+        "test_is_wrong_itself": ("failed", "suite_error"),
+        "test_loads_what_is_refused": ("failed", "verifier_rejected"),
+        "test_loads_nothing": ("failed", "nothing_loaded"),
+        "test_passes": ("passed", ""),
+    }
+    asserts = done.case("test_asserts")
+    assert asserts.message.splitlines()[:3] == [
+        "assert 1 == 0",
+        "=== RUN   TestLoad",
+        "--- FAIL: TestLoad",
+    ]
+    assert "    --- FAIL: TestLoad\n" in done.output
+    (command,) = asserts.commands
+    file = done.reports / command.stdout_file
+    assert file.read_text() == "=== RUN   TestLoad\n--- FAIL: TestLoad\n"
+    wrong = done.case("test_is_wrong_itself").message
+    assert "files[0]: 'bin/gotool' must be a file name" in wrong
+    assert "pattern" not in wrong
+    assert [it.argv[0] for it in done.case("test_passes").commands] == ["echo", "false"]
 
 
 def test_pytest_itself_runs_suites_and_python_tests(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@
       entry(list, "object", string(detail.object));
       entry(list, "flaky", string(detail.flaky));
       for (const number of detail.missing) entry(list, "not available", string(number));
+      for (const number of detail.programs) entry(list, "program", string(number));
     }
     entry(list, "checks", String(it.checked));
     entry(list, "predicted, without a boot", it.predicted);
@@ -80,6 +81,7 @@
         mismatches(detail.mismatches),
         detail.left ? make("p", "", `and ${detail.left} more, which results.json has`) : null,
         log("Log of libbpf and the verifier", string(detail.log)),
+        ...detail.printed.map(([title, text]) => log(string(title), string(text))),
         log("The console's last lines", string(detail.console)),
       ].filter(Boolean));
     }

@@ -22,10 +22,20 @@ def test_a_suite_loads_each_object(tmp_path: Path) -> None:
     assert [case.name for case in loaded.suite.cases] == ["a", "_4_c"]
     assert [case.object for case in loaded.suite.cases] == ["a.bpf.o", "4 c.o"]
     assert not any(case.must_run for case in loaded.suite.cases)
+    assert all(case.must_attach and case.attach for case in loaded.suite.cases)
     assert (folder / "4 c.o").read_bytes() == b"4 c.o"
     # Messages name the user's file.
     assert loaded.file("4 c.o") == given[1]
     assert loaded.shown("4 c.o") == str(given[1])
+
+
+def test_objects_may_have_to_load_only(tmp_path: Path) -> None:
+    (tmp_path / "a.o").touch()
+
+    folder = objects.suite_of([tmp_path / "a.o"], tmp_path / "x", load_only=True)
+
+    (case,) = suitefile.load(folder / "suite.yaml").suite.cases
+    assert (case.attach, case.must_attach) == (False, False)
 
 
 def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from runner.results import (
     Mismatch,
     ObjectUse,
     Outcome,
+    Printed,
+    ProgramState,
     ProgramUse,
     RunResults,
+    StructOpsState,
 )
 
 # Each calls alert() or loads something where it is taken for markup or script.
@@ -79,6 +82,11 @@ def run() -> RunResults:
             not_available=(text,),
             log=text,
             console=text,
+            commands=(
+                Printed(name=text, argv=(text,), exit=1, stdout=text, stderr=text),
+            ),
+            programs=(ProgramState(name=text, section=text, type=text, why=text),),
+            struct_ops=(StructOpsState(name=text, why=text),),
             object_path=text,
             object_sha256=text,
             source_path=text,

@@ -8,7 +8,14 @@ from rich.console import Console
 from runner.reports import summary, summary_text
 from runner.reports.compare import Gate
 from runner.reports.terms import Report, Terms
-from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Mismatch,
+    Outcome,
+    Printed,
+    RunResults,
+)
 
 MISMATCH = Mismatch(subject="map m", key="1", expected="2", observed="3")
 KERNELS = (
@@ -104,8 +111,8 @@ def test_matrix_failures_errors_and_counts() -> None:
         "",
         "Failures",
         "  ✗ 5.10, sid (not required): maps::hash",
-        "    why: [wrong_value] map m key 1: expected 2, observed 3 "
-        "(and 1 more mismatch)",
+        "    why: [wrong_value] map m key 1: expected 2, observed 3",
+        "    and: map m key 2: expected 2, observed 3",
         "    do:  look into the suite's README",
         "",
         "Infrastructure errors, which say nothing about the objects",
@@ -205,15 +212,91 @@ def test_narrow_terminal_gets_a_list() -> None:
 
 
 def test_long_message_is_cut_after_some_lines() -> None:
-    message = "\n".join(["broken.bpf.c: clang refuses it", *"abcdefgh"])
+    message = "\n".join(["broken.bpf.c: clang refuses it", *map(str, range(30))])
     broken = case("5.10", "maps", "hash", Outcome.FAILED, message=message)
     lines = rendered(broken)
     start = lines.index("    why: broken.bpf.c: clang refuses it")
-    assert lines[start + 1 : start + 8] == [
-        *(f"        {letter}" for letter in "abcde"),
-        "        …",
-        "    do:  read the case's log in results.json",
+    assert lines[start + 1 : start + 19] == [
+        *(f"        {number}" for number in range(8)),
+        "        [… 14 lines, which results.json has]",
+        *(f"        {number}" for number in range(22, 30)),
+        "    do:  read 5.10/runner.log and 5.10/console.log",
     ]
+
+
+def test_ten_more_mismatches_are_shown_and_then_where_the_others_are() -> None:
+    found = tuple(MISMATCH.model_copy(update={"key": str(it)}) for it in range(1, 14))
+    lines = rendered(wrong("5.10").model_copy(update={"mismatches": found}))
+    start = lines.index("    why: [wrong_value] map m key 1: expected 2, observed 3")
+    assert lines[start + 1 : start + 12] == [
+        *(f"    and: map m key {key}: expected 2, observed 3" for key in range(2, 12)),
+        "    and: 2 more mismatches, which results.json has",
+    ]
+
+
+def printed(**more: Any) -> Printed:
+    given: dict[str, Any] = {
+        "name": "command",
+        "argv": ("tool", "-v"),
+        "exit": 3,
+        "stdout": "begun\n",
+        "stderr": "\x1b[31mno\x1b[0m\n" * 20 + "it went wrong\n",
+        "stderr_file": "5.10/output/maps.hash/command.stderr",
+    }
+    return Printed(**{**given, **more})
+
+
+def command_failed(**more: Any) -> CaseResult:
+    return case(
+        *("5.10", "maps", "hash", Outcome.FAILED),
+        failure_class="command_failed",
+        message="command tool -v: expected exit status 0, observed exit status 3",
+        commands=(printed(name="before", exit=0), printed(**more)),
+    )
+
+
+def test_what_a_failing_command_printed_stands_below_its_failure() -> None:
+    lines = rendered(command_failed())
+    start = lines.index("    stderr of `tool -v` (exit status 3):")
+    assert lines[start - 1 : start + 14] == [
+        "    do:  read 5.10/output/maps.hash/command.stderr",
+        "    stderr of `tool -v` (exit status 3):",
+        "      [… 13 lines]",
+        *["      no"] * 7,
+        "      it went wrong",
+        "      all of it: 5.10/output/maps.hash/command.stderr",
+        "    stdout of `tool -v` (exit status 3):",
+        "      begun",
+        "",
+    ]
+
+
+def test_what_a_guest_cut_is_said() -> None:
+    text = "\n".join(rendered(command_failed(truncated=True)))
+    assert "a guest keeps 2 MiB of each stream, and the rest is lost" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "look"),
+    [
+        ({"log": "libbpf: no\n"}, "read the case's log in results.json"),
+        ({"commands": (printed(),)}, "read 5.10/output/maps.hash/command.stderr"),
+        ({"commands": (printed(exit=0),)}, "read 5.10/runner.log and 5.10/console.log"),
+        ({"log": " "}, "read 5.10/runner.log and 5.10/console.log"),
+    ],
+)
+def test_a_failure_without_a_cure_says_which_file_has_more(
+    more: dict[str, Any], look: str
+) -> None:
+    failed = case("5.10", "maps", "hash", Outcome.FAILED, message="no", **more)
+    assert f"    do:  {look}" in rendered(failed)
+
+
+def test_what_passed_and_was_not_attached_is_noted() -> None:
+    note = "loaded, not attached: cls (tc)"
+    assert f" 5.10 maps::hash: {note}" in rendered(
+        case("5.10", "maps", "hash", Outcome.PASSED, message=note)
+    )
 
 
 def test_text_of_guests_does_not_reach_the_terminal_as_it_is() -> None:
@@ -248,7 +331,7 @@ def test_colour_on_a_terminal_but_not_with_no_color(
 def test_log_is_not_wrapped_as_a_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     text = summary_text(report(*CASES), file=Output())
-    assert "expected 2, observed 3 (and 1 more mismatch)" in text
+    assert "why: [wrong_value] map m key 1: expected 2, observed 3\n" in text
 
 
 def judged(*cases: CaseResult, before: Outcome, quiet: bool = False) -> str:

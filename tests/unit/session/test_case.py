@@ -184,14 +184,220 @@ def test_a_trigger_that_can_not_be_pulled_is_a_failure(job_of: JobOf) -> None:
     assert result.message == "kprobes have no test run"
 
 
-def test_a_command_that_fails_fails_its_case(job_of: JobOf) -> None:
+def test_a_command_that_fails_ends_its_case(job_of: JobOf) -> None:
+    agent = FakeAgent({"run": {**COMMAND, "exit": 1, "stderr": "bad\nno such place\n"}})
+
     result = job_of.run(
-        case({"value": "${command.exit}", "equals": 1}, trigger=[{"command": ["x"]}]),
-        {"run": {**COMMAND, "exit": 1}},
+        case(WRONG, trigger=[{"command": ["x"]}, {"command": ["y"]}]), agent=agent
     )
 
     assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "command_failed"
     assert result.message == "command x: expected exit status 0, observed exit status 1"
+    assert result.cure.startswith('it printed "no such place". ')
+    # What follows from it is no mismatch.
+    assert result.mismatches == ()
+    assert [it["argv"] for it in agent.requests if it["op"] == "run"] == [["x"]]
+    (command,) = result.commands
+    assert (command.argv, command.exit) == (("x",), 1)
+    assert (command.stderr, command.stdout) == ("bad\nno such place\n", "")
+
+
+def test_a_command_that_fails_may_be_declared(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, trigger=[{"command": ["x"]}], **declared("command_failed")),
+        {"run": {**COMMAND, "exit": 1}},
+    )
+
+    assert result.outcome is Outcome.PASSED, result.message
+
+
+def test_a_command_that_can_not_be_started_ends_its_case(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(RIGHT, trigger=[{"command": ["x"]}]),
+        {"run": fault("can't run x", "ENOENT")},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "command_failed"
+    assert result.message == "command x: can't run x"
+    assert "it printed nothing" in result.cure
+
+
+def test_a_truth_whose_command_fails_ends_its_case(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${truth.inode}", "equals": 1},
+            truth={"inode": {"command": ["stat", "/none"]}},
+        ),
+        {"run": {**COMMAND, "exit": 1, "stderr": "no such file\n"}},
+    )
+
+    assert result.failure_class == "command_failed"
+    assert result.message == (
+        "truth inode stat /none: expected exit status 0, observed exit status 1"
+    )
+    (command,) = result.commands
+    assert (command.name, command.stderr) == ("truth inode", "no such file\n")
+
+
+def test_a_truth_takes_what_a_command_printed_that_found_nothing(job_of: JobOf) -> None:
+    # As `grep -c` does.
+    result = job_of.run(
+        case(
+            {"value": "${truth.count}", "equals": 0},
+            truth={"count": {"command": ["grep", "-c", "x", "/proc/version"]}},
+        ),
+        {"run": {**COMMAND, "exit": 1, "stdout": "0\n"}},
+    )
+
+    assert result.outcome is Outcome.PASSED, result.message
+
+
+def test_a_truth_that_a_failed_command_does_not_print_ends_its_case(
+    job_of: JobOf,
+) -> None:
+    result = job_of.run(
+        case(
+            {"value": "${truth.count}", "equals": 0},
+            truth={"count": {"command": ["tool"], "pattern": "count: (.*)"}},
+        ),
+        {"run": {**COMMAND, "exit": 2, "stdout": "begun\n", "stderr": "broken\n"}},
+    )
+
+    assert result.failure_class == "command_failed"
+    assert "broken" in result.cure
+
+
+@pytest.mark.parametrize(
+    ("words", "class_"),
+    [
+        ("no such object\n", "loader_failed"),
+        (
+            "can't read types: type id 11494: unknown kind: Unknown (19)\n",
+            "kernel_btf_too_new",
+        ),
+    ],
+)
+def test_a_loader_that_fails_has_its_own_class(words: str, class_: str) -> None:
+    loading = Case.model_validate(
+        {
+            "name": "c",
+            "files": ["loader"],
+            "trigger": [{"command": ["${files.folder}/loader"]}],
+            "expect": [{"map": "m", "key": 1, "equals": 42}],
+        },
+        strict=False,
+    )
+    job = Job(
+        suite="s", case=loading, object_path=None, shown_path="s/loader", nodeid="n"
+    )
+
+    result = session_case.run(
+        replace(job, case=loading.model_copy(update={"files": ()})),
+        guest(FakeAgent({"run": {**COMMAND, "exit": 2, "stderr": words}})),
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == class_
+    assert words.strip() in result.cure
+    assert result.mismatches == ()
+    assert "no program ran" not in result.cure
+
+
+# ------------------------------------------------------- what is loaded, attached
+
+OPENED: dict[str, JsonValue] = {
+    "handle": 1,
+    "maps": [],
+    "log": "",
+    "programs": [
+        {"name": "p", "section": "?tc", "type": "sched_cls", "load": False},
+        {"name": "q", "section": "xdp", "type": "xdp", "load": True},
+    ],
+}
+LOADED: dict[str, JsonValue] = {
+    "maps": [],
+    "log": "",
+    "programs": [{"name": "q", "type": "xdp", "id": 9, "instructions": 2}],
+}
+ALWAYS: dict[str, JsonValue] = {"value": "${kernel.release}", "matches": ".+"}
+
+
+def test_an_object_of_which_nothing_was_loaded_fails(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(ALWAYS, must_run=False),
+        {"open": OPENED, "load": {**LOADED, "programs": []}},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "nothing_loaded"
+    assert result.message == (
+        "no program was loaded: p (?tc), q (xdp): its section is optional "
+        '(SEC("?…")), and nothing asks for it'
+    )
+    assert not any(it.loaded for it in result.programs)
+
+
+def test_an_object_of_which_nothing_was_attached_fails_where_it_must(
+    job_of: JobOf,
+) -> None:
+    answers: dict[str, dict[str, JsonValue] | Exception] = {
+        "open": OPENED,
+        "load": LOADED,
+        "attach": {"attached": False, "log": ""},
+    }
+
+    result = job_of.run(case(ALWAYS, must_run=False, must_attach=True), answers)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class == "nothing_attached"
+    assert result.message == (
+        "nothing was attached: loaded, not attached: q (xdp); not loaded: p (?tc)"
+    )
+    first, second = result.programs
+    assert (first.name, first.section, first.loaded) == ("p", "?tc", False)
+    assert "optional" in first.why
+    assert (second.name, second.loaded, second.attached) == ("q", True, False)
+    assert second.why.startswith("libbpf does not attach xdp programs")
+
+    result = job_of.run(case(ALWAYS, must_run=False), answers)
+    assert result.outcome is Outcome.PASSED
+    assert result.message == "loaded, not attached: q (xdp); not loaded: p (?tc)"
+
+
+def test_an_object_that_is_only_to_be_loaded_passes_and_says_so(job_of: JobOf) -> None:
+    agent = FakeAgent({"open": OPENED, "load": LOADED})
+
+    result = job_of.run(case(ALWAYS, must_run=False, attach=False), agent=agent)
+
+    assert result.outcome is Outcome.PASSED
+    assert "attach" not in agent.operations
+    assert result.message.startswith("loaded only, attached nowhere")
+
+
+def test_maps_of_struct_ops_are_told_to_be_unregistered(job_of: JobOf) -> None:
+    ops: JsonValue = {
+        "name": "ops",
+        "type": "struct_ops",
+        "id": 7,
+        "key_size": 4,
+        "value_size": 4,
+        "max_entries": 1,
+    }
+
+    result = job_of.run(
+        case(ALWAYS, must_run=False, must_attach=True),
+        {
+            "open": OPENED,
+            "load": {**LOADED, "maps": [ops]},
+            "attach": {"attached": False, "log": ""},
+        },
+    )
+
+    assert result.failure_class == "nothing_attached"
+    assert "not registered: ops (struct_ops)" in result.message
+    assert [(it.name, it.registered) for it in result.struct_ops] == [("ops", False)]
 
 
 def test_a_truth_that_is_not_there_is_the_suites_mistake(job_of: JobOf) -> None:

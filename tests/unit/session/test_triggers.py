@@ -8,10 +8,12 @@ import pytest
 from pydantic import JsonValue
 
 from runner.agent import AgentSession
+from runner.errors import GuestError
 from runner.session import triggers
+from runner.session.printed import CommandFailedError, Commands
 from runner.suite import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
 from tests.unit.agent_process import compile_bpf
-from tests.unit.session.doubles import COMMAND, FakeAgent
+from tests.unit.session.doubles import COMMAND, FakeAgent, fault
 
 
 def case(exit_: int = 0) -> Case:
@@ -25,28 +27,50 @@ def case(exit_: int = 0) -> Case:
     )
 
 
-def ended(**how: JsonValue) -> dict[str, JsonValue]:
-    return {"child": {"pid": 1}, "command": {**COMMAND, **how}}
-
-
-def test_a_command_that_ends_as_expected_is_no_failure() -> None:
-    assert triggers.failures(case(), ended()) == []
-    assert triggers.failures(case(3), ended(exit=3)) == []
+def test_a_command_that_takes_too_long_is_a_timeout_and_kept() -> None:
+    how: JsonValue = {**COMMAND, "exit": None, "signal": "SIGKILL", "timed_out": True}
+    commands = Commands()
+    with pytest.raises(GuestError, match="still running after") as caught:
+        triggers.pull(
+            Command(command=("sh", "-c", "exit 3"), timeout=2.5),
+            AgentSession(FakeAgent({"run": how})),
+            1,
+            {},
+            commands=commands,
+        )
+    assert caught.value.cause == "timed_out"
+    assert [it.timed_out for it in commands.since(0)] == [True]
 
 
 @pytest.mark.parametrize(
     ("how", "observed"),
     [
         ({"exit": 1}, "exit status 1"),
+        ({"exit": 139}, "exit status 139 (SIGSEGV)"),
+        ({"exit": 255}, "exit status 255"),
         ({"exit": None, "signal": "SIGSEGV"}, "killed by SIGSEGV"),
     ],
 )
-def test_another_end_is_a_failure(how: dict[str, JsonValue], observed: str) -> None:
-    (found,) = triggers.failures(case(), ended(**how))
+def test_another_end_stops_the_case(how: dict[str, JsonValue], observed: str) -> None:
+    agent = AgentSession(FakeAgent({"run": {**COMMAND, "stderr": "why\n", **how}}))
+    commands = Commands()
 
-    assert str(found) == (
+    with pytest.raises(CommandFailedError) as caught:
+        triggers.pull(case().trigger[1], agent, 1, {}, commands=commands)
+
+    assert caught.value.message == (
         f"command sh -c exit 3: expected exit status 0, observed {observed}"
     )
+    assert caught.value.words == "why\n"
+    (record,) = commands.since()
+    assert (record.name, record.stderr) == ("command", "why\n")
+
+
+def test_a_command_that_can_not_be_started_fails() -> None:
+    agent = AgentSession(FakeAgent({"run": fault("can't run sh", "ENOENT")}))
+
+    with pytest.raises(CommandFailedError, match="command sh -c exit 3: can't run sh"):
+        triggers.pull(case().trigger[1], agent, 1, {})
 
 
 def test_what_a_trigger_gives_has_its_names() -> None:

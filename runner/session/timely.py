@@ -21,14 +21,18 @@ def run(
     the cause "timed_out", and with what it printed so far, when it does not end.
     """
     output = agent.run(argv, timeout=timeout.seconds)
+    require_ended(output, shown or shlex.join(argv), timeout)
+    return output
+
+
+def require_ended(output: CommandOutput, shown: str, timeout: Timeout) -> None:
+    """Raise GuestError as `run` does for a program that did not end in time."""
     if output.timed_out:
         raise timed_out(
-            f"{shown or shlex.join(argv)}: still running after {output.seconds:g} s, "
-            "and killed",
+            f"{shown}: still running after {output.seconds:g} s, and killed",
             timeout.option,
             so_far=printed(output.stdout, output.stderr),
         )
-    return output
 
 
 def printed(stdout: str, stderr: str) -> str:

@@ -1,0 +1,161 @@
+"""Which of an object's programs were loaded and attached, and why others were not."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from runner.agent import LoadedObject, OpenedObject
+from runner.errors import RunnerError
+from runner.results import ProgramState, StructOpsState
+from runner.suite import Case, Program
+
+_STRUCT_OPS = "struct_ops"
+# Names that a message lists.
+_LISTED = 8
+
+
+class NothingError(RunnerError):
+    """Nothing of an object was loaded, or attached."""
+
+    def __init__(self, message: str, *, loaded: bool) -> None:
+        super().__init__(message)
+        # Whether it was loaded.
+        self.loaded = loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """What became of an object's programs and struct_ops maps."""
+
+    programs: tuple[ProgramState, ...] = ()
+    struct_ops: tuple[StructOpsState, ...] = ()
+    # Whether it has maps, which are loaded too.
+    has_maps: bool = False
+    # Programs that the case itself keeps from being loaded or attached.
+    left_out: frozenset[str] = frozenset()
+    # Whether the case attaches programs.
+    attaches: bool = True
+
+    def tried(self, name: str, *, attached: bool) -> "States":
+        """Return the states after a program was attached, or could not be by itself."""
+        type_ = next(it.type for it in self.programs if it.name == name)
+        why = (
+            ""
+            if attached
+            else f"libbpf does not attach {type_ or 'such'} programs by themselves "
+            "without a place in their section"
+        )
+        return self._with(name, attached=attached, why=why)
+
+    def refused(self, name: str, why: str) -> "States":
+        """Return the states after the kernel refused to attach a program."""
+        return self._with(name, attached=False, why=why)
+
+    def _with(self, name: str, *, attached: bool, why: str) -> "States":
+        changed = tuple(
+            it.model_copy(update={"attached": attached, "why": why})
+            if it.name == name
+            else it
+            for it in self.programs
+        )
+        return replace(self, programs=changed)
+
+    @property
+    def shortfall(self) -> str:
+        """What was not attached, not loaded or not registered; empty for nothing.
+
+        Without what the case leaves out by name.
+        """
+        if not self.attaches:
+            return "loaded only, attached nowhere (--load-only, or attach: false)"
+        programs = [it for it in self.programs if it.name not in self.left_out]
+        words = []
+        left = [it for it in programs if it.loaded and not it.attached]
+        if left:
+            words.append(f"loaded, not attached: {_names(left)}")
+        missing = [it for it in programs if not it.loaded]
+        if missing:
+            words.append(f"not loaded: {_names(missing)}")
+        maps = [it.name for it in self.struct_ops if not it.registered]
+        if maps:
+            words.append(f"not registered: {', '.join(maps)} (struct_ops)")
+        return "; ".join(words)
+
+
+def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> States:
+    """Return how things stand once an object is loaded and before it is attached."""
+    there = {it.name: it for it in loaded.programs}
+    sections = {it.name: it for it in opened.programs}
+    return States(
+        programs=tuple(
+            ProgramState(
+                name=name,
+                section=sections[name].section if name in sections else "",
+                type=(there.get(name) or sections[name]).type or "",
+                loaded=name in there,
+                why=_why(case, name, loaded=name in there),
+            )
+            for name in dict.fromkeys([*sections, *there])
+        ),
+        struct_ops=tuple(
+            StructOpsState(
+                name=it.name,
+                why="the runner loads struct_ops maps and does not register them",
+            )
+            for it in loaded.maps
+            if it.type == _STRUCT_OPS
+        ),
+        has_maps=bool(loaded.maps),
+        left_out=frozenset(_left_out(case)),
+        attaches=case.attach,
+    )
+
+
+def _left_out(case: Case) -> Iterator[str]:
+    for name, program in case.programs.items():
+        if program.load is not True or program.attach is False:
+            yield name
+    for names in case.alternatives:
+        yield from names
+
+
+def _why(case: Case, name: str, *, loaded: bool) -> str:
+    wanted = case.programs.get(name, Program())
+    if loaded:
+        stays = wanted.attach is False or not case.attach
+        return "the case says attach: false" if stays else ""
+    if wanted.load is not True:
+        return "the case says so (load)"
+    if any(name in it for it in case.alternatives):
+        return "the case loads another one of its alternatives"
+    return 'its section is optional (SEC("?…")), and nothing asks for it'
+
+
+def require_loaded(states: States) -> None:
+    """Raise NothingError for an object of which nothing was loaded."""
+    if any(it.loaded for it in states.programs):
+        return
+    if states.programs:
+        missing, why = _names(states.programs), states.programs[0].why
+        raise NothingError(f"no program was loaded: {missing}: {why}", loaded=False)
+    if not states.has_maps:
+        raise NothingError("the object has no programs and no maps", loaded=False)
+
+
+def require_attached(states: States) -> None:
+    """Raise NothingError for an object of which nothing was attached."""
+    if not any(it.attached for it in states.programs):
+        why = states.shortfall or "the case leaves out all programs"
+        if not states.programs:
+            why = states.shortfall or "the object has no programs"
+        raise NothingError(f"nothing was attached: {why}", loaded=True)
+
+
+def _names(programs: Iterable[ProgramState]) -> str:
+    """Return "cls (tc), filter (socket_filter)"."""
+    names = [f"{it.name} ({_kind(it)})" if _kind(it) else it.name for it in programs]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _kind(program: ProgramState) -> str:
+    return program.section or program.type
