@@ -640,6 +640,11 @@ _ENDS = (
         "add such a kernel to the matrix, or remove the case",
     ),
     _not_of_object(
+        "not_run",
+        "the run ended before this case had a result, so that nothing is known of it",
+        "see what ended the run, and run it again",
+    ),
+    _not_of_object(
         "compile_error",
         "the object's source does not compile",
         "fix the source; warnings are errors",

@@ -231,7 +231,7 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
             hint="docs/suite.md explains every key",
         ) from error
     mistakes = [
-        f"{'.'.join(map(str, it.where))}: {it.what}"
+        f"{yamlfile.shown(it.where)}: {it.what}" if it.where else it.what
         for it in _case(case, Reach.of(folder))
     ]
     if mistakes:

@@ -54,8 +54,8 @@ class Source:
 
     def mistake(self, where: Sequence[int | str], what: str) -> str:
         """Return "matrix.yaml:12: kernels[3].btf: what"."""
-        shown = _shown(where)
-        return f"{self.path}:{self.line(where)}: {f'{shown}: ' if shown else ''}{what}"
+        place = shown(where)
+        return f"{self.path}:{self.line(where)}: {f'{place}: ' if place else ''}{what}"
 
 
 def read(path: Path) -> tuple[object, Source]:
@@ -274,7 +274,8 @@ def _start(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _shown(where: Sequence[int | str]) -> str:
+def shown(where: Sequence[int | str]) -> str:
+    """Return a place in a file as messages show it: "kernels[3].btf"."""
     text = ""
     for part in where:
         if isinstance(part, int):

@@ -24,6 +24,7 @@ from runner.session import guest
 from runner.session.guest import Origin, Starts
 from runner.session.host import Host
 from runner.session.snapshots import Snapshot, Snapshots
+from runner.timeouts import Pace
 from tests.unit.session.doubles import (
     COMMAND,
     HELLO,
@@ -115,7 +116,9 @@ class Machines:
     def connect(self, *_: object) -> Iterator[object]:
         version = {**COMMAND, "stdout": '{"version": "7.1.0"}'}
         answers = {"hello": asdict(HELLO), "run": version, "settle": {"cleared": 0}}
-        yield SimpleNamespace(start=lambda _: FakeAgent(answers), close=lambda: None)
+        yield SimpleNamespace(
+            start=lambda _: FakeAgent(answers), close=lambda: None, pace=Pace(1.0)
+        )
 
     def save(self, *_: object, **__: object) -> None:
         self.happens("save")

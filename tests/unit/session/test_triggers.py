@@ -28,7 +28,12 @@ def case(exit_: int = 0) -> Case:
 
 
 def test_a_command_that_takes_too_long_is_a_timeout_and_kept() -> None:
-    how: JsonValue = {**COMMAND, "exit": None, "signal": "SIGKILL", "timed_out": True}
+    how: dict[str, JsonValue] = {
+        **COMMAND,
+        "exit": None,
+        "signal": "SIGKILL",
+        "timed_out": True,
+    }
     commands = Commands()
     with pytest.raises(GuestError, match="still running after") as caught:
         triggers.pull(
