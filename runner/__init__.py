@@ -1,3 +1,3 @@
 """The kernel-matrix CI for CO-RE BPF objects."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
