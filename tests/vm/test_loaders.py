@@ -50,10 +50,11 @@ def test_another_exit_status_fails(finished: Finished) -> None:
     assert case.mismatches == ()
 
 
-def test_a_loader_that_is_never_ready_fails(finished: Finished) -> None:
+def test_a_loader_that_is_never_ready_is_a_timeout(finished: Finished) -> None:
     case = finished.case("never_ready")
 
-    assert case.outcome is Outcome.FAILED
+    assert case.outcome is Outcome.ERROR
+    assert case.failure_class == "timed_out"
     assert "^ready$" in case.message
 
 
