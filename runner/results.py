@@ -367,6 +367,15 @@ class PlannedCase(Record):
     """The ids of the kernels that it runs on."""
 
 
+class FailedTest(Record):
+    """A Python test that runs on no kernel, and failed."""
+
+    nodeid: str
+    """pytest's name of it."""
+    message: str = ""
+    """Why, in a few lines."""
+
+
 class RunResults(Record):
     """A whole run; what results.json holds."""
 
@@ -388,6 +397,8 @@ class RunResults(Record):
     """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
     """In the order of the kernels, then of the suites."""
+    failed_tests: tuple[FailedTest, ...] = ()
+    """Python tests that run on no kernel, and failed. They fail the run."""
     objects: tuple[ObjectUse, ...] = ()
     """The objects that were compiled or read, each once."""
     shard: Shard | None = None
@@ -402,14 +413,15 @@ class RunResults(Record):
     def _settled(self) -> Self:
         """Set `complete` from the plan and the results; nothing else sets it."""
         if self.planned is not None:
-            self.__dict__["complete"] = not self.undone
+            self.__dict__["complete"] = self.complete and not self.undone
         return self
 
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Self:
         """Return a copy with other values; it is complete if these make it so."""
-        copy = super().model_copy(update=update, deep=deep)
+        again = {} if self.planned is None else {"complete": True}
+        copy = super().model_copy(update={**again, **(update or {})}, deep=deep)
         for name in ("plan", "undone"):
             copy.__dict__.pop(name, None)
         return copy._settled()
@@ -460,7 +472,9 @@ def exit_status(
     """
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     counting = [case for case in results.cases if case.kernel not in optional]
-    if any(case.outcome is Outcome.FAILED and counts(case) for case in counting):
+    if results.failed_tests or any(
+        case.outcome is Outcome.FAILED and counts(case) for case in counting
+    ):
         return ExitStatus.INCOMPATIBLE
     if (
         any(case.outcome is Outcome.ERROR for case in counting)
@@ -473,11 +487,9 @@ def exit_status(
 
 
 def checked_nothing(results: RunResults) -> bool:
-    """Whether there was no case, or none that ran: each is a declared gap.
-
-    A part of a run may have no kernel, or kernels for which there are only gaps: what
-    the merged parts checked counts.
-    """
-    if results.shard is not None and (results.cases or not results.shard.own):
-        return False
-    return all(case.outcome is Outcome.SKIPPED for case in results.cases)
+    """Whether nothing ran that counts: required kernels have declared gaps only."""
+    optional = {kernel.id for kernel in results.kernels if not kernel.required}
+    return all(
+        case.outcome is Outcome.SKIPPED or case.kernel in optional
+        for case in results.cases
+    )

@@ -518,6 +518,8 @@ def _show(
 def _rows(
     expectation: RowsExpectation, at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
+    if not expectation.rows and expectation.match == "includes":
+        yield _Mistake((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
         if not row:
             yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")

@@ -25,7 +25,7 @@ from runner.cli.arguments import (
 from runner.errors import ExitStatus, UsageError
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
-from runner.results import CaseKey, Selection, exit_status
+from runner.results import CaseKey, Outcome, RunResults, Selection
 from runner.selectors import DEFAULT
 from runner.session import host, selection
 from runner.session.run import Run, Settings
@@ -181,7 +181,12 @@ def main(arguments: argparse.Namespace) -> int:
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, words, terms, saved)
+            return _run_pytest(arguments, run, paths, words, terms, saved)
+    except KeyboardInterrupt:
+        if run.ledger.has_plan:
+            # Before pytest could see to it, or while it did.
+            reports.write(terms.report(run.ledger.finish()), run.settings.reports)
+        raise
     finally:
         run.close()
 
@@ -250,6 +255,7 @@ def _part(arguments: argparse.Namespace) -> Part | None:
 def _run_pytest(
     arguments: argparse.Namespace,
     run: Run,
+    paths: list[Path],
     words: list[str],
     terms: Terms,
     saved: Mapping[str, str],
@@ -259,6 +265,7 @@ def _run_pytest(
     from rich.console import Console
 
     from runner.cli.announce import announce
+    from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import Workers
     from runner.plugin.state import Known
@@ -272,7 +279,9 @@ def _run_pytest(
         with Live(
             console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
         ) as live:
-            plugins = [live, Known(run, terms), Workers(saved)]
+            plugins: list[object] = [live, Known(run, terms), Workers(saved)]
+            if not (arguments.k or arguments.lf):
+                plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             written = None if live.unwritten else arguments.reports
@@ -286,7 +295,21 @@ def _run_pytest(
     announce(live.report, messages)
     if arguments.json:
         sys.stdout.write(resultsfile.dump(live.report.results))
+    if _is_part_of_gaps(live.report.results):
+        # Only the merged parts have a verdict.
+        return ExitStatus.COMPATIBLE
     return live.exit_status
+
+
+def _is_part_of_gaps(results: RunResults) -> bool:
+    """Whether this is a whole part of a run, and there is nothing for it to check."""
+    return (
+        results.shard is not None
+        and results.complete
+        and not results.failed_tests
+        and not any(kernel.error for kernel in results.kernels)
+        and all(case.outcome is Outcome.SKIPPED for case in results.cases)
+    )
 
 
 def pytest_arguments(
@@ -354,7 +377,10 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
         raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
-    if count <= _MOST_LANES and not any(map(suites_.has_python_tests, paths)):
+    if any(map(suites_.has_python_tests, paths)):
+        # Whatever a test does to its process, this one tells of it.
+        return AtOnce(processes=max(1, processes))
+    if count <= _MOST_LANES:
         return AtOnce(lanes=count)
     return AtOnce(processes=processes) if processes > 1 else AtOnce(lanes=1)
 
@@ -367,7 +393,8 @@ def _without_kernels(
     results = run.ledger.finish()
     reports.write(terms.report(results), run.settings.reports)
     print(f"shard {run.shard}: there are fewer kernels than shards", file=sys.stderr)
-    return exit_status(results)
+    # Only the merged parts have a verdict.
+    return ExitStatus.COMPATIBLE
 
 
 def _without_results(

@@ -23,6 +23,7 @@ from runner.reports.terms import Report
 from runner.results import (
     CaseKey,
     CaseResult,
+    FailedTest,
     KernelRun,
     ObjectUse,
     Outcome,
@@ -223,8 +224,6 @@ class Recorder:
         self._config = config
         # The items that run on a kernel, by node id, and their places in the reports.
         self._planned: dict[str, CaseKey] = {}
-        # Tests that have nothing to do with the matrix.
-        self._other_failures = 0
         # Set at the end of a run that had a plan.
         self.report: Report | None = None
         self.status: ExitStatus | None = None
@@ -296,8 +295,12 @@ class Recorder:
         key = self._planned.get(report.nodeid)
         if not report.failed:
             return
-        if run is None or key is None:
-            self._other_failures += 1
+        if run is None:
+            return
+        if key is None:
+            run.ledger.add_failed_test(
+                FailedTest(nodeid=report.nodeid, message=_bounded(report.longreprtext))
+            )
             return
         run.ledger.add(
             CaseResult(
@@ -332,8 +335,6 @@ class Recorder:
 
     def _status(self, report: Report, exitstatus: int) -> ExitStatus:
         status = report.status
-        if self._other_failures:
-            return ExitStatus.INCOMPATIBLE
         fine = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         if status is ExitStatus.COMPATIBLE and (self.unwritten or not fine):
             return ExitStatus.INFRASTRUCTURE

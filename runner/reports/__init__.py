@@ -100,6 +100,9 @@ def write(
                 write_text(folder / name, text)
         except InfrastructureError as error:
             failures.append(error)
+            if format_.pattern == RESULTS:
+                # The others would contradict what is left of it.
+                break
         except Exception as error:
             log.debug("%s", format_.name, exc_info=True)
             failures.append(

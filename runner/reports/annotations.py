@@ -35,7 +35,11 @@ def lines(
     if comparison is not None:
         found.sort(key=lambda it: comparison.weight(it.cases))
     is_held = held(results, gate, comparison)
-    errors = [*_incomplete(results), *_vanished(results, comparison)]
+    errors = [
+        *_incomplete(results),
+        *_vanished(results, comparison),
+        *_failed_tests(results),
+    ]
     warnings: list[str] = []
     for group in found:
         kind = errors if any(map(is_held, group.cases)) else warnings
@@ -72,6 +76,12 @@ def _message(case: CaseResult) -> str:
     for stream in () if command is None else output.streams(command):
         words += [f"{stream.title}:", *output.last_lines(stream.text, _PRINTED)]
     return clean("\n".join(words))[:_MESSAGE]
+
+
+def _failed_tests(results: RunResults) -> Iterator[str]:
+    for test in results.failed_tests:
+        title = _property(f"{test.nodeid}, which runs on no kernel, failed")
+        yield f"title={title}::{_data(clean(test.message)[:_MESSAGE])}"
 
 
 def _incomplete(results: RunResults) -> Iterator[str]:

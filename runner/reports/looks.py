@@ -56,8 +56,9 @@ def verdict(results: RunResults) -> str:
     status = exit_status(results)
     word = VERDICTS[status][0]
     if results.complete:
-        nothing = checked_nothing(results)
-        return f"{word}: nothing was checked" if nothing else word
+        if checked_nothing(results) and status is ExitStatus.INFRASTRUCTURE:
+            return f"{word}: nothing was checked"
+        return word if results.shard is None else f"{word} (part {results.shard})"
     if status is ExitStatus.INFRASTRUCTURE:
         return incomplete(results)
     return f"{word}, {incomplete(results)}"

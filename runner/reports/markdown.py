@@ -160,6 +160,11 @@ def _head(
     ]
     if not results.complete:
         parts.append(_incomplete(results))
+    parts += [
+        f"- {LOOKS[Outcome.FAILED].sign} {code(it.nodeid)}, a test that runs on no "
+        f"kernel: {code(it.message[:_MESSAGE])}"
+        for it in results.failed_tests[:_ROWS]
+    ]
     if comparison is not None:
         parts += _changes(comparison, vanished_words(results, comparison))
     if release is not None:

@@ -198,6 +198,9 @@ def _merged(
             "kernels": tuple(kernels[id_] for id_ in planned),
             "cases": tuple(cases),
             "objects": _objects(whole),
+            "failed_tests": tuple(
+                {test.nodeid: test for it in whole for test in it.failed_tests}.values()
+            ),
             "shard": None,
         }
     )

@@ -90,12 +90,46 @@ def read(path: Path) -> RunResults:
             f"{SCHEMA_VERSION}",
             hint=_NEWER if _is_newer(version) else _OTHER,
         )
+    # One that lacks the word is not complete.
+    data.setdefault("complete", False)
     try:
-        return RunResults.model_validate(data)
+        results = RunResults.model_validate(data)
     except ValidationError as error:
         raise ResultsFileError(
             f"{path}: {_first_fault(error)}", hint="it was edited by hand?"
         ) from error
+    _require_consistent(path, results)
+    return results
+
+
+def _require_consistent(path: Path, results: RunResults) -> None:
+    """Refuse what no run writes: it would be judged by what somebody left out."""
+    kernels = {kernel.id for kernel in results.kernels}
+    strange = {case.kernel for case in results.cases} - kernels
+    planned = {
+        (it.suite, it.case, kernel)
+        for it in results.planned or ()
+        for kernel in it.kernels
+    }
+    extra = [
+        case
+        for case in results.cases
+        if (case.suite, case.case, case.kernel) not in planned
+    ]
+    if strange:
+        what = f"there are cases of {', '.join(sorted(strange))}, but no kernel"
+    elif results.planned is None and not _is_old(results.runner):
+        what = "it has no plan"
+    elif results.planned is not None and extra:
+        what = f"the plan lacks {extra[0].key}, which has a result"
+    else:
+        return
+    raise ResultsFileError(f"{path}: {what}", hint="it was edited by hand?")
+
+
+def _is_old(runner: str) -> bool:
+    """Whether a version of the runner wrote no plan yet: 0.1 did not."""
+    return runner.startswith("0.1.")
 
 
 def _is_newer(version: object) -> bool:

@@ -79,6 +79,7 @@ def render(
         _render_cases(heading, Outcome.ERROR, report, errors, console, always=True)
         for kernel in lost:
             _render_lost(kernel, results, console)
+    _render_failed_tests(results, console)
     _render_undone(results, console)
     if not quiet:
         _render_notes(results, console)
@@ -299,6 +300,15 @@ def _render_do(cure: str, kernels: str, console: Console) -> None:
 
 
 # ------------------------------------------------------------------- the end
+
+
+def _render_failed_tests(results: RunResults, console: Console) -> None:
+    if results.failed_tests:
+        console.print()
+        _print(console, [("Failed tests that run on no kernel", "bold")])
+    for test in results.failed_tests:
+        _render_head(Outcome.FAILED, test.nodeid, console)
+        _render_why(test.message, "", console)
 
 
 def _render_undone(results: RunResults, console: Console) -> None:

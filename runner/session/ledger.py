@@ -14,6 +14,7 @@ from runner.reports.journal import Journal
 from runner.results import (
     CaseKey,
     CaseResult,
+    FailedTest,
     KernelRun,
     ObjectUse,
     Outcome,
@@ -51,6 +52,7 @@ class Ledger:
         self._cases: dict[CaseKey, tuple[int, CaseResult]] = {}
         self._runs: dict[str, KernelRun] = {}
         self._objects: dict[tuple[str, str], ObjectUse] = {}
+        self._failed_tests: list[FailedTest] = []
         self._journal = Journal(folder, self._head)
 
     @property
@@ -109,6 +111,10 @@ class Ledger:
         self._cases[case.key] = order, case
         self._journal.add(case)
 
+    def add_failed_test(self, test: FailedTest) -> None:
+        """Take a Python test that runs on no kernel, and failed."""
+        self._failed_tests.append(test)
+
     def finish(self) -> RunResults:
         """Return the run as it ended; nothing is written any more but by the caller."""
         self._journal.close()
@@ -137,6 +143,7 @@ class Ledger:
                 for kernel in self._kernels
             ),
             objects=tuple(objects[key] for key in sorted(objects)),
+            failed_tests=tuple(self._failed_tests),
             shard=self._shard,
             selection=self._selection,
         )

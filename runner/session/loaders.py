@@ -160,7 +160,7 @@ def start(
             raise _too_late(
                 trigger,
                 f"{shlex.join(argv)} printed no line that matches {pattern} within "
-                f"{waited.seconds:g} s",
+                f"{timely.lasted(waited.seconds, trigger.timeout)}",
                 _said(agent, folder),
             )
         if waited.exit != 0:
@@ -230,7 +230,8 @@ def _stopped(
     if stopped.timed_out:
         raise _too_late(
             trigger,
-            f"{shlex.join(argv)} did not end within {stopped.seconds:g} s of "
+            f"{shlex.join(argv)} did not end within "
+            f"{timely.lasted(stopped.seconds, trigger.timeout)} of "
             f"SIG{trigger.stop}",
             said,
         )

@@ -29,10 +29,17 @@ def require_ended(output: CommandOutput, shown: str, timeout: Timeout) -> None:
     """Raise GuestError as `run` does for a program that did not end in time."""
     if output.timed_out:
         raise timed_out(
-            f"{shown}: still running after {output.seconds:g} s, and killed",
+            f"{shown}: still running after {lasted(output.seconds, timeout.seconds)}, "
+            "and killed",
             timeout.option,
             so_far=printed(output.stdout, output.stderr),
         )
+
+
+def lasted(seconds: float, asked: float) -> str:
+    """Return "12 s (2 s, scaled: this machine is slow)"."""
+    scaled = f" ({asked:g} s, scaled: this machine is slow)"
+    return f"{seconds:g} s" + (scaled if seconds > asked else "")
 
 
 def printed(stdout: str, stderr: str) -> str:
