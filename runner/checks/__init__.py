@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from runner.bpftool import MapDump
+from runner.bpf.bpftool import MapDump
+from runner.bpf.instructions import Instruction
 from runner.checks import code, maps, rows
 from runner.checks.equality import differences
 from runner.checks.matchers import in_words, judge
 from runner.checks.text import mismatch, no_such, show
-from runner.instructions import Instruction
 from runner.references import resolve
 from runner.results import Mismatch
 from runner.suite import (

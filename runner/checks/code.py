@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from runner.bpf.instructions import Instruction, poison
 from runner.checks.text import no_such
 from runner.errors import RunnerError
-from runner.instructions import Instruction, poison
 from runner.results import Mismatch
 from runner.suite import CodeExpectation
 from runner.suite import Instruction as Wanted

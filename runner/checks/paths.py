@@ -5,7 +5,7 @@ import re
 
 from pydantic import JsonValue
 
-from runner.bpftool import UNSUPPORTED
+from runner.bpf.bpftool import UNSUPPORTED
 from runner.checks.text import listing, no_such, show
 
 _INDEX = re.compile(r"\[(\d+)\]\.?")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from runner import compile as compile_
 from runner import libbpf
 from runner.artifacts import progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.bpf import compile as compile_
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_file_arguments,

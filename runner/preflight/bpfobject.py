@@ -14,12 +14,12 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, SymbolTableSection
 
-from runner import debuginfo
-from runner.compile import check_object
-from runner.debuginfo import Line
+from runner.bpf import object as debuginfo
+from runner.bpf.compile import check_object
+from runner.bpf.insn import SIZE, Insn, decode
+from runner.bpf.kinds import RelocationKind
+from runner.bpf.object import Line
 from runner.preflight.errors import BadObjectError
-from runner.preflight.insn import SIZE, Insn, decode
-from runner.preflight.kinds import RelocationKind
 
 # Static functions that programs call.
 TEXT = ".text"

@@ -17,11 +17,11 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from runner.bpf.insn import Insn
+from runner.bpf.kinds import Kind
 from runner.libbpf import ENGINE
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
-from runner.preflight.insn import Insn
-from runner.preflight.kinds import Kind
 from runner.preflight.payload import Payload, opened, send
 
 _T = TypeVar("_T")

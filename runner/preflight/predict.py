@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from runner.bpf.insn import LD_IMM64, Insn
+from runner.bpf.kinds import RelocationKind
 from runner.preflight import features
 from runner.preflight.bpfobject import BpfObject, LocalRelocation
 from runner.preflight.candidates import Blamer
@@ -17,8 +19,6 @@ from runner.preflight.engine import (
     RelocationAnswer,
 )
 from runner.preflight.flow import CONFIG, Address, Flow
-from runner.preflight.insn import LD_IMM64, Insn
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Difference,
     Feature,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from runner.preflight import insn as op
+from runner.bpf import insn as op
+from runner.bpf.insn import Insn
 from runner.preflight.bpfobject import BpfObject, Function
 from runner.preflight.engine import Contents
 from runner.preflight.flow import Address, Flow
-from runner.preflight.insn import Insn
 from runner.preflight.model import Feature, Need, Presence
 from runner.versions import KernelVersion
 

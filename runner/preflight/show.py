@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Candidate,
     Difference,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from runner.artifacts.btf import names
-from runner.artifacts.btf.names import Access, Names
+from runner.bpf import names
+from runner.bpf.names import Access, Names
+from runner.bpf.object import DebugInfo, Line, Program, Relocation
 from runner.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,
@@ -18,7 +19,6 @@ from runner.classes import (
     UNCLASSIFIED,
 )
 from runner.classify import Classification, failed_program, verifier_log
-from runner.debuginfo import DebugInfo, Line, Program, Relocation
 from runner.errors import RunnerError
 
 log_ = logging.getLogger(__name__)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, debuginfo
+from runner import checks
 from runner.agent import AgentError, LoadedObject, ObjectSettings
+from runner.bpf import object as debuginfo
+from runner.bpf.object import DebugInfo
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
 from runner.classify import Classification, as_class, classify, classify_oops
-from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases

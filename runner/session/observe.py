@@ -4,11 +4,10 @@ bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below 
 agent reads maps, and nothing tells more of programs and maps than the object itself.
 """
 
-from runner import bpftool, instructions
 from runner.agent import LoadedObject, MapInfo
-from runner.artifacts.btf import names
-from runner.artifacts.btf.names import Names
-from runner.bpftool import MapDump
+from runner.bpf import bpftool, instructions, names
+from runner.bpf.bpftool import MapDump
+from runner.bpf.names import Names
 from runner.checks import Observations
 from runner.session.guest import Guest
 from runner.session.rawdump import Types, map_dump

@@ -2,7 +2,7 @@
 
 bpftool asks for maps by their ids, which kernels have since 4.13; below that the agent
 reads the rows, and this formats them by the object's own BTF. Text, and not values, so
-that both ways go through the same reader (runner.bpftool), with bpftool's own oddities:
+that both ways go through one reader (runner.bpf.bpftool), with bpftool's oddities:
 they are told where they are copied. Checked against bpftool 7.1.
 
 Left out is global data, which no kernel has that has no ids (5.2).
@@ -18,8 +18,8 @@ from typing import Literal
 from elftools.elf.elffile import ELFFile
 
 from runner.agent import RawDump, RawRow
-from runner.artifacts.btf import format as btf_format
-from runner.artifacts.btf.format import Btf
+from runner.bpf import btf as btf_format
+from runner.bpf.btf import Btf
 from runner.errors import ArtifactError
 
 _INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FWD = 1, 2, 3, 4, 5, 6, 7
@@ -367,7 +367,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    # bpftool prints a backslash as "\n"; runner.bpftool turns it back.
+    # bpftool prints a backslash as "\n"; runner.bpf.bpftool turns it back.
     escaped = text.replace("\\", "\\n").replace('"', '\\"')
     return f'"{escaped}"'
 

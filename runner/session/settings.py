@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner import debuginfo
 from runner.agent import MapSettings, ObjectSettings
+from runner.bpf import object as debuginfo
 from runner.checks.text import no_such
 from runner.errors import UsageError
 from runner.references import resolve

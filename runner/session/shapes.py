@@ -14,8 +14,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from pydantic import JsonValue
 
-from runner import debuginfo
-from runner.debuginfo import DebugInfoError
+from runner.bpf import object as debuginfo
+from runner.bpf.object import DebugInfoError
 from runner.errors import ArtifactError
 from runner.session.rawdump import GivenUpError, Types
 

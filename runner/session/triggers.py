@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 from pydantic import JsonValue
 
-from runner import bpftool, skb
 from runner.agent import AgentSession
+from runner.bpf import bpftool, records, skb
 from runner.checks.equality import equal
 from runner.checks.text import show
 from runner.references import resolve
 from runner.results import Mismatch
-from runner.session import loaders, records
+from runner.session import loaders
 from runner.session.rawdump import Types
 from runner.suite import (
     Case,

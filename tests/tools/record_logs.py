@@ -10,11 +10,12 @@ suite's word, and not what the classifier makes of it.
 import argparse
 from pathlib import Path
 
-from runner import debuginfo, suitefile
+from runner import suitefile
 from runner.agent import AgentError
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
-from runner.compile import compile_object
+from runner.bpf import object as debuginfo
+from runner.bpf.compile import compile_object
 from runner.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from runner import debuginfo
-from runner.artifacts.btf import format as btf_format
-from runner.artifacts.btf.format import Btf
-from runner.artifacts.btf.names import Access, Names
+from runner.bpf import btf as btf_format
+from runner.bpf import object as debuginfo
+from runner.bpf.btf import Btf
+from runner.bpf.names import Access, Names
 
 # Bits.
 SHIFT = 64

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.artifacts.btf import format as btf_format
 from runner.artifacts.cache import Cache
-from runner.compile import compile_object
+from runner.bpf import btf as btf_format
+from runner.bpf.compile import compile_object
 from runner.results import Outcome
 from runner.session.rawdump import Types
 from tests.vm.conftest import DATA, ROOT, Finished, run
@@ -26,8 +26,8 @@ needs_trees = pytest.mark.skipif(
 # Run inside of a matrix: what bpftool prints, and what is made of raw rows.
 DIFFERENTIAL = """
 import pytest
-from runner import bpftool
-from runner.compile import compile_object
+from runner.bpf import bpftool
+from runner.bpf.compile import compile_object
 from runner.session.rawdump import Types, map_dump
 
 @pytest.mark.parametrize("source", {sources})

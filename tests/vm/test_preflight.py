@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from runner import bpftool
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.artifacts import Artifact, obtain, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
+from runner.bpf import bpftool
+from runner.bpf.insn import LD_IMM64, Insn, decode
+from runner.bpf.instructions import Instruction
 from runner.classify import classify
 from runner.errors import GuestError
-from runner.instructions import Instruction
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject, Function
 from runner.preflight.engine import Engine
-from runner.preflight.insn import LD_IMM64, Insn, decode
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runner.artifacts.btf import format as format_
+from runner.bpf import btf as format_
 from runner.errors import ArtifactError
 from runner.versions import KernelVersion
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from runner import bpftool, checks, instructions
-from runner.bpftool import BpftoolError
+from runner import checks
+from runner.bpf import bpftool, instructions
+from runner.bpf.bpftool import BpftoolError
+from runner.bpf.instructions import Instruction
 from runner.checks import Observations
 from runner.errors import RunnerError
-from runner.instructions import Instruction
 from runner.results import Mismatch
 from runner.suite import Expectation
 

@@ -10,7 +10,7 @@ from typing import Literal
 from filelock import FileLock
 
 from runner.artifacts import elf
-from runner.compile import command
+from runner.bpf.compile import command
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation

@@ -12,12 +12,12 @@ from bench.mutations import CALLED, Member, Mutation, Mutator, Way
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
-from runner.compile import compile_object, vmlinux_h
+from runner.bpf.compile import compile_object, vmlinux_h
+from runner.bpf.kinds import RelocationKind
 from runner.preflight import targets
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import Difference, Prediction
 from runner.preflight.predict import Subject, Target, predict
 from tests.unit.preflight.made import ROOT, an_object, build, kernel

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from runner.artifacts import elf
+from runner.bpf.insn import LD_IMM64
 from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
-from runner.preflight.insn import LD_IMM64
 from runner.preflight.model import Guard, Status
 from runner.preflight.predict import Subject, Target, patched, predict
 from tests.unit import bpf_machine as bpf

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import compile as compiler
-from runner import debuginfo
+from runner.bpf import compile as compiler
+from runner.bpf import object as debuginfo
 from runner.classify import classify
 from runner.session.blame import Blame, Evidence, blame
 from tests.unit.artifacts.btf import kernels

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import bpftool
 from runner.agent import AgentSession, LoadedObject, RawDump, RawRow
-from runner.artifacts.btf import format as btf_format
+from runner.bpf import bpftool
+from runner.bpf import btf as btf_format
 from runner.errors import ArtifactError
 from runner.session.rawdump import Types, map_dump
 from tests.unit.agent_process import PATIENCE, ROOT, build, compile_bpf, start

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf import format as format_
 from runner.artifacts.btf import pahole
+from runner.bpf import btf as format_
 from runner.errors import ArtifactError
 from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels

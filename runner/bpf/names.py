@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.artifacts.btf import format as btf_format
-from runner.artifacts.btf.format import Btf
+from runner.bpf import btf as btf_format
+from runner.bpf.btf import Btf
 from runner.errors import ArtifactError
 
 _TYPE = struct.Struct("<III")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.artifacts.btf import format as format_
+from runner.bpf import btf as format_
 from runner.errors import ArtifactError
 from tests.unit.artifacts.btf import kernels
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import debuginfo
-from runner.compile import command
-from runner.debuginfo import DebugInfoError
+from runner.bpf import object as debuginfo
+from runner.bpf.compile import command
+from runner.bpf.object import DebugInfoError
 
 SOURCE = """\
 #include <linux/bpf.h>

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
+from runner.bpf.instructions import Instruction
 from runner.errors import RunnerError
-from runner.instructions import Instruction
 
 # Where a guest has it.
 PROGRAM = "/usr/sbin/bpftool"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.bpfobject import (
+from runner.bpf.contents import (
     INSTRUCTION,
     SHARED_CODE,
     BpfObject,

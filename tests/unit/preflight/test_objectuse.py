@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import objectuse
-from runner.bpfobject import BpfObject, DamagedError
+from runner.bpf.contents import BpfObject, DamagedError
+from runner.preflight import objectuse
 
 NAME = "renamed.bpf.c"
-OBJECT = (Path(__file__).parents[1] / "data/objects/renamed.bpf.o").read_bytes()
+OBJECT = (Path(__file__).parents[2] / "data/objects/renamed.bpf.o").read_bytes()
 
 
 def test_an_object_tells_what_it_needs() -> None:

@@ -24,7 +24,7 @@ class Field:
     count: int = 1
 
 
-# As include/uapi/linux/bpf.h lays them out, checked there by tests/unit/test_skb.py.
+# As include/uapi/linux/bpf.h lays them out; tests/unit/bpf/test_skb.py compares.
 FIELDS: Mapping[str, Field] = {
     "len": Field(offset=0),
     "pkt_type": Field(offset=4),

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from runner import compile as compiling
-from runner.compile import CompileError, ObjectError, check_object, compile_object
+from runner.bpf import compile as compiling
+from runner.bpf.compile import CompileError, ObjectError, check_object, compile_object
 from runner.errors import InfrastructureError, UsageError
 
 SOURCE = """\
