@@ -185,7 +185,7 @@ class BpfObject:
         by_name = {it.name: it for it in sections}
         self.btf_data: bytes = by_name[".BTF"].data()
         self.code: dict[int, tuple[Insn, ...]] = {
-            index: decode(memoryview(it.data()), self.order)
+            index: decode(it.data()[: it["sh_size"] // SIZE * SIZE], self.order)
             for index, it in enumerate(sections)
             if it["sh_flags"] & _EXECUTABLE
             and it["sh_size"]

@@ -17,14 +17,12 @@ from runner.bpf.contents import (
     Type,
     string,
 )
+from runner.bpf.insn import CALL, CALL_HELPER, JMP, decode
 from runner.results import MapUse, ObjectUse, ProgramUse
 
 # The kernel's interface: names of helpers and map types, in the order of their numbers.
 _UAPI = Path("/usr/include/linux/bpf.h")
 
-_FORMAT = struct.Struct("<BBhi")
-# BPF_JMP | BPF_CALL; a source register of 0 says that it calls a helper.
-_CALL = 0x85
 
 _MAPS = ".maps"
 _DATASEC = 15
@@ -64,9 +62,9 @@ def _programs(found: BpfObject) -> Iterator[ProgramUse]:
 
 def _helpers(function: Function) -> Iterator[str]:
     whole = len(function.code) // INSTRUCTION * INSTRUCTION
-    for operation, registers, _, value in _FORMAT.iter_unpack(function.code[:whole]):
-        if operation == _CALL and registers >> 4 == 0:
-            yield _named(_interface().helpers, value, "helper")
+    for insn in decode(function.code[:whole]):
+        if insn.code == JMP | CALL and insn.src == CALL_HELPER:
+            yield _named(_interface().helpers, insn.imm, "helper")
 
 
 def _maps(found: BpfObject) -> Iterator[MapUse]:

@@ -5,7 +5,7 @@ agent reads maps, and nothing tells more of programs and maps than the object it
 """
 
 from runner.agent import LoadedObject, MapInfo
-from runner.bpf import bpftool, instructions, names
+from runner.bpf import bpftool, insn, names
 from runner.bpf.bpftool import MapDump
 from runner.bpf.names import Names
 from runner.checks import Observations
@@ -65,7 +65,7 @@ def observe(
                 if it.xlated and (id_ := programs.get(it.program)) is not None
             },
             relocated={
-                it.program: instructions.parse(
+                it.program: insn.decode(
                     guest.agent.instructions(
                         loaded.handle, it.program, timeout=_TIMEOUT
                     )

@@ -18,7 +18,6 @@ from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.bpf import bpftool
 from runner.bpf.insn import LD_IMM64, Insn, decode
-from runner.bpf.instructions import Instruction
 from runner.classify import classify
 from runner.errors import GuestError
 from runner.preflight import targets
@@ -191,12 +190,9 @@ class Judge:
         translations = version >= TRANSLATIONS_SINCE and self.loader == "libbpf"
         for program in loaded.programs.programs:
             handed = decode(
-                memoryview(
-                    self.guest.agent.instructions(
-                        loaded.programs.handle, program.name, timeout=TIMEOUT
-                    )
-                ),
-                "<",
+                self.guest.agent.instructions(
+                    loaded.programs.handle, program.name, timeout=TIMEOUT
+                )
             )
             shown = self._dump(program.id) if translations else None
             where = f"{loaded.subject.item.path.name}: {program.name}"
@@ -224,7 +220,7 @@ class Judge:
                     shown,
                 )
 
-    def _dump(self, id_: int | None) -> Sequence[Instruction]:
+    def _dump(self, id_: int | None) -> Sequence[Insn]:
         assert id_ is not None
         return bpftool.parse_prog_dump(
             self.guest.run(bpftool.prog_dump(id_), timeout=TIMEOUT)
@@ -241,9 +237,7 @@ class Judge:
                     f"made {handed[index]}"
                 )
 
-    def _shown(
-        self, where: str, wanted: Sequence[Insn], shown: Sequence[Instruction]
-    ) -> None:
+    def _shown(self, where: str, wanted: Sequence[Insn], shown: Sequence[Insn]) -> None:
         """Look for constants in their order, as the kernel drops what it rules out."""
         behind = -1
         for insn in wanted:
@@ -264,13 +258,13 @@ class Judge:
             behind = match
 
 
-def _same(shown: Instruction, wanted: Insn) -> bool:
+def _same(shown: Insn, wanted: Insn) -> bool:
     # Loads from what BTF describes become probing ones (BPF_PROBE_MEM).
     if shown.code not in (wanted.code, wanted.code & ~0xE0 | 0x20):
         return False
     if shown.code == LD_IMM64:
-        return shown.immediate == wanted.imm
-    return (shown.offset, shown.immediate) == (wanted.offset, wanted.imm)
+        return shown.imm == wanted.imm
+    return (shown.offset, shown.imm) == (wanted.offset, wanted.imm)
 
 
 def _functions(
