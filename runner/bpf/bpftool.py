@@ -130,11 +130,6 @@ def parse_map_dump(text: str) -> MapDump:
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
-def parse_value(text: str) -> JsonValue:
-    """Read one value as a dump formats it. Raises BpftoolError."""
-    return _text_restored(_parse(text))
-
-
 def parse_map_show(text: str) -> Mapping[str, JsonValue]:
     """Read what `map_show` prints. Raises BpftoolError."""
     return _show(text)
@@ -198,7 +193,7 @@ def _parse(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(
             _STRING_OR_UNSUPPORTED.sub(_quote_unsupported, text),
-            object_pairs_hook=_members,
+            object_pairs_hook=with_inner_members,
             parse_constant=_no_constant,
         )
     # ValueError covers JSONDecodeError and integers of thousands of digits.
@@ -220,8 +215,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no value that bpftool prints")
 
 
-def _members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    """Make a mapping of members; those of anonymous members become its own."""
+def with_inner_members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Make a mapping of members; those of anonymous members become its own.
+
+    Raises ValueError when two members of a name have different values.
+    """
     members: dict[str, JsonValue] = {}
     for name, value in pairs:
         # bpftool prints one "" for each anonymous struct, so names occur twice.

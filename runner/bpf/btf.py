@@ -1,154 +1,358 @@
-"""Raw BTF: read far enough to tell whether it is whole, and a kernel's.
+"""BTF: the types of a kernel, of one of its modules or of an object.
 
-Layout: Documentation/bpf/btf.rst in the kernel. libbpf does the real reading; this
-reads what has to be known of a file before a guest gets it.
+Layout: Documentation/bpf/btf.rst in the kernel. libbpf does the relocating; this reads
+what has to be known of a file before a guest gets it, and of values afterwards.
 """
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
+from runner.bpf.kinds import Kind
 from runner.errors import ArtifactError
 
-_MAGIC = b"\x9f\xeb"
-_HEADER = struct.Struct("<HBBIIIII")
-_TYPE = struct.Struct("<III")
-_MEMBER = struct.Struct("<III")
+# A file's first bytes, by byte order as struct names it.
+MAGICS = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}
+# Version, length of the header; then offset and size of types and of strings.
+_HEADER = "2xBxIIIII"
+_HEADER_SIZE = 24
+_TYPE_SIZE = 12
+_POINTER_SIZE = 8
 
-_STRUCT, _UNION = 4, 5
-# What follows a type, by its kind: bytes in any case, bytes for each of its members.
+# What follows a type's three words, by its kind: bytes, and bytes for each member.
 _TAILS = {
-    1: (4, 0),  # INT
-    2: (0, 0),  # PTR
-    3: (12, 0),  # ARRAY
-    _STRUCT: (0, 12),
-    _UNION: (0, 12),
-    6: (0, 8),  # ENUM
-    7: (0, 0),  # FWD
-    8: (0, 0),  # TYPEDEF
-    9: (0, 0),  # VOLATILE
-    10: (0, 0),  # CONST
-    11: (0, 0),  # RESTRICT
-    12: (0, 0),  # FUNC
-    13: (0, 8),  # FUNC_PROTO
-    14: (4, 0),  # VAR
-    15: (0, 12),  # DATASEC
-    16: (0, 0),  # FLOAT
-    17: (4, 0),  # DECL_TAG
-    18: (0, 0),  # TYPE_TAG
-    19: (0, 12),  # ENUM64, from 6.0 on
+    Kind.INT: (4, 0),
+    Kind.PTR: (0, 0),
+    Kind.ARRAY: (12, 0),
+    Kind.STRUCT: (0, 12),
+    Kind.UNION: (0, 12),
+    Kind.ENUM: (0, 8),
+    Kind.FWD: (0, 0),
+    Kind.TYPEDEF: (0, 0),
+    Kind.VOLATILE: (0, 0),
+    Kind.CONST: (0, 0),
+    Kind.RESTRICT: (0, 0),
+    Kind.FUNC: (0, 0),
+    Kind.FUNC_PROTO: (0, 8),
+    Kind.VAR: (4, 0),
+    Kind.DATASEC: (0, 12),
+    Kind.FLOAT: (0, 0),
+    Kind.DECL_TAG: (4, 0),
+    Kind.TYPE_TAG: (0, 0),
+    # Added in 6.0.
+    Kind.ENUM64: (0, 12),
 }
-# A struct within structs without a name, deeper than any kernel's.
-_DEEPEST = 16
+_KINDS = tuple(Kind)
+MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
+COMPOSITES = (Kind.STRUCT, Kind.UNION)
+ENUMERATIONS = (Kind.ENUM, Kind.ENUM64)
+_KEYWORDS = {
+    Kind.STRUCT: "struct ",
+    Kind.UNION: "union ",
+    Kind.ENUM: "enum ",
+    Kind.ENUM64: "enum ",
+    Kind.FWD: "struct ",
+}
+_NAMED = (*COMPOSITES, *ENUMERATIONS, Kind.TYPEDEF)
+# Modifiers behind each other, and arrays within each other: more only in a circle.
+_DEEPEST = 64
+_NONE: frozenset[int] = frozenset()
+
+
+class BtfError(ArtifactError):
+    """BTF is damaged, or lacks the type that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type without its members, which `Btf` reads."""
+
+    id: int
+    kind: Kind
+    # Empty for a nameless one.
+    name: str
+    # Of members, enumerators, parameters or variables.
+    count: int
+    # Whether members' offsets hold the widths of bit fields, or enumerators are signed.
+    flag: bool
+    # Bytes; of pointers, modifiers and variables the type that they refer to.
+    size: int
+    # Where in the file its members begin.
+    at: int
+
+    @property
+    def refers_to(self) -> int:
+        """Return the type that it points to, modifies or is a variable of."""
+        return self.size
+
+    def __str__(self) -> str:
+        return _KEYWORDS.get(self.kind, "") + self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a struct or union."""
+
+    # Empty for one whose members are the struct's own.
+    name: str
+    type_id: int
+    # From the beginning of the struct.
+    bit: int
+    # Width of a bit field; 0 for others.
+    bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """How an integer lies in its bytes."""
+
+    # Bits of BTF_INT_SIGNED, BTF_INT_CHAR and BTF_INT_BOOL.
+    encoding: int
+    offset: int
+    bits: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Btf:
-    """Types of a whole BTF file."""
+    """Types by their ids. All methods raise BtfError for what is not there."""
 
     data: bytes
-    # Where each type begins in `data`; the type with the ID 1 comes first.
+    # As struct names it.
+    order: str
+    # Where each of the file's own types begins in `data`.
     offsets: tuple[int, ...]
-    # Where the strings begin.
+    # Where the strings begin in `data`, and how many bytes they have.
     strings: int
     strings_size: int
-    # Names of structs, and where they begin; of several the first.
-    structs: dict[str, int]
+    # What split BTF, a module's, stands on: its ids and strings go on behind these.
+    base: "Btf | None" = None
 
-    def members(self, name: str) -> set[str]:
-        """Return the names of a struct's members, with those of nameless members.
+    @property
+    def byteorder(self) -> Literal["little", "big"]:
+        """Return the byte order as int.from_bytes() names it."""
+        return "little" if self.order == "<" else "big"
 
-        Empty for a struct that is not there. Raises ArtifactError for a damaged one.
-        """
-        start = self.structs.get(name)
-        return set() if start is None else set(self._members(start, 0))
+    @cached_property
+    def last_id(self) -> int:
+        """Return the highest id."""
+        return len(self.offsets) + (self.base.last_id if self.base else 0)
 
-    def _members(self, start: int, depth: int) -> Iterator[str]:
-        _, info, _ = _TYPE.unpack_from(self.data, start)
-        for number in range(info & 0xFFFF):
-            name, type_, _ = _MEMBER.unpack_from(
-                self.data, start + _TYPE.size + number * _MEMBER.size
-            )
-            if name:
-                yield self.text(name)
-            elif depth < _DEEPEST:
-                inner = self._offset(type_)
-                if self._kind(inner) in (_STRUCT, _UNION):
-                    yield from self._members(inner, depth + 1)
+    @cached_property
+    def strings_end(self) -> int:
+        """Return the bytes of all strings, with those of the base."""
+        return self.strings_size + (self.base.strings_end if self.base else 0)
+
+    # ------------------------------------------------------------- types
+
+    def type(self, id_: int) -> Type:
+        """Return a type by its id."""
+        found = self._known.get(id_)
+        if found is None:
+            found = self._known[id_] = self._read(id_)
+        return found
+
+    def types(self) -> Iterator[Type]:
+        """Yield all types, in the order of their ids."""
+        return (self._read(id_) for id_ in range(1, self.last_id + 1))
+
+    @cached_property
+    def _known(self) -> dict[int, Type]:
+        """Types that were asked for: values of a million elements ask often."""
+        return {}
+
+    def _read(self, id_: int) -> Type:
+        inherited = self.base.last_id if self.base else 0
+        if self.base and 1 <= id_ <= inherited:
+            return self.base.type(id_)
+        if not inherited < id_ <= self.last_id:
+            raise BtfError(f"it names type {id_} of {self.last_id}")
+        start = self.offsets[id_ - inherited - 1]
+        name, info, size = struct.unpack_from(self.order + "III", self.data, start)
+        return Type(
+            id=id_,
+            kind=_KINDS[info >> 24 & 0x1F],
+            name=self.text(name),
+            count=info & 0xFFFF,
+            flag=bool(info >> 31),
+            size=size,
+            at=start + _TYPE_SIZE,
+        )
+
+    def resolved(self, id_: int) -> Type:
+        """Return the type behind typedefs and qualifiers; of void the last of them."""
+        found = self.type(id_)
+        for _ in range(_DEEPEST):
+            if found.kind not in MODIFIERS or not found.refers_to:
+                return found
+            found = self.type(found.refers_to)
+        raise BtfError("its types go in circles")
+
+    @cached_property
+    def named(self) -> dict[str, int]:
+        """Return ids by name, as in "struct task_struct"; of several the first."""
+        found = dict(self.base.named) if self.base else {}
+        unpack = struct.Struct(self.order + "II").unpack_from
+        inherited = self.base.last_id if self.base else 0
+        for id_, start in enumerate(self.offsets, inherited + 1):
+            name, info = unpack(self.data, start)
+            kind = info >> 24 & 0x1F
+            if kind in _NAMED and (text := self.text(name)):
+                found.setdefault(_KEYWORDS.get(_KINDS[kind], "") + text, id_)
+        return found
+
+    def find(self, name: str) -> Type:
+        """Return a type by its name, as in "struct task_struct"."""
+        id_ = self.named.get(name)
+        if id_ is None:
+            raise BtfError(f"the BTF has no {name}")
+        return self.type(id_)
 
     def text(self, offset: int) -> str:
-        """Return a string. Raises ArtifactError for an offset beyond them."""
-        if offset >= self.strings_size:
-            raise ArtifactError(f"it names a string at {offset}, beyond its strings")
-        start = self.strings + offset
-        end = self.data.index(b"\0", start)
-        return self.data[start:end].decode("utf-8", "replace")
+        """Return a string."""
+        own = offset
+        if self.base:
+            if offset < self.base.strings_end:
+                return self.base.text(offset)
+            own -= self.base.strings_end
+        if own >= self.strings_size:
+            raise BtfError(f"it names a string at {offset}, beyond its strings")
+        start = self.strings + own
+        return self.data[start : self.data.index(b"\0", start)].decode(errors="replace")
 
-    def _offset(self, type_: int) -> int:
-        if not 1 <= type_ <= len(self.offsets):
-            raise ArtifactError(f"it names type {type_} of {len(self.offsets)}")
-        return self.offsets[type_ - 1]
+    # ---------------------------------------------------- what types hold
 
-    def _kind(self, start: int) -> int:
-        info: int = _TYPE.unpack_from(self.data, start)[1]
-        return (info >> 24) & 0x1F
+    def members(self, type_: Type) -> Iterator[Member]:
+        """Yield the members of a struct or union; nothing for other types."""
+        if type_.kind not in COMPOSITES:
+            return
+        for name, id_, place in self._rows("III", type_):
+            # With the flag the upper 8 bits are a bit field's width.
+            bit, bits = (place & 0xFFFFFF, place >> 24) if type_.flag else (place, 0)
+            yield Member(self.text(name), id_, bit, bits)
+
+    def fields(self, type_: Type, within: frozenset[int] = _NONE) -> Iterator[Member]:
+        """Yield members with names, and those of nameless members as its own."""
+        if type_.id in within:
+            raise BtfError("its types go in circles")
+        within |= {type_.id}
+        for member in self.members(type_):
+            if member.name:
+                yield member
+                continue
+            for inner in self.fields(self.resolved(member.type_id), within):
+                bit = member.bit + inner.bit
+                yield Member(inner.name, inner.type_id, bit, inner.bits)
+
+    def enumerators(self, type_: Type) -> Iterator[tuple[str, int]]:
+        """Yield names and values of an enumeration; nothing for other types."""
+        if type_.kind is Kind.ENUM:
+            for name, value in self._rows("Ii", type_):
+                yield self.text(name), value
+        elif type_.kind is Kind.ENUM64:
+            for name, low, high in self._rows("IIi" if type_.flag else "III", type_):
+                yield self.text(name), low | high << 32
+
+    def variables(self, section: Type) -> Iterator[tuple[str, int]]:
+        """Yield names and types of a section's variables."""
+        if section.kind is Kind.DATASEC:
+            for id_, _, _ in self._rows("III", section):
+                variable = self.type(id_)
+                yield variable.name, variable.refers_to
+
+    def sections(self) -> Iterator[Type]:
+        """Yield an object's sections of variables."""
+        return (it for it in self.types() if it.kind is Kind.DATASEC)
+
+    def array(self, type_: Type) -> tuple[int, int]:
+        """Return an array's type of element, and how many there are."""
+        if type_.kind is not Kind.ARRAY:
+            raise BtfError(f"its type {type_.id} is not an array")
+        element, _, length = struct.unpack_from(self.order + "III", self.data, type_.at)
+        return element, length
+
+    def integer(self, type_: Type) -> Integer:
+        """Return how an integer lies in its bytes."""
+        if type_.kind is not Kind.INT:
+            raise BtfError(f"its type {type_.id} is not an integer")
+        (word,) = struct.unpack_from(self.order + "I", self.data, type_.at)
+        return Integer(word >> 24 & 0xF, word >> 16 & 0xFF, word & 0xFF)
+
+    def size(self, id_: int, depth: int = 0) -> int:
+        """Return a type's size in bytes."""
+        found = self.resolved(id_)
+        if found.kind is Kind.PTR:
+            return _POINTER_SIZE
+        if found.kind is not Kind.ARRAY:
+            return found.size
+        if depth == _DEEPEST:
+            raise BtfError("its types go in circles")
+        element, length = self.array(found)
+        return length * self.size(element, depth + 1)
+
+    def _rows(self, layout: str, type_: Type) -> Iterator[tuple[int, ...]]:
+        row = struct.Struct(self.order + layout)
+        # A type of the base has its members there.
+        data = self._holder(type_).data
+        return row.iter_unpack(data[type_.at : type_.at + type_.count * row.size])
+
+    def _holder(self, type_: Type) -> "Btf":
+        found = self
+        while found.base and type_.id <= found.base.last_id:
+            found = found.base
+        return found
 
 
-def parse(data: bytes) -> Btf:
-    """Read a file of raw BTF. Raises ArtifactError that tells what is wrong with it."""
-    strings, strings_size, types, types_end = _sections(data)
+def parse(data: bytes, base: Btf | None = None) -> Btf:
+    """Read raw BTF in either byte order; `base` is what split BTF stands on.
+
+    Raises BtfError that says what is wrong with it.
+    """
+    order = MAGICS.get(data[:2])
+    if order is None:
+        raise BtfError("it does not begin as BTF does (9f eb)")
+    if len(data) < _HEADER_SIZE:
+        raise BtfError("it is truncated: its header is not whole")
+    version, header, types, types_size, strings, size = struct.unpack_from(
+        order + _HEADER, data
+    )
+    if version != 1:
+        raise BtfError(f"it is of version {version}, and only 1 is known")
+    types, strings = header + types, header + strings
+    end = max(types + types_size, strings + size)
+    if end > len(data) or header < _HEADER_SIZE:
+        raise BtfError(f"it is truncated: {len(data)} of {end} bytes are there")
+    # Split BTF may have no strings of its own.
+    if (size == 0 and base is None) or (size and data[strings + size - 1] != 0):
+        raise BtfError("its strings do not end")
+    offsets, last = _walk(data, order, types, types + types_size)
     found = Btf(
         data=data,
-        offsets=tuple(_walk(data, types, types_end)),
+        order=order,
+        offsets=offsets,
         strings=strings,
-        strings_size=strings_size,
-        structs={},
+        strings_size=size,
+        base=base,
     )
-    for start in found.offsets:
-        name, info, _ = _TYPE.unpack_from(data, start)
-        if name >= strings_size:
-            raise ArtifactError(f"it names a string at {name}, beyond its strings")
-        if (info >> 24) & 0x1F == _STRUCT and name:
-            found.structs.setdefault(found.text(name), start)
+    if last >= found.strings_end:
+        raise BtfError(f"it names a string at {last}, beyond its strings")
     return found
 
 
-def _sections(data: bytes) -> tuple[int, int, int, int]:
-    """Return where strings and types are: start and size, start and end."""
-    if data[:2] == _MAGIC[::-1]:
-        raise ArtifactError("it is for a machine of the other byte order")
-    if data[:2] != _MAGIC:
-        raise ArtifactError("it does not begin as BTF does (9f eb)")
-    if len(data) < _HEADER.size:
-        raise ArtifactError("it is truncated: its header is not whole")
-    _, version, _, header, types, types_size, strings, strings_size = (
-        _HEADER.unpack_from(data)
-    )
-    if version != 1:
-        raise ArtifactError(f"it is of version {version}, and only 1 is known")
-    end = max(header + types + types_size, header + strings + strings_size)
-    if end > len(data) or header < _HEADER.size:
-        raise ArtifactError(f"it is truncated: {len(data)} of {end} bytes are there")
-    if strings_size == 0 or data[header + strings + strings_size - 1] != 0:
-        raise ArtifactError("its strings do not end")
-    return (
-        header + strings,
-        strings_size,
-        header + types,
-        header + types + types_size,
-    )
-
-
-def _walk(data: bytes, start: int, end: int) -> Iterator[int]:
-    while start < end:
-        if start + _TYPE.size > end:
-            raise ArtifactError("its last type is not whole")
-        yield start
-        _, info, _ = _TYPE.unpack_from(data, start)
-        kind, count = (info >> 24) & 0x1F, info & 0xFFFF
-        if kind not in _TAILS:
-            raise ArtifactError(f"it holds a type of the unknown kind {kind}")
-        fixed, each = _TAILS[kind]
-        start += _TYPE.size + fixed + each * count
-    if start != end:
-        raise ArtifactError("its last type is not whole")
+def _walk(data: bytes, order: str, at: int, end: int) -> tuple[tuple[int, ...], int]:
+    """Return where types begin, and the last string that one is named by."""
+    unpack = struct.Struct(order + "II").unpack_from
+    offsets, last = [], 0
+    while at + _TYPE_SIZE <= end:
+        offsets.append(at)
+        name, info = unpack(data, at)
+        last = max(last, name)
+        kind = info >> 24 & 0x1F
+        tail = _TAILS.get(kind)
+        if tail is None:
+            raise BtfError(f"it holds a type of the unknown kind {kind}")
+        at += _TYPE_SIZE + tail[0] + tail[1] * (info & 0xFFFF)
+    if at != end:
+        raise BtfError("its last type is not whole")
+    return tuple(offsets), last

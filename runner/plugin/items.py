@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runner import suitefile
-from runner.bpf.compile import CompileError, ObjectError
+from runner.bpf.compile import CompileError
+from runner.bpf.object import ObjectError
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of

@@ -6,7 +6,7 @@ from typing import Literal
 
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
-from runner.preflight.bpfobject import BpfObject, Reference
+from runner.bpf.object import BpfObject, Reference
 from runner.versions import KernelVersion
 
 # The section of what is defined elsewhere.

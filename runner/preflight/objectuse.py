@@ -1,38 +1,25 @@
 """What an object needs of a kernel: program types, helpers, map types."""
 
-import functools
 import hashlib
-import re
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
-from runner.bpf.contents import (
-    INSTRUCTION,
-    SHARED_CODE,
-    BpfObject,
-    DamagedError,
-    Function,
-    Type,
-    string,
-)
-from runner.bpf.insn import CALL, CALL_HELPER, JMP, decode
+from runner.bpf import object as bpf_object
+from runner.bpf.btf import BtfError, Type
+from runner.bpf.insn import CALL, CALL_HELPER, JMP
+from runner.bpf.object import TEXT, BpfObject, Function, ObjectError
+from runner.errors import RunnerError
+from runner.preflight.engine import Engine, Names
 from runner.results import MapUse, ObjectUse, ProgramUse
 
-# The kernel's interface: names of helpers and map types, in the order of their numbers.
-_UAPI = Path("/usr/include/linux/bpf.h")
-
-
 _MAPS = ".maps"
-_DATASEC = 15
 
 
 def inspect(data: bytes, path: str) -> ObjectUse:
     """Return what an object's own words say; a damaged one says nothing."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        found = BpfObject.read(data)
+        found = bpf_object.read(data)
         return ObjectUse(
             path=path,
             sha256=sha256,
@@ -40,7 +27,7 @@ def inspect(data: bytes, path: str) -> ObjectUse:
             maps=tuple(_maps(found)),
         )
     # The run itself says what is wrong with it.
-    except (DamagedError, IndexError, ValueError, struct.error):
+    except (ObjectError, BtfError):
         return ObjectUse(path=path, sha256=sha256)
 
 
@@ -48,68 +35,51 @@ def _programs(found: BpfObject) -> Iterator[ProgramUse]:
     shared = {
         helper
         for function in found.functions
-        if function.section == SHARED_CODE
-        for helper in _helpers(function)
+        if function.section == TEXT
+        for helper in _helpers(function, found)
     }
     for function in found.functions:
-        if function.section != SHARED_CODE:
+        if function.is_program:
             yield ProgramUse(
                 name=function.name,
                 section=function.section,
-                helpers=tuple(sorted(shared.union(_helpers(function)))),
+                helpers=tuple(sorted(shared.union(_helpers(function, found)))),
             )
 
 
-def _helpers(function: Function) -> Iterator[str]:
-    whole = len(function.code) // INSTRUCTION * INSTRUCTION
-    for insn in decode(function.code[:whole]):
+def _helpers(function: Function, found: BpfObject) -> Iterator[str]:
+    for insn in found.insns(function):
         if insn.code == JMP | CALL and insn.src == CALL_HELPER:
-            yield _named(_interface().helpers, insn.imm, "helper")
+            yield _named(_names().helpers, insn.imm, "helper")
 
 
 def _maps(found: BpfObject) -> Iterator[MapUse]:
-    for section in found.types:
-        if section.kind == _DATASEC and section.name == _MAPS:
-            for variable, _, _ in section.members():
-                map_ = found.types[variable]
-                number = _map_type(found.types[map_.reference], found)
-                shown = _named(_interface().map_types, number, "type")
-                yield MapUse(name=map_.name, type=shown)
+    for section in found.btf.sections():
+        if section.name == _MAPS:
+            for name, type_ in found.btf.variables(section):
+                number = _map_type(found.btf.resolved(type_), found)
+                yield MapUse(name=name, type=_named(_names().maps, number, "type"))
 
 
 def _map_type(definition: Type, found: BpfObject) -> int:
     """Return the number that `__uint(type, …)` keeps as the length of an array."""
-    for name, reference, _ in definition.members():
-        if string(found.text, name) == "type":
-            array = found.types[found.types[reference].reference]
-            return int(struct.unpack_from("<III", array.rest)[2])
+    for member in found.btf.members(definition):
+        if member.name == "type":
+            pointer = found.btf.resolved(member.type_id)
+            return found.btf.array(found.btf.resolved(pointer.refers_to))[1]
     return 0
 
 
-# ---------------------------------------------------------------- the kernel's names
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Interface:
-    helpers: tuple[str, ...]
-    map_types: tuple[str, ...]
-
-
-@functools.cache
-def _interface() -> _Interface:
-    """Return the names of the header that this machine has; none without one."""
+@cache
+def _names() -> Names:
+    """Return what libbpf calls helpers and types; none without the engine."""
     try:
-        text = _UAPI.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    # FN(map_lookup_elem), from 6.1 on FN(map_lookup_elem, 1, ##ctx).
-    helpers = re.findall(r"^\s*FN\((\w+)[,)]", text, re.MULTILINE)
-    enum = re.search(r"enum bpf_map_type \{(.*?)\}", text, re.DOTALL)
-    words = re.findall(r"^\s*BPF_MAP_TYPE_(\w+)\s*,", enum[1] if enum else "", re.M)
-    return _Interface(
-        helpers=tuple(helpers), map_types=tuple(word.lower() for word in words)
-    )
+        with Engine() as engine:
+            return engine.names
+    except RunnerError:
+        return Names(helpers=(), programs=(), maps=(), attach=())
 
 
 def _named(names: tuple[str, ...], number: int, what: str) -> str:
-    return names[number] if 0 <= number < len(names) else f"{what} {number}"
+    known = names[number] if 0 <= number < len(names) else ""
+    return known or f"{what} {number}"

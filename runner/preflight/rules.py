@@ -6,7 +6,7 @@ from functools import cached_property
 
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
-from runner.preflight.bpfobject import BpfObject, Function
+from runner.bpf.object import BpfObject, Function
 from runner.preflight.engine import Contents
 from runner.preflight.flow import Address, Flow
 from runner.preflight.model import Feature, Need, Presence
@@ -119,7 +119,7 @@ def _too_long(code: Code) -> list[str]:
     return [
         it.name
         for it in code.programs()
-        if sum(each.length for each in _closure(code, it)) > _MOST_INSTRUCTIONS
+        if sum(each.size for each in _closure(code, it)) > _MOST_INSTRUCTIONS
     ]
 
 

@@ -4,14 +4,12 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-
 from runner.bpf import names
+from runner.bpf import object as bpf_object
 from runner.bpf.names import Access, Names
-from runner.bpf.object import DebugInfo, Line, Program, Relocation
+from runner.bpf.object import DebugInfo, Function, Line, Relocation
 from runner.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,
@@ -70,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    program: Program
+    program: Function
     # Of the instruction, from the program's beginning.
     index: int
     # Whether the refusal is about the program, and not about that instruction.
@@ -110,7 +108,7 @@ def _place(evidence: Evidence) -> _Place | None:
     return _Place(program=program, index=0, whole=True)
 
 
-def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | None:
+def _of_relocation(program: Function, number: int, info: DebugInfo) -> _Place | None:
     # libbpf counts a section's relocations.
     relocations = info.relocations.get(program.section, ())
     if number >= len(relocations):
@@ -200,8 +198,7 @@ def _access(data: bytes, relocation: Relocation) -> Access:
 
 
 def _names_of_object(data: bytes) -> Names:
-    section = ELFFile(BytesIO(data)).get_section_by_name(".BTF")
-    return Names(b"" if section is None else section.data())
+    return Names(bpf_object.read(data).btf_data)
 
 
 def _of_missing(access: Access, relocation: Relocation, evidence: Evidence) -> str:

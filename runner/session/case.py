@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from runner import checks
 from runner.agent import AgentError, LoadedObject, ObjectSettings
-from runner.bpf import object as debuginfo
-from runner.bpf.object import DebugInfo
+from runner.bpf import object as bpf_object
+from runner.bpf.object import DebugInfo, ObjectError
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY
@@ -392,8 +392,8 @@ def _also(error: AgentError) -> str:
 
 def _debug_information(data: bytes) -> DebugInfo:
     try:
-        return debuginfo.read(data)
-    except debuginfo.DebugInfoError as error:
+        return bpf_object.read(data).debug
+    except ObjectError as error:
         # libbpf is the judge of that.
         log.debug("%s", error)
         return DebugInfo(programs={}, lines={}, relocations={})

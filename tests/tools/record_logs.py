@@ -14,8 +14,8 @@ from runner import suitefile
 from runner.agent import AgentError
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
-from runner.bpf import object as debuginfo
 from runner.bpf.compile import compile_object
+from runner.bpf.object import read
 from runner.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
@@ -68,7 +68,7 @@ def _record(run: Run, kernel: Kernel) -> None:
         if expected is None:
             continue
         data = compile_object(suite.folder / case.object, run.cache).read_bytes()
-        programs = debuginfo.read(data).programs.values()
+        programs = read(data).debug.programs.values()
         sizes = (f"{program.name}={program.size}" for program in programs)
         refused = _refusal(case, data, guest)
         head = " ".join([refused.operation, str(refused.errno_name), *sizes])

@@ -18,10 +18,10 @@ from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.bpf import bpftool
 from runner.bpf.insn import LD_IMM64, Insn, decode
+from runner.bpf.object import BpfObject, Function, read_whole
 from runner.classify import classify
 from runner.errors import GuestError
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject, Function
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.predict import Loader, Subject, Target, patched, predict
@@ -117,7 +117,7 @@ class Judge:
 
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
-        item = BpfObject(path.read_bytes(), path)
+        item = read_whole(path.read_bytes(), path)
         names = [it.name for it in Subject(item, self.engine).contents.programs]
         if self._one(item, {}) or len(names) == 1:
             return
@@ -203,7 +203,7 @@ class Judge:
                     index - function.start: insn
                     for (section, index), insn in changed.items()
                     if section == function.section_index
-                    and 0 <= index - function.start < function.length
+                    and 0 <= index - function.start < function.size
                 }
                 self._handed(where, wanted, handed[start:])
                 if shown is None:
@@ -277,7 +277,7 @@ def _functions(
         if function.is_program:
             continue
         codes = [it.code for it in item.insns(function)]
-        for start in range(own.length, len(handed) - len(codes) + 1):
+        for start in range(own.size, len(handed) - len(codes) + 1):
             # A relocation may turn an instruction into poison, a call.
             if all(
                 it.code == code or it.is_poison

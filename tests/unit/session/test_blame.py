@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.bpf import compile as compiler
-from runner.bpf import object as debuginfo
+from runner.bpf import object as bpf_object
 from runner.classify import classify
 from runner.session.blame import Blame, Evidence, blame
 from tests.unit.artifacts.btf import kernels
@@ -43,7 +43,7 @@ def blamed(log: Path, name: str, btf: Path | None = None) -> Blame:
             found=classify(text, operation, errno, instructions),
             log=text,
             data=data,
-            info=debuginfo.read(data),
+            info=bpf_object.read(data).debug,
             kernel_btf=btf,
             kernel=log.parent.name,
         )
@@ -147,7 +147,7 @@ def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
             found=classify(log, "attach", "ENOENT"),
             log=log,
             data=data,
-            info=debuginfo.read(data),
+            info=bpf_object.read(data).debug,
             kernel_btf=None,
             kernel="6.1",
         )
