@@ -6,8 +6,9 @@ from functools import cache
 
 from runner.bpf import object as bpf_object
 from runner.bpf.btf import BtfError, Type
+from runner.bpf.debuginfo import TEXT, Function
 from runner.bpf.insn import CALL, CALL_HELPER, JMP
-from runner.bpf.object import TEXT, BpfObject, Function, ObjectError
+from runner.bpf.object import BpfObject, ObjectError
 from runner.errors import RunnerError
 from runner.preflight.engine import Engine, Names
 from runner.results import MapUse, ObjectUse, ProgramUse

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runner.bpf import insn as op
+from runner.bpf.debuginfo import Function
 from runner.bpf.insn import Insn
-from runner.bpf.object import BpfObject, Function
+from runner.bpf.object import BpfObject
 from runner.preflight.engine import Contents
 from runner.preflight.flow import Address, Flow
 from runner.preflight.model import Feature, Need, Presence

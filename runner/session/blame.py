@@ -8,8 +8,8 @@ from pathlib import Path
 
 from runner.bpf import names
 from runner.bpf import object as bpf_object
+from runner.bpf.debuginfo import DebugInfo, Function, Line, Relocation
 from runner.bpf.names import Access, Names
-from runner.bpf.object import DebugInfo, Function, Line, Relocation
 from runner.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,

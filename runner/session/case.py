@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from runner import checks
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.bpf import object as bpf_object
-from runner.bpf.object import DebugInfo, ObjectError
+from runner.bpf.debuginfo import DebugInfo
+from runner.bpf.object import ObjectError
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import LOADER_CRASHED, OUT_OF_MEMORY

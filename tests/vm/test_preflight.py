@@ -17,8 +17,9 @@ from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.bpf import bpftool
+from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
-from runner.bpf.object import BpfObject, Function, read_whole
+from runner.bpf.object import BpfObject, read_whole
 from runner.classify import classify
 from runner.errors import GuestError
 from runner.preflight import targets

@@ -186,13 +186,13 @@ OBJECT = Path("suite/ready.bpf.o")
 def test_file_that_is_no_elf_is_named(tmp_path: Path, cache: FakeCache) -> None:
     path = tmp_path / "ready.bpf.o"
     path.write_bytes(b"#!/bin/sh\n")
-    with pytest.raises(ObjectError, match=r"ready\.bpf\.o: is no ELF file"):
+    with pytest.raises(ObjectError, match=r"ready\.bpf\.o: not an ELF file"):
         compile_object(path, cache)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fEL", b"text"])
 def test_short_file_is_no_elf(data: bytes) -> None:
-    with pytest.raises(ObjectError, match="is no ELF file"):
+    with pytest.raises(ObjectError, match="not an ELF file"):
         read(data, OBJECT)
 
 

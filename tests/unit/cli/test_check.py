@@ -134,8 +134,8 @@ def test_only_objects_of_no_use_are_all_told(folder: Path) -> None:
     done = check(folder, "one.bpf.o", "two.bpf.o")
 
     assert done.returncode == 2
-    assert "one.bpf.o: is no ELF file" in done.stderr
-    assert "two.bpf.o: is no ELF file" in done.stderr
+    assert "one.bpf.o: not an ELF file" in done.stderr
+    assert "two.bpf.o: not an ELF file" in done.stderr
 
 
 def test_what_is_needed_on_some_kernels_only_is_shown(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_verdicts_of_several_objects_stand_beside_each_other(folder: Path) -> No
     [
         ([], "no object to check"),
         (["nothing.bpf.o"], "nothing.bpf.o does not exist"),
-        (["btf/5.4.btf"], "is no ELF file"),
+        (["btf/5.4.btf"], "not an ELF file"),
         (["pid.bpf.o", "-n", "many"], "give a number of processes"),
         (["--explain", "7.0", "task.pid"], "there is no kernel 7.0"),
         (["--explain", "6.1", "task"], "'task' is no field"),
