@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from runner.preflight import insn as op
+from runner.bpf import insn as op
+from runner.bpf.insn import Insn
 from runner.preflight.flow import Address, Flow, MapAddress
-from runner.preflight.insn import Insn
 from runner.preflight.verifier import Verifier
 from runner.versions import KernelVersion
 

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, debuginfo
+from runner import checks
 from runner.agent import AgentError, LoadedObject, ObjectSettings
+from runner.bpf import object as bpf_object
+from runner.bpf.debuginfo import DebugInfo
+from runner.bpf.object import ObjectError
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import (
@@ -24,7 +27,6 @@ from runner.classes import (
     WRONG_VALUE,
 )
 from runner.classify import Classification, as_class, classify, classify_oops
-from runner.debuginfo import DebugInfo
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
@@ -402,8 +404,8 @@ def _also(error: AgentError) -> str:
 
 def _debug_information(data: bytes) -> DebugInfo:
     try:
-        return debuginfo.read(data)
-    except debuginfo.DebugInfoError as error:
+        return bpf_object.read(data).debug
+    except ObjectError as error:
         # libbpf is the judge of that.
         log.debug("%s", error)
         return DebugInfo(programs={}, lines={}, relocations={})

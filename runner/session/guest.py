@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from runner import bpftool, keys, ssh
+from runner import keys, ssh
 from runner.agent import AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
 from runner.artifacts.cache import sha256_of
+from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError
 from runner.image import initramfs

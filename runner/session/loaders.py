@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
 
-from runner import bpftool
 from runner.agent import AgentSession, LoadedObject, MapInfo, ProgramInfo
+from runner.bpf import bpftool
 from runner.errors import UsageError
 from runner.references import resolve
 from runner.session.guest import Guest

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import compile as compile_
 from runner.artifacts.cache import Cache
+from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
 
 _TIMEOUT = 60.0
