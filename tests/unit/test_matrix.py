@@ -129,8 +129,8 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
         ),
         (
             ROW + "    arguments: ['quiet init=/bin/sh']\n",
-            "4: kernels[0].arguments[0]: 'quiet init=/bin/sh' does not look as it "
-            "should (^[!-~]+$)",
+            "4: kernels[0].arguments[0]: 'quiet init=/bin/sh' is invalid; it must "
+            "match ^[!-~]+$",
         ),
     ],
 )  # fmt: skip

@@ -428,5 +428,5 @@ def test_a_limit_is_a_size(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT_SETTING, text)
 
-    with pytest.raises(UsageError, match="is no size"):
+    with pytest.raises(UsageError, match="invalid cache size"):
         limit()

@@ -47,4 +47,4 @@ def test_json_has_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_limit_that_is_none_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cache", "prune", "--limit", "much"]) == 2
 
-    assert "'much' is no size" in capsys.readouterr().err
+    assert "invalid cache size 'much'" in capsys.readouterr().err
