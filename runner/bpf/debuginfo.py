@@ -124,15 +124,6 @@ class DebugInfo:
         at = found.start + index
         return next((it for it in relocations if it.at == at), None)
 
-    def relocations_of(self, program: str) -> tuple[Relocation, ...]:
-        """Return a program's relocations, in the order of its instructions."""
-        found = self.programs[program]
-        return tuple(
-            it
-            for it in self.relocations.get(found.section, ())
-            if found.start <= it.at < found.start + found.size
-        )
-
 
 def read(functions: Iterable[Function], ext: bytes, btf: Btf) -> DebugInfo:
     """Read an object's section .BTF.ext; what it lacks is empty.
