@@ -137,15 +137,6 @@ class DebugInfo:
         at = found.start + index
         return next((it for it in relocations if it.at == at), None)
 
-    def relocations_of(self, program: str) -> tuple[Relocation, ...]:
-        """Return a program's relocations, in the order of its instructions."""
-        found = self.programs[program]
-        return tuple(
-            it
-            for it in self.relocations.get(found.section, ())
-            if found.start <= it.at < found.start + found.size
-        )
-
 
 def naming(word: str, lines: Sequence[Line]) -> Line | None:
     """Return the first line that has a word; None where the word is empty, too."""

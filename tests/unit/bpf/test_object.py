@@ -75,8 +75,7 @@ def test_what_is_not_the_programs_own_has_no_line(data: bytes) -> None:
 
 def test_relocations_are_told_by_program_and_instruction(data: bytes) -> None:
     info = read(data).debug
-    (offset,) = info.relocations_of("first")
-    (exists,) = info.relocations_of("second")
+    offset, exists = info.relocations["kprobe/a"]
 
     assert (offset.access, offset.kind) == ("0:1", 0)
     assert (exists.access, exists.kind) == ("0:0", 2)
@@ -129,7 +128,7 @@ def read_all(data: bytes) -> None:
     for function in item.functions:
         item.insns(function)
         item.debug.line_reading(function.name, 0, "x")
-        item.debug.relocations_of(function.name)
+        item.debug.relocation_of(function.name, 0)
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))
