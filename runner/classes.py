@@ -7,6 +7,8 @@ suites may name no class that is not here.
 import re
 from dataclasses import dataclass
 
+from runner.bpf.insn import POISON_HELPER
+
 UNCLASSIFIED = "unclassified"
 
 
@@ -57,12 +59,12 @@ POISON_REACHABLE = FailureClass(
     cure="guard it with bpf_core_field_exists() or its like, as `if (exists) new; else "
     "old;`, with a struct flavor for the old name; before 4.15 the guard must be one "
     "that the verifier of that time can decide",
-    # 195896080 is 0xbad2310, the helper that libbpf puts in place of what it can't
+    # libbpf puts a call of that helper in place of what it can't
     # resolve; only the verifier's log, rewritten by libbpf, names the field.
     verifier=_any_of(
         r"failed to resolve CO-RE relocation",
         r"<invalid CO-RE relocation>",
-        r"invalid func (unknown#)?195896080",
+        rf"invalid func (unknown#)?{POISON_HELPER}",
     ),
 )
 

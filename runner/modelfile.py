@@ -1,6 +1,5 @@
 """Files read into models; what pydantic finds wrong is told in a user's words."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from runner import yamlfile
 from runner.errors import MistakesError, UsageError
+from runner.nearest import did_you_mean, nearest
 from runner.yamlfile import Source
 
 # What a model's validators find in their context: the folder that the file is in.
@@ -95,10 +95,9 @@ def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
 
 def near(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean 'btf'?", or the known words when none is near."""
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(known)}" if known else ""
+    if not known:
+        return ""
+    return f"; {did_you_mean(word, known) or 'there are ' + ', '.join(known)}"
 
 
 def _mistakes(
@@ -241,7 +240,7 @@ def _quoted(words: str) -> list[str]:
 
 
 def _close(word: object, known: Sequence[str]) -> bool:
-    return isinstance(word, str) and bool(difflib.get_close_matches(word, known, n=1))
+    return isinstance(word, str) and bool(nearest(word, known))
 
 
 def _shortened(given: object) -> str:

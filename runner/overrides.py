@@ -1,11 +1,11 @@
 """A matrix for one run: rows whose kernel comes from a path on the command line."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix import Matrix, PathSource
+from runner.nearest import nearest
 
 
 def selection(
@@ -51,7 +51,7 @@ def _parse(rows: Matrix, word: str) -> tuple[str, PathSource]:
         )
     known = [kernel.id for kernel in rows.kernels]
     if id_ not in known:
-        near = difflib.get_close_matches(id_, known, n=1, cutoff=0.5)
+        near = nearest(id_, known, cutoff=0.5)
         raise UsageError(
             f"--kernel {word}: the matrix has no kernel {id_!r}"
             + (f"; did you mean {near[0]}?" if near else ""),

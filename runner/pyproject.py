@@ -1,6 +1,5 @@
 """[tool.bpf-kernel-matrix] of a pyproject.toml: what a command means by default."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.nearest import did_you_mean
 
 FILE = "pyproject.toml"
 _TABLE = "bpf-kernel-matrix"
@@ -37,10 +37,8 @@ def read(folder: Path) -> PyProject:
     known = ("suites", "matrix", "kernels")
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            words = f"; did you mean {near[0]!r}?" if near else ""
-            words = words or f"; there are {', '.join(known)}"
-            raise _mistake(path, text, key, f"unknown key {key!r}{words}")
+            words = did_you_mean(key, known) or f"there are {', '.join(known)}"
+            raise _mistake(path, text, key, f"unknown key {key!r}; {words}")
     matrix = table.get("matrix")
     if matrix is not None and not (isinstance(matrix, str) and matrix):
         raise _mistake(path, text, "matrix", "matrix: should be a path, in quotes")

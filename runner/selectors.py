@@ -1,10 +1,10 @@
 """Which kernels of a matrix a command line means."""
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 
 from runner.errors import UsageError
 from runner.matrix import Kernel, Matrix
+from runner.nearest import nearest
 from runner.versions import KernelVersion, VersionRange
 
 ALL = "all"
@@ -98,5 +98,5 @@ def _in_range(matrix: Matrix, text: str, version_of: VersionOf) -> list[Kernel]:
 
 
 def _near(word: str, known: Sequence[str], prefix: str = "") -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = nearest(word, known, cutoff=0.5)
     return f"; did you mean {prefix}{close[0]}?" if close else ""

@@ -1,6 +1,5 @@
 """Which packages of a Debian suite hold a kernel."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +15,7 @@ from runner.artifacts.progress import Progress
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.matrix import DebianSource
+from runner.nearest import nearest
 from runner.versions import KernelVersion
 
 # A package that names a release: linux-image-6.1.0-50-cloud-amd64.
@@ -235,5 +235,5 @@ def _similar(pattern: str, archive: Archive) -> str:
     names = [
         name for name in archive.names("linux-image-") if not name.endswith(_UNWANTED)
     ]
-    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+    near = nearest(pattern, names, most=3, cutoff=0.3) or names[:3]
     return f"there are {', '.join(near)}" if near else "it has no kernel at all"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from runner.bpftool import MapDump
+from runner.bpf.bpftool import MapDump
+from runner.bpf.insn import Insn
 from runner.checks import code, maps, rows
 from runner.checks.equality import differences
 from runner.checks.matchers import in_words, judge
 from runner.checks.text import mismatch, no_such, show
-from runner.instructions import Instruction
 from runner.references import resolve
 from runner.results import Mismatch
 from runner.suite import (
@@ -31,8 +31,8 @@ class Observations:
     map_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     program_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     # As the kernel dumps them, and as libbpf handed them to it.
-    xlated: Mapping[str, Sequence[Instruction]] = field(default_factory=dict)
-    relocated: Mapping[str, Sequence[Instruction]] = field(default_factory=dict)
+    xlated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
+    relocated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
     # The kernel's types; None without its BTF, or where nothing asks for it.
     layout: code.Layout | None = None
     map_ids: Mapping[str, int] = field(default_factory=dict)

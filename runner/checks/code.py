@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from runner.bpf.insn import Insn
 from runner.checks.text import no_such
 from runner.errors import RunnerError
-from runner.instructions import Instruction, poison
 from runner.results import Mismatch
 from runner.suite import CodeExpectation
 from runner.suite import Instruction as Wanted
@@ -23,7 +23,7 @@ class Layout(Protocol):
 
 def check(
     expectation: CodeExpectation,
-    instructions: Sequence[Instruction],
+    instructions: Sequence[Insn],
     layout: Layout | None,
     map_ids: Mapping[str, int],
 ) -> list[Mismatch]:
@@ -34,10 +34,10 @@ def check(
         Mismatch(
             subject=subject,
             expected="no poison left in the kernel",
-            observed=f"poison at instruction {it.index}",
+            observed=f"poison at instruction {index}",
         )
-        for it in poison(instructions)
-        if kind == "xlated"
+        for index, it in enumerate(instructions)
+        if kind == "xlated" and it.is_poison
     ]
     behind = -1
     for number, wanted in enumerate(expectation.xlated or expectation.relocated or ()):
@@ -48,16 +48,16 @@ def check(
             return [*found, _missing(subject, number, words, error.message)]
         match = next(
             (
-                it
-                for it in instructions
-                if it.index > behind and _holds(it, wanted, value)
+                index
+                for index, it in enumerate(instructions)
+                if index > behind and _holds(it, wanted, value)
             ),
             None,
         )
         if match is None:
             seen = _seen(instructions, behind, wanted)
             return [*found, _missing(subject, number, words, seen)]
-        behind = match.index
+        behind = match
     return found
 
 
@@ -84,7 +84,7 @@ def _wanted(
     return f"{value}, the size of {wanted.size_of}", value
 
 
-def _holds(instruction: Instruction, wanted: Wanted, value: int | None) -> bool:
+def _holds(instruction: Insn, wanted: Wanted, value: int | None) -> bool:
     if wanted.poison:
         return instruction.is_poison
     if wanted.map is not None:
@@ -92,8 +92,8 @@ def _holds(instruction: Instruction, wanted: Wanted, value: int | None) -> bool:
     return instruction.constant == value
 
 
-def _seen(instructions: Sequence[Instruction], behind: int, wanted: Wanted) -> str:
-    rest = [it for it in instructions if it.index > behind]
+def _seen(instructions: Sequence[Insn], behind: int, wanted: Wanted) -> str:
+    rest = instructions[behind + 1 :]
     if wanted.poison:
         return f"none behind instruction {behind}"
     values = [it.map_id if wanted.map is not None else it.constant for it in rest]

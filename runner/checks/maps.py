@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner.bpftool import CpuValue, MapDump, Row
+from runner.bpf.bpftool import CpuValue, MapDump, Row
 from runner.checks.equality import contains, equal, number
 from runner.checks.matchers import in_words, judge
 from runner.checks.paths import NotFoundError, follow

@@ -1,12 +1,12 @@
 """Follow a path such as "last.sizes[2]" into a formatted value."""
 
-import difflib
 import re
 
 from pydantic import JsonValue
 
-from runner.bpftool import UNSUPPORTED
+from runner.bpf.bpftool import UNSUPPORTED
 from runner.checks.text import listing, no_such, show
+from runner.nearest import nearest
 
 _INDEX = re.compile(r"\[(\d+)\]\.?")
 _NAME = re.compile(r"[^.\[\]]+")
@@ -61,7 +61,7 @@ def _element(value: JsonValue, index: int) -> JsonValue:
 def _no_field(value: dict[str, JsonValue], rest: str) -> str:
     name = _NAME.match(rest)
     wanted = name[0] if name else rest
-    near = difflib.get_close_matches(wanted, value, n=1)
+    near = nearest(wanted, value)
     for field, inner in value.items():
         if inner == UNSUPPORTED and not near:
             return (

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from runner.bpftool import MapDump, Row
+from runner.bpf.bpftool import MapDump, Row
 from runner.checks.equality import equal
 from runner.checks.maps import key_matches, key_of
 from runner.checks.text import Difference, Observed, mismatch, show

@@ -1,12 +1,12 @@
 """Observed and expected values as a reader should see them."""
 
-import difflib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from runner.nearest import did_you_mean
 from runner.results import Mismatch
 
 # A value, or its bytes where it is judged raw or has no BTF.
@@ -90,7 +90,5 @@ def no_such(kind: str, name: str, names: Collection[str]) -> str:
     """Return "no such map; did you mean 'tasks'?", or which ones there are."""
     if not names:
         return f"no such {kind}; there are none"
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"no such {kind}; did you mean {near[0]!r}?"
-    return f"no such {kind}; there are {listing(names)}"
+    meant = did_you_mean(name, names) or f"there are {listing(names)}"
+    return f"no such {kind}; {meant}"

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from runner import compile as compile_
 from runner import libbpf
 from runner.artifacts import progress, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.bpf import compile as compile_
+from runner.bpf.object import read_whole
 from runner.cli.arguments import (
     add_libbpf_argument,
     add_matrix_file_arguments,
@@ -26,7 +27,6 @@ from runner.errors import (
 )
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.history import history
 from runner.preflight.model import Verdict
@@ -212,7 +212,7 @@ def _changes(
         found = {
             path.name: list(
                 steps(
-                    BpfObject(path.read_bytes(), path),
+                    read_whole(path.read_bytes(), path),
                     sources,
                     engine,
                     arguments.loader,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import bpftool
+from runner.bpf import bpftool
 from runner.errors import InfrastructureError
 from runner.image import cpio, libraries
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from runner import objectuse, sources
-from runner.compile import CompileError, ObjectError
+from runner import sources
+from runner.bpf.compile import CompileError
+from runner.bpf.object import ObjectError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
+from runner.preflight import objectuse
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job

@@ -8,8 +8,9 @@ import pytest
 
 from runner import reports, sharding
 from runner.agent import AgentError
+from runner.bpf.compile import CompileError
+from runner.bpf.object import ObjectError
 from runner.classes import NOTHING_LOADED
-from runner.compile import CompileError, ObjectError
 from runner.errors import (
     ExitStatus,
     GuestError,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from runner.bpf.kinds import Kind, RelocationKind
 from runner.preflight.engine import (
     Engine,
     FieldAnswer,
@@ -14,7 +15,6 @@ from runner.preflight.engine import (
     RootAnswer,
     TypeAnswer,
 )
-from runner.preflight.kinds import Kind, RelocationKind
 from runner.preflight.model import Candidate, Difference, Field
 
 _MOST = 3

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from runner.preflight.kinds import IDS
+from runner.bpf.kinds import IDS
 from runner.preflight.model import (
     Difference,
     Field,

@@ -12,10 +12,10 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Self
 
+from runner.bpf.object import patched, read_whole
 from runner.errors import RunnerError
 from runner.libbpf import ENGINE
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject, patched
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError, NotFollowedError
 from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
@@ -201,7 +201,7 @@ class Checker:
             self._engine = Engine(self._job.engine)
             self._subjects = [
                 Subject(
-                    BpfObject(data, path),
+                    read_whole(data, path),
                     self._engine,
                     dict(self._job.load),
                     dict(self._job.targets),

@@ -17,11 +17,11 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from runner.bpf.insn import Insn
+from runner.bpf.kinds import Kind
+from runner.bpf.object import BpfObject, ObjectError
 from runner.libbpf import ENGINE
-from runner.preflight.bpfobject import BpfObject
-from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
-from runner.preflight.insn import Insn
-from runner.preflight.kinds import Kind
+from runner.preflight.errors import BadBtfError, EngineError
 from runner.preflight.payload import Payload, opened, send
 from runner.programs import environment
 
@@ -290,12 +290,12 @@ class Engine:
             process.stdout.close()
 
     def load_object(self, item: BpfObject) -> tuple[int, list[LocalAnswer]]:
-        """Keep an object; return its number. Raises BadObjectError, EngineError."""
+        """Keep an object; return its number. Raises ObjectError, EngineError."""
         answer = self._ask(
             {"op": "object", "relocations": _relocations(item)}, [item.btf_data]
         )
         if error := _error(answer):
-            raise BadObjectError(f"{item.path}: its .BTF {error}")
+            raise ObjectError(f"{item.path}: its .BTF {error}")
         found = _read(_OBJECT, answer)
         return found.object, found.relocations
 
@@ -307,11 +307,11 @@ class Engine:
     def contents(self, item: BpfObject) -> Contents:
         """Return the programs and maps that libbpf finds in an object.
 
-        Raises BadObjectError with libbpf's words, EngineError.
+        Raises ObjectError with libbpf's words, EngineError.
         """
         answer = self._ask({"op": "contents"}, [item.data])
         if error := _error(answer):
-            raise BadObjectError(f"{item.path}: libbpf can't open it: {error.strip()}")
+            raise ObjectError(f"{item.path}: libbpf can't open it: {error.strip()}")
         return _read(_CONTENTS, answer)
 
     def load_target(

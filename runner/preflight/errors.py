@@ -9,10 +9,6 @@ class PreflightError(RunnerError):
     exit_status = ExitStatus.USAGE
 
 
-class BadObjectError(PreflightError):
-    """A BPF object is malformed."""
-
-
 class BadBtfError(PreflightError):
     """A BTF is malformed, or what should hold one holds none."""
 

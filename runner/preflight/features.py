@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runner.preflight import insn as op
+from runner.bpf import insn as op
+from runner.bpf.kinds import Kind
 from runner.preflight import rules
 from runner.preflight.engine import Engine
-from runner.preflight.kinds import Kind
 from runner.preflight.model import Feature, Need, Presence
 from runner.preflight.rules import Code
 from runner.versions import KernelVersion

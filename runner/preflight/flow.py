@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.preflight import insn as op
-from runner.preflight.bpfobject import BpfObject, Reference
-from runner.preflight.insn import Insn
+from runner.bpf import insn as op
+from runner.bpf.insn import Insn
+from runner.bpf.object import BpfObject, Reference
 from runner.versions import KernelVersion
 
 # The section of what is defined elsewhere.

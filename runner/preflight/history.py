@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from runner.bpf.kinds import Kind, RelocationKind
 from runner.errors import UsageError
 from runner.preflight import targets
 from runner.preflight.candidates import Blamer, Stop, walk
 from runner.preflight.engine import Engine, LocalAnswer, RootAnswer
-from runner.preflight.kinds import Kind, RelocationKind
 from runner.preflight.model import Candidate
 from runner.preflight.targets import Source
 

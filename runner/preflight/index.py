@@ -3,9 +3,11 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,17 @@ from runner.preflight.model import Prediction
 
 _PREDICTION = TypeAdapter(Prediction)
 _BTFS, _FILES = "btf", "file"
+# The folder that holds the package.
+_ROOT = Path(__file__).parents[2]
+_PREDICTOR = "runner.preflight.check"
+# An import as the formatter writes it.
+_IMPORT = re.compile(
+    r"^\s*(?:from (?P<of>[\w.]+) import (?P<names>\([^)]*\)|[^\n(]*)"
+    r"|import (?P<whole>[\w.]+))",
+    re.MULTILINE,
+)
+# A name that is imported, or that it gets.
+_WORD = re.compile(r"\w+")
 # Seconds.
 _UNUSED = 60 * 24 * 3600
 
@@ -96,14 +109,47 @@ def key_of(*parts: object) -> str:
 
 @cache
 def fingerprint(engine: Path) -> str:
-    """Return a hash of what predicts: this package, and the engine."""
+    """Return a hash of what predicts: all that the checker imports, and the engine."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name, content in sorted(closure(_PREDICTOR, _ROOT).items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     with contextlib.suppress(OSError):
         status = engine.stat()
         digest.update(f"{engine} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def closure(module: str, root: Path) -> dict[str, bytes]:
+    """Return the source of a module and of all that it imports of its own package.
+
+    `root` is the folder that holds the package. By their names, with the packages that
+    they are in: importing one runs these.
+    """
+    found: dict[str, bytes] = {}
+    left, seen = [module], {""}
+    while left:
+        name = left.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        place = root / name.replace(".", "/")
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            with contextlib.suppress(OSError):
+                found[name] = path.read_bytes()
+                left += [name.rpartition(".")[0], *_imported(found[name])]
+                break
+    return found
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """Yield what a source imports; of "from a import b" both "a" and "a.b"."""
+    package = f"{__name__.partition('.')[0]}."
+    for match in _IMPORT.finditer(source.decode()):
+        module = match["of"] or match["whole"]
+        if f"{module}.".startswith(package):
+            yield module
+            for name in _WORD.findall(match["names"] or ""):
+                yield f"{module}.{name}"
 
 
 def _write(place: Path, content: bytes) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.preflight.kinds import IDS, RelocationKind
+from runner.bpf.kinds import IDS, RelocationKind
 
 
 class Status(StrEnum):

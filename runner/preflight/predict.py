@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from runner.bpf.insn import LD_IMM64, Insn
+from runner.bpf.kinds import RelocationKind
+from runner.bpf.object import BpfObject, LocalRelocation
 from runner.preflight import features
-from runner.preflight.bpfobject import BpfObject, LocalRelocation
 from runner.preflight.candidates import Blamer
 from runner.preflight.engine import (
     Contents,
@@ -17,8 +19,6 @@ from runner.preflight.engine import (
     RelocationAnswer,
 )
 from runner.preflight.flow import CONFIG, Address, Flow
-from runner.preflight.insn import LD_IMM64, Insn
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Difference,
     Feature,
@@ -79,7 +79,7 @@ class Subject:
         """Read it.
 
         `load` says of programs whether they are loaded, `targets` what they attach to
-        in place of what their sections name. Raises BadObjectError, EngineError.
+        in place of what their sections name. Raises ObjectError, EngineError.
         """
         self.item = item
         self.contents: Contents = _aimed(engine.contents(item), targets or {})

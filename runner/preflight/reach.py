@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
-from runner.preflight import insn as op
+from runner.bpf import insn as op
+from runner.bpf.insn import Insn
 from runner.preflight.errors import AbandonedError, NotFollowedError
 from runner.preflight.flow import Address, Flow, MapAddress
-from runner.preflight.insn import Insn
 from runner.preflight.verifier import Verifier
 from runner.versions import KernelVersion
 

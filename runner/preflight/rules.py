@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from runner.preflight import insn as op
-from runner.preflight.bpfobject import BpfObject, Function
+from runner.bpf import insn as op
+from runner.bpf.debuginfo import Function
+from runner.bpf.insn import Insn
+from runner.bpf.object import BpfObject
 from runner.preflight.engine import Contents
 from runner.preflight.flow import Address, Flow
-from runner.preflight.insn import Insn
 from runner.preflight.model import Feature, Need, Presence
 from runner.versions import KernelVersion
 
@@ -119,7 +120,7 @@ def _too_long(code: Code) -> list[str]:
     return [
         it.name
         for it in code.programs()
-        if sum(each.length for each in _closure(code, it)) > _MOST_INSTRUCTIONS
+        if sum(each.size for each in _closure(code, it)) > _MOST_INSTRUCTIONS
     ]
 
 

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from runner import sources
+from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import (
     Difference,
     Feature,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from runner.bpf.object import BpfObject
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
 from runner.preflight.history import is_field, there

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.bpf.object import read_whole
 from runner.errors import InfrastructureError, RunnerError
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.predict import Subject
 
@@ -19,7 +19,7 @@ def unusable(objects: Sequence[Path], engine_path: Path) -> dict[Path, RunnerErr
     with Engine(engine_path) as engine:
         for path in objects:
             try:
-                Subject(BpfObject(path.read_bytes(), path), engine)
+                Subject(read_whole(path.read_bytes(), path), engine)
             except OSError as error:
                 raise InfrastructureError(f"{path}: {error.strerror}") from error
             except RunnerError as error:

@@ -3,11 +3,10 @@
 import logging
 import re
 from dataclasses import dataclass
-from io import BytesIO
 
-from elftools.elf.elffile import ELFFile
-
-from runner.artifacts.btf.names import Access, Names
+from runner.bpf import object as bpf_object
+from runner.bpf.debuginfo import DebugInfo, Function, Relocation
+from runner.bpf.names import Access, Names
 from runner.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,
@@ -15,7 +14,6 @@ from runner.classes import (
     UNCLASSIFIED,
 )
 from runner.classify import Classification, failed_program, verifier_log
-from runner.debuginfo import DebugInfo, Program, Relocation
 from runner.errors import RunnerError
 from runner.preflight import model
 from runner.preflight.model import Difference, Prediction
@@ -70,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    program: Program
+    program: Function
     # Of the instruction, from the program's beginning.
     index: int
     # Whether the refusal is about the program, and not about that instruction.
@@ -110,7 +108,7 @@ def _place(evidence: Evidence) -> _Place | None:
     return None if index is None else _Place(program=program, index=index)
 
 
-def _of_relocation(program: Program, number: int, info: DebugInfo) -> _Place | None:
+def _of_relocation(program: Function, number: int, info: DebugInfo) -> _Place | None:
     # libbpf counts a section's relocations.
     relocations = info.relocations.get(program.section, ())
     if number >= len(relocations):
@@ -188,8 +186,7 @@ def _access(data: bytes, relocation: Relocation) -> Access:
 
 
 def _names_of_object(data: bytes) -> Names:
-    section = ELFFile(BytesIO(data)).get_section_by_name(".BTF")
-    return Names(b"" if section is None else section.data())
+    return Names(bpf_object.read(data).btf_data)
 
 
 def _of_missing(

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, debuginfo, timeouts
+from runner import checks, timeouts
 from runner.agent import AgentError, LoadedObject, ObjectSettings, OpenedObject
+from runner.bpf import object as bpf_object
+from runner.bpf.debuginfo import DebugInfo
+from runner.bpf.object import ObjectError
 from runner.checks import Observations
 from runner.checks.text import listing
 from runner.classes import (
@@ -37,7 +40,6 @@ from runner.classify import (
     classify_oops,
     classify_printed,
 )
-from runner.debuginfo import DebugInfo
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
@@ -556,8 +558,8 @@ def _also(error: AgentError) -> str:
 
 def _debug_information(data: bytes) -> DebugInfo:
     try:
-        return debuginfo.read(data)
-    except debuginfo.DebugInfoError as error:
+        return bpf_object.read(data).debug
+    except ObjectError as error:
         # libbpf is the judge of that.
         log.debug("%s", error)
         return DebugInfo(programs={}, lines={}, relocations={})

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from runner import bpftool, keys, ssh, timeouts
+from runner import keys, ssh, timeouts
 from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
 from runner.artifacts import Artifact, btf
 from runner.artifacts.cache import Cache, sha256_of
-from runner.bpftool import BpftoolError
+from runner.bpf import bpftool
+from runner.bpf.bpftool import BpftoolError
 from runner.classes import VERIFIER_TOO_SLOW
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
 
-from runner import bpftool, timeouts
+from runner import timeouts
 from runner.agent import MOST_PRINTED, AgentSession, LoadedObject, MapInfo, ProgramInfo
+from runner.bpf import bpftool
 from runner.errors import GuestError, UsageError, timed_out
 from runner.references import resolve
 from runner.results import Printed, ended

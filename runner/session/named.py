@@ -13,9 +13,9 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from runner import modelfile
+from runner.bpf.compile import CompileError
 from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import no_such
-from runner.compile import CompileError
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -220,13 +220,13 @@ def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[_Mistake]:
     at = ("variables", name)
     # What a reference will be is known later.
     given = {} if references(json.dumps(value)) else {name: value}
-    known = variables.of_object(shape.types)
+    known = variables.of_object(shape.btf)
     if name not in known:
         words = no_such("variable", name, sorted(known))
         yield _Mistake(at, f"{name!r}: {words}")
         return
     try:
-        variables.encoded(shape.types, given)
+        variables.encoded(shape.btf, given)
     except RunnerError as error:
         yield _Mistake(at, error.message.removeprefix("variables."))
 

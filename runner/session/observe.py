@@ -4,14 +4,15 @@ bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below 
 agent reads maps, and nothing tells more of programs and maps than the object itself.
 """
 
-from runner import bpftool, instructions, timeouts
+from runner import timeouts
 from runner.agent import LoadedObject, MapInfo
-from runner.artifacts.btf import names
-from runner.artifacts.btf.names import Names
-from runner.bpftool import MapDump
+from runner.bpf import bpftool, insn, names
+from runner.bpf import object as bpf_object
+from runner.bpf.bpftool import MapDump
+from runner.bpf.names import Names
 from runner.checks import Observations
 from runner.session.guest import Guest
-from runner.session.rawdump import Types, map_dump
+from runner.session.rawdump import map_dump
 from runner.suite import (
     Case,
     CodeExpectation,
@@ -65,7 +66,7 @@ def observe(
                 if it.xlated and (id_ := programs.get(it.program)) is not None
             },
             relocated={
-                it.program: instructions.parse(
+                it.program: insn.decode(
                     guest.agent.instructions(
                         loaded.handle, it.program, timeout=timeouts.READ.seconds
                     )
@@ -93,4 +94,4 @@ def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapD
     if info.id is not None:
         return bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
     raw = guest.agent.dump(loaded.handle, info.name, timeout=timeouts.READ.seconds)
-    return bpftool.parse_map_dump(map_dump(raw, Types.of_object(data)))
+    return map_dump(raw, bpf_object.read(data).btf)

@@ -14,7 +14,7 @@ from runner import artifacts, libbpf, sharding, suitefile, timeouts
 from runner.artifacts import Artifact, rows
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
-from runner.compile import compile_object, vmlinux_h
+from runner.bpf.compile import compile_object, vmlinux_h
 from runner.errors import (
     ArtifactError,
     InfrastructureError,

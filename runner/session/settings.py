@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner import debuginfo, timeouts
+from runner import timeouts
 from runner.agent import MapSettings, ObjectSettings
+from runner.bpf import object as bpf_object
 from runner.checks.text import no_such
 from runner.errors import UsageError
 from runner.references import resolve
 from runner.session import loaders, variables
 from runner.session.guest import Guest
-from runner.session.rawdump import Types
 from runner.suite import Case, Program
 
 # Sections whose programs libbpf looks up the target of when they load.
@@ -47,7 +47,9 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
             )
             for name, it in case.maps.items()
         },
-        variables=variables.encoded(Types.of_object(data), values) if values else {},
+        variables=variables.encoded(bpf_object.read(data).btf, values)
+        if values
+        else {},
     )
 
 
@@ -57,7 +59,7 @@ def _chosen(
     """Return whether programs are loaded of which the case's loader takes one."""
     if not case.alternatives:
         return {}
-    programs = debuginfo.read(data).programs
+    programs = bpf_object.read(data).debug.programs
     names = [name for group in case.alternatives for name in group]
     for name in names:
         if name not in programs:

@@ -7,15 +7,17 @@ from dataclasses import asdict
 
 from pydantic import JsonValue
 
-from runner import bpftool, skb, timeouts
+from runner import timeouts
 from runner.agent import AgentError, AgentSession
+from runner.bpf import object as bpf_object
+from runner.bpf import records, skb
 from runner.checks.equality import equal
 from runner.errors import GuestError
 from runner.references import resolve
 from runner.results import ended
-from runner.session import loaders, records, timely
+from runner.session import loaders, timely
 from runner.session.printed import CommandFailedError, Commands, failed, subject
-from runner.session.rawdump import Types
+from runner.session.rawdump import Formatter
 from runner.suite import (
     Case,
     Command,
@@ -170,12 +172,11 @@ def _reader(trigger: Drain, data: bytes) -> Callable[[bytes], JsonValue]:
     if trigger.struct is None:
         places = {name: records.parse(it) for name, it in trigger.fields.items()}
         return lambda record: records.read(places, record)
-    types = Types.of_object(data)
-    type_ = types.struct(trigger.struct)
-    size = types.size(type_)
+    btf = bpf_object.read(data).btf
+    type_ = btf.find(f"struct {trigger.struct}")
     # Tools send less than the struct where an array at its end is not full.
-    return lambda record: bpftool.parse_value(
-        types.formatted(type_, record.ljust(size, b"\0"))
+    return lambda record: Formatter(btf).partial(
+        type_.id, record.ljust(type_.size, b"\0")
     )
 
 

@@ -4,112 +4,117 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
+from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf, Type
+from runner.bpf.kinds import Kind
 from runner.checks.text import no_such
 from runner.errors import UsageError
-from runner.session.rawdump import Layout, Types
+from runner.session.rawdump import is_text
 
 # Sections that hold no variables of the object's own, or none that can be set.
 _OTHERS = (".maps", ".ksyms", ".kconfig", "license", "version", ".struct_ops")
 
 
-def of_object(types: Types) -> dict[str, int]:
+def of_object(btf: Btf) -> dict[str, int]:
     """Return the types of an object's global variables, by their names."""
     return {
         name: type_
-        for section, variables in types.sections().items()
-        if not section.startswith(_OTHERS)
-        for name, type_ in variables
+        for section in btf.sections()
+        if not section.name.startswith(_OTHERS)
+        for name, type_ in btf.variables(section)
     }
 
 
-def encoded(types: Types, values: Mapping[str, JsonValue]) -> dict[str, bytes]:
+def encoded(btf: Btf, values: Mapping[str, JsonValue]) -> dict[str, bytes]:
     """Return the bytes of variables. Raises UsageError for what they can't be."""
-    known = of_object(types)
+    known = of_object(btf)
     found = {}
     for name, value in values.items():
         if name not in known:
             raise UsageError(
                 f"variables: {name!r}: {no_such('variable', name, sorted(known))}"
             )
-        found[name] = encode(types, known[name], value, f"variables.{name}")
+        found[name] = encode(btf, known[name], value, f"variables.{name}")
     return found
 
 
-def encode(types: Types, type_: int, value: JsonValue, at: str) -> bytes:
+def encode(btf: Btf, type_: int, value: JsonValue, at: str) -> bytes:
     """Return a value as bytes of a type; what is left out of structs is 0.
 
     `at` is what messages call it. Raises UsageError for what the type can't hold,
-    ArtifactError for a damaged type.
+    BtfError for a damaged type.
     """
-    layout = types.layout(type_)
-    match layout.what, value:
-        case "number", bool() | int():
-            return _number(layout, int(value), at)
-        case "number", str() if value in layout.enumerators:
-            return _number(layout, layout.enumerators[value], at)
-        case "number", str() if layout.enumerators:
-            near = no_such("enumerator", value, sorted(layout.enumerators))
-            raise UsageError(f"{at}: {value!r}: {near}")
-        case "array", str() if layout.is_text:
-            return _text(layout, value, at)
-        case "array", list():
-            return _elements(types, layout, value, at)
-        case "members", dict():
-            return _members(types, layout, value, at)
-        case "other", _:
-            raise UsageError(f"{at}: only numbers, arrays and structs can be set")
-    raise UsageError(f"{at}: needs {_WANTED[layout.what]}, and not {value!r}")
+    found = btf.resolved(type_)
+    wanted = _WANTED.get(found.kind)
+    if wanted is None:
+        raise UsageError(f"{at}: only numbers, arrays and structs can be set")
+    if wanted is _NUMBER and isinstance(value, int):
+        return _number(btf, found, value, at)
+    if found.kind in ENUMERATIONS and isinstance(value, str):
+        return _enumerator(btf, found, value, at)
+    if found.kind is Kind.ARRAY and isinstance(value, str):
+        if is_text(btf, btf.array(found)[0]):
+            return _text(btf, found, value, at)
+    elif found.kind is Kind.ARRAY and isinstance(value, list):
+        return _elements(btf, found, value, at)
+    elif found.kind in COMPOSITES and isinstance(value, dict):
+        return _members(btf, found, value, at)
+    raise UsageError(f"{at}: needs {wanted}, and not {value!r}")
 
 
+_NUMBER = "a number"
 _WANTED = {
-    "number": "a number",
-    "array": "a list",
-    "members": "a mapping of members",
+    **dict.fromkeys((Kind.INT, *ENUMERATIONS), _NUMBER),
+    Kind.ARRAY: "a list",
+    **dict.fromkeys(COMPOSITES, "a mapping of members"),
 }
 
 
-def _number(layout: Layout, value: int, at: str) -> bytes:
+def _number(btf: Btf, type_: Type, value: int, at: str) -> bytes:
     # Both ways to write a number are fine: -1 and 0xffffffff.
-    bits = 8 * layout.size
-    if not -(1 << bits - 1) <= value < 1 << bits:
-        raise UsageError(f"{at}: {value} does not fit into {layout.size} bytes")
-    return (value & (1 << bits) - 1).to_bytes(layout.size, "little")
+    bits = 8 * type_.size
+    if not -(1 << bits >> 1) <= value < 1 << bits:
+        raise UsageError(f"{at}: {int(value)} does not fit into {type_.size} bytes")
+    return (value & (1 << bits) - 1).to_bytes(type_.size, btf.byteorder)
 
 
-def _text(layout: Layout, value: str, at: str) -> bytes:
-    data = value.encode()
-    if len(data) >= layout.size:
+def _enumerator(btf: Btf, type_: Type, value: str, at: str) -> bytes:
+    known = dict(btf.enumerators(type_))
+    if value not in known:
+        near = no_such("enumerator", value, sorted(known))
+        raise UsageError(f"{at}: {value!r}: {near}")
+    return _number(btf, type_, known[value], at)
+
+
+def _text(btf: Btf, type_: Type, value: str, at: str) -> bytes:
+    data, size = value.encode(), btf.size(type_.id)
+    if len(data) >= size:
+        raise UsageError(f"{at}: {len(data)} bytes and a NUL do not fit into {size}")
+    return data.ljust(size, b"\0")
+
+
+def _elements(btf: Btf, type_: Type, values: Sequence[JsonValue], at: str) -> bytes:
+    element, length = btf.array(type_)
+    if len(values) > length:
         raise UsageError(
-            f"{at}: {len(data)} bytes and a NUL do not fit into {layout.size}"
-        )
-    return data.ljust(layout.size, b"\0")
-
-
-def _elements(
-    types: Types, layout: Layout, values: Sequence[JsonValue], at: str
-) -> bytes:
-    if len(values) > layout.length:
-        raise UsageError(
-            f"{at}: {len(values)} values do not fit into {layout.length} elements"
+            f"{at}: {len(values)} values do not fit into {length} elements"
         )
     parts = [
-        encode(types, layout.element, value, f"{at}[{number}]")
+        encode(btf, element, value, f"{at}[{number}]")
         for number, value in enumerate(values)
     ]
-    return b"".join(parts).ljust(layout.size, b"\0")
+    return b"".join(parts).ljust(btf.size(type_.id), b"\0")
 
 
-def _members(
-    types: Types, layout: Layout, values: Mapping[str, JsonValue], at: str
-) -> bytes:
-    data = bytearray(layout.size)
+def _members(btf: Btf, type_: Type, values: Mapping[str, JsonValue], at: str) -> bytes:
+    data = bytearray(type_.size)
+    known = {it.name: it for it in btf.members(type_)}
     for name, value in values.items():
-        if name not in layout.members:
-            near = no_such("member", name, [it for it in layout.members if it])
+        if name not in known:
+            near = no_such("member", name, [it for it in known if it])
             raise UsageError(f"{at}: {name!r}: {near}")
-        type_, offset = layout.members[name]
-        if offset is None:
+        member = known[name]
+        if member.bits or member.bit % 8:
             raise UsageError(f"{at}.{name}: a bit field can't be set")
-        part = encode(types, type_, value, f"{at}.{name}")
-        data[offset : offset + len(part)] = part
+        part = encode(btf, member.type_id, value, f"{at}.{name}")
+        data[member.bit // 8 : member.bit // 8 + len(part)] = part
     return bytes(data)

@@ -7,11 +7,10 @@ offsets are those that it prints; they belong into tests/unit/checks/test_code.p
 
 from pathlib import Path
 
-from runner import bpftool
-from runner.artifacts.btf import names
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
-from runner.compile import compile_object
+from runner.bpf import bpftool, names
+from runner.bpf.compile import compile_object
 from runner.session.run import Run, Settings
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,12 @@ suite's word, and not what the classifier makes of it.
 import argparse
 from pathlib import Path
 
-from runner import debuginfo, suitefile
+from runner import suitefile
 from runner.agent import AgentError
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
-from runner.compile import compile_object
+from runner.bpf.compile import compile_object
+from runner.bpf.object import read
 from runner.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
@@ -67,7 +68,7 @@ def _record(run: Run, kernel: Kernel) -> None:
         if expected is None:
             continue
         data = compile_object(suite.folder / case.object, run.cache).read_bytes()
-        programs = debuginfo.read(data).programs.values()
+        programs = read(data).debug.programs.values()
         sizes = (f"{program.name}={program.size}" for program in programs)
         refused = _refusal(case, data, guest)
         head = " ".join([refused.operation, str(refused.errno_name), *sizes])

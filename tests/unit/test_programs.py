@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.compile import compile_object
+from runner.bpf.compile import compile_object
 from runner.programs import environment
 from runner.qemu import vm
-from tests.unit.test_compile import FakeCache, write_suite
+from tests.unit.bpf.test_compile import FakeCache, write_suite
 
 
 def test_what_changes_a_program_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.artifacts.btf import format as btf_format
 from runner.artifacts.cache import Cache
-from runner.compile import compile_object
+from runner.bpf.btf import parse
+from runner.bpf.compile import compile_object
+from runner.bpf.object import read
 from runner.results import Outcome
-from runner.session.rawdump import Types
 from tests.vm.conftest import DATA, ROOT, Finished, run
 
 pytestmark = pytest.mark.vm
@@ -26,9 +26,10 @@ needs_trees = pytest.mark.skipif(
 # Run inside of a matrix: what bpftool prints, and what is made of raw rows.
 DIFFERENTIAL = """
 import pytest
-from runner import bpftool
-from runner.compile import compile_object
-from runner.session.rawdump import Types, map_dump
+from runner.bpf import bpftool
+from runner.bpf.compile import compile_object
+from runner.bpf.object import read
+from runner.session.rawdump import map_dump
 
 @pytest.mark.parametrize("source", {sources})
 def test_dumps_are_the_same(bpf, guest, source, request):
@@ -46,7 +47,8 @@ def test_dumps_are_the_same(bpf, guest, source, request):
             continue
         printed = guest.run(bpftool.map_dump(info.id))
         raw = guest.agent.dump(loaded.handle, info.name, timeout=10)
-        assert map_dump(raw, Types.of_object(data)) == printed.rstrip(), info.name
+        ours = map_dump(raw, read(data).btf)
+        assert ours == bpftool.parse_map_dump(printed), info.name
         compared += 1
     assert compared
 """
@@ -80,13 +82,12 @@ def test_maps_are_dumped_as_the_guests_bpftool_does(
 
 def without_member_types(data: bytes, name: str) -> bytes:
     """Give each member of a struct a type that is not there: libbpf 1.1 dies of it."""
-    btf = Types.of_object(data).btf
+    btf = read(data).btf
     damaged = bytearray(btf.data)
-    start = btf.structs[name]
-    (info,) = struct.unpack_from("<I", damaged, start + 4)
-    for number in range(info & 0xFFFF):
-        struct.pack_into("<I", damaged, start + 12 + 12 * number + 4, 0x7FFFFFFF)
-    assert btf_format.parse(bytes(damaged))
+    struct_ = btf.find(f"struct {name}")
+    for number in range(struct_.count):
+        struct.pack_into("<I", damaged, struct_.at + 12 * number + 4, 0x7FFFFFFF)
+    assert parse(bytes(damaged))
     return data.replace(btf.data, bytes(damaged))
 
 

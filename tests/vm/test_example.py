@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import compile as compile_
+from runner.bpf import compile as compile_
 from runner.results import Outcome
 from tests.vm.conftest import ROOT, run
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from runner import compile as compile_
+from runner.bpf import compile as compile_
 from runner.results import Outcome
 from tests.vm.conftest import DATA, Finished, run
 

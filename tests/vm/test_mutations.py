@@ -17,7 +17,7 @@ from runner.artifacts import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
-from runner.compile import compile_object
+from runner.bpf.compile import compile_object
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import compile as compile_
+from runner.bpf import compile as compile_
 from runner.results import Outcome, Printed
 from tests.vm.conftest import DATA, Finished, run
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from runner import bpftool
 from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.artifacts import Artifact, obtain, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
+from runner.bpf import bpftool
+from runner.bpf.debuginfo import Function
+from runner.bpf.insn import LD_IMM64, Insn, decode
+from runner.bpf.object import BpfObject, read_whole
 from runner.classify import classify
 from runner.errors import GuestError
-from runner.instructions import Instruction
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject, Function
 from runner.preflight.engine import Engine
-from runner.preflight.insn import LD_IMM64, Insn, decode
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
@@ -118,7 +118,7 @@ class Judge:
 
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
-        item = BpfObject(path.read_bytes(), path)
+        item = read_whole(path.read_bytes(), path)
         names = [it.name for it in Subject(item, self.engine).contents.programs]
         if self._one(item, {}) or len(names) == 1:
             return
@@ -191,12 +191,9 @@ class Judge:
         translations = version >= TRANSLATIONS_SINCE and self.loader == "libbpf"
         for program in loaded.programs.programs:
             handed = decode(
-                memoryview(
-                    self.guest.agent.instructions(
-                        loaded.programs.handle, program.name, timeout=TIMEOUT
-                    )
-                ),
-                "<",
+                self.guest.agent.instructions(
+                    loaded.programs.handle, program.name, timeout=TIMEOUT
+                )
             )
             shown = self._dump(program.id) if translations else None
             where = f"{loaded.subject.item.path.name}: {program.name}"
@@ -207,7 +204,7 @@ class Judge:
                     index - function.start: insn
                     for (section, index), insn in changed.items()
                     if section == function.section_index
-                    and 0 <= index - function.start < function.length
+                    and 0 <= index - function.start < function.size
                 }
                 self._handed(where, wanted, handed[start:])
                 if shown is None:
@@ -224,7 +221,7 @@ class Judge:
                     shown,
                 )
 
-    def _dump(self, id_: int | None) -> Sequence[Instruction]:
+    def _dump(self, id_: int | None) -> Sequence[Insn]:
         assert id_ is not None
         return bpftool.parse_prog_dump(self.guest.run(bpftool.prog_dump(id_)))
 
@@ -239,9 +236,7 @@ class Judge:
                     f"made {handed[index]}"
                 )
 
-    def _shown(
-        self, where: str, wanted: Sequence[Insn], shown: Sequence[Instruction]
-    ) -> None:
+    def _shown(self, where: str, wanted: Sequence[Insn], shown: Sequence[Insn]) -> None:
         """Look for constants in their order, as the kernel drops what it rules out."""
         behind = -1
         for insn in wanted:
@@ -262,13 +257,13 @@ class Judge:
             behind = match
 
 
-def _same(shown: Instruction, wanted: Insn) -> bool:
+def _same(shown: Insn, wanted: Insn) -> bool:
     # Loads from what BTF describes become probing ones (BPF_PROBE_MEM).
     if shown.code not in (wanted.code, wanted.code & ~0xE0 | 0x20):
         return False
     if shown.code == LD_IMM64:
-        return shown.immediate == wanted.imm
-    return (shown.offset, shown.immediate) == (wanted.offset, wanted.imm)
+        return shown.imm == wanted.imm
+    return (shown.offset, shown.imm) == (wanted.offset, wanted.imm)
 
 
 def _functions(
@@ -281,7 +276,7 @@ def _functions(
         if function.is_program:
             continue
         codes = [it.code for it in item.insns(function)]
-        for start in range(own.length, len(handed) - len(codes) + 1):
+        for start in range(own.size, len(handed) - len(codes) + 1):
             # A relocation may turn an instruction into poison, a call.
             if all(
                 it.code == code or it.is_poison

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import compile as compile_
+from runner.bpf import compile as compile_
 from runner.results import Outcome
 from tests.unit.agent_process import COUNTER, compile_bpf
 from tests.vm.conftest import ROOT, run

@@ -12,7 +12,7 @@ import pytest
 from runner import artifacts, matrix, suitefile, timeouts
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Lines
-from runner.compile import compile_object
+from runner.bpf.compile import compile_object
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session import guest, host

@@ -3,7 +3,6 @@
 DISTRIBUTION/VERSION/ARCHITECTURE/RELEASE.btf.tar.xz, and RELEASE.btf in it.
 """
 
-import difflib
 import hashlib
 import io
 import lzma
@@ -17,6 +16,7 @@ from runner.artifacts import http
 from runner.artifacts.progress import Progress
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError
+from runner.nearest import nearest
 
 _ARCHITECTURE = "x86_64"
 _LARGEST = 64 << 20
@@ -82,7 +82,7 @@ def similar(location: str, release: str) -> str:
     if "://" in location:
         return ""
     known = {_release(path) for path in Path(location).glob(f"*/*/{_ARCHITECTURE}/*")}
-    return ", ".join(difflib.get_close_matches(release, sorted(known), n=3))
+    return ", ".join(nearest(release, known, most=3))
 
 
 def unpack(archive: bytes, release: str, where: str) -> bytes:

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import compile as compile_
 from runner import suitefile
 from runner.artifacts.cache import Cache
+from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
 from runner.programs import environment
 from runner.suitesearch import SUITE_FILE

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from runner.artifacts.btf import format as format_
+from runner.bpf import btf
+from runner.bpf.btf import Btf
 from runner.errors import ArtifactError
 from runner.versions import KernelVersion
 
@@ -41,8 +42,10 @@ def verify(data: bytes, *, of: str, release: str, version: KernelVersion) -> Non
     `of` names the BTF for people. Raises ArtifactError with the reason.
     """
     try:
-        found = format_.parse(data)
-        if "task_struct" not in found.structs:
+        found = btf.parse(data)
+        if found.order != "<":
+            raise ArtifactError("it is for a machine of the other byte order")
+        if "struct task_struct" not in found.named:
             raise ArtifactError("it has no struct task_struct, so it is no kernel's")
         _compare(found, release, version)
     except ArtifactError as error:
@@ -53,9 +56,9 @@ def verify(data: bytes, *, of: str, release: str, version: KernelVersion) -> Non
         ) from error
 
 
-def _compare(found: format_.Btf, release: str, version: KernelVersion) -> None:
+def _compare(found: Btf, release: str, version: KernelVersion) -> None:
     for it in _RENAMES:
-        members = found.members(it.struct)
+        members = _members(found, it.struct)
         old, new = it.before in members, it.after in members
         if old == new:
             continue
@@ -69,3 +72,8 @@ def _compare(found: format_.Btf, release: str, version: KernelVersion) -> None:
             raise ArtifactError(
                 f"{it.struct} has {it.after}, so it is of {it.since} or later"
             )
+
+
+def _members(found: Btf, struct: str) -> set[str]:
+    id_ = found.named.get(f"struct {struct}")
+    return set() if id_ is None else {it.name for it in found.fields(found.type(id_))}

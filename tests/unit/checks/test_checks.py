@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import JsonValue, TypeAdapter
 
-from runner import bpftool
-from runner.bpftool import CpuValue, MapDump, Row
+from runner.bpf import bpftool
+from runner.bpf.bpftool import CpuValue, MapDump, Row
 from runner.checks import Observations, check, check_all, not_available
 from runner.errors import UsageError
 from runner.results import Mismatch

@@ -3,7 +3,8 @@
 import pytest
 
 from runner.agent import AgentError
-from runner.compile import CompileError, ObjectError
+from runner.bpf.compile import CompileError
+from runner.bpf.object import ObjectError
 from runner.errors import GuestError, InfrastructureError, UsageError
 from runner.plugin import recorder
 from runner.results import Outcome

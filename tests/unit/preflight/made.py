@@ -10,8 +10,8 @@ from typing import Literal
 from filelock import FileLock
 
 from runner.artifacts import elf
-from runner.compile import command
-from runner.preflight.bpfobject import BpfObject
+from runner.bpf.compile import command
+from runner.bpf.object import BpfObject, read_whole
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
 from runner.preflight.predict import Loader, Subject, Target, predict
@@ -54,7 +54,7 @@ def compiled(source: str, *options: str) -> bytes:
 
 def an_object(source: str, *options: str) -> BpfObject:
     """Return an object of a source that HEAD goes before."""
-    return BpfObject(compiled(HEAD + source, *options), Path("made.bpf.o"))
+    return read_whole(compiled(HEAD + source, *options), Path("made.bpf.o"))
 
 
 @cache

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.bpf.object import patched
 from runner.preflight import check, targets
-from runner.preflight.bpfobject import patched
 from runner.preflight.errors import EngineError
 from runner.preflight.model import Verdict
 from tests.unit.preflight.made import HEAD, build, compiled, kernel

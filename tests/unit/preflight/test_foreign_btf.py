@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from runner.bpf.object import ObjectError, read_whole
 from runner.errors import RunnerError
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.engine import Engine
-from runner.preflight.errors import BadBtfError, BadObjectError, EngineError
+from runner.preflight.errors import BadBtfError, EngineError
 from runner.preflight.predict import Subject, Target, predict
 from tests.unit.preflight.made import (
     HEAD,
@@ -68,10 +68,10 @@ def test_the_other_byte_order_gives_the_same_values() -> None:
 
 
 def test_an_object_for_the_other_byte_order_is_refused_by_libbpf() -> None:
-    item = BpfObject(compiled(HEAD + SOURCE, "-target", "bpfeb"))
+    item = read_whole(compiled(HEAD + SOURCE, "-target", "bpfeb"))
 
     assert item.line_reading(item.relocations[0], "") is not None
-    with pytest.raises(BadObjectError, match="endianness mismatch"):
+    with pytest.raises(ObjectError, match="endianness mismatch"):
         checked(item, a_kernel(">").data)
 
 
@@ -247,4 +247,4 @@ def test_garbage_for_an_object_is_an_error_or_an_object(
 ) -> None:
     # libbpf's own reading of ELF files may break the engine: an error of that file.
     with contextlib.suppress(RunnerError):
-        checked(BpfObject(changed(OBJECT, changes, kept)), KERNEL)
+        checked(read_whole(changed(OBJECT, changes, kept)), KERNEL)

@@ -11,12 +11,12 @@ import pytest
 from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
-from runner.compile import compile_object, vmlinux_h
+from runner.bpf.compile import compile_object, vmlinux_h
+from runner.bpf.kinds import RelocationKind
+from runner.bpf.object import BpfObject, read_whole
 from runner.preflight import targets
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
-from runner.preflight.kinds import RelocationKind
 from runner.preflight.model import Difference, Prediction
 from runner.preflight.predict import Subject, Target, predict
 from tests.unit.preflight.made import ROOT, an_object, build, kernel
@@ -241,7 +241,7 @@ def test_ten_thousand_mutations_of_kernels_are_noticed_and_named(id_: str) -> No
         *minimal.objects([ROOT / "suites"], cache),
         *(compile_object(it, cache, types) for it in ROOT.glob("docs/example/*.c")),
     ]
-    items = [BpfObject(it.read_bytes(), it) for it in paths]
+    items = [read_whole(it.read_bytes(), it) for it in paths]
     items = [it for it in items if it.relocations]
     with Engine(build()) as engine:
         game = Game(items, btf, engine)

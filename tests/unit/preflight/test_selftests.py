@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from runner.artifacts import elf
-from runner.preflight.bpfobject import BpfObject
+from runner.bpf.insn import LD_IMM64
+from runner.bpf.object import read_whole
 from runner.preflight.engine import Engine
-from runner.preflight.insn import LD_IMM64
 from runner.preflight.model import Guard, Status
 from runner.preflight.predict import Subject, Target, patched, predict
 from tests.unit import bpf_machine as bpf
@@ -70,7 +70,7 @@ def _problem(selftests: Selftests, case: Case) -> str | None:
     path = selftests.folder / case.object
     btf = elf.section((selftests.folder / case.btf).read_bytes(), ".BTF")
     assert btf is not None
-    item = BpfObject(path.read_bytes(), path)
+    item = read_whole(path.read_bytes(), path)
     if not item.relocations:
         return None
     with Engine(build()) as engine:

@@ -8,10 +8,10 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from runner import bpftool
 from runner.agent import AgentSession, Hello
 from runner.artifacts import Artifact
 from runner.artifacts.cache import Cache
+from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.libbpf import ENGINE

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import compile as compiler
-from runner import debuginfo
+from runner.bpf import compile as compiler
+from runner.bpf import object as bpf_object
+from runner.bpf.object import read_whole
 from runner.classify import classify
-from runner.preflight.bpfobject import BpfObject
 from runner.preflight.model import Prediction
 from runner.session.blame import Blame, Evidence, blame
 from runner.versions import KernelVersion
@@ -45,13 +45,13 @@ def blamed(log: Path, name: str, btf: bytes | None = None) -> Blame:
     operation, errno, instructions, text = read(log)
     data = compiled(name)
     kernel = log.parent.name
-    prediction = None if btf is None else checked(BpfObject(data), btf)
+    prediction = None if btf is None else checked(read_whole(data), btf)
     return blame(
         Evidence(
             found=classify(text, operation, errno, instructions),
             log=text,
             data=data,
-            info=debuginfo.read(data),
+            info=bpf_object.read(data).debug,
             prediction=prediction,
             version=KernelVersion.parse("7.2" if kernel == "sid" else kernel),
         )
@@ -172,7 +172,7 @@ def poisoned(data: bytes, prediction: Prediction) -> Blame:
             found=classify(log, "load", "EINVAL"),
             log=log,
             data=data,
-            info=debuginfo.read(data),
+            info=bpf_object.read(data).debug,
             prediction=prediction,
             version=KernelVersion.parse("6.1"),
         )
@@ -184,7 +184,7 @@ def test_a_run_and_check_agree_on_the_line_and_on_what_is_there_instead(
     field: str, types: str, instead: str
 ) -> None:
     data = made(HEAD + HOISTED % field)
-    prediction = checked(BpfObject(data), kernel_of(types))
+    prediction = checked(read_whole(data), kernel_of(types))
     (predicted,) = prediction.relocations
     found = poisoned(data, prediction)
 
@@ -218,7 +218,7 @@ def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
             found=classify(log, "attach", "ENOENT"),
             log=log,
             data=data,
-            info=debuginfo.read(data),
+            info=bpf_object.read(data).debug,
             prediction=None,
             version=KernelVersion.parse("6.1"),
         )
@@ -247,7 +247,7 @@ int BPF_KPROBE(probe, long first)
 }
 """
     )
-    info = debuginfo.read(data)
+    info = bpf_object.read(data).debug
     defined = info.line_defining("probe")
 
     assert defined is not None

@@ -194,7 +194,7 @@ def test_what_the_object_lacks_is_told_by_its_line(
     [
         ("{test_run: cuont}", "trigger[0].test_run: 'cuont': no such program; did"),
         ("{drain: cels, struct: seen}", "trigger[0].drain: 'cels': no such map; did"),
-        ("{drain: cells, struct: sen}", "trigger[0].struct: the object's BTF has no "),
+        ("{drain: cells, struct: sen}", "trigger[0].struct: the BTF has no struct sen"),
         (
             "{drain: cells, struct: inner, where: {z: 1}}",
             "trigger[0].where.z: 'z': no such field; there are x, y",

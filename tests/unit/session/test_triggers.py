@@ -8,6 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from runner.agent import AgentSession
+from runner.bpf.bpftool import UNSUPPORTED
 from runner.errors import GuestError
 from runner.session import triggers
 from runner.session.printed import CommandFailedError, Commands
@@ -160,3 +161,14 @@ def test_a_record_that_is_shorter_than_its_struct_ends_in_zeros(tmp_path: Path) 
 
     assert found["count"] == 2
     assert (found["size"], found["record"]) == (8, {"pid": 7, "kind": 1, "comm": ""})
+
+
+def test_a_record_is_shown_up_to_what_bpftool_can_not_format(tmp_path: Path) -> None:
+    source = """\
+        struct event { unsigned int pid; float load; int last; };
+        struct event event;
+        """
+
+    found = drained(Drain(drain="m", struct="event"), compile_bpf(source, tmp_path))
+
+    assert found["record"] == {"pid": 7, "load": UNSUPPORTED}

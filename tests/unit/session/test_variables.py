@@ -5,9 +5,10 @@ import struct
 import pytest
 from pydantic import JsonValue
 
+from runner.bpf.btf import Btf
+from runner.bpf.object import read
 from runner.errors import UsageError
 from runner.session import variables
-from runner.session.rawdump import Types
 from tests.unit.agent_process import compile_bpf
 
 SOURCE = """\
@@ -40,8 +41,8 @@ char _license[] SEC("license") = "GPL";
 
 
 @pytest.fixture(scope="module")
-def types(tmp_path_factory: pytest.TempPathFactory) -> Types:
-    return Types.of_object(compile_bpf(SOURCE, tmp_path_factory.mktemp("variables")))
+def types(tmp_path_factory: pytest.TempPathFactory) -> Btf:
+    return read(compile_bpf(SOURCE, tmp_path_factory.mktemp("variables"))).btf
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> Types:
     ],
 )
 def test_a_value_becomes_its_variables_bytes(
-    types: Types, name: str, value: JsonValue, data: bytes
+    types: Btf, name: str, value: JsonValue, data: bytes
 ) -> None:
     assert variables.encoded(types, {name: value}) == {name: data}
 
@@ -96,7 +97,7 @@ def test_a_value_becomes_its_variables_bytes(
     ],
 )
 def test_what_a_variable_can_not_be_is_told(
-    types: Types, name: str, value: JsonValue, said: str
+    types: Btf, name: str, value: JsonValue, said: str
 ) -> None:
     with pytest.raises(UsageError) as error:
         variables.encoded(types, {name: value})

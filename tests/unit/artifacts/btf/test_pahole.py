@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf import format as format_
 from runner.artifacts.btf import pahole
+from runner.bpf import btf
 from runner.errors import ArtifactError
 from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels
@@ -18,7 +18,7 @@ def test_btf_is_made_of_debug_information(tmp_path: Path) -> None:
 
     pahole.encode(kernels.vmlinux(tmp_path), output, release="4.4.1", kernel=OLD)
 
-    assert "task_struct" in format_.parse(output.read_bytes()).structs
+    assert "struct task_struct" in btf.parse(output.read_bytes()).named
 
 
 def test_stripped_vmlinux_is_told_as_file_shows_it(tmp_path: Path) -> None:

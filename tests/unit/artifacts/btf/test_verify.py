@@ -1,5 +1,6 @@
 """Whether BTF is of the kernel that it is meant for."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ def check(data: bytes, release: str) -> None:
 def test_btf_of_the_kernel_is_good(tmp_path: Path) -> None:
     check(kernels.btf(tmp_path / "old"), "4.4.1")
     check(kernels.btf(tmp_path / "new", kernels.NEW), "6.1.0-50-cloud-amd64")
+
+
+def test_btf_of_another_byte_order_is_refused() -> None:
+    header = struct.pack(">HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, 1)
+
+    with pytest.raises(ArtifactError, match="other byte order"):
+        check(header + b"\0", "6.1.0")
 
 
 @pytest.mark.parametrize(

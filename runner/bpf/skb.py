@@ -1,12 +1,12 @@
 """struct __sk_buff, the context of BPF_PROG_TEST_RUN for socket and tc programs."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from runner.errors import UsageError
+from runner.nearest import did_you_mean
 
 # Bytes of the struct in linux/bpf.h since v5.16. A kernel takes a longer context than
 # it knows as long as the rest is zero, and hands back at most what it knows.
@@ -24,7 +24,7 @@ class Field:
     count: int = 1
 
 
-# As include/uapi/linux/bpf.h lays them out, checked there by tests/unit/test_skb.py.
+# As include/uapi/linux/bpf.h lays them out; tests/unit/bpf/test_skb.py compares.
 FIELDS: Mapping[str, Field] = {
     "len": Field(offset=0),
     "pkt_type": Field(offset=4),
@@ -117,7 +117,4 @@ def _elements(data: bytes, field: Field) -> list[JsonValue]:
 def _near(name: str) -> str:
     if name in FIELDS:
         return f"it is an array: write {name}[0] to {name}[{FIELDS[name].count - 1}]"
-    near = difflib.get_close_matches(name, _PLACES, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"its fields are {', '.join(FIELDS)}"
+    return did_you_mean(name, _PLACES) or f"its fields are {', '.join(FIELDS)}"

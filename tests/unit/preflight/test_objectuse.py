@@ -1,14 +1,12 @@
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import objectuse
-from runner.bpfobject import BpfObject, DamagedError
+from runner.preflight import objectuse
 
 NAME = "renamed.bpf.c"
-OBJECT = (Path(__file__).parents[1] / "data/objects/renamed.bpf.o").read_bytes()
+OBJECT = (Path(__file__).parents[2] / "data/objects/renamed.bpf.o").read_bytes()
 
 
 def test_an_object_tells_what_it_needs() -> None:
@@ -23,8 +21,3 @@ def test_an_object_tells_what_it_needs() -> None:
 def test_a_damaged_object_says_less_and_breaks_nothing(place: int, byte: int) -> None:
     damaged = OBJECT[:place] + bytes([byte]) + OBJECT[place + 1 :]
     assert objectuse.inspect(damaged, NAME).path == NAME
-
-
-def test_what_is_no_object_is_refused() -> None:
-    with pytest.raises(DamagedError):
-        BpfObject.read(b"no ELF")

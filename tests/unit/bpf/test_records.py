@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from runner.session import records
+from runner.bpf import records
 
 RECORD = struct.pack("<QiI8s", 1, -2, 3, b"cat\0junk")
 

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from pydantic import JsonValue
 
+from runner.bpf.insn import LD_IMM64, Insn
 from runner.errors import RunnerError
-from runner.instructions import Instruction
 
 # Where a guest has it.
 PROGRAM = "/usr/sbin/bpftool"
@@ -25,8 +25,6 @@ _STRING_OR_UNSUPPORTED = re.compile(
 UNSUPPORTED = "(unsupported-kind)"
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,2}")
-# BPF_LD | BPF_IMM | BPF_DW, which takes the place of two instructions.
-_WIDE = 0x18
 
 _BYTE = re.compile(r"0x[0-9a-fA-F]{2}")
 
@@ -132,11 +130,6 @@ def parse_map_dump(text: str) -> MapDump:
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
-def parse_value(text: str) -> JsonValue:
-    """Read one value as a dump formats it. Raises BpftoolError."""
-    return _text_restored(_parse(text))
-
-
 def parse_map_show(text: str) -> Mapping[str, JsonValue]:
     """Read what `map_show` prints. Raises BpftoolError."""
     return _show(text)
@@ -147,12 +140,12 @@ def parse_prog_show(text: str) -> Mapping[str, JsonValue]:
     return _show(text)
 
 
-def parse_prog_dump(text: str) -> tuple[Instruction, ...]:
+def parse_prog_dump(text: str) -> tuple[Insn, ...]:
     """Read what `prog_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
         _refuse("a program's dump is a list of instructions", rows)
-    found, index = [], 0
+    found: list[Insn] = []
     for row in rows:
         # Functions and lines of source have rows of their own.
         codes = row.get("opcodes") if isinstance(row, dict) else None
@@ -160,28 +153,32 @@ def parse_prog_dump(text: str) -> tuple[Instruction, ...]:
             continue
         if not isinstance(codes, dict):
             _refuse("'opcodes' is an object", codes)
-        instruction = _instruction(index, codes)
-        found.append(instruction)
-        index += 2 if instruction.code == _WIDE else 1
+        found += _instructions(codes)
     return tuple(found)
 
 
-def _instruction(index: int, codes: Mapping[str, JsonValue]) -> Instruction:
+def _instructions(codes: Mapping[str, JsonValue]) -> Iterator[Insn]:
+    """Yield an instruction, and the second half of a wide one."""
     numbers = {}
-    for name in ("code", "src_reg"):
+    for name in ("code", "src_reg", "dst_reg"):
         text = codes.get(name)
         if not isinstance(text, str) or not _HEXADECIMAL.fullmatch(text):
             _refuse("code and registers are hexadecimal numbers", codes)
         numbers[name] = int(text, 16)
     immediate = _bytes(codes.get("imm"))
-    return Instruction(
-        index=index,
+    yield Insn(
         code=numbers["code"],
-        source=numbers["src_reg"],
-        offset=int.from_bytes(_bytes(codes.get("off")), "little", signed=True),
-        # A wide one's second half follows.
-        immediate=int.from_bytes(immediate[:4], "little", signed=True),
+        dst=numbers["dst_reg"],
+        src=numbers["src_reg"],
+        offset=_signed(_bytes(codes.get("off"))),
+        imm=_signed(immediate[:4]),
     )
+    if numbers["code"] == LD_IMM64:
+        yield Insn(code=0, dst=0, src=0, offset=0, imm=_signed(immediate[4:]))
+
+
+def _signed(data: bytes) -> int:
+    return int.from_bytes(data, "little", signed=True)
 
 
 # -------------------------------------------------------------------- JSON
@@ -196,7 +193,7 @@ def _parse(text: str) -> JsonValue:
     try:
         value: JsonValue = json.loads(
             _STRING_OR_UNSUPPORTED.sub(_quote_unsupported, text),
-            object_pairs_hook=_members,
+            object_pairs_hook=with_inner_members,
             parse_constant=_no_constant,
         )
     # ValueError covers JSONDecodeError and integers of thousands of digits.
@@ -218,8 +215,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no value that bpftool prints")
 
 
-def _members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    """Make a mapping of members; those of anonymous members become its own."""
+def with_inner_members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Make a mapping of members; those of anonymous members become its own.
+
+    Raises ValueError when two members of a name have different values.
+    """
     members: dict[str, JsonValue] = {}
     for name, value in pairs:
         # bpftool prints one "" for each anonymous struct, so names occur twice.

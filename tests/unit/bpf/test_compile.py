@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from runner import compile as compiling
-from runner.compile import CompileError, ObjectError, check_object, compile_object
+from runner.bpf import compile as compiling
+from runner.bpf.compile import CompileError, compile_object
+from runner.bpf.object import ObjectError, read
 from runner.errors import InfrastructureError, UsageError
 
 SOURCE = """\
@@ -192,20 +193,20 @@ def test_file_that_is_no_elf_is_named(tmp_path: Path, cache: FakeCache) -> None:
 @pytest.mark.parametrize("data", [b"", b"\x7fEL", b"text"])
 def test_short_file_is_no_elf(data: bytes) -> None:
     with pytest.raises(ObjectError, match="not an ELF file"):
-        check_object(data, OBJECT)
+        read(data, OBJECT)
 
 
 def test_object_for_another_machine_is_named(compiled: bytes) -> None:
     # e_machine stands at byte 18; 62 is EM_X86_64.
     data = compiled[:18] + struct.pack("<H", 62) + compiled[20:]
     with pytest.raises(ObjectError, match="an object for EM_X86_64, not for BPF"):
-        check_object(data, OBJECT)
+        read(data, OBJECT)
 
 
 def test_object_without_btf_says_how_to_get_it(compiled: bytes) -> None:
     data = compiled.replace(b".BTF\0", b".XTF\0")
     with pytest.raises(ObjectError, match=r"no \.BTF section(.|\n)*-g"):
-        check_object(data, OBJECT)
+        read(data, OBJECT)
 
 
 def test_object_with_countless_sections_is_damaged(compiled: bytes) -> None:
@@ -215,13 +216,13 @@ def test_object_with_countless_sections_is_damaged(compiled: bytes) -> None:
     struct.pack_into("<H", data, 0x3C, 0)
     struct.pack_into("<Q", data, sections + 0x20, 2**63)
     with pytest.raises(ObjectError, match="truncated or damaged"):
-        check_object(bytes(data), OBJECT)
+        read(bytes(data), OBJECT)
 
 
 @given(st.integers(min_value=0))
 def test_truncated_object_is_refused(compiled: bytes, length: int) -> None:
     with pytest.raises(ObjectError):
-        check_object(compiled[: length % len(compiled)], OBJECT)
+        read(compiled[: length % len(compiled)], OBJECT)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -236,7 +237,7 @@ def test_damaged_object_is_refused_or_passes(
         start = start if start < 64 else len(data) - start
         data[start : start + len(new)] = new
     try:
-        check_object(bytes(data), OBJECT)
+        read(bytes(data), OBJECT)
     except ObjectError:
         return
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.artifacts.btf.names import Names
+from runner.bpf.names import Names
 from runner.errors import ArtifactError
 from tests.unit.artifacts.btf import kernels
 

@@ -1,31 +1,26 @@
 """Where a BPF object's instructions come from: programs, lines of source, relocations.
 
-Sections .BTF and .BTF.ext; their layout: Documentation/bpf/btf.rst in the kernel, and
-struct btf_ext_header of libbpf.
+Section .BTF.ext; its layout: Documentation/bpf/btf.rst in the kernel, and struct
+btf_ext_header of libbpf.
 """
 
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Section, SymbolTableSection
+from runner.bpf.btf import MAGICS, Btf
+from runner.bpf.insn import SIZE
 
-from runner.errors import RunnerError
+# Functions that programs call; they are not programs themselves.
+TEXT = ".text"
 
-INSTRUCTION = 8
-
-# BTF's first bytes, by byte order as struct names it.
-_MAGICS = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}
-# Magic, version, flags, length of the header; then offset and length of each table.
-_HEADER = "2xBBI"
+# Length of the header behind magic, version and flags; then offset and length of each
+# table.
+_HEADER = "4xI"
 _HEADER_SIZE = 8
 _PAIR = "II"
-_BTF_STRINGS = "16x2I"
 # Lines and relocations.
 _RECORD = "IIII"
 _LINE_TABLE, _RELOCATION_TABLE = 1, 2
@@ -35,19 +30,22 @@ _COLUMN_BITS = 10
 _AHEAD = 5
 
 
-class DebugInfoError(RunnerError):
-    """An object's debug information is damaged."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Program:
-    """A program, or another function, as it lies in its section."""
+class Function:
+    """A program, or a function that programs call."""
 
     name: str
     section: str
-    # In instructions.
+    section_index: int
+    # Index of its first instruction in the section, and how many there are.
     start: int
     size: int
+    is_global: bool
+
+    @property
+    def is_program(self) -> bool:
+        """Whether libbpf loads it by itself."""
+        return self.section != TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +83,7 @@ class Relocation:
 class DebugInfo:
     """All of an object; lines and relocations by section, in order."""
 
-    programs: Mapping[str, Program]
+    programs: Mapping[str, Function]
     lines: Mapping[str, tuple[Line, ...]]
     relocations: Mapping[str, tuple[Relocation, ...]]
 
@@ -139,15 +137,6 @@ class DebugInfo:
         at = found.start + index
         return next((it for it in relocations if it.at == at), None)
 
-    def relocations_of(self, program: str) -> tuple[Relocation, ...]:
-        """Return a program's relocations, in the order of its instructions."""
-        found = self.programs[program]
-        return tuple(
-            it
-            for it in self.relocations.get(found.section, ())
-            if found.start <= it.at < found.start + found.size
-        )
-
 
 def naming(word: str, lines: Sequence[Line]) -> Line | None:
     """Return the first line that has a word; None where the word is empty, too."""
@@ -157,105 +146,52 @@ def naming(word: str, lines: Sequence[Line]) -> Line | None:
     return next((line for line in lines if pattern.search(line.text)), None)
 
 
-def read(data: bytes) -> DebugInfo:
-    """Read an object's debug information; what it lacks is empty.
+def read(functions: Iterable[Function], ext: bytes, btf: Btf) -> DebugInfo:
+    """Read an object's section .BTF.ext; what it lacks is empty.
 
-    Raises DebugInfoError for what is damaged.
+    Raises ValueError, struct.error and BtfError for what is damaged.
     """
-    try:
-        return _read(data)
-    # pyelftools raises all of these for what is cut short or overwritten.
-    except (
-        *(ELFError, struct.error, ValueError, KeyError, OverflowError),
-        *(AttributeError, AssertionError, TypeError, IndexError),
-    ) as error:
-        raise DebugInfoError(
-            f"the object's debug information is damaged: {error}"
-        ) from error
-
-
-def _read(data: bytes) -> DebugInfo:
-    elf = ELFFile(BytesIO(data))
-    sections = list(elf.iter_sections())
-    programs = {program.name: program for program in _programs(sections)}
-    by_name = {section.name: section for section in sections}
-    btf, ext = by_name.get(".BTF"), by_name.get(".BTF.ext")
-    if btf is None or ext is None:
-        return DebugInfo(programs=programs, lines={}, relocations={})
-    strings = _strings(btf.data())
-    tables = ext.data()
     return DebugInfo(
-        programs=programs,
+        programs={it.name: it for it in functions},
         lines={
             section: tuple(
                 Line(
-                    start=start // INSTRUCTION,
-                    file=_text(strings, file),
+                    start=start // SIZE,
+                    file=btf.text(file),
                     number=position >> _COLUMN_BITS,
-                    text=_text(strings, text).strip(),
+                    text=btf.text(text).strip(),
                 )
                 for start, file, text, position in records
             )
-            for section, records in _table(tables, _LINE_TABLE, strings)
+            for section, records in _table(ext, _LINE_TABLE, btf)
         },
         relocations={
             section: tuple(
                 Relocation(
-                    at=start // INSTRUCTION,
+                    at=start // SIZE,
                     type_id=type_id,
-                    access=_text(strings, access),
+                    access=btf.text(access),
                     access_at=access,
                     kind=kind,
                 )
                 for start, type_id, access, kind in records
             )
-            for section, records in _table(tables, _RELOCATION_TABLE, strings)
+            for section, records in _table(ext, _RELOCATION_TABLE, btf)
         },
     )
 
 
-def _programs(sections: Sequence[Section]) -> Iterator[Program]:
-    for symbols in sections:
-        if not isinstance(symbols, SymbolTableSection):
-            continue
-        for symbol in symbols.iter_symbols():
-            if symbol["st_info"]["type"] == "STT_FUNC" and isinstance(
-                symbol["st_shndx"], int
-            ):
-                yield Program(
-                    name=symbol.name,
-                    section=sections[symbol["st_shndx"]].name,
-                    start=symbol["st_value"] // INSTRUCTION,
-                    size=symbol["st_size"] // INSTRUCTION,
-                )
-
-
-def _strings(btf: bytes) -> bytes:
-    order = _order(btf)
-    header = struct.unpack_from(order + _HEADER, btf)[2]
-    start, size = struct.unpack_from(order + _BTF_STRINGS, btf)
-    return btf[header + start : header + start + size]
-
-
-def _order(data: bytes) -> str:
-    order = _MAGICS.get(data[:2])
-    if order is None:
-        raise ValueError("it does not begin as BTF does")
-    return order
-
-
-def _text(strings: bytes, offset: int) -> str:
-    end = strings.index(b"\0", offset)
-    return strings[offset:end].decode("utf-8", "replace")
-
-
 def _table(
-    data: bytes, number: int, strings: bytes
+    data: bytes, number: int, strings: Btf
 ) -> Iterator[tuple[str, list[tuple[int, ...]]]]:
     """Yield a table's sections with their records, of which more may be known later."""
-    order = _order(data)
+    if not data:
+        return
+    order = MAGICS.get(data[:2])
+    if order is None:
+        raise ValueError("it does not begin as BTF does")
     pair, record = struct.Struct(order + _PAIR), struct.Struct(order + _RECORD)
-    header = struct.unpack_from(order + _HEADER, data)[2]
+    (header,) = struct.unpack_from(order + _HEADER, data)
     place = _HEADER_SIZE + number * pair.size
     # Older compilers' headers end before the relocations.
     if place + pair.size > header:
@@ -276,7 +212,7 @@ def _table(
         if at + count * each > end:
             raise ValueError("its records end behind their table")
         yield (
-            _text(strings, name),
+            strings.text(name),
             [record.unpack_from(data, at + i * each) for i in range(count)],
         )
         at += count * each

@@ -6,14 +6,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
-from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
-from runner.errors import ExitStatus, InfrastructureError, RunnerError, UsageError
+from runner.bpf import object as object_
+from runner.errors import InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.programs import environment
 
@@ -44,9 +41,6 @@ _OPTIONS = (
 # Seconds.
 _TIMEOUT = 120
 
-# A damaged file may claim 2**64 of them.
-_MOST_SECTIONS = 1 << 16
-
 # "./task.bpf.c:12:3: error: …"; of the source, not of a header elsewhere.
 _ERROR_AT = re.compile(
     r"^(?:\./)?([^/\s:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE
@@ -64,12 +58,6 @@ class CompileError(UsageError):
         """The line of clang's first error: "task.bpf.c:12"; empty without one."""
         found = _ERROR_AT.search(self.message)
         return f"{found[1]}:{found[2]}" if found else ""
-
-
-class ObjectError(RunnerError):
-    """A file is not a BPF object that libbpf can relocate."""
-
-    exit_status = ExitStatus.USAGE
 
 
 class Entry(Protocol):
@@ -103,14 +91,14 @@ def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> P
             hint="'object' names a NAME.bpf.c or an object in the suite's folder",
         )
     if source.suffix != ".c":
-        check_object(source.read_bytes(), source)
+        object_.read(source.read_bytes(), source)
         return source
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
     def build(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
         _clang(command(source, (folder / name).absolute(), headers), source)
-        check_object((folder / name).read_bytes(), source)
+        object_.read((folder / name).read_bytes(), source)
         return {}
 
     key = found_once(
@@ -165,52 +153,6 @@ def _fingerprint(source: Path, headers: Path | None) -> Finding:
     folder = source.parent.absolute()
     files = [_clang_path(), *(folder / path for path in dependencies)]
     return digest.hexdigest(), files
-
-
-def check_object(data: bytes, path: Path) -> None:
-    """Check that an object can be relocated. Raises ObjectError that says why not."""
-    try:
-        elf = ELFFile(BytesIO(data))
-        machine = elf["e_machine"]
-        if elf.num_sections() > _MOST_SECTIONS:
-            raise _truncated(path)
-        sections = list(elf.iter_sections())
-        names = {section.name for section in sections}
-        end = max(
-            (
-                section["sh_offset"] + section["sh_size"]
-                for section in sections
-                if section["sh_type"] != "SHT_NOBITS"
-            ),
-            default=0,
-        )
-    # pyelftools raises all of these for what is cut short or overwritten.
-    except (ELFError, ValueError, KeyError, OverflowError, AttributeError) as error:
-        if data[:4] != b"\x7fELF":
-            raise ObjectError(
-                f"{path}: not an ELF file",
-                hint="name a NAME.bpf.c, or what clang -target bpf made of one",
-            ) from error
-        raise _truncated(path) from error
-    if end > len(data) or not names:
-        raise _truncated(path)
-    if machine != "EM_BPF":
-        raise ObjectError(
-            f"{path}: is an object for {machine}, not for BPF",
-            hint="compile it with clang -target bpf",
-        )
-    if ".BTF" not in names:
-        raise ObjectError(
-            f"{path}: has no .BTF section, so it can't be relocated",
-            hint="compile it with clang -target bpf -g, and strip it by llvm-strip -g",
-        )
-
-
-def _truncated(path: Path) -> ObjectError:
-    return ObjectError(
-        f"{path}: is a truncated or damaged ELF file",
-        hint="build it again, or fetch it again",
-    )
 
 
 def _clang_path() -> Path:

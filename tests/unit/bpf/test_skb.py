@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import skb
+from runner.bpf import skb
 from runner.errors import UsageError
 
 

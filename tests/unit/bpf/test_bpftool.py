@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from runner import bpftool
-from runner.bpftool import BpftoolError, CpuValue, MapDump, Row
+from runner.bpf import bpftool
+from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, Row
 
-DATA = Path(__file__).resolve().parents[1] / "data/bpftool"
+DATA = Path(__file__).resolve().parents[2] / "data/bpftool"
 
 
 def golden(name: str) -> str:

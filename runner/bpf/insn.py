@@ -1,4 +1,4 @@
-"""BPF instructions, decoded from objects of either byte order."""
+"""BPF instructions, of objects in either byte order, of system calls and of dumps."""
 
 import struct
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ ACCESS_SIZE = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
 # What the src field of a call says.
 CALL_HELPER, CALL_LOCAL, CALL_KFUNC = range(3)
 
-# What the src field of LD_IMM64 says: BPF_PSEUDO_FUNC, an address of code.
-PSEUDO_FUNC = 4
+# What the src field of LD_IMM64 says: BPF_PSEUDO_MAP_FD and BPF_PSEUDO_MAP_VALUE. The
+# kernel shows the map's id there.
+PSEUDO_MAPS = (1, 2)
 
 # The call that libbpf puts in the place of what it could not relocate: "bad relo".
 POISON_HELPER = 0xBAD2310
@@ -39,7 +40,7 @@ POISON_HELPER = 0xBAD2310
 
 @dataclass(frozen=True, slots=True)
 class Insn:
-    """An instruction of eight bytes; LD_IMM64 is two of them."""
+    """An instruction of eight bytes; LD_IMM64 is two of them, the second of code 0."""
 
     code: int
     dst: int
@@ -63,6 +64,21 @@ class Insn:
         return self.code == JMP | CALL and self.imm == POISON_HELPER
 
     @property
+    def constant(self) -> int | None:
+        """Return what a relocation puts into it, if it can hold that."""
+        if self.op_class in (LDX, ST, STX):
+            return self.offset
+        if self.op_class in (ALU, ALU64) and not self.code & X:
+            return self.imm
+        return self.imm if self.code == LD_IMM64 and not self.src else None
+
+    @property
+    def map_id(self) -> int | None:
+        """Return the map whose address it loads: its id in the kernel's own dump."""
+        of_a_map = self.code == LD_IMM64 and self.src in PSEUDO_MAPS
+        return self.imm if of_a_map else None
+
+    @property
     def word(self) -> int:
         """Return it as the engine takes it: a signed little-endian word."""
         word = (
@@ -83,10 +99,14 @@ class Insn:
         return cls(code, registers & 15, registers >> 4, offset, imm)
 
 
-def decode(data: memoryview, order: str) -> tuple[Insn, ...]:
-    """Decode whole instructions of a byte order, "<" or ">"; drop what is left over."""
-    whole = data[: len(data) - len(data) % SIZE]
-    rows = struct.iter_unpack(order + "BBhi", whole)
+def decode(data: bytes, order: str = "<") -> tuple[Insn, ...]:
+    """Decode instructions of a byte order, "<" or ">".
+
+    Raises ValueError for bytes that are not whole instructions.
+    """
+    if len(data) % SIZE:
+        raise ValueError(f"{len(data)} bytes are not whole instructions")
+    rows = struct.iter_unpack(order + "BBhi", data)
     if order == "<":
         return tuple(Insn(c, r & 15, r >> 4, off, imm) for c, r, off, imm in rows)
     return tuple(Insn(c, r >> 4, r & 15, off, imm) for c, r, off, imm in rows)

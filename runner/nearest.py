@@ -1,0 +1,17 @@
+"""What a mistyped word was meant to be."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(
+    word: str, known: Iterable[str], most: int = 1, *, cutoff: float = 0.6
+) -> list[str]:
+    """Return the known words that resemble one, the nearest first."""
+    return difflib.get_close_matches(word, list(known), most, cutoff)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return "did you mean 'btf'?", or nothing when no known word is near."""
+    near = nearest(word, known, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,86 @@
+"""What an object needs of a kernel: program types, helpers, map types."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+
+from runner.bpf import object as bpf_object
+from runner.bpf.btf import BtfError, Type
+from runner.bpf.debuginfo import TEXT, Function
+from runner.bpf.insn import CALL, CALL_HELPER, JMP
+from runner.bpf.object import BpfObject, ObjectError
+from runner.errors import RunnerError
+from runner.preflight.engine import Engine, Names
+from runner.results import MapUse, ObjectUse, ProgramUse
+
+_MAPS = ".maps"
+
+
+def inspect(data: bytes, path: str) -> ObjectUse:
+    """Return what an object's own words say; a damaged one says nothing."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        found = bpf_object.read(data)
+        return ObjectUse(
+            path=path,
+            sha256=sha256,
+            programs=tuple(_programs(found)),
+            maps=tuple(_maps(found)),
+        )
+    # The run itself says what is wrong with it.
+    except (ObjectError, BtfError):
+        return ObjectUse(path=path, sha256=sha256)
+
+
+def _programs(found: BpfObject) -> Iterator[ProgramUse]:
+    shared = {
+        helper
+        for function in found.functions
+        if function.section == TEXT
+        for helper in _helpers(function, found)
+    }
+    for function in found.functions:
+        if function.is_program:
+            yield ProgramUse(
+                name=function.name,
+                section=function.section,
+                helpers=tuple(sorted(shared.union(_helpers(function, found)))),
+            )
+
+
+def _helpers(function: Function, found: BpfObject) -> Iterator[str]:
+    for insn in found.insns(function):
+        if insn.code == JMP | CALL and insn.src == CALL_HELPER:
+            yield _named(_names().helpers, insn.imm, "helper")
+
+
+def _maps(found: BpfObject) -> Iterator[MapUse]:
+    for section in found.btf.sections():
+        if section.name == _MAPS:
+            for name, type_ in found.btf.variables(section):
+                number = _map_type(found.btf.resolved(type_), found)
+                yield MapUse(name=name, type=_named(_names().maps, number, "type"))
+
+
+def _map_type(definition: Type, found: BpfObject) -> int:
+    """Return the number that `__uint(type, …)` keeps as the length of an array."""
+    for member in found.btf.members(definition):
+        if member.name == "type":
+            pointer = found.btf.resolved(member.type_id)
+            return found.btf.array(found.btf.resolved(pointer.refers_to))[1]
+    return 0
+
+
+@cache
+def _names() -> Names:
+    """Return what libbpf calls helpers and types; none without the engine."""
+    try:
+        with Engine() as engine:
+            return engine.names
+    except RunnerError:
+        return Names(helpers=(), programs=(), maps=(), attach=())
+
+
+def _named(names: tuple[str, ...], number: int, what: str) -> str:
+    known = names[number] if 0 <= number < len(names) else ""
+    return known or f"{what} {number}"

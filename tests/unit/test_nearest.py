@@ -1,0 +1,17 @@
+"""Words that a mistyped one was meant to be."""
+
+from runner.nearest import did_you_mean, nearest
+
+
+def test_the_nearest_words_come_first() -> None:
+    known = ["start_time", "state", "__state", "pid"]
+
+    assert nearest("stat", known) == ["state"]
+    assert nearest("stat", known, 3)[:2] == ["state", "__state"]
+    assert nearest("stat", known, cutoff=1) == []
+
+
+def test_a_word_is_asked_about_only_when_one_is_near() -> None:
+    assert did_you_mean("nmae", {"name": 1, "bits": 2}) == "did you mean 'name'?"
+    assert did_you_mean("xyz", ["name"]) == ""
+    assert did_you_mean("xyz", []) == ""
