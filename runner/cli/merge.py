@@ -105,7 +105,7 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
 
 
 def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
-    """Write the reports.
+    """Write the reports but for results.json, which comes before all others.
 
     Raises InfrastructureError when the folder can't be written.
     """
@@ -118,7 +118,8 @@ def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
     bare = [it for it in results.kernels if out / it.id / reports.JUNIT not in copied]
     for kernel, text in junit.documents(results.model_copy(update={"kernels": bare})):
         write_text(out / kernel.id / reports.JUNIT, text)
-    others = [it for it in FORMATS if it.name != "junit"]
+    # results.json is there already.
+    others = [it for it in FORMATS if it.name not in ("junit", "json")]
     reports.write(Report(results=results), out, formats=others)
 
 

@@ -68,9 +68,28 @@ def pytest_collect_file(
     """Collect suite.yaml files."""
     if file_path.name != SUITE_FILE:
         return None
-    # pytest's own node id of a file outside of its root is not unique.
-    nodeid = os.path.relpath(file_path, parent.config.rootpath)
-    return SuiteFile.from_parent(parent, path=file_path, nodeid=nodeid)
+    return SuiteFile.from_parent(
+        parent, path=file_path, nodeid=_nodeid(file_path, parent.config)
+    )
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Collect Python test files outside of pytest's root under names of their own."""
+    config = parent.config
+    inside = module_path.is_relative_to(config.rootpath)
+    if inside or not state.asked_for_kernels(config):
+        return None
+    module: pytest.Module = pytest.Module.from_parent(
+        parent, path=module_path, nodeid=_nodeid(module_path, config)
+    )
+    return module
+
+
+def _nodeid(path: Path, config: pytest.Config) -> str:
+    # pytest's own one of a file outside of its root is not unique.
+    return os.path.relpath(path, config.rootpath)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -113,7 +113,7 @@ def test_what_fails_in_python_is_told_as_what_it_is(tmp_path: Path) -> None:
     file = done.reports / command.stdout_file
     assert file.read_text() == "=== RUN   TestLoad\n--- FAIL: TestLoad\n"
     wrong = done.case("test_is_wrong_itself").message
-    assert "files[0]: 'bin/gotool' must be a file name" in wrong
+    assert "files[0]: no file 'bin/gotool'" in wrong
     assert "pattern" not in wrong
     assert [it.argv[0] for it in done.case("test_passes").commands] == ["echo", "false"]
 

@@ -147,6 +147,6 @@ def test_fifty_cases_on_a_thousand_kernels_are_merged_in_seconds(folder: Path) -
     ]
     merge_.write(merging.merge(parts), parts, folder / "all")
 
-    # Seconds of the processor: other programs may be at work, too.
-    assert time.process_time() - began < 10
+    # Seconds of the processor, of which a slow machine takes three times as many.
+    assert time.process_time() - began < 30
     assert len(resultsfile.read(folder / "all/results.json").cases) == 50_000
