@@ -74,8 +74,6 @@ def main(arguments: argparse.Namespace) -> int:
         allow_mixed=arguments.allow_mixed,
     )
     with claimed(arguments.out, lambda note: print(f"note: {note}", file=sys.stderr)):
-        resultsfile.write(results, arguments.out / reports.RESULTS)
-        reports.clear(arguments.out)
         write(results, parts, arguments.out)
     print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE
@@ -105,10 +103,12 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
 
 
 def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
-    """Write the reports but for results.json, which comes before all others.
+    """Write the reports; results.json first, which replaces those of an earlier merge.
 
     Raises InfrastructureError when the folder can't be written.
     """
+    resultsfile.write(results, out / reports.RESULTS)
+    reports.clear(out)
     copied = set()
     for source, target in _copies(parts, out):
         with explained(target):
