@@ -18,6 +18,10 @@ def main() -> int:
         # While modules were imported, or at the very end.
         print(stopped.why, file=sys.stderr)
         return stopped.status
+    finally:
+        # The status is known. Python puts back what signals do by default while it
+        # ends, so that a second SIGTERM would turn 143 into a process that was killed.
+        ending.ignore_signals()
 
 
 if __name__ == "__main__":

@@ -53,6 +53,12 @@ def watch_signals() -> None:
             signal.signal(number, _stop)
 
 
+def ignore_signals() -> None:
+    """Ignore SIGINT, SIGTERM and SIGHUP from now on."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def sweep_with(sweep: "Callable[[], None] | None") -> None:
     """Set what removes half-made files when a second signal ends the program."""
     _Asked.sweep = sweep

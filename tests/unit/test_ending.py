@@ -95,3 +95,15 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 def test_stopped_passes_where_ctrl_c_does() -> None:
     assert issubclass(Stopped, KeyboardInterrupt)
+
+
+def test_no_signal_kills_the_program_once_its_status_is_known() -> None:
+    code = (
+        "import signal, sys; from runner.__main__ import main; "
+        "sys.argv[1:] = ['--version']; main(); "
+        "print(*(signal.getsignal(it).name for it in (1, 2, 15)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "SIG_IGN SIG_IGN SIG_IGN"

@@ -130,13 +130,24 @@ def cut(seed: int, suite: Path, folder: Path) -> Cut:
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    """Start a program, and wait until signals find it, not Python alone."""
+    process = subprocess.Popen(
         ["env", "--default-signal=INT", sys.executable, "-m", *arguments],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+    while process.poll() is None and not _catches(process.pid, signal.SIGTERM):
+        time.sleep(0.01)
+    return process
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal, by /proc/PID/status."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (it for it in status.splitlines() if it.startswith("SigCgt:"))
+    return bool(int(mask.split()[1], 16) & 1 << (number - 1))
 
 
 def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
