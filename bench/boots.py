@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner import artifacts, matrix
+from runner import matrix
+from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from runner.errors import RunnerError, UsageError
@@ -41,7 +42,7 @@ def origin(kernel_id: str) -> Origin:
     cache = Cache()
     return Origin(
         kernel=kernel,
-        artifact=artifacts.obtain(kernel, cache, progress()),
+        artifact=fetch.obtain(kernel, cache, progress()),
         host=host.inspect(cache, accelerator="tcg", boot_timeout=_TIMEOUT),
     )
 

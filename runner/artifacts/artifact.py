@@ -7,9 +7,8 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter
 
 from runner.artifacts.cache import Entry
-from runner.artifacts.nic import CARDS
+from runner.artifacts.nic import CARDS, Nic
 from runner.artifacts.source import Item
-from runner.qemu.machine import Nic
 from runner.versions import KernelVersion
 
 VMLINUZ = "vmlinuz"

@@ -2,8 +2,10 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Literal
 
-from runner.qemu.machine import Nic
+# As QEMU names its devices.
+Nic = Literal["virtio-net-pci", "e1000"]
 
 
 @dataclass(frozen=True, kw_only=True)

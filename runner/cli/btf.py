@@ -5,9 +5,9 @@ import hashlib
 import sys
 from pathlib import Path
 
-from runner import artifacts
-from runner.artifacts import Artifact, rows
+from runner.artifacts import fetch, rows
 from runner.artifacts import progress as progress_
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_file_arguments, choice
@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
         )
-    found = artifacts.obtain(kernels[0], cache, progress_.progress())
+    found = fetch.obtain(kernels[0], cache, progress_.progress())
     data = _cut(found, arguments.min, cache)
     suffix = ".min.btf" if arguments.min else ".btf"
     output = arguments.output or Path(f"{kernels[0].id}{suffix}")

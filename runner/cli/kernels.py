@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner import artifacts
-from runner.artifacts import Artifact, rows
 from runner.artifacts import progress as progress_
+from runner.artifacts import rows
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
+from runner.artifacts.fetch import cached, obtain
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
 from runner.matrix import Kernel
@@ -81,7 +82,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     status = ExitStatus.COMPATIBLE
     for kernel in _selected(arguments, cache, DEFAULT):
         try:
-            found = artifacts.obtain(kernel, cache, progress, refresh=arguments.refresh)
+            found = obtain(kernel, cache, progress, refresh=arguments.refresh)
         except RunnerError as error:
             print(f"error: {error}", file=sys.stderr)
             status = status or error.exit_status
@@ -97,7 +98,7 @@ def _selected(
 
 
 def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> Row:
-    found = artifacts.cached(kernel, cache)
+    found = cached(kernel, cache)
     version = found.version if found else kernel.version
     return Row(
         id=kernel.id,

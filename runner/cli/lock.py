@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from runner import artifacts, matrix, project, selectors
-from runner.artifacts import lock
+from runner import matrix, project, selectors
+from runner.artifacts import fetch, lock
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli import arguments as arguments_
@@ -41,18 +41,18 @@ def main(arguments: argparse.Namespace) -> int:
     for kernel in selectors.select(
         rows,
         arguments.kernels or [ALL],
-        lambda kernel: artifacts.version_of(kernel, cache),
+        lambda kernel: fetch.version_of(kernel, cache),
     ):
         if kernel.unavailable:
             print(f"{kernel.id}: not pinned: {kernel.unavailable}")
             continue
         try:
-            found = artifacts.obtain(kernel, cache, progress, refresh=True)
+            found = fetch.obtain(kernel, cache, progress, refresh=True)
         except RunnerError as error:
             print(f"error: {error}", file=sys.stderr)
             status = status or error.exit_status
             continue
-        pinned = artifacts.pinned(kernel, cache)
+        pinned = fetch.pinned(kernel, cache)
         if pinned is not None:
             folder = lock.folder_of(file)
             known = known.with_pinned(kernel, pinned, folder)

@@ -5,8 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from runner import artifacts
-from runner.artifacts import image, rows
+from runner.artifacts import fetch, image, rows
 from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.artifacts.registry import Repository
@@ -65,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
         )
     kernel = _from(kernels[0], arguments.source)
-    found = artifacts.obtain(kernel, cache, progress_.progress())
+    found = fetch.obtain(kernel, cache, progress_.progress())
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, "layer.tar.gz")
         image.pack(found, layer)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import artifacts, timeouts
-from runner.artifacts import progress, rows
+from runner import timeouts
+from runner.artifacts import fetch, progress, rows
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import (
     add_matrix_file_arguments,
@@ -111,7 +111,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
     files = [copied(path) for path in arguments.put]
     _require_distinct(files)
-    found = artifacts.obtain(kernels[0], cache, progress.progress())
+    found = fetch.obtain(kernels[0], cache, progress.progress())
     machine = host.inspect(
         cache,
         accelerator=arguments.accel,

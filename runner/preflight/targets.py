@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import artifacts
-from runner.artifacts import elf
+from runner.artifacts import elf, fetch
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
 from runner.matrix import Kernel
@@ -67,7 +66,7 @@ def of_path(text: str) -> list[Source]:
 
 def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
     """Return the BTFs of a matrix's rows, as far as they are in the cache."""
-    found = ((kernel, artifacts.cached(kernel, cache)) for kernel in kernels)
+    found = ((kernel, fetch.cached(kernel, cache)) for kernel in kernels)
     return [
         Source(
             name=kernel.id,

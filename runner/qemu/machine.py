@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from runner.artifacts.nic import Nic
+
 Accelerator = Literal["kvm", "tcg"]
-# As QEMU names its devices.
-Nic = Literal["virtio-net-pci", "e1000"]
 
 # The guest's own port, forwarded to one on 127.0.0.1 that the host picks.
 SSH_PORT = 22

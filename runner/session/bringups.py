@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import reports
-from runner.artifacts import Artifact
+from runner.artifacts.artifact import Artifact
 from runner.errors import GuestError, RunnerError
 from runner.matrix import Kernel
 from runner.qemu.machine import by_hand

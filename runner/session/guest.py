@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from runner import keys, ssh, timeouts
 from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
-from runner.artifacts import Artifact, btf
+from runner.artifacts import btf
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache, sha256_of
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError

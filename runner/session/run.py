@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import artifacts, libbpf, sharding, suitefile, timeouts
-from runner.artifacts import Artifact, rows
+from runner import libbpf, sharding, suitefile, timeouts
+from runner.artifacts import fetch, rows
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Progress, progress
 from runner.bpf.compile import compile_object, vmlinux_h
@@ -111,7 +112,7 @@ class Run:
         with self._obtaining:
             if kernel.id not in self._artifacts:
                 try:
-                    found = artifacts.obtain(kernel, self.cache, progress)
+                    found = fetch.obtain(kernel, self.cache, progress)
                     self._artifacts[kernel.id] = found
                 except InfrastructureError as error:
                     self._artifacts[kernel.id] = error

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from runner import suitefile
-from runner.artifacts import Artifact
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from runner.agent import AgentError, LoadedObject, ObjectSettings
-from runner.artifacts import Artifact, obtain, rows
+from runner.artifacts import rows
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
+from runner.artifacts.fetch import obtain
 from runner.artifacts.progress import progress
 from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function

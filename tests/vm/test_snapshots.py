@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts, matrix
+from runner import matrix
+from runner.artifacts import fetch
 from runner.artifacts.cache import APPLICATION, Cache
 from runner.artifacts.progress import Lines
 from runner.deadline import Deadline
@@ -192,7 +193,7 @@ def origin(cache_home: Path) -> Iterator[Origin]:
     kernel = next(it for it in kernels if it.id == KERNEL)
     made = Origin(
         kernel=kernel,
-        artifact=artifacts.obtain(kernel, cache, Lines()),
+        artifact=fetch.obtain(kernel, cache, Lines()),
         host=host.inspect(cache, accelerator="tcg", boot_timeout=60),
     )
     yield made

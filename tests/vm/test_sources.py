@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts, matrix
-from runner.artifacts import Artifact
+from runner import matrix
+from runner.artifacts import fetch
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import progress
 from tests.vm.conftest import DATA, ROOT, run
@@ -22,7 +23,7 @@ TREES = os.environ.get("KERNEL_TREES", "")
 def debian() -> Artifact:
     rows = matrix.load(ROOT / "matrix.yaml").kernels
     (kernel,) = (row for row in rows if row.id == "6.1")
-    return artifacts.obtain(kernel, Cache(), progress())
+    return fetch.obtain(kernel, Cache(), progress())
 
 
 def test_folder_stands_in_for_a_row(debian: Artifact, reports: Path) -> None:

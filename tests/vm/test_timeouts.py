@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts, matrix, suitefile, timeouts
+from runner import matrix, suitefile, timeouts
+from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
 from runner.artifacts.progress import Lines
 from runner.bpf.compile import compile_object
@@ -46,7 +47,7 @@ def up(tmp_path: Path) -> Iterator[Guest]:
     kernel = next(it for it in kernels if it.id == KERNEL)
     origin = Origin(
         kernel=kernel,
-        artifact=artifacts.obtain(kernel, cache, Lines()),
+        artifact=fetch.obtain(kernel, cache, Lines()),
         host=host.inspect(cache, accelerator="tcg", timeout_scale=1.0),
     )
     with guest.start(origin, tmp_path / "console", Starts()) as found:

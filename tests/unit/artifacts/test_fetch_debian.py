@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts
+from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
 from runner.artifacts.debian import Debian
 from runner.artifacts.lock import PinnedSource
@@ -94,7 +94,7 @@ def test_a_kernel_becomes_an_artifact(suite: Suite, cache: Cache) -> None:
     publish(suite, 50)
     progress = Silent()
 
-    found = artifacts.obtain(KERNEL, cache, progress)
+    found = fetch.obtain(KERNEL, cache, progress)
 
     (task,) = progress.tasks
     assert task.startswith("linux-image-6.1.0-50-cloud-amd64 (0.0 MB)")
@@ -114,7 +114,7 @@ def test_a_kernel_becomes_an_artifact(suite: Suite, cache: Cache) -> None:
     assert names.index("failover.ko") < names.index("net_failover.ko")
     assert names[-1] == "virtio_net.ko"
     assert [path.read_bytes()[:4] for path in found.modules] == [b"\x7fELF"] * 4
-    assert artifacts.cached(KERNEL, cache) == found
+    assert fetch.cached(KERNEL, cache) == found
 
 
 def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
@@ -143,7 +143,7 @@ def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
         ),
     )
 
-    found = artifacts.obtain(KERNEL.model_copy(update={"id": "sid"}), cache, Silent())
+    found = fetch.obtain(KERNEL.model_copy(update={"id": "sid"}), cache, Silent())
 
     assert found.release == release
     assert str(found.version) == "7.2.13"
@@ -154,14 +154,14 @@ def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
 
 def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:
     publish(suite, 50)
-    found = artifacts.obtain(KERNEL, cache, Silent())
+    found = fetch.obtain(KERNEL, cache, Silent())
     lose_mirror(suite)
     progress = Silent()
 
-    assert artifacts.obtain(KERNEL, cache, progress) == found
+    assert fetch.obtain(KERNEL, cache, progress) == found
     assert progress.messages == []
     # Asked for something newer, it says why there is nothing newer.
-    assert artifacts.obtain(KERNEL, cache, progress, refresh=True) == found
+    assert fetch.obtain(KERNEL, cache, progress, refresh=True) == found
     assert progress.messages[0].startswith("6.1: not refreshed: ")
 
 
@@ -171,36 +171,36 @@ def test_a_cold_cache_without_a_mirror_says_what_is_missing(
     lose_mirror(suite)
 
     with pytest.raises(ArtifactError) as caught:
-        artifacts.obtain(KERNEL, cache, Silent())
+        fetch.obtain(KERNEL, cache, Silent())
 
     assert caught.value.message.startswith("6.1 is unavailable: debian bookworm ")
     assert "linux-image-cloud-amd64" in caught.value.message
     assert "reachable" in caught.value.hint
     assert caught.value.exit_status is ExitStatus.INFRASTRUCTURE
-    assert artifacts.cached(KERNEL, cache) is None
+    assert fetch.cached(KERNEL, cache) is None
 
 
 def test_a_newer_kernel_is_taken_when_it_is_asked_for(
     suite: Suite, cache: Cache
 ) -> None:
     publish(suite, 50)
-    artifacts.obtain(KERNEL, cache, Silent())
+    fetch.obtain(KERNEL, cache, Silent())
     publish(suite, 51)
 
-    assert str(artifacts.obtain(KERNEL, cache, Silent()).version) == "6.1.50"
-    refreshed = artifacts.obtain(KERNEL, cache, Silent(), refresh=True)
+    assert str(fetch.obtain(KERNEL, cache, Silent()).version) == "6.1.50"
+    refreshed = fetch.obtain(KERNEL, cache, Silent(), refresh=True)
     assert str(refreshed.version) == "6.1.51"
-    assert artifacts.obtain(KERNEL, cache, Silent()) == refreshed
+    assert fetch.obtain(KERNEL, cache, Silent()) == refreshed
 
 
 def test_a_corrupted_image_is_fetched_again(suite: Suite, cache: Cache) -> None:
     publish(suite, 50)
-    found = artifacts.obtain(KERNEL, cache, Silent())
+    found = fetch.obtain(KERNEL, cache, Silent())
     image = found.vmlinuz.read_bytes()
     found.vmlinuz.write_bytes(image[:-1])
 
-    assert artifacts.cached(KERNEL, cache) is None
-    assert artifacts.obtain(KERNEL, cache, Silent()) == found
+    assert fetch.cached(KERNEL, cache) is None
+    assert fetch.obtain(KERNEL, cache, Silent()) == found
     assert found.vmlinuz.read_bytes() == image
 
 
@@ -218,9 +218,9 @@ def test_a_package_that_lacks_a_file_is_told(
     publish(suite, 50, {k: v for k, v in files.items() if missing not in k})
 
     with pytest.raises(ArtifactError, match=said):
-        artifacts.obtain(KERNEL, cache, Silent())
+        fetch.obtain(KERNEL, cache, Silent())
 
-    assert artifacts.cached(KERNEL, cache) is None
+    assert fetch.cached(KERNEL, cache) is None
     assert list((cache.root / "temporary").iterdir()) == []
 
 
@@ -230,7 +230,7 @@ def test_a_package_whose_image_is_garbage_is_told(suite: Suite, cache: Cache) ->
     publish(suite, 50, files | {image: gzip.compress(b"no kernel")})
 
     with pytest.raises(ArtifactError, match="this is no x86 kernel image"):
-        artifacts.obtain(KERNEL, cache, Silent())
+        fetch.obtain(KERNEL, cache, Silent())
 
 
 def test_a_locked_kernel_is_had_after_the_mirror_moved_on(
@@ -240,7 +240,7 @@ def test_a_locked_kernel_is_had_after_the_mirror_moved_on(
     move_on(suite)
     progress = Silent()
 
-    found = artifacts.obtain(kernel, cache, progress)
+    found = fetch.obtain(kernel, cache, progress)
 
     assert str(found.version) == "6.1.50"
     (said,) = progress.messages
@@ -251,10 +251,10 @@ def test_a_lock_that_is_newer_than_the_suite_s_index_refreshes_it(
     suite: Suite, cache: Cache, archive: Server, tmp_path: Path
 ) -> None:
     publish(suite, 49)
-    artifacts.obtain(KERNEL, cache, Silent())
+    fetch.obtain(KERNEL, cache, Silent())
     kernel = locked(suite, 50, archive, Cache(tmp_path / "of a colleague"))
 
-    assert str(artifacts.obtain(kernel, cache, Silent()).version) == "6.1.50"
+    assert str(fetch.obtain(kernel, cache, Silent()).version) == "6.1.50"
     assert archive.asked == []
 
 
@@ -266,7 +266,7 @@ def test_a_locked_kernel_that_nobody_has_is_told_with_the_way_out(
     archive.answers.clear()
 
     with pytest.raises(ArtifactError, match=r"archive has no \S+ 6\.1\.50-1") as caught:
-        artifacts.obtain(kernel, cache, Silent())
+        fetch.obtain(kernel, cache, Silent())
 
     assert "python -m runner lock" in caught.value.hint
 
@@ -284,4 +284,4 @@ def test_another_file_of_that_version_in_the_archive_is_refused(
     move_on(suite)
 
     with pytest.raises(ArtifactError, match="is another file: sha256"):
-        artifacts.obtain(kernel, cache, Silent())
+        fetch.obtain(kernel, cache, Silent())

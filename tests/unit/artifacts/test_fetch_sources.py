@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts
+from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
 from runner.errors import UsageError
 from runner.matrix import Kernel, PathSource, UnavailableSource
@@ -27,7 +27,7 @@ def test_kernel_with_an_image_alone_becomes_an_artifact(
     image = tmp_path / "bzImage"
     image.write_bytes(images.bzimage("4.4.1"))
 
-    found = artifacts.obtain(Kernel(id="4.4", source=path(image)), cache, Silent())
+    found = fetch.obtain(Kernel(id="4.4", source=path(image)), cache, Silent())
 
     assert found.release == "4.4.1"
     assert str(found.version) == "4.4.1"
@@ -43,7 +43,7 @@ def test_version_is_known_before_anything_is_cached(
     image = tmp_path / "bzImage"
     image.write_bytes(images.bzimage("4.4.1"))
 
-    found = artifacts.version_of(Kernel(id="mine", source=path(image)), cache)
+    found = fetch.version_of(Kernel(id="mine", source=path(image)), cache)
 
     assert str(found) == "4.4.1"
 
@@ -60,7 +60,7 @@ def test_second_source_stands_in_for_the_first(tmp_path: Path, cache: Cache) -> 
         ),
     )
 
-    assert artifacts.obtain(kernel, cache, Silent()).origin.endswith("bzImage")
+    assert fetch.obtain(kernel, cache, Silent()).origin.endswith("bzImage")
 
 
 def test_every_source_says_why_it_failed(tmp_path: Path, cache: Cache) -> None:
@@ -68,7 +68,7 @@ def test_every_source_says_why_it_failed(tmp_path: Path, cache: Cache) -> None:
 
     # What is not there is a mistake in the matrix.
     with pytest.raises(UsageError) as caught:
-        artifacts.obtain(kernel, cache, Silent())
+        fetch.obtain(kernel, cache, Silent())
 
     assert "4.4 is unavailable" in caught.value.message
     assert "one" in caught.value.message
@@ -81,16 +81,16 @@ def test_kernel_that_is_only_unavailable_is_the_users_mistake(cache: Cache) -> N
     )
 
     with pytest.raises(UsageError, match="not yet"):
-        artifacts.obtain(kernel, cache, Silent())
+        fetch.obtain(kernel, cache, Silent())
 
 
 def test_changed_image_is_another_artifact(tmp_path: Path, cache: Cache) -> None:
     image = tmp_path / "bzImage"
     kernel = Kernel(id="4.4", source=path(image))
     image.write_bytes(images.bzimage("4.4.1"))
-    before = artifacts.obtain(kernel, cache, Silent())
+    before = fetch.obtain(kernel, cache, Silent())
     image.write_bytes(images.bzimage("4.4.2"))
 
-    assert artifacts.cached(kernel, cache) is None
-    assert artifacts.obtain(kernel, cache, Silent()).release == "4.4.2"
+    assert fetch.cached(kernel, cache) is None
+    assert fetch.obtain(kernel, cache, Silent()).release == "4.4.2"
     assert before.vmlinuz.exists()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts
-from runner.artifacts import lock, options, providers
+from runner.artifacts import fetch, lock, options, providers
 from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import Pinned
 from runner.artifacts.kernelorg import KernelOrg
@@ -190,16 +189,16 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
     kernel = Kernel(id="5.10", source=(first, local(tarball)))
     cache = bench.tools.cache
 
-    assert artifacts.cached(kernel, cache) is None
-    built = artifacts.obtain(kernel, cache, Silent())
+    assert fetch.cached(kernel, cache) is None
+    built = fetch.obtain(kernel, cache, Silent())
     assert built.release == "5.10.223"
     assert len(server.asked) == 1
 
-    assert artifacts.obtain(kernel, cache, Silent()) == built
+    assert fetch.obtain(kernel, cache, Silent()) == built
     assert len(server.asked) == 1
 
     (bench.provider.recipes / "base.config").write_text(f"{GUEST}CONFIG_NEW=y\n")
-    assert artifacts.cached(kernel, cache) is None
+    assert fetch.cached(kernel, cache) is None
 
 
 def pinned(kernel: Kernel, source: KernelOrgSource, bench: Bench) -> Kernel:
@@ -224,7 +223,7 @@ def test_locked_tarball_that_changed_is_refused(
     tarball.write_bytes(tarball.read_bytes() + b"more")
 
     with pytest.raises(ArtifactError, match="is another file: sha256") as caught:
-        artifacts.obtain(locked, bench.tools.cache, Silent())
+        fetch.obtain(locked, bench.tools.cache, Silent())
     assert "python -m runner lock" in caught.value.hint
 
 
@@ -242,8 +241,8 @@ def test_locked_kernel_is_not_built_by_another_recipe(
     recipe.write_text(f"{GUEST}CONFIG_NEW=y\n")
 
     with pytest.raises(ArtifactError, match="changed since"):
-        artifacts.obtain(locked, bench.tools.cache, Silent())
-    assert artifacts.obtain(kernel, bench.tools.cache, Silent())
+        fetch.obtain(locked, bench.tools.cache, Silent())
+    assert fetch.obtain(kernel, bench.tools.cache, Silent())
 
     recipe.write_text(GUEST)
-    assert artifacts.obtain(locked, bench.tools.cache, Silent())
+    assert fetch.obtain(locked, bench.tools.cache, Silent())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts
-from runner.artifacts import Artifact, localpath
+from runner.artifacts import fetch, localpath
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.source import Collected, Tools
 from runner.errors import ArtifactError
@@ -39,7 +39,7 @@ def collect(cache: Cache, image: Path, **rest: Path) -> tuple[Collected, list[st
 
 def obtain(cache: Cache, image: Path) -> Artifact:
     kernel = Kernel(id="4.4", source=PathSource(type="path", image=image))
-    return artifacts.obtain(kernel, cache, Silent())
+    return fetch.obtain(kernel, cache, Silent())
 
 
 def test_tree_is_searched_for_all_of_a_kernel(tmp_path: Path, cache: Cache) -> None:

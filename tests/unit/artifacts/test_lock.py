@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts, cli
+from runner import cli
 from runner import matrix as matrix_
-from runner.artifacts import lock, rows
+from runner.artifacts import fetch, lock, rows
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import Pinned
 from runner.artifacts.lock import Lock, PinnedSource
@@ -198,8 +199,8 @@ class Disk:
         (kernel,) = rows.choose(choice, Cache()).kernels
         return kernel
 
-    def obtain(self) -> artifacts.Artifact:
-        return artifacts.obtain(self.choose(), Cache(), Silent())
+    def obtain(self) -> Artifact:
+        return fetch.obtain(self.choose(), Cache(), Silent())
 
 
 @pytest.fixture
@@ -244,8 +245,8 @@ def test_a_snapshots_sha256_is_locked_and_looked_at(
     source = snapshot(server)
     row = Kernel(id="4.11", source=source, btf="kernel")
     first = Cache(tmp_path / "first")
-    artifacts.obtain(row, first, Silent())
-    pinned = artifacts.pinned(row, first)
+    fetch.obtain(row, first, Silent())
+    pinned = fetch.pinned(row, first)
     assert pinned is not None
 
     (item,) = pinned.pin.items
@@ -257,7 +258,7 @@ def test_a_snapshots_sha256_is_locked_and_looked_at(
     known = Lock().with_pinned(row, replace(pinned, pin=pin), FOLDER)
     (bound,) = lock.applied(matrix(row), known, FOLDER, strict=False).kernels
     with pytest.raises(ArtifactError, match="is another file: sha256"):
-        artifacts.obtain(bound, Cache(tmp_path / "second"), Silent())
+        fetch.obtain(bound, Cache(tmp_path / "second"), Silent())
 
 
 def test_a_locked_kernel_in_the_cache_is_not_fetched_again(
@@ -266,15 +267,15 @@ def test_a_locked_kernel_in_the_cache_is_not_fetched_again(
     publish(server, make_package(tmp_path, PACKAGE, FILES, version="4.11.6-1"))
     row = Kernel(id="4.11", source=snapshot(server), btf="kernel")
     cache = Cache(tmp_path / "cache")
-    found = artifacts.obtain(row, cache, Silent())
-    pinned = artifacts.pinned(row, cache)
+    found = fetch.obtain(row, cache, Silent())
+    pinned = fetch.pinned(row, cache)
     assert pinned is not None
     (bound,) = lock.applied(
         matrix(row), Lock().with_pinned(row, pinned, FOLDER), FOLDER, strict=True
     ).kernels
     server.asked.clear()
 
-    assert artifacts.obtain(bound, cache, Silent()) == found
+    assert fetch.obtain(bound, cache, Silent()) == found
     assert not server.asked
 
 

@@ -18,8 +18,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import artifacts
-from runner.artifacts import image
+from runner.artifacts import fetch, image
 from runner.artifacts import registry as registry_
 from runner.artifacts.cache import Cache
 from runner.artifacts.oci import Files, Oci
@@ -126,7 +125,7 @@ def test_kernel_comes_out_of_an_image(
     registry.push("6.6", *layers)
     progress = Silent()
 
-    found = artifacts.obtain(registry.kernel(), cache, progress)
+    found = fetch.obtain(registry.kernel(), cache, progress)
 
     told = [done for done, total in progress.tasks.values() if total]
     assert sorted(told) == sorted(map(len, layers))
@@ -163,7 +162,7 @@ def test_config_is_taken_out_of_an_image_that_has_none_beside(
     module = f"usr/lib/modules/{RELEASE}/extra/bpf_testmod.ko"
     registry.push("6.6", zipped({"boot/vmlinuz": image, module: images.module()}))
 
-    found = artifacts.obtain(registry.kernel(), cache, Silent())
+    found = fetch.obtain(registry.kernel(), cache, Silent())
 
     assert found.config is not None
     assert found.config.read_bytes() == config
@@ -178,7 +177,7 @@ def test_layers_are_packed_as_they_like(
 ) -> None:
     registry.push("6.6", pack(CI_KERNELS))  # type: ignore[call-arg, arg-type]
 
-    assert artifacts.obtain(registry.kernel(), cache, Silent()).release == RELEASE
+    assert fetch.obtain(registry.kernel(), cache, Silent()).release == RELEASE
 
 
 def test_upper_layer_replaces_and_removes(registry: Registry, cache: Cache) -> None:
@@ -190,7 +189,7 @@ def test_upper_layer_replaces_and_removes(registry: Registry, cache: Cache) -> N
         zipped(CI_KERNELS),
     )
 
-    assert artifacts.obtain(registry.kernel(), cache, Silent()).release == RELEASE
+    assert fetch.obtain(registry.kernel(), cache, Silent()).release == RELEASE
 
 
 def test_image_for_this_architecture_is_taken(registry: Registry, cache: Cache) -> None:
@@ -202,7 +201,7 @@ def test_image_for_this_architecture_is_taken(registry: Registry, cache: Cache) 
     ]
     registry.put("6.6", {"schemaVersion": 2, "mediaType": INDEX, "manifests": choices})
 
-    assert wanted in artifacts.obtain(registry.kernel(), cache, Silent()).origin
+    assert wanted in fetch.obtain(registry.kernel(), cache, Silent()).origin
 
 
 def test_tag_that_moved_leaves_a_pin_alone(
@@ -275,7 +274,7 @@ def test_layer_that_is_another_file_is_refused(
     )
 
     with pytest.raises(ArtifactError, match="is another file: sha256"):
-        artifacts.obtain(registry.kernel(), cache, Silent())
+        fetch.obtain(registry.kernel(), cache, Silent())
 
 
 def test_layer_that_breaks_off_is_refused(registry: Registry, cache: Cache) -> None:
@@ -285,21 +284,21 @@ def test_layer_that_breaks_off_is_refused(registry: Registry, cache: Cache) -> N
     registry.server.answers[path] = Answer(body=layer[:50], length=len(layer))
 
     with pytest.raises(ArtifactError, match="50 bytes read"):
-        artifacts.obtain(registry.kernel(), cache, Silent())
+        fetch.obtain(registry.kernel(), cache, Silent())
 
 
 def test_layer_that_is_damaged_is_refused(registry: Registry, cache: Cache) -> None:
     registry.push("6.6", zipped(CI_KERNELS)[:-20])
 
     with pytest.raises(ArtifactError, match=r"layer 1 of oci .* can't be unpacked"):
-        artifacts.obtain(registry.kernel(), cache, Silent())
+        fetch.obtain(registry.kernel(), cache, Silent())
 
 
 def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> None:
     registry.push("6.6", zipped({"bin/busybox": b"x"}))
 
     with pytest.raises(ArtifactError, match="no kernel image"):
-        artifacts.obtain(registry.kernel(), cache, Silent())
+        fetch.obtain(registry.kernel(), cache, Silent())
 
 
 PACKED = (tar(LVH), zipped(LVH), zstandard.compress(tar(LVH)))
@@ -393,7 +392,7 @@ def test_kernel_comes_from_a_real_registry(distribution: str, cache: Cache) -> N
     pushed.raise_for_status()
     source = OciSource(type="oci", image=f"{distribution}/cilium/ci-kernels", tag="6.6")
 
-    found = artifacts.obtain(Kernel(id="6.6", source=source), cache, Silent())
+    found = fetch.obtain(Kernel(id="6.6", source=source), cache, Silent())
 
     assert found.release == RELEASE
     assert pushed.headers["Docker-Content-Digest"] in found.origin
@@ -403,7 +402,7 @@ def test_a_kernel_that_was_pushed_comes_back(
     registry: Registry, distribution: str, cache: Cache, tmp_path: Path
 ) -> None:
     registry.push("6.6", zipped(LVH))
-    first = artifacts.obtain(registry.kernel(), cache, Silent())
+    first = fetch.obtain(registry.kernel(), cache, Silent())
     (tmp_path / "btf").write_bytes(images.BTF)
     image.pack(dataclasses.replace(first, btf=tmp_path / "btf"), tmp_path / "layer")
 
@@ -412,7 +411,7 @@ def test_a_kernel_that_was_pushed_comes_back(
 
     source = OciSource(type="oci", image=f"{distribution}/me/kernels", tag="6.6")
     kernel = Kernel(id="6.6", source=source, btf="kernel")
-    found = artifacts.obtain(kernel, cache, Silent())
+    found = fetch.obtain(kernel, cache, Silent())
     assert found.origin == where
     assert found.release == first.release
     assert found.vmlinuz.read_bytes() == first.vmlinuz.read_bytes()
@@ -428,7 +427,7 @@ def test_the_same_kernel_is_the_same_image(
     registry: Registry, cache: Cache, tmp_path: Path
 ) -> None:
     registry.push("6.6", zipped(LVH))
-    found = artifacts.obtain(registry.kernel(), cache, Silent())
+    found = fetch.obtain(registry.kernel(), cache, Silent())
     image.pack(found, tmp_path / "a")
     image.pack(found, tmp_path / "b")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import artifacts
-from runner.artifacts import nic, options
+from runner.artifacts import fetch, nic, options
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError
 from runner.matrix import Kernel, PathSource
@@ -22,11 +22,11 @@ NAMES = (
 GOOD = "".join(f"CONFIG_{name}=y\n" for name in NAMES)
 
 
-def obtain(tmp_path: Path, config: str) -> artifacts.Artifact:
+def obtain(tmp_path: Path, config: str) -> Artifact:
     (tmp_path / "bzImage").write_bytes(images.bzimage("4.4.1"))
     (tmp_path / ".config").write_text(config)
     kernel = Kernel(id="4.4", source=PathSource(type="path", image=tmp_path))
-    return artifacts.obtain(kernel, Cache(root=tmp_path / "cache"), Silent())
+    return fetch.obtain(kernel, Cache(root=tmp_path / "cache"), Silent())
 
 
 def test_whole_config_lacks_nothing() -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts
-from runner.artifacts import remote
+from runner.artifacts import fetch, remote
 from runner.artifacts.cache import Cache
 from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Tools
@@ -82,7 +81,7 @@ def test_a_kernel_comes_from_the_snapshot_archive(
     kernel = Kernel(id="4.11", source=snapshot(server), btf="kernel")
     progress = Silent()
 
-    found = artifacts.obtain(kernel, cache, progress)
+    found = fetch.obtain(kernel, cache, progress)
 
     (told,) = progress.tasks.values()
     assert told == (package.stat().st_size,) * 2
@@ -98,10 +97,10 @@ def test_a_kernel_of_the_snapshot_archive_is_fetched_once(
 ) -> None:
     publish(server, make_package(tmp_path, PACKAGE, FILES, version="4.11.6-1"))
     kernel = Kernel(id="4.11", source=snapshot(server), btf="kernel")
-    first = artifacts.obtain(kernel, cache, Silent())
+    first = fetch.obtain(kernel, cache, Silent())
     server.asked.clear()
 
-    assert artifacts.obtain(kernel, cache, Silent()) == first
+    assert fetch.obtain(kernel, cache, Silent()) == first
     assert not server.asked
 
 
@@ -114,8 +113,8 @@ def test_a_file_that_is_not_what_the_archive_told_is_refused(
     kernel = Kernel(id="4.11", source=snapshot(server), btf="kernel")
 
     with pytest.raises(ArtifactError, match="is another file: sha1"):
-        artifacts.obtain(kernel, cache, Silent())
-    assert artifacts.cached(kernel, cache) is None
+        fetch.obtain(kernel, cache, Silent())
+    assert fetch.cached(kernel, cache) is None
 
 
 def test_a_version_that_the_archive_lacks_is_told(server: Server, cache: Cache) -> None:
@@ -179,7 +178,7 @@ def test_a_kernel_comes_from_ubuntus_packages(
     kernel = Kernel(id="5.5", source=ubuntu(server, image, modules), btf="kernel")
     progress = Silent()
 
-    found = artifacts.obtain(kernel, cache, progress)
+    found = fetch.obtain(kernel, cache, progress)
 
     sizes = [package.stat().st_size for package in (image, modules)]
     assert [*progress.tasks.values()] == [(size, size) for size in sizes]
@@ -195,7 +194,7 @@ def test_a_package_with_another_checksum_is_refused(
     kernel = Kernel(id="4.11", source=source, btf="kernel")
 
     with pytest.raises(ArtifactError, match="is another file: sha256"):
-        artifacts.obtain(kernel, cache, Silent())
+        fetch.obtain(kernel, cache, Silent())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from runner.agent import AgentSession, Hello
-from runner.artifacts import Artifact
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.bpf import bpftool
 from runner.deadline import Deadline

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from runner import reports
-from runner.artifacts import Artifact
+from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.image.initramfs import Tools

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import artifacts, cli
-from runner.artifacts import rows
+from runner import cli
+from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf.choose import HUB_VARIABLE
 from runner.artifacts.cache import Cache
@@ -56,7 +56,7 @@ class Project:
             matrix=self.matrix, selectors=("old",), overrides=overrides, locked=True
         )
         (kernel,) = rows.choose(choice, cache).kernels
-        return artifacts.obtain(kernel, cache, Silent())
+        return fetch.obtain(kernel, cache, Silent())
 
 
 @pytest.fixture
