@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from runner import modelfile, suitename, suitesearch, yamlfile
-from runner.classes import CLASSES
 from runner.errors import UsageError
+from runner.failures.classes import CLASSES
 from runner.matrix import Matrix
 from runner.reach import Reach
 from runner.references import references

@@ -10,7 +10,6 @@ from runner import reports, sharding
 from runner.agent import AgentError
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
-from runner.classes import NOTHING_LOADED
 from runner.errors import (
     ExitStatus,
     GuestError,
@@ -18,6 +17,7 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
+from runner.failures.classes import NOTHING_LOADED
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
 from runner.reports.terms import Report

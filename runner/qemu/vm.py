@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from runner import console, timeouts
+from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
+from runner.failures import splats
 from runner.programs import environment
 from runner.qemu.machine import Machine, command
 from runner.qemu.memory import guest_memory, memory_file
@@ -68,7 +69,7 @@ class Vm:
             written = self.machine.console.read_bytes()
         except FileNotFoundError:
             return ""
-        return console.clean(written[self.console_start :])
+        return splats.clean(written[self.console_start :])
 
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         """Return the error that says why the guest no longer answers.
@@ -77,8 +78,8 @@ class Vm:
         """
         exited = self._wait_for_exit()
         text = self.console()
-        splat = console.diagnose(text)
-        tail = console.last_lines(text, splat)
+        splat = splats.diagnose(text)
+        tail = splats.last_lines(text, splat)
         if splat is not None:
             message = f"{splat.cause.replace('_', ' ')} while {doing}: {splat.line}"
             return GuestError(message, cause=splat.cause, console=tail)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from runner.classes import CLASSES, FailureClass
+from runner.failures.classes import CLASSES, FailureClass
 from runner.schema.page import BEGIN
 
 _PLACES = (

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo, Function, Relocation
 from runner.bpf.names import Access, Names
-from runner.classes import (
+from runner.errors import RunnerError
+from runner.failures.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,
     SIGNED_FIELD_RESIZED,
     UNCLASSIFIED,
 )
-from runner.classify import Classification, failed_program, verifier_log
-from runner.errors import RunnerError
+from runner.failures.classify import Classification, failed_program, verifier_log
 from runner.preflight import model
 from runner.preflight.model import Difference, Prediction
 from runner.versions import KernelVersion

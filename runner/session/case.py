@@ -17,7 +17,8 @@ from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
 from runner.checks import Observations
 from runner.checks.text import listing
-from runner.classes import (
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.failures.classes import (
     COMMAND_FAILED,
     LOADER_CRASHED,
     LOADER_FAILED,
@@ -33,14 +34,13 @@ from runner.classes import (
     WRONG_VALUE,
     FailureClass,
 )
-from runner.classify import (
+from runner.failures.classify import (
     Classification,
     as_class,
     classify,
     classify_oops,
     classify_printed,
 )
-from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, settings, states, triggers, truths

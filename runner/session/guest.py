@@ -20,9 +20,9 @@ from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache, sha256_of
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError
-from runner.classes import VERIFIER_TOO_SLOW
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
+from runner.failures.classes import VERIFIER_TOO_SLOW
 from runner.image import initramfs
 from runner.keys import GuestKeys
 from runner.matrix import Kernel

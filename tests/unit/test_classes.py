@@ -4,8 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner import agent, console
-from runner.classes import CLASSES
+from runner import agent
+from runner.failures import splats
+from runner.failures.classes import CLASSES
 from runner.session import case
 
 RUNNER = Path(__file__).parents[2] / "runner"
@@ -88,7 +89,7 @@ def test_every_refused_operation_has_a_row() -> None:
 
 
 def test_every_way_to_lose_a_guest_has_a_row() -> None:
-    causes = {it.cause for it in console._MARKERS}
+    causes = {it.cause for it in splats._MARKERS}
 
     assert causes <= CLASSES.keys()
     assert {f"kernel_{it}" for it in case._DEADLY} <= CLASSES.keys()

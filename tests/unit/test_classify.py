@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.classes import UNCLASSIFIED
-from runner.classify import classify, classify_oops
+from runner.failures.classes import UNCLASSIFIED
+from runner.failures.classify import classify, classify_oops
 from runner.versions import KernelVersion
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import console
+from runner.failures import splats
 
 # As kernels print them; the addresses are cut.
 OOPS_6_1 = """\
@@ -39,36 +39,36 @@ STALL = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
     ],
 )
 def test_a_splat_is_named_by_its_cause(text: str, cause: str) -> None:
-    splat = console.diagnose(f"[    0.0] Linux version 6.1\n{text}")
+    splat = splats.diagnose(f"[    0.0] Linux version 6.1\n{text}")
 
     assert splat is not None
     assert splat.cause == cause
 
 
 def test_an_oops_is_told_by_its_first_line() -> None:
-    splat = console.diagnose(OOPS_6_1)
+    splat = splats.diagnose(OOPS_6_1)
 
     assert splat is not None
     assert "NULL pointer dereference, address" in splat.line
 
 
 def test_a_healthy_console_says_nothing() -> None:
-    assert console.diagnose("[    0.0] Linux version 6.1\n[    0.1] ok\n") is None
+    assert splats.diagnose("[    0.0] Linux version 6.1\n[    0.1] ok\n") is None
 
 
 def test_control_characters_are_taken_out() -> None:
-    assert console.clean(b"\x1b[31mred\x1b[0m\x00\x07\r\nnext\r") == "red\nnext\n"
+    assert splats.clean(b"\x1b[31mred\x1b[0m\x00\x07\r\nnext\r") == "red\nnext\n"
 
 
 def test_only_the_last_lines_are_kept() -> None:
-    assert console.last_lines("1\n2\n3\n4\n", count=2) == "3\n4"
+    assert splats.last_lines("1\n2\n3\n4\n", count=2) == "3\n4"
 
 
 def test_a_splat_is_kept_with_all_that_follows() -> None:
     text = "fine\n[1.0] Kernel panic - not syncing: x\n" + " ? left_over()\n" * 60
-    splat = console.diagnose(text)
+    splat = splats.diagnose(text)
 
-    kept = console.last_lines(text, splat).splitlines()
+    kept = splats.last_lines(text, splat).splitlines()
 
     assert kept[0] == "[1.0] Kernel panic - not syncing: x"
     assert len(kept) == 61
@@ -77,14 +77,14 @@ def test_a_splat_is_kept_with_all_that_follows() -> None:
 def test_a_splat_without_end_is_cut() -> None:
     text = "Kernel panic - not syncing: x\n" + "again\n" * 1000
 
-    kept = console.last_lines(text, console.diagnose(text)).splitlines()
+    kept = splats.last_lines(text, splats.diagnose(text)).splitlines()
 
     assert (kept[0], len(kept)) == ("Kernel panic - not syncing: x", 200)
 
 
 @given(st.binary())
 def test_any_bytes_become_clean_text(raw: bytes) -> None:
-    text = console.clean(raw)
+    text = splats.clean(raw)
 
-    console.diagnose(text)
+    splats.diagnose(text)
     assert not any(ord(letter) < 32 and letter not in "\t\n" for letter in text)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner import suitefile
-from runner.classes import CLASSES
-from runner.classify import classify
+from runner.failures.classes import CLASSES
+from runner.failures.classify import classify
 from runner.versions import KernelVersion, VersionRange
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,8 +22,8 @@ from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
-from runner.classify import classify
 from runner.errors import GuestError
+from runner.failures.classify import classify
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict

@@ -8,8 +8,8 @@ import pytest
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.classes import LOADER_CRASHED
 from runner.errors import GuestError
+from runner.failures.classes import LOADER_CRASHED
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job

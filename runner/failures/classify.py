@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from runner.classes import (
+from runner.failures.classes import (
     GUARD_UNDECIDED,
     IN_LOGS,
     POISON_REACHABLE,

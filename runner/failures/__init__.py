@@ -1,0 +1,1 @@
+"""What went wrong: classes of failures, and how words of the kernel are classified."""
