@@ -2,7 +2,7 @@
 
 import sys
 
-from runner import ending, startup
+from runner.process import ending, startup
 
 
 def main() -> int:
@@ -11,7 +11,8 @@ def main() -> int:
     ending.watch_signals()
     try:
         # Not before: the current folder may hold a module of the same name.
-        from runner import cli, streams
+        from runner import cli
+        from runner.process import streams
 
         return streams.concluded(lambda: cli.main(sys.argv[1:]))
     except ending.Stopped as stopped:

@@ -80,8 +80,9 @@ class GuestError(InfrastructureError):
     ) -> None:
         super().__init__(message, hint=hint)
         # A class of runner.failures.splats: "panic", "oops", "soft_lockup",
-        # "out_of_memory", "early_exit", "no_answer", "agent_crashed" (the guest lives), "timed_out",
-        # "verifier_too_slow", or "lost" when the console says nothing.
+        # "out_of_memory", "early_exit"; or "no_answer", "agent_crashed" (the guest
+        # lives), "timed_out", "verifier_too_slow", or "lost" when the console says
+        # nothing.
         self.cause = cause
         # The console's last lines.
         self.console = console

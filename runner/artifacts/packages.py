@@ -11,7 +11,7 @@ from typing import IO
 
 from runner.artifacts import modules
 from runner.errors import ArtifactError
-from runner.programs import environment
+from runner.process.programs import environment
 
 # A module or an image larger than this is none.
 LARGEST = 512 << 20

@@ -12,7 +12,7 @@ from typing import Protocol
 from runner.bpf import object as object_
 from runner.errors import InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
-from runner.programs import environment
+from runner.process.programs import environment
 
 CLANG = "clang"
 VMLINUX_H = "vmlinux.h"

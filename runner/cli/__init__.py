@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runner import __version__, checkout
 from runner.cli.called import as_called, program
-from runner.ending import Stopped
 from runner.errors import ExitStatus, RunnerError
+from runner.process.ending import Stopped
 
 _DEFAULT_VERB = "run"
 

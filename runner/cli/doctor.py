@@ -18,7 +18,7 @@ from runner.artifacts import apt, kernelbuild
 from runner.artifacts.cache import Cache
 from runner.errors import ExitStatus, RunnerError
 from runner.libbpf import AGENT
-from runner.programs import environment
+from runner.process.programs import environment
 from runner.qemu import vm
 from runner.qemu.accelerator import KVM
 from runner.session.host import QEMU, ROOT

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner import startup
 from runner.artifacts.cache import Cache
+from runner.process import startup
 
 # Settings that a user's own pytest.ini must not change.
 CONFIGURATION = Path(__file__).with_name("pytest.ini")

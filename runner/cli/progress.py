@@ -22,13 +22,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from runner import ending, streams
 from runner.cli import ended, internal
 from runner.cli.phases import phase
-from runner.ending import Stopped
 from runner.errors import ExitStatus
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
+from runner.process import ending, streams
+from runner.process.ending import Stopped
 from runner.reports.terms import Report
 from runner.results import Outcome
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import ending, project, reports, suitefile, timeouts
+from runner import project, reports, suitefile, timeouts
 from runner.artifacts import progress
 from runner.cli import isolation, objects, workflow
 from runner.cli import suites as suites_
@@ -23,6 +23,7 @@ from runner.cli.arguments import (
     terms_of,
 )
 from runner.errors import ExitStatus, UsageError
+from runner.process import ending
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection

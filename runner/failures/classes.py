@@ -1,7 +1,7 @@
 """The classes of failures: what each means, what shows it, and what to do about it.
 
-runner.failures.classify looks for the patterns; docs/classes.md is made from this table,
-and suites may name no class that is not here.
+runner.failures.classify looks for the patterns; docs/classes.md is made from this
+table, and suites may name no class that is not here.
 """
 
 import re

@@ -16,7 +16,7 @@ from runner.artifacts.cache import Cache, Entry, key_of, sha256_of
 from runner.artifacts.progress import Progress
 from runner.errors import InfrastructureError, UsageError
 from runner.libbpf.source import Source
-from runner.programs import environment
+from runner.process.programs import environment
 
 # In an entry of the cache.
 AGENT, ENGINE = "agent", "engine"

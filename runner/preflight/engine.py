@@ -23,7 +23,7 @@ from runner.bpf.object import BpfObject, ObjectError
 from runner.libbpf import ENGINE
 from runner.preflight.errors import BadBtfError, EngineError
 from runner.preflight.payload import Payload, opened, send
-from runner.programs import environment
+from runner.process.programs import environment
 
 _T = TypeVar("_T")
 

@@ -18,7 +18,7 @@ from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.failures import splats
-from runner.programs import environment
+from runner.process.programs import environment
 from runner.qemu.machine import Machine, command
 from runner.qemu.memory import guest_memory, memory_file
 from runner.qemu.qmp import Qmp

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.ending import Stopped
+from runner.process.ending import Stopped
 
 SLEEP = """\
 import sys, time
 from pathlib import Path
-from runner.ending import Stopped, sweep_with, watch_signals
+from runner.process.ending import Stopped, sweep_with, watch_signals
 watch_signals()
 sweep_with(lambda: Path(sys.argv[1]).unlink())
 try:
@@ -83,8 +83,8 @@ def test_the_same_signal_twice_at_once_counts_once(tmp_path: Path) -> None:
 
 
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
-    code = "from runner.ending import watch_signals; watch_signals(); import os, time;"
-    code += " os.kill(os.getpid(), 1); time.sleep(0.1); print('alive')"
+    code = "from runner.process.ending import watch_signals; watch_signals();"
+    code += " import os, time; os.kill(os.getpid(), 1); time.sleep(0.1); print('alive')"
     done = subprocess.run(
         ["env", "--ignore-signal=HUP", sys.executable, "-c", code],
         capture_output=True,

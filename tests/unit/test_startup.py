@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import startup
+from runner.process import startup
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("bpf-kernel-matrix")

@@ -9,7 +9,7 @@ from runner import suitefile
 from runner.artifacts.cache import Cache
 from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
-from runner.programs import environment
+from runner.process.programs import environment
 from runner.suitesearch import SUITE_FILE
 
 _TIMEOUT = 60.0

@@ -10,7 +10,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from runner.errors import ArtifactError
-from runner.programs import environment
+from runner.process.programs import environment
 from runner.versions import KernelVersion, VersionRange
 
 # Seconds; a distribution's vmlinux takes half a minute.

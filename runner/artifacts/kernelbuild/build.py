@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import programs
 from runner.artifacts import options
 from runner.artifacts.btf import pahole
 from runner.artifacts.kernelbuild import kconfig
@@ -20,6 +19,7 @@ from runner.artifacts.kernelbuild.recipe import Edit, Recipe
 from runner.artifacts.progress import Progress
 from runner.deadline import Deadline
 from runner.errors import ArtifactError
+from runner.process import programs
 from runner.versions import KernelVersion
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import startup
 from runner.artifacts.cache import Cache
 from runner.cli import isolation
+from runner.process import startup
 from tests.unit.artifacts import images
 
 MATRIX = """\

@@ -8,7 +8,7 @@ import os
 import sys
 
 # The folder that holds this package: a checkout, or site-packages.
-HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Columns or lines that no terminal has.
 _TOO_MANY = 10_000
 

@@ -1,0 +1,1 @@
+"""The process of this program: how it starts and ends, its streams, its children."""
