@@ -12,12 +12,12 @@ from pathlib import Path
 from runner import matrix
 from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import progress
 from runner.errors import RunnerError, UsageError
 from runner.qemu.vm import boot
 from runner.session import guest, host
 from runner.session.guest import Origin, Starts
 from runner.session.host import ROOT
+from runner.text.progress import progress
 
 _LINE = "userspace-is-here"
 _TIMEOUT = 60.0

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from runner import yamlfile
 from runner.errors import MistakesError, UsageError
-from runner.nearest import did_you_mean, nearest
+from runner.text.nearest import did_you_mean, nearest
 from runner.yamlfile import Source
 
 # What a model's validators find in their context: the folder that the file is in.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix import Matrix, PathSource
-from runner.nearest import nearest
+from runner.text.nearest import nearest
 
 
 def selection(

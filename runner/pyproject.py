@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.nearest import did_you_mean
+from runner.text.nearest import did_you_mean
 
 FILE = "pyproject.toml"
 _TABLE = "bpf-kernel-matrix"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from runner.errors import UsageError
 from runner.matrix import Kernel, Matrix
-from runner.nearest import nearest
+from runner.text.nearest import nearest
 from runner.versions import KernelVersion, VersionRange
 
 ALL = "all"

@@ -11,11 +11,11 @@ from debian.debian_support import Version
 from runner.artifacts import apt, http, packages, snapshot
 from runner.artifacts.apt import Archive, Package
 from runner.artifacts.cache import Cache, sha256_of
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.matrix import DebianSource
-from runner.nearest import nearest
+from runner.text.nearest import nearest
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 # A package that names a release: linux-image-6.1.0-50-cloud-amd64.

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError
+from runner.text.progress import Progress
 
 # Seconds to connect, and between two pieces.
 TIMEOUT = (10.0, 60.0)

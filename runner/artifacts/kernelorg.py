@@ -8,10 +8,10 @@ from runner.artifacts import http, kernelbuild
 from runner.artifacts.cache import Cache, key_of, sha256_of_large
 from runner.artifacts.kernelbuild import recipe
 from runner.artifacts.kernelbuild.build import unpack, version_of
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.matrix import KernelOrgSource
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _TARBALL = "tarball"

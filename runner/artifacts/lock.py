@@ -11,10 +11,10 @@ from runner import modelfile
 from runner.artifacts import providers
 from runner.artifacts.btf import PinnedBtf
 from runner.artifacts.fetch import Pinned
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import UsageError
 from runner.matrix import BaseSource, Kernel, Matrix
+from runner.text.progress import Progress
 
 _HEADER = "# Made by `python -m runner lock`; runs with --locked take nothing else.\n"
 

@@ -19,12 +19,12 @@ from typing import IO, cast
 import zstandard
 
 from runner.artifacts import bzimage, packages
-from runner.artifacts.progress import Progress
 from runner.artifacts.registry import Repository
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.artifacts.spool import Spool
 from runner.errors import ArtifactError
 from runner.matrix import OciSource
+from runner.text.progress import Progress
 
 _BELOW = re.compile(r"data/kernels/[^/]+/")
 _KERNEL = re.compile(r"boot/[^/]+|(usr/)?lib/modules/.+")

@@ -22,8 +22,8 @@ from oras.provider import Registry
 from pydantic import BaseModel, Field, ValidationError
 
 from runner.artifacts import http
-from runner.artifacts.progress import Progress
 from runner.errors import ArtifactError
+from runner.text.progress import Progress
 
 _DIGEST = r"^sha256:[0-9a-f]{64}$"
 _LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")

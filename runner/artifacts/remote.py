@@ -3,8 +3,8 @@
 from pathlib import Path, PurePosixPath
 
 from runner.artifacts import http, packages
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import Collected, Pin
+from runner.text.progress import Progress
 
 
 def collect(pin: Pin, scratch: Path, progress: Progress) -> Collected:

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress
 from runner.matrix import BaseSource
+from runner.text.progress import Progress
 
 # How long a resolution holds, in seconds: a week for what moves on, such as a suite;
 # FOREVER for what its own name pins; LOCAL for what costs nothing to look at again.

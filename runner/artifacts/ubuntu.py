@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from runner.artifacts import remote
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.matrix import UbuntuSource
+from runner.text.progress import Progress
 
 
 class Ubuntu:

@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.bpf import btf
 from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf, BtfError, Member, Type
 from runner.bpf.kinds import Kind
-from runner.nearest import nearest
+from runner.text.nearest import nearest
 
 _MOST_NEAR = 3
 

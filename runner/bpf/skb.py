@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from runner.errors import UsageError
-from runner.nearest import did_you_mean
+from runner.text.nearest import did_you_mean
 
 # Bytes of the struct in linux/bpf.h since v5.16. A kernel takes a longer context than
 # it knows as long as the rest is zero, and hands back at most what it knows.

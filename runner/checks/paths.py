@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from runner.bpf.bpftool import UNSUPPORTED
 from runner.checks.text import listing, no_such, show
-from runner.nearest import nearest
+from runner.text.nearest import nearest
 
 _INDEX = re.compile(r"\[(\d+)\]\.?")
 _NAME = re.compile(r"[^.\[\]]+")

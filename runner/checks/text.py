@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from runner.nearest import did_you_mean
 from runner.results import Mismatch
+from runner.text.nearest import did_you_mean
 
 # A value, or its bytes where it is judged raw or has no BTF.
 Observed = JsonValue | bytes

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from runner.artifacts import fetch, rows
-from runner.artifacts import progress as progress_
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ArtifactError, ExitStatus, UsageError
+from runner.text import progress as progress_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

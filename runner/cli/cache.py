@@ -11,7 +11,7 @@ from rich.table import Table
 
 from runner.artifacts.cache import Cache, Held, limit
 from runner.errors import ExitStatus
-from runner.tables import print_table
+from runner.text.tables import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

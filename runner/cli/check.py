@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from runner import libbpf
-from runner.artifacts import progress, rows
+from runner.artifacts import rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.bpf import compile as compile_
@@ -34,6 +34,7 @@ from runner.preflight.predict import Loader
 from runner.preflight.steps import steps
 from runner.preflight.targets import Source
 from runner.selectors import ALL
+from runner.text import progress
 
 _MATRIX = "kernels"
 # Objects that are checked before their results are printed. A kernel's BTF is read once

@@ -22,7 +22,7 @@ from runner.process.programs import environment
 from runner.qemu import vm
 from runner.qemu.accelerator import KVM
 from runner.session.host import QEMU, ROOT
-from runner.tables import filled, print_table
+from runner.text.tables import filled, print_table
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
 _ENOUGH_DISK = 1 << 30

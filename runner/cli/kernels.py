@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.artifacts import progress as progress_
 from runner.artifacts import rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
@@ -21,7 +20,8 @@ from runner.errors import ExitStatus, RunnerError
 from runner.matrix import Kernel
 from runner.selectors import ALL, DEFAULT
 from runner.session import snapshots
-from runner.tables import print_table
+from runner.text import progress as progress_
+from runner.text.tables import print_table
 
 
 @dataclass(frozen=True, kw_only=True)

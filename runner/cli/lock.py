@@ -5,12 +5,12 @@ import sys
 
 from runner import matrix, project, selectors
 from runner.artifacts import fetch, lock
-from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
 from runner.reports.atomic import write_text
 from runner.selectors import ALL
+from runner.text import progress as progress_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, project, sharding, suitefile
-from runner.artifacts import fetch, progress, rows
+from runner.artifacts import fetch, rows
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.cli import suites as suites_
@@ -28,6 +28,7 @@ from runner.selectors import DEFAULT
 from runner.session.run import ids_of, seconds_of
 from runner.sharding import Part
 from runner.suite import Case
+from runner.text import progress
 from runner.versions import KernelVersion, VersionRange
 
 # Jobs that a workflow's matrix may have.
@@ -267,7 +268,7 @@ def _show(plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from runner.tables import filled, print_table
+    from runner.text.tables import filled, print_table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns, rows = filled(

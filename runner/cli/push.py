@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 from runner.artifacts import fetch, image, rows
-from runner.artifacts import progress as progress_
 from runner.artifacts.cache import Cache
 from runner.artifacts.registry import Repository
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.matrix import Kernel
+from runner.text import progress as progress_
 
 EPILOG = """\
 `docker login`, or ~/.docker/config.json, lets it into a registry. A row of a matrix

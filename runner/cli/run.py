@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import project, reports, suitefile, timeouts
-from runner.artifacts import progress
 from runner.cli import isolation, objects, workflow
 from runner.cli import suites as suites_
 from runner.cli.arguments import (
@@ -32,6 +31,7 @@ from runner.session import host, selection
 from runner.session.run import Run, Settings
 from runner.sharding import Part
 from runner.suitefile import LoadedSuite
+from runner.text import progress
 
 if TYPE_CHECKING:
     import pytest

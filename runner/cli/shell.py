@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import timeouts
-from runner.artifacts import fetch, progress, rows
+from runner.artifacts import fetch, rows
 from runner.artifacts.cache import Cache
 from runner.cli.arguments import (
     add_matrix_file_arguments,
@@ -20,6 +20,7 @@ from runner.cli.arguments import (
 from runner.errors import UsageError
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
+from runner.text import progress
 
 _USAGE = "%(prog)s [OPTION ...] KERNEL [OPTION ...] [COMMAND ...]"
 # Where copied files go.

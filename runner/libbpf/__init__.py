@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress
 from runner.checkout import IMAGES, ROOT
 from runner.libbpf import build, source
+from runner.text.progress import Progress
 
 # What ./dev built in this checkout, with the machine's libbpf.
 AGENT = ROOT / "build/agent/agent"

@@ -13,10 +13,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.artifacts.cache import Cache, Entry, key_of, sha256_of
-from runner.artifacts.progress import Progress
 from runner.errors import InfrastructureError, UsageError
 from runner.libbpf.source import Source
 from runner.process.programs import environment
+from runner.text.progress import Progress
 
 # In an entry of the cache.
 AGENT, ENGINE = "agent", "engine"

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from runner import checkout, project, timeouts
-from runner.artifacts import progress, rows
+from runner.artifacts import rows
 from runner.artifacts.rows import Choice
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings
 from runner.sharding import Part
+from runner.text import progress
 
 _RUN = pytest.StashKey[Run]()
 _TERMS = pytest.StashKey[Terms]()

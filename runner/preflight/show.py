@@ -30,7 +30,7 @@ from runner.preflight.model import (
 )
 from runner.preflight.steps import Step
 from runner.preflight.targets import Source
-from runner.tables import print_table
+from runner.text.tables import print_table
 
 # More classes of kernels than fit beside each other are shown below each other.
 _MOST_COLUMNS = 8

@@ -33,7 +33,7 @@ from runner.results import (
     checked_nothing,
     exit_status,
 )
-from runner.tables import print_table
+from runner.text.tables import print_table
 
 # Lines of a message, such as clang's, before its middle is left out.
 _MOST_LINES = 16

@@ -14,7 +14,6 @@ from runner import libbpf, sharding, suitefile, timeouts
 from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Progress, progress
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.errors import (
     ArtifactError,
@@ -34,6 +33,7 @@ from runner.session.once import Once
 from runner.session.pool import Guests
 from runner.sharding import Part
 from runner.suitefile import LoadedSuite
+from runner.text.progress import Progress, progress
 from runner.versions import KernelVersion, VersionRange
 
 # What the cache remembers them as.

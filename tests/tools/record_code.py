@@ -7,11 +7,11 @@ offsets are those that it prints; they belong into tests/unit/checks/test_code.p
 
 from pathlib import Path
 
-from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
 from runner.bpf import bpftool, names
 from runner.bpf.compile import compile_object
 from runner.session.run import Run, Settings
+from runner.text.progress import progress
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DATA = _ROOT / "tests/data/bpftool"

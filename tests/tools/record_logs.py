@@ -12,7 +12,6 @@ from pathlib import Path
 
 from runner import suitefile
 from runner.agent import AgentError
-from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
@@ -20,6 +19,7 @@ from runner.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
 from runner.suite import Case, ExpectedFailure
+from runner.text.progress import progress
 from runner.versions import KernelVersion, VersionRange
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,6 @@
 """Words that a mistyped one was meant to be."""
 
-from runner.nearest import did_you_mean, nearest
+from runner.text.nearest import did_you_mean, nearest
 
 
 def test_the_nearest_words_come_first() -> None:

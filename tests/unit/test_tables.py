@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from runner.tables import filled, print_table
+from runner.text.tables import filled, print_table
 
 
 def test_lines_end_where_their_text_ends() -> None:

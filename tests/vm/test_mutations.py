@@ -15,7 +15,6 @@ import yaml
 from runner import suitefile
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
-from runner.artifacts.progress import progress
 from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
 from runner.results import CaseResult, Outcome
@@ -24,6 +23,7 @@ from runner.session.case import Job
 from runner.session.guest import upload_btf
 from runner.session.run import Run, Settings
 from runner.suite import Case
+from runner.text.progress import progress
 from runner.versions import VersionRange
 from tests.vm.conftest import ROOT, run
 from tests.vm.shifts import relocated, shifted

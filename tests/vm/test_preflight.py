@@ -17,7 +17,6 @@ from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import obtain
-from runner.artifacts.progress import progress
 from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
@@ -34,6 +33,7 @@ from runner.preflight.verifier import verifier_of
 from runner.session.case import is_deadly
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
+from runner.text.progress import progress
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build
 from tests.vm.conftest import ROOT, command

@@ -13,12 +13,12 @@ import pytest
 from runner import matrix
 from runner.artifacts import fetch
 from runner.artifacts.cache import APPLICATION, Cache
-from runner.artifacts.progress import Lines
 from runner.deadline import Deadline
 from runner.keys import of_saved_guest
 from runner.results import CaseResult, KernelRun
 from runner.session import guest, host
 from runner.session.guest import Guest, Origin, Starts
+from runner.text.progress import Lines
 from tests.vm.conftest import DATA, ROOT, Finished, command, guests, run
 
 pytestmark = pytest.mark.vm

@@ -9,7 +9,7 @@ from runner import matrix
 from runner.artifacts import fetch
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import progress
+from runner.text.progress import progress
 from tests.vm.conftest import DATA, ROOT, run
 
 pytestmark = pytest.mark.vm

@@ -12,13 +12,13 @@ import pytest
 from runner import matrix, suitefile, timeouts
 from runner.artifacts import fetch
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Lines
 from runner.bpf.compile import compile_object
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session import guest, host
 from runner.session.case import Job
 from runner.session.guest import Guest, Origin, Starts
+from runner.text.progress import Lines
 from tests.vm.conftest import DATA, ROOT, run
 
 pytestmark = pytest.mark.vm

@@ -11,7 +11,6 @@ from runner.artifacts.btf import minimal, pahole
 from runner.artifacts.btf.pinned import PinnedBtf, hold
 from runner.artifacts.btf.verify import verify
 from runner.artifacts.cache import Cache, key_of, sha256_of
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError, MissingFileError
 from runner.matrix import (
@@ -22,6 +21,7 @@ from runner.matrix import (
     MinBtf,
     VmlinuxBtf,
 )
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 # What the kernel itself shows as /sys/kernel/btf/vmlinux; a guest needs no file.

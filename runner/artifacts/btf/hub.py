@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import http
-from runner.artifacts.progress import Progress
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError
-from runner.nearest import nearest
+from runner.text.nearest import nearest
+from runner.text.progress import Progress
 
 _ARCHITECTURE = "x86_64"
 _LARGEST = 64 << 20

@@ -16,10 +16,10 @@ from runner.artifacts import options
 from runner.artifacts.btf import pahole
 from runner.artifacts.kernelbuild import kconfig
 from runner.artifacts.kernelbuild.recipe import Edit, Recipe
-from runner.artifacts.progress import Progress
 from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from runner.process import programs
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import pytest
 
 from runner import libbpf
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Task
 from runner.errors import UsageError
 from runner.libbpf import Programs, build, source
 from runner.preflight.engine import Engine
+from runner.text.progress import Task
 from tests.unit.libbpf import made
 
 IMAGES = Path(__file__).resolve().parents[3] / "images"

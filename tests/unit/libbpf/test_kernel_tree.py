@@ -9,9 +9,9 @@ import pytest
 
 from runner import libbpf
 from runner.artifacts.cache import Cache
-from runner.artifacts.progress import Lines
 from runner.libbpf import source
 from runner.preflight.engine import Engine
+from runner.text.progress import Lines
 
 pytestmark = pytest.mark.selftests
 

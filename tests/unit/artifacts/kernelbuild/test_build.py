@@ -151,7 +151,7 @@ def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from runner.artifacts.kernelbuild import build, load\n"
         "from runner.artifacts.kernelbuild.build import version_of\n"
-        "from runner.artifacts.progress import Lines\n"
+        "from runner.text.progress import Lines\n"
         "tree, recipes, log = map(Path, sys.argv[1:])\n"
         "build(tree, load(version_of(tree), {}, recipes), Lines(), log)\n"
     )
