@@ -11,8 +11,8 @@ from pathlib import Path
 
 from runner import matrix
 from runner.artifacts import fetch
-from runner.artifacts.cache import Cache
 from runner.errors import RunnerError, UsageError
+from runner.files.cache import Cache
 from runner.qemu.vm import boot
 from runner.session import guest, host
 from runner.session.guest import Origin, Starts

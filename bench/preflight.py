@@ -17,8 +17,8 @@ from typing import Self
 
 from runner import matrix
 from runner.artifacts.btf import minimal
-from runner.artifacts.cache import Cache
 from runner.errors import RunnerError
+from runner.files.cache import Cache
 from runner.preflight import targets
 from runner.preflight.check import Checker, Job
 from runner.preflight.targets import Source

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner import matrix, modelfile, suitefile
+from runner import matrix, suitefile
 from runner.errors import UsageError
+from runner.files import modelfile
 from runner.matrix import Kernel
 from runner.suite import Case, Entry
 from runner.versions import KernelVersion, VersionRange

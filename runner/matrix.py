@@ -15,8 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from runner import modelfile
 from runner.errors import UsageError
+from runner.files import modelfile
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import pyproject, suitesearch, yamlfile
+from runner import pyproject, suitesearch
 from runner.errors import UsageError
+from runner.files import yamlfile
+from runner.files.checkout import ROOT
+from runner.files.modelfile import near
 from runner.matrix import Matrix
-from runner.modelfile import near
 from runner.pyproject import PyProject
 from runner.selectors import DEFAULT
 from runner.suitesearch import SUITE_FILE
@@ -24,8 +26,6 @@ SUITES_HELP = (
     "the suites of bpf-kernel-matrix (default: what matrix.yaml or pyproject.toml "
     "lists as `suites`, or else all suites below the matrix's folder)"
 )
-# The checkout.
-_OWN = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ def find(matrix: Path | None) -> Project:
         table = pyproject.read(here)
         return Project(matrix=table.matrix or MATRIX_FILE, folder=here, pyproject=table)
     if _is_builtin(matrix):
-        matrix = _OWN / MATRIX_FILE
-    foreign = matrix.resolve() == _OWN / MATRIX_FILE and not _is_own_checkout(here)
+        matrix = ROOT / MATRIX_FILE
+    foreign = matrix.resolve() == ROOT / MATRIX_FILE and not _is_own_checkout(here)
     folder = here if foreign else matrix.parent
     return Project(
         matrix=matrix,
@@ -75,7 +75,7 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     that is not there, and when there is no suite at all.
     """
     if given:
-        return [_OWN / "suites" if _is_builtin(it) else it for it in given]
+        return [ROOT / "suites" if _is_builtin(it) else it for it in given]
     if matrix.suites and not project.has_foreign_matrix:
         _require(matrix.suites, project)
         return [_shown(it) for it in matrix.suites]
@@ -119,4 +119,4 @@ def _shown(path: Path) -> Path:
 
 
 def _is_own_checkout(folder: Path) -> bool:
-    return folder.resolve().is_relative_to(_OWN)
+    return folder.resolve().is_relative_to(ROOT)

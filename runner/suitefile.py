@@ -9,9 +9,11 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import modelfile, suitename, suitesearch, yamlfile
+from runner import suitename, suitesearch
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
+from runner.files import modelfile, yamlfile
+from runner.files.yamlfile import Source
 from runner.matrix import Matrix
 from runner.reach import Reach
 from runner.references import references
@@ -31,7 +33,6 @@ from runner.suite import (
 )
 from runner.suitesearch import SUITE_FILE
 from runner.versions import VersionRange
-from runner.yamlfile import Source
 
 # Names that every case has, beside those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")

@@ -6,12 +6,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.files.checkout import ROOT
 
 SUITE_FILE = "suite.yaml"
 PYTHON_TESTS = "test_*.py"
 
-# A checkout of this project: its suites are no suites of a project that holds it.
-_OWN = Path(__file__).resolve().parents[1]
 # A kernel's tree has 5,000 folders.
 _MOST_FOLDERS = 20_000
 # Programs put other people's files there.
@@ -56,6 +55,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _is_entered(folder: Path) -> bool:
     if folder.name.startswith(".") or folder.name in _FOREIGN:
         return False
-    return folder.resolve() != _OWN and not any(
+    # A checkout of this project: its suites are not those of a project that holds it.
+    return folder.resolve() != ROOT and not any(
         (folder / mark).exists() for mark in _MARKS
     )

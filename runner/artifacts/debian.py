@@ -10,9 +10,9 @@ from debian.debian_support import Version
 
 from runner.artifacts import apt, http, packages, snapshot
 from runner.artifacts.apt import Archive, Package
-from runner.artifacts.cache import Cache, sha256_of
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
+from runner.files.cache import Cache, sha256_of
 from runner.matrix import DebianSource
 from runner.text.nearest import nearest
 from runner.text.progress import Progress

@@ -11,9 +11,9 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from runner.artifacts import artifact, btf, nic, options, providers, store
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import Material
-from runner.artifacts.cache import Cache, key_of
 from runner.artifacts.source import LOCAL, WEEK, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
+from runner.files.cache import Cache, key_of
 from runner.matrix import BaseSource, Kernel, UnavailableSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

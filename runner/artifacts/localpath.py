@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import bzimage, layout, packages
-from runner.artifacts.cache import Cache, sha256_of, sha256_of_large
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError
+from runner.files.cache import Cache, sha256_of, sha256_of_large
 from runner.matrix import PathSource
 from runner.text.progress import Progress
 

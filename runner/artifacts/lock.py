@@ -7,12 +7,12 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
-from runner import modelfile
 from runner.artifacts import providers
 from runner.artifacts.btf import PinnedBtf
 from runner.artifacts.fetch import Pinned
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import UsageError
+from runner.files import modelfile
 from runner.matrix import BaseSource, Kernel, Matrix
 from runner.text.progress import Progress
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from runner import matrix as matrix_
 from runner import overrides, selectors
 from runner.artifacts import fetch, lock
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.matrix import Kernel, Matrix
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.matrix import BaseSource
 from runner.text.progress import Progress
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from runner.artifacts import artifact, bzimage, modules, nic, options
-from runner.artifacts.cache import key_of, sha256_of
 from runner.artifacts.modules import Wanted
 from runner.artifacts.nic import Card
 from runner.artifacts.source import Collected
-from runner.checkout import IMAGES
 from runner.errors import ArtifactError
+from runner.files.cache import key_of, sha256_of
+from runner.files.checkout import IMAGES
 
 # To be raised when the same files are to give another entry.
 _RECIPE = "5"

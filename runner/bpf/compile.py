@@ -69,7 +69,7 @@ class Entry(Protocol):
 
 
 class Cache(Notes, Protocol):
-    """What is needed of runner.artifacts.cache.Cache, which this may not import."""
+    """What is needed of runner.files.cache.Cache, which this may not import."""
 
     def entry(
         self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import __version__, checkout
+from runner import __version__
 from runner.cli.called import as_called, program
 from runner.errors import ExitStatus, RunnerError
+from runner.files import checkout
 from runner.process.ending import Stopped
 
 _DEFAULT_VERB = "run"

@@ -8,9 +8,9 @@ from pathlib import Path
 from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
-from runner.artifacts.cache import Cache
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ArtifactError, ExitStatus, UsageError
+from runner.files.cache import Cache
 from runner.text import progress as progress_
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from runner.artifacts.cache import Cache, Held, limit
 from runner.errors import ExitStatus
+from runner.files.cache import Cache, Held, limit
 from runner.text.tables import print_table
 
 

@@ -10,7 +10,6 @@ from typing import get_args
 from runner import libbpf
 from runner.artifacts import rows
 from runner.artifacts.btf import minimal
-from runner.artifacts.cache import Cache
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
 from runner.cli.arguments import (
@@ -25,6 +24,7 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
+from runner.files.cache import Cache
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
 from runner.preflight.engine import Engine

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.artifacts import apt, kernelbuild
-from runner.artifacts.cache import Cache
 from runner.errors import ExitStatus, RunnerError
+from runner.files.cache import Cache
 from runner.libbpf import AGENT
 from runner.process.programs import environment
 from runner.qemu import vm

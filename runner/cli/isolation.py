@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.process import startup
 
 # Settings that a user's own pytest.ini must not change.

@@ -13,10 +13,10 @@ from rich.table import Table
 
 from runner.artifacts import rows
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import cached, obtain
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
+from runner.files.cache import Cache
 from runner.matrix import Kernel
 from runner.selectors import ALL, DEFAULT
 from runner.session import snapshots

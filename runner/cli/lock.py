@@ -5,9 +5,9 @@ import sys
 
 from runner import matrix, project, selectors
 from runner.artifacts import fetch, lock
-from runner.artifacts.cache import Cache
 from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
+from runner.files.cache import Cache
 from runner.reports.atomic import write_text
 from runner.selectors import ALL
 from runner.text import progress as progress_

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from runner import libbpf, project, sharding, suitefile
 from runner.artifacts import fetch, rows
 from runner.artifacts.btf import minimal
-from runner.artifacts.cache import Cache
 from runner.cli import suites as suites_
 from runner.cli import workflow
 from runner.cli.arguments import (
@@ -22,6 +21,7 @@ from runner.cli.arguments import (
     choice,
 )
 from runner.errors import ExitStatus, UsageError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, Matrix
 from runner.preflight import interesting, targets
 from runner.selectors import DEFAULT

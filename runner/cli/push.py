@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from runner.artifacts import fetch, image, rows
-from runner.artifacts.cache import Cache
 from runner.artifacts.registry import Repository
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
+from runner.files.cache import Cache
 from runner.matrix import Kernel
 from runner.text import progress as progress_
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from runner import timeouts
 from runner.artifacts import fetch, rows
-from runner.artifacts.cache import Cache
 from runner.cli.arguments import (
     add_matrix_file_arguments,
     add_timeout_arguments,
     choice,
 )
 from runner.errors import UsageError
+from runner.files.cache import Cache
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
 from runner.text import progress

@@ -8,8 +8,8 @@ same libbpf.
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts.cache import Cache
-from runner.checkout import IMAGES, ROOT
+from runner.files.cache import Cache
+from runner.files.checkout import IMAGES, ROOT
 from runner.libbpf import build, source
 from runner.text.progress import Progress
 

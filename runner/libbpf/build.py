@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner.artifacts.cache import Cache, Entry, key_of, sha256_of
 from runner.errors import InfrastructureError, UsageError
+from runner.files.cache import Cache, Entry, key_of, sha256_of
 from runner.libbpf.source import Source
 from runner.process.programs import environment
 from runner.text.progress import Progress

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from runner import suitefile, timeouts
 from runner.agent import LoadedObject, LoaderName
-from runner.artifacts.cache import Cache
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
+from runner.files.cache import Cache
 from runner.results import CaseResult
 from runner.session import case as session_case
 from runner.session import states

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from runner import sources
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.files import sources
 from runner.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from runner import checkout, project, timeouts
+from runner import project, timeouts
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
+from runner.files import checkout
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from runner import sources
 from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
+from runner.files import sources
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
 from runner.preflight.history import Span

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.artifacts import elf, fetch
-from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
+from runner.files.cache import Cache
 from runner.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import checkout, timeouts
-from runner.artifacts.cache import Cache
+from runner import timeouts
 from runner.errors import InfrastructureError
+from runner.files import checkout
+from runner.files.cache import Cache
 from runner.image import cpio, initramfs
 from runner.image.initramfs import Tools
 from runner.libbpf import Programs

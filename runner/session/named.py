@@ -12,7 +12,6 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from runner import modelfile
 from runner.bpf.compile import CompileError
 from runner.checks.paths import NotFoundError, follow
 from runner.checks.text import no_such
@@ -22,6 +21,7 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
+from runner.files import modelfile
 from runner.references import references
 from runner.session import shapes, variables
 from runner.session.settings import is_looked_up

@@ -13,7 +13,6 @@ from pydantic import JsonValue
 from runner import libbpf, sharding, suitefile, timeouts
 from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.errors import (
     ArtifactError,
@@ -21,6 +20,7 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
+from runner.files.cache import Cache
 from runner.libbpf import Programs
 from runner.matrix import Kernel
 from runner.qemu.accelerator import Choice

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner.artifacts.cache import Cache, Entry, key_of
 from runner.errors import InfrastructureError
+from runner.files.cache import Cache, Entry, key_of
 from runner.keys import GuestKeys, of_saved_guest
 from runner.qemu import snapshot
 from runner.qemu.machine import Machine, command

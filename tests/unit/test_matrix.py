@@ -6,8 +6,8 @@ import pytest
 
 from runner import matrix
 from runner.errors import UsageError
+from runner.files.modelfile import PATTERNS
 from runner.matrix import DebianSource, UnavailableSource
-from runner.modelfile import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[2]
 

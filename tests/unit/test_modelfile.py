@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from runner import modelfile
 from runner.errors import ExitStatus, UsageError
+from runner.files import modelfile
 
 
 class Strict(BaseModel):

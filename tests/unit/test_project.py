@@ -134,7 +134,7 @@ def test_a_checkout_of_the_runner_inside_is_left_out(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite(mine / "third_party/runner/suites/task")
-    monkeypatch.setattr(suitesearch, "_OWN", mine / "third_party/runner")
+    monkeypatch.setattr(suitesearch, "ROOT", mine / "third_party/runner")
 
     assert suitesearch.below(mine) == []
 

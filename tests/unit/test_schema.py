@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from runner import matrix, schema, suitefile
 from runner.errors import UsageError
-from runner.modelfile import PATTERNS
+from runner.files.modelfile import PATTERNS
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 from runner.schema import Subject, page
 from runner.schema import examples as suite_examples

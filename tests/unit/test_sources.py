@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.files.sources import shown
 from runner.plugin.items import placed
 from runner.results import CaseResult, Outcome
-from runner.sources import shown
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_descriptors_are_open_before_anything_takes_their_numbers(
     tmp_path: Path,
 ) -> None:
     script = (
-        "from runner import startup; startup.protect(); import os; "
+        "from runner.process import startup; startup.protect(); import os; "
         "print(os.open('/dev/null', os.O_RDONLY), file=open('number', 'w'))"
     )
     done = call(

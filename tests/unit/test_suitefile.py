@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from runner import suitefile
 from runner.errors import ExitStatus, UsageError
-from runner.modelfile import PATTERNS
+from runner.files.modelfile import PATTERNS
 from runner.suitefile import LoadedSuite
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from runner import yamlfile
 from runner.errors import ExitStatus, UsageError
+from runner.files import yamlfile
 
 
 def written(folder: Path, content: str | bytes) -> Path:

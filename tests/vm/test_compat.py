@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.artifacts.cache import Cache
 from runner.bpf.btf import parse
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
+from runner.files.cache import Cache
 from runner.results import Outcome
 from tests.vm.conftest import DATA, ROOT, Finished, run
 

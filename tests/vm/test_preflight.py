@@ -15,7 +15,6 @@ from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.artifacts import rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
-from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import obtain
 from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
@@ -23,6 +22,7 @@ from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
 from runner.errors import GuestError
 from runner.failures.classify import classify
+from runner.files.cache import Cache
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict

@@ -12,8 +12,8 @@ import pytest
 
 from runner import matrix
 from runner.artifacts import fetch
-from runner.artifacts.cache import APPLICATION, Cache
 from runner.deadline import Deadline
+from runner.files.cache import APPLICATION, Cache
 from runner.keys import of_saved_guest
 from runner.results import CaseResult, KernelRun
 from runner.session import guest, host

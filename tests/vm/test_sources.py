@@ -8,7 +8,7 @@ import pytest
 from runner import matrix
 from runner.artifacts import fetch
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.text.progress import progress
 from tests.vm.conftest import DATA, ROOT, run
 

@@ -11,8 +11,8 @@ import pytest
 
 from runner import matrix, suitefile, timeouts
 from runner.artifacts import fetch
-from runner.artifacts.cache import Cache
 from runner.bpf.compile import compile_object
+from runner.files.cache import Cache
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session import guest, host

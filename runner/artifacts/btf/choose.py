@@ -10,9 +10,9 @@ from runner.artifacts import bzimage, elf, packages
 from runner.artifacts.btf import minimal, pahole
 from runner.artifacts.btf.pinned import PinnedBtf, hold
 from runner.artifacts.btf.verify import verify
-from runner.artifacts.cache import Cache, key_of, sha256_of
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError, MissingFileError
+from runner.files.cache import Cache, key_of, sha256_of
 from runner.matrix import (
     BaseBtf,
     DebugPackageBtf,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import suitefile
-from runner.artifacts.cache import Cache
 from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
+from runner.files.cache import Cache
 from runner.process.programs import environment
 from runner.suitesearch import SUITE_FILE
 

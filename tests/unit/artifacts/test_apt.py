@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.artifacts import apt
-from runner.artifacts.cache import sha256_of
 from runner.errors import ArtifactError
+from runner.files.cache import sha256_of
 from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.packaging import Signer, machine_configuration
 

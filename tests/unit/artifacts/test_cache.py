@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner.artifacts.cache import LIMIT_SETTING, Cache, key_of, limit, sha256_of
 from runner.errors import ExitStatus, InfrastructureError, UsageError
+from runner.files.cache import LIMIT_SETTING, Cache, key_of, limit, sha256_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,7 +71,7 @@ def process(cache: Cache, program: str) -> "subprocess.Popen[str]":
     """Start a Python program that has `cache`, and talk to it over pipes."""
     head = f"""\
         from pathlib import Path
-        from runner.artifacts.cache import Cache
+        from runner.files.cache import Cache
         cache = Cache(Path({str(cache.root)!r}))
         """
     return subprocess.Popen(

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from runner.artifacts import fetch
-from runner.artifacts.cache import Cache
 from runner.artifacts.debian import Debian
 from runner.artifacts.lock import PinnedSource
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError, ExitStatus
+from runner.files.cache import Cache
 from runner.matrix import DebianSource, Kernel
 from tests.unit.artifacts import images
 from tests.unit.artifacts.conftest import Suite

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.artifacts import fetch
-from runner.artifacts.cache import Cache
 from runner.errors import UsageError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, PathSource, UnavailableSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from runner.artifacts import fetch, lock, options, providers
-from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import Pinned
 from runner.artifacts.kernelorg import KernelOrg
 from runner.artifacts.source import Collected, Pin, Tools
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,

@@ -8,9 +8,9 @@ import pytest
 
 from runner.artifacts import fetch, localpath
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.artifacts.source import Collected, Tools
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

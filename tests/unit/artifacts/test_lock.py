@@ -11,12 +11,12 @@ from runner import cli
 from runner import matrix as matrix_
 from runner.artifacts import fetch, lock, rows
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.artifacts.fetch import Pinned
 from runner.artifacts.lock import Lock, PinnedSource
 from runner.artifacts.rows import Choice
 from runner.artifacts.source import Item, Pin
 from runner.errors import ArtifactError, UsageError
+from runner.files.cache import Cache
 from runner.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
 from tests.unit.artifacts.images import bzimage
 from tests.unit.artifacts.packaging import make_package

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from runner.artifacts import fetch, image
 from runner.artifacts import registry as registry_
-from runner.artifacts.cache import Cache
 from runner.artifacts.oci import Files, Oci
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, OciSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.server import Answer, Server, serving

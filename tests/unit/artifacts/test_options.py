@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from runner.artifacts import fetch, nic, options
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

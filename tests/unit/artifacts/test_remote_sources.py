@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from runner.artifacts import fetch, remote
-from runner.artifacts.cache import Cache
 from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.matrix import Kernel, RemoteFile, SnapshotSource, UbuntuSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.packaging import make_package

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.cache import Cache
 from runner.cli import isolation
+from runner.files.cache import Cache
 from runner.process import startup
 from tests.unit.artifacts import images
 

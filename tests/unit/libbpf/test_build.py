@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner import libbpf
-from runner.artifacts.cache import Cache
 from runner.errors import UsageError
+from runner.files.cache import Cache
 from runner.libbpf import Programs, build, source
 from runner.preflight.engine import Engine
 from runner.text.progress import Task

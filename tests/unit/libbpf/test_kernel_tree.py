@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import libbpf
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.libbpf import source
 from runner.preflight.engine import Engine
 from runner.text.progress import Lines

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from runner.agent import AgentSession, Hello
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
+from runner.files.cache import Cache
 from runner.libbpf import ENGINE
 from runner.matrix import DebianSource, Kernel
 from runner.qemu.machine import Machine

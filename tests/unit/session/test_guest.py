@@ -14,8 +14,8 @@ import pytest
 
 from runner import keys, ssh
 from runner.agent import AgentSession
-from runner.artifacts.cache import Cache
 from runner.errors import GuestError
+from runner.files.cache import Cache
 from runner.image.initramfs import Tools
 from runner.libbpf import Programs
 from runner.qemu import snapshot

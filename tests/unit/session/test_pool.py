@@ -12,8 +12,8 @@ import pytest
 
 from runner import reports
 from runner.artifacts.artifact import Artifact
-from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, GuestError, RunnerError
+from runner.files.cache import Cache
 from runner.image.initramfs import Tools
 from runner.libbpf import Programs
 from runner.matrix import DebianSource, Kernel

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import keys
-from runner.artifacts.cache import Cache
+from runner.files.cache import Cache
 from runner.keys import GuestKeys
 from runner.qemu import statefile
 from runner.qemu.machine import Machine

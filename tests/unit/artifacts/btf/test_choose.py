@@ -11,8 +11,8 @@ import pytest
 
 from runner.artifacts.btf import Material, choose, identity
 from runner.artifacts.btf.choose import HUB_VARIABLE
-from runner.artifacts.cache import Cache
 from runner.errors import ArtifactError, UsageError
+from runner.files.cache import Cache
 from runner.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
 from runner.versions import KernelVersion
 from tests.unit.artifacts import images

@@ -11,9 +11,9 @@ from runner import cli
 from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf.choose import HUB_VARIABLE
-from runner.artifacts.cache import Cache
 from runner.artifacts.rows import Choice
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from tests.unit.artifacts.btf import kernels
 from tests.unit.artifacts.btf.test_choose import hub
 from tests.unit.artifacts.conftest import Suite

@@ -11,10 +11,10 @@ import yaml
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from runner import yamlfile
 from runner.errors import MistakesError, UsageError
+from runner.files import yamlfile
+from runner.files.yamlfile import Source
 from runner.text.nearest import did_you_mean, nearest
-from runner.yamlfile import Source
 
 # What a model's validators find in their context: the folder that the file is in.
 FOLDER = "folder"

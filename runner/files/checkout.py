@@ -4,7 +4,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "images"
 
 
