@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner import matrix
 from runner.artifacts import fetch
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
+from runner.matrix import matrix
 from runner.qemu.vm import boot
 from runner.session import guest, host
 from runner.session.guest import Origin, Starts

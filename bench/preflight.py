@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from runner import matrix
 from runner.artifacts.btf import minimal
 from runner.errors import RunnerError
 from runner.files.cache import Cache
+from runner.matrix import matrix
 from runner.preflight import targets
 from runner.preflight.check import Checker, Job
 from runner.preflight.targets import Source

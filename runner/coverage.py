@@ -8,10 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner import matrix, suitefile
+from runner import suitefile
 from runner.errors import UsageError
 from runner.files import modelfile
-from runner.matrix import Kernel
+from runner.matrix import matrix
+from runner.matrix.matrix import Kernel
 from runner.suite import Case, Entry
 from runner.versions import KernelVersion, VersionRange
 

@@ -9,9 +9,9 @@ from runner.errors import UsageError
 from runner.files import yamlfile
 from runner.files.checkout import ROOT
 from runner.files.modelfile import near
-from runner.matrix import Matrix
+from runner.matrix.matrix import Matrix
+from runner.matrix.selectors import DEFAULT
 from runner.pyproject import PyProject
-from runner.selectors import DEFAULT
 from runner.suitesearch import SUITE_FILE
 
 # On the command line: what this project brings along itself.

@@ -14,7 +14,7 @@ from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.yamlfile import Source
-from runner.matrix import Matrix
+from runner.matrix.matrix import Matrix
 from runner.reach import Reach
 from runner.references import references
 from runner.suite import (

@@ -13,7 +13,7 @@ from runner.artifacts.apt import Archive, Package
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of
-from runner.matrix import DebianSource
+from runner.matrix.matrix import DebianSource
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

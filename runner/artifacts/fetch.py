@@ -14,7 +14,7 @@ from runner.artifacts.btf import Material
 from runner.artifacts.source import LOCAL, WEEK, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.files.cache import Cache, key_of
-from runner.matrix import BaseSource, Kernel, UnavailableSource
+from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
 

@@ -10,7 +10,7 @@ from runner.artifacts.kernelbuild.build import unpack, version_of
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of, sha256_of_large
-from runner.matrix import KernelOrgSource
+from runner.matrix.matrix import KernelOrgSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
 

@@ -9,7 +9,7 @@ from runner.artifacts import bzimage, layout, packages
 from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
-from runner.matrix import PathSource
+from runner.matrix.matrix import PathSource
 from runner.text.progress import Progress
 
 _AR = b"!<arch>\n"

@@ -13,7 +13,7 @@ from runner.artifacts.fetch import Pinned
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import UsageError
 from runner.files import modelfile
-from runner.matrix import BaseSource, Kernel, Matrix
+from runner.matrix.matrix import BaseSource, Kernel, Matrix
 from runner.text.progress import Progress
 
 _HEADER = "# Made by `python -m runner lock`; runs with --locked take nothing else.\n"
@@ -208,8 +208,10 @@ def described(source: BaseSource, folder: Path) -> dict[str, JsonValue]:
 
 
 def _portable(value: JsonValue, folder: Path) -> JsonValue:
-    """Return data in which paths are as a matrix has them: runner.matrix.LocalPath
-    made them absolute."""
+    """Return data in which paths are as a matrix file has them.
+
+    LocalPath of runner.matrix made them absolute.
+    """
     match value:
         case str():
             for place, written in ((folder, ""), (Path.home(), "~/")):

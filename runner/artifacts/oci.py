@@ -23,7 +23,7 @@ from runner.artifacts.registry import Repository
 from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.artifacts.spool import Spool
 from runner.errors import ArtifactError
-from runner.matrix import OciSource
+from runner.matrix.matrix import OciSource
 from runner.text.progress import Progress
 
 _BELOW = re.compile(r"data/kernels/[^/]+/")

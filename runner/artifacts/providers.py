@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 from runner.artifacts.source import Provider
-from runner.matrix import (
+from runner.matrix.matrix import (
     BaseSource,
     DebianSource,
     KernelOrgSource,

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import matrix as matrix_
-from runner import overrides, selectors
 from runner.artifacts import fetch, lock
 from runner.files.cache import Cache
-from runner.matrix import Kernel, Matrix
+from runner.matrix import matrix as matrix_
+from runner.matrix import overrides, selectors
+from runner.matrix.matrix import Kernel, Matrix
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from runner.artifacts import http, remote
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
-from runner.matrix import SnapshotSource
+from runner.matrix.matrix import SnapshotSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from runner.files.cache import Cache
-from runner.matrix import BaseSource
+from runner.matrix.matrix import BaseSource
 from runner.text.progress import Progress
 
 # How long a resolution holds, in seconds: a week for what moves on, such as a suite;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from runner.artifacts import remote
 from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
-from runner.matrix import UbuntuSource
+from runner.matrix.matrix import UbuntuSource
 from runner.text.progress import Progress
 
 

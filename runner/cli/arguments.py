@@ -6,8 +6,8 @@ from pathlib import Path
 from runner import project, timeouts
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
+from runner.matrix.selectors import ALL, DEFAULT
 from runner.reports.terms import Terms
-from runner.selectors import ALL, DEFAULT
 
 # Which kernels are meant by default, in words.
 _DEFAULTS = {

@@ -25,6 +25,7 @@ from runner.errors import (
     UsageError,
 )
 from runner.files.cache import Cache
+from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable
 from runner.preflight.engine import Engine
@@ -33,7 +34,6 @@ from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.steps import steps
 from runner.preflight.targets import Source
-from runner.selectors import ALL
 from runner.text import progress
 
 _MATRIX = "kernels"

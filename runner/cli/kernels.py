@@ -17,8 +17,8 @@ from runner.artifacts.fetch import cached, obtain
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
-from runner.matrix import Kernel
-from runner.selectors import ALL, DEFAULT
+from runner.matrix.matrix import Kernel
+from runner.matrix.selectors import ALL, DEFAULT
 from runner.session import snapshots
 from runner.text import progress as progress_
 from runner.text.tables import print_table

@@ -3,13 +3,14 @@
 import argparse
 import sys
 
-from runner import matrix, project, selectors
+from runner import project
 from runner.artifacts import fetch, lock
 from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.matrix import matrix, selectors
+from runner.matrix.selectors import ALL
 from runner.reports.atomic import write_text
-from runner.selectors import ALL
 from runner.text import progress as progress_
 
 

@@ -22,9 +22,9 @@ from runner.cli.arguments import (
 )
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, Matrix
+from runner.matrix.matrix import Kernel, Matrix
+from runner.matrix.selectors import DEFAULT
 from runner.preflight import interesting, targets
-from runner.selectors import DEFAULT
 from runner.session.run import ids_of, seconds_of
 from runner.sharding import Part
 from runner.suite import Case

@@ -10,7 +10,7 @@ from runner.artifacts.registry import Repository
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.text import progress as progress_
 
 EPILOG = """\

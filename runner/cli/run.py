@@ -22,11 +22,11 @@ from runner.cli.arguments import (
     terms_of,
 )
 from runner.errors import ExitStatus, UsageError
+from runner.matrix.selectors import DEFAULT
 from runner.process import ending
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.selectors import DEFAULT
 from runner.session import host, selection
 from runner.session.run import Run, Settings
 from runner.sharding import Part

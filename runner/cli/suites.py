@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner import project, suitefile, suitesearch
 from runner.errors import UsageError
-from runner.matrix import Matrix
+from runner.matrix.matrix import Matrix
 from runner.project import Project
 from runner.suitesearch import PYTHON_TESTS, SUITE_FILE
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from runner.errors import UsageError
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.plugin import hooks, loop, state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of

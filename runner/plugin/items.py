@@ -11,7 +11,7 @@ from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.files import sources
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome

@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.artifacts import elf, fetch
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.matrix import ID
+from runner.matrix.matrix import ID
 from runner.results import KernelRun, ObjectUse, PlannedCase, RunResults
 
 _ANEW = "run all parts again, with the same selection and on the same commit"

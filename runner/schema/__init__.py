@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue
 
 from runner import coverage
-from runner.matrix import Matrix
+from runner.matrix.matrix import Matrix
 from runner.results import RunResults
 from runner.schema import classes, examples, page, timeouts
 from runner.suite import Suite

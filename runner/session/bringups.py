@@ -13,7 +13,7 @@ from pathlib import Path
 from runner import reports
 from runner.artifacts.artifact import Artifact
 from runner.errors import GuestError, RunnerError
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.qemu.machine import by_hand
 from runner.results import KernelRun
 from runner.session import guest, logfile

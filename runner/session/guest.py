@@ -25,7 +25,7 @@ from runner.failures.classes import VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
 from runner.image import initramfs
 from runner.keys import GuestKeys
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.qemu import accelerator, snapshot
 from runner.qemu.machine import Machine
 from runner.qemu.snapshot import SnapshotError

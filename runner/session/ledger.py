@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner import __version__, reports
 from runner.errors import InfrastructureError
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.reports.claim import claimed
 from runner.reports.journal import Journal
 from runner.results import (

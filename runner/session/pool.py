@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from runner.errors import RunnerError
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.session import logfile
 from runner.session.bringups import Bringups, Running
 from runner.session.guest import Guest

@@ -22,7 +22,7 @@ from runner.errors import (
 )
 from runner.files.cache import Cache
 from runner.libbpf import Programs
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.qemu.accelerator import Choice
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard

@@ -15,7 +15,7 @@ from runner.agent import AgentError
 from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
-from runner.matrix import Kernel
+from runner.matrix.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
 from runner.suite import Case, ExpectedFailure

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix
 from runner.errors import UsageError
 from runner.files.modelfile import PATTERNS
-from runner.matrix import DebianSource, UnavailableSource
+from runner.matrix import matrix
+from runner.matrix.matrix import DebianSource, UnavailableSource
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix
 from runner.errors import UsageError
-from runner.matrix import FileBtf, HubBtf, Kernel, MinBtf
+from runner.matrix import matrix
+from runner.matrix.matrix import FileBtf, HubBtf, Kernel, MinBtf
 
 
 def load(tmp_path: Path, btf: str) -> Kernel:

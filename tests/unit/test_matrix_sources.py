@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix
 from runner.errors import UsageError
-from runner.matrix import DebianSource, Kernel, PathSource
+from runner.matrix import matrix
+from runner.matrix.matrix import DebianSource, Kernel, PathSource
 
 
 def load(tmp_path: Path, source: str) -> Kernel:

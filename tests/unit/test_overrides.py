@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import overrides
 from runner.errors import UsageError
-from runner.matrix import DebianSource, Kernel, Matrix, PathSource
+from runner.matrix import overrides
+from runner.matrix.matrix import DebianSource, Kernel, Matrix, PathSource
 
 ROWS = Matrix(
     kernels=(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix, project, pyproject, suitesearch
+from runner import project, pyproject, suitesearch
 from runner.errors import UsageError
+from runner.matrix import matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = """\

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from runner import matrix, schema, suitefile
+from runner import schema, suitefile
 from runner.errors import UsageError
 from runner.files.modelfile import PATTERNS
+from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 from runner.schema import Subject, page
 from runner.schema import examples as suite_examples

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ArtifactError, ExitStatus, UsageError
-from runner.matrix import DebianSource, Kernel, Matrix
-from runner.selectors import select
+from runner.matrix.matrix import DebianSource, Kernel, Matrix
+from runner.matrix.selectors import select
 from runner.versions import KernelVersion
 
 

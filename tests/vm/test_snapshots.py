@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix
 from runner.artifacts import fetch
 from runner.deadline import Deadline
 from runner.files.cache import APPLICATION, Cache
 from runner.keys import of_saved_guest
+from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun
 from runner.session import guest, host
 from runner.session.guest import Guest, Origin, Starts

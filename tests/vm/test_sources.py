@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix
 from runner.artifacts import fetch
 from runner.artifacts.artifact import Artifact
 from runner.files.cache import Cache
+from runner.matrix import matrix
 from runner.text.progress import progress
 from tests.vm.conftest import DATA, ROOT, run
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import matrix, suitefile, timeouts
+from runner import suitefile, timeouts
 from runner.artifacts import fetch
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
+from runner.matrix import matrix
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session import guest, host

@@ -13,7 +13,7 @@ from runner.artifacts.btf.verify import verify
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, key_of, sha256_of
-from runner.matrix import (
+from runner.matrix.matrix import (
     BaseBtf,
     DebugPackageBtf,
     FileBtf,

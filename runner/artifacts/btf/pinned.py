@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from runner.artifacts.source import Item
 from runner.errors import ArtifactError
-from runner.matrix import BaseBtf, BtfSource, BtfWord
+from runner.matrix.matrix import BaseBtf, BtfSource, BtfWord
 
 
 class PinnedBtf(BaseBtf):

@@ -7,7 +7,7 @@ import pytest
 from runner.artifacts import debian
 from runner.artifacts.debian import Resolved
 from runner.errors import ArtifactError
-from runner.matrix import DebianSource
+from runner.matrix.matrix import DebianSource
 from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.packaging import make_package
 

@@ -13,7 +13,7 @@ from runner.artifacts.lock import PinnedSource
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError, ExitStatus
 from runner.files.cache import Cache
-from runner.matrix import DebianSource, Kernel
+from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.artifacts import images
 from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.server import Server, serving

@@ -7,7 +7,7 @@ import pytest
 from runner.artifacts import fetch
 from runner.errors import UsageError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, PathSource, UnavailableSource
+from runner.matrix.matrix import Kernel, PathSource, UnavailableSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent
 

@@ -12,7 +12,7 @@ from runner.artifacts.kernelorg import KernelOrg
 from runner.artifacts.source import Collected, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
+from runner.matrix.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,
     make_tarball,

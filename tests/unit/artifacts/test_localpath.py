@@ -11,7 +11,7 @@ from runner.artifacts.artifact import Artifact
 from runner.artifacts.source import Collected, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, PathSource
+from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner import matrix as matrix_
 from runner.artifacts import fetch, lock, rows
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.fetch import Pinned
@@ -17,7 +16,8 @@ from runner.artifacts.rows import Choice
 from runner.artifacts.source import Item, Pin
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
-from runner.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
+from runner.matrix import matrix as matrix_
+from runner.matrix.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
 from tests.unit.artifacts.images import bzimage
 from tests.unit.artifacts.packaging import make_package
 from tests.unit.artifacts.server import Server, serving

@@ -24,7 +24,7 @@ from runner.artifacts.oci import Files, Oci
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, OciSource
+from runner.matrix.matrix import Kernel, OciSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.server import Answer, Server, serving
 from tests.unit.artifacts.silent import Silent

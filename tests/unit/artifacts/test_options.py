@@ -10,7 +10,7 @@ from runner.artifacts import fetch, nic, options
 from runner.artifacts.artifact import Artifact
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, PathSource
+from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent
 

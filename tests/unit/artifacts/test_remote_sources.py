@@ -12,7 +12,7 @@ from runner.artifacts.snapshot import Snapshot
 from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.matrix import Kernel, RemoteFile, SnapshotSource, UbuntuSource
+from runner.matrix.matrix import Kernel, RemoteFile, SnapshotSource, UbuntuSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.packaging import make_package
 from tests.unit.artifacts.server import Server, serving

@@ -15,7 +15,7 @@ from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.files.cache import Cache
 from runner.libbpf import ENGINE
-from runner.matrix import DebianSource, Kernel
+from runner.matrix.matrix import DebianSource, Kernel
 from runner.qemu.machine import Machine
 from runner.qemu.vm import Vm
 from runner.session.guest import Guest

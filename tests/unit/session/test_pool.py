@@ -16,7 +16,7 @@ from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.files.cache import Cache
 from runner.image.initramfs import Tools
 from runner.libbpf import Programs
-from runner.matrix import DebianSource, Kernel
+from runner.matrix.matrix import DebianSource, Kernel
 from runner.qemu.vm import Vm
 from runner.session import guest as session_guest
 from runner.session.bringups import Bringups

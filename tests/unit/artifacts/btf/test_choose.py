@@ -13,7 +13,7 @@ from runner.artifacts.btf import Material, choose, identity
 from runner.artifacts.btf.choose import HUB_VARIABLE
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
-from runner.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
+from runner.matrix.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
 from runner.versions import KernelVersion
 from tests.unit.artifacts import images
 from tests.unit.artifacts.btf import kernels

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from runner.errors import UsageError
-from runner.matrix import Kernel, Matrix
+from runner.matrix.matrix import Kernel, Matrix
 from runner.text.nearest import nearest
 from runner.versions import KernelVersion, VersionRange
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.matrix import Matrix, PathSource
+from runner.matrix.matrix import Matrix, PathSource
 from runner.text.nearest import nearest
 
 

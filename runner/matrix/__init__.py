@@ -1,0 +1,1 @@
+"""matrix.yaml: its rows, and which of them a command means."""
