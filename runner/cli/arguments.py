@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from runner import project, timeouts
+from runner import timeouts
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
 from runner.matrix.selectors import ALL, DEFAULT
 from runner.reports.terms import Terms
+from runner.suites import project
 
 # Which kernels are meant by default, in words.
 _DEFAULTS = {

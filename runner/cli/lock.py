@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-from runner import project
 from runner.artifacts import fetch, lock
 from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
@@ -11,6 +10,7 @@ from runner.files.cache import Cache
 from runner.matrix import matrix, selectors
 from runner.matrix.selectors import ALL
 from runner.reports.atomic import write_text
+from runner.suites import project
 from runner.text import progress as progress_
 
 

@@ -10,7 +10,7 @@ import yaml
 from runner.errors import UsageError
 from runner.reports import folder as reports
 from runner.reports.atomic import explained
-from runner.suitesearch import SUITE_FILE
+from runner.suites.search import SUITE_FILE
 
 _OBJECT = ".o"
 _SOURCE = (".c", ".cc", ".cpp", ".cxx", ".h")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, project, sharding, suitefile
+from runner import libbpf, sharding
 from runner.artifacts import fetch, rows
 from runner.artifacts.btf import minimal
 from runner.cli import suites as suites_
@@ -27,7 +27,8 @@ from runner.matrix.selectors import DEFAULT
 from runner.preflight import interesting, targets
 from runner.session.run import ids_of, seconds_of
 from runner.sharding import Part
-from runner.suite import Case
+from runner.suites import project, suitefile
+from runner.suites.model import Case
 from runner.text import progress
 from runner.versions import KernelVersion, VersionRange
 

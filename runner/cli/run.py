@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import project, reports, suitefile, timeouts
+from runner import reports, timeouts
 from runner.cli import isolation, objects, workflow
 from runner.cli import suites as suites_
 from runner.cli.arguments import (
@@ -30,7 +30,8 @@ from runner.results import CaseKey, Outcome, RunResults, Selection
 from runner.session import host, selection
 from runner.session.run import Run, Settings
 from runner.sharding import Part
-from runner.suitefile import LoadedSuite
+from runner.suites import project, suitefile
+from runner.suites.suitefile import LoadedSuite
 from runner.text import progress
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import project, suitefile, suitesearch
 from runner.errors import UsageError
 from runner.matrix.matrix import Matrix
-from runner.project import Project
-from runner.suitesearch import PYTHON_TESTS, SUITE_FILE
+from runner.suites import project, search, suitefile
+from runner.suites.project import Project
+from runner.suites.search import PYTHON_TESTS, SUITE_FILE
 
 _PYTHON = ".py"
 _HINT = "docs/suite.md explains what a suite is"
@@ -39,7 +39,7 @@ def files(given: Sequence[Path], found: Project, matrix: Matrix) -> list[Path]:
 def has_python_tests(path: Path) -> bool:
     """Whether a path is or holds a file of Python tests."""
     if path.is_dir():
-        return suitesearch.has_python_tests(path)
+        return search.has_python_tests(path)
     return path.suffix == _PYTHON and path.is_file()
 
 

@@ -17,7 +17,7 @@ from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
 from runner.session.guest import Guest
 from runner.session.printed import Commands, Place
 from runner.session.run import Run
-from runner.suitesearch import SUITE_FILE
+from runner.suites.search import SUITE_FILE
 
 _Found = TypeVar("_Found")
 

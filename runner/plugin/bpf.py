@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from runner import suitefile, timeouts
+from runner import timeouts
 from runner.agent import LoadedObject, LoaderName
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
@@ -18,7 +18,8 @@ from runner.session import states
 from runner.session.case import Job
 from runner.session.guest import Guest
 from runner.session.observe import dump
-from runner.suite import Case
+from runner.suites import suitefile
+from runner.suites.model import Case
 
 Compile = Callable[[Path, str | None], Path]
 

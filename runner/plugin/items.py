@@ -19,8 +19,8 @@ from runner.session import case as session_case
 from runner.session.case import Job
 from runner.session.printed import Commands, Place
 from runner.session.run import Run
-from runner.suite import Case
-from runner.suitefile import LoadedSuite
+from runner.suites.model import Case
+from runner.suites.suitefile import LoadedSuite
 from runner.versions import VersionRange
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from runner.results import CaseKey
-from runner.suitesearch import SUITE_FILE
+from runner.suites.search import SUITE_FILE
 
 # "Class::test_a[6.1-2]", and with pytest-xdist's group behind it.
 _NAME = re.compile(

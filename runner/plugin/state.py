@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner import project, timeouts
+from runner import timeouts
 from runner.artifacts import rows
 from runner.artifacts.rows import Choice
 from runner.files import checkout
@@ -14,6 +14,7 @@ from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings
 from runner.sharding import Part
+from runner.suites import project
 from runner.text import progress
 
 _RUN = pytest.StashKey[Run]()

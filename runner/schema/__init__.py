@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
-from runner import coverage
 from runner.matrix.matrix import Matrix
 from runner.results import RunResults
 from runner.schema import classes, examples, page, timeouts
-from runner.suite import Suite
+from runner.suites import coverage
+from runner.suites.model import Suite
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]

@@ -10,13 +10,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import checks, timeouts
+from runner import timeouts
 from runner.agent import AgentError, LoadedObject, ObjectSettings, OpenedObject
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.checks import Observations
-from runner.checks.text import listing
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.failures.classes import (
     COMMAND_FAILED,
@@ -49,7 +47,10 @@ from runner.session.observe import observe
 from runner.session.prediction import Booted, Foretold, disagreement, predicted
 from runner.session.printed import CommandFailedError, Commands, last_line
 from runner.session.states import States
-from runner.suite import Case, Program
+from runner.suites import checks
+from runner.suites.checks import Observations
+from runner.suites.checks.text import listing
+from runner.suites.model import Case, Program
 from runner.versions import KernelVersion, VersionRange
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from runner import timeouts
 from runner.agent import MOST_PRINTED, AgentSession, LoadedObject, MapInfo, ProgramInfo
 from runner.bpf import bpftool
 from runner.errors import GuestError, UsageError, timed_out
-from runner.references import resolve
 from runner.results import Printed, ended
 from runner.session import timely
 from runner.session.guest import Guest
 from runner.session.printed import Commands, failed
-from runner.suite import Case, Command, ValueExpectation
+from runner.suites.model import Case, Command, ValueExpectation
+from runner.suites.references import resolve
 from runner.timeouts import Timeout
 
 FOLDER = PurePosixPath("/run/agent/files")

@@ -13,8 +13,6 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from runner.bpf.compile import CompileError
-from runner.checks.paths import NotFoundError, follow
-from runner.checks.text import no_such
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -22,11 +20,12 @@ from runner.errors import (
     UsageError,
 )
 from runner.files import modelfile
-from runner.references import references
 from runner.session import shapes, variables
 from runner.session.settings import is_looked_up
 from runner.session.shapes import Shape, Shapes
-from runner.suite import (
+from runner.suites.checks.paths import NotFoundError, follow
+from runner.suites.checks.text import no_such
+from runner.suites.model import (
     Case,
     CodeExpectation,
     Drain,
@@ -37,7 +36,8 @@ from runner.suite import (
     ShowExpectation,
     TestRun,
 )
-from runner.suitefile import LoadedSuite
+from runner.suites.references import references
+from runner.suites.suitefile import LoadedSuite
 
 # What the cache remembers them as: suites that were found right, by their content.
 _CHECKED = "suites-checked"

@@ -10,10 +10,10 @@ from runner.bpf import bpftool, insn, names
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.names import Names
-from runner.checks import Observations
 from runner.session.guest import Guest
 from runner.session.rawdump import map_dump
-from runner.suite import (
+from runner.suites.checks import Observations
+from runner.suites.model import (
     Case,
     CodeExpectation,
     MapExpectation,

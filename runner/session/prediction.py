@@ -10,7 +10,7 @@ from runner.preflight.check import Checker, Job
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import Source
 from runner.session.guest import Guest
-from runner.suite import Case
+from runner.suites.model import Case
 
 log = logging.getLogger(__name__)
 

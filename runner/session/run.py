@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, sharding, suitefile, timeouts
+from runner import libbpf, sharding, timeouts
 from runner.artifacts import fetch, rows
 from runner.artifacts.artifact import Artifact
 from runner.bpf.compile import compile_object, vmlinux_h
@@ -32,7 +32,8 @@ from runner.session.ledger import Ledger
 from runner.session.once import Once
 from runner.session.pool import Guests
 from runner.sharding import Part
-from runner.suitefile import LoadedSuite
+from runner.suites import suitefile
+from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
 from runner.versions import KernelVersion, VersionRange
 

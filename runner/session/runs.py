@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from runner import timeouts
 from runner.agent import AgentError, AgentSession, LoadedObject, RawDump
-from runner.suite import Case, Drain, Iterate, MapExpectation, RowsExpectation, TestRun
+from runner.suites.model import (
+    Case,
+    Drain,
+    Iterate,
+    MapExpectation,
+    RowsExpectation,
+    TestRun,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

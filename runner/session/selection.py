@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.artifacts import lock
 from runner.artifacts.rows import Choice
 from runner.results import Selection
-from runner.suitefile import files_below, referenced
+from runner.suites.suitefile import files_below, referenced
 
 # What decides over a case: suites, sources, headers, objects, tests.
 _SUFFIXES = (".yaml", ".c", ".h", ".o", ".py")

@@ -7,12 +7,12 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.agent import MapSettings, ObjectSettings
 from runner.bpf import object as bpf_object
-from runner.checks.text import no_such
 from runner.errors import UsageError
-from runner.references import resolve
 from runner.session import loaders, variables
 from runner.session.guest import Guest
-from runner.suite import Case, Program
+from runner.suites.checks.text import no_such
+from runner.suites.model import Case, Program
+from runner.suites.references import resolve
 
 # Sections whose programs libbpf looks up the target of when they load.
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from runner.agent import LoadedObject, OpenedObject
 from runner.errors import RunnerError
 from runner.results import ProgramState, StructOpsState
-from runner.suite import Case, Program
+from runner.suites.model import Case, Program
 
 _STRUCT_OPS = "struct_ops"
 # Names that a message lists.

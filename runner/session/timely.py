@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Sequence
 
 from runner.agent import AgentSession, CommandOutput
-from runner.checks.text import show
 from runner.errors import timed_out
+from runner.suites.checks.text import show
 from runner.timeouts import Timeout
 
 # Characters.

@@ -11,14 +11,13 @@ from runner import timeouts
 from runner.agent import AgentError, AgentSession
 from runner.bpf import object as bpf_object
 from runner.bpf import records, skb
-from runner.checks.equality import equal
 from runner.errors import GuestError
-from runner.references import resolve
 from runner.results import ended
 from runner.session import loaders, timely
 from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.session.rawdump import Formatter
-from runner.suite import (
+from runner.suites.checks.equality import equal
+from runner.suites.model import (
     Case,
     Command,
     Drain,
@@ -31,6 +30,7 @@ from runner.suite import (
     Trigger,
     Udp,
 )
+from runner.suites.references import resolve
 
 
 def listen(case: Case, agent: AgentSession, handle: int) -> None:

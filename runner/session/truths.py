@@ -10,11 +10,11 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.agent import AgentError, AgentSession
 from runner.errors import UsageError
-from runner.references import resolve
 from runner.results import Printed, ended
 from runner.session import timely
 from runner.session.printed import CommandFailedError, Commands, failed, subject
-from runner.suite import CommandTruth, Excerpt, ProcTruth, Truth
+from runner.suites.model import CommandTruth, Excerpt, ProcTruth, Truth
+from runner.suites.references import resolve
 
 _BLANK = re.compile(r"\s")
 # Shorter than what int() refuses; and int() takes 1_000 for a number.

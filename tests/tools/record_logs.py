@@ -10,7 +10,6 @@ suite's word, and not what the classifier makes of it.
 import argparse
 from pathlib import Path
 
-from runner import suitefile
 from runner.agent import AgentError
 from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
@@ -18,7 +17,8 @@ from runner.bpf.object import read
 from runner.matrix.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings
-from runner.suite import Case, ExpectedFailure
+from runner.suites import suitefile
+from runner.suites.model import Case, ExpectedFailure
 from runner.text.progress import progress
 from runner.versions import KernelVersion, VersionRange
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import coverage
 from runner.errors import UsageError
+from runner.suites import coverage
 
 MATRIX = """\
 kernels:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import suitefile
 from runner.failures.classes import CLASSES
 from runner.failures.classify import classify
+from runner.suites import suitefile
 from runner.versions import KernelVersion, VersionRange
 
 ROOT = Path(__file__).resolve().parents[2]

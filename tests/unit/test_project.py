@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import project, pyproject, suitesearch
 from runner.errors import UsageError
 from runner.matrix import matrix
+from runner.suites import project, pyproject, search
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = """\
@@ -115,7 +115,7 @@ def test_a_users_own_folder_of_that_name_wins(mine: Path) -> None:
 def test_nobody_keeps_suites_there(mine: Path, folder: str) -> None:
     suite(mine / folder)
 
-    assert suitesearch.below(mine) == []
+    assert search.below(mine) == []
 
 
 @pytest.mark.parametrize("mark", ["pyvenv.cfg", "CACHEDIR.TAG", ".git"])
@@ -126,18 +126,18 @@ def test_environments_caches_and_repositories_inside_are_left_out(
     (mine / "there" / mark).touch()
     (mine / ".git").touch()
 
-    assert suitesearch.below(mine) == []
+    assert search.below(mine) == []
     # The one that is named is searched.
-    assert len(suitesearch.below(mine / "there")) == 1
+    assert len(search.below(mine / "there")) == 1
 
 
 def test_a_checkout_of_the_runner_inside_is_left_out(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite(mine / "third_party/runner/suites/task")
-    monkeypatch.setattr(suitesearch, "ROOT", mine / "third_party/runner")
+    monkeypatch.setattr(search, "ROOT", mine / "third_party/runner")
 
-    assert suitesearch.below(mine) == []
+    assert search.below(mine) == []
 
 
 def test_links_are_not_followed_out(mine: Path) -> None:
@@ -148,16 +148,16 @@ def test_links_are_not_followed_out(mine: Path) -> None:
     (mine / "around").symlink_to(mine)
     own = suite(mine / "own")
 
-    assert suitesearch.below(mine) == [own]
+    assert search.below(mine) == [own]
 
 
 def test_a_search_ends(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         (mine / str(number)).mkdir()
-    monkeypatch.setattr(suitesearch, "_MOST_FOLDERS", 5)
+    monkeypatch.setattr(search, "_MOST_FOLDERS", 5)
 
     with pytest.raises(UsageError, match="more than 5 folders") as caught:
-        suitesearch.below(mine)
+        search.below(mine)
     assert "--suite" in caught.value.hint
 
 

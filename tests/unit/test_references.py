@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.errors import UsageError
-from runner.references import references, resolve
+from runner.suites.references import references, resolve
 
 NAMESPACE: dict[str, JsonValue] = {
     "child": {"pid": 42, "comm": "sleeper", "ids": [1, 2]},

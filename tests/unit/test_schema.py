@@ -12,14 +12,15 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from runner import schema, suitefile
+from runner import schema
 from runner.errors import UsageError
 from runner.files.modelfile import PATTERNS
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 from runner.schema import Subject, page
 from runner.schema import examples as suite_examples
-from runner.suite import Suite
+from runner.suites import suitefile
+from runner.suites.model import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX, SUITE, RESULTS = schema.SUBJECTS

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from runner import suite
-from runner.suite import (
+from runner.suites import model
+from runner.suites.model import (
     Case,
     Command,
     CommandTruth,
@@ -41,7 +41,7 @@ def read(kind: Any, data: object) -> Any:
         ({"sleep": 0.1}, Sleep),
         ({"udp": 100}, Udp),
         ({"command": ["true"]}, Command),
-        ({"test_run": "prog"}, suite.TestRun),
+        ({"test_run": "prog"}, model.TestRun),
     ],
 )
 def test_a_trigger_is_told_by_its_key(data: object, model: type) -> None:

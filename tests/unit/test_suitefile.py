@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner import suitefile
 from runner.errors import ExitStatus, UsageError
 from runner.files.modelfile import PATTERNS
-from runner.suitefile import LoadedSuite
+from runner.suites import suitefile
+from runner.suites.suitefile import LoadedSuite
 
 ROOT = Path(__file__).resolve().parents[2]
 

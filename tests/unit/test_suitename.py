@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import suitename
-from runner.suitename import AT_THE_TOP
+from runner.suites import naming
+from runner.suites.naming import AT_THE_TOP
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_a_suite_at_the_top_has_one_name_in_every_clone(
     tmp_path: Path, git: str
 ) -> None:
     names = {
-        suitename.of_folder(checkout(tmp_path / name, git))
+        naming.of_folder(checkout(tmp_path / name, git))
         for name in ("myprobe", "worktree2", "src")
     }
     assert names == {AT_THE_TOP}
@@ -37,9 +37,9 @@ def test_a_suite_at_the_top_has_one_name_in_every_clone(
 def test_a_suite_below_the_top_has_its_folder_s_name(tmp_path: Path) -> None:
     suite = checkout(tmp_path / "clone") / "tests" / "probe"
     suite.mkdir(parents=True)
-    assert suitename.of_folder(suite) == "probe"
+    assert naming.of_folder(suite) == "probe"
     # Also where the matrix is beside it, or the run is started in it.
-    assert suitename.of_folder(suite, suite / "matrix.yaml") == "probe"
+    assert naming.of_folder(suite, suite / "matrix.yaml") == "probe"
 
 
 def test_started_in_a_suite_below_the_top(
@@ -48,12 +48,12 @@ def test_started_in_a_suite_below_the_top(
     suite = checkout(tmp_path / "clone") / "probe"
     suite.mkdir()
     monkeypatch.chdir(suite)
-    assert suitename.of_folder(suite, Path("matrix.yaml")) == "probe"
+    assert naming.of_folder(suite, Path("matrix.yaml")) == "probe"
 
 
 def test_a_clone_below_the_matrix_is_a_clone_all_the_same(tmp_path: Path) -> None:
     matrix = tmp_path / "matrix.yaml"
-    assert suitename.of_folder(checkout(tmp_path / "clone"), matrix) == AT_THE_TOP
+    assert naming.of_folder(checkout(tmp_path / "clone"), matrix) == AT_THE_TOP
 
 
 def test_a_copy_without_git_has_the_matrix_at_its_top(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_copy_without_git_has_the_matrix_at_its_top(tmp_path: Path) -> None:
     suite = copy / "probe"
     suite.mkdir()
     for matrix in (copy / "matrix.yaml", copy / "ci" / "matrix.yaml"):
-        assert suitename.of_folder(copy, matrix) == AT_THE_TOP
-        assert suitename.of_folder(suite, matrix) == "probe"
+        assert naming.of_folder(copy, matrix) == AT_THE_TOP
+        assert naming.of_folder(suite, matrix) == "probe"
 
 
 def test_a_copy_without_git_is_where_the_run_is_started(
@@ -74,10 +74,10 @@ def test_a_copy_without_git_is_where_the_run_is_started(
     suite.mkdir()
     monkeypatch.chdir(copy)
     other = tmp_path / "action" / "matrix.yaml"
-    assert suitename.of_folder(copy, other) == AT_THE_TOP
-    assert suitename.of_folder(suite, other) == "probe"
+    assert naming.of_folder(copy, other) == AT_THE_TOP
+    assert naming.of_folder(suite, other) == "probe"
 
 
 def test_a_suite_that_is_in_no_project_has_its_folder_s_name(tmp_path: Path) -> None:
     suite = checkout(tmp_path / "mine", git="")
-    assert suitename.of_folder(suite, tmp_path / "other" / "matrix.yaml") == "mine"
+    assert naming.of_folder(suite, tmp_path / "other" / "matrix.yaml") == "mine"

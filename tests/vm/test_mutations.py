@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from runner import suitefile
 from runner.artifacts.artifact import Artifact
 from runner.artifacts.btf import minimal
 from runner.artifacts.rows import Choice
@@ -22,7 +21,8 @@ from runner.session import case as session_case
 from runner.session.case import Job
 from runner.session.guest import upload_btf
 from runner.session.run import Run, Settings
-from runner.suite import Case
+from runner.suites import suitefile
+from runner.suites.model import Case
 from runner.text.progress import progress
 from runner.versions import VersionRange
 from tests.vm.conftest import ROOT, run

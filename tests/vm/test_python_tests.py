@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import suitefile
+from runner.suites import suitefile
 from tests.vm.conftest import DATA, ROOT, run
 
 pytestmark = pytest.mark.vm

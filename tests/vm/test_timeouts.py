@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import suitefile, timeouts
+from runner import timeouts
 from runner.artifacts import fetch
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
@@ -19,6 +19,7 @@ from runner.session import case as session_case
 from runner.session import guest, host
 from runner.session.case import Job
 from runner.session.guest import Guest, Origin, Starts
+from runner.suites import suitefile
 from runner.text.progress import Lines
 from tests.vm.conftest import DATA, ROOT, run
 

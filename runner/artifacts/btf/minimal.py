@@ -5,12 +5,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import suitefile
 from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.process.programs import environment
-from runner.suitesearch import SUITE_FILE
+from runner.suites import suitefile
+from runner.suites.search import SUITE_FILE
 
 _TIMEOUT = 60.0
 _SOURCE = ".bpf.c"

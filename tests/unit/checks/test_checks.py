@@ -6,10 +6,10 @@ from pydantic import JsonValue, TypeAdapter
 
 from runner.bpf import bpftool
 from runner.bpf.bpftool import CpuValue, MapDump, Row
-from runner.checks import Observations, check, check_all, not_available
 from runner.errors import UsageError
 from runner.results import Mismatch
-from runner.suite import Expectation
+from runner.suites.checks import Observations, check, check_all, not_available
+from runner.suites.model import Expectation
 
 DATA = Path(__file__).resolve().parents[2] / "data/bpftool"
 NAMES = (

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from runner import checks
 from runner.bpf import bpftool, insn
 from runner.bpf.bpftool import BpftoolError
 from runner.bpf.insn import Insn
-from runner.checks import Observations
 from runner.errors import RunnerError
 from runner.results import Mismatch
-from runner.suite import Expectation
+from runner.suites import checks
+from runner.suites.checks import Observations
+from runner.suites.model import Expectation
 
 DATA = Path(__file__).parents[2] / "data/bpftool"
 XLATED = bpftool.parse_prog_dump((DATA / "prog-dump-xlated.json").read_text())

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import suitefile
 from runner.cli import objects
 from runner.errors import InfrastructureError, UsageError
+from runner.suites import suitefile
 
 
 def test_a_suite_loads_each_object(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from runner.failures.classes import LOADER_CRASHED
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job
-from runner.suite import Case
+from runner.suites.model import Case
 from tests.unit.preflight.made import HEAD, build, compiled, kernel
 from tests.unit.session.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
 

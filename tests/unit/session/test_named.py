@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner import suitefile
 from runner.errors import UsageError
 from runner.session import named
+from runner.suites import suitefile
 from tests.unit.agent_process import compile_bpf
 
 SOURCE = """\

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from runner.agent import MapSettings, ObjectSettings
 from runner.errors import UsageError
 from runner.session import loaders, settings
-from runner.suite import Case, Program
+from runner.suites.model import Case, Program
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import HELLO, FakeAgent, guest
 

@@ -12,7 +12,7 @@ from runner.bpf.bpftool import UNSUPPORTED
 from runner.errors import GuestError
 from runner.session import triggers
 from runner.session.printed import CommandFailedError, Commands
-from runner.suite import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
+from runner.suites.model import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import COMMAND, FakeAgent, fault
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from runner.agent import AgentSession
 from runner.errors import UsageError
 from runner.session import truths
-from runner.suite import CommandTruth, ProcTruth
+from runner.suites.model import CommandTruth, ProcTruth
 from tests.unit.session.doubles import COMMAND, FakeAgent
 
 STAT = "42 (a (b) c) S 7 42 42 0 -1 4194304"

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from runner.bpf.insn import Insn
-from runner.checks.text import no_such
 from runner.errors import RunnerError
 from runner.results import Mismatch
-from runner.suite import CodeExpectation
-from runner.suite import Instruction as Wanted
+from runner.suites.checks.text import no_such
+from runner.suites.model import CodeExpectation
+from runner.suites.model import Instruction as Wanted
 
 
 class Layout(Protocol):

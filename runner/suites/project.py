@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import pyproject, suitesearch
 from runner.errors import UsageError
 from runner.files import yamlfile
 from runner.files.checkout import ROOT
 from runner.files.modelfile import near
 from runner.matrix.matrix import Matrix
 from runner.matrix.selectors import DEFAULT
-from runner.pyproject import PyProject
-from runner.suitesearch import SUITE_FILE
+from runner.suites import pyproject, search
+from runner.suites.pyproject import PyProject
+from runner.suites.search import SUITE_FILE
 
 # On the command line: what this project brings along itself.
 BUILTIN = Path("builtin")
@@ -86,7 +86,7 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
                     f"{project.pyproject.path}: suites: there is no {path}"
                 )
         return list(project.pyproject.suites)
-    found = suitesearch.below(project.folder)
+    found = search.below(project.folder)
     if not found:
         raise UsageError(
             f"there is no {SUITE_FILE} below {project.folder.resolve()}",

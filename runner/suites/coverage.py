@@ -8,12 +8,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner import suitefile
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.matrix import matrix
 from runner.matrix.matrix import Kernel
-from runner.suite import Case, Entry
+from runner.suites import suitefile
+from runner.suites.model import Case, Entry
 from runner.versions import KernelVersion, VersionRange
 
 # What a kernel whose id tells no version is taken for: "sid" is Debian's newest.

@@ -5,7 +5,7 @@ import re
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import UNSUPPORTED
-from runner.checks.text import listing, no_such, show
+from runner.suites.checks.text import listing, no_such, show
 from runner.text.nearest import nearest
 
 _INDEX = re.compile(r"\[(\d+)\]\.?")

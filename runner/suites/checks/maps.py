@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import CpuValue, MapDump, Row
-from runner.checks.equality import contains, equal, number
-from runner.checks.matchers import in_words, judge
-from runner.checks.paths import NotFoundError, follow
-from runner.checks.text import Difference, Observed, listing, mismatch, show
-from runner.references import resolve
 from runner.results import Mismatch
-from runner.suite import MapExpectation
+from runner.suites.checks.equality import contains, equal, number
+from runner.suites.checks.matchers import in_words, judge
+from runner.suites.checks.paths import NotFoundError, follow
+from runner.suites.checks.text import Difference, Observed, listing, mismatch, show
+from runner.suites.model import MapExpectation
+from runner.suites.references import resolve
 
 
 def check(

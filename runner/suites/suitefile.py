@@ -9,15 +9,13 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from runner import suitename, suitesearch
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
-from runner.reach import Reach
-from runner.references import references
-from runner.suite import (
+from runner.suites import naming, search
+from runner.suites.model import (
     FILE_NAME,
     Case,
     CodeExpectation,
@@ -31,7 +29,9 @@ from runner.suite import (
     Suite,
     TestRun,
 )
-from runner.suitesearch import SUITE_FILE
+from runner.suites.reach import Reach
+from runner.suites.references import references
+from runner.suites.search import SUITE_FILE
 from runner.versions import VersionRange
 
 # Names that every case has, beside those that it saves.
@@ -173,7 +173,7 @@ def load(
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
-    name = suite.name or suitename.of_folder(path.resolve().parent, matrix)
+    name = suite.name or naming.of_folder(path.resolve().parent, matrix)
     more = [*([] if matrix is None else [matrix.parent]), *named]
     reach = Reach.of(path.parent, more)
     mistakes = [
@@ -552,5 +552,5 @@ def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
     if path.is_dir():
-        return suitesearch.below(path, name)
+        return search.below(path, name)
     return [path] if path.name == name else []

@@ -6,12 +6,12 @@ from typing import Literal
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import MapDump, Row
-from runner.checks.equality import equal
-from runner.checks.maps import key_matches, key_of
-from runner.checks.text import Difference, Observed, mismatch, show
-from runner.references import resolve
 from runner.results import Mismatch
-from runner.suite import RowsExpectation
+from runner.suites.checks.equality import equal
+from runner.suites.checks.maps import key_matches, key_of
+from runner.suites.checks.text import Difference, Observed, mismatch, show
+from runner.suites.model import RowsExpectation
+from runner.suites.references import resolve
 
 Expected = dict[Literal["key", "value"], JsonValue]
 

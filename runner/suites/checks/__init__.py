@@ -7,13 +7,12 @@ from pydantic import JsonValue
 
 from runner.bpf.bpftool import MapDump
 from runner.bpf.insn import Insn
-from runner.checks import code, maps, rows
-from runner.checks.equality import differences
-from runner.checks.matchers import in_words, judge
-from runner.checks.text import mismatch, no_such, show
-from runner.references import resolve
 from runner.results import Mismatch
-from runner.suite import (
+from runner.suites.checks import code, maps, rows
+from runner.suites.checks.equality import differences
+from runner.suites.checks.matchers import in_words, judge
+from runner.suites.checks.text import mismatch, no_such, show
+from runner.suites.model import (
     CodeExpectation,
     Expectation,
     MapExpectation,
@@ -21,6 +20,7 @@ from runner.suite import (
     ShowExpectation,
     ValueExpectation,
 )
+from runner.suites.references import resolve
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner.checks.equality import differences, equal, number, text
-from runner.checks.text import Difference, Observed, show
 from runner.errors import UsageError
-from runner.references import resolve
-from runner.suite import Matcher
+from runner.suites.checks.equality import differences, equal, number, text
+from runner.suites.checks.text import Difference, Observed, show
+from runner.suites.model import Matcher
+from runner.suites.references import resolve
 
 
 def judge(

@@ -4,7 +4,7 @@ import re
 
 from pydantic import JsonValue
 
-from runner.checks.text import Difference, Observed, join, show
+from runner.suites.checks.text import Difference, Observed, join, show
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")

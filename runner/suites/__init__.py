@@ -1,0 +1,1 @@
+"""Suites: their files, what they refer to, and the checks that they state."""
