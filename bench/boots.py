@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.artifacts import fetch
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.qemu.vm import boot
 from runner.session import guest, host

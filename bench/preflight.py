@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from runner.artifacts.btf import minimal
 from runner.errors import RunnerError
 from runner.files.cache import Cache
+from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import targets
 from runner.preflight.check import Checker, Job

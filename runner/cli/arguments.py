@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from runner import timeouts
-from runner.artifacts import rows
-from runner.artifacts.rows import Choice
+from runner.kernels import rows
+from runner.kernels.rows import Choice
 from runner.matrix.selectors import ALL, DEFAULT
 from runner.reports.terms import Terms
 from runner.suites import project

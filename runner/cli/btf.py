@@ -5,12 +5,12 @@ import hashlib
 import sys
 from pathlib import Path
 
-from runner.artifacts import fetch, rows
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.btf import minimal
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
+from runner.kernels.artifact import Artifact
+from runner.kernels.btf import minimal
 from runner.text import progress as progress_
 
 

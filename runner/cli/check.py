@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import get_args
 
 from runner import libbpf
-from runner.artifacts import rows
-from runner.artifacts.btf import minimal
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
 from runner.cli.arguments import (
@@ -25,6 +23,8 @@ from runner.errors import (
     UsageError,
 )
 from runner.files.cache import Cache
+from runner.kernels import rows
+from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
 from runner.preflight import show, targets, usable

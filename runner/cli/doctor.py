@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.artifacts import apt, kernelbuild
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.kernels import kernelbuild
+from runner.kernels.sources import apt
 from runner.libbpf import AGENT
 from runner.process.programs import environment
 from runner.qemu import vm

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.artifacts import rows
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.fetch import cached, obtain
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.kernels import rows
+from runner.kernels.artifact import Artifact
+from runner.kernels.fetch import cached, obtain
 from runner.matrix.matrix import Kernel
 from runner.matrix.selectors import ALL, DEFAULT
 from runner.session import snapshots

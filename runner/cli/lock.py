@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from runner.artifacts import fetch, lock
 from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.kernels import fetch, lock
 from runner.matrix import matrix, selectors
 from runner.matrix.selectors import ALL
 from runner.reports.atomic import write_text

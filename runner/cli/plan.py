@@ -10,8 +10,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, sharding
-from runner.artifacts import fetch, rows
-from runner.artifacts.btf import minimal
 from runner.cli import suites as suites_
 from runner.cli import workflow
 from runner.cli.arguments import (
@@ -22,6 +20,8 @@ from runner.cli.arguments import (
 )
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
+from runner.kernels.btf import minimal
 from runner.matrix.matrix import Kernel, Matrix
 from runner.matrix.selectors import DEFAULT
 from runner.preflight import interesting, targets

@@ -5,11 +5,12 @@ import re
 import tempfile
 from pathlib import Path
 
-from runner.artifacts import fetch, image, rows
-from runner.artifacts.registry import Repository
 from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
+from runner.kernels.sources import image
+from runner.kernels.sources.registry import Repository
 from runner.matrix.matrix import Kernel
 from runner.text import progress as progress_
 

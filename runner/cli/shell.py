@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import timeouts
-from runner.artifacts import fetch, rows
 from runner.cli.arguments import (
     add_matrix_file_arguments,
     add_timeout_arguments,
@@ -18,6 +17,7 @@ from runner.cli.arguments import (
 )
 from runner.errors import UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
 from runner.session import console, guest, host
 from runner.session.guest import Guest, Origin, Starts
 from runner.text import progress

@@ -49,7 +49,7 @@ LocalPath = Annotated[Path, AfterValidator(_beside)]
 # ----------------------------------------------------------------- sources
 #
 # A source is a model here, named in `Source` below, and a provider in the table of
-# runner/artifacts/providers.py.
+# runner/kernels/sources/providers.py.
 
 
 class BaseSource(Entry):

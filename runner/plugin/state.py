@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from runner import timeouts
-from runner.artifacts import rows
-from runner.artifacts.rows import Choice
 from runner.files import checkout
+from runner.kernels import rows
+from runner.kernels.rows import Choice
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.session.run import Run, Settings

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import elf, fetch
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
+from runner.kernels import elf, fetch
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
@@ -118,7 +118,7 @@ def read(path: Path) -> bytes:
         data = path.read_bytes()
         if path.name.endswith(_PACKED):
             # Here, because it imports what talks to servers, which few runs do.
-            from runner.artifacts.btf import hub
+            from runner.kernels.btf import hub
 
             data = hub.unpack(data, path.name.removesuffix(_PACKED), str(path))
         elif data.startswith(_ELF):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from runner.artifacts.nic import Nic
+from runner.kernels.nic import Nic
 
 Accelerator = Literal["kvm", "tcg"]
 

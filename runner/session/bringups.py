@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import reports
-from runner.artifacts.artifact import Artifact
 from runner.errors import GuestError, RunnerError
+from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
 from runner.qemu.machine import by_hand
 from runner.results import KernelRun

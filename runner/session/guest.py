@@ -15,8 +15,6 @@ from pathlib import Path, PurePosixPath
 
 from runner import keys, ssh, timeouts
 from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
-from runner.artifacts import btf
-from runner.artifacts.artifact import Artifact
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError
 from runner.deadline import Deadline
@@ -24,6 +22,8 @@ from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.failures.classes import VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
 from runner.image import initramfs
+from runner.kernels import btf
+from runner.kernels.artifact import Artifact
 from runner.keys import GuestKeys
 from runner.matrix.matrix import Kernel
 from runner.qemu import accelerator, snapshot

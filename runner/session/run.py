@@ -11,8 +11,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, sharding, timeouts
-from runner.artifacts import fetch, rows
-from runner.artifacts.artifact import Artifact
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.errors import (
     ArtifactError,
@@ -21,6 +19,8 @@ from runner.errors import (
     UsageError,
 )
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
+from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
 from runner.qemu.accelerator import Choice

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from runner.artifacts import lock
-from runner.artifacts.rows import Choice
+from runner.kernels import lock
+from runner.kernels.rows import Choice
 from runner.results import Selection
 from runner.suites.suitefile import files_below, referenced
 

@@ -7,9 +7,9 @@ offsets are those that it prints; they belong into tests/unit/checks/test_code.p
 
 from pathlib import Path
 
-from runner.artifacts.rows import Choice
 from runner.bpf import bpftool, names
 from runner.bpf.compile import compile_object
+from runner.kernels.rows import Choice
 from runner.session.run import Run, Settings
 from runner.text.progress import progress
 

@@ -11,9 +11,9 @@ import argparse
 from pathlib import Path
 
 from runner.agent import AgentError
-from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
+from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
 from runner.session.guest import Guest
 from runner.session.run import Run, Settings

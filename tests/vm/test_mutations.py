@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.btf import minimal
-from runner.artifacts.rows import Choice
 from runner.bpf.compile import compile_object
+from runner.kernels.artifact import Artifact
+from runner.kernels.btf import minimal
+from runner.kernels.rows import Choice
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case
 from runner.session.case import Job

@@ -12,10 +12,6 @@ from pathlib import Path
 import pytest
 
 from runner.agent import AgentError, LoadedObject, ObjectSettings
-from runner.artifacts import rows
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.btf import minimal
-from runner.artifacts.fetch import obtain
 from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
@@ -23,6 +19,10 @@ from runner.bpf.object import BpfObject, read_whole
 from runner.errors import GuestError
 from runner.failures.classify import classify
 from runner.files.cache import Cache
+from runner.kernels import rows
+from runner.kernels.artifact import Artifact
+from runner.kernels.btf import minimal
+from runner.kernels.fetch import obtain
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict

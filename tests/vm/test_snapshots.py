@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch
 from runner.deadline import Deadline
 from runner.files.cache import APPLICATION, Cache
+from runner.kernels import fetch
 from runner.keys import of_saved_guest
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch
-from runner.artifacts.artifact import Artifact
 from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.artifact import Artifact
 from runner.matrix import matrix
 from runner.text.progress import progress
 from tests.vm.conftest import DATA, ROOT, run

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner import timeouts
-from runner.artifacts import fetch
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
+from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.results import CaseResult, Outcome
 from runner.session import case as session_case

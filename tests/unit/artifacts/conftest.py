@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import apt
-from runner.artifacts.apt import Archive
+from runner.kernels.sources import apt
+from runner.kernels.sources.apt import Archive
 from tests.unit.artifacts.packaging import (
     Repository,
     Signer,

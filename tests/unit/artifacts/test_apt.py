@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import apt
 from runner.errors import ArtifactError
 from runner.files.cache import sha256_of
+from runner.kernels.sources import apt
 from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.packaging import Signer, machine_configuration
 

@@ -14,8 +14,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.artifacts import bzimage
 from runner.errors import ArtifactError
+from runner.kernels import bzimage
 from tests.unit.artifacts.images import BTF, VMLINUX, elf, image
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.artifacts import bzimage
 from runner.errors import ArtifactError
+from runner.kernels import bzimage
 from tests.unit.artifacts import images
 
 

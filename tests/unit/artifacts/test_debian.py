@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import debian
-from runner.artifacts.debian import Resolved
 from runner.errors import ArtifactError
+from runner.kernels.sources import debian
+from runner.kernels.sources.debian import Resolved
 from runner.matrix.matrix import DebianSource
 from tests.unit.artifacts.conftest import Suite
 from tests.unit.artifacts.packaging import make_package

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.artifacts import elf
+from runner.kernels import elf
 from tests.unit.artifacts import images
 
 

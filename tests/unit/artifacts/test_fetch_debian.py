@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch
-from runner.artifacts.debian import Debian
-from runner.artifacts.lock import PinnedSource
-from runner.artifacts.source import Tools
 from runner.errors import ArtifactError, ExitStatus
 from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.lock import PinnedSource
+from runner.kernels.sources.debian import Debian
+from runner.kernels.sources.source import Tools
 from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.artifacts import images
 from tests.unit.artifacts.conftest import Suite

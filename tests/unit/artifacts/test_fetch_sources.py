@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch
 from runner.errors import UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch
 from runner.matrix.matrix import Kernel, PathSource, UnavailableSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import http
 from runner.errors import ArtifactError
+from runner.kernels import http
 from tests.unit.artifacts.server import Answer, Server, serving
 from tests.unit.artifacts.silent import Silent
 

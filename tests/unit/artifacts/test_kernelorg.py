@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch, lock, options, providers
-from runner.artifacts.fetch import Pinned
-from runner.artifacts.kernelorg import KernelOrg
-from runner.artifacts.source import Collected, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch, lock, options
+from runner.kernels.fetch import Pinned
+from runner.kernels.sources import providers
+from runner.kernels.sources.kernelorg import KernelOrg
+from runner.kernels.sources.source import Collected, Pin, Tools
 from runner.matrix.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch, localpath
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.source import Collected, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.artifact import Artifact
+from runner.kernels.sources import localpath
+from runner.kernels.sources.source import Collected, Tools
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.artifacts import fetch, lock, rows
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.fetch import Pinned
-from runner.artifacts.lock import Lock, PinnedSource
-from runner.artifacts.rows import Choice
-from runner.artifacts.source import Item, Pin
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch, lock, rows
+from runner.kernels.artifact import Artifact
+from runner.kernels.fetch import Pinned
+from runner.kernels.lock import Lock, PinnedSource
+from runner.kernels.rows import Choice
+from runner.kernels.sources.source import Item, Pin
 from runner.matrix import matrix as matrix_
 from runner.matrix.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
 from tests.unit.artifacts.images import bzimage

@@ -9,9 +9,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.artifacts import modules
-from runner.artifacts.modules import Wanted
 from runner.errors import ArtifactError
+from runner.kernels import modules
+from runner.kernels.modules import Wanted
 from runner.session.host import RECIPE
 from tests.unit.artifacts import images
 

@@ -18,12 +18,13 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.artifacts import fetch, image
-from runner.artifacts import registry as registry_
-from runner.artifacts.oci import Files, Oci
-from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.sources import image
+from runner.kernels.sources import registry as registry_
+from runner.kernels.sources.oci import Files, Oci
+from runner.kernels.sources.source import Tools
 from runner.matrix.matrix import Kernel, OciSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.server import Answer, Server, serving

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.artifacts import fetch, nic, options
-from runner.artifacts.artifact import Artifact
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch, nic, options
+from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.silent import Silent

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import packages
 from runner.errors import ArtifactError
+from runner.kernels.sources import packages
 from tests.unit.artifacts.packaging import make_package
 
 # Larger than a pipe and than what compresses away.

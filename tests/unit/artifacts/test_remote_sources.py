@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import fetch, remote
-from runner.artifacts.snapshot import Snapshot
-from runner.artifacts.source import Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.sources import remote
+from runner.kernels.sources.snapshot import Snapshot
+from runner.kernels.sources.source import Tools
 from runner.matrix.matrix import Kernel, RemoteFile, SnapshotSource, UbuntuSource
 from tests.unit.artifacts import images
 from tests.unit.artifacts.packaging import make_package

@@ -9,9 +9,9 @@ from typing import Literal
 
 from filelock import FileLock
 
-from runner.artifacts import elf
 from runner.bpf.compile import command
 from runner.bpf.object import BpfObject, read_whole
+from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
 from runner.preflight.predict import Loader, Subject, Target, predict

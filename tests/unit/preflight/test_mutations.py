@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from runner.artifacts.btf import minimal
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, read_whole
 from runner.files.cache import Cache
+from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import targets
 from runner.preflight.changes import Change, changes

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runner.artifacts import elf
 from runner.bpf.insn import LD_IMM64
 from runner.bpf.object import read_whole
+from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Guard, Status
 from runner.preflight.predict import Subject, Target, patched, predict

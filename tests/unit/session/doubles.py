@@ -9,11 +9,11 @@ from typing import cast
 from pydantic import JsonValue
 
 from runner.agent import AgentSession, Hello
-from runner.artifacts.artifact import Artifact
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.files.cache import Cache
+from runner.kernels.artifact import Artifact
 from runner.libbpf import ENGINE
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.qemu.machine import Machine

@@ -11,10 +11,10 @@ from unittest.mock import Mock
 import pytest
 
 from runner import reports
-from runner.artifacts.artifact import Artifact
 from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.files.cache import Cache
 from runner.image.initramfs import Tools
+from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.qemu.vm import Vm

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.rows import Choice
 from runner.files.cache import Cache
+from runner.kernels.rows import Choice
 from runner.session import run as session_run
 from runner.session.host import ROOT
 from runner.session.run import Run, Settings

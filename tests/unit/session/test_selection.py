@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.rows import Choice
+from runner.kernels.rows import Choice
 from runner.results import Selection
 from runner.session import selection
 

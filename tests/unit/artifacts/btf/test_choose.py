@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf import Material, choose, identity
-from runner.artifacts.btf.choose import HUB_VARIABLE
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
+from runner.kernels.btf import Material, choose, identity
+from runner.kernels.btf.choose import HUB_VARIABLE
 from runner.matrix.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
 from runner.versions import KernelVersion
 from tests.unit.artifacts import images

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf import hub
 from runner.errors import ArtifactError
+from runner.kernels.btf import hub
 from tests.unit.artifacts.silent import Silent
 
 RELEASE = "4.4.0-21-generic"

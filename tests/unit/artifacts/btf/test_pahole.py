@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf import pahole
 from runner.bpf import btf
 from runner.errors import ArtifactError
+from runner.kernels.btf import pahole
 from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels
 

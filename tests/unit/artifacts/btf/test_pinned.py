@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.artifacts import fetch, rows
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.btf.choose import HUB_VARIABLE
-from runner.artifacts.rows import Choice
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch, rows
+from runner.kernels.artifact import Artifact
+from runner.kernels.btf.choose import HUB_VARIABLE
+from runner.kernels.rows import Choice
 from tests.unit.artifacts.btf import kernels
 from tests.unit.artifacts.btf.test_choose import hub
 from tests.unit.artifacts.conftest import Suite

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.btf.verify import verify
 from runner.errors import ArtifactError
+from runner.kernels.btf.verify import verify
 from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels
 

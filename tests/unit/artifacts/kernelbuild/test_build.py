@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.kernelbuild import Built, build, recipe
-from runner.artifacts.kernelbuild.build import unpack, version_of
 from runner.deadline import Deadline
 from runner.errors import ArtifactError
+from runner.kernels.kernelbuild import Built, build, recipe
+from runner.kernels.kernelbuild.build import unpack, version_of
 from tests.unit.artifacts.kernelbuild.trees import (
     make_recipes,
     make_tarball,
@@ -20,7 +20,7 @@ from tests.unit.artifacts.kernelbuild.trees import (
 from tests.unit.artifacts.silent import Silent
 
 # The module; the package has a function of its name.
-build_ = sys.modules["runner.artifacts.kernelbuild.build"]
+build_ = sys.modules["runner.kernels.kernelbuild.build"]
 QUIRKS = """\
 - kernels: "<6"
   why: it is old
@@ -149,8 +149,8 @@ def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
     recipes = make_recipes(tmp_path / "recipes")
     program = (
         "import sys; from pathlib import Path\n"
-        "from runner.artifacts.kernelbuild import build, load\n"
-        "from runner.artifacts.kernelbuild.build import version_of\n"
+        "from runner.kernels.kernelbuild import build, load\n"
+        "from runner.kernels.kernelbuild.build import version_of\n"
         "from runner.text.progress import Lines\n"
         "tree, recipes, log = map(Path, sys.argv[1:])\n"
         "build(tree, load(version_of(tree), {}, recipes), Lines(), log)\n"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.artifacts import options
-from runner.artifacts.kernelbuild import kconfig
-from runner.artifacts.kernelbuild.kconfig import Request
 from runner.errors import ArtifactError, UsageError
+from runner.kernels import options
+from runner.kernels.kernelbuild import kconfig
+from runner.kernels.kernelbuild.kconfig import Request
 from tests.unit.artifacts.kernelbuild.trees import make_tree
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts.kernelbuild import recipe
 from runner.errors import UsageError
+from runner.kernels.kernelbuild import recipe
 from runner.versions import KernelVersion
 from tests.unit.artifacts.kernelbuild.trees import make_recipes
 

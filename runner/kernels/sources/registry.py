@@ -21,8 +21,8 @@ from oras.container import Container
 from oras.provider import Registry
 from pydantic import BaseModel, Field, ValidationError
 
-from runner.artifacts import http
 from runner.errors import ArtifactError
+from runner.kernels import http
 from runner.text.progress import Progress
 
 _DIGEST = r"^sha256:[0-9a-f]{64}$"

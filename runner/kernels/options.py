@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.artifacts import nic
 from runner.errors import ArtifactError
+from runner.kernels import nic
 from runner.versions import KernelVersion
 
 _HEAD = re.compile(r"^# Linux/\S+ (\d\S*) Kernel Configuration", re.MULTILINE)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from runner.artifacts import remote
-from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
+from runner.kernels.sources import remote
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
 from runner.matrix.matrix import UbuntuSource
 from runner.text.progress import Progress
 

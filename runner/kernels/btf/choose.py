@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.artifacts import bzimage, elf, packages
-from runner.artifacts.btf import minimal, pahole
-from runner.artifacts.btf.pinned import PinnedBtf, hold
-from runner.artifacts.btf.verify import verify
-from runner.artifacts.source import Item
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, key_of, sha256_of
+from runner.kernels import bzimage, elf
+from runner.kernels.btf import minimal, pahole
+from runner.kernels.btf.pinned import PinnedBtf, hold
+from runner.kernels.btf.verify import verify
+from runner.kernels.sources import packages
+from runner.kernels.sources.source import Item
 from runner.matrix.matrix import (
     BaseBtf,
     DebugPackageBtf,
@@ -186,7 +187,7 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
     found = _look_up(setting.location, setting.distribution, material)
     if found is not None:
         return found
-    from runner.artifacts.btf import hub
+    from runner.kernels.btf import hub
 
     near = hub.similar(setting.location, material.release)
     raise ArtifactError(
@@ -199,7 +200,7 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
 
 def _look_up(location: str, distribution: str, material: Material) -> Chosen | None:
     # Here, because it imports what talks to servers, which few runs do.
-    from runner.artifacts.btf import hub
+    from runner.kernels.btf import hub
 
     found = hub.look_up(location, material.release, distribution, material.progress)
     if found is None:
@@ -244,7 +245,7 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
 
 def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]:
     # Here, because it imports what talks to servers, which few runs do.
-    from runner.artifacts import debian
+    from runner.kernels.sources import debian
 
     name = setting.package.format(release=material.release)
     item = next(
@@ -258,7 +259,7 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
 
 
 def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
-    from runner.artifacts import apt, debian
+    from runner.kernels.sources import apt, debian
 
     assert setting.suite is not None
     folder = material.cache.folder("apt") / setting.suite

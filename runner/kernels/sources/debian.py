@@ -8,11 +8,12 @@ from typing import Protocol
 
 from debian.debian_support import Version
 
-from runner.artifacts import apt, http, packages, snapshot
-from runner.artifacts.apt import Archive, Package
-from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of
+from runner.kernels import http
+from runner.kernels.sources import apt, packages, snapshot
+from runner.kernels.sources.apt import Archive, Package
+from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Tools
 from runner.matrix.matrix import DebianSource
 from runner.text.nearest import nearest
 from runner.text.progress import Progress

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from runner.artifacts import modules
 from runner.errors import ArtifactError
+from runner.kernels import modules
 from runner.process.programs import environment
 
 # A module or an image larger than this is none.

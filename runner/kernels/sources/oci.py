@@ -18,11 +18,12 @@ from typing import IO, cast
 
 import zstandard
 
-from runner.artifacts import bzimage, packages
-from runner.artifacts.registry import Repository
-from runner.artifacts.source import WEEK, Collected, Item, Pin, Tools
-from runner.artifacts.spool import Spool
 from runner.errors import ArtifactError
+from runner.kernels import bzimage
+from runner.kernels.sources import packages
+from runner.kernels.sources.registry import Repository
+from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Tools
+from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import OciSource
 from runner.text.progress import Progress
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import http
-from runner.artifacts.source import Item
 from runner.errors import ArtifactError
+from runner.kernels import http
+from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
 

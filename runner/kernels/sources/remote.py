@@ -2,8 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-from runner.artifacts import http, packages
-from runner.artifacts.source import Collected, Pin
+from runner.kernels import http
+from runner.kernels.sources import packages
+from runner.kernels.sources.source import Collected, Pin
 from runner.text.progress import Progress
 
 

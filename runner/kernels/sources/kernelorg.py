@@ -4,12 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import http, kernelbuild
-from runner.artifacts.kernelbuild import recipe
-from runner.artifacts.kernelbuild.build import unpack, version_of
-from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of, sha256_of_large
+from runner.kernels import http, kernelbuild
+from runner.kernels.kernelbuild import recipe
+from runner.kernels.kernelbuild.build import unpack, version_of
+from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Tools
 from runner.matrix.matrix import KernelOrgSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

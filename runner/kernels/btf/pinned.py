@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from runner.artifacts.source import Item
 from runner.errors import ArtifactError
+from runner.kernels.sources.source import Item
 from runner.matrix.matrix import BaseBtf, BtfSource, BtfWord
 
 

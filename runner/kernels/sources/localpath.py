@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import bzimage, layout, packages
-from runner.artifacts.source import LOCAL, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
+from runner.kernels import bzimage
+from runner.kernels.sources import layout, packages
+from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Tools
 from runner.matrix.matrix import PathSource
 from runner.text.progress import Progress
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
-from runner.artifacts.kernelbuild.kconfig import Request, parse_fragment
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
+from runner.kernels.kernelbuild.kconfig import Request, parse_fragment
 from runner.versions import KernelVersion, VersionRange
 
 FOLDER = IMAGES / "kernel"

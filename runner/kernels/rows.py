@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import fetch, lock
 from runner.files.cache import Cache
+from runner.kernels import fetch, lock
 from runner.matrix import matrix as matrix_
 from runner.matrix import overrides, selectors
 from runner.matrix.matrix import Kernel, Matrix

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from runner.artifacts import artifact, btf, nic, options, providers, store
-from runner.artifacts.artifact import Artifact
-from runner.artifacts.btf import Material
-from runner.artifacts.source import LOCAL, WEEK, Item, Pin, Tools
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.files.cache import Cache, key_of
+from runner.kernels import artifact, btf, nic, options, store
+from runner.kernels.artifact import Artifact
+from runner.kernels.btf import Material
+from runner.kernels.sources import providers
+from runner.kernels.sources.source import LOCAL, WEEK, Item, Pin, Tools
 from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.artifacts import options
-from runner.artifacts.btf import pahole
-from runner.artifacts.kernelbuild import kconfig
-from runner.artifacts.kernelbuild.recipe import Edit, Recipe
 from runner.deadline import Deadline
 from runner.errors import ArtifactError
+from runner.kernels import options
+from runner.kernels.btf import pahole
+from runner.kernels.kernelbuild import kconfig
+from runner.kernels.kernelbuild.recipe import Edit, Recipe
 from runner.process import programs
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
-from runner.artifacts import http, remote
-from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import ArtifactError
+from runner.kernels import http
+from runner.kernels.sources import remote
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
 from runner.matrix.matrix import SnapshotSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from runner.artifacts.source import Provider
+from runner.kernels.sources.source import Provider
 from runner.matrix.matrix import (
     BaseSource,
     DebianSource,
@@ -33,7 +33,7 @@ def of(source: BaseSource) -> Provider[Any] | None:
         return found
     module, name = found
     made: Provider[Any] = getattr(
-        importlib.import_module(f"runner.artifacts.{module}"), name
+        importlib.import_module(f"runner.kernels.{module}"), name
     )()
     register(type(source), made)
     return made

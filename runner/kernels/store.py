@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner.artifacts import artifact, bzimage, modules, nic, options
-from runner.artifacts.modules import Wanted
-from runner.artifacts.nic import Card
-from runner.artifacts.source import Collected
 from runner.errors import ArtifactError
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
+from runner.kernels import artifact, bzimage, modules, nic, options
+from runner.kernels.modules import Wanted
+from runner.kernels.nic import Card
+from runner.kernels.sources.source import Collected
 
 # To be raised when the same files are to give another entry.
 _RECIPE = "5"

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import zstandard
 
-from runner.artifacts import elf
 from runner.errors import ArtifactError
+from runner.kernels import elf
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst")
 # No module of Debian's is above 16 MB.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import lz4.block
 import zstandard
 
-from runner.artifacts import elf
 from runner.errors import ArtifactError
+from runner.kernels import elf
 
 # Of a vmlinux without debug information; Debian's are 60 MB.
 LARGEST = 512 << 20

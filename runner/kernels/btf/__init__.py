@@ -1,7 +1,7 @@
 """BTF of kernels: found, made, verified, cut down."""
 
-from runner.artifacts.btf.choose import KERNEL, Chosen, Material, choose, identity
-from runner.artifacts.btf.pinned import PinnedBtf, hold
+from runner.kernels.btf.choose import KERNEL, Chosen, Material, choose, identity
+from runner.kernels.btf.pinned import PinnedBtf, hold
 
 __all__ = [
     "KERNEL",

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.artifacts.artifact import Artifact
+from runner.kernels.artifact import Artifact
 
 
 def pack(found: Artifact, target: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
-from runner.artifacts.nic import CARDS, Nic
-from runner.artifacts.source import Item
 from runner.files.cache import Entry
+from runner.kernels.nic import CARDS, Nic
+from runner.kernels.sources.source import Item
 from runner.versions import KernelVersion
 
 VMLINUZ = "vmlinuz"

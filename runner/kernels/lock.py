@@ -7,12 +7,12 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
-from runner.artifacts import providers
-from runner.artifacts.btf import PinnedBtf
-from runner.artifacts.fetch import Pinned
-from runner.artifacts.source import FOREVER, Collected, Item, Pin, Tools
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.kernels.btf import PinnedBtf
+from runner.kernels.fetch import Pinned
+from runner.kernels.sources import providers
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
 from runner.matrix.matrix import BaseSource, Kernel, Matrix
 from runner.text.progress import Progress
 

@@ -1,6 +1,0 @@
-"""Kernels built from source, as guests need them and no larger."""
-
-from runner.artifacts.kernelbuild.build import Built, build, missing
-from runner.artifacts.kernelbuild.recipe import Recipe, load
-
-__all__ = ["Built", "Recipe", "build", "load", "missing"]
