@@ -9,8 +9,8 @@ from bench import boots, figures, preflight, runs
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
-from runner.session.guest import Origin
-from runner.session.host import ROOT
+from runner.guest.guest import Origin
+from runner.guest.host import ROOT
 
 
 def main(argv: Sequence[str]) -> int:

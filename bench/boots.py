@@ -11,12 +11,12 @@ from pathlib import Path
 
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
+from runner.guest import guest, host
+from runner.guest.guest import Origin, Starts
+from runner.guest.host import ROOT
+from runner.guest.qemu.vm import boot
 from runner.kernels import fetch
 from runner.matrix import matrix
-from runner.qemu.vm import boot
-from runner.session import guest, host
-from runner.session.guest import Origin, Starts
-from runner.session.host import ROOT
 from runner.text.progress import progress
 
 _LINE = "userspace-is-here"

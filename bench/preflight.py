@@ -17,12 +17,12 @@ from typing import Self
 
 from runner.errors import RunnerError
 from runner.files.cache import Cache
+from runner.guest.host import ROOT
 from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import targets
 from runner.preflight.check import Checker, Job
 from runner.preflight.targets import Source
-from runner.session.host import ROOT
 from tests.unit.preflight.mutations import PLAIN, Mutator
 
 # Of about fifty relocations.

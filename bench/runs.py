@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RunnerError
+from runner.guest.host import ROOT
 from runner.reports import resultsfile
 from runner.results import Outcome
-from runner.session.host import ROOT
 
 _OBJECT = ROOT / "tests/data/suites/hostile/fine.bpf.c"
 _CASE = """\

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.guest.host import QEMU, ROOT
+from runner.guest.qemu import vm
+from runner.guest.qemu.accelerator import KVM
 from runner.kernels import kernelbuild
 from runner.kernels.sources import apt
 from runner.libbpf import AGENT
 from runner.process.programs import environment
-from runner.qemu import vm
-from runner.qemu.accelerator import KVM
-from runner.session.host import QEMU, ROOT
 from runner.text.tables import filled, print_table
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.

@@ -14,12 +14,12 @@ from rich.table import Table
 from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
+from runner.guest import snapshots
 from runner.kernels import rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.fetch import cached, obtain
 from runner.matrix.matrix import Kernel
 from runner.matrix.selectors import ALL, DEFAULT
-from runner.session import snapshots
 from runner.text import progress as progress_
 from runner.text.tables import print_table
 

@@ -9,8 +9,8 @@ from runner import reports
 # Enough for some lines.
 _TAIL = 4096
 _LONGEST = 40
-# A whole line of runner.session.logfile's, of those that tell what begins.
-_STEP = rb" %s runner\.session\.guest: [^\s:]+: ([^\n]*)\n"
+# A whole line of runner.guest.logfile's, of those that tell what begins.
+_STEP = rb" %s runner\.guest\.guest: [^\s:]+: ([^\n]*)\n"
 
 
 def phase(kernel: str, thread: str, folder: Path) -> str:

@@ -22,12 +22,13 @@ from runner.cli.arguments import (
     terms_of,
 )
 from runner.errors import ExitStatus, UsageError
+from runner.guest import host
 from runner.matrix.selectors import DEFAULT
 from runner.process import ending
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.session import host, selection
+from runner.session import selection
 from runner.session.run import Run, Settings
 from runner.sharding import Part
 from runner.suites import project, suitefile

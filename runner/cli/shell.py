@@ -17,9 +17,9 @@ from runner.cli.arguments import (
 )
 from runner.errors import UsageError
 from runner.files.cache import Cache
+from runner.guest import guest, host, terminal
+from runner.guest.guest import Guest, Origin, Starts
 from runner.kernels import fetch, rows
-from runner.session import console, guest, host
-from runner.session.guest import Guest, Origin, Starts
 from runner.text import progress
 
 _USAGE = "%(prog)s [OPTION ...] KERNEL [OPTION ...] [COMMAND ...]"
@@ -169,7 +169,7 @@ def _attend(up: Guest, words: list[str]) -> int:
             "on the PATH; `exit` ends the guest",
             file=sys.stderr,
         )
-    status = console.attend(up.ssh, command)
+    status = terminal.attend(up.ssh, command)
     if status is None:
         raise up.vm.lost(f"running {command or 'a shell'}")
     return status

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 import pytest
 
 from runner.errors import UsageError
+from runner.guest.commands import Commands, Place
+from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
 from runner.plugin import hooks, loop, state
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
-from runner.session.guest import Guest
-from runner.session.printed import Commands, Place
 from runner.session.run import Run
 from runner.suites.search import SUITE_FILE
 

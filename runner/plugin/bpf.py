@@ -8,15 +8,15 @@ from typing import Self
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import LoadedObject, LoaderName
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
+from runner.guest.agent import LoadedObject, LoaderName
+from runner.guest.guest import Guest
 from runner.results import CaseResult
 from runner.session import case as session_case
 from runner.session import states
 from runner.session.case import Job
-from runner.session.guest import Guest
 from runner.session.observe import dump
 from runner.suites import suitefile
 from runner.suites.model import Case

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from runner import reports, sharding
-from runner.agent import AgentError
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.errors import (
@@ -18,6 +17,8 @@ from runner.errors import (
     UsageError,
 )
 from runner.failures.classes import NOTHING_LOADED
+from runner.guest.agent import AgentError
+from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
 from runner.reports.terms import Report
@@ -31,7 +32,6 @@ from runner.results import (
 )
 from runner.session import selection
 from runner.session.case import is_deadly, refusal
-from runner.session.printed import Commands
 from runner.session.states import NothingError
 
 # An item's place in the order of the collection, which reports keep.

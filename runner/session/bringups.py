@@ -12,13 +12,13 @@ from pathlib import Path
 
 from runner import reports
 from runner.errors import GuestError, RunnerError
+from runner.guest import guest, logfile
+from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.host import Host
+from runner.guest.qemu.machine import by_hand
 from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
-from runner.qemu.machine import by_hand
 from runner.results import KernelRun
-from runner.session import guest, logfile
-from runner.session.guest import Guest, Origin, Starts
-from runner.session.host import Host
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import AgentError, LoadedObject, ObjectSettings, OpenedObject
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
@@ -39,13 +38,14 @@ from runner.failures.classify import (
     classify_oops,
     classify_printed,
 )
+from runner.guest.agent import AgentError, LoadedObject, ObjectSettings, OpenedObject
+from runner.guest.commands import CommandFailedError, Commands, last_line
+from runner.guest.guest import Guest
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
 from runner.session import blame, loaders, runs, settings, states, triggers, truths
-from runner.session.guest import Guest
 from runner.session.observe import observe
 from runner.session.prediction import Booted, Foretold, disagreement, predicted
-from runner.session.printed import CommandFailedError, Commands, last_line
 from runner.session.states import States
 from runner.suites import checks
 from runner.suites.checks import Observations

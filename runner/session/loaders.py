@@ -12,13 +12,19 @@ from pathlib import Path, PurePosixPath
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import MOST_PRINTED, AgentSession, LoadedObject, MapInfo, ProgramInfo
 from runner.bpf import bpftool
 from runner.errors import GuestError, UsageError, timed_out
+from runner.guest import timely
+from runner.guest.agent import (
+    MOST_PRINTED,
+    AgentSession,
+    LoadedObject,
+    MapInfo,
+    ProgramInfo,
+)
+from runner.guest.commands import Commands, failed
+from runner.guest.guest import Guest
 from runner.results import Printed, ended
-from runner.session import timely
-from runner.session.guest import Guest
-from runner.session.printed import Commands, failed
 from runner.suites.model import Case, Command, ValueExpectation
 from runner.suites.references import resolve
 from runner.timeouts import Timeout

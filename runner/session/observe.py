@@ -5,12 +5,12 @@ agent reads maps, and nothing tells more of programs and maps than the object it
 """
 
 from runner import timeouts
-from runner.agent import LoadedObject, MapInfo
 from runner.bpf import bpftool, insn, names
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.names import Names
-from runner.session.guest import Guest
+from runner.guest.agent import LoadedObject, MapInfo
+from runner.guest.guest import Guest
 from runner.session.rawdump import map_dump
 from runner.suites.checks import Observations
 from runner.suites.model import (

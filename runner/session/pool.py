@@ -5,11 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from runner.errors import RunnerError
+from runner.guest import logfile
+from runner.guest.guest import Guest
+from runner.guest.host import available_memory
 from runner.matrix.matrix import Kernel
-from runner.session import logfile
 from runner.session.bringups import Bringups, Running
-from runner.session.guest import Guest
-from runner.session.host import available_memory
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.agent import ObjectSettings
 from runner.errors import RunnerError
+from runner.guest.agent import ObjectSettings
+from runner.guest.guest import Guest
 from runner.preflight.check import Checker, Job
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import Source
-from runner.session.guest import Guest
 from runner.suites.model import Case
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 
-from runner.agent import RawDump, RawRow
 from runner.bpf.bpftool import UNSUPPORTED, CpuValue, MapDump, Row, with_inner_members
 from runner.bpf.btf import Btf, BtfError, Type
 from runner.bpf.kinds import Kind
+from runner.guest.agent import RawDump, RawRow
 
 # What BTF says of an integer: BTF_INT_SIGNED and the like.
 _SIGNED, _CHAR, _BOOL = 1, 2, 4

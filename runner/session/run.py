@@ -19,14 +19,15 @@ from runner.errors import (
     UsageError,
 )
 from runner.files.cache import Cache
+from runner.guest import host
+from runner.guest.qemu.accelerator import Choice
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
-from runner.qemu.accelerator import Choice
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.session import host, named
+from runner.session import named
 from runner.session.bringups import Bringups
 from runner.session.ledger import Ledger
 from runner.session.once import Once

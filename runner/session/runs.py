@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner import timeouts
-from runner.agent import AgentError, AgentSession, LoadedObject, RawDump
+from runner.guest.agent import AgentError, AgentSession, LoadedObject, RawDump
 from runner.suites.model import (
     Case,
     Drain,

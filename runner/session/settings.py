@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import MapSettings, ObjectSettings
 from runner.bpf import object as bpf_object
 from runner.errors import UsageError
+from runner.guest.agent import MapSettings, ObjectSettings
+from runner.guest.guest import Guest
 from runner.session import loaders, variables
-from runner.session.guest import Guest
 from runner.suites.checks.text import no_such
 from runner.suites.model import Case, Program
 from runner.suites.references import resolve

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from runner.agent import LoadedObject, OpenedObject
 from runner.errors import RunnerError
+from runner.guest.agent import LoadedObject, OpenedObject
 from runner.results import ProgramState, StructOpsState
 from runner.suites.model import Case, Program
 

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.agent import AgentError, AgentSession
 from runner.errors import UsageError
+from runner.guest import timely
+from runner.guest.agent import AgentError, AgentSession
+from runner.guest.commands import CommandFailedError, Commands, failed, subject
 from runner.results import Printed, ended
-from runner.session import timely
-from runner.session.printed import CommandFailedError, Commands, failed, subject
 from runner.suites.model import CommandTruth, Excerpt, ProcTruth, Truth
 from runner.suites.references import resolve
 

@@ -10,12 +10,12 @@ suite's word, and not what the classifier makes of it.
 import argparse
 from pathlib import Path
 
-from runner.agent import AgentError
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
+from runner.guest.agent import AgentError
+from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
-from runner.session.guest import Guest
 from runner.session.run import Run, Settings
 from runner.suites import suitefile
 from runner.suites.model import Case, ExpectedFailure

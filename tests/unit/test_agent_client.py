@@ -9,15 +9,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.agent import (
+from runner.deadline import Deadline
+from runner.errors import GuestError, RunnerError
+from runner.guest.agent import (
     AgentError,
     AgentLost,
     AgentSession,
     LoadedObject,
     ObjectSettings,
 )
-from runner.deadline import Deadline
-from runner.errors import GuestError, RunnerError
 from tests.unit.agent_process import (
     COUNTER,
     LIBBPF,

@@ -13,8 +13,8 @@ from bench.boots import Start
 from bench.figures import Figure, Samples
 from bench.runs import Job
 from runner.errors import RunnerError, UsageError
-from runner.session.guest import Origin
-from runner.session.host import Host
+from runner.guest.guest import Origin
+from runner.guest.host import Host
 from tests.unit.session.doubles import HELLO, KERNEL, artifact
 
 RELEASE = HELLO.release

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner import agent
 from runner.failures import splats
 from runner.failures.classes import CLASSES
+from runner.guest import agent
 from runner.session import case
 
 RUNNER = Path(__file__).parents[2] / "runner"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import keys
+from runner.guest import keys
 
 
 def test_dropbear_reads_the_host_key(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runner.bpf.compile import compile_object
+from runner.guest.qemu import vm
 from runner.process.programs import environment
-from runner.qemu import vm
 from tests.unit.bpf.test_compile import FakeCache, write_suite
 
 

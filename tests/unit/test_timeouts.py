@@ -5,7 +5,7 @@ import re
 import pytest
 
 from runner import timeouts
-from runner.agent import AgentSession
+from runner.guest.agent import AgentSession
 from runner.timeouts import Pace
 from tests.unit.session.doubles import COMMAND, FakeAgent
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent import AgentError, LoadedObject, ObjectSettings
 from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
@@ -19,6 +18,8 @@ from runner.bpf.object import BpfObject, read_whole
 from runner.errors import GuestError
 from runner.failures.classify import classify
 from runner.files.cache import Cache
+from runner.guest.agent import AgentError, LoadedObject, ObjectSettings
+from runner.guest.guest import Guest
 from runner.kernels import rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
@@ -31,7 +32,6 @@ from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
 from runner.session.case import is_deadly
-from runner.session.guest import Guest
 from runner.session.run import Run, Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion

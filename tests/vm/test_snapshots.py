@@ -12,12 +12,12 @@ import pytest
 
 from runner.deadline import Deadline
 from runner.files.cache import APPLICATION, Cache
+from runner.guest import guest, host
+from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.keys import of_saved_guest
 from runner.kernels import fetch
-from runner.keys import of_saved_guest
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun
-from runner.session import guest, host
-from runner.session.guest import Guest, Origin, Starts
 from runner.text.progress import Lines
 from tests.vm.conftest import DATA, ROOT, Finished, command, guests, run
 

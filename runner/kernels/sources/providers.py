@@ -33,7 +33,7 @@ def of(source: BaseSource) -> Provider[Any] | None:
         return found
     module, name = found
     made: Provider[Any] = getattr(
-        importlib.import_module(f"runner.kernels.{module}"), name
+        importlib.import_module(f"runner.kernels.sources.{module}"), name
     )()
     register(type(source), made)
     return made

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import ArtifactError
+from runner.guest.host import RECIPE
 from runner.kernels import modules
 from runner.kernels.modules import Wanted
-from runner.session.host import RECIPE
 from tests.unit.artifacts import images
 
 

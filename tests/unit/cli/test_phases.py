@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from runner.cli.phases import phase
 
-LINE = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.session.guest: 6.1: {}\n"
-OTHER = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.qemu.vm: + setpriv\n"
+LINE = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.guest.guest: 6.1: {}\n"
+OTHER = "2026-11-23T14:52:38.381 DEBUG   lane-0 runner.guest.qemu.vm: + setpriv\n"
 
 
 def logged(folder: Path, text: str) -> str:

@@ -67,8 +67,8 @@ def test_a_terminal_shows_what_a_guest_is_asked(
     monkeypatch.delenv("CI", raising=False)
     (tmp_path / "6.1").mkdir()
     (tmp_path / "6.1/runner.log").write_text(
-        "14:52:38 DEBUG   MainThread runner.session.guest: 6.1: loading a.bpf.o\n"
-        "14:52:38 DEBUG   lane-1 runner.session.guest: 6.1: attaching b\n"
+        "14:52:38 DEBUG   MainThread runner.guest.guest: 6.1: loading a.bpf.o\n"
+        "14:52:38 DEBUG   lane-1 runner.guest.guest: 6.1: attaching b\n"
     )
     screen = Screen()
     with Live(Console(file=screen, width=120), reports=tmp_path) as live:

@@ -10,7 +10,7 @@ import pytest
 from runner.cli import run
 from runner.cli.run import AtOnce
 from runner.errors import UsageError
-from runner.session import host
+from runner.guest import host
 
 
 def parsed(*given: str) -> argparse.Namespace:

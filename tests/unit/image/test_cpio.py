@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.image import cpio
+from runner.guest.image import cpio
 
 
 def listing(archive: bytes) -> list[str]:

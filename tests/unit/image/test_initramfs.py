@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InfrastructureError
-from runner.image import initramfs
-from runner.image.initramfs import Tools
+from runner.guest.image import initramfs
+from runner.guest.image.initramfs import Tools
 
 RECIPE = Path(__file__).parents[3] / "images"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InfrastructureError
-from runner.image import libraries
+from runner.guest.image import libraries
 
 BPFTOOL = Path("/usr/sbin/bpftool")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from runner.agent import AgentError
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.errors import GuestError, InfrastructureError, UsageError
+from runner.guest.agent import AgentError
 from runner.plugin import recorder
 from runner.results import Outcome
 from runner.session.states import NothingError

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ExitStatus, InfrastructureError, UsageError
-from runner.qemu import accelerator
-from runner.qemu.accelerator import Choice, Finding
+from runner.guest.qemu import accelerator
+from runner.guest.qemu.accelerator import Choice, Finding
 from tests.unit.qemu import fake_qemu
 
 SPOKE = b"[    0.000000] Linux version 6.1.0 (x)\r\n"

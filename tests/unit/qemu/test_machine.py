@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from runner.qemu.machine import Machine, by_hand, command
+from runner.guest.qemu.machine import Machine, by_hand, command
 
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu-system-x86_64"),

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from runner.qemu import snapshot
-from runner.qemu.memory import guest_memory
-from runner.qemu.qmp import Qmp
-from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import Vm
+from runner.guest.qemu import snapshot
+from runner.guest.qemu.memory import guest_memory
+from runner.guest.qemu.qmp import Qmp
+from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.qemu.vm import Vm
 from runner.timeouts import Pace
 
 DEVICES = b"what QEMU writes " * 1000

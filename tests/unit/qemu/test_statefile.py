@@ -12,8 +12,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.qemu import statefile
-from runner.qemu.memory import guest_memory, memory_file
+from runner.guest.qemu import statefile
+from runner.guest.qemu.memory import guest_memory, memory_file
 
 DEVICES = b"what QEMU wrote " * 100
 # MiB.

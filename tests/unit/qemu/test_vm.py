@@ -15,9 +15,9 @@ import pytest
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import ExitStatus, InfrastructureError
-from runner.qemu import vm
-from runner.qemu.machine import Machine
-from runner.qemu.vm import Vm
+from runner.guest.qemu import vm
+from runner.guest.qemu.machine import Machine
+from runner.guest.qemu.vm import Vm
 from tests.unit.qemu import fake_qemu
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -83,7 +83,7 @@ def test_a_machine_does_not_outlive_a_runner_that_is_killed(tmp_path: Path) -> N
     qemu = fake_qemu.make(tmp_path)
     program = f"""
 from pathlib import Path
-from runner.qemu import vm
+from runner.guest.qemu import vm
 from tests.unit.qemu.test_vm import machine
 with vm.boot(machine(Path({str(tmp_path)!r}), Path({str(qemu)!r})), b"") as up:
     print("up", flush=True)

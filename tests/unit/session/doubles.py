@@ -8,18 +8,18 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from runner.agent import AgentSession, Hello
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.files.cache import Cache
+from runner.guest.agent import AgentSession, Hello
+from runner.guest.guest import Guest
+from runner.guest.qemu.machine import Machine
+from runner.guest.qemu.vm import Vm
+from runner.guest.ssh import Ssh
 from runner.kernels.artifact import Artifact
 from runner.libbpf import ENGINE
 from runner.matrix.matrix import DebianSource, Kernel
-from runner.qemu.machine import Machine
-from runner.qemu.vm import Vm
-from runner.session.guest import Guest
-from runner.ssh import Ssh
 from runner.timeouts import Pace
 from runner.versions import KernelVersion
 
@@ -86,7 +86,7 @@ def fault(
 
 
 class FakeAgent:
-    """A `runner.agent.Channel` with an agent behind it that follows a table."""
+    """A `runner.guest.agent.Channel` with an agent behind it that follows a table."""
 
     def __init__(
         self, answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None

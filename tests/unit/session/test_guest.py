@@ -12,18 +12,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from runner import keys, ssh
-from runner.agent import AgentSession
 from runner.errors import GuestError
 from runner.files.cache import Cache
-from runner.image.initramfs import Tools
+from runner.guest import guest, keys, ssh
+from runner.guest.agent import AgentSession
+from runner.guest.guest import Origin, Starts
+from runner.guest.host import Host
+from runner.guest.image.initramfs import Tools
+from runner.guest.qemu import snapshot
+from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.snapshots import Snapshot, Snapshots
 from runner.libbpf import Programs
-from runner.qemu import snapshot
-from runner.qemu.snapshot import SnapshotError
-from runner.session import guest
-from runner.session.guest import Origin, Starts
-from runner.session.host import Host
-from runner.session.snapshots import Snapshot, Snapshots
 from runner.timeouts import Pace
 from tests.unit.session.doubles import (
     COMMAND,

@@ -13,17 +13,17 @@ import pytest
 from runner import reports
 from runner.errors import ArtifactError, GuestError, RunnerError
 from runner.files.cache import Cache
-from runner.image.initramfs import Tools
+from runner.guest import guest as session_guest
+from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.host import Host, Initramfs
+from runner.guest.image.initramfs import Tools
+from runner.guest.qemu.vm import Vm
+from runner.guest.snapshots import Snapshots
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
-from runner.qemu.vm import Vm
-from runner.session import guest as session_guest
 from runner.session.bringups import Bringups
-from runner.session.guest import Guest, Origin, Starts
-from runner.session.host import Host, Initramfs
 from runner.session.pool import Guests
-from runner.session.snapshots import Snapshots
 from runner.timeouts import Pace
 from tests.unit.session.doubles import FakeVm, artifact, guest
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner import reports
-from runner.agent import CommandOutput
-from runner.session.printed import KEPT, Commands, Place
+from runner.guest.agent import CommandOutput
+from runner.guest.commands import KEPT, Commands, Place
 
 
 def output(**more: object) -> CommandOutput:

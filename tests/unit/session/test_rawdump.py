@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.agent import AgentSession, LoadedObject, RawDump, RawRow
 from runner.bpf import bpftool
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import parse
 from runner.bpf.object import read
 from runner.errors import ArtifactError
+from runner.guest.agent import AgentSession, LoadedObject, RawDump, RawRow
 from runner.session.rawdump import Formatter, map_dump
 from tests.unit.agent_process import PATIENCE, ROOT, build, compile_bpf, start
 

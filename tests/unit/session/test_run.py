@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.files.cache import Cache
+from runner.guest.host import ROOT
 from runner.kernels.rows import Choice
 from runner.session import run as session_run
-from runner.session.host import ROOT
 from runner.session.run import Run, Settings
 
 # Seconds; a test that takes that long has failed.

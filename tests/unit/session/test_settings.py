@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from runner.agent import MapSettings, ObjectSettings
 from runner.errors import UsageError
+from runner.guest.agent import MapSettings, ObjectSettings
 from runner.session import loaders, settings
 from runner.suites.model import Case, Program
 from tests.unit.agent_process import compile_bpf

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import keys
 from runner.files.cache import Cache
-from runner.keys import GuestKeys
-from runner.qemu import statefile
-from runner.qemu.machine import Machine
-from runner.qemu.memory import guest_memory, memory_file
-from runner.qemu.snapshot import SnapshotError
-from runner.session import snapshots
-from runner.session.snapshots import KIND, Snapshots
+from runner.guest import keys, snapshots
+from runner.guest.keys import GuestKeys
+from runner.guest.qemu import statefile
+from runner.guest.qemu.machine import Machine
+from runner.guest.qemu.memory import guest_memory, memory_file
+from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.snapshots import KIND, Snapshots
 from tests.unit.session.doubles import MACHINE
 
 STATE = b"state " * 1000

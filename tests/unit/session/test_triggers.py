@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from runner.agent import AgentSession
 from runner.bpf.bpftool import UNSUPPORTED
 from runner.errors import GuestError
+from runner.guest.agent import AgentSession
+from runner.guest.commands import CommandFailedError, Commands
 from runner.session import triggers
-from runner.session.printed import CommandFailedError, Commands
 from runner.suites.model import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import COMMAND, FakeAgent, fault

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from runner.ssh import Ssh
-from runner.sshlibrary import paramiko
+from runner.guest.ssh import Ssh
+from runner.guest.sshlibrary import paramiko
 
 _PIECE = 1 << 16
 

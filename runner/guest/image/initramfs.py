@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.bpf import bpftool
 from runner.errors import InfrastructureError
-from runner.image import cpio, libraries
+from runner.guest.image import cpio, libraries
 
 # Where a guest expects the agent, and how the runner starts it. It is root's shell too.
 AGENT = "/usr/bin/agent"

@@ -13,11 +13,11 @@ from pydantic import JsonValue
 
 from runner.errors import InfrastructureError
 from runner.files.cache import Cache, Entry, key_of
-from runner.keys import GuestKeys, of_saved_guest
-from runner.qemu import snapshot
-from runner.qemu.machine import Machine, command
-from runner.qemu.memory import guest_memory
-from runner.qemu.snapshot import SnapshotError
+from runner.guest.keys import GuestKeys, of_saved_guest
+from runner.guest.qemu import snapshot
+from runner.guest.qemu.machine import Machine, command
+from runner.guest.qemu.memory import guest_memory
+from runner.guest.qemu.snapshot import SnapshotError
 
 KIND = "snapshots"
 # Key of metadata: the kernel image's SHA-256.

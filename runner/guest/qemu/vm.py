@@ -18,10 +18,10 @@ from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.failures import splats
+from runner.guest.qemu.machine import Machine, command
+from runner.guest.qemu.memory import guest_memory, memory_file
+from runner.guest.qemu.qmp import Qmp
 from runner.process.programs import environment
-from runner.qemu.machine import Machine, command
-from runner.qemu.memory import guest_memory, memory_file
-from runner.qemu.qmp import Qmp
 from runner.timeouts import USUAL, Pace
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def boot(machine: Machine, initrd: bytes, pace: Pace = USUAL) -> Iterator[Vm]:
 
 @contextmanager
 def wait_for_state(machine: Machine, memory: int, pace: Pace = USUAL) -> Iterator[Vm]:
-    """Start a machine that `runner.qemu.snapshot.restore` will bring to life.
+    """Start a machine that `runner.guest.qemu.snapshot.restore` will bring to life.
 
     `memory`, of `guest_memory`, may be filled meanwhile; any number of machines may
     share it, and none writes to it.

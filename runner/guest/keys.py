@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from runner.sshlibrary import paramiko
+from runner.guest.sshlibrary import paramiko
 
 _KIND = "ssh-ed25519"
 

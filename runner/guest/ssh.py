@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
-from runner.keys import GuestKeys
-from runner.qemu.vm import Vm
-from runner.sshlibrary import paramiko
+from runner.guest.keys import GuestKeys
+from runner.guest.qemu.vm import Vm
+from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _NETWORK_IS_UP = "rc: network is up"
 
 
 class SshChannel:
-    """A command's standard input and output; see `runner.agent.Channel`."""
+    """A command's standard input and output; see `runner.guest.agent.Channel`."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel

@@ -11,13 +11,13 @@ from runner import timeouts
 from runner.errors import InfrastructureError
 from runner.files import checkout
 from runner.files.cache import Cache
-from runner.image import cpio, initramfs
-from runner.image.initramfs import Tools
+from runner.guest.image import cpio, initramfs
+from runner.guest.image.initramfs import Tools
+from runner.guest.qemu import vm
+from runner.guest.qemu.accelerator import Choice
+from runner.guest.snapshots import Snapshots
 from runner.libbpf import Programs
 from runner.memo import Finding, found_once
-from runner.qemu import vm
-from runner.qemu.accelerator import Choice
-from runner.session.snapshots import Snapshots
 from runner.timeouts import Pace
 
 ROOT = checkout.ROOT

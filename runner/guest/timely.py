@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
-from runner.agent import AgentSession, CommandOutput
 from runner.errors import timed_out
+from runner.guest.agent import AgentSession, CommandOutput
 from runner.suites.checks.text import show
 from runner.timeouts import Timeout
 

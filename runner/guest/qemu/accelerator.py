@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from runner.errors import InfrastructureError, UsageError
-from runner.qemu.machine import Accelerator, Machine
-from runner.qemu.vm import Vm, boot
+from runner.guest.qemu.machine import Accelerator, Machine
+from runner.guest.qemu.vm import Vm, boot
 
 log = logging.getLogger(__name__)
 

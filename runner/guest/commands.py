@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner.agent import CommandOutput
 from runner.errors import RunnerError
+from runner.guest.agent import CommandOutput
 from runner.results import Printed
 
 log = logging.getLogger(__name__)

@@ -13,34 +13,34 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from runner import keys, ssh, timeouts
-from runner.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
+from runner import timeouts
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
 from runner.failures.classes import VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
-from runner.image import initramfs
-from runner.kernels import btf
-from runner.kernels.artifact import Artifact
-from runner.keys import GuestKeys
-from runner.matrix.matrix import Kernel
-from runner.qemu import accelerator, snapshot
-from runner.qemu.machine import Machine
-from runner.qemu.snapshot import SnapshotError
-from runner.qemu.vm import (
+from runner.guest import keys, snapshots, ssh, timely
+from runner.guest.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
+from runner.guest.commands import Commands
+from runner.guest.host import Host, Initramfs, packed_initramfs
+from runner.guest.image import initramfs
+from runner.guest.keys import GuestKeys
+from runner.guest.qemu import accelerator, snapshot
+from runner.guest.qemu.machine import Machine
+from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.qemu.vm import (
     Vm,
     boot,
     wait_for_hangup,
     wait_for_state,
     wait_until_idle,
 )
-from runner.session import snapshots, timely
-from runner.session.host import Host, Initramfs, packed_initramfs
-from runner.session.printed import Commands
-from runner.session.snapshots import Snapshot
-from runner.ssh import Ssh
+from runner.guest.snapshots import Snapshot
+from runner.guest.ssh import Ssh
+from runner.kernels import btf
+from runner.kernels.artifact import Artifact
+from runner.matrix.matrix import Kernel
 from runner.timeouts import Timeout
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import zstandard
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import InfrastructureError
-from runner.qemu import statefile
-from runner.qemu.memory import memory_file
-from runner.qemu.qmp import Qmp
-from runner.qemu.vm import Vm
+from runner.guest.qemu import statefile
+from runner.guest.qemu.memory import memory_file
+from runner.guest.qemu.qmp import Qmp
+from runner.guest.qemu.vm import Vm
 
 log = logging.getLogger(__name__)
 

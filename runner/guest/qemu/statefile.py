@@ -16,7 +16,7 @@ from pathlib import Path
 
 import zstandard
 
-from runner.qemu.memory import memory_file
+from runner.guest.qemu.memory import memory_file
 
 # More is slower to write and hardly smaller.
 _LEVEL = 3

@@ -1,0 +1,1 @@
+"""A guest: its machine, its image, its agent, and what runs in it."""
