@@ -10,14 +10,14 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
+from runner.case import run as session_case
+from runner.case import states
+from runner.case.observe import dump
+from runner.case.run import Job
 from runner.files.cache import Cache
 from runner.guest.agent import LoadedObject, LoaderName
 from runner.guest.guest import Guest
 from runner.results import CaseResult
-from runner.session import case as session_case
-from runner.session import states
-from runner.session.case import Job
-from runner.session.observe import dump
 from runner.suites import suitefile
 from runner.suites.model import Case
 

@@ -9,6 +9,8 @@ import pytest
 
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
+from runner.case import run as session_case
+from runner.case.run import Job
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.files import sources
 from runner.guest.commands import Commands, Place
@@ -16,8 +18,6 @@ from runner.matrix.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
-from runner.session import case as session_case
-from runner.session.case import Job
 from runner.session.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite

@@ -9,6 +9,8 @@ import pytest
 from runner import reports, sharding
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
+from runner.case.run import is_deadly, refusal
+from runner.case.states import NothingError
 from runner.errors import (
     ExitStatus,
     GuestError,
@@ -31,8 +33,6 @@ from runner.results import (
     Outcome,
 )
 from runner.session import selection
-from runner.session.case import is_deadly, refusal
-from runner.session.states import NothingError
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()

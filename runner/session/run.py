@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from runner import libbpf, sharding, timeouts
 from runner.bpf.compile import compile_object, vmlinux_h
+from runner.case import namecheck
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -27,7 +28,6 @@ from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.session import named
 from runner.session.bringups import Bringups
 from runner.session.ledger import Ledger
 from runner.session.once import Once
@@ -150,7 +150,7 @@ class Run:
         self._suites += given
         suitefile.require_distinct(self._suites, self._tests)
         suitefile.require_kernels(given, self.matrix)
-        named.check(given, self.compiled, self.cache)
+        namecheck.check(given, self.compiled, self.cache)
 
     def check_test(self, path: Path) -> None:
         """Refuse a Python test file that has the name of another one, or of a suite.

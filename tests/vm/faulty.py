@@ -37,7 +37,7 @@ PLACES = (
     "runner.session.ledger:Ledger.begin",
     "runner.session.ledger:Ledger.add",
     "runner.session.ledger:Ledger.finish",
-    "runner.session.case:run",
+    "runner.case.run:run",
     "runner.session.pool:Guests.lease",
     "runner.session.run:Run.prepare",
     "runner.session.run:Run.remember",

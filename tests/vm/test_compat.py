@@ -29,7 +29,7 @@ import pytest
 from runner.bpf import bpftool
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
-from runner.session.rawdump import map_dump
+from runner.case.rawdump import map_dump
 
 @pytest.mark.parametrize("source", {sources})
 def test_dumps_are_the_same(bpf, guest, source, request):

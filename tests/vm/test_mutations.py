@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from runner.bpf.compile import compile_object
+from runner.case import run as session_case
+from runner.case.run import Job
 from runner.guest.guest import upload_btf
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
 from runner.kernels.rows import Choice
 from runner.results import CaseResult, Outcome
-from runner.session import case as session_case
-from runner.session.case import Job
 from runner.session.run import Run, Settings
 from runner.suites import suitefile
 from runner.suites.model import Case

@@ -15,6 +15,7 @@ from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
+from runner.case.run import is_deadly
 from runner.errors import GuestError
 from runner.failures.classify import classify
 from runner.files.cache import Cache
@@ -31,7 +32,6 @@ from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
-from runner.session.case import is_deadly
 from runner.session.run import Run, Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion

@@ -11,14 +11,14 @@ import pytest
 
 from runner import timeouts
 from runner.bpf.compile import compile_object
+from runner.case import run as session_case
+from runner.case.run import Job
 from runner.files.cache import Cache
 from runner.guest import guest, host
 from runner.guest.guest import Guest, Origin, Starts
 from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.results import CaseResult, Outcome
-from runner.session import case as session_case
-from runner.session.case import Job
 from runner.suites import suitefile
 from runner.text.progress import Lines
 from tests.vm.conftest import DATA, ROOT, run

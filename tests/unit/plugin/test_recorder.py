@@ -4,11 +4,11 @@ import pytest
 
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
+from runner.case.states import NothingError
 from runner.errors import GuestError, InfrastructureError, UsageError
 from runner.guest.agent import AgentError
 from runner.plugin import recorder
 from runner.results import Outcome
-from runner.session.states import NothingError
 
 REJECTED = """\
 libbpf: prog 'p': -- BEGIN PROG LOAD LOG --

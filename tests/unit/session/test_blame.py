@@ -10,9 +10,9 @@ import pytest
 from runner.bpf import compile as compiler
 from runner.bpf import object as bpf_object
 from runner.bpf.object import read_whole
+from runner.case.blame import Blame, Evidence, blame
 from runner.failures.classify import classify
 from runner.preflight.model import Prediction
-from runner.session.blame import Blame, Evidence, blame
 from runner.versions import KernelVersion
 from tests.unit.artifacts.btf import kernels
 from tests.unit.preflight.made import HEAD, checked

@@ -8,11 +8,11 @@ import pytest
 from pydantic import JsonValue
 
 from runner import timeouts
+from runner.case import run as session_case
+from runner.case.run import Job
 from runner.errors import GuestError
 from runner.failures.classes import LOADER_CRASHED
 from runner.results import CaseResult, Outcome
-from runner.session import case as session_case
-from runner.session.case import Job
 from runner.suites.model import Case
 from tests.unit.preflight.made import HEAD, build, compiled, kernel
 from tests.unit.session.doubles import COMMAND, FakeAgent, FakeVm, fault, guest

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from runner.case import namecheck
 from runner.errors import UsageError
-from runner.session import named
 from runner.suites import suitefile
 from tests.unit.agent_process import compile_bpf
 
@@ -109,7 +109,7 @@ def mistakes(
     text = SUITE.replace("{expectation}", expectation).replace("{trigger}", trigger)
     path.write_text(text)
     try:
-        named.check([suitefile.load(path)], Compiler(), Memory())
+        namecheck.check([suitefile.load(path)], Compiler(), Memory())
     except UsageError as error:
         return error.message.replace(f"{folder}/", "").splitlines()
     return []
@@ -224,11 +224,11 @@ def test_a_suite_that_was_right_is_not_looked_at_again(folder: Path) -> None:
     mistakes(folder)
     memory, compiler = Memory(), Compiler()
     for _ in range(2):
-        named.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
+        namecheck.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
     assert compiler.asked == 1
 
     (folder / "mine.bpf.o").write_bytes(b"another one")
-    named.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
+    namecheck.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
     assert compiler.asked == 2
 
 
@@ -300,7 +300,7 @@ def test_a_kernel_whose_types_are_unavailable_is_told(folder: Path) -> None:
     path.write_text(text.replace("    trigger", '    vmlinux: "4.4"\n    trigger'))
 
     with pytest.raises(UsageError) as caught:
-        named.check([suitefile.load(path)], without_btf, Memory())
+        namecheck.check([suitefile.load(path)], without_btf, Memory())
 
     assert caught.value.message == (
         f"{path}:5: cases[0].vmlinux: 4.4 has no BTF: none was found"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from runner.case.prediction import Booted, disagreement
 from runner.preflight.model import Prediction, Verdict
-from runner.session.prediction import Booted, disagreement
 
 LOADS = Prediction(
     object_sha256="",

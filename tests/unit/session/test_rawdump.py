@@ -13,9 +13,9 @@ from runner.bpf import bpftool
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import parse
 from runner.bpf.object import read
+from runner.case.rawdump import Formatter, map_dump
 from runner.errors import ArtifactError
 from runner.guest.agent import AgentSession, LoadedObject, RawDump, RawRow
-from runner.session.rawdump import Formatter, map_dump
 from tests.unit.agent_process import PATIENCE, ROOT, build, compile_bpf, start
 
 DATA = ROOT / "tests/data/bpftool"

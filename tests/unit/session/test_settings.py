@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from runner.case import loaders, settings
 from runner.errors import UsageError
 from runner.guest.agent import MapSettings, ObjectSettings
-from runner.session import loaders, settings
 from runner.suites.model import Case, Program
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import HELLO, FakeAgent, guest

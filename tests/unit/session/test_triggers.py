@@ -8,10 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import UNSUPPORTED
+from runner.case import triggers
 from runner.errors import GuestError
 from runner.guest.agent import AgentSession
 from runner.guest.commands import CommandFailedError, Commands
-from runner.session import triggers
 from runner.suites.model import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
 from tests.unit.agent_process import compile_bpf
 from tests.unit.session.doubles import COMMAND, FakeAgent, fault

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.case import truths
 from runner.errors import UsageError
 from runner.guest.agent import AgentSession
-from runner.session import truths
 from runner.suites.model import CommandTruth, ProcTruth
 from tests.unit.session.doubles import COMMAND, FakeAgent
 

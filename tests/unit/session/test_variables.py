@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from runner.bpf.btf import Btf
 from runner.bpf.object import read
+from runner.case import variables
 from runner.errors import UsageError
-from runner.session import variables
 from tests.unit.agent_process import compile_bpf
 
 SOURCE = """\

@@ -10,13 +10,13 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.bpf import object as bpf_object
 from runner.bpf import records, skb
+from runner.case import loaders
+from runner.case.rawdump import Formatter
 from runner.errors import GuestError
 from runner.guest import timely
 from runner.guest.agent import AgentError, AgentSession
 from runner.guest.commands import CommandFailedError, Commands, failed, subject
 from runner.results import ended
-from runner.session import loaders
-from runner.session.rawdump import Formatter
 from runner.suites.checks.equality import equal
 from runner.suites.model import (
     Case,

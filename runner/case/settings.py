@@ -6,10 +6,10 @@ from pydantic import JsonValue
 
 from runner import timeouts
 from runner.bpf import object as bpf_object
+from runner.case import loaders, variables
 from runner.errors import UsageError
 from runner.guest.agent import MapSettings, ObjectSettings
 from runner.guest.guest import Guest
-from runner.session import loaders, variables
 from runner.suites.checks.text import no_such
 from runner.suites.model import Case, Program
 from runner.suites.references import resolve

@@ -6,8 +6,8 @@ from pydantic import JsonValue
 
 from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf, Type
 from runner.bpf.kinds import Kind
+from runner.case.rawdump import is_text
 from runner.errors import UsageError
-from runner.session.rawdump import is_text
 from runner.suites.checks.text import no_such
 
 # Sections that hold no variables of the object's own, or none that can be set.

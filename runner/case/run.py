@@ -14,6 +14,10 @@ from runner import timeouts
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
+from runner.case import blame, loaders, runcounts, settings, states, triggers, truths
+from runner.case.observe import observe
+from runner.case.prediction import Booted, Foretold, disagreement, predicted
+from runner.case.states import States
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.failures.classes import (
     COMMAND_FAILED,
@@ -43,10 +47,6 @@ from runner.guest.commands import CommandFailedError, Commands, last_line
 from runner.guest.guest import Guest
 from runner.preflight.model import Prediction
 from runner.results import CaseResult, Mismatch, Outcome, Phases
-from runner.session import blame, loaders, runs, settings, states, triggers, truths
-from runner.session.observe import observe
-from runner.session.prediction import Booted, Foretold, disagreement, predicted
-from runner.session.states import States
 from runner.suites import checks
 from runner.suites.checks import Observations
 from runner.suites.checks.text import listing
@@ -257,12 +257,12 @@ def _run_phases(
     try:
         with progress.phase("trigger"):
             with guest.doing("counting runs"):
-                before = runs.count(case, guest.agent, loaded)
+                before = runcounts.count(case, guest.agent, loaded)
             namespace = _stimulate(job, guest, loaded, data)
         with progress.phase("check"):
             observations = observe(case, guest, loaded, data)
             with guest.doing("counting runs"):
-                progress.ran = runs.ran(case, guest.agent, loaded, before)
+                progress.ran = runcounts.ran(case, guest.agent, loaded, before)
             return _judged(job, guest, observations, namespace)
     finally:
         _gather(job, guest)

@@ -9,9 +9,9 @@ from runner.bpf import bpftool, insn, names
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.names import Names
+from runner.case.rawdump import map_dump
 from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
-from runner.session.rawdump import map_dump
 from runner.suites.checks import Observations
 from runner.suites.model import (
     Case,

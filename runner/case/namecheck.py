@@ -13,6 +13,9 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from runner.bpf.compile import CompileError
+from runner.case import shapes, variables
+from runner.case.settings import is_looked_up
+from runner.case.shapes import Shape, Shapes
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -20,9 +23,6 @@ from runner.errors import (
     UsageError,
 )
 from runner.files import modelfile
-from runner.session import shapes, variables
-from runner.session.settings import is_looked_up
-from runner.session.shapes import Shape, Shapes
 from runner.suites.checks.paths import NotFoundError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.model import (
