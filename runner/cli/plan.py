@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, sharding
+from runner import libbpf
 from runner.cli import suites as suites_
 from runner.cli import workflow
 from runner.cli.arguments import (
@@ -25,8 +25,9 @@ from runner.kernels.btf import minimal
 from runner.matrix.matrix import Kernel, Matrix
 from runner.matrix.selectors import DEFAULT
 from runner.preflight import interesting, targets
-from runner.session.run import ids_of, seconds_of
-from runner.sharding import Part
+from runner.run import sharding
+from runner.run.run import ids_of, seconds_of
+from runner.run.sharding import Part
 from runner.suites import project, suitefile
 from runner.suites.model import Case
 from runner.text import progress

@@ -28,9 +28,9 @@ from runner.process import ending
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.session import selection
-from runner.session.run import Run, Settings
-from runner.sharding import Part
+from runner.run import selection
+from runner.run.run import Run, Settings
+from runner.run.sharding import Part
 from runner.suites import project, suitefile
 from runner.suites.suitefile import LoadedSuite
 from runner.text import progress

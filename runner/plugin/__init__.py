@@ -16,7 +16,7 @@ from runner.plugin.bpf import Bpf
 from runner.plugin.items import SuiteFile, kernel_of, tenant_of
 from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
-from runner.session.run import Run
+from runner.run.run import Run
 from runner.suites.search import SUITE_FILE
 
 _Found = TypeVar("_Found")

@@ -18,7 +18,7 @@ from runner.matrix.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
-from runner.session.run import Run
+from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 from runner.versions import VersionRange

@@ -7,9 +7,9 @@ import pytest
 
 from runner.plugin import state
 from runner.plugin.items import CaseItem
-from runner.session.lanes import Lanes, Perform
-from runner.session.run import Run
-from runner.session.schedule import Schedule, Task
+from runner.run.run import Run
+from runner.run.schedule import Schedule, Task
+from runner.run.workers import Lanes, Perform
 
 
 def run_items(session: pytest.Session, run: Run, count: int) -> None:

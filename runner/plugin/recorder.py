@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner import reports, sharding
+from runner import reports
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.case.run import is_deadly, refusal
@@ -32,7 +32,7 @@ from runner.results import (
     ObjectUse,
     Outcome,
 )
-from runner.session import selection
+from runner.run import selection, sharding
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()

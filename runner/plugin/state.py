@@ -12,8 +12,8 @@ from runner.kernels import rows
 from runner.kernels.rows import Choice
 from runner.reports.place import require_writable
 from runner.reports.terms import Terms
-from runner.session.run import Run, Settings
-from runner.sharding import Part
+from runner.run.run import Run, Settings
+from runner.run.sharding import Part
 from runner.suites import project
 from runner.text import progress
 

@@ -16,7 +16,7 @@ from runner.guest.agent import AgentError
 from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
-from runner.session.run import Run, Settings
+from runner.run.run import Run, Settings
 from runner.suites import suitefile
 from runner.suites.model import Case, ExpectedFailure
 from runner.text.progress import progress

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import sharding
 from runner.errors import UsageError
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
-from runner.sharding import Part, partition
+from runner.run import sharding
+from runner.run.sharding import Part, partition
 
 # Also what no run writes.
 TIMINGS = st.dictionaries(st.text("0123456789.", max_size=2), st.floats())

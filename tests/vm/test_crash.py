@@ -26,7 +26,7 @@ esac
     ("fault", "done"),
     [
         # While cases end, in the middle of a case's report, and of the last report.
-        ("runner.session.ledger:Ledger.add@3=runtime", "2 of 4"),
+        ("runner.run.ledger:Ledger.add@3=runtime", "2 of 4"),
         ("runner.plugin.recorder:Recorder.pytest_runtest_logreport@8=memory", "2 of 4"),
         ("runner.reports.journal:Journal._write@1=full", ""),
     ],

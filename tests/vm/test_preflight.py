@@ -32,7 +32,7 @@ from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
-from runner.session.run import Run, Settings
+from runner.run.run import Run, Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build

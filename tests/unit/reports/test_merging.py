@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import sharding
 from runner.errors import ExitStatus, UsageError
 from runner.reports import merging
 from runner.reports.merging import Found, MissingPartsError, MixedPartsError
@@ -24,6 +23,7 @@ from runner.results import (
     Shard,
     exit_status,
 )
+from runner.run import sharding
 
 PLANNED = ("5.10", "6.1", "6.12")
 SELECTION = Selection(matrix_sha256="m", suites_sha256="s")

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from runner.session.lanes import Lanes
-from runner.session.schedule import Schedule, Task
+from runner.run.schedule import Schedule, Task
+from runner.run.workers import Lanes
 
 # Seconds after which a test has failed.
 _DEADLINE = 10.0

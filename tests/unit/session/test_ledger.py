@@ -8,7 +8,7 @@ from runner import reports
 from runner.reports import resultsfile
 from runner.reports.terms import Report
 from runner.results import CaseKey, KernelRun, Outcome, RunResults, Selection
-from runner.session.ledger import Ledger
+from runner.run.ledger import Ledger
 from tests.unit.reports.runs import E, F, P, case, on_all
 from tests.unit.session.doubles import KERNEL
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runner.session.once import Once
+from runner.run.once import Once
 
 # Seconds; a test that takes that long has failed.
 PATIENCE = 20

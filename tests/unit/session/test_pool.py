@@ -22,8 +22,8 @@ from runner.guest.snapshots import Snapshots
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
-from runner.session.bringups import Bringups
-from runner.session.pool import Guests
+from runner.run.guestfactory import Bringups
+from runner.run.lease import Guests
 from runner.timeouts import Pace
 from tests.unit.session.doubles import FakeVm, artifact, guest
 

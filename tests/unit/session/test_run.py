@@ -9,8 +9,8 @@ import pytest
 from runner.files.cache import Cache
 from runner.guest.host import ROOT
 from runner.kernels.rows import Choice
-from runner.session import run as session_run
-from runner.session.run import Run, Settings
+from runner.run import run as session_run
+from runner.run.run import Run, Settings
 
 # Seconds; a test that takes that long has failed.
 PATIENCE = 20

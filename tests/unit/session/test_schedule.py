@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.session.schedule import Schedule, Task
+from runner.run.schedule import Schedule, Task
 
 
 def tasks(*units: str) -> list[Task[int]]:

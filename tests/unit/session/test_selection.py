@@ -6,7 +6,7 @@ import pytest
 
 from runner.kernels.rows import Choice
 from runner.results import Selection
-from runner.session import selection
+from runner.run import selection
 
 
 @pytest.fixture

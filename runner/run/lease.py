@@ -9,7 +9,7 @@ from runner.guest import logfile
 from runner.guest.guest import Guest
 from runner.guest.host import available_memory
 from runner.matrix.matrix import Kernel
-from runner.session.bringups import Bringups, Running
+from runner.run.guestfactory import Bringups, Running
 
 log = logging.getLogger(__name__)
 

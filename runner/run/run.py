@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, sharding, timeouts
+from runner import libbpf, timeouts
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -28,11 +28,12 @@ from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.session.bringups import Bringups
-from runner.session.ledger import Ledger
-from runner.session.once import Once
-from runner.session.pool import Guests
-from runner.sharding import Part
+from runner.run import sharding
+from runner.run.guestfactory import Bringups
+from runner.run.lease import Guests
+from runner.run.ledger import Ledger
+from runner.run.once import Once
+from runner.run.sharding import Part
 from runner.suites import suitefile
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from runner.session.schedule import Schedule, Task
+from runner.run.schedule import Schedule, Task
 
 _Work = TypeVar("_Work")
 

@@ -1,1 +1,0 @@
-"""A run's guests, and what is done in them."""
