@@ -2,7 +2,8 @@
 
 tests/data/bpftool/prog-dump-xlated.json is what bpftool prints of on_new_task of
 suites/bytecode/fields.bpf.c, prog-relocated.hex what libbpf hands to the kernel. The
-offsets are those that it prints; they belong into tests/unit/checks/test_code.py.
+offsets are those that it prints; they belong into
+tests/unit/suites/checks/test_code.py.
 """
 
 from pathlib import Path

@@ -15,7 +15,7 @@ from bench.runs import Job
 from runner.errors import RunnerError, UsageError
 from runner.guest.guest import Origin
 from runner.guest.host import Host
-from tests.unit.session.doubles import HELLO, KERNEL, artifact
+from tests.unit.guest.doubles import HELLO, KERNEL, artifact
 
 RELEASE = HELLO.release
 

@@ -7,7 +7,7 @@ import pytest
 from runner import timeouts
 from runner.guest.agent import AgentSession
 from runner.timeouts import Pace
-from tests.unit.session.doubles import COMMAND, FakeAgent
+from tests.unit.guest.doubles import COMMAND, FakeAgent
 
 
 def pace(load: float = 0.0) -> Pace:

@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from runner.results import Outcome
-from tests.unit.agent_process import COUNTER, compile_bpf
+from tests.unit.guest.agent_process import COUNTER, compile_bpf
 from tests.vm.conftest import DATA, ROOT, Finished, run
 
 pytestmark = pytest.mark.vm

@@ -8,7 +8,7 @@ import pytest
 
 from runner.bpf import compile as compile_
 from runner.results import Outcome
-from tests.unit.agent_process import COUNTER, compile_bpf
+from tests.unit.guest.agent_process import COUNTER, compile_bpf
 from tests.vm.conftest import ROOT, run
 
 pytestmark = pytest.mark.vm

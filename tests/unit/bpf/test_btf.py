@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runner.bpf import btf
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.kinds import Kind
-from tests.unit.artifacts.btf import kernels
+from tests.unit.kernels.btf import kernels
 
 
 @pytest.fixture(scope="module")

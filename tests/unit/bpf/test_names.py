@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.bpf.names import Names
 from runner.errors import ArtifactError
-from tests.unit.artifacts.btf import kernels
+from tests.unit.kernels.btf import kernels
 
 SOURCE = """
 enum kind { FIRST_KIND, SECOND_KIND = 5 };

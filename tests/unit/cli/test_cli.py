@@ -11,7 +11,7 @@ import pytest
 from runner import __version__, cli
 from runner.reports import resultsfile
 from runner.results import Shard
-from tests.unit.artifacts import images
+from tests.unit.kernels import images
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -9,8 +9,8 @@ import pytest
 from runner import cli
 from runner.cli import doctor
 from runner.cli.doctor import Finding
-from tests.unit.artifacts.packaging import machine_configuration
-from tests.unit.qemu import fake_qemu
+from tests.unit.guest.qemu import fake_qemu
+from tests.unit.kernels.packaging import machine_configuration
 
 
 def found(what: str) -> Finding:

@@ -11,7 +11,7 @@ import pytest
 from runner.cli import isolation
 from runner.files.cache import Cache
 from runner.process import startup
-from tests.unit.artifacts import images
+from tests.unit.kernels import images
 
 MATRIX = """\
 kernels:

@@ -10,7 +10,7 @@ from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Guard, Status
 from runner.preflight.predict import Subject, Target, patched, predict
-from tests.unit import bpf_machine as bpf
+from tests.unit.guest import bpf_machine as bpf
 from tests.unit.preflight.made import build
 from tests.unit.preflight.selftests import Case, Selftests, Unavailable
 

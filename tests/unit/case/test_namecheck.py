@@ -1,0 +1,307 @@
+"""Names of a suite that its objects lack, found before any kernel."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from runner.case import namecheck
+from runner.errors import UsageError
+from runner.suites import suitefile
+from tests.unit.guest.agent_process import compile_bpf
+
+SOURCE = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+enum kind { SMALL, LARGE };
+struct inner { __u32 x, y; };
+struct seen {
+	struct inner place;
+	__u32 sizes[3];
+	char comm[16];
+	enum kind kind;
+	__u32 bits : 3;
+};
+struct cell { __u16 row, column; };
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8);
+	__type(key, struct cell);
+	__type(value, struct seen);
+} cells SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 8);
+	__uint(value_size, 4);
+} plain SEC(".maps");
+struct { int least; } range;
+const volatile int step = 1;
+
+SEC("socket")
+int count(void *ctx)
+{
+	struct cell key = {};
+	range.least = step;
+	return !bpf_map_lookup_elem(&cells, &key) + !bpf_map_lookup_elem(&plain, &key);
+}
+char _license[] SEC("license") = "GPL";
+"""
+SUITE = """\
+description: d
+cases:
+  - name: one
+    object: mine.bpf.o
+    trigger: [{trigger}]
+    expect:
+      - {expectation}
+"""
+RIGHT = "{map: cells, equals: 1}"
+
+
+class Memory:
+    """Keeps one value."""
+
+    def __init__(self) -> None:
+        self.kept: JsonValue = None
+
+    def recall(self, name: str) -> JsonValue:
+        """Return it."""
+        return self.kept
+
+    def remember(self, name: str, value: JsonValue) -> None:
+        """Keep it."""
+        self.kept = value
+
+
+class Compiler:
+    """Takes objects as they are, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, source: Path, vmlinux: str | None) -> Path:
+        """Return the object."""
+        self.asked += 1
+        return source
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled")
+    compile_bpf(SOURCE, folder)
+    return folder / "test.bpf.o"
+
+
+@pytest.fixture
+def folder(compiled: Path, tmp_path: Path) -> Path:
+    made = tmp_path / "suite"
+    made.mkdir()
+    shutil.copy(compiled, made / "mine.bpf.o")
+    return made
+
+
+def mistakes(
+    folder: Path, expectation: str = RIGHT, trigger: str = "{sleep: 1}"
+) -> list[str]:
+    path = folder / "suite.yaml"
+    text = SUITE.replace("{expectation}", expectation).replace("{trigger}", trigger)
+    path.write_text(text)
+    try:
+        namecheck.check([suitefile.load(path)], Compiler(), Memory())
+    except UsageError as error:
+        return error.message.replace(f"{folder}/", "").splitlines()
+    return []
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        RIGHT,
+        "{map: cells, field: place.x, equals: 1}",
+        "{map: cells, field: 'sizes[2]', equals: 1}",
+        "{map: cells, field: 'comm[15]', equals: 0}",
+        "{map: cells, field: comm, equals: init}",
+        "{map: cells, field: kind, equals: LARGE}",
+        "{map: cells, field: bits, equals: 1}",
+        "{map: cells, key: {row: 1}, field: place, equals: 1}",
+        "{map: cells, rows: [{key: {row: 1, column: 2}, value: {kind: 1}}]}",
+        "{map: plain, equals: 1}",
+        "{map: mine.bss, field: range.least, equals: 1}",
+        "{map: .rodata, field: step, equals: 1}",
+        "{map: cells, show: {type: hash}}",
+        "{program: count, show: {type: socket_filter}}",
+    ],
+)
+def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> None:
+    assert not mistakes(folder, expectation)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (
+            "{map: cell, equals: 1}",
+            "7: cases[0].expect[0].map: 'cell': no such map; did you mean 'cells'?",
+        ),
+        (
+            "{map: cells, field: place.z, equals: 1}",
+            "7: cases[0].expect[0].field: map cells: no such field 'z'; there are x, y",
+        ),
+        (
+            "{map: cells, field: knid, equals: 1}",
+            "7: cases[0].expect[0].field: map cells: no such field 'knid'; did you "
+            "mean 'kind'?",
+        ),
+        (
+            "{map: cells, field: 'sizes[3]', equals: 1}",
+            "7: cases[0].expect[0].field: map cells: no element [3]; there are 3",
+        ),
+        (
+            "{map: mine.bss, field: range.most, equals: 1}",
+            "7: cases[0].expect[0].field: map mine.bss: no such field 'most'; there "
+            "are least",
+        ),
+        (
+            "{map: cells, key: {rwo: 1}, equals: 1}",
+            "7: cases[0].expect[0].key.rwo: 'rwo': no such field; did you mean 'row'?",
+        ),
+        (
+            "{map: cells, rows: [{value: {place: {z: 1}}}]}",
+            "7: cases[0].expect[0].rows[0].value.place.z: 'z': no such field; there "
+            "are x, y",
+        ),
+        (
+            "{program: cuont, show: {type: kprobe}}",
+            "7: cases[0].expect[0].program: 'cuont': no such program; did you mean "
+            "'count'?",
+        ),
+        (
+            "{program: other, xlated: [{number: 1}]}",
+            "7: cases[0].expect[0].program: 'other': no such program; there are count",
+        ),
+    ],
+)
+def test_what_the_object_lacks_is_told_by_its_line(
+    folder: Path, expectation: str, said: str
+) -> None:
+    assert mistakes(folder, expectation) == [f"suite.yaml:{said}"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("{test_run: cuont}", "trigger[0].test_run: 'cuont': no such program; did"),
+        ("{drain: cels, struct: seen}", "trigger[0].drain: 'cels': no such map; did"),
+        ("{drain: cells, struct: sen}", "trigger[0].struct: the BTF has no struct sen"),
+        (
+            "{drain: cells, struct: inner, where: {z: 1}}",
+            "trigger[0].where.z: 'z': no such field; there are x, y",
+        ),
+    ],
+)
+def test_triggers_are_looked_at_too(folder: Path, trigger: str, said: str) -> None:
+    (found,) = mistakes(folder, trigger=trigger)
+
+    assert found.startswith(f"suite.yaml:5: cases[0].{said}")
+
+
+def test_an_object_that_can_not_be_read_is_left_to_its_case(folder: Path) -> None:
+    (folder / "mine.bpf.o").write_text("no object")
+
+    assert not mistakes(folder, "{map: nothing, equals: 1}")
+
+
+def test_every_cut_object_is_left_to_its_case(folder: Path, compiled: Path) -> None:
+    data = compiled.read_bytes()
+    for end in range(0, len(data), 97):
+        (folder / "mine.bpf.o").write_bytes(data[:end])
+        assert not mistakes(folder)
+
+
+def test_a_suite_that_was_right_is_not_looked_at_again(folder: Path) -> None:
+    mistakes(folder)
+    memory, compiler = Memory(), Compiler()
+    for _ in range(2):
+        namecheck.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
+    assert compiler.asked == 1
+
+    (folder / "mine.bpf.o").write_bytes(b"another one")
+    namecheck.check([suitefile.load(folder / "suite.yaml")], compiler, memory)
+    assert compiler.asked == 2
+
+
+def settings(folder: Path, text: str) -> list[str]:
+    return mistakes(folder, f"{RIGHT}\n    {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maps: {cells: {max_entries: 64}}",
+        "variables: {step: 7}",
+        # A reference's value is not known yet.
+        'variables: {step: "${kernel.id}"}',
+        "variables: {range: {least: 7}}",
+        "programs: {count: {attach: kprobe/f}}",
+    ],
+)
+def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
+    assert not settings(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "maps: {cell: {max_entries: 64}}",
+            "8: cases[0].maps.cell: 'cell': no such map; did you mean 'cells'?",
+        ),
+        (
+            "variables: {stpe: 7}",
+            "8: cases[0].variables.stpe: 'stpe': no such variable; did you mean "
+            "'step'?",
+        ),
+        (
+            "variables: {step: many}",
+            "8: cases[0].variables.step: step: needs a number, and not 'many'",
+        ),
+        (
+            "programs: {count: {attach: fentry/vfs_read}}",
+            "8: cases[0].programs.count.attach: 'fentry/vfs_read': the program is of "
+            "the section socket",
+        ),
+        (
+            'programs: {count: {attach: {">=5.5": lsm/file_open}}}',
+            "8: cases[0].programs.count.attach.>=5.5: 'lsm/file_open': the program is "
+            "of the section socket",
+        ),
+    ],
+)
+def test_what_can_not_be_set_is_told(folder: Path, text: str, said: str) -> None:
+    assert settings(folder, text) == [f"suite.yaml:{said}"]
+
+
+def test_fields_of_a_drain_are_those_that_it_names(folder: Path) -> None:
+    drain = "drain: plain, fields: {pid: s32@8}"
+
+    assert not mistakes(folder, trigger=f"{{{drain}, where: {{pid: 1}}}}")
+    (said,) = mistakes(folder, trigger=f"{{{drain}, where: {{pdi: 1}}}}")
+    assert "'pdi': no such field; did you mean 'pid'?" in said
+
+
+def test_a_kernel_whose_types_are_unavailable_is_told(folder: Path) -> None:
+    def without_btf(source: Path, vmlinux: str | None) -> Path:
+        raise UsageError("vmlinux: 4.4 has no BTF: none was found")
+
+    path = folder / "suite.yaml"
+    text = SUITE.replace("{expectation}", RIGHT).replace("{trigger}", "{sleep: 1}")
+    path.write_text(text.replace("    trigger", '    vmlinux: "4.4"\n    trigger'))
+
+    with pytest.raises(UsageError) as caught:
+        namecheck.check([suitefile.load(path)], without_btf, Memory())
+
+    assert caught.value.message == (
+        f"{path}:5: cases[0].vmlinux: 4.4 has no BTF: none was found"
+    )

@@ -1,0 +1,247 @@
+"""How a guest comes up, and what it is told when it comes back."""
+
+import base64
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from runner.errors import GuestError
+from runner.files.cache import Cache
+from runner.guest import guest, keys, ssh
+from runner.guest.agent import AgentSession
+from runner.guest.guest import Origin, Starts
+from runner.guest.host import Host
+from runner.guest.image.initramfs import Tools
+from runner.guest.qemu import snapshot
+from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.snapshots import Snapshot, Snapshots
+from runner.libbpf import Programs
+from runner.timeouts import Pace
+from tests.unit.guest.doubles import (
+    COMMAND,
+    HELLO,
+    KERNEL,
+    MACHINE,
+    FakeAgent,
+    FakeVm,
+    artifact,
+)
+
+
+def test_each_guest_gets_the_time_and_randomness_of_its_own() -> None:
+    agent = FakeAgent()
+    before = time.time_ns()
+    for _ in range(2):
+        guest.wake(AgentSession(agent))
+
+    first, second = agent.requests
+    assert first["op"] == "wake"
+    assert before <= int(str(first["time_ns"])) <= time.time_ns()
+    assert first["entropy"] != second["entropy"]
+    assert len(base64.b64decode(str(first["entropy"]))) >= 32
+
+
+# ------------------------------------------------------------------ the starts
+
+
+class KnownSnapshots(Snapshots):
+    """Has the snapshot that it is given, or fails as it is told."""
+
+    def __init__(self, cache: Cache) -> None:
+        super().__init__(cache)
+        self.found: Snapshot | None = None
+        self.unreadable: SnapshotError | None = None
+
+    def find(self, key: str, *, memory: int) -> Snapshot | None:
+        if self.unreadable is not None:
+            raise self.unreadable
+        return self.found
+
+    def save(self, key: str, write: object, **_: object) -> Snapshot:
+        assert callable(write)
+        write(Path("/none/state"))
+        self.found = a_snapshot()
+        return self.found
+
+
+def a_snapshot() -> Snapshot:
+    state: Future[int] = Future()
+    state.set_result(-1)
+    return Snapshot(
+        memory=-1, state=state, keys=keys.generate(), metadata={"bpftool": "7.1.0"}
+    )
+
+
+@dataclass
+class Machines:
+    """Stands in for QEMU and SSH, and keeps what happened, in order."""
+
+    events: list[str] = field(default_factory=list)
+    failures: dict[str, Exception] = field(default_factory=dict)
+
+    def happens(self, event: str) -> None:
+        self.events.append(event)
+        if event in self.failures:
+            raise self.failures[event]
+
+    @contextmanager
+    def boot(self, *_: object) -> Iterator[FakeVm]:
+        with self._machine("boot") as vm:
+            yield vm
+
+    @contextmanager
+    def wait_for_state(self, *_: object) -> Iterator[FakeVm]:
+        with self._machine("wait for state") as vm:
+            yield vm
+
+    @contextmanager
+    def _machine(self, event: str) -> Iterator[FakeVm]:
+        self.happens(event)
+        vm = FakeVm()
+        vm.process = Mock()  # type: ignore[attr-defined]
+        try:
+            yield vm
+        finally:
+            self.events.append(f"end of {event}")
+
+    @contextmanager
+    def connect(self, *_: object) -> Iterator[object]:
+        version = {**COMMAND, "stdout": '{"version": "7.1.0"}'}
+        answers = {"hello": asdict(HELLO), "run": version, "settle": {"cleared": 0}}
+        yield SimpleNamespace(
+            start=lambda _: FakeAgent(answers), close=lambda: None, pace=Pace(1.0)
+        )
+
+    def save(self, *_: object, **__: object) -> None:
+        self.happens("save")
+
+    def restore(self, *_: object, **__: object) -> None:
+        self.happens("restore")
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
+    made = Machines()
+    monkeypatch.setattr(Origin, "snapshot_key", "key")
+    monkeypatch.setattr(Origin, "initramfs", SimpleNamespace(read=bytes))
+    monkeypatch.setattr(Origin, "machine", lambda *_: MACHINE)
+    monkeypatch.setattr(guest, "boot", made.boot)
+    monkeypatch.setattr(guest, "wait_for_state", made.wait_for_state)
+    monkeypatch.setattr(guest, "wait_for_hangup", lambda *_: None)
+    monkeypatch.setattr(guest, "wait_until_idle", lambda *_: None)
+    monkeypatch.setattr(ssh, "wait_for_server", lambda *_: None)
+    monkeypatch.setattr(ssh, "connect", made.connect)
+    monkeypatch.setattr(snapshot, "save", made.save)
+    monkeypatch.setattr(snapshot, "restore", made.restore)
+    return made
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Iterator[KnownSnapshots]:
+    made = KnownSnapshots(Cache(tmp_path / "cache"))
+    yield made
+    made.found = None
+    made.close()
+
+
+def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Starts:
+    """Start a guest, end it, and return how it came up."""
+    host = Host(
+        qemu=Path("/usr/bin/qemu"),
+        qemu_version="7.2",
+        tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        programs=Programs(),
+        cache=Cache(Path("/none")),
+        snapshots=snapshots,
+        cold=cold,
+    )
+    starts = Starts()
+    origin = Origin(kernel=KERNEL, artifact=artifact(), host=host)
+    with guest.start(origin, Path("/console.log"), starts) as up:
+        assert up.usable
+        assert (up.hello, up.bpftool_version) == (HELLO, "7.1.0")
+        assert up.cache is host.cache
+    return starts
+
+
+RESTORED = ["wait for state", "restore", "end of wait for state"]
+
+
+def test_a_guest_comes_from_the_snapshot_that_is_there(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    snapshots.found = a_snapshot()
+
+    starts = started(snapshots)
+
+    assert machines.events == RESTORED
+    assert (len(starts.boots), len(starts.restores), starts.notes) == (0, 1, [])
+
+
+def test_the_first_guest_is_saved_and_the_one_that_is_lent_comes_from_it(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    starts = started(snapshots)
+
+    # The one that was saved is at its end before another takes its memory.
+    assert machines.events == ["boot", "save", "end of boot", *RESTORED]
+    assert (len(starts.boots), len(starts.restores), starts.notes) == (1, 1, [])
+
+
+def test_without_snapshots_a_guest_boots(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    starts = started(snapshots, cold=True)
+
+    assert machines.events == ["boot", "end of boot"]
+    assert (len(starts.boots), len(starts.restores), starts.notes) == (1, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("failing", "found", "before"),
+    [
+        ("find", False, []),
+        ("save", False, ["boot", "save", "end of boot"]),
+        ("restore", True, RESTORED),
+    ],
+)
+def test_a_guest_boots_where_snapshots_fail_and_a_note_says_why(
+    failing: str,
+    found: bool,
+    before: list[str],
+    machines: Machines,
+    snapshots: KnownSnapshots,
+) -> None:
+    failure = SnapshotError("the disk is full")
+    machines.failures[failing] = failure
+    snapshots.unreadable = failure if failing == "find" else None
+    snapshots.found = a_snapshot() if found else None
+
+    starts = started(snapshots)
+    # Nobody tries it again in this run.
+    again = started(snapshots)
+
+    boot = ["boot", "end of boot"]
+    assert machines.events == [*before, *boot, *boot]
+    assert starts.notes == [
+        "no guest came from a snapshot, each boots: the disk is full"
+    ]
+    assert again.notes == []
+
+
+def test_a_kernel_that_does_not_boot_is_told_and_not_tried_in_another_way(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    machines.failures["boot"] = GuestError("no answer")
+
+    with pytest.raises(GuestError, match="no answer"):
+        started(snapshots)
+
+    assert machines.events == ["boot"]

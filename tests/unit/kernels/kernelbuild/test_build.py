@@ -1,0 +1,234 @@
+"""Building a tree: real make, on a tree that needs no compiler."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.deadline import Deadline
+from runner.errors import ArtifactError
+from runner.kernels.kernelbuild import Built, build, recipe
+from runner.kernels.kernelbuild.build import unpack, version_of
+from tests.unit.kernels.kernelbuild.trees import (
+    make_recipes,
+    make_tarball,
+    make_tree,
+)
+from tests.unit.kernels.silent import Silent
+
+# The module; the package has a function of its name.
+build_ = sys.modules["runner.kernels.kernelbuild.build"]
+QUIRKS = """\
+- kernels: "<6"
+  why: it is old
+  make: {KCFLAGS: [-fno-pie, -w], LD: [ld, -z, noseparate-code]}
+  edits:
+    - {file: arch/x86/Makefile, find: "^(LDFLAGS) := (.*)$", replace: '\\1 := \\2 -x'}
+    - {file: not/there, find: x, replace: y}
+- kernels: ">=6"
+  why: it is new
+  make: {KCFLAGS: [-new]}
+"""
+
+
+def run(
+    tree: Path,
+    folder: Path,
+    files: dict[str, str] | None = None,
+    progress: Silent | None = None,
+) -> Built:
+    recipes = make_recipes(folder / "recipes", files)
+    made = recipe.load(version_of(tree), {}, recipes)
+    return build(tree, made, progress or Silent(), folder / "log")
+
+
+def test_tree_is_built(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+
+    built = run(tree, tmp_path)
+
+    assert built.image.read_bytes() == (tree / "image").read_bytes()
+    assert "CONFIG_64BIT=y" in built.config.read_text()
+    assert built.system_map.read_text().endswith("_text\n")
+    assert built.modules == ()
+
+
+def test_quirks_of_its_version_are_applied(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+
+    run(tree, tmp_path, {"quirks.yaml": QUIRKS})
+
+    assert (tree / "arguments").read_text() == "-fno-pie -w|ld -z noseparate-code|\n"
+    assert (tree / "arch/x86/Makefile").read_text() == "LDFLAGS := -m elf_x86_64 -x\n"
+
+
+def test_modules_are_built_when_one_is_asked_for(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+
+    built = run(tree, tmp_path, {"base.config": "CONFIG_MODULE=m\n"})
+
+    assert [path.name for path in built.modules] == ["virtio_net.ko"]
+
+
+def test_builder_and_make_do_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "-n")
+    monkeypatch.setenv("KCFLAGS", "-Dmine")
+    tree = make_tree(tmp_path)
+
+    run(tree, tmp_path)
+
+    environment = (tree / "environment").read_text()
+    assert "KBUILD_BUILD_HOST=runner" in environment
+    assert "-Dmine" not in environment
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_ccache_is_used_when_it_is_there(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in {*build_._PROGRAMS, "sh", "env", "cp", "mkdir", "echo", "test", "grep"}:
+        found = shutil.which(name)
+        assert found
+        (programs / name).symlink_to(found)
+    if there:
+        (programs / "ccache").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("CCACHE_DIR", "/a/users/own")
+    tree = make_tree(tmp_path)
+
+    run(tree, tmp_path)
+
+    command = (tmp_path / "log").read_text()
+    assert ("'CC=ccache gcc' 'HOSTCC=ccache gcc'" in command) is there
+    environment = (tree / "environment").read_text()
+    assert "CCACHE_DIR=/a/users/own\n" in environment
+    # What lies in a tree has the same name in the next one.
+    assert f"CCACHE_BASEDIR={tree}\n" in environment
+
+
+def test_option_that_does_not_stick_fails_before_anything_is_built(
+    tmp_path: Path,
+) -> None:
+    tree = make_tree(tmp_path)
+
+    with pytest.raises(ArtifactError, match="CONFIG_VIRTIO_NET=y"):
+        run(tree, tmp_path, {"base.config": "CONFIG_VIRTIO_NET=y\n"})
+    assert not (tree / "arguments").exists()
+
+
+def test_build_that_fails_shows_the_compilers_words(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path, broken="")
+
+    with pytest.raises(ArtifactError, match=r"x\.c:1: error: no such thing") as caught:
+        run(tree, tmp_path)
+    assert str(tmp_path / "log") in caught.value.hint
+
+
+def test_build_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    progress = Silent()
+
+    run(make_tree(tmp_path, "5.10.223", slow="0.5"), tmp_path, progress=progress)
+
+    told = [text for text in progress.messages if "steps" in text]
+    assert told
+    assert told[-1].endswith("1 steps, now kernel/fork.o")
+
+
+def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path, "5.10.223", slow="60")
+    recipes = make_recipes(tmp_path / "recipes")
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from runner.kernels.kernelbuild import build, load\n"
+        "from runner.kernels.kernelbuild.build import version_of\n"
+        "from runner.text.progress import Lines\n"
+        "tree, recipes, log = map(Path, sys.argv[1:])\n"
+        "build(tree, load(version_of(tree), {}, recipes), Lines(), log)\n"
+    )
+    runner = subprocess.Popen(
+        [sys.executable, "-c", program, tree, recipes, tmp_path / "log"],
+        cwd=Path(__file__).parents[4],
+        stderr=subprocess.DEVNULL,
+    )
+    with runner:
+        child = _when_written(tree / "child")
+        runner.kill()
+    _when_gone(child)
+
+
+def test_ctrl_c_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    tree = make_tree(tmp_path, "5.10.223", slow="60")
+
+    class Impatient(Silent):
+        def message(self, text: str) -> None:
+            if "steps" in text:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tree, tmp_path, progress=Impatient())
+    _when_gone(_when_written(tree / "child"))
+
+
+def _when_written(path: Path) -> int:
+    deadline = Deadline.after(60)
+    while not (path.exists() and path.read_text().endswith("\n")):
+        deadline.check("the build's first step")
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
+def _when_gone(process: int) -> None:
+    deadline = Deadline.after(60)
+    while Path(f"/proc/{process}/cwd").exists():
+        deadline.check("the end of what make started")
+        time.sleep(0.02)
+
+
+def test_missing_tool_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("make", "gcc", "bison", "bc", "perl", "xz", "tar", "setpriv"):
+        (tools / name).symlink_to(str(shutil.which("true")))
+    monkeypatch.setenv("PATH", str(tools))
+
+    with pytest.raises(ArtifactError, match="flex missing") as caught:
+        run(make_tree(tmp_path), tmp_path)
+    assert caught.value.hint == "apt-get install flex"
+
+
+def test_tarball_is_unpacked(tmp_path: Path) -> None:
+    tarball = make_tarball(make_tree(tmp_path, "4.4"))
+
+    tree = unpack(tarball, tmp_path / "unpacked")
+
+    assert str(version_of(tree)) == "4.4.0"
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+def test_damaged_tarball_is_told(tmp_path: Path, cut: int) -> None:
+    tarball = make_tarball(make_tree(tmp_path))
+    tarball.write_bytes(tarball.read_bytes()[: -200 + cut])
+
+    with pytest.raises(ArtifactError, match=r"\.tar\.xz can't be unpacked"):
+        unpack(tarball, tmp_path / "unpacked")
+
+
+def test_tarball_of_something_else_is_told(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    (tree / "Kconfig").unlink()
+
+    with pytest.raises(ArtifactError, match="holds no kernel source"):
+        unpack(make_tarball(tree), tmp_path / "unpacked")

@@ -1,0 +1,118 @@
+"""Fragments and quirks: the shipped ones, and mistakes in others."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.kernels.kernelbuild import recipe
+from runner.versions import KernelVersion
+from tests.unit.kernels.kernelbuild.trees import make_recipes
+
+
+def version(text: str) -> KernelVersion:
+    return KernelVersion.parse(text)
+
+
+def shipped(text: str, **options: str) -> recipe.Recipe:
+    return recipe.load(version(text), options)
+
+
+def requested(made: recipe.Recipe) -> dict[str, str]:
+    return {it.name: it.value for it in made.requests}
+
+
+def test_old_kernel_gets_the_flags_that_it_needs() -> None:
+    variables = shipped("4.4.1").variables
+
+    assert variables["KCFLAGS"].split() == [
+        *("-fno-pie", "-no-pie", "-fno-stack-protector", "-fcf-protection=none")
+    ]
+    assert variables["KAFLAGS"] == "-fno-pie"
+    assert "-fcommon" in variables["HOSTCFLAGS"]
+    assert "max-page-size=0x200000" in variables["LD"]
+
+
+def test_new_kernel_is_built_as_it_is() -> None:
+    made = shipped("6.1")
+
+    assert made.variables == {}
+    assert made.edits == ()
+    assert made.pahole(version("1.24")) == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pahole", "wanted"),
+    [
+        ("5.14", "1.24", ["--skip_encoding_btf_enum64"]),
+        ("5.14", "1.22", []),
+        ("6.0", "1.24", []),
+    ],
+)
+def test_pahole_is_told_what_it_knows(
+    kernel: str, pahole: str, wanted: list[str]
+) -> None:
+    assert shipped(kernel).pahole(version(pahole)) == wanted
+
+
+def test_fragments_are_for_versions() -> None:
+    assert "DEBUG_INFO_BTF" not in requested(shipped("5.3"))
+    assert requested(shipped("5.4"))["DEBUG_INFO_BTF"] == "y"
+    assert "BPF_LSM" not in requested(shipped("5.6"))
+
+
+def test_options_of_a_row_count_most() -> None:
+    made = shipped("5.10", DEBUG_INFO_BTF="n")
+
+    assert requested(made)["DEBUG_INFO_BTF"] == "n"
+    assert [it for it in made.requests if it.where == "the row's options"]
+
+
+def test_every_quirk_tells_its_reason() -> None:
+    for kernel in ("4.4", "4.11", "5.5", "5.14"):
+        assert all(len(quirk.why) > 20 for quirk in shipped(kernel).quirks)
+
+
+def test_fingerprint_changes_with_files_and_options(tmp_path: Path) -> None:
+    folder = make_recipes(tmp_path / "recipes")
+    before = recipe.fingerprint({}, folder)
+
+    assert recipe.fingerprint({"NET": "n"}, folder) != before
+    (folder / "base.config").write_text("CONFIG_64BIT=y\n")
+    assert recipe.fingerprint({}, folder) != before
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"fragments.yaml": "- file: none.config\n"}, r"fragments\.yaml:1: .*none"),
+        ({"fragments.yaml": "- {file: base.config, kernels: old}\n"}, "'old'"),
+        ({"quirks.yaml": '- {kernels: "<5", why: ""}\n'}, r"quirks\.yaml:1"),
+        (
+            {"quirks.yaml": '- {kernels: "<5", why: x, make: {CC: [tcc]}}\n'},
+            "KCFLAGS",
+        ),
+        (
+            {
+                "quirks.yaml": '- {kernels: "<5", why: x, '
+                'edits: [{file: Makefile, find: "(", replace: ""}]}\n'
+            },
+            "regular expression",
+        ),
+        (
+            {
+                "quirks.yaml": '- {kernels: "<5", why: x, '
+                'edits: [{file: ../x, find: "", replace: ""}]}\n'
+            },
+            r"\.\./x",
+        ),
+        ({"base.config": "NET=y\n"}, r"base\.config:1"),
+    ],
+)
+def test_mistakes_in_tables_are_told(
+    tmp_path: Path, files: dict[str, str], told: str
+) -> None:
+    folder = make_recipes(tmp_path / "recipes", files)
+
+    with pytest.raises(UsageError, match=told):
+        recipe.load(version("4.4"), {}, folder)

@@ -1,0 +1,96 @@
+"""Sources of a row, tried in order."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.matrix.matrix import Kernel, PathSource, UnavailableSource
+from tests.unit.kernels import images
+from tests.unit.kernels.silent import Silent
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(root=tmp_path / "cache")
+
+
+def path(image: Path) -> PathSource:
+    return PathSource(type="path", image=image)
+
+
+def test_kernel_with_an_image_alone_becomes_an_artifact(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage("4.4.1"))
+
+    found = fetch.obtain(Kernel(id="4.4", source=path(image)), cache, Silent())
+
+    assert found.release == "4.4.1"
+    assert str(found.version) == "4.4.1"
+    assert found.vmlinuz.read_bytes() == image.read_bytes()
+    assert found.modules == ()
+    assert found.config is None
+    assert found.system_map is None
+
+
+def test_version_is_known_before_anything_is_cached(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage("4.4.1"))
+
+    found = fetch.version_of(Kernel(id="mine", source=path(image)), cache)
+
+    assert str(found) == "4.4.1"
+
+
+def test_second_source_stands_in_for_the_first(tmp_path: Path, cache: Cache) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage())
+    kernel = Kernel(
+        id="4.4",
+        source=(
+            path(tmp_path / "missing"),
+            UnavailableSource(type="unavailable", reason="not yet"),
+            path(image),
+        ),
+    )
+
+    assert fetch.obtain(kernel, cache, Silent()).origin.endswith("bzImage")
+
+
+def test_every_source_says_why_it_failed(tmp_path: Path, cache: Cache) -> None:
+    kernel = Kernel(id="4.4", source=(path(tmp_path / "one"), path(tmp_path / "two")))
+
+    # What is not there is a mistake in the matrix.
+    with pytest.raises(UsageError) as caught:
+        fetch.obtain(kernel, cache, Silent())
+
+    assert "4.4 is unavailable" in caught.value.message
+    assert "one" in caught.value.message
+    assert "two" in caught.value.message
+
+
+def test_kernel_that_is_only_unavailable_is_the_users_mistake(cache: Cache) -> None:
+    kernel = Kernel(
+        id="4.4", source=UnavailableSource(type="unavailable", reason="not yet")
+    )
+
+    with pytest.raises(UsageError, match="not yet"):
+        fetch.obtain(kernel, cache, Silent())
+
+
+def test_changed_image_is_another_artifact(tmp_path: Path, cache: Cache) -> None:
+    image = tmp_path / "bzImage"
+    kernel = Kernel(id="4.4", source=path(image))
+    image.write_bytes(images.bzimage("4.4.1"))
+    before = fetch.obtain(kernel, cache, Silent())
+    image.write_bytes(images.bzimage("4.4.2"))
+
+    assert fetch.cached(kernel, cache) is None
+    assert fetch.obtain(kernel, cache, Silent()).release == "4.4.2"
+    assert before.vmlinuz.exists()

@@ -1,0 +1,201 @@
+"""Kernels from the disk."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ArtifactError
+from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.artifact import Artifact
+from runner.kernels.sources import localpath
+from runner.kernels.sources.source import Collected, Tools
+from runner.matrix.matrix import Kernel, PathSource
+from tests.unit.kernels import images
+from tests.unit.kernels.silent import Silent
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(root=tmp_path / "cache")
+
+
+def write(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write files by their paths in a folder."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def collect(cache: Cache, image: Path, **rest: Path) -> tuple[Collected, list[str]]:
+    source = PathSource(type="path", image=image, **rest)
+    provider, tools, progress = localpath.LocalPath(), Tools(cache=cache), Silent()
+    pin = provider.resolve(source, tools)
+    found = provider.collect(pin, source, tools, cache.root, progress)
+    return found, progress.messages
+
+
+def obtain(cache: Cache, image: Path) -> Artifact:
+    kernel = Kernel(id="4.4", source=PathSource(type="path", image=image))
+    return fetch.obtain(kernel, cache, Silent())
+
+
+def test_tree_is_searched_for_all_of_a_kernel(tmp_path: Path, cache: Cache) -> None:
+    tree = tmp_path / "linux"
+    write(
+        tree,
+        {
+            "Kconfig": "",
+            "arch/x86/boot/bzImage": images.bzimage(),
+            ".config": "CONFIG_BPF=y\n",
+            "System.map": "0 T _text\n",
+            "vmlinux": b"\x7fELF",
+            ".tmp_vmlinux.btf": b"leftover",
+        },
+    )
+
+    found, messages = collect(cache, tree)
+
+    assert set(found.contents) == {"boot/vmlinuz", "boot/config", "boot/System.map"}
+    assert found.vmlinux == tree / "vmlinux"
+    assert found.btf is None
+    assert len(messages) == 1
+    assert str(tree / ".config") in messages[0]
+
+
+def test_image_of_a_tree_finds_the_tree(tmp_path: Path, cache: Cache) -> None:
+    image = tmp_path / "linux/arch/x86/boot/bzImage"
+    write(
+        tmp_path / "linux",
+        {"arch/x86/boot/bzImage": images.bzimage(), "vmlinux": b"\x7fELF"},
+    )
+
+    assert collect(cache, image)[0].vmlinux == tmp_path / "linux/vmlinux"
+
+
+def test_neighbours_of_the_same_release_are_taken(tmp_path: Path, cache: Cache) -> None:
+    boot = tmp_path / "boot"
+    write(
+        boot,
+        {
+            "vmlinuz-4.4.1": images.bzimage("4.4.1"),
+            "vmlinuz-5.4.0": images.bzimage("5.4.0"),
+            "config-4.4.1": "right",
+            "config-5.4.0": "wrong",
+            "4.4.1.btf": b"right",
+            "5.4.0.btf": b"wrong",
+        },
+    )
+
+    found, _ = collect(cache, boot / "vmlinuz-4.4.1")
+
+    assert found.contents["boot/config"] == b"right"
+    assert found.btf == b"right"
+
+
+def test_folder_with_two_kernels_asks_for_one(tmp_path: Path, cache: Cache) -> None:
+    write(tmp_path, {"vmlinuz-1": b"", "vmlinuz-2": b""})
+
+    with pytest.raises(ArtifactError, match="2 kernel images: vmlinuz-1, vmlinuz-2"):
+        collect(cache, tmp_path)
+
+
+def test_named_file_counts_more_than_a_neighbour(tmp_path: Path, cache: Cache) -> None:
+    write(
+        tmp_path,
+        {"bzImage": images.bzimage(), "config": "beside", "my/config": "named"},
+    )
+
+    found, messages = collect(cache, tmp_path, config=tmp_path / "my/config")
+
+    assert found.contents["boot/config"] == b"named"
+    assert messages == []
+
+
+def test_named_file_that_is_missing_is_refused(tmp_path: Path, cache: Cache) -> None:
+    write(tmp_path, {"bzImage": images.bzimage()})
+
+    with pytest.raises(ArtifactError, match=r"config: .*nowhere does not exist"):
+        collect(cache, tmp_path, config=tmp_path / "nowhere")
+
+
+def test_package_is_opened(tmp_path: Path, cache: Cache) -> None:
+    root = tmp_path / "root"
+    write(
+        root,
+        {
+            "DEBIAN/control": "Package: linux-image-x\nVersion: 1\n"
+            "Architecture: amd64\nMaintainer: nobody\nDescription: x\n",
+            "boot/vmlinuz-4.4.1": images.bzimage("4.4.1"),
+            "boot/config-4.4.1": "CONFIG_BPF=y\n",
+        },
+    )
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-b", root, tmp_path / "k.deb"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+    found, _ = collect(cache, tmp_path / "k.deb")
+
+    assert set(found.contents) == {"boot/vmlinuz-4.4.1", "boot/config-4.4.1"}
+
+
+def test_broken_package_is_refused(tmp_path: Path, cache: Cache) -> None:
+    write(tmp_path, {"k.deb": b"!<arch>\nnot a package"})
+
+    with pytest.raises(ArtifactError, match=r"k\.deb can't be read"):
+        collect(cache, tmp_path / "k.deb")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\x7fELF" + bytes(2000), "ELF file, such as vmlinux"),
+        (b"MZ" + bytes(2000), "no x86 kernel image"),
+        (b"", "no x86 kernel image"),
+        (images.bzimage()[:-40], "truncated"),
+    ],
+)
+def test_what_is_no_image_is_refused(
+    tmp_path: Path, cache: Cache, data: bytes, told: str
+) -> None:
+    write(tmp_path, {"bzImage": data})
+
+    with pytest.raises(ArtifactError, match=told):
+        obtain(cache, tmp_path)
+
+
+def test_changed_neighbour_is_another_artifact(tmp_path: Path, cache: Cache) -> None:
+    write(tmp_path, {"bzImage": images.bzimage(), "System.map": "one"})
+    before = obtain(cache, tmp_path)
+    write(tmp_path, {"System.map": "two"})
+    after = obtain(cache, tmp_path)
+
+    assert before.directory != after.directory
+
+
+def test_modules_of_a_tree_are_those_of_its_order(tmp_path: Path, cache: Cache) -> None:
+    write(
+        tmp_path,
+        {
+            "Kconfig": "",
+            "arch/x86/boot/bzImage": images.bzimage(),
+            "modules.order": "kernel/drivers/net/virtio_net.ko\nfs/ext4/ext4.ko\n",
+            "modules.builtin": "kernel/drivers/virtio/virtio_pci.ko\n",
+            "drivers/net/virtio_net.ko": b"one",
+            "fs/ext4/ext4.ko": b"two",
+            "stale/old.ko": b"three",
+        },
+    )
+
+    found, _ = collect(cache, tmp_path)
+
+    assert {path for path in found.contents if path.endswith(".ko")} == {
+        "lib/modules/drivers/net/virtio_net.ko",
+        "lib/modules/fs/ext4/ext4.ko",
+    }
+    assert "lib/modules/modules.builtin" in found.contents

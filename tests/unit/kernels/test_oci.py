@@ -1,0 +1,444 @@
+"""Kernels from container images, of a registry on this machine."""
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.errors import ArtifactError
+from runner.files.cache import Cache
+from runner.kernels import fetch
+from runner.kernels.sources import image
+from runner.kernels.sources import registry as registry_
+from runner.kernels.sources.oci import Files, Oci
+from runner.kernels.sources.source import Tools
+from runner.matrix.matrix import Kernel, OciSource
+from tests.unit.kernels import images
+from tests.unit.kernels.server import Answer, Server, serving
+from tests.unit.kernels.silent import Silent
+
+RELEASE = "6.6.30"
+IMAGE = images.bzimage(RELEASE)
+BUILT_IN = b"kernel/virtio_pci.ko\nkernel/virtio_net.ko\n"
+CI_KERNELS = {
+    "boot/vmlinuz": IMAGE,
+    f"usr/lib/modules/{RELEASE}/modules.builtin": BUILT_IN,
+}
+LVH = {
+    f"data/kernels/6.6/boot/vmlinuz-{RELEASE}": IMAGE,
+    f"data/kernels/6.6/boot/System.map-{RELEASE}": b"ffffffff81000000 T _text\n",
+    f"data/kernels/6.6/boot/btf-{RELEASE}": images.BTF,
+    f"data/kernels/6.6/boot/vmlinux-{RELEASE}": images.VMLINUX,
+    f"data/kernels/6.6/lib/modules/{RELEASE}/modules.builtin": BUILT_IN,
+}
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def tar(files: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    return gzip.compress(tar(files), mtime=0)
+
+
+def digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+class Registry:
+    """A registry's addresses on a server of files."""
+
+    def __init__(self, server: Server, repository: str = "cilium/ci-kernels") -> None:
+        self.server = server
+        self.repository = repository
+        host = server.url.removeprefix("http://")
+        self.image = f"{host}/{repository}"
+
+    def push(self, tag: str, *layers: bytes) -> str:
+        """Serve an image and return its digest."""
+        return self.put(tag, manifest(*map(self.blob, layers)))
+
+    def blob(self, data: bytes) -> dict[str, object]:
+        name = digest(data)
+        self.server.put(f"/v2/{self.repository}/blobs/{name}", data)
+        return {"mediaType": "some", "digest": name, "size": len(data)}
+
+    def put(self, tag: str, document: object) -> str:
+        data = json.dumps(document).encode()
+        for reference in (tag, digest(data)):
+            self.server.put(f"/v2/{self.repository}/manifests/{reference}", data)
+        return digest(data)
+
+    def source(self, tag: str = "6.6") -> OciSource:
+        return OciSource(type="oci", image=self.image, tag=tag)
+
+    def kernel(self, tag: str = "6.6") -> Kernel:
+        return Kernel(id="6.6", source=self.source(tag), btf="kernel")
+
+
+def manifest(*layers: dict[str, object]) -> dict[str, object]:
+    config = {"mediaType": "some", "digest": digest(b"{}"), "size": 2}
+    return {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config,
+        "layers": list(layers),
+    }
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with serving() as running:
+        yield Registry(running)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(root=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("files", [CI_KERNELS, LVH], ids=["ci-kernels", "lvh"])
+def test_kernel_comes_out_of_an_image(
+    registry: Registry, cache: Cache, files: Mapping[str, bytes]
+) -> None:
+    layers = [zipped({"bin/busybox": b"x"}), zipped(files)]
+    registry.push("6.6", *layers)
+    progress = Silent()
+
+    found = fetch.obtain(registry.kernel(), cache, progress)
+
+    told = [done for done, total in progress.tasks.values() if total]
+    assert sorted(told) == sorted(map(len, layers))
+    assert found.release == RELEASE
+    assert found.vmlinuz.read_bytes() == IMAGE
+    assert "@sha256:" in found.origin
+
+
+def test_what_lies_beside_the_image_is_kept(
+    registry: Registry, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(LVH))
+    oci, tools, source = Oci(), Tools(cache=cache), registry.source()
+
+    found = oci.collect(oci.resolve(source, tools), source, tools, tmp_path, Silent())
+
+    assert found.btf == images.BTF
+    assert found.vmlinux is not None
+    assert found.vmlinux.read_bytes() == images.VMLINUX
+    assert set(found.contents) == {
+        f"boot/vmlinuz-{RELEASE}",
+        f"boot/System.map-{RELEASE}",
+        f"lib/modules/{RELEASE}/modules.builtin",
+    }
+
+
+def test_config_is_taken_out_of_an_image_that_has_none_beside(
+    registry: Registry, cache: Cache
+) -> None:
+    # As newer ci-kernels are: a module for selftests, and no modules.builtin.
+    config = images.GUEST_CONFIG
+    kept = b"IKCFG_ST" + gzip.compress(config) + b"IKCFG_ED"
+    image = images.bzimage(RELEASE, {".rodata": kept})
+    module = f"usr/lib/modules/{RELEASE}/extra/bpf_testmod.ko"
+    registry.push("6.6", zipped({"boot/vmlinuz": image, module: images.module()}))
+
+    found = fetch.obtain(registry.kernel(), cache, Silent())
+
+    assert found.config is not None
+    assert found.config.read_bytes() == config
+    assert found.nic is not None
+
+
+@pytest.mark.parametrize(
+    "pack", [tar, zipped, lambda it: zstandard.compress(tar(it))], ids=["", "gz", "zst"]
+)
+def test_layers_are_packed_as_they_like(
+    registry: Registry, cache: Cache, pack: "type[object]"
+) -> None:
+    registry.push("6.6", pack(CI_KERNELS))  # type: ignore[call-arg, arg-type]
+
+    assert fetch.obtain(registry.kernel(), cache, Silent()).release == RELEASE
+
+
+def test_upper_layer_replaces_and_removes(registry: Registry, cache: Cache) -> None:
+    old = {"boot/vmlinuz-5.4.1": images.bzimage("5.4.1"), "boot/vmlinuz": b"old"}
+    registry.push(
+        "6.6",
+        zipped(old | {"lib/modules/5.4.1/modules.builtin": b""}),
+        zipped({"boot/.wh.vmlinuz-5.4.1": b"", "lib/modules/.wh..wh..opq": b""}),
+        zipped(CI_KERNELS),
+    )
+
+    assert fetch.obtain(registry.kernel(), cache, Silent()).release == RELEASE
+
+
+def test_image_for_this_architecture_is_taken(registry: Registry, cache: Cache) -> None:
+    wanted = registry.push("amd64", zipped(CI_KERNELS))
+    other = registry.push("arm64", zipped({"boot/vmlinuz": b"arm"}))
+    choices = [
+        {"digest": other, "platform": {"os": "linux", "architecture": "arm64"}},
+        {"digest": wanted, "platform": {"os": "linux", "architecture": "amd64"}},
+    ]
+    registry.put("6.6", {"schemaVersion": 2, "mediaType": INDEX, "manifests": choices})
+
+    assert wanted in fetch.obtain(registry.kernel(), cache, Silent()).origin
+
+
+def test_tag_that_moved_leaves_a_pin_alone(
+    registry: Registry, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(CI_KERNELS))
+    oci, tools, source = Oci(), Tools(cache=cache), registry.source()
+    pin = oci.resolve(source, tools)
+    registry.push("6.6", zipped({"boot/vmlinuz": images.bzimage("6.6.31")}))
+
+    found = oci.collect(pin, source, tools, tmp_path, Silent())
+
+    assert found.contents["boot/vmlinuz"] == IMAGE
+    assert oci.resolve(source, tools) != pin
+
+
+def test_image_without_this_architecture_is_told(
+    registry: Registry, cache: Cache
+) -> None:
+    other = registry.push("arm64", zipped({"boot/vmlinuz": b"arm"}))
+    choice = {"digest": other, "platform": {"os": "linux", "architecture": "arm64"}}
+    registry.put("6.6", {"schemaVersion": 2, "manifests": [choice]})
+
+    with pytest.raises(ArtifactError, match="no image for amd64") as caught:
+        Oci().resolve(registry.source(), Tools(cache=cache))
+    assert "arm64" in caught.value.hint
+
+
+def test_tag_that_is_not_there_is_told(registry: Registry, cache: Cache) -> None:
+    with pytest.raises(ArtifactError, match=r"ci-kernels:9\.9 is not in the registry"):
+        Oci().resolve(registry.source("9.9"), Tools(cache=cache))
+
+
+def test_registry_that_wants_a_login_is_told(registry: Registry, cache: Cache) -> None:
+    registry.server.answers[f"/v2/{registry.repository}/manifests/6.6"] = Answer(
+        status=401
+    )
+
+    with pytest.raises(ArtifactError, match="does not give") as caught:
+        Oci().resolve(registry.source(), Tools(cache=cache))
+    assert "docker login" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"<html>", b"[]", b'{"layers": [{"digest": "x"}]}']
+)
+def test_what_is_no_registry_is_told(
+    registry: Registry, cache: Cache, garbage: bytes
+) -> None:
+    registry.server.put(f"/v2/{registry.repository}/manifests/6.6", garbage)
+
+    with pytest.raises(ArtifactError, match="something else than a registry"):
+        Oci().resolve(registry.source(), Tools(cache=cache))
+
+
+def test_server_that_is_dead_is_told(cache: Cache) -> None:
+    with serving() as running:
+        gone = Registry(running)
+    with pytest.raises(ArtifactError, match="Connection refused"):
+        Oci().resolve(gone.source(), Tools(cache=cache))
+
+
+def test_layer_that_is_another_file_is_refused(
+    registry: Registry, cache: Cache
+) -> None:
+    layer = zipped(CI_KERNELS)
+    registry.push("6.6", layer)
+    registry.server.put(
+        f"/v2/{registry.repository}/blobs/{digest(layer)}", zipped({"boot/x": b""})
+    )
+
+    with pytest.raises(ArtifactError, match="is another file: sha256"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
+def test_layer_that_breaks_off_is_refused(registry: Registry, cache: Cache) -> None:
+    layer = zipped(CI_KERNELS)
+    registry.push("6.6", layer)
+    path = f"/v2/{registry.repository}/blobs/{digest(layer)}"
+    registry.server.answers[path] = Answer(body=layer[:50], length=len(layer))
+
+    with pytest.raises(ArtifactError, match="50 bytes read"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
+def test_layer_that_is_damaged_is_refused(registry: Registry, cache: Cache) -> None:
+    registry.push("6.6", zipped(CI_KERNELS)[:-20])
+
+    with pytest.raises(ArtifactError, match=r"layer 1 of oci .* can't be unpacked"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
+def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> None:
+    registry.push("6.6", zipped({"bin/busybox": b"x"}))
+
+    with pytest.raises(ArtifactError, match="no kernel image"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
+PACKED = (tar(LVH), zipped(LVH), zstandard.compress(tar(LVH)))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(PACKED), st.data())
+def test_damaged_layer_is_read_or_refused(
+    tmp_path: Path, layer: bytes, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(layer)))
+    middle = data.draw(st.binary(max_size=20))
+    path = tmp_path / "layer"
+    path.write_bytes(layer[:start] + middle + layer[start + len(middle) :])
+
+    with contextlib.suppress(ArtifactError):
+        Files(tmp_path).add(path, "layer 1")
+
+
+def objects(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["layers", "manifests", "digest", "size", "platform"])
+    return st.dictionaries(names, values)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(), lambda it: st.lists(it) | objects(it)
+)
+
+
+@given(JSON.map(json.dumps).map(str.encode) | st.binary())
+def test_garbage_is_a_manifest_or_refused(data: bytes) -> None:
+    with contextlib.suppress(ArtifactError):
+        registry_.parse(data, "http://127.0.0.1/v2/x/manifests/y")
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Iterator[str]:
+    """A registry as they are in use: Debian's docker-registry."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("docker-registry is not installed")
+    with serving() as running:
+        free = running.url.removeprefix("http://")
+    configuration = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": free},
+    }
+    file = tmp_path / "registry.yml"
+    file.write_text(json.dumps(configuration))
+    with subprocess.Popen(
+        [program, "serve", file], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                if b"listening on" in line:
+                    break
+            yield free
+        finally:
+            process.terminate()
+            process.stderr.read()
+
+
+def test_kernel_comes_from_a_real_registry(distribution: str, cache: Cache) -> None:
+    base = f"http://{distribution}/v2/cilium/ci-kernels"
+    layer, config = zipped(CI_KERNELS), b"{}"
+    for blob in (layer, config):
+        started = requests.post(f"{base}/blobs/uploads/", timeout=10)
+        place = started.headers["Location"]
+        requests.put(
+            f"{place}&digest={digest(blob)}", data=blob, timeout=10
+        ).raise_for_status()
+    entry: dict[str, object] = {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+        "digest": digest(layer),
+        "size": len(layer),
+    }
+    document = manifest(entry)
+    document["config"] = {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": digest(config),
+        "size": len(config),
+    }
+    pushed = requests.put(
+        f"{base}/manifests/6.6",
+        data=json.dumps(document),
+        headers={"Content-Type": MANIFEST},
+        timeout=10,
+    )
+    pushed.raise_for_status()
+    source = OciSource(type="oci", image=f"{distribution}/cilium/ci-kernels", tag="6.6")
+
+    found = fetch.obtain(Kernel(id="6.6", source=source), cache, Silent())
+
+    assert found.release == RELEASE
+    assert pushed.headers["Docker-Content-Digest"] in found.origin
+
+
+def test_a_kernel_that_was_pushed_comes_back(
+    registry: Registry, distribution: str, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(LVH))
+    first = fetch.obtain(registry.kernel(), cache, Silent())
+    (tmp_path / "btf").write_bytes(images.BTF)
+    image.pack(dataclasses.replace(first, btf=tmp_path / "btf"), tmp_path / "layer")
+
+    target = registry_.Repository(f"{distribution}/me/kernels")
+    where = target.push("6.6", tmp_path / "layer", "6.6 for tests")
+
+    source = OciSource(type="oci", image=f"{distribution}/me/kernels", tag="6.6")
+    kernel = Kernel(id="6.6", source=source, btf="kernel")
+    found = fetch.obtain(kernel, cache, Silent())
+    assert found.origin == where
+    assert found.release == first.release
+    assert found.vmlinuz.read_bytes() == first.vmlinuz.read_bytes()
+    assert found.system_map is not None
+    oci, tools = Oci(), Tools(cache=cache)
+    collected = oci.collect(
+        oci.resolve(source, tools), source, tools, tmp_path, Silent()
+    )
+    assert collected.btf == images.BTF
+
+
+def test_the_same_kernel_is_the_same_image(
+    registry: Registry, cache: Cache, tmp_path: Path
+) -> None:
+    registry.push("6.6", zipped(LVH))
+    found = fetch.obtain(registry.kernel(), cache, Silent())
+    image.pack(found, tmp_path / "a")
+    image.pack(found, tmp_path / "b")
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_registry_that_does_not_take_an_image_is_told(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "layer").write_bytes(zipped(CI_KERNELS))
+
+    with pytest.raises(ArtifactError):
+        registry_.Repository(registry.image).push("6.6", tmp_path / "layer", "6.6")

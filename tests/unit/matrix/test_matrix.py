@@ -1,0 +1,154 @@
+"""matrix.yaml, as users may write it, and the one that is shipped."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.files.modelfile import PATTERNS
+from runner.matrix import matrix
+from runner.matrix.matrix import DebianSource, UnavailableSource
+
+ROOT = Path(__file__).resolve().parents[3]
+
+ROW = """\
+kernels:
+  - id: "5.4"
+    source: {type: debian, suite: bookworm}
+"""
+
+
+def load(folder: Path, text: str) -> matrix.Matrix:
+    path = folder / "matrix.yaml"
+    path.write_text(text)
+    return matrix.load(path)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        load(folder, text)
+    return caught.value.message.replace(f"{folder}/", "").splitlines()
+
+
+def test_a_row_has_defaults(tmp_path: Path) -> None:
+    (kernel,) = load(tmp_path, ROW).kernels
+
+    assert kernel.id == "5.4"
+    assert kernel.source == DebianSource(type="debian", suite="bookworm")
+    assert kernel.source.package == "linux-image-cloud-amd64"
+    assert (kernel.btf, kernel.arch) == ("auto", "x86_64")
+    assert (kernel.tags, kernel.arguments) == ((), ())
+    assert (kernel.required, kernel.memory) == (True, 256)
+
+
+def test_a_row_can_say_everything(tmp_path: Path) -> None:
+    (kernel,) = load(
+        tmp_path,
+        'kernels: [{id: sid, source: {type: debian, suite: sid, package: "linux-*"}, '
+        "btf: kernel, arch: x86_64, tags: [a, b-c], required: no, memory: 512, "
+        'arguments: [nokaslr, "a=b,c"]}]',
+    ).kernels
+
+    assert kernel.tags == ("a", "b-c")
+    assert not kernel.required
+    assert kernel.memory == 512
+    assert kernel.arguments == ("nokaslr", "a=b,c")
+
+
+def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
+    def version(id_: str) -> str:
+        return str(load(tmp_path, ROW.replace("5.4", id_)).kernels[0].version)
+
+    assert version("5.14") == "5.14"
+    assert version("6.1-rt") == "6.1"
+    assert version("sid") == "None"
+    assert version("6-rt") == "None"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ROW + "    bft: kernel\n", "4: kernels[0].bft: unknown key 'bft'; did you "
+         "mean 'btf'?"),
+        ("kernels: []\n", "1: kernels: must not be empty"),
+        ("kernels: all\n", '1: kernels: "all": should be a list'),
+        ("just text\n", '1: "just text": should be a mapping'),
+        (
+            ROW + ROW.partition("\n")[2],
+            "4: kernels[1].id: '5.4' again; line 2 has it already",
+        ),
+        (
+            ROW + "    id: '5.5'\n",
+            "4: key 'id' again; it stands in line 2 already",
+        ),
+        (
+            ROW.replace('"5.4"', "5.10"),
+            '2: kernels[0].id: write it in quotes, "5.10"; YAML reads 5.10 as the '
+            "number 5.1",
+        ),
+        (
+            ROW.replace('"5.4"', "../x"),
+            "2: kernels[0].id: '../x' must be "
+            + PATTERNS[r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"],
+        ),
+        (
+            ROW.replace("debian", "debain"),
+            "3: kernels[0].source: unknown type 'debain'; did you mean 'debian'?",
+        ),
+        (
+            ROW.replace("type: debian, ", ""),
+            "3: kernels[0].source: key 'type' is missing",
+        ),
+        (
+            ROW.replace("bookworm", "bookworm/main"),
+            "3: kernels[0].source.suite: 'bookworm/main' must be "
+            + PATTERNS[r"^[a-z][a-z0-9-]*$"],
+        ),
+        (
+            ROW.replace("bookworm", "sid, package: --help"),
+            "3: kernels[0].source.package: '--help' must be "
+            + PATTERNS[r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$"],
+        ),
+        (
+            ROW + "    memory: lots\n",
+            '4: kernels[0].memory: "lots": should be a whole number',
+        ),
+        (
+            ROW + "    memory: 16\n",
+            "4: kernels[0].memory: 16: should be greater than or equal to 96",
+        ),
+        (ROW + "    arch: arm64\n", "4: kernels[0].arch: 'arm64' is none of 'x86_64'"),
+        (
+            ROW + "    required: sometimes\n",
+            '4: kernels[0].required: "sometimes": should be true or false',
+        ),
+        (ROW + "    tags: lts\n", '4: kernels[0].tags: "lts": should be a list'),
+        (
+            ROW + "    tags: [lts, 'b c']\n",
+            "4: kernels[0].tags[1]: 'b c' must be "
+            + PATTERNS[r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"],
+        ),
+        (
+            ROW + "    arguments: ['quiet init=/bin/sh']\n",
+            "4: kernels[0].arguments[0]: 'quiet init=/bin/sh' must be one word of "
+            "printable ASCII, without blanks",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    assert said in [
+        line.removeprefix("matrix.yaml:") for line in mistakes(tmp_path, text)
+    ]
+
+
+def test_the_shipped_matrix_holds_what_is_promised() -> None:
+    shipped = matrix.load(ROOT / "matrix.yaml")
+
+    ids = [kernel.id for kernel in shipped.kernels]
+    assert {"4.4", "4.11", "5.5", "5.14", "5.10", "6.1", "6.12", "sid"} <= set(ids)
+    for kernel in shipped.kernels:
+        if kernel.id in ("5.10", "6.1", "6.12", "sid"):
+            assert isinstance(kernel.source, DebianSource)
+        if isinstance(kernel.source, UnavailableSource):
+            assert kernel.source.reason
+    assert any("default" in kernel.tags for kernel in shipped.kernels)
