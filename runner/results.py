@@ -164,8 +164,8 @@ class Phases(Record):
     """Reading maps and programs, and judging them."""
 
 
-class CaseResult(Record):
-    """One case on one kernel."""
+class CaseId(Record):
+    """A case on a kernel, by its names."""
 
     kernel: str
     """The kernel's id in the matrix."""
@@ -176,6 +176,16 @@ class CaseResult(Record):
     and its parameters but the kernel: "TestLoad::test_it[small]"."""
     was: tuple[str, ...] = ()
     """What it was called before, as the suite says: "task::old_name"."""
+
+    @property
+    def key(self) -> CaseKey:
+        """What the case is known by."""
+        return CaseKey(self.kernel, self.suite, self.case)
+
+
+class CaseVerdict(Record):
+    """How a case ended, and what to do about it."""
+
     outcome: Outcome
     """What became of it."""
     message: str = ""
@@ -194,6 +204,13 @@ class CaseResult(Record):
     """Expectations that held or did not; a case that checked nothing is a failure."""
     not_available: tuple[str, ...] = ()
     """Expectations that the kernel has no facts for, with why; not in `checked`."""
+    console: str = ""
+    """The console's last lines, when the guest was lost."""
+
+
+class CaseResult(CaseVerdict, CaseId):
+    """One case on one kernel."""
+
     predicted: str = ""
     """What preflight said before: "loads", "rejected" or "crashes"; empty where it
     can't tell."""
@@ -201,8 +218,6 @@ class CaseResult(Record):
     """Why preflight can't tell, where it was asked; empty where it can."""
     log: str = ""
     """libbpf's and the verifier's log, whole."""
-    console: str = ""
-    """The console's last lines, when the guest was lost."""
     commands: tuple[Printed, ...] = ()
     """The commands that the case ran in its guest, in their order; at most 100, the
     last ones."""
@@ -224,11 +239,6 @@ class CaseResult(Record):
     """pytest's name of it."""
     flaky: str = ""
     """Why a first try lost its guest, when this is the outcome of a second one."""
-
-    @property
-    def key(self) -> CaseKey:
-        """What the case is known by."""
-        return CaseKey(self.kernel, self.suite, self.case)
 
     @property
     def source_line(self) -> int:
