@@ -64,6 +64,15 @@ class InfrastructureError(RunnerError):
     """The machine, the network, a cache or a guest failed: no word about the object."""
 
 
+class InternalError(InfrastructureError):
+    """This program failed: no word about the object either."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"internal error: {error!r}", hint="please report it with runner.log"
+        )
+
+
 class ArtifactError(InfrastructureError):
     """A kernel or one of its files is unavailable."""
 
