@@ -1,6 +1,5 @@
 """Gathers what every process of a run found out, and writes the reports."""
 
-import errno
 import functools
 import warnings
 from typing import Any
@@ -19,6 +18,7 @@ from runner.errors import (
     InternalError,
     RunnerError,
     UsageError,
+    is_out_of_memory,
 )
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
@@ -196,10 +196,8 @@ def _class_of_machine(error: BaseException | None) -> str:
     """Return the class of what says nothing about a test or its object, or nothing."""
     if isinstance(error, InternalError):
         return "internal"
-    out_of_memory = isinstance(error, MemoryError) or (
-        isinstance(error, OSError) and error.errno == errno.ENOMEM
-    )
-    return "infrastructure" if out_of_memory or isinstance(error, RunnerError) else ""
+    is_known = isinstance(error, RunnerError) or is_out_of_memory(error)
+    return "infrastructure" if is_known else ""
 
 
 def _message(report: pytest.TestReport, error: BaseException | None) -> str:
