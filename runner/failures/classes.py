@@ -605,9 +605,11 @@ LOADER_FAILED = FailureClass(
 
 NOTHING_LOADED = FailureClass(
     name="nothing_loaded",
-    meaning="none of the object's programs was loaded, so nothing is known of them",
+    meaning="nothing of the object was loaded: none of its programs, and no map of an "
+    "object without programs",
     cure='name the programs without "?" in their section, SEC("tc") and not '
-    'SEC("?tc"), or take `load: false` out of the suite',
+    'SEC("?tc"), or take `load: false` out of the suite; check that the file is the '
+    "one that you mean if it has no programs",
 )
 
 NOTHING_ATTACHED = FailureClass(
