@@ -78,7 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load-only",
         action="store_true",
         help="the objects of --object must load; nothing is attached (without this, an "
-        "object of which nothing can be attached fails)",
+        "object of which nothing can be attached fails). An object without programs "
+        "must create its maps; one without maps either fails",
     )
     parser.add_argument(
         "-k",

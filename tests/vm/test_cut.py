@@ -132,7 +132,7 @@ def cut(seed: int, suite: Path, folder: Path) -> Cut:
 def _start(arguments: list[str]) -> subprocess.Popen[str]:
     """Start a program, and wait until signals find it, not Python alone."""
     process = subprocess.Popen(
-        ["env", "--default-signal=INT", sys.executable, "-m", *arguments],
+        ["env", "--default-signal=HUP,INT,TERM", sys.executable, "-m", *arguments],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

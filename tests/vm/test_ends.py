@@ -44,7 +44,7 @@ def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [
             # CI may run these tests in the background, where shells ignore Ctrl-C.
-            *("env", "--default-signal=INT"),
+            *("env", "--default-signal=HUP,INT,TERM"),
             *command(
                 "--kernels", "6.12", "--suite", suite, "--reports", tmp_path / "r"
             ),

@@ -376,6 +376,45 @@ def test_an_object_that_is_only_to_be_loaded_passes_and_says_so(job_of: JobOf) -
     assert result.message.startswith("loaded only, attached nowhere")
 
 
+COUNTS: JsonValue = {
+    "name": "counts",
+    "type": "hash",
+    "id": 7,
+    "key_size": 4,
+    "value_size": 4,
+    "max_entries": 1,
+}
+
+
+def test_an_object_of_maps_only_passes_by_its_maps_and_says_so(job_of: JobOf) -> None:
+    answers: dict[str, dict[str, JsonValue] | Exception] = {
+        "open": {**OPENED, "programs": []},
+        "load": {**LOADED, "programs": [], "maps": [COUNTS]},
+    }
+
+    result = job_of.run(case(ALWAYS, must_run=False, attach=False), answers)
+    assert result.outcome is Outcome.PASSED
+    assert result.message == "no programs; created its maps only: counts (hash)"
+
+    result = job_of.run(case(ALWAYS, must_run=False, must_attach=True), answers)
+    assert result.failure_class == "nothing_attached"
+    assert result.message == (
+        "nothing was attached: no programs; created its maps only: counts (hash)"
+    )
+
+
+def test_an_object_of_which_no_map_was_created_fails(job_of: JobOf) -> None:
+    answers: dict[str, dict[str, JsonValue] | Exception] = {
+        "open": {**OPENED, "programs": []},
+        "load": {**LOADED, "programs": []},
+    }
+
+    result = job_of.run(case(ALWAYS, must_run=False, attach=False), answers)
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "nothing_loaded")
+    assert result.message == "the object has no programs, and no map of it was created"
+
+
 def test_maps_of_struct_ops_are_told_to_be_unregistered(job_of: JobOf) -> None:
     ops: JsonValue = {
         "name": "ops",
