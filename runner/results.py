@@ -165,8 +165,8 @@ class Phases(Record):
     """Reading maps and programs, and checking them."""
 
 
-class CaseResult(Record):
-    """One case on one kernel."""
+class CaseId(Record):
+    """A case on a kernel, by its names."""
 
     kernel: str
     """The kernel's id in the matrix."""
@@ -177,6 +177,16 @@ class CaseResult(Record):
     class and its parameters, but without the kernel: "TestLoad::test_it[small]"."""
     was: tuple[str, ...] = ()
     """Its former names, as the suite lists them: "task::old_name"."""
+
+    @property
+    def key(self) -> CaseKey:
+        """What the case is known by."""
+        return CaseKey(self.kernel, self.suite, self.case)
+
+
+class CaseVerdict(Record):
+    """How a case ended, and what to do about it."""
+
     outcome: Outcome
     """Its outcome."""
     message: str = ""
@@ -197,6 +207,13 @@ class CaseResult(Record):
     not_available: tuple[str, ...] = ()
     """Expectations that can't be checked on this kernel, with the reason; not in
     `checked`."""
+    console: str = ""
+    """The console's last lines, if the guest was lost."""
+
+
+class CaseResult(CaseVerdict, CaseId):
+    """One case on one kernel."""
+
     predicted: str = ""
     """Preflight's prediction: "loads", "rejected" or "crashes"; empty if there is
     none."""
@@ -204,8 +221,6 @@ class CaseResult(Record):
     """Why preflight was asked, but made no prediction; otherwise empty."""
     log: str = ""
     """The full log of libbpf and the verifier."""
-    console: str = ""
-    """The console's last lines, if the guest was lost."""
     commands: tuple[Printed, ...] = ()
     """The commands that the case ran in its guest, in order; at most the last 100."""
     programs: tuple[ProgramState, ...] = ()
@@ -226,11 +241,6 @@ class CaseResult(Record):
     """Its name in pytest."""
     flaky: str = ""
     """Why the first try lost its guest, if this is the outcome of a second try."""
-
-    @property
-    def key(self) -> CaseKey:
-        """What the case is known by."""
-        return CaseKey(self.kernel, self.suite, self.case)
 
     @property
     def source_line(self) -> int:

@@ -23,7 +23,7 @@ class NothingError(RunnerError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class States:
+class ObjectStates:
     """What became of an object's programs and struct_ops maps."""
 
     programs: tuple[ProgramState, ...] = ()
@@ -35,7 +35,7 @@ class States:
     # Whether the case attaches programs.
     attaches: bool = True
 
-    def tried(self, name: str, *, attached: bool) -> "States":
+    def tried(self, name: str, *, attached: bool) -> "ObjectStates":
         """Return the states after a program was attached, or could not be by itself."""
         type_ = next(it.type for it in self.programs if it.name == name)
         why = (
@@ -46,11 +46,11 @@ class States:
         )
         return self._with(name, attached=attached, why=why)
 
-    def refused(self, name: str, why: str) -> "States":
+    def refused(self, name: str, why: str) -> "ObjectStates":
         """Return the states after the kernel refused to attach a program."""
         return self._with(name, attached=False, why=why)
 
-    def _with(self, name: str, *, attached: bool, why: str) -> "States":
+    def _with(self, name: str, *, attached: bool, why: str) -> "ObjectStates":
         changed = tuple(
             it.model_copy(update={"attached": attached, "why": why})
             if it.name == name
@@ -83,11 +83,11 @@ class States:
         return "; ".join(words)
 
 
-def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> States:
+def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
     """Return how things stand once an object is loaded and before it is attached."""
     there = {it.name: it for it in loaded.programs}
     sections = {it.name: it for it in opened.programs}
-    return States(
+    return ObjectStates(
         programs=tuple(
             ProgramState(
                 name=name,
@@ -134,7 +134,7 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
     return 'its section is optional (SEC("?…")), and nothing asks for it'
 
 
-def require_loaded(states: States) -> None:
+def require_loaded(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was loaded."""
     if any(it.loaded for it in states.programs):
         return
@@ -147,7 +147,7 @@ def require_loaded(states: States) -> None:
         )
 
 
-def require_attached(states: States) -> None:
+def require_attached(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was attached."""
     if not any(it.attached for it in states.programs):
         why = states.shortfall or "the case leaves out all programs"

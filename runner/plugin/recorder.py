@@ -9,8 +9,8 @@ import pytest
 from runner import reports
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
-from runner.case.run import is_deadly, refusal
 from runner.case.states import NothingError
+from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
     ExitStatus,
     GuestError,

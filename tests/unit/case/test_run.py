@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from runner import timeouts
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.errors import GuestError
 from runner.failures.classes import LOADER_CRASHED
 from runner.results import CaseResult, Outcome
@@ -55,7 +55,7 @@ class JobOf:
         version: str = "6.1.176",
         alive: bool = False,
     ) -> CaseResult:
-        job = Job(
+        job = CaseJob(
             suite="s",
             case=case,
             object_path=self._object,
@@ -289,7 +289,7 @@ def test_a_loader_that_fails_has_its_own_class(words: str, class_: str) -> None:
         },
         strict=False,
     )
-    job = Job(
+    job = CaseJob(
         suite="s", case=loading, object_path=None, shown_path="s/loader", nodeid="n"
     )
 
@@ -617,7 +617,7 @@ def test_a_guest_in_which_something_timed_out_serves_no_other_try(
     object_path.write_bytes(b"object")
 
     session_case.run(
-        Job(
+        CaseJob(
             suite="s",
             case=case(RIGHT),
             object_path=object_path,
@@ -685,7 +685,7 @@ def test_a_lost_guest_is_no_longer_usable(tmp_path: Path) -> None:
     assert lent.usable
 
     session_case.run(
-        Job(
+        CaseJob(
             suite="s",
             case=case(RIGHT),
             object_path=object_path,
@@ -821,7 +821,7 @@ def test_a_kernel_that_belies_its_prediction_fails_the_case(
     lent.artifact = replace(lent.artifact, btf=btf)
 
     result = session_case.run(
-        Job(
+        CaseJob(
             suite="s", case=case(RIGHT), object_path=path, shown_path="a.o", nodeid="n"
         ),
         lent,
