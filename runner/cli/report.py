@@ -12,9 +12,9 @@ from runner.cli.arguments import add_terms_arguments, terms_of
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.claim import claimed
+from runner.reports.criteria import Report
 from runner.reports.merging import Found
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import CaseResult, Outcome
 
 EPILOG = f"""\
