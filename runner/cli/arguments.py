@@ -7,7 +7,7 @@ from runner import timeouts
 from runner.kernels import rows
 from runner.kernels.rows import Choice
 from runner.matrix.selectors import ALL, DEFAULT
-from runner.reports.terms import Terms
+from runner.reports.criteria import Criteria
 from runner.suites import project
 
 # Which kernels are meant by default, in words.
@@ -137,9 +137,9 @@ def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
     )
 
 
-def terms_of(arguments: argparse.Namespace) -> Terms:
-    """Return what these arguments compare a run with. Raises as Terms.read does."""
-    return Terms.read(
+def terms_of(arguments: argparse.Namespace) -> Criteria:
+    """Return what these arguments compare a run with. Raises as Criteria.read does."""
+    return Criteria.read(
         baseline=arguments.baseline,
         gate=arguments.gate,
         release=getattr(arguments, "release", None),

@@ -12,7 +12,7 @@ from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
 from runner.reports.claim import claimed
 from runner.reports.compare import Gate
-from runner.reports.terms import Terms
+from runner.reports.criteria import Criteria
 
 # For comments on pull requests.
 COMMENT = "comment.md"
@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        terms = Terms(gate=_gate_of_first_run(arguments))
+        terms = Criteria(gate=_gate_of_first_run(arguments))
     else:
         terms = terms_of(arguments)
     report = terms.report(results)

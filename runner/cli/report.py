@@ -14,11 +14,11 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
+from runner.reports.criteria import Report
 from runner.reports.formats import Format
 from runner.reports.merging import Found
 from runner.reports.publication import FORMATS_OF_A_RELEASE
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import CaseResult, Outcome
 
 EPILOG = f"""\

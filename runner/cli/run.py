@@ -25,8 +25,8 @@ from runner.errors import ExitStatus, UsageError
 from runner.guest import host
 from runner.matrix.selectors import DEFAULT
 from runner.process import ending
+from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
-from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection
 from runner.run import selection
 from runner.run.run import Run, Settings
@@ -261,7 +261,7 @@ def _run_pytest(
     run: Run,
     paths: list[Path],
     words: list[str],
-    terms: Terms,
+    terms: Criteria,
     saved: Mapping[str, str],
 ) -> int:
     # Here, because a guest starts meanwhile.
@@ -390,7 +390,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
 
 
 def _without_kernels(
-    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Terms
+    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Criteria
 ) -> ExitStatus:
     """Report of a part that no kernel fell to, so that it is not missed later."""
     run.ledger.begin((), _selection(arguments, run, paths))

@@ -10,21 +10,21 @@ from runner import timeouts
 from runner.files import checkout
 from runner.kernels import rows
 from runner.kernels.rows import Choice
+from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
-from runner.reports.terms import Terms
 from runner.run.run import Run, Settings
 from runner.run.sharding import Part
 from runner.suites import project
 from runner.text import progress
 
 _RUN = pytest.StashKey[Run]()
-_TERMS = pytest.StashKey[Terms]()
+_TERMS = pytest.StashKey[Criteria]()
 
 
 class Known:
     """A plugin that brings a run which is known before pytest starts."""
 
-    def __init__(self, run: Run, terms: Terms) -> None:
+    def __init__(self, run: Run, terms: Criteria) -> None:
         self._run = run
         self._terms = terms
 
@@ -189,14 +189,14 @@ def run_of(config: pytest.Config) -> Run:
     return run
 
 
-def terms_of(config: pytest.Config) -> Terms:
+def terms_of(config: pytest.Config) -> Criteria:
     """Return what the run is held against, read when it is first asked for.
 
     Raises UsageError for a baseline that holds no run.
     """
     terms = config.stash.get(_TERMS, None)
     if terms is None:
-        terms = Terms.read(
+        terms = Criteria.read(
             baseline=config.getoption("baseline"),
             gate=config.getoption("gate"),
             release=config.getoption("release"),

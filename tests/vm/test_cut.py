@@ -21,8 +21,8 @@ from lxml import etree
 
 from runner.errors import ExitStatus
 from runner.reports import markdown, merging, pictures, resultsfile, sarif
+from runner.reports.criteria import Criteria
 from runner.reports.merging import Found
-from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults
 from tests.vm import faulty
 from tests.vm.conftest import DATA, ROOT, guests
@@ -233,7 +233,7 @@ def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> No
     for key, outcome in seen.items():
         # A guest or process that was killed is no word about the object.
         assert outcome in (right[key], Outcome.ERROR), f"{key}\n{says}"
-    report = Terms().report(results)
+    report = Criteria().report(results)
     if results.complete:
         assert seen.keys() == right.keys(), says
         return
