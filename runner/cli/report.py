@@ -9,17 +9,17 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import announce, merge, workflow
-from runner.cli.arguments import add_terms_arguments, terms_of
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
+from runner.reports.criteria import Report
 from runner.reports.formats import Format
 from runner.reports.merging import Found
 from runner.reports.publication import FORMATS_OF_A_RELEASE
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import CaseResult, Outcome
+from runner.run import options
 
 EPILOG = f"""\
 RESULTS is a results.json, or the --reports folder of a run. Several are the parts of
@@ -46,7 +46,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `report` takes."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RESULTS")
-    add_terms_arguments(parser, gate="none; the exit status is 0")
+    options.add(parser, *options.TERMS, gate="none; the exit status is 0")
     parser.add_argument(
         "--format",
         action="append",
@@ -86,7 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = _formats(arguments)
     parts = [_read(path) for path in arguments.runs]
     out = arguments.publish or _out(arguments.out, parts)
-    terms = terms_of(arguments)
+    terms = options.terms_of(arguments)
     report = terms.report(
         parts[0].results
         if len(parts) == 1

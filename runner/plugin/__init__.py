@@ -59,8 +59,7 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist which kernels can't be had."""
     run = state.known_run(node.config)
     if run is not None:
-        node.workerinput["kernel_failures"] = run.failures()
-        node.workerinput["durations"] = run.durations
+        state.share(run, node.workerinput)
 
 
 def pytest_collect_file(

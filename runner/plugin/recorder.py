@@ -25,7 +25,7 @@ from runner.guest.agent import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import (
     CaseKey,
     CaseResult,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from runner.reports import markdown, resultsfile
+from runner.reports.criteria import Report
 from runner.reports.formats import FORMATS, File, Format
-from runner.reports.terms import Report
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 

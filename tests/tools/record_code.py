@@ -11,7 +11,8 @@ from pathlib import Path
 from runner.bpf import bpftool, btf
 from runner.bpf.compile import compile_object
 from runner.kernels.rows import Choice
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.text.progress import progress
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,8 @@ from runner.guest.agent import AgentError
 from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case, ExpectedFailure
 from runner.text.progress import progress

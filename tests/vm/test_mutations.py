@@ -20,7 +20,8 @@ from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
 from runner.kernels.rows import Choice
 from runner.results import CaseResult, Outcome
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case
 from runner.text.progress import progress

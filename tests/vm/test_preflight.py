@@ -32,7 +32,8 @@ from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build

@@ -7,8 +7,8 @@ import pytest
 from runner import cli
 from runner.errors import ExitStatus
 from runner.reports import resultsfile
+from runner.reports.criteria import Criteria
 from runner.reports.publication import published
-from runner.reports.terms import Terms
 from runner.results import Outcome
 from tests.unit.reports.runs import F, P, on_all
 
@@ -66,5 +66,5 @@ def test_publishing_needs_a_release_and_nothing_else(
 def test_our_own_published_results_are_whole_and_compatible(path: Path) -> None:
     results = resultsfile.read(path)
     assert results.complete
-    assert Terms().report(results).status is ExitStatus.COMPATIBLE
+    assert Criteria().report(results).status is ExitStatus.COMPATIBLE
     assert published(results) == results
