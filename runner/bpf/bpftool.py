@@ -44,7 +44,7 @@ class CpuValue:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MapRow:
     """A row of a map.
 
     Formatted structs hold the members of anonymous structs and unions as their own,
@@ -75,7 +75,7 @@ class Row:
 class MapDump:
     """All rows of a map, in bpftool's order."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MapRow, ...]
 
 
 def map_dump(id_: int) -> list[str]:
@@ -243,7 +243,7 @@ def _refuse(rule: str, value: object) -> NoReturn:
 # ---------------------------------------------------------------- map dumps
 
 
-def _row(row: JsonValue) -> Row:
+def _row(row: JsonValue) -> MapRow:
     if not isinstance(row, dict):
         _refuse("a row is an object", row)
     # Reported between the rows when the map can't be walked any further.
@@ -254,16 +254,16 @@ def _row(row: JsonValue) -> Row:
     if not isinstance(formatted, dict):
         _refuse("'formatted' is an object", formatted)
     if "values" in row:
-        return Row(
+        return MapRow(
             key=key,
             cpus=_cpus(row["values"], formatted.get("values", [])),
             formatted_key=_text_restored(formatted.get("key")),
         )
     value = row.get("value")
     if isinstance(value, dict) and "error" in value:
-        return Row(key=key, error=str(value["error"]))
+        return MapRow(key=key, error=str(value["error"]))
     formatted_value = _text_restored(formatted.get("value"))
-    return Row(
+    return MapRow(
         key=key,
         value=_bytes(value),
         formatted_key=_text_restored(formatted.get("key")),

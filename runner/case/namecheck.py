@@ -24,7 +24,7 @@ from runner.errors import (
     UsageError,
 )
 from runner.files import modelfile
-from runner.suites.checks.paths import NotFoundError, follow
+from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.model import (
     Case,
@@ -248,7 +248,7 @@ def _value(
     if expectation.field is not None and found.value is not None:
         try:
             follow(found.value, expectation.field)
-        except NotFoundError as nothing:
+        except NoSuchPathError as nothing:
             yield _Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
 
 

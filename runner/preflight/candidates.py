@@ -15,7 +15,7 @@ from runner.preflight.engine import (
     RootAnswer,
     TypeAnswer,
 )
-from runner.preflight.model import Candidate, Difference, Field
+from runner.preflight.model import Candidate, Difference, FieldLayout
 
 _MOST = 3
 # How much names resemble each other, from 0 to 1.
@@ -36,7 +36,7 @@ _ENUMS = (Kind.ENUM, Kind.ENUM64)
 
 Blame = tuple[Difference, tuple[Candidate, ...]]
 # Where a kernel nearby has each step of an access, in bits, and what it has there.
-Known = tuple[tuple[int, ...], Field | None]
+Known = tuple[tuple[int, ...], FieldLayout | None]
 
 
 @dataclass(frozen=True, kw_only=True)

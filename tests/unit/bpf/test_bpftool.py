@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.bpf import bpftool
-from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, Row
+from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, MapRow
 
 DATA = Path(__file__).resolve().parents[2] / "data/bpftool"
 
@@ -41,13 +41,13 @@ def test_commands_are_argument_vectors() -> None:
 
 def test_rows_hold_bytes_and_formatted_values() -> None:
     assert dump("cells").rows == (
-        Row(
+        MapRow(
             key=bytes([1, 0, 0, 0, 2, 0, 0, 0]),
             value=bytes([50, 0, 0, 0, 0, 0, 0, 0]),
             formatted_key={"row": 1, "column": 2},
             formatted_value=50,
         ),
-        Row(
+        MapRow(
             key=bytes([3, 0, 0, 0, 4, 0, 0, 0]),
             value=bytes([100, 0, 0, 0, 0, 0, 0, 0]),
             formatted_key={"row": 3, "column": 4},
@@ -58,7 +58,7 @@ def test_rows_hold_bytes_and_formatted_values() -> None:
 
 def test_without_btf_only_bytes_are_there() -> None:
     assert dump("plain").rows == (
-        Row(key=bytes([1, 0, 0, 0]), value=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0])),
+        MapRow(key=bytes([1, 0, 0, 0]), value=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0])),
     )
     assert not dump("plain").rows[0].has_btf
 
@@ -161,7 +161,7 @@ def test_global_data_with_a_name_twice_stays_as_it_is() -> None:
 
 def test_value_that_can_not_be_read_is_a_rows_error() -> None:
     (row,) = dump("events").rows
-    assert row == Row(key=bytes(4), error="Unknown error 524")
+    assert row == MapRow(key=bytes(4), error="Unknown error 524")
 
 
 def test_shows_are_mappings() -> None:
@@ -275,5 +275,5 @@ def test_rows_survive_being_printed(key: bytes, value: bytes, shown: JsonValue) 
         ]
     )
     assert bpftool.parse_map_dump(text).rows == (
-        Row(key=key, value=value, formatted_key=0, formatted_value=shown),
+        MapRow(key=key, value=value, formatted_key=0, formatted_value=shown),
     )
