@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import InfrastructureError, UsageError
-from runner.files.cache import Cache, Entry, key_of, sha256_of
+from runner.files.cache import Cache, CacheEntry, key_of, sha256_of
 from runner.libbpf.source import Source
 from runner.process.programs import environment
 from runner.text.progress import Progress
@@ -43,7 +43,7 @@ class BuildError(UsageError):
     """A libbpf does not build, or the programs do not build with it."""
 
 
-def built(source: Source, images: Path, cache: Cache, progress: Progress) -> Entry:
+def built(source: Source, images: Path, cache: Cache, progress: Progress) -> CacheEntry:
     """Return the cache's entry with the programs, built if it is not there.
 
     The build's log is in the cache, too. Raises BuildError with the compiler's words,
