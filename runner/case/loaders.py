@@ -258,8 +258,8 @@ def look(guest: Guest) -> FoundObject:
 
     Raises UsageError for kernels before 4.13, which do not tell.
     """
-    maps = bpftool.parse_list(guest.run(bpftool.all_maps()))
-    programs = bpftool.parse_list(guest.run(bpftool.all_programs()))
+    maps = bpftool.parse_list(guest.run(bpftool.show("map")))
+    programs = bpftool.parse_list(guest.run(bpftool.show("prog")))
     if maps is None or programs is None:
         raise UsageError(
             "kernels before 4.13 do not tell what a loader has loaded",

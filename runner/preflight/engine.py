@@ -51,13 +51,14 @@ class EngineAnswer(BaseModel):
 class FieldAnswer(EngineAnswer):
     """What a path leads to: a member, an element, a type or an enumeration."""
 
+    # As C writes its type, and of what kind that is behind typedefs and modifiers.
     text: str
     kind: Kind
     # Bytes; None for what has no size, such as a function.
     size: int | None
     # Width of a bitfield; 0 for other fields.
     bits: int
-    # From the root type's start.
+    # From the start of the type that it was looked for in.
     bit_offset: int
     signed: bool
 
@@ -113,20 +114,11 @@ class RelocationAnswer(EngineAnswer):
         return Insn.from_word(self.words[0]), Insn.from_word(self.words[1])
 
 
-class MemberAnswer(EngineAnswer):
+class MemberAnswer(FieldAnswer):
     """A member of a struct or union."""
 
     name: str
     type: int
-    text: str
-    # Behind typedefs and modifiers.
-    kind: Kind
-    size: int | None
-    # From the struct's start.
-    bit_offset: int
-    # Width of a bitfield; 0 for others.
-    bits: int
-    signed: bool
 
 
 class MovedAnswer(MemberAnswer):
@@ -342,7 +334,7 @@ class Engine:
         `search` "libbpf" looks for candidates by libbpf's own, slower search.
         """
         request = {"op": "relocate", "object": number, "search": search}
-        return self._told(_RELOCATIONS, request, "relocations")
+        return self._answer_to(_RELOCATIONS, request, "relocations")
 
     def find(
         self, names: Iterable[str], *, flavors: bool = False
@@ -353,31 +345,31 @@ class Engine:
         With `flavors`, "task_struct" finds "task_struct___old", too.
         """
         request = {"op": "find", "names": list(names), "flavors": flavors}
-        return self._told(_FOUND, request, "found")
+        return self._answer_to(_FOUND, request, "found")
 
     def functions(self, names: Iterable[str]) -> list[bool]:
         """Return which names are functions of the target or of its modules."""
         request = {"op": "functions", "names": list(names)}
-        return self._told(_THERE, request, "found")
+        return self._answer_to(_THERE, request, "found")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""
-        return self._told(_NEAR, {"op": "near", "name": name}, "near")
+        return self._answer_to(_NEAR, {"op": "near", "name": name}, "near")
 
     def moved(self, holder: int, name: str) -> list[MovedAnswer]:
         """Return members called `name` near the type that should hold one."""
         request = {"op": "moved", "id": holder, "name": name}
-        return self._told(_MOVED, request, "moved")
+        return self._answer_to(_MOVED, request, "moved")
 
     def types(self, ids: Iterable[int]) -> list[TypeAnswer | None]:
         """Return types of the target by their ids; None for one that is not there."""
         wanted = list(ids)
         if unknown := [it for it in wanted if it not in self._types]:
-            found = self._told(_TYPES, {"op": "types", "ids": unknown}, "types")
+            found = self._answer_to(_TYPES, {"op": "types", "ids": unknown}, "types")
             self._types.update(zip(unknown, found, strict=True))
         return [self._types[it] for it in wanted]
 
-    def _told(
+    def _answer_to(
         self,
         adapter: TypeAdapter[dict[str, _T]],
         request: Mapping[str, object],
@@ -417,7 +409,7 @@ class Engine:
             self.close()
             raise
         if not answer.endswith(b"\n"):
-            raise self._ended()
+            raise self._end_of_process()
         return answer
 
     def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -436,7 +428,7 @@ class Engine:
                 other.close()
         return self._socket, self._process
 
-    def _ended(self) -> EngineError:
+    def _end_of_process(self) -> EngineError:
         """Return what the process's end means, and forget it."""
         assert self._process is not None
         process = self._process

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind, RelocationKind
 from runner.errors import UsageError
 from runner.preflight import targets
@@ -15,7 +16,6 @@ from runner.preflight.targets import BtfSource
 
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _FIELD = re.compile(r"(?:struct |union )?(\w+)((?:\.\w+|\[\d+\])+)")
-_RECORDS = (Kind.STRUCT, Kind.UNION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,11 @@ def _parsed(field: str) -> LocalAnswer:
 
 
 def is_field(text: str) -> bool:
-    """Tell whether `there` can look for it: it leads behind no pointer."""
+    """Tell whether `has_field` can look for it: it leads behind no pointer."""
     return _FIELD.fullmatch(text) is not None
 
 
-def there(field: str, engine: Engine) -> bool:
+def has_field(field: str, engine: Engine) -> bool:
     """Tell whether the engine's target has a field."""
     return _found(_parsed(field), engine) is not None
 
@@ -89,7 +89,7 @@ def there(field: str, engine: Engine) -> bool:
 def _found(local: LocalAnswer, engine: Engine) -> Stop | None:
     assert local.root is not None
     (types,) = engine.find([local.root.name])
-    for type_ in engine.types([id_ for id_, kind in types if kind in _RECORDS]):
+    for type_ in engine.types([id_ for id_, kind in types if kind in COMPOSITES]):
         if type_ is not None:
             stop = walk(type_, local.root.name, local, engine)
             if stop.walked == len(local.steps):
@@ -112,13 +112,4 @@ def _state(local: LocalAnswer, source: BtfSource, engine: Engine) -> FieldState:
 
 def _plain(near: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """Return the nearest one, without what differs from kernel to kernel."""
-    return tuple(
-        Candidate(
-            difference=it.difference,
-            access=it.access,
-            type=it.type,
-            bit_offset=None,
-            likeness=0,
-        )
-        for it in near[:1]
-    )
+    return tuple(replace(it, bit_offset=None, likeness=0) for it in near[:1])

@@ -105,11 +105,11 @@ class Candidate:
     # As an access, such as "task_struct.thread_info.cpu".
     access: str
     # As C writes it; empty for a type.
-    type: str
+    type: str = ""
     # Bits from the start of the struct that holds it; None for types.
-    bit_offset: int | None
+    bit_offset: int | None = None
     # 0 to 1.
-    likeness: float
+    likeness: float = 1.0
 
     def __str__(self) -> str:
         type_ = f", {self.type}" if self.type else ""

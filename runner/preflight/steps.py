@@ -7,7 +7,7 @@ from runner.bpf.object import BpfObject
 from runner.preflight import targets
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
-from runner.preflight.history import is_field, there
+from runner.preflight.history import has_field, is_field
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, PredictedObject, predict
 from runner.preflight.targets import BtfSource
@@ -59,7 +59,7 @@ def _without_old(
         return prediction
     target = targets.load(last[0])
     engine.load_target(target.btf, target.modules)
-    old = {name for name in names if there(name, engine)}
+    old = {name for name in names if has_field(name, engine)}
     relocations = (
         replace(it, candidates=tuple(c for c in it.candidates if c.access not in old))
         for it in prediction.relocations

@@ -29,11 +29,9 @@ def dump(name: str) -> MapDump:
 
 OBSERVED = Observations(
     maps={name: dump(name) for name in NAMES} | {"data": dump("shapes_data")},
-    map_shows={
-        "cells": bpftool.parse_map_show((DATA / "map-show-cells.json").read_text())
-    },
+    map_shows={"cells": bpftool.parse_show((DATA / "map-show-cells.json").read_text())},
     program_shows={
-        "fill": bpftool.parse_prog_show((DATA / "prog-show-fill.json").read_text())
+        "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
     },
 )
 
