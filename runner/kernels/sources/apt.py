@@ -14,6 +14,7 @@ from pathlib import Path
 from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
+from runner.kernels.sources.source import Item
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURE = "amd64"
@@ -40,6 +41,16 @@ class Package:
     # Names only, of Depends and Pre-Depends; of alternatives the first.
     depends: tuple[str, ...]
 
+    @property
+    def item(self) -> Item:
+        """What pins it."""
+        return Item(
+            name=self.name,
+            location=f"{self.name}={self.version}",
+            sha256=self.sha256,
+            size=self.size,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
@@ -64,27 +75,24 @@ class Archive:
         )
         return [_package(block) for block in Deb822.iter_paragraphs(said)]
 
-    def has(self, package: Package) -> bool:
+    def has(self, item: Item) -> bool:
         """Whether the suite has this very version of a package."""
-        return package.sha256 in (it.sha256 for it in self.describe([package.name]))
+        return item.sha256 in (it.sha256 for it in self.describe([item.name]))
 
-    def download(self, package: Package, folder: Path, advance: Advance) -> Path:
+    def download(self, item: Item, folder: Path, advance: Advance) -> Path:
         """Download a .deb, whose checksum apt verifies, and return its path.
 
         Raises ArtifactError with apt's words.
         """
         _download(
-            [
-                *("apt-get", "-q", "-o", "APT::Status-Fd=1"),
-                *("download", f"{package.name}={package.version}"),
-            ],
+            ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", item.location],
             self.configuration,
             folder,
-            lambda percent: advance(int(package.size * percent / 100), package.size),
+            lambda percent: advance(int(item.size * percent / 100), item.size),
         )
-        found = list(folder.glob(f"{package.name}_*.deb"))
+        found = list(folder.glob(f"{item.name}_*.deb"))
         if len(found) != 1:
-            raise ArtifactError(f"apt downloaded no {package.name} of {self.suite}")
+            raise ArtifactError(f"apt downloaded no {item.name} of {self.suite}")
         return found[0]
 
 
