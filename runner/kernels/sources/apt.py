@@ -15,6 +15,7 @@ from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
 from runner.kernels.sources.source import Item
+from runner.process import programs
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURE = "amd64"
@@ -223,21 +224,14 @@ def _run(
     tolerate: bool = False,
     hint: str = "is the mirror reachable?",
 ) -> str:
-    try:
-        done = subprocess.run(
-            argv,
-            env=_environment(configuration),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ArtifactError(
-            f"{' '.join(argv[:3])} did not end within {timeout:.0f} s", hint=hint
-        ) from error
-    except OSError as error:
-        raise ArtifactError(f"can't run {argv[0]}: {error.strerror}") from error
+    done = programs.run(
+        argv,
+        timeout=timeout,
+        error=ArtifactError,
+        hint="run on Debian, or in a Debian container",
+        slow_hint=hint,
+        env=_environment(configuration),
+    )
     if done.returncode != 0 and not tolerate:
         raise ArtifactError(f"{argv[0]} failed: {_words(done.stderr)}", hint=hint)
     return done.stdout
