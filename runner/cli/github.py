@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from runner import reports
-from runner.cli import announce
+from runner.cli import github_output
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -67,7 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.folder / COMMENT,
             markdown.render(results, report.comparison, gate=report.gate),
         )
-    announce.tell(report, sys.stdout)
+    github_output.show(report, sys.stdout)
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf
+from runner.cli import github_output
 from runner.cli import suites as suites_
-from runner.cli import workflow
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
@@ -242,7 +242,7 @@ def github_matrix(plan: Plan) -> dict[str, JsonValue]:
 def _tell_workflow(plan: Plan) -> None:
     matrix = json.dumps(github_matrix(plan), separators=(",", ":"))
     print(matrix)
-    workflow.set_outputs(
+    github_output.set_outputs(
         {
             "matrix": matrix,
             "kernels": ",".join(plan.kernels),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import reports
-from runner.cli import announce, merge, workflow
+from runner.cli import github_output, merge
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.claim import claimed
@@ -87,10 +87,10 @@ def main(arguments: argparse.Namespace) -> int:
         reports.write(report, out, formats=chosen)
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
-    with workflow.muted(messages):
+    with github_output.muted(messages):
         text = reports.summary_text(report, out, file=messages, quiet=arguments.quiet)
         print(text, file=messages)
-    announce.announce(report, messages)
+    github_output.announce(report, messages)
     if arguments.json:
         print(json.dumps(judgement(report), indent=1))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import reports
-from runner.cli import isolation, objects, workflow
+from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
@@ -149,7 +149,6 @@ def _run_pytest(
     import pytest
     from rich.console import Console
 
-    from runner.cli.announce import announce
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import Workers
@@ -160,7 +159,7 @@ def _run_pytest(
     messages = sys.stderr if arguments.json else sys.stdout
     console = Console(file=messages, soft_wrap=True)
     folder = run.settings.reports
-    with workflow.muted(messages):
+    with github_output.muted(messages):
         with Live(
             console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
         ) as live:
@@ -177,7 +176,7 @@ def _run_pytest(
         print(live.stopped, file=sys.stderr)
     if live.report is None or live.status is None:
         return _without_results(pytest.ExitCode(status), live, arguments)
-    announce(live.report, messages)
+    github_output.announce(live.report, messages)
     if arguments.json:
         sys.stdout.write(resultsfile.dump(live.report.results))
     if _is_part_of_gaps(live.report.results):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner import cli
-from runner.cli import workflow
+from runner.cli import github_output
 from runner.errors import InfrastructureError
 
 SUITE = """\
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a matrix and a suite, and a cache that is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv(workflow.OUTPUT, raising=False)
+    monkeypatch.delenv(github_output.OUTPUT, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "matrix.yaml").write_text(
         "kernels:\n" + "".join(map(ROW.format, ("4.4", "5.10", "6.1")))
@@ -88,7 +88,7 @@ def test_a_workflow_gets_a_matrix_and_outputs(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "output"))
     (folder / "output").write_text("earlier=1\n")
 
     assert plan("--shards", "2", "--format", "github") == 0
@@ -154,9 +154,9 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_output_of_several_lines_can_not_set_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "output"))
 
-    workflow.set_outputs({"a": "x\nEOF\nb=1"})
+    github_output.set_outputs({"a": "x\nEOF\nb=1"})
 
     first, *middle, last = (folder / "output").read_text().splitlines()
     assert first == f"a<<{last}"
@@ -166,7 +166,7 @@ def test_an_output_of_several_lines_can_not_set_others(
 def test_an_output_that_can_not_be_written_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "none/output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "none/output"))
 
     with pytest.raises(InfrastructureError, match="GITHUB_OUTPUT"):
-        workflow.set_outputs({"a": "1"})
+        github_output.set_outputs({"a": "1"})
