@@ -51,7 +51,7 @@ from runner.suites import checks
 from runner.suites.checks import Observations
 from runner.suites.checks.text import listing
 from runner.suites.model import Case, Program
-from runner.versions import KernelVersion, VersionRange
+from runner.versions import KernelVersion
 
 log = logging.getLogger(__name__)
 
@@ -611,12 +611,8 @@ def _classified(found: Classification, error: GuestError) -> Verdict:
 
 def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
     """Hold a verdict against the failure that the suite declares."""
-    declared = case.expect_failure
+    declared = case.failure_on(guest.artifact.version)
     if declared is None or verdict.outcome is Outcome.ERROR:
-        return verdict
-    if declared.kernels and guest.artifact.version not in VersionRange.parse(
-        declared.kernels
-    ):
         return verdict
     expected = f"{' or '.join(declared.classes)} ({declared.reason})"
     if verdict.outcome is Outcome.PASSED:
@@ -637,9 +633,8 @@ def _settle(case: Case, guest: Guest, verdict: Verdict) -> Verdict:
             mismatches=verdict.mismatches,
             console=verdict.console,
         )
-    # On all kernels it is what the case is about; on some it is a gap.
     return Verdict(
-        outcome=Outcome.SKIPPED if declared.kernels else Outcome.PASSED,
+        outcome=Outcome.SKIPPED if declared.is_gap else Outcome.PASSED,
         message=f"fails as declared: {expected}",
         failure_class=verdict.failure_class,
         source=verdict.source,

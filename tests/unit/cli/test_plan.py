@@ -1,6 +1,7 @@
 """What would run where: as people, programs and workflows read it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from runner import cli
 from runner.cli import github_output
 from runner.errors import InfrastructureError
+from runner.kernels import fetch
+from tests.unit.guest.doubles import artifact
 
 SUITE = """\
 description: A suite.
@@ -66,6 +69,25 @@ def test_cases_and_declared_gaps_are_told_apart(
     shards = planned(capsys)["shards"]
 
     assert [(it["cases"], it["gaps"]) for it in shards] == [(1, 1), (2, 0), (2, 0)]
+
+
+def test_a_gap_is_what_a_run_with_this_cache_would_skip(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config").write_text("CONFIG_BPF=y\n# CONFIG_BPF_LSM is not set\n")
+    (folder / "suite/suite.yaml").write_text(
+        SUITE.replace('kernels: ">=5.0"', "config: [CONFIG_BPF_LSM=y]")
+    )
+    # A row 5.10 whose kernel is 5.10.223.
+    known = replace(artifact("5.10.223"), config=folder / "config")
+    monkeypatch.setattr(
+        fetch, "cached", lambda kernel, _: known if kernel.id == "5.10" else None
+    )
+
+    assert [it["gaps"] for it in planned(capsys)["shards"]] == [0, 1, 0]
+    newer = SUITE.replace(">=5.0", ">=5.10.100")
+    (folder / "suite/suite.yaml").write_text(newer)
+    assert [it["gaps"] for it in planned(capsys)["shards"]] == [1, 0, 0]
 
 
 def test_there_are_no_more_shards_than_kernels(
