@@ -11,7 +11,7 @@ from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
 from runner.reports.claim import claimed
 from runner.reports.compare import Gate
-from runner.reports.terms import Terms
+from runner.reports.criteria import Criteria
 from runner.run import options
 
 # For comments on pull requests.
@@ -57,10 +57,10 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        terms = Terms(gate=_gate_of_first_run(arguments))
+        criteria = Criteria(gate=_gate_of_first_run(arguments))
     else:
-        terms = options.terms_of(arguments)
-    report = terms.report(results)
+        criteria = options.criteria_of(arguments)
+    report = criteria.report(results)
     with claimed(arguments.folder, lambda note: print(f"note: {note}")):
         reports.write(report, arguments.folder)
         write_text(

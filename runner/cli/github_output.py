@@ -10,8 +10,8 @@ from typing import TextIO
 from runner.errors import InfrastructureError
 from runner.reports import annotations, markdown
 from runner.reports.compare import Comparison
+from runner.reports.criteria import Report
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import Outcome, RunResults
 
 OUTPUT = "GITHUB_OUTPUT"

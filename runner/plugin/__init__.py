@@ -1,13 +1,14 @@
 """The pytest plugin: suites and Python tests run as items, one a kernel and case."""
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from runner.errors import UsageError
+from runner.errors import InternalError, RunnerError, UsageError
 from runner.guest.commands import Commands, Place
 from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
@@ -48,7 +49,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not state.is_worker(config):
         # A baseline that is none is told before anything boots.
-        _usage(lambda: state.terms_of(config))
+        _usage(lambda: state.criteria_of(config))
     if state.asked_for_kernels(config) and not state.is_worker(config):
         _run(config)
 
@@ -180,25 +181,28 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
     """A booted guest of the kernel; what commands print in it is kept."""
     run, test = _run(request.config), request.node
-    it = run.guests.lease(kernel, tenant_of(test))
-    name = f"{test.path.stem}.{test.name}"
-    commands = Commands(Place.of(run.settings.reports, kernel.id, name))
-    test.stash[COMMANDS] = it.commands = commands
-    it.agent.watcher = commands.watch
-    yield it
-    it.agent.watcher = None
+    with _own_faults():
+        it = run.guests.lease(kernel, tenant_of(test))
+        name = f"{test.path.stem}.{test.name}"
+        commands = Commands(Place.of(run.settings.reports, kernel.id, name))
+        test.stash[COMMANDS] = it.commands = commands
+        it.agent.watcher = commands.watch
+        # What the test raises does not come here.
+        yield it
+        it.agent.watcher = None
 
 
 @pytest.fixture
 def bpf(guest: Guest, request: pytest.FixtureRequest) -> Generator[Bpf]:
     """Load objects into the guest; they are closed after the test."""
     run = _run(request.config)
-    with Bpf(
+    made = Bpf(
         guest,
         folder=request.path.parent,
         cache=run.cache,
         compiled=run.compiled,
-    ) as it:
+    )
+    with _own_faults(), made as it:
         yield it
 
 
@@ -217,6 +221,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = state.known_run(config)
     if run is not None:
         run.close()
+
+
+@contextmanager
+def _own_faults() -> Iterator[None]:
+    """Tell faults of this program from those of a test's own fixtures."""
+    try:
+        yield
+    except RunnerError:
+        raise
+    except Exception as error:
+        raise InternalError(error) from error
 
 
 def _run(config: pytest.Config) -> Run:

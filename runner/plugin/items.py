@@ -10,7 +10,7 @@ import pytest
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.files import sources
 from runner.guest.commands import Commands, Place
@@ -170,7 +170,7 @@ class CaseItem(pytest.Item):
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
         self._data = b"" if compiled is None else compiled.read_bytes()
-        job = Job(
+        job = CaseJob(
             suite=self.loaded.name,
             case=self.case,
             object_path=compiled,

@@ -9,21 +9,23 @@ import pytest
 from runner import reports
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
-from runner.case.run import is_deadly, refusal
 from runner.case.states import NothingError
+from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
     ExitStatus,
     GuestError,
     InfrastructureError,
+    InternalError,
     RunnerError,
     UsageError,
+    is_out_of_memory,
 )
-from runner.failures.classes import NOTHING_LOADED
+from runner.failures.classes import NOTHING_CHECKED, NOTHING_LOADED
 from runner.guest.agent import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -47,6 +49,7 @@ _MISTAKES = (
     (NothingError, NOTHING_LOADED.name),
     (UsageError, "suite_error"),
 )
+_NO_PARAMETERS = "got empty parameter set "
 # Characters of a failed assertion.
 _MOST_MESSAGE = 4000
 
@@ -111,6 +114,18 @@ def _of_test(
 ) -> CaseResult | None:
     if report.when != "call" and report.passed:
         return None
+    reason = _without_parameters(item)
+    if reason:
+        return CaseResult(
+            kernel=kernel,
+            suite=item.path.stem,
+            case=name_of_test(item, kernel),
+            outcome=Outcome.FAILED,
+            message=reason,
+            failure_class=NOTHING_CHECKED.name,
+            cure="give the parametrize values, or skip the test with a reason",
+            nodeid=item.nodeid,
+        )
     error = call.excinfo.value if call.excinfo else None
     commands = item.stash.get(COMMANDS, None)
     return CaseResult(
@@ -130,6 +145,15 @@ def _of_test(
     )
 
 
+def _without_parameters(item: pytest.Item) -> str:
+    """Return pytest's words for a parametrize without values, or nothing.
+
+    pytest marks such a test as skipped, or as expected to fail, with this reason.
+    """
+    reasons = [it.kwargs.get("reason", "") for it in item.iter_markers()]
+    return next((it for it in reasons if str(it).startswith(_NO_PARAMETERS)), "")
+
+
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
     if report.skipped:
         return Outcome.SKIPPED
@@ -139,9 +163,8 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.FAILED
     if isinstance(error, AgentError) or _class_of_mistake(error):
         return Outcome.FAILED
-    if isinstance(error, RunnerError) or report.when != "call":
-        return Outcome.ERROR
-    return Outcome.FAILED
+    # The rest is the test's own, also what a fixture of it raises.
+    return Outcome.ERROR if _class_of_machine(error) else Outcome.FAILED
 
 
 def _class(error: BaseException | None) -> str:
@@ -149,7 +172,7 @@ def _class(error: BaseException | None) -> str:
         return error.cause
     if isinstance(error, AgentError):
         return refusal(error).name
-    return _class_of_mistake(error)
+    return _class_of_mistake(error) or _class_of_machine(error)
 
 
 def _cure(error: BaseException | None) -> str:
@@ -169,6 +192,14 @@ def _class_of_mistake(error: BaseException | None) -> str:
     return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
 
 
+def _class_of_machine(error: BaseException | None) -> str:
+    """Return the class of what says nothing about a test or its object, or nothing."""
+    if isinstance(error, InternalError):
+        return "internal"
+    is_known = isinstance(error, RunnerError) or is_out_of_memory(error)
+    return "infrastructure" if is_known else ""
+
+
 def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     if isinstance(error, RunnerError):
         return error.message
@@ -177,7 +208,9 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     if isinstance(error, AssertionError):
         return _assertion(str(error)) or "AssertionError"
     words = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-    return str(error) if report.skipped else _bounded(words)
+    # Else it looks like a line of the test that failed.
+    where = "" if report.when == "call" else f"{report.when}: "
+    return str(error) if report.skipped else _bounded(f"{where}{words}")
 
 
 def _assertion(text: str) -> str:
@@ -324,7 +357,7 @@ class Recorder:
         if run is None or not run.ledger.has_plan:
             return
         results = run.ledger.finish()
-        self.report = state.terms_of(self._config).report(results)
+        self.report = state.criteria_of(self._config).report(results)
         try:
             reports.write(self.report, run.settings.reports)
         except InfrastructureError as error:

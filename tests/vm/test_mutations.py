@@ -14,7 +14,7 @@ import yaml
 
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.guest.guest import upload_btf
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
@@ -110,7 +110,7 @@ def judge(suite: str, case: Case, object_: Path, btf: Path, the_run: Run) -> Cas
     guest = the_run.guests.lease(the_run.kernels[0], str(object_))
     artifact = dataclasses.replace(guest.artifact, btf=btf, btf_source="shifted")
     upload_btf(guest.agent, artifact)
-    job = Job(
+    job = CaseJob(
         suite=suite,
         case=case,
         object_path=object_,

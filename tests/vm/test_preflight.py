@@ -15,7 +15,7 @@ from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
-from runner.case.run import is_deadly
+from runner.case.verdict import is_deadly
 from runner.errors import GuestError
 from runner.failures.classify import classify
 from runner.files.cache import Cache
