@@ -21,7 +21,6 @@ from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
 from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
-from runner.versions import VersionRange
 
 
 class CaseFailedError(Exception):
@@ -206,31 +205,18 @@ class CaseItem(pytest.Item):
 
     def _gap(self, run: Run) -> CaseResult | None:
         """Return the result of a case that does not run on this kernel."""
-        if self.case.kernels:
-            gap = self._gap_by_version(run)
-            if gap is not None:
-                return gap
-        if self.case.config:
-            lines = (run.config(self.kernel) or "").splitlines()
-            missing = [line for line in self.case.config if line not in lines]
-            if lines and missing:
-                reason = UsageError(f"needs {', '.join(missing)}: {self.case.reason}")
-                return self._ended(Outcome.SKIPPED, reason, "declared_gap")
-        return None
-
-    def _gap_by_version(self, run: Run) -> CaseResult | None:
-        wanted = VersionRange.parse(self.case.kernels)
-        if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
+        case = self.case
+        if all(case.gap_on(run.version(kernel)) for kernel in run.matrix.kernels):
             file = run.settings.kernels.matrix
             mistake = UsageError(
-                f"no kernel of the matrix is {wanted}, so this case never runs",
+                f"no kernel of the matrix is {case.kernels}, so this case never runs",
                 hint=f"add such a kernel to {file}, or drop the case",
             )
             return self._ended(Outcome.FAILED, mistake, "never_runs")
-        if run.may_be_in(self.kernel, wanted):
+        gap = case.gap_on(run.version(self.kernel), run.config(self.kernel))
+        if not gap:
             return None
-        reason = UsageError(f"needs {wanted}: {self.case.reason}")
-        return self._ended(Outcome.SKIPPED, reason, "declared_gap")
+        return self._ended(Outcome.SKIPPED, UsageError(gap), "declared_gap")
 
     def _ended(
         self, outcome: Outcome, error: RunnerError, class_: str, console: str = ""
