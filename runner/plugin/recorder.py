@@ -7,18 +7,13 @@ from typing import Any
 import pytest
 
 from runner import reports
-from runner.bpf.compile import CompileError
-from runner.bpf.object import ObjectError
 from runner.case.run import is_deadly, refusal
-from runner.case.states import NothingError
 from runner.errors import (
     ExitStatus,
     GuestError,
     InfrastructureError,
     RunnerError,
-    UsageError,
 )
-from runner.failures.classes import NOTHING_LOADED
 from runner.guest.agent import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
@@ -33,6 +28,7 @@ from runner.results import (
     Outcome,
 )
 from runner.run import selection, sharding
+from runner.run.retry import class_of_mistake
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -40,13 +36,6 @@ ORDER = pytest.StashKey[int]()
 # The commands that a test in Python ran in its guest.
 COMMANDS = pytest.StashKey[Commands]()
 
-# Errors that tell of a test or its object, not of infrastructure; the first one counts.
-_MISTAKES = (
-    (CompileError, "compile_error"),
-    (ObjectError, "bad_object"),
-    (NothingError, NOTHING_LOADED.name),
-    (UsageError, "suite_error"),
-)
 # Characters of a failed assertion.
 _MOST_MESSAGE = 4000
 
@@ -137,7 +126,7 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.PASSED
     if isinstance(error, GuestError) and is_deadly(error):
         return Outcome.FAILED
-    if isinstance(error, AgentError) or _class_of_mistake(error):
+    if isinstance(error, AgentError) or class_of_mistake(error):
         return Outcome.FAILED
     if isinstance(error, RunnerError) or report.when != "call":
         return Outcome.ERROR
@@ -149,7 +138,7 @@ def _class(error: BaseException | None) -> str:
         return error.cause
     if isinstance(error, AgentError):
         return refusal(error).name
-    return _class_of_mistake(error)
+    return class_of_mistake(error)
 
 
 def _cure(error: BaseException | None) -> str:
@@ -162,11 +151,6 @@ def _log(report: pytest.TestReport, error: BaseException | None) -> str:
     """Return what libbpf said, and the test's traceback."""
     said = error.log if isinstance(error, AgentError) else ""
     return said + (report.longreprtext if report.failed else "")
-
-
-def _class_of_mistake(error: BaseException | None) -> str:
-    """Return the class of what is wrong with a test or its object, or nothing."""
-    return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
 
 
 def _message(report: pytest.TestReport, error: BaseException | None) -> str:

@@ -181,9 +181,9 @@ def run_of(config: pytest.Config) -> Run:
         if not is_worker(config):
             require_writable(settings.reports)
         run = Run(settings)
-        run.give_up(_worker_input(config).get("kernel_failures", {}))
+        run.give_up(worker_input(config).get("kernel_failures", {}))
         # All workers must have the items in one order.
-        run.durations = _worker_input(config).get("durations", run.durations)
+        run.durations = worker_input(config).get("durations", run.durations)
         run.obtain(progress.progress())
         config.stash[_RUN] = run
     return run
@@ -224,7 +224,8 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def _worker_input(config: pytest.Config) -> dict[str, Any]:
+def worker_input(config: pytest.Config) -> dict[str, Any]:
+    """Return what the process that starts pytest-xdist's workers gave to this one."""
     found: dict[str, Any] = getattr(config, "workerinput", {})
     return found
 

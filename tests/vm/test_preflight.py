@@ -32,6 +32,7 @@ from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
+from runner.run.lease import Need
 from runner.run.run import Run, Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion
@@ -116,7 +117,9 @@ class Judge:
     @property
     def guest(self) -> Guest:
         """The guest, or a new one when an object took the last one down."""
-        return self.run.guests.lease(self.run.kernels[0], "preflight")
+        need = Need(kernel=self.run.kernels[0], tenant="preflight")
+        with self.run.guests().lease(need) as found:
+            return found
 
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
