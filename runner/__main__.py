@@ -19,6 +19,14 @@ def main() -> int:
         # While modules were imported, or at the very end.
         print(stopped.why, file=sys.stderr)
         return stopped.status
+    except Exception as error:
+        # While modules were imported: one is missing, or there is no memory for it.
+        if "--debug" in sys.argv:
+            raise
+        hint = "`./dev setup` installs what is missing; --debug shows where this was"
+        print(f"error: {type(error).__name__}: {error}\n  {hint}", file=sys.stderr)
+        # ExitStatus.INFRASTRUCTURE, which may be what could not be imported.
+        return 3
     finally:
         # The status is known. Python puts back what signals do by default while it
         # ends, so that a second SIGTERM would turn 143 into a process that was killed.

@@ -1,5 +1,6 @@
 """The errors that reach a user, and the exit status that each one means."""
 
+import errno
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -62,6 +63,24 @@ class MistakesError(UsageError):
 
 class InfrastructureError(RunnerError):
     """The machine, the network, a cache or a guest failed: no word about the object."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that this machine, or a limit of it, has no memory left."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # What threading raises when there is no memory for a stack.
+    no_thread = isinstance(error, RuntimeError) and "start new thread" in str(error)
+    return no_thread or isinstance(error, MemoryError)
+
+
+class InternalError(InfrastructureError):
+    """This program failed: no word about the object either."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"internal error: {error!r}", hint="please report it with runner.log"
+        )
 
 
 class ArtifactError(InfrastructureError):

@@ -19,7 +19,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class Outcome(StrEnum):
-    """What became of one case on one kernel."""
+    """The outcome of one case on one kernel."""
 
     PASSED = "passed"
     # A wrong value, or a load or attach that was refused.
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class CaseKey(NamedTuple):
-    """What a case on a kernel is known by, within a run and from run to run."""
+    """The identity of a case on a kernel, within a run and from run to run."""
 
     kernel: str
     suite: str
@@ -42,7 +42,7 @@ class CaseKey(NamedTuple):
 
 
 class Record(BaseModel):
-    """Base of the frozen records that results.json is made of."""
+    """Base of the frozen records in results.json."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -55,18 +55,19 @@ class Record(BaseModel):
 
 
 class Mismatch(Record):
-    """One expectation that did not hold."""
+    """One expectation that was not met."""
 
     subject: str
-    """What was looked at: "map tasks", "program on_fork", "value ${run.retval}"."""
+    """What was checked: "map tasks", "program on_fork", "value ${run.retval}"."""
     key: str = ""
     """The row's key, for maps."""
     field: str = ""
-    """The member of the value that differs, if it has members."""
+    """The member of the value that differs, if the value has members."""
     expected: str
-    """As a reader should see them: JSON, or a matcher in words ("between 3 and 9")."""
+    """The expected value for readers: JSON, or a matcher in words ("between 3 and
+    9")."""
     observed: str
-    """In the same form."""
+    """The observed value, in the same form."""
 
     def __str__(self) -> str:
         where = self.subject
@@ -81,34 +82,34 @@ class Printed(Record):
     """A command that a case ran in its guest: how it ended, and what it printed."""
 
     name: str
-    """What the suite calls it: "command", "truth inode"."""
+    """Its name in the suite: "command", "truth inode"."""
     argv: tuple[str, ...]
     """The command, with references resolved."""
     exit: int | None = None
-    """Its exit status; null when a signal ended it."""
+    """Its exit status; null if a signal ended it."""
     signal: str = ""
     """The signal that ended it: "SIGSEGV"."""
     timed_out: bool = False
-    """Whether it was killed because its time was over."""
+    """Whether it was killed because of its timeout."""
     stdout: str = ""
-    """What it printed: the first and the last 16 KiB, and between them how much is left
-    out."""
+    """Its standard output: the first and the last 16 KiB, and between them how much is
+    left out."""
     stderr: str = ""
-    """The same of its standard error."""
+    """The same for its standard error."""
     stdout_file: str = ""
-    """The file below the reports' folder that has all of it; empty when it printed
-    nothing, or the file could not be written."""
+    """The file in the reports folder with the full output; empty if it printed nothing,
+    or the file could not be written."""
     stderr_file: str = ""
-    """The same of its standard error."""
+    """The same for its standard error."""
     truncated: bool = False
-    """Whether it printed more than the 2 MiB of a stream that a guest keeps; what is
-    missing is in no file."""
+    """Whether it printed more than the 2 MiB of a stream that a guest keeps. No file
+    has the missing part."""
 
     @property
     def ending(self) -> str:
         """How it ended, in words."""
         if self.timed_out:
-            return "killed because its time was over"
+            return "killed because of its timeout"
         if self.signal:
             return f"killed by {self.signal}"
         return ended(self.exit)
@@ -126,16 +127,16 @@ def ended(status: int | None) -> str:
 
 
 class ProgramState(Record):
-    """What became of a program of a case's object."""
+    """The state of a program of a case's object."""
 
     name: str
     """Its name."""
     section: str = ""
     """Its section: "kprobe/wake_up_new_task"."""
     type: str = ""
-    """Its type as libbpf names it; empty for one that libbpf has no name for."""
+    """libbpf's name of its type; empty if libbpf has none."""
     loaded: bool = False
-    """Whether it is in the kernel."""
+    """Whether it was loaded."""
     attached: bool = False
     """Whether it was attached to something."""
     why: str = ""
@@ -143,92 +144,103 @@ class ProgramState(Record):
 
 
 class StructOpsState(Record):
-    """What became of a struct_ops map of a case's object."""
+    """The state of a struct_ops map of a case's object."""
 
     name: str
     """Its name."""
     registered: bool = False
     """Whether it was registered with the kernel."""
     why: str = ""
-    """Why it was not."""
+    """Why it was not registered."""
 
 
 class Phases(Record):
-    """Seconds that each part of a case took."""
+    """The seconds that each part of a case took."""
 
     load: Seconds = 0.0
     """Opening, loading and attaching."""
     trigger: Seconds = 0.0
     """Triggers and truths."""
     check: Seconds = 0.0
-    """Reading maps and programs, and judging them."""
+    """Reading maps and programs, and checking them."""
 
 
-class CaseResult(Record):
-    """One case on one kernel."""
+class CaseId(Record):
+    """A case on a kernel, by its names."""
 
     kernel: str
     """The kernel's id in the matrix."""
     suite: str
-    """The suite's name; of a test in Python, the file's without .py."""
+    """The suite's name; for a test in Python, the file's name without .py."""
     case: str
-    """The case's name in the suite; of a test in Python, the function's, with its class
-    and its parameters but the kernel: "TestLoad::test_it[small]"."""
+    """The case's name in the suite; for a test in Python, the function's name, with its
+    class and its parameters, but without the kernel: "TestLoad::test_it[small]"."""
     was: tuple[str, ...] = ()
-    """What it was called before, as the suite says: "task::old_name"."""
-    outcome: Outcome
-    """What became of it."""
-    message: str = ""
-    """Why, in one line or a few. For a pass it is empty, or says what was not
-    attached."""
-    failure_class: str = ""
-    """A class from the classifier ("wrong_value", "verifier_rejected", "panic", …)."""
-    cure: str = ""
-    """What the user can do; empty when there is nothing to say."""
-    source: str = ""
-    """The line of source that a refusal is about: "src/probe.bpf.c:37", as seen from
-    where the run was started or from its repository; empty when that is not known."""
-    mismatches: tuple[Mismatch, ...] = ()
-    """All that was not as expected."""
-    checked: int = 0
-    """Expectations that held or did not; a case that checked nothing is a failure."""
-    not_available: tuple[str, ...] = ()
-    """Expectations that the kernel has no facts for, with why; not in `checked`."""
-    predicted: str = ""
-    """What preflight said before: "loads", "rejected" or "crashes"; empty where it
-    can't tell."""
-    not_predicted: str = ""
-    """Why preflight can't tell, where it was asked; empty where it can."""
-    log: str = ""
-    """libbpf's and the verifier's log, whole."""
-    console: str = ""
-    """The console's last lines, when the guest was lost."""
-    commands: tuple[Printed, ...] = ()
-    """The commands that the case ran in its guest, in their order; at most 100, the
-    last ones."""
-    programs: tuple[ProgramState, ...] = ()
-    """The object's programs, and whether they were loaded and attached."""
-    struct_ops: tuple[StructOpsState, ...] = ()
-    """The object's struct_ops maps, and whether they were registered."""
-    object_path: str = ""
-    """The object, or its source, in the suite."""
-    object_sha256: str = ""
-    """Of the compiled object."""
-    source_path: str = ""
-    """The object's source, as seen from where the run was started."""
-    duration: Seconds = 0.0
-    """Seconds, without the guest's boot."""
-    phases: Phases = Phases()
-    """Seconds that its parts took."""
-    nodeid: str = ""
-    """pytest's name of it."""
-    flaky: str = ""
-    """Why a first try lost its guest, when this is the outcome of a second one."""
+    """Its former names, as the suite lists them: "task::old_name"."""
 
     @property
     def key(self) -> CaseKey:
         """What the case is known by."""
         return CaseKey(self.kernel, self.suite, self.case)
+
+
+class CaseVerdict(Record):
+    """How a case ended, and what to do about it."""
+
+    outcome: Outcome
+    """Its outcome."""
+    message: str = ""
+    """The reason, in one or a few lines. If the case passed, it is empty, or says what
+    was not attached."""
+    failure_class: str = ""
+    """The failure class ("wrong_value", "verifier_rejected", "kernel_panic", …)."""
+    cure: str = ""
+    """What you can do; may be empty."""
+    source: str = ""
+    """The line of source that was refused: "src/probe.bpf.c:37", relative to the folder
+    where the run was started or to its repository; empty if it is not known."""
+    mismatches: tuple[Mismatch, ...] = ()
+    """Everything that was not as expected."""
+    checked: int = 0
+    """The number of expectations that were checked; a case that checked nothing is a
+    failure."""
+    not_available: tuple[str, ...] = ()
+    """Expectations that can't be checked on this kernel, with the reason; not in
+    `checked`."""
+    console: str = ""
+    """The console's last lines, if the guest was lost."""
+
+
+class CaseResult(CaseVerdict, CaseId):
+    """One case on one kernel."""
+
+    predicted: str = ""
+    """Preflight's prediction: "loads", "rejected" or "crashes"; empty if there is
+    none."""
+    not_predicted: str = ""
+    """Why preflight was asked, but made no prediction; otherwise empty."""
+    log: str = ""
+    """The full log of libbpf and the verifier."""
+    commands: tuple[Printed, ...] = ()
+    """The commands that the case ran in its guest, in order; at most the last 100."""
+    programs: tuple[ProgramState, ...] = ()
+    """The object's programs, and whether they were loaded and attached."""
+    struct_ops: tuple[StructOpsState, ...] = ()
+    """The object's struct_ops maps, and whether they were registered."""
+    object_path: str = ""
+    """The path of the object, or its source, in the suite."""
+    object_sha256: str = ""
+    """The SHA-256 of the compiled object."""
+    source_path: str = ""
+    """The object's source, relative to the folder where the run was started."""
+    duration: Seconds = 0.0
+    """Seconds, without the boot of the guest."""
+    phases: Phases = Phases()
+    """The seconds that its parts took."""
+    nodeid: str = ""
+    """Its name in pytest."""
+    flaky: str = ""
+    """Why the first try lost its guest, if this is the outcome of a second try."""
 
     @property
     def source_line(self) -> int:
@@ -239,53 +251,56 @@ class CaseResult(Record):
 
 
 class KernelRun(Record):
-    """One kernel of a run: what was booted, and what with."""
+    """One kernel of a run: what was booted, and with which tools."""
 
     id: str
     """Its id in the matrix."""
     required: bool = True
     """Whether its failures count."""
     release: str = ""
-    """`uname -r` as the guest said it; empty when it never came up."""
+    """The guest's `uname -r`; empty if the guest never came up."""
     image: str = ""
-    """Where it is from: "bookworm linux-image-6.1.0-44-cloud-amd64 6.1.176-1"."""
+    """The origin of the image: "bookworm linux-image-6.1.0-44-cloud-amd64
+    6.1.176-1"."""
     image_sha256: str = ""
-    """Of the bzImage."""
+    """The SHA-256 of the bzImage."""
     btf_source: str = ""
     """Where its BTF came from."""
     btf_sha256: str = ""
-    """Of the BTF that objects were relocated against."""
+    """The SHA-256 of the BTF that objects were relocated against."""
     qemu: str = ""
     """QEMU's version."""
     accelerator: Literal["", "kvm", "tcg"] = ""
-    """What it ran under; empty when it never came up."""
+    """The accelerator; empty if the guest never came up."""
     qemu_command: str = ""
-    """Boots the same machine from a shell, with its console on the terminal. Nobody can
-    log in, because a guest's keys are gone with it; `rdinit=/bin/sh` behind -append
-    gives a shell."""
+    """A shell command that boots the same machine, with its console on the terminal.
+    Nobody can log in, because the guest's keys are gone; add `rdinit=/bin/sh` after
+    -append to get a shell."""
     libbpf: str = ""
-    """The version that loaded the objects."""
+    """The version of libbpf that loaded the objects."""
     libbpf_source: str = ""
-    """The folder that --libbpf named; empty for the machine's libbpf."""
+    """The folder of --libbpf; empty for the system's libbpf."""
     libbpf_sha256: str = ""
-    """Of that folder's files."""
+    """The SHA-256 of that folder's files."""
     bpftool: str = ""
-    """The version that read maps and programs."""
+    """The version of bpftool that read maps and programs."""
     boots: tuple[Seconds, ...] = ()
-    """Seconds from QEMU's start to the first SSH command answered; one per boot."""
+    """Seconds from QEMU's start to the first SSH command that was answered; one for
+    each boot."""
     restores: tuple[Seconds, ...] = ()
-    """The same of guests that came from a snapshot; one per guest."""
+    """The same for guests that were restored from a snapshot; one for each guest."""
     timeout_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """The largest factor that timeouts were multiplied by, because the machine was
-    slow or --timeout-scale said so; 1 for timeouts as they are."""
+    """The largest factor that timeouts were multiplied by, because the machine was slow
+    or --timeout-scale set it; 1 if they were not scaled."""
     notes: tuple[str, ...] = ()
-    """What else to know of it, such as why no snapshot could be used."""
+    """Notes, such as why no snapshot could be used."""
     error: str = ""
-    """Set when the kernel never came up, so that none of its cases could run."""
+    """Why the kernel never came up, so that none of its cases could run; otherwise
+    empty."""
     cure: str = ""
-    """What the user can do about it."""
+    """What you can do about it."""
     console: str = ""
-    """The console's last lines, when it never came up."""
+    """The console's last lines, if the kernel never came up."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -297,14 +312,14 @@ class KernelRun(Record):
 
 
 class ProgramUse(Record):
-    """A program of an object, and what it needs of a kernel."""
+    """A program of an object, and what it needs from a kernel."""
 
     name: str
     """Its name."""
     section: str
-    """Its section, which says its type: "kprobe/wake_up_new_task"."""
+    """Its section, which determines its type: "kprobe/wake_up_new_task"."""
     helpers: tuple[str, ...] = ()
-    """The helpers that it calls, and those of the functions in the object."""
+    """The helpers that it calls, also in functions of the object."""
 
 
 class MapUse(Record):
@@ -317,12 +332,12 @@ class MapUse(Record):
 
 
 class ObjectUse(Record):
-    """What an object needs of a kernel, told by the object alone."""
+    """What an object needs from a kernel, according to the object alone."""
 
     path: str
-    """As the cases name it."""
+    """The path in the cases."""
     sha256: str
-    """Of the compiled object."""
+    """The SHA-256 of the compiled object."""
     programs: tuple[ProgramUse, ...] = ()
     """In the order of the object."""
     maps: tuple[MapUse, ...] = ()
@@ -330,12 +345,12 @@ class ObjectUse(Record):
 
 
 class Shard(Record):
-    """Which part of a run this is, when it was spread over several machines."""
+    """The part of a run, if it was spread over several machines."""
 
     index: int = Field(ge=1)
-    """From 1 on."""
+    """Its number, from 1 on."""
     count: int = Field(ge=1)
-    """How many parts there are."""
+    """The number of parts."""
     planned: tuple[str, ...]
     """The kernels of all parts, in the order of the matrix."""
     own: tuple[str, ...]
@@ -346,18 +361,19 @@ class Shard(Record):
 
 
 class Selection(Record):
-    """What a run was asked for; parts of one run have the same."""
+    """What was selected; the same for all parts of a run."""
 
     matrix_sha256: str = ""
-    """Of the matrix, its lock and what the command line has instead of its rows."""
+    """The SHA-256 of the matrix, its lock, and kernels that the command line
+    replaces."""
     suites_sha256: str = ""
-    """Of the suites' files, and of the Python tests'."""
+    """The SHA-256 of the files of the suites and of the Python tests."""
     expression: str = ""
-    """What -k said."""
+    """The expression of -k."""
 
 
 class PlannedCase(Record):
-    """A case that a run set out to do."""
+    """A case that a run planned."""
 
     suite: str
     """The suite's name."""
@@ -371,40 +387,40 @@ class FailedTest(Record):
     """A Python test that runs on no kernel, and failed."""
 
     nodeid: str
-    """pytest's name of it."""
+    """Its name in pytest."""
     message: str = ""
-    """Why, in a few lines."""
+    """The reason, in a few lines."""
 
 
 class RunResults(Record):
-    """A whole run; what results.json holds."""
+    """A whole run: the content of results.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     """The version of this format."""
     runner: str
-    """Version of this program."""
+    """The version of bpf-kernel-matrix."""
     started: str
-    """RFC 3339, UTC."""
+    """The start time: RFC 3339, UTC."""
     duration: Seconds
     """Seconds."""
     planned: tuple[PlannedCase, ...] | None = None
-    """What the run set out to do, written before the first guest; null in files of
+    """The plan of the run, written before the first guest boots; null in files of
     versions before 0.2, which had no plan."""
     complete: bool = True
-    """Whether every planned case has a result. A run that is not complete has no
-    verdict: it never passes a gate. Without a plan, what the file says."""
+    """Whether every planned case has a result. An incomplete run has no verdict: it
+    never passes a gate. Without a plan, the value in the file."""
     kernels: tuple[KernelRun, ...] = ()
     """In the order of the matrix."""
     cases: tuple[CaseResult, ...] = Field(default=())
     """In the order of the kernels, then of the suites."""
     failed_tests: tuple[FailedTest, ...] = ()
-    """Python tests that run on no kernel, and failed. They fail the run."""
+    """Python tests that run on no kernel and failed. They fail the run."""
     objects: tuple[ObjectUse, ...] = ()
     """The objects that were compiled or read, each once."""
     shard: Shard | None = None
-    """Set when this is a part of a run."""
+    """The part of the run that this is, if it was spread over machines."""
     selection: Selection = Selection()
-    """What was asked for."""
+    """What was selected."""
 
     @model_validator(mode="after")
     def _settle(self) -> Self:

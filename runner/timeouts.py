@@ -63,19 +63,19 @@ QEMU_ANSWER = Timeout(
 QEMU_EXIT = Timeout(
     name="QEMU's exit",
     seconds=2.0,
-    why="QEMU notices a guest's reset at once; the rest is the host's scheduler",
+    why="QEMU notices a guest's reset at once; the host's scheduler takes the rest",
 )
 NETWORK = Timeout(
     name="the guest's network",
     seconds=5.0,
-    why="what images/rc prints last; on a full disk the console can't be written, so "
-    "after that time the runner tries to log in anyway",
+    why="the last line that images/rc prints; if the guest's disk is full, it can't "
+    "print, so the runner then tries to log in anyway",
 )
 SSH_BANNER = Timeout(
     name="SSH banner",
     seconds=1.0,
-    why="one try of many: TCP repeats a lost packet after seconds, and a new "
-    "connection is faster",
+    why="one of many attempts: TCP repeats a lost packet only after seconds, and a "
+    "new connection is faster",
 )
 SSH_CHANNEL = Timeout(
     name="SSH channel",
@@ -100,7 +100,7 @@ HANG_UP = Timeout(
 IDLE = Timeout(
     name="idle",
     seconds=2.0,
-    why="a guest is saved even if it is still busy then",
+    why="a guest is saved even if it is still busy after this time",
 )
 ANSWER = Timeout(
     name="answer",
@@ -110,13 +110,13 @@ ANSWER = Timeout(
 TRANSFER = Timeout(
     name="transfer",
     seconds=300.0,
-    why="a file goes into the guest; 0.3 MB a second are usual on a loaded machine "
-    "without KVM",
+    why="a file is copied into the guest; 0.3 MB per second are usual on a loaded "
+    "machine without KVM",
 )
 OPEN = Timeout(
     name="open",
     seconds=60.0,
-    why="an object goes into the guest and libbpf reads it",
+    why="an object is copied into the guest and libbpf reads it",
 )
 LOAD = Timeout(
     name="load",
@@ -131,7 +131,7 @@ READ = Timeout(
 LOOK = Timeout(
     name="look",
     seconds=30.0,
-    why="a program of the guest prints something: bpftool, cat, a truth's command",
+    why="a program in the guest prints something: bpftool, cat, the command of a truth",
 )
 TRIGGER = Timeout(
     name="trigger",
@@ -141,8 +141,8 @@ TRIGGER = Timeout(
 KILL = Timeout(
     name="kill",
     seconds=15.0,
-    why="what an answer may take beyond the command that it is about; the agent waits "
-    "5 s for a killed command to be gone",
+    why="the time that an answer may take in addition to its command; the agent "
+    "waits 5 s until a killed command is gone",
 )
 
 # The table, in the order of a guest's life.

@@ -66,8 +66,10 @@ static json_t *loaded_maps_json(const struct object *object)
 		int descriptor = bpf_map__fd(map);
 		json_t *row;
 
-		/* Global data before 5.2. */
-		if (descriptor < 0)
+		/* Global data before 5.2. From 1.4 on libbpf gives maps that it does
+		 * not create a descriptor, too (dac645b950ea).
+		 */
+		if (descriptor < 0 || !bpf_map__autocreate(map))
 			continue;
 		row = describe_map(map);
 		json_object_set_new(row, "id", map_id_json(descriptor));

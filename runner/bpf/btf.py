@@ -5,13 +5,15 @@ what has to be known of a file before a guest gets it, and of values afterwards.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Literal
 
 from runner.bpf.kinds import Kind
 from runner.errors import ArtifactError
+from runner.text.nearest import did_you_mean
 
 # A file's first bytes, by byte order as struct names it.
 MAGICS = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}
@@ -206,7 +208,7 @@ class Btf:
         """Return a type by its name, as in "struct task_struct"."""
         id_ = self.named.get(name)
         if id_ is None:
-            raise BtfError(f"the BTF has no {name}")
+            raise _lacking(f"the BTF has no {name}", name, self.named)
         return self.type(id_)
 
     def text(self, offset: int) -> str:
@@ -291,6 +293,31 @@ class Btf:
         element, length = self.array(found)
         return length * self.size(element, depth + 1)
 
+    # ------------------------------------------------------------ by name
+
+    def offset_of(self, type_name: str, path: str) -> int:
+        """Return a member's offset in bytes, by its path: "thread.fsbase".
+
+        Raises BtfError that names what is near, when it is not there.
+        """
+        return self._place(type_name, path)[0]
+
+    def size_of(self, type_name: str, path: str = "") -> int:
+        """Return the size of a type, or of a member, in bytes."""
+        if path:
+            return self.size(self._place(type_name, path)[1])
+        return self.size(self.find(type_name).id)
+
+    def _place(self, type_name: str, path: str) -> tuple[int, int]:
+        type_id, bit = self.find(type_name).id, 0
+        for word in path.split("."):
+            fields = {it.name: it for it in self.fields(self.resolved(type_id))}
+            if word not in fields:
+                raise _lacking(f"{type_name} has no {path}", word, fields)
+            bit += fields[word].bit
+            type_id = fields[word].type_id
+        return bit // 8, type_id
+
     def _rows(self, layout: str, type_: Type) -> Iterator[tuple[int, ...]]:
         row = struct.Struct(self.order + layout)
         # A type of the base has its members there.
@@ -302,6 +329,18 @@ class Btf:
         while found.base and type_.id <= found.base.last_id:
             found = found.base
         return found
+
+
+def _lacking(what: str, word: str, known: Iterable[str]) -> BtfError:
+    meant = did_you_mean(word, known, cutoff=0.75)
+    return BtfError(f"{what}; {meant}" if meant else what)
+
+
+# For as many kernels as one process works on at a time.
+@lru_cache(maxsize=4)
+def of_file(path: Path) -> Btf:
+    """Read a file in the cache of artifacts, which never changes. Raises BtfError."""
+    return parse(path.read_bytes())
 
 
 def parse(data: bytes, base: Btf | None = None) -> Btf:

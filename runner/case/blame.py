@@ -4,9 +4,11 @@ import logging
 import re
 from dataclasses import dataclass
 
+from runner.bpf import names
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo, Function, Relocation
-from runner.bpf.names import Access, Names
+from runner.bpf.kinds import RelocationKind
+from runner.bpf.names import Access
 from runner.errors import RunnerError
 from runner.failures.classes import (
     GUARD_UNDECIDED,
@@ -16,15 +18,11 @@ from runner.failures.classes import (
 )
 from runner.failures.classify import Classification, failed_program, verifier_log
 from runner.preflight import model
-from runner.preflight.model import Difference, Prediction
+from runner.preflight.model import Prediction
 from runner.versions import KernelVersion
 
 log_ = logging.getLogger(__name__)
 
-# enum bpf_core_relo_kind: BPF_CORE_ENUMVAL_EXISTS and _VALUE.
-_ENUMERATORS = (10, 11)
-# What the kernel has under the name that the object uses.
-_ANOTHER_TYPE = (Difference.RETYPED, Difference.TOO_SHORT)
 # Verifiers before it decide few guards: see docs/compat.md.
 _DECIDES_GUARDS = KernelVersion.parse("4.15")
 
@@ -178,15 +176,16 @@ def _cure(evidence: Evidence, place: _Place | None) -> str:
 
 
 def _access(data: bytes, relocation: Relocation) -> Access:
-    return _names_of_object(data).access(
+    return names.access(
+        bpf_object.read(data).btf,
         relocation.type_id,
         relocation.access,
-        enumerator=relocation.kind in _ENUMERATORS,
+        enumerator=_is_of_enumerator(relocation),
     )
 
 
-def _names_of_object(data: bytes) -> Names:
-    return Names(bpf_object.read(data).btf_data)
+def _is_of_enumerator(relocation: Relocation) -> bool:
+    return RelocationKind(relocation.kind).is_of_enumerator
 
 
 def _of_missing(
@@ -194,23 +193,23 @@ def _of_missing(
 ) -> str:
     predicted = _predicted(place, evidence.prediction)
     if predicted is None or not predicted.candidates:
-        return f"the kernel has no {access}; {evidence.found.cure}"
-    similar = ", ".join(map(str, predicted.candidates))
-    if predicted.difference in _ANOTHER_TYPE:
-        what = f"{access} has another type on this kernel: {similar}"
-        flavor = "Read it through a struct flavor that declares it so"
-    else:
-        lacks = access.type_name if predicted.difference is Difference.NO_TYPE else ""
-        what = f"the kernel has no {lacks or access}; similar: {similar}"
-        flavor = "If one of these is its new name or place, use it through a flavor"
+        lack = predicted.instead if predicted else f"the kernel has no {access}"
+        return f"{lack}; {evidence.found.cure}"
+    flavor = (
+        "Read it through a struct flavor that declares it so"
+        if predicted.has_another_type
+        else "If one of these is its new name or place, use it through a flavor"
+    )
     guard = (
         "bpf_core_enum_value_exists"
-        if relocation.kind in _ENUMERATORS
+        if _is_of_enumerator(relocation)
         else "bpf_core_field_exists"
     )
     old = evidence.version < _DECIDES_GUARDS
-    return f"{what}. {flavor}, guarded by {guard}(): `if (exists) new; else old;`" + (
-        ". Before 4.15 use `loader: compat` too (docs/compat.md)" if old else ""
+    return (
+        f"{predicted.instead}. {flavor}, guarded by {guard}(): "
+        "`if (exists) new; else old;`"
+        + (". Before 4.15 use `loader: compat` too (docs/compat.md)" if old else "")
     )
 
 

@@ -12,10 +12,11 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from runner.bpf import shapes
 from runner.bpf.compile import CompileError
-from runner.case import shapes, variables
+from runner.bpf.shapes import Shape, Shapes
+from runner.case import variables
 from runner.case.settings import is_looked_up
-from runner.case.shapes import Shape, Shapes
 from runner.errors import (
     ArtifactError,
     InfrastructureError,

@@ -5,10 +5,10 @@ agent reads maps, and nothing tells more of programs and maps than the object it
 """
 
 from runner import timeouts
-from runner.bpf import bpftool, insn, names
+from runner.bpf import bpftool, btf, insn
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
-from runner.bpf.names import Names
+from runner.bpf.btf import Btf
 from runner.case.rawdump import map_dump
 from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
@@ -74,7 +74,7 @@ def observe(
                 for it in code
                 if it.relocated and it.program in programs
             },
-            layout=_layout(guest) if code else None,
+            layout=_types(guest) if code else None,
             map_ids={
                 name: info.id for name, info in maps.items() if info.id is not None
             },
@@ -84,9 +84,9 @@ def observe(
         )
 
 
-def _layout(guest: Guest) -> Names | None:
-    btf = guest.artifact.btf
-    return None if btf is None else names.of_file(btf)
+def _types(guest: Guest) -> Btf | None:
+    path = guest.artifact.btf
+    return None if path is None else btf.of_file(path)
 
 
 def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:

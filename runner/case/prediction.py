@@ -1,4 +1,4 @@
-"""What preflight says of a case before it runs, held against what came of it."""
+"""What preflight says of a case before it runs, and whether its boot agrees."""
 
 import logging
 from dataclasses import dataclass
@@ -24,16 +24,6 @@ OF_RELOCATIONS = frozenset(
         "unreached_call_oops",
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Booted:
-    """What came of a case."""
-
-    # Whether all programs were loaded.
-    loaded: bool
-    # Empty for a pass.
-    failure_class: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +75,12 @@ def _untold(guest: Guest, why: str) -> Foretold:
     return Foretold(why_not=why)
 
 
-def disagreement(prediction: Prediction, booted: Booted) -> str:
-    """Return how a boot belies a prediction; empty when it does not."""
-    if booted.loaded and prediction.verdict is not Verdict.LOADS:
+def disagreement(prediction: Prediction, *, loaded: bool, failure_class: str) -> str:
+    """Return how a boot disagrees with a prediction; empty when it does not.
+
+    `loaded` is whether all programs were loaded; the class is empty for a pass.
+    """
+    if loaded and prediction.verdict is not Verdict.LOADS:
         # What BTF can't tell may well have kept the verifier away.
         if prediction.by_config:
             return ""
@@ -96,9 +89,7 @@ def disagreement(prediction: Prediction, booted: Booted) -> str:
             f"preflight predicted that it is {prediction.verdict.value} ({reason}), "
             "and it loads"
         )
-    refused = not booted.loaded and booted.failure_class in OF_RELOCATIONS
+    refused = not loaded and failure_class in OF_RELOCATIONS
     if refused and prediction.verdict is Verdict.LOADS:
-        return (
-            f"preflight predicted that it loads, and it ends as {booted.failure_class}"
-        )
+        return f"preflight predicted that it loads, and it ends as {failure_class}"
     return ""

@@ -1,6 +1,6 @@
 """Which of an object's programs were loaded and attached, and why others were not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
@@ -23,19 +23,19 @@ class NothingError(RunnerError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class States:
+class ObjectStates:
     """What became of an object's programs and struct_ops maps."""
 
     programs: tuple[ProgramState, ...] = ()
     struct_ops: tuple[StructOpsState, ...] = ()
-    # Whether it has maps, which are loaded too.
-    has_maps: bool = False
+    # Maps of it that were created: "counts (hash)".
+    maps: tuple[str, ...] = ()
     # Programs that the case itself keeps from being loaded or attached.
     left_out: frozenset[str] = frozenset()
     # Whether the case attaches programs.
     attaches: bool = True
 
-    def tried(self, name: str, *, attached: bool) -> "States":
+    def tried(self, name: str, *, attached: bool) -> "ObjectStates":
         """Return the states after a program was attached, or could not be by itself."""
         type_ = next(it.type for it in self.programs if it.name == name)
         why = (
@@ -46,11 +46,11 @@ class States:
         )
         return self._with(name, attached=attached, why=why)
 
-    def refused(self, name: str, why: str) -> "States":
+    def refused(self, name: str, why: str) -> "ObjectStates":
         """Return the states after the kernel refused to attach a program."""
         return self._with(name, attached=False, why=why)
 
-    def _with(self, name: str, *, attached: bool, why: str) -> "States":
+    def _with(self, name: str, *, attached: bool, why: str) -> "ObjectStates":
         changed = tuple(
             it.model_copy(update={"attached": attached, "why": why})
             if it.name == name
@@ -65,6 +65,8 @@ class States:
 
         Without what the case leaves out by name.
         """
+        if self.maps and not self.programs:
+            return f"no programs; created its maps only: {_listed(self.maps)}"
         if not self.attaches:
             return "loaded only, attached nowhere (--load-only, or attach: false)"
         programs = [it for it in self.programs if it.name not in self.left_out]
@@ -81,11 +83,11 @@ class States:
         return "; ".join(words)
 
 
-def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> States:
+def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
     """Return how things stand once an object is loaded and before it is attached."""
     there = {it.name: it for it in loaded.programs}
     sections = {it.name: it for it in opened.programs}
-    return States(
+    return ObjectStates(
         programs=tuple(
             ProgramState(
                 name=name,
@@ -104,7 +106,9 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> States:
             for it in loaded.maps
             if it.type == _STRUCT_OPS
         ),
-        has_maps=bool(loaded.maps),
+        maps=tuple(
+            f"{it.name} ({it.type})" if it.type else it.name for it in loaded.maps
+        ),
         left_out=frozenset(_left_out(case)),
         attaches=case.attach,
     )
@@ -130,29 +134,34 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
     return 'its section is optional (SEC("?…")), and nothing asks for it'
 
 
-def require_loaded(states: States) -> None:
+def require_loaded(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was loaded."""
     if any(it.loaded for it in states.programs):
         return
     if states.programs:
         missing, why = _names(states.programs), states.programs[0].why
         raise NothingError(f"no program was loaded: {missing}: {why}", loaded=False)
-    if not states.has_maps:
-        raise NothingError("the object has no programs and no maps", loaded=False)
+    if not states.maps:
+        raise NothingError(
+            "the object has no programs, and no map of it was created", loaded=False
+        )
 
 
-def require_attached(states: States) -> None:
+def require_attached(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was attached."""
     if not any(it.attached for it in states.programs):
         why = states.shortfall or "the case leaves out all programs"
-        if not states.programs:
-            why = states.shortfall or "the object has no programs"
         raise NothingError(f"nothing was attached: {why}", loaded=True)
 
 
 def _names(programs: Iterable[ProgramState]) -> str:
     """Return "cls (tc), filter (socket_filter)"."""
-    names = [f"{it.name} ({_kind(it)})" if _kind(it) else it.name for it in programs]
+    return _listed(
+        [f"{it.name} ({_kind(it)})" if _kind(it) else it.name for it in programs]
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
 

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.bpf import object as bpf_object
 from runner.bpf import records, skb
+from runner.bpf.values import Formatter
 from runner.case import loaders
-from runner.case.rawdump import Formatter
 from runner.errors import GuestError
 from runner.guest import timely
 from runner.guest.agent import AgentError, AgentSession

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf, Type
 from runner.bpf.kinds import Kind
-from runner.case.rawdump import is_text
+from runner.bpf.values import is_text
 from runner.errors import UsageError
 from runner.suites.checks.text import no_such
 

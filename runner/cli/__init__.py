@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner import __version__
 from runner.cli.called import as_called, program
-from runner.errors import ExitStatus, RunnerError
+from runner.errors import ExitStatus, RunnerError, is_out_of_memory
 from runner.files import checkout
 from runner.process.ending import Stopped
 
@@ -77,6 +77,11 @@ def internal(error: BaseException) -> str:
         if "runner" in file.parts:
             place = f" (at {file.parent.name}/{file.name}:{frame.lineno})"
     words = " ".join(f"{type(error).__name__}: {error}".split())
+    if is_out_of_memory(error):
+        return (
+            f"out of memory: {words}{place}\n"
+            "  run fewer guests at once (-n 1), or give this process more memory"
+        )
     return (
         f"internal error: {words}{place}\n"
         "  --debug shows the whole traceback; please report it"

@@ -5,8 +5,8 @@ from typing import TextIO
 from runner.cli import workflow
 from runner.reports import annotations, markdown
 from runner.reports.compare import Comparison
+from runner.reports.criteria import Report
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import Outcome, RunResults
 
 # Too little for a heading: a summary that is full already.

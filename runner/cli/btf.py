@@ -5,19 +5,19 @@ import hashlib
 import sys
 from pathlib import Path
 
-from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
+from runner.run import options
 from runner.text import progress as progress_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    add_matrix_file_arguments(parser)
+    options.add(parser, *options.KERNEL_FILES)
     parser.add_argument(
         "--min",
         nargs="+",
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     cache = Cache()
     arguments.kernels = [arguments.selector]
-    kernels = rows.choose(choice(arguments, ""), cache).kernels
+    kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"

@@ -10,11 +10,6 @@ from typing import get_args
 from runner import libbpf
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
-from runner.cli.arguments import (
-    add_libbpf_argument,
-    add_matrix_file_arguments,
-    choice,
-)
 from runner.errors import (
     ExitStatus,
     InfrastructureError,
@@ -34,6 +29,7 @@ from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.steps import steps
 from runner.preflight.targets import Source
+from runner.run import options
 from runner.text import progress
 
 _MATRIX = "kernels"
@@ -64,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SELECTOR",
         help="which of the matrix's kernels; several with commas (default: all rows)",
     )
-    add_matrix_file_arguments(parser)
+    options.add(parser, *options.KERNEL_FILES)
     parser.add_argument(
         "-n",
         "--workers",
@@ -91,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="libbpf",
         help="what loads the objects; see docs/compat.md (default: libbpf)",
     )
-    add_libbpf_argument(parser)
+    options.add(parser, "--libbpf")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
@@ -260,7 +256,7 @@ def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
         if text != _MATRIX:
             found += targets.of_path(text)
             continue
-        kernels = rows.choose(choice(arguments, ALL), cache).kernels
+        kernels = rows.choose(options.choice_of(arguments, ALL), cache).kernels
         cached = targets.of_kernels(kernels, cache)
         if not cached:
             raise UsageError(

@@ -20,6 +20,11 @@ class EachFile:
         """`paths` are the files and folders that were given."""
         self._files = [file for path in paths for file in _files(path)]
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Leave alone what can't be collected: that is an error already."""
+        if report.failed:
+            self._files = []
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(
         self, session: pytest.Session

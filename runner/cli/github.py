@@ -6,13 +6,13 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import announce
-from runner.cli.arguments import add_allowance_arguments, terms_of
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
 from runner.reports.claim import claimed
 from runner.reports.compare import Gate
-from runner.reports.terms import Terms
+from runner.reports.criteria import Criteria
+from runner.run import options
 
 # For comments on pull requests.
 COMMENT = "comment.md"
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what fails: all failures, or only regressions and new ones (without a "
         "baseline all are new)",
     )
-    add_allowance_arguments(parser)
+    options.add(parser, *options.ALLOWANCES)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -57,9 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        terms = Terms(gate=_gate_of_first_run(arguments))
+        terms = Criteria(gate=_gate_of_first_run(arguments))
     else:
-        terms = terms_of(arguments)
+        terms = options.terms_of(arguments)
     report = terms.report(results)
     with claimed(arguments.folder, lambda note: print(f"note: {note}")):
         reports.write(report, arguments.folder)

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.cli.arguments import add_matrix_arguments, choice
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
 from runner.guest import snapshots
@@ -20,6 +19,7 @@ from runner.kernels.artifact import Artifact
 from runner.kernels.fetch import cached, obtain
 from runner.matrix.matrix import Kernel
 from runner.matrix.selectors import ALL, DEFAULT
+from runner.run import options
 from runner.text import progress as progress_
 from runner.text.tables import print_table
 
@@ -46,7 +46,7 @@ class Row:
 
 def add_list_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `kernels` takes."""
-    add_matrix_arguments(parser, ALL)
+    options.add(parser, "--kernels", *options.KERNEL_FILES, kernels="all rows")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -65,7 +65,7 @@ def list_kernels(arguments: argparse.Namespace) -> int:
 
 def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `fetch` takes."""
-    add_matrix_arguments(parser)
+    options.add(parser, "--kernels", *options.KERNEL_FILES)
     parser.add_argument(
         "--refresh",
         action="store_true",
@@ -94,7 +94,7 @@ def fetch(arguments: argparse.Namespace) -> int:
 def _selected(
     arguments: argparse.Namespace, cache: Cache, default: str
 ) -> tuple[Kernel, ...]:
-    return rows.choose(choice(arguments, default), cache).kernels
+    return rows.choose(options.choice_of(arguments, default), cache).kernels
 
 
 def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> Row:

@@ -3,13 +3,13 @@
 import argparse
 import sys
 
-from runner.cli import arguments as arguments_
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock
 from runner.matrix import matrix, selectors
 from runner.matrix.selectors import ALL
 from runner.reports.atomic import write_text
+from runner.run import options
 from runner.suites import project
 from runner.text import progress as progress_
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which kernels to pin again; the others keep their pins (default: all "
         "rows that are available)",
     )
-    arguments_.add_matrix_option(parser)
+    options.add(parser, "--matrix")
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
 from runner.reports.claim import claimed
+from runner.reports.criteria import Report
 from runner.reports.formats import FORMATS
 from runner.reports.merging import Found
-from runner.reports.terms import Report
 from runner.results import RunResults
 
 EPILOG = """\

@@ -12,20 +12,13 @@ from pydantic import JsonValue
 from runner import libbpf
 from runner.cli import suites as suites_
 from runner.cli import workflow
-from runner.cli.arguments import (
-    add_libbpf_argument,
-    add_matrix_arguments,
-    add_timings_argument,
-    choice,
-)
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
 from runner.kernels.btf import minimal
 from runner.matrix.matrix import Kernel, Matrix
-from runner.matrix.selectors import DEFAULT
 from runner.preflight import interesting, targets
-from runner.run import sharding
+from runner.run import options, sharding
 from runner.run.run import ids_of, seconds_of
 from runner.run.sharding import Part
 from runner.suites import project, suitefile
@@ -80,15 +73,7 @@ class Plan:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `plan` takes."""
-    add_matrix_arguments(parser)
-    parser.add_argument(
-        "--suite",
-        action="extend",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help=project.SUITES_HELP,
-    )
+    options.add(parser, "--kernels", *options.KERNEL_FILES, "--suite")
     parser.add_argument(
         "--shards",
         type=int,
@@ -96,14 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many machines; never more than kernels (default: one a kernel, up "
         f"to {MOST_JOBS})",
     )
-    add_timings_argument(parser)
+    options.add(parser, "--timings")
     parser.add_argument(
         "--boot-only-interesting",
         action="store_true",
         help="of kernels on which every object is predicted to behave alike, boot only "
         "one (docs/preflight.md); those whose BTF is not in the cache are all booted",
     )
-    add_libbpf_argument(parser)
+    options.add(parser, "--libbpf")
     parser.add_argument(
         "--format",
         choices=("text", "json", "github"),
@@ -115,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
     cache = Cache()
-    chosen = rows.choose(choice(arguments, DEFAULT), cache)
+    chosen = rows.choose(options.choice_of(arguments), cache)
     kernels = chosen.kernels
     suites: list[Path] = []
     if (
@@ -126,7 +111,7 @@ def main(arguments: argparse.Namespace) -> int:
         or arguments.format != "github"
     ):
         found = project.find(arguments.matrix)
-        suites = suites_.files(arguments.suite or [], found, chosen.matrix)
+        suites = suites_.files(arguments.suite, found, chosen.matrix)
     stands_for: dict[str, tuple[str, ...]] = {}
     if arguments.boot_only_interesting:
         stands_for = _interesting(suites, kernels, cache, arguments.libbpf)

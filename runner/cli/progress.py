@@ -28,7 +28,7 @@ from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
 from runner.process import ending, streams
 from runner.process.ending import Stopped
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import Outcome
 
 # "task::state[6.1]", and "test_mine.py::test_a[6.1-2]" of a test in Python.

@@ -5,13 +5,13 @@ import re
 import tempfile
 from pathlib import Path
 
-from runner.cli.arguments import add_matrix_file_arguments, choice
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
 from runner.kernels.sources import image
 from runner.kernels.sources.registry import Repository
 from runner.matrix.matrix import Kernel
+from runner.run import options
 from runner.text import progress as progress_
 
 EPILOG = """\
@@ -30,7 +30,7 @@ _TARGET = re.compile(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `push` takes."""
     parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    add_matrix_file_arguments(parser)
+    options.add(parser, *options.KERNEL_FILES)
     parser.add_argument(
         "--to",
         required=True,
@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
     cache = Cache()
     arguments.kernels = [arguments.selector]
-    kernels = rows.choose(choice(arguments, ""), cache).kernels
+    kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"

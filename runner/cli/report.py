@@ -3,19 +3,23 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner import reports
 from runner.cli import announce, merge, workflow
-from runner.cli.arguments import add_terms_arguments, terms_of
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
+from runner.reports.atomic import explained
 from runner.reports.claim import claimed
+from runner.reports.criteria import Report
+from runner.reports.formats import Format
 from runner.reports.merging import Found
+from runner.reports.publication import FORMATS_OF_A_RELEASE
 from runner.reports.support import ranges
-from runner.reports.terms import Report
 from runner.results import CaseResult, Outcome
+from runner.run import options
 
 EPILOG = f"""\
 RESULTS is a results.json, or the --reports folder of a run. Several are the parts of
@@ -33,6 +37,7 @@ examples:
   python -m runner report reports/latest
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner report run.json --baseline v1.1.json --release v1.2 --out site
+  python -m runner report reports/latest --release v1.2 --publish reports/v1.2
   python -m runner report reports/latest --format sarif --out scans
   python -m runner report shards/*/results.json --gate all --out reports/all
 """
@@ -41,7 +46,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `report` takes."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RESULTS")
-    add_terms_arguments(parser, gate="none; the exit status is 0")
+    options.add(parser, *options.TERMS, gate="none; the exit status is 0")
     parser.add_argument(
         "--format",
         action="append",
@@ -57,6 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     merge.add_allowances(parser)
     parser.add_argument(
+        "--publish",
+        type=Path,
+        metavar="DIR",
+        help="write what a repository keeps of a release, and nothing else: "
+        "compatibility.md, matrix.svg, and results.json without the logs of passed "
+        "cases and the paths of this machine; needs --release",
+    )
+    parser.add_argument(
         "--quiet", action="store_true", help="print failures and the verdict only"
     )
     parser.add_argument(
@@ -70,10 +83,10 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError for what holds no run, and InfrastructureError when the reports
     can't be written.
     """
-    chosen = formats.chosen(arguments.format)
+    chosen = _formats(arguments)
     parts = [_read(path) for path in arguments.runs]
-    out = _out(arguments.out, parts)
-    terms = terms_of(arguments)
+    out = arguments.publish or _out(arguments.out, parts)
+    terms = options.terms_of(arguments)
     report = terms.report(
         parts[0].results
         if len(parts) == 1
@@ -83,7 +96,7 @@ def main(arguments: argparse.Namespace) -> int:
             allow_mixed=arguments.allow_mixed,
         )
     )
-    with claimed(out, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with _writing(out, published=arguments.publish is not None):
         reports.write(report, out, formats=chosen)
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
@@ -94,6 +107,29 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(judgement(report), indent=1))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
+
+
+def _formats(arguments: argparse.Namespace) -> Sequence[Format]:
+    if arguments.publish is None:
+        return formats.chosen(arguments.format)
+    if arguments.format or arguments.out or not arguments.release:
+        raise UsageError(
+            "--publish goes with --release NAME, and without --format and --out",
+            hint="`report RESULTS --release 1.2 --publish reports/1.2`",
+        )
+    return FORMATS_OF_A_RELEASE
+
+
+@contextmanager
+def _writing(folder: Path, *, published: bool) -> Iterator[None]:
+    """Make a folder to write into; one of a run's reports is ignored by git."""
+    if published:
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+        return
+    with claimed(folder, lambda note: print(f"note: {note}", file=sys.stderr)):
+        yield
 
 
 def _read(given: Path) -> Found:

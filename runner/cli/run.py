@@ -9,28 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import reports, timeouts
+from runner import reports
 from runner.cli import isolation, objects, workflow
 from runner.cli import suites as suites_
-from runner.cli.arguments import (
-    add_libbpf_argument,
-    add_matrix_arguments,
-    add_terms_arguments,
-    add_timeout_arguments,
-    add_timings_argument,
-    choice,
-    terms_of,
-)
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
-from runner.matrix.selectors import DEFAULT
 from runner.process import ending
+from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
-from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import selection
-from runner.run.run import Run, Settings
-from runner.run.sharding import Part
+from runner.run import options, selection
+from runner.run.run import Run
+from runner.run.settings import settings_of
 from runner.suites import project, suitefile
 from runner.suites.suitefile import LoadedSuite
 from runner.text import progress
@@ -56,87 +46,7 @@ class AtOnce:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the main job takes."""
-    add_matrix_arguments(parser)
-    parser.add_argument(
-        "--suite",
-        action="extend",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help=project.SUITES_HELP,
-    )
-    parser.add_argument(
-        "--object",
-        action="extend",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="compiled objects that must load and attach, without a suite",
-    )
-    parser.add_argument(
-        "--load-only",
-        action="store_true",
-        help="the objects of --object must load; nothing is attached (without this, an "
-        "object of which nothing can be attached fails)",
-    )
-    parser.add_argument(
-        "-k",
-        metavar="EXPR",
-        help="only cases that match: a part of SUITE::CASE as reports print it, or a "
-        "kernel's id; with and, or, not and parentheses",
-    )
-    parser.add_argument("-x", action="store_true", help="stop at the first failure")
-    parser.add_argument("--lf", action="store_true", help="only what failed last time")
-    parser.add_argument(
-        "-n",
-        metavar="N|auto",
-        default="auto",
-        help="number of guests to run in parallel (default: auto, limited by CPUs and "
-        "memory)",
-    )
-    parser.add_argument(
-        "--accel",
-        choices=("auto", "kvm", "tcg"),
-        default="auto",
-        help="auto takes KVM when a guest was seen to run under it (default: auto)",
-    )
-    parser.add_argument(
-        "--reports",
-        type=Path,
-        default=Path("reports/latest"),
-        metavar="DIR",
-        help="where reports are written (default: reports/latest)",
-    )
-    parser.add_argument(
-        "--reports-unique",
-        action="store_true",
-        help="write into a new folder below DIR, named after the time and this "
-        "process, so that several runs can go on at once",
-    )
-    add_timeout_arguments(parser)
-    parser.add_argument(
-        "--cold",
-        action="store_true",
-        help="boot every guest, without snapshots; one guest serves a whole kernel",
-    )
-    parser.add_argument(
-        "--shard",
-        metavar="K/N",
-        help="run only part K of N of the kernels, for N machines; `merge` puts the "
-        "parts together",
-    )
-    add_libbpf_argument(parser)
-    add_timings_argument(parser)
-    add_terms_arguments(parser, gate="all")
-    parser.add_argument(
-        "--quiet",
-        action="store_true",
-        help="print failures and the verdict only",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print results.json on standard output"
-    )
+    options.add(parser, *(option.flag for option in options.of("cli")))
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -150,12 +60,20 @@ def main(arguments: argparse.Namespace) -> int:
             "--load-only says how --object is judged, and there is no --object",
             hint="in a suite, say `attach: false` of the case",
         )
+    if arguments.lf and arguments.shard is not None:
+        raise UsageError(
+            "--lf with --shard: what failed last time is known to one machine only",
+            hint="name the kernels and cases with --kernels and -k",
+        )
     require_writable(arguments.reports)
-    terms = terms_of(arguments)
-    run = Run(_settings(arguments))
+    if arguments.reports_unique:
+        now = datetime.now(UTC)
+        arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    terms = options.terms_of(arguments)
+    run = Run(settings_of(arguments))
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
-        given = list(arguments.suite or [])
+        given = list(arguments.suite)
         if arguments.object:
             folder = arguments.reports / "objects"
             given.append(
@@ -210,31 +128,6 @@ def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Se
     )
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    return Settings(
-        kernels=choice(arguments, DEFAULT),
-        reports=_reports(arguments).absolute(),
-        accelerator=arguments.accel,
-        boot_timeout=arguments.boot_timeout,
-        timeout_scale=arguments.timeout_scale,
-        cold=arguments.cold,
-        part=_part(arguments),
-        timings=arguments.timings,
-        libbpf=arguments.libbpf,
-        objects=tuple(arguments.object),
-    )
-
-
-def _reports(arguments: argparse.Namespace) -> Path:
-    """Return the folder of reports; from the second call on, the same one."""
-    if arguments.reports_unique:
-        now = datetime.now(UTC)
-        arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
-        arguments.reports_unique = False
-    folder: Path = arguments.reports
-    return folder
-
-
 def _require_expression(expression: str | None) -> None:
     """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
     if expression is not None and not expression.strip():
@@ -244,23 +137,12 @@ def _require_expression(expression: str | None) -> None:
         )
 
 
-def _part(arguments: argparse.Namespace) -> Part | None:
-    if arguments.shard is None:
-        return None
-    if arguments.lf:
-        raise UsageError(
-            "--lf with --shard: what failed last time is known to one machine only",
-            hint="name the kernels and cases with --kernels and -k",
-        )
-    return Part.parse(arguments.shard)
-
-
 def _run_pytest(
     arguments: argparse.Namespace,
     run: Run,
     paths: list[Path],
     words: list[str],
-    terms: Terms,
+    terms: Criteria,
     saved: Mapping[str, str],
 ) -> int:
     # Here, because a guest starts meanwhile.
@@ -315,39 +197,15 @@ def _is_part_of_gaps(results: RunResults) -> bool:
 def pytest_arguments(
     arguments: argparse.Namespace, plan: AtOnce, paths: list[Path]
 ) -> list[str]:
-    """Return pytest's arguments."""
-    chosen = choice(arguments, DEFAULT)
-    words = [
-        *isolation.arguments(
-            Path.cwd(),
-            paths,
-            python_tests=any(map(suites_.has_python_tests, paths)),
-        ),
-        *("--matrix", str(chosen.matrix)),
-        # In one word: pytest takes a word that begins with @ for a file of arguments.
-        *(f"--kernels={it}" for it in chosen.selectors),
-        *(f"--kernel={it}" for it in chosen.overrides),
-        *(["--locked"] if chosen.locked else []),
-        *("--accel", arguments.accel),
-        *("--reports", str(arguments.reports)),
-        *("--boot-timeout", str(arguments.boot_timeout)),
-    ]
+    """Return pytest's arguments; it gets the run's settings with the run itself."""
+    words = isolation.arguments(
+        Path.cwd(), paths, python_tests=any(map(suites_.has_python_tests, paths))
+    )
     if plan.processes:
         words += ["-n", str(plan.processes), "--dist", "loadgroup"]
     else:
         words += ["--lanes", str(plan.lanes)]
-    if arguments.k:
-        words += ["-k", arguments.k]
-    if arguments.timeout_scale is not None:
-        words += [timeouts.SCALE_OPTION, str(arguments.timeout_scale)]
-    if arguments.shard:
-        words += ["--shard", arguments.shard]
-    if arguments.timings:
-        words += ["--timings", str(arguments.timings)]
-    if arguments.libbpf:
-        words += ["--libbpf", str(arguments.libbpf)]
-    words += [f"--named-object={it}" for it in arguments.object]
-    words += ["--cold"] if arguments.cold else []
+    words += ["-k", arguments.k] if arguments.k else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []
     return words + [str(path) for path in paths]
@@ -386,7 +244,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
 
 
 def _without_kernels(
-    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Terms
+    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Criteria
 ) -> ExitStatus:
     """Report of a part that no kernel fell to, so that it is not missed later."""
     run.ledger.begin((), _selection(arguments, run, paths))

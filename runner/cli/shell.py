@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import timeouts
-from runner.cli.arguments import (
-    add_matrix_file_arguments,
-    add_timeout_arguments,
-    choice,
-)
 from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.guest import guest, host, terminal
 from runner.guest.guest import Guest, Origin
 from runner.guest.life import Life, Starts
 from runner.kernels import fetch, rows
+from runner.run import options
 from runner.text import progress
 
 _USAGE = "%(prog)s [OPTION ...] KERNEL [OPTION ...] [COMMAND ...]"
@@ -60,11 +56,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
     )
-    add_timeout_arguments(parser)
+    options.add(parser, *options.TIMEOUTS)
     parser.add_argument(
         "--cold", action="store_true", help="boot, without the kernel's snapshot"
     )
-    add_matrix_file_arguments(parser)
+    options.add(parser, *options.KERNEL_FILES)
 
 
 def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -106,7 +102,7 @@ def main(arguments: argparse.Namespace) -> int:
     arguments = with_options(arguments)
     cache = Cache()
     arguments.kernels = [arguments.selector]
-    kernels = rows.choose(choice(arguments, ""), cache).kernels
+    kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
             f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"

@@ -123,7 +123,9 @@ class Cache:
         if verify and entry not in self._verified:
             damaged = _damaged(entry)
             if damaged:
-                log.warning("the cache's %s/%s is corrupted: made anew", kind, damaged)
+                log.warning(
+                    "the cache's %s/%s is corrupted: building it again", kind, damaged
+                )
                 return None
             self._verified.append(entry)
         with contextlib.suppress(OSError):
@@ -172,7 +174,9 @@ class Cache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.warning("the cache's %s is not readable (%s): made anew", kind, error)
+            log.warning(
+                "the cache's %s is not readable (%s): building it again", kind, error
+            )
             return None
         return Entry(
             directory=directory, metadata=manifest.metadata, checksums=manifest.files
@@ -289,7 +293,7 @@ def limit(text: str | None = None) -> int:
     if match is None:
         raise UsageError(
             f"invalid cache size {wanted!r}",
-            hint=f"{LIMIT_SETTING} and --limit take bytes, or 500M, 4G",
+            hint=f"{LIMIT_SETTING} and --limit accept bytes, or 500M, 4G",
         )
     return int(match[1]) * _UNITS[match[2].upper()]
 
@@ -378,5 +382,5 @@ def _explained(root: Path) -> Iterator[None]:
             ) from error
         raise InfrastructureError(
             f"the cache can't be written: {error}",
-            hint="set XDG_CACHE_HOME to a folder that is yours",
+            hint="set XDG_CACHE_HOME to a folder that you own",
         ) from error

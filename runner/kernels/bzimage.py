@@ -64,7 +64,7 @@ def release(image: bytes) -> str:
     banner = image[start : start + _LONGEST_BANNER].partition(b"\0")[0]
     words = banner.decode("ascii", "replace").split()
     if offset == 0 or not words or not words[0][0].isdecimal():
-        raise ArtifactError("the kernel image's header tells no release")
+        raise ArtifactError("the kernel image's header has no release")
     return words[0]
 
 
@@ -131,11 +131,11 @@ def vmlinux(image: bytes) -> bytes:
 def _protocol(image: bytes) -> int:
     if image.startswith(_ELF_MAGIC):
         raise ArtifactError(
-            "this is an ELF file, such as vmlinux, and no kernel image",
-            hint="the image is arch/x86/boot/bzImage of a kernel tree",
+            "this is an ELF file, such as vmlinux, not a kernel image",
+            hint="use arch/x86/boot/bzImage of the kernel tree",
         )
     if image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != _MAGIC or len(image) < 0x250:
-        raise ArtifactError("this is no x86 kernel image: it has no boot header")
+        raise ArtifactError("this is not an x86 kernel image: it has no boot header")
     (version,) = struct.unpack_from("<H", image, _VERSION)
     return int(version)
 

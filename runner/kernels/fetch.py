@@ -45,8 +45,8 @@ def obtain(
     if kernel.unavailable:
         raise UsageError(
             f"{kernel.id} is unavailable: {kernel.unavailable}",
-            hint=f"take it from this machine with --kernel {kernel.id}=PATH; "
-            "`python -m runner kernels` lists what is available",
+            hint=f"use a local one with --kernel {kernel.id}=PATH; `python -m runner "
+            "kernels` lists what is available",
         )
     failed: dict[int, ArtifactError] = {}
     known = None if refresh else _at_hand(kernel, cache, progress, failed)
@@ -160,7 +160,7 @@ def _first(
             failed[number] = error
             known = _known(kernel, source, cache)
             if known is not None and not isinstance(error, _UnfitError):
-                progress.message(f"{kernel.id}: not refreshed: {error.message}")
+                progress.message(f"{kernel.id}: not updated: {error.message}")
                 return _fit(kernel, known)
         if source is not kernel.sources[-1]:
             progress.message(f"{kernel.id}: {_told(source, failed[number])}")
@@ -217,16 +217,16 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
         )
         if lacking:
             raise _UnfitError(
-                f"kernel {found.release} can't be a guest: it needs "
+                f"kernel {found.release} can't run as a guest: it needs "
                 f"{', '.join(lacking)}",
-                hint="build it with these options, or take another kernel",
+                hint="build it with these options, or use another kernel",
             )
     if found.nic is None:
         names = " or ".join("+".join(card.modules) for card in nic.CARDS)
         raise _UnfitError(
-            f"kernel {found.release} has no driver of a network card: {names}, built "
+            f"kernel {found.release} has no driver for a network card: {names}, built "
             "in or as modules",
-            hint="if they are modules, name their folder with the key modules",
+            hint="if they are modules, set their folder with the key modules",
         )
     return found
 

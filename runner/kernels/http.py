@@ -45,9 +45,9 @@ def json_of(url: str) -> JsonValue:
             found: JsonValue = json.loads(text)
         except ValueError as error:
             raise ArtifactError(
-                f"{url} answers no JSON: {text[:60]!r}",
-                hint="a proxy may stand between; the settings HTTP_PROXY, HTTPS_PROXY "
-                "and NO_PROXY tell of it",
+                f"{url} did not return JSON: {text[:60]!r}",
+                hint="there may be a proxy in between; it is set in HTTP_PROXY, "
+                "HTTPS_PROXY and NO_PROXY",
             ) from error
         return found
 
@@ -92,7 +92,7 @@ def save(
             if expected and found != expected:
                 raise ArtifactError(
                     f"{url} is another file: {algorithm} {found}, not {expected}",
-                    hint="if the change is right, pin it anew: python -m runner lock",
+                    hint="if the change is right, pin it again: python -m runner lock",
                 )
     except BaseException:
         target.unlink(missing_ok=True)
@@ -118,11 +118,11 @@ def body(answer: requests.Response, url: str) -> bytes:
 def check(answer: requests.Response, url: str) -> None:
     """Refuse an answer that is an error. Raises NotFoundError, other ArtifactErrors."""
     if answer.status_code == requests.codes.not_found:
-        raise NotFoundError(f"{url} is not there (HTTP 404)")
+        raise NotFoundError(f"{url} does not exist (HTTP 404)")
     if not answer.ok:
         raise ArtifactError(
             f"{url}: HTTP {answer.status_code} {answer.reason}",
-            hint="the server refuses; try again later",
+            hint="the server refused; try again later",
         )
 
 
@@ -176,7 +176,7 @@ def translated(url: str) -> Iterator[None]:
     except requests.RequestException as error:
         raise ArtifactError(
             f"{url} is unavailable: {_cause(error)}",
-            hint="is there a network, or a proxy that HTTPS_PROXY should name?",
+            hint="check your network; set HTTPS_PROXY if you need a proxy",
         ) from error
 
 
@@ -202,4 +202,4 @@ def _pieces(
             raise ArtifactError(f"{url} is too large: over {most} bytes")
         yield piece
     if total and done < total and "Content-Encoding" not in answer.headers:
-        raise ArtifactError(f"{url}: only {done} of {total} bytes came")
+        raise ArtifactError(f"{url}: got only {done} of {total} bytes")

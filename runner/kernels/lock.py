@@ -16,7 +16,7 @@ from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
 from runner.matrix.matrix import BaseSource, Kernel, Matrix
 from runner.text.progress import Progress
 
-_HEADER = "# Made by `python -m runner lock`; runs with --locked take nothing else.\n"
+_HEADER = "# Made by `python -m runner lock`; runs with --locked accept nothing else.\n"
 
 
 class Locked(BaseModel):
@@ -189,7 +189,7 @@ def require(kernels: Sequence[Kernel], path: Path) -> None:
     loose = [kernel.id for kernel in kernels if not _is_bound(kernel)]
     if loose:
         raise UsageError(
-            f"--locked: {path} does not pin {', '.join(loose)} as the matrix has it",
+            f"--locked: {path} does not pin {', '.join(loose)} as in the matrix",
             hint=f"python -m runner lock --kernels {','.join(loose)}",
         )
 

@@ -32,19 +32,19 @@ class Option:
 # All of them y: there is nothing yet that could load a module.
 NEEDED = (
     Option(name="64BIT", why="the guest's programs are for x86_64"),
-    Option(name="PCI", why="QEMU's devices are found over it"),
-    Option(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
-    Option(name="RD_GZIP", why="the initramfs is packed by gzip"),
+    Option(name="PCI", why="QEMU's devices are on it"),
+    Option(name="BLK_DEV_INITRD", why="a guest runs from its initramfs"),
+    Option(name="RD_GZIP", why="the initramfs is compressed with gzip"),
     Option(name="BINFMT_ELF", why="programs are ELF files"),
     Option(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
-    Option(name="PRINTK", why="an oops is told by the console"),
+    Option(name="PRINTK", why="the console reports an oops"),
     Option(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
     Option(name="PROC_FS", why="truths are read from /proc"),
-    Option(name="SYSFS", why="the kernel's BTF and tracing are below /sys"),
-    Option(name="DEVTMPFS", why="/dev is made by it"),
+    Option(name="SYSFS", why="the kernel's BTF and tracing are in /sys"),
+    Option(name="DEVTMPFS", why="/dev is mounted from it"),
     Option(name="TMPFS", why="/run is one"),
-    Option(name="INET", why="SSH goes over TCP"),
-    Option(name="BPF_SYSCALL", why="objects are loaded by bpf()"),
+    Option(name="INET", why="SSH uses TCP"),
+    Option(name="BPF_SYSCALL", why="objects are loaded with bpf()"),
 )
 
 
@@ -75,7 +75,7 @@ def missing(config: Mapping[str, str]) -> list[str]:
         ways = (
             " and ".join(f"CONFIG_{name}=y or m" for name in names) for names in cards
         )
-        found.append(f"{', or else '.join(ways)} (SSH goes over a network card)")
+        found.append(f"{', or else '.join(ways)} (SSH needs a network card)")
     return found
 
 
@@ -92,8 +92,8 @@ def check(text: str, release: str) -> None:
     """Refuse what is no .config, or another kernel's. Raises ArtifactError."""
     if not parse(text):
         raise ArtifactError(
-            f"the config of {release} sets no option: it is no kernel's .config"
+            f"the config of {release} sets no option, so it is not a kernel's .config"
         )
     told = version(text)
     if told and told.filled(2) != KernelVersion.parse(release).filled(2):
-        raise ArtifactError(f"the config is of {told}, and the image of {release}")
+        raise ArtifactError(f"the config is of {told}, but the image is of {release}")

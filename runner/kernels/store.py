@@ -46,7 +46,7 @@ def write(collected: Collected, folder: Path) -> Stored:
     contents = collected.contents
     image_path = _only("vmlinuz", contents)
     if image_path is None:
-        raise ArtifactError(f"{collected.origin} holds no kernel image (vmlinuz)")
+        raise ArtifactError(f"{collected.origin} contains no kernel image (vmlinuz)")
     image = contents[image_path]
     release = bzimage.release(image)
     (folder / artifact.VMLINUZ).write_bytes(image)
@@ -134,5 +134,5 @@ def _only(name: str, contents: Mapping[str, bytes]) -> str | None:
         or PurePosixPath(path).name.startswith(f"{name}-")
     ]
     if len(found) > 1:
-        raise ArtifactError(f"the packages hold {len(found)} files {name}, not one")
+        raise ArtifactError(f"the packages contain {len(found)} files {name}, not one")
     return found[0] if found else None

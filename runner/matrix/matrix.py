@@ -78,7 +78,7 @@ class DebianSource(BaseSource):
         str,
         Field(pattern=r"^[a-z][a-z0-9-]*$", examples=["bookworm", "sid"]),
     ]
-    """The suite's codename; the machine's own mirror must carry it."""
+    """The suite's codename; your system's mirror must have it."""
 
     package: Annotated[
         str,
@@ -87,10 +87,10 @@ class DebianSource(BaseSource):
             examples=["linux-image-cloud-amd64", "linux-image-6.1.0-*-cloud-amd64"],
         ),
     ] = "linux-image-cloud-amd64"
-    """A package, a metapackage or a glob; of a glob's matches the newest is taken."""
+    """A package, a metapackage or a glob; the newest match is used."""
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
-    """Where a locked version is taken from once the mirror has it no more."""
+    """Where to get a locked version after the mirror dropped it."""
 
     @property
     def shown(self) -> str:
@@ -103,23 +103,25 @@ class PathSource(BaseSource):
 
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
-    """A bzImage, a folder that holds one (a built kernel tree, an unpacked package),
+    """A bzImage, a folder that contains one (a built kernel tree, an unpacked package),
     or a .deb."""
 
     modules: LocalPath | None = None
-    """A folder of .ko files, such as lib/modules/RELEASE; found in a folder's own."""
+    """A folder of .ko files, such as lib/modules/RELEASE; by default that of the
+    image's folder."""
 
     config: LocalPath | None = None
-    """The kernel's .config; found beside the image by name."""
+    """The kernel's .config; by default the one next to the image."""
 
     system_map: LocalPath | None = None
-    """Its System.map; found beside the image by name."""
+    """Its System.map; by default the one next to the image."""
 
     vmlinux: LocalPath | None = None
-    """The ELF file, best with debug information; found beside the image by name."""
+    """The ELF file, preferably with debug information; by default the one next to the
+    image."""
 
     btf: LocalPath | None = None
-    """The kernel's raw BTF; found beside the image by name."""
+    """The kernel's raw BTF; by default the file next to the image."""
 
     @property
     def shown(self) -> str:
@@ -138,7 +140,7 @@ class SnapshotSource(BaseSource):
             examples=["linux-image-4.11.0-1-amd64"],
         ),
     ]
-    """The package that holds the image, without a pattern."""
+    """The package that contains the image; not a pattern."""
 
     version: Annotated[
         str, Field(pattern=r"^[0-9][A-Za-z0-9.+~-]*$", examples=["4.11.6-1"])
@@ -146,7 +148,8 @@ class SnapshotSource(BaseSource):
     """The package's exact version."""
 
     debug: bool = False
-    """Whether PACKAGE-dbg is fetched, too, to make BTF of: hundreds of megabytes."""
+    """Whether to fetch PACKAGE-dbg, too, to generate BTF from it: hundreds of
+    megabytes."""
 
     url: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """The archive, or another server with its interface."""
@@ -158,13 +161,13 @@ class SnapshotSource(BaseSource):
 
 
 class RemoteFile(Entry):
-    """A file on a server, and what must be in it."""
+    """A file on a server, and its checksum."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
-    """Where it is."""
+    """Its address."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Its SHA-256, in hexadecimal; a server that has another file is refused."""
+    """Its SHA-256, in hexadecimal; any other file is refused."""
 
 
 class UbuntuSource(BaseSource):
@@ -172,7 +175,7 @@ class UbuntuSource(BaseSource):
 
     type: Literal["ubuntu"]
     packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
-    """linux-image-unsigned-… and linux-modules-…; and -dbgsym, if BTF is to be made."""
+    """linux-image-unsigned-… and linux-modules-…; and -dbgsym, to generate BTF."""
 
     @property
     def shown(self) -> str:
@@ -192,28 +195,28 @@ class KernelOrgSource(BaseSource):
     version: Annotated[
         str, Field(pattern=r"^\d+\.\d+(\.\d+)?$", examples=["4.4", "5.10.223"])
     ]
-    """The release, as its tarball is named."""
+    """The release, as in the name of its tarball."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Of the tarball; may be left out for one on this machine only."""
+    """The tarball's SHA-256; optional only for a local file."""
 
     tarball: Annotated[
         str,
         AfterValidator(_beside_unless_url),
         Field(examples=["../linux-source-5.10.tar.xz"]),
     ] = ""
-    """A file, or its address; when it is not given, `mirror` has it."""
+    """A file, or its address; by default it comes from `mirror`."""
 
     mirror: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] = (
         "https://cdn.kernel.org/pub/linux/kernel"
     )
-    """Where v5.x/linux-5.5.tar.xz and its like lie."""
+    """The folder that contains v5.x/linux-5.5.tar.xz and so on."""
 
     options: dict[
         Annotated[str, Field(pattern=r"^[A-Z0-9_]+$")],
         Annotated[str, Field(pattern=r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$')],
     ] = Field(default_factory=dict, examples=[{"DEBUG_INFO_BTF": "n", "HZ": "1000"}])
-    """Options beyond those of images/kernel, without CONFIG_; they count most."""
+    """Options in addition to images/kernel, without CONFIG_; they take precedence."""
 
     @property
     def address(self) -> str:
@@ -240,13 +243,13 @@ class KernelOrgSource(BaseSource):
     @model_validator(mode="after")
     def _is_pinned(self) -> Self:
         if self.sha256 is None and not self.is_local:
-            raise ValueError("needs the key sha256, as the tarball is downloaded")
+            raise ValueError("needs the key sha256, because the tarball is downloaded")
         return self
 
 
 class OciSource(BaseSource):
-    """A container image that holds a kernel: /boot and /lib/modules, or the same below
-    /data/kernels/NAME."""
+    """A container image that contains a kernel: /boot and /lib/modules, or the same
+    below /data/kernels/NAME."""
 
     type: Literal["oci"]
     image: Annotated[
@@ -256,14 +259,14 @@ class OciSource(BaseSource):
             examples=["ghcr.io/cilium/ci-kernels", "quay.io/lvh-images/kernel-images"],
         ),
     ]
-    """Registry and repository. A registry on 127.0.0.1 or localhost is spoken to
-    without TLS."""
+    """Registry and repository. A registry on 127.0.0.1 or localhost is used without
+    TLS."""
 
     tag: Annotated[
         str,
         Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", examples=["6.6", "5.10"]),
     ]
-    """Which of its images; the lock keeps the digest that it stood for."""
+    """Which of its images; the lock keeps the digest that the tag had."""
 
     @property
     def shown(self) -> str:
@@ -272,11 +275,11 @@ class OciSource(BaseSource):
 
 
 class UnavailableSource(BaseSource):
-    """A kernel that is wanted but that no source of this version can provide."""
+    """A kernel that you want, but that no source can provide yet."""
 
     type: Literal["unavailable"]
     reason: Annotated[str, Field(min_length=1)]
-    """What a user who asks for the kernel is told."""
+    """What to show users who select the kernel."""
 
     @property
     def shown(self) -> str:
@@ -320,16 +323,16 @@ class HubBtf(BaseBtf):
         AfterValidator(_beside_unless_url),
         Field(examples=["../btfhub-archive"]),
     ] = "https://github.com/aquasecurity/btfhub-archive/raw/main"
-    """A clone's folder, or the address that its folders are below."""
+    """The folder of a clone, or the address that its folders are below."""
 
     distribution: Annotated[
         str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", examples=["ubuntu/16.04"])
     ] = ""
-    """The archive's folder; when it is not given, told by the kernel's release."""
+    """The archive's folder; by default it follows from the kernel's release."""
 
 
 class VmlinuxBtf(BaseBtf):
-    """BTF that pahole makes from a vmlinux with debug information."""
+    """BTF that pahole generates from a vmlinux with debug information."""
 
     type: Literal["vmlinux"]
     path: LocalPath
@@ -337,22 +340,22 @@ class VmlinuxBtf(BaseBtf):
 
 
 class DebugPackageBtf(BaseBtf):
-    """BTF that pahole makes from the vmlinux of a -dbg package."""
+    """BTF that pahole generates from the vmlinux of a -dbg package."""
 
     type: Literal["debug-package"]
     path: LocalPath | None = None
     """The .deb, if it is on this machine."""
 
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
-    """The Debian suite that carries it."""
+    """The Debian suite that has it."""
 
     package: Annotated[str, Field(pattern=r"^[a-z0-9{][a-z0-9.+{}-]*$")] = (
         "linux-image-{release}-dbg"
     )
-    """Its name in the suite; {release} is what `uname -r` says."""
+    """Its name in the suite; {release} is the output of `uname -r`."""
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
-    """Where a locked version is taken from once the mirror has it no more."""
+    """Where to get a locked version after the mirror dropped it."""
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
@@ -372,7 +375,7 @@ def _word_or_mapping(data: object) -> str:
 
 
 class MinBtf(BaseBtf):
-    """What objects need of a kernel's BTF, and no more (bpftool gen min_core_btf)."""
+    """The part of a kernel's BTF that objects need (bpftool gen min_core_btf)."""
 
     type: Literal["min"]
     objects: Annotated[tuple[LocalPath, ...], Field(min_length=1)]
@@ -382,7 +385,7 @@ class MinBtf(BaseBtf):
         Annotated[BtfWord, Tag("word")] | Annotated[PlainBtf, Tag("BTF source")],
         Discriminator(_word_or_mapping),
     ] = "auto"
-    """Where the whole BTF comes from."""
+    """Where the full BTF comes from."""
 
 
 BtfSource = Annotated[
@@ -401,27 +404,29 @@ class Kernel(Entry):
     """A row of the matrix."""
 
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
-    """How the kernel is called on the command line and in reports."""
+    """The kernel's name on the command line and in reports."""
 
     source: Annotated[
         Annotated[Source, Tag("one source")]
         | Annotated[tuple[Source, ...], Field(min_length=1), Tag("many sources")],
         Discriminator(_one_or_many),
     ]
-    """Where the kernel's files come from; of a list the first that can provide it."""
+    """Where the kernel's files come from; the first source in a list that can provide
+    them is used."""
 
     btf: Annotated[
         Annotated[BtfWord, Tag("word")] | Annotated[BtfSource, Tag("BTF source")],
         Discriminator(_word_or_mapping),
     ] = "auto"
-    """Where its BTF comes from. `kernel` is its own or none; `auto` is its own, else
-    what lies beside the image, else made from debug information, else BTFHub's."""
+    """Where its BTF comes from. `kernel` means its own or none. `auto` means its own,
+    or else the file next to the image, or else BTF from debug information, or else
+    BTFHub's."""
 
     arch: Literal["x86_64"] = "x86_64"
     """The guest's architecture."""
 
     tags: tuple[Annotated[str, Field(pattern=ID)], ...] = ()
-    """Names for groups of kernels, selected as @tag."""
+    """Names of groups of kernels, selected as @tag."""
 
     required: bool = True
     """Whether a failure on this kernel fails the run."""
@@ -430,7 +435,7 @@ class Kernel(Entry):
     """The guest's memory in MiB."""
 
     arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
-    """More words for the kernel's command line."""
+    """More arguments for the kernel's command line."""
 
     @property
     def sources(self) -> tuple[BaseSource, ...]:
@@ -467,8 +472,8 @@ class Matrix(Entry):
     suites: Annotated[
         tuple[LocalPath, ...], Field(min_length=1, examples=[["tests/bpf"]])
     ] = ()
-    """Folders of suites, or Python test files, that run when the command line names
-    none; relative to this file. Without this key, all suites below its folder."""
+    """Folders of suites, or Python test files, that run if the command line names none;
+    relative to this file. Without this key, all suites below its folder run."""
 
 
 def load(path: Path) -> Matrix:
@@ -480,16 +485,18 @@ def load(path: Path) -> Matrix:
     if not path.exists():
         raise UsageError(
             f"there is no matrix file {path}",
-            hint="it lists the kernels to test on; docs/matrix.md has one of three "
-            "rows to copy. --matrix FILE names another file, and --matrix builtin the "
-            "matrix of bpf-kernel-matrix itself",
+            hint="it lists the kernels to test on; copy the example in "
+            "docs/matrix.md, or use --matrix FILE for another file, or --matrix "
+            "builtin for the matrix of bpf-kernel-matrix itself",
         )
     matrix, source = modelfile.load(path, Matrix)
     lines: dict[str, int] = {}
     for number, kernel in enumerate(matrix.kernels):
         where = ("kernels", number, "id")
         if kernel.id in lines:
-            again = f"{kernel.id!r} again; line {lines[kernel.id]} has it already"
+            again = (
+                f"{kernel.id!r} is used twice; line {lines[kernel.id]} already has it"
+            )
             raise modelfile.refused(source, [source.mistake(where, again)])
         lines[kernel.id] = source.line(where)
     return matrix

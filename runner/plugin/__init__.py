@@ -1,13 +1,14 @@
 """The pytest plugin: suites and Python tests run as items, one a kernel and case."""
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from runner.errors import UsageError
+from runner.errors import InternalError, RunnerError, UsageError
 from runner.guest.commands import Commands, Place
 from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
@@ -59,8 +60,7 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist which kernels can't be had."""
     run = state.known_run(node.config)
     if run is not None:
-        node.workerinput["kernel_failures"] = run.failures()
-        node.workerinput["durations"] = run.durations
+        state.share(run, node.workerinput)
         steps.receive(node)
 
 
@@ -186,9 +186,10 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
     name = f"{test.path.stem}.{test.name}"
     commands = Commands(Place.of(run.settings.reports, kernel.id, name))
     need = Need(kernel=kernel, tenant=str(test.path))
-    with run.guests().lease(need, test.stash[FOLLOWING]) as it:
+    with _own_faults(), run.guests().lease(need, test.stash[FOLLOWING]) as it:
         test.stash[COMMANDS] = it.commands = commands
         it.agent.watcher = commands.watch
+        # What the test raises does not come here.
         yield it
         it.agent.watcher = None
 
@@ -197,12 +198,13 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
 def bpf(guest: Guest, request: pytest.FixtureRequest) -> Generator[Bpf]:
     """Load objects into the guest; they are closed after the test."""
     run = _run(request.config)
-    with Bpf(
+    made = Bpf(
         guest,
         folder=request.path.parent,
         cache=run.cache,
         compiled=run.compiled,
-    ) as it:
+    )
+    with _own_faults(), made as it:
         yield it
 
 
@@ -221,6 +223,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = state.known_run(config)
     if run is not None:
         run.close()
+
+
+@contextmanager
+def _own_faults() -> Iterator[None]:
+    """Tell faults of this program from those of a test's own fixtures."""
+    try:
+        yield
+    except RunnerError:
+        raise
+    except Exception as error:
+        raise InternalError(error) from error
 
 
 def _run(config: pytest.Config) -> Run:

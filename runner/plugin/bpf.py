@@ -12,8 +12,8 @@ from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
 from runner.case import states
+from runner.case.attempt import CaseJob
 from runner.case.observe import dump
-from runner.case.run import Job
 from runner.files.cache import Cache
 from runner.guest.agent import LoadedObject, LoaderName
 from runner.guest.guest import Guest
@@ -101,7 +101,7 @@ class Bpf:
         object_path = None
         if case.object:
             object_path = self._compiled(self._folder / case.object, case.vmlinux)
-        job = Job(
+        job = CaseJob(
             suite=self._folder.name,
             case=case,
             object_path=object_path,

@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 
 from runner import reports
-from runner.case.run import is_deadly, refusal
+from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
     ExitStatus,
     GuestError,
     InfrastructureError,
+    InternalError,
     RunnerError,
+    is_out_of_memory,
 )
+from runner.failures.classes import NOTHING_CHECKED
 from runner.guest.agent import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -36,6 +39,7 @@ ORDER = pytest.StashKey[int]()
 # The commands that a test in Python ran in its guest.
 COMMANDS = pytest.StashKey[Commands]()
 
+_NO_PARAMETERS = "got empty parameter set "
 # Characters of a failed assertion.
 _MOST_MESSAGE = 4000
 
@@ -100,6 +104,18 @@ def _of_test(
 ) -> CaseResult | None:
     if report.when != "call" and report.passed:
         return None
+    reason = _without_parameters(item)
+    if reason:
+        return CaseResult(
+            kernel=kernel,
+            suite=item.path.stem,
+            case=name_of_test(item, kernel),
+            outcome=Outcome.FAILED,
+            message=reason,
+            failure_class=NOTHING_CHECKED.name,
+            cure="give the parametrize values, or skip the test with a reason",
+            nodeid=item.nodeid,
+        )
     error = call.excinfo.value if call.excinfo else None
     commands = item.stash.get(COMMANDS, None)
     return CaseResult(
@@ -119,6 +135,15 @@ def _of_test(
     )
 
 
+def _without_parameters(item: pytest.Item) -> str:
+    """Return pytest's words for a parametrize without values, or nothing.
+
+    pytest marks such a test as skipped, or as expected to fail, with this reason.
+    """
+    reasons = [it.kwargs.get("reason", "") for it in item.iter_markers()]
+    return next((it for it in reasons if str(it).startswith(_NO_PARAMETERS)), "")
+
+
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
     if report.skipped:
         return Outcome.SKIPPED
@@ -128,9 +153,8 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.FAILED
     if isinstance(error, AgentError) or class_of_mistake(error):
         return Outcome.FAILED
-    if isinstance(error, RunnerError) or report.when != "call":
-        return Outcome.ERROR
-    return Outcome.FAILED
+    # The rest is the test's own, also what a fixture of it raises.
+    return Outcome.ERROR if _class_of_machine(error) else Outcome.FAILED
 
 
 def _class(error: BaseException | None) -> str:
@@ -138,7 +162,7 @@ def _class(error: BaseException | None) -> str:
         return error.cause
     if isinstance(error, AgentError):
         return refusal(error).name
-    return class_of_mistake(error)
+    return class_of_mistake(error) or _class_of_machine(error)
 
 
 def _cure(error: BaseException | None) -> str:
@@ -153,6 +177,14 @@ def _log(report: pytest.TestReport, error: BaseException | None) -> str:
     return said + (report.longreprtext if report.failed else "")
 
 
+def _class_of_machine(error: BaseException | None) -> str:
+    """Return the class of what says nothing about a test or its object, or nothing."""
+    if isinstance(error, InternalError):
+        return "internal"
+    is_known = isinstance(error, RunnerError) or is_out_of_memory(error)
+    return "infrastructure" if is_known else ""
+
+
 def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     if isinstance(error, RunnerError):
         return error.message
@@ -161,7 +193,9 @@ def _message(report: pytest.TestReport, error: BaseException | None) -> str:
     if isinstance(error, AssertionError):
         return _assertion(str(error)) or "AssertionError"
     words = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-    return str(error) if report.skipped else _bounded(words)
+    # Else it looks like a line of the test that failed.
+    where = "" if report.when == "call" else f"{report.when}: "
+    return str(error) if report.skipped else _bounded(f"{where}{words}")
 
 
 def _assertion(text: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from runner.guest.life import Observe, Step
-from runner.plugin import state
 
 # What a worker of pytest-xdist finds its end of the channel under.
 _CHANNEL = "steps"
@@ -23,7 +22,7 @@ def receive(node: Any) -> None:
 
 def observer(config: pytest.Config) -> Observe:
     """Return what shows a step, in the process that has the display."""
-    channel: Any = state.worker_input(config).get(_CHANNEL)
+    channel: Any = getattr(config, "workerinput", {}).get(_CHANNEL)
     if channel is None:
         return lambda step: config.hook.pytest_kernel_matrix_step(step=step)
 

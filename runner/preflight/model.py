@@ -1,9 +1,14 @@
 """What preflight says of an object on a kernel."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.bpf.kinds import IDS, RelocationKind
+
+# "struct task_struct" of what a relocation is about, as libbpf prints it.
+_ROOT = re.compile(r"(?:(?:struct|union|enum) )?\w+")
+_FLAVOR = re.compile(r"___\w+")
 
 
 class Status(StrEnum):
@@ -137,6 +142,23 @@ class Relocation:
     reason: str = ""
     difference: Difference | None = None
     candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def has_another_type(self) -> bool:
+        """Whether the kernel has something of that name, which does not fit."""
+        return self.difference in (Difference.RETYPED, Difference.TOO_SHORT)
+
+    @property
+    def instead(self) -> str:
+        """Return what the kernel lacks, and what it has that is similar, in words."""
+        name = self.access
+        if self.difference is Difference.NO_TYPE and (root := _ROOT.match(self.local)):
+            name = root[0]
+        name = _FLAVOR.sub("", name)
+        similar = ", ".join(map(str, self.candidates))
+        if self.has_another_type:
+            return f"{name} has another type on this kernel: {similar}"
+        return f"the kernel has no {name}{'; similar: ' if similar else ''}{similar}"
 
 
 class Need(StrEnum):

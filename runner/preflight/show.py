@@ -411,13 +411,10 @@ def _explain(console: Console, each: Class) -> None:
     more = len(prediction.reasons) - _MOST_LINES
     if more > 0:
         console.print(f"  … and {more} more")
-    for access, text in _near(prediction).items():
-        console.print(f"  similar to {escape(access)}: {escape(text)}")
-
-
-def _near(prediction: Prediction) -> Mapping[str, str]:
-    return {
-        it.access: ", ".join(map(str, it.candidates))
+    similar = [
+        it.instead
         for it in prediction.relocations
         if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
-    }
+    ]
+    for words in dict.fromkeys(similar):
+        console.print(f"  {escape(words)}")

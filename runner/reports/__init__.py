@@ -12,8 +12,8 @@ from runner.reports.atomic import explained, write_text
 from runner.reports.claim import LOCK
 
 if TYPE_CHECKING:
+    from runner.reports.criteria import Report
     from runner.reports.formats import Format
-    from runner.reports.terms import Report
 
 log = logging.getLogger(__name__)
 

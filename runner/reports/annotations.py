@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.reports import looks, output
+from runner.reports import output, style
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -10,9 +10,9 @@ from runner.reports.compare import (
     held,
     vanished_words,
 )
-from runner.reports.groups import Group, grouped
+from runner.reports.groups import Group, failures
 from runner.reports.text import clean, one_line
-from runner.results import CaseResult, Outcome, RunResults
+from runner.results import CaseResult, RunResults
 
 # A step shows this many of each kind; the others are not shown at all.
 MOST = 10
@@ -31,9 +31,6 @@ def lines(
     A failure that the gate lets pass is a warning. What came newly is first, because
     GitHub leaves out what is too many; the last one then tells how many there are.
     """
-    found = grouped(results.cases, Outcome.FAILED)
-    if comparison is not None:
-        found.sort(key=lambda it: comparison.weight(it.cases))
     is_held = held(results, gate, comparison)
     errors = [
         *_incomplete(results),
@@ -41,7 +38,7 @@ def lines(
         *_failed_tests(results),
     ]
     warnings: list[str] = []
-    for group in found:
+    for group in failures(results, comparison):
         kind = errors if any(map(is_held, group.cases)) else warnings
         kind.append(_failure(group, comparison))
     warnings += _lost(results)
@@ -68,12 +65,11 @@ def _failure(group: Group, comparison: Comparison | None) -> str:
 
 
 def _message(case: CaseResult) -> str:
-    words = [f"[{case.failure_class}] {case.message}" if case.failure_class else ""]
-    words = words if words[0] else [case.message]
+    label = f"[{case.failure_class}] " if case.failure_class else ""
+    words = [f"{label}{case.message}"]
     if case.cure:
         words.append(f"what to do: {case.cure}")
-    command = output.failed(case)
-    for stream in () if command is None else output.streams(command):
+    for stream in output.failed_streams(case):
         words += [f"{stream.title}:", *output.last_lines(stream.text, _PRINTED)]
     return clean("\n".join(words))[:_MESSAGE]
 
@@ -86,7 +82,7 @@ def _failed_tests(results: RunResults) -> Iterator[str]:
 
 def _incomplete(results: RunResults) -> Iterator[str]:
     if not results.complete:
-        title = _property(f"{looks.incomplete(results)}: no verdict")
+        title = _property(f"{style.incomplete(results)}: no verdict")
         yield f"title={title}::the run ended before every planned case had a result"
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from runner.errors import ExitStatus
-from runner.reports.looks import BY_WEIGHT, counted
+from runner.reports.style import BY_WEIGHT, counted
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
 # A kernel is slower if it takes this many times as long as the pace of the whole run

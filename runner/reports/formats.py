@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runner.errors import UsageError
 from runner.reports import junit, markdown, page, pictures, resultsfile, sarif
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 
 # A file's path below the folder of reports, and its text.
 File = tuple[str, str]

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.reports.text import one_line
-from runner.results import CaseResult, Outcome
+from runner.results import CaseResult, Outcome, RunResults
+
+if TYPE_CHECKING:
+    from runner.reports.compare import Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +49,29 @@ class Group:
         return one_line(f"{self.name} on {', '.join(self.kernels)}")
 
 
-def grouped(cases: Iterable[CaseResult], *outcomes: Outcome) -> list[Group]:
-    """Return the cases of some outcomes, in their order, those alike together."""
+def failures(
+    results: RunResults, comparison: "Comparison | None" = None
+) -> list[Group]:
+    """Return what failed; with a comparison, what it has not before comes first."""
+    found = grouped(results.cases, Outcome.FAILED)
+    if comparison is not None:
+        found.sort(key=lambda it: comparison.weight(it.cases))
+    return found
+
+
+def errors(results: RunResults) -> list[Group]:
+    """Return the cases without a verdict, but for those of kernels that are lost."""
+    gone = {kernel.id for kernel in results.kernels if kernel.error}
+    alive = (case for case in results.cases if case.kernel not in gone)
+    return grouped(alive, Outcome.ERROR)
+
+
+def grouped(cases: Iterable[CaseResult], outcome: Outcome) -> list[Group]:
+    """Return the cases of an outcome, in their order, those alike together."""
     found: dict[tuple[object, ...], list[CaseResult]] = {}
     for case in cases:
-        if case.outcome in outcomes:
+        if case.outcome is outcome:
             key = (
-                case.outcome,
                 case.suite,
                 case.case,
                 case.failure_class,

@@ -64,6 +64,12 @@ def failed(case: CaseResult) -> Printed | None:
     )
 
 
+def failed_streams(case: CaseResult) -> list[Stream]:
+    """Return what that command printed."""
+    command = failed(case)
+    return [] if command is None else list(streams(command))
+
+
 def last_lines(text: str, most: int) -> list[str]:
     """Return the last lines of a text; if some are left out, the first one says so."""
     lines = [
@@ -80,11 +86,9 @@ def where_to_look(case: CaseResult) -> str:
     """Return which file has more of a failure: the first one with something in it."""
     if case.log.strip():
         return "read the case's log in results.json"
-    command = failed(case)
-    if command is not None:
-        for stream in streams(command):
-            if stream.file:
-                return f"read {stream.file}"
+    for stream in failed_streams(case):
+        if stream.file:
+            return f"read {stream.file}"
     if case.mismatches:
         return "read the case's mismatches in results.json"
     return f"read {case.kernel}/runner.log and {case.kernel}/console.log"

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from runner.errors import ExitStatus
-from runner.reports import looks, output, pagedata, support, templating
+from runner.reports import cells, output, pagedata, style, support, templating
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -16,10 +17,9 @@ from runner.reports.compare import (
     gate_status,
     vanished_words,
 )
-from runner.reports.groups import Group, grouped
-from runner.reports.looks import BY_WEIGHT, LOOKS, Cell
-from runner.reports.output import Stream
+from runner.reports.groups import errors, failures
 from runner.reports.release import Release, btf_need
+from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
 # Kinds of failures that are told below the matrix, which has all of them.
@@ -47,7 +47,7 @@ _VERDICT_LOOKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class PhaseBar:
     """A phase in the picture of a kernel's time; both of 100."""
 
     name: str
@@ -56,63 +56,22 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class KernelRow:
     """A kernel in the matrix."""
 
     kernel: KernelRun
     # None where the suite has no case.
-    cells: tuple[Cell | None, ...]
+    cells: Sequence[cells.Cell | None]
     # Seconds of each phase, as in PHASES.
     seconds: tuple[float, ...]
     # As wide as the slowest kernel's are long.
-    bars: tuple[Bar, ...]
-
-    @property
-    def name(self) -> str:
-        """Its id, and whether it counts."""
-        return looks.shown(self.kernel)
-
-    @property
-    def total(self) -> str:
-        """All seconds; empty if nothing was run."""
-        return f"{sum(self.seconds):.1f} s" if any(self.seconds) else ""
+    bars: tuple[PhaseBar, ...]
 
     @property
     def time_words(self) -> str:
         """Return "boot 3.1 s, load 0.2 s" for those who can't see the bars."""
         parts = zip(PHASES, self.seconds, strict=True)
         return ", ".join(f"{name} {took:.1f} s" for name, took in parts if took)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lost:
-    """A kernel that did not come up."""
-
-    kernel: KernelRun
-    # Cases that could not be run for it.
-    undone: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """Failures that are one, and where in the run they are."""
-
-    group: Group
-    # Places of the cases in the run.
-    numbers: tuple[int, ...]
-    # "regression" or "new failure", and the kernels on which it is one.
-    changes: Mapping[str, Sequence[str]]
-
-    @property
-    def where(self) -> str:
-        """Source and line of the first."""
-        return pagedata.where(self.group.first)
-
-    @property
-    def printed(self) -> tuple[Stream, ...]:
-        """What the command printed that failed."""
-        command = output.failed(self.group.first)
-        return () if command is None else tuple(output.streams(command))
 
 
 def render(
@@ -126,43 +85,54 @@ def render(
     What `gate` says of the run is told where it may differ from the verdict.
     """
     kernels = _kernels(results)
-    suites = looks.suites(results)
-    kinds = list(_kinds(results, comparison))
+    suites = cells.suites(results)
+    # Without those that a lost kernel explains.
+    groups = [*failures(results), *errors(results)]
+    numbers = {id(case): number for number, case in enumerate(results.cases)}
     verdict = exit_status(results)
     judged = gate_status(results, gate, comparison)
     vanished = vanished_words(results, comparison)
-    style, script = templating.own_text("report.css"), templating.own_text("report.js")
+    css, script = templating.own_text("report.css"), templating.own_text("report.js")
     return templating.render(
         "report.html.j2",
         title="Kernel matrix" if release is None else f"Kernel matrix: {release.name}",
-        style=Markup(style),
+        style=Markup(css),
         script=Markup(script),
-        style_hash=_hash(style),
+        style_hash=_hash(css),
         script_hash=_hash(script),
         early=Markup(_EARLY),
         early_hash=_hash(_EARLY),
         results=results,
-        verdict=looks.verdict(results),
-        undone=looks.names(results.undone, _MOST_NAMES),
+        verdict=style.verdict(results),
+        undone=style.names(results.undone, _MOST_NAMES),
         gated="" if gate is Gate.ALL and not vanished else gate.value,
         vanished=vanished,
         vanished_cure=VANISHED_CURE,
-        gate_look=_look(_VERDICT_LOOKS[judged]),
+        gate_look=pagedata.look(_VERDICT_LOOKS[judged]),
         passes=judged is ExitStatus.COMPATIBLE,
-        verdict_look=_look(_VERDICT_LOOKS[verdict]),
-        counts=looks.counts(results),
+        verdict_look=pagedata.look(_VERDICT_LOOKS[verdict]),
+        counts=style.counts(results),
         ranges=support.ranges(results),
         release=release,
         btf_need=btf_need,
         comparison=comparison,
         changes=_changes(comparison),
         suites=suites,
-        looks=[_look(outcome) for outcome in BY_WEIGHT],
+        looks=[pagedata.look(outcome) for outcome in BY_WEIGHT],
         phases=PHASES,
-        rows=_rows(results, kernels, suites),
-        lost=list(_lost(results)),
-        kinds=kinds[:_MOST_GROUPS],
-        left_out=len(kinds) - _MOST_GROUPS,
+        rows=_rows(results, kernels),
+        shown=style.shown,
+        lost=[kernel for kernel in results.kernels if kernel.error],
+        # Cases that could not be run, by their kernels.
+        errors=Counter(
+            it.kernel for it in results.cases if it.outcome is Outcome.ERROR
+        ),
+        groups=groups[:_MOST_GROUPS],
+        left_out=len(groups) - _MOST_GROUPS,
+        # Places of a group's cases in the run.
+        numbers=lambda group: [numbers[id(case)] for case in group.cases],
+        where=pagedata.where,
+        printed=output.failed_streams,
         most_rows=_MOST_ROWS,
         most_names=_MOST_NAMES,
         most_letters=_MOST_LETTERS,
@@ -181,11 +151,6 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _look(outcome: Outcome) -> Mapping[str, str]:
-    look = LOOKS[outcome]
-    return {"class": outcome.value, "sign": look.sign, "word": look.word}
-
-
 def _kernels(results: RunResults) -> list[KernelRun]:
     """Return the kernels, and those that only cases know."""
     known = {kernel.id for kernel in results.kernels}
@@ -195,23 +160,18 @@ def _kernels(results: RunResults) -> list[KernelRun]:
     return [*results.kernels, *(KernelRun(id=id_) for id_ in strangers)]
 
 
-def _rows(
-    results: RunResults, kernels: Sequence[KernelRun], suites: Sequence[str]
-) -> list[Row]:
-    by_cell = looks.by_cell(results)
+def _rows(results: RunResults, kernels: Sequence[KernelRun]) -> list[KernelRow]:
     by_kernel = results.by_kernel()
     seconds = {it.id: _seconds(it, by_kernel[it.id]) for it in kernels}
     longest = max((sum(it) for it in seconds.values()), default=0.0)
     return [
-        Row(
+        KernelRow(
             kernel=kernel,
-            cells=tuple(
-                looks.cell(by_cell.get((kernel.id, suite), ())) for suite in suites
-            ),
+            cells=row,
             seconds=seconds[kernel.id],
             bars=tuple(_bars(seconds[kernel.id], longest)),
         )
-        for kernel in kernels
+        for kernel, row in cells.rows(results, kernels)
     ]
 
 
@@ -225,42 +185,13 @@ def _seconds(kernel: KernelRun, cases: Sequence[CaseResult]) -> tuple[float, ...
     )
 
 
-def _bars(seconds: Sequence[float], longest: float) -> Iterator[Bar]:
+def _bars(seconds: Sequence[float], longest: float) -> Iterator[PhaseBar]:
     start = 0.0
     for name, took in zip(PHASES, seconds, strict=True):
         if took > 0:
             width = 100 * took / longest
-            yield Bar(name=name, start=round(start, 2), width=round(width, 2))
+            yield PhaseBar(name=name, start=round(start, 2), width=round(width, 2))
             start += width
-
-
-def _lost(results: RunResults) -> Iterator[Lost]:
-    cases = results.by_kernel()
-    for kernel in results.kernels:
-        if kernel.error:
-            outcomes = [case.outcome for case in cases[kernel.id]]
-            yield Lost(kernel=kernel, undone=outcomes.count(Outcome.ERROR))
-
-
-def _kinds(results: RunResults, comparison: Comparison | None) -> Iterator[Kind]:
-    """Yield the failures, without those that a lost kernel explains."""
-    lost = {kernel.id for kernel in results.kernels if kernel.error}
-    places = {id(case): number for number, case in enumerate(results.cases)}
-    found = grouped(
-        (
-            case
-            for case in results.cases
-            if case.kernel not in lost or case.outcome is not Outcome.ERROR
-        ),
-        *(Outcome.FAILED, Outcome.ERROR),
-    )
-    # Stable: within an outcome the order is that of the run.
-    for group in sorted(found, key=lambda it: BY_WEIGHT.index(it.first.outcome)):
-        yield Kind(
-            group=group,
-            numbers=tuple(places[id(case)] for case in group.cases),
-            changes=comparison.changes_of(group.cases) if comparison else {},
-        )
 
 
 def _changes(comparison: Comparison | None) -> list[tuple[str, tuple[CaseResult, ...]]]:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from runner.reports import output
 from runner.reports.compare import Comparison
-from runner.reports.looks import BY_WEIGHT, LOOKS
+from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
 from runner.reports.text import clean
 from runner.results import CaseResult, KernelRun, Outcome, ProgramState
@@ -101,14 +101,7 @@ def data(
             ]
         )
     return {
-        "looks": [
-            {
-                "class": outcome.value,
-                "sign": LOOKS[outcome].sign,
-                "word": LOOKS[outcome].word,
-            }
-            for outcome in BY_WEIGHT
-        ],
+        "looks": [look(outcome) for outcome in BY_WEIGHT],
         "passed": of_outcome[Outcome.PASSED],
         "suites": [clean(suite) for suite in suites],
         "kernels": [_kernel(kernel, logs) for kernel in kernels],
@@ -116,6 +109,12 @@ def data(
         "details": details,
         "strings": strings.all,
     }
+
+
+def look(outcome: Outcome) -> Mapping[str, str]:
+    """Return the sign and the word of an outcome, and the class that colours them."""
+    found = LOOKS[outcome]
+    return {"class": outcome.value, "sign": found.sign, "word": found.word}
 
 
 def _has_more(case: CaseResult) -> bool:

@@ -1,11 +1,10 @@
 """Pictures for READMEs: a badge, and the matrix."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from runner.errors import ExitStatus
-from runner.reports import looks, support, templating
-from runner.reports.looks import LOOKS, VERDICTS, Cell
+from runner.reports import cells, style, support, templating
+from runner.reports.style import LOOKS, VERDICTS
 from runner.reports.text import one_line
 from runner.results import KernelRun, Outcome, RunResults, exit_status
 
@@ -22,28 +21,14 @@ _MOST_LETTERS = 48
 # Pixels of a letter: of 11 px Verdana on average, of 13 px monospace.
 _BADGE_LETTER = 6.6
 _LETTER = 7.9
-_LINE, _GAP, _PADDING = 24, 4, 8
-_SPACE = 12
+# Around the text of a cell, and around the whole; the template places what is within.
+_PADDING, _SPACE = 8, 12
+# From the top of a row to the next one's, and from column to column.
+_LINE, _GAP = 24, 4
 
 # What a picture holds legibly; the page has the rest.
 _MOST_KERNELS = 60
 _MOST_SUITES = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Text:
-    x: int
-    y: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Box(_Text):
-    width: int
-    height: int
-    worst: Outcome
-    # What a reader is told, who sees no picture.
-    title: str
 
 
 def badge(results: RunResults) -> str:
@@ -53,7 +38,7 @@ def badge(results: RunResults) -> str:
     if verdict is not ExitStatus.COMPATIBLE:
         statement = VERDICTS[verdict][0] if statement == "none" else statement
     if not results.complete:
-        statement = looks.incomplete(results)
+        statement = style.incomplete(results)
     message = _short(statement, _MOST_LETTERS)
     left = round(len(_LABEL) * _BADGE_LETTER) + 12
     return templating.render(
@@ -71,13 +56,9 @@ def matrix(results: RunResults) -> str:
 
     Kernels and suites beyond what is legible are left out, and it says so.
     """
-    suites = looks.suites(results)
+    suites = cells.suites(results)
     kernels = _shown(results)
-    cells = looks.by_cell(results)
-    rows = [
-        [looks.cell(cells.get((it.id, suite), ())) for suite in suites[:_MOST_SUITES]]
-        for it in kernels
-    ]
+    rows = [row[:_MOST_SUITES] for _, row in cells.rows(results, kernels)]
     names = [_name(kernel) for kernel in kernels]
     heads = ["kernel", *(_short(one_line(it), 24) for it in suites[:_MOST_SUITES])]
     columns = [
@@ -92,64 +73,29 @@ def matrix(results: RunResults) -> str:
         for texts, head in zip(columns, heads, strict=True)
     ]
     starts = [_SPACE + sum(widths[:n]) + n * _GAP for n in range(len(widths))]
-    top = _SPACE + _LINE
-    notes = list(_notes(results, kernels, suites))
-    bottom = top + len(rows) * (_LINE + _GAP)
     title = one_line(
-        f"{looks.verdict(results)}: {looks.counts(results)}; "
+        f"{style.verdict(results)}: {style.counts(results)}; "
         f"works on {support.ranges(results).statement}"
     )
-    texts = [
-        *(
-            _Text(x=x + _PADDING, y=_SPACE + 16, text=text)
-            for x, text in zip(starts, heads, strict=True)
-        ),
-        *(
-            _Text(x=_SPACE + _PADDING, y=_row(top, n) + 16, text=text)
-            for n, text in enumerate(names)
-        ),
-    ]
-    small = [
-        _Text(x=_SPACE + _PADDING, y=bottom + 18 + n * _LINE, text=text)
-        for n, text in enumerate([title, *notes])
-    ]
-    right = starts[-1] + widths[-1]
-    longest = max(round(len(it.text) * _LETTER) + it.x for it in small)
+    small = [title, *_notes(results, kernels, suites)]
+    longest = max(round(len(it) * _LETTER) for it in small) + _SPACE + _PADDING
+    bottom = _SPACE + _LINE + len(rows) * (_LINE + _GAP)
     return templating.render(
         "matrix.svg.j2",
         title=title,
-        heads=texts,
+        heads=heads,
+        names=names,
+        ids=[kernel.id for kernel in kernels],
+        suites=suites,
+        rows=rows,
         small=small,
-        cells=list(_boxes(kernels, suites, rows, starts, widths, top)),
-        width=max(right, longest) + _SPACE,
+        starts=starts,
+        widths=widths,
+        bottom=bottom,
+        width=max(starts[-1] + widths[-1], longest) + _SPACE,
         height=bottom + len(small) * _LINE + _SPACE,
+        one_line=one_line,
     )
-
-
-def _boxes(
-    kernels: Sequence[KernelRun],
-    suites: Sequence[str],
-    rows: Sequence[Sequence[Cell | None]],
-    starts: Sequence[int],
-    widths: Sequence[int],
-    top: int,
-) -> Iterator[_Box]:
-    for n, (kernel, row) in enumerate(zip(kernels, rows, strict=True)):
-        for column, cell in enumerate(row):
-            if cell is not None:
-                yield _Box(
-                    x=starts[column + 1],
-                    y=_row(top, n),
-                    width=widths[column + 1],
-                    height=_LINE,
-                    worst=cell.worst,
-                    text=cell.text,
-                    title=one_line(f"{kernel.id}, {suites[column]}: {cell.words}"),
-                )
-
-
-def _row(top: int, number: int) -> int:
-    return top + number * (_LINE + _GAP)
 
 
 def _shown(results: RunResults) -> list[KernelRun]:
@@ -157,12 +103,8 @@ def _shown(results: RunResults) -> list[KernelRun]:
     kernels = list(results.kernels)
     if len(kernels) <= _MOST_KERNELS:
         return kernels
-    bad = {
-        case.kernel
-        for case in results.cases
-        if case.outcome in (Outcome.FAILED, Outcome.ERROR)
-    }
-    first = sorted(kernels, key=lambda it: it.id not in bad and not it.error)
+    bad = cells.troubled(results)
+    first = sorted(kernels, key=lambda it: it.id not in bad)
     chosen = {it.id for it in first[:_MOST_KERNELS]}
     return [it for it in kernels if it.id in chosen]
 
@@ -178,7 +120,7 @@ def _notes(
 
 def _name(kernel: KernelRun) -> str:
     sign = f"{LOOKS[Outcome.ERROR].sign} " if kernel.error else ""
-    return sign + _short(one_line(looks.shown(kernel)), 40)
+    return sign + _short(one_line(style.shown(kernel)), 40)
 
 
 def _short(text: str, most: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.reports import support
-from runner.reports.groups import grouped
+from runner.reports.groups import Group, grouped
 from runner.reports.support import Ranges
 from runner.results import KernelRun, MapUse, Outcome, ProgramUse, RunResults
 
@@ -22,15 +22,6 @@ class ProgramSupport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
-    """A case that does not work, or not apply, and why."""
-
-    name: str
-    reason: str
-    kernels: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Release:
     """The facts of a release report."""
 
@@ -44,9 +35,9 @@ class Release:
     # What stands in sections before the first "/": "kprobe", "tp_btf".
     program_types: tuple[str, ...]
     map_types: tuple[str, ...]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[Group, ...]
     # What fails, and is no declared gap.
-    failures: tuple[Gap, ...]
+    failures: tuple[Group, ...]
     # Object → SHA-256.
     objects: tuple[tuple[str, str], ...]
     # "libbpf" → versions.
@@ -72,8 +63,8 @@ def facts(results: RunResults, name: str) -> Release:
             for program in it.programs
         ),
         map_types=_sorted(map_.type for it in results.objects for map_ in it.maps),
-        gaps=tuple(_gaps(results, Outcome.SKIPPED)),
-        failures=tuple(_gaps(results, Outcome.FAILED)),
+        gaps=tuple(grouped(results.cases, Outcome.SKIPPED)),
+        failures=tuple(grouped(results.cases, Outcome.FAILED)),
         objects=tuple((it.path, it.sha256) for it in results.objects),
         tools=tuple(_tools(results)),
     )
@@ -98,11 +89,6 @@ def _programs(results: RunResults) -> Iterator[ProgramSupport]:
         ranges = support.ranges(results, cases)
         for program in it.programs:
             yield ProgramSupport(object_path=it.path, program=program, ranges=ranges)
-
-
-def _gaps(results: RunResults, outcome: Outcome) -> Iterator[Gap]:
-    for group in grouped(results.cases, outcome):
-        yield Gap(name=group.name, reason=group.why, kernels=group.kernels)
 
 
 def _tools(results: RunResults) -> Iterator[tuple[str, str]]:

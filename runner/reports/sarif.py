@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from runner.reports import looks
+from runner.reports import style
 from runner.reports.compare import Comparison
-from runner.reports.groups import Group, grouped
+from runner.reports.groups import Group, errors, failures
 from runner.reports.text import clean
-from runner.results import Outcome, RunResults
+from runner.results import RunResults
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _NAME = "bpf-kernel-matrix"
@@ -23,7 +23,7 @@ _Object = dict[str, JsonValue]
 
 def document(results: RunResults, comparison: Comparison | None = None) -> str:
     """Return a run's failures; what infrastructure did is told apart from them."""
-    groups = grouped(results.cases, Outcome.FAILED)
+    groups = failures(results)
     rules = sorted({_rule(it) for it in groups})
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     log: _Object = {
@@ -41,10 +41,9 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
                 "invocations": [
                     {
                         "executionSuccessful": results.complete,
-                        "toolExecutionNotifications": [
-                            *_vanished(comparison),
-                            *_notifications(results),
-                        ],
+                        "toolExecutionNotifications": list(
+                            _notifications(results, comparison)
+                        ),
                     }
                 ],
                 "columnKind": "utf16CodeUnits",
@@ -100,25 +99,23 @@ def _result(
     return found
 
 
-def _vanished(comparison: Comparison | None) -> Iterator[JsonValue]:
+def _notifications(
+    results: RunResults, comparison: Comparison | None
+) -> Iterator[JsonValue]:
     for case in comparison.vanished if comparison else ():
-        text = f"{case.suite}::{case.case} on {case.kernel} vanished"
-        yield {"level": "warning", "message": {"text": clean(text)[:_TEXT]}}
-
-
-def _notifications(results: RunResults) -> Iterator[JsonValue]:
+        yield _notification(f"{case.suite}::{case.case} on {case.kernel} vanished")
     if not results.complete:
-        text = f"{looks.incomplete(results)} planned cases have a result: no verdict"
-        yield {"level": "error", "message": {"text": text}}
+        text = f"{style.incomplete(results)} planned cases have a result: no verdict"
+        yield _notification(text, level="error")
     for kernel in results.kernels:
         if kernel.error:
-            text = f"{kernel.id} did not come up: {kernel.error}"
-            yield {"level": "warning", "message": {"text": clean(text)[:_TEXT]}}
-    gone = {kernel.id for kernel in results.kernels if kernel.error}
-    alive = (case for case in results.cases if case.kernel not in gone)
-    for group in grouped(alive, Outcome.ERROR):
-        text = f"{group.title}: {group.why}"
-        yield {"level": "warning", "message": {"text": clean(text)[:_TEXT]}}
+            yield _notification(f"{kernel.id} did not come up: {kernel.error}")
+    for group in errors(results):
+        yield _notification(f"{group.title}: {group.why}")
+
+
+def _notification(text: str, *, level: str = "warning") -> JsonValue:
+    return {"level": level, "message": {"text": clean(text)[:_TEXT]}}
 
 
 def _fingerprint(group: Group) -> str:

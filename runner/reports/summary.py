@@ -10,20 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import looks, output
+from runner.reports import cells, output, style
 from runner.reports.compare import VANISHED_CURE, vanished_words
-from runner.reports.groups import Group, grouped
-from runner.reports.looks import (
+from runner.reports.criteria import Report
+from runner.reports.groups import Group, errors, failures
+from runner.reports.style import (
     LOOKS,
     VERDICTS,
-    by_cell,
-    cell,
     counted,
     counts,
     shown,
-    suites,
 )
-from runner.reports.terms import Report
 from runner.reports.text import clean, one_line
 from runner.results import (
     CaseResult,
@@ -70,13 +67,13 @@ def render(
     results = report.results
     if not quiet:
         _render_matrix(results, console)
-    gone = {kernel.id for kernel in results.kernels if kernel.error}
-    _render_cases("Failures", Outcome.FAILED, report, results.cases, console)
-    errors = [case for case in results.cases if case.kernel not in gone]
+    failed, broken = failures(results), errors(results)
     lost = [kernel for kernel in results.kernels if kernel.error]
-    if lost or any(case.outcome is Outcome.ERROR for case in errors):
+    if failed:
+        _render_groups("Failures", failed, report, console)
+    if lost or broken:
         heading = "Infrastructure errors, which say nothing about the objects"
-        _render_cases(heading, Outcome.ERROR, report, errors, console, always=True)
+        _render_groups(heading, broken, report, console)
         for kernel in lost:
             _render_lost(kernel, results, console)
     _render_failed_tests(results, console)
@@ -92,55 +89,42 @@ def render(
 
 def _has_trouble(report: Report) -> bool:
     """Whether anything stands above the last line of a quiet summary."""
-    results = report.results
-    return (
-        any(it.error for it in results.kernels)
-        or any(it.outcome in (Outcome.FAILED, Outcome.ERROR) for it in results.cases)
-        or bool(vanished_words(results, report.comparison))
-    )
+    gone = vanished_words(report.results, report.comparison)
+    return bool(cells.troubled(report.results) or gone)
 
 
 # --------------------------------------------------------------- the matrix
 
 
 def _render_matrix(results: RunResults, console: Console) -> None:
-    cases = by_cell(results)
     for wide in (True, False):
-        table = _table(results, cases, console, wide=wide)
+        table = _table(results, console, wide=wide)
         options = console.options.update(width=10_000)
         if Measurement.get(console, options, table).maximum <= console.width:
             print_table(console, table)
             return
     # Too narrow for a table: a line for each kernel and suite.
-    for kernel in results.kernels:
+    names = [_fit(name, console) for name in cells.suites(results)]
+    for kernel, row in cells.rows(results):
         _print(console, [(shown(kernel), "bold")])
-        for suite in suites(results):
-            found = _cell(cases.get((kernel.id, suite), ()), console)
-            if found:
-                line = Text(f"  {_fit(suite, console)} ").append_text(found)
+        for name, cell in zip(names, row, strict=True):
+            if cell is not None:
+                line = Text(f"  {name} ").append_text(_cell(cell, console))
                 console.print(line, soft_wrap=True, highlight=False)
 
 
-def _table(
-    results: RunResults,
-    cases: Mapping[tuple[str, str], Sequence[CaseResult]],
-    console: Console,
-    *,
-    wide: bool,
-) -> Table:
+def _table(results: RunResults, console: Console, *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("kernel", no_wrap=True)
     if wide:
         table.add_column("release", no_wrap=True)
-    names = suites(results)
-    for suite in names:
-        table.add_column(Text(_fit(suite, console)), no_wrap=True)
-    for kernel in results.kernels:
-        row = [Text(shown(kernel), "bold")]
+    for name in cells.suites(results):
+        table.add_column(Text(_fit(name, console)), no_wrap=True)
+    for kernel, row in cells.rows(results):
+        texts = [Text(shown(kernel), "bold")]
         if wide:
-            row.append(Text(_fit(_release(kernel, console), console), "dim"))
-        row += [_cell(cases.get((kernel.id, suite), ()), console) for suite in names]
-        table.add_row(*row)
+            texts.append(Text(_fit(_release(kernel, console), console), "dim"))
+        table.add_row(*texts, *(_cell(it, console) for it in row))
     return table
 
 
@@ -150,45 +134,31 @@ def _release(kernel: KernelRun, console: Console) -> str:
     return " ".join(filter(None, (kernel.release, kernel.accelerator)))
 
 
-def _cell(cases: Sequence[CaseResult], console: Console) -> Text:
+def _cell(cell: cells.Cell | None, console: Console) -> Text:
     """Return "✓ 4/4" or "✗ 3/4": the worst outcome, and how many of them passed."""
-    found = cell(cases)
-    if found is None:
+    if cell is None:
         return Text("")
-    shown_ = f"{_sign(found.worst, console)} {found.counts}"
-    if found.run and found.gaps:
-        shown_ += f" {_sign(Outcome.SKIPPED, console)}{found.gaps}"
-    return Text(shown_, LOOKS[found.worst].style)
+    text = f"{_sign(cell.worst, console)} {cell.counts}"
+    if cell.run and cell.gaps:
+        text += f" {_sign(Outcome.SKIPPED, console)}{cell.gaps}"
+    return Text(text, LOOKS[cell.worst].style)
 
 
 # ----------------------------------------------------------------- failures
 
 
-def _render_cases(
-    heading: str,
-    outcome: Outcome,
-    report: Report,
-    cases: Sequence[CaseResult],
-    console: Console,
-    *,
-    always: bool = False,
+def _render_groups(
+    heading: str, groups: Sequence[Group], report: Report, console: Console
 ) -> None:
-    groups = grouped(cases, outcome)
-    if not groups and not always:
-        return
     console.print()
     _print(console, [(heading, "bold")])
     names = {kernel.id: shown(kernel) for kernel in report.results.kernels}
     for group in groups:
-        _render_group(group, outcome, report, names, console)
+        _render_group(group, report, names, console)
 
 
 def _render_group(
-    group: Group,
-    outcome: Outcome,
-    report: Report,
-    names: Mapping[str, str],
-    console: Console,
+    group: Group, report: Report, names: Mapping[str, str], console: Console
 ) -> None:
     """Print what failed alike on several kernels, and what differs among them."""
     on = []
@@ -196,7 +166,7 @@ def _render_group(
         change = report.comparison.change(case) if report.comparison else ""
         name = names.get(case.kernel, case.kernel)
         on.append(f"{name} ({change})" if change else name)
-    _render_head(outcome, f"{', '.join(on)}: {group.name}", console)
+    _render_head(group.first.outcome, f"{', '.join(on)}: {group.name}", console)
     for kernels, why in _distinct(group, _why):
         _render_why(why, kernels, console)
     for kernels, more in _distinct(group, _more):
@@ -243,11 +213,8 @@ def _more(case: CaseResult) -> str:
 
 def _printed(case: CaseResult) -> str:
     """Return the last lines of what the command printed that failed."""
-    command = output.failed(case)
-    if command is None:
-        return ""
     lines: list[str] = []
-    for stream in output.streams(command):
+    for stream in output.failed_streams(case):
         lines.append(f"{stream.title}:")
         lines += [f"  {it}" for it in output.last_lines(stream.text, _MOST_PRINTED)]
         lines += [f"  {stream.where}"] if stream.where else []
@@ -316,7 +283,7 @@ def _render_undone(results: RunResults, console: Console) -> None:
         return
     console.print()
     _print(console, [("The run ended before every planned case had a result", "bold")])
-    for name, on in looks.names(results.undone, _MOST_CHANGES):
+    for name, on in style.names(results.undone, _MOST_CHANGES):
         text = f"{on}: {name}" if on else name
         _print(console, [("did not run: ", "dim"), (text, "")], indent="  ")
 
@@ -379,17 +346,17 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     status = exit_status(results)
     # A gate that fails is red, whatever the cases that ran say.
     fails = report.status is ExitStatus.INCOMPATIBLE
-    style = VERDICTS[report.status if fails else status][1]
+    colour = VERDICTS[report.status if fails else status][1]
     parts = [
-        (looks.verdict(results), style),
+        (style.verdict(results), colour),
         (f"{', ' if checked_nothing(results) else ': '}{counts(results)}", ""),
     ]
     vanished = vanished_words(results, report.comparison)
     if vanished:
         parts.append((f"; {vanished}", VERDICTS[ExitStatus.INCOMPATIBLE][1]))
     if status is not report.status:
-        said, colour = _GATES[report.status]
-        parts.append((f"; {said} for {report.gate}", colour))
+        words, colour = _GATES[report.status]
+        parts.append((f"; {words} for {report.gate}", colour))
     trouble = results.count(Outcome.ERROR) or any(k.error for k in results.kernels)
     if trouble and status is not ExitStatus.COMPATIBLE:
         also = " too" if status is ExitStatus.INCOMPATIBLE else ""
@@ -423,8 +390,8 @@ def _print(
     Further lines stand below the second part.
     """
     text = Text()
-    for part, style in parts:
-        text.append(_fit(part, console), style)
+    for part, look in parts:
+        text.append(_fit(part, console), look)
     hanging = " " * len(parts[0][0]) if indent and len(parts) > 1 else ""
     lines = _wrapped(text, console.width - len(indent), len(hanging))
     for number, line in enumerate(lines):

@@ -1,7 +1,9 @@
-"""The templates of the page and the pictures, which escape all that they are given."""
+"""The templates: of the page and the pictures, which escape all text, and of text."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +18,20 @@ _HEAD, _TAIL = 4_000, 12_000
 def render(template: str, **values: object) -> str:
     """Return what a template says; every text is cleaned and escaped but Markup."""
     return _environment().get_template(template).render(values)
+
+
+def macros(
+    template: str, filters: Mapping[str, Callable[..., str]], **values: object
+) -> Any:
+    """Return the macros of a template of plain text, as functions of a module."""
+    environment = Environment(
+        loader=PackageLoader(__package__ or "", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(template, globals=values).module
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.case import run as case_run
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.failures.classes import NOTHING_LOADED
@@ -105,7 +105,7 @@ def perform(
         ended = case.ended(outcome, error, mistake or "infrastructure")
         return Performed(result=ended)
     name = f"{case.loaded.name}.{case.case.name}"
-    job = Job(
+    job = CaseJob(
         suite=case.loaded.name,
         case=case.case,
         object_path=compiled,
@@ -125,7 +125,7 @@ def perform(
 
 
 def _tried(
-    job: Job, guests: GuestLease, need: Need, following: Need | None
+    job: CaseJob, guests: GuestLease, need: Need, following: Need | None
 ) -> CaseResult:
     """Run a case, again in a clean guest if the first is lost for no known reason."""
     with guests.lease(need, following) as guest:

@@ -4,12 +4,11 @@ import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf, timeouts
+from runner import libbpf
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -22,7 +21,6 @@ from runner.files.cache import Cache
 from runner.guest import host
 from runner.guest.host import Host
 from runner.guest.life import Observe, Step, ignore
-from runner.guest.qemu.accelerator import Choice
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
@@ -34,7 +32,7 @@ from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
 from runner.run.once import Once
-from runner.run.sharding import Part
+from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
@@ -42,29 +40,6 @@ from runner.versions import KernelVersion, VersionRange
 
 # What the cache remembers them as.
 _DURATIONS = "durations"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the command line chose."""
-
-    kernels: rows.Choice
-    reports: Path
-    accelerator: Choice = "auto"
-    # Seconds.
-    boot_timeout: float = timeouts.BOOT.seconds
-    # What all timeouts are multiplied by; None is what the machine's speed asks for.
-    timeout_scale: float | None = None
-    # Whether every guest boots, without snapshots.
-    cold: bool = False
-    # Which part of the kernels; None is all of them.
-    part: Part | None = None
-    # An earlier results.json, by whose seconds parts are made equal.
-    timings: Path | None = None
-    # Where the libbpf is that loads objects; None is the machine's.
-    libbpf: Path | None = None
-    # Objects that the command line names; they may lie anywhere.
-    objects: tuple[Path, ...] = ()
 
 
 class Run:

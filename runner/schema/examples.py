@@ -29,7 +29,7 @@ maps: {stacks: {max_entries: 1024, value_size: 1016}}
 variables: {wanted_pid: "${agent.pid}", wanted_comm: sleeper, slots: [1, 2]}
 kernels: ">=4.8"
 config: [CONFIG_FTRACE_SYSCALLS=y]
-reason: bpf_get_current_task() came with 4.8
+reason: bpf_get_current_task() was added in 4.8
 must_run: true
 must_attach: true
 trigger: [{fork: sleeper, save: child}]
@@ -56,7 +56,7 @@ expect: [{value: "${command.stdout}", matches: "loaded.*"}]""",
         '{create: {"<5.8": false}}',
     ),
     "ExpectedFailure": (
-        '{kernels: "<4.6", class: map_type_missing, reason: they came with 4.6}',
+        '{kernels: "<4.6", class: map_type_missing, reason: added in 4.6}',
     ),
     "Fork": ("{fork: sleeper, spin: 0.3, save: child}",),
     "Syscall": ("{syscall: getpgid, times: 100, save: calls}",),

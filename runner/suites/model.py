@@ -24,7 +24,7 @@ Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
 
 
 class Entry(BaseModel):
-    """Base of what a suite is made of: frozen, and no key that it does not know."""
+    """Base of the parts of a suite: frozen, and without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -63,126 +63,128 @@ def by_key(what: str, *keys: str) -> Discriminator:
 class Fork(Entry):
     """Fork a child that sleeps until the case ends.
 
-    Gives pid, tgid, ppid, comm, user_ns, thread_pointer.
+    Returns pid, tgid, ppid, comm, user_ns, thread_pointer.
     """
 
     fork: Annotated[str | None, Field(max_length=15)]
-    """The child's comm, or null to leave it as it is."""
+    """The child's comm, or null to keep the parent's."""
     spin: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """Seconds for which it keeps its processor busy before it sleeps."""
+    """Seconds of processor time that it spends before it sleeps."""
     save: Annotated[str, Field(pattern=NAME)] = "child"
-    """Refer to the child as ${child.pid} and so on."""
+    """Name for the child: ${child.pid} and so on."""
 
 
 class Syscall(Entry):
-    """Make a system call a number of times. Gives pid, tid, count, result."""
+    """Make a system call one or more times. Returns pid, tid, count, result."""
 
     syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
     """The call, made by the agent itself."""
     times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """How often."""
+    """How many times."""
     save: Annotated[str, Field(pattern=NAME)] = "syscall"
-    """Refer to what it gives as ${syscall.result} and so on."""
+    """Name for its results: ${syscall.result} and so on."""
 
 
 class Sleep(Entry):
-    """Let the guest idle. Gives pid, slept_ns."""
+    """Let the guest idle. Returns pid, slept_ns."""
 
     sleep: Annotated[float, Field(gt=0, le=60)]
     """Seconds."""
     save: Annotated[str, Field(pattern=NAME)] = "sleep"
-    """Refer to what it gives as ${sleep.slept_ns} and so on."""
+    """Name for its results: ${sleep.slept_ns} and so on."""
 
 
 class Udp(Entry):
     """Send UDP packets over the guest's loopback.
 
-    Gives pid, bytes, source_port, port, sent; and what getsockopt() tells of the
-    socket: protocol, type, freebind, reuseport, no_check.
+    Returns pid, bytes, source_port, port, sent; and, from getsockopt(), protocol, type,
+    freebind, reuseport, no_check.
     """
 
     udp: Annotated[int, Field(ge=0, le=1400)]
-    """The payload's size in bytes."""
+    """The size of the payload in bytes."""
     port: Annotated[int, Field(ge=1, le=65535)] = 9
-    """Where to; nobody needs to listen."""
+    """The port to send to; nobody needs to listen."""
     times: Annotated[int, Field(ge=1, le=100_000)] = 1
     """How many packets."""
     options: tuple[Literal["freebind", "reuseport", "no_check"], ...] = ()
-    """Options that the sending socket has: IP_FREEBIND and so on."""
+    """Options to set on the sending socket: IP_FREEBIND and so on."""
     save: Annotated[str, Field(pattern=NAME)] = "udp"
-    """Refer to what it gives as ${udp.sent} and so on."""
+    """Name for its results: ${udp.sent} and so on."""
 
 
 class Pipe(Entry):
-    """Write to a pipe and ask the kernel of it by FIONREAD.
+    """Write to a pipe and ask the kernel about it with FIONREAD.
 
-    Gives pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
+    Returns pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
     """
 
     pipe: Annotated[int, Field(ge=1, le=4096)]
-    """Bytes that each write writes."""
+    """Bytes per write."""
     writes: Annotated[int, Field(ge=1, le=16)] = 1
-    """How often; each takes a buffer of its own (O_DIRECT)."""
+    """How many writes; each uses a buffer of its own (O_DIRECT)."""
     save: Annotated[str, Field(pattern=NAME)] = "pipe"
-    """Refer to what it gives as ${pipe.waiting} and so on."""
+    """Name for its results: ${pipe.waiting} and so on."""
 
 
 class Drain(Entry):
-    """Take what programs sent through a ring buffer or a perf event array.
+    """Read what programs sent through a ring buffer or a perf event array.
 
-    Gives count, lost, and of the first record its size in bytes and its fields:
+    Returns count, lost, and the size in bytes and the fields of the first record:
     ${drain.record.pid}.
     """
 
     drain: Annotated[str, Field(pattern=NAME)]
     """The map."""
     struct: Annotated[str, Field(pattern=NAME)] | None = None
-    """The name of the struct that a record is, in the object's BTF; a record that is
-    shorter counts as followed by zeros. Either this or `fields`."""
+    """The type of a record: the name of a struct in the object's BTF. A shorter record
+    is padded with zeros. Give either this or `fields`."""
     fields: dict[str, Annotated[str, Field(pattern=FIELD_AT)]] = {}
-    """Fields of a record, for a struct that the object's BTF does not hold, by their
-    types and offsets in bytes: {pid: s32@8, comm: "char[16]@40"}. The types are u8 to
-    u64, s8 to s64 and char[N]."""
+    """Fields of a record, if the object's BTF does not have its struct, with types and
+    offsets in bytes: {pid: s32@8, comm: "char[16]@40"}. The types are u8 to u64, s8 to
+    s64 and char[N]."""
     where: dict[str, JsonValue] = {}
-    """Only records with these fields count: {pid: "${child.pid}"}."""
+    """Count only records with these fields: {pid: "${child.pid}"}."""
     save: Annotated[str, Field(pattern=NAME)] = "drain"
-    """Refer to what it gives as ${drain.count} and so on."""
+    """Name for its results: ${drain.count} and so on."""
 
 
 class Iterate(Entry):
-    """Read what a BPF iterator prints. Gives text."""
+    """Read what a BPF iterator prints. Returns text."""
 
     iterate: Annotated[str, Field(pattern=NAME)]
-    """The program, of a section iter/…"""
+    """The program, whose section is iter/…"""
     save: Annotated[str, Field(pattern=NAME)] = "iterator"
-    """Refer to what it prints as ${iterator.text}."""
+    """Name for its output: ${iterator.text}."""
 
 
 class Command(Entry):
-    """Run a command in the guest. Gives pid, exit, stdout, stderr."""
+    """Run a command in the guest. Returns pid, exit, stdout, stderr."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
-    """The argument vector; no shell is involved."""
+    """The argument vector; no shell is used."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """Seconds until it is killed, with its process group, and the case ends as
-    timed_out; in the background also until a line matches `until`, and until it ends
-    after `stop`. Slow machines wait longer by themselves (docs/timeouts.md)."""
+    """Seconds until the command and its process group are killed, and the case ends as
+    timed_out. In the background, it also limits the wait for a line that matches
+    `until`, and for the end after `stop`. Slow machines wait longer automatically
+    (docs/timeouts.md)."""
     exit: int = 0
-    """The exit status that is expected; another one fails the case."""
+    """The expected exit status; any other fails the case."""
     background: bool = False
-    """Whether it stays, as a loader does, until all is looked at; `stop` then ends it,
-    and `exit`, stdout and stderr are those of its end. Gives pid at once."""
+    """Whether it keeps running, as a loader does, until everything is checked. `stop`
+    then ends it, and `exit`, stdout and stderr are those of its end. pid is available
+    at once."""
     until: Annotated[str, Field(min_length=1)] | None = None
     """In the background: wait until a line of its output matches this extended regular
     expression."""
     stop: Literal["TERM", "INT", "HUP", "USR1", "KILL"] = "TERM"
     """The signal that ends it in the background."""
     save: Annotated[str, Field(pattern=NAME)] = "command"
-    """Refer to what it gives as ${command.stdout} and so on."""
+    """Name for its results: ${command.stdout} and so on."""
 
 
 class TestRun(Entry):
-    """Run a program by BPF_PROG_TEST_RUN. Gives retval, duration_ns, data, skb."""
+    """Run a program with BPF_PROG_TEST_RUN. Returns retval, duration_ns, data, skb."""
 
     __test__ = False
 
@@ -193,9 +195,9 @@ class TestRun(Entry):
     skb: dict[str, int] = {}
     """Fields of struct __sk_buff that the program starts with, such as mark."""
     repeat: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """How often; data and context are those after the last time."""
+    """How many times; data and context are those after the last time."""
     save: Annotated[str, Field(pattern=NAME)] = "run"
-    """Refer to what it gives as ${run.retval} and so on."""
+    """Name for its results: ${run.retval} and so on."""
 
 
 Trigger = Annotated[
@@ -219,14 +221,14 @@ Trigger = Annotated[
 
 
 class Excerpt(Entry):
-    """What of a text is the truth: all of it, or a part."""
+    """Which part of a text is the truth."""
 
     pattern: str | None = None
-    """A regular expression; its first group is the value, else all that it matches."""
+    """A regular expression; its first group is the value, or else the whole match."""
     field: Annotated[int, Field(ge=1)] | None = None
-    """The n-th word, counted from 1; in /proc/PID/stat the comm is one word."""
+    """The n-th word, counted from 1. In /proc/PID/stat the comm is one word."""
     base: Literal[10, 16] = 10
-    """How a number is written."""
+    """The base that a number is written in."""
 
 
 class ProcTruth(Excerpt):
@@ -235,14 +237,14 @@ class ProcTruth(Excerpt):
     proc: Annotated[Template, Field(pattern=r"^/(proc|sys)/")]
     """The file, such as /proc/${child.pid}/stat."""
     line: str | None = None
-    """Take the line that begins with this word and a colon; `field` counts after it."""
+    """Use the line that begins with this word and a colon; `field` counts after it."""
 
 
 class CommandTruth(Excerpt):
-    """What a command prints in the guest, on its standard output."""
+    """The standard output of a command in the guest."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
-    """The argument vector; no shell is involved."""
+    """The argument vector; no shell is used."""
 
 
 Truth = Annotated[
@@ -255,20 +257,20 @@ Truth = Annotated[
 
 
 class Matcher(Entry):
-    """How an observed value is judged: exactly one of equals … matches."""
+    """How to check an observed value: exactly one of equals … matches."""
 
     equals: JsonValue = None
     """The value itself: a number, text, list, mapping or ${reference}."""
     within: Annotated[int, Field(ge=1)] | None = None
-    """How far a number may be from `equals`, where the kernel itself is inexact."""
+    """How far a number may be from `equals`, if the kernel itself is not exact."""
     between: tuple[int | Template, int | Template] | None = None
-    """Both ends belong to the range."""
+    """The lowest and the highest allowed value."""
     one_of: tuple[JsonValue, ...] | None = None
-    """The values of which it must be one."""
+    """The allowed values."""
     matches: str | None = None
     """A regular expression that the whole text must match."""
     mask: int | None = None
-    """Applied to the observed number before it is judged."""
+    """A mask that is applied to the observed number first."""
 
 
 class MapExpectation(Matcher):
@@ -281,9 +283,9 @@ class MapExpectation(Matcher):
     field: str | None = None
     """The path to a member of the value: pos.x, or values[2]."""
     cpu: int | Literal["sum", "any"] | None = None
-    """For per-CPU maps: one CPU's value, the sum of all, or any that matches."""
+    """For per-CPU maps: one CPU's value, the sum of all, or any value that matches."""
     raw: bool = False
-    """Judge the value's bytes, "0x01 0x00 …", instead of its formatted value."""
+    """Check the value's bytes, "0x01 0x00 …", instead of its formatted value."""
 
 
 class RowsExpectation(Entry):
@@ -294,52 +296,52 @@ class RowsExpectation(Entry):
     rows: tuple[dict[Literal["key", "value"], JsonValue], ...]
     """The rows as bpftool formats them: {key: 1, value: {x: 2}}."""
     match: Literal["exactly", "includes"] = "exactly"
-    """Whether other rows may be there, too."""
+    """Whether the map may contain other rows, too."""
 
 
 class ShowExpectation(Entry):
-    """What `bpftool prog show` or `bpftool map show` says; other keys are ignored."""
+    """What `bpftool prog show` or `bpftool map show` prints; other keys are ignored."""
 
     program: str | None = None
-    """The program's name in the object; either this or `map`."""
+    """The program's name in the object; give either this or `map`."""
     map: str | None = None
     """The map's name in the object."""
     show: Annotated[dict[str, JsonValue], Field(min_length=1)]
-    """Keys of bpftool's JSON with their values: {type: kprobe}."""
+    """Keys and values of bpftool's JSON: {type: kprobe}."""
 
 
 class Instruction(Entry):
-    """An instruction, by what it holds: exactly one of the keys."""
+    """An instruction, identified by what it contains: exactly one of the keys."""
 
     offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
-    """The offset of a field of the kernel's, in bytes: task_struct.thread.fsbase."""
+    """The offset of a kernel field, in bytes: task_struct.thread.fsbase."""
     size_of: str | None = None
-    """The size of a type or field of the kernel's, in bytes: task_struct.comm."""
+    """The size of a kernel type or field, in bytes: task_struct.comm."""
     map: str | None = None
     """The id of a loaded map, by its name in the object; not in `relocated`."""
     number: int | None = None
     """This number."""
     poison: Literal[True] | None = None
-    """What libbpf puts in place of what the kernel lacks; not in `xlated`."""
+    """The poison that libbpf inserts for what the kernel lacks; not in `xlated`."""
 
 
 class CodeExpectation(Entry):
-    """Instructions that a program has, in this order; others may be between them."""
+    """Instructions of a program, in this order; others may be between them."""
 
     program: str
     """The program's name in the object."""
     xlated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
-    """As the kernel runs it, and `bpftool prog dump xlated` shows it (from 4.13 on);
-    poison must not be left in it."""
+    """Instructions as the kernel runs them, and `bpftool prog dump xlated` shows them
+    (from 4.13 on). They must not contain poison."""
     relocated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
-    """As libbpf hands it to the kernel."""
+    """Instructions as libbpf passes them to the kernel."""
 
 
 class ValueExpectation(Matcher):
-    """A value that a trigger or a truth gave."""
+    """A value that a trigger or a truth returned."""
 
     value: Reference
-    """What is judged, such as ${run.retval}."""
+    """What to check, such as ${run.retval}."""
 
 
 Expectation = Annotated[
@@ -364,16 +366,17 @@ class Program(Entry):
     """How one program of the object is treated."""
 
     load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
-    """Whether it is loaded; else it is as if it were not there; or by version range,
-    elsewhere loaded: {"<5.17": false}, as a loader chooses with
-    bpf_program__set_autoload()."""
+    """Whether it is loaded; if not, it is ignored. Or by version range, as a loader
+    does with bpf_program__set_autoload(): {"<5.17": false}. On other kernels it is
+    loaded."""
     attach: bool | Place | Annotated[dict[str, Place], Field(min_length=1)] = True
-    """Whether it is attached, as its section says (socket filters never are); or where
-    to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
-    perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (where FILE may
-    begin with ${files.folder}), xdp/INTERFACE, cgroup/FOLDER, and for programs of such
-    a section fentry/NAME, fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME; or where to
-    by version range, elsewhere as its section says: {"<4.17": kprobe/sys_getpgid}."""
+    """Whether it is attached, as its section says (socket filters never are). Or what
+    to attach it to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
+    perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (FILE may begin with
+    ${files.folder}), xdp/INTERFACE, cgroup/FOLDER. Programs with such a section also
+    accept fentry/NAME, fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME. Or what to
+    attach it to by version range, and on other kernels as its section says: {"<4.17":
+    kprobe/sys_getpgid}."""
 
     def loads(self, version: KernelVersion) -> bool:
         """Return whether it is loaded on a kernel."""
@@ -389,15 +392,15 @@ class Program(Entry):
 
 
 class Map(Entry):
-    """What a loader sets of a map before it loads the object."""
+    """What a loader sets for a map before it loads the object."""
 
     max_entries: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
-    """How many entries it has, such as where the object leaves that to its loader."""
+    """The number of entries, for example if the object leaves it to its loader."""
     value_size: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """The size of a value in bytes: 8 for each frame in a stack trace map."""
     create: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
-    """Whether it is created; or by version range, elsewhere created:
-    {"<5.8": false}. Programs must not come to one that is not."""
+    """Whether it is created. Or by version range: {"<5.8": false}; on other kernels it
+    is created. Programs must not reach a map that is not created."""
 
     def creates(self, version: KernelVersion) -> bool:
         """Return whether it is created on a kernel."""
@@ -407,17 +410,17 @@ class Map(Entry):
 
 
 class ExpectedFailure(Entry):
-    """A failure that the suite knows of."""
+    """A failure that the suite expects."""
 
     kernels: str = ""
-    """A version range; empty is every kernel."""
+    """A version range; empty means every kernel."""
     failure_class: Annotated[
         str | Annotated[tuple[str, ...], Field(min_length=1)], Field(alias="class")
     ]
-    """The failure's class, as reports show it in brackets; or several, where it depends
-    on the libbpf that loads the object."""
+    """The failure's class, as reports show it in brackets. Several, if it depends on
+    the libbpf that loads the object."""
     reason: Annotated[str, Field(min_length=1)]
-    """Why it fails there, for those who read the report."""
+    """Why it fails there, for readers of the report."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -427,66 +430,65 @@ class ExpectedFailure(Entry):
 
 
 class Case(Entry):
-    """One object, one trigger, and what must then be in its maps."""
+    """One object, its triggers, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
     """Its name in reports and baselines, which show SUITE::NAME."""
     was: tuple[FormerName, ...] = ()
-    """Names that the case had before; of one that came from another suite, the whole
-    name: [old_name, "maps::old_name"]. A baseline's case of such a name is compared
-    with this one, and has not vanished."""
+    """Former names of the case. For a case that was in another suite, the full name:
+    [old_name, "maps::old_name"]. A baseline's case with such a name is compared with
+    this one, and does not count as vanished."""
     description: str = ""
-    """What it shows, for those who read the suite."""
+    """What it shows, for readers of the suite."""
     object: str = ""
-    """A NAME.bpf.c that is compiled, or an object file: its path, relative to the
-    suite's folder, inside the repository. A case without one has `files` that load
-    something."""
+    """A NAME.bpf.c that is compiled, or an object file. The path is relative to the
+    suite's folder, and inside the repository. A case without an object has `files` that
+    load something."""
     files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Files, such as a loader and its object, that commands find in the guest's folder
-    ${files.folder}: bin/loader is ${files.folder}/loader. ${files.btf} is the kernel's
-    BTF there. Paths are as those of `object`."""
+    """Files, such as a loader and its object, for the guest's folder ${files.folder}:
+    bin/loader is ${files.folder}/loader there. ${files.btf} is the kernel's BTF. Paths
+    are written as those of `object`."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
-    """A kernel of the matrix, by its id, whose types the source includes as
-    vmlinux.h."""
+    """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
     loader: Loader | Annotated[dict[str, Loader], Field(min_length=1)] = "libbpf"
     """What loads the object: plain libbpf, as a user's loader would, or libbpf with
-    programs rewritten so that kernels from 4.4 on take them (compat); or one by
-    version range, elsewhere libbpf: {"<4.15": compat}."""
+    programs rewritten so that kernels from 4.4 on accept them (compat). Or by version
+    range, and libbpf on other kernels: {"<4.15": compat}."""
     programs: dict[str, Program] = {}
-    """What is done with single programs; others are loaded and attached."""
+    """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
-    """Programs of which a loader takes one: of each list the first one is loaded whose
-    place the kernel has (a function, a tracepoint, a hook), or else the last one, and
-    the others are not: [[on_fentry, on_kprobe]]."""
+    """Programs that a loader chooses from. Of each list, it loads the first one whose
+    target the kernel has (a function, a tracepoint, a hook), or else the last one:
+    [[on_fentry, on_kprobe]]."""
     maps: dict[str, Map] = {}
-    """What is set of maps before the object is loaded, as its own loader does."""
+    """What to set for maps before the object is loaded, as its own loader does."""
     variables: dict[str, JsonValue] = {}
-    """What global variables are set to before the object is loaded, such as filters in
-    .rodata: {wanted_pid: "${agent.pid}", comm: sleeper}. Numbers, enumerators, text,
-    lists and mappings of members; ${agent.…} and ${kernel.…} may be used."""
+    """Values for global variables, set before the object is loaded, such as filters in
+    .rodata: {wanted_pid: "${agent.pid}", comm: sleeper}. Use numbers, enumerators,
+    text, lists and mappings of members; ${agent.…} and ${kernel.…} work, too."""
     kernels: str = ""
     """A version range; on other kernels the case is skipped with `reason`."""
     config: tuple[Annotated[str, Field(pattern=r"^CONFIG_\w+=.+$")], ...] = ()
-    """Lines of the kernel's configuration without which it is skipped, as with
-    `kernels`: [CONFIG_BPF_LSM=y]."""
+    """Required lines of the kernel's configuration; without them the case is skipped,
+    as with `kernels`: [CONFIG_BPF_LSM=y]."""
     reason: str = ""
-    """Why it does not apply elsewhere."""
+    """Why it does not apply to other kernels."""
     attach: bool = True
-    """Whether programs are attached; false for a case that is about loading alone,
-    whatever `programs` says."""
+    """Whether programs are attached; false for a case that only tests loading. It
+    overrides `programs`."""
     must_attach: bool = False
-    """Whether it fails when no program of the object was attached, as with --object."""
+    """Whether it fails if no program of the object was attached, as with --object."""
     must_run: bool = True
-    """Whether it fails when no program of the object ran; false for a case that is
-    about loading alone."""
+    """Whether it fails if no program of the object ran; false for a case that only
+    tests loading."""
     expect_failure: ExpectedFailure | None = None
-    """A failure that is known; the case fails when it does not happen."""
+    """A known failure; the case fails if it does not happen."""
     trigger: tuple[Trigger, ...] = ()
-    """What is done in the guest once the programs are attached, in order."""
+    """What to do in the guest after the programs are attached, in order."""
     truth: dict[str, Truth] = {}
-    """What the guest says of itself, taken after the triggers: ${truth.NAME}."""
+    """What the guest itself says, taken after the triggers: ${truth.NAME}."""
     expect: tuple[Expectation, ...] = ()
-    """What must hold; a case without any fails."""
+    """What must be true; a case without any expectation fails."""
 
     def loader_on(self, version: KernelVersion) -> Loader:
         """Return what loads the object on a kernel."""
@@ -499,17 +501,16 @@ class Suite(Entry):
     """A whole suite file."""
 
     name: Annotated[str, Field(pattern=SUITE_NAME)] | None = None
-    """Its name in reports and baselines. Without one it is the folder's name, and
-    `suite` at the top of a repository, whose folder has another name in each clone."""
+    """Its name in reports and baselines. The default is the name of the folder, or
+    `suite` at the top of a repository, because that folder has another name in each
+    clone."""
     was: tuple[FormerName, ...] = ()
-    """Names that the suite had before; see the key of the same name of a case."""
+    """Former names of the suite; see `was` of a case."""
     description: Annotated[str, Field(min_length=1)]
-    """What the suite guards."""
+    """What the suite checks."""
     reuse: Literal["object", "suite"] = "object"
-    """Which cases share a guest: those of an object, or all of the suite.
-
-    A guest that comes from a snapshot is as quick as it is clean; without snapshots one
-    guest serves the whole kernel.
-    """
+    """Which cases share a guest: those of an object, or all of the suite. A guest from
+    a snapshot is as quick as it is clean. Without snapshots one guest serves the whole
+    kernel."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
     """The cases, in the order in which they run."""

@@ -17,15 +17,6 @@ from runner.suites.search import SUITE_FILE
 # On the command line: what this project brings along itself.
 BUILTIN = Path("builtin")
 MATRIX_FILE = Path("matrix.yaml")
-MATRIX_HELP = (
-    "the file that lists the kernels, or `builtin` for that of bpf-kernel-matrix "
-    "(default: matrix.yaml, or what pyproject.toml names)"
-)
-SUITES_HELP = (
-    "suites' folders, folders that hold suites, Python test files, or `builtin` for "
-    "the suites of bpf-kernel-matrix (default: what matrix.yaml or pyproject.toml "
-    "lists as `suites`, or else all suites below the matrix's folder)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)

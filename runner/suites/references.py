@@ -1,7 +1,7 @@
 """Values of a guest in a suite's text: ${child.pid}."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -13,6 +13,18 @@ _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 def references(text: str) -> list[str]:
     """Return what stands between ${ and } in a text, in order."""
     return _REFERENCE.findall(text)
+
+
+def used(value: object) -> Iterator[str]:
+    """Return what stands between ${ and } anywhere in a value, in order."""
+    if isinstance(value, str):
+        yield from references(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from used(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from used(item)
 
 
 def resolve(value: JsonValue, namespace: Mapping[str, JsonValue]) -> JsonValue:

@@ -14,7 +14,7 @@ from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
-from runner.suites import naming, search
+from runner.suites import naming, search, tautology
 from runner.suites.model import (
     FILE_NAME,
     Case,
@@ -30,7 +30,7 @@ from runner.suites.model import (
     TestRun,
 )
 from runner.suites.reach import Reach
-from runner.suites.references import references
+from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
 from runner.versions import VersionRange
 
@@ -42,6 +42,11 @@ BEFORE = ("kernel", "agent", "files")
 _WHOLE = "::"
 MATCHERS = ("equals", "between", "one_of", "matches")
 OBJECTS = (".bpf.c", ".o")
+_UNOBSERVED = (
+    "checks nothing that the object or a trigger gives: its `expect` refers only to "
+    "what is known before; expect something of a map or a program, or say `must_run: "
+    "false` in a case that is about loading alone"
+)
 
 _FIELD = re.compile(r"[A-Za-z_]\w*(\[\d+\])*(\.[A-Za-z_]\w*(\[\d+\])*)*|(\[\d+\])+")
 
@@ -300,9 +305,13 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
             yield from _class(name)
     elif not case.expect:
         yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
+    if case.expect and case.must_run and not tautology.observes(case.expect, BEFORE):
+        yield _Mistake((), f"{case.name!r} {_UNOBSERVED}")
     yield from _names(case)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
+        for where, what in tautology.mistakes(expectation):
+            yield _Mistake((*at, *where), what)
         if isinstance(expectation, Matcher):
             yield from _matcher(expectation, at)
         if isinstance(expectation, MapExpectation):
@@ -457,31 +466,20 @@ def _names(case: Case) -> Iterator[_Mistake]:
         at = ("expect", number)
         values = expectation.model_dump()
         yield from _references(values, known, at)
-        for used in _used(values):
-            if used.startswith("truth.") and used[6:].split(".")[0] not in case.truth:
+        for name in used(values):
+            if name.startswith("truth.") and name[6:].split(".")[0] not in case.truth:
                 yield _Mistake(
-                    at, f"no {used!r}{modelfile.near(used[6:], list(case.truth))}"
+                    at, f"no {name!r}{modelfile.near(name[6:], list(case.truth))}"
                 )
 
 
 def _references(
     value: JsonValue, known: set[str], at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
-    for used in _used(value):
-        if used.split(".")[0] not in known:
-            near = modelfile.near(used.split(".")[0], sorted(known))
-            yield _Mistake(at, f"${{{used}}}: nothing by this name yet{near}")
-
-
-def _used(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from references(value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _used(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _used(item)
+    for name in used(value):
+        if name.split(".")[0] not in known:
+            near = modelfile.near(name.split(".")[0], sorted(known))
+            yield _Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
 
 
 def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:

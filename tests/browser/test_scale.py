@@ -20,30 +20,31 @@ from runner.results import (
     Shard,
 )
 from tests.browser.conftest import Open
+from tests.scaling import grows
 
 pytestmark = pytest.mark.browser
 
 _KERNELS, _CASES = 1000, 50
 
 
-def big(suites: int) -> RunResults:
+def big(suites: int, kernels: int = _KERNELS) -> RunResults:
     """Return a run of which every tenth kernel fails five cases."""
-    kernels = tuple(
+    rows = tuple(
         KernelRun(
             id=f"{4 + n // 250}.{n % 250}",
             release=f"{4 + n // 250}.{n % 250}.0-amd64",
             boots=(3.0 + n % 7,),
         )
-        for n in range(_KERNELS)
+        for n in range(kernels)
     )
     return RunResults(
         runner="0.1.0",
         started="2026-01-02T03:04:05+00:00",
         duration=3600.0,
-        kernels=kernels,
+        kernels=rows,
         cases=tuple(
             _case(kernel.id, f"suite{number % suites}", number, n % 10 == 3)
-            for n, kernel in enumerate(kernels)
+            for n, kernel in enumerate(rows)
             for number in range(_CASES)
         ),
     )
@@ -71,12 +72,27 @@ def _case(kernel: str, suite: str, number: int, bad: bool) -> CaseResult:
     )
 
 
-def test_ten_parts_of_a_run_are_merged_and_rendered_in_seconds(
+def test_merging_and_rendering_take_as_many_times_longer_as_there_are_kernels(
     tmp_path: Path,
 ) -> None:
-    for part in parts(big(10), 10):
+    for count in (100, 1000):
+        put_parts(tmp_path / f"parts-{count}", big(10, count))
+
+    def merged(count: int) -> None:
+        found, out = tmp_path / f"parts-{count}", tmp_path / f"all-{count}"
+        cli.main(["merge", str(found), "--out", str(out)])
+
+    # Ten, and a hundred if each kernel looked at each other one.
+    assert grows(merged, small=100, times=10) < 25
+    assert len(resultsfile.read(tmp_path / "all-1000/results.json").cases) == 50_000
+    assert (tmp_path / "all-1000/report.html").stat().st_size < 20_000_000
+
+
+def put_parts(below: Path, results: RunResults) -> None:
+    """Write the reports of ten machines."""
+    for part in parts(results, 10):
         assert part.shard
-        folder = tmp_path / "parts" / str(part.shard.index)
+        folder = below / str(part.shard.index)
         folder.mkdir(parents=True)
         resultsfile.write(part, folder / reports.RESULTS)
         junit = [
@@ -84,13 +100,6 @@ def test_ten_parts_of_a_run_are_merged_and_rendered_in_seconds(
         ]
         for path in junit:
             path.write_text("<testsuites/>")
-    # Of this process alone: others may keep the machine busy.
-    began = time.process_time()
-    cli.main(["merge", str(tmp_path / "parts"), "--out", str(tmp_path / "all")])
-    # Ten on a quiet machine; others are three times slower.
-    assert time.process_time() - began < 30
-    assert len(resultsfile.read(tmp_path / "all/results.json").cases) == 50_000
-    assert (tmp_path / "all/report.html").stat().st_size < 20_000_000
 
 
 def parts(results: RunResults, count: int) -> Iterator[RunResults]:
@@ -134,7 +143,7 @@ def test_a_page_of_a_thousand_kernels_is_usable(open_page: Open, suites: int) ->
     page = open_page(text).page
     status = page.get_by_role("status")
     expect(status).to_contain_text("50000 of 50000 cases on 1000 of 1000")
-    assert time.monotonic() - began < 10
+    opened = (time.monotonic() - began) * 1000
     # In the page's own time, from the letter to the next frame that shows it.
     took = page.evaluate(
         """() => new Promise((done) => {
@@ -149,7 +158,8 @@ def test_a_page_of_a_thousand_kernels_is_usable(open_page: Open, suites: int) ->
         })"""
     )
     expect(status).to_contain_text("1000 of 50000 cases")
-    assert took < 1000
+    # A fifth of it on a quiet machine.
+    assert took < opened
     page.get_by_label("Search").fill("4.133 wrong_value")
     expect(status).to_contain_text("on 1 of 1000")
     page.locator("#matrix tbody tr:visible td.failed button").first.click()

@@ -8,12 +8,13 @@ tests/unit/suites/checks/test_code.py.
 
 from pathlib import Path
 
-from runner.bpf import bpftool, names
+from runner.bpf import bpftool, btf
 from runner.bpf.compile import compile_object
 from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.run.lease import Need
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.text.progress import progress
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def _record(run: Run, guest: Guest) -> None:
     (_DATA / "prog-relocated.hex").write_text(code.hex() + "\n")
     dumped = guest.run(bpftool.prog_dump(program.id))
     (_DATA / "prog-dump-xlated.json").write_text(dumped)
-    types = names.of_file(guest.artifact.btf)
+    types = btf.of_file(guest.artifact.btf)
     for field in ("pid", "real_parent", "tgid", "mm"):
         print(field, types.offset_of("struct task_struct", field))
     print("start_stack", types.offset_of("struct mm_struct", "start_stack"))

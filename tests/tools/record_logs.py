@@ -17,7 +17,8 @@ from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
 from runner.run.lease import Need
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case, ExpectedFailure
 from runner.text.progress import progress

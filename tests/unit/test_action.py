@@ -181,14 +181,14 @@ def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [
-        ({"gate": "some"}, "gate: 'some' is none of all, regressions, none"),
+        ({"gate": "some"}, "gate: 'some' is not one of all, regressions, none"),
         ({"gate": "regressions"}, "gate: regressions needs a baseline"),
-        ({"allow-vanished": "yes"}, "allow-vanished: 'yes' is neither true nor false"),
+        ({"allow-vanished": "yes"}, "allow-vanished: 'yes' must be true or false"),
         (
             {"allow-new-failures": ""},
-            "allow-new-failures: '' is neither true nor false",
+            "allow-new-failures: '' must be true or false",
         ),
-        ({"accel": "hvf"}, "accel: 'hvf' is none of auto, kvm, tcg"),
+        ({"accel": "hvf"}, "accel: 'hvf' is not one of auto, kvm, tcg"),
         ({"shard": "2"}, "shard: '2' is not K/N"),
         ({"shard": "1/2; rm"}, "is not K/N"),
         ({"matrix": "none.yaml"}, "matrix: there is no file none.yaml"),

@@ -56,7 +56,7 @@ PLACES = (
     "runner.reports.resultsfile:dump",
     "runner.reports.resultsfile:dump_with",
     "runner.reports.summary:render",
-    "runner.reports.terms:Terms.report",
+    "runner.reports.criteria:Criteria.report",
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.bpf import btf as btf_format
 from runner.bpf.btf import COMPOSITES, Btf, Type
 from runner.bpf.kinds import Kind, RelocationKind
-from runner.bpf.names import Access, Names
+from runner.bpf.names import Access, access
 from runner.bpf.object import read
 
 # Bits.
@@ -27,13 +27,12 @@ class Shifted:
 def relocated(object_: Path) -> list[Access]:
     """Return the fields of which an object wants the offset."""
     item = read(object_.read_bytes())
-    names = Names(item.btf_data)
     found = {
-        str(access): access
+        str(field): field
         for relocations in item.debug.relocations.values()
         for relocation in relocations
         if relocation.kind == RelocationKind.BYTE_OFF
-        for access in [names.access(relocation.type_id, relocation.access)]
+        for field in [access(item.btf, relocation.type_id, relocation.access)]
     }
     return [found[name] for name in sorted(found)]
 

@@ -6,12 +6,14 @@ CUT_SEEDS says how many runs there are; a seed always gives the same way to end 
 import json
 import os
 import random
+import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,12 @@ from lxml import etree
 
 from runner.errors import ExitStatus
 from runner.reports import markdown, merging, pictures, resultsfile, sarif
+from runner.reports.criteria import Criteria
 from runner.reports.merging import Found
-from runner.reports.terms import Terms
 from runner.results import CaseKey, Outcome, RunResults
 from tests.vm import faulty
 from tests.vm.conftest import DATA, ROOT, guests
+from tests.vm.test_ends import eventually
 
 pytestmark = pytest.mark.vm
 
@@ -47,6 +50,11 @@ TEST = """\
 def test_guest(guest):
     assert guest.hello.release
 """
+
+
+# Takes a source of chance, a suite and a folder for reports; says how it ended the
+# run, its exit status, and its standard error.
+Way = Callable[[random.Random, Path, Path], tuple[str, int, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,21 +126,21 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in found.stdout.split()]
 
 
-def cut(seed: int, suite: Path, folder: Path) -> Cut:
-    """Start a run, and end it in the way that the seed says."""
-    chance = random.Random(seed)
+def cut(chance: random.Random, ways: Sequence[Way], suite: Path, folder: Path) -> Cut:
+    """Start a run, and end it in one of some ways."""
     reports = folder / "r"
-    way: Callable[[random.Random, Path, Path], tuple[str, int, str]] = chance.choice(
-        [_by_signal, _by_signal, _by_fault, _by_fault, _by_fault, _by_kill, _by_disk]
-    )
-    how, status, errors = way(chance, suite, reports)
+    how, status, errors = chance.choice(ways)(chance, suite, reports)
     return Cut(how=how, status=status, errors=errors, reports=reports)
 
 
-def _start(arguments: list[str]) -> subprocess.Popen[str]:
+def _start(arguments: list[str], prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start a program, and wait until signals find it, not Python alone."""
     process = subprocess.Popen(
-        ["env", "--default-signal=INT", sys.executable, "-m", *arguments],
+        [
+            *prefix,
+            *("env", "--default-signal=HUP,INT,TERM"),
+            *(sys.executable, "-m", *arguments),
+        ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -199,8 +207,69 @@ def _by_disk(chance: random.Random, suite: Path, reports: Path) -> tuple[str, in
         return f"a disk of {kilobytes} KiB", *_end(process)
 
 
+def memory_group() -> Path | None:
+    """Return a new control group that limits memory, or None without permission."""
+    own = dict(
+        line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().split()
+    )
+    top = Path("/sys/fs/cgroup")
+    group = top / ("memory" + own["memory"] if "memory" in own else own.get("", "")[1:])
+    group /= f"test-cut-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError:
+        return None
+    if _limit_of(group).exists():
+        return group
+    group.rmdir()
+    return None
+
+
+def _limit_of(group: Path) -> Path:
+    names = ("memory.max", "memory.limit_in_bytes")
+    return next((it for it in map(group.joinpath, names) if it.exists()), group / "no")
+
+
+def _by_group(
+    chance: random.Random, suite: Path, reports: Path
+) -> tuple[str, int, str]:
+    """Let the kernel kill whichever process of the run takes most."""
+    megabytes, group = chance.randint(40, 500), memory_group()
+    if group is None:
+        pytest.skip("needs permission to make a control group")
+    try:
+        _limit_of(group).write_text(str(megabytes << 20))
+        enter = ["sh", "-c", f'echo $$ >{group}/cgroup.procs; exec "$@"', "sh"]
+        process = _start(["runner", *words(suite, reports)], enter)
+        return f"a group of {megabytes} MiB", *_end(process)
+    finally:
+        # Guests die with the runner, a little later.
+        eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def _by_limit(
+    chance: random.Random, suite: Path, reports: Path
+) -> tuple[str, int, str]:
+    """Let every request for more memory fail, from some moment on."""
+    after, more = chance.uniform(0, 8), chance.choice([0, 1, 4, 16, 64])
+    process = _start(["runner", *words(suite, reports)])
+    time.sleep(after)
+    if process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        (size,) = re.findall(r"VmSize:\s+(\d+) kB", status)
+        limit = (int(size) << 10) + (more << 20)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
+    return f"{more} MiB more after {after:.1f} s", *_end(process)
+
+
 def outcomes(results: RunResults) -> dict[CaseKey, Outcome]:
     return {it.key: it.outcome for it in results.cases}
+
+
+WAYS = [_by_signal, _by_signal, _by_fault, _by_fault, _by_fault, _by_kill, _by_disk]
+# The kernel kills a process, or a library that is not Python ends it.
+KILLED = (-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a small disk")
@@ -210,12 +279,31 @@ def test_every_reader_says_incomplete_or_the_same(
 ) -> None:
     made, undisturbed = wholes[seed % len(wholes)]
 
-    found = cut(seed, made, tmp_path)
+    found = cut(random.Random(seed), WAYS, made, tmp_path)
 
-    says = f"seed {seed}: {found.how}: exit {found.status}\n{found.errors}"
+    assert found.status in (1, 3, 130, 143, -signal.SIGKILL), found.errors
+    _hold(found, undisturbed, f"seed {seed}")
+
+
+@pytest.mark.parametrize("seed", range(max(2, SEEDS // 4)))
+@pytest.mark.parametrize("way", [_by_group, _by_limit])
+def test_so_does_a_run_that_has_no_memory(
+    way: Way, seed: int, wholes: list[tuple[Path, RunResults]], tmp_path: Path
+) -> None:
+    made, undisturbed = wholes[seed % len(wholes)]
+
+    found = cut(random.Random(seed), [way], made, tmp_path)
+
+    assert found.status in (1, 3, *KILLED), found.errors
+    _hold(found, undisturbed, f"seed {seed}")
+
+
+def _hold(found: Cut, undisturbed: RunResults, seed: str) -> None:
+    """Hold what a run left behind against the undisturbed run."""
+    says = f"{seed}: {found.how}: exit {found.status}\n{found.errors}"
     assert "Traceback" not in found.errors, says
-    assert found.status in (1, 3, 130, 143, -signal.SIGKILL), says
-    assert not guests(found.reports), says
+    # Those of a runner that was killed end a little later.
+    assert eventually(lambda: not guests(found.reports), 10 * (found.status < 0)), says
     left = {it.name for it in found.reports.rglob("*") if it.name.startswith(".")}
     if found.status > 0:
         assert left <= {".gitignore"}, says
@@ -233,7 +321,7 @@ def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> No
     for key, outcome in seen.items():
         # A guest or process that was killed is no word about the object.
         assert outcome in (right[key], Outcome.ERROR), f"{key}\n{says}"
-    report = Terms().report(results)
+    report = Criteria().report(results)
     if results.complete:
         assert seen.keys() == right.keys(), says
         return

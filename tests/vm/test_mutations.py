@@ -14,14 +14,15 @@ import yaml
 
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.guest.guest import upload_btf
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
 from runner.kernels.rows import Choice
 from runner.results import CaseResult, Outcome
 from runner.run.lease import Need
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case
 from runner.text.progress import progress
@@ -107,7 +108,7 @@ def the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 def judge(suite: str, case: Case, object_: Path, btf: Path, the_run: Run) -> CaseResult:
     """Run a case with libbpf relocating against BTF of one's own."""
-    job = Job(
+    job = CaseJob(
         suite=suite,
         case=case,
         object_path=object_,

@@ -129,6 +129,9 @@ SOURCES = {
     "lookup": 'SEC("sk_lookup") int lk(void *c) { return 1; }',
     "no_function": 'SEC("uprobe") int up(void *c) { return 0; }',
     "no_cgroup": 'SEC("cgroup_skb/egress") int cg(void *c) { return 1; }',
+    "nothing": "",
+    "maps": "struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1);\n"
+    '__type(key, int); __type(value, int); } counts SEC(".maps");',
     "mixed": 'SEC("tc") int cls(void *c) { return 0; }\n'
     'SEC("tracepoint/syscalls/sys_enter_openat") int op(void *c) { return 0; }',
 }
@@ -163,6 +166,8 @@ def test_objects_of_which_nothing_is_loaded_or_attached_fail(
         "lookup": "nothing_attached",
         "no_function": "nothing_attached",
         "no_cgroup": "nothing_attached",
+        "nothing": "nothing_loaded",
+        "maps": "nothing_attached",
         "mixed": "",
     }
     mixed = done.case("mixed")
@@ -175,10 +180,26 @@ def test_objects_of_which_nothing_is_loaded_or_attached_fail(
 def test_objects_may_be_loaded_only_and_that_is_said(
     objects: list[Path], tmp_path: Path
 ) -> None:
-    chosen = [it for it in objects if it.name != "optional.bpf.o"]
+    empty = ("optional.bpf.o", "nothing.bpf.o")
+    chosen = [it for it in objects if it.name not in empty]
     options = ("--kernels", "6.1", "--load-only", "--object")
     done = run(*options, *chosen, reports=tmp_path / "r")
 
     assert done.status == 0, done.output
-    assert done.output.count("loaded only, attached nowhere") == len(chosen)
+    assert done.output.count("loaded only, attached nowhere") == len(chosen) - 1
+    maps = done.case("maps").message
+    assert maps == "no programs; created its maps only: counts (hash)"
+    assert maps in done.output
     assert not any(it.attached for case in done.results.cases for it in case.programs)
+
+
+def test_objects_of_which_nothing_is_loaded_fail_with_load_only_too(
+    objects: list[Path], tmp_path: Path
+) -> None:
+    chosen = [it for it in objects if it.name in ("optional.bpf.o", "nothing.bpf.o")]
+    options = ("--kernels", "6.1", "--load-only", "--object")
+    done = run(*options, *chosen, reports=tmp_path / "r")
+
+    assert done.status == 1, done.output
+    classes = {it.case: it.failure_class for it in done.results.cases}
+    assert classes == {"optional": "nothing_loaded", "nothing": "nothing_loaded"}

@@ -15,7 +15,7 @@ from runner.bpf import bpftool
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
-from runner.case.run import is_deadly
+from runner.case.verdict import is_deadly
 from runner.errors import GuestError
 from runner.failures.classify import classify
 from runner.files.cache import Cache
@@ -33,7 +33,8 @@ from runner.preflight.reach import walked
 from runner.preflight.targets import Source
 from runner.preflight.verifier import verifier_of
 from runner.run.lease import Need
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 from runner.text.progress import progress
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build

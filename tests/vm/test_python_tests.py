@@ -44,6 +44,23 @@ def test_knows_its_kernel(guest, kernel):
 
 
 FAILING = """
+import pytest
+
+@pytest.fixture
+def raising(guest):
+    raise LookupError("no such fixture of mine")
+
+@pytest.fixture
+def broken_at_its_end(guest):
+    yield
+    raise LookupError("not cleaned up")
+
+def test_has_a_fixture_that_raises(raising):
+    pass
+
+def test_has_a_fixture_that_raises_at_its_end(broken_at_its_end):
+    pass
+
 def test_asserts(guest):
     done = guest.agent.run(
         ["sh", "-c", "echo '=== RUN   TestLoad'; echo '--- FAIL: TestLoad'; exit 1"],
@@ -96,12 +113,16 @@ def test_what_fails_in_python_is_told_as_what_it_is(tmp_path: Path) -> None:
         it.case: (str(it.outcome), it.failure_class) for it in done.results.cases
     }
     assert classes == {
+        "test_has_a_fixture_that_raises": ("failed", ""),
+        "test_has_a_fixture_that_raises_at_its_end": ("failed", ""),
         "test_asserts": ("failed", ""),
         "test_is_wrong_itself": ("failed", "suite_error"),
         "test_loads_what_is_refused": ("failed", "verifier_rejected"),
         "test_loads_nothing": ("failed", "nothing_loaded"),
         "test_passes": ("passed", ""),
     }
+    raising = done.case("test_has_a_fixture_that_raises")
+    assert raising.message == "setup: LookupError: no such fixture of mine"
     asserts = done.case("test_asserts")
     assert asserts.message.splitlines()[:3] == [
         "assert 1 == 0",

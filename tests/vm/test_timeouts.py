@@ -12,7 +12,7 @@ import pytest
 from runner import timeouts
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.files.cache import Cache
 from runner.guest import guest, host
 from runner.guest.guest import Guest, Origin
@@ -62,7 +62,7 @@ def up(tmp_path: Path) -> Iterator[Guest]:
 def result_of(suite: Path, up: Guest) -> CaseResult:
     """Run the first case of a suite in a guest."""
     case = suitefile.load(suite / "suite.yaml").suite.cases[0]
-    job = Job(
+    job = CaseJob(
         suite=suite.name,
         case=case,
         object_path=compile_object(suite / case.object, Cache()),

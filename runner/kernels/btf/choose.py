@@ -105,7 +105,9 @@ def choose(setting: _Setting, material: Material) -> Chosen:
         return _detect(material)
     if setting == KERNEL:
         return _own(material) or Chosen(
-            data=None, source="", detail="the image has none, and no other is asked for"
+            data=None,
+            source="",
+            detail="the image has none, and you asked for no other",
         )
     made = _MAKERS[type(setting)](setting, material)
     _verify(made, material)
@@ -116,9 +118,9 @@ def _detect(material: Material) -> Chosen:
     tried = []
     for name, attempt in (
         ("the image has none", _own),
-        ("none lies beside it", _beside),
-        ("no vmlinux with debug information lies beside it", _debug_information),
-        (f"BTFHub has none of {material.release}", _from_hub),
+        ("there is none next to it", _beside),
+        ("there is no vmlinux with debug information next to it", _debug_information),
+        (f"BTFHub has none for {material.release}", _from_hub),
     ):
         made = attempt(material)
         if made is not None:
@@ -140,7 +142,7 @@ def _own(material: Material) -> Chosen | None:
         source=KERNEL if shown else IMAGE,
         detail="the kernel's own"
         if shown
-        else "of the image; the kernel does not show it",
+        else "from the image; the kernel does not show it",
     )
     _verify(made, material)
     return made
@@ -150,7 +152,7 @@ def _beside(material: Material) -> Chosen | None:
     if material.beside is None:
         return None
     made = Chosen(
-        data=material.beside, source="file", detail="came with the kernel's image"
+        data=material.beside, source="file", detail="next to the kernel's image"
     )
     _verify(made, material)
     return made
@@ -191,10 +193,10 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
 
     near = hub.similar(setting.location, material.release)
     raise ArtifactError(
-        f"BTFHub's archive at {setting.location} has no BTF of {material.release}",
+        f"BTFHub's archive at {setting.location} has no BTF for {material.release}",
         hint=f"it has {near}"
         if near
-        else "name its folder with the key distribution, such as ubuntu/16.04",
+        else "set its folder with the key distribution, such as ubuntu/16.04",
     )
 
 
@@ -233,8 +235,8 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
     )
     if packages.extract(package, lambda path: path.endswith(wanted), output) is None:
         raise ArtifactError(
-            f"{package.name} holds no vmlinux of {material.release}",
-            hint="is it the debug package of this very kernel?",
+            f"{package.name} has no vmlinux of {material.release}",
+            hint="check that it is the debug package of exactly this kernel",
         )
     return replace(
         _encode(output, setting.type, material),
@@ -268,7 +270,7 @@ def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
     if not found:
         raise ArtifactError(
             f"{setting.suite} has no package {name}",
-            hint="name another with the key package, or a .deb with the key path",
+            hint="set another one with the key package, or a .deb with the key path",
         )
     return debian.item_of(found[0])
 
@@ -276,7 +278,7 @@ def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
 def _min(setting: MinBtf, material: Material) -> Chosen:
     whole = choose(setting.of, material)
     if whole.data is None:
-        raise ArtifactError(f"there is no BTF to cut down: {whole.detail}")
+        raise ArtifactError(f"there is no BTF to reduce: {whole.detail}")
     objects = minimal.objects(setting.objects, material.cache)
     return Chosen(
         data=minimal.cut(whole.data, objects, material.scratch),
@@ -321,8 +323,8 @@ def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
         raise ArtifactError(
             f"{source}: the vmlinux is of another build than the image: its build-id "
             f"is {found}, the image's is {image}",
-            hint="BTF of another build would give wrong offsets; take the vmlinux that "
-            "the image was made of",
+            hint="BTF of another build would give wrong offsets; use the vmlinux "
+            "that the image was built from",
         )
 
 

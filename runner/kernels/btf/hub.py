@@ -103,7 +103,7 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
                 return content.read()
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise ArtifactError(f"{where} can't be unpacked: {error}") from error
-    raise ArtifactError(f"{where} holds no {wanted}")
+    raise ArtifactError(f"{where} does not contain {wanted}")
 
 
 def _found(archive: bytes, release: str, place: str) -> Found:
@@ -119,7 +119,7 @@ def _local(folder: Path, release: str, distribution: str) -> Found | None:
     if not folder.is_dir():
         raise ArtifactError(
             f"there is no BTFHub archive at {folder}",
-            hint="clone btfhub-archive there, or give its address",
+            hint="clone btfhub-archive there, or set its address",
         )
     for path in _candidates(folder, release, distribution):
         try:
@@ -153,7 +153,7 @@ def _download(address: str, progress: Progress) -> bytes | None:
         return None
     except ArtifactError as error:
         raise ArtifactError(
-            f"BTFHub can't be reached: {error.message}",
-            hint="give a local clone with `btf: {type: btfhub, location: …}`, or "
-            "`btf: kernel` to go without",
+            f"BTFHub is unreachable: {error.message}",
+            hint="use a local clone with `btf: {type: btfhub, location: …}`, or "
+            "`btf: kernel` to run without",
         ) from error

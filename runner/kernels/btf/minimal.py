@@ -65,13 +65,14 @@ def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:
             "bpftool is not installed", hint="apt-get install bpftool"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"bpftool did not end within {_TIMEOUT:.0f} s") from error
+        raise ArtifactError(f"bpftool timed out after {_TIMEOUT:.0f} s") from error
     if done.returncode != 0 or not output.exists():
         names = ", ".join(path.name for path in objects_)
         raise ArtifactError(
             f"bpftool gen min_core_btf failed for {names}: "
             f"{' '.join((done.stderr or done.stdout).split())}",
-            hint="does each object's every relocation have a target in this kernel?",
+            hint="check that every relocation of each object has a target in this "
+            "kernel",
         )
     return output.read_bytes()
 
@@ -96,7 +97,7 @@ def _files(path: Path) -> list[Path]:
         )
         found = sorted({*sources, *compiled, *named})
         if not found:
-            raise UsageError(f"{path} holds no *{_SOURCE} and no *{_OBJECT}")
+            raise UsageError(f"{path} has no *{_SOURCE} and no *{_OBJECT}")
         return found
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="name an object or its source")

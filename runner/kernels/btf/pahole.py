@@ -17,8 +17,8 @@ from runner.versions import KernelVersion, VersionRange
 _TIMEOUT = 900.0
 _BANNER = re.compile(rb"Linux version (\d[!-~]*)")
 _HOW = (
-    '`file vmlinux` says "with debug_info, not stripped" of one that will do; build '
-    "the kernel with CONFIG_DEBUG_INFO=y, or take the vmlinux of the -dbg package"
+    '`file vmlinux` must say "with debug_info, not stripped"; build the kernel '
+    "with CONFIG_DEBUG_INFO=y, or use the vmlinux of the -dbg package"
 )
 
 
@@ -72,7 +72,7 @@ def version() -> KernelVersion:
     if found < _LOWEST:
         raise ArtifactError(
             f"pahole {found} can't write BTF to a file",
-            hint=f"{_LOWEST} and later can: --btf_encode_detached",
+            hint=f"use {_LOWEST} or later: it has --btf_encode_detached",
         )
     return found
 
@@ -99,7 +99,7 @@ def check_release(vmlinux: Path, release: str) -> None:
         told = found[1].decode("ascii") if found else release
     if told != release:
         raise ArtifactError(
-            f"{vmlinux} is of kernel {told}, and the image of {release}",
+            f"{vmlinux} is of kernel {told}, but the image is of {release}",
             hint="BTF of another kernel would give wrong offsets",
         )
 
@@ -127,7 +127,7 @@ def encode(
         ]
     )
     if not output.exists() or output.stat().st_size == 0:
-        raise ArtifactError(f"pahole {found} made no BTF of {vmlinux}")
+        raise ArtifactError(f"pahole {found} generated no BTF from {vmlinux}")
     return found
 
 
@@ -144,12 +144,12 @@ def _run(argv: list[str]) -> str:
         )
     except FileNotFoundError as error:
         raise ArtifactError(
-            "pahole is not installed, and BTF has to be made with it",
+            "pahole is not installed, but is needed to generate BTF",
             hint="apt-get install dwarves",
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"pahole did not end within {_TIMEOUT:.0f} s") from error
+        raise ArtifactError(f"pahole timed out after {_TIMEOUT:.0f} s") from error
     if done.returncode != 0:
-        words = " ".join((done.stderr or done.stdout).split()) or "it said nothing"
+        words = " ".join((done.stderr or done.stdout).split()) or "it printed nothing"
         raise ArtifactError(f"pahole failed: {words[:500]}")
     return done.stdout

@@ -32,12 +32,12 @@ def hold(setting: BaseBtf | str, items: Sequence[Item]) -> None:
     if made == locked:
         return
     told = "; ".join(
-        f"{name} has the sha256 {made.get(name, 'of no file')}, and in the lock "
-        f"{locked.get(name, 'there is none')}"
+        f"{name} has the sha256 {made.get(name, 'none')}, but the lock has "
+        f"{locked.get(name, 'none')}"
         for name in {**locked, **made}
         if locked.get(name) != made.get(name)
     )
     raise ArtifactError(
-        f"its BTF is of other files than were locked: {told}",
-        hint="if the change is right, pin it anew: python -m runner lock",
+        f"its BTF comes from other files than the lock has: {told}",
+        hint="if the change is right, pin it again: python -m runner lock",
     )

@@ -44,15 +44,15 @@ def verify(data: bytes, *, of: str, release: str, version: KernelVersion) -> Non
     try:
         found = btf.parse(data)
         if found.order != "<":
-            raise ArtifactError("it is for a machine of the other byte order")
+            raise ArtifactError("it is for a machine with the other byte order")
         if "struct task_struct" not in found.named:
-            raise ArtifactError("it has no struct task_struct, so it is no kernel's")
+            raise ArtifactError("it has no struct task_struct, so it is not a kernel's")
         _compare(found, release, version)
     except ArtifactError as error:
         raise ArtifactError(
             f"the BTF of {of} can't be used for {release}: {error.message}",
-            hint="give another with the key btf of the matrix, or `btf: kernel` to "
-            "go without",
+            hint="set another one with the key btf of the matrix, or `btf: kernel` "
+            "to run without",
         ) from error
 
 

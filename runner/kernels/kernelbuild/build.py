@@ -89,7 +89,7 @@ def unpack(tarball: Path, folder: Path) -> Path:
         raise ArtifactError(f"{tarball.name} can't be unpacked: {words[:300]}")
     trees = [path for path in folder.iterdir() if (path / "Kconfig").is_file()]
     if len(trees) != 1:
-        raise ArtifactError(f"{tarball.name} holds no kernel source")
+        raise ArtifactError(f"{tarball.name} does not contain a kernel's source")
     return trees[0]
 
 
@@ -103,7 +103,7 @@ def version_of(tree: Path) -> KernelVersion:
     for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"):
         found = re.search(rf"^{name} *= *(\d+)$", text, re.MULTILINE)
         if found is None:
-            raise ArtifactError(f"the source's Makefile tells no {name}")
+            raise ArtifactError(f"the source's Makefile does not set {name}")
         numbers.append(int(found[1]))
     return KernelVersion(tuple(numbers))
 
@@ -127,7 +127,7 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         progress=progress,
     )
     log_file.write_text("")
-    progress.message(f"{name}: {log_file} will tell how far the build is")
+    progress.message(f"{name}: see {log_file} for the progress")
     with progress.task(f"{name}: building"):
         preset = tree / "requested.config"
         preset.write_text(kconfig.preset(recipe.requests))
@@ -169,7 +169,7 @@ def _variables(recipe: Recipe, tree: Path) -> dict[str, str]:
 def _apply(edit: Edit, tree: Path) -> None:
     path = tree / edit.file
     if not path.is_file():
-        log.debug("%s is not there; its edit is left out", edit.file)
+        log.debug("%s does not exist; its edit is skipped", edit.file)
         return
     text = path.read_text(errors="surrogateescape")
     edited, count = re.subn(edit.find, edit.replace, text, flags=re.MULTILINE)
@@ -250,7 +250,7 @@ def _wait(process: subprocess.Popen[bytes], tell: Callable[[], None]) -> int:
         _end(process)
         raise
     _end(process)
-    raise ArtifactError(f"the kernel's build did not end within {_TIMEOUT:.0f} s")
+    raise ArtifactError(f"the kernel's build timed out after {_TIMEOUT:.0f} s")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -36,7 +36,7 @@ def parse_fragment(text: str, name: str) -> list[Request]:
         found = unset or _LINE.fullmatch(line)
         if found is None:
             raise UsageError(
-                f"{name}:{number}: {line!r} is no option of a config",
+                f"{name}:{number}: {line!r} is not an option of a config",
                 hint="write CONFIG_NAME=y, or # CONFIG_NAME is not set",
             )
         value = "n" if unset else found[2]
@@ -84,9 +84,9 @@ def check(requests: Sequence[Request], config: Mapping[str, str], tree: Path) ->
     ]
     if told:
         raise ArtifactError(
-            f"these options were asked for and did not stick: {'; '.join(told)}",
-            hint="ask for what they depend on too, in a fragment below images/kernel "
-            "or with the row's key options",
+            f"these options were requested but not accepted: {'; '.join(told)}",
+            hint="request what they depend on too, in a fragment in images/kernel or "
+            "with the row's key options",
         )
 
 

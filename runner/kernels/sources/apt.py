@@ -84,7 +84,7 @@ class Archive:
         )
         found = list(folder.glob(f"{package.name}_*.deb"))
         if len(found) != 1:
-            raise ArtifactError(f"apt downloaded no {package.name} of {self.suite}")
+            raise ArtifactError(f"apt did not download {package.name} of {self.suite}")
         return found[0]
 
 
@@ -115,7 +115,7 @@ def mirror() -> str:
             return address
     raise ArtifactError(
         "apt knows no Debian mirror on this machine",
-        hint="set one in /etc/apt/sources.list.d, then run: apt-get update",
+        hint="add one to /etc/apt/sources.list.d, then run: apt-get update",
     )
 
 
@@ -130,8 +130,8 @@ def open_suite(suite: str, folder: Path) -> Archive:
         ["apt-get", "-q", "update"],
         archive.configuration,
         timeout=_UPDATE_TIMEOUT,
-        hint=f"is the mirror of /etc/apt/sources.list.d reachable, does it carry "
-        f"{suite}, and is debian-archive-keyring installed?",
+        hint="check that the mirror of /etc/apt/sources.list.d is reachable and has "
+        f"{suite}, and that debian-archive-keyring is installed",
     )
     return archive
 
@@ -213,7 +213,7 @@ def _run(
     *,
     timeout: float = _QUERY_TIMEOUT,
     tolerate: bool = False,
-    hint: str = "is the mirror reachable?",
+    hint: str = "check that the mirror is reachable",
 ) -> str:
     try:
         done = subprocess.run(
@@ -226,7 +226,7 @@ def _run(
         )
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(
-            f"{' '.join(argv[:3])} did not end within {timeout:.0f} s", hint=hint
+            f"{' '.join(argv[:3])} timed out after {timeout:.0f} s", hint=hint
         ) from error
     except OSError as error:
         raise ArtifactError(f"can't run {argv[0]}: {error.strerror}") from error
@@ -270,4 +270,4 @@ def _download(
 def _words(errors: str) -> str:
     """Return what apt complains of: its E: lines, or all of it."""
     lines = [line for line in errors.splitlines() if line.startswith("E:")]
-    return " ".join(lines) or errors.strip() or "it said nothing"
+    return " ".join(lines) or errors.strip() or "it printed nothing"

@@ -133,7 +133,7 @@ def download(
             gone = error
         else:
             if sha256_of(path) != item.sha256:
-                raise ArtifactError(f"{path.name} is not what the index promised")
+                raise ArtifactError(f"{path.name} differs from the index")
             return path
     progress.message(
         f"{gone.message}: looking for {package.name} {package.version} in "
@@ -144,8 +144,8 @@ def download(
     except ArtifactError as error:
         raise ArtifactError(
             f"{gone.message}; and {error.message}",
-            hint="the key archive names another archive; without --locked, or after "
-            "`python -m runner lock`, what the mirror has now is taken",
+            hint="use the key archive to name another archive; without --locked, or "
+            "after `python -m runner lock`, the mirror's current version is used",
         ) from error
 
 
@@ -223,8 +223,8 @@ def _follow(package: Package, archive: Archive) -> Package:
             if found:
                 return found[0]
     raise ArtifactError(
-        f"{archive.suite}: {package.name} is no kernel and pulls none in",
-        hint="name a linux-image package",
+        f"{archive.suite}: {package.name} is not a kernel and depends on none",
+        hint="use a linux-image package",
     )
 
 
@@ -237,4 +237,4 @@ def _similar(pattern: str, archive: Archive) -> str:
         name for name in archive.names("linux-image-") if not name.endswith(_UNWANTED)
     ]
     near = nearest(pattern, names, most=3, cutoff=0.3) or names[:3]
-    return f"there are {', '.join(near)}" if near else "it has no kernel at all"
+    return f"there are {', '.join(near)}" if near else "it has no kernel"

@@ -131,8 +131,8 @@ def _local(source: KernelOrgSource, cache: Cache) -> str:
     if source.sha256 not in (None, found):
         raise ArtifactError(
             f"{path} is another file: sha256 {found}, not {source.sha256}",
-            hint="if the change is right, change the row's key sha256, or pin it anew: "
-            "python -m runner lock",
+            hint="if the change is right, change the row's key sha256, or pin it "
+            "again: python -m runner lock",
         )
     return found
 
@@ -143,6 +143,6 @@ def _compare(found: KernelVersion, source: KernelOrgSource) -> None:
         wanted.filled()
     ):
         raise ArtifactError(
-            f"{source.address} holds linux {found}, not {source.version}",
+            f"{source.address} contains linux {found}, not {source.version}",
             hint="change version or tarball in the matrix",
         )

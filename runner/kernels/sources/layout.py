@@ -62,14 +62,14 @@ def image_in(folder: Path) -> Path:
         if len(found) > 1:
             names = ", ".join(str(path.relative_to(folder)) for path in found)
             raise ArtifactError(
-                f"{folder} holds {len(found)} kernel images: {names}",
+                f"{folder} contains {len(found)} kernel images: {names}",
                 hint="name one of them",
             )
         if found:
             return found[0]
     raise ArtifactError(
-        f"{folder} holds no kernel image",
-        hint=f"looked for {', '.join(_IMAGES)}",
+        f"{folder} contains no kernel image",
+        hint=f"expected one of {', '.join(_IMAGES)}",
     )
 
 

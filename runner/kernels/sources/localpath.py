@@ -77,9 +77,9 @@ def _compare(pin: Pin, found: Pin, source: PathSource) -> None:
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
         raise ArtifactError(
-            f"{source.image} is another kernel than was pinned: other files are "
+            f"{source.image} is not the kernel that was pinned; these files differ: "
             f"{', '.join(changed)}",
-            hint="if the change is right, pin it anew: python -m runner lock",
+            hint="if the change is right, pin it again: python -m runner lock",
         )
 
 
@@ -97,7 +97,7 @@ def _files(source: PathSource) -> _Files:
     if not source.image.exists():
         raise MissingFileError(
             f"{source.image} does not exist",
-            hint="`image` is a bzImage, a folder that holds one, or a .deb",
+            hint="`image` must be a bzImage, a folder that contains one, or a .deb",
         )
     folder = source.image if source.image.is_dir() else source.image.parent
     image = layout.image_in(folder) if source.image.is_dir() else source.image

@@ -69,8 +69,8 @@ def parse(data: bytes, url: str) -> Manifest:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ArtifactError(
-            f"{url} answers something else than a registry does",
-            hint="does the source's key image name a registry and a repository?",
+            f"{url} did not answer like a registry",
+            hint="check that the source's key image names a registry and a repository",
         ) from error
 
 
@@ -126,7 +126,9 @@ class Repository:
             if found != digest:
                 raise ArtifactError(f"{self.name}@{digest} is another image: {found}")
         if not manifest.layers:
-            raise ArtifactError(f"{where} has no layers: it is no container image")
+            raise ArtifactError(
+                f"{where} has no layers, so it is not a container image"
+            )
         return Image(digest=digest, layers=manifest.layers)
 
     def download(

@@ -102,6 +102,6 @@ def _ask(archive: str, package: str, version: str) -> _Answer:
         ) from error
     except ValidationError as error:
         raise ArtifactError(
-            f"{url} answers something else than the snapshot archive does",
-            hint="does the source's url name such an archive?",
+            f"{url} did not answer like the snapshot archive",
+            hint="check that the source's url names such an archive",
         ) from error

@@ -1,10 +1,10 @@
-"""A boot that belies a prediction is told; one that it can't judge is not."""
+"""A boot that disagrees with a prediction is reported; one it can't judge is not."""
 
 from dataclasses import replace
 
 import pytest
 
-from runner.case.prediction import Booted, disagreement
+from runner.case.prediction import disagreement
 from runner.preflight.model import Prediction, Verdict
 
 LOADS = Prediction(
@@ -18,18 +18,17 @@ LOADS = Prediction(
 )
 REJECTED = replace(LOADS, verdict=Verdict.REJECTED, reasons=("x.c:1: a.b is missing",))
 CRASHES = replace(LOADS, verdict=Verdict.CRASHES, reasons=("x.c:1: a.b is guarded",))
-LOADED = Booted(loaded=True, failure_class="")
 
 
-def refused(failure_class: str) -> Booted:
-    return Booted(loaded=False, failure_class=failure_class)
+def after_refusal(prediction: Prediction, failure_class: str) -> str:
+    return disagreement(prediction, loaded=False, failure_class=failure_class)
 
 
 @pytest.mark.parametrize("prediction", [REJECTED, CRASHES])
 def test_what_loads_against_a_prediction_is_told_with_its_reason(
     prediction: Prediction,
 ) -> None:
-    said = disagreement(prediction, LOADED)
+    said = disagreement(prediction, loaded=True, failure_class="")
 
     assert "it loads" in said
     assert prediction.reasons[0] in said
@@ -39,22 +38,33 @@ def test_what_loads_against_a_prediction_is_told_with_its_reason(
     "name", ["poison_reachable", "relocation_ambiguous", "unreached_call_oops"]
 )
 def test_what_a_relocation_breaks_against_a_prediction_is_told(name: str) -> None:
-    assert name in disagreement(LOADS, refused(name))
+    assert name in after_refusal(LOADS, name)
 
 
 @pytest.mark.parametrize(
-    ("prediction", "booted"),
+    ("prediction", "failure_class"),
     [
-        (LOADS, LOADED),
-        (LOADS, Booted(loaded=True, failure_class="wrong_value")),
-        (REJECTED, refused("poison_reachable")),
-        # The verifier has more to say than relocations and features.
-        (LOADS, refused("stack_uninitialised")),
-        # What BTF does not tell may guard it.
-        (replace(REJECTED, by_config=True), LOADED),
+        (LOADS, ""),
+        (LOADS, "wrong_value"),
+        # What BTF does not show may guard it.
+        (replace(REJECTED, by_config=True), ""),
     ],
 )
-def test_what_agrees_or_can_not_be_judged_is_not_told(
-    prediction: Prediction, booted: Booted
+def test_a_load_that_agrees_or_can_not_be_judged_is_not_reported(
+    prediction: Prediction, failure_class: str
 ) -> None:
-    assert disagreement(prediction, booted) == ""
+    assert not disagreement(prediction, loaded=True, failure_class=failure_class)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "failure_class"),
+    [
+        (REJECTED, "poison_reachable"),
+        # The verifier has more to say than relocations and features.
+        (LOADS, "stack_uninitialised"),
+    ],
+)
+def test_a_refusal_that_agrees_or_can_not_be_judged_is_not_reported(
+    prediction: Prediction, failure_class: str
+) -> None:
+    assert not after_refusal(prediction, failure_class)

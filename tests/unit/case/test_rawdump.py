@@ -13,7 +13,8 @@ from runner.bpf import bpftool
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import parse
 from runner.bpf.object import read
-from runner.case.rawdump import Formatter, map_dump
+from runner.bpf.values import Formatter
+from runner.case.rawdump import map_dump
 from runner.errors import ArtifactError
 from runner.guest.agent import AgentSession, LoadedObject, RawDump, RawRow
 from tests.unit.guest.agent_process import PATIENCE, ROOT, build, compile_bpf, start

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from runner import timeouts
 from runner.case import run as session_case
-from runner.case.run import Job
+from runner.case.attempt import CaseJob
 from runner.errors import GuestError
 from runner.failures.classes import LOADER_CRASHED
 from runner.results import CaseResult, Outcome
@@ -55,7 +55,7 @@ class JobOf:
         version: str = "6.1.176",
         alive: bool = False,
     ) -> CaseResult:
-        job = Job(
+        job = CaseJob(
             suite="s",
             case=case,
             object_path=self._object,
@@ -289,7 +289,7 @@ def test_a_loader_that_fails_has_its_own_class(words: str, class_: str) -> None:
         },
         strict=False,
     )
-    job = Job(
+    job = CaseJob(
         suite="s", case=loading, object_path=None, shown_path="s/loader", nodeid="n"
     )
 
@@ -374,6 +374,45 @@ def test_an_object_that_is_only_to_be_loaded_passes_and_says_so(job_of: JobOf) -
     assert result.outcome is Outcome.PASSED
     assert "attach" not in agent.operations
     assert result.message.startswith("loaded only, attached nowhere")
+
+
+COUNTS: JsonValue = {
+    "name": "counts",
+    "type": "hash",
+    "id": 7,
+    "key_size": 4,
+    "value_size": 4,
+    "max_entries": 1,
+}
+
+
+def test_an_object_of_maps_only_passes_by_its_maps_and_says_so(job_of: JobOf) -> None:
+    answers: dict[str, dict[str, JsonValue] | Exception] = {
+        "open": {**OPENED, "programs": []},
+        "load": {**LOADED, "programs": [], "maps": [COUNTS]},
+    }
+
+    result = job_of.run(case(ALWAYS, must_run=False, attach=False), answers)
+    assert result.outcome is Outcome.PASSED
+    assert result.message == "no programs; created its maps only: counts (hash)"
+
+    result = job_of.run(case(ALWAYS, must_run=False, must_attach=True), answers)
+    assert result.failure_class == "nothing_attached"
+    assert result.message == (
+        "nothing was attached: no programs; created its maps only: counts (hash)"
+    )
+
+
+def test_an_object_of_which_no_map_was_created_fails(job_of: JobOf) -> None:
+    answers: dict[str, dict[str, JsonValue] | Exception] = {
+        "open": {**OPENED, "programs": []},
+        "load": {**LOADED, "programs": []},
+    }
+
+    result = job_of.run(case(ALWAYS, must_run=False, attach=False), answers)
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "nothing_loaded")
+    assert result.message == "the object has no programs, and no map of it was created"
 
 
 def test_maps_of_struct_ops_are_told_to_be_unregistered(job_of: JobOf) -> None:
@@ -578,7 +617,7 @@ def test_a_guest_in_which_something_timed_out_serves_no_other_try(
     object_path.write_bytes(b"object")
 
     session_case.run(
-        Job(
+        CaseJob(
             suite="s",
             case=case(RIGHT),
             object_path=object_path,
@@ -646,7 +685,7 @@ def test_a_lost_guest_is_no_longer_usable(tmp_path: Path) -> None:
     assert lent.usable
 
     session_case.run(
-        Job(
+        CaseJob(
             suite="s",
             case=case(RIGHT),
             object_path=object_path,
@@ -782,7 +821,7 @@ def test_a_kernel_that_belies_its_prediction_fails_the_case(
     lent.artifact = replace(lent.artifact, btf=btf)
 
     result = session_case.run(
-        Job(
+        CaseJob(
             suite="s", case=case(RIGHT), object_path=path, shown_path="a.o", nodeid="n"
         ),
         lent,

@@ -50,10 +50,18 @@ def project(tmp_path: Path) -> Path:
 def run(
     project: Path, *words: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """Collect and select nothing."""
+    return run_all(project, "-k", "none", *words, **environment)
+
+
+def run_all(
+    project: Path, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run what pytest collects."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PY")}
     cache = str(project.parent / "cache")
     return subprocess.run(
-        [sys.executable, "-m", "runner", "--kernels", "4.4", "-k", "none", *words],
+        [sys.executable, "-m", "runner", "--kernels", "4.4", *words],
         cwd=project,
         env={**clean, "XDG_CACHE_HOME": cache, **environment},
         capture_output=True,

@@ -1,6 +1,5 @@
 """`merge` on folders, as machines leave them."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from runner.cli import merge as merge_
 from runner.reports import merging, resultsfile
 from runner.reports.merging import Found
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
+from tests.scaling import grows
 
 PLANNED = ("5.10", "6.1")
 
@@ -134,19 +134,20 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m runner merge shards/1 shards/2" in capsys.readouterr().out
 
 
-def test_fifty_cases_on_a_thousand_kernels_are_merged_in_seconds(folder: Path) -> None:
-    planned = tuple(f"6.{number}" for number in range(1000))
-    for index in range(1, 11):
-        own = [*planned[index - 1 :: 10]]
-        write(folder / f"many/{index}", index, 10, planned, own, cases=50)
+def test_merging_takes_as_many_times_longer_as_there_are_kernels(folder: Path) -> None:
+    for count in (50, 500):
+        planned = tuple(f"6.{number}" for number in range(count))
+        for index in range(1, 11):
+            own = [*planned[index - 1 :: 10]]
+            write(folder / f"{count}/{index}", index, 10, planned, own, cases=50)
 
-    began = time.process_time()
-    parts = [
-        Found(folder=path, results=resultsfile.read(path / "results.json"))
-        for path in sorted((folder / "many").iterdir())
-    ]
-    merge_.write(merging.merge(parts), parts, folder / "all")
+    def merged(count: int) -> None:
+        parts = [
+            Found(folder=path, results=resultsfile.read(path / "results.json"))
+            for path in sorted((folder / f"{count}").iterdir())
+        ]
+        merge_.write(merging.merge(parts), parts, folder / f"all-{count}")
 
-    # Seconds of the processor, of which a slow machine takes three times as many.
-    assert time.process_time() - began < 30
-    assert len(resultsfile.read(folder / "all/results.json").cases) == 50_000
+    # Ten, and a hundred if each kernel looked at each other one.
+    assert grows(merged, small=50, times=10) < 25
+    assert len(resultsfile.read(folder / "all-500/results.json").cases) == 25_000

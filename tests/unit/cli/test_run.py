@@ -1,4 +1,4 @@
-"""The words that pytest is given for a command line."""
+"""What the main job makes of a command line."""
 
 import argparse
 import os
@@ -11,6 +11,8 @@ from runner.cli import run
 from runner.cli.run import AtOnce
 from runner.errors import UsageError
 from runner.guest import host
+from runner.run import options
+from runner.run.options import Option
 
 
 def parsed(*given: str) -> argparse.Namespace:
@@ -20,36 +22,26 @@ def parsed(*given: str) -> argparse.Namespace:
 
 
 def words(*given: str, plan: AtOnce = AtOnce(lanes=1)) -> list[str]:  # noqa: B008
-    kernels = ("--kernels", "5.10", "--kernels", "@lts", "--kernel", "6.1=bzImage")
-    return run.pytest_arguments(parsed(*kernels, *given), plan, [Path("suites")])
+    return run.pytest_arguments(parsed(*given), plan, [Path("suites")])
 
 
 def after(option: str, given: list[str]) -> list[str]:
     return [value for word, value in pairwise(given) if word == option]
 
 
-def test_selectors_settings_and_paths_are_handed_on() -> None:
-    given = words(
-        *("--matrix", "m.yaml", "--accel", "tcg", "--reports", "r", "--cold"),
-        *("--libbpf", "mine", "--timeout-scale", "2.5"),
-    )
+def test_pytest_is_told_where_it_is_and_what_to_collect() -> None:
+    given = words()
 
-    assert {"--kernels=5.10", "--kernels=@lts", "--kernel=6.1=bzImage"} <= {*given}
-    assert after("--matrix", given) == ["m.yaml"]
-    assert after("--libbpf", given) == ["mine"]
-    assert after("--accel", given) == ["tcg"]
-    assert after("--reports", given) == ["r"]
-    assert after("--boot-timeout", given) == ["60.0"]
-    assert after("--timeout-scale", given) == ["2.5"]
-    assert after("--timeout-scale", words()) == []
     assert after("--rootdir", given) == [os.getcwd()]
     assert given[-1] == "suites"
-    assert "--cold" in given
     assert "-n" not in given
 
 
-def test_no_word_is_taken_for_a_file_of_arguments() -> None:
-    assert not [word for word in words() if word.startswith("@")]
+@pytest.mark.parametrize("option", options.of("pytest"), ids=lambda it: it.flag)
+def test_the_settings_of_a_run_are_not_turned_into_words(option: Option) -> None:
+    given = " ".join(words("--cold", "--locked", "--shard", "1/2", "--libbpf", "l"))
+
+    assert option.flag == "--lanes" or option.flag not in given.split()
 
 
 def test_a_users_own_configuration_of_pytest_does_not_count() -> None:
@@ -116,12 +108,9 @@ def test_a_number_of_workers_is_one(number: str) -> None:
         run.at_once(number, 3, [])
 
 
-def test_a_part_of_the_kernels_is_handed_on() -> None:
-    given = words("--shard", "2/3", "--timings", "old.json")
-
-    assert after("--shard", given) == ["2/3"]
-    assert after("--timings", given) == ["old.json"]
-    assert "--shard" not in words()
+def test_what_failed_last_time_is_not_known_to_other_machines() -> None:
+    with pytest.raises(UsageError, match="--lf with --shard"):
+        run.main(parsed("--lf", "--shard", "1/2"))
 
 
 def test_what_a_shell_makes_of_a_pattern_is_taken() -> None:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.case import run
+from runner.case import verdict
 from runner.failures import splats
 from runner.failures.classes import CLASSES
 from runner.guest import agent
@@ -92,5 +92,5 @@ def test_every_way_to_lose_a_guest_has_a_row() -> None:
     causes = {it.cause for it in splats._MARKERS}
 
     assert causes <= CLASSES.keys()
-    assert {f"kernel_{it}" for it in run._DEADLY} <= CLASSES.keys()
+    assert {f"kernel_{it}" for it in verdict.DEADLY} <= CLASSES.keys()
     assert agent.AgentLost("gone").cause in CLASSES

@@ -292,7 +292,7 @@ def test_a_cache_that_can_not_be_written_can_be_read(small_disk: Path) -> None:
     ):
         with pytest.raises(InfrastructureError, match="can't be written") as caught:
             write()
-        assert caught.value.hint == "set XDG_CACHE_HOME to a folder that is yours"
+        assert caught.value.hint == "set XDG_CACHE_HOME to a folder that you own"
 
 
 def test_a_root_that_is_no_folder_is_told(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_suite_that_the_mirror_lacks_is_told(suite: Suite) -> None:
 
     assert "buster" in caught.value.message
     assert "does not have a Release file" in caught.value.message
-    assert "does it carry buster" in caught.value.hint
+    assert "is reachable and has buster" in caught.value.hint
     assert "/etc/apt/sources.list.d" in caught.value.hint
 
 

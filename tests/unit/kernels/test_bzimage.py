@@ -122,9 +122,9 @@ def test_what_grows_without_bounds_is_refused(
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "this is no x86 kernel image: it has no boot header"),
-        (VMLINUX, "this is an ELF file, such as vmlinux, and no kernel image"),
-        (image(b"")[:0x240], "this is no x86 kernel image: it has no boot header"),
+        (b"", "this is not an x86 kernel image: it has no boot header"),
+        (VMLINUX, "this is an ELF file, such as vmlinux, not a kernel image"),
+        (image(b"")[:0x240], "this is not an x86 kernel image: it has no boot header"),
         (image(b"x", version=0x207), "boot protocol 2.7 is too old"),
         (image(b""), "the kernel image is truncated"),
         (image(b"x", length=1 << 31), "the kernel image is truncated"),

@@ -22,7 +22,7 @@ def test_image_without_a_banner_is_refused() -> None:
     image = bytearray(images.bzimage())
     struct.pack_into("<H", image, 0x20E, 0)
 
-    with pytest.raises(ArtifactError, match="tells no release"):
+    with pytest.raises(ArtifactError, match="has no release"):
         bzimage.release(bytes(image))
 
 

@@ -147,7 +147,7 @@ def test_a_suite_without_kernels_says_so(suite: Suite) -> None:
     with pytest.raises(ArtifactError) as caught:
         resolved(suite)
 
-    assert caught.value.hint == "it has no kernel at all"
+    assert caught.value.hint == "it has no kernel"
 
 
 @pytest.mark.parametrize("package", ["linux-image-empty", "linux-image-dangling"])
@@ -156,5 +156,5 @@ def test_a_package_without_a_kernel_is_told(kernels: Suite, package: str) -> Non
         resolved(kernels, package)
 
     assert caught.value.message == (
-        f"bookworm: {package} is no kernel and pulls none in"
+        f"bookworm: {package} is not a kernel and depends on none"
     )

@@ -162,7 +162,7 @@ def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:
     assert progress.messages == []
     # Asked for something newer, it says why there is nothing newer.
     assert fetch.obtain(KERNEL, cache, progress, refresh=True) == found
-    assert progress.messages[0].startswith("6.1: not refreshed: ")
+    assert progress.messages[0].startswith("6.1: not updated: ")
 
 
 def test_a_cold_cache_without_a_mirror_says_what_is_missing(
@@ -229,7 +229,7 @@ def test_a_package_whose_image_is_garbage_is_told(suite: Suite, cache: Cache) ->
     image = next(path for path in files if "vmlinuz" in path)
     publish(suite, 50, files | {image: gzip.compress(b"no kernel")})
 
-    with pytest.raises(ArtifactError, match="this is no x86 kernel image"):
+    with pytest.raises(ArtifactError, match="this is not an x86 kernel image"):
         fetch.obtain(KERNEL, cache, Silent())
 
 

@@ -67,7 +67,7 @@ def test_a_truncated_download_is_refused(server: Server, tmp_path: Path) -> None
 
 
 def test_what_is_not_there_is_told_apart(server: Server) -> None:
-    with pytest.raises(http.NotFoundError, match="/nowhere is not there"):
+    with pytest.raises(http.NotFoundError, match="/nowhere does not exist"):
         http.fetch(server.url + "/nowhere", Silent())
 
 
@@ -94,7 +94,7 @@ def test_a_server_that_refuses_is_not_asked_again(server: Server) -> None:
 
 
 def test_an_answer_that_is_no_json_is_told(server: Server) -> None:
-    with pytest.raises(ArtifactError, match="answers no JSON: b'<html>'"):
+    with pytest.raises(ArtifactError, match="did not return JSON: b'<html>'"):
         http.json_of(server.put("/a", b"<html>"))
 
 

@@ -123,7 +123,9 @@ def test_release_that_is_not_there_is_told(
 ) -> None:
     source = remote(server, tarball).model_copy(update={"version": "5.10.999"})
 
-    with pytest.raises(ArtifactError, match=r"linux-5\.10\.999\.tar\.xz is not there"):
+    with pytest.raises(
+        ArtifactError, match=r"linux-5\.10\.999\.tar\.xz does not exist"
+    ):
         bench.collect(source)
 
 
@@ -149,7 +151,7 @@ def test_version_may_be_as_short_as_one_likes(
 
 
 def test_tarball_of_another_version_is_refused(bench: Bench, tarball: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"holds linux 5\.10\.223, not 5\.4"):
+    with pytest.raises(ArtifactError, match=r"contains linux 5\.10\.223, not 5\.4"):
         bench.collect(local(tarball, "5.4"))
 
 

@@ -228,7 +228,7 @@ def test_a_locked_kernel_that_changed_on_the_disk_is_refused(
     # Its first content is in the cache.
     assert disk.obtain().release == "6.1.0-first"
     monkeypatch.setenv("XDG_CACHE_HOME", str(disk.file.parent / "another"))
-    with pytest.raises(ArtifactError, match=r"other files are image\n") as caught:
+    with pytest.raises(ArtifactError, match=r"these files differ: image\n") as caught:
         disk.obtain()
     assert "python -m runner lock" in caught.value.hint
 

@@ -39,7 +39,7 @@ def test_every_missing_option_is_named_with_its_reason() -> None:
 
     assert options.missing(options.parse(config)) == [
         "CONFIG_TMPFS=y (/run is one)",
-        "CONFIG_BPF_SYSCALL=y (objects are loaded by bpf())",
+        "CONFIG_BPF_SYSCALL=y (objects are loaded with bpf())",
     ]
 
 
@@ -47,8 +47,8 @@ def test_card_may_be_virtio_or_e1000() -> None:
     config = options.parse(GOOD.replace("CONFIG_VIRTIO_NET=y\n", ""))
 
     assert options.missing(config) == [
-        "CONFIG_VIRTIO_NET=y or m, or else CONFIG_E1000=y or m "
-        "(SSH goes over a network card)"
+        "CONFIG_VIRTIO_NET=y or m, or else CONFIG_E1000=y or m (SSH needs a network "
+        "card)"
     ]
     assert options.missing({**config, "E1000": "m"}) == []
 
@@ -75,7 +75,7 @@ def test_card_follows_the_drivers(tmp_path: Path, drivers: str, card: str) -> No
 
 
 def test_driver_that_is_a_module_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no driver of a network card") as caught:
+    with pytest.raises(ArtifactError, match="no driver for a network card") as caught:
         obtain(tmp_path, GOOD.replace("VIRTIO_NET=y", "VIRTIO_NET=m"))
 
     assert "key modules" in caught.value.hint
@@ -89,7 +89,9 @@ def test_file_that_is_no_config_is_refused(tmp_path: Path) -> None:
 def test_config_of_another_kernel_is_refused(tmp_path: Path) -> None:
     head = "# Linux/x86 5.10.3 Kernel Configuration\n"
 
-    with pytest.raises(ArtifactError, match=r"of 5\.10\.3, and the image of 4\.4\.1"):
+    with pytest.raises(
+        ArtifactError, match=r"of 5\.10\.3, but the image is of 4\.4\.1"
+    ):
         obtain(tmp_path, head + GOOD)
 
 

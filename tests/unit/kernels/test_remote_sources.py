@@ -141,7 +141,7 @@ def test_an_answer_of_another_shape_is_told(
 ) -> None:
     server.put(f"/mr/binary/{PACKAGE}/4.11.6-1/binfiles?fileinfo=1", answer)
 
-    with pytest.raises(ArtifactError, match="answers something else"):
+    with pytest.raises(ArtifactError, match="did not answer like"):
         Snapshot().resolve(snapshot(server), Tools(cache=cache))
 
 

@@ -75,7 +75,7 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
         ("just text\n", '1: "just text": should be a mapping'),
         (
             ROW + ROW.partition("\n")[2],
-            "4: kernels[1].id: '5.4' again; line 2 has it already",
+            "4: kernels[1].id: '5.4' is used twice; line 2 already has it",
         ),
         (
             ROW + "    id: '5.5'\n",

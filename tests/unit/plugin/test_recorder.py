@@ -1,11 +1,18 @@
 """How a test in Python that failed is told."""
 
+import errno
+
 import pytest
 
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
 from runner.case.states import NothingError
-from runner.errors import GuestError, InfrastructureError, UsageError
+from runner.errors import (
+    GuestError,
+    InfrastructureError,
+    InternalError,
+    UsageError,
+)
 from runner.guest.agent import AgentError
 from runner.plugin import recorder
 from runner.results import Outcome
@@ -42,17 +49,34 @@ def failed(when: str = "call") -> pytest.TestReport:
             "poison_reachable",
         ),
         (AgentError("can't run x", operation="run"), Outcome.FAILED, "command_failed"),
-        (InfrastructureError("no disk"), Outcome.ERROR, ""),
+        (InfrastructureError("no disk"), Outcome.ERROR, "infrastructure"),
+        (InternalError(KeyError("x")), Outcome.ERROR, "internal"),
         (GuestError("it died", cause="no_answer"), Outcome.ERROR, "no_answer"),
         (GuestError("it died", cause="panic"), Outcome.FAILED, "panic"),
         (ValueError("x"), Outcome.FAILED, ""),
+        (OSError(errno.ENOENT, "No such file"), Outcome.FAILED, ""),
+        (
+            OSError(errno.ENOMEM, "Cannot allocate memory"),
+            Outcome.ERROR,
+            "infrastructure",
+        ),
+        (MemoryError(), Outcome.ERROR, "infrastructure"),
     ],
 )
+@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_a_mistake_is_no_infrastructure(
-    error: Exception, outcome: Outcome, class_: str
+    when: str, error: Exception, outcome: Outcome, class_: str
 ) -> None:
-    assert recorder._outcome(failed(), error) is outcome
+    assert recorder._outcome(failed(when), error) is outcome
     assert recorder._class(error) == class_
+
+
+def test_a_fixture_that_raises_is_told_as_one() -> None:
+    error = ValueError("x")
+
+    assert recorder._message(failed("setup"), error) == "setup: ValueError: x"
+    assert recorder._message(failed("teardown"), error) == "teardown: ValueError: x"
+    assert recorder._message(failed(), error) == "ValueError: x"
 
 
 def test_an_assertions_message_is_whole_and_what_failed_comes_first() -> None:

@@ -31,7 +31,7 @@ def start(file: Path, cleanup: str = "pass") -> subprocess.Popen[str]:
     file.touch()
     process = subprocess.Popen(
         [
-            *("env", "--default-signal=INT"),
+            *("env", "--default-signal=HUP,INT,TERM"),
             *(sys.executable, "-c", SLEEP.format(cleanup=cleanup), str(file)),
         ],
         stdout=subprocess.PIPE,

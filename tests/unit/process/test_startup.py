@@ -218,3 +218,30 @@ def test_descriptors_are_open_before_anything_takes_their_numbers(
 
     assert done.returncode == 0
     assert int((tmp_path / "number").read_text()) > 2
+
+
+@pytest.mark.parametrize("how", CALLS)
+@pytest.mark.parametrize("megabytes", [30, 45, 60, 90])
+def test_a_process_without_memory_is_no_verdict_and_no_traceback(
+    megabytes: int, how: str, folder: Path
+) -> None:
+    words = shlex.join([*CALLS[how], "kernels"])
+
+    done = call(["sh", "-c", f"ulimit -v {megabytes << 10}; exec {words}"], folder)
+
+    # Libraries that are not Python die of it.
+    assert done.returncode in (0, 3) or done.returncode < 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode != 3 or done.stderr.startswith("error: ")
+
+
+def test_a_missing_library_is_an_error_in_a_line(tmp_path: Path) -> None:
+    # Only what Python itself has.
+    command = [sys.executable, "-S", "-m", "runner", "kernels"]
+
+    done = call(command, tmp_path, PYTHONPATH=str(ROOT))
+
+    assert done.returncode == 3
+    said, hint = done.stderr.splitlines()
+    assert said.startswith("error: ModuleNotFoundError: No module named ")
+    assert "./dev setup" in hint

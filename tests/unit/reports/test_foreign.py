@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from runner.errors import RunnerError
 from runner.reports import resultsfile
+from runner.reports.criteria import Criteria
 from runner.reports.formats import FORMATS
-from runner.reports.terms import Terms
 from runner.results import Mismatch, ObjectUse, ProgramUse, RunResults
 from tests.unit.reports.runs import E, F, P, S, case, kernel, run
 
@@ -101,8 +101,8 @@ def test_a_changed_file_is_refused_or_reported(
         results = known(path)
     if results is None:
         return
-    terms = Terms(baseline=run(case("6.1", P, "other")), release="v1")
-    for report in (terms.report(results), Terms(baseline=results).report(results)):
+    terms = Criteria(baseline=run(case("6.1", P, "other")), release="v1")
+    for report in (terms.report(results), Criteria(baseline=results).report(results)):
         for format_ in FORMATS:
             assert all(text for _, text in format_.files(report))
 

@@ -7,8 +7,8 @@ import pytest
 from runner import reports
 from runner.errors import InfrastructureError, UsageError
 from runner.reports import formats, pictures
+from runner.reports.criteria import Report
 from runner.reports.release import facts
-from runner.reports.terms import Report
 from tests.unit.reports.runs import F, P, on_all
 
 RESULTS = on_all(P, P, F)

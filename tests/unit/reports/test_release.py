@@ -70,10 +70,10 @@ def test_it_tells_whose_btf_is_needed(source: str, need: str) -> None:
 
 def test_gaps_and_failures_have_reasons() -> None:
     found = facts(results(), "v1.2")
-    assert [(it.kernels, it.reason) for it in found.gaps] == [
+    assert [(it.kernels, it.why) for it in found.gaps] == [
         (("4.4",), "needs >=5.5: tp_btf")
     ]
-    assert [(it.kernels, it.reason) for it in found.failures] == [
+    assert [(it.kernels, it.why) for it in found.failures] == [
         (("6.1",), "there is no such field")
     ]
 

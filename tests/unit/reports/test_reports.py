@@ -4,7 +4,7 @@ from lxml import etree
 
 from runner import reports
 from runner.reports import resultsfile
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from runner.reports import summary, summary_text
 from runner.reports.compare import Gate
-from runner.reports.terms import Report, Terms
+from runner.reports.criteria import Criteria, Report
 from runner.results import (
     CaseResult,
     KernelRun,
@@ -337,7 +337,7 @@ def test_log_is_not_wrapped_as_a_terminal_is(monkeypatch: pytest.MonkeyPatch) ->
 def judged(*cases: CaseResult, before: Outcome, quiet: bool = False) -> str:
     earlier = [it.model_copy(update={"outcome": before}) for it in cases]
     known = (KernelRun(id="5.10"),)
-    terms = Terms(baseline=results(*earlier, kernels=known), gate=Gate.REGRESSIONS)
+    terms = Criteria(baseline=results(*earlier, kernels=known), gate=Gate.REGRESSIONS)
     held = terms.report(results(*cases, kernels=known))
     return summary_text(held, file=Output(), quiet=quiet)
 
@@ -363,7 +363,7 @@ def test_a_gate_without_a_verdict_passes_nothing() -> None:
 def compared(
     before: RunResults, after: RunResults, *, quiet: bool = False, **more: Any
 ) -> str:
-    terms = Terms(baseline=before, **more)
+    terms = Criteria(baseline=before, **more)
     return summary_text(terms.report(after), file=Output(), quiet=quiet)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from runner import reports
 from runner.reports import resultsfile
-from runner.reports.terms import Report
+from runner.reports.criteria import Report
 from runner.results import CaseKey, KernelRun, Outcome, RunResults, Selection
 from runner.run.ledger import Ledger
 from tests.unit.guest.doubles import KERNEL

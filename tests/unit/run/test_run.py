@@ -10,7 +10,8 @@ from runner.files.cache import Cache
 from runner.guest.host import ROOT
 from runner.kernels.rows import Choice
 from runner.run import run as session_run
-from runner.run.run import Run, Settings
+from runner.run.run import Run
+from runner.run.settings import Settings
 
 # Seconds; a test that takes that long has failed.
 PATIENCE = 20

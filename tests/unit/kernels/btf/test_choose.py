@@ -143,8 +143,8 @@ def test_kernel_without_any_says_where_it_was_looked_for(
 
     assert found.data is None
     assert found.detail == (
-        "the image has none; none lies beside it; no vmlinux with debug information "
-        "lies beside it; BTFHub has none of 4.4.1"
+        "the image has none; there is none next to it; there is no vmlinux with "
+        "debug information next to it; BTFHub has none for 4.4.1"
     )
 
 
@@ -200,7 +200,7 @@ def test_what_a_row_names_must_be_there(tmp_path: Path) -> None:
         choose(VmlinuxBtf(type="vmlinux", path=nowhere), it)
     with pytest.raises(ArtifactError, match="nowhere does not exist"):
         choose(DebugPackageBtf(type="debug-package", path=nowhere), it)
-    with pytest.raises(ArtifactError, match=r"has no BTF of 4\.4\.1") as caught:
+    with pytest.raises(ArtifactError, match=r"has no BTF for 4\.4\.1") as caught:
         choose(HubBtf(type="btfhub", location=str(hub(tmp_path, "4.4.2"))), it)
     assert "4.4.2" in caught.value.hint
 
@@ -210,7 +210,7 @@ def test_debug_package_holds_the_vmlinux(tmp_path: Path) -> None:
     setting = DebugPackageBtf(type="debug-package", path=package)
 
     assert choose(setting, material(tmp_path)).source == "debug-package"
-    with pytest.raises(ArtifactError, match=r"holds no vmlinux of 4\.4\.2"):
+    with pytest.raises(ArtifactError, match=r"has no vmlinux of 4\.4\.2"):
         choose(setting, material(tmp_path, "4.4.2"))
 
 
@@ -261,7 +261,7 @@ def test_min_of_nothing_is_refused(tmp_path: Path) -> None:
     source.write_text(_PROGRAM)
     setting = MinBtf(type="min", objects=(source,), of="kernel")
 
-    with pytest.raises(ArtifactError, match="no BTF to cut down"):
+    with pytest.raises(ArtifactError, match="no BTF to reduce"):
         choose(setting, material(tmp_path))
 
 
@@ -269,7 +269,7 @@ def test_objects_that_are_none_are_the_users_mistake(tmp_path: Path) -> None:
     cache = Cache(root=tmp_path / "cache")
     (tmp_path / "empty").mkdir()
 
-    for path, told in (("nowhere", "does not exist"), ("empty", "holds no")):
+    for path, told in (("nowhere", "does not exist"), ("empty", "has no")):
         setting = MinBtf(type="min", objects=(tmp_path / path,))
         with pytest.raises(UsageError, match=told):
             identity(setting, cache)

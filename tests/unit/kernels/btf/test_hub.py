@@ -83,7 +83,7 @@ def test_self_made_kernel_is_not_asked_for(server: str) -> None:
 
 
 def test_archive_that_can_not_be_reached_is_told() -> None:
-    with pytest.raises(ArtifactError, match="can't be reached") as caught:
+    with pytest.raises(ArtifactError, match="is unreachable") as caught:
         hub.look_up("http://127.0.0.1:9", RELEASE, "", Silent())
 
     assert "local clone" in caught.value.hint
@@ -99,7 +99,7 @@ def test_clone_that_is_not_there_is_told(tmp_path: Path) -> None:
     [
         (archive()[:-20], "can't be unpacked"),
         (b"<html>", "can't be unpacked"),
-        (archive("other.btf"), f"holds no {RELEASE}.btf"),
+        (archive("other.btf"), f"does not contain {RELEASE}.btf"),
     ],
     ids=["truncated", "a web page", "another release's"],
 )

@@ -34,7 +34,9 @@ def test_stripped_vmlinux_is_told_as_file_shows_it(tmp_path: Path) -> None:
 def test_vmlinux_of_another_kernel_is_refused(tmp_path: Path) -> None:
     vmlinux = kernels.vmlinux(tmp_path, release="4.11.0")
 
-    with pytest.raises(ArtifactError, match=r"is of kernel 4\.11\.0, and the image of"):
+    with pytest.raises(
+        ArtifactError, match=r"is of kernel 4\.11\.0, but the image is of"
+    ):
         pahole.encode(vmlinux, tmp_path / "out", release="4.4.1", kernel=OLD)
 
 

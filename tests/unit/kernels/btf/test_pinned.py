@@ -92,7 +92,9 @@ def test_a_file_that_changed_is_refused(project: Project, type_: str) -> None:
     else:
         kernels.vmlinux(built, release=RELEASE, names=changed).rename(file)
 
-    with pytest.raises(ArtifactError, match="of other files than were locked") as it:
+    with pytest.raises(
+        ArtifactError, match="comes from other files than the lock has"
+    ) as it:
         project.obtain()
     assert it.value.hint.endswith("python -m runner lock")
 
@@ -133,7 +135,7 @@ def test_a_lock_that_has_no_btf_takes_none_from_elsewhere(
 
     project.monkeypatch.setenv(HUB_VARIABLE, str(hub(tmp_path, RELEASE)))
 
-    with pytest.raises(ArtifactError, match="in the lock there is none"):
+    with pytest.raises(ArtifactError, match="but the lock has none"):
         project.obtain()
 
 

@@ -1,12 +1,11 @@
-"""How outcomes and verdicts look, wherever they are shown."""
+"""How outcomes and verdicts look and read, wherever they are shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.errors import ExitStatus
 from runner.results import (
     CaseKey,
-    CaseResult,
     KernelRun,
     Outcome,
     RunResults,
@@ -82,70 +81,6 @@ def names(keys: Sequence[CaseKey], most: int) -> list[tuple[str, str]]:
     if len(entries) > most:
         entries[most:] = [(f"and {len(entries) - most} more", "")]
     return entries
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The cases of a suite on a kernel, in a few characters."""
-
-    worst: Outcome
-    passed: int
-    # Cases that are no declared gaps.
-    run: int
-    gaps: int
-
-    @property
-    def counts(self) -> str:
-        """Return "3/4", or the number of gaps when there is nothing else."""
-        return f"{self.passed}/{self.run}" if self.run else str(self.gaps)
-
-    @property
-    def text(self) -> str:
-        """Return "✗ 3/4", and how many gaps there are."""
-        more = f" {LOOKS[Outcome.SKIPPED].sign}{self.gaps}"
-        shown = f"{LOOKS[self.worst].sign} {self.counts}"
-        return shown + (more if self.run and self.gaps else "")
-
-    @property
-    def words(self) -> str:
-        """Return it for those who can't see it."""
-        if not self.run:
-            return f"{self.gaps} declared gaps"
-        gaps = f", {self.gaps} declared gaps" if self.gaps else ""
-        return f"{LOOKS[self.worst].word}: {self.passed} of {self.run} passed{gaps}"
-
-
-def cell(cases: Sequence[CaseResult]) -> Cell | None:
-    """Return what a kernel's cases of a suite come to; None without cases."""
-    if not cases:
-        return None
-    outcomes = [case.outcome for case in cases]
-    gaps = outcomes.count(Outcome.SKIPPED)
-    return Cell(
-        worst=worst(outcomes),
-        passed=outcomes.count(Outcome.PASSED),
-        run=len(cases) - gaps,
-        gaps=gaps,
-    )
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the outcome that a reader must know first."""
-    found = set(outcomes)
-    return next(outcome for outcome in BY_WEIGHT if outcome in found)
-
-
-def by_cell(results: RunResults) -> dict[tuple[str, str], list[CaseResult]]:
-    """Return the cases of every kernel and suite."""
-    found: dict[tuple[str, str], list[CaseResult]] = {}
-    for case in results.cases:
-        found.setdefault((case.kernel, case.suite), []).append(case)
-    return found
-
-
-def suites(results: RunResults) -> list[str]:
-    """Return the suites' names, in the order of the run."""
-    return list(dict.fromkeys(case.suite for case in results.cases))
 
 
 def shown(kernel: KernelRun) -> str:

@@ -32,7 +32,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class Criteria:
     """What the command line holds runs against; by itself, nothing."""
 
     baseline: RunResults | None = None

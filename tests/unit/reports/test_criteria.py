@@ -9,14 +9,14 @@ import pytest
 from runner.errors import ExitStatus, UsageError
 from runner.reports import resultsfile
 from runner.reports.compare import Gate
-from runner.reports.terms import Terms
+from runner.reports.criteria import Criteria
 from tests.unit.reports.runs import F, P, case, on_all, run
 
 
 def read(
     baseline: Path | None = None, gate: str | None = None, release: str | None = None
-) -> Terms:
-    return Terms.read(baseline=baseline, gate=gate, release=release)
+) -> Criteria:
+    return Criteria.read(baseline=baseline, gate=gate, release=release)
 
 
 def test_by_default_every_failure_counts() -> None:
@@ -70,7 +70,9 @@ def test_what_gates_accept_is_kept(tmp_path: Path) -> None:
     after = run(case("6.1", P, "other"), case("6.1", F, "new"))
     for vanished in (False, True):
         for new in (False, True):
-            terms = Terms.read(**given, allow_vanished=vanished, allow_new_failures=new)
+            terms = Criteria.read(
+                **given, allow_vanished=vanished, allow_new_failures=new
+            )
             passes = terms.report(after).status is ExitStatus.COMPATIBLE
             assert passes is (vanished and new)
 

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from runner.bpf import object as bpf_object
 from runner.bpf.btf import Btf
-from runner.case.rawdump import Formatter, GivenUpError
+from runner.bpf.values import Formatter, GivenUpError
 
 # libbpf calls the maps of global data by the object and the section.
 _LONGEST_NAME = 15

@@ -1,0 +1,80 @@
+"""A case in a guest: what it needs of the host, and what is known of it so far."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from runner.case.prediction import Foretold, predicted
+from runner.case.states import ObjectStates
+from runner.guest.agent import ObjectSettings
+from runner.guest.commands import Commands
+from runner.guest.guest import Guest
+from runner.suites.model import Case
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseJob:
+    """A case with what it needs of the host."""
+
+    suite: str
+    case: Case
+    # The compiled object; None for a case whose commands load something.
+    object_path: Path | None
+    # How reports name it: its path in the suite.
+    shown_path: str
+    nodeid: str
+    # Where the case's files are.
+    folder: Path = Path()
+    # Keeps what its commands print.
+    commands: Commands = field(default_factory=Commands)
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """A case on a guest, and what has been gathered when it ends, however it ends."""
+
+    job: CaseJob
+    guest: Guest
+    log: list[str] = field(default_factory=list)
+    # Of the phases that began, by their names.
+    seconds: dict[str, float] = field(default_factory=dict)
+    # Whether the object is loaded and attached; else a failure is the load's.
+    is_loaded: bool = False
+    # Whether a program of the object ran.
+    ran: bool = True
+    # What is set of the object before it is loaded; None when that is not known.
+    settings: ObjectSettings | None = None
+    # What became of its programs.
+    states: ObjectStates = field(default_factory=ObjectStates)
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.job.case
+
+    @cached_property
+    def data(self) -> bytes:
+        """The compiled object; empty for a case without one."""
+        path = self.job.object_path
+        return b"" if path is None else path.read_bytes()
+
+    @cached_property
+    def foretold(self) -> Foretold:
+        """What preflight says of it; asked when the settings are known, if ever."""
+        path = self.job.object_path
+        # The settings come from the case, and some of them from the guest.
+        if path is None or self.settings is None:
+            return Foretold()
+        return predicted(self.case, path, self.settings, self.guest)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure a part of it."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - started

@@ -1,0 +1,112 @@
+"""Load a case's object, and attach its programs."""
+
+from pathlib import Path
+
+from runner import timeouts
+from runner.case import settings, states
+from runner.case.attempt import Attempt
+from runner.failures.classes import PROGRAM_TOO_LARGE
+from runner.failures.classify import classify
+from runner.guest.agent import AgentError, LoadedObject, OpenedObject
+from runner.suites.model import Program
+from runner.versions import KernelVersion
+
+# BPF_LOG_STATS (06ee7115b0d1): the verifier says why it refuses a program, and not how
+# it came there.
+_VERDICT_ONLY = 4
+_HAS_VERDICT_ONLY = KernelVersion.parse("5.2")
+
+
+def load(attempt: Attempt) -> LoadedObject:
+    """Load the object and attach what is to be attached.
+
+    Raises AgentError for what is refused, NothingError where nothing is left.
+    """
+    case, guest, path = attempt.case, attempt.guest, attempt.job.shown_path
+    with guest.doing(f"setting up {path}"):
+        attempt.settings = settings.of_case(case, attempt.data, guest)
+    with guest.doing(f"loading {path}"):
+        opened, loaded = _opened_and_loaded(attempt)
+    attempt.states = states.of(case, opened, loaded)
+    states.require_loaded(attempt.states)
+    _attach(attempt, loaded)
+    if case.must_attach:
+        states.require_attached(attempt.states)
+    return loaded
+
+
+def _opened_and_loaded(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
+    """Load an object; the verifier's trace is asked for only if that is refused.
+
+    The trace of a million instructions is 100 MB or more. libbpf gets it by loading
+    again with a larger and larger buffer, which takes minutes and more memory than a
+    guest has.
+    """
+    if attempt.guest.artifact.version >= _HAS_VERDICT_ONLY:
+        before = list(attempt.log)
+        try:
+            return _with_log(attempt, _VERDICT_ONLY)
+        except AgentError as error:
+            if error.operation != "load" or _is_too_large(error):
+                raise
+        attempt.log[:] = before
+    return _with_log(attempt, 0)
+
+
+def _is_too_large(error: AgentError) -> bool:
+    found = classify(error.log, error.operation, error.errno_name)
+    return found.name == PROGRAM_TOO_LARGE.name
+
+
+def _with_log(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedObject]:
+    agent, guest = attempt.guest.agent, attempt.guest
+    opened = agent.open(
+        attempt.data,
+        name=Path(attempt.job.shown_path).name.partition(".")[0],
+        btf=guest.btf,
+        loader=attempt.case.loader_on(guest.artifact.version),
+        settings=attempt.settings,
+        timeout=timeouts.OPEN.seconds,
+    )
+    attempt.log.append(opened.log)
+    try:
+        loaded = agent.load(
+            opened.handle, log_level=level, timeout=timeouts.LOAD.seconds
+        )
+    except AgentError:
+        agent.close_object(opened.handle, timeout=timeouts.ANSWER.seconds)
+        raise
+    attempt.log.append(loaded.log)
+    return opened, loaded
+
+
+def _attach(attempt: Attempt, loaded: LoadedObject) -> None:
+    """Attach the programs, all of them, so that one message names all that can't be.
+
+    Raises AgentError: the first one, which names the others.
+    """
+    refused: dict[str, AgentError] = {}
+    for name in (it.name for it in loaded.programs):
+        wanted = attempt.case.programs.get(name, Program())
+        if wanted.attach is False or not attempt.case.attach:
+            continue
+        with attempt.guest.doing(f"attaching {name}"):
+            try:
+                attached = attempt.guest.agent.attach(
+                    loaded.handle,
+                    name,
+                    settings.place(wanted, attempt.guest),
+                    timeout=timeouts.ANSWER.seconds,
+                )
+            except AgentError as error:
+                refused[name] = error
+                attempt.states = attempt.states.refused(name, error.message)
+                continue
+        attempt.log.append(attached.log)
+        attempt.states = attempt.states.tried(name, attached=attached.attached)
+    if refused:
+        first, *others = refused.values()
+        # The first one's log is put down by who judges it.
+        attempt.log += [it.log for it in others]
+        first.also = tuple(refused)[1:]
+        raise first

@@ -1,0 +1,270 @@
+"""What the end of a case means: its checks, an error, and what its suite declares."""
+
+import logging
+from typing import Any
+
+from runner.bpf import object as bpf_object
+from runner.bpf.debuginfo import DebugInfo
+from runner.bpf.object import ObjectError
+from runner.case import blame
+from runner.case.attempt import Attempt
+from runner.case.phases import Checked
+from runner.case.prediction import disagreement
+from runner.case.states import NothingError
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.failures.classes import (
+    COMMAND_FAILED,
+    LOADER_CRASHED,
+    LOADER_FAILED,
+    NEVER_RAN,
+    NOTHING_ATTACHED,
+    NOTHING_CHECKED,
+    NOTHING_LOADED,
+    OUT_OF_MEMORY,
+    PREDICTION_WRONG,
+    UNEXPECTED_PASS,
+    VERIFIER_TOO_SLOW,
+    WRONG_VALUE,
+    FailureClass,
+)
+from runner.failures.classify import (
+    Classification,
+    as_class,
+    classify,
+    classify_oops,
+    classify_printed,
+)
+from runner.guest.agent import AgentError
+from runner.guest.commands import CommandFailedError, last_line
+from runner.results import CaseVerdict, Outcome
+from runner.suites.checks.text import listing
+from runner.versions import VersionRange
+
+log = logging.getLogger(__name__)
+
+# What refuses objects; other operations fail.
+_LOADING = ("open", "load", "attach")
+
+# What the console says of a guest that the object took down with it. Anything else
+# that ends a guest is the infrastructure's.
+DEADLY = {"panic", "oops", "soft_lockup", "rcu_stall", "out_of_memory"}
+
+
+def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
+    """Return the verdict on a case that ran to its end."""
+    count = len(attempt.case.expect) - len(checked.not_available)
+    missing = checked.not_available
+    if not count:
+        words = "; ".join(["nothing was checked", *missing])
+        return _failed(NOTHING_CHECKED, words, not_available=missing)
+    if checked.mismatches:
+        return _failed(
+            WRONG_VALUE,
+            str(checked.mismatches[0]),
+            cure=WRONG_VALUE.cure if attempt.ran else NEVER_RAN.explanation,
+            mismatches=checked.mismatches,
+            checked=count,
+            not_available=missing,
+        )
+    if not attempt.ran:
+        return _failed(NEVER_RAN, "no program of the object ran", not_available=missing)
+    return CaseVerdict(
+        outcome=Outcome.PASSED,
+        message="" if attempt.case.must_run else attempt.states.shortfall,
+        checked=count,
+        not_available=missing,
+    )
+
+
+def of_error(error: RunnerError, attempt: Attempt) -> CaseVerdict:
+    """Return the verdict on a case that an error ended."""
+    match error:
+        case CommandFailedError():
+            return _of_command(error, attempt)
+        case NothingError():
+            failure = NOTHING_ATTACHED if error.loaded else NOTHING_LOADED
+            return _failed(failure, error.message)
+        case AgentError():
+            attempt.log.append(error.log)
+            return _of_refusal(error, attempt)
+        case GuestError():
+            return _of_loss(error, attempt)
+        case UsageError():
+            return _broken(error, "suite_error", Outcome.FAILED)
+        case _:
+            return _broken(error, "infrastructure", Outcome.ERROR)
+
+
+def _failed(failure: FailureClass, message: str, **more: Any) -> CaseVerdict:
+    given = {"failure_class": failure.name, "cure": failure.cure, **more}
+    return CaseVerdict(outcome=Outcome.FAILED, message=message, **given)
+
+
+def _broken(
+    error: RunnerError, class_: str, outcome: Outcome, console: str = ""
+) -> CaseVerdict:
+    return CaseVerdict(
+        outcome=outcome,
+        message=error.message,
+        failure_class=class_,
+        cure=error.hint,
+        console=console,
+    )
+
+
+def _of_command(error: CommandFailedError, attempt: Attempt) -> CaseVerdict:
+    loads = error.loads and not attempt.case.object
+    failure = LOADER_FAILED if loads else COMMAND_FAILED
+    found = classify_printed(error.words) if loads else None
+    quoted = last_line(error.words)
+    printed = f'it printed "{quoted}". ' if quoted else "it printed nothing. "
+    cure = found.cure if found else failure.cure
+    return _failed(
+        failure,
+        error.message,
+        failure_class=found.name if found else failure.name,
+        cure=printed + cure[0].upper() + cure[1:],
+    )
+
+
+# ----------------------------------------------------------------- refusals
+
+
+def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
+    operation = error.operation
+    if operation not in _LOADING:
+        return _broken(error, f"{operation}_failed", Outcome.FAILED)
+    info = _debug_information(attempt.data)
+    sizes = {program.name: program.size for program in info.programs.values()}
+    found = classify(error.log, operation, error.errno_name, sizes)
+    blamed = blame.blame(
+        blame.Evidence(
+            found=found,
+            log=error.log,
+            data=attempt.data,
+            info=info,
+            prediction=attempt.foretold.prediction,
+            version=attempt.guest.artifact.version,
+        )
+    )
+    at = f" at {blamed.source}" if blamed.source else ""
+    also = f"; and so for {listing(error.also)}" if error.also else ""
+    return CaseVerdict(
+        outcome=Outcome.FAILED,
+        message=f"{operation} refused{at}: {found.line or error.message}{also}",
+        failure_class=found.name,
+        cure=blamed.cure or found.cure,
+        source=blamed.source,
+    )
+
+
+def _debug_information(data: bytes) -> DebugInfo:
+    try:
+        return bpf_object.read(data).debug
+    except ObjectError as error:
+        # libbpf is the judge of that.
+        log.debug("%s", error)
+        return DebugInfo(programs={}, lines={}, relocations={})
+
+
+def refusal(error: AgentError) -> Classification:
+    """Return what a refusal means that a test in Python has met."""
+    if error.operation in _LOADING:
+        return classify(error.log, error.operation, error.errno_name)
+    if error.operation == "run":
+        return as_class(COMMAND_FAILED)
+    return Classification(name=f"{error.operation}_failed", line="", cure=error.hint)
+
+
+# -------------------------------------------------------------- lost guests
+
+
+def is_deadly(error: GuestError) -> bool:
+    """Whether a guest died of what ran in it, which is a word about the object."""
+    return error.cause in DEADLY
+
+
+def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
+    if error.cause == VERIFIER_TOO_SLOW.name:
+        return _broken(error, error.cause, Outcome.FAILED)
+    if error.cause == TIMED_OUT:
+        return _broken(error, TIMED_OUT, Outcome.ERROR, error.console)
+    found = _known_loss(error, attempt)
+    deadly = is_deadly(error)
+    own = f"kernel_{error.cause}" if deadly else error.cause
+    return CaseVerdict(
+        outcome=Outcome.FAILED if found or deadly else Outcome.ERROR,
+        message=f"the guest was lost: {error.message}",
+        failure_class=found.name if found else own,
+        cure=found.cure if found else error.hint,
+        console=error.console,
+    )
+
+
+def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
+    if error.cause == "out_of_memory":
+        return as_class(OUT_OF_MEMORY)
+    if attempt.is_loaded:
+        return None
+    if error.cause == "agent_crashed":
+        return as_class(LOADER_CRASHED)
+    if error.cause == "oops":
+        guest = attempt.guest
+        return classify_oops(guest.vm.console(), guest.artifact.version)
+    return None
+
+
+# ------------------------------------------- what was declared and predicted
+
+
+def settled(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+    """Return a verdict after the suite's declared failure, and the prediction."""
+    declared = _as_declared(verdict, attempt)
+    prediction = attempt.foretold.prediction
+    if prediction is None or verdict.outcome is Outcome.ERROR:
+        return declared
+    wrong = disagreement(
+        prediction, loaded=attempt.is_loaded, failure_class=verdict.failure_class
+    )
+    if not wrong:
+        return declared
+    failure = {
+        "outcome": Outcome.FAILED,
+        "message": wrong,
+        "failure_class": PREDICTION_WRONG.name,
+        "cure": PREDICTION_WRONG.explanation,
+    }
+    return declared.model_copy(update=failure)
+
+
+def _as_declared(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+    declared = attempt.case.expect_failure
+    if declared is None or verdict.outcome is Outcome.ERROR:
+        return verdict
+    kernels = declared.kernels
+    if kernels and attempt.guest.artifact.version not in VersionRange.parse(kernels):
+        return verdict
+    expected = f"{' or '.join(declared.classes)} ({declared.reason})"
+    if verdict.outcome is Outcome.PASSED:
+        return _failed(
+            UNEXPECTED_PASS,
+            f"passed, but the suite declares that it fails: {expected}",
+        )
+    if verdict.failure_class not in declared.classes:
+        return verdict.model_copy(
+            update={
+                "message": f"failed as {verdict.failure_class}, not as declared, "
+                f"{expected}: {verdict.message}",
+                "checked": 0,
+                "not_available": (),
+            }
+        )
+    # On all kernels it is what the case is about; on some it is a gap.
+    return CaseVerdict(
+        outcome=Outcome.SKIPPED if kernels else Outcome.PASSED,
+        message=f"fails as declared: {expected}",
+        failure_class=verdict.failure_class,
+        source=verdict.source,
+        checked=1,
+        console=verdict.console,
+    )

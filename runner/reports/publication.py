@@ -1,0 +1,62 @@
+"""The reports of a release, as a project keeps them in its repository."""
+
+from collections.abc import Iterator
+
+from runner.reports import markdown, resultsfile
+from runner.reports.criteria import Report
+from runner.reports.formats import FORMATS, File, Format
+from runner.results import CaseResult, KernelRun, Outcome, RunResults
+
+
+def published(results: RunResults) -> RunResults:
+    """Return results without what is about one machine, or fills a repository.
+
+    Commands and folders of the machine go, and so do the logs of cases that did what
+    their suite says. The rest serves as a baseline as before.
+    """
+    return results.model_copy(
+        update={
+            "kernels": tuple(_kernel(it) for it in results.kernels),
+            "cases": tuple(_case(it) for it in results.cases),
+        }
+    )
+
+
+def _kernel(run: KernelRun) -> KernelRun:
+    return run.model_copy(update={"qemu_command": "", "libbpf_source": ""})
+
+
+def _case(case: CaseResult) -> CaseResult:
+    if case.outcome not in (Outcome.PASSED, Outcome.SKIPPED):
+        return case
+    return case.model_copy(update={"log": "", "console": "", "commands": ()})
+
+
+def _results(report: Report) -> Iterator[File]:
+    yield "results.json", resultsfile.dump(published(report.results))
+
+
+def _compatibility(report: Report) -> Iterator[File]:
+    if report.release is not None:
+        yield (
+            "compatibility.md",
+            markdown.release_notes(report.results, report.release),
+        )
+
+
+# In the order in which they are written.
+FORMATS_OF_A_RELEASE = (
+    Format(
+        name="json",
+        about="what a later run compares itself with",
+        pattern="results.json",
+        files=_results,
+    ),
+    Format(
+        name="compatibility",
+        about="which kernels the release works on",
+        pattern="compatibility.md",
+        files=_compatibility,
+    ),
+    next(it for it in FORMATS if it.name == "matrix"),
+)

@@ -1,0 +1,324 @@
+"""The options of a run: one table for `python -m runner`, its verbs and pytest."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runner import timeouts
+from runner.kernels import rows
+from runner.kernels.rows import Choice
+from runner.matrix.selectors import DEFAULT
+from runner.reports.compare import Gate
+from runner.reports.criteria import Criteria
+from runner.suites import project
+
+if TYPE_CHECKING:
+    import pytest
+
+# Who reads options: `python -m runner`, and pytest with this project's plugin.
+FrontEnd = Literal["cli", "pytest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option, the same for each front end that has it."""
+
+    flag: str
+    help: str
+    # argparse's. `extend` takes several words; with pytest one, since paths follow it.
+    action: Literal["store", "store_true", "append", "extend"] = "store"
+    type: Callable[[str], object] | None = None
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+    default: object = None
+    # What you get without the option, in words.
+    otherwise: str = ""
+    front_ends: tuple[FrontEnd, ...] = ("cli", "pytest")
+    # What only users of pytest need to know.
+    pytest: str = ""
+
+    @property
+    def dest(self) -> str:
+        """Its name in what a parser returns."""
+        return self.flag.lstrip("-").replace("-", "_")
+
+    def declaration(self, front_end: FrontEnd, otherwise: str = "") -> dict[str, Any]:
+        """Return the keywords of argparse's add_argument and of pytest's addoption."""
+        text, default = self.help, otherwise or self.otherwise
+        text += f" (default: {default})" if default else ""
+        if front_end == "pytest" and self.pytest:
+            text += f"; {self.pytest}"
+        if self.action == "store_true":
+            return {"action": self.action, "help": text}
+        is_list = self.action in ("append", "extend")
+        found = {
+            "action": self.action,
+            "help": text,
+            "type": self.type,
+            "choices": self.choices,
+            "metavar": self.metavar,
+            "default": [] if is_list else self.default,
+        }
+        if self.action != "extend":
+            return found
+        return found | ({"nargs": "+"} if front_end == "cli" else {"action": "append"})
+
+
+# In the order of `--help`.
+OPTIONS = (
+    Option(
+        flag="--kernels",
+        action="extend",
+        metavar="SELECTOR",
+        help="which kernels",
+        otherwise="the rows with the tag `default`; all rows, if no row has that tag",
+        pytest="an id, a comma list, a range ('>=5.4,<6'), @tag or all. Write a tag as "
+        "--kernels=@lts: pytest takes a word that begins with @ as a file of arguments",
+    ),
+    Option(
+        flag="--kernel",
+        action="append",
+        metavar="ID=PATH",
+        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
+        "may be given again. Unless --kernels is given, only these kernels run",
+    ),
+    Option(
+        flag="--locked",
+        action="store_true",
+        help="take exactly the kernels that matrix.lock pins, and refuse others",
+    ),
+    Option(
+        flag="--matrix",
+        type=Path,
+        metavar="FILE",
+        help="the file that lists the kernels, or `builtin` for that of "
+        "bpf-kernel-matrix",
+        otherwise="matrix.yaml, or what pyproject.toml names",
+    ),
+    Option(
+        flag="--suite",
+        front_ends=("cli",),
+        action="extend",
+        type=Path,
+        metavar="PATH",
+        help="suites' folders, folders that hold suites, Python test files, or "
+        "`builtin` for the suites of bpf-kernel-matrix",
+        otherwise="what matrix.yaml or pyproject.toml lists as `suites`, or else all "
+        "suites below the matrix's folder",
+    ),
+    Option(
+        flag="--object",
+        front_ends=("cli",),
+        action="extend",
+        type=Path,
+        metavar="FILE",
+        help="compiled objects that must load and attach, without a suite",
+    ),
+    Option(
+        flag="--load-only",
+        front_ends=("cli",),
+        action="store_true",
+        help="the objects of --object must load; nothing is attached (without this, an "
+        "object of which nothing can be attached fails). An object without programs "
+        "must create its maps; one without maps either fails",
+    ),
+    Option(
+        flag="-k",
+        front_ends=("cli",),
+        metavar="EXPR",
+        help="only cases that match: a part of SUITE::CASE as reports print it, or a "
+        "kernel's id; with and, or, not and parentheses",
+    ),
+    Option(
+        flag="-x",
+        front_ends=("cli",),
+        action="store_true",
+        help="stop at the first failure",
+    ),
+    Option(
+        flag="--lf",
+        front_ends=("cli",),
+        action="store_true",
+        help="only what failed last time",
+    ),
+    Option(
+        flag="-n",
+        front_ends=("cli",),
+        metavar="N|auto",
+        default="auto",
+        help="number of guests to run in parallel",
+        otherwise="auto, limited by CPUs and memory",
+    ),
+    Option(
+        flag="--lanes",
+        front_ends=("pytest",),
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of guests in which this process runs cases of suites in parallel",
+        otherwise="1; with -n each process runs one",
+    ),
+    Option(
+        flag="--accel",
+        choices=("auto", "kvm", "tcg"),
+        default="auto",
+        help="auto takes KVM when a guest was seen to run under it",
+        otherwise="auto",
+    ),
+    Option(
+        flag="--reports",
+        type=Path,
+        default=Path("reports/latest"),
+        metavar="DIR",
+        help="where reports are written",
+        otherwise="reports/latest",
+    ),
+    Option(
+        flag="--reports-unique",
+        front_ends=("cli",),
+        action="store_true",
+        help="write into a new folder below DIR, named after the time and this "
+        "process, so that several runs can go on at once",
+    ),
+    Option(
+        flag=timeouts.BOOT.option,
+        type=timeouts.seconds,
+        default=timeouts.BOOT.seconds,
+        metavar="SECONDS",
+        help="how long a kernel may take to boot until it answers",
+        otherwise=f"{timeouts.BOOT.seconds:g}",
+    ),
+    Option(
+        flag=timeouts.SCALE_OPTION,
+        type=timeouts.scale,
+        metavar="FACTOR",
+        help="multiply all timeouts, also that of the boot; see docs/timeouts.md",
+        otherwise="1, and more while this machine is slow",
+    ),
+    Option(
+        flag="--cold",
+        action="store_true",
+        help="boot every guest, without snapshots; one guest serves a whole kernel",
+    ),
+    Option(
+        flag="--shard",
+        metavar="K/N",
+        help="run only part K of N of the kernels, for N machines; `merge` puts the "
+        "parts together",
+    ),
+    Option(
+        flag="--libbpf",
+        type=Path,
+        metavar="DIR",
+        help="load and predict with the libbpf of this folder: its source, a kernel's "
+        "tree, or one that it is installed in; see docs/libbpf.md",
+        otherwise="the machine's",
+    ),
+    Option(
+        flag="--timings",
+        type=Path,
+        metavar="FILE",
+        help="balance shards using durations from an earlier results.json, the same "
+        "on every machine",
+        otherwise="all kernels count the same",
+    ),
+    Option(
+        flag="--baseline",
+        type=Path,
+        metavar="FILE",
+        help="an earlier results.json: reports then show regressions, fixes, new and "
+        "vanished cases and slower kernels",
+    ),
+    Option(
+        flag="--gate",
+        choices=tuple(map(str, Gate)),
+        help="which failures fail the run: all, or only those that the baseline does "
+        "not have",
+        otherwise="all",
+    ),
+    Option(
+        flag="--allow-vanished",
+        action="store_true",
+        help="accept that cases of the baseline did not run, though their kernel did: "
+        "they were removed, or left out by -k or --suite",
+    ),
+    Option(
+        flag="--allow-new-failures",
+        action="store_true",
+        help="with --gate regressions, accept failures of cases that the baseline does "
+        "not have",
+    ),
+    Option(
+        flag="--release",
+        metavar="NAME",
+        help="also write the compatibility report of this release, such as v1.2",
+    ),
+    Option(
+        flag="--quiet",
+        front_ends=("cli",),
+        action="store_true",
+        help="print failures and the verdict only",
+    ),
+    Option(
+        flag="--json",
+        front_ends=("cli",),
+        action="store_true",
+        help="print results.json on standard output",
+    ),
+)
+
+_BY_FLAG = {option.flag: option for option in OPTIONS}
+
+# What several verbs take together.
+KERNEL_FILES = ("--kernel", "--locked", "--matrix")
+TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
+ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
+TERMS = ("--baseline", "--gate", *ALLOWANCES, "--release")
+
+
+def of(front_end: FrontEnd) -> list[Option]:
+    """Return the options that a front end has."""
+    return [option for option in OPTIONS if front_end in option.front_ends]
+
+
+def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
+    """Add some of a run's options to a verb of the command line.
+
+    `otherwise` has by `dest` what the verb does without an option, where that is not
+    what a run does.
+    """
+    for option in map(_BY_FLAG.__getitem__, flags):
+        words = otherwise.get(option.dest, "")
+        parser.add_argument(option.flag, **option.declaration("cli", words))
+
+
+def add_to_pytest(group: "pytest.OptionGroup") -> None:
+    """Add what pytest has of the options."""
+    for option in of("pytest"):
+        group.addoption(option.flag, **option.declaration("pytest"))
+
+
+def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> Choice:
+    """Return which kernels these arguments mean; `default` are those without words."""
+    found = project.find(arguments.matrix)
+    if default == DEFAULT:
+        default = found.kernels
+    return Choice(
+        matrix=found.matrix,
+        selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
+        overrides=tuple(arguments.kernel),
+        locked=arguments.locked,
+    )
+
+
+def terms_of(arguments: argparse.Namespace) -> Criteria:
+    """Return what these arguments compare a run with. Raises as Criteria.read does."""
+    return Criteria.read(
+        baseline=arguments.baseline,
+        gate=arguments.gate,
+        release=getattr(arguments, "release", None),
+        allow_vanished=arguments.allow_vanished,
+        allow_new_failures=arguments.allow_new_failures,
+    )

@@ -1,0 +1,69 @@
+"""What a run was asked for, as values that other processes can be given."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from runner import timeouts
+from runner.guest.qemu.accelerator import Choice
+from runner.kernels import rows
+from runner.run import options
+from runner.run.sharding import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line chose."""
+
+    kernels: rows.Choice
+    reports: Path
+    accelerator: Choice = "auto"
+    # Seconds.
+    boot_timeout: float = timeouts.BOOT.seconds
+    # What all timeouts are multiplied by; None is what the machine's speed asks for.
+    timeout_scale: float | None = None
+    # Whether every guest boots, without snapshots.
+    cold: bool = False
+    # Which part of the kernels; None is all of them.
+    part: Part | None = None
+    # An earlier results.json, by whose seconds parts are made equal.
+    timings: Path | None = None
+    # Where the libbpf is that loads objects; None is the machine's.
+    libbpf: Path | None = None
+    # Objects that the command line names; they may lie anywhere.
+    objects: tuple[Path, ...] = ()
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Return what the command line of a run or of pytest says.
+
+    Raises UsageError for a wrong --shard or pyproject.toml.
+    """
+    shard = arguments.shard
+    return Settings(
+        kernels=options.choice_of(arguments),
+        reports=arguments.reports.absolute(),
+        accelerator=arguments.accel,
+        boot_timeout=arguments.boot_timeout,
+        timeout_scale=arguments.timeout_scale,
+        cold=arguments.cold,
+        part=None if shard is None else Part.parse(shard),
+        timings=arguments.timings,
+        libbpf=arguments.libbpf,
+        # pytest has no such option.
+        objects=tuple(getattr(arguments, "object", ())),
+    )
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Return settings as strings, numbers, lists and dictionaries."""
+    plain: dict[str, Any] = TypeAdapter(Settings).dump_python(settings, mode="json")
+    return plain
+
+
+def of_plain(plain: dict[str, Any]) -> Settings:
+    """Return the settings that `as_plain` was given."""
+    return TypeAdapter(Settings).validate_python(plain)
