@@ -298,8 +298,10 @@ def _hold(found: Cut, undisturbed: RunResults, seed: str) -> None:
     """Hold what a run left behind against the undisturbed run."""
     says = f"{seed}: {found.how}: exit {found.status}\n{found.errors}"
     assert "Traceback" not in found.errors, says
-    # Those of a runner that was killed end a little later.
-    assert eventually(lambda: not guests(found.reports), 10 * (found.status < 0)), says
+    if found.status < 0:
+        # They die with the runner, a little later.
+        eventually(lambda: not guests(found.reports), 10)
+    assert not guests(found.reports), says
     left = {it.name for it in found.reports.rglob("*") if it.name.startswith(".")}
     if found.status > 0:
         assert left <= {".gitignore"}, says
