@@ -14,7 +14,7 @@ from runner.matrix import Kernel
 from runner.suite import Case, Entry
 from runner.versions import KernelVersion, VersionRange
 
-# What a kernel whose id tells no version is taken for: "sid" is Debian's newest.
+# What a kernel whose id has no version is taken for: "sid" is Debian's newest.
 _NEWEST = KernelVersion.parse("999")
 
 _INTRODUCTION = """\

@@ -17,12 +17,12 @@ BUILTIN = Path("builtin")
 MATRIX_FILE = Path("matrix.yaml")
 MATRIX_HELP = (
     "the file that lists the kernels, or `builtin` for that of bpf-kernel-matrix "
-    "(default: matrix.yaml, or what pyproject.toml names)"
+    "(default: matrix.yaml, or the file in pyproject.toml)"
 )
 SUITES_HELP = (
-    "suites' folders, folders that hold suites, Python test files, or `builtin` for "
-    "the suites of bpf-kernel-matrix (default: what matrix.yaml or pyproject.toml "
-    "lists as `suites`, or else all suites below the matrix's folder)"
+    "folders of suites, folders that contain suites, Python test files, or `builtin` "
+    "for the suites of bpf-kernel-matrix (default: `suites` in matrix.yaml or "
+    "pyproject.toml, or else all suites below the matrix's folder)"
 )
 # The checkout.
 _OWN = Path(__file__).resolve().parents[1]
@@ -49,7 +49,7 @@ class Project:
 def find(matrix: Path | None) -> Project:
     """Return the project that a command is about; None is a command without --matrix.
 
-    Raises UsageError for what is wrong with a pyproject.toml.
+    Raises UsageError if something is wrong with a pyproject.toml.
     """
     here = Path()
     if matrix is None:
@@ -90,9 +90,9 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     if not found:
         raise UsageError(
             f"there is no {SUITE_FILE} below {project.folder.resolve()}",
-            hint="name suites with --suite PATH, or compiled objects with --object "
-            "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite builtin "
-            "runs the suites of bpf-kernel-matrix itself",
+            hint="give suites with --suite PATH, or compiled objects with --object "
+            "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite "
+            "builtin runs the suites of bpf-kernel-matrix itself",
         )
     return found
 

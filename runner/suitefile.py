@@ -33,7 +33,7 @@ from runner.suitesearch import SUITE_FILE
 from runner.versions import VersionRange
 from runner.yamlfile import Source
 
-# Names that every case has, beside those that it saves.
+# Names that every case has, in addition to those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
@@ -104,7 +104,7 @@ def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) 
             raise UsageError(
                 f"two suites have the name {name}: {known} and {path}",
                 hint="give one of them another `name:` in its suite.yaml, rename its "
-                "file if it is a test in Python, or test them in two runs",
+                "file if it is a Python test, or test them in two runs",
             )
     mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
     if mistakes:
@@ -135,7 +135,7 @@ def _in_use(
 def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
     """Refuse kernels that suites name and the matrix does not have.
 
-    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    Raises UsageError that lists every mistake of a suite, up to 10, by file and line.
     """
     known = [kernel.id for kernel in matrix.kernels]
     for suite in suites:
@@ -168,7 +168,7 @@ def load(
 
     `matrix` is the run's matrix file, which helps to name a suite without `name:`. Its
     objects and files lie in its repository, below the folder of `matrix`, or are
-    `named` on the command line. Raises UsageError that tells every mistake, up to 10,
+    `named` on the command line. Raises UsageError that lists every mistake, up to 10,
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
@@ -198,7 +198,7 @@ def load(
 def referenced(path: Path) -> list[Path]:
     """Return the objects and files that a suite file names and that are there.
 
-    A file that can't be read names none; others tell of it.
+    A file that can't be read names none; others report it.
     """
     try:
         data, _ = yamlfile.read(path)
@@ -220,7 +220,7 @@ def referenced(path: Path) -> list[Path]:
 def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     """Read one case that a test in Python has written; its files are in `folder`.
 
-    Raises UsageError that tells every mistake.
+    Raises UsageError that lists every mistake.
     """
     try:
         # As JSON, so that lists become tuples while all else stays strict.
@@ -252,7 +252,8 @@ def _mistakes(
         if case.name in seen:
             yield _Mistake(
                 (*at, "name"),
-                f"{case.name!r} again; the case of line {seen[case.name]} has it",
+                f"{case.name!r} is used twice; the case of line {seen[case.name]} has "
+                "it, too",
             )
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
@@ -271,10 +272,10 @@ def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
             at = ("cases", number, "was", place)
             if name in lines:
                 what = f"the case of line {lines[name]} has the name {name!r} now"
-                yield _Mistake(at, f"{what}; list only names that are gone")
+                yield _Mistake(at, f"{what}; list only names that no longer exist")
             elif name in claimed:
                 what = f"the case of line {claimed[name]} lists {name!r}, too"
-                yield _Mistake(at, f"{what}; one case can have only one successor")
+                yield _Mistake(at, f"{what}; a case can have only one successor")
             claimed.setdefault(name, lines[case.name])
 
 
@@ -290,7 +291,8 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield _Mistake(
-                (key,), "needs a `reason` that tells why other kernels are left out"
+                (key,),
+                "needs a `reason` that explains why it is skipped on other kernels",
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -332,7 +334,7 @@ def _without_object(case: Case) -> Iterator[_Mistake]:
         *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:
-            yield _Mistake((key,), "needs an `object`, which the runner loads")
+            yield _Mistake((key,), "needs an `object` that the runner loads")
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, TestRun | Drain | Iterate):
             yield _Mistake(("trigger", number), "needs an `object`")
@@ -348,7 +350,7 @@ def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
         base = Path(name).name
         yield from _file(name, reach, at, lambda _: "")
         if not re.fullmatch(FILE_NAME, base):
-            what = "a file's name has letters, digits, '.', '_' and '-' only"
+            what = "a file's name may only have letters, digits, '.', '_' and '-'"
             yield _Mistake(at, f"{_start(name)}: {what}")
         elif known.setdefault(base, name) != name:
             what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
@@ -360,7 +362,7 @@ def _commands(case: Case) -> Iterator[_Mistake]:
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:
-                    what = "is for a command with `background: true`"
+                    what = "only works for a command with `background: true`"
                     yield _Mistake(("trigger", number, key), what)
 
 
@@ -369,22 +371,20 @@ def _drains(case: Case) -> Iterator[_Mistake]:
         if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
             trigger.fields
         ):
-            what = (
-                "needs `struct`, or `fields` of a struct that the object does not say"
-            )
+            what = "needs `struct`, or `fields` if the object does not have the struct"
             yield _Mistake(("trigger", number), what)
 
 
 def _is_object(name: str) -> str:
     if name.endswith(OBJECTS):
         return ""
-    return "is neither a NAME.bpf.c nor an object file, .o"
+    return "is neither a NAME.bpf.c nor an object file (.o)"
 
 
 def _file(
     name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
 ) -> Iterator[_Mistake]:
-    """Check that a file is there, and inside; `refusal` tells what its name lacks."""
+    """Check that a file is there, and inside; `refusal` says what its name lacks."""
     try:
         if not reach.holds(name):
             where = reach.name
@@ -448,7 +448,9 @@ def _names(case: Case) -> Iterator[_Mistake]:
         at = ("trigger", number)
         yield from _references(trigger.model_dump(), known, at)
         if trigger.save in known:
-            yield _Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
+            yield _Mistake(
+                at, f"`save: {trigger.save}` is already used; set another `save`"
+            )
         known.add(trigger.save)
     for name, truth in case.truth.items():
         yield from _references(truth.model_dump(), known, ("truth", name))
@@ -469,7 +471,7 @@ def _references(
     for used in _used(value):
         if used.split(".")[0] not in known:
             near = modelfile.near(used.split(".")[0], sorted(known))
-            yield _Mistake(at, f"${{{used}}}: nothing by this name yet{near}")
+            yield _Mistake(at, f"${{{used}}}: no value has this name yet{near}")
 
 
 def _used(value: JsonValue) -> Iterator[str]:
@@ -489,12 +491,12 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
     if len(given) != 1:
         yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
     if matcher.within is not None and "equals" not in given:
-        yield _Mistake((*at, "within"), "needs `equals`, which it is a part of")
+        yield _Mistake((*at, "within"), "needs `equals`")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield _Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield _Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
 def _field(
@@ -502,7 +504,8 @@ def _field(
 ) -> Iterator[_Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield _Mistake(
-            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+            (*at, "field"),
+            f"{expectation.field!r} is not a path like pos.x or sizes[2]",
         )
     if expectation.field is not None and expectation.raw:
         yield _Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
@@ -519,7 +522,7 @@ def _rows(
     expectation: RowsExpectation, at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
     if not expectation.rows and expectation.match == "includes":
-        yield _Mistake((*at, "rows"), "no row is asked for: this holds for every map")
+        yield _Mistake((*at, "rows"), "has no rows, so it is true for every map")
     for number, row in enumerate(expectation.rows):
         if not row:
             yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
@@ -529,7 +532,7 @@ def _code(
     expectation: CodeExpectation, at: tuple[int | str, ...]
 ) -> Iterator[_Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
-        yield _Mistake(at, "`xlated` and `relocated` are two expectations")
+        yield _Mistake(at, "use two expectations for `xlated` and `relocated`")
     for kind, wanted, other in (
         ("xlated", expectation.xlated, "poison"),
         ("relocated", expectation.relocated, "map"),
@@ -540,11 +543,11 @@ def _code(
                 keys = ", ".join(type(instruction).model_fields)
                 yield _Mistake((*at, kind, number), f"needs one of {keys}")
             elif other in given:
-                yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
+                yield _Mistake((*at, kind, number, other), f"not allowed in `{kind}`")
 
 
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
-    """Return the suite files that a path stands for: itself, or all below it.
+    """Return the suite files that a path means: itself, or all below it.
 
     Raises UsageError when there is no such path.
     """

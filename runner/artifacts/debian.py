@@ -185,7 +185,7 @@ def _from_archive(
 
 
 def resolve(source: DebianSource, archive: Archive) -> Resolved:
-    """Return the newest kernel that a source's package or pattern stands for.
+    """Return the newest kernel that a source's package or pattern means.
 
     Raises ArtifactError for a package that the suite lacks, naming similar ones.
     """

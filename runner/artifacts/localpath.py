@@ -20,11 +20,11 @@ class _Files:
     """What a source means on the disk now."""
 
     image: Path
-    # As the image's header tells it; empty for a package.
+    # As the image's header says it; empty for a package.
     release: str
     # The keys of a source that are there, and their files.
     others: Mapping[str, Path]
-    # Keys that the source does not name: found beside the image.
+    # Keys that the source does not name: found next to the image.
     found: tuple[str, ...]
 
 
@@ -35,7 +35,7 @@ class LocalPath:
     at_hand = True
 
     def resolve(self, source: PathSource, tools: Tools) -> Pin:
-        """Look at the files. Raises ArtifactError for what is not there."""
+        """Look at the files. Raises ArtifactError for something that does not exist."""
         files = _files(source)
         paths = {"image": files.image, **files.others}
         return Pin(
@@ -53,7 +53,7 @@ class LocalPath:
         scratch: Path,
         progress: Progress,
     ) -> Collected:
-        """Read the files, and say which were found beside the image.
+        """Read the files, and say which were found next to the image.
 
         Raises ArtifactError for what can't be read, and for other files than the pin's.
         """

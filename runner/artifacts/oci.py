@@ -44,7 +44,7 @@ class Oci:
     at_hand = False
 
     def resolve(self, source: OciSource, tools: Tools) -> Pin:
-        """Ask the registry what the tag stands for now. Raises ArtifactError."""
+        """Ask the registry what the tag means now. Raises ArtifactError."""
         image = Repository(source.image).image(source.tag)
         return Pin(
             provider=source.type,
@@ -116,7 +116,7 @@ class Files:
         """Take the config out of the image where no file has it.
 
         ci-kernels have no config and no modules.builtin, and modules for selftests
-        only: nothing else tells what is built in. Raises ArtifactError for an image
+        only: nothing else says what is built in. Raises ArtifactError for an image
         that can't be read.
         """
         names = [path.rpartition("/")[2].partition("-")[0] for path in self.contents]

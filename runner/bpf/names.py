@@ -32,19 +32,19 @@ class Access:
 def of_file(path: Path) -> "Names":
     """Return the names of a file in the cache of artifacts, which never changes.
 
-    Raises BtfError for what is damaged.
+    Raises BtfError for damaged data.
     """
     return Names(path.read_bytes())
 
 
 class Names:
-    """A reader of raw BTF by names. Methods raise BtfError for what is damaged."""
+    """A reader of raw BTF by names. Methods raise BtfError for damaged data."""
 
     def __init__(self, data: bytes) -> None:
         self._btf: Btf = btf.parse(data)
 
     def access(self, type_id: int, path: str, *, enumerator: bool = False) -> Access:
-        """Return what a relocation's access string, such as "0:2:1", stands for."""
+        """Return what a relocation's access string, such as "0:2:1", means."""
         try:
             numbers = [int(part) for part in path.split(":")]
             return self._access(type_id, numbers, enumerator=enumerator)
@@ -122,7 +122,8 @@ class Names:
             if found is None:
                 near = ", ".join(self.near_members(type_name, path))
                 raise BtfError(
-                    f"{type_name} has no {path}" + (f"; it has {near}" if near else "")
+                    f"{type_name} has no {path}"
+                    + (f"; similar: {near}" if near else "")
                 )
             bit += found.bit
             type_id = found.type_id

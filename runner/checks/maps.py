@@ -63,14 +63,14 @@ def _find(dump: MapDump, key: JsonValue, *, raw: bool) -> Row:
     if key is None:
         # Global data is a map of one row.
         if len(dump.rows) > 1:
-            raise NotFoundError(f"{len(keys)} rows; say which key of {listing(keys)}")
+            raise NotFoundError(f"{len(keys)} rows; set a key of {listing(keys)}")
         return dump.rows[0]
     matching = [row for row in dump.rows if key_matches(key, row, raw=raw)]
     if not matching:
         raise NotFoundError(f"no such key; keys are {listing(keys)}")
     if len(matching) > 1:
         several = listing([show(key_of(row)) for row in matching])
-        raise NotFoundError(f"{len(matching)} keys that fit: {several}")
+        raise NotFoundError(f"{len(matching)} keys that match: {several}")
     return matching[0]
 
 
@@ -82,12 +82,12 @@ def _judge(
     cpu = expectation.cpu
     if not row.cpus:
         if cpu is not None:
-            raise NotFoundError("one value for all CPUs; this is no per-CPU map")
+            raise NotFoundError("one value for all CPUs; this is not a per-CPU map")
         value = _part(expectation, row.value, row.formatted_value)
         return judge(expectation, value, namespace)
     values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
     if cpu is None:
-        raise NotFoundError("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
+        raise NotFoundError("one value per CPU; set cpu: N, cpu: sum or cpu: any")
     if cpu == "sum":
         return judge(expectation, _sum(values), namespace)
     if cpu == "any":

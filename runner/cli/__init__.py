@@ -22,8 +22,8 @@ a tag (@legacy) or all.
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
 
-`python -m` takes a folder 'runner' of the current folder first, and runs that. The
-command bpf-kernel-matrix does not.
+If the current folder has a folder 'runner', `python -m` runs that one. The command
+bpf-kernel-matrix ignores it.
 
 examples:
   python -m runner --kernels 5.10,6.1,6.12
@@ -77,8 +77,8 @@ def internal(error: BaseException) -> str:
             place = f" (at {file.parent.name}/{file.name}:{frame.lineno})"
     words = " ".join(f"{type(error).__name__}: {error}".split())
     return (
-        f"internal error: {words}{place}\n"
-        "  --debug shows the whole traceback; please report it"
+        f"internal error: {words}{place}\n  --debug shows the full traceback; please "
+        "report it"
     )
 
 
@@ -99,7 +99,7 @@ class _Verb:
     module: str
     add_arguments: str = "add_arguments"
     command: str = "main"
-    # Whether it reads files that are beside the package, in a checkout only.
+    # Whether it reads files that are next to the package, in a checkout only.
     needs_checkout: bool = True
 
 
@@ -157,18 +157,18 @@ _VERBS = (
     ),
     _Verb(
         name="github",
-        summary="report what a run found to a GitHub workflow",
+        summary="report a run to a GitHub workflow",
         module="github",
         needs_checkout=False,
     ),
     _Verb(
         name="lock",
-        summary="pin what the sources resolve to, for runs with --locked",
+        summary="pin the exact files of the kernels, for runs with --locked",
         module="lock",
     ),
     _Verb(
         name="push",
-        summary="put a kernel into a registry, for the source oci",
+        summary="push a kernel to a registry, for the source oci",
         module="push",
     ),
     _Verb(
@@ -209,7 +209,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             own.add_argument(
                 "--debug",
                 action="store_true",
-                help="show tracebacks of faults of this program",
+                help="show tracebacks of internal errors",
             )
             own.set_defaults(
                 command=getattr(module, verb.command),

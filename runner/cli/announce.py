@@ -1,4 +1,4 @@
-"""Tells the GitHub workflow that this is a step of what a run found."""
+"""Reports to the GitHub workflow that this is a step of what a run found."""
 
 from typing import TextIO
 

@@ -11,7 +11,7 @@ from runner.selectors import ALL, DEFAULT
 
 # Which kernels are meant by default, in words.
 _DEFAULTS = {
-    DEFAULT: "the rows with the tag `default`; all rows, if no row has that tag",
+    DEFAULT: "the rows with the tag `default`, or all rows if no row has that tag",
     ALL: "all rows",
 }
 
@@ -31,19 +31,20 @@ def add_matrix_arguments(
 
 
 def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what tells which kernels there are."""
+    """Add the options that name the kernels."""
     parser.add_argument(
         "--kernel",
         action="append",
         default=[],
         metavar="ID=PATH",
-        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
-        "may be given again. Unless --kernels is given, only these kernels run",
+        help="use your own kernel for a row: a bzImage, a folder that contains one, "
+        "or a .deb; may be given several times. Without --kernels, only these "
+        "kernels run",
     )
     parser.add_argument(
         "--locked",
         action="store_true",
-        help="take exactly the kernels that matrix.lock pins, and refuse others",
+        help="use exactly the kernels that matrix.lock pins, and refuse all others",
     )
     add_matrix_option(parser)
 
@@ -77,9 +78,9 @@ def add_libbpf_argument(parser: argparse.ArgumentParser) -> None:
         "--libbpf",
         type=Path,
         metavar="DIR",
-        help="load and predict with the libbpf of this folder: its source, a kernel's "
-        "tree, or one that it is installed in; see docs/libbpf.md (default: the "
-        "machine's)",
+        help="load and predict with the libbpf in this folder: its source, a kernel "
+        "tree, or an installed libbpf; see docs/libbpf.md (default: the "
+        "system's)",
     )
 
 
@@ -97,8 +98,8 @@ def add_timeout_arguments(parser: argparse.ArgumentParser) -> None:
         timeouts.SCALE_OPTION,
         type=timeouts.scale,
         metavar="FACTOR",
-        help="multiply all timeouts, also that of the boot; see docs/timeouts.md "
-        "(default: 1, and more while this machine is slow)",
+        help="multiply all timeouts, including the boot's; see docs/timeouts.md "
+        "(default: 1, and more if this machine is slow)",
     )
 
 
@@ -109,12 +110,12 @@ def add_timings_argument(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="balance shards using durations from an earlier results.json, the same "
-        "on every machine (default: all kernels count the same)",
+        "on all machines (default: all kernels count the same)",
     )
 
 
 def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
-    """Add what a run is held against; `gate` tells what is done without --gate."""
+    """Add what a run is compared with; `gate` says what is done without --gate."""
     parser.add_argument(
         "--baseline",
         type=Path,
@@ -125,8 +126,8 @@ def add_terms_arguments(parser: argparse.ArgumentParser, gate: str) -> None:
     parser.add_argument(
         "--gate",
         choices=("all", "regressions"),
-        help="which failures fail the run: all, or only those that the baseline does "
-        f"not have (default: {gate})",
+        help="which failures fail the run: all, or only those that are not in the "
+        f"baseline (default: {gate})",
     )
     add_allowance_arguments(parser)
     parser.add_argument(
@@ -152,8 +153,8 @@ def add_allowance_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-vanished",
         action="store_true",
-        help="accept that cases of the baseline did not run, though their kernel did: "
-        "they were removed, or left out by -k or --suite",
+        help="accept that cases of the baseline did not run, although their kernel "
+        "did: they were removed, or left out with -k or --suite",
     )
     parser.add_argument(
         "--allow-new-failures",

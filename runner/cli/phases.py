@@ -1,4 +1,4 @@
-"""What a kernel's guest is asked right now, as its log tells."""
+"""What a kernel's guest is asked right now, as its log says."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _STEP = rb" %s runner\.session\.guest: [^\s:]+: ([^\n]*)\n"
 
 
 def phase(kernel: str, thread: str, folder: Path) -> str:
-    """Return the last step that a kernel's log tells; nothing when there is none.
+    """Return the last step that a kernel's log says; nothing when there is none.
 
     `thread` is who takes it, `folder` where reports are written. The log is what all
     processes of a run share.

@@ -43,7 +43,7 @@ _MOST_LANES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class AtOnce:
-    """How many guests work at a time, and who drives them."""
+    """How many guests work concurrently, and who drives them."""
 
     # Threads of this process; 0 when others do all.
     lanes: int = 0
@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--load-only",
         action="store_true",
-        help="the objects of --object must load; nothing is attached (without this, an "
-        "object of which nothing can be attached fails)",
+        help="the objects of --object must load; nothing is attached (without it, an "
+        "object that has nothing to attach fails)",
     )
     parser.add_argument(
         "-k",
@@ -84,32 +84,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kernel's id; with and, or, not and parentheses",
     )
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
-    parser.add_argument("--lf", action="store_true", help="only what failed last time")
+    parser.add_argument(
+        "--lf", action="store_true", help="only cases that failed last time"
+    )
     parser.add_argument(
         "-n",
         metavar="N|auto",
         default="auto",
-        help="number of guests to run in parallel (default: auto, limited by CPUs and "
-        "memory)",
+        help="number of guests to run in parallel (default: auto, limited by CPUs "
+        "and memory)",
     )
     parser.add_argument(
         "--accel",
         choices=("auto", "kvm", "tcg"),
         default="auto",
-        help="auto takes KVM when a guest was seen to run under it (default: auto)",
+        help="auto uses KVM if a test guest runs under it (default: auto)",
     )
     parser.add_argument(
         "--reports",
         type=Path,
         default=Path("reports/latest"),
         metavar="DIR",
-        help="where reports are written (default: reports/latest)",
+        help="folder for the reports (default: reports/latest)",
     )
     parser.add_argument(
         "--reports-unique",
         action="store_true",
         help="write into a new folder below DIR, named after the time and this "
-        "process, so that several runs can go on at once",
+        "process, so that several runs can work concurrently",
     )
     add_timeout_arguments(parser)
     parser.add_argument(
@@ -120,8 +122,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard",
         metavar="K/N",
-        help="run only part K of N of the kernels, for N machines; `merge` puts the "
-        "parts together",
+        help="run only part K of N of the kernels, for N machines; `merge` merges "
+        "the parts",
     )
     add_libbpf_argument(parser)
     add_timings_argument(parser)
@@ -129,23 +131,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet",
         action="store_true",
-        help="print failures and the verdict only",
+        help="print only failures and the verdict",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print results.json on standard output"
+        "--json", action="store_true", help="print results.json to standard output"
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status.
 
-    Raises UsageError for what is wrong with the selection, the matrix or a suite.
+    Raises UsageError if something is wrong with the selection, the matrix or a suite.
     """
     _require_expression(arguments.k)
     if arguments.load_only and not arguments.object:
         raise UsageError(
-            "--load-only says how --object is judged, and there is no --object",
-            hint="in a suite, say `attach: false` of the case",
+            "--load-only only works with --object",
+            hint="in a suite, set `attach: false` for the case",
         )
     require_writable(arguments.reports)
     terms = terms_of(arguments)
@@ -237,7 +239,7 @@ def _require_expression(expression: str | None) -> None:
     if expression is not None and not expression.strip():
         raise UsageError(
             "-k: the expression is empty",
-            hint="name cases, or leave -k out to run all of them",
+            hint="give a part of a case's name, or leave -k out to run all cases",
         )
 
 
@@ -246,8 +248,9 @@ def _part(arguments: argparse.Namespace) -> Part | None:
         return None
     if arguments.lf:
         raise UsageError(
-            "--lf with --shard: what failed last time is known to one machine only",
-            hint="name the kernels and cases with --kernels and -k",
+            "--lf does not work with --shard: only one machine knows what failed "
+            "last time",
+            hint="select the kernels and cases with --kernels and -k",
         )
     return Part.parse(arguments.shard)
 
@@ -354,7 +357,7 @@ def pytest_arguments(
 
 
 def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
-    """Load every suite once, so that a mistake is told before anything boots.
+    """Load every suite once, so that a mistake is reported before anything boots.
 
     Raises UsageError for the first mistake, and for two suites of one name.
     """
@@ -366,7 +369,7 @@ def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
 
 
 def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
-    """Return how many guests work at a time.
+    """Return how many guests work concurrently.
 
     Python is at work for a tenth of a case's time, so that one process can drive some
     guests, and needs no time to start. Python tests run one after the other in a
@@ -378,7 +381,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
     if any(map(suites_.has_python_tests, paths)):
-        # Whatever a test does to its process, this one tells of it.
+        # Whatever a test does to its process, this one reports it.
         return AtOnce(processes=max(1, processes))
     if count <= _MOST_LANES:
         return AtOnce(lanes=count)

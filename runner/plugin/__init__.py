@@ -47,7 +47,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Get the kernels before anything is collected, once for all workers."""
     config = session.config
     if not state.is_worker(config):
-        # A baseline that is none is told before anything boots.
+        # A baseline that is none is reported before anything boots.
         _usage(lambda: state.terms_of(config))
     if state.asked_for_kernels(config) and not state.is_worker(config):
         _run(config)
@@ -55,7 +55,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which kernels can't be had."""
+    """Tell a worker of pytest-xdist which kernels are unavailable."""
     run = state.known_run(node.config)
     if run is not None:
         node.workerinput["kernel_failures"] = run.failures()

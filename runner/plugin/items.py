@@ -92,7 +92,7 @@ class CaseItem(pytest.Item):
         return str(self.loaded.folder / (self.case.object or self.case.name))
 
     def run_ahead(self, lane: int) -> None:
-        """Run the case in a lane's guest; `runtest` then tells how it ended."""
+        """Run the case in a lane's guest; `runtest` then says how it ended."""
         self._ahead = self._evaluate(run_of(self.config), lane)
 
     def runtest(self) -> None:
@@ -197,7 +197,7 @@ class CaseItem(pytest.Item):
             return self._ended(Outcome.ERROR, error, error.cause, error.console)
         except RunnerError as error:
             return self._ended(Outcome.ERROR, error, "infrastructure")
-        # No word about the object, so it gets another chance; the report tells.
+        # No word about the object, so it gets another chance; the report says.
         second = session_case.run(job, guest)
         if second.failure_class == TIMED_OUT:
             said = f"{second.message} (a second try, in a clean guest)"
@@ -224,7 +224,7 @@ class CaseItem(pytest.Item):
             file = run.settings.kernels.matrix
             mistake = UsageError(
                 f"no kernel of the matrix is {wanted}, so this case never runs",
-                hint=f"add such a kernel to {file}, or drop the case",
+                hint=f"add such a kernel to {file}, or remove the case",
             )
             return self._ended(Outcome.FAILED, mistake, "never_runs")
         if run.may_be_in(self.kernel, wanted):

@@ -22,7 +22,7 @@ def run_items(session: pytest.Session, run: Run, count: int) -> None:
     lanes = Lanes(count, _schedule(cases, run), _performer(session, run), run.leave)
     try:
         for task in lanes.completed():
-            # What broke its lane is done once more, and tells why.
+            # What broke its lane is done once more, and says why.
             _tell(session, task.work, None)
     except BaseException:
         lanes.stop()

@@ -39,22 +39,22 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         metavar="SELECTOR",
         help="kernels to run on: an id, a comma list, a range ('>=5.4,<6'), @tag or "
-        "all (default: the rows with the tag `default`; all rows, if no row has that "
-        "tag); a tag is written --kernels=@lts, because "
-        "pytest takes a word that begins with @ for a file of arguments",
+        "all (default: the rows with the tag `default`, or all rows if no row "
+        "has that tag); write --kernels=@lts for a tag, because pytest reads a "
+        "word that begins with @ as a file of arguments",
     )
     group.addoption(
         "--kernel",
         action="append",
         default=[],
         metavar="ID=PATH",
-        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
-        "may be given again",
+        help="use your own kernel for a row: a bzImage, a folder that contains one, "
+        "or a .deb; may be given several times",
     )
     group.addoption(
         "--locked",
         action="store_true",
-        help="take exactly the kernels that matrix.lock pins, and refuse others",
+        help="use exactly the kernels that matrix.lock pins, and refuse all others",
     )
     group.addoption(
         "--matrix",
@@ -66,14 +66,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--accel",
         choices=("auto", "kvm", "tcg"),
         default="auto",
-        help="auto takes KVM when a guest was seen to run under it (default: auto)",
+        help="auto uses KVM if a test guest runs under it (default: auto)",
     )
     group.addoption(
         "--reports",
         type=Path,
         default=Path("reports/latest"),
         metavar="DIR",
-        help="where reports are written (default: reports/latest)",
+        help="folder for the reports (default: reports/latest)",
     )
     group.addoption(
         "--boot-timeout",
@@ -87,15 +87,15 @@ def add_options(parser: pytest.Parser) -> None:
         timeouts.SCALE_OPTION,
         type=timeouts.scale,
         metavar="FACTOR",
-        help="multiply all timeouts, also that of the boot (default: 1, and more while "
+        help="multiply all timeouts, including the boot's (default: 1, and more if "
         "this machine is slow)",
     )
     group.addoption(
         "--libbpf",
         type=Path,
         metavar="DIR",
-        help="load and predict with the libbpf of this folder: its source, a kernel's "
-        "tree, or one that it is installed in (default: the machine's)",
+        help="load and predict with the libbpf in this folder: its source, a kernel "
+        "tree, or an installed libbpf (default: the system's)",
     )
     # Set by the command line's --object, which writes a suite of them.
     group.addoption(
@@ -110,8 +110,8 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="cases of suites to run at a time in this process, each in a guest of its "
-        "own (default: 1; with -n each process runs one)",
+        help="number of suite cases to run concurrently in this process, each in its "
+        "own guest (default: 1; with -n each process runs one)",
     )
     group.addoption(
         "--cold",
@@ -121,7 +121,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--shard",
         metavar="K/N",
-        help="run only part K of N of the kernels; every machine finds the same parts",
+        help="run only part K of N of the kernels; all machines compute the same parts",
     )
     group.addoption(
         "--timings",
@@ -134,18 +134,18 @@ def add_options(parser: pytest.Parser) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, which the run is compared with",
+        help="an earlier results.json to compare the run with",
     )
     group.addoption(
         "--gate",
         choices=("all", "regressions"),
-        help="which failures are held against the run (default: all)",
+        help="which failures fail the run (default: all)",
     )
     group.addoption(
         "--allow-vanished",
         action="store_true",
-        help="accept that cases of the baseline did not run, though their kernel did: "
-        "they were removed, or left out by -k or --lf",
+        help="accept that cases of the baseline did not run, although their kernel "
+        "did: they were removed, or left out with -k or --lf",
     )
     group.addoption(
         "--allow-new-failures",
@@ -187,7 +187,7 @@ def run_of(config: pytest.Config) -> Run:
 
 
 def terms_of(config: pytest.Config) -> Terms:
-    """Return what the run is held against, read when it is first asked for.
+    """Return what the run is compared with, read when it is first asked for.
 
     Raises UsageError for a baseline that holds no run.
     """

@@ -54,19 +54,19 @@ FORMATS = (
     # First: all the others can be made from it, and a disk may be full.
     Format(
         name="json",
-        about="everything, for other programs and as a later run's baseline",
+        about="everything, for other programs and as a baseline",
         pattern="results.json",
         files=_one("results.json", lambda it: resultsfile.dump(it.results)),
     ),
     Format(
         name="junit",
-        about="JUnit of each kernel",
+        about="JUnit for each kernel",
         pattern="*/junit.xml",
         files=_junit,
     ),
     Format(
         name="markdown",
-        about="the summary of a job, or a comment",
+        about="a summary for a job or a comment",
         pattern="summary.md",
         files=_one("summary.md", _summary),
     ),
@@ -86,7 +86,7 @@ FORMATS = (
     ),
     Format(
         name="html",
-        about="a page to look into, which needs no network",
+        about="a web page with search and details; needs no network",
         pattern="report.html",
         files=_one(
             "report.html",
@@ -101,7 +101,7 @@ FORMATS = (
     ),
     Format(
         name="matrix",
-        about="a picture of kernels by suites, for a README",
+        about="a picture of kernels and suites, for a README",
         pattern="matrix.svg",
         files=_one("matrix.svg", lambda it: pictures.matrix(it.results)),
     ),
@@ -119,6 +119,6 @@ def chosen(names: Sequence[str]) -> tuple[Format, ...]:
         if name not in known:
             raise UsageError(
                 f"--format {name}: there is no such format",
-                hint=f"there are {', '.join(known)}",
+                hint=f"the formats are {', '.join(known)}",
             )
     return tuple(it for it in FORMATS if not wanted or it.name in wanted)

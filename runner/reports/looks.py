@@ -116,7 +116,7 @@ class Cell:
 
 
 def cell(cases: Sequence[CaseResult]) -> Cell | None:
-    """Return what a kernel's cases of a suite come to; None without cases."""
+    """Return what a kernel's cases of a suite add up to; None without cases."""
     if not cases:
         return None
     outcomes = [case.outcome for case in cases]

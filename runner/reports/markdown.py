@@ -233,7 +233,7 @@ def _matrix(results: RunResults, most: int) -> str:
         rows.append(row)
     text = _table(["kernel", "release", *map(code, names)], rows)
     if quiet:
-        text += f"\n\nand {quiet} more kernels, which report.html shows"
+        text += f"\n\nand {quiet} more kernels; see report.html"
     return text
 
 
@@ -276,7 +276,7 @@ def _failure(group: Group, comparison: Comparison | None, *, logs: bool) -> str:
         lines += ["", _mismatches(case)]
     text = "\n".join(lines)
     if logs:
-        # Of an object that loaded, the log tells nothing.
+        # Of an object that loaded, the log says nothing.
         log = "" if case.mismatches else case.log
         text += "".join([*_folded("log", log), *_folded("console", case.console)])
         command = output.failed(case)

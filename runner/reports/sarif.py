@@ -22,7 +22,7 @@ _Object = dict[str, JsonValue]
 
 
 def document(results: RunResults, comparison: Comparison | None = None) -> str:
-    """Return a run's failures; what infrastructure did is told apart from them."""
+    """Return a run's failures; what infrastructure did is distinguished from them."""
     groups = grouped(results.cases, Outcome.FAILED)
     rules = sorted({_rule(it) for it in groups})
     optional = {kernel.id for kernel in results.kernels if not kernel.required}

@@ -75,7 +75,7 @@ def render(
     errors = [case for case in results.cases if case.kernel not in gone]
     lost = [kernel for kernel in results.kernels if kernel.error]
     if lost or any(case.outcome is Outcome.ERROR for case in errors):
-        heading = "Infrastructure errors, which say nothing about the objects"
+        heading = "Infrastructure errors; the objects are not the cause"
         _render_cases(heading, Outcome.ERROR, report, errors, console, always=True)
         for kernel in lost:
             _render_lost(kernel, results, console)
@@ -214,7 +214,7 @@ def _distinct(
 ) -> Iterator[tuple[str, str]]:
     """Yield what is told of a group's kernels, each once, with their names before it.
 
-    The names are empty where the same is told of all.
+    The names are empty where the same is reported of all.
     """
     found: dict[str, list[str]] = {}
     for case in group.cases:
@@ -236,7 +236,7 @@ def _more(case: CaseResult) -> str:
     left = len(more) - _MOST_MISMATCHES
     if left > 0:
         more[_MOST_MISMATCHES:] = [
-            f"{left} more mismatch{'' if left == 1 else 'es'}, which results.json has"
+            f"{left} more mismatch{'' if left == 1 else 'es'}; see results.json"
         ]
     return "\n".join(more)
 
@@ -277,7 +277,7 @@ def _render_why(why: str, kernels: str, console: Console) -> None:
     left = len(rest) - _MOST_LINES
     if left > 0:
         half = _MOST_LINES // 2
-        rest[half:-half] = [f"[… {left} lines, which results.json has]"]
+        rest[half:-half] = [f"[… {left} lines; see results.json]"]
     for line in rest:
         _print(console, [(line, "")], indent=_INDENT * 2)
 

@@ -76,7 +76,7 @@ class _Place:
 
 
 def blame(evidence: Evidence) -> Blame:
-    """Return where and what the mistake is, as far as the evidence tells."""
+    """Return where and what the mistake is, as far as the evidence says."""
     if evidence.found.name == UNCLASSIFIED:
         return Blame()
     place = _place(evidence)
@@ -198,11 +198,13 @@ def _of_missing(
     similar = ", ".join(map(str, predicted.candidates))
     if predicted.difference in _ANOTHER_TYPE:
         what = f"{access} has another type on this kernel: {similar}"
-        flavor = "Read it through a struct flavor that declares it so"
+        flavor = "Read it with a struct flavor that declares this type"
     else:
         lacks = access.type_name if predicted.difference is Difference.NO_TYPE else ""
         what = f"the kernel has no {lacks or access}; similar: {similar}"
-        flavor = "If one of these is its new name or place, use it through a flavor"
+        flavor = (
+            "If one of these is its new name or place, read it with a struct flavor"
+        )
     guard = (
         "bpf_core_enum_value_exists"
         if relocation.kind in _ENUMERATORS

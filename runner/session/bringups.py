@@ -107,7 +107,7 @@ class Bringups:
         return self._get(kernel).origin.uses_snapshots
 
     def keep_evidence(self, up: Guest) -> None:
-        """Keep what a guest tells of its kernel."""
+        """Keep what a guest says about its kernel."""
         known = self._get(up.kernel)
         evidence = _evidence(up, known.origin)
         with self._lock:

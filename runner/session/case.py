@@ -281,7 +281,7 @@ def _run_commands(
         with progress.phase("check"):
             observations = Observations()
             if loaders.leaves_something(case):
-                with guest.doing("looking at what is loaded"):
+                with guest.doing("reading what is loaded"):
                     found = loaders.look(guest)
                 observations = observe(case, guest, found.loaded, data)
                 progress.ran = not case.must_run or found.runs != 0
@@ -372,9 +372,9 @@ def _opened_and_loaded(
 def _attach(
     case: Case, guest: Guest, loaded: LoadedObject, progress: _Progress
 ) -> None:
-    """Attach the programs, all of them, so that all that can't be are told at once.
+    """Attach the programs, all of them, so that all that can't be are reported at once.
 
-    Raises AgentError: the first one, which tells of the others.
+    Raises AgentError: the first one, which names the others.
     """
     refused: dict[str, AgentError] = {}
     for program in loaded.programs:
@@ -421,7 +421,7 @@ def _stimulate(
 
 
 def _check_alive(job: Job, guest: Guest) -> None:
-    with guest.doing("looking after commands"):
+    with guest.doing("checking background commands"):
         triggers.check_alive(job.case, guest.agent, job.commands)
 
 
@@ -442,7 +442,7 @@ def _stimulated(
                 trigger, guest.agent, loaded.handle, namespace, data, job.commands
             )
     if case.truth:
-        with guest.doing("taking the truth"):
+        with guest.doing("reading the truths"):
             namespace["truth"] = {
                 name: truths.take(
                     truth, guest.agent, namespace, name=name, commands=job.commands
@@ -476,7 +476,7 @@ def _cleaning(guest: Guest) -> Iterator[None]:
     try:
         yield
     except RunnerError as error:
-        log.debug("%s: not cleaned: %s", guest.kernel.id, error)
+        log.debug("%s: not cleaned up: %s", guest.kernel.id, error)
 
 
 def _broken(error: RunnerError, class_: str, outcome: Outcome) -> Verdict:

@@ -78,6 +78,6 @@ class Lanes(Generic[_Work]):
                 self._perform(number, task, self._schedule.next_of(number))
             except Exception:
                 # A fault of this program, which who looks at the task finds again.
-                log.exception("%s: a case broke its lane", task.kernel)
+                log.exception("%s: a case broke its worker", task.kernel)
             if not self._stopped.is_set():
                 self._done.put(task)

@@ -73,7 +73,7 @@ class Guests:
         if self._spare is not None:
             return
         if not _has_room(kernel):
-            log.info("no memory for a second guest")
+            log.info("not enough memory for a second guest")
             return
         with suppress(RunnerError):
             if self._bringups.has_snapshot(kernel):

@@ -1,4 +1,4 @@
-"""What preflight says of a case before it runs, held against what came of it."""
+"""What preflight says of a case before it runs, compared with what came of it."""
 
 import logging
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def _untold(guest: Guest, why: str) -> Foretold:
 
 
 def disagreement(prediction: Prediction, booted: Booted) -> str:
-    """Return how a boot belies a prediction; empty when it does not."""
+    """Return how a boot disagrees with a prediction; empty when it does not."""
     if booted.loaded and prediction.verdict is not Verdict.LOADS:
         # What BTF can't tell may well have kept the verifier away.
         if prediction.by_config:

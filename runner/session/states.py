@@ -41,8 +41,8 @@ class States:
         why = (
             ""
             if attached
-            else f"libbpf does not attach {type_ or 'such'} programs by themselves "
-            "without a place in their section"
+            else f"libbpf does not attach {type_ or 'such'} programs automatically if "
+            "their section has no target"
         )
         return self._with(name, attached=attached, why=why)
 
@@ -66,7 +66,7 @@ class States:
         Without what the case leaves out by name.
         """
         if not self.attaches:
-            return "loaded only, attached nowhere (--load-only, or attach: false)"
+            return "only loaded, nothing attached (--load-only, or attach: false)"
         programs = [it for it in self.programs if it.name not in self.left_out]
         words = []
         left = [it for it in programs if it.loaded and not it.attached]
@@ -99,7 +99,7 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> States:
         struct_ops=tuple(
             StructOpsState(
                 name=it.name,
-                why="the runner loads struct_ops maps and does not register them",
+                why="the runner loads struct_ops maps, but does not register them",
             )
             for it in loaded.maps
             if it.type == _STRUCT_OPS
@@ -122,16 +122,16 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
     wanted = case.programs.get(name, Program())
     if loaded:
         stays = wanted.attach is False or not case.attach
-        return "the case says attach: false" if stays else ""
+        return "the case sets attach: false" if stays else ""
     if wanted.load is not True:
-        return "the case says so (load)"
+        return "the case does not load it (load)"
     if any(name in it for it in case.alternatives):
         return "the case loads another one of its alternatives"
-    return 'its section is optional (SEC("?…")), and nothing asks for it'
+    return 'its section is optional (SEC("?…")), and nothing requests it'
 
 
 def require_loaded(states: States) -> None:
-    """Raise NothingError for an object of which nothing was loaded."""
+    """Raise NothingError for an object that has nothing loaded."""
     if any(it.loaded for it in states.programs):
         return
     if states.programs:
@@ -142,9 +142,9 @@ def require_loaded(states: States) -> None:
 
 
 def require_attached(states: States) -> None:
-    """Raise NothingError for an object of which nothing was attached."""
+    """Raise NothingError for an object that has nothing attached."""
     if not any(it.attached for it in states.programs):
-        why = states.shortfall or "the case leaves out all programs"
+        why = states.shortfall or "the case excludes all programs"
         if not states.programs:
             why = states.shortfall or "the object has no programs"
         raise NothingError(f"nothing was attached: {why}", loaded=True)

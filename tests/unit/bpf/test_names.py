@@ -68,7 +68,7 @@ def test_sizes_are_those_of_types(names: Names) -> None:
 
 
 def test_what_is_not_there_is_told_with_what_is_near(names: Names) -> None:
-    with pytest.raises(ArtifactError, match="has no nmber; it has number"):
+    with pytest.raises(ArtifactError, match="has no nmber; similar: number"):
         names.offset_of("struct outer", "nmber")
     with pytest.raises(ArtifactError) as raised:
         names.offset_of("struct outr", "number")

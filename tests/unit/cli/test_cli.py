@@ -93,8 +93,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--kernels", "4.40"], "there is no kernel '4.40'; did you mean 4.4?"),
         (["--kernels", "@legcay"], "has the tag @legcay; did you mean @legacy?"),
-        (["--kernels", ">=9"], "--kernels '>=9' is empty"),
-        (["--kernels", ">=five"], "is no version comparison"),
+        (["--kernels", ">=9"], "--kernels '>=9' selects no kernel"),
+        (["--kernels", ">=five"], "is not a version comparison"),
         (["--kernels", "5.5", "--suite", "good"], "not [yet] built"),
         (["--matrix", "none.yaml"], "there is no matrix file none.yaml"),
         (["--matrix", "."], ".: Is a directory"),
@@ -102,7 +102,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--kernels", "4.4", "--suite", "empty"], "empty: there is no suite.yaml"),
         (
             ["--kernels", "4.4", "--suite", "good/a.bpf.c"],
-            "good/a.bpf.c is not a suite\n  name its folder, its suite.yaml",
+            "good/a.bpf.c is not a suite\n  give its folder, its suite.yaml",
         ),
         (
             ["--kernels", "4.4", "--suite", "good/b.bpf.o"],
@@ -281,8 +281,8 @@ def test_a_part_without_kernels_is_reported_and_no_failure(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--shard", "3/2"], "--shard 3/2: it is K/N, with K from 1 to N"),
-        (["--shard", "1/2", "--lf"], "--lf with --shard"),
+        (["--shard", "3/2"], "--shard 3/2: must be K/N, with K from 1 to N"),
+        (["--shard", "1/2", "--lf"], "--lf does not work with --shard"),
         (["--shard", "1/2", "--timings", "none.json"], "none.json can't be read"),
         (["--shard", "1/2", "--timings", "matrix.yaml"], "matrix.yaml is not JSON"),
     ],
