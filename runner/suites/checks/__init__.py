@@ -134,7 +134,7 @@ def _check_code(
             "program", expectation.program, observations.program_names or programs
         )
         subject = f"program {expectation.program}"
-        return [Mismatch(subject=subject, expected="to be there", observed=observed)]
+        return [Mismatch(subject=subject, expected="to exist", observed=observed)]
     return code.check(expectation, found, observations.layout, observations.map_ids)
 
 
