@@ -292,7 +292,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield Mistake(
-                (key,), "needs a `reason` that tells why other kernels are left out"
+                (key,), "needs a `reason` that says why other kernels are left out"
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -489,13 +489,14 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[Mistake]:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
 def _field(expectation: MapExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield Mistake(
-            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+            (*at, "field"),
+            f"{expectation.field!r} is not a path like pos.x or sizes[2]",
         )
     if expectation.field is not None and expectation.raw:
         yield Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
