@@ -33,6 +33,8 @@ OBSERVED = Observations(
     program_shows={
         "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
     },
+    map_names=(*NAMES, "data"),
+    program_names=("fill",),
 )
 
 
