@@ -57,7 +57,7 @@ def predicted(
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
             engine=guest.engine,
-            wanted=guest.wanted,
+            wanted=guest.life.starts.wanted,
         )
         with Checker(job) as checker:
             result = checker.check(source)

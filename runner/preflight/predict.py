@@ -236,7 +236,7 @@ def _guards(
     verifier: Verifier,
 ) -> dict[Address, Guard]:
     """Return for poisoned instructions whether the verifier comes there."""
-    missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
+    missed = Guard.DEADLY if Verifier.DEAD_POISON_OOPSES in verifier else Guard.GUARDED
     return {
         it.address: Guard.REACHABLE if it.address in reached else missed
         for it in subject.item.relocations

@@ -32,6 +32,7 @@ from runner.preflight.predict import Loader, PredictedObject, Target, patched, p
 from runner.preflight.reach import walked
 from runner.preflight.targets import BtfSource
 from runner.preflight.verifier import verifier_of
+from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
 from runner.text.progress import progress
@@ -117,7 +118,9 @@ class Judge:
     @property
     def guest(self) -> Guest:
         """The guest, or a new one when an object took the last one down."""
-        return self.run.guests.lease(self.run.kernels[0], "preflight")
+        need = Need(kernel=self.run.kernels[0], tenant="preflight")
+        with self.run.guests().lease(need) as found:
+            return found
 
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
