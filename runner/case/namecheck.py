@@ -68,7 +68,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Notes) -> No
     for digest, suite in unchecked.items():
         if mistakes := _mistakes(suite, read):
             raise modelfile.refused(suite.source, mistakes)
-        if all(isinstance(read[wanted], Shapes) for wanted in _wanted(suite)):
+        if all(isinstance(read[wanted], Shapes) for wanted in _objects_of(suite)):
             new.append(digest)
     if new:
         kept: list[JsonValue] = [*new, *right]
@@ -91,7 +91,7 @@ def _digest(suite: LoadedSuite) -> str:
 _Wanted = tuple[Path, str | None]
 
 
-def _wanted(suite: LoadedSuite) -> list[_Wanted]:
+def _objects_of(suite: LoadedSuite) -> list[_Wanted]:
     wanted = [
         (suite.file(it.object), it.vmlinux) for it in suite.suite.cases if it.object
     ]
@@ -118,7 +118,7 @@ def _read(
         except (RunnerError, OSError):
             return None
 
-    wanted = list(dict.fromkeys(it for suite in suites for it in _wanted(suite)))
+    wanted = list(dict.fromkeys(it for suite in suites for it in _objects_of(suite)))
     with ThreadPoolExecutor(_COMPILERS) as pool:
         return dict(zip(wanted, pool.map(read, wanted), strict=True))
 
@@ -158,7 +158,7 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
                 yield from _program(trigger.iterate, shape, (*at, "iterate"))
             case Drain():
                 yield from _map(trigger.drain, shape, (*at, "drain"))
-                yield from _drained(trigger, shape, at)
+                yield from _drain(trigger, shape, at)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
         match expectation:
@@ -243,7 +243,7 @@ def _rows(expectation: RowsExpectation, shape: Shapes, at: Where) -> Iterator[Mi
                 yield from _inside(row[key], sample, (*at, "rows", number, key))
 
 
-def _drained(trigger: Drain, shape: Shapes, at: Where) -> Iterator[Mistake]:
+def _drain(trigger: Drain, shape: Shapes, at: Where) -> Iterator[Mistake]:
     if trigger.struct is None:
         yield from _inside(dict(trigger.where), dict(trigger.fields), (*at, "where"))
         return

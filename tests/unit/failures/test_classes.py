@@ -11,7 +11,7 @@ from runner.guest import agent
 
 RUNNER = Path(__file__).parents[3] / "runner"
 # Functions that take a class, by the number of that argument.
-TAKE_A_CLASS = {"_broken": 1, "_ended": 2}
+TAKE_A_CLASS = {"_of_other": 1, "_ended": 2}
 
 
 def calls() -> Iterator[ast.Call]:
