@@ -27,6 +27,7 @@ def load(attempt: Attempt) -> LoadedObject:
         attempt.settings = settings.of_case(case, attempt.data, guest)
     with guest.doing(f"loading {path}"):
         opened, loaded = _open_and_load(attempt)
+    attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
     _attach(attempt, loaded)

@@ -205,7 +205,7 @@ def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
 def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
     if error.cause == "out_of_memory":
         return as_class(OUT_OF_MEMORY)
-    if attempt.is_loaded:
+    if attempt.is_ready:
         return None
     if error.cause == "agent_crashed":
         return as_class(LOADER_CRASHED)
@@ -225,7 +225,7 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     if prediction is None or verdict.outcome is Outcome.ERROR:
         return declared
     wrong = disagreement(
-        prediction, loaded=attempt.is_loaded, failure_class=verdict.failure_class
+        prediction, loaded=attempt.is_ready, failure_class=verdict.failure_class
     )
     if not wrong:
         return declared
