@@ -161,7 +161,7 @@ def predict(
     a program with too many paths.
     """
     answers = engine.relocate(subject.number)
-    changed = patched(subject, answers)
+    changed = instructions_after(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
     code = subject.code(changed, verifier, target.version, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
@@ -214,7 +214,7 @@ def unknown(
 # -------------------------------------------------------------------- guards
 
 
-def patched(
+def instructions_after(
     subject: PredictedObject, answers: Sequence[RelocationAnswer]
 ) -> dict[Address, Insn]:
     """Return the instructions that relocation changes."""
