@@ -246,16 +246,16 @@ def _row(row: JsonValue) -> MapRow:
         return MapRow(
             key=key,
             cpus=_cpus(row["values"], formatted.get("values", [])),
-            formatted_key=_text_restored(formatted.get("key")),
+            formatted_key=_restore_text(formatted.get("key")),
         )
     value = row.get("value")
     if isinstance(value, dict) and "error" in value:
         return MapRow(key=key, error=str(value["error"]))
-    formatted_value = _text_restored(formatted.get("value"))
+    formatted_value = _restore_text(formatted.get("value"))
     return MapRow(
         key=key,
         value=_bytes(value),
-        formatted_key=_text_restored(formatted.get("key")),
+        formatted_key=_restore_text(formatted.get("key")),
         formatted_value=formatted_value
         if "key" in formatted
         else _global_data(formatted_value),
@@ -268,7 +268,7 @@ def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
     by_cpu: dict[int, JsonValue] = {}
     for value in formatted:
         cpu, shown = _cpu(value)
-        by_cpu[cpu] = _text_restored(shown)
+        by_cpu[cpu] = _restore_text(shown)
     found = []
     for value in values:
         cpu, data = _cpu(value)
@@ -296,7 +296,7 @@ def _bytes(value: JsonValue) -> bytes:
     return bytes(data)
 
 
-def _text_restored(value: JsonValue) -> JsonValue:
+def _restore_text(value: JsonValue) -> JsonValue:
     r"""Put backslashes back into text.
 
     bpftool's JSON writer prints a backslash as "\n". Only arrays of printable
@@ -305,9 +305,9 @@ def _text_restored(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return value.replace("\n", "\\")
     if isinstance(value, list):
-        return [_text_restored(item) for item in value]
+        return [_restore_text(item) for item in value]
     if isinstance(value, dict):
-        return {name: _text_restored(item) for name, item in value.items()}
+        return {name: _restore_text(item) for name, item in value.items()}
     return value
 
 

@@ -78,36 +78,35 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalRelocation:
-    """A CO-RE relocation in its function."""
+class OfInstruction:
+    """What an object says of an instruction."""
 
     function: Function
     # Index of the instruction in the function.
     index: int
+
+    @property
+    def address(self) -> tuple[int, int]:
+        """Return the instruction's section, and its index in there."""
+        return self.function.section_index, self.function.start + self.index
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRelocation(OfInstruction):
+    """A CO-RE relocation in its function."""
+
     type_id: int
     # Of the access string, in the BTF's strings.
     access: int
     # A RelocationKind.
     kind: int
 
-    @property
-    def address(self) -> tuple[int, int]:
-        """Return its section's index, and the instruction's in there."""
-        return self.function.section_index, self.function.start + self.index
-
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class Reference(OfInstruction):
     """A symbol that an instruction refers to."""
 
-    function: Function
-    index: int
     symbol: Symbol
-
-    @property
-    def address(self) -> tuple[int, int]:
-        """Return the instruction's section, and its index in there."""
-        return self.function.section_index, self.function.start + self.index
 
 
 def _part(read: Callable[["BpfObject"], _T]) -> "cached_property[_T]":

@@ -63,7 +63,7 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
         variables = btf.variables(section)
         if section.name == ".maps":
             for name, type_ in variables:
-                yield name, _declared(btf, type_)
+                yield name, _of_definition(btf, type_)
         elif section.name.startswith(_GLOBAL):
             value = {name: _sample(btf, type_) for name, type_ in variables}
             kept = min(_LONGEST_NAME - len(section.name), len(object_name))
@@ -72,7 +72,7 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
                 yield name, Shape(value=value)
 
 
-def _declared(btf: Btf, type_: int) -> Shape:
+def _of_definition(btf: Btf, type_: int) -> Shape:
     # __type(key, T) declares a pointer to T.
     found = {
         it.name: _sample(btf, btf.resolved(it.type_id).refers_to)

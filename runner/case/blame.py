@@ -196,7 +196,7 @@ def _of_missing(
     relocation: RelocationRecord,
     evidence: Evidence,
 ) -> str:
-    predicted = _predicted(place, evidence.prediction)
+    predicted = _prediction_of(place, evidence.prediction)
     if predicted is None or not predicted.candidates:
         lack = predicted.instead if predicted else f"the kernel has no {access}"
         return f"{lack}; {evidence.found.cure}"
@@ -218,7 +218,7 @@ def _of_missing(
     )
 
 
-def _predicted(
+def _prediction_of(
     place: _BlamedPlace, prediction: Prediction | None
 ) -> model.Relocation | None:
     """Return what preflight says of the relocation of an instruction."""

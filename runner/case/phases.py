@@ -34,11 +34,11 @@ class Checked:
 def of_object(attempt: Attempt) -> Checked:
     """Run a case that loads an object. Raises RunnerErrors of all kinds."""
     case, guest = attempt.case, attempt.guest
-    with attempt.phase("load"):
-        _put_files(attempt)
-        loaded = load.load(attempt)
-    attempt.is_loaded = True
     try:
+        with attempt.phase("load"):
+            _put_files(attempt)
+            loaded = load.load(attempt)
+        attempt.is_ready = True
         with attempt.phase("trigger"):
             with guest.doing("counting runs"):
                 before = runcounts.count(case, guest.agent, loaded)
@@ -49,10 +49,10 @@ def of_object(attempt: Attempt) -> Checked:
                 attempt.ran = runcounts.ran(case, guest.agent, loaded, before)
             return _check(attempt, observations, namespace)
     finally:
-        _gather(attempt)
-        _release(guest)
-        with _cleaning(guest):
-            guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
+        if attempt.loaded is not None:
+            _gather(attempt)
+            _release(guest)
+            _close(attempt.loaded, guest)
 
 
 def of_commands(attempt: Attempt) -> Checked:
@@ -60,7 +60,7 @@ def of_commands(attempt: Attempt) -> Checked:
     case, guest = attempt.case, attempt.guest
     with attempt.phase("load"):
         _put_files(attempt)
-    attempt.is_loaded = True
+    attempt.is_ready = True
     try:
         with attempt.phase("trigger"):
             namespace = _stimulate(attempt, loaders.NOTHING)
@@ -156,6 +156,11 @@ def _gather(attempt: Attempt) -> None:
 def _release(guest: Guest) -> None:
     with _cleaning(guest):
         guest.agent.release(timeout=timeouts.ANSWER.seconds)
+
+
+def _close(loaded: LoadedObject, guest: Guest) -> None:
+    with _cleaning(guest):
+        guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
 
 
 @contextmanager

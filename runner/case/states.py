@@ -1,16 +1,15 @@
 """Which of an object's programs were loaded and attached, and why others were not."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
 from runner.guest.agent import LoadedObject, OpenedObject
 from runner.results import ProgramState, StructOpsState
+from runner.suites.checks.text import listing
 from runner.suites.model import Case, Program
 
 _STRUCT_OPS = "struct_ops"
-# Names that a message lists.
-_LISTED = 8
 
 
 class NothingError(RunnerError):
@@ -66,7 +65,7 @@ class ObjectStates:
         Without what the case leaves out by name.
         """
         if self.maps and not self.programs:
-            return f"no programs; created its maps only: {_listed(self.maps)}"
+            return f"no programs; created its maps only: {listing(self.maps)}"
         if not self.attaches:
             return "only loaded, nothing attached (--load-only, or attach: false)"
         programs = [it for it in self.programs if it.name not in self.left_out]
@@ -156,15 +155,7 @@ def require_attached(states: ObjectStates) -> None:
 
 def _names(programs: Iterable[ProgramState]) -> str:
     """Return "cls (tc), filter (socket_filter)"."""
-    return _listed(
-        [f"{it.name} ({_kind(it)})" if _kind(it) else it.name for it in programs]
+    kinds = {it.name: it.section or it.type for it in programs}
+    return listing(
+        [f"{name} ({kind})" if kind else name for name, kind in kinds.items()]
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
-
-
-def _kind(program: ProgramState) -> str:
-    return program.section or program.type

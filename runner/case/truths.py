@@ -39,7 +39,7 @@ def take(
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        record, text = _printed(
+        record, text = _run(
             f"truth {name}".strip(), argv, agent, commands or Commands()
         )
         try:
@@ -54,7 +54,7 @@ def take(
     return _value(select(text, truth, path, namespace), truth.base)
 
 
-def _printed(
+def _run(
     name: str, argv: list[str], agent: AgentSession, commands: Commands
 ) -> tuple[Printed, str]:
     """Run a truth's command, and return what it printed on its standard output.
@@ -92,11 +92,11 @@ def select(
 
 def _excerpt(text: str, wanted: Excerpt, namespace: Mapping[str, JsonValue]) -> str:
     if wanted.pattern is not None:
-        text = _matched(text, str(resolve(wanted.pattern, namespace)))
+        text = _match(text, str(resolve(wanted.pattern, namespace)))
     return _field(text, wanted.field)
 
 
-def _matched(text: str, pattern: str) -> str:
+def _match(text: str, pattern: str) -> str:
     try:
         found = re.search(pattern, text, re.MULTILINE)
     except re.error as error:

@@ -81,11 +81,15 @@ STRICT = ConfigDict(
 )
 
 
+# Keys and numbers that lead to a place in a file.
+Where = tuple[int | str, ...]
+
+
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong in a file, and the keys and numbers that lead there."""
+    """What is wrong in a file, and where."""
 
-    where: tuple[int | str, ...]
+    where: Where
     what: str
 
 

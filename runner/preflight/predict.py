@@ -82,7 +82,7 @@ class PredictedObject:
         in place of what their sections name. Raises ObjectError, EngineError.
         """
         self.item = item
-        self.contents: Contents = _aimed(engine.contents(item), targets or {})
+        self.contents: Contents = _with_targets(engine.contents(item), targets or {})
         # What the engine calls it.
         self.number: int
         self.locals: list[LocalAnswer]
@@ -136,7 +136,7 @@ class PredictedObject:
         return found
 
 
-def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
+def _with_targets(contents: Contents, targets: Mapping[str, str]) -> Contents:
     programs = tuple(
         it.model_copy(update={"section": targets.get(it.name, it.section)})
         for it in contents.programs
@@ -161,7 +161,7 @@ def predict(
     a program with too many paths.
     """
     answers = engine.relocate(subject.number)
-    changed = patched(subject, answers)
+    changed = instructions_after(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
     code = subject.code(changed, verifier, target.version, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
@@ -214,7 +214,7 @@ def unknown(
 # -------------------------------------------------------------------- guards
 
 
-def patched(
+def instructions_after(
     subject: PredictedObject, answers: Sequence[RelocationAnswer]
 ) -> dict[Address, Insn]:
     """Return the instructions that relocation changes."""
@@ -262,7 +262,7 @@ def _relocation(
     blame = blamer(kind, local, access) if status is Status.MISSING else None
     difference, near = blame or (None, ())
     if status is Status.WRONG_SIZE or (
-        status is Status.RESOLVED and _resized(local.field, answer.field)
+        status is Status.RESOLVED and _has_another_size(local.field, answer.field)
     ):
         difference = Difference.RESIZED
     return Relocation(
@@ -298,7 +298,7 @@ def _status(answer: RelocationAnswer) -> Status:
     return Status.WRONG_SIZE if answer.insns[0].is_poison else Status.RESOLVED
 
 
-def _resized(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
+def _has_another_size(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
     if local is None or field is None:
         return False
     # Objects declare structs with only the members that they need.

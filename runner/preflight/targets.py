@@ -152,9 +152,9 @@ def _in_folder(folder: Path) -> list[BtfSource]:
         modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
         return [
             BtfSource(
-                name=_named(folder) or str(folder),
+                name=_release_of(folder) or str(folder),
                 path=kernel,
-                version=_version(_named(folder)),
+                version=_version(_release_of(folder)),
                 modules=tuple(sorted(modules)),
             )
         ]
@@ -176,10 +176,10 @@ def _is_raw(path: Path) -> bool:
 
 def _source(path: Path, name: str) -> BtfSource:
     name = name.removesuffix(_PACKED).removesuffix(".btf")
-    return BtfSource(name=name, path=path, version=_version(_named(path)))
+    return BtfSource(name=name, path=path, version=_version(_release_of(path)))
 
 
-def _named(path: Path) -> str:
+def _release_of(path: Path) -> str:
     """Return the release that a path names: in its own name, or in a folder's."""
     names = [path.name.removesuffix(_PACKED).removesuffix(".btf"), path.parent.name]
     return next((it for name in names for it in _RELEASE.findall(name)), "")

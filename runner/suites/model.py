@@ -304,6 +304,13 @@ class ShowExpectation(SuiteEntry):
     show: Annotated[dict[str, JsonValue], Field(min_length=1)]
     """Keys and values of bpftool's JSON: {type: kprobe}."""
 
+    @property
+    def subject(self) -> tuple[Literal["program", "map"], str]:
+        """What is shown, and its name."""
+        if self.program is not None:
+            return "program", self.program
+        return "map", self.map or ""
+
 
 class Instruction(SuiteEntry):
     """An instruction, identified by what it contains: exactly one of the keys."""

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
-from runner.files.modelfile import Mistake
+from runner.files.modelfile import Mistake, Where
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search, tautology
@@ -157,9 +157,6 @@ def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
         ]
         if mistakes:
             raise modelfile.refused(suite.source, mistakes)
-
-
-_Where = tuple[int | str, ...]
 
 
 def load(
@@ -388,7 +385,7 @@ def _is_object(name: str) -> str:
 
 
 def _file(
-    name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
+    name: str, reach: Reach, at: Where, refusal: Callable[[str], str]
 ) -> Iterator[Mistake]:
     """Check that a file is there, and inside; `refusal` tells what its name lacks."""
     try:

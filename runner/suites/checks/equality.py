@@ -100,7 +100,7 @@ def _differences(
         return []
     return [
         ValueDifference(
-            path=path, expected=show(expected), observed=_observed(expected, observed)
+            path=path, expected=show(expected), observed=_text_of(expected, observed)
         )
     ]
 
@@ -109,7 +109,7 @@ def _absent(path: str, expected: str, observed: str) -> ValueDifference:
     return ValueDifference(path=path, expected=expected, observed=observed)
 
 
-def _observed(expected: JsonValue, observed: Observed) -> str:
+def _text_of(expected: JsonValue, observed: Observed) -> str:
     shown = show(observed)
     if isinstance(observed, bytes):
         return shown

@@ -155,6 +155,15 @@ def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
     assert result.message == "attach refused: no such probe"
 
 
+def test_what_is_loaded_goes_when_it_can_not_be_attached(job_of: JobOf) -> None:
+    # The next case of the object gets the same guest.
+    agent = FakeAgent({"attach": fault("no such probe", "ENOENT")})
+
+    job_of.run(case(RIGHT), agent=agent)
+
+    assert agent.operations[-2:] == ["release", "close"]
+
+
 def test_all_programs_that_can_not_be_attached_are_told(job_of: JobOf) -> None:
     rows: list[JsonValue] = [
         {"name": name, "type": "kprobe", "id": 9, "instructions": 2}

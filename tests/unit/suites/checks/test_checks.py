@@ -33,6 +33,8 @@ OBSERVED = Observations(
     program_shows={
         "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
     },
+    map_names=(*NAMES, "data"),
+    program_names=("fill",),
 )
 
 
@@ -403,7 +405,8 @@ def test_show_of_what_is_not_there() -> None:
         "no such program; did you mean 'fill'?"
     )
     assert only(map="other", show={"type": "hash"}).observed == (
-        "no such map; there are cells"
+        "no such map; there are shapes, cells, totals, per_cpu, per_cpu_points, empty, "
+        "names, floats, … (12 in all)"
     )
 
 

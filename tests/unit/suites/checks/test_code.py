@@ -67,6 +67,7 @@ def judged(
         relocated={"p": RELOCATED},
         layout=layout or Layout(),
         map_ids={"pids": 1, "stacks": 2},
+        program_names=("p",),
         not_shown=not_shown,
     )
     return checks.check(expectation, observations, {})
