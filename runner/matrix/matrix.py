@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -55,10 +55,13 @@ LocalPath = Annotated[Path, AfterValidator(_beside)]
 class BaseSource(Entry):
     """Where a kernel's files come from."""
 
+    # What tables and messages call it, in terms of its own keys.
+    SHOWN: ClassVar[str]
+
     @property
     def shown(self) -> str:
         """Return the source in a few words, for tables and messages."""
-        raise NotImplementedError
+        return self.SHOWN.format(self)
 
     @property
     def tells_checksums(self) -> bool:
@@ -72,6 +75,8 @@ _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
 
 class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
+
+    SHOWN = "debian {0.suite} {0.package}"
 
     type: Literal["debian"]
     suite: Annotated[
@@ -92,14 +97,11 @@ class DebianSource(BaseSource):
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where a locked version is taken from once the mirror has it no more."""
 
-    @property
-    def shown(self) -> str:
-        """Return suite and package."""
-        return f"debian {self.suite} {self.package}"
-
 
 class PathSource(BaseSource):
     """A kernel on this machine's disk."""
+
+    SHOWN = "path {0.image}"
 
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
@@ -121,14 +123,11 @@ class PathSource(BaseSource):
     btf: LocalPath | None = None
     """The kernel's raw BTF; found beside the image by name."""
 
-    @property
-    def shown(self) -> str:
-        """Return the image's path."""
-        return f"path {self.image}"
-
 
 class SnapshotSource(BaseSource):
     """A kernel package that Debian once had, from its snapshot archive."""
+
+    SHOWN = "snapshot {0.package} {0.version}"
 
     type: Literal["snapshot"]
     package: Annotated[
@@ -151,11 +150,6 @@ class SnapshotSource(BaseSource):
     url: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """The archive, or another server with its interface."""
 
-    @property
-    def shown(self) -> str:
-        """Return the package and its version."""
-        return f"snapshot {self.package} {self.version}"
-
 
 class RemoteFile(Entry):
     """A file on a server, and what must be in it."""
@@ -166,18 +160,20 @@ class RemoteFile(Entry):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Its SHA-256, in hexadecimal; a server that has another file is refused."""
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
+
 
 class UbuntuSource(BaseSource):
     """Kernel packages by address: Ubuntu's mainline builds and releases."""
 
+    SHOWN = "ubuntu {0.packages[0].name}"
+
     type: Literal["ubuntu"]
     packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
     """linux-image-unsigned-… and linux-modules-…; and -dbgsym, if BTF is to be made."""
-
-    @property
-    def shown(self) -> str:
-        """Return the first package's name."""
-        return f"ubuntu {self.packages[0].url.rpartition('/')[2]}"
 
     @property
     def tells_checksums(self) -> bool:
@@ -187,6 +183,8 @@ class UbuntuSource(BaseSource):
 
 class KernelOrgSource(BaseSource):
     """A release's source, built by the runner; see images/kernel."""
+
+    SHOWN = "kernel-org {0.version}"
 
     type: Literal["kernel-org"]
     version: Annotated[
@@ -228,11 +226,6 @@ class KernelOrgSource(BaseSource):
         return "://" not in self.address
 
     @property
-    def shown(self) -> str:
-        """Return the release."""
-        return f"kernel-org {self.version}"
-
-    @property
     def tells_checksums(self) -> bool:
         """Whether the tarball's is given."""
         return self.sha256 is not None
@@ -247,6 +240,8 @@ class KernelOrgSource(BaseSource):
 class OciSource(BaseSource):
     """A container image that holds a kernel: /boot and /lib/modules, or the same below
     /data/kernels/NAME."""
+
+    SHOWN = "oci {0.image}:{0.tag}"
 
     type: Literal["oci"]
     image: Annotated[
@@ -265,23 +260,15 @@ class OciSource(BaseSource):
     ]
     """Which of its images; the lock keeps the digest that it stood for."""
 
-    @property
-    def shown(self) -> str:
-        """Return image and tag."""
-        return f"oci {self.image}:{self.tag}"
-
 
 class UnavailableSource(BaseSource):
     """A kernel that is wanted but that no source of this version can provide."""
 
+    SHOWN = "none yet"
+
     type: Literal["unavailable"]
     reason: Annotated[str, Field(min_length=1)]
     """What a user who asks for the kernel is told."""
-
-    @property
-    def shown(self) -> str:
-        """Say that there is none."""
-        return "none yet"
 
 
 Source = Annotated[
