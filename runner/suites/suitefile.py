@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
@@ -21,6 +22,7 @@ from runner.suites.model import (
     CodeExpectation,
     Command,
     Drain,
+    Entry,
     Iterate,
     MapExpectation,
     Matcher,
@@ -303,16 +305,9 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
     yield from _names(case)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
-        if isinstance(expectation, Matcher):
-            yield from _matcher(expectation, at)
-        if isinstance(expectation, MapExpectation):
-            yield from _field(expectation, at)
-        if isinstance(expectation, ShowExpectation):
-            yield from _show(expectation, at)
-        if isinstance(expectation, RowsExpectation):
-            yield from _rows(expectation, at)
-        if isinstance(expectation, CodeExpectation):
-            yield from _code(expectation, at)
+        for kind, check in _CHECKS:
+            if isinstance(expectation, kind):
+                yield from check(expectation, at)
 
 
 def _class(name: str) -> Iterator[_Mistake]:
@@ -416,7 +411,7 @@ def _start(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
-def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
+def _range(text: str, at: _Where) -> Iterator[_Mistake]:
     if not text:
         return
     try:
@@ -464,9 +459,7 @@ def _names(case: Case) -> Iterator[_Mistake]:
                 )
 
 
-def _references(
-    value: JsonValue, known: set[str], at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _references(value: JsonValue, known: set[str], at: _Where) -> Iterator[_Mistake]:
     for used in _used(value):
         if used.split(".")[0] not in known:
             near = modelfile.near(used.split(".")[0], sorted(known))
@@ -484,7 +477,7 @@ def _used(value: JsonValue) -> Iterator[str]:
             yield from _used(item)
 
 
-def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
+def _matcher(matcher: Matcher, at: _Where) -> Iterator[_Mistake]:
     # By what was written, so that `equals: null` counts.
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
@@ -498,9 +491,7 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
             yield _Mistake((*at, "matches"), f"no regular expression: {error}")
 
 
-def _field(
-    expectation: MapExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _field(expectation: MapExpectation, at: _Where) -> Iterator[_Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield _Mistake(
             (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
@@ -509,16 +500,12 @@ def _field(
         yield _Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
 
 
-def _show(
-    expectation: ShowExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _show(expectation: ShowExpectation, at: _Where) -> Iterator[_Mistake]:
     if (expectation.program is None) == (expectation.map is None):
         yield _Mistake(at, "needs either `program` or `map`")
 
 
-def _rows(
-    expectation: RowsExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _rows(expectation: RowsExpectation, at: _Where) -> Iterator[_Mistake]:
     if not expectation.rows and expectation.match == "includes":
         yield _Mistake((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
@@ -526,9 +513,7 @@ def _rows(
             yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
 
 
-def _code(
-    expectation: CodeExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _code(expectation: CodeExpectation, at: _Where) -> Iterator[_Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
         yield _Mistake(at, "`xlated` and `relocated` are two expectations")
     for kind, wanted, other in (
@@ -542,6 +527,15 @@ def _code(
                 yield _Mistake((*at, kind, number), f"needs one of {keys}")
             elif other in given:
                 yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
+
+
+_CHECKS: tuple[tuple[type[Entry], Callable[[Any, _Where], Iterator[_Mistake]]], ...] = (
+    (Matcher, _matcher),
+    (MapExpectation, _field),
+    (ShowExpectation, _show),
+    (RowsExpectation, _rows),
+    (CodeExpectation, _code),
+)
 
 
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
