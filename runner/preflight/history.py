@@ -1,7 +1,7 @@
 """What became of a field from kernel to kernel."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -51,15 +51,8 @@ def history(field: str, sources: Sequence[Source], engine: Engine) -> list[Span]
     states = [(source, _state(local, source, engine)) for source in sources]
     return [
         Span(sources=tuple(source for source, _ in group), state=state)
-        for state, group in _grouped(states)
+        for state, group in groupby(states, key=lambda it: it[1])
     ]
-
-
-def _grouped(
-    states: Sequence[tuple[Source, State]],
-) -> Iterator[tuple[State, list[tuple[Source, State]]]]:
-    for state, group in groupby(states, key=lambda it: it[1]):
-        yield state, list(group)
 
 
 def _parsed(field: str) -> LocalAnswer:

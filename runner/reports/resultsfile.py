@@ -16,6 +16,7 @@ from runner.results import SCHEMA_VERSION, CaseResult, Record, RunResults
 _MOST = 1 << 30
 
 _NEWER = "a newer runner wrote it: read it with that one, or update this one"
+_WRITTEN = "a run writes it as reports/latest/results.json"
 _OTHER = "read it with the version of the runner that wrote it"
 
 
@@ -65,13 +66,13 @@ def read(path: Path) -> RunResults:
         if len(text) > _MOST:
             raise ResultsFileError(
                 f"{path} is larger than {_MOST >> 20} MiB, which no run is",
-                hint="a run writes it as reports/latest/results.json",
+                hint=_WRITTEN,
             )
         data = json.loads(text)
     except OSError as error:
         raise ResultsFileError(
             f"{path} can't be read: {error.strerror or error}",
-            hint="a run writes it as reports/latest/results.json",
+            hint=_WRITTEN,
         ) from error
     # ValueError covers JSON and UTF-8 that are broken.
     except (ValueError, RecursionError) as error:
@@ -82,7 +83,7 @@ def read(path: Path) -> RunResults:
     if version is None:
         raise ResultsFileError(
             f"{path} holds no run: it has no schema_version",
-            hint="a run writes it as reports/latest/results.json",
+            hint=_WRITTEN,
         )
     if version != SCHEMA_VERSION:
         raise ResultsFileError(
