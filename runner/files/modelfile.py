@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from runner.errors import MistakesError, UsageError
@@ -65,6 +65,20 @@ PATTERNS = {
     r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name, in which {…} stands for a value",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
+
+
+class FileEntry(BaseModel):
+    """Base of what a file is made of: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
+    )
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -17,21 +16,10 @@ from pydantic import (
 
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.files.modelfile import FileEntry
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
-
-
-class Entry(BaseModel):
-    """Base of what a matrix is made of: frozen, and no key that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
@@ -52,7 +40,7 @@ LocalPath = Annotated[Path, AfterValidator(_beside)]
 # runner/kernels/sources/providers.py.
 
 
-class BaseSource(Entry):
+class BaseSource(FileEntry):
     """Where a kernel's files come from."""
 
     # What tables and messages call it, in terms of its own keys.
@@ -151,7 +139,7 @@ class SnapshotSource(BaseSource):
     """The archive, or another server with its interface."""
 
 
-class RemoteFile(Entry):
+class RemoteFile(FileEntry):
     """A file on a server, and what must be in it."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
@@ -286,7 +274,7 @@ Source = Annotated[
 # --------------------------------------------------------------------- BTF
 
 
-class BaseBtf(Entry):
+class BaseBtf(FileEntry):
     """Where a kernel's BTF comes from."""
 
 
@@ -384,7 +372,7 @@ def _one_or_many(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
-class Kernel(Entry):
+class Kernel(FileEntry):
     """A row of the matrix."""
 
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
@@ -445,7 +433,7 @@ class Kernel(Entry):
         return None
 
 
-class Matrix(Entry):
+class Matrix(FileEntry):
     """A whole matrix file."""
 
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]

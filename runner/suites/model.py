@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
+from runner.files.modelfile import FileEntry
 from runner.versions import KernelVersion, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -21,18 +22,6 @@ Template = str
 # Names from before names were checked, too.
 FormerName = Annotated[str, Field(min_length=1)]
 Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
-
-
-class Entry(BaseModel):
-    """Base of what a suite is made of: frozen, and no key that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
 
 
 def by_key(what: str, *keys: str) -> Discriminator:
@@ -60,7 +49,7 @@ def by_key(what: str, *keys: str) -> Discriminator:
 # ---------------------------------------------------------------- triggers
 
 
-class Fork(Entry):
+class Fork(FileEntry):
     """Fork a child that sleeps until the case ends.
 
     Gives pid, tgid, ppid, comm, user_ns, thread_pointer.
@@ -74,7 +63,7 @@ class Fork(Entry):
     """Refer to the child as ${child.pid} and so on."""
 
 
-class Syscall(Entry):
+class Syscall(FileEntry):
     """Make a system call a number of times. Gives pid, tid, count, result."""
 
     syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -85,7 +74,7 @@ class Syscall(Entry):
     """Refer to what it gives as ${syscall.result} and so on."""
 
 
-class Sleep(Entry):
+class Sleep(FileEntry):
     """Let the guest idle. Gives pid, slept_ns."""
 
     sleep: Annotated[float, Field(gt=0, le=60)]
@@ -94,7 +83,7 @@ class Sleep(Entry):
     """Refer to what it gives as ${sleep.slept_ns} and so on."""
 
 
-class Udp(Entry):
+class Udp(FileEntry):
     """Send UDP packets over the guest's loopback.
 
     Gives pid, bytes, source_port, port, sent; and what getsockopt() tells of the
@@ -113,7 +102,7 @@ class Udp(Entry):
     """Refer to what it gives as ${udp.sent} and so on."""
 
 
-class Pipe(Entry):
+class Pipe(FileEntry):
     """Write to a pipe and ask the kernel of it by FIONREAD.
 
     Gives pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
@@ -127,7 +116,7 @@ class Pipe(Entry):
     """Refer to what it gives as ${pipe.waiting} and so on."""
 
 
-class Drain(Entry):
+class Drain(FileEntry):
     """Take what programs sent through a ring buffer or a perf event array.
 
     Gives count, lost, and of the first record its size in bytes and its fields:
@@ -149,7 +138,7 @@ class Drain(Entry):
     """Refer to what it gives as ${drain.count} and so on."""
 
 
-class Iterate(Entry):
+class Iterate(FileEntry):
     """Read what a BPF iterator prints. Gives text."""
 
     iterate: Annotated[str, Field(pattern=NAME)]
@@ -158,7 +147,7 @@ class Iterate(Entry):
     """Refer to what it prints as ${iterator.text}."""
 
 
-class Command(Entry):
+class Command(FileEntry):
     """Run a command in the guest. Gives pid, exit, stdout, stderr."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
@@ -181,7 +170,7 @@ class Command(Entry):
     """Refer to what it gives as ${command.stdout} and so on."""
 
 
-class TestRun(Entry):
+class TestRun(FileEntry):
     """Run a program by BPF_PROG_TEST_RUN. Gives retval, duration_ns, data, skb."""
 
     __test__ = False
@@ -218,7 +207,7 @@ Trigger = Annotated[
 # ------------------------------------------------------------------ truths
 
 
-class Excerpt(Entry):
+class Excerpt(FileEntry):
     """What of a text is the truth: all of it, or a part."""
 
     pattern: str | None = None
@@ -254,7 +243,7 @@ Truth = Annotated[
 # ------------------------------------------------------------ expectations
 
 
-class Matcher(Entry):
+class Matcher(FileEntry):
     """How an observed value is judged: exactly one of equals … matches."""
 
     equals: JsonValue = None
@@ -286,7 +275,7 @@ class MapExpectation(Matcher):
     """Judge the value's bytes, "0x01 0x00 …", instead of its formatted value."""
 
 
-class RowsExpectation(Entry):
+class RowsExpectation(FileEntry):
     """A map's rows, in any order."""
 
     map: str
@@ -297,7 +286,7 @@ class RowsExpectation(Entry):
     """Whether other rows may be there, too."""
 
 
-class ShowExpectation(Entry):
+class ShowExpectation(FileEntry):
     """What `bpftool prog show` or `bpftool map show` says; other keys are ignored."""
 
     program: str | None = None
@@ -308,7 +297,7 @@ class ShowExpectation(Entry):
     """Keys of bpftool's JSON with their values: {type: kprobe}."""
 
 
-class Instruction(Entry):
+class Instruction(FileEntry):
     """An instruction, by what it holds: exactly one of the keys."""
 
     offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
@@ -323,7 +312,7 @@ class Instruction(Entry):
     """What libbpf puts in place of what the kernel lacks; not in `xlated`."""
 
 
-class CodeExpectation(Entry):
+class CodeExpectation(FileEntry):
     """Instructions that a program has, in this order; others may be between them."""
 
     program: str
@@ -360,7 +349,7 @@ Expectation = Annotated[
 Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 
 
-class Program(Entry):
+class Program(FileEntry):
     """How one program of the object is treated."""
 
     load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
@@ -388,7 +377,7 @@ class Program(Entry):
         return self.attach if isinstance(self.attach, str) else None
 
 
-class Map(Entry):
+class Map(FileEntry):
     """What a loader sets of a map before it loads the object."""
 
     max_entries: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
@@ -406,7 +395,7 @@ class Map(Entry):
         return self.create
 
 
-class ExpectedFailure(Entry):
+class ExpectedFailure(FileEntry):
     """A failure that the suite knows of."""
 
     kernels: str = ""
@@ -426,7 +415,7 @@ class ExpectedFailure(Entry):
         return (known,) if isinstance(known, str) else known
 
 
-class Case(Entry):
+class Case(FileEntry):
     """One object, one trigger, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -495,7 +484,7 @@ class Case(Entry):
         return self.loader
 
 
-class Suite(Entry):
+class Suite(FileEntry):
     """A whole suite file."""
 
     name: Annotated[str, Field(pattern=SUITE_NAME)] | None = None

@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
+from runner.files.modelfile import FileEntry
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search
@@ -22,7 +23,6 @@ from runner.suites.model import (
     CodeExpectation,
     Command,
     Drain,
-    Entry,
     Iterate,
     MapExpectation,
     Matcher,
@@ -529,7 +529,9 @@ def _code(expectation: CodeExpectation, at: _Where) -> Iterator[_Mistake]:
                 yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
-_CHECKS: tuple[tuple[type[Entry], Callable[[Any, _Where], Iterator[_Mistake]]], ...] = (
+_CHECKS: tuple[
+    tuple[type[FileEntry], Callable[[Any, _Where], Iterator[_Mistake]]], ...
+] = (
     (Matcher, _matcher),
     (MapExpectation, _field),
     (ShowExpectation, _show),
