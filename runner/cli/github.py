@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output
+from runner.cli.output import print_note
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -61,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         criteria = options.criteria_of(arguments)
     report = criteria.report(results)
-    with claimed(arguments.folder, lambda note: print(f"note: {note}")):
+    with claimed(arguments.folder, print_note):
         reports.write(report, arguments.folder)
         write_text(
             arguments.folder / COMMENT,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
 from runner.process import ending
@@ -88,7 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
         suites = check_suites(paths, run)
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
-        run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
+        run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)
         run.obtain(progress.progress())
@@ -153,7 +154,7 @@ def _run_pytest(
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import Workers
-    from runner.plugin.state import Known
+    from runner.plugin.state import KnownRun
     from runner.reports import resultsfile, summary
 
     # JSON stays alone on its stream; a workflow reads commands from both.
@@ -164,7 +165,7 @@ def _run_pytest(
         with Live(
             console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
         ) as live:
-            plugins: list[object] = [live, Known(run, criteria), Workers(saved)]
+            plugins: list[object] = [live, KnownRun(run, criteria), Workers(saved)]
             if not (arguments.k or arguments.lf):
                 plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)
@@ -231,12 +232,9 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
 
     Python is at work for a tenth of a case's time, so that one process can drive some
     guests, and needs no time to start. Python tests run one after the other in a
-    process. Raises UsageError for what is neither a number
-    from 1 on nor "auto".
+    process. Raises as options.number_of does.
     """
-    if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
-        raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
-    count = host.most_guests() if wanted == "auto" else int(wanted)
+    count = options.number_of(wanted, host.most_guests)
     processes = min(count, kernels)
     if any(map(suites_.has_python_tests, paths)):
         # Whatever a test does to its process, this one tells of it.
