@@ -12,8 +12,9 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
 from runner.guest import guest, host
-from runner.guest.guest import Origin, Starts
+from runner.guest.guest import Origin
 from runner.guest.host import ROOT
+from runner.guest.life import Life, Starts
 from runner.guest.qemu.vm import boot
 from runner.kernels import fetch
 from runner.matrix import matrix
@@ -76,10 +77,10 @@ def restored(of: Origin) -> Start:
 
 
 def _start(of: Origin, seconds: Callable[[Starts], list[float]]) -> Start:
-    starts = Starts()
+    starts = Starts(kernel=of.kernel.id)
     with (
         tempfile.TemporaryDirectory() as folder,
-        guest.start(of, Path(folder) / "console.log", starts) as up,
+        guest.start(of, Path(folder) / "console.log", Life(starts)) as up,
     ):
         status = Path(f"/proc/{up.vm.process.pid}/status").read_text()
     if starts.notes:

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from pydantic import JsonValue
 
@@ -23,6 +23,9 @@ _STRING_OR_UNSUPPORTED = re.compile(
     r'("(?:[^"\\]|\\.)*")|\(unsupported-kind\)?', re.DOTALL
 )
 UNSUPPORTED = "(unsupported-kind)"
+
+# What bpftool adds to EINVAL.
+_TOO_OLD = "kernel too old?"
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,2}")
 
@@ -44,7 +47,7 @@ class CpuValue:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MapRow:
     """A row of a map.
 
     Formatted structs hold the members of anonymous structs and unions as their own,
@@ -75,7 +78,7 @@ class Row:
 class MapDump:
     """All rows of a map, in bpftool's order."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MapRow, ...]
 
 
 def map_dump(id_: int) -> list[str]:
@@ -83,14 +86,9 @@ def map_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "map", "dump", "id", str(id_)]
 
 
-def map_show(id_: int) -> list[str]:
-    """Return the command that shows what a map is."""
-    return [PROGRAM, "-j", "map", "show", "id", str(id_)]
-
-
-def prog_show(id_: int) -> list[str]:
-    """Return the command that shows what a program is."""
-    return [PROGRAM, "-j", "prog", "show", "id", str(id_)]
+def show(kind: Literal["map", "prog"], id_: int | None = None) -> list[str]:
+    """Return the command that shows what a map or program is, or all of them."""
+    return [PROGRAM, "-j", kind, "show", *([] if id_ is None else ["id", str(id_)])]
 
 
 def prog_dump(id_: int) -> list[str]:
@@ -98,28 +96,21 @@ def prog_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "prog", "dump", "xlated", "id", str(id_), "opcodes"]
 
 
-def all_maps() -> list[str]:
-    """Return the command that shows all maps."""
-    return [PROGRAM, "-j", "map", "show"]
-
-
-def all_programs() -> list[str]:
-    """Return the command that shows all programs."""
-    return [PROGRAM, "-j", "prog", "show"]
-
-
-def parse_list(text: str) -> list[Mapping[str, JsonValue]] | None:
-    """Read what `all_maps` or `all_programs` prints; None where the kernel is too old.
+def parse_list(text: str) -> Sequence[Mapping[str, JsonValue]] | None:
+    """Read what `show` prints of all; None where the kernel is too old (before 4.13).
 
     Raises BpftoolError.
     """
     # Where there are none, bpftool prints nothing at all for maps.
     shown = _parse(text) if text.strip() else []
-    if isinstance(shown, dict) and "error" in shown:
-        return None
     if not isinstance(shown, list):
         _refuse("programs and maps are shown as a list", shown)
-    return [it for it in shown if isinstance(it, dict)]
+    rows = [it for it in shown if isinstance(it, dict)]
+    # Reported in the list, where the next one would be.
+    error = next((str(it["error"]) for it in rows if "error" in it), "")
+    if error and _TOO_OLD not in error:
+        raise BpftoolError(f"bpftool: {error}")
+    return None if error else rows
 
 
 def parse_map_dump(text: str) -> MapDump:
@@ -130,14 +121,14 @@ def parse_map_dump(text: str) -> MapDump:
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
-def parse_map_show(text: str) -> Mapping[str, JsonValue]:
-    """Read what `map_show` prints. Raises BpftoolError."""
-    return _show(text)
-
-
-def parse_prog_show(text: str) -> Mapping[str, JsonValue]:
-    """Read what `prog_show` prints. Raises BpftoolError."""
-    return _show(text)
+def parse_show(text: str) -> Mapping[str, JsonValue]:
+    """Read what `show` prints of one. Raises BpftoolError."""
+    value = _parse(text)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
+        _refuse("one program or map is an object with an 'id'", value)
+    return value
 
 
 def parse_prog_dump(text: str) -> tuple[Insn, ...]:
@@ -243,7 +234,7 @@ def _refuse(rule: str, value: object) -> NoReturn:
 # ---------------------------------------------------------------- map dumps
 
 
-def _row(row: JsonValue) -> Row:
+def _row(row: JsonValue) -> MapRow:
     if not isinstance(row, dict):
         _refuse("a row is an object", row)
     # Reported between the rows when the map can't be walked any further.
@@ -254,16 +245,16 @@ def _row(row: JsonValue) -> Row:
     if not isinstance(formatted, dict):
         _refuse("'formatted' is an object", formatted)
     if "values" in row:
-        return Row(
+        return MapRow(
             key=key,
             cpus=_cpus(row["values"], formatted.get("values", [])),
             formatted_key=_text_restored(formatted.get("key")),
         )
     value = row.get("value")
     if isinstance(value, dict) and "error" in value:
-        return Row(key=key, error=str(value["error"]))
+        return MapRow(key=key, error=str(value["error"]))
     formatted_value = _text_restored(formatted.get("value"))
-    return Row(
+    return MapRow(
         key=key,
         value=_bytes(value),
         formatted_key=_text_restored(formatted.get("key")),
@@ -336,15 +327,3 @@ def _global_data(value: JsonValue) -> JsonValue:
             return value
         variables.update(variable)
     return variables
-
-
-# -------------------------------------------------------------------- shows
-
-
-def _show(text: str) -> Mapping[str, JsonValue]:
-    value = _parse(text)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
-        _refuse("one program or map is an object with an 'id'", value)
-    return value

@@ -94,7 +94,7 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BtfMember:
     """A member of a struct or union."""
 
     # Empty for one whose members are the struct's own.
@@ -225,16 +225,18 @@ class Btf:
 
     # ---------------------------------------------------- what types hold
 
-    def members(self, type_: Type) -> Iterator[Member]:
+    def members(self, type_: Type) -> Iterator[BtfMember]:
         """Yield the members of a struct or union; nothing for other types."""
         if type_.kind not in COMPOSITES:
             return
         for name, id_, place in self._rows("III", type_):
             # With the flag the upper 8 bits are a bit field's width.
             bit, bits = (place & 0xFFFFFF, place >> 24) if type_.flag else (place, 0)
-            yield Member(self.text(name), id_, bit, bits)
+            yield BtfMember(self.text(name), id_, bit, bits)
 
-    def fields(self, type_: Type, within: frozenset[int] = _NONE) -> Iterator[Member]:
+    def fields(
+        self, type_: Type, within: frozenset[int] = _NONE
+    ) -> Iterator[BtfMember]:
         """Yield members with names, and those of nameless members as its own."""
         if type_.id in within:
             raise BtfError("its types go in circles")
@@ -245,7 +247,7 @@ class Btf:
                 continue
             for inner in self.fields(self.resolved(member.type_id), within):
                 bit = member.bit + inner.bit
-                yield Member(inner.name, inner.type_id, bit, inner.bits)
+                yield BtfMember(inner.name, inner.type_id, bit, inner.bits)
 
     def enumerators(self, type_: Type) -> Iterator[tuple[str, int]]:
         """Yield names and values of an enumeration; nothing for other types."""

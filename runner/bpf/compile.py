@@ -60,7 +60,7 @@ class CompileError(UsageError):
         return f"{found[1]}:{found[2]}" if found else ""
 
 
-class Entry(Protocol):
+class CompiledFolder(Protocol):
     """What a cache hands out."""
 
     @property
@@ -68,16 +68,18 @@ class Entry(Protocol):
         """The folder that was built."""
 
 
-class Cache(Notes, Protocol):
+class CompileCache(Notes, Protocol):
     """What is needed of runner.files.cache.Cache, which this may not import."""
 
     def entry(
         self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
-    ) -> Entry:
+    ) -> CompiledFolder:
         """Return what `build` once put into the folder that it was given."""
 
 
-def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> Path:
+def compile_object(
+    source: Path, cache: CompileCache, headers: Path | None = None
+) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
     `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
@@ -110,7 +112,7 @@ def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> P
     return cache.entry("object", key, build).directory / name
 
 
-def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
+def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     """Return a folder with vmlinux.h, all types of a kernel, made of its BTF.
 
     Raises UsageError for what is no BTF, InfrastructureError without bpftool.

@@ -22,7 +22,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from runner.bpf import btf, debuginfo
 from runner.bpf.btf import Btf, BtfError
-from runner.bpf.debuginfo import DebugInfo, Function, Line
+from runner.bpf.debuginfo import DebugInfo, Function, SourceLine
 from runner.bpf.insn import SIZE, Insn, decode
 from runner.bpf.kinds import RelocationKind
 from runner.errors import ExitStatus, RunnerError
@@ -258,7 +258,7 @@ class BpfObject:
         ext = self.section(".BTF.ext")
         return debuginfo.read(self.functions, ext.data if ext else b"", self.btf)
 
-    def line_reading(self, record: LocalRelocation, field: str) -> Line | None:
+    def line_reading(self, record: LocalRelocation, field: str) -> SourceLine | None:
         """Return the line of source that reads a field by a relocation."""
         return self.debug.line_reading(record.function.name, record.index, field)
 

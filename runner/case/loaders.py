@@ -93,7 +93,7 @@ NOTHING = LoadedObject(handle=0, programs=(), maps=(), log="")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundObject:
     """What is loaded in a guest, as if the agent had loaded it."""
 
     loaded: LoadedObject
@@ -253,20 +253,20 @@ def _said(agent: AgentSession, folder: str) -> dict[str, str]:
     }
 
 
-def look(guest: Guest) -> Found:
+def look(guest: Guest) -> FoundObject:
     """Return all programs and maps that are in the guest's kernel.
 
     Raises UsageError for kernels before 4.13, which do not tell.
     """
-    maps = bpftool.parse_list(guest.run(bpftool.all_maps()))
-    programs = bpftool.parse_list(guest.run(bpftool.all_programs()))
+    maps = bpftool.parse_list(guest.run(bpftool.show("map")))
+    programs = bpftool.parse_list(guest.run(bpftool.show("prog")))
     if maps is None or programs is None:
         raise UsageError(
             "kernels before 4.13 do not tell what a loader has loaded",
             hint='say kernels: ">=4.15", with the reason; names came with 4.15',
         )
     runs = [it.get("run_cnt") for it in programs]
-    return Found(
+    return FoundObject(
         loaded=LoadedObject(
             handle=0,
             log="",

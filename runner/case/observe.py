@@ -50,12 +50,12 @@ def observe(
                 name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)
             },
             map_shows={
-                it.map: bpftool.parse_map_show(guest.run(bpftool.map_show(id_)))
+                it.map: bpftool.parse_show(guest.run(bpftool.show("map", id_)))
                 for it in shown
                 if it.map in maps and (id_ := maps[it.map].id) is not None
             },
             program_shows={
-                it.program: bpftool.parse_prog_show(guest.run(bpftool.prog_show(id_)))
+                it.program: bpftool.parse_show(guest.run(bpftool.show("prog", id_)))
                 for it in shown
                 if it.program is not None
                 and (id_ := programs.get(it.program)) is not None

@@ -7,7 +7,6 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -23,8 +22,8 @@ from rich.progress import (
 from rich.text import Text
 
 from runner.cli import ended, internal
-from runner.cli.phases import phase
 from runner.errors import ExitStatus
+from runner.guest.life import Step
 from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, result_of
 from runner.process import ending, streams
@@ -34,6 +33,9 @@ from runner.results import Outcome
 
 # "task::state[6.1]", and "test_mine.py::test_a[6.1-2]" of a test in Python.
 _KERNEL = re.compile(r"\[([^\s\[\]/]+?)(?:-[^\[\]]*)?\]$")
+
+# Columns of a step, with a blank before it.
+_LONGEST = 41
 
 _STYLES = {
     Outcome.PASSED: "green",
@@ -51,13 +53,9 @@ class Live:
         console: Console,
         *,
         quiet: bool = False,
-        reports: Path = Path(),
         debug: bool = False,
     ) -> None:
-        """Print to a console; `reports` is the folder that the run writes to.
-
-        With `debug`, faults of this program are shown with their tracebacks.
-        """
+        """Print to a console; `debug` shows tracebacks of this program's faults."""
         self._console = console
         self._quiet = quiet
         self._debug = debug
@@ -73,11 +71,13 @@ class Live:
         self._stop_status = 0
         # What is at work, by node id: its name, and the thread that runs it.
         self._running: dict[str, tuple[str, str]] = {}
+        # The last step of each thread with each kernel's guest.
+        self._steps: dict[tuple[str, str], str] = {}
         self._bar = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            _Running(self._running, reports),
+            _Running(self._running, self._steps),
             console=console,
             transient=True,
             disable=quiet or not _is_live(console),
@@ -108,15 +108,19 @@ class Live:
     def pytest_runtest_logstart(
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> None:
-        """Show a case that begins, unless a lane began it before."""
+        """Show a case that begins, unless a worker began it before."""
         shown = location[2].partition("@")[0]
         self._running.setdefault(nodeid, (shown, threading.main_thread().name))
 
     def pytest_kernel_matrix_case_begins(
         self, nodeid: str, name: str, thread: str
     ) -> None:
-        """Show a case that a lane begins."""
+        """Show a case that a worker begins."""
         self._running[nodeid] = name, thread
+
+    def pytest_kernel_matrix_step(self, step: Step) -> None:
+        """Show what is done for a case."""
+        self._steps[step.kernel, step.thread] = step.text
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Count a case that ended."""
@@ -194,10 +198,14 @@ class Live:
 class _Running(ProgressColumn):
     """The cases at work, each with what its guest is asked."""
 
-    def __init__(self, running: Mapping[str, tuple[str, str]], reports: Path) -> None:
+    def __init__(
+        self,
+        running: Mapping[str, tuple[str, str]],
+        steps: Mapping[tuple[str, str], str],
+    ) -> None:
         super().__init__()
         self._cases = running
-        self._reports = reports
+        self._steps = steps
 
     def render(self, task: Task) -> Text:
         """Return "task::state[6.1] loading task/task.bpf.c, …"."""
@@ -205,9 +213,12 @@ class _Running(ProgressColumn):
         # Copied, because it is drawn by a thread of its own.
         for name, thread in tuple(self._cases.values()):
             kernel = _KERNEL.search(name)
-            step = phase(kernel[1], thread, self._reports) if kernel else ""
+            step = self._steps.get((kernel[1], thread), "") if kernel else ""
             shown.append(", " if shown else "").append(name)
-            shown.append(f" {step}" if step else "", style="dim")
+            if step:
+                words = Text(f" {step}", style="dim")
+                words.truncate(_LONGEST, overflow="ellipsis")
+                shown.append(words)
         return shown
 
 

@@ -13,7 +13,7 @@ from runner.cli import isolation
 _SAVED = "environment"
 
 
-class Workers:
+class KeptEnvironment:
     """A plugin of the process that starts workers of pytest-xdist."""
 
     def __init__(self, saved: Mapping[str, str]) -> None:

@@ -153,19 +153,20 @@ def _run_pytest(
 
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
-    from runner.cli.pytesthooks import Workers
+    from runner.cli.pytesthooks import KeptEnvironment
     from runner.plugin.state import KnownRun
     from runner.reports import resultsfile, summary
 
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     console = Console(file=messages, soft_wrap=True)
-    folder = run.settings.reports
     with github_output.muted(messages):
-        with Live(
-            console, quiet=arguments.quiet, reports=folder, debug=arguments.debug
-        ) as live:
-            plugins: list[object] = [live, KnownRun(run, criteria), Workers(saved)]
+        with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
+            plugins: list[object] = [
+                live,
+                KnownRun(run, criteria),
+                KeptEnvironment(saved),
+            ]
             if not (arguments.k or arguments.lf):
                 plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)

@@ -14,7 +14,8 @@ from runner.cli import onekernel
 from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.guest import guest, host, terminal
-from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.guest import Guest, Origin
+from runner.guest.life import Life, Starts
 from runner.kernels import fetch
 from runner.run import options
 from runner.text import progress
@@ -110,10 +111,11 @@ def main(arguments: argparse.Namespace) -> int:
         cold=arguments.cold,
     )
     origin = Origin(kernel=kernel, artifact=found, host=machine)
+    life = Life(Starts(kernel=kernel.id))
     with (
         contextlib.closing(machine.snapshots),
         tempfile.TemporaryDirectory(prefix="bpf-kernel-matrix-") as folder,
-        guest.start(origin, Path(folder) / "console.log", Starts()) as up,
+        guest.start(origin, Path(folder) / "console.log", life) as up,
     ):
         for file in files:
             with up.doing(f"copying {file.name}"):

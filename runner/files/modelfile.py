@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from runner.errors import MistakesError, UsageError
@@ -68,6 +69,24 @@ PATTERNS = {
 }
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
+
+
+# Of what files are read into: frozen, and without unknown keys.
+STRICT = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    strict=True,
+    use_attribute_docstrings=True,
+    defer_build=True,
+)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong in a file, and the keys and numbers that lead there."""
+
+    where: tuple[int | str, ...]
+    what: str
 
 
 def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:

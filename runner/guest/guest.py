@@ -5,9 +5,8 @@ import json
 import logging
 import os
 import shlex
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from runner.guest.commands import Commands
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.keys import GuestKeys
+from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, snapshot
 from runner.guest.qemu.machine import Machine
 from runner.guest.qemu.snapshot import SnapshotError
@@ -68,14 +68,11 @@ class Guest:
     engine: Path
     # Where predictions are kept: the run's.
     cache: Cache
+    life: Life
     # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
     boot_seconds: float = 0.0
-    # Whether somebody still waits for what it is used for.
-    wanted: Callable[[], bool] = lambda: True
     # Keeps what commands printed that failed.
     commands: Commands = field(default_factory=Commands)
-    # Set once it did not answer; nothing that it says later counts.
-    lost: bool = False
 
     @property
     def btf(self) -> PurePosixPath | None:
@@ -85,7 +82,7 @@ class Guest:
     @property
     def usable(self) -> bool:
         """Whether more can be asked of it."""
-        return not self.lost and self.vm.running
+        return self.life.state is not State.LOST and self.vm.running
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -94,14 +91,14 @@ class Guest:
         Raises GuestError with the console's last words in place of AgentLost. A guest
         in which something timed out is lost, too: the next try gets a clean one.
         """
-        log.debug("%s: %s", self.kernel.id, what)
+        self.life.step(what)
         try:
             yield
         except AgentLost as error:
-            self.lost = True
+            self.life.to(State.LOST)
             raise self._diagnosis(what, error) from error
         except GuestError as error:
-            self.lost = True
+            self.life.to(State.LOST)
             raise GuestError(
                 f"{error.message}; while {what}",
                 hint=error.hint,
@@ -168,41 +165,6 @@ class Guest:
         return output.stdout
 
 
-@dataclass(kw_only=True)
-class Starts:
-    """How guests of a kernel came up so far."""
-
-    # Seconds from QEMU's start to the agent's first answer, one a boot.
-    boots: list[float] = field(default_factory=list)
-    # The same of guests that came from a snapshot.
-    restores: list[float] = field(default_factory=list)
-    # What a user should know.
-    notes: list[str] = field(default_factory=list)
-    _machines: set[subprocess.Popen[bytes]] = field(default_factory=set)
-    _stopped: bool = False
-
-    def stop(self) -> None:
-        """Kill what runs, and what is started later: nobody waits for it any more."""
-        self._stopped = True
-        for process in tuple(self._machines):
-            process.kill()
-
-    def wanted(self) -> bool:
-        """Whether anybody still waits for these guests."""
-        return not self._stopped
-
-    @contextmanager
-    def watched(self, vm: Vm) -> Iterator[None]:
-        """Let `stop` end a machine."""
-        self._machines.add(vm.process)
-        try:
-            if self._stopped:
-                vm.process.kill()
-            yield
-        finally:
-            self._machines.discard(vm.process)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """What guests of a kernel start from."""
@@ -265,7 +227,7 @@ class Origin:
 
 
 @contextmanager
-def start(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
+def start(origin: Origin, console: Path, life: Life) -> Iterator[Guest]:
     """Start a guest that answers, and end it on the way out.
 
     It comes from the kernel's snapshot, which is saved if there is none; where that
@@ -277,40 +239,38 @@ def start(origin: Origin, console: Path, starts: Starts) -> Iterator[Guest]:
     with ExitStack() as stack:
         up = None
         if origin.uses_snapshots:
-            up = _enter_restored(stack, origin, console, starts)
-        yield up or stack.enter_context(
-            _booted(origin, console, starts, keys.generate())
-        )
+            up = _enter_restored(stack, origin, console, life)
+        yield up or stack.enter_context(_booted(origin, console, life, keys.generate()))
 
 
 def _enter_restored(
-    stack: ExitStack, origin: Origin, console: Path, starts: Starts
+    stack: ExitStack, origin: Origin, console: Path, life: Life
 ) -> Guest | None:
     """Start a guest from the snapshot; without one, say why and return None."""
     known, key = origin.host.snapshots, origin.snapshot_key
     try:
         saved = known.find(key, memory=origin.kernel.memory)
     except SnapshotError as error:
-        _refuse(origin, starts, error)
+        _refuse(origin, life.starts, error)
         return None
     if saved is None:
         secrets = keys.generate()
-        with _booted(origin, console, starts, secrets) as up:
+        with _booted(origin, console, life, secrets) as up:
             try:
                 saved = _save(up, secrets, origin)
             except InfrastructureError as error:
-                _refuse(origin, starts, error)
+                _refuse(origin, life.starts, error)
                 return None
     try:
-        return stack.enter_context(_restored(origin, saved, console, starts))
+        return stack.enter_context(_restored(origin, saved, console, life))
     except InfrastructureError as error:
-        _refuse(origin, starts, error)
+        _refuse(origin, life.starts, error)
         return None
 
 
 def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
     if not origin.host.snapshots.refuse(origin.snapshot_key):
-        # Another lane said so.
+        # Another worker said so.
         return
     why = error.message.partition("\n")[0]
     note = f"no guest came from a snapshot, each boots: {why}"
@@ -320,13 +280,13 @@ def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
 
 @contextmanager
 def _booted(
-    origin: Origin, console: Path, starts: Starts, secrets: GuestKeys
+    origin: Origin, console: Path, life: Life, secrets: GuestKeys
 ) -> Iterator[Guest]:
     host, artifact = origin.host, origin.artifact
     image = origin.initramfs.read() + initramfs.secrets(secrets.files)
-    log.info("%s: booting", origin.kernel.id)
+    life.to(State.BOOTING)
     started = time.monotonic()
-    with boot(origin.machine(console), image, host.pace) as vm, starts.watched(vm):
+    with boot(origin.machine(console), image, host.pace) as vm, life.starts.watched(vm):
         deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
@@ -338,8 +298,8 @@ def _booted(
                 bpftool_version = _bpftool_version(agent)
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
-            starts.boots.append(ready)
-            log.info("%s: up after %.1f s: %s", origin.kernel.id, ready, hello)
+            life.starts.boots.append(ready)
+            life.to(State.READY, f"up after {ready:.1f} s: {hello}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=artifact,
@@ -350,8 +310,8 @@ def _booted(
                 bpftool_version=bpftool_version,
                 engine=host.programs.engine,
                 cache=host.cache,
+                life=life,
                 boot_seconds=ready,
-                wanted=starts.wanted,
             )
 
 
@@ -360,6 +320,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
 
     Raises InfrastructureError when that fails.
     """
+    up.life.step("saving")
     started = time.monotonic()
     # A network connection can't be saved.
     with _diagnosed(up.vm):
@@ -368,7 +329,6 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
     # Else each guest would first do what this one has left to do.
     wait_until_idle(up.vm, up.vm.pace.deadline(timeouts.IDLE))
-    up.lost = True
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path),
@@ -381,7 +341,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
             _BOOT: up.boot_seconds,
         },
     )
-    log.info("%s: saved after %.1f s", origin.kernel.id, time.monotonic() - started)
+    up.life.to(State.SAVED, f"saved after {time.monotonic() - started:.1f} s")
     return saved
 
 
@@ -420,9 +380,9 @@ def wake(agent: AgentSession) -> None:
 
 @contextmanager
 def _restored(
-    origin: Origin, saved: Snapshot, console: Path, starts: Starts
+    origin: Origin, saved: Snapshot, console: Path, life: Life
 ) -> Iterator[Guest]:
-    log.info("%s: starting from the snapshot", origin.kernel.id)
+    life.to(State.RESTORING)
     started = time.monotonic()
     pace = origin.host.pace
     boot_seconds = saved.metadata.get(_BOOT)
@@ -430,7 +390,7 @@ def _restored(
         pace.saw_boot(boot_seconds)
     with (
         wait_for_state(origin.machine(console), saved.memory, pace) as vm,
-        starts.watched(vm),
+        life.starts.watched(vm),
     ):
         most = min(origin.host.boot_timeout, timeouts.RESTORE.seconds)
         deadline = Deadline.after(most * pace.scale)
@@ -441,8 +401,8 @@ def _restored(
                 wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
             ready = time.monotonic() - started
-            starts.restores.append(ready)
-            log.info("%s: up after %.2f s: %s", origin.kernel.id, ready, hello)
+            life.starts.restores.append(ready)
+            life.to(State.READY, f"up after {ready:.2f} s: {hello}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=origin.artifact,
@@ -453,7 +413,7 @@ def _restored(
                 bpftool_version=str(saved.metadata["bpftool"]),
                 engine=origin.host.programs.engine,
                 cache=origin.host.cache,
-                wanted=starts.wanted,
+                life=life,
             )
 
 

@@ -14,7 +14,7 @@ from runner.kernels import artifact, btf, nic, options, store
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material
 from runner.kernels.sources import providers
-from runner.kernels.sources.source import LOCAL, WEEK, Item, Pin, Tools
+from runner.kernels.sources.source import LOCAL, WEEK, Item, Pin, Workplace
 from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
@@ -250,7 +250,8 @@ def _build(
     assert provider is not None
     # Beside the entry, so that what is downloaded is no part of it.
     with cache.scratch() as scratch:
-        collected = provider.collect(pin, source, Tools(cache=cache), scratch, progress)
+        work = Workplace(cache=cache, scratch=scratch, progress=progress)
+        collected = provider.collect(pin, source, work)
         stored = store.write(collected, folder)
         material = Material(
             release=stored.release,
@@ -258,9 +259,7 @@ def _build(
             image=(folder / artifact.VMLINUZ).read_bytes(),
             vmlinux=collected.vmlinux,
             beside=collected.btf,
-            scratch=scratch,
-            cache=cache,
-            progress=progress,
+            work=work,
         )
         chosen = btf.choose(kernel.btf, material)
         if chosen.data is not None:
@@ -289,7 +288,7 @@ def _resolve(source: BaseSource, cache: Cache) -> Pin:
         raise ArtifactError(source.reason)
     provider = providers.of(source)
     assert provider is not None, f"no provider of {type(source).__name__}"
-    return provider.resolve(source, Tools(cache=cache))
+    return provider.resolve(source, cache)
 
 
 def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:

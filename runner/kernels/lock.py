@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.files.cache import Cache
 from runner.kernels.btf import PinnedBtf
 from runner.kernels.fetch import Pinned
 from runner.kernels.sources import providers
-from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import BaseSource, Kernel, Matrix
-from runner.text.progress import Progress
 
 _HEADER = "# Made by `python -m runner lock`; runs with --locked accept nothing else.\n"
 
@@ -91,22 +91,15 @@ class _Pinned:
     fresh: float = FOREVER
     at_hand: bool = False
 
-    def resolve(self, source: PinnedSource, tools: Tools) -> Pin:
+    def resolve(self, source: PinnedSource, cache: Cache) -> Pin:
         """Return the pin."""
         return source.pin
 
-    def collect(
-        self,
-        pin: Pin,
-        source: PinnedSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: PinnedSource, work: Workplace) -> Collected:
         """Get the pinned files as the source's own provider does."""
         provider = providers.of(source.source)
         assert provider is not None
-        return provider.collect(pin, source.source, tools, scratch, progress)
+        return provider.collect(pin, source.source, work)
 
 
 providers.register(PinnedSource, _Pinned())

@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -22,16 +21,10 @@ from runner.versions import KernelVersion
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
 
-class Entry(BaseModel):
-    """Base of what a matrix is made of: frozen, and no key that it does not know."""
+class MatrixEntry(BaseModel):
+    """Base of the parts of a matrix."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
+    model_config = modelfile.STRICT
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
@@ -52,7 +45,7 @@ LocalPath = Annotated[Path, AfterValidator(_beside)]
 # runner/kernels/sources/providers.py.
 
 
-class BaseSource(Entry):
+class BaseSource(MatrixEntry):
     """Where a kernel's files come from."""
 
     @property
@@ -160,7 +153,7 @@ class SnapshotSource(BaseSource):
         return f"snapshot {self.package} {self.version}"
 
 
-class RemoteFile(Entry):
+class RemoteFile(MatrixEntry):
     """A file on a server, and its checksum."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
@@ -302,7 +295,7 @@ Source = Annotated[
 # --------------------------------------------------------------------- BTF
 
 
-class BaseBtf(Entry):
+class BaseBtf(MatrixEntry):
     """Where a kernel's BTF comes from."""
 
 
@@ -400,7 +393,7 @@ def _one_or_many(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
-class Kernel(Entry):
+class Kernel(MatrixEntry):
     """A row of the matrix."""
 
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
@@ -463,7 +456,7 @@ class Kernel(Entry):
         return None
 
 
-class Matrix(Entry):
+class Matrix(MatrixEntry):
     """A whole matrix file."""
 
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]

@@ -12,11 +12,12 @@ from runner.errors import InternalError, RunnerError, UsageError
 from runner.guest.commands import Commands, Place
 from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
-from runner.plugin import hooks, loop, state
+from runner.plugin import hooks, loop, state, steps
 from runner.plugin.bpf import Bpf
-from runner.plugin.items import SuiteFile, kernel_of, tenant_of
+from runner.plugin.items import FOLLOWING, SuiteFile, kernel_of, need_of
 from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
+from runner.run.lease import Need
 from runner.run.run import Run
 from runner.suites.search import SUITE_FILE
 
@@ -60,6 +61,7 @@ def pytest_configure_node(node: Any) -> None:
     run = state.known_run(node.config)
     if run is not None:
         state.share(run, node.workerinput)
+        steps.receive(node)
 
 
 def pytest_collect_file(
@@ -151,23 +153,23 @@ def _place(kernels: Sequence[Kernel]) -> Callable[[pytest.Item], int]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Run cases in several guests at a time, where that was asked for."""
+    """Run cases in several guests at once, where that was asked for."""
     run = state.known_run(session.config)
-    lanes = loop.lanes_of(session)
-    if run is None or lanes < 2:
+    if run is None:
         return None
-    loop.run_items(session, run, lanes)
+    run.observe = steps.observer(session.config)
+    workers = loop.workers_of(session)
+    if workers < 2:
+        return None
+    loop.run_items(session, run, workers)
     return True
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Tell whose guest comes next, so that it is started meanwhile."""
-    run = state.known_run(item.config)
-    if run is None:
-        return
-    id_ = None if nextitem is None else kernel_of(nextitem)
-    run.expect(id_, "" if nextitem is None else tenant_of(nextitem))
+    """Keep which guest comes next, so that it is started meanwhile."""
+    if state.known_run(item.config) is not None:
+        item.stash[FOLLOWING] = None if nextitem is None else need_of(nextitem)
 
 
 @pytest.fixture
@@ -181,10 +183,10 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
     """A booted guest of the kernel; what commands print in it is kept."""
     run, test = _run(request.config), request.node
-    with _own_faults():
-        it = run.guests.lease(kernel, tenant_of(test))
-        name = f"{test.path.stem}.{test.name}"
-        commands = Commands(Place.of(run.settings.reports, kernel.id, name))
+    name = f"{test.path.stem}.{test.name}"
+    commands = Commands(Place.of(run.settings.reports, kernel.id, name))
+    need = Need(kernel=kernel, tenant=str(test.path))
+    with _own_faults(), run.guests().lease(need, test.stash[FOLLOWING]) as it:
         test.stash[COMMANDS] = it.commands = commands
         it.agent.watcher = commands.watch
         # What the test raises does not come here.

@@ -1,8 +1,14 @@
-"""Hooks of this plugin's own, for what shows how a run goes on."""
+"""Hooks of this plugin's own, for what shows how a run goes on.
+
+All may be called in any thread.
+"""
+
+from runner.guest.life import Step
 
 
 def pytest_kernel_matrix_case_begins(nodeid: str, name: str, thread: str) -> None:
-    """Tell that a lane begins a case; may be called in any thread.
+    """Show that a worker's thread begins a case; `name` is what reports call it."""
 
-    `name` is the case as reports show it, `thread` the lane's, as runner.log names it.
-    """
+
+def pytest_kernel_matrix_step(step: Step) -> None:
+    """Show what a kernel's guest becomes, or what is done in it, from now on."""

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from runner.bpf.compile import CompileError
-from runner.bpf.object import ObjectError
-from runner.case import run as session_case
-from runner.case.attempt import CaseJob
-from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.errors import RunnerError
 from runner.files import sources
-from runner.guest.commands import Commands, Place
 from runner.matrix.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
-from runner.run.run import Run
+from runner.run import retry
+from runner.run.lease import Need
+from runner.run.retry import KernelCase, Performed
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
+
+# Which guest the next item needs, on which pytest decides when an item begins.
+FOLLOWING = pytest.StashKey[Need | None]()
 
 
 class CaseFailedError(Exception):
@@ -68,11 +68,12 @@ class CaseItem(pytest.Item):
         self.loaded = loaded
         self.case = case
         self.kernel = kernel
+        self.on = KernelCase(
+            loaded=loaded, case=case, kernel=kernel, nodeid=self.nodeid
+        )
+        # What is reported.
         self.result: CaseResult | None = None
-        # How the case ended, where a lane ran it.
-        self._ahead: CaseResult | None = None
-        # The compiled object, once it is there.
-        self._data = b""
+        self._performed: Performed | None = None
         # One worker brings a kernel up once and runs all its cases.
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
@@ -83,21 +84,24 @@ class CaseItem(pytest.Item):
         return self.loaded.former_names(self.case)
 
     @property
-    def tenant(self) -> str:
-        """Who shares a guest: the cases of an object, or of the suite."""
-        if self.loaded.suite.reuse == "suite":
-            return str(self.loaded.folder)
-        # What loaders of the user's own load, nobody else is to find in his guest.
-        return str(self.loaded.folder / (self.case.object or self.case.name))
+    def need(self) -> Need:
+        """The guest that the case runs in."""
+        return self.on.need
 
-    def run_ahead(self, lane: int) -> None:
-        """Run the case in a lane's guest; `runtest` then tells how it ended."""
-        self._ahead = self._evaluate(run_of(self.config), lane)
+    def perform(self, worker: int | None, following: Need | None) -> None:
+        """Run the case in a worker's guest; `runtest` then reports how it ended."""
+        run = run_of(self.config)
+        self._performed = retry.perform(run, self.on, run.guests(worker), following)
 
     def runtest(self) -> None:
-        """Run the case and raise for what is not a pass."""
-        run = run_of(self.config)
-        self.result = self._placed(self._ahead or self._evaluate(run))
+        """Run the case, unless a worker did, and raise for what is not a pass."""
+        if self._performed is None:
+            self.perform(None, self.stash.get(FOLLOWING, None))
+        self._replay()
+
+    def _replay(self) -> None:
+        assert self._performed is not None
+        self.result = self._placed(self._performed.result)
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
@@ -127,111 +131,18 @@ class CaseItem(pytest.Item):
 
     def object_use(self) -> ObjectUse | None:
         """Return what the object says it needs; None when there is no object."""
-        if not self._data:
+        if self._performed is None or not self._performed.data:
             return None
-        return objectuse.inspect(self._data, self._shown_object)
-
-    @property
-    def _shown_object(self) -> str:
-        """The object, or a loader, as reports name it."""
-        return self.loaded.shown(self._subject)
-
-    @property
-    def _subject(self) -> str:
-        return self.case.object or self.case.files[0]
+        return objectuse.inspect(self._performed.data, self.on.shown_object)
 
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where files lie, seen from here, and the case's former names."""
         started = self.config.invocation_params.dir
         result = placed(result, started)
-        built = self.loaded.file(self._subject)
+        built = self.loaded.file(self.on.subject)
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
             update={"source_path": os.path.relpath(source, started), "was": self.was}
-        )
-
-    def _evaluate(self, run: Run, lane: int | None = None) -> CaseResult:
-        gap = self._gap(run)
-        if gap is not None:
-            return gap
-        compiled = None
-        try:
-            if self.case.object:
-                compiled = run.compiled(
-                    self.loaded.file(self.case.object), self.case.vmlinux
-                )
-        except CompileError as error:
-            refused = self._ended(Outcome.FAILED, error, "compile_error")
-            return refused.model_copy(update={"source": error.source})
-        except ObjectError as error:
-            return self._ended(Outcome.FAILED, error, "bad_object")
-        except UsageError as error:
-            return self._ended(Outcome.FAILED, error, "suite_error")
-        except RunnerError as error:
-            return self._ended(Outcome.ERROR, error, "infrastructure")
-        self._data = b"" if compiled is None else compiled.read_bytes()
-        job = CaseJob(
-            suite=self.loaded.name,
-            case=self.case,
-            object_path=compiled,
-            shown_path=self._shown_object,
-            nodeid=self.nodeid,
-            folder=self.loaded.folder,
-            commands=Commands(
-                Place.of(
-                    run.settings.reports,
-                    self.kernel.id,
-                    f"{self.loaded.name}.{self.case.name}",
-                )
-            ),
-        )
-        try:
-            guests = run.guests if lane is None else run.lane(lane)
-            guest = guests.lease(self.kernel, self.tenant)
-            first = session_case.run(job, guest)
-            if first.outcome is not Outcome.ERROR or guest.usable:
-                return first
-            guest = guests.lease(self.kernel, self.tenant)
-        except GuestError as error:
-            return self._ended(Outcome.ERROR, error, error.cause, error.console)
-        except RunnerError as error:
-            return self._ended(Outcome.ERROR, error, "infrastructure")
-        # No word about the object, so it gets another chance; the report tells.
-        second = session_case.run(job, guest)
-        if second.failure_class == TIMED_OUT:
-            said = f"{second.message} (a second try, in a clean guest)"
-            second = second.model_copy(update={"message": said})
-        return second.model_copy(update={"flaky": first.message})
-
-    def _gap(self, run: Run) -> CaseResult | None:
-        """Return the result of a case that does not run on this kernel."""
-        case = self.case
-        if all(case.gap_on(run.version(kernel)) for kernel in run.matrix.kernels):
-            file = run.settings.kernels.matrix
-            mistake = UsageError(
-                f"no kernel of the matrix is {case.kernels}, so this case never runs",
-                hint=f"add such a kernel to {file}, or drop the case",
-            )
-            return self._ended(Outcome.FAILED, mistake, "never_runs")
-        gap = case.gap_on(run.version(self.kernel), run.config(self.kernel))
-        if not gap:
-            return None
-        return self._ended(Outcome.SKIPPED, UsageError(gap), "declared_gap")
-
-    def _ended(
-        self, outcome: Outcome, error: RunnerError, class_: str, console: str = ""
-    ) -> CaseResult:
-        return CaseResult(
-            kernel=self.kernel.id,
-            suite=self.loaded.name,
-            case=self.case.name,
-            outcome=outcome,
-            message=error.message,
-            failure_class=class_,
-            cure=error.hint,
-            console=console,
-            object_path=self._shown_object,
-            nodeid=self.nodeid,
         )
 
 
@@ -291,6 +202,11 @@ def _without(parameters: str, kernel: str) -> str:
     return parameters.replace(f"-{kernel}-", "-", 1)
 
 
-def tenant_of(item: pytest.Item) -> str:
-    """Return who shares an item's guest: a Python test does with its file's others."""
-    return item.tenant if isinstance(item, CaseItem) else str(item.path)
+def need_of(item: pytest.Item) -> Need | None:
+    """Return the guest that an item runs in, which a file's Python tests share."""
+    if isinstance(item, CaseItem):
+        return item.need
+    id_ = kernel_of(item)
+    if id_ is None:
+        return None
+    return Need(kernel=run_of(item.config).kernel(id_), tenant=str(item.path))

@@ -1,4 +1,4 @@
-"""pytest's loop over the items, with cases run in lanes and told as they end."""
+"""pytest's loop over the items, with cases run by workers and reported as they end."""
 
 import threading
 from itertools import zip_longest
@@ -8,33 +8,34 @@ import pytest
 from runner.plugin import state
 from runner.plugin.items import CaseItem
 from runner.run.run import Run
-from runner.run.schedule import Schedule, Task
-from runner.run.workers import Lanes, Perform
+from runner.run.schedule import Schedule
+from runner.run.workers import Perform, Workers
 
 
 def run_items(session: pytest.Session, run: Run, count: int) -> None:
-    """Run a session's items: cases in `count` guests at a time, then what else it has.
+    """Run a session's items: cases in `count` guests at once, then what else it has.
 
     Raises session.Failed or session.Interrupted where pytest's own loop does.
     """
     cases = [item for item in session.items if isinstance(item, CaseItem)]
     others = [item for item in session.items if not isinstance(item, CaseItem)]
-    lanes = Lanes(count, _schedule(cases, run), _performer(session, run), run.leave)
+    schedule = Schedule(cases, exclusive=run.settings.cold)
+    workers = Workers(count, schedule, _performer(session), run.leave)
     try:
-        for task in lanes.completed():
-            # What broke its lane is done once more, and tells why.
-            _tell(session, task.work, None)
+        for item in workers.completed():
+            # What broke its worker is done once more, and shows why.
+            _report(session, item, None)
     except BaseException:
-        lanes.stop()
+        workers.stop()
         run.stop()
         raise
     finally:
-        lanes.join()
-    for item, following in zip_longest(others, others[1:]):
-        _tell(session, item, following)
+        workers.join()
+    for other, following in zip_longest(others, others[1:]):
+        _report(session, other, following)
 
 
-def _tell(
+def _report(
     session: pytest.Session, item: pytest.Item, following: pytest.Item | None
 ) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -44,36 +45,22 @@ def _tell(
         raise session.Interrupted(session.shouldstop)
 
 
-def _schedule(cases: list[CaseItem], run: Run) -> Schedule[CaseItem]:
-    tasks = [
-        Task(kernel=item.kernel.id, tenant=item.tenant, work=item) for item in cases
-    ]
-    return Schedule(tasks, exclusive=run.settings.cold)
-
-
-def _performer(session: pytest.Session, run: Run) -> Perform[CaseItem]:
+def _performer(session: pytest.Session) -> Perform[CaseItem]:
     begins = session.config.hook.pytest_kernel_matrix_case_begins
 
-    def perform(
-        lane: int, task: Task[CaseItem], following: Task[CaseItem] | None
-    ) -> None:
-        item = task.work
+    def perform(worker: int, item: CaseItem, following: CaseItem | None) -> None:
         begins(
             nodeid=item.nodeid,
             name=item.location[2],
             thread=threading.current_thread().name,
         )
-        if following is None:
-            run.expect(None, "", lane=lane)
-        else:
-            run.expect(following.kernel, following.tenant, lane=lane)
-        item.run_ahead(lane)
+        item.perform(worker, None if following is None else following.need)
 
     return perform
 
 
-def lanes_of(session: pytest.Session) -> int:
-    """Return how many lanes a session's cases run in; 0 for pytest's own loop."""
+def workers_of(session: pytest.Session) -> int:
+    """Return how many workers run a session's cases; 0 for pytest's own loop."""
     config = session.config
     if config.option.collectonly or session.testsfailed or not state.takes_part(config):
         return 0

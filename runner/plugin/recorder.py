@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 
 from runner import reports
-from runner.bpf.compile import CompileError
-from runner.bpf.object import ObjectError
-from runner.case.states import NothingError
 from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
     ExitStatus,
@@ -17,10 +14,9 @@ from runner.errors import (
     InfrastructureError,
     InternalError,
     RunnerError,
-    UsageError,
     is_out_of_memory,
 )
-from runner.failures.classes import NOTHING_CHECKED, NOTHING_LOADED
+from runner.failures.classes import NOTHING_CHECKED
 from runner.guest.agent import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
@@ -35,6 +31,7 @@ from runner.results import (
     Outcome,
 )
 from runner.run import selection, sharding
+from runner.run.retry import class_of_mistake
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -42,13 +39,6 @@ ORDER = pytest.StashKey[int]()
 # The commands that a test in Python ran in its guest.
 COMMANDS = pytest.StashKey[Commands]()
 
-# Errors that tell of a test or its object, not of infrastructure; the first one counts.
-_MISTAKES = (
-    (CompileError, "compile_error"),
-    (ObjectError, "bad_object"),
-    (NothingError, NOTHING_LOADED.name),
-    (UsageError, "suite_error"),
-)
 _NO_PARAMETERS = "got empty parameter set "
 # Characters of a failed assertion.
 _MOST_MESSAGE = 4000
@@ -161,7 +151,7 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.PASSED
     if isinstance(error, GuestError) and is_deadly(error):
         return Outcome.FAILED
-    if isinstance(error, AgentError) or _class_of_mistake(error):
+    if isinstance(error, AgentError) or class_of_mistake(error):
         return Outcome.FAILED
     # The rest is the test's own, also what a fixture of it raises.
     return Outcome.ERROR if _class_of_machine(error) else Outcome.FAILED
@@ -172,7 +162,7 @@ def _class(error: BaseException | None) -> str:
         return error.cause
     if isinstance(error, AgentError):
         return refusal(error).name
-    return _class_of_mistake(error) or _class_of_machine(error)
+    return class_of_mistake(error) or _class_of_machine(error)
 
 
 def _cure(error: BaseException | None) -> str:
@@ -185,11 +175,6 @@ def _log(report: pytest.TestReport, error: BaseException | None) -> str:
     """Return what libbpf said, and the test's traceback."""
     said = error.log if isinstance(error, AgentError) else ""
     return said + (report.longreprtext if report.failed else "")
-
-
-def _class_of_mistake(error: BaseException | None) -> str:
-    """Return the class of what is wrong with a test or its object, or nothing."""
-    return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
 
 
 def _class_of_machine(error: BaseException | None) -> str:

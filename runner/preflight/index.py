@@ -45,12 +45,12 @@ class Index:
 
         Raises OSError.
         """
-        place = self._place(path)
-        with contextlib.suppress(OSError):
-            return place.read_text()
+        known = self.known_sha256(path)
+        if known is not None:
+            return known
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        _write(place, found.encode())
+        _write(self._place(path), found.encode())
         return found
 
     def known_sha256(self, path: Path) -> str | None:

@@ -22,10 +22,10 @@ from runner.preflight.flow import CONFIG, Address, Flow
 from runner.preflight.model import (
     Difference,
     Feature,
-    Field,
+    FieldLayout,
     Guard,
+    InstructionPlace,
     Need,
-    Place,
     Prediction,
     Relocation,
     Status,
@@ -66,7 +66,7 @@ class Target:
     module_sha256: tuple[str, ...] = ()
 
 
-class Subject:
+class PredictedObject:
     """An object that an engine has read; one serves for any number of kernels."""
 
     def __init__(
@@ -145,7 +145,7 @@ def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
 
 
 def predict(
-    subject: Subject,
+    subject: PredictedObject,
     target: Target,
     engine: Engine,
     loader: Loader = "libbpf",
@@ -196,7 +196,9 @@ def predict(
     )
 
 
-def unknown(subject: Subject, target: Target, engine: Engine, why: str) -> Prediction:
+def unknown(
+    subject: PredictedObject, target: Target, engine: Engine, why: str
+) -> Prediction:
     """Return the prediction that nobody can tell."""
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -213,7 +215,7 @@ def unknown(subject: Subject, target: Target, engine: Engine, why: str) -> Predi
 
 
 def patched(
-    subject: Subject, answers: Sequence[RelocationAnswer]
+    subject: PredictedObject, answers: Sequence[RelocationAnswer]
 ) -> dict[Address, Insn]:
     """Return the instructions that relocation changes."""
     found: dict[Address, Insn] = {}
@@ -228,13 +230,13 @@ def patched(
 
 
 def _guards(
-    subject: Subject,
+    subject: PredictedObject,
     changed: Mapping[Address, Insn],
     reached: Collection[Address],
     verifier: Verifier,
 ) -> dict[Address, Guard]:
     """Return for poisoned instructions whether the verifier comes there."""
-    missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
+    missed = Guard.DEADLY if Verifier.DEAD_POISON_OOPSES in verifier else Guard.GUARDED
     return {
         it.address: Guard.REACHABLE if it.address in reached else missed
         for it in subject.item.relocations
@@ -317,9 +319,11 @@ def access_of(local: LocalAnswer) -> str:
     return text
 
 
-def _place(item: BpfObject, record: LocalRelocation, local: LocalAnswer) -> Place:
+def _place(
+    item: BpfObject, record: LocalRelocation, local: LocalAnswer
+) -> InstructionPlace:
     line = item.line_reading(record, _last_name(local))
-    return Place(
+    return InstructionPlace(
         program=record.function.name,
         section=record.function.section,
         instruction=record.index,
@@ -335,10 +339,10 @@ def _last_name(local: LocalAnswer) -> str:
     return names[-1] if names else ""
 
 
-def _field(answer: FieldAnswer | None) -> Field | None:
+def _field(answer: FieldAnswer | None) -> FieldLayout | None:
     if answer is None:
         return None
-    return Field(
+    return FieldLayout(
         type=answer.text,
         kind=answer.kind.name,
         size=answer.size,

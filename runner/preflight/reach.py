@@ -247,7 +247,7 @@ class _Walk:
         if callback is not None:
             self.enter(callback)
         elif value is None and insn.src == 0 and high is not None:
-            known = self._verifier.tracks_ldimm64
+            known = Verifier.TRACKS_LDIMM64 in self._verifier
             whole = (insn.imm & 0xFFFFFFFF) | (high.imm & 0xFFFFFFFF) << 32
             value = whole if known else None
         self._go(call, (at[0], at[1] + 2), state.put(insn.dst, value))
@@ -271,11 +271,11 @@ class _Walk:
             if insn.offset or (narrow and not isinstance(operand, int)):
                 return None
             # 4.4 forgets constants that a 32-bit move copies.
-            if narrow and by_register and not self._verifier.computes:
+            if narrow and by_register and Verifier.COMPUTES not in self._verifier:
                 return None
             return _narrowed(operand) if narrow else operand
         value = state.get(insn.dst)
-        if not self._verifier.computes or not isinstance(operand, int):
+        if Verifier.COMPUTES not in self._verifier or not isinstance(operand, int):
             return None
         if isinstance(value, MapAddress):
             if insn.operation != op.ADD or narrow:
@@ -292,9 +292,14 @@ class _Walk:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.src == _FRAME_POINTER:
             found = dict(state.stack).get(insn.offset)
-            return found if size == 8 and self._verifier.tracks_stack else None
+            return (
+                found if size == 8 and Verifier.TRACKS_STACK in self._verifier else None
+            )
         base = state.get(insn.src)
-        if not isinstance(base, MapAddress) or not self._verifier.reads_frozen_maps:
+        if (
+            not isinstance(base, MapAddress)
+            or Verifier.READS_FROZEN_MAPS not in self._verifier
+        ):
             return None
         address = MapAddress(base.section, base.offset + insn.offset)
         return self._flow.constant(address, size, self._kernel)
@@ -343,21 +348,21 @@ class _Walk:
         """Tell whether a branch is taken, or None when the verifier walks both ways."""
         verifier = self._verifier
         by_register = bool(insn.code & op.X)
-        if by_register and not verifier.compares_registers:
+        if by_register and Verifier.COMPARES_REGISTERS not in verifier:
             return None
         value = state.get(insn.dst)
         operand = state.get(insn.src) if by_register else insn.imm & _MASK
         if not isinstance(value, int) or not isinstance(operand, int):
             return None
         simple = insn.operation in (op.JEQ, op.JNE)
-        if not simple and not verifier.decides_all:
+        if not simple and Verifier.DECIDES_ALL not in verifier:
             return None
-        if insn.op_class == op.JMP32 and not verifier.decides_all:
+        if insn.op_class == op.JMP32 and Verifier.DECIDES_ALL not in verifier:
             return None
         bits = 32 if insn.op_class == op.JMP32 else 64
         mask = (1 << bits) - 1
         value, operand = value & mask, operand & mask
-        if value != operand and not verifier.decides_unequal:
+        if value != operand and Verifier.DECIDES_UNEQUAL not in verifier:
             return None
         compare = _COMPARISONS.get(insn.operation)
         return None if compare is None else compare(value, operand, bits)
@@ -370,7 +375,7 @@ class _Walk:
             self._go(call, following, replace(after, stack=_NOTHING))
             return
         target = self._flow.call_target(at, insn)
-        alone = self._verifier.verifies_globals_alone
+        alone = Verifier.VERIFIES_GLOBALS_ALONE in self._verifier
         if alone and target in self._flow.global_functions:
             self.enter(target)
             self._go(call, following, replace(after, stack=_NOTHING))

@@ -96,7 +96,7 @@ def write(
     failures = []
     for format_ in FORMATS if formats is None else formats:
         try:
-            for name, text in format_.files(report):
+            for name, text in format_.files(report).items():
                 write_text(folder / name, text)
         except InfrastructureError as error:
             failures.append(error)

@@ -1,11 +1,11 @@
-"""What all lenders of guests know of a run's kernels, and how a guest of one starts."""
+"""Starts the guests of a run, and keeps what is known of each kernel's guests."""
 
 import logging
 import os
 import shlex
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,9 @@ from pathlib import Path
 from runner import reports
 from runner.errors import GuestError, RunnerError
 from runner.guest import guest, logfile
-from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host
+from runner.guest.life import Life, Observe, Starts, State, ignore
 from runner.guest.qemu.machine import by_hand
 from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
@@ -23,12 +24,12 @@ from runner.results import KernelRun
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Known:
     """What is known of a kernel's guests in this run."""
 
     origin: Origin
-    starts: Starts = field(default_factory=Starts)
+    starts: Starts
     evidence: KernelRun | None = None
     # Held by who starts the guest that the kernel's snapshot is made of.
     first: threading.Lock = field(default_factory=threading.Lock)
@@ -43,42 +44,61 @@ class Running:
     # Who used it; "" for nobody.
     tenant: str = ""
 
+    def end(self) -> None:
+        """End the guest."""
+        self.stack.close()
+        self.guest.life.to(State.ENDED)
 
-class Bringups:
-    """Starts guests, for several threads at a time."""
+
+class GuestFactory:
+    """Starts guests, for several threads at once."""
 
     def __init__(
         self,
-        host: Host,
+        inspect: Callable[[], Host],
         artifacts: Mapping[str, Artifact | RunnerError],
         reports: Path,
+        observe: Observe = ignore,
     ) -> None:
-        self._host = host
+        """`inspect` is called for the first guest; `observe` is shown their lives."""
+        self._inspect = inspect
         self._artifacts = artifacts
         self._reports = reports
+        self._observe = observe
+        self._host: Host | None = None
         self._known: dict[str, _Known] = {}
-        # Kept, so that a kernel that can't come up costs its deadline once.
+        # Kept, so that a kernel that does not come up costs its deadline once.
         self._failures: dict[str, RunnerError] = {}
         self._stopped = False
         self._logs = ExitStack()
         self._count = 0
         # Held by whoever reads or writes one of the above or a kernel's evidence, or
-        # appends to a console's file. Nobody starts a guest while holding it.
+        # appends to a console's file. Nobody starts a guest while holding it. What is
+        # in a kernel's `starts` only grows, and is copied without it.
         self._lock = threading.RLock()
 
     def start(self, kernel: Kernel) -> Running:
-        """Start a guest. Raises what keeps the kernel from coming up."""
-        known = self._get(kernel)
-        if known.origin.uses_snapshots and not known.origin.has_snapshot:
-            # Who waits here finds a snapshot, or the reason why there is none.
-            with known.first:
+        """Start a guest. Raises what keeps the kernel from coming up, for good.
+
+        Raises InfrastructureError where the host can't run guests.
+        """
+        # What it raises is no fault of the kernel.
+        self._get_host()
+        with ExitStack() as turn:
+            try:
+                known = self._get(kernel)
+                if known.origin.uses_snapshots and not known.origin.has_snapshot:
+                    # Who waits here finds a snapshot, or the reason why there is none.
+                    turn.enter_context(known.first)
                 self.check(kernel)
-                try:
-                    return self._start(known)
-                except RunnerError as error:
-                    self.give_up(kernel, error)
-                    raise
-        return self._start(known)
+                return self._start(known, State.GIVEN_UP)
+            except RunnerError as error:
+                self._give_up(kernel, error)
+                raise
+
+    def start_spare(self, kernel: Kernel) -> Running:
+        """Start a guest for later. When it does not come up, `start` may try again."""
+        return self._start(self._get(kernel), State.RETRIED)
 
     def check(self, kernel: Kernel) -> None:
         """Raise what kept the kernel from coming up before."""
@@ -87,7 +107,7 @@ class Bringups:
         if failure is not None:
             raise failure
 
-    def give_up(self, kernel: Kernel, error: RunnerError) -> None:
+    def _give_up(self, kernel: Kernel, error: RunnerError) -> None:
         """Start no more guests of a kernel. The first reason is kept."""
         with self._lock:
             # What ended its guest may be `stop`, which says nothing of the kernel.
@@ -98,7 +118,7 @@ class Bringups:
             log.error("%s: %s", kernel.id, error)
 
     def has_snapshot(self, kernel: Kernel) -> bool:
-        """Whether a guest can be had quickly. Raises what keeps it from being had."""
+        """Whether a guest comes up soon. Raises what keeps it from coming up."""
         self.check(kernel)
         return self._get(kernel).origin.has_snapshot
 
@@ -107,8 +127,9 @@ class Bringups:
         return self._get(kernel).origin.uses_snapshots
 
     def keep_evidence(self, up: Guest) -> None:
-        """Keep what a guest tells of its kernel."""
-        known = self._get(up.kernel)
+        """Keep what a guest shows of its kernel."""
+        with self._lock:
+            known = self._known[up.kernel.id]
         evidence = _evidence(up, known.origin)
         with self._lock:
             known.evidence = evidence
@@ -116,22 +137,25 @@ class Bringups:
     def run_of(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
         with self._lock:
+            host = self._host
             known = self._known.get(kernel.id)
             evidence = None if known is None else known.evidence
             failure = self._failures.get(kernel.id)
+        if host is None:
+            return KernelRun(id=kernel.id, required=kernel.required)
         if known is not None and evidence is not None:
             return evidence.model_copy(
                 update={
                     "boots": tuple(known.starts.boots),
                     "restores": tuple(known.starts.restores),
                     "notes": tuple(known.starts.notes),
-                    "timeout_scale": self._host.pace.most,
+                    "timeout_scale": host.pace.most,
                 }
             )
         return KernelRun(
             id=kernel.id,
             required=kernel.required,
-            timeout_scale=self._host.pace.most,
+            timeout_scale=host.pace.most,
             error=failure.message if failure else "",
             cure=failure.hint if failure else "",
             console=failure.console if isinstance(failure, GuestError) else "",
@@ -147,22 +171,32 @@ class Bringups:
 
     def close(self) -> None:
         """Free what is shared, once all guests are ended."""
-        self._host.snapshots.close()
-        self._logs.close()
+        with self._lock:
+            if self._host is not None:
+                self._host.snapshots.close()
+            self._logs.close()
+
+    def _get_host(self) -> Host:
+        with self._lock:
+            if self._host is None:
+                self._host = self._inspect()
+            return self._host
 
     def _get(self, kernel: Kernel) -> _Known:
-        """Return what is known of a kernel. Raises what keeps it from being had."""
+        """Return what is known of a kernel. Raises why its files are unavailable."""
         with self._lock:
             if kernel.id not in self._known:
                 artifact = self._artifacts[kernel.id]
                 if isinstance(artifact, RunnerError):
                     raise artifact
-                known = _Known(
-                    Origin(kernel=kernel, artifact=artifact, host=self._host)
+                known = self._known[kernel.id] = _Known(
+                    origin=Origin(
+                        kernel=kernel, artifact=artifact, host=self._get_host()
+                    ),
+                    starts=Starts(kernel=kernel.id, observe=self._observe),
                 )
                 if self._stopped:
                     known.starts.stop()
-                self._known[kernel.id] = known
                 path = self._folder(kernel) / reports.LOG
                 self._logs.enter_context(logfile.written_to(path, kernel.id))
             return self._known[kernel.id]
@@ -170,17 +204,24 @@ class Bringups:
     def _folder(self, kernel: Kernel) -> Path:
         return reports.folder_of(kernel.id, self._reports)
 
-    def _start(self, known: _Known) -> Running:
+    def _start(self, known: _Known, otherwise: State) -> Running:
+        """Start a guest; `otherwise` is what becomes of one that is lost."""
         kernel = known.origin.kernel
         logfile.turn_to(kernel.id)
         with self._lock:
             self._count += 1
             name = f"console.{os.getpid()}-{self._count}.log"
-        # Of its own, so that two that are up at a time can be told apart.
+        # Of its own, so that two that are up at once can be told apart.
         console = self._folder(kernel) / name
+        life = Life(known.starts)
         with ExitStack() as stack:
             stack.callback(self._append, console, console.with_name(reports.CONSOLE))
-            up = stack.enter_context(guest.start(known.origin, console, known.starts))
+            try:
+                up = stack.enter_context(guest.start(known.origin, console, life))
+            except RunnerError:
+                life.to(State.LOST)
+                life.to(otherwise)
+                raise
             return Running(guest=up, stack=stack.pop_all())
 
     def _append(self, part: Path, whole: Path) -> None:

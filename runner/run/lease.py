@@ -1,72 +1,75 @@
 """Guests that are lent: a clean one for each tenant, the next one started meanwhile."""
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from runner.errors import RunnerError
 from runner.guest import logfile
 from runner.guest.guest import Guest
 from runner.guest.host import available_memory
+from runner.guest.life import State
 from runner.matrix.matrix import Kernel
-from runner.run.guestfactory import Bringups, Running
+from runner.run.guestfactory import GuestFactory, Running
 
 log = logging.getLogger(__name__)
 
-# MiB: what QEMU takes beside the guest's memory, and what the host keeps for others.
+# MiB: what QEMU takes on top of the guest's memory, and what the host keeps for others.
 _OVERHEAD = 256
 
 
-class Guests:
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a case needs: a guest of a kernel that nobody but its tenant used."""
+
+    kernel: Kernel
+    tenant: str
+
+
+class GuestLease:
     """Lends guests, one at a time, to one thread. `close` ends what is left of them."""
 
-    def __init__(self, bringups: Bringups) -> None:
-        self._bringups = bringups
+    def __init__(self, factory: GuestFactory) -> None:
+        self._factory = factory
         self._current: Running | None = None
         self._spare: tuple[Kernel, Future[Running]] | None = None
-        self._expected: tuple[Kernel, str] | None = None
         # One thread, which lives as long as the guests that it starts: Linux ends them
         # with it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="spare-guest")
 
-    def lease(self, kernel: Kernel, tenant: str) -> Guest:
-        """Return a guest that no other tenant used: the tenant's own, or a new one.
+    @contextmanager
+    def lease(self, need: Need, following: Need | None = None) -> Iterator[Guest]:
+        """Lend a guest that no other tenant used: the tenant's own, or a new one.
 
         Where guests are not restored from snapshots, all tenants of a kernel share one.
+        The guest of the `following` need is started meanwhile.
         Raises what kept the kernel from coming up, again at every call.
         """
-        logfile.turn_to(kernel.id)
+        logfile.turn_to(need.kernel.id)
         current = self._current
-        if current is None or not self._serves(current, kernel, tenant):
-            current = self._replace_current(kernel)
-        current.tenant = tenant
-        self._prepare_expected()
-        return current.guest
+        if current is None or not self._serves(current, need):
+            current = self._replace_current(need.kernel)
+        current.tenant = need.tenant
+        up = current.guest
+        up.life.to(State.LEASED)
+        if following is not None and not self._serves(current, following):
+            self.prepare(following.kernel)
+        try:
+            yield up
+        finally:
+            up.life.to(State.DIRTY if up.usable else State.LOST)
 
     def _replace_current(self, kernel: Kernel) -> Running:
         self._end_current()
-        self._bringups.check(kernel)
-        try:
-            self._current = self._take_spare(kernel) or self._bringups.start(kernel)
-        except RunnerError as error:
-            self._bringups.give_up(kernel, error)
-            raise
-        self._bringups.keep_evidence(self._current.guest)
+        self._factory.check(kernel)
+        self._current = self._take_spare(kernel) or self._factory.start(kernel)
+        self._factory.keep_evidence(self._current.guest)
         return self._current
 
-    def expect(self, kernel: Kernel | None, tenant: str) -> None:
-        """Tell who leases a guest next, so that it is started meanwhile."""
-        self._expected = None if kernel is None else (kernel, tenant)
-
-    def _prepare_expected(self) -> None:
-        if self._expected is None:
-            return
-        kernel, tenant = self._expected
-        if self._current is None or not self._serves(self._current, kernel, tenant):
-            self.prepare(kernel)
-
     def prepare(self, kernel: Kernel) -> None:
-        """Start a guest of a kernel, to be leased later, if one can be had quickly.
+        """Start a guest of a kernel, to be leased later, if that does not take long.
 
         Never raises: what is wrong is found again by the lease.
         """
@@ -76,19 +79,19 @@ class Guests:
             log.info("no memory for a second guest")
             return
         with suppress(RunnerError):
-            if self._bringups.has_snapshot(kernel):
-                started = self._executor.submit(self._bringups.start, kernel)
+            if self._factory.has_snapshot(kernel):
+                started = self._executor.submit(self._factory.start_spare, kernel)
                 self._spare = (kernel, started)
 
-    def _serves(self, running: Running, kernel: Kernel, tenant: str) -> bool:
-        if running.guest.kernel != kernel or not running.guest.usable:
+    def _serves(self, running: Running, need: Need) -> bool:
+        if running.guest.kernel != need.kernel or not running.guest.usable:
             return False
-        if running.tenant in ("", tenant):
+        if running.tenant in ("", need.tenant):
             return True
-        return not self._bringups.uses_snapshots(kernel)
+        return not self._factory.uses_snapshots(need.kernel)
 
-    def _take_spare(self, kernel: Kernel) -> Running | None:
-        """Return the guest that was prepared, if it is of this kernel and well."""
+    def _take_spare(self, kernel: Kernel | None) -> Running | None:
+        """Return the guest that was prepared, if it is of this kernel and usable."""
         if self._spare is None:
             return None
         spare, self._spare = self._spare, None
@@ -99,22 +102,18 @@ class Guests:
             return None
         if spare[0] == kernel and running.guest.usable:
             return running
-        running.stack.close()
+        running.end()
         return None
 
     def _end_current(self) -> None:
         current, self._current = self._current, None
         if current is not None:
-            current.stack.close()
+            current.end()
 
     def close(self) -> None:
         """End all guests."""
         self._end_current()
-        if self._spare is not None:
-            # None is of this kernel, so that it is ended.
-            spare, self._spare = self._spare, None
-            with suppress(RunnerError):
-                spare[1].result().stack.close()
+        self._take_spare(None)
         self._executor.shutdown()
 
 

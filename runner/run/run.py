@@ -4,7 +4,6 @@ import math
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -20,6 +19,8 @@ from runner.errors import (
 )
 from runner.files.cache import Cache
 from runner.guest import host
+from runner.guest.host import Host
+from runner.guest.life import Observe, Step, ignore
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
@@ -27,8 +28,8 @@ from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
 from runner.run import sharding
-from runner.run.guestfactory import Bringups
-from runner.run.lease import Guests
+from runner.run.guestfactory import GuestFactory
+from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
 from runner.run.once import Once
 from runner.run.settings import Settings
@@ -56,14 +57,20 @@ class Run:
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: Once[tuple[Path, str | None], Path] = Once()
-        self._lanes: dict[int, Guests] = {}
+        # Is shown what the guests do from now on.
+        self.observe: Observe = ignore
+        self._factory = GuestFactory(
+            self._inspect, self._artifacts, settings.reports, self._show
+        )
+        # The guests of each worker; of the main thread, under None.
+        self._leases: dict[int | None, GuestLease] = {}
         self._programs = Programs()
-        # Lanes are threads; this guards the table of their guests.
-        self._lock = threading.RLock()
+        # Workers are threads; this guards the table of their guests.
+        self._lock = threading.Lock()
         self.ledger = Ledger(
             settings.reports,
             self.kernels,
-            kernel_run=self.kernel_run,
+            kernel_run=self._factory.run_of,
             shard=self.shard,
         )
         # One thread at a time gets artifacts.
@@ -178,51 +185,39 @@ class Run:
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
-        if "_bringups" in self.__dict__:
-            return self._bringups.run_of(kernel)
-        return KernelRun(id=kernel.id, required=kernel.required)
+        return self._factory.run_of(kernel)
 
-    @cached_property
-    def guests(self) -> Guests:
-        """The guests of the main thread.
-
-        Raises InfrastructureError when the host can't have any.
-        """
-        return Guests(self._bringups)
-
-    def lane(self, number: int) -> Guests:
-        """Return the guests of a lane. Raises as `guests` does."""
+    def guests(self, worker: int | None = None) -> GuestLease:
+        """Return the guests of a worker, or of the main thread."""
         with self._lock:
-            if number not in self._lanes:
-                self._lanes[number] = Guests(self._bringups)
-            return self._lanes[number]
+            if worker not in self._leases:
+                self._leases[worker] = GuestLease(self._factory)
+            return self._leases[worker]
 
-    def leave(self, number: int) -> None:
-        """End a lane's guests."""
+    def leave(self, worker: int | None) -> None:
+        """End a worker's guests."""
         with self._lock:
-            guests = self._lanes.pop(number, None)
+            guests = self._leases.pop(worker, None)
         if guests is not None:
             guests.close()
 
     def stop(self) -> None:
         """Kill all guests, and start none any more."""
-        if "_bringups" in self.__dict__:
-            self._bringups.stop()
+        self._factory.stop()
 
-    @cached_property
-    def _bringups(self) -> Bringups:
-        return Bringups(
-            host.inspect(
-                self.cache,
-                accelerator=self.settings.accelerator,
-                boot_timeout=self.settings.boot_timeout,
-                timeout_scale=self.settings.timeout_scale,
-                cold=self.settings.cold,
-                programs=self._programs,
-            ),
-            self._artifacts,
-            self.settings.reports,
+    def _inspect(self) -> Host:
+        """Raise InfrastructureError when the host can't run guests."""
+        return host.inspect(
+            self.cache,
+            accelerator=self.settings.accelerator,
+            boot_timeout=self.settings.boot_timeout,
+            timeout_scale=self.settings.timeout_scale,
+            cold=self.settings.cold,
+            programs=self._programs,
         )
+
+    def _show(self, step: Step) -> None:
+        self.observe(step)
 
     def in_order(self) -> tuple[Kernel, ...]:
         """Return the kernels, longest first: what takes long must not begin last.
@@ -241,44 +236,28 @@ class Run:
         with suppress(InfrastructureError):
             self.cache.remember(_DURATIONS, {**self.durations, **durations})
 
-    def prepare(self, lanes: int) -> None:
-        """Start the first guest of each lane, of those that can be had quickly.
+    def prepare(self, workers: int) -> None:
+        """Start the first guest of each worker, of those that come up soon.
 
         Never raises.
         """
         order = self.in_order()
-        with suppress(InfrastructureError):
-            for number in range(lanes):
-                if number < len(order) or not self.settings.cold:
-                    self.lane(number).prepare(order[number % len(order)])
+        for number in range(workers):
+            if number < len(order) or not self.settings.cold:
+                worker = number if workers > 1 else None
+                self.guests(worker).prepare(order[number % len(order)])
 
-    def expect(
-        self, kernel_id: str | None, tenant: str, *, lane: int | None = None
-    ) -> None:
-        """Tell who leases a guest after the present case; None for nobody."""
-        if lane is None and kernel_id is None and "guests" not in self.__dict__:
-            return
-        with suppress(InfrastructureError):
-            guests = self.guests if lane is None else self.lane(lane)
-            guests.expect(self.kernel(kernel_id), tenant)
-
-    def kernel(self, kernel_id: str | None) -> Kernel | None:
-        """Return the run's kernel of an id, if there is one."""
-        return next((it for it in self.kernels if it.id == kernel_id), None)
+    def kernel(self, kernel_id: str) -> Kernel:
+        """Return the run's kernel of an id."""
+        return next(it for it in self.kernels if it.id == kernel_id)
 
     def close(self) -> None:
         """End the guests, if there ever were any, and let others write reports."""
         with ExitStack() as stack:
             stack.callback(self.ledger.close)
-            self._close_guests()
-
-    def _close_guests(self) -> None:
-        for number in tuple(self._lanes):
-            self.leave(number)
-        if "guests" in self.__dict__:
-            self.guests.close()
-        if "_bringups" in self.__dict__:
-            self._bringups.close()
+            stack.callback(self._factory.close)
+            for worker in tuple(self._leases):
+                stack.callback(self.leave, worker)
 
 
 def seconds_of(timings: Path | None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Cases at work in several guests at a time, each guest driven by a thread."""
+"""Cases at work in several guests at once, each guest driven by a thread."""
 
 import logging
 import queue
@@ -8,43 +8,39 @@ from typing import Generic, TypeVar
 
 from runner.run.schedule import Schedule, Task
 
-_Work = TypeVar("_Work")
-
-# How a lane's thread is called in runner.log, before its number.
-NAME = "lane"
-
+_Task = TypeVar("_Task", bound=Task)
 
 log = logging.getLogger(__name__)
 
-# Does a task in a lane's guest; the task that follows it, for which one may be started.
-Perform = Callable[[int, Task[_Work], Task[_Work] | None], None]
+# Does a task in a worker's guest. For the one that follows, a guest may be started.
+Perform = Callable[[int, _Task, _Task | None], None]
 
 
-class Lanes(Generic[_Work]):
+class Workers(Generic[_Task]):
     """Threads that do the tasks of a schedule. For one round only."""
 
     def __init__(
         self,
         count: int,
-        schedule: Schedule[_Work],
-        perform: Perform[_Work],
+        schedule: Schedule[_Task],
+        perform: Perform[_Task],
         leave: Callable[[int], None],
     ) -> None:
-        """`leave` ends what a lane holds; its own thread calls it at its end."""
+        """`leave` ends what a worker holds; its own thread calls it at its end."""
         self._schedule = schedule
         self._perform = perform
         self._leave = leave
         self._stopped = threading.Event()
-        self._done: queue.SimpleQueue[Task[_Work] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads = [
             # So that a second Ctrl-C ends the program whatever they wait for.
             threading.Thread(
-                target=self._work, args=(number,), name=f"{NAME}-{number}", daemon=True
+                target=self._work, args=(number,), name=f"worker-{number}", daemon=True
             )
             for number in range(count)
         ]
 
-    def completed(self) -> Iterator[Task[_Work]]:
+    def completed(self) -> Iterator[_Task]:
         """Start, and return tasks as they end, however they do."""
         for thread in self._threads:
             thread.start()
@@ -71,13 +67,14 @@ class Lanes(Generic[_Work]):
 
     def _work_off(self, number: int) -> None:
         while not self._stopped.is_set():
-            task = self._schedule.take(number)
-            if task is None:
+            taken = self._schedule.take(number)
+            if taken is None:
                 return
+            task, following = taken
             try:
-                self._perform(number, task, self._schedule.next_of(number))
+                self._perform(number, task, following)
             except Exception:
                 # A fault of this program, which who looks at the task finds again.
-                log.exception("%s: a case broke its lane", task.kernel)
+                log.exception("%s: a case broke its worker", task.need.kernel.id)
             if not self._stopped.is_set():
                 self._done.put(task)

@@ -13,7 +13,7 @@ from runner.files import modelfile
 from runner.matrix import matrix
 from runner.matrix.matrix import Kernel
 from runner.suites import suitefile
-from runner.suites.model import Case, Entry
+from runner.suites.model import Case, SuiteEntry
 from runner.versions import KernelVersion
 
 # What a kernel whose id tells no version is taken for: "sid" is Debian's newest.
@@ -28,7 +28,7 @@ reason.
 """
 
 
-class Topic(Entry):
+class Topic(SuiteEntry):
     """Something that the suites are to hold."""
 
     topic: str
@@ -37,7 +37,7 @@ class Topic(Entry):
     """Patterns of SUITE::CASE, with * for any characters."""
 
 
-class Topics(Entry):
+class Topics(SuiteEntry):
     """A whole file of topics."""
 
     topics: Annotated[tuple[Topic, ...], Field(min_length=1)]

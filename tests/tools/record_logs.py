@@ -16,6 +16,7 @@ from runner.guest.agent import AgentError
 from runner.guest.guest import Guest
 from runner.kernels.rows import Choice
 from runner.matrix.matrix import Kernel
+from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
 from runner.suites import suitefile
@@ -64,14 +65,15 @@ def _record(run: Run, kernel: Kernel) -> None:
     for old in folder.iterdir():
         old.unlink()
     for case in suite.suite.cases:
-        guest = run.guests.lease(kernel, case.name)
-        expected = _expected(case, guest.artifact.version)
-        if expected is None:
-            continue
-        data = compile_object(suite.folder / case.object, run.cache).read_bytes()
-        programs = read(data).debug.programs.values()
-        sizes = (f"{program.name}={program.size}" for program in programs)
-        refused = _refusal(case, data, guest)
+        need = Need(kernel=kernel, tenant=case.name)
+        with run.guests().lease(need) as guest:
+            expected = _expected(case, guest.artifact.version)
+            if expected is None:
+                continue
+            data = compile_object(suite.folder / case.object, run.cache).read_bytes()
+            programs = read(data).debug.programs.values()
+            sizes = (f"{program.name}={program.size}" for program in programs)
+            refused = _refusal(case, data, guest)
         head = " ".join([refused.operation, str(refused.errno_name), *sizes])
         file = folder / f"{expected.classes[0]}--{case.name}.log"
         file.write_text(f"{head}\n{_shortened(refused.log)}")

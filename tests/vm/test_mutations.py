@@ -20,6 +20,7 @@ from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
 from runner.kernels.rows import Choice
 from runner.results import CaseResult, Outcome
+from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
 from runner.suites import suitefile
@@ -107,9 +108,6 @@ def the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 def judge(suite: str, case: Case, object_: Path, btf: Path, the_run: Run) -> CaseResult:
     """Run a case with libbpf relocating against BTF of one's own."""
-    guest = the_run.guests.lease(the_run.kernels[0], str(object_))
-    artifact = dataclasses.replace(guest.artifact, btf=btf, btf_source="shifted")
-    upload_btf(guest.agent, artifact)
     job = CaseJob(
         suite=suite,
         case=case,
@@ -117,7 +115,11 @@ def judge(suite: str, case: Case, object_: Path, btf: Path, the_run: Run) -> Cas
         shown_path=f"{suite}/{case.object}",
         nodeid="",
     )
-    return session_case.run(job, dataclasses.replace(guest, artifact=artifact))
+    need = Need(kernel=the_run.kernels[0], tenant=str(object_))
+    with the_run.guests().lease(need) as guest:
+        artifact = dataclasses.replace(guest.artifact, btf=btf, btf_source="shifted")
+        upload_btf(guest.agent, artifact)
+        return session_case.run(job, dataclasses.replace(guest, artifact=artifact))
 
 
 def cases_of(suite: str, artifact: Artifact) -> dict[str, list[Case]]:

@@ -28,10 +28,11 @@ from runner.kernels.fetch import obtain
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict
-from runner.preflight.predict import Loader, Subject, Target, patched, predict
+from runner.preflight.predict import Loader, PredictedObject, Target, patched, predict
 from runner.preflight.reach import walked
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.preflight.verifier import verifier_of
+from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
 from runner.text.progress import progress
@@ -99,7 +100,7 @@ class Compared:
 class Loaded:
     """What of an object is in a kernel, and what was predicted of that."""
 
-    subject: Subject
+    subject: PredictedObject
     prediction: Prediction
     programs: LoadedObject
 
@@ -117,19 +118,21 @@ class Judge:
     @property
     def guest(self) -> Guest:
         """The guest, or a new one when an object took the last one down."""
-        return self.run.guests.lease(self.run.kernels[0], "preflight")
+        need = Need(kernel=self.run.kernels[0], tenant="preflight")
+        with self.run.guests().lease(need) as found:
+            return found
 
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
         item = read_whole(path.read_bytes(), path)
-        names = [it.name for it in Subject(item, self.engine).contents.programs]
+        names = [it.name for it in PredictedObject(item, self.engine).contents.programs]
         if self._one(item, {}) or len(names) == 1:
             return
         for name in names:
             self._one(item, {other: other == name for other in names})
 
     def _one(self, item: BpfObject, load: Mapping[str, bool]) -> bool:
-        subject = Subject(item, self.engine, load)
+        subject = PredictedObject(item, self.engine, load)
         prediction = predict(subject, self.target, self.engine, self.loader)
         what = f"{item.path.name} {[it for it, wanted in load.items() if wanted]}"
         guest = self.guest
@@ -307,7 +310,7 @@ def judged(kernel: rows.Choice, loader: Loader, reports: Path) -> Compared:
         artifact = run.artifact(run.kernels[0], progress())
         assert isinstance(artifact, Artifact), artifact
         assert artifact.btf is not None
-        source = Source(name="", path=artifact.btf, version=artifact.version)
+        source = BtfSource(name="", path=artifact.btf, version=artifact.version)
         target = targets.load(source)
         with Engine(build()) as engine:
             engine.load_target(target.btf)

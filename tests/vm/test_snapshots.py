@@ -13,8 +13,9 @@ import pytest
 from runner.deadline import Deadline
 from runner.files.cache import APPLICATION, Cache
 from runner.guest import guest, host
-from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.guest import Guest, Origin
 from runner.guest.keys import of_saved_guest
+from runner.guest.life import Life, Starts
 from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun
@@ -200,15 +201,19 @@ def origin(cache_home: Path) -> Iterator[Origin]:
     made.host.snapshots.close()
 
 
+def a_life() -> Life:
+    return Life(Starts(kernel=KERNEL))
+
+
 def printed(up: Guest, *argv: str) -> str:
     return up.run(list(argv)).strip()
 
 
 def test_guests_of_a_snapshot_are_apart(origin: Origin, tmp_path: Path) -> None:
-    starts = Starts()
+    starts = Starts(kernel=KERNEL)
     with (
-        guest.start(origin, tmp_path / "a", starts) as first,
-        guest.start(origin, tmp_path / "b", starts) as second,
+        guest.start(origin, tmp_path / "a", Life(starts)) as first,
+        guest.start(origin, tmp_path / "b", Life(starts)) as second,
     ):
         assert starts.notes == []
         # How slow this machine is, guests of a snapshot know from who booted it.
@@ -232,13 +237,13 @@ def test_a_restored_guest_has_the_hosts_time(
     # A time that no snapshot was saved at.
     monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000_123_456_789)
 
-    with guest.start(origin, tmp_path / "console", Starts()) as up:
+    with guest.start(origin, tmp_path / "console", a_life()) as up:
         printed(up, "touch", "/tmp/now")
         assert 0 <= int(printed(up, "stat", "-c", "%Y", "/tmp/now")) - 2e9 < 60
 
 
 def test_a_restored_guest_is_in_qemus_sandbox(origin: Origin, tmp_path: Path) -> None:
-    with guest.start(origin, tmp_path / "console", Starts()) as up:
+    with guest.start(origin, tmp_path / "console", a_life()) as up:
         status = Path(f"/proc/{up.vm.process.pid}/status").read_text()
         assert "-sandbox on" in up.vm.command_line
         assert "Seccomp:\t2" in status
@@ -250,7 +255,7 @@ def kib(status: str, name: str) -> int:
 
 
 def test_a_restored_guest_takes_little_memory(origin: Origin, tmp_path: Path) -> None:
-    with guest.start(origin, tmp_path / "console", Starts()) as up:
+    with guest.start(origin, tmp_path / "console", a_life()) as up:
         status = Path(f"/proc/{up.vm.process.pid}/status").read_text()
         assert kib(status, "VmHWM") < 350 << 10
         # What it only reads it shares with the others.

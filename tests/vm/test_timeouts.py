@@ -15,7 +15,8 @@ from runner.case import run as session_case
 from runner.case.attempt import CaseJob
 from runner.files.cache import Cache
 from runner.guest import guest, host
-from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.guest import Guest, Origin
+from runner.guest.life import Life, Starts
 from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.results import CaseResult, Outcome
@@ -52,7 +53,8 @@ def up(tmp_path: Path) -> Iterator[Guest]:
         artifact=fetch.obtain(kernel, cache, Lines()),
         host=host.inspect(cache, accelerator="tcg", timeout_scale=1.0),
     )
-    with guest.start(origin, tmp_path / "console", Starts()) as found:
+    life = Life(Starts(kernel=origin.kernel.id))
+    with guest.start(origin, tmp_path / "console", life) as found:
         yield found
     origin.host.snapshots.close()
 

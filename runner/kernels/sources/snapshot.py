@@ -6,17 +6,16 @@ PACKAGE/VERSION/binfiles?fileinfo=1` tells the SHA-1 of each architecture's file
 matrix.lock, after the first download.
 """
 
-from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import remote
-from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import SnapshotSource
-from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _ARCHITECTURE = "amd64"
@@ -45,7 +44,7 @@ class Snapshot:
     fresh = FOREVER
     at_hand = False
 
-    def resolve(self, source: SnapshotSource, tools: Tools) -> Pin:
+    def resolve(self, source: SnapshotSource, cache: Cache) -> Pin:
         """Ask the archive for the files' hashes. Raises ArtifactError."""
         names = [source.package, *([f"{source.package}-dbg"] if source.debug else [])]
         return Pin(
@@ -55,16 +54,9 @@ class Snapshot:
             items=tuple(find(source.url, name, source.version) for name in names),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: SnapshotSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: SnapshotSource, work: Workplace) -> Collected:
         """Download the pinned packages. Raises ArtifactError."""
-        return remote.collect(pin, scratch, progress)
+        return remote.collect(pin, work)
 
 
 def find(archive: str, package: str, version: str) -> Item:

@@ -4,7 +4,7 @@ import re
 
 from pydantic import JsonValue
 
-from runner.suites.checks.text import Difference, Observed, join, show
+from runner.suites.checks.text import Observed, ValueDifference, join, show
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")
@@ -52,13 +52,13 @@ def equal(expected: JsonValue, observed: Observed) -> bool:
     return not differences(expected, observed)
 
 
-def differences(expected: JsonValue, observed: Observed) -> list[Difference]:
+def differences(expected: JsonValue, observed: Observed) -> list[ValueDifference]:
     """Return where an observed value is not the expected one, part by part."""
     found = _differences("", expected, observed)
     if len(found) <= _MOST:
         return found
     more = len(found) - _MOST
-    note = Difference(expected="no more differences", observed=f"{more} more")
+    note = ValueDifference(expected="no more differences", observed=f"{more} more")
     return [*found[:_MOST], note]
 
 
@@ -74,7 +74,7 @@ def contains(expected: JsonValue, observed: Observed) -> bool:
 
 def _differences(
     path: str, expected: JsonValue, observed: Observed
-) -> list[Difference]:
+) -> list[ValueDifference]:
     if isinstance(expected, dict) and isinstance(observed, dict):
         found = []
         for name in [*expected, *(name for name in observed if name not in expected)]:
@@ -99,14 +99,14 @@ def _differences(
     if _same(expected, observed):
         return []
     return [
-        Difference(
+        ValueDifference(
             path=path, expected=show(expected), observed=_observed(expected, observed)
         )
     ]
 
 
-def _absent(path: str, expected: str, observed: str) -> Difference:
-    return Difference(path=path, expected=expected, observed=observed)
+def _absent(path: str, expected: str, observed: str) -> ValueDifference:
+    return ValueDifference(path=path, expected=expected, observed=observed)
 
 
 def _observed(expected: JsonValue, observed: Observed) -> str:

@@ -9,14 +9,14 @@ from pydantic import JsonValue
 
 from runner.errors import UsageError
 from runner.suites.checks.equality import differences, equal, number, text
-from runner.suites.checks.text import Difference, Observed, show
+from runner.suites.checks.text import Observed, ValueDifference, show
 from runner.suites.model import Matcher
 from runner.suites.references import resolve
 
 
 def judge(
     matcher: Matcher, observed: Observed, namespace: Mapping[str, JsonValue]
-) -> list[Difference]:
+) -> list[ValueDifference]:
     """Return how a value is not as a matcher wants it.
 
     A matcher that names no condition wants that there is a value, whatever it is.
@@ -59,8 +59,8 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
 
 def _unlike(
     matcher: Matcher, namespace: Mapping[str, JsonValue], observed: str
-) -> list[Difference]:
-    return [Difference(expected=in_words(matcher, namespace), observed=observed)]
+) -> list[ValueDifference]:
+    return [ValueDifference(expected=in_words(matcher, namespace), observed=observed)]
 
 
 def _holds(

@@ -2,13 +2,17 @@
 
 import io
 import re
-from pathlib import Path
+import threading
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 from runner.cli.progress import Live
+from runner.guest.guest import Guest
+from runner.guest.life import Life, Starts, State
 from runner.plugin import recorder
+from tests.unit.guest.doubles import guest
 from tests.unit.reports.runs import F, P, case
 
 
@@ -60,25 +64,61 @@ def test_a_terminal_of_ci_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b[2K" not in shown(Screen())
 
 
-def test_a_terminal_shows_what_a_guest_is_asked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def on_terminal(
+    live_on: Callable[[Live, Guest], None], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Return what a terminal shows last, while a guest of 6.1 is at work."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("CI", raising=False)
-    (tmp_path / "6.1").mkdir()
-    (tmp_path / "6.1/runner.log").write_text(
-        "14:52:38 DEBUG   MainThread runner.guest.guest: 6.1: loading a.bpf.o\n"
-        "14:52:38 DEBUG   lane-1 runner.guest.guest: 6.1: attaching b\n"
-    )
     screen = Screen()
-    with Live(Console(file=screen, width=120), reports=tmp_path) as live:
+    with Live(Console(file=screen, width=200)) as live:
+        starts = Starts(kernel="6.1", observe=live.pytest_kernel_matrix_step)
         live._begin(1)
-        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
-        live.pytest_kernel_matrix_case_begins("b", "task::comm[6.1]", "lane-1")
+        live_on(live, guest(life=Life(starts)))
         live._bar.refresh()
+    return re.sub(r"\x1b\[[\d;?]*\w", "", screen.getvalue())
 
-    line = re.sub(r"\x1b\[[\d;?]*\w", "", screen.getvalue())
+
+def test_a_terminal_shows_what_each_guest_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(live: Live, up: Guest) -> None:
+        def attach() -> None:
+            name = threading.current_thread().name
+            live.pytest_kernel_matrix_case_begins("b", "task::comm[6.1]", name)
+            with up.doing("attaching b"):
+                pass
+
+        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        with up.doing("putting files"):
+            pass
+        with up.doing("loading a.bpf.o"):
+            other = threading.Thread(target=attach)
+            other.start()
+            other.join()
+
+    line = on_terminal(work, monkeypatch)
+
     assert "task::state[6.1] loading a.bpf.o, task::comm[6.1] attaching b" in line
+
+
+def test_a_terminal_shows_how_a_guest_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def boot(live: Live, up: Guest) -> None:
+        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        up.life.to(State.BOOTING)
+
+    assert "task::state[6.1] booting" in on_terminal(boot, monkeypatch)
+
+
+def test_a_long_step_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(live: Live, up: Guest) -> None:
+        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        up.life.step("x" * 50)
+
+    line = on_terminal(work, monkeypatch)
+
+    assert f"task::state[6.1] {'x' * 39}…" in line
+    assert "x" * 40 not in line
 
 
 def test_colours_that_are_asked_for_make_no_terminal_of_a_file(

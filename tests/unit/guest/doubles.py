@@ -14,6 +14,7 @@ from runner.errors import GuestError
 from runner.files.cache import Cache
 from runner.guest.agent import AgentSession, Hello
 from runner.guest.guest import Guest
+from runner.guest.life import Life, Starts
 from runner.guest.qemu.machine import Machine
 from runner.guest.qemu.vm import Vm
 from runner.guest.ssh import Ssh
@@ -191,6 +192,7 @@ def guest(
     version: str = "6.1.176",
     alive: bool = False,
     cache: Cache | None = None,
+    life: Life | None = None,
 ) -> Guest:
     """Return a guest that is up; one that is `alive` answers when its agent is gone."""
     return Guest(
@@ -203,4 +205,5 @@ def guest(
         bpftool_version="7.1.0",
         engine=ENGINE,
         cache=cache or Cache(Path("/none")),
+        life=life or Life(Starts(kernel=kernel.id)),
     )

@@ -153,18 +153,6 @@ def test_an_object_is_opened(session: AgentSession, counter: bytes) -> None:
     session.close_object(opened.handle, timeout=PATIENCE)
 
 
-def test_an_object_is_a_file_in_the_guest(
-    session: AgentSession, counter: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "x.o").write_bytes(counter)
-
-    opened = session.open(
-        PurePosixPath(tmp_path / "x.o"), name="x", btf="/nowhere", timeout=PATIENCE
-    )
-
-    assert len(opened.programs) == 3
-
-
 def test_a_loaded_object_runs_and_is_read(
     session: AgentSession, loaded: LoadedObject
 ) -> None:

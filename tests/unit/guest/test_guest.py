@@ -16,9 +16,10 @@ from runner.errors import GuestError
 from runner.files.cache import Cache
 from runner.guest import guest, keys, ssh
 from runner.guest.agent import AgentSession
-from runner.guest.guest import Origin, Starts
+from runner.guest.guest import Origin
 from runner.guest.host import Host
 from runner.guest.image.initramfs import Tools
+from runner.guest.life import Life, Starts, State, Step
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.snapshot import SnapshotError
 from runner.guest.snapshots import Snapshot, Snapshots
@@ -151,7 +152,16 @@ def snapshots(tmp_path: Path) -> Iterator[KnownSnapshots]:
     made.close()
 
 
-def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Starts:
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """How a guest came up."""
+
+    starts: Starts
+    # What was shown meanwhile.
+    steps: list[str]
+
+
+def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
     """Start a guest, end it, and return how it came up."""
     host = Host(
         qemu=Path("/usr/bin/qemu"),
@@ -162,15 +172,21 @@ def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Starts:
         snapshots=snapshots,
         cold=cold,
     )
-    starts = Starts()
+    steps: list[Step] = []
+    starts = Starts(kernel=KERNEL.id, observe=steps.append)
+    life = Life(starts)
     origin = Origin(kernel=KERNEL, artifact=artifact(), host=host)
-    with guest.start(origin, Path("/console.log"), starts) as up:
+    with guest.start(origin, Path("/console.log"), life) as up:
+        assert life.state is State.READY
         assert up.usable
         assert (up.hello, up.bpftool_version) == (HELLO, "7.1.0")
         assert up.cache is host.cache
-    return starts
+    return Started(
+        starts=starts, steps=[it.text.partition(" after")[0] for it in steps]
+    )
 
 
+FROM_SNAPSHOT = ["starting from the snapshot", "up"]
 RESTORED = ["wait for state", "restore", "end of wait for state"]
 
 
@@ -179,17 +195,21 @@ def test_a_guest_comes_from_the_snapshot_that_is_there(
 ) -> None:
     snapshots.found = a_snapshot()
 
-    starts = started(snapshots)
+    done = started(snapshots)
+    starts = done.starts
 
     assert machines.events == RESTORED
+    assert done.steps == FROM_SNAPSHOT
     assert (len(starts.boots), len(starts.restores), starts.notes) == (0, 1, [])
 
 
 def test_the_first_guest_is_saved_and_the_one_that_is_lent_comes_from_it(
     machines: Machines, snapshots: KnownSnapshots
 ) -> None:
-    starts = started(snapshots)
+    done = started(snapshots)
+    starts = done.starts
 
+    assert done.steps == ["booting", "up", "saving", "saved", *FROM_SNAPSHOT]
     # The one that was saved is at its end before another takes its memory.
     assert machines.events == ["boot", "save", "end of boot", *RESTORED]
     assert (len(starts.boots), len(starts.restores), starts.notes) == (1, 1, [])
@@ -198,8 +218,10 @@ def test_the_first_guest_is_saved_and_the_one_that_is_lent_comes_from_it(
 def test_without_snapshots_a_guest_boots(
     machines: Machines, snapshots: KnownSnapshots
 ) -> None:
-    starts = started(snapshots, cold=True)
+    done = started(snapshots, cold=True)
+    starts = done.starts
 
+    assert done.steps == ["booting", "up"]
     assert machines.events == ["boot", "end of boot"]
     assert (len(starts.boots), len(starts.restores), starts.notes) == (1, 0, [])
 
@@ -224,9 +246,9 @@ def test_a_guest_boots_where_snapshots_fail_and_a_note_says_why(
     snapshots.unreadable = failure if failing == "find" else None
     snapshots.found = a_snapshot() if found else None
 
-    starts = started(snapshots)
+    starts = started(snapshots).starts
     # Nobody tries it again in this run.
-    again = started(snapshots)
+    again = started(snapshots).starts
 
     boot = ["boot", "end of boot"]
     assert machines.events == [*before, *boot, *boot]

@@ -9,7 +9,7 @@ from runner.bpf.object import read_whole
 from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Guard, Status
-from runner.preflight.predict import Subject, Target, patched, predict
+from runner.preflight.predict import PredictedObject, Target, patched, predict
 from tests.unit.guest import bpf_machine as bpf
 from tests.unit.preflight.made import build
 from tests.unit.preflight.selftests import Case, Selftests, Unavailable
@@ -74,7 +74,7 @@ def _problem(selftests: Selftests, case: Case) -> str | None:
     if not item.relocations:
         return None
     with Engine(build()) as engine:
-        subject = Subject(item, engine)
+        subject = PredictedObject(item, engine)
         engine.load_target(btf)
         prediction = predict(subject, Target(btf=btf, sha256=""), engine)
         changed = patched(subject, engine.relocate(subject.number))

@@ -1,4 +1,4 @@
-"""Guests that are lent: one at a time, each kernel's failure told once."""
+"""GuestLease that are lent: one at a time, each kernel's failure reported once."""
 
 import threading
 from collections.abc import Iterator
@@ -11,19 +11,25 @@ from unittest.mock import Mock
 import pytest
 
 from runner import reports
-from runner.errors import ArtifactError, GuestError, RunnerError
+from runner.errors import (
+    ArtifactError,
+    GuestError,
+    InfrastructureError,
+    RunnerError,
+)
 from runner.files.cache import Cache
 from runner.guest import guest as session_guest
-from runner.guest.guest import Guest, Origin, Starts
+from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host, Initramfs
 from runner.guest.image.initramfs import Tools
+from runner.guest.life import Life, Starts, State
 from runner.guest.qemu.vm import Vm
 from runner.guest.snapshots import Snapshots
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
-from runner.run.guestfactory import Bringups
-from runner.run.lease import Guests
+from runner.run.guestfactory import GuestFactory
+from runner.run.lease import GuestLease, Need
 from runner.timeouts import Pace
 from tests.unit.guest.doubles import FakeVm, artifact, guest
 
@@ -46,17 +52,17 @@ class Starter:
         self.ended: list[str] = []
 
     @contextmanager
-    def __call__(
-        self, origin: Origin, console: Path, starts: Starts
-    ) -> Iterator[Guest]:
+    def __call__(self, origin: Origin, console: Path, life: Life) -> Iterator[Guest]:
         kernel = origin.kernel
         self.started.append(kernel.id)
-        self.starts.append(starts)
+        self.starts.append(life.starts)
+        life.to(State.BOOTING)
         console.write_text(f"{kernel.id} speaks\n")
         if kernel.id in self.failures:
             raise self.failures[kernel.id]
-        starts.boots.append(1.5)
-        yield guest(kernel=kernel, vm=FakeVm())
+        life.starts.boots.append(1.5)
+        life.to(State.READY)
+        yield guest(kernel=kernel, vm=FakeVm(), life=life)
         self.ended.append(kernel.id)
 
 
@@ -77,37 +83,37 @@ def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
 
 
 @pytest.fixture
-def bringups(starter: Starter, tmp_path: Path) -> Iterator[Bringups]:
+def factory(starter: Starter, tmp_path: Path) -> Iterator[GuestFactory]:
     """What lenders of guests that boot share."""
     yield from shared(tmp_path, cold=True)
 
 
 @pytest.fixture
-def clean_bringups(
+def clean_factory(
     starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bringups]:
+) -> Iterator[GuestFactory]:
     """What lenders of guests that come from snapshots share."""
     monkeypatch.setattr(Origin, "snapshot_key", "key")
     yield from shared(tmp_path, cold=False)
 
 
 @pytest.fixture
-def guests(bringups: Bringups) -> Iterator[Guests]:
-    """Guests that boot."""
-    made = Guests(bringups)
+def guests(factory: GuestFactory) -> Iterator[GuestLease]:
+    """GuestLease that boot."""
+    made = GuestLease(factory)
     yield made
     made.close()
 
 
 @pytest.fixture
-def clean_guests(clean_bringups: Bringups) -> Iterator[Guests]:
-    """Guests that come from snapshots."""
-    made = Guests(clean_bringups)
+def clean_guests(clean_factory: GuestFactory) -> Iterator[GuestLease]:
+    """GuestLease that come from snapshots."""
+    made = GuestLease(clean_factory)
     yield made
     made.close()
 
 
-def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
+def shared(tmp_path: Path, *, cold: bool) -> Iterator[GuestFactory]:
     cache = Cache(tmp_path / "cache")
     host = Host(
         qemu=Path("/usr/bin/qemu"),
@@ -126,83 +132,96 @@ def shared(tmp_path: Path, *, cold: bool) -> Iterator[Bringups]:
     }
     for id_ in artifacts:
         reports.folder_of(id_, tmp_path / "reports").mkdir(parents=True, exist_ok=True)
-    made = Bringups(host, artifacts, tmp_path / "reports")
+    made = GuestFactory(lambda: host, artifacts, tmp_path / "reports")
     yield made
     made.close()
 
 
+def leased(
+    guests: GuestLease, kernel: Kernel, tenant: str, following: Need | None = None
+) -> Guest:
+    """Lease a guest, give it back, and return it."""
+    with guests.lease(Need(kernel=kernel, tenant=tenant), following) as found:
+        assert found.life.state is State.LEASED
+        return found
+
+
 def test_a_guest_is_lent_as_long_as_it_is_usable(
-    guests: Guests, starter: Starter
+    guests: GuestLease, starter: Starter
 ) -> None:
-    assert guests.lease(NEW, "a") is guests.lease(NEW, "a")
+    assert leased(guests, NEW, "a") is leased(guests, NEW, "a")
     assert starter.started == ["6.1"]
 
 
 def test_a_lost_guest_is_replaced(
-    guests: Guests, bringups: Bringups, starter: Starter
+    guests: GuestLease, factory: GuestFactory, starter: Starter
 ) -> None:
-    first = guests.lease(NEW, "a")
-    first.lost = True
+    first = leased(guests, NEW, "a")
+    first.life.to(State.LOST)
 
-    second = guests.lease(NEW, "a")
+    second = leased(guests, NEW, "a")
 
     assert second is not first
     assert second.usable
     assert starter.started == ["6.1", "6.1"]
     assert starter.ended == ["6.1"]
-    assert bringups.run_of(NEW).boots == (1.5, 1.5)
+    assert factory.run_of(NEW).boots == (1.5, 1.5)
 
 
 def test_a_guest_whose_qemu_is_gone_is_replaced(
-    guests: Guests, starter: Starter
+    guests: GuestLease, starter: Starter
 ) -> None:
-    first = guests.lease(NEW, "a")
+    first = leased(guests, NEW, "a")
     first.vm.running = False  # type: ignore[misc]
 
-    assert guests.lease(NEW, "a") is not first
+    assert leased(guests, NEW, "a") is not first
     assert starter.ended == ["6.1"]
 
 
-def test_another_kernel_ends_the_guest_before(guests: Guests, starter: Starter) -> None:
-    guests.lease(OLD, "a")
-    guests.lease(NEW, "a")
+def test_another_kernel_ends_the_guest_before(
+    guests: GuestLease, starter: Starter
+) -> None:
+    leased(guests, OLD, "a")
+    leased(guests, NEW, "a")
 
     assert starter.started == ["5.10", "6.1"]
     assert starter.ended == ["5.10"]
 
 
 def test_a_kernel_that_does_not_come_up_is_tried_once(
-    guests: Guests, bringups: Bringups, starter: Starter
+    guests: GuestLease, factory: GuestFactory, starter: Starter
 ) -> None:
     failure = GuestError("no answer", cause="no_answer", console="the last words")
     starter.failures["5.10"] = failure
 
     for _ in range(3):
         with pytest.raises(GuestError) as caught:
-            guests.lease(OLD, "a")
+            leased(guests, OLD, "a")
         assert caught.value is failure
     assert starter.started == ["5.10"]
     # It does not keep the others.
-    assert guests.lease(NEW, "a").usable
-    told = bringups.run_of(OLD)
+    assert leased(guests, NEW, "a").usable
+    told = factory.run_of(OLD)
     assert (told.error, told.console) == ("no answer", "the last words")
 
 
 def test_a_kernel_without_files_is_never_started(
-    guests: Guests, bringups: Bringups, starter: Starter
+    guests: GuestLease, factory: GuestFactory, starter: Starter
 ) -> None:
     kernel = OLD.model_copy(update={"id": "sid"})
 
     with pytest.raises(ArtifactError, match="no mirror"):
-        guests.lease(kernel, "a")
+        leased(guests, kernel, "a")
 
     assert starter.started == []
-    assert bringups.run_of(kernel).error == "no mirror"
+    assert factory.run_of(kernel).error == "no mirror"
 
 
-def test_what_was_seen_of_a_kernel_is_told(guests: Guests, bringups: Bringups) -> None:
-    guests.lease(NEW, "a")
-    told = bringups.run_of(NEW)
+def test_what_was_seen_of_a_kernel_is_told(
+    guests: GuestLease, factory: GuestFactory
+) -> None:
+    leased(guests, NEW, "a")
+    told = factory.run_of(NEW)
 
     assert told.release == "6.1.0-50-cloud-amd64"
     assert told.image == "bookworm linux-image"
@@ -211,13 +230,13 @@ def test_what_was_seen_of_a_kernel_is_told(guests: Guests, bringups: Bringups) -
     assert (told.libbpf_source, told.libbpf_sha256) == ("/mine", "ab12")
     assert told.timeout_scale == 2.5
     assert told.remarks == ("timeouts were up to 2.5 times as long as usual",)
-    assert bringups.run_of(OLD).release == ""
+    assert factory.run_of(OLD).release == ""
 
 
 def test_closing_ends_the_guest_and_may_be_done_twice(
-    guests: Guests, starter: Starter
+    guests: GuestLease, starter: Starter
 ) -> None:
-    guests.lease(NEW, "a")
+    leased(guests, NEW, "a")
 
     guests.close()
     guests.close()
@@ -225,45 +244,44 @@ def test_closing_ends_the_guest_and_may_be_done_twice(
     assert starter.ended == ["6.1"]
 
 
-def test_guests_that_boot_serve_every_tenant(guests: Guests, starter: Starter) -> None:
-    assert guests.lease(NEW, "a") is guests.lease(NEW, "b")
+def test_guests_that_boot_serve_every_tenant(
+    guests: GuestLease, starter: Starter
+) -> None:
+    assert leased(guests, NEW, "a") is leased(guests, NEW, "b")
     assert starter.started == ["6.1"]
 
 
 def test_nobody_gets_a_guest_that_another_tenant_used(
-    clean_guests: Guests, starter: Starter
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
-    first = clean_guests.lease(NEW, "a")
+    first = leased(clean_guests, NEW, "a")
 
-    assert clean_guests.lease(NEW, "a") is first
-    assert clean_guests.lease(NEW, "b") is not first
+    assert leased(clean_guests, NEW, "a") is first
+    assert leased(clean_guests, NEW, "b") is not first
     assert starter.ended == ["6.1"]
 
 
 def test_the_next_tenants_guest_is_started_meanwhile(
-    clean_guests: Guests, starter: Starter
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
-    clean_guests.expect(NEW, "b")
-    clean_guests.lease(NEW, "a")
-    clean_guests.expect(None, "")
-    clean_guests.lease(NEW, "b")
+    leased(clean_guests, NEW, "a", Need(kernel=NEW, tenant="b"))
+    leased(clean_guests, NEW, "b")
 
     assert starter.started == ["6.1", "6.1"]
     assert starter.ended == ["6.1"]
 
 
 def test_no_guest_is_started_for_who_has_one(
-    clean_guests: Guests, starter: Starter
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
-    clean_guests.expect(NEW, "a")
-    clean_guests.lease(NEW, "a")
+    leased(clean_guests, NEW, "a", Need(kernel=NEW, tenant="a"))
     clean_guests.close()
 
     assert starter.started == ["6.1"]
 
 
 def test_no_guest_is_prepared_that_would_have_to_boot(
-    guests: Guests, starter: Starter
+    guests: GuestLease, starter: Starter
 ) -> None:
     guests.prepare(NEW)
     guests.close()
@@ -272,10 +290,10 @@ def test_no_guest_is_prepared_that_would_have_to_boot(
 
 
 def test_a_guest_that_was_prepared_for_another_kernel_is_ended(
-    clean_guests: Guests, starter: Starter
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
     clean_guests.prepare(OLD)
-    clean_guests.lease(NEW, "a")
+    leased(clean_guests, NEW, "a")
     clean_guests.close()
 
     assert sorted(starter.started) == ["5.10", "6.1"]
@@ -283,20 +301,20 @@ def test_a_guest_that_was_prepared_for_another_kernel_is_ended(
 
 
 def test_a_kernel_that_can_not_be_prepared_is_told_of_at_its_lease(
-    clean_guests: Guests, starter: Starter
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
     starter.failures["6.1"] = GuestError("no answer")
     clean_guests.prepare(NEW)
 
     with pytest.raises(GuestError, match="no answer"):
-        clean_guests.lease(NEW, "a")
+        leased(clean_guests, NEW, "a")
 
 
 def test_each_guests_console_ends_up_in_its_kernels(
-    clean_guests: Guests, tmp_path: Path
+    clean_guests: GuestLease, tmp_path: Path
 ) -> None:
-    clean_guests.lease(NEW, "a")
-    clean_guests.lease(NEW, "b")
+    leased(clean_guests, NEW, "a")
+    leased(clean_guests, NEW, "b")
     clean_guests.close()
 
     folder = reports.folder_of("6.1", tmp_path / "reports")
@@ -305,24 +323,24 @@ def test_each_guests_console_ends_up_in_its_kernels(
 
 
 def test_lenders_share_what_kept_a_kernel_from_coming_up(
-    bringups: Bringups, starter: Starter
+    factory: GuestFactory, starter: Starter
 ) -> None:
     starter.failures["6.1"] = GuestError("no answer")
 
-    for guests in (Guests(bringups), Guests(bringups)):
+    for guests in (GuestLease(factory), GuestLease(factory)):
         with pytest.raises(GuestError, match="no answer"):
-            guests.lease(NEW, "a")
+            leased(guests, NEW, "a")
         guests.close()
 
     assert starter.started == ["6.1"]
 
 
 def test_two_lenders_guests_are_two(
-    clean_bringups: Bringups, clean_guests: Guests
+    clean_factory: GuestFactory, clean_guests: GuestLease
 ) -> None:
-    other = Guests(clean_bringups)
+    other = GuestLease(clean_factory)
 
-    assert other.lease(NEW, "a") is not clean_guests.lease(NEW, "a")
+    assert leased(other, NEW, "a") is not leased(clean_guests, NEW, "a")
     other.close()
 
 
@@ -330,9 +348,9 @@ def test_two_lenders_guests_are_two(
 
 
 @pytest.fixture
-def saving_bringups(
+def saving_factory(
     starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bringups]:
+) -> Iterator[GuestFactory]:
     """What lenders of guests share whose snapshot is still to be saved."""
     monkeypatch.setattr(Origin, "snapshot_key", "key")
     monkeypatch.setattr(SavedGuests, "has", lambda *_: False)
@@ -340,7 +358,7 @@ def saving_bringups(
 
 
 def test_who_waits_for_a_snapshot_learns_why_there_is_none(
-    saving_bringups: Bringups, starter: Starter
+    saving_factory: GuestFactory, starter: Starter
 ) -> None:
     failure = GuestError("no answer")
     starter.failures["6.1"] = failure
@@ -349,7 +367,7 @@ def test_who_waits_for_a_snapshot_learns_why_there_is_none(
     def start(_: int) -> BaseException | None:
         both.wait(PATIENCE)
         try:
-            saving_bringups.start(NEW)
+            saving_factory.start(NEW)
         except GuestError as error:
             return error
         return None
@@ -361,20 +379,69 @@ def test_who_waits_for_a_snapshot_learns_why_there_is_none(
     assert starter.started == ["6.1"]
 
 
-def test_the_first_reason_to_give_a_kernel_up_is_kept(bringups: Bringups) -> None:
-    first, second = GuestError("the first"), GuestError("the second")
+def test_two_threads_start_guests_of_a_kernel_at_once(
+    clean_factory: GuestFactory, starter: Starter, tmp_path: Path
+) -> None:
+    both = threading.Barrier(2)
 
-    bringups.give_up(NEW, first)
-    bringups.give_up(NEW, second)
+    def start(_: int) -> None:
+        running = clean_factory.start(NEW)
+        # No console is written by two guests.
+        both.wait(PATIENCE)
+        running.end()
 
-    assert bringups.run_of(NEW).error == "the first"
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(start, range(2)))
+
+    assert starter.started == ["6.1", "6.1"]
+    folder = reports.folder_of("6.1", tmp_path / "reports")
+    assert (folder / reports.CONSOLE).read_text() == "6.1 speaks\n" * 2
+    assert [path.name for path in folder.glob("console*")] == [reports.CONSOLE]
+
+
+def test_the_first_reason_to_give_a_kernel_up_is_kept(
+    factory: GuestFactory, starter: Starter
+) -> None:
+    both = threading.Barrier(2)
+    errors = iter((GuestError("the first"), GuestError("the second")))
+
+    def start(_: int) -> None:
+        both.wait(PATIENCE)
+        with pytest.raises(GuestError):
+            factory.start(NEW)
+
+    starter.failures["6.1"] = next(errors)
+    with pytest.raises(GuestError, match="the first"):
+        factory.start(NEW)
+    starter.failures["6.1"] = next(errors)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(start, range(2)))
+
+    assert factory.run_of(NEW).error == "the first"
+    assert starter.started == ["6.1"]
+
+
+def test_a_host_without_qemu_is_no_fault_of_a_kernel(tmp_path: Path) -> None:
+    def inspect() -> Host:
+        raise InfrastructureError("QEMU is not on the PATH")
+
+    factory = GuestFactory(inspect, {"6.1": artifact()}, tmp_path)
+    guests = GuestLease(factory)
+    guests.prepare(NEW)
+
+    with pytest.raises(InfrastructureError, match="QEMU"):
+        leased(guests, NEW, "a")
+
+    assert factory.run_of(NEW).error == ""
+    guests.close()
+    factory.close()
 
 
 def test_a_kernel_that_is_first_asked_for_after_the_stop_does_not_start(
-    bringups: Bringups, starter: Starter
+    factory: GuestFactory, starter: Starter
 ) -> None:
-    bringups.stop()
-    bringups.start(NEW).stack.close()
+    factory.stop()
+    factory.start(NEW).end()
 
     killed = Mock()
     (starts,) = starter.starts

@@ -1,48 +1,50 @@
-"""Which lane does what: each task once, and no lane waits while another has much."""
+"""Which worker does what: each task once, and none waits while another has much."""
 
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.run.schedule import Schedule, Task
+from runner.run.schedule import Schedule
+from tests.unit.run.tasks import Numbered, need
 
 
-def tasks(*units: str) -> list[Task[int]]:
+def tasks(*units: str) -> list[Numbered]:
     """Return tasks of "KERNEL TENANT COUNT"."""
-    made: list[Task[int]] = []
+    made: list[Numbered] = []
     for unit in units:
         kernel, tenant, count = unit.split()
         made += [
-            Task(kernel=kernel, tenant=tenant, work=number)
+            Numbered(need=need(kernel, tenant), number=number)
             for number in range(len(made), len(made) + int(count))
         ]
     return made
 
 
-def taken(schedule: Schedule[int], *lanes: int) -> list[str]:
-    """Let lanes take a task each, in this order."""
-    found = [schedule.take(lane) for lane in lanes]
-    return [f"{it.kernel}{it.tenant}{it.work}" if it else "" for it in found]
+def taken(schedule: Schedule[Numbered], *workers: int) -> list[str]:
+    """Let workers take a task each, in this order."""
+    found = [schedule.take(worker) for worker in workers]
+    return ["" if it is None else str(it[0]) for it in found]
 
 
-def test_one_lane_takes_all_in_order() -> None:
+def test_one_worker_takes_all_in_order() -> None:
     schedule = Schedule(tasks("a x 2", "a y 1", "b x 1"))
 
     assert taken(schedule, 0, 0, 0, 0, 0) == ["ax0", "ax1", "ay2", "bx3", ""]
 
 
-def test_lanes_begin_with_kernels_of_their_own() -> None:
+def test_workers_begin_with_kernels_of_their_own() -> None:
     schedule = Schedule(tasks("a x 1", "a y 1", "b x 1", "b y 1"))
 
     assert taken(schedule, 0, 1, 0, 1) == ["ax0", "bx2", "ay1", "by3"]
 
 
-def test_a_lane_without_work_takes_tenants_of_the_longest_kernel() -> None:
-    schedule = Schedule(tasks("a x 1", "b x 1", "c x 1", "b y 1", "c y 1", "c z 1"))
+def test_a_worker_without_work_takes_tenants_of_the_longest_kernel() -> None:
+    a, b = ("a x 1", "a y 1", "a z 1"), ("b x 1", "b y 1", "b z 1", "b v 1")
+    schedule = Schedule(tasks(*a, *b))
 
-    assert taken(schedule, 0, 1, 2) == ["ax0", "bx1", "cx2"]
-    assert taken(schedule, 0, 1, 2) == ["cy4", "by3", "cz5"]
+    assert taken(schedule, 0, 1, 2) == ["ax0", "bx3", "bz5"]
+    assert taken(schedule, 0, 1, 2) == ["ay1", "by4", "bv6"]
 
 
 def test_a_tenant_with_much_left_is_shared() -> None:
@@ -60,30 +62,29 @@ def test_a_tenant_with_little_left_is_not() -> None:
 
 def test_the_next_task_is_the_one_that_comes() -> None:
     schedule = Schedule(tasks("a x 1", "a y 1", "a z 1"))
-    schedule.take(0)
 
-    following = schedule.next_of(0)
+    first = schedule.take(0)
 
     assert taken(schedule, 1) == ["az2"]
-    assert schedule.take(0) is following
+    second = schedule.take(0)
+    assert first is not None
+    assert second is not None
+    assert first[1] is second[0]
 
 
-def test_a_lane_without_work_takes_what_another_has_not_begun() -> None:
+def test_a_worker_without_work_takes_what_another_has_not_begun() -> None:
     schedule = Schedule(tasks("a x 1", "a y 1"))
-    schedule.take(0)
-    schedule.next_of(0)
 
-    assert taken(schedule, 1, 0) == ["ay1", ""]
+    assert taken(schedule, 0, 1, 0) == ["ax0", "ay1", ""]
 
 
 def test_nothing_follows_the_last() -> None:
-    schedule = Schedule(tasks("a x 1"))
-    schedule.take(0)
+    (only,) = tasks("a x 1")
 
-    assert schedule.next_of(0) is None
+    assert Schedule([only]).take(0) == (only, None)
 
 
-def test_no_lane_helps_another_where_guests_boot() -> None:
+def test_no_worker_helps_another_where_guests_boot() -> None:
     schedule = Schedule(tasks("a x 9", "a y 1"), exclusive=True)
 
     assert taken(schedule, 0, 1) == ["ax0", ""]
@@ -94,25 +95,19 @@ def test_no_lane_helps_another_where_guests_boot() -> None:
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(1, 9))
     ),
-    st.lists(st.tuples(st.integers(0, 3), st.booleans())),
+    st.lists(st.integers(0, 3)),
     st.booleans(),
 )
 def test_each_task_is_done_once(
-    units: list[tuple[str, str, int]], order: list[tuple[int, bool]], exclusive: bool
+    units: list[tuple[str, str, int]], order: list[int], exclusive: bool
 ) -> None:
     given_out = tasks(*(f"{kernel} {tenant} {n}" for kernel, tenant, n in units))
     schedule = Schedule(given_out, exclusive=exclusive)
     done: Counter[int] = Counter()
 
-    for lane, looks in order:
-        task = schedule.take(lane)
-        if task is not None:
-            done[task.work] += 1
-        if looks:
-            schedule.next_of(lane)
-    # What no lane is at any more, the others finish.
-    for lane in range(4):
-        while (task := schedule.take(lane)) is not None:
-            done[task.work] += 1
+    # What no worker is at any more, the others finish.
+    for worker in [*order, *[it for it in range(4) for _ in range(len(given_out) + 1)]]:
+        if (found := schedule.take(worker)) is not None:
+            done[found[0].number] += 1
 
-    assert done == Counter(it.work for it in given_out)
+    assert done == Counter(it.number for it in given_out)

@@ -5,7 +5,7 @@ import pytest
 from pydantic import JsonValue, TypeAdapter
 
 from runner.bpf import bpftool
-from runner.bpf.bpftool import CpuValue, MapDump, Row
+from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.errors import UsageError
 from runner.results import Mismatch
 from runner.suites.checks import Observations, check, check_all, not_available
@@ -29,11 +29,9 @@ def dump(name: str) -> MapDump:
 
 OBSERVED = Observations(
     maps={name: dump(name) for name in NAMES} | {"data": dump("shapes_data")},
-    map_shows={
-        "cells": bpftool.parse_map_show((DATA / "map-show-cells.json").read_text())
-    },
+    map_shows={"cells": bpftool.parse_show((DATA / "map-show-cells.json").read_text())},
     program_shows={
-        "fill": bpftool.parse_prog_show((DATA / "prog-show-fill.json").read_text())
+        "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
     },
 )
 
@@ -497,7 +495,7 @@ def test_all_mismatches_are_returned_in_order() -> None:
 
 def test_long_values_are_cut_where_they_do_not_differ() -> None:
     start, end = "a" * 500, "b" * 500
-    row = Row(key=bytes(4), value=bytes(1), formatted_key=0, formatted_value=start)
+    row = MapRow(key=bytes(4), value=bytes(1), formatted_key=0, formatted_value=start)
     observed = Observations(maps={"long": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "long", "key": 0, "equals": start[:400] + "X" + end}
@@ -511,7 +509,7 @@ def test_long_values_are_cut_where_they_do_not_differ() -> None:
 
 def test_difference_at_the_end_of_a_long_value_is_shown() -> None:
     start = "a" * 500
-    row = Row(key=bytes(4), formatted_key=0, formatted_value=start)
+    row = MapRow(key=bytes(4), formatted_key=0, formatted_value=start)
     observed = Observations(maps={"long": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "long", "key": 0, "equals": start + "Z"}
@@ -523,7 +521,7 @@ def test_difference_at_the_end_of_a_long_value_is_shown() -> None:
 
 def test_many_keys_are_counted() -> None:
     rows = tuple(
-        Row(key=bytes(4), formatted_key=number, formatted_value=0)
+        MapRow(key=bytes(4), formatted_key=number, formatted_value=0)
         for number in range(300)
     )
     observed = Observations(maps={"many": MapDump(rows=rows)})
@@ -537,7 +535,9 @@ def test_many_keys_are_counted() -> None:
 
 
 def test_static_variable_with_a_dot_in_its_name_is_found() -> None:
-    row = Row(key=bytes(4), formatted_value={"fill": {"x": 1}, "fill.shape": {"x": 2}})
+    row = MapRow(
+        key=bytes(4), formatted_value={"fill": {"x": 1}, "fill.shape": {"x": 2}}
+    )
     observed = Observations(maps={"bss": MapDump(rows=(row,))})
     for field, value in (("fill.x", 1), ("fill.shape.x", 2)):
         parsed: Expectation = TypeAdapter(Expectation).validate_python(
@@ -547,7 +547,7 @@ def test_static_variable_with_a_dot_in_its_name_is_found() -> None:
 
 
 def test_lists_of_other_sizes_of_cpus_differ() -> None:
-    row = Row(key=bytes(4), cpus=(CpuValue(cpu=0, data=b"\1", formatted=1),))
+    row = MapRow(key=bytes(4), cpus=(CpuValue(cpu=0, data=b"\1", formatted=1),))
     observed = Observations(maps={"one": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "one", "rows": ({"value": [1, 2]},)}

@@ -1,0 +1,164 @@
+"""One case of a run on one kernel: its declared gap, or a guest, or a second one."""
+
+from dataclasses import dataclass
+
+from runner.bpf.compile import CompileError
+from runner.bpf.object import ObjectError
+from runner.case import run as case_run
+from runner.case.attempt import CaseJob
+from runner.case.states import NothingError
+from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.failures.classes import NOTHING_LOADED
+from runner.guest.commands import Commands, Place
+from runner.guest.life import State
+from runner.matrix.matrix import Kernel
+from runner.results import CaseResult, Outcome
+from runner.run.lease import GuestLease, Need
+from runner.run.run import Run
+from runner.suites.model import Case
+from runner.suites.suitefile import LoadedSuite
+
+# Errors that are a test's or its object's, not the infrastructure's, and their classes.
+# The first one counts.
+_MISTAKES = (
+    (CompileError, "compile_error"),
+    (ObjectError, "bad_object"),
+    (NothingError, NOTHING_LOADED.name),
+    (UsageError, "suite_error"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelCase:
+    """A case of a suite on one kernel."""
+
+    loaded: LoadedSuite
+    case: Case
+    kernel: Kernel
+    # What pytest calls it.
+    nodeid: str
+
+    @property
+    def need(self) -> Need:
+        """The guest that it shares with the cases of its object, or of its suite."""
+        folder = self.loaded.folder
+        # What a loader of the user loads, no other case may find in its guest.
+        own = folder / (self.case.object or self.case.name)
+        shared = self.loaded.suite.reuse == "suite"
+        return Need(kernel=self.kernel, tenant=str(folder if shared else own))
+
+    @property
+    def subject(self) -> str:
+        """The object, or a loader, as the suite names it."""
+        return self.case.object or self.case.files[0]
+
+    @property
+    def shown_object(self) -> str:
+        """The same, as reports name it."""
+        return self.loaded.shown(self.subject)
+
+    def ended(
+        self, outcome: Outcome, error: RunnerError, failure_class: str
+    ) -> CaseResult:
+        """Return the result of a case that an error ended before it ran."""
+        return CaseResult(
+            kernel=self.kernel.id,
+            suite=self.loaded.name,
+            case=self.case.name,
+            outcome=outcome,
+            message=error.message,
+            failure_class=failure_class,
+            cure=error.hint,
+            console=error.console if isinstance(error, GuestError) else "",
+            source=error.source if isinstance(error, CompileError) else "",
+            object_path=self.shown_object,
+            nodeid=self.nodeid,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performed:
+    """A case that ran, or could not."""
+
+    result: CaseResult
+    # The compiled object, if it came to that.
+    data: bytes = b""
+
+
+def perform(
+    run: Run, case: KernelCase, guests: GuestLease, following: Need | None
+) -> Performed:
+    """Run a case in a guest of its own; one for what follows is started meanwhile."""
+    gap = _declared_gap(run, case)
+    if gap is not None:
+        return Performed(result=gap)
+    compiled = None
+    try:
+        if case.case.object:
+            compiled = run.compiled(
+                case.loaded.file(case.case.object), case.case.vmlinux
+            )
+    except RunnerError as error:
+        mistake = class_of_mistake(error)
+        outcome = Outcome.FAILED if mistake else Outcome.ERROR
+        ended = case.ended(outcome, error, mistake or "infrastructure")
+        return Performed(result=ended)
+    name = f"{case.loaded.name}.{case.case.name}"
+    job = CaseJob(
+        suite=case.loaded.name,
+        case=case.case,
+        object_path=compiled,
+        shown_path=case.shown_object,
+        nodeid=case.nodeid,
+        folder=case.loaded.folder,
+        commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
+    )
+    try:
+        result = _tried(job, guests, case.need, following)
+    except RunnerError as error:
+        cause = error.cause if isinstance(error, GuestError) else "infrastructure"
+        result = case.ended(Outcome.ERROR, error, cause)
+    return Performed(
+        result=result, data=b"" if compiled is None else compiled.read_bytes()
+    )
+
+
+def _tried(
+    job: CaseJob, guests: GuestLease, need: Need, following: Need | None
+) -> CaseResult:
+    """Run a case, again in a clean guest if the first is lost for no known reason."""
+    with guests.lease(need, following) as guest:
+        first = case_run.run(job, guest)
+    if first.outcome is not Outcome.ERROR or guest.life.state is not State.LOST:
+        return first
+    # It says nothing about the object.
+    guest.life.to(State.RETRIED)
+    with guests.lease(need, following) as guest:
+        second = case_run.run(job, guest)
+    if guest.life.state is State.LOST:
+        guest.life.to(State.GIVEN_UP)
+    if second.failure_class == TIMED_OUT:
+        message = f"{second.message} (a second try, in a clean guest)"
+        second = second.model_copy(update={"message": message})
+    return second.model_copy(update={"flaky": first.message})
+
+
+def class_of_mistake(error: BaseException | None) -> str:
+    """Return the class of what is wrong with a test or its object, or nothing."""
+    return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
+
+
+def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
+    """Return the result of a case that does not run on this kernel."""
+    case = on.case
+    if all(case.gap_on(run.version(kernel)) for kernel in run.matrix.kernels):
+        file = run.settings.kernels.matrix
+        mistake = UsageError(
+            f"no kernel of the matrix is {case.kernels}, so this case never runs",
+            hint=f"add such a kernel to {file}, or drop the case",
+        )
+        return on.ended(Outcome.FAILED, mistake, "never_runs")
+    gap = case.gap_on(run.version(on.kernel), run.config(on.kernel))
+    if not gap:
+        return None
+    return on.ended(Outcome.SKIPPED, UsageError(gap), "declared_gap")
