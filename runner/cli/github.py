@@ -36,17 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="a run's --reports folder"
     )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="an earlier results.json, against which regressions are told",
-    )
-    parser.add_argument(
+    options.add_as(parser, "--baseline", "an earlier results.json, to find regressions")
+    options.add_as(
+        parser,
         "--gate",
-        choices=[str(it) for it in Gate],
-        help="what fails: all failures, or only regressions and new ones (without a "
-        "baseline all are new)",
+        "which failures fail the gate: all, or only regressions and new failures "
+        "(without a baseline all are new)",
     )
     options.add(parser, *options.ALLOWANCES)
 

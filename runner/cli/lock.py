@@ -15,13 +15,11 @@ from runner.text import progress as progress_
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument(
+    options.add_as(
+        parser,
         "--kernels",
-        action="extend",
-        nargs="+",
-        metavar="SELECTOR",
-        help="which kernels to pin again; the others keep their pins (default: all "
-        "rows that are available)",
+        "which kernels to pin again; the others keep their pins (default: all rows "
+        "that are available)",
     )
     options.add(parser, "--matrix")
 

@@ -69,9 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compatibility.md, matrix.svg, and results.json without the logs of passed "
         "cases and the paths of this machine; needs --release",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="print failures and the verdict only"
-    )
+    options.add(parser, "--quiet")
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"
     )

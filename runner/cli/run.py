@@ -55,18 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError for what is wrong with the selection, the matrix or a suite.
     """
-    _require_expression(arguments.k)
-    if arguments.load_only and not arguments.object:
-        raise UsageError(
-            "--load-only only works with --object",
-            hint="in a suite, set `attach: false` for the case",
-        )
-    if arguments.lf and arguments.shard is not None:
-        raise UsageError(
-            "--lf does not work with --shard: only one machine knows what failed "
-            "last time",
-            hint="select the kernels and cases with --kernels and -k",
-        )
+    _refuse_contradictions(arguments)
     require_writable(arguments.reports)
     if arguments.reports_unique:
         now = datetime.now(UTC)
@@ -130,12 +119,24 @@ def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Se
     )
 
 
-def _require_expression(expression: str | None) -> None:
-    """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
-    if expression is not None and not expression.strip():
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that make no sense, alone or together."""
+    # A variable that is not set makes one of `-k "$CASES"`.
+    if arguments.k is not None and not arguments.k.strip():
         raise UsageError(
             "-k: the expression is empty",
             hint="give a part of a case's name, or leave -k out to run all cases",
+        )
+    if arguments.load_only and not arguments.object:
+        raise UsageError(
+            "--load-only only works with --object",
+            hint="in a suite, set `attach: false` for the case",
+        )
+    if arguments.lf and arguments.shard is not None:
+        raise UsageError(
+            "--lf does not work with --shard: only one machine knows what failed "
+            "last time",
+            hint="select the kernels and cases with --kernels and -k",
         )
 
 

@@ -55,9 +55,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "given again",
     )
     options.add(parser, "--accel", *options.TIMEOUTS)
-    parser.add_argument(
-        "--cold", action="store_true", help="boot, without the kernel's snapshot"
-    )
+    options.add_as(parser, "--cold", "boot, without the kernel's snapshot")
     options.add(parser, *options.KERNEL_FILES)
 
 

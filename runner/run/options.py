@@ -298,6 +298,12 @@ def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
         parser.add_argument(option.flag, **option.declaration("cli", words))
 
 
+def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
+    """Add an option to a verb in which it has another text of help."""
+    declaration = _BY_FLAG[flag].declaration("cli")
+    parser.add_argument(flag, **{**declaration, "help": text})
+
+
 def add_to_pytest(group: "pytest.OptionGroup") -> None:
     """Add what pytest has of the options."""
     for option in of("pytest"):
