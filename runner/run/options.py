@@ -98,7 +98,7 @@ OPTIONS = (
         metavar="FILE",
         help="the file that lists the kernels, or `builtin` for that of "
         "bpf-kernel-matrix",
-        otherwise="matrix.yaml, or what pyproject.toml names",
+        otherwise="matrix.yaml, or the file in pyproject.toml",
     ),
     RunOption(
         flag="--suite",
@@ -106,10 +106,10 @@ OPTIONS = (
         action="extend",
         type=Path,
         metavar="PATH",
-        help="suites' folders, folders that hold suites, Python test files, or "
+        help="folders of suites, folders that contain suites, Python test files, or "
         "`builtin` for the suites of bpf-kernel-matrix",
-        otherwise="what matrix.yaml or pyproject.toml lists as `suites`, or else all "
-        "suites below the matrix's folder",
+        otherwise="`suites` in matrix.yaml or pyproject.toml, or else all suites below "
+        "the matrix's folder",
     ),
     RunOption(
         flag="--object",
