@@ -2,11 +2,11 @@
 
 import argparse
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner import reports
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
         allow_missing=arguments.allow_missing,
         allow_mixed=arguments.allow_mixed,
     )
-    with claimed(arguments.out, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(arguments.out, print_note):
         write(results, parts, arguments.out)
     print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE

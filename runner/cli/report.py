@@ -1,7 +1,6 @@
 """`report`: the reports of a run that is over, and what a gate says of it."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output, merge
+from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
@@ -69,9 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compatibility.md, matrix.svg, and results.json without the logs of passed "
         "cases and the paths of this machine; needs --release",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="print only failures and the verdict"
-    )
+    options.add(parser, "--quiet")
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"
     )
@@ -106,7 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(text, file=messages)
     github_output.announce(report, messages)
     if arguments.json:
-        print(json.dumps(judgement(report), indent=1))
+        print_json(judgement(report))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
@@ -129,7 +127,7 @@ def _writing(folder: Path, *, published: bool) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with claimed(folder, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(folder, print_note):
         yield
 
 
