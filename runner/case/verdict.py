@@ -38,7 +38,6 @@ from runner.guest.agent import AgentError
 from runner.guest.commands import CommandFailedError, last_line
 from runner.results import CaseVerdict, Outcome
 from runner.suites.checks.text import listing
-from runner.versions import VersionRange
 
 log = logging.getLogger(__name__)
 
@@ -238,11 +237,8 @@ def settled(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
 
 
 def _as_declared(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
-    declared = attempt.case.expect_failure
+    declared = attempt.case.failure_on(attempt.guest.artifact.version)
     if declared is None or verdict.outcome is Outcome.ERROR:
-        return verdict
-    kernels = declared.kernels
-    if kernels and attempt.guest.artifact.version not in VersionRange.parse(kernels):
         return verdict
     expected = f"{' or '.join(declared.classes)} ({declared.reason})"
     if verdict.outcome is Outcome.PASSED:
@@ -259,9 +255,8 @@ def _as_declared(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
                 "not_available": (),
             }
         )
-    # On all kernels it is what the case is about; on some it is a gap.
     return CaseVerdict(
-        outcome=Outcome.SKIPPED if kernels else Outcome.PASSED,
+        outcome=Outcome.SKIPPED if declared.is_gap else Outcome.PASSED,
         message=f"fails as declared: {expected}",
         failure_class=verdict.failure_class,
         source=verdict.source,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from runner import reports
-from runner.cli import announce
+from runner.cli import github_output
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -57,17 +57,17 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        terms = Criteria(gate=_gate_of_first_run(arguments))
+        criteria = Criteria(gate=_gate_of_first_run(arguments))
     else:
-        terms = options.terms_of(arguments)
-    report = terms.report(results)
+        criteria = options.criteria_of(arguments)
+    report = criteria.report(results)
     with claimed(arguments.folder, lambda note: print(f"note: {note}")):
         reports.write(report, arguments.folder)
         write_text(
             arguments.folder / COMMENT,
             markdown.render(results, report.comparison, gate=report.gate),
         )
-    announce.tell(report, sys.stdout)
+    github_output.show(report, sys.stdout)
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf
+from runner.cli import github_output
 from runner.cli import suites as suites_
-from runner.cli import workflow
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
@@ -19,12 +19,11 @@ from runner.kernels.btf import minimal
 from runner.matrix.matrix import Kernel, Matrix
 from runner.preflight import interesting, targets
 from runner.run import options, sharding
-from runner.run.run import ids_of, seconds_of
+from runner.run.run import seconds_of
 from runner.run.sharding import Part
 from runner.suites import project, suitefile
 from runner.suites.model import Case
 from runner.text import progress
-from runner.versions import KernelVersion, VersionRange
 
 # Jobs that a workflow's matrix may have.
 # https://docs.github.com/en/actions/reference/actions-limits
@@ -116,10 +115,10 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.boot_only_interesting:
         stands_for = _interesting(suites, kernels, cache, arguments.libbpf)
         kernels = tuple(it for it in kernels if it.id in stands_for)
+    cases = _cases(suites, project.find(arguments.matrix).matrix, chosen.matrix)
     plan = _plan(
-        kernels,
-        tuple(fetch.version_of(kernel, cache) for kernel in kernels),
-        _cases(suites, project.find(arguments.matrix).matrix, chosen.matrix),
+        {kernel.id: _gaps(kernel, cases, cache) for kernel in kernels},
+        len(cases),
         count=_count(arguments.shards, len(kernels), arguments.format),
         seconds=seconds_of(arguments.timings),
         stands_for={name: others for name, others in stands_for.items() if others},
@@ -166,20 +165,23 @@ def _cases(paths: Sequence[Path], file: Path, matrix: Matrix) -> list[Case]:
     return [case for suite in suites for case in suite.suite.cases]
 
 
+def _gaps(kernel: Kernel, cases: Sequence[Case], cache: Cache) -> int:
+    """Return how many cases a run would skip on a kernel, as far as known yet."""
+    found = fetch.cached(kernel, cache)
+    version = found.version if found else fetch.version_of(kernel, cache)
+    config = found.config_text() if found else None
+    return sum(bool(case.gap_on(version, config)) for case in cases)
+
+
 def _plan(
-    kernels: Sequence[Kernel],
-    versions: Sequence[KernelVersion | None],
-    cases: Sequence[Case],
+    gaps: Mapping[str, int],
+    cases: int,
     *,
     count: int,
     seconds: dict[str, float],
     stands_for: Mapping[str, tuple[str, ...]],
 ) -> Plan:
-    ids = ids_of(kernels)
-    gaps = {
-        id_: sum(_is_gap(case, version) for case in cases)
-        for id_, version in zip(ids, versions, strict=True)
-    }
+    ids = tuple(gaps)
     return Plan(
         kernels=ids,
         stands_for=stands_for,
@@ -187,19 +189,13 @@ def _plan(
             Share(
                 part=Part(index=index, count=count),
                 kernels=own,
-                cases=sum(len(cases) - gaps[id_] for id_ in own),
+                cases=sum(cases - gaps[id_] for id_ in own),
                 gaps=sum(gaps[id_] for id_ in own),
                 seconds=sharding.total(own, seconds),
             )
             for index, own in enumerate(sharding.partition(ids, count, seconds), 1)
         ),
     )
-
-
-def _is_gap(case: Case, version: KernelVersion | None) -> bool:
-    if not case.kernels or version is None:
-        return False
-    return version not in VersionRange.parse(case.kernels)
 
 
 def as_json(plan: Plan) -> dict[str, JsonValue]:
@@ -242,7 +238,7 @@ def github_matrix(plan: Plan) -> dict[str, JsonValue]:
 def _tell_workflow(plan: Plan) -> None:
     matrix = json.dumps(github_matrix(plan), separators=(",", ":"))
     print(matrix)
-    workflow.set_outputs(
+    github_output.set_outputs(
         {
             "matrix": matrix,
             "kernels": ",".join(plan.kernels),

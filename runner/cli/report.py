@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner import reports
-from runner.cli import announce, merge, workflow
+from runner.cli import github_output, merge
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
@@ -46,7 +46,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `report` takes."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RESULTS")
-    options.add(parser, *options.TERMS, gate="none; the exit status is 0")
+    options.add(parser, *options.CRITERIA, gate="none; the exit status is 0")
     parser.add_argument(
         "--format",
         action="append",
@@ -86,8 +86,8 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = _formats(arguments)
     parts = [_read(path) for path in arguments.runs]
     out = arguments.publish or _out(arguments.out, parts)
-    terms = options.terms_of(arguments)
-    report = terms.report(
+    criteria = options.criteria_of(arguments)
+    report = criteria.report(
         parts[0].results
         if len(parts) == 1
         else merging.merge(
@@ -100,10 +100,10 @@ def main(arguments: argparse.Namespace) -> int:
         reports.write(report, out, formats=chosen)
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
-    with workflow.muted(messages):
+    with github_output.muted(messages):
         text = reports.summary_text(report, out, file=messages, quiet=arguments.quiet)
         print(text, file=messages)
-    announce.announce(report, messages)
+    github_output.announce(report, messages)
     if arguments.json:
         print(json.dumps(judgement(report), indent=1))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import reports
-from runner.cli import isolation, objects, workflow
+from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
@@ -57,19 +57,20 @@ def main(arguments: argparse.Namespace) -> int:
     _require_expression(arguments.k)
     if arguments.load_only and not arguments.object:
         raise UsageError(
-            "--load-only says how --object is judged, and there is no --object",
-            hint="in a suite, say `attach: false` of the case",
+            "--load-only only works with --object",
+            hint="in a suite, set `attach: false` for the case",
         )
     if arguments.lf and arguments.shard is not None:
         raise UsageError(
-            "--lf with --shard: what failed last time is known to one machine only",
-            hint="name the kernels and cases with --kernels and -k",
+            "--lf does not work with --shard: only one machine knows what failed "
+            "last time",
+            hint="select the kernels and cases with --kernels and -k",
         )
     require_writable(arguments.reports)
     if arguments.reports_unique:
         now = datetime.now(UTC)
         arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
-    terms = options.terms_of(arguments)
+    criteria = options.criteria_of(arguments)
     run = Run(settings_of(arguments))
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
@@ -89,7 +90,7 @@ def main(arguments: argparse.Namespace) -> int:
         suitefile.require_kernels(suites, run.matrix)
         run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
         if not run.kernels:
-            return _without_kernels(arguments, run, paths, terms)
+            return _without_kernels(arguments, run, paths, criteria)
         run.obtain(progress.progress())
         run.check_names(suites)
         python_tests = any(map(suites_.has_python_tests, paths))
@@ -102,11 +103,11 @@ def main(arguments: argparse.Namespace) -> int:
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, paths, words, terms, saved)
+            return _run_pytest(arguments, run, paths, words, criteria, saved)
     except KeyboardInterrupt:
         if run.ledger.has_plan:
             # Before pytest could see to it, or while it did.
-            reports.write(terms.report(run.ledger.finish()), run.settings.reports)
+            reports.write(criteria.report(run.ledger.finish()), run.settings.reports)
         raise
     finally:
         run.close()
@@ -133,7 +134,7 @@ def _require_expression(expression: str | None) -> None:
     if expression is not None and not expression.strip():
         raise UsageError(
             "-k: the expression is empty",
-            hint="name cases, or leave -k out to run all of them",
+            hint="give a part of a case's name, or leave -k out to run all cases",
         )
 
 
@@ -142,14 +143,13 @@ def _run_pytest(
     run: Run,
     paths: list[Path],
     words: list[str],
-    terms: Criteria,
+    criteria: Criteria,
     saved: Mapping[str, str],
 ) -> int:
     # Here, because a guest starts meanwhile.
     import pytest
     from rich.console import Console
 
-    from runner.cli.announce import announce
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
@@ -159,9 +159,9 @@ def _run_pytest(
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     console = Console(file=messages, soft_wrap=True)
-    with workflow.muted(messages):
+    with github_output.muted(messages):
         with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
-            plugins: list[object] = [live, Known(run, terms), KeptEnvironment(saved)]
+            plugins: list[object] = [live, Known(run, criteria), KeptEnvironment(saved)]
             if not (arguments.k or arguments.lf):
                 plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)
@@ -174,7 +174,7 @@ def _run_pytest(
         print(live.stopped, file=sys.stderr)
     if live.report is None or live.status is None:
         return _without_results(pytest.ExitCode(status), live, arguments)
-    announce(live.report, messages)
+    github_output.announce(live.report, messages)
     if arguments.json:
         sys.stdout.write(resultsfile.dump(live.report.results))
     if _is_part_of_gaps(live.report.results):
@@ -244,12 +244,12 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
 
 
 def _without_kernels(
-    arguments: argparse.Namespace, run: Run, paths: list[Path], terms: Criteria
+    arguments: argparse.Namespace, run: Run, paths: list[Path], criteria: Criteria
 ) -> ExitStatus:
     """Report of a part that no kernel fell to, so that it is not missed later."""
     run.ledger.begin((), _selection(arguments, run, paths))
     results = run.ledger.finish()
-    reports.write(terms.report(results), run.settings.reports)
+    reports.write(criteria.report(results), run.settings.reports)
     print(f"shard {run.shard}: there are fewer kernels than shards", file=sys.stderr)
     # Only the merged parts have a verdict.
     return ExitStatus.COMPATIBLE

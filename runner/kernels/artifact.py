@@ -52,6 +52,10 @@ class Artifact:
     # What its BTF was made of, besides those.
     btf_items: tuple[Item, ...]
 
+    def config_text(self) -> str | None:
+        """Return the kernel's configuration, if it came with one."""
+        return None if self.config is None else self.config.read_text(errors="replace")
+
 
 def from_entry(entry: Entry) -> Artifact:
     """Read what a builder of artifacts stored."""

@@ -50,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not state.is_worker(config):
         # A baseline that is none is told before anything boots.
-        _usage(lambda: state.terms_of(config))
+        _usage(lambda: state.criteria_of(config))
     if state.asked_for_kernels(config) and not state.is_worker(config):
         _run(config)
 

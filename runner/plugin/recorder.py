@@ -342,7 +342,7 @@ class Recorder:
         if run is None or not run.ledger.has_plan:
             return
         results = run.ledger.finish()
-        self.report = state.terms_of(self._config).report(results)
+        self.report = state.criteria_of(self._config).report(results)
         try:
             reports.write(self.report, run.settings.reports)
         except InfrastructureError as error:

@@ -13,7 +13,7 @@ from runner.run.settings import as_plain, of_plain, settings_of
 from runner.text import progress
 
 _RUN = pytest.StashKey[Run]()
-_TERMS = pytest.StashKey[Criteria]()
+_CRITERIA = pytest.StashKey[Criteria]()
 # What a worker of pytest-xdist is told of the run, in its workerinput.
 _SHARED = "kernel_matrix"
 
@@ -21,14 +21,14 @@ _SHARED = "kernel_matrix"
 class Known:
     """A plugin that brings a run which is known before pytest starts."""
 
-    def __init__(self, run: Run, terms: Criteria) -> None:
+    def __init__(self, run: Run, criteria: Criteria) -> None:
         self._run = run
-        self._terms = terms
+        self._criteria = criteria
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Let everybody find it."""
         config.stash[_RUN] = self._run
-        config.stash[_TERMS] = self._terms
+        config.stash[_CRITERIA] = self._criteria
         # As if pytest's command line had named them.
         config.option.kernels = list(self._run.settings.kernels.selectors)
 
@@ -88,16 +88,16 @@ def _shared_with(config: pytest.Config) -> dict[str, Any]:
     return shared
 
 
-def terms_of(config: pytest.Config) -> Criteria:
+def criteria_of(config: pytest.Config) -> Criteria:
     """Return what the run is held against, read when it is first asked for.
 
     Raises UsageError for a baseline that holds no run.
     """
-    terms = config.stash.get(_TERMS, None)
-    if terms is None:
-        terms = options.terms_of(config.option)
-        config.stash[_TERMS] = terms
-    return terms
+    criteria = config.stash.get(_CRITERIA, None)
+    if criteria is None:
+        criteria = options.criteria_of(config.option)
+        config.stash[_CRITERIA] = criteria
+    return criteria
 
 
 def takes_part(config: pytest.Config) -> bool:

@@ -73,21 +73,23 @@ OPTIONS = (
         action="extend",
         metavar="SELECTOR",
         help="which kernels",
-        otherwise="the rows with the tag `default`; all rows, if no row has that tag",
-        pytest="an id, a comma list, a range ('>=5.4,<6'), @tag or all. Write a tag as "
-        "--kernels=@lts: pytest takes a word that begins with @ as a file of arguments",
+        otherwise="the rows with the tag `default`, or all rows if no row has that tag",
+        pytest="an id, a comma list, a range ('>=5.4,<6'), @tag or all. Write "
+        "--kernels=@lts for a tag: pytest reads a word that begins with @ as a file of "
+        "arguments",
     ),
     Option(
         flag="--kernel",
         action="append",
         metavar="ID=PATH",
-        help="take a row's kernel from a bzImage, a folder that holds one, or a .deb; "
-        "may be given again. Unless --kernels is given, only these kernels run",
+        help="use your own kernel for a row: a bzImage, a folder that contains one, "
+        "or a .deb; may be given several times. Without --kernels, only these "
+        "kernels run",
     ),
     Option(
         flag="--locked",
         action="store_true",
-        help="take exactly the kernels that matrix.lock pins, and refuse others",
+        help="use exactly the kernels that matrix.lock pins, and refuse all others",
     ),
     Option(
         flag="--matrix",
@@ -120,8 +122,8 @@ OPTIONS = (
         flag="--load-only",
         front_ends=("cli",),
         action="store_true",
-        help="the objects of --object must load; nothing is attached (without this, an "
-        "object of which nothing can be attached fails). An object without programs "
+        help="the objects of --object must load; nothing is attached (without it, an "
+        "object that has nothing to attach fails). An object without programs "
         "must create its maps; one without maps either fails",
     ),
     Option(
@@ -141,7 +143,7 @@ OPTIONS = (
         flag="--lf",
         front_ends=("cli",),
         action="store_true",
-        help="only what failed last time",
+        help="only cases that failed last time",
     ),
     Option(
         flag="-n",
@@ -157,14 +159,15 @@ OPTIONS = (
         type=int,
         default=1,
         metavar="N",
-        help="number of guests in which this process runs cases of suites in parallel",
+        help="number of suite cases to run concurrently in this process, each in its "
+        "own guest",
         otherwise="1; with -n each process runs one",
     ),
     Option(
         flag="--accel",
         choices=("auto", "kvm", "tcg"),
         default="auto",
-        help="auto takes KVM when a guest was seen to run under it",
+        help="auto uses KVM if a test guest runs under it",
         otherwise="auto",
     ),
     Option(
@@ -172,7 +175,7 @@ OPTIONS = (
         type=Path,
         default=Path("reports/latest"),
         metavar="DIR",
-        help="where reports are written",
+        help="folder for the reports",
         otherwise="reports/latest",
     ),
     Option(
@@ -180,7 +183,7 @@ OPTIONS = (
         front_ends=("cli",),
         action="store_true",
         help="write into a new folder below DIR, named after the time and this "
-        "process, so that several runs can go on at once",
+        "process, so that several runs can work concurrently",
     ),
     Option(
         flag=timeouts.BOOT.option,
@@ -194,8 +197,8 @@ OPTIONS = (
         flag=timeouts.SCALE_OPTION,
         type=timeouts.scale,
         metavar="FACTOR",
-        help="multiply all timeouts, also that of the boot; see docs/timeouts.md",
-        otherwise="1, and more while this machine is slow",
+        help="multiply all timeouts, including the boot's; see docs/timeouts.md",
+        otherwise="1, and more if this machine is slow",
     ),
     Option(
         flag="--cold",
@@ -205,23 +208,23 @@ OPTIONS = (
     Option(
         flag="--shard",
         metavar="K/N",
-        help="run only part K of N of the kernels, for N machines; `merge` puts the "
-        "parts together",
+        help="run only part K of N of the kernels, for N machines; `merge` merges "
+        "the parts",
     ),
     Option(
         flag="--libbpf",
         type=Path,
         metavar="DIR",
-        help="load and predict with the libbpf of this folder: its source, a kernel's "
-        "tree, or one that it is installed in; see docs/libbpf.md",
-        otherwise="the machine's",
+        help="load and predict with the libbpf in this folder: its source, a kernel "
+        "tree, or an installed libbpf; see docs/libbpf.md",
+        otherwise="the system's",
     ),
     Option(
         flag="--timings",
         type=Path,
         metavar="FILE",
         help="balance shards using durations from an earlier results.json, the same "
-        "on every machine",
+        "on all machines",
         otherwise="all kernels count the same",
     ),
     Option(
@@ -234,15 +237,15 @@ OPTIONS = (
     Option(
         flag="--gate",
         choices=tuple(map(str, Gate)),
-        help="which failures fail the run: all, or only those that the baseline does "
-        "not have",
+        help="which failures fail the run: all, or only those that are not in the "
+        "baseline",
         otherwise="all",
     ),
     Option(
         flag="--allow-vanished",
         action="store_true",
-        help="accept that cases of the baseline did not run, though their kernel did: "
-        "they were removed, or left out by -k or --suite",
+        help="accept that cases of the baseline did not run, although their kernel "
+        "did: they were removed, or left out with -k, --lf or --suite",
     ),
     Option(
         flag="--allow-new-failures",
@@ -259,13 +262,13 @@ OPTIONS = (
         flag="--quiet",
         front_ends=("cli",),
         action="store_true",
-        help="print failures and the verdict only",
+        help="print only failures and the verdict",
     ),
     Option(
         flag="--json",
         front_ends=("cli",),
         action="store_true",
-        help="print results.json on standard output",
+        help="print results.json to standard output",
     ),
 )
 
@@ -275,7 +278,7 @@ _BY_FLAG = {option.flag: option for option in OPTIONS}
 KERNEL_FILES = ("--kernel", "--locked", "--matrix")
 TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
 ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
-TERMS = ("--baseline", "--gate", *ALLOWANCES, "--release")
+CRITERIA = ("--baseline", "--gate", *ALLOWANCES, "--release")
 
 
 def of(front_end: FrontEnd) -> list[Option]:
@@ -313,7 +316,7 @@ def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> Choice:
     )
 
 
-def terms_of(arguments: argparse.Namespace) -> Criteria:
+def criteria_of(arguments: argparse.Namespace) -> Criteria:
     """Return what these arguments compare a run with. Raises as Criteria.read does."""
     return Criteria.read(
         baseline=arguments.baseline,

@@ -17,7 +17,6 @@ from runner.run.lease import GuestLease, Need
 from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
-from runner.versions import VersionRange
 
 # Errors that are a test's or its object's, not the infrastructure's, and their classes.
 # The first one counts.
@@ -152,28 +151,12 @@ def class_of_mistake(error: BaseException | None) -> str:
 def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
     """Return the result of a case that does not run on this kernel."""
     case = on.case
-    if case.kernels:
-        gap = _gap_by_version(run, on)
-        if gap is not None:
-            return gap
-    lines = (run.config(on.kernel) or "").splitlines() if case.config else []
-    missing = [line for line in case.config if line not in lines]
-    if lines and missing:
-        reason = UsageError(f"needs {', '.join(missing)}: {case.reason}")
-        return on.ended(Outcome.SKIPPED, reason, "declared_gap")
-    return None
-
-
-def _gap_by_version(run: Run, on: KernelCase) -> CaseResult | None:
-    wanted = VersionRange.parse(on.case.kernels)
-    if not any(run.may_be_in(kernel, wanted) for kernel in run.matrix.kernels):
+    if all(case.gap_on(run.version(kernel)) for kernel in run.matrix.kernels):
         file = run.settings.kernels.matrix
         mistake = UsageError(
-            f"no kernel of the matrix is {wanted}, so this case never runs",
+            f"no kernel of the matrix is {case.kernels}, so this case never runs",
             hint=f"add such a kernel to {file}, or drop the case",
         )
         return on.ended(Outcome.FAILED, mistake, "never_runs")
-    if run.may_be_in(on.kernel, wanted):
-        return None
-    reason = UsageError(f"needs {wanted}: {on.case.reason}")
-    return on.ended(Outcome.SKIPPED, reason, "declared_gap")
+    gap = case.gap_on(run.version(on.kernel), run.config(on.kernel))
+    return on.ended(Outcome.SKIPPED, UsageError(gap), "declared_gap") if gap else None

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
-from runner.versions import KernelVersion, VersionRange
+from runner.versions import KernelVersion
 
 # What the cache remembers them as.
 _DURATIONS = "durations"
@@ -50,7 +50,7 @@ class Run:
         self.cache = Cache()
         chosen = rows.choose(settings.kernels, self.cache)
         self.matrix = chosen.matrix
-        self.shard = _shard(settings, ids_of(chosen.kernels))
+        self.shard = _shard(settings, tuple(it.id for it in chosen.kernels))
         own = None if self.shard is None else self.shard.own
         self.kernels: tuple[Kernel, ...] = tuple(
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
@@ -161,9 +161,7 @@ class Run:
     def config(self, kernel: Kernel) -> str | None:
         """Return a kernel's configuration, or None when it is not known."""
         found = self._artifacts.get(kernel.id)
-        if isinstance(found, Artifact) and found.config is not None:
-            return found.config.read_text(errors="replace")
-        return None
+        return found.config_text() if isinstance(found, Artifact) else None
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return message and hint of the kernels whose artifact can't be had."""
@@ -184,11 +182,6 @@ class Run:
         if isinstance(found, Artifact):
             return found.version
         return kernel.version
-
-    def may_be_in(self, kernel: Kernel, wanted: VersionRange) -> bool:
-        """Whether a kernel is in a range, or its version is not known yet."""
-        version = self.version(kernel)
-        return version is None or version in wanted
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
@@ -296,8 +289,3 @@ def _durations(known: JsonValue) -> dict[str, float]:
         for id_, value in known.items()
         if isinstance(value, int | float)
     }
-
-
-def ids_of(kernels: Sequence[Kernel]) -> tuple[str, ...]:
-    """Return the kernels' ids."""
-    return tuple(kernel.id for kernel in kernels)

@@ -14,7 +14,7 @@ from runner.matrix import matrix
 from runner.matrix.matrix import Kernel
 from runner.suites import suitefile
 from runner.suites.model import Case, Entry
-from runner.versions import KernelVersion, VersionRange
+from runner.versions import KernelVersion
 
 # What a kernel whose id tells no version is taken for: "sid" is Debian's newest.
 _NEWEST = KernelVersion.parse("999")
@@ -53,15 +53,9 @@ class NamedCase:
 
     def runs_on(self, version: KernelVersion) -> bool:
         """Whether it is to do there what it is about, which may be to be refused."""
-        if not _contains(self.case.kernels, version):
-            return False
-        failure = self.case.expect_failure
+        failure = self.case.failure_on(version)
         # One that fails everywhere is about that; elsewhere it is a gap.
-        return (
-            failure is None
-            or not failure.kernels
-            or not _contains(failure.kernels, version)
-        )
+        return not self.case.gap_on(version) and (failure is None or not failure.is_gap)
 
     def kernels(self) -> str:
         """Return where it runs, in words."""
@@ -136,10 +130,6 @@ def _cell(cases: Sequence[NamedCase], kernel: Kernel) -> str:
     version = kernel.version or _NEWEST
     count = sum(named.runs_on(version) for named in cases)
     return str(count) if count else "none"
-
-
-def _contains(text: str, version: KernelVersion) -> bool:
-    return not text or version in VersionRange.parse(text)
 
 
 def _row(cells: Sequence[str]) -> str:

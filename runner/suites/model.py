@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
-from runner.versions import KernelVersion, pick
+from runner.versions import KernelVersion, VersionRange, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -428,6 +428,11 @@ class ExpectedFailure(Entry):
         known = self.failure_class
         return (known,) if isinstance(known, str) else known
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether it is a gap of some kernels; on all, it is what the case is about."""
+        return bool(self.kernels)
+
 
 class Case(Entry):
     """One object, its triggers, and what must then be in its maps."""
@@ -495,6 +500,30 @@ class Case(Entry):
         if isinstance(self.loader, dict):
             return pick(self.loader, version) or "libbpf"
         return self.loader
+
+    def gap_on(self, version: KernelVersion | None, config: str | None = None) -> str:
+        """Return why the case does not run on a kernel; nothing where it does.
+
+        None is a version or a configuration that is not known yet: it keeps no case
+        from running.
+        """
+        if not _may_hold(self.kernels, version):
+            return f"needs {self.kernels}: {self.reason}"
+        lines = (config or "").splitlines()
+        missing = [line for line in self.config if line not in lines]
+        return f"needs {', '.join(missing)}: {self.reason}" if lines and missing else ""
+
+    def failure_on(self, version: KernelVersion | None) -> ExpectedFailure | None:
+        """Return the failure that the case declares for a kernel."""
+        declared = self.expect_failure
+        if declared is not None and _may_hold(declared.kernels, version):
+            return declared
+        return None
+
+
+def _may_hold(range_: str, version: KernelVersion | None) -> bool:
+    """Whether a version is in a range, or may be because it is not known."""
+    return not range_ or version is None or version in VersionRange.parse(range_)
 
 
 class Suite(Entry):

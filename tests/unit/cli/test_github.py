@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.cli import workflow
+from runner.cli import github_output
 from runner.reports import markdown, resultsfile
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from tests.workflow import outputs_of
@@ -39,8 +39,8 @@ def write(path: Path, outcome: Outcome) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A step's folder, with the files that a workflow names."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(workflow.OUTPUT, str(tmp_path / "output"))
-    monkeypatch.setenv(workflow.SUMMARY, str(tmp_path / "summary"))
+    monkeypatch.setenv(github_output.OUTPUT, str(tmp_path / "output"))
+    monkeypatch.setenv(github_output.SUMMARY, str(tmp_path / "summary"))
     write(tmp_path / "old", Outcome.PASSED)
     write(tmp_path / "new", Outcome.FAILED)
     return tmp_path

@@ -1,14 +1,17 @@
 """What would run where: as people, programs and workflows read it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner import cli
-from runner.cli import workflow
+from runner.cli import github_output
 from runner.errors import InfrastructureError
+from runner.kernels import fetch
+from tests.unit.guest.doubles import artifact
 
 SUITE = """\
 description: A suite.
@@ -30,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a matrix and a suite, and a cache that is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv(workflow.OUTPUT, raising=False)
+    monkeypatch.delenv(github_output.OUTPUT, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "matrix.yaml").write_text(
         "kernels:\n" + "".join(map(ROW.format, ("4.4", "5.10", "6.1")))
@@ -68,6 +71,25 @@ def test_cases_and_declared_gaps_are_told_apart(
     assert [(it["cases"], it["gaps"]) for it in shards] == [(1, 1), (2, 0), (2, 0)]
 
 
+def test_a_gap_is_what_a_run_with_this_cache_would_skip(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config").write_text("CONFIG_BPF=y\n# CONFIG_BPF_LSM is not set\n")
+    (folder / "suite/suite.yaml").write_text(
+        SUITE.replace('kernels: ">=5.0"', "config: [CONFIG_BPF_LSM=y]")
+    )
+    # A row 5.10 whose kernel is 5.10.223.
+    known = replace(artifact("5.10.223"), config=folder / "config")
+    monkeypatch.setattr(
+        fetch, "cached", lambda kernel, _: known if kernel.id == "5.10" else None
+    )
+
+    assert [it["gaps"] for it in planned(capsys)["shards"]] == [0, 1, 0]
+    newer = SUITE.replace(">=5.0", ">=5.10.100")
+    (folder / "suite/suite.yaml").write_text(newer)
+    assert [it["gaps"] for it in planned(capsys)["shards"]] == [1, 0, 0]
+
+
 def test_there_are_no_more_shards_than_kernels(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -88,7 +110,7 @@ def test_a_workflow_gets_a_matrix_and_outputs(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "output"))
     (folder / "output").write_text("earlier=1\n")
 
     assert plan("--shards", "2", "--format", "github") == 0
@@ -154,9 +176,9 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_output_of_several_lines_can_not_set_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "output"))
 
-    workflow.set_outputs({"a": "x\nEOF\nb=1"})
+    github_output.set_outputs({"a": "x\nEOF\nb=1"})
 
     first, *middle, last = (folder / "output").read_text().splitlines()
     assert first == f"a<<{last}"
@@ -166,7 +188,7 @@ def test_an_output_of_several_lines_can_not_set_others(
 def test_an_output_that_can_not_be_written_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(workflow.OUTPUT, str(folder / "none/output"))
+    monkeypatch.setenv(github_output.OUTPUT, str(folder / "none/output"))
 
     with pytest.raises(InfrastructureError, match="GITHUB_OUTPUT"):
-        workflow.set_outputs({"a": "1"})
+        github_output.set_outputs({"a": "1"})

@@ -109,7 +109,7 @@ def test_a_number_of_workers_is_one(number: str) -> None:
 
 
 def test_what_failed_last_time_is_not_known_to_other_machines() -> None:
-    with pytest.raises(UsageError, match="--lf with --shard"):
+    with pytest.raises(UsageError, match="--lf does not work with --shard"):
         run.main(parsed("--lf", "--shard", "1/2"))
 
 
