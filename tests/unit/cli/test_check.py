@@ -357,7 +357,7 @@ def test_an_empty_folder_does_not_stop_the_others(folder: Path) -> None:
     done = check(folder, "nothing", "pid.bpf.o")
 
     assert done.returncode == 2
-    assert "error: nothing holds no *.bpf.c and no *.bpf.o" in done.stderr
+    assert "error: nothing has no *.bpf.c and no *.bpf.o" in done.stderr
     assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
 
 
