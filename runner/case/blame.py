@@ -74,7 +74,7 @@ class _BlamedPlace:
 
 
 def blame(evidence: Evidence) -> Blame:
-    """Return where and what the mistake is, as far as the evidence tells."""
+    """Return where and what the mistake is, as far as the evidence says."""
     if evidence.found.name == UNCLASSIFIED:
         return Blame()
     place = _place(evidence)
@@ -196,14 +196,14 @@ def _of_missing(
     relocation: RelocationRecord,
     evidence: Evidence,
 ) -> str:
-    predicted = _predicted(place, evidence.prediction)
+    predicted = _prediction_of(place, evidence.prediction)
     if predicted is None or not predicted.candidates:
         lack = predicted.instead if predicted else f"the kernel has no {access}"
         return f"{lack}; {evidence.found.cure}"
     flavor = (
-        "Read it through a struct flavor that declares it so"
+        "Read it with a struct flavor that declares this type"
         if predicted.has_another_type
-        else "If one of these is its new name or place, use it through a flavor"
+        else "If one of these is its new name or place, read it with a struct flavor"
     )
     guard = (
         "bpf_core_enum_value_exists"
@@ -218,7 +218,7 @@ def _of_missing(
     )
 
 
-def _predicted(
+def _prediction_of(
     place: _BlamedPlace, prediction: Prediction | None
 ) -> model.Relocation | None:
     """Return what preflight says of the relocation of an instruction."""

@@ -63,16 +63,16 @@ def predicted(
             result = checker.check(source)
     except RunnerError as error:
         # What can't be predicted is judged by its boot alone.
-        return _untold(guest, error.message)
+        return _unknown(guest, error.message)
     if result.error:
-        return _untold(guest, result.error)
+        return _unknown(guest, result.error)
     (prediction,) = result.predictions
     if prediction.verdict is Verdict.UNKNOWN:
-        return _untold(guest, prediction.reasons[0])
+        return _unknown(guest, prediction.reasons[0])
     return Foretold(prediction=prediction)
 
 
-def _untold(guest: Guest, why: str) -> Foretold:
+def _unknown(guest: Guest, why: str) -> Foretold:
     log.info("%s: no prediction: %s", guest.kernel.id, why)
     return Foretold(why_not=why)
 

@@ -32,7 +32,7 @@ def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> MapRow:
     if row.error:
         return MapRow(key=row.key, error=row.error)
     parts = row.values if row.value is None else (row.value,)
-    key, values = _formatted(row.key, parts, dump, formatter)
+    key, values = _values_of(row.key, parts, dump, formatter)
     shown = [*values, *[None] * (len(parts) - len(values))]
     if row.value is not None:
         return MapRow(
@@ -45,7 +45,7 @@ def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> MapRow:
     return MapRow(key=row.key, cpus=tuple(cpus), formatted_key=key)
 
 
-def _formatted(
+def _values_of(
     key: bytes, parts: Iterable[bytes], dump: RawDump, formatter: Formatter
 ) -> tuple[JsonValue, list[JsonValue]]:
     """Return a row's key and its values, up to where bpftool stops."""

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine lacks for the main job, and what mends it."""
+"""`doctor`: what this machine lacks for the main job, and what fixes it."""
 
 import argparse
 import os
@@ -38,7 +38,7 @@ class MachineCheck:
     what: str
     good: bool
     seen: str
-    # The command that mends it.
+    # The command that fixes it.
     mend: str = ""
 
 
@@ -53,11 +53,15 @@ class _Tool:
 
 _PROGRAMS = (
     _Tool(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
-    _Tool(name="setpriv", package="util-linux", purpose="ends guests with us"),
+    _Tool(
+        name="setpriv", package="util-linux", purpose="ends guests when the runner ends"
+    ),
     _Tool(name="clang", package="clang", purpose="compiles BPF objects"),
     _Tool(name="apt-get", package="apt", purpose="fetches kernels"),
     _Tool(name="dpkg-deb", package="dpkg", purpose="opens packages"),
-    _Tool(name="pahole", package="dwarves", purpose="makes BTF for kernels without"),
+    _Tool(
+        name="pahole", package="dwarves", purpose="generates BTF for kernels without"
+    ),
     _Tool(
         name="bpftool",
         package="bpftool",
@@ -67,13 +71,13 @@ _PROGRAMS = (
     _Tool(
         name="dropbear",
         package="dropbear-bin",
-        purpose="is the guests' SSH server",
+        purpose="is the SSH server in guests",
         path=Path("/usr/sbin/dropbear"),
     ),
     _Tool(
         name="busybox",
         package="busybox-static",
-        purpose="is the guests' shell",
+        purpose="is the shell in guests",
         path=Path("/bin/busybox"),
     ),
 )
@@ -172,7 +176,7 @@ def _builds() -> MachineCheck:
     lacking = kernelbuild.missing()
     if not lacking:
         return MachineCheck(
-            what="kernel builds", good=True, seen="all programs are there"
+            what="kernel builds", good=True, seen="all programs are installed"
         )
     return MachineCheck(
         what="kernel builds",
@@ -187,9 +191,9 @@ def _kvm() -> MachineCheck:
     if not KVM.exists():
         seen = f"no {KVM}; guests run under TCG"
     elif not os.access(KVM, os.R_OK | os.W_OK):
-        seen = f"{KVM} is not this user's to open; guests run under TCG"
+        seen = f"you have no permission to open {KVM}; guests run under TCG"
     else:
-        seen = f"{KVM} opens; the first run finds out whether guests run under it"
+        seen = f"{KVM} can be opened; the first run finds out if guests run under it"
     return MachineCheck(what="KVM", good=True, seen=seen)
 
 
@@ -204,13 +208,13 @@ def _cache() -> MachineCheck:
             what="cache",
             good=False,
             seen=f"{root} can't be written",
-            mend="set XDG_CACHE_HOME to a folder of your own",
+            mend="set XDG_CACHE_HOME to a folder that you own",
         )
     return MachineCheck(
         what="cache",
         good=free >= _ENOUGH_DISK,
         seen=f"{root}, {free >> 20} MiB free",
-        mend="" if free >= _ENOUGH_DISK else "free a GiB, or set XDG_CACHE_HOME",
+        mend="" if free >= _ENOUGH_DISK else "free 1 GiB, or set XDG_CACHE_HOME",
     )
 
 

@@ -1,4 +1,4 @@
-"""`github`: tells a GitHub workflow what a run found."""
+"""`github`: reports to a GitHub workflow what a run found."""
 
 import argparse
 import sys
@@ -20,10 +20,10 @@ COMMENT = "comment.md"
 
 EPILOG = """\
 Prints annotations, sets the step's outputs (passed, failed, errors, regressions,
-compatible-range), shows the summary on the workflow's page, and writes DIR's reports
-again, with what the baseline tells, and DIR/comment.md.
+compatible-range), adds the summary to the job's page, and writes DIR's reports again,
+with the comparison to the baseline, and DIR/comment.md.
 
-exit status: what the gate says of the run, as that of a run; 0 without --gate
+exit status: the gate's verdict, as for a run; 0 without --gate
 
 examples:
   python -m runner github reports/latest --gate all

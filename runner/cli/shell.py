@@ -38,9 +38,9 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs=argparse.REMAINDER,
         metavar="KERNEL [COMMAND ...]",
-        help="an id of the matrix, and what to run instead of a shell, as with ssh; "
-        "its exit status becomes this one's. From its first word on, everything goes "
-        "to the guest; write -- before a command that begins with a dash",
+        help="an id of the matrix, and a command to run instead of a shell, as with "
+        "ssh; the exit status is the command's. Everything after its first word "
+        "goes to the guest; write -- before a command that begins with a dash",
     )
 
 
@@ -52,7 +52,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help=f"copy a file to {_FOLDER} first, such as an object or a program; may be "
-        "given again",
+        "given several times",
     )
     options.add(parser, "--accel", *options.TIMEOUTS)
     options.add_as(parser, "--cold", "boot, without the kernel's snapshot")
@@ -62,7 +62,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
     """Return the arguments with the kernel, and the options that stand behind it.
 
-    Ends the program, as argparse does, for what is not an option.
+    Ends the program, as argparse does, for anything that is not an option.
     """
     parser = argparse.ArgumentParser(
         prog="python -m runner shell", usage=_USAGE, add_help=False, allow_abbrev=False
@@ -144,7 +144,7 @@ def _require_distinct(files: Sequence[CopiedFile]) -> None:
     if twice is not None:
         raise UsageError(
             f"--put: two files are called {twice}",
-            hint=f"both would go to {_FOLDER}/{twice}: rename one",
+            hint=f"both would be copied to {_FOLDER}/{twice}: rename one",
         )
 
 
@@ -154,7 +154,7 @@ def _attend(up: Guest, words: list[str]) -> int:
     command = words[0] if len(words) == 1 else shlex.join(words)
     if not words and sys.stdin.isatty():
         print(
-            f"{up.hello.release}, root; what --put copied is in {_FOLDER}, bpftool is "
+            f"{up.hello.release}, root; files of --put are in {_FOLDER}, bpftool is "
             "on the PATH; `exit` ends the guest",
             file=sys.stderr,
         )

@@ -58,7 +58,7 @@ class Lock(BaseModel):
         return Lock(kernels=kept)
 
     def with_pinned(self, kernel: Kernel, pinned: Pinned, folder: Path) -> "Lock":
-        """Return a lock in which a row is pinned anew."""
+        """Return a lock in which a row is pinned again."""
         locked = Locked.model_validate(
             {
                 "source": described(pinned.source, folder),
@@ -97,16 +97,14 @@ class _Pinned:
 
     def collect(self, pin: Pin, source: PinnedSource, work: Workplace) -> Collected:
         """Get the pinned files as the source's own provider does."""
-        provider = providers.of(source.source)
-        assert provider is not None
-        return provider.collect(pin, source.source, work)
+        return providers.of(source.source).collect(pin, source.source, work)
 
 
 providers.register(PinnedSource, _Pinned())
 
 
 def path_of(matrix: Path) -> Path:
-    """Return where a matrix's lock lies: matrix.lock beside matrix.yaml."""
+    """Return where a matrix's lock lies: matrix.lock next to matrix.yaml."""
     return matrix.parent / f"{matrix.stem}.lock"
 
 
@@ -136,7 +134,7 @@ def applied(
     strict: bool,
     free: Collection[str] = (),
 ) -> Matrix:
-    """Return a matrix, which lies in a folder, whose rows stand for what is locked.
+    """Return a matrix, which lies in a folder, whose rows represent what is locked.
 
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
     archive is, a suite of it is not. If `strict`, all are, and so is their BTF; those
@@ -157,7 +155,7 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     files: tuple[Item, ...] = ()
     for source in kernel.sources:
         locked = lock.of_source(kernel, source, folder)
-        if locked is not None and (strict or _moves_never(source)):
+        if locked is not None and (strict or providers.of(source).fresh == FOREVER):
             sources.append(PinnedSource(source=source, pin=locked.pin))
             files = locked.btf
         elif not strict or source.tells_checksums:
@@ -167,11 +165,6 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     if strict:
         update["btf"] = PinnedBtf(setting=kernel.btf, items=files)
     return kernel.model_copy(update=update)
-
-
-def _moves_never(source: BaseSource) -> bool:
-    provider = providers.of(source)
-    return provider is not None and provider.fresh == FOREVER
 
 
 def require(kernels: Sequence[Kernel], path: Path) -> None:

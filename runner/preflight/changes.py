@@ -46,8 +46,8 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
             place=new.place,
             access=new.access,
             difference=found,
-            before=_shown(old),
-            after=_shown(new),
+            before=_text_of(old),
+            after=_text_of(new),
             became=tuple(it.access for it in new.candidates),
         )
 
@@ -91,7 +91,7 @@ def _gone(new: Relocation) -> Difference:
     return new.difference or Difference.RESHAPED
 
 
-def _shown(it: Relocation) -> str:
+def _text_of(it: Relocation) -> str:
     if it.status is Status.MISSING:
         return ""
     if it.field is None:

@@ -33,7 +33,7 @@ class Result:
 
     source: BtfSource
     # In the order of the objects; empty when the BTF can't be used.
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...] = ()
     error: str = ""
 
 
@@ -144,8 +144,8 @@ class Checker:
         try:
             place = [self._index.sha256(it) for it in (source.path, *source.modules)]
         except OSError as error:
-            return _unusable(source, f"{source.path}: {error.strerror}")
-        known = self._found(source, place)
+            return Result(source=source, error=f"{source.path}: {error.strerror}")
+        known = self._from_index(source, place)
         if known is not None:
             return known
         engine = self._ready()
@@ -153,19 +153,19 @@ class Checker:
             target = targets.load(source, place)
             engine.load_target(target.btf, target.modules)
             found = tuple(
-                self._predicted(subject, target, engine) for subject in self._subjects
+                self._predict(subject, target, engine) for subject in self._subjects
             )
         except EngineError as error:
             # It is gone, and with it the objects.
             self.close()
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         except RunnerError as error:
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         for key, prediction in zip(self._keys_of(source, place), found, strict=True):
             self._index.keep(place[0], key, prediction)
         return Result(source=source, predictions=found)
 
-    def _predicted(
+    def _predict(
         self, subject: PredictedObject, target: Target, engine: Engine
     ) -> Prediction:
         job = self._job
@@ -183,9 +183,9 @@ class Checker:
             if sha256 is None:
                 return None
             place.append(sha256)
-        return self._found(source, place)
+        return self._from_index(source, place)
 
-    def _found(self, source: BtfSource, place: Sequence[str]) -> Result | None:
+    def _from_index(self, source: BtfSource, place: Sequence[str]) -> Result | None:
         keys = self._keys_of(source, place)
         known = [self._index.find(place[0], key) for key in keys]
         found = tuple(it for it in known if it is not None)
@@ -215,10 +215,6 @@ class Checker:
         if self._engine is not None:
             self._engine.close()
         self._engine = None
-
-
-def _unusable(source: BtfSource, error: str) -> Result:
-    return Result(source=source, predictions=(), error=error)
 
 
 # ------------------------------------------------------------------- workers

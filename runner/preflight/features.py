@@ -38,7 +38,7 @@ class _Attach:
     stops_loading: bool
     # Whether its absence from BTF is its absence from the kernel.
     certain: bool = True
-    # The first kernel whose BTF tells it.
+    # The first kernel whose BTF says it.
     since: str = "4.0"
 
 
@@ -191,8 +191,8 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
 def _targets(
     code: Code, version: KernelVersion | None, engine: Engine
 ) -> Iterator[Feature]:
-    wanted = list(_attached(code))
-    there = _there({(it.name, it.way.kind) for it in wanted}, engine)
+    wanted = list(_attach_targets(code))
+    there = _in_btf({(it.name, it.way.kind) for it in wanted}, engine)
     for each in wanted:
         known = engine.target.functions and _tells(each.way, version)
         yield Feature(
@@ -206,7 +206,7 @@ def _targets(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Attached:
+class _AttachTarget:
     """What a program attaches to."""
 
     program: str
@@ -217,7 +217,7 @@ class _Attached:
     name: str
 
 
-def _attached(code: Code) -> Iterator[_Attached]:
+def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
     for program in code.contents.programs:
         section = program.section.removeprefix("?")
         prefix, _, rest = section.partition("/")
@@ -228,7 +228,7 @@ def _attached(code: Code) -> Iterator[_Attached]:
         if prefix in ("tp", "tracepoint") and rest.startswith("syscalls/"):
             continue
         syscall = prefix in ("ksyscall", "kretsyscall")
-        yield _Attached(
+        yield _AttachTarget(
             program=program.name,
             section=section,
             way=way,
@@ -236,7 +236,7 @@ def _attached(code: Code) -> Iterator[_Attached]:
         )
 
 
-def _there(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
+def _in_btf(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
     """Return what the kernel's BTF has of names and their kinds."""
     functions = [name for name, kind in wanted if kind is Kind.FUNC]
     others = [name for name, kind in wanted if kind is not Kind.FUNC]

@@ -1,7 +1,7 @@
 """What became of a field from kernel to kernel."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -47,27 +47,20 @@ def history(field: str, sources: Sequence[BtfSource], engine: Engine) -> list[Sp
 
     Raises UsageError for what is no field, RunnerError for BTF that can't be used.
     """
-    local = _parsed(field)
+    local = _parse(field)
     states = [(source, _state(local, source, engine)) for source in sources]
     return [
         Span(sources=tuple(source for source, _ in group), state=state)
-        for state, group in _grouped(states)
+        for state, group in groupby(states, key=lambda it: it[1])
     ]
 
 
-def _grouped(
-    states: Sequence[tuple[BtfSource, FieldState]],
-) -> Iterator[tuple[FieldState, list[tuple[BtfSource, FieldState]]]]:
-    for state, group in groupby(states, key=lambda it: it[1]):
-        yield state, list(group)
-
-
-def _parsed(field: str) -> LocalAnswer:
+def _parse(field: str) -> LocalAnswer:
     found = _FIELD.fullmatch(field)
     if found is None:
         raise UsageError(
-            f"--explain: {field!r} is no field",
-            hint="write it as task_struct.thread.fsbase or mm_struct.rss_stat[0]",
+            f"--explain: {field!r} is not a field",
+            hint="write it like task_struct.thread.fsbase or mm_struct.rss_stat[0]",
         )
     name, steps = found.groups()
     return LocalAnswer(
@@ -83,10 +76,10 @@ def is_field(text: str) -> bool:
 
 def has_field(field: str, engine: Engine) -> bool:
     """Tell whether the engine's target has a field."""
-    return _found(_parsed(field), engine) is not None
+    return _find(_parse(field), engine) is not None
 
 
-def _found(local: LocalAnswer, engine: Engine) -> Stop | None:
+def _find(local: LocalAnswer, engine: Engine) -> Stop | None:
     assert local.root is not None
     (types,) = engine.find([local.root.name])
     for type_ in engine.types([id_ for id_, kind in types if kind in COMPOSITES]):
@@ -100,7 +93,7 @@ def _found(local: LocalAnswer, engine: Engine) -> Stop | None:
 def _state(local: LocalAnswer, source: BtfSource, engine: Engine) -> FieldState:
     target = targets.load(source)
     engine.load_target(target.btf, target.modules)
-    stop = _found(local, engine)
+    stop = _find(local, engine)
     if stop is not None:
         size = stop.holder.size
         of = f", {size} bytes" if size is not None else ""

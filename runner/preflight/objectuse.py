@@ -51,7 +51,7 @@ def _programs(found: BpfObject) -> Iterator[ProgramUse]:
 def _helpers(function: Function, found: BpfObject) -> Iterator[str]:
     for insn in found.insns(function):
         if insn.code == JMP | CALL and insn.src == CALL_HELPER:
-            yield _named(_names().helpers, insn.imm, "helper")
+            yield _name_of(_names().helpers, insn.imm, "helper")
 
 
 def _maps(found: BpfObject) -> Iterator[MapUse]:
@@ -59,7 +59,7 @@ def _maps(found: BpfObject) -> Iterator[MapUse]:
         if section.name == _MAPS:
             for name, type_ in found.btf.variables(section):
                 number = _map_type(found.btf.resolved(type_), found)
-                yield MapUse(name=name, type=_named(_names().maps, number, "type"))
+                yield MapUse(name=name, type=_name_of(_names().maps, number, "type"))
 
 
 def _map_type(definition: Type, found: BpfObject) -> int:
@@ -81,6 +81,6 @@ def _names() -> LibbpfNames:
         return LibbpfNames(helpers=(), programs=(), maps=(), attach=())
 
 
-def _named(names: tuple[str, ...], number: int, what: str) -> str:
+def _name_of(names: tuple[str, ...], number: int, what: str) -> str:
     known = names[number] if 0 <= number < len(names) else ""
     return known or f"{what} {number}"

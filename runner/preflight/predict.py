@@ -82,7 +82,7 @@ class PredictedObject:
         in place of what their sections name. Raises ObjectError, EngineError.
         """
         self.item = item
-        self.contents: Contents = _aimed(engine.contents(item), targets or {})
+        self.contents: Contents = _with_targets(engine.contents(item), targets or {})
         # What the engine calls it.
         self.number: int
         self.locals: list[LocalAnswer]
@@ -136,7 +136,7 @@ class PredictedObject:
         return found
 
 
-def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
+def _with_targets(contents: Contents, targets: Mapping[str, str]) -> Contents:
     programs = tuple(
         it.model_copy(update={"section": targets.get(it.name, it.section)})
         for it in contents.programs
@@ -156,12 +156,12 @@ def predict(
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which tells where that has what this one lacks. `wanted`
+    object on a kernel nearby, which says where that has what this one lacks. `wanted`
     is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
     a program with too many paths.
     """
     answers = engine.relocate(subject.number)
-    changed = patched(subject, answers)
+    changed = instructions_after(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
     code = subject.code(changed, verifier, target.version, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
@@ -214,7 +214,7 @@ def unknown(
 # -------------------------------------------------------------------- guards
 
 
-def patched(
+def instructions_after(
     subject: PredictedObject, answers: Sequence[RelocationAnswer]
 ) -> dict[Address, Insn]:
     """Return the instructions that relocation changes."""
@@ -262,7 +262,7 @@ def _relocation(
     blame = blamer(kind, local, access) if status is Status.MISSING else None
     difference, near = blame or (None, ())
     if status is Status.WRONG_SIZE or (
-        status is Status.RESOLVED and _resized(local.field, answer.field)
+        status is Status.RESOLVED and _has_another_size(local.field, answer.field)
     ):
         difference = Difference.RESIZED
     return Relocation(
@@ -298,7 +298,7 @@ def _status(answer: RelocationAnswer) -> Status:
     return Status.WRONG_SIZE if answer.insns[0].is_poison else Status.RESOLVED
 
 
-def _resized(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
+def _has_another_size(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
     if local is None or field is None:
         return False
     # Objects declare structs with only the members that they need.
@@ -362,8 +362,8 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
         return _PREFIX.sub("", said.strip())
     if status is Status.WRONG_SIZE and local.field and answer.field:
         return (
-            f"it is {local.field.text} of {local.field.size} bytes in the object, and "
-            f"{answer.field.text} of {answer.field.size} bytes in the kernel"
+            f"it is {local.field.text} with {local.field.size} bytes in the object, "
+            f"and {answer.field.text} with {answer.field.size} bytes in the kernel"
         )
     return ""
 
@@ -381,8 +381,8 @@ def _verdict(
     deadly = [it for it in relocations if it.guard is Guard.DEADLY]
     reasons = [f"{it.place}: {it.access}: {it.reason}" for it in refused]
     reasons += [
-        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')}, and nothing "
-        "guards it"
+        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')} and not "
+        "guarded"
         for it in reached
     ]
     reasons += [
@@ -396,8 +396,8 @@ def _verdict(
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
         reasons = [
-            f"{it.place}: {it.access} is guarded, but before 4.15 poison in code that "
-            "is never reached oopses the kernel"
+            f"{it.place}: {it.access} is guarded, but before 4.15 the kernel oopses "
+            "because of poison in code that is never reached"
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)

@@ -21,7 +21,7 @@ _ELF = b"\x7fELF"
 _PACKED = ".btf.tar.xz"
 # "4.15.0-20-generic.btf", "vmlinux-5.4.0"; not the 86 of x86_64.
 _RELEASE = re.compile(r"(?<![\w.])\d+\.\d+[\w.+~-]*")
-# The kernel's own BTF in /sys/kernel/btf, beside those of its modules.
+# The kernel's own BTF in /sys/kernel/btf, next to those of its modules.
 _KERNEL = "vmlinux"
 
 
@@ -49,12 +49,14 @@ def of_path(text: str) -> list[BtfSource]:
     if not path.exists():
         raise UsageError(
             f"--btf {text}: there is no {path}",
-            hint="name a file of BTF, a vmlinux, a folder of them, or `kernels`",
+            hint="use a BTF file, a vmlinux, a folder of them, or `kernels`",
         )
     if path.is_dir():
         found = _in_folder(path)
         if not found:
-            raise UsageError(f"--btf {text}: it holds no *.btf, *{_PACKED} or vmlinux*")
+            raise UsageError(
+                f"--btf {text}: it contains no *.btf, *{_PACKED} or vmlinux*"
+            )
         return found
     if not equals:
         return [_source(path, path.name)]
@@ -128,7 +130,7 @@ def read(path: Path) -> bytes:
             if section is None:
                 raise BadBtfError(
                     f"{path}: has no .BTF section",
-                    hint="make one: pahole --btf_encode_detached FILE vmlinux",
+                    hint="generate one: pahole --btf_encode_detached FILE vmlinux",
                 )
             data = section
     except (OSError, ValueError, ArtifactError) as error:
@@ -136,7 +138,7 @@ def read(path: Path) -> bytes:
     if data[:2] not in _MAGICS:
         raise BadBtfError(
             f"{path}: not BTF: it begins with another magic number",
-            hint="name raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
+            hint="use raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
         )
     return data
 
@@ -150,9 +152,9 @@ def _in_folder(folder: Path) -> list[BtfSource]:
         modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
         return [
             BtfSource(
-                name=_named(folder) or str(folder),
+                name=_release_of(folder) or str(folder),
                 path=kernel,
-                version=_version(_named(folder)),
+                version=_version(_release_of(folder)),
                 modules=tuple(sorted(modules)),
             )
         ]
@@ -174,10 +176,10 @@ def _is_raw(path: Path) -> bool:
 
 def _source(path: Path, name: str) -> BtfSource:
     name = name.removesuffix(_PACKED).removesuffix(".btf")
-    return BtfSource(name=name, path=path, version=_version(_named(path)))
+    return BtfSource(name=name, path=path, version=_version(_release_of(path)))
 
 
-def _named(path: Path) -> str:
+def _release_of(path: Path) -> str:
     """Return the release that a path names: in its own name, or in a folder's."""
     names = [path.name.removesuffix(_PACKED).removesuffix(".btf"), path.parent.name]
     return next((it for name in names for it in _RELEASE.findall(name)), "")

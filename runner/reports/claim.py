@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runner.errors import UsageError
@@ -37,8 +37,9 @@ def claimed(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
             os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        # While it is locked: nobody else can have taken it.
-        (folder / LOCK).unlink(missing_ok=True)
+        # While it is locked: nobody else can have taken it. The folder may be gone.
+        with suppress(OSError):
+            (folder / LOCK).unlink()
         os.close(file)
 
 
@@ -57,8 +58,8 @@ def _locked(folder: Path) -> int:
             holder = os.pread(file, 32, 0).decode(errors="replace").strip()
             os.close(file)
             raise UsageError(
-                f"{folder} is in use: the run with pid {holder} writes its reports",
-                hint="wait until it ends, name another folder with --reports, or give "
+                f"{folder} is in use by the run with pid {holder}",
+                hint="wait until it ends, use another folder with --reports, or give "
                 "each run a folder of its own with --reports-unique",
             ) from None
         except BaseException:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
-from runner.files.modelfile import Mistake
+from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search, tautology
@@ -35,7 +36,7 @@ from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
 from runner.versions import VersionRange
 
-# Names that every case has, beside those that it saves.
+# Names that every case has, in addition to those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
@@ -111,7 +112,7 @@ def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) 
             raise UsageError(
                 f"two suites have the name {name}: {known} and {path}",
                 hint="give one of them another `name:` in its suite.yaml, rename its "
-                "file if it is a test in Python, or test them in two runs",
+                "file if it is a Python test, or test them in two runs",
             )
     mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
     if mistakes:
@@ -142,7 +143,7 @@ def _in_use(
 def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
     """Refuse kernels that suites name and the matrix does not have.
 
-    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    Raises UsageError that lists every mistake of a suite, up to 10, by file and line.
     """
     known = [kernel.id for kernel in matrix.kernels]
     for suite in suites:
@@ -159,9 +160,6 @@ def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
             raise modelfile.refused(suite.source, mistakes)
 
 
-_Where = tuple[int | str, ...]
-
-
 def load(
     path: Path, *, matrix: Path | None = None, named: Sequence[Path] = ()
 ) -> LoadedSuite:
@@ -169,7 +167,7 @@ def load(
 
     `matrix` is the run's matrix file, which helps to name a suite without `name:`. Its
     objects and files lie in its repository, below the folder of `matrix`, or are
-    `named` on the command line. Raises UsageError that tells every mistake, up to 10,
+    `named` on the command line. Raises UsageError that lists every mistake, up to 10,
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
@@ -199,7 +197,7 @@ def load(
 def referenced(path: Path) -> list[Path]:
     """Return the objects and files that a suite file names and that are there.
 
-    A file that can't be read names none; others tell of it.
+    A file that can't be read names none; others report it.
     """
     try:
         data, _ = yamlfile.read(path)
@@ -221,7 +219,7 @@ def referenced(path: Path) -> list[Path]:
 def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     """Read one case that a test in Python has written; its files are in `folder`.
 
-    Raises UsageError that tells every mistake.
+    Raises UsageError that lists every mistake.
     """
     try:
         # As JSON, so that lists become tuples while all else stays strict.
@@ -253,7 +251,8 @@ def _mistakes(
         if case.name in seen:
             yield Mistake(
                 (*at, "name"),
-                f"{case.name!r} again; the case of line {seen[case.name]} has it",
+                f"{case.name!r} is used twice; the case of line {seen[case.name]} has "
+                "it, too",
             )
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
@@ -291,7 +290,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield Mistake(
-                (key,), "needs a `reason` that tells why other kernels are left out"
+                (key,), "needs a `reason` that says why other kernels are left out"
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -307,16 +306,9 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
         at = ("expect", number)
         for where, what in tautology.mistakes(expectation):
             yield Mistake((*at, *where), what)
-        if isinstance(expectation, Matcher):
-            yield from _matcher(expectation, at)
-        if isinstance(expectation, MapExpectation):
-            yield from _field(expectation, at)
-        if isinstance(expectation, ShowExpectation):
-            yield from _show(expectation, at)
-        if isinstance(expectation, RowsExpectation):
-            yield from _rows(expectation, at)
-        if isinstance(expectation, CodeExpectation):
-            yield from _code(expectation, at)
+        for kind, check in _CHECKS:
+            if isinstance(expectation, kind):
+                yield from check(expectation, at)
 
 
 def _class(name: str) -> Iterator[Mistake]:
@@ -383,11 +375,11 @@ def _drains(case: Case) -> Iterator[Mistake]:
 def _is_object(name: str) -> str:
     if name.endswith(OBJECTS):
         return ""
-    return "is neither a NAME.bpf.c nor an object file, .o"
+    return "is neither a NAME.bpf.c nor an object file (.o)"
 
 
 def _file(
-    name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
+    name: str, reach: Reach, at: Where, refusal: Callable[[str], str]
 ) -> Iterator[Mistake]:
     """Check that a file is there, and inside; `refusal` tells what its name lacks."""
     try:
@@ -468,16 +460,14 @@ def _names(case: Case) -> Iterator[Mistake]:
                 )
 
 
-def _references(
-    value: JsonValue, known: set[str], at: tuple[int | str, ...]
-) -> Iterator[Mistake]:
+def _references(value: JsonValue, known: set[str], at: Where) -> Iterator[Mistake]:
     for name in used(value):
         if name.split(".")[0] not in known:
             near = modelfile.near(name.split(".")[0], sorted(known))
             yield Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
 
 
-def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
     # By what was written, so that `equals: null` counts.
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
@@ -488,24 +478,25 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[Mistake]:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
-def _field(expectation: MapExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield Mistake(
-            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+            (*at, "field"),
+            f"{expectation.field!r} is not a path like pos.x or sizes[2]",
         )
     if expectation.field is not None and expectation.raw:
         yield Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
 
 
-def _show(expectation: ShowExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
     if (expectation.program is None) == (expectation.map is None):
         yield Mistake(at, "needs either `program` or `map`")
 
 
-def _rows(expectation: RowsExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
         yield Mistake((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
@@ -513,7 +504,7 @@ def _rows(expectation: RowsExpectation, at: tuple[int | str, ...]) -> Iterator[M
             yield Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
 
 
-def _code(expectation: CodeExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
         yield Mistake(at, "`xlated` and `relocated` are two expectations")
     for kind, wanted, other in (
@@ -529,8 +520,19 @@ def _code(expectation: CodeExpectation, at: tuple[int | str, ...]) -> Iterator[M
                 yield Mistake((*at, kind, number, other), f"not in `{kind}`")
 
 
+_CHECKS: tuple[
+    tuple[type[FileEntry], Callable[[Any, Where], Iterator[Mistake]]], ...
+] = (
+    (Matcher, _matcher),
+    (MapExpectation, _field),
+    (ShowExpectation, _show),
+    (RowsExpectation, _rows),
+    (CodeExpectation, _code),
+)
+
+
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
-    """Return the suite files that a path stands for: itself, or all below it.
+    """Return the suite files that a path means: itself, or all below it.
 
     Raises UsageError when there is no such path.
     """

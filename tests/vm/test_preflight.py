@@ -28,7 +28,13 @@ from runner.kernels.fetch import obtain
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict
-from runner.preflight.predict import Loader, PredictedObject, Target, patched, predict
+from runner.preflight.predict import (
+    Loader,
+    PredictedObject,
+    Target,
+    instructions_after,
+    predict,
+)
 from runner.preflight.reach import walked
 from runner.preflight.targets import BtfSource
 from runner.preflight.verifier import verifier_of
@@ -188,7 +194,7 @@ class Judge:
 
     def _compare(self, loaded: Loaded) -> None:
         answers = self.engine.relocate(loaded.subject.number)
-        changed = patched(loaded.subject, answers)
+        changed = instructions_after(loaded.subject, answers)
         version = self.target.version
         assert version is not None
         flow = loaded.subject.flow

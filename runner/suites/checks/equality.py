@@ -10,12 +10,12 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")
 _ENUMERATOR = re.compile(r"[A-Za-z_]\w*")
 
-# Parts of one value that are told apart; the rest is counted.
+# Parts of one value that are distinguished; the rest is counted.
 _MOST = 5
 
 
 def number(value: Observed) -> int | None:
-    """Return the number that a value stands for, or None.
+    """Return the number that a value means, or None.
 
     bpftool prints bit-fields and 128-bit integers as text, "0x1f". Bytes are an
     unsigned number, the least significant first.
@@ -34,7 +34,7 @@ def number(value: Observed) -> int | None:
 
 
 def text(value: Observed) -> str | None:
-    """Return the text that a value stands for, or None.
+    """Return the text that a value means, or None.
 
     bpftool prints a char array as text only when it is printable and ends in a NUL,
     else as numbers.
@@ -100,7 +100,7 @@ def _differences(
         return []
     return [
         ValueDifference(
-            path=path, expected=show(expected), observed=_observed(expected, observed)
+            path=path, expected=show(expected), observed=_text_of(expected, observed)
         )
     ]
 
@@ -109,7 +109,7 @@ def _absent(path: str, expected: str, observed: str) -> ValueDifference:
     return ValueDifference(path=path, expected=expected, observed=observed)
 
 
-def _observed(expected: JsonValue, observed: Observed) -> str:
+def _text_of(expected: JsonValue, observed: Observed) -> str:
     shown = show(observed)
     if isinstance(observed, bytes):
         return shown

@@ -15,7 +15,7 @@ from runner.suites.references import resolve
 
 Expected = dict[Literal["key", "value"], JsonValue]
 
-# Rows that are told apart; the rest is counted.
+# Rows that are distinguished; the rest is counted.
 _MOST = 10
 
 
@@ -110,7 +110,7 @@ def _missing(subject: str, expected: Expected, other: MapRow | None) -> Mismatch
     value = show(expected["value"]) if "value" in expected else "any value"
     difference = ValueDifference(
         expected=f"a row with {value}",
-        observed="no such row" if other is None else f"a row with {_shown(other)}",
+        observed="no such row" if other is None else f"a row with {_text_of(other)}",
     )
     key = show(expected["key"]) if "key" in expected else ""
     return mismatch(subject, difference, key=key)
@@ -118,12 +118,12 @@ def _missing(subject: str, expected: Expected, other: MapRow | None) -> Mismatch
 
 def _surplus(subject: str, row: MapRow) -> Mismatch:
     difference = ValueDifference(
-        expected="no such row", observed=f"a row with {_shown(row)}"
+        expected="no such row", observed=f"a row with {_text_of(row)}"
     )
     return mismatch(subject, difference, key=show(key_of(row)))
 
 
-def _shown(row: MapRow) -> str:
+def _text_of(row: MapRow) -> str:
     if row.error:
         return f"a value that can't be read: {row.error}"
     if not row.cpus:
