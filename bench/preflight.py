@@ -1,4 +1,4 @@
-"""Predictions: of one kernel, of a thousand, and beside bpftool on the same files."""
+"""Predictions: of one kernel, of a thousand, and next to bpftool on the same files."""
 
 import contextlib
 import os

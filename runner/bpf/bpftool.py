@@ -117,7 +117,7 @@ def parse_map_dump(text: str) -> MapDump:
     """Read what `map_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
-        _refuse("a map dump is a list of rows", rows)
+        _refuse("expected a map dump as a list of rows", rows)
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
@@ -135,7 +135,7 @@ def parse_prog_dump(text: str) -> tuple[Insn, ...]:
     """Read what `prog_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
-        _refuse("a program's dump is a list of instructions", rows)
+        _refuse("expected a program's dump as a list of instructions", rows)
     found: list[Insn] = []
     for row in rows:
         # Functions and lines of source have rows of their own.
@@ -143,7 +143,7 @@ def parse_prog_dump(text: str) -> tuple[Insn, ...]:
         if codes is None:
             continue
         if not isinstance(codes, dict):
-            _refuse("'opcodes' is an object", codes)
+            _refuse("expected 'opcodes' to be an object", codes)
         found += _instructions(codes)
     return tuple(found)
 
@@ -154,7 +154,7 @@ def _instructions(codes: Mapping[str, JsonValue]) -> Iterator[Insn]:
     for name in ("code", "src_reg", "dst_reg"):
         text = codes.get(name)
         if not isinstance(text, str) or not _HEXADECIMAL.fullmatch(text):
-            _refuse("code and registers are hexadecimal numbers", codes)
+            _refuse("expected code and registers as hexadecimal numbers", codes)
         numbers[name] = int(text, 16)
     immediate = _bytes(codes.get("imm"))
     yield Insn(
@@ -179,7 +179,7 @@ def _parse(text: str) -> JsonValue:
     if not text.strip():
         raise BpftoolError(
             "bpftool printed nothing",
-            hint="it found nothing by that name, or died; its stderr tells",
+            hint="nothing has that name, or bpftool crashed; read its stderr",
         )
     try:
         value: JsonValue = json.loads(
@@ -191,7 +191,7 @@ def _parse(text: str) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise BpftoolError(
             f"bpftool's output is not JSON: {error}: {_excerpt(text)}",
-            hint="its output was cut short, or it warned on its standard output",
+            hint="its output was cut short, or it printed a warning to standard output",
         ) from error
     if isinstance(value, dict) and "error" in value:
         raise BpftoolError(f"bpftool: {value['error']}")
@@ -203,7 +203,7 @@ def _quote_unsupported(match: re.Match[str]) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no value that bpftool prints")
+    raise ValueError(f"{name} is not a value that bpftool prints")
 
 
 def with_inner_members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -226,9 +226,7 @@ def _excerpt(text: str) -> str:
 
 
 def _refuse(rule: str, value: object) -> NoReturn:
-    raise BpftoolError(
-        f"bpftool's output is not understood: {rule}: {_excerpt(str(value))}"
-    )
+    raise BpftoolError(f"can't parse bpftool's output: {rule}: {_excerpt(str(value))}")
 
 
 # ---------------------------------------------------------------- map dumps
@@ -236,14 +234,14 @@ def _refuse(rule: str, value: object) -> NoReturn:
 
 def _row(row: JsonValue) -> MapRow:
     if not isinstance(row, dict):
-        _refuse("a row is an object", row)
+        _refuse("expected a row to be an object", row)
     # Reported between the rows when the map can't be walked any further.
     if "key" not in row and "error" in row:
         raise BpftoolError(f"bpftool: {row['error']}")
     key = _bytes(row.get("key"))
     formatted = row.get("formatted", {})
     if not isinstance(formatted, dict):
-        _refuse("'formatted' is an object", formatted)
+        _refuse("expected 'formatted' to be an object", formatted)
     if "values" in row:
         return MapRow(
             key=key,
@@ -266,7 +264,7 @@ def _row(row: JsonValue) -> MapRow:
 
 def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
     if not isinstance(values, list) or not isinstance(formatted, list):
-        _refuse("'values' is a list with an object for each CPU", values)
+        _refuse("expected 'values' as a list with an object for each CPU", values)
     by_cpu: dict[int, JsonValue] = {}
     for value in formatted:
         cpu, shown = _cpu(value)
@@ -280,20 +278,20 @@ def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
 
 def _cpu(value: JsonValue) -> tuple[int, JsonValue]:
     if not isinstance(value, dict):
-        _refuse("a CPU's value is an object", value)
+        _refuse("expected a CPU's value to be an object", value)
     cpu = value.get("cpu")
     if isinstance(cpu, bool) or not isinstance(cpu, int) or "value" not in value:
-        _refuse("a CPU's value has 'cpu' and 'value'", value)
+        _refuse("expected a CPU's value to have 'cpu' and 'value'", value)
     return cpu, value["value"]
 
 
 def _bytes(value: JsonValue) -> bytes:
     if not isinstance(value, list):
-        _refuse("bytes are a list of strings such as '0x0a'", value)
+        _refuse("expected bytes as a list of strings such as '0x0a'", value)
     data = bytearray()
     for byte in value:
         if not isinstance(byte, str) or not _BYTE.fullmatch(byte):
-            _refuse("a byte is a string such as '0x0a'", byte)
+            _refuse("expected a byte as a string such as '0x0a'", byte)
         data.append(int(byte, 16))
     return bytes(data)
 

@@ -90,7 +90,7 @@ def compile_object(
     if not source.is_file():
         raise UsageError(
             f"there is no {source.name} in {source.parent}",
-            hint="'object' names a NAME.bpf.c or an object in the suite's folder",
+            hint="'object' must name a NAME.bpf.c or an object in the suite's folder",
         )
     if source.suffix != ".c":
         object_.read(source.read_bytes(), source)
@@ -121,7 +121,9 @@ def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     def build(folder: Path) -> dict[str, str]:
         done = _run([*_DUMP, str(btf), "format", "c"], Path(), package="bpftool")
         if done.returncode != 0 or not done.stdout:
-            raise UsageError(f"{btf}: bpftool makes no vmlinux.h of it: {done.stderr}")
+            raise UsageError(
+                f"{btf}: bpftool can't generate vmlinux.h from it: {done.stderr}"
+            )
         (folder / VMLINUX_H).write_text(done.stdout)
         return {}
 
@@ -182,7 +184,7 @@ def _clang(argv: list[str], source: Path) -> str:
     done = _run(argv, source.parent)
     if done.returncode != 0:
         raise CompileError(
-            f"{source}: clang refuses it\n{done.stderr.rstrip()}",
+            f"{source}: compilation failed\n{done.stderr.rstrip()}",
             hint="fix the source; warnings are errors",
         )
     return done.stdout
@@ -204,11 +206,11 @@ def _run(
         )
     except FileNotFoundError as error:
         raise InfrastructureError(
-            f"{argv[0]} is not there",
+            f"{argv[0]} is not installed",
             hint=f"install it with: ./dev setup (Debian: {package})",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(
-            f"{argv[0]} did not end within {_TIMEOUT} s",
-            hint="is the machine out of memory?",
+            f"{argv[0]} timed out after {_TIMEOUT} s",
+            hint="check that the machine has enough memory",
         ) from error

@@ -149,7 +149,7 @@ def naming(word: str, lines: Sequence[SourceLine]) -> SourceLine | None:
 def read(functions: Iterable[Function], ext: bytes, btf: Btf) -> DebugInfo:
     """Read an object's section .BTF.ext; what it lacks is empty.
 
-    Raises ValueError, struct.error and BtfError for what is damaged.
+    Raises ValueError, struct.error and BtfError for damaged data.
     """
     return DebugInfo(
         programs={it.name: it for it in functions},
@@ -201,7 +201,7 @@ def _table(
         return
     at, end = header + start, header + start + size
     if end > len(data):
-        raise ValueError("a table ends behind the section")
+        raise ValueError("a table ends after the section")
     (each,) = struct.unpack_from(order + "I", data, at)
     if each < record.size:
         raise ValueError(f"its records have {each} bytes")
@@ -210,7 +210,7 @@ def _table(
         name, count = pair.unpack_from(data, at)
         at += pair.size
         if at + count * each > end:
-            raise ValueError("its records end behind their table")
+            raise ValueError("its records end after their table")
         yield (
             strings.text(name),
             [record.unpack_from(data, at + i * each) for i in range(count)],

@@ -142,7 +142,7 @@ class BpfObject:
         """Return the error of an object that does not hold together."""
         return ObjectError(
             f"{self.path}: is a truncated or damaged object: {why}",
-            hint="build it again, or fetch it again",
+            hint="build it again, or download it again",
         )
 
     @cached_property
@@ -202,7 +202,7 @@ class BpfObject:
                 continue
             start, size = symbol.value // SIZE, symbol.size // SIZE
             if start + size > len(code):
-                raise ValueError(f"the function {symbol.name} ends behind its code")
+                raise ValueError(f"the function {symbol.name} ends after its code")
             found.append(
                 Function(
                     name=symbol.name,
@@ -270,7 +270,9 @@ class BpfObject:
         indexes = {self.sections[index].name: index for index in self.code}
         for section, records in self.debug.relocations.items():
             if section not in indexes:
-                raise ValueError(f"a relocation is for {section}, which holds no code")
+                raise ValueError(
+                    f"a relocation is for {section}, which contains no code"
+                )
             for record in records:
                 # Raises ValueError for a kind that nobody knows.
                 RelocationKind(record.kind)
@@ -306,11 +308,11 @@ def read(data: bytes, path: Path = Path("object")) -> BpfObject:
         if data[:4] != b"\x7fELF":
             raise ObjectError(
                 f"{path}: not an ELF file",
-                hint="name a NAME.bpf.c, or what clang -target bpf made of one",
+                hint="use a NAME.bpf.c, or an object that clang -target bpf compiled",
             ) from error
         raise ObjectError(
             f"{path}: is a truncated or damaged ELF file",
-            hint="build it again, or fetch it again",
+            hint="build it again, or download it again",
         ) from error
 
 
@@ -328,7 +330,8 @@ def _read(elf: ELFFile, data: bytes, path: Path) -> BpfObject:
     if ".BTF" not in (it.name for it in sections):
         raise ObjectError(
             f"{path}: has no .BTF section, so it can't be relocated",
-            hint="compile it with clang -target bpf -g, and strip it by llvm-strip -g",
+            hint="compile it with clang -target bpf -g, and strip it with llvm-strip "
+            "-g",
         )
     return BpfObject(
         data=data,
@@ -380,7 +383,7 @@ def _section(it: ElfSection, data: bytes) -> Section:
     if it["sh_type"] == "SHT_NOBITS":
         size = 0
     if start + size > len(data) and size:
-        raise ValueError(f"its section {it.name} ends behind the file")
+        raise ValueError(f"its section {it.name} ends after the file")
     return Section(
         name=it.name,
         is_code=bool(it["sh_flags"] & _EXECUTABLE),

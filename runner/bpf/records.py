@@ -27,7 +27,7 @@ def parse(text: str) -> RecordField:
     """
     found = _PLACE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no field such as s32@8 or char[16]@40")
+        raise ValueError(f"{text!r} is not a field such as s32@8 or char[16]@40")
     sign, bits, length, offset = found.groups()
     return RecordField(
         offset=int(offset),

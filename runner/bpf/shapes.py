@@ -22,7 +22,7 @@ _LARGEST = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A map's key and value, of the right type; None where nothing tells the type."""
+    """A map's key and value, of the right type; None where nothing says the type."""
 
     key: JsonValue = None
     value: JsonValue = None
@@ -47,7 +47,7 @@ class Shapes:
 def of_object(data: bytes, name: str) -> Shapes:
     """Read the shapes of an object that libbpf will call by `name`.
 
-    Raises ObjectError and BtfError for what is damaged.
+    Raises ObjectError and BtfError for damaged data.
     """
     found = bpf_object.read(data)
     return Shapes(

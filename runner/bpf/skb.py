@@ -89,7 +89,7 @@ def pack(values: Mapping[str, int]) -> bytes:
         if not 0 <= value < 1 << (8 * width):
             raise UsageError(
                 f"{value} does not fit into {name} of struct __sk_buff",
-                hint=f"it is an unsigned number of {8 * width} bits",
+                hint=f"it is an unsigned {8 * width}-bit number",
             )
         data[offset : offset + width] = value.to_bytes(width, "little")
     return bytes(data)

@@ -74,7 +74,7 @@ class _BlamedPlace:
 
 
 def blame(evidence: Evidence) -> Blame:
-    """Return where and what the mistake is, as far as the evidence tells."""
+    """Return where and what the mistake is, as far as the evidence says."""
     if evidence.found.name == UNCLASSIFIED:
         return Blame()
     place = _place(evidence)

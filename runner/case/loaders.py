@@ -206,7 +206,7 @@ def check_alive(trigger: Command, agent: AgentSession, commands: Commands) -> No
     record, _ = _stop(trigger, agent, commands)
     raise failed(
         record,
-        "to run until everything is looked at",
+        "to run until everything is checked",
         observed=f"that it ended by itself: {ended(int(asked.stdout))}",
         loads=True,
     )
@@ -260,8 +260,8 @@ def look(guest: Guest) -> FoundObject:
     programs = bpftool.parse_list(guest.run(bpftool.show("prog")))
     if maps is None or programs is None:
         raise UsageError(
-            "kernels before 4.13 do not tell what a loader has loaded",
-            hint='say kernels: ">=4.15", with the reason; names came with 4.15',
+            "kernels before 4.13 can't list loaded programs and maps",
+            hint='set kernels: ">=4.15" and a reason; names were added in 4.15',
         )
     runs = [it.get("run_cnt") for it in programs]
     return FoundObject(

@@ -55,8 +55,8 @@ Compile = Callable[[Path, str | None], Path]
 def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Notes) -> None:
     """Hold the names that suites use against the BTF of their objects.
 
-    Objects that can't be had are left to the cases that need them. Raises UsageError
-    that tells every mistake of a suite, up to 10, by file and line.
+    Objects that are unavailable are left to the cases that need them. Raises UsageError
+    that reports every mistake of a suite, up to 10, by file and line.
     """
     known = memory.recall(_CHECKED)
     right = [str(it) for it in known] if isinstance(known, list) else []

@@ -1,7 +1,7 @@
 """What is seen in a guest of the maps and programs that a case looks at.
 
 bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below that the
-agent reads maps, and nothing tells more of programs and maps than the object itself.
+agent reads maps, and nothing says more of programs and maps than the object itself.
 """
 
 from runner import timeouts
@@ -21,7 +21,7 @@ from runner.suites.model import (
     ShowExpectation,
 )
 
-_NOT_SHOWN = "kernels before 4.13 do not tell what is loaded"
+_NOT_SHOWN = "kernels before 4.13 can't list loaded programs and maps"
 
 
 def observe(

@@ -40,8 +40,8 @@ class ObjectStates:
         why = (
             ""
             if attached
-            else f"libbpf does not attach {type_ or 'such'} programs by themselves "
-            "without a place in their section"
+            else f"libbpf does not attach {type_ or 'such'} programs automatically if "
+            "their section has no target"
         )
         return self._with(name, attached=attached, why=why)
 
@@ -67,7 +67,7 @@ class ObjectStates:
         if self.maps and not self.programs:
             return f"no programs; created its maps only: {listing(self.maps)}"
         if not self.attaches:
-            return "loaded only, attached nowhere (--load-only, or attach: false)"
+            return "only loaded, nothing attached (--load-only, or attach: false)"
         programs = [it for it in self.programs if it.name not in self.left_out]
         words = []
         left = [it for it in programs if it.loaded and not it.attached]
@@ -100,7 +100,7 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
         struct_ops=tuple(
             StructOpsState(
                 name=it.name,
-                why="the runner loads struct_ops maps and does not register them",
+                why="the runner loads struct_ops maps, but does not register them",
             )
             for it in loaded.maps
             if it.type == _STRUCT_OPS
@@ -125,12 +125,12 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
     wanted = case.programs.get(name, Program())
     if loaded:
         stays = wanted.attach is False or not case.attach
-        return "the case says attach: false" if stays else ""
+        return "the case sets attach: false" if stays else ""
     if wanted.load is not True:
-        return "the case says so (load)"
+        return "the case does not load it (load)"
     if any(name in it for it in case.alternatives):
         return "the case loads another one of its alternatives"
-    return 'its section is optional (SEC("?…")), and nothing asks for it'
+    return 'its section is optional (SEC("?…")), and nothing requests it'
 
 
 def require_loaded(states: ObjectStates) -> None:

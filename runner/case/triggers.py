@@ -1,4 +1,4 @@
-"""What makes an attached program run, and what each trigger tells of it."""
+"""What makes an attached program run, and what each trigger says about it."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping

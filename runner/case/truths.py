@@ -1,4 +1,4 @@
-"""Values that a guest tells of itself, to hold a program's reads against."""
+"""Values that a guest says about itself, to compare a program's reads with."""
 
 import re
 import shlex
@@ -100,7 +100,7 @@ def _match(text: str, pattern: str) -> str:
     try:
         found = re.search(pattern, text, re.MULTILINE)
     except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
+        raise UsageError(f"{pattern!r} is not a regular expression: {error}") from error
     if found is None:
         raise UsageError(f"nothing matches {pattern!r} in {text[:200]!r}")
     return str(found[1] if found.re.groups else found[0])

@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="OBJECT",
-        help="cut it down to what objects, their sources or a suite's folder need",
+        help="reduce it to what objects, their sources or a suite's folder need",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write it (default: ID.btf, or ID.min.btf)",
+        help="file to write (default: ID.btf, or ID.min.btf)",
     )
 
 
@@ -38,14 +38,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Print source, size and SHA-256 of a kernel's BTF, and write it.
 
     Raises UsageError for a kernel that the matrix lacks, ArtifactError when it has no
-    BTF or can't be had.
+    BTF or is unavailable.
     """
     cache = Cache()
     arguments.kernels = [arguments.selector]
     kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
-            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
+            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
         )
     found = fetch.obtain(kernels[0], cache, progress_.progress())
     data = _cut(found, arguments.min, cache)
@@ -70,8 +70,8 @@ def _cut(found: Artifact, objects: list[Path] | None, cache: Cache) -> bytes:
     if found.btf is None:
         raise ArtifactError(
             f"{found.release} has no BTF: {found.btf_detail}",
-            hint="give it one with the key btf of the matrix, or put a vmlinux with "
-            "debug information beside the image",
+            hint="set one with the key btf of the matrix, or put a vmlinux with "
+            "debug information next to the image",
         )
     data = found.btf.read_bytes()
     if not objects:

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=("list", "prune"),
         default="list",
-        help="list what it holds (default), or remove what was not used for longest "
-        "until it is within its limit",
+        help="list the cache (default), or remove the entries that were not used for "
+        "longest until it is within its limit",
     )
     parser.add_argument(
         "--limit",

@@ -66,20 +66,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         default="auto",
         metavar="N",
-        help="processes (default: auto, as many as processors)",
+        help="number of processes (default: auto, one per processor)",
     )
     parser.add_argument(
         "--explain",
         nargs=2,
         metavar=("KERNEL", "FIELD"),
-        help="show what became of a field, such as task_struct.state, on all kernels, "
-        "and mark one of them; takes no objects",
+        help="show what happened to a field, such as task_struct.state, on all "
+        "kernels, and mark one of them; takes no objects",
     )
     parser.add_argument(
         "--changes",
         action="store_true",
-        help="show what changes from each kernel to the next: renamed, moved, resized, "
-        "retyped, and what is there now",
+        help="show what changes from each kernel to the next: renamed, moved, "
+        "resized, retyped, and what exists now",
     )
     parser.add_argument(
         "--loader",
@@ -107,7 +107,7 @@ def main(arguments: argparse.Namespace) -> int:
         return _explain(arguments, cache, engine)
     if not arguments.objects:
         raise UsageError(
-            "no object to check", hint="name one, its source, or a suite's folder"
+            "no object to check", hint="give an object, its source, or a suite's folder"
         )
     workers = _workers(arguments.workers)
     objects, refused = _objects(arguments.objects, cache, engine)
@@ -236,7 +236,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     if marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",
-            hint=f"there are {', '.join(it.name for it in sources)}",
+            hint=f"the kernels are {', '.join(it.name for it in sources)}",
         )
     with Engine(path) as engine:
         spans = history(field, sources, engine)
@@ -244,7 +244,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         similar = {str(near): None for it in spans for near in it.state.near}
         raise UsageError(
             f"--explain: none of these kernels has {field}",
-            hint=f"similar: {', '.join(similar)}" if similar else "is it misspelt?",
+            hint=f"similar: {', '.join(similar)}" if similar else "check the spelling",
         )
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE
@@ -275,5 +275,5 @@ def _workers(text: str) -> int:
     if text == "auto":
         return check_.processors()
     if not text.isdecimal() or not int(text):
-        raise UsageError(f"-n {text}: give a number of processes, or auto")
+        raise UsageError(f'-n {text}: must be a number of processes, or "auto"')
     return int(text)

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine lacks for the main job, and what mends it."""
+"""`doctor`: what this machine lacks for the main job, and what fixes it."""
 
 import argparse
 import json
@@ -40,7 +40,7 @@ class Finding:
     what: str
     good: bool
     seen: str
-    # The command that mends it.
+    # The command that fixes it.
     mend: str = ""
 
 
@@ -55,11 +55,15 @@ class _Program:
 
 _PROGRAMS = (
     _Program(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
-    _Program(name="setpriv", package="util-linux", purpose="ends guests with us"),
+    _Program(
+        name="setpriv", package="util-linux", purpose="ends guests when the runner ends"
+    ),
     _Program(name="clang", package="clang", purpose="compiles BPF objects"),
     _Program(name="apt-get", package="apt", purpose="fetches kernels"),
     _Program(name="dpkg-deb", package="dpkg", purpose="opens packages"),
-    _Program(name="pahole", package="dwarves", purpose="makes BTF for kernels without"),
+    _Program(
+        name="pahole", package="dwarves", purpose="generates BTF for kernels without"
+    ),
     _Program(
         name="bpftool",
         package="bpftool",
@@ -69,13 +73,13 @@ _PROGRAMS = (
     _Program(
         name="dropbear",
         package="dropbear-bin",
-        purpose="is the guests' SSH server",
+        purpose="is the SSH server in guests",
         path=Path("/usr/sbin/dropbear"),
     ),
     _Program(
         name="busybox",
         package="busybox-static",
-        purpose="is the guests' shell",
+        purpose="is the shell in guests",
         path=Path("/bin/busybox"),
     ),
 )
@@ -174,7 +178,9 @@ def _builds() -> Finding:
     # Not an error: other sources need no compiler.
     lacking = kernelbuild.missing()
     if not lacking:
-        return Finding(what="kernel builds", good=True, seen="all programs are there")
+        return Finding(
+            what="kernel builds", good=True, seen="all programs are installed"
+        )
     return Finding(
         what="kernel builds",
         good=True,
@@ -188,9 +194,9 @@ def _kvm() -> Finding:
     if not KVM.exists():
         seen = f"no {KVM}; guests run under TCG"
     elif not os.access(KVM, os.R_OK | os.W_OK):
-        seen = f"{KVM} is not this user's to open; guests run under TCG"
+        seen = f"you have no permission to open {KVM}; guests run under TCG"
     else:
-        seen = f"{KVM} opens; the first run finds out whether guests run under it"
+        seen = f"{KVM} can be opened; the first run finds out if guests run under it"
     return Finding(what="KVM", good=True, seen=seen)
 
 
@@ -205,13 +211,13 @@ def _cache() -> Finding:
             what="cache",
             good=False,
             seen=f"{root} can't be written",
-            mend="set XDG_CACHE_HOME to a folder of your own",
+            mend="set XDG_CACHE_HOME to a folder that you own",
         )
     return Finding(
         what="cache",
         good=free >= _ENOUGH_DISK,
         seen=f"{root}, {free >> 20} MiB free",
-        mend="" if free >= _ENOUGH_DISK else "free a GiB, or set XDG_CACHE_HOME",
+        mend="" if free >= _ENOUGH_DISK else "free 1 GiB, or set XDG_CACHE_HOME",
     )
 
 

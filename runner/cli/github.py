@@ -1,4 +1,4 @@
-"""`github`: tells a GitHub workflow what a run found."""
+"""`github`: reports to a GitHub workflow what a run found."""
 
 import argparse
 import sys
@@ -19,10 +19,10 @@ COMMENT = "comment.md"
 
 EPILOG = """\
 Prints annotations, sets the step's outputs (passed, failed, errors, regressions,
-compatible-range), shows the summary on the workflow's page, and writes DIR's reports
-again, with what the baseline tells, and DIR/comment.md.
+compatible-range), adds the summary to the job's page, and writes DIR's reports again,
+with the comparison to the baseline, and DIR/comment.md.
 
-exit status: what the gate says of the run, as that of a run; 0 without --gate
+exit status: the gate's verdict, as for a run; 0 without --gate
 
 examples:
   python -m runner github reports/latest --gate all
@@ -39,13 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="an earlier results.json, against which regressions are told",
+        help="an earlier results.json, to find regressions",
     )
     parser.add_argument(
         "--gate",
         choices=[str(it) for it in Gate],
-        help="what fails: all failures, or only regressions and new ones (without a "
-        "baseline all are new)",
+        help="which failures fail the gate: all, or only regressions and new failures "
+        "(without a baseline all are new)",
     )
     options.add(parser, *options.ALLOWANCES)
 

@@ -40,7 +40,7 @@ class Row:
     # Bytes of the newest snapshot that was saved of it; 0 without one.
     snapshot: int
     tags: tuple[str, ...]
-    # Why it can't be had; empty when it can.
+    # Why it is unavailable; empty if it is not.
     unavailable: str
 
 
@@ -51,7 +51,7 @@ def add_list_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def list_kernels(arguments: argparse.Namespace) -> int:
-    """Print the matrix. Raises UsageError for what is wrong with it."""
+    """Print the matrix. Raises UsageError if something is wrong with it."""
     cache = Cache()
     saved = snapshots.sizes(cache)
     rows = [_row(kernel, cache, saved) for kernel in _selected(arguments, cache, ALL)]
@@ -69,14 +69,14 @@ def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--refresh",
         action="store_true",
-        help="ask for newer versions of what is in the cache",
+        help="check for newer versions of what is in the cache",
     )
 
 
 def fetch(arguments: argparse.Namespace) -> int:
     """Fill the cache; a kernel that is unavailable does not stop the others.
 
-    Raises UsageError for what is wrong with the matrix or the selection.
+    Raises UsageError if something is wrong with the matrix or the selection.
     """
     cache, progress = Cache(), progress_.progress()
     status = ExitStatus.COMPATIBLE

@@ -1,4 +1,4 @@
-"""`lock`: pins what the matrix's sources stand for today."""
+"""`lock`: pins what the matrix's sources mean today."""
 
 import argparse
 import sys
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Fetch the newest of each kernel and write matrix.lock beside the matrix.
+    """Fetch the newest of each kernel and write matrix.lock next to the matrix.
 
-    A kernel that is unavailable keeps its old pin, and the exit status tells why.
-    Raises UsageError for what is wrong with the matrix, the lock or the selection.
+    A kernel that is unavailable keeps its old pin, and the exit status says why.
+    Raises UsageError if something is wrong with the matrix, the lock or the selection.
     """
     cache, progress = Cache(), progress_.progress()
     file = project.find(arguments.matrix).matrix

@@ -30,8 +30,8 @@ from runner.text import progress
 MOST_JOBS = 256
 
 EPILOG = """\
-Every machine of a run finds the parts that are shown here by itself, when it is given
-the same --kernels, --matrix and --timings, and its own --shard K/N.
+Every machine of a run computes these parts by itself. Give all of them the same
+--kernels, --matrix and --timings, and each its own --shard K/N.
 
 examples:
   python -m runner plan --kernels all --shards 4
@@ -77,15 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards",
         type=int,
         metavar="N",
-        help="how many machines; never more than kernels (default: one a kernel, up "
+        help="number of machines, at most one per kernel (default: one per kernel, up "
         f"to {MOST_JOBS})",
     )
     options.add(parser, "--timings")
     parser.add_argument(
         "--boot-only-interesting",
         action="store_true",
-        help="of kernels on which every object is predicted to behave alike, boot only "
-        "one (docs/preflight.md); those whose BTF is not in the cache are all booted",
+        help="boot only one of the kernels on which all objects are predicted to "
+        "behave the same (docs/preflight.md); boot all whose BTF is not in the cache",
     )
     options.add(parser, "--libbpf")
     parser.add_argument(
@@ -153,7 +153,7 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
         raise UsageError(f"--shards {wanted}: must be a positive number")
     if form == "github" and min(wanted or 1, kernels) > MOST_JOBS:
         raise UsageError(
-            f"--shards {wanted}: a workflow's matrix has at most {MOST_JOBS} jobs",
+            f"--shards {wanted}: a workflow's matrix may have at most {MOST_JOBS} jobs",
             hint=f"--shards {MOST_JOBS} gives each job several kernels",
         )
     return min(wanted or MOST_JOBS, kernels)
@@ -273,4 +273,4 @@ def _show(plan: Plan) -> None:
         table.add_row(*row)
     print_table(Console(), table)
     for name, others in plan.stands_for.items():
-        Console().print(f"{name} stands for {', '.join(others)}")
+        Console().print(f"{name} represents {', '.join(others)}")

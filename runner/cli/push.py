@@ -15,8 +15,8 @@ from runner.run import options
 from runner.text import progress as progress_
 
 EPILOG = """\
-`docker login`, or ~/.docker/config.json, lets it into a registry. A row of a matrix
-then has: source: {type: oci, image: IMAGE, tag: TAG}
+Log in to the registry with `docker login`, or ~/.docker/config.json. Then write in a
+row of a matrix: source: {type: oci, image: IMAGE, tag: TAG}
 
 examples:
   python -m runner push 4.4 --source kernel-org --to ghcr.io/me/kernels
@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="IMAGE[:TAG]",
-        help="registry and repository; the tag is the kernel's id if none is given",
+        help="registry and repository; the default tag is the kernel's id",
     )
     parser.add_argument(
         "--source",
         metavar="TYPE",
-        help="take this source of the row's, such as kernel-org (default: its first "
+        help="use this source of the row, such as kernel-org (default: the first "
         "that has the kernel)",
     )
 
@@ -54,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
     target = _TARGET.fullmatch(arguments.to)
     if target is None:
         raise UsageError(
-            f"--to {arguments.to}: it is no REGISTRY/REPOSITORY[:TAG]",
+            f"--to {arguments.to}: must be REGISTRY/REPOSITORY[:TAG]",
             hint="for example: --to ghcr.io/me/kernels",
         )
     cache = Cache()
@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
-            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
+            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
         )
     kernel = _from(kernels[0], arguments.source)
     found = fetch.obtain(kernel, cache, progress_.progress())

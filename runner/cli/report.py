@@ -22,16 +22,16 @@ from runner.results import CaseResult, Outcome
 from runner.run import options
 
 EPILOG = f"""\
-RESULTS is a results.json, or the --reports folder of a run. Several are the parts of
-one run, and are merged.
+RESULTS is a results.json, or the --reports folder of a run. Several are merged as the
+parts of one run.
 
 formats:
 {chr(10).join(f"  {it.name:<9} {it.pattern:<14} {it.about}" for it in formats.FORMATS)}
 
 In a GitHub workflow it also prints annotations and adds to the job's summary.
 
-exit status: 0 when the reports are written; with --gate, what the gate says: 0 passed,
-1 failed, 3 no verdict because of infrastructure. 2 for a file that holds no run.
+exit status: 0 if the reports are written; with --gate, the gate's verdict: 0 passed,
+1 failed, 3 no verdict because of infrastructure. 2 for a file that is not a run.
 
 examples:
   python -m runner report reports/latest
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME,…",
-        help="only these formats; may be given again (default: all)",
+        help="only these formats; may be given several times (default: all)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="where they are written (default: beside RESULTS)",
+        help="folder for the reports (default: next to RESULTS)",
     )
     merge.add_allowances(parser)
     parser.add_argument(
@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"
     )
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -145,8 +146,8 @@ def _out(wanted: Path | None, parts: Sequence[Found]) -> Path:
         return wanted
     if len(parts) > 1:
         raise UsageError(
-            f"{len(parts)} results, and no place for their reports",
-            hint="name a folder with --out",
+            f"{len(parts)} results, but no folder for their reports",
+            hint="give a folder with --out",
         )
     return parts[0].folder.parent
 

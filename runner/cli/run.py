@@ -36,7 +36,7 @@ _MOST_LANES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class AtOnce:
-    """How many guests work at a time, and who drives them."""
+    """How many guests work concurrently, and who drives them."""
 
     # Threads of this process; 0 when others do all.
     lanes: int = 0
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status.
 
-    Raises UsageError for what is wrong with the selection, the matrix or a suite.
+    Raises UsageError if something is wrong with the selection, the matrix or a suite.
     """
     _require_expression(arguments.k)
     if arguments.load_only and not arguments.object:
@@ -216,7 +216,7 @@ def pytest_arguments(
 
 
 def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
-    """Load every suite once, so that a mistake is told before anything boots.
+    """Load every suite once, so that a mistake is reported before anything boots.
 
     Raises UsageError for the first mistake, and for two suites of one name.
     """
@@ -228,7 +228,7 @@ def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
 
 
 def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
-    """Return how many guests work at a time.
+    """Return how many guests work concurrently.
 
     Python is at work for a tenth of a case's time, so that one process can drive some
     guests, and needs no time to start. Python tests run one after the other in a
@@ -240,7 +240,7 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
     count = host.most_guests() if wanted == "auto" else int(wanted)
     processes = min(count, kernels)
     if any(map(suites_.has_python_tests, paths)):
-        # Whatever a test does to its process, this one tells of it.
+        # Whatever a test does to its process, this one reports it.
         return AtOnce(processes=max(1, processes))
     if count <= _MOST_LANES:
         return AtOnce(lanes=count)

@@ -37,9 +37,9 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs=argparse.REMAINDER,
         metavar="KERNEL [COMMAND ...]",
-        help="an id of the matrix, and what to run instead of a shell, as with ssh; "
-        "its exit status becomes this one's. From its first word on, everything goes "
-        "to the guest; write -- before a command that begins with a dash",
+        help="an id of the matrix, and a command to run instead of a shell, as with "
+        "ssh; the exit status is the command's. Everything after its first word "
+        "goes to the guest; write -- before a command that begins with a dash",
     )
 
 
@@ -51,7 +51,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help=f"copy a file to {_FOLDER} first, such as an object or a program; may be "
-        "given again",
+        "given several times",
     )
     parser.add_argument(
         "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
@@ -66,7 +66,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
     """Return the arguments with the kernel, and the options that stand behind it.
 
-    Ends the program, as argparse does, for what is not an option.
+    Ends the program, as argparse does, for anything that is not an option.
     """
     parser = argparse.ArgumentParser(
         prog="python -m runner shell", usage=_USAGE, add_help=False, allow_abbrev=False
@@ -105,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
     kernels = rows.choose(options.choice_of(arguments), cache).kernels
     if len(kernels) != 1:
         raise UsageError(
-            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
+            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
         )
     files = [copied(path) for path in arguments.put]
     _require_distinct(files)
@@ -153,7 +153,7 @@ def _require_distinct(files: Sequence[Copied]) -> None:
     if twice is not None:
         raise UsageError(
             f"--put: two files are called {twice}",
-            hint=f"both would go to {_FOLDER}/{twice}: rename one",
+            hint=f"both would be copied to {_FOLDER}/{twice}: rename one",
         )
 
 
@@ -163,7 +163,7 @@ def _attend(up: Guest, words: list[str]) -> int:
     command = words[0] if len(words) == 1 else shlex.join(words)
     if not words and sys.stdin.isatty():
         print(
-            f"{up.hello.release}, root; what --put copied is in {_FOLDER}, bpftool is "
+            f"{up.hello.release}, root; files of --put are in {_FOLDER}, bpftool is "
             "on the PATH; `exit` ends the guest",
             file=sys.stderr,
         )

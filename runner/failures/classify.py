@@ -39,7 +39,7 @@ _VERIFIER_LOG = re.compile(
     r"-- BEGIN PROG LOAD LOG --\n(.*?)(?:^[^\n]*-- END PROG LOAD LOG --|\Z)",
     re.DOTALL | re.MULTILINE,
 )
-# That it failed, and not why: what stands before tells more.
+# That it failed, and not why: what stands before says more.
 _SAYS_NOTHING = re.compile(
     r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
 )
@@ -84,7 +84,7 @@ def classify(
     """Tell why an object was refused, or that it is "unclassified": never a guess.
 
     `log` is libbpf's with the verifier's in it; `errno_name` is "EINVAL" and the like.
-    `instructions` tells how many the object's programs have.
+    `instructions` says how many the object's programs have.
     """
     loading = operation == "load"
     verifier = verifier_log(log) if loading else ""

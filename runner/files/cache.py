@@ -288,7 +288,7 @@ def _default_root() -> Path:
 def limit(text: str | None = None) -> int:
     """Return how many bytes the cache may hold: `text`, else the setting.
 
-    Raises UsageError for what is no size.
+    Raises UsageError for something that is not a size.
     """
     wanted = os.environ.get(LIMIT_SETTING, _LIMIT) if text is None else text
     match = _SIZE.fullmatch(wanted.strip())

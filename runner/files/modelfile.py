@@ -1,4 +1,4 @@
-"""Files read into models; what pydantic finds wrong is told in a user's words."""
+"""Files read into models; what pydantic finds wrong is reported in a user's words."""
 
 import json
 import re
@@ -47,16 +47,16 @@ PATTERNS = {
     r"^CONFIG_\w+=.+$": "a line of a kernel's configuration: CONFIG_BPF_LSM=y",
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
     "'-' that begins with a letter or digit",
-    r"^[a-z][a-z0-9-]*$": "a name of small letters, digits and '-'",
-    r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name, in which '*', '?' and "
-    "[…] are wildcards",
+    r"^[a-z][a-z0-9-]*$": "a name of lower-case letters, digits and '-'",
+    r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name; '*', '?' and […] are "
+    "wildcards",
     r"^https?://": "an address that begins with http:// or https://",
     r"^https?://[^ ]+$": "an address that begins with http:// or https://",
     r"^linux-image-[a-z0-9.+-]+$": "a package's name that begins with linux-image-",
     r"^[0-9][A-Za-z0-9.+~-]*$": "a package's version: 4.11.6-1",
     r"^[0-9a-f]{64}$": "a SHA-256 checksum of 64 hexadecimal digits",
     r"^\d+\.\d+(\.\d+)?$": "a version: 4.4, or 5.10.223",
-    r"^[A-Z0-9_]+$": "a name of capital letters, digits and '_'",
+    r"^[A-Z0-9_]+$": "a name of upper-case letters, digits and '_'",
     r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$': "y, m, n, a number, or text in double "
     "quotes",
     r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+$": "a registry and a repository: "
@@ -64,7 +64,7 @@ PATTERNS = {
     r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$": "a tag of letters, digits, '.', '_' and "
     "'-'",
     r"^[a-z0-9.-]+/[a-z0-9.-]+$": "a distribution and its version: ubuntu/16.04",
-    r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name, in which {…} stands for a value",
+    r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name; {…} is replaced by a value",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -96,7 +96,7 @@ class Mistake:
 def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
     """Read a file into a model.
 
-    Raises UsageError that tells every mistake, up to 10, by file and line.
+    Raises UsageError that lists every mistake, up to 10, by file and line.
     """
     data, source = yamlfile.read(path)
     try:
@@ -109,7 +109,7 @@ def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
 
 
 def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
-    """Return the error that tells mistakes, each a line."""
+    """Return the error that lists mistakes, each a line."""
     shown = list(mistakes[:_MOST_MISTAKES])
     if len(mistakes) > len(shown):
         shown.append(f"{source.path}: and {len(mistakes) - len(shown)} more")
@@ -222,8 +222,8 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
             return f"{_shortened(given)}: has too few items"
         case "too_long":
             return (
-                f"{_shortened(given)}: has {context['actual_length']} items, and may "
-                f"have {context['max_length']}"
+                f"{_shortened(given)}: has {context['actual_length']} items; at most "
+                f"{context['max_length']} are allowed"
             )
         case "missing":
             return f"key {detail['loc'][-1]!r} is missing"
@@ -239,7 +239,7 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""
-            return f"{given!r} is none of {context['expected']}{likely}"
+            return f"{given!r} must be {context['expected']}{likely}"
         case "no_key":
             given_keys = list(given) if isinstance(given, dict) else []
             wanted = detail["msg"].removeprefix("needs one of the keys ").split(", ")

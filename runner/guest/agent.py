@@ -64,7 +64,7 @@ class AgentError(RunnerError):
         self.errno_name = errno_name
         # All that libbpf printed during the operation, the verifier's log included.
         self.log = log
-        # What else was refused, by its names, where one refusal stands for several.
+        # What else was refused, by its names, if one refusal represents several.
         self.also: tuple[str, ...] = ()
 
 
@@ -112,7 +112,7 @@ def _decoded(value: object) -> object:
     try:
         return base64.b64decode(value, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from error
+        raise ValueError(f"not base64: {error}") from error
 
 
 _Base64 = Annotated[bytes, BeforeValidator(_decoded)]
@@ -311,7 +311,7 @@ class PacketsSent:
     source_port: _Count
     port: _Count
     sent: _Count
-    # What getsockopt() tells of the sender; None where the kernel does not.
+    # What getsockopt() says about the sender; None where the kernel does not.
     protocol: int | None = None
     type: int | None = None
     freebind: int | None = None
@@ -508,7 +508,7 @@ class AgentSession:
         """Return a file's text. A file of more than `limit` bytes is an AgentError."""
         found = self._ask(_Text, "read", timeout, path=str(path), max=limit)
         if found.truncated:
-            raise AgentError(f"{path} has more than {limit} bytes", operation="read")
+            raise AgentError(f"{path} is larger than {limit} bytes", operation="read")
         return found.text
 
     # ----------------------------------------------------------- objects
@@ -547,7 +547,7 @@ class AgentSession:
         """
         found = self._ask(_Targets, "there", timeout, places=[*places]).there
         if len(found) != len(places):
-            raise self._loss(f"gave {len(found)} answers for {len(places)} places")
+            raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
         return found
 
     def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:
@@ -766,7 +766,7 @@ class AgentSession:
         """Send a request and return its reply, completed by what is `known`."""
         if self._lost:
             raise AgentLost(
-                f"{operation} was not asked for, because {self._lost}",
+                f"{operation} was not requested, because {self._lost}",
                 operation=operation,
             )
         self._last_id += 1
@@ -797,11 +797,11 @@ class AgentSession:
                 late, cause="no_answer", operation=operation, seconds=timeout
             ) from error
         except (OSError, EOFError) as error:
-            gone = f"is gone; it was asked for {operation}"
+            gone = f"disconnected during {operation}"
             raise self._loss(gone, cause="gone", operation=operation) from error
         except KeyboardInterrupt:
             # It may be at work for long still, and nobody waits for what comes then.
-            self._loss(f"was interrupted while it was asked for {operation}")
+            self._loss(f"was interrupted during {operation}")
             raise
 
     def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
@@ -809,14 +809,14 @@ class AgentSession:
             reply = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise self._loss(
-                f"answered {operation} with no JSON: {_shown(line)}"
+                f"did not answer {operation} with JSON: {_shown(line)}"
             ) from error
         if isinstance(reply, dict):
             # A request that the agent could not parse has no id for it.
             refused = reply.get("ok") is False and reply.get("id") is None
             if refused or reply.get("id") == self._last_id:
                 return reply
-        raise self._loss(f"answered another request than {operation}: {_shown(line)}")
+        raise self._loss(f"answered another request, not {operation}: {_shown(line)}")
 
     def _loss(
         self,

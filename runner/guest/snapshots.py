@@ -23,7 +23,7 @@ KIND = "snapshots"
 # Key of metadata: the kernel image's SHA-256.
 IMAGE = "image_sha256"
 
-# To be raised when what a saved guest is made of changes in a way that no key tells.
+# To be raised when what a saved guest is made of changes in a way that no key says.
 _RECIPE = "2"
 _STATE = "state.zst"
 _KEYS = "keys.json"
@@ -71,7 +71,7 @@ class Snapshots:
         return True
 
     def has(self, key: str) -> bool:
-        """Whether there is one, as far as can be told without reading it."""
+        """Whether there is one, as far as can be known without reading it."""
         return key in self._known or (self._cache.root / KIND / key).is_dir()
 
     def find(self, key: str, *, memory: int) -> Snapshot | None:
@@ -198,4 +198,4 @@ def _check_owner(directory: Path) -> None:
         except OSError as error:
             raise SnapshotError(f"the snapshot lacks {path.name}") from error
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-            raise SnapshotError(f"the snapshot's {path.name} is not this user's alone")
+            raise SnapshotError(f"the snapshot's {path.name} is not owned by you alone")

@@ -56,7 +56,7 @@ def btf(image: bytes) -> bytes | None:
 def release(image: bytes) -> str:
     """Return what `uname -r` will say: the first word of the boot header's banner.
 
-    Raises ArtifactError for what is no x86 kernel image or has no banner.
+    Raises ArtifactError for something that is not an x86 kernel image or has no banner.
     """
     _protocol(image)
     (offset,) = struct.unpack_from("<H", image, _KERNEL_VERSION)
@@ -71,7 +71,7 @@ def release(image: bytes) -> str:
 def btf_of_elf(data: bytes) -> bytes | None:
     """Return the .BTF section of an ELF file, or None.
 
-    Raises ArtifactError when it is no ELF file or the section is no BTF.
+    Raises ArtifactError if it is not an ELF file or the section is not BTF.
     """
     try:
         content = elf.section(data, ".BTF")

@@ -232,7 +232,7 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
 
 
 def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
-    """Say when a row's id tells another version than its kernel."""
+    """Say when a row's id has another version than its kernel."""
     told = kernel.version
     if told is not None and told.parts != found.version.parts[: len(told.parts)]:
         progress.message(f"{kernel.id}: note: this kernel is {found.release}")
@@ -297,7 +297,7 @@ def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
         pin = _pin(source, cache)
         entry = cache.lookup(_KIND, _key(kernel, pin, cache))
     except RunnerError as error:
-        # What is missing now is told when the kernel is asked for.
+        # What is missing now is reported when the kernel is asked for.
         log.debug("%s: %s: %s", kernel.id, source.shown, error)
         return None
     return None if entry is None else artifact.from_entry(entry)

@@ -58,7 +58,7 @@ class Lock(BaseModel):
         return Lock(kernels=kept)
 
     def with_pinned(self, kernel: Kernel, pinned: Pinned, folder: Path) -> "Lock":
-        """Return a lock in which a row is pinned anew."""
+        """Return a lock in which a row is pinned again."""
         locked = Locked.model_validate(
             {
                 "source": described(pinned.source, folder),
@@ -106,7 +106,7 @@ providers.register(PinnedSource, _Pinned())
 
 
 def path_of(matrix: Path) -> Path:
-    """Return where a matrix's lock lies: matrix.lock beside matrix.yaml."""
+    """Return where a matrix's lock lies: matrix.lock next to matrix.yaml."""
     return matrix.parent / f"{matrix.stem}.lock"
 
 
@@ -136,7 +136,7 @@ def applied(
     strict: bool,
     free: Collection[str] = (),
 ) -> Matrix:
-    """Return a matrix, which lies in a folder, whose rows stand for what is locked.
+    """Return a matrix, which lies in a folder, whose rows represent what is locked.
 
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
     archive is, a suite of it is not. If `strict`, all are, and so is their BTF; those

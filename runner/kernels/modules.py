@@ -70,7 +70,7 @@ def _xz(data: bytes) -> bytes:
 
 
 def _zstd(data: bytes) -> bytes:
-    # A frame that tells its size is given that much memory, whatever the limit is.
+    # A frame that says its size is given that much memory, whatever the limit is.
     if zstandard.frame_content_size(data) > LARGEST:
         raise ValueError("it is too large")
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
@@ -79,7 +79,7 @@ def _zstd(data: bytes) -> bytes:
 def dependencies(name: str, data: bytes) -> list[str]:
     """Return the modules that a module's own metadata names.
 
-    Raises ArtifactError when it is no module.
+    Raises ArtifactError if it is not a module.
     """
     try:
         modinfo = elf.section(data, ".modinfo")

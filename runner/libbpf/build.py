@@ -53,7 +53,7 @@ def built(source: Source, images: Path, cache: Cache, progress: Progress) -> Cac
     def make(folder: Path) -> Mapping[str, JsonValue]:
         with (
             cache.scratch() as scratch,
-            progress.task(f"libbpf {source.version} of {source.folder}: building"),
+            progress.task(f"building libbpf {source.version} from {source.folder}"),
         ):
             log.write_text("")
             return _Build(source=source, scratch=scratch, log=log).run(own, folder)
@@ -85,7 +85,7 @@ def _library(name: str) -> str:
         return sha256_of(Path(_printed("gcc", f"-print-file-name={name}").strip()))
     except OSError as error:
         raise InfrastructureError(
-            f"{name} is missing, which the guest agent is linked with",
+            f"{name} is missing; the guest agent is linked with it",
             hint="install it with: ./dev setup",
         ) from error
 
@@ -181,8 +181,9 @@ class _Build:
             raise BuildError(f"{self._name}: libbpf.a is no archive")
         if _WHOLE in members:
             raise BuildError(
-                f"{self._name}: libbpf.a is one object, as a kernel's tree makes it",
-                hint="name the kernel's tree in its place",
+                f"{self._name}: libbpf.a is one single object, as a kernel tree "
+                "builds it",
+                hint="name the kernel tree instead",
             )
 
     @property
@@ -204,7 +205,7 @@ class _Build:
             raise BuildError(
                 f"{self._name}: libbpf {self.source.version}: {what} does not build:\n"
                 f"{self._last_lines()}",
-                hint=f"{self.log} has all of it",
+                hint=f"{self.log} has the full output",
             )
 
     def _last_lines(self) -> str:

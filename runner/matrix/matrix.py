@@ -450,7 +450,7 @@ class Kernel(MatrixEntry):
 
     @property
     def version(self) -> KernelVersion | None:
-        """The version that the id tells, or None ("sid")."""
+        """The version that the id says, or None ("sid")."""
         if re.match(r"\d+\.\d+", self.id):
             return KernelVersion.parse(self.id)
         return None
@@ -472,7 +472,7 @@ class Matrix(MatrixEntry):
 def load(path: Path) -> Matrix:
     """Read a matrix file.
 
-    Raises UsageError that tells every mistake by file and line, and what to do when
+    Raises UsageError that lists every mistake by file and line, and what to do when
     there is no such file.
     """
     if not path.exists():

@@ -52,7 +52,7 @@ class Bpf:
     def load(
         self, source: str, *, attach: bool = True, loader: LoaderName = "libbpf"
     ) -> LoadedObject:
-        """Compile NAME.bpf.c beside the test, load it and attach its programs.
+        """Compile NAME.bpf.c next to the test, load it and attach its programs.
 
         Raises CompileError, AgentError with libbpf's log, NothingError when no program
         is loaded, and GuestError when the guest dies of it.
@@ -77,7 +77,7 @@ class Bpf:
     def run(self, **keys: JsonValue) -> CaseResult:
         """Run a case that is written as in suite.yaml, and return how it ended.
 
-        `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md tells
+        `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md says
         of a case, but for `kernels` and `config`, which are the test's own affair.
         Raises UsageError for keys that are wrong, CompileError and ObjectError.
         """

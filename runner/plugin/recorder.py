@@ -293,7 +293,7 @@ class Recorder:
             self._take_other(report)
             return
         if self._planned.get(report.nodeid, found.key) != found.key:
-            # What was told from its node id alone.
+            # What was known from its node id alone.
             self._planned[report.nodeid] = found.key
             run.ledger.correct(self._planned.values())
         run.ledger.add(
@@ -324,7 +324,7 @@ class Recorder:
                 outcome=Outcome.ERROR,
                 message=f"the process that ran the case died: {report.longreprtext}",
                 failure_class="infrastructure",
-                cure="see whether the machine ran out of memory; run the case again",
+                cure="check if the machine ran out of memory, and run the case again",
                 nodeid=report.nodeid,
             ),
             order=list(self._planned).index(report.nodeid),

@@ -33,7 +33,7 @@ _MOST = 128 << 20
 # speaks otherwise.
 _PROTOCOL = "1"
 _OTHER_PROTOCOL = 3
-_REBUILD = "build it anew with: ./dev setup"
+_REBUILD = "build it again with: ./dev setup"
 # Seconds, of which it works for ten at most.
 _TIMEOUT = 120.0
 
@@ -204,7 +204,7 @@ class TargetAnswer(EngineAnswer):
     """What a BTF says about its kernel."""
 
     types: int
-    # Whether it tells functions; BTF that was cut for relocations does not.
+    # Whether it says functions; BTF that was cut for relocations does not.
     functions: bool
     # Bytes of a pointer.
     pointer: int
@@ -313,12 +313,14 @@ class Engine:
             size = _size(each)
             if size > _MOST:
                 raise BadBtfError(
-                    f"it has {size >> 20} MB, and BTF may have {_MOST >> 20} MB here",
-                    hint="those of kernels have 5 MB",
+                    f"BTF is {size >> 20} MB; the limit is {_MOST >> 20} MB",
+                    hint="a kernel's BTF is about 5 MB",
                 )
         answer = self._ask({"op": "target"}, [btf, *modules])
         if error := _error(answer):
-            raise BadBtfError(error, hint="fetch it again, or make it again by pahole")
+            raise BadBtfError(
+                error, hint="download it again, or generate it again with pahole"
+            )
         self.target = _read(_TARGET, answer)
         return self.target
 
@@ -392,7 +394,7 @@ class Engine:
             if not select.select([process.stdout], [], [], _TIMEOUT)[0]:
                 self.close()
                 raise EngineError(
-                    f"preflight's engine gave no answer within {_TIMEOUT:.0f} s",
+                    f"preflight's engine timed out after {_TIMEOUT:.0f} s",
                     hint=_REBUILD,
                 )
             answer = process.stdout.readline()
@@ -417,7 +419,7 @@ class Engine:
                     stdout=subprocess.PIPE,
                 )
             except OSError as error:
-                raise EngineError(f"{self._path} can't be run: {error}") from error
+                raise EngineError(f"can't run {self._path}: {error}") from error
             finally:
                 other.close()
         return self._socket, self._process
@@ -432,24 +434,26 @@ class Engine:
         self.close()
         if status == -signal.SIGPROF:
             return EngineError(
-                "relocation takes more than ten seconds",
-                hint="types like these are not made by compilers",
+                "relocation timed out after 10 s",
+                hint="compilers do not generate types like these",
             )
         if status < 0:
             name = signal.Signals(-status).name
-            return EngineError(f"the engine was ended by {name} over this file")
+            return EngineError(
+                f"the engine was killed by {name} while it read this file"
+            )
         if status == _OTHER_PROTOCOL:
             return EngineError(
-                "preflight's engine was built from another version's sources",
+                "preflight's engine was built from the sources of another version",
                 hint=_REBUILD,
             )
-        return EngineError(f"the engine gave up on this file (status {status})")
+        return EngineError(f"the engine failed on this file (status {status})")
 
 
 def _size(payload: Payload) -> int:
     if not isinstance(payload, Path):
         return len(payload)
-    # What is not there is told when it is opened.
+    # What is not there is reported when it is opened.
     return payload.stat().st_size if payload.exists() else 0
 
 

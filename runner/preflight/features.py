@@ -38,7 +38,7 @@ class _Attach:
     stops_loading: bool
     # Whether its absence from BTF is its absence from the kernel.
     certain: bool = True
-    # The first kernel whose BTF tells it.
+    # The first kernel whose BTF says it.
     since: str = "4.0"
 
 

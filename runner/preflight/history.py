@@ -59,8 +59,8 @@ def _parse(field: str) -> LocalAnswer:
     found = _FIELD.fullmatch(field)
     if found is None:
         raise UsageError(
-            f"--explain: {field!r} is no field",
-            hint="write it as task_struct.thread.fsbase or mm_struct.rss_stat[0]",
+            f"--explain: {field!r} is not a field",
+            hint="write it like task_struct.thread.fsbase or mm_struct.rss_stat[0]",
         )
     name, steps = found.groups()
     return LocalAnswer(

@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 class Guard(StrEnum):
-    """Whether the kernel's verifier comes to a poisoned instruction."""
+    """Whether the kernel's verifier reaches a poisoned instruction."""
 
     # Nothing is poisoned.
     NOT_NEEDED = "not_needed"
@@ -232,7 +232,7 @@ class Prediction:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Return what a boot would show; kernels of one shape stand for each other.
+        """Return what a boot would show; kernels of one shape represent each other.
 
         Offsets, guards and missing features, but no names or ids of types.
         """

@@ -38,7 +38,7 @@ def _open(payload: Payload) -> tuple[int, int]:
 
 
 def send(to: socket.socket, line: bytes, descriptors: Sequence[int]) -> None:
-    """Send a line, and descriptors beside it. Raises OSError."""
+    """Send a line, and descriptors next to it. Raises OSError."""
     for start in range(0, len(descriptors), _AT_ONCE):
         # JSON may begin with blanks, and a descriptor comes with a byte.
         socket.send_fds(to, [b" "], descriptors[start : start + _AT_ONCE])

@@ -156,7 +156,7 @@ def predict(
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which tells where that has what this one lacks. `wanted`
+    object on a kernel nearby, which says where that has what this one lacks. `wanted`
     is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
     a program with too many paths.
     """
@@ -362,8 +362,8 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
         return _PREFIX.sub("", said.strip())
     if status is Status.WRONG_SIZE and local.field and answer.field:
         return (
-            f"it is {local.field.text} of {local.field.size} bytes in the object, and "
-            f"{answer.field.text} of {answer.field.size} bytes in the kernel"
+            f"it is {local.field.text} with {local.field.size} bytes in the object, "
+            f"and {answer.field.text} with {answer.field.size} bytes in the kernel"
         )
     return ""
 
@@ -381,8 +381,8 @@ def _verdict(
     deadly = [it for it in relocations if it.guard is Guard.DEADLY]
     reasons = [f"{it.place}: {it.access}: {it.reason}" for it in refused]
     reasons += [
-        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')}, and nothing "
-        "guards it"
+        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')} and not "
+        "guarded"
         for it in reached
     ]
     reasons += [
@@ -396,8 +396,8 @@ def _verdict(
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
         reasons = [
-            f"{it.place}: {it.access} is guarded, but before 4.15 poison in code that "
-            "is never reached oopses the kernel"
+            f"{it.place}: {it.access} is guarded, but before 4.15 the kernel oopses "
+            "because of poison in code that is never reached"
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)

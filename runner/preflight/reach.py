@@ -147,8 +147,8 @@ def walked(
     """Return the instructions that verifying an object's programs visits.
 
     `patched` are those that relocation changed. A verifier gives up at the first
-    poison; this goes on with a value that nobody knows, so that all gaps are told.
-    `kernel` is what LINUX_KERNEL_VERSION tells. `wanted` is asked now and then whether
+    poison; this goes on with a value that nobody knows, so that all gaps are reported.
+    `kernel` is what LINUX_KERNEL_VERSION says. `wanted` is asked now and then whether
     to go on. Raises NotFollowedError for a program that has too many paths, and
     AbandonedError when the walk is not wanted any more.
     """
@@ -182,17 +182,17 @@ class _Walk:
             visits += 1
             if visits > _MOST_VISITS:
                 raise NotFollowedError(
-                    f"not followed: more than {_MOST_VISITS:,} steps of its programs "
-                    "are different"
+                    "not followed to its end: its programs take more than "
+                    f"{_MOST_VISITS:,} steps"
                 )
             if not visits % _BETWEEN_LOOKS and not wanted():
-                raise AbandonedError("nobody wants the prediction any more")
+                raise AbandonedError("the prediction is no longer needed")
             self._step(*self._todo.pop())
 
     def enter(self, at: Address, state: _State = _START) -> _Call:
         """Plan to walk a function with some arguments, unless it was; return the call.
 
-        Those of many calls become one that stands for all of them; each merge forgets
+        Those of many calls become one that represents all of them; each merge forgets
         a constant, so this ends.
         """
         calls = self._calls[at]
@@ -327,7 +327,7 @@ class _Walk:
         elif insn.operation == op.CALL:
             self._enter_from(call, at, insn, state)
         elif insn.operation == op.JA:
-            # In JMP32, which came with v4, the immediate is the distance.
+            # In JMP32, which was added in v4, the immediate is the distance.
             far = insn.op_class == op.JMP32
             self._go(call, (at[0], at[1] + 1 + insn.imm) if far else target, state)
         else:
@@ -338,7 +338,7 @@ class _Walk:
                 self._go(call, following, self._learned(insn, state, op.JNE))
 
     def _learned(self, insn: Insn, state: _State, by: int) -> _State:
-        """Return what is known where `by` tells that the operands are equal."""
+        """Return what is known where `by` says that the operands are equal."""
         plain = insn.op_class == op.JMP and not insn.code & op.X
         if insn.operation != by or not plain or state.get(insn.dst) is not None:
             return state

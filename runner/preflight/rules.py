@@ -25,7 +25,7 @@ _LONGEST_KEY = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """An object's code, as far as a kernel's verifier comes to it."""
+    """An object's code, as far as a kernel's verifier reaches it."""
 
     item: BpfObject
     contents: Contents

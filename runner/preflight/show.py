@@ -32,7 +32,7 @@ from runner.preflight.steps import Step
 from runner.preflight.targets import BtfSource
 from runner.text.tables import print_table
 
-# More classes of kernels than fit beside each other are shown below each other.
+# More classes of kernels than fit next to each other are shown below each other.
 _MOST_COLUMNS = 8
 _MOST_LINES = 12
 _PIPE_WIDTH = 200
@@ -220,7 +220,7 @@ def _show_object(
 
 
 def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
-    """Return kernels beside each other, and what differs below each other."""
+    """Return kernels next to each other, and what differs below each other."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", min_width=_ACCESS, overflow="fold")
     table.add_column("", style="dim", no_wrap=True, min_width=12)

@@ -28,7 +28,7 @@ def steps(
 ) -> Iterator[Step]:
     """Yield what changes from each kernel to the next, as they are ordered.
 
-    Where a kernel lacks something, the place that it had in the kernel before tells
+    Where a kernel lacks something, the place that it had in the kernel before says
     what is there now. Raises RunnerError for an object or BTF that can't be used.
     """
     subject = PredictedObject(item, engine)

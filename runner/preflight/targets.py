@@ -21,7 +21,7 @@ _ELF = b"\x7fELF"
 _PACKED = ".btf.tar.xz"
 # "4.15.0-20-generic.btf", "vmlinux-5.4.0"; not the 86 of x86_64.
 _RELEASE = re.compile(r"(?<![\w.])\d+\.\d+[\w.+~-]*")
-# The kernel's own BTF in /sys/kernel/btf, beside those of its modules.
+# The kernel's own BTF in /sys/kernel/btf, next to those of its modules.
 _KERNEL = "vmlinux"
 
 
@@ -49,12 +49,14 @@ def of_path(text: str) -> list[BtfSource]:
     if not path.exists():
         raise UsageError(
             f"--btf {text}: there is no {path}",
-            hint="name a file of BTF, a vmlinux, a folder of them, or `kernels`",
+            hint="use a BTF file, a vmlinux, a folder of them, or `kernels`",
         )
     if path.is_dir():
         found = _in_folder(path)
         if not found:
-            raise UsageError(f"--btf {text}: it holds no *.btf, *{_PACKED} or vmlinux*")
+            raise UsageError(
+                f"--btf {text}: it contains no *.btf, *{_PACKED} or vmlinux*"
+            )
         return found
     if not equals:
         return [_source(path, path.name)]
@@ -128,7 +130,7 @@ def read(path: Path) -> bytes:
             if section is None:
                 raise BadBtfError(
                     f"{path}: has no .BTF section",
-                    hint="make one: pahole --btf_encode_detached FILE vmlinux",
+                    hint="generate one: pahole --btf_encode_detached FILE vmlinux",
                 )
             data = section
     except (OSError, ValueError, ArtifactError) as error:
@@ -136,7 +138,7 @@ def read(path: Path) -> bytes:
     if data[:2] not in _MAGICS:
         raise BadBtfError(
             f"{path}: not BTF: it begins with another magic number",
-            hint="name raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
+            hint="use raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
         )
     return data
 

@@ -109,7 +109,7 @@ def write(
                 InfrastructureError(
                     f"{folder / format_.pattern} was not written: internal error: "
                     f"{type(error).__name__}: {error}",
-                    hint="please report it; the other reports are not affected",
+                    hint="please report this; the other reports are not affected",
                 )
             )
     if failures:

@@ -10,7 +10,7 @@ from runner.errors import InfrastructureError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8 by way of a temporary one beside it.
+    """Write a file in UTF-8 by way of a temporary one next to it.
 
     Lone surrogates become question marks.
     Raises InfrastructureError that names the file.
@@ -40,5 +40,5 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InfrastructureError(
             f"{path} can't be written: {error.strerror or error}",
-            hint="make room, or name another folder with --reports",
+            hint="free some space, or use another folder with --reports",
         ) from error

@@ -99,6 +99,6 @@ def chosen(names: Sequence[str]) -> tuple[Format, ...]:
         if name not in known:
             raise UsageError(
                 f"--format {name}: there is no such format",
-                hint=f"there are {', '.join(known)}",
+                hint=f"the formats are {', '.join(known)}",
             )
     return tuple(it for it in FORMATS if not wanted or it.name in wanted)

@@ -18,7 +18,7 @@ MOST_MISMATCHES = 100
 
 # Characters of all logs together: browsers hold more, mail and artifact viewers don't.
 _ALL_LOGS = 24_000_000
-_TOO_MUCH = "[this run has too many logs for one page; results.json has them]"
+_TOO_MUCH = "[this run has too many logs for one page; see results.json]"
 
 # What may end a script element or begin a comment in it, and the two line ends that
 # JSON allows and scripts of before ES2019 do not. "&" is for those who serve the page
@@ -193,7 +193,7 @@ def where(case: CaseResult) -> str:
 
 
 def _change(case: CaseResult, comparison: Comparison | None) -> str:
-    """Return what a case is beside an earlier run."""
+    """Return a case compared with an earlier run."""
     if comparison is None or case.outcome is not Outcome.FAILED:
         return ""
     if comparison.is_regression(case):

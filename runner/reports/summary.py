@@ -184,7 +184,7 @@ def _distinct(
 ) -> Iterator[tuple[str, str]]:
     """Yield what is told of a group's kernels, each once, with their names before it.
 
-    The names are empty where the same is told of all.
+    The names are empty where the same is reported of all.
     """
     found: dict[str, list[str]] = {}
     for case in group.cases:
@@ -206,7 +206,7 @@ def _more(case: CaseResult) -> str:
     left = len(more) - _MOST_MISMATCHES
     if left > 0:
         more[_MOST_MISMATCHES:] = [
-            f"{left} more mismatch{'' if left == 1 else 'es'}, which results.json has"
+            f"{left} more mismatch{'' if left == 1 else 'es'}; see results.json"
         ]
     return "\n".join(more)
 
@@ -244,7 +244,7 @@ def _render_why(why: str, kernels: str, console: Console) -> None:
     left = len(rest) - _MOST_LINES
     if left > 0:
         half = _MOST_LINES // 2
-        rest[half:-half] = [f"[… {left} lines, which results.json has]"]
+        rest[half:-half] = [f"[… {left} lines; see results.json]"]
     for line in rest:
         _print(console, [(line, "")], indent=_INDENT * 2)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from runner.reports.text import clean
 
-# Characters of a log that a page holds: the start tells what was relocated, the end
+# Characters of a log that a page holds: the start says what was relocated, the end
 # why it was refused. The whole is in results.json.
 _HEAD, _TAIL = 4_000, 12_000
 
@@ -36,7 +36,7 @@ def macros(
 
 @cache
 def own_text(name: str) -> str:
-    """Return a file that lies beside the templates."""
+    """Return a file that lies next to the templates."""
     return (
         resources.files(__package__)
         .joinpath("templates", name)
@@ -55,7 +55,7 @@ def excerpt(text: str, *, head: int = _HEAD, tail: int = _TAIL) -> str:
 
 def _cut(text: str, head: int, tail: int) -> str:
     left = len(text) - head - tail
-    note = f"\n[… {left} characters are left out; results.json has them …]\n"
+    note = f"\n[… {left} characters are left out; see results.json …]\n"
     return text[:head] + note + text[-tail:]
 
 

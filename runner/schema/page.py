@@ -27,7 +27,7 @@ def filled(
     schema: dict[str, Any],
     examples: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """Return a page with its reference made anew below the mark.
+    """Return a page with its reference made again below the mark.
 
     `examples` are texts in YAML, by the model's name.
     Raises ValueError when there is no mark.

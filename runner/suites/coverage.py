@@ -16,7 +16,7 @@ from runner.suites import suitefile
 from runner.suites.model import Case, SuiteEntry
 from runner.versions import KernelVersion
 
-# What a kernel whose id tells no version is taken for: "sid" is Debian's newest.
+# What a kernel whose id has no version is taken for: "sid" is Debian's newest.
 _NEWEST = KernelVersion.parse("999")
 
 _INTRODUCTION = """\

@@ -17,7 +17,7 @@ SUITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
 Loader = Literal["libbpf", "compat"]
 
-# Text in which ${name.field} stands for a value that was taken in the guest.
+# Text in which ${name.field} represents a value that was taken in the guest.
 Template = str
 # Names from before names were checked, too.
 FormerName = Annotated[str, Field(min_length=1)]
@@ -353,7 +353,7 @@ Expectation = Annotated[
     | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
-    # In this order: rows and show may stand beside map.
+    # In this order: rows and show may be next to map.
     by_key("expectation", "rows", "show", "xlated", "relocated", "value", "map"),
 ]
 

@@ -35,7 +35,7 @@ from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
 from runner.versions import VersionRange
 
-# Names that every case has, beside those that it saves.
+# Names that every case has, in addition to those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
@@ -111,7 +111,7 @@ def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) 
             raise UsageError(
                 f"two suites have the name {name}: {known} and {path}",
                 hint="give one of them another `name:` in its suite.yaml, rename its "
-                "file if it is a test in Python, or test them in two runs",
+                "file if it is a Python test, or test them in two runs",
             )
     mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
     if mistakes:
@@ -142,7 +142,7 @@ def _in_use(
 def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
     """Refuse kernels that suites name and the matrix does not have.
 
-    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    Raises UsageError that lists every mistake of a suite, up to 10, by file and line.
     """
     known = [kernel.id for kernel in matrix.kernels]
     for suite in suites:
@@ -166,7 +166,7 @@ def load(
 
     `matrix` is the run's matrix file, which helps to name a suite without `name:`. Its
     objects and files lie in its repository, below the folder of `matrix`, or are
-    `named` on the command line. Raises UsageError that tells every mistake, up to 10,
+    `named` on the command line. Raises UsageError that lists every mistake, up to 10,
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
@@ -196,7 +196,7 @@ def load(
 def referenced(path: Path) -> list[Path]:
     """Return the objects and files that a suite file names and that are there.
 
-    A file that can't be read names none; others tell of it.
+    A file that can't be read names none; others report it.
     """
     try:
         data, _ = yamlfile.read(path)
@@ -218,7 +218,7 @@ def referenced(path: Path) -> list[Path]:
 def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     """Read one case that a test in Python has written; its files are in `folder`.
 
-    Raises UsageError that tells every mistake.
+    Raises UsageError that lists every mistake.
     """
     try:
         # As JSON, so that lists become tuples while all else stays strict.
@@ -250,7 +250,8 @@ def _mistakes(
         if case.name in seen:
             yield Mistake(
                 (*at, "name"),
-                f"{case.name!r} again; the case of line {seen[case.name]} has it",
+                f"{case.name!r} is used twice; the case of line {seen[case.name]} has "
+                "it, too",
             )
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
@@ -380,7 +381,7 @@ def _drains(case: Case) -> Iterator[Mistake]:
 def _is_object(name: str) -> str:
     if name.endswith(OBJECTS):
         return ""
-    return "is neither a NAME.bpf.c nor an object file, .o"
+    return "is neither a NAME.bpf.c nor an object file (.o)"
 
 
 def _file(
@@ -527,7 +528,7 @@ def _code(expectation: CodeExpectation, at: tuple[int | str, ...]) -> Iterator[M
 
 
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
-    """Return the suite files that a path stands for: itself, or all below it.
+    """Return the suite files that a path means: itself, or all below it.
 
     Raises UsageError when there is no such path.
     """

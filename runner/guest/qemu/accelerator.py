@@ -48,7 +48,7 @@ def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding
     if choice == "kvm":
         if not os.access(KVM, os.R_OK | os.W_OK):
             raise UsageError(
-                f"--accel kvm: {KVM} can't be opened by this user",
+                f"--accel kvm: you have no permission to open {KVM}",
                 hint="join the group that owns it, or use --accel tcg",
             )
         return Finding(accelerator="kvm", reason="asked for")
@@ -63,8 +63,8 @@ def _host(qemu: Path) -> str:
         status = qemu.stat()
     except OSError as error:
         raise InfrastructureError(
-            f"QEMU is not at {qemu}: {error.strerror}",
-            hint="`python -m runner doctor` tells what to install",
+            f"can't find QEMU at {qemu}: {error.strerror}",
+            hint="`python -m runner doctor` shows what to install",
         ) from error
     boot_id = _BOOT_ID.read_text().strip()
     return (
@@ -84,7 +84,7 @@ def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding
         if known.host == host:
             return Finding(accelerator=known.accelerator, reason=known.reason)
     except (OSError, ValueError):
-        log.debug("no finding about accelerators in %s", memory)
+        log.debug("no result of an accelerator test in %s", memory)
     finding = find()
     try:
         _write(
@@ -93,7 +93,7 @@ def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding
         )
     except OSError as error:
         # It costs the next run the trial, and nothing else.
-        log.warning("the finding about accelerators is not kept: %s", error)
+        log.warning("the result of the accelerator test can't be saved: %s", error)
     return finding
 
 
@@ -108,7 +108,7 @@ def _write(memory: Path, known: _Memory) -> None:
 
 
 def _prove_kvm(qemu: Path, kernel: Path) -> Finding:
-    log.info("trying KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
+    log.info("testing KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
     with tempfile.TemporaryDirectory(prefix="accelerator-") as folder:
         machine = Machine(
             qemu=qemu,
@@ -136,5 +136,5 @@ def _listen(vm: Vm) -> Finding:
         time.sleep(_POLL)
     return Finding(
         accelerator="tcg",
-        reason=f"a guest under KVM said nothing for {PROOF_TIMEOUT:.0f} s",
+        reason=f"a guest under KVM printed nothing for {PROOF_TIMEOUT:.0f} s",
     )

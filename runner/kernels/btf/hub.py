@@ -89,7 +89,7 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     """Return the only BTF of a .btf.tar.xz. Raises ArtifactError."""
     wanted = f"{release}.btf"
     try:
-        # Whole first, so that a truncated one is told even behind its last member.
+        # Whole first, so that a truncated one is reported even behind its last member.
         decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LARGEST)
         tar = decompressor.decompress(archive, _LARGEST)
         if not decompressor.eof:

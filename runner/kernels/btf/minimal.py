@@ -20,7 +20,7 @@ def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
     """Return the compiled objects that paths mean.
 
     A path is an object, a source (.bpf.c) or a folder of them, such as a suite.
-    Raises UsageError for what is not there, CompileError and ObjectError.
+    Raises UsageError for something that does not exist, CompileError and ObjectError.
     """
     compiled = [compile_.compile_object(path, cache) for path in files(paths)]
     return list(dict.fromkeys(compiled))
@@ -29,7 +29,7 @@ def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
 def files(paths: Sequence[Path]) -> list[Path]:
     """Return the objects and sources that paths mean, each once.
 
-    Raises UsageError for what is not there.
+    Raises UsageError for something that does not exist.
     """
     return list(dict.fromkeys(it for path in paths for it in _files(path)))
 
@@ -66,7 +66,7 @@ def _files(path: Path) -> list[Path]:
             *path.rglob(f"*{_OBJECT}"),
             *(it for it in named if it.name.endswith(_OBJECT)),
         }
-        # A source whose object lies beside it is for another compiler than this one's.
+        # A source whose object lies next to it is for another compiler than this one's.
         sources = (
             it
             for it in path.rglob(f"*{_SOURCE}")

@@ -77,7 +77,7 @@ def version() -> KernelVersion:
 
 
 def has_debug_info(vmlinux: Path) -> bool:
-    """Whether an ELF file carries DWARF. Raises ArtifactError when it is no ELF."""
+    """Whether an ELF file carries DWARF. Raises ArtifactError if it is not an ELF."""
     with vmlinux.open("rb") as stream:
         try:
             elf = ELFFile(stream)

@@ -85,7 +85,7 @@ def unpack(tarball: Path, folder: Path) -> Path:
 
 
 def version_of(tree: Path) -> KernelVersion:
-    """Return the version that a tree's Makefile tells. Raises ArtifactError."""
+    """Return the version that a tree's Makefile says. Raises ArtifactError."""
     try:
         text = (tree / "Makefile").read_text(errors="replace")
     except OSError as error:
@@ -102,7 +102,7 @@ def version_of(tree: Path) -> KernelVersion:
 def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Built:
     """Configure and build a tree in place; the whole output goes to a log file.
 
-    How far it is, is told each 10 s. Whatever ends it early ends make and what make
+    How far it is, is reported each 10 s. Whatever ends it early ends make and what make
     started. Raises ArtifactError for a tool that is missing, an option that did not
     stick, and a build that fails, with its last lines.
     """
@@ -204,7 +204,7 @@ class _Make:
             )
 
     def _teller(self, start: int) -> Callable[[], None]:
-        """Return what tells how far a make is whose output begins at `start`."""
+        """Return what shows how far a make is whose output begins at `start`."""
         began, said = time.monotonic(), 0
 
         def tell() -> None:

@@ -135,7 +135,7 @@ def load(
 ) -> Recipe:
     """Return the recipe of a kernel; `options` are a row's own, and count most.
 
-    Raises UsageError that tells every mistake in the tables by file and line.
+    Raises UsageError that lists every mistake in the tables by file and line.
     """
     fragments, source = modelfile.load(folder / _FRAGMENTS, _Fragments)
     quirks, _ = modelfile.load(folder / _QUIRKS, _Quirks)

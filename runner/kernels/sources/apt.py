@@ -55,7 +55,7 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A suite of the machine's mirror."""
+    """A suite of the system's mirror."""
 
     suite: str
     folder: Path

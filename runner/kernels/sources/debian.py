@@ -144,7 +144,7 @@ def _from_mirror(
 
 
 def resolve(source: DebianSource, archive: Archive) -> Resolved:
-    """Return the newest kernel that a source's package or pattern stands for.
+    """Return the newest kernel that a source's package or pattern means.
 
     Raises ArtifactError for a package that the suite lacks, naming similar ones.
     """

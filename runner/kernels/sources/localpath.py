@@ -20,11 +20,11 @@ class _Files:
     """What a source means on the disk now."""
 
     image: Path
-    # As the image's header tells it; empty for a package.
+    # As the image's header says it; empty for a package.
     release: str
     # The keys of a source that are there, and their files.
     others: Mapping[str, Path]
-    # Keys that the source does not name: found beside the image.
+    # Keys that the source does not name: found next to the image.
     found: tuple[str, ...]
 
 

@@ -110,7 +110,7 @@ class Files:
         """Take the config out of the image where no file has it.
 
         ci-kernels have no config and no modules.builtin, and modules for selftests
-        only: nothing else tells what is built in. Raises ArtifactError for an image
+        only: nothing else says what is built in. Raises ArtifactError for an image
         that can't be read.
         """
         names = [path.rpartition("/")[2].partition("-")[0] for path in self.contents]

@@ -40,5 +40,5 @@ def of(source: BaseSource) -> Provider[Any] | None:
 
 
 def register(source: type[BaseSource], provider: Provider[Any]) -> None:
-    """Add the provider of a type of source that stands for others."""
+    """Add the provider of a type of source that represents others."""
     PROVIDERS[source] = provider

@@ -1,7 +1,7 @@
 """Kernels that Debian once had, from its snapshot archive.
 
 The archive's interface for programs is described in its own documentation: `/mr/binary/
-PACKAGE/VERSION/binfiles?fileinfo=1` tells the SHA-1 of each architecture's file, and
+PACKAGE/VERSION/binfiles?fileinfo=1` says the SHA-1 of each architecture's file, and
 `/file/SHA-1` is the file. It publishes no SHA-256: that is known, and can be kept in
 matrix.lock, after the first download.
 """
@@ -32,7 +32,7 @@ class _Build(BaseModel):
 
 
 class _Answer(BaseModel):
-    """What the archive tells of one version of a package."""
+    """What the archive says about one version of a package."""
 
     result: tuple[_Build, ...]
     fileinfo: dict[str, tuple[_File, ...]] = {}

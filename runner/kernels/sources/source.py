@@ -52,7 +52,7 @@ class Pin(BaseModel):
 
     # The source's `type`.
     provider: str
-    # Upstream's version ("6.1.176"); empty when only the image tells it.
+    # Upstream's version ("6.1.176"); empty when only the image says it.
     version: str = ""
     # Where it comes from, for people.
     origin: str
@@ -69,7 +69,7 @@ class Collected:
     contents: Mapping[str, bytes]
     # Where they come from, for people.
     origin: str
-    # Upstream's version; empty when the image's release tells it.
+    # Upstream's version; empty when the image's release says it.
     version: str = ""
     # The ELF file, best with debug information; it may lie in the scratch folder.
     vmlinux: Path | None = None

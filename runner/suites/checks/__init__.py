@@ -129,7 +129,7 @@ def _check_code(
     programs = observations.xlated if xlated else observations.relocated
     found = programs.get(expectation.program)
     if found is None:
-        return [_absent("program", expectation.program, "to be there", observations)]
+        return [_absent("program", expectation.program, "to exist", observations)]
     return code.check(expectation, found, observations.layout, observations.map_ids)
 
 

@@ -75,7 +75,7 @@ def _sought(
         id_ = map_ids[wanted.map]
         return f"the id {id_} of map {wanted.map}", id_
     if layout is None:
-        raise RunnerError("the kernel has no BTF to tell it")
+        raise RunnerError("the kernel has no BTF to find it in")
     name, _, path = (wanted.offset_of or wanted.size_of or "").partition(".")
     if wanted.offset_of is not None:
         value = layout.offset_of(f"struct {name}", path)
@@ -95,10 +95,10 @@ def _holds(instruction: Insn, wanted: Wanted, value: int | None) -> bool:
 def _values_behind(instructions: Sequence[Insn], behind: int, wanted: Wanted) -> str:
     rest = instructions[behind + 1 :]
     if wanted.poison:
-        return f"none behind instruction {behind}"
+        return f"none after instruction {behind}"
     values = [it.map_id if wanted.map is not None else it.constant for it in rest]
     shown = ", ".join(str(it) for it in values if it is not None)
-    return f"behind instruction {behind}: {shown or 'none'}"
+    return f"after instruction {behind}: {shown or 'none'}"
 
 
 def _missing(subject: str, number: int, words: str, seen: str) -> Mismatch:

@@ -10,12 +10,12 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")
 _ENUMERATOR = re.compile(r"[A-Za-z_]\w*")
 
-# Parts of one value that are told apart; the rest is counted.
+# Parts of one value that are distinguished; the rest is counted.
 _MOST = 5
 
 
 def number(value: Observed) -> int | None:
-    """Return the number that a value stands for, or None.
+    """Return the number that a value means, or None.
 
     bpftool prints bit-fields and 128-bit integers as text, "0x1f". Bytes are an
     unsigned number, the least significant first.
@@ -34,7 +34,7 @@ def number(value: Observed) -> int | None:
 
 
 def text(value: Observed) -> str | None:
-    """Return the text that a value stands for, or None.
+    """Return the text that a value means, or None.
 
     bpftool prints a char array as text only when it is printable and ends in a NUL,
     else as numbers.

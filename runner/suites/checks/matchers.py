@@ -25,7 +25,9 @@ def judge(
     if matcher.mask is not None:
         whole = number(observed)
         if whole is None:
-            return _unlike(matcher, namespace, f"{show(observed)}, which is no number")
+            return _unlike(
+                matcher, namespace, f"{show(observed)}, which is not a number"
+            )
         masked = whole & matcher.mask
         if _holds(matcher, masked, namespace):
             return []
@@ -43,7 +45,7 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
     if "equals" in matcher.model_fields_set:
         words = show(resolve(matcher.equals, namespace))
         if matcher.within is not None:
-            words = f"{words}, give or take {matcher.within}"
+            words = f"{words}, plus or minus {matcher.within}"
     elif matcher.between is not None:
         low, high = _range(matcher.between, namespace)
         words = f"between {low} and {high}"
@@ -93,7 +95,7 @@ def _range(
 ) -> tuple[int, int]:
     low, high = (number(resolve(end, namespace)) for end in ends)
     if low is None or high is None:
-        raise UsageError(f"between: {show(list(ends))} does not stand for two numbers")
+        raise UsageError(f"between: {show(list(ends))} must be two numbers")
     return low, high
 
 
@@ -109,5 +111,5 @@ def _matches(pattern: str, observed: Observed) -> bool:
         return re.fullmatch(pattern, found) is not None
     except re.error as error:
         raise UsageError(
-            f"matches: {pattern!r} is no regular expression: {error}"
+            f"matches: {pattern!r} is not a regular expression: {error}"
         ) from error

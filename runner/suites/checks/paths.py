@@ -68,6 +68,6 @@ def _no_field(value: dict[str, JsonValue], rest: str) -> str:
         if inner == UNSUPPORTED and not near:
             return (
                 f"no field {wanted!r}: bpftool stops at {field!r}, which it can't "
-                "format; judge the bytes with raw: true"
+                "format; check the bytes with raw: true"
             )
     return no_such(f"field {wanted!r}", wanted, value)

@@ -15,7 +15,7 @@ from runner.suites.references import resolve
 
 Expected = dict[Literal["key", "value"], JsonValue]
 
-# Rows that are told apart; the rest is counted.
+# Rows that are distinguished; the rest is counted.
 _MOST = 10
 
 

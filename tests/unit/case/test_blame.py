@@ -128,7 +128,9 @@ def test_without_a_prediction_the_missing_field_is_named_at_least() -> None:
     found = blamed(log, "renamed_field")
 
     assert found.source
-    assert found.cure.startswith("the kernel has no task_struct.state; a field")
+    assert found.cure.startswith(
+        "the kernel has no task_struct.state; the program uses a field"
+    )
 
 
 # The offset goes into a register ahead of the line that needs it.

@@ -343,7 +343,7 @@ def test_an_object_of_which_nothing_was_loaded_fails(job_of: JobOf) -> None:
     assert result.failure_class == "nothing_loaded"
     assert result.message == (
         "no program was loaded: p (?tc), q (xdp): its section is optional "
-        '(SEC("?…")), and nothing asks for it'
+        '(SEC("?…")), and nothing requests it'
     )
     assert not any(it.loaded for it in result.programs)
 
@@ -382,7 +382,7 @@ def test_an_object_that_is_only_to_be_loaded_passes_and_says_so(job_of: JobOf) -
 
     assert result.outcome is Outcome.PASSED
     assert "attach" not in agent.operations
-    assert result.message.startswith("loaded only, attached nowhere")
+    assert result.message.startswith("only loaded, nothing attached")
 
 
 COUNTS: JsonValue = {
@@ -675,7 +675,10 @@ def test_a_loader_that_dies_of_an_object_fails_it(job_of: JobOf) -> None:
 
     assert result.outcome is Outcome.FAILED
     assert result.failure_class == LOADER_CRASHED.name
-    assert "the agent died while loading s/a.bpf.c; the guest lives" in result.message
+    assert (
+        "the agent crashed while loading s/a.bpf.c; the guest still runs"
+        in result.message
+    )
 
 
 def test_an_agent_that_dies_later_is_no_word_about_the_object(job_of: JobOf) -> None:

@@ -40,7 +40,7 @@ def failed(when: str = "call") -> pytest.TestReport:
     ("error", "outcome", "class_"),
     [
         (UsageError("files[0]: no"), Outcome.FAILED, "suite_error"),
-        (CompileError("clang refuses it"), Outcome.FAILED, "compile_error"),
+        (CompileError("compilation failed"), Outcome.FAILED, "compile_error"),
         (ObjectError("not an ELF file"), Outcome.FAILED, "bad_object"),
         (NothingError("none", loaded=False), Outcome.FAILED, "nothing_loaded"),
         (

@@ -95,7 +95,10 @@ def test_a_program_with_too_many_paths_is_given_up(
 ) -> None:
     monkeypatch.setattr(reach, "_MOST_VISITS", 50)
 
-    with pytest.raises(NotFollowedError, match="not followed: more than 50 steps"):
+    with pytest.raises(
+        NotFollowedError,
+        match="not followed to its end: its programs take more than 50 steps",
+    ):
         walked(flow_of(WIDE), {}, NEWEST)
 
 

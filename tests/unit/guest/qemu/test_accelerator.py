@@ -49,7 +49,7 @@ def test_kvm_that_opens_and_hangs_is_no_kvm(kvm: Path, tmp_path: Path) -> None:
     found = choose(tmp_path)
 
     assert found.accelerator == "tcg"
-    assert found.reason == "a guest under KVM said nothing for 0 s"
+    assert found.reason == "a guest under KVM printed nothing for 0 s"
 
 
 def test_a_qemu_that_exits_under_kvm_is_no_kvm(kvm: Path, tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_kvm_that_is_asked_for_and_missing_is_a_usage_error(
 
 
 def test_a_qemu_that_is_missing_is_told(kvm: Path, tmp_path: Path) -> None:
-    with pytest.raises(InfrastructureError, match="QEMU is not at"):
+    with pytest.raises(InfrastructureError, match="find QEMU at"):
         choose(tmp_path, qemu=tmp_path / "missing")

@@ -175,12 +175,12 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
         (
             {"map": "totals", "equals": 1},
             "1",
-            "2 rows; say which key of 0, 1",
+            "2 rows; set a key of 0, 1",
         ),
         (
             {"map": "cells", "key": {}, "equals": 1},
             "1",
-            '2 keys that fit: {"row": 1, "column": 2}, {"row": 3, "column": 4}',
+            '2 keys that match: {"row": 1, "column": 2}, {"row": 3, "column": 4}',
         ),
         (
             {"map": "shapse", "key": 5, "equals": 1},
@@ -222,7 +222,7 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
             {"map": "floats", "key": 0, "field": "after", "equals": 1},
             "1",
             "no field 'after': bpftool stops at 'real', which it can't format; "
-            "judge the bytes with raw: true",
+            "check the bytes with raw: true",
         ),
         (
             {"map": "events", "key": 0, "equals": 1},
@@ -232,12 +232,12 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
         (
             {"map": "totals", "key": 1, "cpu": 0, "equals": 1},
             "1",
-            "one value for all CPUs; this is no per-CPU map",
+            "one value for all CPUs; this is not a per-CPU map",
         ),
         (
             {"map": "per_cpu", "key": 1, "equals": 1},
             "1",
-            "a value for each CPU; say cpu: N, cpu: sum or cpu: any",
+            "one value per CPU; set cpu: N, cpu: sum or cpu: any",
         ),
         (
             {"map": "per_cpu", "key": 1, "cpu": 9, "equals": 1},
@@ -361,7 +361,7 @@ def test_pattern_must_match_the_whole_text() -> None:
 
 
 def test_pattern_that_is_none_is_a_mistake_of_the_suite() -> None:
-    with pytest.raises(UsageError, match="no regular expression"):
+    with pytest.raises(UsageError, match="not a regular expression"):
         mismatches(map="totals", key=1, matches="(")
 
 
@@ -372,7 +372,7 @@ def test_mask_is_applied_before_judging() -> None:
     assert found.expected == "1, masked by 0xf0"
     assert found.observed == "0xd0 (0x5dc masked by 0xf0)"
     found = only(map="shapes", key=5, field="comm", mask=1, equals=1)
-    assert found.observed == '"sleeper", which is no number'
+    assert found.observed == '"sleeper", which is not a number'
 
 
 # ------------------------------------------------------- values, shows and rows
@@ -571,11 +571,13 @@ SHOW: Expectation = TypeAdapter(Expectation).validate_python(
 
 
 def test_what_a_kernel_does_not_tell_neither_holds_nor_fails() -> None:
-    untold = Observations(maps=OBSERVED.maps, not_shown="kernels before 4.13 do not")
+    untold = Observations(
+        maps=OBSERVED.maps, not_shown="kernels before 4.13 can't list"
+    )
 
     assert check(SHOW, untold, {}) == []
     assert not_available([SHOW], untold) == [
-        "map cells: type, id: kernels before 4.13 do not"
+        "map cells: type, id: kernels before 4.13 can't list"
     ]
 
 
