@@ -104,7 +104,7 @@ def parse_list(text: str) -> Sequence[Mapping[str, JsonValue]] | None:
     # Where there are none, bpftool prints nothing at all for maps.
     shown = _parse(text) if text.strip() else []
     if not isinstance(shown, list):
-        _refuse("programs and maps are shown as a list", shown)
+        _refuse("expected a list of programs or maps", shown)
     rows = [it for it in shown if isinstance(it, dict)]
     # Reported in the list, where the next one would be.
     error = next((str(it["error"]) for it in rows if "error" in it), "")

@@ -201,9 +201,9 @@ def _of_missing(
         lack = predicted.instead if predicted else f"the kernel has no {access}"
         return f"{lack}; {evidence.found.cure}"
     flavor = (
-        "Read it through a struct flavor that declares it so"
+        "Read it with a struct flavor that declares this type"
         if predicted.has_another_type
-        else "If one of these is its new name or place, use it through a flavor"
+        else "If one of these is its new name or place, read it with a struct flavor"
     )
     guard = (
         "bpf_core_enum_value_exists"

@@ -67,7 +67,7 @@ def of_commands(attempt: Attempt) -> Checked:
         with attempt.phase("check"):
             observations = Observations()
             if loaders.leaves_something(case):
-                with guest.doing("looking at what is loaded"):
+                with guest.doing("reading what is loaded"):
                     found = loaders.look(guest)
                 observations = observe(case, guest, found.loaded, attempt.data)
                 attempt.ran = not case.must_run or found.runs != 0
@@ -113,7 +113,7 @@ def _stimulate(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
 
 def _check_alive(attempt: Attempt) -> None:
     guest = attempt.guest
-    with guest.doing("looking after commands"):
+    with guest.doing("checking background commands"):
         triggers.check_alive(attempt.case, guest.agent, attempt.job.commands)
 
 
@@ -132,7 +132,7 @@ def _pull(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
                 trigger, guest.agent, loaded.handle, namespace, attempt.data, commands
             )
     if case.truth:
-        with guest.doing("taking the truth"):
+        with guest.doing("reading the truths"):
             namespace["truth"] = {
                 name: truths.take(
                     truth, guest.agent, namespace, name=name, commands=commands
@@ -169,4 +169,4 @@ def _cleaning(guest: Guest) -> Iterator[None]:
     try:
         yield
     except RunnerError as error:
-        log.debug("%s: not cleaned: %s", guest.kernel.id, error)
+        log.debug("%s: not cleaned up: %s", guest.kernel.id, error)

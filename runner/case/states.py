@@ -149,7 +149,7 @@ def require_loaded(states: ObjectStates) -> None:
 def require_attached(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was attached."""
     if not any(it.attached for it in states.programs):
-        why = states.shortfall or "the case leaves out all programs"
+        why = states.shortfall or "the case excludes all programs"
         raise NothingError(f"nothing was attached: {why}", loaded=True)
 
 

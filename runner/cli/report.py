@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cases and the paths of this machine; needs --release",
     )
     parser.add_argument(
-        "--quiet", action="store_true", help="print failures and the verdict only"
+        "--quiet", action="store_true", help="print only failures and the verdict"
     )
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"

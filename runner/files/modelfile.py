@@ -8,7 +8,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -67,6 +66,20 @@ PATTERNS = {
     r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name; {…} is replaced by a value",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
+
+
+class FileEntry(BaseModel):
+    """Base of what a file is made of: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
+    )
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
@@ -105,7 +118,7 @@ def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
             json.dumps(data), context={FOLDER: path.absolute().parent}
         ), source
     except ValidationError as error:
-        raise refused(source, _mistakes(source, model, error)) from error
+        raise refused(source, _mistakes(source, data, model, error)) from error
 
 
 def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
@@ -124,14 +137,14 @@ def near(word: str, known: Sequence[str]) -> str:
 
 
 def _mistakes(
-    source: Source, model: type[BaseModel], error: ValidationError
+    source: Source, data: object, model: type[BaseModel], error: ValidationError
 ) -> list[str]:
     details = error.errors(include_url=False)
     found = []
     for detail in details:
         if _follows_from_others(detail, details):
             continue
-        where = _in_file(source, detail["loc"])
+        where = _in_data(data, detail["loc"])
         unquoted = _unquoted(source, detail, where)
         found.append(source.mistake(where, unquoted or _words(model, detail, where)))
     return found
@@ -176,33 +189,17 @@ def sentences(model: type[BaseModel], error: ValidationError, data: object) -> s
 
 
 def _in_data(data: object, location: _Path) -> _Path:
-    """Return a location as _in_file does."""
-    kept: list[int | str] = []
-    node = data
-    for number, part in enumerate(location):
-        last = number == len(location) - 1
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list | tuple) and isinstance(part, int):
-            node = node[part] if part < len(node) else None
-        elif not (last and isinstance(node, dict) and _is_key(part)):
-            continue
-        kept.append(part)
-    return tuple(kept)
-
-
-def _in_file(source: Source, location: _Path) -> _Path:
     """Return a location without the names of union members that pydantic puts in."""
     kept: list[int | str] = []
-    node: yaml.Node | None = source.root
+    node: Any = data
     for number, part in enumerate(location):
-        found = None if node is None else yamlfile.child(node, part)
         last = number == len(location) - 1
-        if found is not None:
-            node = found[1]
-            kept.append(part)
-        elif last and isinstance(node, yaml.MappingNode) and _is_key(part):
-            kept.append(part)
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            if not (last and isinstance(node, dict) and _is_key(part)):
+                continue
+        kept.append(part)
     return tuple(kept)
 
 

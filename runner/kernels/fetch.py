@@ -14,8 +14,8 @@ from runner.kernels import artifact, btf, nic, options, store
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material
 from runner.kernels.sources import providers
-from runner.kernels.sources.source import LOCAL, WEEK, Item, Pin, Workplace
-from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
+from runner.kernels.sources.source import LOCAL, Item, Pin, Workplace
+from runner.matrix.matrix import BaseSource, Kernel
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
@@ -107,7 +107,7 @@ def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     failure: ArtifactError | None = None
     for source in kernel.sources:
         try:
-            pin = _resolve(source, cache)
+            pin = providers.of(source).resolve(source, cache)
         except ArtifactError as error:
             failure = error
             continue
@@ -133,7 +133,7 @@ def _at_hand(
     """
     for number, source in enumerate(kernel.sources):
         try:
-            if _is_at_hand(source):
+            if providers.of(source).at_hand:
                 return _fetch(kernel, source, cache, progress)
             known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
@@ -193,7 +193,7 @@ def _fetch(
     def build(folder: Path) -> Mapping[str, JsonValue]:
         return _build(kernel, pin, source, folder, cache, progress)
 
-    pin = _resolve(source, cache)
+    pin = providers.of(source).resolve(source, cache)
     key = _key(kernel, pin, cache)
     found = artifact.from_entry(cache.entry(_KIND, key, build))
     if refresh and found.btf_items:
@@ -246,12 +246,10 @@ def _build(
     cache: Cache,
     progress: Progress,
 ) -> Mapping[str, JsonValue]:
-    provider = providers.of(source)
-    assert provider is not None
     # Beside the entry, so that what is downloaded is no part of it.
     with cache.scratch() as scratch:
         work = Workplace(cache=cache, scratch=scratch, progress=progress)
-        collected = provider.collect(pin, source, work)
+        collected = providers.of(source).collect(pin, source, work)
         stored = store.write(collected, folder)
         material = Material(
             release=stored.release,
@@ -283,14 +281,6 @@ def _build(
 # ---------------------------------------------------------------- what is remembered
 
 
-def _resolve(source: BaseSource, cache: Cache) -> Pin:
-    if isinstance(source, UnavailableSource):
-        raise ArtifactError(source.reason)
-    provider = providers.of(source)
-    assert provider is not None, f"no provider of {type(source).__name__}"
-    return provider.resolve(source, cache)
-
-
 def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
     """Return what a source was last resolved to, if the cache has it."""
     try:
@@ -305,24 +295,20 @@ def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
 
 def _pin(source: BaseSource, cache: Cache) -> Pin:
     """Return what a source was last resolved to. Raises ArtifactError if never."""
-    if _fresh(source) == LOCAL:
-        return _resolve(source, cache)
+    if providers.of(source).fresh == LOCAL:
+        return providers.of(source).resolve(source, cache)
     resolution = _remembered(source, cache)
     if resolution is None:
         raise ArtifactError(f"{source.shown} was never resolved")
     return resolution.pin
 
 
-def _is_at_hand(source: BaseSource) -> bool:
-    provider = providers.of(source)
-    return provider is not None and provider.at_hand
-
-
 def _stale(source: BaseSource, cache: Cache) -> bool:
-    if _fresh(source) == LOCAL:
+    fresh = providers.of(source).fresh
+    if fresh == LOCAL:
         return False
     known = _remembered(source, cache)
-    return known is None or time.time() - known.time > _fresh(source)
+    return known is None or time.time() - known.time > fresh
 
 
 def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
@@ -330,11 +316,6 @@ def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
         return _Resolution.model_validate(cache.recall(_name(source)))
     except ValidationError:
         return None
-
-
-def _fresh(source: BaseSource) -> float:
-    provider = providers.of(source)
-    return WEEK if provider is None else provider.fresh
 
 
 def _name(source: BaseSource) -> str:

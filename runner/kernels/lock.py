@@ -97,9 +97,7 @@ class _Pinned:
 
     def collect(self, pin: Pin, source: PinnedSource, work: Workplace) -> Collected:
         """Get the pinned files as the source's own provider does."""
-        provider = providers.of(source.source)
-        assert provider is not None
-        return provider.collect(pin, source.source, work)
+        return providers.of(source.source).collect(pin, source.source, work)
 
 
 providers.register(PinnedSource, _Pinned())
@@ -157,7 +155,7 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     files: tuple[Item, ...] = ()
     for source in kernel.sources:
         locked = lock.of_source(kernel, source, folder)
-        if locked is not None and (strict or _moves_never(source)):
+        if locked is not None and (strict or providers.of(source).fresh == FOREVER):
             sources.append(PinnedSource(source=source, pin=locked.pin))
             files = locked.btf
         elif not strict or source.tells_checksums:
@@ -167,11 +165,6 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     if strict:
         update["btf"] = PinnedBtf(setting=kernel.btf, items=files)
     return kernel.model_copy(update=update)
-
-
-def _moves_never(source: BaseSource) -> bool:
-    provider = providers.of(source)
-    return provider is not None and provider.fresh == FOREVER
 
 
 def require(kernels: Sequence[Kernel], path: Path) -> None:

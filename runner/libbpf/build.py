@@ -178,7 +178,7 @@ class _Build:
         shutil.copytree(tree, prefix, dirs_exist_ok=True)
         members = _printed("ar", "t", str(prefix / "lib/libbpf.a")).split()
         if not members:
-            raise BuildError(f"{self._name}: libbpf.a is no archive")
+            raise BuildError(f"{self._name}: libbpf.a is not an archive")
         if _WHOLE in members:
             raise BuildError(
                 f"{self._name}: libbpf.a is one single object, as a kernel tree "

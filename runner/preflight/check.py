@@ -33,7 +33,7 @@ class Result:
 
     source: BtfSource
     # In the order of the objects; empty when the BTF can't be used.
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...] = ()
     error: str = ""
 
 
@@ -144,7 +144,7 @@ class Checker:
         try:
             place = [self._index.sha256(it) for it in (source.path, *source.modules)]
         except OSError as error:
-            return _unusable(source, f"{source.path}: {error.strerror}")
+            return Result(source=source, error=f"{source.path}: {error.strerror}")
         known = self._from_index(source, place)
         if known is not None:
             return known
@@ -158,9 +158,9 @@ class Checker:
         except EngineError as error:
             # It is gone, and with it the objects.
             self.close()
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         except RunnerError as error:
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         for key, prediction in zip(self._keys_of(source, place), found, strict=True):
             self._index.keep(place[0], key, prediction)
         return Result(source=source, predictions=found)
@@ -215,10 +215,6 @@ class Checker:
         if self._engine is not None:
             self._engine.close()
         self._engine = None
-
-
-def _unusable(source: BtfSource, error: str) -> Result:
-    return Result(source=source, predictions=(), error=error)
 
 
 # ------------------------------------------------------------------- workers

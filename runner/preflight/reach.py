@@ -364,8 +364,10 @@ class _Walk:
         value, operand = value & mask, operand & mask
         if value != operand and Verifier.DECIDES_UNEQUAL not in verifier:
             return None
+        if insn.operation in _OF_SIGNED:
+            value, operand = _signed(value, bits), _signed(operand, bits)
         compare = _COMPARISONS.get(insn.operation)
-        return None if compare is None else compare(value, operand, bits)
+        return None if compare is None else bool(compare(value, operand))
 
     def _enter_from(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
         following = (at[0], at[1] + 1)
@@ -420,28 +422,17 @@ _ARITHMETIC: dict[int, Callable[[int, int, int], int]] = {
 }
 
 
-def _by_sign(
-    compare: Callable[[int, int], bool],
-) -> Callable[[int, int, int], bool]:
-    return lambda a, b, bits: compare(_signed(a, bits), _signed(b, bits))
-
-
-def _by_size(
-    compare: Callable[[int, int], bool],
-) -> Callable[[int, int, int], bool]:
-    return lambda a, b, bits: compare(a, b)
-
-
-_COMPARISONS: dict[int, Callable[[int, int, int], bool]] = {
-    op.JEQ: _by_size(operator.eq),
-    op.JNE: _by_size(operator.ne),
-    op.JGT: _by_size(operator.gt),
-    op.JGE: _by_size(operator.ge),
-    op.JLT: _by_size(operator.lt),
-    op.JLE: _by_size(operator.le),
-    op.JSGT: _by_sign(operator.gt),
-    op.JSGE: _by_sign(operator.ge),
-    op.JSLT: _by_sign(operator.lt),
-    op.JSLE: _by_sign(operator.le),
-    op.JSET: lambda a, b, bits: bool(a & b),
+_OF_SIGNED = (op.JSGT, op.JSGE, op.JSLT, op.JSLE)
+_COMPARISONS: dict[int, Callable[[int, int], bool | int]] = {
+    op.JEQ: operator.eq,
+    op.JNE: operator.ne,
+    op.JGT: operator.gt,
+    op.JGE: operator.ge,
+    op.JLT: operator.lt,
+    op.JLE: operator.le,
+    op.JSGT: operator.gt,
+    op.JSGE: operator.ge,
+    op.JSLT: operator.lt,
+    op.JSLE: operator.le,
+    op.JSET: operator.and_,
 }

@@ -288,7 +288,7 @@ RULES = (
         _by_opcode(lambda it: it.op_class == op.JMP32),
     ),
     Rule(
-        "atomics that give values back",
+        "atomics that return values",
         "5.12",
         "5ffa25502b5a",
         _by_opcode(_is_new_atomic),

@@ -50,11 +50,11 @@ FORMATS = (
     Format(
         "json",
         "results.json",
-        "everything, for other programs and as a later run's baseline",
+        "everything, for other programs and as a baseline",
         lambda it: resultsfile.dump(it.results),
     ),
-    Format("junit", "*/junit.xml", "JUnit of each kernel", _junit),
-    Format("markdown", "summary.md", "the summary of a job, or a comment", _summary),
+    Format("junit", "*/junit.xml", "JUnit for each kernel", _junit),
+    Format("markdown", "summary.md", "a summary for a job or a comment", _summary),
     Format(
         "sarif",
         "results.sarif",
@@ -70,7 +70,7 @@ FORMATS = (
     Format(
         "html",
         "report.html",
-        "a page to look into, which needs no network",
+        "a web page with search and details; needs no network",
         lambda it: page.render(it.results, it.comparison, it.release, it.gate),
     ),
     Format(
@@ -82,7 +82,7 @@ FORMATS = (
     Format(
         "matrix",
         "matrix.svg",
-        "a picture of kernels by suites, for a README",
+        "a picture of kernels and suites, for a README",
         lambda it: pictures.matrix(it.results),
     ),
 )

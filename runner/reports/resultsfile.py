@@ -17,6 +17,7 @@ _MOST = 1 << 30
 
 _NEWER = "it was written by a newer version: use that version, or update this one"
 _OTHER = "use the version that wrote it"
+_WRITTEN = "use the file that a run writes: reports/latest/results.json"
 
 
 class ResultsFileError(UsageError):
@@ -65,13 +66,13 @@ def read(path: Path) -> RunResults:
         if len(text) > _MOST:
             raise ResultsFileError(
                 f"{path} is larger than {_MOST >> 20} MiB, which no run is",
-                hint="use the file that a run writes: reports/latest/results.json",
+                hint=_WRITTEN,
             )
         data = json.loads(text)
     except OSError as error:
         raise ResultsFileError(
             f"{path} can't be read: {error.strerror or error}",
-            hint="use the file that a run writes: reports/latest/results.json",
+            hint=_WRITTEN,
         ) from error
     # ValueError covers JSON and UTF-8 that are broken.
     except (ValueError, RecursionError) as error:
@@ -82,7 +83,7 @@ def read(path: Path) -> RunResults:
     if version is None:
         raise ResultsFileError(
             f"{path} is not a run: it has no schema_version",
-            hint="use the file that a run writes: reports/latest/results.json",
+            hint=_WRITTEN,
         )
     if version != SCHEMA_VERSION:
         raise ResultsFileError(

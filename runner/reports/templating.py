@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,18 +19,24 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
-def macros(
-    template: str, filters: Mapping[str, Callable[..., str]], **values: object
-) -> Any:
-    """Return the macros of a template of plain text, as functions of a module."""
+def of_text(
+    filters: Mapping[str, Callable[..., object]],
+    finalize: Callable[[str], Markup] | None = None,
+) -> Environment:
+    """Return the templates of plain text, in which block tags leave no blank lines.
+
+    `finalize` says how text stands in it; without one it stands as it is.
+    """
     environment = Environment(
         loader=PackageLoader(__package__ or "", "templates"),
+        autoescape=finalize is not None,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= filters
-    return environment.get_template(template, globals=values).module
+    return environment
 
 
 @cache

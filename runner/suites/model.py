@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
-from runner.files.modelfile import STRICT
+from runner.files.modelfile import FileEntry
 from runner.versions import KernelVersion, VersionRange, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -22,12 +22,6 @@ Template = str
 # Names from before names were checked, too.
 FormerName = Annotated[str, Field(min_length=1)]
 Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
-
-
-class SuiteEntry(BaseModel):
-    """Base of the parts of a suite."""
-
-    model_config = STRICT
 
 
 def by_key(what: str, *keys: str) -> Discriminator:
@@ -55,7 +49,7 @@ def by_key(what: str, *keys: str) -> Discriminator:
 # ---------------------------------------------------------------- triggers
 
 
-class Fork(SuiteEntry):
+class Fork(FileEntry):
     """Fork a child that sleeps until the case ends.
 
     Returns pid, tgid, ppid, comm, user_ns, thread_pointer.
@@ -69,7 +63,7 @@ class Fork(SuiteEntry):
     """Name for the child: ${child.pid} and so on."""
 
 
-class Syscall(SuiteEntry):
+class Syscall(FileEntry):
     """Make a system call one or more times. Returns pid, tid, count, result."""
 
     syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -80,7 +74,7 @@ class Syscall(SuiteEntry):
     """Name for its results: ${syscall.result} and so on."""
 
 
-class Sleep(SuiteEntry):
+class Sleep(FileEntry):
     """Let the guest idle. Returns pid, slept_ns."""
 
     sleep: Annotated[float, Field(gt=0, le=60)]
@@ -89,7 +83,7 @@ class Sleep(SuiteEntry):
     """Name for its results: ${sleep.slept_ns} and so on."""
 
 
-class Udp(SuiteEntry):
+class Udp(FileEntry):
     """Send UDP packets over the guest's loopback.
 
     Returns pid, bytes, source_port, port, sent; and, from getsockopt(), protocol, type,
@@ -108,7 +102,7 @@ class Udp(SuiteEntry):
     """Name for its results: ${udp.sent} and so on."""
 
 
-class Pipe(SuiteEntry):
+class Pipe(FileEntry):
     """Write to a pipe and ask the kernel about it with FIONREAD.
 
     Returns pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
@@ -122,7 +116,7 @@ class Pipe(SuiteEntry):
     """Name for its results: ${pipe.waiting} and so on."""
 
 
-class Drain(SuiteEntry):
+class Drain(FileEntry):
     """Read what programs sent through a ring buffer or a perf event array.
 
     Returns count, lost, and the size in bytes and the fields of the first record:
@@ -144,7 +138,7 @@ class Drain(SuiteEntry):
     """Name for its results: ${drain.count} and so on."""
 
 
-class Iterate(SuiteEntry):
+class Iterate(FileEntry):
     """Read what a BPF iterator prints. Returns text."""
 
     iterate: Annotated[str, Field(pattern=NAME)]
@@ -153,7 +147,7 @@ class Iterate(SuiteEntry):
     """Name for its output: ${iterator.text}."""
 
 
-class Command(SuiteEntry):
+class Command(FileEntry):
     """Run a command in the guest. Returns pid, exit, stdout, stderr."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
@@ -178,7 +172,7 @@ class Command(SuiteEntry):
     """Name for its results: ${command.stdout} and so on."""
 
 
-class TestRun(SuiteEntry):
+class TestRun(FileEntry):
     """Run a program with BPF_PROG_TEST_RUN. Returns retval, duration_ns, data, skb."""
 
     __test__ = False
@@ -215,7 +209,7 @@ Trigger = Annotated[
 # ------------------------------------------------------------------ truths
 
 
-class Excerpt(SuiteEntry):
+class Excerpt(FileEntry):
     """Which part of a text is the truth."""
 
     pattern: str | None = None
@@ -251,7 +245,7 @@ Truth = Annotated[
 # ------------------------------------------------------------ expectations
 
 
-class Matcher(SuiteEntry):
+class Matcher(FileEntry):
     """How to check an observed value: exactly one of equals … matches."""
 
     equals: JsonValue = None
@@ -283,7 +277,7 @@ class MapExpectation(Matcher):
     """Check the value's bytes, "0x01 0x00 …", instead of its formatted value."""
 
 
-class RowsExpectation(SuiteEntry):
+class RowsExpectation(FileEntry):
     """A map's rows, in any order."""
 
     map: str
@@ -294,7 +288,7 @@ class RowsExpectation(SuiteEntry):
     """Whether the map may contain other rows, too."""
 
 
-class ShowExpectation(SuiteEntry):
+class ShowExpectation(FileEntry):
     """What `bpftool prog show` or `bpftool map show` prints; other keys are ignored."""
 
     program: str | None = None
@@ -312,7 +306,7 @@ class ShowExpectation(SuiteEntry):
         return "map", self.map or ""
 
 
-class Instruction(SuiteEntry):
+class Instruction(FileEntry):
     """An instruction, identified by what it contains: exactly one of the keys."""
 
     offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
@@ -327,7 +321,7 @@ class Instruction(SuiteEntry):
     """The poison that libbpf inserts for what the kernel lacks; not in `xlated`."""
 
 
-class CodeExpectation(SuiteEntry):
+class CodeExpectation(FileEntry):
     """Instructions of a program, in this order; others may be between them."""
 
     program: str
@@ -364,7 +358,7 @@ Expectation = Annotated[
 Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 
 
-class Program(SuiteEntry):
+class Program(FileEntry):
     """How one program of the object is treated."""
 
     load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
@@ -393,7 +387,7 @@ class Program(SuiteEntry):
         return self.attach if isinstance(self.attach, str) else None
 
 
-class Map(SuiteEntry):
+class Map(FileEntry):
     """What a loader sets for a map before it loads the object."""
 
     max_entries: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
@@ -411,7 +405,7 @@ class Map(SuiteEntry):
         return self.create
 
 
-class ExpectedFailure(SuiteEntry):
+class ExpectedFailure(FileEntry):
     """A failure that the suite expects."""
 
     kernels: str = ""
@@ -436,7 +430,7 @@ class ExpectedFailure(SuiteEntry):
         return bool(self.kernels)
 
 
-class Case(SuiteEntry):
+class Case(FileEntry):
     """One object, its triggers, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -528,7 +522,7 @@ def _may_hold(range_: str, version: KernelVersion | None) -> bool:
     return not range_ or version is None or version in VersionRange.parse(range_)
 
 
-class Suite(SuiteEntry):
+class Suite(FileEntry):
     """A whole suite file."""
 
     name: Annotated[str, Field(pattern=SUITE_NAME)] | None = None

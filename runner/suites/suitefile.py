@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
-from runner.files.modelfile import Mistake, Where
+from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search, tautology
@@ -289,7 +290,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield Mistake(
-                (key,), "needs a `reason` that tells why other kernels are left out"
+                (key,), "needs a `reason` that says why other kernels are left out"
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -305,16 +306,9 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
         at = ("expect", number)
         for where, what in tautology.mistakes(expectation):
             yield Mistake((*at, *where), what)
-        if isinstance(expectation, Matcher):
-            yield from _matcher(expectation, at)
-        if isinstance(expectation, MapExpectation):
-            yield from _field(expectation, at)
-        if isinstance(expectation, ShowExpectation):
-            yield from _show(expectation, at)
-        if isinstance(expectation, RowsExpectation):
-            yield from _rows(expectation, at)
-        if isinstance(expectation, CodeExpectation):
-            yield from _code(expectation, at)
+        for kind, check in _CHECKS:
+            if isinstance(expectation, kind):
+                yield from check(expectation, at)
 
 
 def _class(name: str) -> Iterator[Mistake]:
@@ -466,16 +460,14 @@ def _names(case: Case) -> Iterator[Mistake]:
                 )
 
 
-def _references(
-    value: JsonValue, known: set[str], at: tuple[int | str, ...]
-) -> Iterator[Mistake]:
+def _references(value: JsonValue, known: set[str], at: Where) -> Iterator[Mistake]:
     for name in used(value):
         if name.split(".")[0] not in known:
             near = modelfile.near(name.split(".")[0], sorted(known))
             yield Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
 
 
-def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
     # By what was written, so that `equals: null` counts.
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
@@ -486,24 +478,25 @@ def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[Mistake]:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
-def _field(expectation: MapExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield Mistake(
-            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+            (*at, "field"),
+            f"{expectation.field!r} is not a path like pos.x or sizes[2]",
         )
     if expectation.field is not None and expectation.raw:
         yield Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
 
 
-def _show(expectation: ShowExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
     if (expectation.program is None) == (expectation.map is None):
         yield Mistake(at, "needs either `program` or `map`")
 
 
-def _rows(expectation: RowsExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
         yield Mistake((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
@@ -511,7 +504,7 @@ def _rows(expectation: RowsExpectation, at: tuple[int | str, ...]) -> Iterator[M
             yield Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
 
 
-def _code(expectation: CodeExpectation, at: tuple[int | str, ...]) -> Iterator[Mistake]:
+def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
         yield Mistake(at, "`xlated` and `relocated` are two expectations")
     for kind, wanted, other in (
@@ -525,6 +518,17 @@ def _code(expectation: CodeExpectation, at: tuple[int | str, ...]) -> Iterator[M
                 yield Mistake((*at, kind, number), f"needs one of {keys}")
             elif other in given:
                 yield Mistake((*at, kind, number, other), f"not in `{kind}`")
+
+
+_CHECKS: tuple[
+    tuple[type[FileEntry], Callable[[Any, Where], Iterator[Mistake]]], ...
+] = (
+    (Matcher, _matcher),
+    (MapExpectation, _field),
+    (ShowExpectation, _show),
+    (RowsExpectation, _rows),
+    (CodeExpectation, _code),
+)
 
 
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:

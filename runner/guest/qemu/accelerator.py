@@ -5,13 +5,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from runner.errors import InfrastructureError, UsageError
+from runner.files import whole
 from runner.guest.qemu.machine import Accelerator, Machine
 from runner.guest.qemu.vm import Vm, boot
 
@@ -28,12 +28,15 @@ PROOF_TIMEOUT = 3.0
 _POLL = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(BaseModel):
     """What was seen of a host's accelerators."""
+
+    model_config = ConfigDict(frozen=True)
 
     accelerator: Accelerator
     reason: str
+    # What it depends on; empty where it was not tried.
+    host: str = ""
 
 
 def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding:
@@ -72,39 +75,20 @@ def _host(qemu: Path) -> str:
     )
 
 
-class _Memory(BaseModel):
-    host: str
-    accelerator: Accelerator
-    reason: str
-
-
 def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding:
     try:
-        known = _Memory.model_validate_json(memory.read_bytes())
+        known = Finding.model_validate_json(memory.read_bytes())
         if known.host == host:
-            return Finding(accelerator=known.accelerator, reason=known.reason)
+            return known
     except (OSError, ValueError):
         log.debug("no result of an accelerator test in %s", memory)
-    finding = find()
+    finding = find().model_copy(update={"host": host})
     try:
-        _write(
-            memory,
-            _Memory(host=host, accelerator=finding.accelerator, reason=finding.reason),
-        )
+        whole.write(memory, finding.model_dump_json().encode())
     except OSError as error:
         # It costs the next run the trial, and nothing else.
         log.warning("the result of the accelerator test can't be saved: %s", error)
     return finding
-
-
-def _write(memory: Path, known: _Memory) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    # Two runners may find at the same time; either finding is a whole file.
-    with tempfile.NamedTemporaryFile(
-        "w", dir=memory.parent, prefix=f".{memory.name}.", delete=False
-    ) as stream:
-        stream.write(known.model_dump_json())
-    os.replace(stream.name, memory)
 
 
 def _prove_kvm(qemu: Path, kernel: Path) -> Finding:

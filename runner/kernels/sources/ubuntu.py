@@ -18,11 +18,7 @@ class Ubuntu:
             provider=source.type,
             origin=source.shown,
             items=tuple(
-                Item(
-                    name=package.url.rpartition("/")[2],
-                    location=package.url,
-                    sha256=package.sha256,
-                )
+                Item(name=package.name, location=package.url, sha256=package.sha256)
                 for package in source.packages
             ),
         )

@@ -82,7 +82,7 @@ def _judge(
     cpu = expectation.cpu
     if not row.cpus:
         if cpu is not None:
-            raise NoSuchPathError("one value for all CPUs; this is no per-CPU map")
+            raise NoSuchPathError("one value for all CPUs; this is not a per-CPU map")
         value = _part(expectation, row.value, row.formatted_value)
         return judge(expectation, value, namespace)
     values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
