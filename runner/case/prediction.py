@@ -7,9 +7,9 @@ from pathlib import Path
 from runner.errors import RunnerError
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
-from runner.preflight.check import Checker, Job
+from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Prediction, Verdict
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 from runner.suites.model import Case
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,11 @@ def predicted(
     artifact = guest.artifact
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
-    source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
+    source = TargetSource(
+        name=guest.kernel.id, path=artifact.btf, version=artifact.version
+    )
     try:
-        job = Job(
+        job = CheckJob(
             objects=(object_path,),
             index=guest.cache.folder("preflight"),
             loader=case.loader_on(artifact.version),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner import timeouts
 from runner.kernels import rows
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.matrix.selectors import ALL, DEFAULT
 from runner.reports.criteria import Criteria
 from runner.suites import project
@@ -49,12 +49,12 @@ def add_matrix_file_arguments(parser: argparse.ArgumentParser) -> None:
     add_matrix_option(parser)
 
 
-def choice(arguments: argparse.Namespace, default: str) -> Choice:
+def choice(arguments: argparse.Namespace, default: str) -> KernelChoice:
     """Return what these arguments say about kernels."""
     found = project.find(arguments.matrix)
     if default == DEFAULT:
         default = found.kernels
-    return Choice(
+    return KernelChoice(
         matrix=found.matrix,
         selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
         overrides=tuple(arguments.kernel),

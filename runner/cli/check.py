@@ -33,7 +33,7 @@ from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.steps import steps
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 from runner.text import progress
 
 _MATRIX = "kernels"
@@ -133,7 +133,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _batches(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[TargetSource],
     arguments: argparse.Namespace,
     workers: int,
     cache: Cache,
@@ -205,7 +205,7 @@ def _objects(
 
 def _changes(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[TargetSource],
     arguments: argparse.Namespace,
     path: Path,
 ) -> int:
@@ -254,8 +254,8 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     return ExitStatus.COMPATIBLE
 
 
-def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
-    found: list[Source] = []
+def _sources(arguments: argparse.Namespace, cache: Cache) -> list[TargetSource]:
+    found: list[TargetSource] = []
     for text in arguments.btf or [_MATRIX]:
         if text != _MATRIX:
             found += targets.of_path(text)

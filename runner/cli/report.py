@@ -13,7 +13,7 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
-from runner.reports.merging import Found
+from runner.reports.merging import Part
 from runner.reports.support import ranges
 from runner.results import CaseResult, Outcome
 
@@ -96,15 +96,15 @@ def main(arguments: argparse.Namespace) -> int:
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
-def _read(given: Path) -> Found:
+def _read(given: Path) -> Part:
     path = given / reports.RESULTS if given.is_dir() else given
     results = resultsfile.read(path)
     # They become names of folders.
-    merging.refuse_names(Found(folder=path, results=results))
-    return Found(folder=path, results=results)
+    merging.refuse_names(Part(folder=path, results=results))
+    return Part(folder=path, results=results)
 
 
-def _out(wanted: Path | None, parts: Sequence[Found]) -> Path:
+def _out(wanted: Path | None, parts: Sequence[Part]) -> Path:
     if wanted is not None:
         return wanted
     if len(parts) > 1:

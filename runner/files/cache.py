@@ -42,16 +42,16 @@ _IN_USE = 3600.0
 _ABOUT = ("origin", "kernel")
 
 # Writes files into the folder that it is given, and returns what to remember of them.
-Build = Callable[[Path], Mapping[str, JsonValue]]
+EntryBuilder = Callable[[Path], Mapping[str, JsonValue]]
 
 
-class _Manifest(BaseModel):
+class _EntryManifest(BaseModel):
     metadata: dict[str, JsonValue]
     files: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """A directory of the cache whose files are as they were written."""
 
     directory: Path
@@ -85,11 +85,13 @@ class Cache:
 
     root: Path = field(default_factory=lambda: _default_root())
     # What was found whole. Nobody changes an entry's files, only its place.
-    _verified: list[Entry] = field(
+    _verified: list[CacheEntry] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
-    def entry(self, kind: str, key: str, build: Build, *, verify: bool = True) -> Entry:
+    def entry(
+        self, kind: str, key: str, build: EntryBuilder, *, verify: bool = True
+    ) -> CacheEntry:
         """Return the entry of a key, built if it is not there whole.
 
         Of several processes one builds, the others wait. A build that is killed leaves
@@ -105,12 +107,12 @@ class Cache:
                 kind, key, build
             )
 
-    def renew(self, kind: str, key: str, build: Build) -> Entry:
+    def renew(self, kind: str, key: str, build: EntryBuilder) -> CacheEntry:
         """Return the entry of a key, built even if it is there; raises as `entry`."""
         with self.locked(f"{kind}-{key}"):
             return self._build(kind, key, build)
 
-    def lookup(self, kind: str, key: str, *, verify: bool = True) -> Entry | None:
+    def lookup(self, kind: str, key: str, *, verify: bool = True) -> CacheEntry | None:
         """Return an entry if it is there and whole; a corrupted one counts for none.
 
         It is left in its place until a build replaces it: who looks holds no lock.
@@ -163,10 +165,10 @@ class Cache:
             removed.append(it)
         return removed
 
-    def _read(self, kind: str, key: str) -> Entry | None:
+    def _read(self, kind: str, key: str) -> CacheEntry | None:
         directory = self.root / kind / key
         try:
-            manifest = _Manifest.model_validate_json(
+            manifest = _EntryManifest.model_validate_json(
                 (directory / _MANIFEST).read_bytes()
             )
         except FileNotFoundError:
@@ -174,7 +176,7 @@ class Cache:
         except (OSError, ValueError) as error:
             log.warning("the cache's %s is not readable (%s): made anew", kind, error)
             return None
-        return Entry(
+        return CacheEntry(
             directory=directory, metadata=manifest.metadata, checksums=manifest.files
         )
 
@@ -224,7 +226,7 @@ class Cache:
             path.unlink(missing_ok=True)
             lock.release()
 
-    def _build(self, kind: str, key: str, build: Build) -> Entry:
+    def _build(self, kind: str, key: str, build: EntryBuilder) -> CacheEntry:
         with _explained(self.root):
             self._sweep()
             with self.scratch() as temporary:
@@ -237,7 +239,7 @@ class Cache:
                 os.rename(temporary, final)
         for gone in self.prune(limit(), unused_for=_IN_USE):
             log.info("the cache was full: removed %s of %s", gone.about, gone.kind)
-        return Entry(directory=final, metadata=metadata, checksums=files)
+        return CacheEntry(directory=final, metadata=metadata, checksums=files)
 
     def _sweep(self) -> None:
         """Remove what killed builds left behind."""
@@ -297,7 +299,7 @@ def limit(text: str | None = None) -> int:
 def _held(directory: Path) -> Held:
     manifest = directory / _MANIFEST
     try:
-        metadata = _Manifest.model_validate_json(manifest.read_bytes()).metadata
+        metadata = _EntryManifest.model_validate_json(manifest.read_bytes()).metadata
     except ValueError:
         metadata = {}
     return Held(
@@ -346,7 +348,7 @@ def _checksums(directory: Path) -> dict[str, str]:
     }
 
 
-def _damaged(entry: Entry) -> str:
+def _damaged(entry: CacheEntry) -> str:
     """Return the first file that is not as it was written, or nothing."""
     for name, checksum in entry.checksums.items():
         path = entry.directory / name

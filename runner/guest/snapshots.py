@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import InfrastructureError
-from runner.files.cache import Cache, Entry, key_of
+from runner.files.cache import Cache, CacheEntry, key_of
 from runner.guest.keys import GuestKeys, of_saved_guest
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.machine import Machine, command
@@ -121,7 +121,7 @@ class Snapshots:
                 os.close(known.state.result())
         self._known.clear()
 
-    def _load(self, entry: Entry, memory: int) -> Snapshot:
+    def _load(self, entry: CacheEntry, memory: int) -> Snapshot:
         _check_owner(entry.directory)
         try:
             kept = of_saved_guest((entry.directory / _KEYS).read_text())

@@ -33,7 +33,7 @@ _LARGEST_ANSWER = 64 << 20
 _AGENT = {"User-Agent": "bpf-kernel-matrix"}
 
 
-class NotFoundError(ArtifactError):
+class NotOnServerError(ArtifactError):
     """The server is there and does not have it."""
 
 
@@ -118,7 +118,7 @@ def body(answer: requests.Response, url: str) -> bytes:
 def check(answer: requests.Response, url: str) -> None:
     """Refuse an answer that is an error. Raises NotFoundError, other ArtifactErrors."""
     if answer.status_code == requests.codes.not_found:
-        raise NotFoundError(f"{url} is not there (HTTP 404)")
+        raise NotOnServerError(f"{url} is not there (HTTP 404)")
     if not answer.ok:
         raise ArtifactError(
             f"{url}: HTTP {answer.status_code} {answer.reason}",

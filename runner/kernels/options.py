@@ -22,7 +22,7 @@ _MODULES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class NeededOption:
     """Something that every guest needs of its kernel."""
 
     name: str
@@ -31,20 +31,20 @@ class Option:
 
 # All of them y: there is nothing yet that could load a module.
 NEEDED = (
-    Option(name="64BIT", why="the guest's programs are for x86_64"),
-    Option(name="PCI", why="QEMU's devices are found over it"),
-    Option(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
-    Option(name="RD_GZIP", why="the initramfs is packed by gzip"),
-    Option(name="BINFMT_ELF", why="programs are ELF files"),
-    Option(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
-    Option(name="PRINTK", why="an oops is told by the console"),
-    Option(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
-    Option(name="PROC_FS", why="truths are read from /proc"),
-    Option(name="SYSFS", why="the kernel's BTF and tracing are below /sys"),
-    Option(name="DEVTMPFS", why="/dev is made by it"),
-    Option(name="TMPFS", why="/run is one"),
-    Option(name="INET", why="SSH goes over TCP"),
-    Option(name="BPF_SYSCALL", why="objects are loaded by bpf()"),
+    NeededOption(name="64BIT", why="the guest's programs are for x86_64"),
+    NeededOption(name="PCI", why="QEMU's devices are found over it"),
+    NeededOption(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
+    NeededOption(name="RD_GZIP", why="the initramfs is packed by gzip"),
+    NeededOption(name="BINFMT_ELF", why="programs are ELF files"),
+    NeededOption(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
+    NeededOption(name="PRINTK", why="an oops is told by the console"),
+    NeededOption(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
+    NeededOption(name="PROC_FS", why="truths are read from /proc"),
+    NeededOption(name="SYSFS", why="the kernel's BTF and tracing are below /sys"),
+    NeededOption(name="DEVTMPFS", why="/dev is made by it"),
+    NeededOption(name="TMPFS", why="/run is one"),
+    NeededOption(name="INET", why="SSH goes over TCP"),
+    NeededOption(name="BPF_SYSCALL", why="objects are loaded by bpf()"),
 )
 
 

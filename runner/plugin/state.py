@@ -9,7 +9,7 @@ import pytest
 from runner import timeouts
 from runner.files import checkout
 from runner.kernels import rows
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.run.run import Run, Settings
@@ -233,7 +233,7 @@ def _settings(config: pytest.Config) -> Settings:
     shard = config.getoption("shard")
     found = project.find(config.getoption("matrix"))
     return Settings(
-        kernels=Choice(
+        kernels=KernelChoice(
             matrix=found.matrix,
             selectors=rows.selectors_of(
                 config.getoption("kernels"),

@@ -21,7 +21,7 @@ from runner.preflight.errors import EngineError, NotFollowedError
 from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, Subject, Target, predict, unknown
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 
 # Fewer kernels than this a process are not worth starting one.
 _WORTH = 8
@@ -31,7 +31,7 @@ _WORTH = 8
 class Result:
     """A prediction for one kernel, or why there is none."""
 
-    source: Source
+    source: TargetSource
     # In the order of the objects; empty when the BTF can't be used.
     predictions: tuple[Prediction, ...] = ()
     error: str = ""
@@ -39,7 +39,7 @@ class Result:
 
 def check(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[TargetSource],
     index: Path,
     *,
     workers: int = 1,
@@ -51,7 +51,7 @@ def check(
     `index` is the folder of what was predicted before, `engine` the one to ask. Raises
     RunnerError for an object that can't be used.
     """
-    job = Job(objects=tuple(objects), index=index, loader=loader, engine=engine)
+    job = CheckJob(objects=tuple(objects), index=index, loader=loader, engine=engine)
     Index(index).sweep()
     with Checker(job) as checker:
         # What is in the index is sooner read than sent from process to process.
@@ -67,7 +67,7 @@ def check(
 
 
 def _in_processes(
-    job: "Job", sources: Sequence[Source], workers: int
+    job: "CheckJob", sources: Sequence[TargetSource], workers: int
 ) -> Iterator[Result]:
     # Threads would share one interpreter; libbpf is in processes of its own either way.
     with ProcessPoolExecutor(
@@ -95,7 +95,7 @@ def processors() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class CheckJob:
     """What is the same for all kernels."""
 
     objects: tuple[Path, ...]
@@ -116,7 +116,7 @@ class Job:
 class Checker:
     """Objects for one kernel after the other; the engine starts when it is needed."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: CheckJob) -> None:
         """Read objects. Raises RunnerError for one that can't be used."""
         self._job = job
         self._index = Index(job.index)
@@ -136,7 +136,7 @@ class Checker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def check(self, source: Source) -> Result:
+    def check(self, source: TargetSource) -> Result:
         """Return what becomes of the objects on a kernel.
 
         Raises RunnerError for an object that can't be used.
@@ -175,7 +175,7 @@ class Checker:
             # It costs its own prediction, and nobody else's.
             return unknown(subject, target, engine, error.message)
 
-    def known(self, source: Source) -> Result | None:
+    def known(self, source: TargetSource) -> Result | None:
         """Return what the index has of a kernel whose files it has seen before."""
         place = []
         for path in (source.path, *source.modules):
@@ -185,7 +185,7 @@ class Checker:
             place.append(sha256)
         return self._found(source, place)
 
-    def _found(self, source: Source, place: Sequence[str]) -> Result | None:
+    def _found(self, source: TargetSource, place: Sequence[str]) -> Result | None:
         keys = self._keys_of(source, place)
         known = [self._index.find(place[0], key) for key in keys]
         found = tuple(it for it in known if it is not None)
@@ -193,7 +193,7 @@ class Checker:
             return None
         return Result(source=source, predictions=found)
 
-    def _keys_of(self, source: Source, place: Sequence[str]) -> list[str]:
+    def _keys_of(self, source: TargetSource, place: Sequence[str]) -> list[str]:
         return [key_of(key, *place[1:], source.version) for key in self._keys]
 
     def _ready(self) -> Engine:
@@ -222,7 +222,7 @@ class Checker:
 _worker: Checker | None = None
 
 
-def _start_worker(job: Job) -> None:
+def _start_worker(job: CheckJob) -> None:
     global _worker
     # Ctrl-C reaches all processes of a terminal; the first one ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -234,7 +234,7 @@ def _start_worker(job: Job) -> None:
     Finalize(None, _worker.close, exitpriority=1)
 
 
-def _check_packed(source: Source) -> tuple[list[bytes], str]:
+def _check_packed(source: TargetSource) -> tuple[list[bytes], str]:
     """Check, and pack predictions as the index does, which is quick to read."""
     assert _worker is not None
     result = _worker.check(source)

@@ -41,13 +41,13 @@ _TIMEOUT = 120.0
 _UNSIGNED = (1 << 64) - 1
 
 
-class Answer(BaseModel):
+class EngineAnswer(BaseModel):
     """Base of what the engine says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FieldAnswer(Answer):
+class FieldAnswer(EngineAnswer):
     """What a path leads to: a member, an element, a type or an enumeration."""
 
     text: str
@@ -61,7 +61,7 @@ class FieldAnswer(Answer):
     signed: bool
 
 
-class RootAnswer(Answer):
+class RootAnswer(EngineAnswer):
     """The type that a path begins with."""
 
     kind: Kind
@@ -70,7 +70,7 @@ class RootAnswer(Answer):
     text: str
 
 
-class LocalAnswer(Answer):
+class LocalAnswer(EngineAnswer):
     """The object's side of a relocation, or why it can't be tried."""
 
     spec: str = ""
@@ -81,7 +81,7 @@ class LocalAnswer(Answer):
     error: str = ""
 
 
-class RelocationAnswer(Answer):
+class RelocationAnswer(EngineAnswer):
     """What libbpf would do; `error` when it would refuse the object."""
 
     old: int = 0
@@ -112,7 +112,7 @@ class RelocationAnswer(Answer):
         return Insn.from_word(self.words[0]), Insn.from_word(self.words[1])
 
 
-class MemberAnswer(Answer):
+class MemberAnswer(EngineAnswer):
     """A member of a struct or union."""
 
     name: str
@@ -137,7 +137,7 @@ class MovedAnswer(MemberAnswer):
     inside: bool
 
 
-class TypeAnswer(Answer):
+class TypeAnswer(EngineAnswer):
     """A type; `members` holds an enumeration's names and values, too."""
 
     id: int
@@ -163,7 +163,7 @@ class TypeAnswer(Answer):
         return dict(it for it in self.members if isinstance(it, tuple))
 
 
-class ProgramAnswer(Answer):
+class ProgramAnswer(EngineAnswer):
     """A program, as libbpf takes its section's name."""
 
     name: str
@@ -177,7 +177,7 @@ class ProgramAnswer(Answer):
     instructions: int
 
 
-class MapAnswer(Answer):
+class MapAnswer(EngineAnswer):
     """A map, as libbpf would make it."""
 
     name: str
@@ -191,14 +191,14 @@ class MapAnswer(Answer):
     internal: bool
 
 
-class Contents(Answer):
+class Contents(EngineAnswer):
     """What an object holds."""
 
     programs: tuple[ProgramAnswer, ...]
     maps: tuple[MapAnswer, ...]
 
 
-class Names(Answer):
+class LibbpfNames(EngineAnswer):
     """What numbers are called; empty for those that libbpf does not know."""
 
     helpers: tuple[str, ...]
@@ -208,7 +208,7 @@ class Names(Answer):
     attach: tuple[str, ...]
 
 
-class TargetAnswer(Answer):
+class TargetAnswer(EngineAnswer):
     """What a BTF says about its kernel."""
 
     types: int
@@ -220,7 +220,7 @@ class TargetAnswer(Answer):
     swapped: bool
 
 
-class _ObjectAnswer(Answer):
+class _ObjectAnswer(EngineAnswer):
     object: int
     relocations: list[LocalAnswer]
 
@@ -230,7 +230,7 @@ _ERROR = b'{"error":'
 
 # Made once: an adapter takes longer to make than an answer to read.
 _OBJECT = TypeAdapter(_ObjectAnswer)
-_NAMES = TypeAdapter(Names)
+_NAMES = TypeAdapter(LibbpfNames)
 _CONTENTS = TypeAdapter(Contents)
 _TARGET = TypeAdapter(TargetAnswer)
 _RELOCATIONS = TypeAdapter(dict[str, list[RelocationAnswer]])
@@ -294,7 +294,7 @@ class Engine:
         return found.object, found.relocations
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> LibbpfNames:
         """Return the names of helpers and types. Raises EngineError."""
         return _read(_NAMES, self._ask({"op": "names"}))
 

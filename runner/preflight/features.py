@@ -206,7 +206,7 @@ def _targets(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Attached:
+class _AttachTarget:
     """What a program attaches to."""
 
     program: str
@@ -217,7 +217,7 @@ class _Attached:
     name: str
 
 
-def _attached(code: Code) -> Iterator[_Attached]:
+def _attached(code: Code) -> Iterator[_AttachTarget]:
     for program in code.contents.programs:
         section = program.section.removeprefix("?")
         prefix, _, rest = section.partition("/")
@@ -228,7 +228,7 @@ def _attached(code: Code) -> Iterator[_Attached]:
         if prefix in ("tp", "tracepoint") and rest.startswith("syscalls/"):
             continue
         syscall = prefix in ("ksyscall", "kretsyscall")
-        yield _Attached(
+        yield _AttachTarget(
             program=program.name,
             section=section,
             way=way,

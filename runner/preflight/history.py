@@ -11,7 +11,7 @@ from runner.preflight import targets
 from runner.preflight.candidates import Blamer, Stop, walk
 from runner.preflight.engine import Engine, LocalAnswer, RootAnswer
 from runner.preflight.model import Candidate
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _FIELD = re.compile(r"(?:struct |union )?(\w+)((?:\.\w+|\[\d+\])+)")
@@ -19,7 +19,7 @@ _RECORDS = (Kind.STRUCT, Kind.UNION)
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class FieldState:
     """A field on a kernel."""
 
     # "unsigned int, 4 bytes at 24"; empty where it is missing.
@@ -38,11 +38,11 @@ class State:
 class Span:
     """Kernels behind each other where a field is the same."""
 
-    sources: tuple[Source, ...]
-    state: State
+    sources: tuple[TargetSource, ...]
+    state: FieldState
 
 
-def history(field: str, sources: Sequence[Source], engine: Engine) -> list[Span]:
+def history(field: str, sources: Sequence[TargetSource], engine: Engine) -> list[Span]:
     """Return what a field is on kernels, in their order, the same ones together.
 
     Raises UsageError for what is no field, RunnerError for BTF that can't be used.
@@ -90,7 +90,7 @@ def _found(local: LocalAnswer, engine: Engine) -> Stop | None:
     return None
 
 
-def _state(local: LocalAnswer, source: Source, engine: Engine) -> State:
+def _state(local: LocalAnswer, source: TargetSource, engine: Engine) -> FieldState:
     target = targets.load(source)
     engine.load_target(target.btf, target.modules)
     stop = _found(local, engine)
@@ -98,9 +98,9 @@ def _state(local: LocalAnswer, source: Source, engine: Engine) -> State:
         size = stop.holder.size
         of = f", {size} bytes" if size is not None else ""
         at = f"{stop.base // 8}" + (f":{stop.base % 8}" if stop.base % 8 else "")
-        return State(shown=f"{stop.holder.text}{of} at {at}")
+        return FieldState(shown=f"{stop.holder.text}{of} at {at}")
     blame = Blamer(engine)(RelocationKind.BYTE_OFF, local, "")
-    return State(shown="", near=_plain(blame[1] if blame else ()))
+    return FieldState(shown="", near=_plain(blame[1] if blame else ()))
 
 
 def _plain(near: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from runner.preflight import check
 from runner.preflight.check import Result
 from runner.preflight.cover import smallest_cover
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 
 
 def representatives(
     objects: Sequence[Path],
     kernels: Sequence[str],
-    sources: Sequence[Source],
+    sources: Sequence[TargetSource],
     index: Path,
     engine: Path,
 ) -> dict[str, tuple[str, ...]]:

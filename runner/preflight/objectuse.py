@@ -10,7 +10,7 @@ from runner.bpf.debuginfo import TEXT, Function
 from runner.bpf.insn import CALL, CALL_HELPER, JMP
 from runner.bpf.object import BpfObject, ObjectError
 from runner.errors import RunnerError
-from runner.preflight.engine import Engine, Names
+from runner.preflight.engine import Engine, LibbpfNames
 from runner.results import MapUse, ObjectUse, ProgramUse
 
 _MAPS = ".maps"
@@ -72,13 +72,13 @@ def _map_type(definition: Type, found: BpfObject) -> int:
 
 
 @cache
-def _names() -> Names:
+def _names() -> LibbpfNames:
     """Return what libbpf calls helpers and types; none without the engine."""
     try:
         with Engine() as engine:
             return engine.names
     except RunnerError:
-        return Names(helpers=(), programs=(), maps=(), attach=())
+        return LibbpfNames(helpers=(), programs=(), maps=(), attach=())
 
 
 def _named(names: tuple[str, ...], number: int, what: str) -> str:

@@ -29,7 +29,7 @@ from runner.preflight.model import (
     Verdict,
 )
 from runner.preflight.steps import Step
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 from runner.text.tables import print_table
 
 # More classes of kernels than fit beside each other are shown below each other.
@@ -51,7 +51,7 @@ _JSON = TypeAdapter(dict[str, JsonValue])
 class Class:
     """Kernels on which an object behaves alike."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[TargetSource, ...]
     prediction: Prediction
 
     @property
@@ -63,9 +63,9 @@ class Class:
         return f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def classes(pairs: Iterable[tuple[Source, Prediction]]) -> list[Class]:
+def classes(pairs: Iterable[tuple[TargetSource, Prediction]]) -> list[Class]:
     """Return the fewest classes that tell every difference, in the kernels' order."""
-    found: dict[object, list[tuple[Source, Prediction]]] = {}
+    found: dict[object, list[tuple[TargetSource, Prediction]]] = {}
     for source, prediction in pairs:
         found.setdefault(prediction.shape, []).append((source, prediction))
     return [

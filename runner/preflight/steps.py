@@ -10,21 +10,21 @@ from runner.preflight.engine import Engine
 from runner.preflight.history import is_field, there
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, Subject, predict
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """Two kernels behind each other."""
 
-    before: Source
-    after: Source
+    before: TargetSource
+    after: TargetSource
     # In the order of the object's relocations, each once.
     changes: tuple[Change, ...]
 
 
 def steps(
-    item: BpfObject, sources: Sequence[Source], engine: Engine, loader: Loader
+    item: BpfObject, sources: Sequence[TargetSource], engine: Engine, loader: Loader
 ) -> Iterator[Step]:
     """Yield what changes from each kernel to the next, as they are ordered.
 
@@ -32,7 +32,7 @@ def steps(
     what is there now. Raises RunnerError for an object or BTF that can't be used.
     """
     subject = Subject(item, engine)
-    last: tuple[Source, Prediction] | None = None
+    last: tuple[TargetSource, Prediction] | None = None
     for source in sources:
         target = targets.load(source)
         engine.load_target(target.btf, target.modules)
@@ -46,7 +46,7 @@ def steps(
 
 
 def _without_old(
-    prediction: Prediction, last: tuple[Source, Prediction], engine: Engine
+    prediction: Prediction, last: tuple[TargetSource, Prediction], engine: Engine
 ) -> Prediction:
     """Drop what the kernel before had as well: that is not what became of a field."""
     names = {

@@ -26,7 +26,7 @@ _KERNEL = "vmlinux"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class TargetSource:
     """A kernel's BTF that was not read yet."""
 
     # What tables call it.
@@ -38,7 +38,7 @@ class Source:
     config: Path | None = None
 
 
-def of_path(text: str) -> list[Source]:
+def of_path(text: str) -> list[TargetSource]:
     """Return the BTFs that a file or folder means; "4.4=FILE" tells the version.
 
     A folder is searched for *.btf, *.btf.tar.xz and vmlinux*; one laid out as
@@ -59,16 +59,18 @@ def of_path(text: str) -> list[Source]:
     if not equals:
         return [_source(path, path.name)]
     try:
-        return [Source(name=version, path=path, version=KernelVersion.parse(version))]
+        return [
+            TargetSource(name=version, path=path, version=KernelVersion.parse(version))
+        ]
     except ValueError as error:
         raise UsageError(f"--btf {text}: {error}") from error
 
 
-def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
+def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[TargetSource]:
     """Return the BTFs of a matrix's rows, as far as they are in the cache."""
     found = ((kernel, fetch.cached(kernel, cache)) for kernel in kernels)
     return [
-        Source(
+        TargetSource(
             name=kernel.id,
             path=artifact.btf,
             version=artifact.version,
@@ -79,7 +81,7 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
     ]
 
 
-def load(source: Source, sha256: Sequence[str] = ()) -> Target:
+def load(source: TargetSource, sha256: Sequence[str] = ()) -> Target:
     """Return a BTF; its hash and those of its modules may be known.
 
     What is raw stays in its file. Raises BadBtfError for what holds none.
@@ -142,12 +144,12 @@ def read(path: Path) -> bytes:
 # ------------------------------------------------------------------- folders
 
 
-def _in_folder(folder: Path) -> list[Source]:
+def _in_folder(folder: Path) -> list[TargetSource]:
     kernel = folder / _KERNEL
     if kernel.is_file() and _is_raw(kernel):
         modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
         return [
-            Source(
+            TargetSource(
                 name=_named(folder) or str(folder),
                 path=kernel,
                 version=_version(_named(folder)),
@@ -170,9 +172,9 @@ def _is_raw(path: Path) -> bool:
         return file.read(2) in _MAGICS
 
 
-def _source(path: Path, name: str) -> Source:
+def _source(path: Path, name: str) -> TargetSource:
     name = name.removesuffix(_PACKED).removesuffix(".btf")
-    return Source(name=name, path=path, version=_version(_named(path)))
+    return TargetSource(name=name, path=path, version=_version(_named(path)))
 
 
 def _named(path: Path) -> str:

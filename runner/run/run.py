@@ -21,7 +21,7 @@ from runner.errors import (
 )
 from runner.files.cache import Cache
 from runner.guest import host
-from runner.guest.qemu.accelerator import Choice
+from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
@@ -47,9 +47,9 @@ _DURATIONS = "durations"
 class Settings:
     """What the command line chose."""
 
-    kernels: rows.Choice
+    kernels: rows.KernelChoice
     reports: Path
-    accelerator: Choice = "auto"
+    accelerator: AcceleratorChoice = "auto"
     # Seconds.
     boot_timeout: float = timeouts.BOOT.seconds
     # What all timeouts are multiplied by; None is what the machine's speed asks for.

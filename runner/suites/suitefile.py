@@ -14,7 +14,7 @@ from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry
-from runner.files.yamlfile import Source
+from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search
 from runner.suites.model import (
@@ -59,7 +59,7 @@ class LoadedSuite:
     # Case → line in the file.
     lines: Mapping[str, int]
     # To tell mistakes that are found later by their lines, too.
-    source: Source
+    source: YamlSource
     # Where its objects and files may lie.
     reach: Reach
     # Objects that the command line names, by where they are: as it names them.
@@ -159,7 +159,7 @@ _Where = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
-class _Mistake:
+class _Fault:
     where: _Where
     what: str
 
@@ -243,26 +243,26 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
 
 
 def _mistakes(
-    suite: Suite, reach: Reach, name: str, source: Source
-) -> Iterator[_Mistake]:
+    suite: Suite, reach: Reach, name: str, source: YamlSource
+) -> Iterator[_Fault]:
     if name in suite.was:
         what = f"{name!r} is the suite's name now; list only former names"
-        yield _Mistake(("was", suite.was.index(name)), what)
+        yield _Fault(("was", suite.was.index(name)), what)
     yield from _former_names(suite, source)
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
         if case.name in seen:
-            yield _Mistake(
+            yield _Fault(
                 (*at, "name"),
                 f"{case.name!r} again; the case of line {seen[case.name]} has it",
             )
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
-            yield _Mistake((*at, *mistake.where), mistake.what)
+            yield _Fault((*at, *mistake.where), mistake.what)
 
 
-def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
+def _former_names(suite: Suite, source: YamlSource) -> Iterator[_Fault]:
     """Find names that cases had before, and that do not tell which case is meant."""
     lines = {
         case.name: source.line(("cases", number))
@@ -274,14 +274,14 @@ def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
             at = ("cases", number, "was", place)
             if name in lines:
                 what = f"the case of line {lines[name]} has the name {name!r} now"
-                yield _Mistake(at, f"{what}; list only names that are gone")
+                yield _Fault(at, f"{what}; list only names that are gone")
             elif name in claimed:
                 what = f"the case of line {claimed[name]} lists {name!r}, too"
-                yield _Mistake(at, f"{what}; one case can have only one successor")
+                yield _Fault(at, f"{what}; one case can have only one successor")
             claimed.setdefault(name, lines[case.name])
 
 
-def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
+def _case(case: Case, reach: Reach) -> Iterator[_Fault]:
     if case.object:
         yield from _file(case.object, reach, ("object",), _is_object)
     else:
@@ -292,7 +292,7 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
-            yield _Mistake(
+            yield _Fault(
                 (key,), "needs a `reason` that tells why other kernels are left out"
             )
     yield from _tables(case)
@@ -301,7 +301,7 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
         for name in case.expect_failure.classes:
             yield from _class(name)
     elif not case.expect:
-        yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
+        yield _Fault((), f"{case.name!r} checks nothing; give it an `expect`")
     yield from _names(case)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
@@ -310,34 +310,34 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
                 yield from check(expectation, at)
 
 
-def _class(name: str) -> Iterator[_Mistake]:
+def _class(name: str) -> Iterator[_Fault]:
     names = [it.name for it in CLASSES.values() if it.declarable]
     if name not in names:
-        yield _Mistake(
+        yield _Fault(
             ("expect_failure", "class"),
             f"no failure class {name!r}{modelfile.near(name, names)}",
         )
 
 
-def _without_object(case: Case) -> Iterator[_Mistake]:
+def _without_object(case: Case) -> Iterator[_Fault]:
     """Find what the agent can't do of what a command has loaded."""
     if not case.files:
-        yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
+        yield _Fault((), "key 'object' is missing, or 'files' with a loader")
     for key in (
         *("vmlinux", "loader", "programs", "alternatives", "maps"),
         *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:
-            yield _Mistake((key,), "needs an `object`, which the runner loads")
+            yield _Fault((key,), "needs an `object`, which the runner loads")
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, TestRun | Drain | Iterate):
-            yield _Mistake(("trigger", number), "needs an `object`")
+            yield _Fault(("trigger", number), "needs an `object`")
     for number, expectation in enumerate(case.expect):
         if isinstance(expectation, CodeExpectation) and expectation.relocated:
-            yield _Mistake(("expect", number, "relocated"), "needs an `object`")
+            yield _Fault(("expect", number, "relocated"), "needs an `object`")
 
 
-def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
+def _files(case: Case, reach: Reach) -> Iterator[_Fault]:
     known: dict[str, str] = {}
     for number, name in enumerate(case.files):
         at = ("files", number)
@@ -345,22 +345,22 @@ def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
         yield from _file(name, reach, at, lambda _: "")
         if not re.fullmatch(FILE_NAME, base):
             what = "a file's name has letters, digits, '.', '_' and '-' only"
-            yield _Mistake(at, f"{_start(name)}: {what}")
+            yield _Fault(at, f"{_start(name)}: {what}")
         elif known.setdefault(base, name) != name:
             what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
-            yield _Mistake(at, f"{name!r}: {what}")
+            yield _Fault(at, f"{name!r}: {what}")
 
 
-def _commands(case: Case) -> Iterator[_Mistake]:
+def _commands(case: Case) -> Iterator[_Fault]:
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:
                     what = "is for a command with `background: true`"
-                    yield _Mistake(("trigger", number, key), what)
+                    yield _Fault(("trigger", number, key), what)
 
 
-def _drains(case: Case) -> Iterator[_Mistake]:
+def _drains(case: Case) -> Iterator[_Fault]:
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
             trigger.fields
@@ -368,7 +368,7 @@ def _drains(case: Case) -> Iterator[_Mistake]:
             what = (
                 "needs `struct`, or `fields` of a struct that the object does not say"
             )
-            yield _Mistake(("trigger", number), what)
+            yield _Fault(("trigger", number), what)
 
 
 def _is_object(name: str) -> str:
@@ -379,24 +379,24 @@ def _is_object(name: str) -> str:
 
 def _file(
     name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
-) -> Iterator[_Mistake]:
+) -> Iterator[_Fault]:
     """Check that a file is there, and inside; `refusal` tells what its name lacks."""
     try:
         if not reach.holds(name):
             where = reach.name
             what = f"is outside of the {where}; copy it into the {where} when you build"
             instead = ", or load it with --object" if name.endswith(".o") else ""
-            yield _Mistake(at, f"{_start(name)} {what}{instead}")
+            yield _Fault(at, f"{_start(name)} {what}{instead}")
         elif refused := refusal(name):
-            yield _Mistake(at, f"{_start(name)} {refused}")
+            yield _Fault(at, f"{_start(name)} {refused}")
         elif (reach.folder / name).is_dir():
-            yield _Mistake(at, f"{name!r} is a folder; name a file in it")
+            yield _Fault(at, f"{name!r} is a folder; name a file in it")
         elif not (reach.folder / name).is_file():
-            yield _Mistake(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
+            yield _Fault(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
     except (OSError, ValueError, RuntimeError) as error:
         # Too long a name, a NUL in it, a symlink to itself.
         words = getattr(error, "strerror", None) or str(error)
-        yield _Mistake(at, f"{_start(name)} can't be opened: {words}")
+        yield _Fault(at, f"{_start(name)} can't be opened: {words}")
 
 
 def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:
@@ -411,16 +411,16 @@ def _start(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
-def _range(text: str, at: _Where) -> Iterator[_Mistake]:
+def _range(text: str, at: _Where) -> Iterator[_Fault]:
     if not text:
         return
     try:
         VersionRange.parse(text)
     except ValueError as error:
-        yield _Mistake(at, str(error))
+        yield _Fault(at, str(error))
 
 
-def _tables(case: Case) -> Iterator[_Mistake]:
+def _tables(case: Case) -> Iterator[_Fault]:
     """Check the ranges of what differs by version."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
     for name, program in case.programs.items():
@@ -433,7 +433,7 @@ def _tables(case: Case) -> Iterator[_Mistake]:
             yield from _range(text, (*at, text))
 
 
-def _names(case: Case) -> Iterator[_Mistake]:
+def _names(case: Case) -> Iterator[_Fault]:
     """Check that what is referred to is saved by then."""
     yield from _references(case.variables, {*BEFORE}, ("variables",))
     for name, program in case.programs.items():
@@ -444,7 +444,7 @@ def _names(case: Case) -> Iterator[_Mistake]:
         at = ("trigger", number)
         yield from _references(trigger.model_dump(), known, at)
         if trigger.save in known:
-            yield _Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
+            yield _Fault(at, f"saves {trigger.save!r}, which is taken; set `save`")
         known.add(trigger.save)
     for name, truth in case.truth.items():
         yield from _references(truth.model_dump(), known, ("truth", name))
@@ -454,16 +454,16 @@ def _names(case: Case) -> Iterator[_Mistake]:
         yield from _references(values, known, at)
         for used in _used(values):
             if used.startswith("truth.") and used[6:].split(".")[0] not in case.truth:
-                yield _Mistake(
+                yield _Fault(
                     at, f"no {used!r}{modelfile.near(used[6:], list(case.truth))}"
                 )
 
 
-def _references(value: JsonValue, known: set[str], at: _Where) -> Iterator[_Mistake]:
+def _references(value: JsonValue, known: set[str], at: _Where) -> Iterator[_Fault]:
     for used in _used(value):
         if used.split(".")[0] not in known:
             near = modelfile.near(used.split(".")[0], sorted(known))
-            yield _Mistake(at, f"${{{used}}}: nothing by this name yet{near}")
+            yield _Fault(at, f"${{{used}}}: nothing by this name yet{near}")
 
 
 def _used(value: JsonValue) -> Iterator[str]:
@@ -477,45 +477,45 @@ def _used(value: JsonValue) -> Iterator[str]:
             yield from _used(item)
 
 
-def _matcher(matcher: Matcher, at: _Where) -> Iterator[_Mistake]:
+def _matcher(matcher: Matcher, at: _Where) -> Iterator[_Fault]:
     # By what was written, so that `equals: null` counts.
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
-        yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
+        yield _Fault(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
     if matcher.within is not None and "equals" not in given:
-        yield _Mistake((*at, "within"), "needs `equals`, which it is a part of")
+        yield _Fault((*at, "within"), "needs `equals`, which it is a part of")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield _Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield _Fault((*at, "matches"), f"no regular expression: {error}")
 
 
-def _field(expectation: MapExpectation, at: _Where) -> Iterator[_Mistake]:
+def _field(expectation: MapExpectation, at: _Where) -> Iterator[_Fault]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
-        yield _Mistake(
+        yield _Fault(
             (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
         )
     if expectation.field is not None and expectation.raw:
-        yield _Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
+        yield _Fault((*at, "field"), "bytes have no fields; leave out field or raw")
 
 
-def _show(expectation: ShowExpectation, at: _Where) -> Iterator[_Mistake]:
+def _show(expectation: ShowExpectation, at: _Where) -> Iterator[_Fault]:
     if (expectation.program is None) == (expectation.map is None):
-        yield _Mistake(at, "needs either `program` or `map`")
+        yield _Fault(at, "needs either `program` or `map`")
 
 
-def _rows(expectation: RowsExpectation, at: _Where) -> Iterator[_Mistake]:
+def _rows(expectation: RowsExpectation, at: _Where) -> Iterator[_Fault]:
     if not expectation.rows and expectation.match == "includes":
-        yield _Mistake((*at, "rows"), "no row is asked for: this holds for every map")
+        yield _Fault((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
         if not row:
-            yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+            yield _Fault((*at, "rows", number), "a row needs `key`, `value` or both")
 
 
-def _code(expectation: CodeExpectation, at: _Where) -> Iterator[_Mistake]:
+def _code(expectation: CodeExpectation, at: _Where) -> Iterator[_Fault]:
     if expectation.xlated is not None and expectation.relocated is not None:
-        yield _Mistake(at, "`xlated` and `relocated` are two expectations")
+        yield _Fault(at, "`xlated` and `relocated` are two expectations")
     for kind, wanted, other in (
         ("xlated", expectation.xlated, "poison"),
         ("relocated", expectation.relocated, "map"),
@@ -524,13 +524,13 @@ def _code(expectation: CodeExpectation, at: _Where) -> Iterator[_Mistake]:
             given = instruction.model_fields_set
             if len(given) != 1:
                 keys = ", ".join(type(instruction).model_fields)
-                yield _Mistake((*at, kind, number), f"needs one of {keys}")
+                yield _Fault((*at, kind, number), f"needs one of {keys}")
             elif other in given:
-                yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
+                yield _Fault((*at, kind, number, other), f"not in `{kind}`")
 
 
 _CHECKS: tuple[
-    tuple[type[FileEntry], Callable[[Any, _Where], Iterator[_Mistake]]], ...
+    tuple[type[FileEntry], Callable[[Any, _Where], Iterator[_Fault]]], ...
 ] = (
     (Matcher, _matcher),
     (MapExpectation, _field),

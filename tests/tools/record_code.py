@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.bpf import bpftool, names
 from runner.bpf.compile import compile_object
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.run.run import Run, Settings
 from runner.text.progress import progress
 
@@ -21,7 +21,7 @@ _TIMEOUT = 60.0
 
 def main() -> None:
     """Write both files."""
-    chosen = Choice(matrix=_ROOT / "matrix.yaml", selectors=("6.1",))
+    chosen = KernelChoice(matrix=_ROOT / "matrix.yaml", selectors=("6.1",))
     run = Run(Settings(kernels=chosen, reports=_ROOT / "build/recorded"))
     run.obtain(progress())
     try:

@@ -30,7 +30,7 @@ from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.predict import Loader, Subject, Target, patched, predict
 from runner.preflight.reach import walked
-from runner.preflight.targets import Source
+from runner.preflight.targets import TargetSource
 from runner.preflight.verifier import verifier_of
 from runner.run.run import Run, Settings
 from runner.text.progress import progress
@@ -297,7 +297,7 @@ def needs_trees(*kernels: str) -> None:
         pytest.skip(f"KERNEL_TREES holds no tree of {', '.join(missing)}")
 
 
-def judged(kernel: rows.Choice, loader: Loader, reports: Path) -> Compared:
+def judged(kernel: rows.KernelChoice, loader: Loader, reports: Path) -> Compared:
     """Load each bundled object on a kernel, and hold it against its prediction."""
     compared = Compared()
     run = Run(Settings(kernels=kernel, reports=reports))
@@ -306,7 +306,7 @@ def judged(kernel: rows.Choice, loader: Loader, reports: Path) -> Compared:
         artifact = run.artifact(run.kernels[0], progress())
         assert isinstance(artifact, Artifact), artifact
         assert artifact.btf is not None
-        source = Source(name="", path=artifact.btf, version=artifact.version)
+        source = TargetSource(name="", path=artifact.btf, version=artifact.version)
         target = targets.load(source)
         with Engine(build()) as engine:
             engine.load_target(target.btf)
@@ -340,7 +340,7 @@ def test_every_relocation_and_verdict_is_as_booted(
     if kernel in VANILLA:
         needs_trees(kernel)
     paths = (f"{kernel}={TREES}/{kernel}",) if kernel in VANILLA else ()
-    chosen = rows.Choice(
+    chosen = rows.KernelChoice(
         matrix=ROOT / "matrix.yaml", selectors=(kernel,), overrides=paths
     )
 
@@ -382,7 +382,7 @@ def btf_of_trees(folder: Path) -> Path:
     """Return a folder with the vanilla kernels' BTF."""
     cache = Cache()
     paths = tuple(f"{kernel}={TREES}/{kernel}" for kernel in IN_README)
-    chosen = rows.Choice(
+    chosen = rows.KernelChoice(
         matrix=ROOT / "matrix.yaml", selectors=IN_README, overrides=paths
     )
     for kernel in rows.choose(chosen, cache).kernels:

@@ -49,7 +49,7 @@ def distributions(release: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class HubFile:
     """A release's BTF in the archive."""
 
     data: bytes
@@ -61,7 +61,7 @@ class Found:
 
 def look_up(
     location: str, release: str, distribution: str, progress: Progress
-) -> Found | None:
+) -> HubFile | None:
     """Return a release's BTF, or None when the archive has it not.
 
     Raises ArtifactError when the archive can't be reached or its file is damaged.
@@ -103,16 +103,16 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     raise ArtifactError(f"{where} holds no {wanted}")
 
 
-def _found(archive: bytes, release: str, place: str) -> Found:
+def _found(archive: bytes, release: str, place: str) -> HubFile:
     checksum = hashlib.sha256(archive).hexdigest()
-    return Found(
+    return HubFile(
         data=unpack(archive, release, place),
         place=place,
         item=Item(name=_name(release), location=place, sha256=checksum),
     )
 
 
-def _local(folder: Path, release: str, distribution: str) -> Found | None:
+def _local(folder: Path, release: str, distribution: str) -> HubFile | None:
     if not folder.is_dir():
         raise ArtifactError(
             f"there is no BTFHub archive at {folder}",
@@ -146,7 +146,7 @@ def _release(path: Path) -> str:
 def _download(address: str, progress: Progress) -> bytes | None:
     try:
         return http.fetch(address, progress)
-    except http.NotFoundError:
+    except http.NotOnServerError:
         return None
     except ArtifactError as error:
         raise ArtifactError(

@@ -9,7 +9,7 @@ from lxml import etree
 from runner import cli
 from runner.cli import merge as merge_
 from runner.reports import merging, resultsfile
-from runner.reports.merging import Found
+from runner.reports.merging import Part
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
 
 PLANNED = ("5.10", "6.1")
@@ -142,7 +142,7 @@ def test_fifty_cases_on_a_thousand_kernels_are_merged_in_seconds(folder: Path) -
 
     began = time.process_time()
     parts = [
-        Found(folder=path, results=resultsfile.read(path / "results.json"))
+        Part(folder=path, results=resultsfile.read(path / "results.json"))
         for path in sorted((folder / "many").iterdir())
     ]
     merge_.write(merging.merge(parts), parts, folder / "all")
