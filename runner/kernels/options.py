@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.errors import ArtifactError
 from runner.kernels import nic
@@ -21,31 +20,24 @@ _MODULES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class NeededOption:
-    """Something that every guest needs of its kernel."""
-
-    name: str
-    why: str
-
-
-# All of them y: there is nothing yet that could load a module.
-NEEDED = (
-    NeededOption(name="64BIT", why="the guest's programs are for x86_64"),
-    NeededOption(name="PCI", why="QEMU's devices are found over it"),
-    NeededOption(name="BLK_DEV_INITRD", why="a guest lives in its initramfs"),
-    NeededOption(name="RD_GZIP", why="the initramfs is packed by gzip"),
-    NeededOption(name="BINFMT_ELF", why="programs are ELF files"),
-    NeededOption(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
-    NeededOption(name="PRINTK", why="an oops is told by the console"),
-    NeededOption(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
-    NeededOption(name="PROC_FS", why="truths are read from /proc"),
-    NeededOption(name="SYSFS", why="the kernel's BTF and tracing are below /sys"),
-    NeededOption(name="DEVTMPFS", why="/dev is made by it"),
-    NeededOption(name="TMPFS", why="/run is one"),
-    NeededOption(name="INET", why="SSH goes over TCP"),
-    NeededOption(name="BPF_SYSCALL", why="objects are loaded by bpf()"),
-)
+# What every guest needs of its kernel, and why. All of them y: there is nothing yet
+# that could load a module.
+NEEDED = {
+    "64BIT": "the guest's programs are for x86_64",
+    "PCI": "QEMU's devices are found over it",
+    "BLK_DEV_INITRD": "a guest lives in its initramfs",
+    "RD_GZIP": "the initramfs is packed by gzip",
+    "BINFMT_ELF": "programs are ELF files",
+    "BINFMT_SCRIPT": "/etc/rc is a script",
+    "PRINTK": "an oops is told by the console",
+    "SERIAL_8250_CONSOLE": "the console is a serial line",
+    "PROC_FS": "truths are read from /proc",
+    "SYSFS": "the kernel's BTF and tracing are below /sys",
+    "DEVTMPFS": "/dev is made by it",
+    "TMPFS": "/run is one",
+    "INET": "SSH goes over TCP",
+    "BPF_SYSCALL": "objects are loaded by bpf()",
+}
 
 
 def parse(text: str) -> dict[str, str]:
@@ -65,7 +57,9 @@ def built_in(config: Mapping[str, str]) -> set[str]:
 def missing(config: Mapping[str, str]) -> list[str]:
     """Return what a config lacks, each as "CONFIG_X=y (why)"."""
     found = [
-        f"CONFIG_{it.name}=y ({it.why})" for it in NEEDED if config.get(it.name) != "y"
+        f"CONFIG_{name}=y ({why})"
+        for name, why in NEEDED.items()
+        if config.get(name) != "y"
     ]
     cards = [
         [name for name in card.options if config.get(name) not in ("y", "m")]
