@@ -13,7 +13,7 @@ from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.libbpf import Programs, build, source
 from runner.preflight.engine import Engine
-from runner.text.progress import Task
+from runner.text.progress import ProgressTask
 from tests.unit.libbpf import made
 
 IMAGES = Path(__file__).resolve().parents[3] / "images"
@@ -26,7 +26,7 @@ class Watched:
         self.tasks: list[str] = []
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Task]:
+    def task(self, name: str) -> Iterator[ProgressTask]:
         """Remember it."""
         self.tasks.append(name)
         yield self

@@ -10,7 +10,7 @@ import pytest
 
 from runner.errors import ArtifactError
 from runner.guest.host import ROOT
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.plugin import state
 from runner.reports.criteria import Criteria
 from runner.run.run import Run
@@ -21,7 +21,7 @@ from runner.run.settings import Settings
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(Run, "obtain", lambda *_: None)
-    choice = Choice(matrix=ROOT / "matrix.yaml", selectors=("5.10", "6.1"))
+    choice = KernelChoice(matrix=ROOT / "matrix.yaml", selectors=("5.10", "6.1"))
     settings = Settings(kernels=choice, reports=tmp_path / "reports", cold=True)
     return Run(settings)
 
