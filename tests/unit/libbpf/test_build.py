@@ -99,7 +99,7 @@ def test_other_sources_of_the_programs_are_built_anew(
 
     found = build.built(source.read(folder), images, cache, watched)
 
-    assert watched.tasks == [f"libbpf 1.{made.MINOR} of {folder}: building"]
+    assert watched.tasks == [f"building libbpf 1.{made.MINOR} from {folder}"]
     assert found.directory != programs.agent.parent
 
 

@@ -144,7 +144,7 @@ def test_different_runs_are_merged_when_that_is_allowed() -> None:
 
 
 def test_a_part_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="shard 1/2 is there twice"):
+    with pytest.raises(UsageError, match="shard 1/2 is given twice"):
         merging.merge([part(1, "5.10"), part(1, "6.1")], allow_missing=True)
 
 
