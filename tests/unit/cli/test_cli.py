@@ -281,7 +281,7 @@ def test_a_part_without_kernels_is_reported_and_no_failure(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--shard", "3/2"], "--shard 3/2: it is K/N, with K from 1 to N"),
+        (["--shard", "3/2"], "--shard 3/2: must be K/N, with K from 1 to N"),
         (["--shard", "1/2", "--lf"], "--lf does not work with --shard"),
         (["--shard", "1/2", "--timings", "none.json"], "none.json can't be read"),
         (["--shard", "1/2", "--timings", "matrix.yaml"], "matrix.yaml is not JSON"),
