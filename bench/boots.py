@@ -131,7 +131,7 @@ def virtme(
 ) -> Virtme:
     """Return virtme-ng with an image, or with the kernel installed below `root`.
 
-    Raises UsageError for what is missing, before anything is measured.
+    Raises UsageError for anything that is missing, before anything is measured.
     """
     if not os.access(program, os.X_OK) or not program.is_file():
         raise UsageError(f"--vng {program}: it is not a program")

@@ -1,4 +1,4 @@
-"""Predictions: of one kernel, of a thousand, and beside bpftool on the same files."""
+"""Predictions: of one kernel, of a thousand, and next to bpftool on the same files."""
 
 import contextlib
 import os
@@ -21,8 +21,8 @@ from runner.guest.host import ROOT
 from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import targets
-from runner.preflight.check import Checker, Job
-from runner.preflight.targets import Source
+from runner.preflight.check import Checker, CheckJob
+from runner.preflight.targets import BtfSource
 from tests.unit.preflight.mutations import PLAIN, Mutator
 
 # Of about fifty relocations.
@@ -72,15 +72,15 @@ class One:
 def one(of: Subject) -> One:
     """Predict one kernel: start an engine, read both files, relocate, judge."""
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(objects=(of.object,), index=Path(folder), loader="libbpf")
-        source = Source(name="x", path=of.btf, version=None)
+        job = CheckJob(objects=(of.object,), index=Path(folder), loader="libbpf")
+        source = BtfSource(name="x", path=of.btf, version=None)
         before = _busy()
         cold = _checked(job, source)
         busy = _busy() - before
         return One(cold=Time(passed=cold, busy=busy), warm=_checked(job, source))
 
 
-def _checked(job: Job, source: Source) -> float:
+def _checked(job: CheckJob, source: BtfSource) -> float:
     with Checker(job) as checker:
         started = time.perf_counter()
         if checker.check(source).error:

@@ -23,14 +23,23 @@ def main() -> int:
         # While modules were imported: one is missing, or there is no memory for it.
         if "--debug" in sys.argv:
             raise
-        hint = "`./dev setup` installs what is missing; --debug shows where this was"
-        print(f"error: {type(error).__name__}: {error}\n  {hint}", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {error}\n  {_hint()}", file=sys.stderr)
         # ExitStatus.INFRASTRUCTURE, which may be what could not be imported.
         return 3
     finally:
         # The status is known. Python puts back what signals do by default while it
         # ends, so that a second SIGTERM would turn 143 into a process that was killed.
         ending.ignore_signals()
+
+
+def _hint() -> str:
+    package = sys.modules.get("runner")
+    if getattr(package, "__file__", None) is None:
+        return (
+            "a folder 'runner' of the current folder hides parts of this program; the "
+            "command bpf-kernel-matrix does not look there"
+        )
+    return "`./dev setup` installs what is missing; --debug shows where this was"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class UsageError(RunnerError):
 
 
 class MistakesError(UsageError):
-    """Several mistakes, each of which is told as an error."""
+    """Several mistakes, each of which is reported as an error."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -118,7 +118,7 @@ def timed_out(
     came = f"; it printed so far: {so_far}" if so_far else ""
     return GuestError(
         f"timed out: {message}{came}",
-        hint=f"raise {option} if this machine is slow; otherwise look for what hangs",
+        hint=f"raise {option} if this machine is slow; otherwise find out what hangs",
         cause=TIMED_OUT,
         console=console,
     )

@@ -244,7 +244,7 @@ class CaseResult(CaseVerdict, CaseId):
 
     @property
     def source_line(self) -> int:
-        """The line in `source_path` that the failure is about; 0 if nothing tells."""
+        """The line in `source_path` that the failure is about; 0 if nothing says."""
         file, _, line = self.source.rpartition(":")
         same = PurePosixPath(file).name == PurePosixPath(self.source_path).name
         return int(line) if same and line.isdecimal() else 0
@@ -481,7 +481,7 @@ def exit_status(
 ) -> ExitStatus:
     """Return what a run means; a failure wins over infrastructure.
 
-    `counts` says of a failed case whether it is held against the run.
+    `counts` says of a failed case whether it counts against the run.
 
     Kernels that are not required never fail a run. A run that was stopped, or that
     checked nothing, did not find the objects compatible.

@@ -88,7 +88,8 @@ class VersionRange:
             match = _CLAUSE.fullmatch(part)
             if match is None:
                 raise ValueError(
-                    f"{part!r} is no version comparison; write it as '>=5.4' or '<6'"
+                    f"{part!r} is not a version comparison; write it like '>=5.4' or "
+                    "'<6'"
                 )
             clauses.append(_Clause(match[1], KernelVersion.parse(match[2])))
         return cls(tuple(clauses), text)

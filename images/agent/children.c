@@ -172,8 +172,8 @@ json_t *release_operation(const json_t *request, struct failure *failure)
 	child = find((pid_t)pid);
 	if (!child)
 		return fail(failure,
-			    "argument \"pid\" must be a child that fork gave; "
-			    "%" JSON_INTEGER_FORMAT " is none",
+			    "argument \"pid\" must be a child that fork returned, "
+			    "not %" JSON_INTEGER_FORMAT,
 			    pid);
 	if (!child->gone) {
 		kill(child->pid, SIGKILL);

@@ -69,12 +69,13 @@ static bool argv_argument(const json_t *request, char ***argv, struct failure *f
 	json_array_foreach (words, i, word) {
 		if (json_is_string(word))
 			continue;
-		fail(failure, "argument \"argv\" must be %s; its word %zu is no text",
+		fail(failure,
+		     "argument \"argv\" must be %s; its word %zu is not a text",
 		     expected, i);
 		return false;
 	}
 	if (!json_string_length(json_array_get(words, 0))) {
-		fail(failure, "argument \"argv\" must be %s; it names none", expected);
+		fail(failure, "argument \"argv\" must be %s; it is empty", expected);
 		return false;
 	}
 	*argv = must_resize(NULL, json_array_size(words) + 1, sizeof(**argv));

@@ -212,7 +212,7 @@ static void tell(const struct bpf_program *program, const struct rewrites *done,
 		return;
 	loading.told = program;
 	log_add("compat: prog '%s': %u branches decided, %u unreached calls and "
-		"addresses taken out, %u constants moved, %u reads of data and %u "
+		"addresses removed, %u constants moved, %u reads of data and %u "
 		"addresses of it replaced, %zu stack slots zeroed",
 		bpf_program__name(program), done->branches, done->unreached,
 		done->constants, done->reads, done->addresses, stores);

@@ -28,6 +28,6 @@ json_t *drain_operation(const json_t *request, struct failure *failure)
 		return NULL;
 	listener = listener_find(object->listeners, map);
 	if (!listener)
-		return fail(failure, "nobody listens to map %s", bpf_map__name(map));
+		return fail(failure, "map %s has no listener", bpf_map__name(map));
 	return listener_drain(listener, failure);
 }

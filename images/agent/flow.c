@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What this asks, and how that differs from runner/preflight/reach.py: see flow.h. */
 #include "flow.h"
 
 #include "buffer.h"

@@ -54,7 +54,7 @@ json_t *iterate_operation(const json_t *request, struct failure *failure)
 			    bpf_program__name(program));
 	descriptor = bpf_iter_create(bpf_link__fd(link));
 	if (descriptor < 0)
-		return fail_errno(failure, errno, "%s is no iterator",
+		return fail_errno(failure, errno, "%s is not an iterator",
 				  bpf_program__name(program));
 	if (read_all(descriptor, &text, failure))
 		printed = json_pack("{s:o}", "text", text_json(text.data, text.size));

@@ -20,8 +20,8 @@ struct object *object_argument_of(const json_t *request, struct failure *failure
 		if (object->handle == handle)
 			return object;
 	fail(failure,
-	     "argument \"handle\" must be that of an open object; "
-	     "%" JSON_INTEGER_FORMAT " is none",
+	     "argument \"handle\" must be that of an open object, "
+	     "not %" JSON_INTEGER_FORMAT,
 	     handle);
 	return NULL;
 }
@@ -112,7 +112,8 @@ json_t *close_operation(const json_t *request, struct failure *failure)
 	*place = object->next;
 	error = end_object(object);
 	if (error)
-		return fail_errno(failure, error, "detaching failed; it is closed");
+		return fail_errno(failure, error,
+				  "detaching failed; the object is closed");
 	return json_object();
 }
 

@@ -47,10 +47,12 @@ static bool survives_opening(const struct buffer *image, struct failure *failure
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (WIFSIGNALED(status))
-		fail(failure, "the object is broken: libbpf gets SIG%s opening it",
+		fail(failure,
+		     "the object is broken: libbpf gets SIG%s when it opens it",
 		     sigabbrev_np(WTERMSIG(status)));
 	else if (status)
-		fail(failure, "the object is broken: libbpf ends the agent opening it");
+		fail(failure,
+		     "the object is broken: libbpf ends the agent when it opens it");
 	return status == 0;
 }
 
@@ -59,7 +61,7 @@ static bool is_object(const struct buffer *image, struct failure *failure)
 	static const char magic[] = {0x7f, 'E', 'L', 'F'};
 
 	if (image->size < sizeof(magic) || memcmp(image->data, magic, sizeof(magic))) {
-		fail(failure, "the object is no ELF file (%zu bytes)", image->size);
+		fail(failure, "the object is not an ELF file (%zu bytes)", image->size);
 		return false;
 	}
 	if (image->size < SMALLEST_ELF) {

@@ -19,7 +19,7 @@ static json_t *ask(int descriptor, json_int_t writes, struct failure *failure)
 	int size = fcntl(descriptor, F_GETPIPE_SZ);
 
 	if (size < 0 || ioctl(descriptor, FIONREAD, &waiting) < 0)
-		return fail_errno(failure, errno, "can't ask the pipe");
+		return fail_errno(failure, errno, "can't read the pipe's state");
 	return json_pack("{s:i, s:i, s:i, s:I, s:i}", "pid", getpid(), "size", size,
 			 "pages", size / (int)sysconf(_SC_PAGESIZE), "writes", writes,
 			 "waiting", waiting);

@@ -47,11 +47,11 @@ static json_t *parse(const char *line, size_t size, json_t **id,
 	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
 
 	if (!request)
-		return fail(failure, "the line is no JSON object: %s, at byte %d",
+		return fail(failure, "the line is not a JSON object: %s, at byte %d",
 			    error.text, error.position);
 	if (!json_is_object(request)) {
 		json_decref(request);
-		return fail(failure, "the line is no JSON object but another value");
+		return fail(failure, "the line is another value than a JSON object");
 	}
 	if (!json_is_integer(json_object_get(request, "id"))) {
 		json_decref(request);

@@ -29,7 +29,7 @@ static bool set_target(struct bpf_program *program, const char *target,
 	int error;
 
 	if (!function || kind != wanted_kind || strncmp(section, wanted, kind)) {
-		fail(failure, "program %s is of the section %s, and can't be for %s",
+		fail(failure, "program %s has the section %s and can't be set to %s",
 		     name, section, target);
 		return false;
 	}
@@ -39,7 +39,7 @@ static bool set_target(struct bpf_program *program, const char *target,
 	/* libbpf has no words for it here, and these where a section names it. */
 	log_add("agent: prog '%s': failed to find kernel BTF type ID of '%s': %d", name,
 		function + 1, error);
-	fail_errno(failure, -error, "program %s can't be for %s", name, target);
+	fail_errno(failure, -error, "program %s can't be set to %s", name, target);
 	return false;
 }
 
@@ -140,8 +140,8 @@ static bool write_variable(struct bpf_map *map, const struct btf_var_secinfo *pl
 		return false;
 	}
 	if (value->size != place->size) {
-		fail(failure, "variable %s has %u bytes, and not %zu", name,
-		     place->size, value->size);
+		fail(failure, "variable %s has %u bytes, not %zu", name, place->size,
+		     value->size);
 		return false;
 	}
 	bytes = must_resize(NULL, size, 1);

@@ -234,7 +234,7 @@ static long (*const calls[])(void) = {
 };
 #define CALL_COUNT (sizeof(calls) / sizeof(*calls))
 _Static_assert(CALL_COUNT == sizeof(call_names) / sizeof(*call_names),
-	       "each call has a name");
+	       "each call must have a name");
 
 static long (*find_call(const char *name))(void)
 {
@@ -261,7 +261,7 @@ json_t *syscall_operation(const json_t *request, struct failure *failure)
 
 		fail(failure,
 		     "argument \"name\" must be a system call that the agent "
-		     "makes; %s is none: %s",
+		     "can make, not %s: %s",
 		     name, near);
 		free(near);
 		return NULL;
@@ -348,7 +348,7 @@ static bool set_option(int made, const char *name, struct failure *failure)
 		return !failure->message;
 	}
 	fail(failure,
-	     "argument \"options\": \"%s\" is neither freebind, reuseport nor no_check",
+	     "argument \"options\": \"%s\" is not freebind, reuseport or no_check",
 	     name);
 	return false;
 }
@@ -398,7 +398,7 @@ static json_t *send_packets(int sender, int receiver, json_int_t port,
 	char dropped;
 
 	if (getsockname(sender, (struct sockaddr *)&source, &length) < 0)
-		return fail_errno(failure, errno, "can't tell the source port");
+		return fail_errno(failure, errno, "can't find out the source port");
 	for (json_int_t i = 0; i < times; i++) {
 		if (sendto(sender, payload->data, payload->size, 0,
 			   (struct sockaddr *)&target, sizeof(target)) < 0)

@@ -195,7 +195,7 @@ static bool visit_members(struct walk *w, __u32 id, const struct btf_type *t, in
 			return false;
 		if (bitfields && btf_member_bitfield_size(t, i) &&
 		    !can_be_bitfield(w, bare_id(w->btf, m->type)))
-			return fail(w, "a bitfield is no integer");
+			return fail(w, "a bitfield is not an integer");
 		/* Most names need not be looked at, and come from far away. */
 		if (is_one_of(COMPOSITES | BARE_FOLLOWED, w, m->type) &&
 		    !btf__str_by_offset(w->btf, m->name_off)[0])

@@ -128,10 +128,10 @@ json_t *contents_take(const struct request *request)
 	found = opened(copy, payload->size);
 	free(copy);
 	if (!found)
-		return answer_error_saying("it is no object");
+		return answer_error_saying("it is not an object");
 	if (payload->data[EI_DATA] == NATIVE)
 		return found;
 	/* Up to 1.4 it did not open it either. */
 	json_decref(found);
-	return answer_error("it opens it and would not load it: endianness mismatch");
+	return answer_error("it opens it but would not load it: endianness mismatch");
 }

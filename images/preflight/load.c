@@ -55,7 +55,7 @@ struct btf *load_btf(const struct payload *payload, struct btf *base,
 	struct btf *btf;
 
 	if (!has_magic(payload)) {
-		*problem = "is no BTF: it begins with another magic number";
+		*problem = "is not BTF: it begins with another magic number";
 		return NULL;
 	}
 	btf = parse(payload, base);

@@ -116,8 +116,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], CHECK_LAYOUT))
 		return check_layout();
 	if (argc != 2 || strcmp(argv[1], PROTOCOL)) {
-		fprintf(stderr, "engine: started by other than runner.preflight, "
-				"or by a version that speaks otherwise\n");
+		fprintf(stderr, "engine: not started by runner.preflight, "
+				"or by one with another protocol\n");
 		return OTHER_PROTOCOL;
 	}
 	/* Megabytes come and go at each request: keep them. */

@@ -74,7 +74,7 @@ static const char *problem_of_path(const struct path *path)
 	json_decref(field);
 	if (kind == BTF_KIND_INT || kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64)
 		return NULL;
-	return "the sign of what is no integer is undefined";
+	return "only integers are signed or unsigned";
 }
 
 static bool read_relocation(json_t *json, struct relocation *relocation)

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from pydantic import JsonValue
 
@@ -23,6 +23,9 @@ _STRING_OR_UNSUPPORTED = re.compile(
     r'("(?:[^"\\]|\\.)*")|\(unsupported-kind\)?', re.DOTALL
 )
 UNSUPPORTED = "(unsupported-kind)"
+
+# What bpftool adds to EINVAL.
+_TOO_OLD = "kernel too old?"
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,2}")
 
@@ -44,7 +47,7 @@ class CpuValue:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MapRow:
     """A row of a map.
 
     Formatted structs hold the members of anonymous structs and unions as their own,
@@ -75,7 +78,7 @@ class Row:
 class MapDump:
     """All rows of a map, in bpftool's order."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MapRow, ...]
 
 
 def map_dump(id_: int) -> list[str]:
@@ -83,14 +86,9 @@ def map_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "map", "dump", "id", str(id_)]
 
 
-def map_show(id_: int) -> list[str]:
-    """Return the command that shows what a map is."""
-    return [PROGRAM, "-j", "map", "show", "id", str(id_)]
-
-
-def prog_show(id_: int) -> list[str]:
-    """Return the command that shows what a program is."""
-    return [PROGRAM, "-j", "prog", "show", "id", str(id_)]
+def show(kind: Literal["map", "prog"], id_: int | None = None) -> list[str]:
+    """Return the command that shows what a map or program is, or all of them."""
+    return [PROGRAM, "-j", kind, "show", *([] if id_ is None else ["id", str(id_)])]
 
 
 def prog_dump(id_: int) -> list[str]:
@@ -98,53 +96,46 @@ def prog_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "prog", "dump", "xlated", "id", str(id_), "opcodes"]
 
 
-def all_maps() -> list[str]:
-    """Return the command that shows all maps."""
-    return [PROGRAM, "-j", "map", "show"]
-
-
-def all_programs() -> list[str]:
-    """Return the command that shows all programs."""
-    return [PROGRAM, "-j", "prog", "show"]
-
-
-def parse_list(text: str) -> list[Mapping[str, JsonValue]] | None:
-    """Read what `all_maps` or `all_programs` prints; None where the kernel is too old.
+def parse_list(text: str) -> Sequence[Mapping[str, JsonValue]] | None:
+    """Read what `show` prints of all; None where the kernel is too old (before 4.13).
 
     Raises BpftoolError.
     """
     # Where there are none, bpftool prints nothing at all for maps.
     shown = _parse(text) if text.strip() else []
-    if isinstance(shown, dict) and "error" in shown:
-        return None
     if not isinstance(shown, list):
-        _refuse("programs and maps are shown as a list", shown)
-    return [it for it in shown if isinstance(it, dict)]
+        _refuse("expected a list of programs or maps", shown)
+    rows = [it for it in shown if isinstance(it, dict)]
+    # Reported in the list, where the next one would be.
+    error = next((str(it["error"]) for it in rows if "error" in it), "")
+    if error and _TOO_OLD not in error:
+        raise BpftoolError(f"bpftool: {error}")
+    return None if error else rows
 
 
 def parse_map_dump(text: str) -> MapDump:
     """Read what `map_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
-        _refuse("a map dump is a list of rows", rows)
+        _refuse("expected a map dump as a list of rows", rows)
     return MapDump(rows=tuple(_row(row) for row in rows))
 
 
-def parse_map_show(text: str) -> Mapping[str, JsonValue]:
-    """Read what `map_show` prints. Raises BpftoolError."""
-    return _show(text)
-
-
-def parse_prog_show(text: str) -> Mapping[str, JsonValue]:
-    """Read what `prog_show` prints. Raises BpftoolError."""
-    return _show(text)
+def parse_show(text: str) -> Mapping[str, JsonValue]:
+    """Read what `show` prints of one. Raises BpftoolError."""
+    value = _parse(text)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
+        _refuse("one program or map is an object with an 'id'", value)
+    return value
 
 
 def parse_prog_dump(text: str) -> tuple[Insn, ...]:
     """Read what `prog_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
-        _refuse("a program's dump is a list of instructions", rows)
+        _refuse("expected a program's dump as a list of instructions", rows)
     found: list[Insn] = []
     for row in rows:
         # Functions and lines of source have rows of their own.
@@ -152,7 +143,7 @@ def parse_prog_dump(text: str) -> tuple[Insn, ...]:
         if codes is None:
             continue
         if not isinstance(codes, dict):
-            _refuse("'opcodes' is an object", codes)
+            _refuse("expected 'opcodes' to be an object", codes)
         found += _instructions(codes)
     return tuple(found)
 
@@ -163,7 +154,7 @@ def _instructions(codes: Mapping[str, JsonValue]) -> Iterator[Insn]:
     for name in ("code", "src_reg", "dst_reg"):
         text = codes.get(name)
         if not isinstance(text, str) or not _HEXADECIMAL.fullmatch(text):
-            _refuse("code and registers are hexadecimal numbers", codes)
+            _refuse("expected code and registers as hexadecimal numbers", codes)
         numbers[name] = int(text, 16)
     immediate = _bytes(codes.get("imm"))
     yield Insn(
@@ -188,7 +179,7 @@ def _parse(text: str) -> JsonValue:
     if not text.strip():
         raise BpftoolError(
             "bpftool printed nothing",
-            hint="it found nothing by that name, or died; its stderr tells",
+            hint="nothing has that name, or bpftool crashed; read its stderr",
         )
     try:
         value: JsonValue = json.loads(
@@ -200,7 +191,7 @@ def _parse(text: str) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise BpftoolError(
             f"bpftool's output is not JSON: {error}: {_excerpt(text)}",
-            hint="its output was cut short, or it warned on its standard output",
+            hint="its output was cut short, or it printed a warning to standard output",
         ) from error
     if isinstance(value, dict) and "error" in value:
         raise BpftoolError(f"bpftool: {value['error']}")
@@ -212,7 +203,7 @@ def _quote_unsupported(match: re.Match[str]) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no value that bpftool prints")
+    raise ValueError(f"{name} is not a value that bpftool prints")
 
 
 def with_inner_members(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -235,38 +226,36 @@ def _excerpt(text: str) -> str:
 
 
 def _refuse(rule: str, value: object) -> NoReturn:
-    raise BpftoolError(
-        f"bpftool's output is not understood: {rule}: {_excerpt(str(value))}"
-    )
+    raise BpftoolError(f"can't parse bpftool's output: {rule}: {_excerpt(str(value))}")
 
 
 # ---------------------------------------------------------------- map dumps
 
 
-def _row(row: JsonValue) -> Row:
+def _row(row: JsonValue) -> MapRow:
     if not isinstance(row, dict):
-        _refuse("a row is an object", row)
+        _refuse("expected a row to be an object", row)
     # Reported between the rows when the map can't be walked any further.
     if "key" not in row and "error" in row:
         raise BpftoolError(f"bpftool: {row['error']}")
     key = _bytes(row.get("key"))
     formatted = row.get("formatted", {})
     if not isinstance(formatted, dict):
-        _refuse("'formatted' is an object", formatted)
+        _refuse("expected 'formatted' to be an object", formatted)
     if "values" in row:
-        return Row(
+        return MapRow(
             key=key,
             cpus=_cpus(row["values"], formatted.get("values", [])),
-            formatted_key=_text_restored(formatted.get("key")),
+            formatted_key=_restore_text(formatted.get("key")),
         )
     value = row.get("value")
     if isinstance(value, dict) and "error" in value:
-        return Row(key=key, error=str(value["error"]))
-    formatted_value = _text_restored(formatted.get("value"))
-    return Row(
+        return MapRow(key=key, error=str(value["error"]))
+    formatted_value = _restore_text(formatted.get("value"))
+    return MapRow(
         key=key,
         value=_bytes(value),
-        formatted_key=_text_restored(formatted.get("key")),
+        formatted_key=_restore_text(formatted.get("key")),
         formatted_value=formatted_value
         if "key" in formatted
         else _global_data(formatted_value),
@@ -275,11 +264,11 @@ def _row(row: JsonValue) -> Row:
 
 def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
     if not isinstance(values, list) or not isinstance(formatted, list):
-        _refuse("'values' is a list with an object for each CPU", values)
+        _refuse("expected 'values' as a list with an object for each CPU", values)
     by_cpu: dict[int, JsonValue] = {}
     for value in formatted:
         cpu, shown = _cpu(value)
-        by_cpu[cpu] = _text_restored(shown)
+        by_cpu[cpu] = _restore_text(shown)
     found = []
     for value in values:
         cpu, data = _cpu(value)
@@ -289,25 +278,25 @@ def _cpus(values: JsonValue, formatted: JsonValue) -> tuple[CpuValue, ...]:
 
 def _cpu(value: JsonValue) -> tuple[int, JsonValue]:
     if not isinstance(value, dict):
-        _refuse("a CPU's value is an object", value)
+        _refuse("expected a CPU's value to be an object", value)
     cpu = value.get("cpu")
     if isinstance(cpu, bool) or not isinstance(cpu, int) or "value" not in value:
-        _refuse("a CPU's value has 'cpu' and 'value'", value)
+        _refuse("expected a CPU's value to have 'cpu' and 'value'", value)
     return cpu, value["value"]
 
 
 def _bytes(value: JsonValue) -> bytes:
     if not isinstance(value, list):
-        _refuse("bytes are a list of strings such as '0x0a'", value)
+        _refuse("expected bytes as a list of strings such as '0x0a'", value)
     data = bytearray()
     for byte in value:
         if not isinstance(byte, str) or not _BYTE.fullmatch(byte):
-            _refuse("a byte is a string such as '0x0a'", byte)
+            _refuse("expected a byte as a string such as '0x0a'", byte)
         data.append(int(byte, 16))
     return bytes(data)
 
 
-def _text_restored(value: JsonValue) -> JsonValue:
+def _restore_text(value: JsonValue) -> JsonValue:
     r"""Put backslashes back into text.
 
     bpftool's JSON writer prints a backslash as "\n". Only arrays of printable
@@ -316,9 +305,9 @@ def _text_restored(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return value.replace("\n", "\\")
     if isinstance(value, list):
-        return [_text_restored(item) for item in value]
+        return [_restore_text(item) for item in value]
     if isinstance(value, dict):
-        return {name: _text_restored(item) for name, item in value.items()}
+        return {name: _restore_text(item) for name, item in value.items()}
     return value
 
 
@@ -336,15 +325,3 @@ def _global_data(value: JsonValue) -> JsonValue:
             return value
         variables.update(variable)
     return variables
-
-
-# -------------------------------------------------------------------- shows
-
-
-def _show(text: str) -> Mapping[str, JsonValue]:
-    value = _parse(text)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
-        _refuse("one program or map is an object with an 'id'", value)
-    return value

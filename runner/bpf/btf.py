@@ -94,7 +94,7 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BtfMember:
     """A member of a struct or union."""
 
     # Empty for one whose members are the struct's own.
@@ -169,7 +169,7 @@ class Btf:
         if self.base and 1 <= id_ <= inherited:
             return self.base.type(id_)
         if not inherited < id_ <= self.last_id:
-            raise BtfError(f"it names type {id_} of {self.last_id}")
+            raise BtfError(f"it refers to type {id_}, but has only {self.last_id}")
         start = self.offsets[id_ - inherited - 1]
         name, info, size = struct.unpack_from(self.order + "III", self.data, start)
         return Type(
@@ -219,22 +219,24 @@ class Btf:
                 return self.base.text(offset)
             own -= self.base.strings_end
         if own >= self.strings_size:
-            raise BtfError(f"it names a string at {offset}, beyond its strings")
+            raise BtfError(f"it refers to a string at {offset}, beyond its strings")
         start = self.strings + own
         return self.data[start : self.data.index(b"\0", start)].decode(errors="replace")
 
     # ---------------------------------------------------- what types hold
 
-    def members(self, type_: Type) -> Iterator[Member]:
+    def members(self, type_: Type) -> Iterator[BtfMember]:
         """Yield the members of a struct or union; nothing for other types."""
         if type_.kind not in COMPOSITES:
             return
         for name, id_, place in self._rows("III", type_):
             # With the flag the upper 8 bits are a bit field's width.
             bit, bits = (place & 0xFFFFFF, place >> 24) if type_.flag else (place, 0)
-            yield Member(self.text(name), id_, bit, bits)
+            yield BtfMember(self.text(name), id_, bit, bits)
 
-    def fields(self, type_: Type, within: frozenset[int] = _NONE) -> Iterator[Member]:
+    def fields(
+        self, type_: Type, within: frozenset[int] = _NONE
+    ) -> Iterator[BtfMember]:
         """Yield members with names, and those of nameless members as its own."""
         if type_.id in within:
             raise BtfError("its types go in circles")
@@ -245,7 +247,7 @@ class Btf:
                 continue
             for inner in self.fields(self.resolved(member.type_id), within):
                 bit = member.bit + inner.bit
-                yield Member(inner.name, inner.type_id, bit, inner.bits)
+                yield BtfMember(inner.name, inner.type_id, bit, inner.bits)
 
     def enumerators(self, type_: Type) -> Iterator[tuple[str, int]]:
         """Yield names and values of an enumeration; nothing for other types."""
@@ -352,19 +354,19 @@ def parse(data: bytes, base: Btf | None = None) -> Btf:
     if order is None:
         raise BtfError("it does not begin as BTF does (9f eb)")
     if len(data) < _HEADER_SIZE:
-        raise BtfError("it is truncated: its header is not whole")
+        raise BtfError("it is truncated: its header is incomplete")
     version, header, types, types_size, strings, size = struct.unpack_from(
         order + _HEADER, data
     )
     if version != 1:
-        raise BtfError(f"it is of version {version}, and only 1 is known")
+        raise BtfError(f"it has version {version}, but only 1 is known")
     types, strings = header + types, header + strings
     end = max(types + types_size, strings + size)
     if end > len(data) or header < _HEADER_SIZE:
-        raise BtfError(f"it is truncated: {len(data)} of {end} bytes are there")
+        raise BtfError(f"it is truncated: it has only {len(data)} of {end} bytes")
     # Split BTF may have no strings of its own.
     if (size == 0 and base is None) or (size and data[strings + size - 1] != 0):
-        raise BtfError("its strings do not end")
+        raise BtfError("its strings have no end")
     offsets, last = _walk(data, order, types, types + types_size)
     found = Btf(
         data=data,
@@ -375,7 +377,7 @@ def parse(data: bytes, base: Btf | None = None) -> Btf:
         base=base,
     )
     if last >= found.strings_end:
-        raise BtfError(f"it names a string at {last}, beyond its strings")
+        raise BtfError(f"it refers to a string at {last}, beyond its strings")
     return found
 
 
@@ -390,8 +392,8 @@ def _walk(data: bytes, order: str, at: int, end: int) -> tuple[tuple[int, ...], 
         kind = info >> 24 & 0x1F
         tail = _TAILS.get(kind)
         if tail is None:
-            raise BtfError(f"it holds a type of the unknown kind {kind}")
+            raise BtfError(f"it contains a type of the unknown kind {kind}")
         at += _TYPE_SIZE + tail[0] + tail[1] * (info & 0xFFFF)
     if at != end:
-        raise BtfError("its last type is not whole")
+        raise BtfError("its last type is incomplete")
     return tuple(offsets), last

@@ -60,7 +60,7 @@ class CompileError(UsageError):
         return f"{found[1]}:{found[2]}" if found else ""
 
 
-class Entry(Protocol):
+class CompiledFolder(Protocol):
     """What a cache hands out."""
 
     @property
@@ -68,16 +68,18 @@ class Entry(Protocol):
         """The folder that was built."""
 
 
-class Cache(Notes, Protocol):
+class CompileCache(Notes, Protocol):
     """What is needed of runner.files.cache.Cache, which this may not import."""
 
     def entry(
         self, kind: str, key: str, build: Callable[[Path], dict[str, str]], /
-    ) -> Entry:
+    ) -> CompiledFolder:
         """Return what `build` once put into the folder that it was given."""
 
 
-def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> Path:
+def compile_object(
+    source: Path, cache: CompileCache, headers: Path | None = None
+) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
     `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
@@ -88,7 +90,7 @@ def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> P
     if not source.is_file():
         raise UsageError(
             f"there is no {source.name} in {source.parent}",
-            hint="'object' names a NAME.bpf.c or an object in the suite's folder",
+            hint="'object' must name a NAME.bpf.c or an object in the suite's folder",
         )
     if source.suffix != ".c":
         object_.read(source.read_bytes(), source)
@@ -110,7 +112,7 @@ def compile_object(source: Path, cache: Cache, headers: Path | None = None) -> P
     return cache.entry("object", key, build).directory / name
 
 
-def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
+def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     """Return a folder with vmlinux.h, all types of a kernel, made of its BTF.
 
     Raises UsageError for what is no BTF, InfrastructureError without bpftool.
@@ -119,7 +121,9 @@ def vmlinux_h(btf: Path, sha256: str, cache: Cache) -> Path:
     def build(folder: Path) -> dict[str, str]:
         done = _run([*_DUMP, str(btf), "format", "c"], Path(), package="bpftool")
         if done.returncode != 0 or not done.stdout:
-            raise UsageError(f"{btf}: bpftool makes no vmlinux.h of it: {done.stderr}")
+            raise UsageError(
+                f"{btf}: bpftool can't generate vmlinux.h from it: {done.stderr}"
+            )
         (folder / VMLINUX_H).write_text(done.stdout)
         return {}
 
@@ -180,7 +184,7 @@ def _clang(argv: list[str], source: Path) -> str:
     done = _run(argv, source.parent)
     if done.returncode != 0:
         raise CompileError(
-            f"{source}: clang refuses it\n{done.stderr.rstrip()}",
+            f"{source}: compilation failed\n{done.stderr.rstrip()}",
             hint="fix the source; warnings are errors",
         )
     return done.stdout
@@ -202,11 +206,11 @@ def _run(
         )
     except FileNotFoundError as error:
         raise InfrastructureError(
-            f"{argv[0]} is not there",
+            f"{argv[0]} is not installed",
             hint=f"install it with: ./dev setup (Debian: {package})",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(
-            f"{argv[0]} did not end within {_TIMEOUT} s",
-            hint="is the machine out of memory?",
+            f"{argv[0]} timed out after {_TIMEOUT} s",
+            hint="check that the machine has enough memory",
         ) from error

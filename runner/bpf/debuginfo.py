@@ -49,7 +49,7 @@ class Function:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class SourceLine:
     """A line of source that instructions come from, up to the next line's."""
 
     # In instructions, from the section's beginning.
@@ -64,7 +64,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relocation:
+class RelocationRecord:
     """A CO-RE relocation: what an instruction holds depends on the kernel."""
 
     # In instructions, from the section's beginning.
@@ -84,10 +84,10 @@ class DebugInfo:
     """All of an object; lines and relocations by section, in order."""
 
     programs: Mapping[str, Function]
-    lines: Mapping[str, tuple[Line, ...]]
-    relocations: Mapping[str, tuple[Relocation, ...]]
+    lines: Mapping[str, tuple[SourceLine, ...]]
+    relocations: Mapping[str, tuple[RelocationRecord, ...]]
 
-    def line_of(self, program: str, index: int = 0) -> Line | None:
+    def line_of(self, program: str, index: int = 0) -> SourceLine | None:
         """Return the line that a program's instruction comes from, if that is known.
 
         Behind a program's own instructions come those of functions that it calls, in an
@@ -96,7 +96,7 @@ class DebugInfo:
         found = self._lines_around(program, index)
         return found[0] if found else None
 
-    def line_reading(self, program: str, index: int, field: str) -> Line | None:
+    def line_reading(self, program: str, index: int, field: str) -> SourceLine | None:
         """Return the line that reads a field by an instruction, if that is known.
 
         Compilers load the offset of a field into a register ahead of the line that
@@ -106,7 +106,7 @@ class DebugInfo:
         lines = self._lines_around(program, index)
         return naming(field, lines[:_AHEAD]) or (lines[0] if lines else None)
 
-    def line_defining(self, program: str) -> Line | None:
+    def line_defining(self, program: str) -> SourceLine | None:
         """Return the line that defines a program, if that is known.
 
         Its first instruction may come from a function that was inlined.
@@ -114,7 +114,7 @@ class DebugInfo:
         lines = self._lines_around(program, 0)
         return naming(program, lines) or (lines[0] if lines else None)
 
-    def _lines_around(self, program: str, index: int) -> tuple[Line, ...]:
+    def _lines_around(self, program: str, index: int) -> tuple[SourceLine, ...]:
         """Return the line of an instruction, if it is known, and those behind it."""
         found = self.programs.get(program)
         if found is None or not 0 <= index < found.size:
@@ -128,7 +128,7 @@ class DebugInfo:
         behind = (line for line in lines[first + 1 : end] if line.number)
         return (lines[first], *behind)
 
-    def relocation_of(self, program: str, index: int) -> Relocation | None:
+    def relocation_of(self, program: str, index: int) -> RelocationRecord | None:
         """Return the relocation of a program's instruction, if it has one."""
         found = self.programs.get(program)
         if found is None or not 0 <= index < found.size:
@@ -138,7 +138,7 @@ class DebugInfo:
         return next((it for it in relocations if it.at == at), None)
 
 
-def naming(word: str, lines: Sequence[Line]) -> Line | None:
+def naming(word: str, lines: Sequence[SourceLine]) -> SourceLine | None:
     """Return the first line that has a word; None where the word is empty, too."""
     if not word:
         return None
@@ -149,13 +149,13 @@ def naming(word: str, lines: Sequence[Line]) -> Line | None:
 def read(functions: Iterable[Function], ext: bytes, btf: Btf) -> DebugInfo:
     """Read an object's section .BTF.ext; what it lacks is empty.
 
-    Raises ValueError, struct.error and BtfError for what is damaged.
+    Raises ValueError, struct.error and BtfError for damaged data.
     """
     return DebugInfo(
         programs={it.name: it for it in functions},
         lines={
             section: tuple(
-                Line(
+                SourceLine(
                     start=start // SIZE,
                     file=btf.text(file),
                     number=position >> _COLUMN_BITS,
@@ -167,7 +167,7 @@ def read(functions: Iterable[Function], ext: bytes, btf: Btf) -> DebugInfo:
         },
         relocations={
             section: tuple(
-                Relocation(
+                RelocationRecord(
                     at=start // SIZE,
                     type_id=type_id,
                     access=btf.text(access),
@@ -201,7 +201,7 @@ def _table(
         return
     at, end = header + start, header + start + size
     if end > len(data):
-        raise ValueError("a table ends behind the section")
+        raise ValueError("a table ends after the section")
     (each,) = struct.unpack_from(order + "I", data, at)
     if each < record.size:
         raise ValueError(f"its records have {each} bytes")
@@ -210,7 +210,7 @@ def _table(
         name, count = pair.unpack_from(data, at)
         at += pair.size
         if at + count * each > end:
-            raise ValueError("its records end behind their table")
+            raise ValueError("its records end after their table")
         yield (
             strings.text(name),
             [record.unpack_from(data, at + i * each) for i in range(count)],

@@ -105,7 +105,7 @@ def decode(data: bytes, order: str = "<") -> tuple[Insn, ...]:
     Raises ValueError for bytes that are not whole instructions.
     """
     if len(data) % SIZE:
-        raise ValueError(f"{len(data)} bytes are not whole instructions")
+        raise ValueError(f"{len(data)} bytes are not a whole number of instructions")
     rows = struct.iter_unpack(order + "BBhi", data)
     if order == "<":
         return tuple(Insn(c, r & 15, r >> 4, off, imm) for c, r, off, imm in rows)

@@ -24,7 +24,7 @@ class Access:
 def access(btf: Btf, type_id: int, path: str, *, enumerator: bool = False) -> Access:
     """Return what a relocation's access string, such as "0:2:1", stands for.
 
-    Raises BtfError for what is damaged.
+    Raises BtfError for damaged data.
     """
     try:
         numbers = [int(part) for part in path.split(":")]

@@ -22,7 +22,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from runner.bpf import btf, debuginfo
 from runner.bpf.btf import Btf, BtfError
-from runner.bpf.debuginfo import DebugInfo, Function, Line
+from runner.bpf.debuginfo import DebugInfo, Function, SourceLine
 from runner.bpf.insn import SIZE, Insn, decode
 from runner.bpf.kinds import RelocationKind
 from runner.errors import ExitStatus, RunnerError
@@ -78,36 +78,35 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalRelocation:
-    """A CO-RE relocation in its function."""
+class OfInstruction:
+    """What an object says of an instruction."""
 
     function: Function
     # Index of the instruction in the function.
     index: int
+
+    @property
+    def address(self) -> tuple[int, int]:
+        """Return the instruction's section, and its index in there."""
+        return self.function.section_index, self.function.start + self.index
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRelocation(OfInstruction):
+    """A CO-RE relocation in its function."""
+
     type_id: int
     # Of the access string, in the BTF's strings.
     access: int
     # A RelocationKind.
     kind: int
 
-    @property
-    def address(self) -> tuple[int, int]:
-        """Return its section's index, and the instruction's in there."""
-        return self.function.section_index, self.function.start + self.index
-
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class Reference(OfInstruction):
     """A symbol that an instruction refers to."""
 
-    function: Function
-    index: int
     symbol: Symbol
-
-    @property
-    def address(self) -> tuple[int, int]:
-        """Return the instruction's section, and its index in there."""
-        return self.function.section_index, self.function.start + self.index
 
 
 def _part(read: Callable[["BpfObject"], _T]) -> "cached_property[_T]":
@@ -143,7 +142,7 @@ class BpfObject:
         """Return the error of an object that does not hold together."""
         return ObjectError(
             f"{self.path}: is a truncated or damaged object: {why}",
-            hint="build it again, or fetch it again",
+            hint="build it again, or download it again",
         )
 
     @cached_property
@@ -203,7 +202,7 @@ class BpfObject:
                 continue
             start, size = symbol.value // SIZE, symbol.size // SIZE
             if start + size > len(code):
-                raise ValueError(f"the function {symbol.name} ends behind its code")
+                raise ValueError(f"the function {symbol.name} ends after its code")
             found.append(
                 Function(
                     name=symbol.name,
@@ -258,7 +257,7 @@ class BpfObject:
         ext = self.section(".BTF.ext")
         return debuginfo.read(self.functions, ext.data if ext else b"", self.btf)
 
-    def line_reading(self, record: LocalRelocation, field: str) -> Line | None:
+    def line_reading(self, record: LocalRelocation, field: str) -> SourceLine | None:
         """Return the line of source that reads a field by a relocation."""
         return self.debug.line_reading(record.function.name, record.index, field)
 
@@ -271,7 +270,9 @@ class BpfObject:
         indexes = {self.sections[index].name: index for index in self.code}
         for section, records in self.debug.relocations.items():
             if section not in indexes:
-                raise ValueError(f"a relocation is for {section}, which holds no code")
+                raise ValueError(
+                    f"a relocation is for {section}, which contains no code"
+                )
             for record in records:
                 # Raises ValueError for a kind that nobody knows.
                 RelocationKind(record.kind)
@@ -307,11 +308,11 @@ def read(data: bytes, path: Path = Path("object")) -> BpfObject:
         if data[:4] != b"\x7fELF":
             raise ObjectError(
                 f"{path}: not an ELF file",
-                hint="name a NAME.bpf.c, or what clang -target bpf made of one",
+                hint="use a NAME.bpf.c, or an object that clang -target bpf compiled",
             ) from error
         raise ObjectError(
             f"{path}: is a truncated or damaged ELF file",
-            hint="build it again, or fetch it again",
+            hint="build it again, or download it again",
         ) from error
 
 
@@ -329,7 +330,8 @@ def _read(elf: ELFFile, data: bytes, path: Path) -> BpfObject:
     if ".BTF" not in (it.name for it in sections):
         raise ObjectError(
             f"{path}: has no .BTF section, so it can't be relocated",
-            hint="compile it with clang -target bpf -g, and strip it by llvm-strip -g",
+            hint="compile it with clang -target bpf -g, and strip it with llvm-strip "
+            "-g",
         )
     return BpfObject(
         data=data,
@@ -381,7 +383,7 @@ def _section(it: ElfSection, data: bytes) -> Section:
     if it["sh_type"] == "SHT_NOBITS":
         size = 0
     if start + size > len(data) and size:
-        raise ValueError(f"its section {it.name} ends behind the file")
+        raise ValueError(f"its section {it.name} ends after the file")
     return Section(
         name=it.name,
         is_code=bool(it["sh_flags"] & _EXECUTABLE),

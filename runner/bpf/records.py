@@ -10,7 +10,7 @@ _PLACE = re.compile(r"(?:([us])(\d+)|char\[(\d+)\])@(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RecordField:
     """Where a field lies in a record, and what it is."""
 
     # Bytes.
@@ -20,16 +20,16 @@ class Place:
     is_signed: bool = False
 
 
-def parse(text: str) -> Place:
+def parse(text: str) -> RecordField:
     """Return what "s32@8" or "char[16]@40" means.
 
     Raises ValueError for what is neither.
     """
     found = _PLACE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no field such as s32@8 or char[16]@40")
+        raise ValueError(f"{text!r} is not a field such as s32@8 or char[16]@40")
     sign, bits, length, offset = found.groups()
-    return Place(
+    return RecordField(
         offset=int(offset),
         size=int(length or int(bits) // 8),
         is_text=bool(length),
@@ -37,12 +37,12 @@ def parse(text: str) -> Place:
     )
 
 
-def read(places: Mapping[str, Place], record: bytes) -> dict[str, JsonValue]:
+def read(places: Mapping[str, RecordField], record: bytes) -> dict[str, JsonValue]:
     """Return a record's fields; those behind its end are None."""
     return {name: _value(place, record) for name, place in places.items()}
 
 
-def _value(place: Place, record: bytes) -> JsonValue:
+def _value(place: RecordField, record: bytes) -> JsonValue:
     data = record[place.offset : place.offset + place.size]
     if place.is_text:
         text, _, _ = data.partition(b"\0")

@@ -22,7 +22,7 @@ _LARGEST = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A map's key and value, of the right type; None where nothing tells the type."""
+    """A map's key and value, of the right type; None where nothing says the type."""
 
     key: JsonValue = None
     value: JsonValue = None
@@ -47,7 +47,7 @@ class Shapes:
 def of_object(data: bytes, name: str) -> Shapes:
     """Read the shapes of an object that libbpf will call by `name`.
 
-    Raises ObjectError and BtfError for what is damaged.
+    Raises ObjectError and BtfError for damaged data.
     """
     found = bpf_object.read(data)
     return Shapes(
@@ -63,7 +63,7 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
         variables = btf.variables(section)
         if section.name == ".maps":
             for name, type_ in variables:
-                yield name, _declared(btf, type_)
+                yield name, _of_definition(btf, type_)
         elif section.name.startswith(_GLOBAL):
             value = {name: _sample(btf, type_) for name, type_ in variables}
             kept = min(_LONGEST_NAME - len(section.name), len(object_name))
@@ -72,7 +72,7 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
                 yield name, Shape(value=value)
 
 
-def _declared(btf: Btf, type_: int) -> Shape:
+def _of_definition(btf: Btf, type_: int) -> Shape:
     # __type(key, T) declares a pointer to T.
     found = {
         it.name: _sample(btf, btf.resolved(it.type_id).refers_to)

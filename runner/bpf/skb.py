@@ -14,7 +14,7 @@ SIZE = 192
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class SkbField:
     """A member of the struct; all are unsigned, the least significant byte first."""
 
     offset: int
@@ -25,41 +25,41 @@ class Field:
 
 
 # As include/uapi/linux/bpf.h lays them out; tests/unit/bpf/test_skb.py compares.
-FIELDS: Mapping[str, Field] = {
-    "len": Field(offset=0),
-    "pkt_type": Field(offset=4),
-    "mark": Field(offset=8),
-    "queue_mapping": Field(offset=12),
-    "protocol": Field(offset=16),
-    "vlan_present": Field(offset=20),
-    "vlan_tci": Field(offset=24),
-    "vlan_proto": Field(offset=28),
-    "priority": Field(offset=32),
-    "ingress_ifindex": Field(offset=36),
-    "ifindex": Field(offset=40),
-    "tc_index": Field(offset=44),
-    "cb": Field(offset=48, count=5),
-    "hash": Field(offset=68),
-    "tc_classid": Field(offset=72),
-    "data": Field(offset=76),
-    "data_end": Field(offset=80),
-    "napi_id": Field(offset=84),
-    "family": Field(offset=88),
-    "remote_ip4": Field(offset=92),
-    "local_ip4": Field(offset=96),
-    "remote_ip6": Field(offset=100, count=4),
-    "local_ip6": Field(offset=116, count=4),
-    "remote_port": Field(offset=132),
-    "local_port": Field(offset=136),
-    "data_meta": Field(offset=140),
-    "flow_keys": Field(offset=144, width=8),
-    "tstamp": Field(offset=152, width=8),
-    "wire_len": Field(offset=160),
-    "gso_segs": Field(offset=164),
-    "sk": Field(offset=168, width=8),
-    "gso_size": Field(offset=176),
-    "tstamp_type": Field(offset=180, width=1),
-    "hwtstamp": Field(offset=184, width=8),
+FIELDS: Mapping[str, SkbField] = {
+    "len": SkbField(offset=0),
+    "pkt_type": SkbField(offset=4),
+    "mark": SkbField(offset=8),
+    "queue_mapping": SkbField(offset=12),
+    "protocol": SkbField(offset=16),
+    "vlan_present": SkbField(offset=20),
+    "vlan_tci": SkbField(offset=24),
+    "vlan_proto": SkbField(offset=28),
+    "priority": SkbField(offset=32),
+    "ingress_ifindex": SkbField(offset=36),
+    "ifindex": SkbField(offset=40),
+    "tc_index": SkbField(offset=44),
+    "cb": SkbField(offset=48, count=5),
+    "hash": SkbField(offset=68),
+    "tc_classid": SkbField(offset=72),
+    "data": SkbField(offset=76),
+    "data_end": SkbField(offset=80),
+    "napi_id": SkbField(offset=84),
+    "family": SkbField(offset=88),
+    "remote_ip4": SkbField(offset=92),
+    "local_ip4": SkbField(offset=96),
+    "remote_ip6": SkbField(offset=100, count=4),
+    "local_ip6": SkbField(offset=116, count=4),
+    "remote_port": SkbField(offset=132),
+    "local_port": SkbField(offset=136),
+    "data_meta": SkbField(offset=140),
+    "flow_keys": SkbField(offset=144, width=8),
+    "tstamp": SkbField(offset=152, width=8),
+    "wire_len": SkbField(offset=160),
+    "gso_segs": SkbField(offset=164),
+    "sk": SkbField(offset=168, width=8),
+    "gso_size": SkbField(offset=176),
+    "tstamp_type": SkbField(offset=180, width=1),
+    "hwtstamp": SkbField(offset=184, width=8),
 }
 
 # "cb[0]" is element 0 of cb; a member that is no array is called by its name.
@@ -89,7 +89,7 @@ def pack(values: Mapping[str, int]) -> bytes:
         if not 0 <= value < 1 << (8 * width):
             raise UsageError(
                 f"{value} does not fit into {name} of struct __sk_buff",
-                hint=f"it is an unsigned number of {8 * width} bits",
+                hint=f"it is an unsigned {8 * width}-bit number",
             )
         data[offset : offset + width] = value.to_bytes(width, "little")
     return bytes(data)
@@ -104,7 +104,7 @@ def unpack(data: bytes) -> dict[str, JsonValue]:
     }
 
 
-def _elements(data: bytes, field: Field) -> list[JsonValue]:
+def _elements(data: bytes, field: SkbField) -> list[JsonValue]:
     end = field.offset + field.count * field.width
     if end > len(data):
         return []

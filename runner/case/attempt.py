@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.case.prediction import Foretold, predicted
 from runner.case.states import ObjectStates
-from runner.guest.agent import ObjectSettings
+from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.suites.model import Case
@@ -41,8 +41,10 @@ class Attempt:
     log: list[str] = field(default_factory=list)
     # Of the phases that began, by their names.
     seconds: dict[str, float] = field(default_factory=dict)
-    # Whether the object is loaded and attached; else a failure is the load's.
-    is_loaded: bool = False
+    # What is loaded, even if attaching it is refused later.
+    loaded: LoadedObject | None = None
+    # Whether that is attached, too, so that a failure is not the load's.
+    is_ready: bool = False
     # Whether a program of the object ran.
     ran: bool = True
     # What is set of the object before it is loaded; None when that is not known.

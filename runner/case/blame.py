@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.bpf import names
 from runner.bpf import object as bpf_object
-from runner.bpf.debuginfo import DebugInfo, Function, Relocation
+from runner.bpf.debuginfo import DebugInfo, Function, RelocationRecord
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.names import Access
 from runner.errors import RunnerError
@@ -65,7 +65,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class _BlamedPlace:
     program: Function
     # Of the instruction, from the program's beginning.
     index: int
@@ -74,7 +74,7 @@ class _Place:
 
 
 def blame(evidence: Evidence) -> Blame:
-    """Return where and what the mistake is, as far as the evidence tells."""
+    """Return where and what the mistake is, as far as the evidence says."""
     if evidence.found.name == UNCLASSIFIED:
         return Blame()
     place = _place(evidence)
@@ -87,7 +87,7 @@ def blame(evidence: Evidence) -> Blame:
         return Blame(source=source)
 
 
-def _place(evidence: Evidence) -> _Place | None:
+def _place(evidence: Evidence) -> _BlamedPlace | None:
     line, log, info = evidence.found.line, evidence.log, evidence.info
     verifier = verifier_log(log)
     named = _IN_WORDS.search(line)
@@ -97,21 +97,23 @@ def _place(evidence: Evidence) -> _Place | None:
         return None
     instruction, relocation = _INSTRUCTION.search(line), _RELOCATION.search(line)
     if instruction:
-        return _Place(program=program, index=int(instruction[1]))
+        return _BlamedPlace(program=program, index=int(instruction[1]))
     if relocation:
         return _of_relocation(program, int(relocation[1]), info)
     if named or _ON_THE_WHOLE.search(line):
-        return _Place(program=program, index=0, whole=True)
+        return _BlamedPlace(program=program, index=0, whole=True)
     index = _index(line, verifier)
-    return None if index is None else _Place(program=program, index=index)
+    return None if index is None else _BlamedPlace(program=program, index=index)
 
 
-def _of_relocation(program: Function, number: int, info: DebugInfo) -> _Place | None:
+def _of_relocation(
+    program: Function, number: int, info: DebugInfo
+) -> _BlamedPlace | None:
     # libbpf counts a section's relocations.
     relocations = info.relocations.get(program.section, ())
     if number >= len(relocations):
         return None
-    return _Place(program=program, index=relocations[number].at - program.start)
+    return _BlamedPlace(program=program, index=relocations[number].at - program.start)
 
 
 def _index(line: str, verifier: str) -> int | None:
@@ -128,7 +130,7 @@ def _until(line: str, verifier: str) -> str:
     return verifier if end < 0 else verifier[: end + len(line)]
 
 
-def _source(evidence: Evidence, place: _Place | None) -> str:
+def _source(evidence: Evidence, place: _BlamedPlace | None) -> str:
     if place is not None:
         program, info = place.program.name, evidence.info
         if place.whole:
@@ -141,7 +143,7 @@ def _source(evidence: Evidence, place: _Place | None) -> str:
     return str(said[-1]).removeprefix("./") if said else ""
 
 
-def _field(evidence: Evidence, place: _Place) -> str:
+def _field(evidence: Evidence, place: _BlamedPlace) -> str:
     """Return the member that an instruction's relocation is about, if it has one."""
     relocation = evidence.info.relocation_of(place.program.name, place.index)
     if relocation is None:
@@ -156,7 +158,7 @@ def _field(evidence: Evidence, place: _Place) -> str:
 # -------------------------------------------------------------------- cures
 
 
-def _cure(evidence: Evidence, place: _Place | None) -> str:
+def _cure(evidence: Evidence, place: _BlamedPlace | None) -> str:
     if place is None or place.whole:
         return ""
     relocation = evidence.info.relocation_of(place.program.name, place.index)
@@ -175,7 +177,7 @@ def _cure(evidence: Evidence, place: _Place | None) -> str:
             return f"{access}: {found.cure}"
 
 
-def _access(data: bytes, relocation: Relocation) -> Access:
+def _access(data: bytes, relocation: RelocationRecord) -> Access:
     return names.access(
         bpf_object.read(data).btf,
         relocation.type_id,
@@ -184,21 +186,24 @@ def _access(data: bytes, relocation: Relocation) -> Access:
     )
 
 
-def _is_of_enumerator(relocation: Relocation) -> bool:
+def _is_of_enumerator(relocation: RelocationRecord) -> bool:
     return RelocationKind(relocation.kind).is_of_enumerator
 
 
 def _of_missing(
-    access: Access, place: _Place, relocation: Relocation, evidence: Evidence
+    access: Access,
+    place: _BlamedPlace,
+    relocation: RelocationRecord,
+    evidence: Evidence,
 ) -> str:
-    predicted = _predicted(place, evidence.prediction)
+    predicted = _prediction_of(place, evidence.prediction)
     if predicted is None or not predicted.candidates:
         lack = predicted.instead if predicted else f"the kernel has no {access}"
         return f"{lack}; {evidence.found.cure}"
     flavor = (
-        "Read it through a struct flavor that declares it so"
+        "Read it with a struct flavor that declares this type"
         if predicted.has_another_type
-        else "If one of these is its new name or place, use it through a flavor"
+        else "If one of these is its new name or place, read it with a struct flavor"
     )
     guard = (
         "bpf_core_enum_value_exists"
@@ -213,7 +218,9 @@ def _of_missing(
     )
 
 
-def _predicted(place: _Place, prediction: Prediction | None) -> model.Relocation | None:
+def _prediction_of(
+    place: _BlamedPlace, prediction: Prediction | None
+) -> model.Relocation | None:
     """Return what preflight says of the relocation of an instruction."""
     wanted = place.program.name, place.index
     return next(

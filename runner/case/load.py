@@ -26,7 +26,8 @@ def load(attempt: Attempt) -> LoadedObject:
     with guest.doing(f"setting up {path}"):
         attempt.settings = settings.of_case(case, attempt.data, guest)
     with guest.doing(f"loading {path}"):
-        opened, loaded = _opened_and_loaded(attempt)
+        opened, loaded = _open_and_load(attempt)
+    attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
     _attach(attempt, loaded)
@@ -35,7 +36,7 @@ def load(attempt: Attempt) -> LoadedObject:
     return loaded
 
 
-def _opened_and_loaded(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
+def _open_and_load(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
     """Load an object; the verifier's trace is asked for only if that is refused.
 
     The trace of a million instructions is 100 MB or more. libbpf gets it by loading
@@ -45,12 +46,12 @@ def _opened_and_loaded(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
     if attempt.guest.artifact.version >= _HAS_VERDICT_ONLY:
         before = list(attempt.log)
         try:
-            return _with_log(attempt, _VERDICT_ONLY)
+            return _with_log_level(attempt, _VERDICT_ONLY)
         except AgentError as error:
             if error.operation != "load" or _is_too_large(error):
                 raise
         attempt.log[:] = before
-    return _with_log(attempt, 0)
+    return _with_log_level(attempt, 0)
 
 
 def _is_too_large(error: AgentError) -> bool:
@@ -58,7 +59,7 @@ def _is_too_large(error: AgentError) -> bool:
     return found.name == PROGRAM_TOO_LARGE.name
 
 
-def _with_log(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedObject]:
+def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedObject]:
     agent, guest = attempt.guest.agent, attempt.guest
     opened = agent.open(
         attempt.data,

@@ -93,7 +93,7 @@ NOTHING = LoadedObject(handle=0, programs=(), maps=(), log="")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundObject:
     """What is loaded in a guest, as if the agent had loaded it."""
 
     loaded: LoadedObject
@@ -150,36 +150,38 @@ def start(
     before.
     """
     argv = [str(resolve(word, namespace)) for word in trigger.command]
-    folder = str(_STATE / trigger.save)
     started = timely.run(
         agent,
-        ["sh", "-c", _START, "sh", folder, *argv],
+        _script(_START, trigger, *argv),
         limit(trigger),
         shown=f"starting {shlex.join(argv)} in the background",
     )
     commands.running[trigger.save] = tuple(argv)
     if trigger.until is not None:
         pattern = str(resolve(trigger.until, namespace))
-        waited = agent.run(
-            ["sh", "-c", _WAIT, "sh", folder, pattern], timeout=trigger.timeout
-        )
+        waited = agent.run(_script(_WAIT, trigger, pattern), timeout=trigger.timeout)
         if waited.timed_out:
             raise _too_late(
                 trigger,
                 f"{shlex.join(argv)} printed no line that matches {pattern} within "
                 f"{timely.lasted(waited.seconds, trigger.timeout)}",
-                _said(agent, folder),
+                _output(trigger, agent),
             )
         if waited.exit != 0:
-            record, _ = _stopped(trigger, agent, commands)
+            record, _ = _stop(trigger, agent, commands)
             wanted = f"to print a line that matches {pattern}"
             raise failed(record, wanted, loads=True)
-    return {"pid": int(started.stdout), **_said(agent, folder)}
+    return {"pid": int(started.stdout), **_output(trigger, agent)}
 
 
-def _too_late(trigger: Command, what: str, said: dict[str, str]) -> GuestError:
+def _script(script: str, trigger: Command, *words: str) -> list[str]:
+    """Return the command that runs a script in a command's folder."""
+    return ["sh", "-c", script, "sh", str(_STATE / trigger.save), *words]
+
+
+def _too_late(trigger: Command, what: str, output: dict[str, str]) -> GuestError:
     # It may have come while this looks: what counts is that it was late.
-    return timed_out(what, limit(trigger).option, so_far=timely.printed(**said))
+    return timed_out(what, limit(trigger).option, so_far=timely.printed(**output))
 
 
 def stop(
@@ -190,83 +192,79 @@ def stop(
     Raises GuestError when it does not end in time, and CommandFailedError for another
     exit status than the one that is expected.
     """
-    record, said = _stopped(trigger, agent, commands)
+    record, output = _stop(trigger, agent, commands)
     if record.exit != trigger.exit:
         raise failed(record, ended(trigger.exit), loads=True)
-    return {"exit": record.exit, "signal": None, "timed_out": False, **said}
+    return {"exit": record.exit, "signal": None, "timed_out": False, **output}
 
 
 def check_alive(trigger: Command, agent: AgentSession, commands: Commands) -> None:
     """Raise CommandFailedError for a command that ended by itself, and failed."""
-    folder = str(_STATE / trigger.save)
-    asked = timely.run(agent, ["sh", "-c", _ALIVE, "sh", folder], timeouts.LOOK)
+    asked = timely.run(agent, _script(_ALIVE, trigger), timeouts.LOOK)
     if not asked.stdout.strip() or int(asked.stdout) == trigger.exit:
         return
-    record, _ = _stopped(trigger, agent, commands)
+    record, _ = _stop(trigger, agent, commands)
     raise failed(
         record,
-        "to run until everything is looked at",
+        "to run until everything is checked",
         observed=f"that it ended by itself: {ended(int(asked.stdout))}",
         loads=True,
     )
 
 
-def _stopped(
+def _stop(
     trigger: Command, agent: AgentSession, commands: Commands
 ) -> tuple[Printed, dict[str, str]]:
     """End a command and keep what it printed; also return that whole.
 
     Raises GuestError when it does not end in time.
     """
-    folder = str(_STATE / trigger.save)
-    stopped = agent.run(
-        ["sh", "-c", _STOP, "sh", folder, trigger.stop], timeout=trigger.timeout
-    )
-    said = _said(agent, folder)
-    whole = timely.run(agent, ["sh", "-c", _CUT, "sh", folder], timeouts.LOOK)
-    output = replace(
+    stopped = agent.run(_script(_STOP, trigger, trigger.stop), timeout=trigger.timeout)
+    output = _output(trigger, agent)
+    whole = timely.run(agent, _script(_CUT, trigger), timeouts.LOOK)
+    ending = replace(
         stopped,
         exit=None if stopped.timed_out else int(stopped.stdout),
         signal=None,
-        stdout=said["stdout"],
-        stderr=said["stderr"],
         truncated=whole.exit != 0,
+        stdout=output["stdout"],
+        stderr=output["stderr"],
     )
     argv = commands.running.pop(trigger.save)
-    record = commands.add(trigger.save, argv, output)
+    record = commands.add(trigger.save, argv, ending)
     if stopped.timed_out:
         raise _too_late(
             trigger,
             f"{shlex.join(argv)} did not end within "
             f"{timely.lasted(stopped.seconds, trigger.timeout)} of "
             f"SIG{trigger.stop}",
-            said,
+            output,
         )
-    return record, said
+    return record, output
 
 
-def _said(agent: AgentSession, folder: str) -> dict[str, str]:
-    said = {"stdout": "out", "stderr": "err"}
+def _output(trigger: Command, agent: AgentSession) -> dict[str, str]:
+    folder, files = _STATE / trigger.save, {"stdout": "out", "stderr": "err"}
     return {
         name: timely.run(agent, ["cat", f"{folder}/{file}"], timeouts.LOOK).stdout
-        for name, file in said.items()
+        for name, file in files.items()
     }
 
 
-def look(guest: Guest) -> Found:
+def look(guest: Guest) -> FoundObject:
     """Return all programs and maps that are in the guest's kernel.
 
     Raises UsageError for kernels before 4.13, which do not tell.
     """
-    maps = bpftool.parse_list(guest.run(bpftool.all_maps()))
-    programs = bpftool.parse_list(guest.run(bpftool.all_programs()))
+    maps = bpftool.parse_list(guest.run(bpftool.show("map")))
+    programs = bpftool.parse_list(guest.run(bpftool.show("prog")))
     if maps is None or programs is None:
         raise UsageError(
-            "kernels before 4.13 do not tell what a loader has loaded",
-            hint='say kernels: ">=4.15", with the reason; names came with 4.15',
+            "kernels before 4.13 can't list loaded programs and maps",
+            hint='set kernels: ">=4.15" and a reason; names were added in 4.15',
         )
     runs = [it.get("run_cnt") for it in programs]
-    return Found(
+    return FoundObject(
         loaded=LoadedObject(
             handle=0,
             log="",

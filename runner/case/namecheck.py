@@ -6,9 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -24,7 +22,9 @@ from runner.errors import (
     UsageError,
 )
 from runner.files import modelfile
-from runner.suites.checks.paths import NotFoundError, follow
+from runner.files.modelfile import Mistake, Where
+from runner.memo import Notes
+from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.model import (
     Case,
@@ -52,27 +52,11 @@ _VERSION = "2"
 Compile = Callable[[Path, str | None], Path]
 
 
-class Memory(Protocol):
-    """Where small values are kept from run to run."""
-
-    def recall(self, name: str, /) -> JsonValue:
-        """Return what was kept under a name, or None."""
-
-    def remember(self, name: str, value: JsonValue, /) -> None:
-        """Keep a value. Raises InfrastructureError when it can't be kept."""
-
-
-@dataclass(frozen=True)
-class _Mistake:
-    where: tuple[int | str, ...]
-    what: str
-
-
-def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> None:
+def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Notes) -> None:
     """Hold the names that suites use against the BTF of their objects.
 
-    Objects that can't be had are left to the cases that need them. Raises UsageError
-    that tells every mistake of a suite, up to 10, by file and line.
+    Objects that are unavailable are left to the cases that need them. Raises UsageError
+    that reports every mistake of a suite, up to 10, by file and line.
     """
     known = memory.recall(_CHECKED)
     right = [str(it) for it in known] if isinstance(known, list) else []
@@ -84,7 +68,7 @@ def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Memory) -> N
     for digest, suite in unchecked.items():
         if mistakes := _mistakes(suite, read):
             raise modelfile.refused(suite.source, mistakes)
-        if all(isinstance(read[wanted], Shapes) for wanted in _wanted(suite)):
+        if all(isinstance(read[wanted], Shapes) for wanted in _objects_of(suite)):
             new.append(digest)
     if new:
         kept: list[JsonValue] = [*new, *right]
@@ -107,7 +91,7 @@ def _digest(suite: LoadedSuite) -> str:
 _Wanted = tuple[Path, str | None]
 
 
-def _wanted(suite: LoadedSuite) -> list[_Wanted]:
+def _objects_of(suite: LoadedSuite) -> list[_Wanted]:
     wanted = [
         (suite.file(it.object), it.vmlinux) for it in suite.suite.cases if it.object
     ]
@@ -134,7 +118,7 @@ def _read(
         except (RunnerError, OSError):
             return None
 
-    wanted = list(dict.fromkeys(it for suite in suites for it in _wanted(suite)))
+    wanted = list(dict.fromkeys(it for suite in suites for it in _objects_of(suite)))
     with ThreadPoolExecutor(_COMPILERS) as pool:
         return dict(zip(wanted, pool.map(read, wanted), strict=True))
 
@@ -151,9 +135,9 @@ def _mistakes(
     ]
 
 
-def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[_Mistake]:
+def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
     if isinstance(shape, UsageError):
-        yield _Mistake(("vmlinux",), shape.message.removeprefix("vmlinux: "))
+        yield Mistake(("vmlinux",), shape.message.removeprefix("vmlinux: "))
         return
     for name, program in case.programs.items():
         yield from _program(name, shape, ("programs", name))
@@ -174,7 +158,7 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[_Mistake]:
                 yield from _program(trigger.iterate, shape, (*at, "iterate"))
             case Drain():
                 yield from _map(trigger.drain, shape, (*at, "drain"))
-                yield from _drained(trigger, shape, at)
+                yield from _drain(trigger, shape, at)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
         match expectation:
@@ -184,22 +168,25 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[_Mistake]:
             case RowsExpectation():
                 yield from _map(expectation.map, shape, (*at, "map"))
                 yield from _rows(expectation, shape, at)
-            case ShowExpectation(map=str()):
-                yield from _map(expectation.map or "", shape, (*at, "map"))
-            case ShowExpectation(program=str()):
-                shown = expectation.program or ""
-                yield from _program(shown, shape, (*at, "program"))
+            case ShowExpectation():
+                kind, shown = expectation.subject
+                known = _map if kind == "map" else _program
+                yield from known(shown, shape, (*at, kind))
             case CodeExpectation():
                 yield from _program(expectation.program, shape, (*at, "program"))
 
 
-def _program(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
-    if name not in shape.programs:
-        known = sorted(shape.programs)
-        yield _Mistake(at, f"{name!r}: {no_such('program', name, known)}")
+def _program(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
+    yield from _known("program", name, shape.programs, at)
 
 
-def _aim(name: str, program: Program, shape: Shapes) -> Iterator[_Mistake]:
+def _known(kind: str, name: str, names: Iterable[str], at: Where) -> Iterator[Mistake]:
+    known = sorted(names)
+    if name not in known:
+        yield Mistake(at, f"{name!r}: {no_such(kind, name, known)}")
+
+
+def _aim(name: str, program: Program, shape: Shapes) -> Iterator[Mistake]:
     """Find targets of another kind than the program's section is of."""
     section = shape.programs.get(name)
     if section is None:
@@ -214,33 +201,29 @@ def _aim(name: str, program: Program, shape: Shapes) -> Iterator[_Mistake]:
         own = section.removeprefix("?").partition("/")[0].removesuffix(".s")
         if kind != own:
             at = ("programs", name, "attach", *([key] if key else []))
-            yield _Mistake(at, f"{place!r}: the program is of the section {section}")
+            yield Mistake(at, f"{place!r}: the program is of the section {section}")
 
 
-def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[_Mistake]:
+def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[Mistake]:
     at = ("variables", name)
     # What a reference will be is known later.
     given = {} if references(json.dumps(value)) else {name: value}
-    known = variables.of_object(shape.btf)
-    if name not in known:
-        words = no_such("variable", name, sorted(known))
-        yield _Mistake(at, f"{name!r}: {words}")
+    unknown = list(_known("variable", name, variables.of_object(shape.btf), at))
+    if unknown:
+        yield from unknown
         return
     try:
         variables.encoded(shape.btf, given)
     except RunnerError as error:
-        yield _Mistake(at, error.message.removeprefix("variables."))
+        yield Mistake(at, error.message.removeprefix("variables."))
 
 
-def _map(name: str, shape: Shapes, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
-    if name not in shape.maps and not shape.has_untyped_maps:
-        known = sorted(shape.maps)
-        yield _Mistake(at, f"{name!r}: {no_such('map', name, known)}")
+def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
+    if not shape.has_untyped_maps:
+        yield from _known("map", name, shape.maps, at)
 
 
-def _value(
-    expectation: MapExpectation, shape: Shapes, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _value(expectation: MapExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:
     found = shape.maps.get(expectation.map)
     if found is None:
         return
@@ -248,13 +231,11 @@ def _value(
     if expectation.field is not None and found.value is not None:
         try:
             follow(found.value, expectation.field)
-        except NotFoundError as nothing:
-            yield _Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+        except NoSuchPathError as nothing:
+            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
 
 
-def _rows(
-    expectation: RowsExpectation, shape: Shapes, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _rows(expectation: RowsExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:
     found = shape.maps.get(expectation.map, Shape())
     for number, row in enumerate(expectation.rows):
         for key, sample in (("key", found.key), ("value", found.value)):
@@ -262,28 +243,24 @@ def _rows(
                 yield from _inside(row[key], sample, (*at, "rows", number, key))
 
 
-def _drained(
-    trigger: Drain, shape: Shapes, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _drain(trigger: Drain, shape: Shapes, at: Where) -> Iterator[Mistake]:
     if trigger.struct is None:
         yield from _inside(dict(trigger.where), dict(trigger.fields), (*at, "where"))
         return
     try:
         sample = shape.struct(trigger.struct)
     except ArtifactError as error:
-        yield _Mistake((*at, "struct"), error.message)
+        yield Mistake((*at, "struct"), error.message)
         return
     yield from _inside(dict(trigger.where), sample, (*at, "where"))
 
 
-def _inside(
-    expected: JsonValue, sample: JsonValue, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _inside(expected: JsonValue, sample: JsonValue, at: Where) -> Iterator[Mistake]:
     """Find the fields that a mapping names, and that a value of the type lacks."""
     if not isinstance(expected, Mapping) or not isinstance(sample, Mapping):
         return
     for name, inner in expected.items():
         if name not in sample:
-            yield _Mistake((*at, name), f"{name!r}: {no_such('field', name, sample)}")
+            yield Mistake((*at, name), f"{name!r}: {no_such('field', name, sample)}")
         else:
             yield from _inside(inner, sample[name], (*at, name))

@@ -1,7 +1,7 @@
 """What is seen in a guest of the maps and programs that a case looks at.
 
 bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below that the
-agent reads maps, and nothing tells more of programs and maps than the object itself.
+agent reads maps, and nothing says more of programs and maps than the object itself.
 """
 
 from runner import timeouts
@@ -21,7 +21,7 @@ from runner.suites.model import (
     ShowExpectation,
 )
 
-_NOT_SHOWN = "kernels before 4.13 do not tell what is loaded"
+_NOT_SHOWN = "kernels before 4.13 can't list loaded programs and maps"
 
 
 def observe(
@@ -50,12 +50,12 @@ def observe(
                 name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)
             },
             map_shows={
-                it.map: bpftool.parse_map_show(guest.run(bpftool.map_show(id_)))
+                it.map: bpftool.parse_show(guest.run(bpftool.show("map", id_)))
                 for it in shown
                 if it.map in maps and (id_ := maps[it.map].id) is not None
             },
             program_shows={
-                it.program: bpftool.parse_prog_show(guest.run(bpftool.prog_show(id_)))
+                it.program: bpftool.parse_show(guest.run(bpftool.show("prog", id_)))
                 for it in shown
                 if it.program is not None
                 and (id_ := programs.get(it.program)) is not None

@@ -34,11 +34,11 @@ class Checked:
 def of_object(attempt: Attempt) -> Checked:
     """Run a case that loads an object. Raises RunnerErrors of all kinds."""
     case, guest = attempt.case, attempt.guest
-    with attempt.phase("load"):
-        _put_files(attempt)
-        loaded = load.load(attempt)
-    attempt.is_loaded = True
     try:
+        with attempt.phase("load"):
+            _put_files(attempt)
+            loaded = load.load(attempt)
+        attempt.is_ready = True
         with attempt.phase("trigger"):
             with guest.doing("counting runs"):
                 before = runcounts.count(case, guest.agent, loaded)
@@ -49,10 +49,10 @@ def of_object(attempt: Attempt) -> Checked:
                 attempt.ran = runcounts.ran(case, guest.agent, loaded, before)
             return _check(attempt, observations, namespace)
     finally:
-        _gather(attempt)
-        _release(guest)
-        with _cleaning(guest):
-            guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
+        if attempt.loaded is not None:
+            _gather(attempt)
+            _release(guest)
+            _close(attempt.loaded, guest)
 
 
 def of_commands(attempt: Attempt) -> Checked:
@@ -60,14 +60,14 @@ def of_commands(attempt: Attempt) -> Checked:
     case, guest = attempt.case, attempt.guest
     with attempt.phase("load"):
         _put_files(attempt)
-    attempt.is_loaded = True
+    attempt.is_ready = True
     try:
         with attempt.phase("trigger"):
             namespace = _stimulate(attempt, loaders.NOTHING)
         with attempt.phase("check"):
             observations = Observations()
             if loaders.leaves_something(case):
-                with guest.doing("looking at what is loaded"):
+                with guest.doing("reading what is loaded"):
                     found = loaders.look(guest)
                 observations = observe(case, guest, found.loaded, attempt.data)
                 attempt.ran = not case.must_run or found.runs != 0
@@ -113,7 +113,7 @@ def _stimulate(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
 
 def _check_alive(attempt: Attempt) -> None:
     guest = attempt.guest
-    with guest.doing("looking after commands"):
+    with guest.doing("checking background commands"):
         triggers.check_alive(attempt.case, guest.agent, attempt.job.commands)
 
 
@@ -132,7 +132,7 @@ def _pull(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
                 trigger, guest.agent, loaded.handle, namespace, attempt.data, commands
             )
     if case.truth:
-        with guest.doing("taking the truth"):
+        with guest.doing("reading the truths"):
             namespace["truth"] = {
                 name: truths.take(
                     truth, guest.agent, namespace, name=name, commands=commands
@@ -158,10 +158,15 @@ def _release(guest: Guest) -> None:
         guest.agent.release(timeout=timeouts.ANSWER.seconds)
 
 
+def _close(loaded: LoadedObject, guest: Guest) -> None:
+    with _cleaning(guest):
+        guest.agent.close_object(loaded.handle, timeout=timeouts.ANSWER.seconds)
+
+
 @contextmanager
 def _cleaning(guest: Guest) -> Iterator[None]:
     # A guest that is gone needs no cleaning, and is diagnosed by what lost it.
     try:
         yield
     except RunnerError as error:
-        log.debug("%s: not cleaned: %s", guest.kernel.id, error)
+        log.debug("%s: not cleaned up: %s", guest.kernel.id, error)

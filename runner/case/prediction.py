@@ -7,9 +7,9 @@ from pathlib import Path
 from runner.errors import RunnerError
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
-from runner.preflight.check import Checker, Job
+from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Prediction, Verdict
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.suites.model import Case
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,11 @@ def predicted(
     artifact = guest.artifact
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
-    source = Source(name=guest.kernel.id, path=artifact.btf, version=artifact.version)
+    source = BtfSource(
+        name=guest.kernel.id, path=artifact.btf, version=artifact.version
+    )
     try:
-        job = Job(
+        job = CheckJob(
             objects=(object_path,),
             index=guest.cache.folder("preflight"),
             loader=case.loader_on(artifact.version),
@@ -61,16 +63,16 @@ def predicted(
             result = checker.check(source)
     except RunnerError as error:
         # What can't be predicted is judged by its boot alone.
-        return _untold(guest, error.message)
+        return _unknown(guest, error.message)
     if result.error:
-        return _untold(guest, result.error)
+        return _unknown(guest, result.error)
     (prediction,) = result.predictions
     if prediction.verdict is Verdict.UNKNOWN:
-        return _untold(guest, prediction.reasons[0])
+        return _unknown(guest, prediction.reasons[0])
     return Foretold(prediction=prediction)
 
 
-def _untold(guest: Guest, why: str) -> Foretold:
+def _unknown(guest: Guest, why: str) -> Foretold:
     log.info("%s: no prediction: %s", guest.kernel.id, why)
     return Foretold(why_not=why)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
-from runner.bpf.bpftool import CpuValue, MapDump, Row
+from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.kinds import Kind
 from runner.bpf.values import Formatter, GivenUpError
@@ -28,24 +28,24 @@ def map_dump(dump: RawDump, btf: Btf) -> MapDump:
     return MapDump(rows=tuple(_row(row, dump, formatter) for row in dump.rows))
 
 
-def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> Row:
+def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> MapRow:
     if row.error:
-        return Row(key=row.key, error=row.error)
+        return MapRow(key=row.key, error=row.error)
     parts = row.values if row.value is None else (row.value,)
-    key, values = _formatted(row.key, parts, dump, formatter)
+    key, values = _values_of(row.key, parts, dump, formatter)
     shown = [*values, *[None] * (len(parts) - len(values))]
     if row.value is not None:
-        return Row(
+        return MapRow(
             key=row.key, value=row.value, formatted_key=key, formatted_value=shown[0]
         )
     cpus = (
         CpuValue(cpu=cpu, data=data, formatted=value)
         for cpu, (data, value) in enumerate(zip(parts, shown, strict=True))
     )
-    return Row(key=row.key, cpus=tuple(cpus), formatted_key=key)
+    return MapRow(key=row.key, cpus=tuple(cpus), formatted_key=key)
 
 
-def _formatted(
+def _values_of(
     key: bytes, parts: Iterable[bytes], dump: RawDump, formatter: Formatter
 ) -> tuple[JsonValue, list[JsonValue]]:
     """Return a row's key and its values, up to where bpftool stops."""

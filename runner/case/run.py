@@ -19,7 +19,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         own = _perform(attempt)
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(
-        **dict(verdict.settled(own, attempt)),
+        **dict(verdict.final(own, attempt)),
         kernel=guest.kernel.id,
         suite=job.suite,
         case=job.case.name,

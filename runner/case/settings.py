@@ -67,7 +67,7 @@ def _chosen(
                 f"alternatives: {name!r}: {no_such('program', name, sorted(programs))}"
             )
     wanted = [places.get(name) or programs[name].section for name in names]
-    there = guest.agent.there(wanted, timeout=timeouts.READ.seconds)
+    there = guest.agent.has_targets(wanted, timeout=timeouts.READ.seconds)
     has = {name for name, is_there in zip(names, there, strict=True) if is_there}
     return {
         name: name == next((it for it in group if it in has), group[-1])

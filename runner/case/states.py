@@ -1,16 +1,15 @@
 """Which of an object's programs were loaded and attached, and why others were not."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
 from runner.guest.agent import LoadedObject, OpenedObject
 from runner.results import ProgramState, StructOpsState
+from runner.suites.checks.text import listing
 from runner.suites.model import Case, Program
 
 _STRUCT_OPS = "struct_ops"
-# Names that a message lists.
-_LISTED = 8
 
 
 class NothingError(RunnerError):
@@ -41,8 +40,8 @@ class ObjectStates:
         why = (
             ""
             if attached
-            else f"libbpf does not attach {type_ or 'such'} programs by themselves "
-            "without a place in their section"
+            else f"libbpf does not attach {type_ or 'such'} programs automatically if "
+            "their section has no target"
         )
         return self._with(name, attached=attached, why=why)
 
@@ -66,9 +65,9 @@ class ObjectStates:
         Without what the case leaves out by name.
         """
         if self.maps and not self.programs:
-            return f"no programs; created its maps only: {_listed(self.maps)}"
+            return f"no programs; created its maps only: {listing(self.maps)}"
         if not self.attaches:
-            return "loaded only, attached nowhere (--load-only, or attach: false)"
+            return "only loaded, nothing attached (--load-only, or attach: false)"
         programs = [it for it in self.programs if it.name not in self.left_out]
         words = []
         left = [it for it in programs if it.loaded and not it.attached]
@@ -101,7 +100,7 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
         struct_ops=tuple(
             StructOpsState(
                 name=it.name,
-                why="the runner loads struct_ops maps and does not register them",
+                why="the runner loads struct_ops maps, but does not register them",
             )
             for it in loaded.maps
             if it.type == _STRUCT_OPS
@@ -126,12 +125,12 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
     wanted = case.programs.get(name, Program())
     if loaded:
         stays = wanted.attach is False or not case.attach
-        return "the case says attach: false" if stays else ""
+        return "the case sets attach: false" if stays else ""
     if wanted.load is not True:
-        return "the case says so (load)"
+        return "the case does not load it (load)"
     if any(name in it for it in case.alternatives):
         return "the case loads another one of its alternatives"
-    return 'its section is optional (SEC("?…")), and nothing asks for it'
+    return 'its section is optional (SEC("?…")), and nothing requests it'
 
 
 def require_loaded(states: ObjectStates) -> None:
@@ -150,21 +149,13 @@ def require_loaded(states: ObjectStates) -> None:
 def require_attached(states: ObjectStates) -> None:
     """Raise NothingError for an object of which nothing was attached."""
     if not any(it.attached for it in states.programs):
-        why = states.shortfall or "the case leaves out all programs"
+        why = states.shortfall or "the case excludes all programs"
         raise NothingError(f"nothing was attached: {why}", loaded=True)
 
 
 def _names(programs: Iterable[ProgramState]) -> str:
     """Return "cls (tc), filter (socket_filter)"."""
-    return _listed(
-        [f"{it.name} ({_kind(it)})" if _kind(it) else it.name for it in programs]
+    kinds = {it.name: it.section or it.type for it in programs}
+    return listing(
+        [f"{name} ({kind})" if kind else name for name, kind in kinds.items()]
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
-
-
-def _kind(program: ProgramState) -> str:
-    return program.section or program.type

@@ -1,4 +1,4 @@
-"""What makes an attached program run, and what each trigger tells of it."""
+"""What makes an attached program run, and what each trigger says about it."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -60,27 +60,15 @@ def pull(
             child = agent.fork(
                 trigger.fork, spin=trigger.spin, timeout=_beyond(trigger.spin)
             )
-            return {
-                "pid": child.pid,
-                "tgid": child.tgid,
-                "ppid": child.ppid,
-                "comm": child.comm,
-                "user_ns": child.user_ns,
-                "thread_pointer": child.thread_pointer,
-            }
+            return asdict(child)
         case Syscall():
             made = agent.syscall(
                 trigger.syscall, trigger.times, timeout=timeouts.TRIGGER.seconds
             )
-            return {
-                "pid": made.pid,
-                "tid": made.tid,
-                "count": made.count,
-                "result": made.result,
-            }
+            return asdict(made)
         case Sleep():
             slept = agent.sleep(trigger.sleep, timeout=_beyond(trigger.sleep))
-            return {"pid": slept.pid, "slept_ns": slept.slept_ns}
+            return asdict(slept)
         case Udp():
             packets = agent.udp(
                 trigger.udp,

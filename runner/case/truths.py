@@ -1,4 +1,4 @@
-"""Values that a guest tells of itself, to hold a program's reads against."""
+"""Values that a guest says about itself, to compare a program's reads with."""
 
 import re
 import shlex
@@ -39,7 +39,7 @@ def take(
     """
     if isinstance(truth, CommandTruth):
         argv = [str(resolve(word, namespace)) for word in truth.command]
-        record, text = _printed(
+        record, text = _run(
             f"truth {name}".strip(), argv, agent, commands or Commands()
         )
         try:
@@ -54,7 +54,7 @@ def take(
     return _value(select(text, truth, path, namespace), truth.base)
 
 
-def _printed(
+def _run(
     name: str, argv: list[str], agent: AgentSession, commands: Commands
 ) -> tuple[Printed, str]:
     """Run a truth's command, and return what it printed on its standard output.
@@ -92,15 +92,15 @@ def select(
 
 def _excerpt(text: str, wanted: Excerpt, namespace: Mapping[str, JsonValue]) -> str:
     if wanted.pattern is not None:
-        text = _matched(text, str(resolve(wanted.pattern, namespace)))
+        text = _match(text, str(resolve(wanted.pattern, namespace)))
     return _field(text, wanted.field)
 
 
-def _matched(text: str, pattern: str) -> str:
+def _match(text: str, pattern: str) -> str:
     try:
         found = re.search(pattern, text, re.MULTILINE)
     except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression: {error}") from error
+        raise UsageError(f"{pattern!r} is not a regular expression: {error}") from error
     if found is None:
         raise UsageError(f"nothing matches {pattern!r} in {text[:200]!r}")
     return str(found[1] if found.re.groups else found[0])

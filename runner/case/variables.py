@@ -58,7 +58,7 @@ def encode(btf: Btf, type_: int, value: JsonValue, at: str) -> bytes:
         return _elements(btf, found, value, at)
     elif found.kind in COMPOSITES and isinstance(value, dict):
         return _members(btf, found, value, at)
-    raise UsageError(f"{at}: needs {wanted}, and not {value!r}")
+    raise UsageError(f"{at}: must be {wanted}, not {value!r}")
 
 
 _NUMBER = "a number"

@@ -55,9 +55,9 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
     missing = checked.not_available
     if not count:
         words = "; ".join(["nothing was checked", *missing])
-        return _failed(NOTHING_CHECKED, words, not_available=missing)
+        return _failure(NOTHING_CHECKED, words, not_available=missing)
     if checked.mismatches:
-        return _failed(
+        return _failure(
             WRONG_VALUE,
             str(checked.mismatches[0]),
             cure=WRONG_VALUE.cure if attempt.ran else NEVER_RAN.explanation,
@@ -66,7 +66,9 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
             not_available=missing,
         )
     if not attempt.ran:
-        return _failed(NEVER_RAN, "no program of the object ran", not_available=missing)
+        return _failure(
+            NEVER_RAN, "no program of the object ran", not_available=missing
+        )
     return CaseVerdict(
         outcome=Outcome.PASSED,
         message="" if attempt.case.must_run else attempt.states.shortfall,
@@ -82,24 +84,24 @@ def of_error(error: RunnerError, attempt: Attempt) -> CaseVerdict:
             return _of_command(error, attempt)
         case NothingError():
             failure = NOTHING_ATTACHED if error.loaded else NOTHING_LOADED
-            return _failed(failure, error.message)
+            return _failure(failure, error.message)
         case AgentError():
             attempt.log.append(error.log)
             return _of_refusal(error, attempt)
         case GuestError():
             return _of_loss(error, attempt)
         case UsageError():
-            return _broken(error, "suite_error", Outcome.FAILED)
+            return _of_other(error, "suite_error", Outcome.FAILED)
         case _:
-            return _broken(error, "infrastructure", Outcome.ERROR)
+            return _of_other(error, "infrastructure", Outcome.ERROR)
 
 
-def _failed(failure: FailureClass, message: str, **more: Any) -> CaseVerdict:
+def _failure(failure: FailureClass, message: str, **more: Any) -> CaseVerdict:
     given = {"failure_class": failure.name, "cure": failure.cure, **more}
     return CaseVerdict(outcome=Outcome.FAILED, message=message, **given)
 
 
-def _broken(
+def _of_other(
     error: RunnerError, class_: str, outcome: Outcome, console: str = ""
 ) -> CaseVerdict:
     return CaseVerdict(
@@ -118,7 +120,7 @@ def _of_command(error: CommandFailedError, attempt: Attempt) -> CaseVerdict:
     quoted = last_line(error.words)
     printed = f'it printed "{quoted}". ' if quoted else "it printed nothing. "
     cure = found.cure if found else failure.cure
-    return _failed(
+    return _failure(
         failure,
         error.message,
         failure_class=found.name if found else failure.name,
@@ -132,7 +134,7 @@ def _of_command(error: CommandFailedError, attempt: Attempt) -> CaseVerdict:
 def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
     operation = error.operation
     if operation not in _LOADING:
-        return _broken(error, f"{operation}_failed", Outcome.FAILED)
+        return _of_other(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(attempt.data)
     sizes = {program.name: program.size for program in info.programs.values()}
     found = classify(error.log, operation, error.errno_name, sizes)
@@ -185,9 +187,9 @@ def is_deadly(error: GuestError) -> bool:
 
 def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
     if error.cause == VERIFIER_TOO_SLOW.name:
-        return _broken(error, error.cause, Outcome.FAILED)
+        return _of_other(error, error.cause, Outcome.FAILED)
     if error.cause == TIMED_OUT:
-        return _broken(error, TIMED_OUT, Outcome.ERROR, error.console)
+        return _of_other(error, TIMED_OUT, Outcome.ERROR, error.console)
     found = _known_loss(error, attempt)
     deadly = is_deadly(error)
     own = f"kernel_{error.cause}" if deadly else error.cause
@@ -203,7 +205,7 @@ def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
 def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
     if error.cause == "out_of_memory":
         return as_class(OUT_OF_MEMORY)
-    if attempt.is_loaded:
+    if attempt.is_ready:
         return None
     if error.cause == "agent_crashed":
         return as_class(LOADER_CRASHED)
@@ -216,14 +218,14 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
 # ------------------------------------------- what was declared and predicted
 
 
-def settled(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
-    declared = _as_declared(verdict, attempt)
+    declared = _compare_with_suite(verdict, attempt)
     prediction = attempt.foretold.prediction
     if prediction is None or verdict.outcome is Outcome.ERROR:
         return declared
     wrong = disagreement(
-        prediction, loaded=attempt.is_loaded, failure_class=verdict.failure_class
+        prediction, loaded=attempt.is_ready, failure_class=verdict.failure_class
     )
     if not wrong:
         return declared
@@ -236,13 +238,13 @@ def settled(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     return declared.model_copy(update=failure)
 
 
-def _as_declared(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+def _compare_with_suite(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     declared = attempt.case.failure_on(attempt.guest.artifact.version)
     if declared is None or verdict.outcome is Outcome.ERROR:
         return verdict
     expected = f"{' or '.join(declared.classes)} ({declared.reason})"
     if verdict.outcome is Outcome.PASSED:
-        return _failed(
+        return _failure(
             UNEXPECTED_PASS,
             f"passed, but the suite declares that it fails: {expected}",
         )

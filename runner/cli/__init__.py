@@ -23,8 +23,8 @@ a tag (@legacy) or all.
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
 
-`python -m` takes a folder 'runner' of the current folder first, and runs that. The
-command bpf-kernel-matrix does not.
+If the current folder has a folder 'runner', `python -m` runs that one. The command
+bpf-kernel-matrix ignores it.
 
 examples:
   python -m runner --kernels 5.10,6.1,6.12
@@ -83,8 +83,8 @@ def internal(error: BaseException) -> str:
             "  run fewer guests at once (-n 1), or give this process more memory"
         )
     return (
-        f"internal error: {words}{place}\n"
-        "  --debug shows the whole traceback; please report it"
+        f"internal error: {words}{place}\n  --debug shows the full traceback; please "
+        "report it"
     )
 
 
@@ -105,7 +105,7 @@ class _Verb:
     module: str
     add_arguments: str = "add_arguments"
     command: str = "main"
-    # Whether it reads files that are beside the package, in a checkout only.
+    # Whether it reads files that are next to the package, in a checkout only.
     needs_checkout: bool = True
 
 
@@ -163,18 +163,18 @@ _VERBS = (
     ),
     _Verb(
         name="github",
-        summary="report what a run found to a GitHub workflow",
+        summary="report a run to a GitHub workflow",
         module="github",
         needs_checkout=False,
     ),
     _Verb(
         name="lock",
-        summary="pin what the sources resolve to, for runs with --locked",
+        summary="pin the exact files of the kernels, for runs with --locked",
         module="lock",
     ),
     _Verb(
         name="push",
-        summary="put a kernel into a registry, for the source oci",
+        summary="push a kernel to a registry, for the source oci",
         module="push",
     ),
     _Verb(
@@ -215,7 +215,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             own.add_argument(
                 "--debug",
                 action="store_true",
-                help="show tracebacks of faults of this program",
+                help="show tracebacks of internal errors",
             )
             own.set_defaults(
                 command=getattr(module, verb.command),

@@ -5,32 +5,31 @@ import hashlib
 import sys
 from pathlib import Path
 
+from runner.cli import onekernel
 from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch, rows
+from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
-from runner.run import options
 from runner.text import progress as progress_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    options.add(parser, *options.KERNEL_FILES)
+    onekernel.add_arguments(parser)
     parser.add_argument(
         "--min",
         nargs="+",
         type=Path,
         metavar="OBJECT",
-        help="cut it down to what objects, their sources or a suite's folder need",
+        help="reduce it to what objects, their sources or a suite's folder need",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write it (default: ID.btf, or ID.min.btf)",
+        help="file to write (default: ID.btf, or ID.min.btf)",
     )
 
 
@@ -38,19 +37,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Print source, size and SHA-256 of a kernel's BTF, and write it.
 
     Raises UsageError for a kernel that the matrix lacks, ArtifactError when it has no
-    BTF or can't be had.
+    BTF or is unavailable.
     """
     cache = Cache()
-    arguments.kernels = [arguments.selector]
-    kernels = rows.choose(options.choice_of(arguments), cache).kernels
-    if len(kernels) != 1:
-        raise UsageError(
-            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
-        )
-    found = fetch.obtain(kernels[0], cache, progress_.progress())
+    kernel = onekernel.find(arguments, cache)
+    found = fetch.obtain(kernel, cache, progress_.progress())
     data = _cut(found, arguments.min, cache)
     suffix = ".min.btf" if arguments.min else ".btf"
-    output = arguments.output or Path(f"{kernels[0].id}{suffix}")
+    output = arguments.output or Path(f"{kernel.id}{suffix}")
     try:
         output.write_bytes(data)
     except OSError as error:
@@ -70,8 +64,8 @@ def _cut(found: Artifact, objects: list[Path] | None, cache: Cache) -> bytes:
     if found.btf is None:
         raise ArtifactError(
             f"{found.release} has no BTF: {found.btf_detail}",
-            hint="give it one with the key btf of the matrix, or put a vmlinux with "
-            "debug information beside the image",
+            hint="set one with the key btf of the matrix, or put a vmlinux with "
+            "debug information next to the image",
         )
     data = found.btf.read_bytes()
     if not objects:

@@ -1,7 +1,6 @@
 """`check`: what becomes of objects on kernels, without booting them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import get_args
 from runner import libbpf
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
+from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
     InfrastructureError,
@@ -28,7 +28,7 @@ from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.steps import steps
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.run import options
 from runner.text import progress
 
@@ -66,20 +66,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         default="auto",
         metavar="N",
-        help="processes (default: auto, as many as processors)",
+        help="number of processes (default: auto, one per processor)",
     )
     parser.add_argument(
         "--explain",
         nargs=2,
         metavar=("KERNEL", "FIELD"),
-        help="show what became of a field, such as task_struct.state, on all kernels, "
-        "and mark one of them; takes no objects",
+        help="show what happened to a field, such as task_struct.state, on all "
+        "kernels, and mark one of them; takes no objects",
     )
     parser.add_argument(
         "--changes",
         action="store_true",
-        help="show what changes from each kernel to the next: renamed, moved, resized, "
-        "retyped, and what is there now",
+        help="show what changes from each kernel to the next: renamed, moved, "
+        "resized, retyped, and what exists now",
     )
     parser.add_argument(
         "--loader",
@@ -107,9 +107,9 @@ def main(arguments: argparse.Namespace) -> int:
         return _explain(arguments, cache, engine)
     if not arguments.objects:
         raise UsageError(
-            "no object to check", hint="name one, its source, or a suite's folder"
+            "no object to check", hint="give an object, its source, or a suite's folder"
         )
-    workers = _workers(arguments.workers)
+    workers = options.number_of(arguments.workers, check_.processors)
     objects, refused = _objects(arguments.objects, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
@@ -120,8 +120,7 @@ def main(arguments: argparse.Namespace) -> int:
     batches = _batches(objects, sources, arguments, workers, cache, engine)
     if arguments.json:
         found = list(batches)
-        json.dump(show.as_json(found, refused), sys.stdout, indent=2)
-        print()
+        print_json(show.as_json(found, refused))
     else:
         found = show.show(batches, verbose=arguments.verbose)
     return _status(found, refused)
@@ -129,7 +128,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _batches(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[BtfSource],
     arguments: argparse.Namespace,
     workers: int,
     cache: Cache,
@@ -201,7 +200,7 @@ def _objects(
 
 def _changes(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[BtfSource],
     arguments: argparse.Namespace,
     path: Path,
 ) -> int:
@@ -218,12 +217,12 @@ def _changes(
             for path in objects
         }
     if arguments.json:
-        told = [
-            {"object": name, "steps": show.steps_as_json(it)}
-            for name, it in found.items()
-        ]
-        json.dump(told, sys.stdout, indent=2)
-        print()
+        print_json(
+            [
+                {"object": name, "steps": show.steps_as_json(it)}
+                for name, it in found.items()
+            ]
+        )
     else:
         for name, it in found.items():
             show.show_steps(name, it)
@@ -236,7 +235,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     if marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",
-            hint=f"there are {', '.join(it.name for it in sources)}",
+            hint=f"the kernels are {', '.join(it.name for it in sources)}",
         )
     with Engine(path) as engine:
         spans = history(field, sources, engine)
@@ -244,14 +243,14 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         similar = {str(near): None for it in spans for near in it.state.near}
         raise UsageError(
             f"--explain: none of these kernels has {field}",
-            hint=f"similar: {', '.join(similar)}" if similar else "is it misspelt?",
+            hint=f"similar: {', '.join(similar)}" if similar else "check the spelling",
         )
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE
 
 
-def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
-    found: list[Source] = []
+def _sources(arguments: argparse.Namespace, cache: Cache) -> list[BtfSource]:
+    found: list[BtfSource] = []
     for text in arguments.btf or [_MATRIX]:
         if text != _MATRIX:
             found += targets.of_path(text)
@@ -269,11 +268,3 @@ def _sources(arguments: argparse.Namespace, cache: Cache) -> list[Source]:
         found,
         key=lambda it: (it.version is None, it.version.filled() if it.version else ()),
     )
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        return check_.processors()
-    if not text.isdecimal() or not int(text):
-        raise UsageError(f"-n {text}: give a number of processes, or auto")
-    return int(text)

@@ -48,7 +48,7 @@ class EachFile:
         for file in self._files:
             if file.name not in found:
                 raise pytest.UsageError(
-                    f"{file}: no test was collected from it; it is empty, or skips "
+                    f"{file}: no test was collected; the file is empty, or skips "
                     "itself as a whole. Leave it out of --suite, or let a test in it "
                     "skip itself with a reason"
                 )

@@ -1,4 +1,4 @@
-"""`github`: tells a GitHub workflow what a run found."""
+"""`github`: reports to a GitHub workflow what a run found."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output
+from runner.cli.output import print_note
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -19,10 +20,10 @@ COMMENT = "comment.md"
 
 EPILOG = """\
 Prints annotations, sets the step's outputs (passed, failed, errors, regressions,
-compatible-range), shows the summary on the workflow's page, and writes DIR's reports
-again, with what the baseline tells, and DIR/comment.md.
+compatible-range), adds the summary to the job's page, and writes DIR's reports again,
+with the comparison to the baseline, and DIR/comment.md.
 
-exit status: what the gate says of the run, as that of a run; 0 without --gate
+exit status: the gate's verdict, as for a run; 0 without --gate
 
 examples:
   python -m runner github reports/latest --gate all
@@ -35,17 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="a run's --reports folder"
     )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="an earlier results.json, against which regressions are told",
-    )
-    parser.add_argument(
+    options.add_as(parser, "--baseline", "an earlier results.json, to find regressions")
+    options.add_as(
+        parser,
         "--gate",
-        choices=[str(it) for it in Gate],
-        help="what fails: all failures, or only regressions and new ones (without a "
-        "baseline all are new)",
+        "which failures fail the gate: all, or only regressions and new failures "
+        "(without a baseline all are new)",
     )
     options.add(parser, *options.ALLOWANCES)
 
@@ -61,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         criteria = options.criteria_of(arguments)
     report = criteria.report(results)
-    with claimed(arguments.folder, lambda note: print(f"note: {note}")):
+    with claimed(arguments.folder, print_note):
         reports.write(report, arguments.folder)
         write_text(
             arguments.folder / COMMENT,

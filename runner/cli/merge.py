@@ -2,11 +2,11 @@
 
 import argparse
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner import reports
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
@@ -17,9 +17,9 @@ from runner.reports.merging import Found
 from runner.results import RunResults
 
 EPILOG = """\
-DIR is a --reports folder of a run with --shard, or a folder that holds such folders.
-Writes what one run of all kernels would have written. The exit status tells whether
-the parts could be merged, not what they found: `report --gate` judges that.
+DIR is a --reports folder of a run with --shard, or a folder that contains such
+folders. Writes what one run of all kernels would have written. The exit status says if
+the parts could be merged, not what they found: use `report --gate` for that.
 
 examples:
   python -m runner --shard 1/2 --reports shards/1     # on one machine
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="where the merged reports are written",
+        help="folder for the merged reports",
     )
     add_allowances(parser)
 
@@ -50,13 +50,13 @@ def add_allowances(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="merge what there is; the run then counts as one that was stopped",
+        help="merge what there is; the run then counts as stopped",
     )
     parser.add_argument(
         "--allow-mixed",
         action="store_true",
-        help="merge runs of different matrices, suites or versions, or that were "
-        "whole runs of different kernels",
+        help="merge runs of different matrices, suites or versions, or whole "
+        "runs of different kernels",
     )
 
 
@@ -73,21 +73,21 @@ def main(arguments: argparse.Namespace) -> int:
         allow_missing=arguments.allow_missing,
         allow_mixed=arguments.allow_mixed,
     )
-    with claimed(arguments.out, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(arguments.out, print_note):
         write(results, parts, arguments.out)
     print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE
 
 
 def _folders(given: Path) -> Sequence[Path]:
-    """Return the folders of runs that a word of the command line stands for."""
+    """Return the folders of runs that a word of the command line means."""
     if (given / reports.RESULTS).exists():
         return [given]
     found = sorted(path.parent for path in given.glob(f"*/{reports.RESULTS}"))
     if not found:
         raise UsageError(
-            f"{given}: there is no {reports.RESULTS} in it, nor in a folder of it",
-            hint="a run writes one into its --reports folder, also when cases fail",
+            f"{given}: there is no {reports.RESULTS} in it, or in a folder in it",
+            hint="a run writes one into its --reports folder, even if cases fail",
         )
     return found
 
@@ -97,8 +97,8 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
     for folder in folders:
         if target in (folder.resolve(), folder.resolve().parent):
             raise UsageError(
-                f"--out {out}: {folder} is merged, and would be overwritten",
-                hint="name another folder",
+                f"--out {out}: {folder} is one of the inputs and would be overwritten",
+                hint="use another folder",
             )
 
 

@@ -23,7 +23,7 @@ _TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n"
 def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) -> Path:
     """Write a suite of objects, with links to them, and return its folder.
 
-    With `load_only` nothing is attached; else an object of which nothing is attached
+    With `load_only` nothing is attached; else an object that has nothing attached
     fails.
 
     Raises UsageError for what is no object file, InfrastructureError when the folder
@@ -68,11 +68,11 @@ def _require_object(path: Path) -> None:
         raise UsageError(
             f"--object {path}: is a source, not a compiled object",
             hint="compile it with clang -target bpf -g, or test it in a suite, which "
-            "compiles a NAME.bpf.c",
+            "compiles NAME.bpf.c files",
         )
     if path.suffix != _OBJECT:
         raise UsageError(
-            f"--object {path}: is not an object file, which ends with {_OBJECT}"
+            f"--object {path}: is not an object file; its name must end with {_OBJECT}"
         )
 
 
@@ -88,8 +88,8 @@ def _names(paths: Sequence[Path]) -> Mapping[str, Path]:
             other = found.setdefault(own, path)
             if other is not path:
                 raise UsageError(
-                    f"--object {path}: its case would have the name {own}, like that "
-                    f"of {other}",
+                    f"--object {path}: its case would have the name {own}, like "
+                    f"that of {other}",
                     hint="rename one of the two files, or test them in two runs",
                 )
     return found

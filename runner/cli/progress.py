@@ -1,6 +1,6 @@
 """What a user sees while a run goes on: a line a case, as it ends.
 
-On a terminal a last line tells which cases are at work, and for how long already.
+On a terminal a last line says which cases are at work, and for how long already.
 """
 
 import os

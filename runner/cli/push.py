@@ -5,18 +5,18 @@ import re
 import tempfile
 from pathlib import Path
 
+from runner.cli import onekernel
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch, rows
+from runner.kernels import fetch
 from runner.kernels.sources import image
 from runner.kernels.sources.registry import Repository
 from runner.matrix.matrix import Kernel
-from runner.run import options
 from runner.text import progress as progress_
 
 EPILOG = """\
-`docker login`, or ~/.docker/config.json, lets it into a registry. A row of a matrix
-then has: source: {type: oci, image: IMAGE, tag: TAG}
+Log in to the registry with `docker login`, or ~/.docker/config.json. Then write in a
+row of a matrix: source: {type: oci, image: IMAGE, tag: TAG}
 
 examples:
   python -m runner push 4.4 --source kernel-org --to ghcr.io/me/kernels
@@ -29,18 +29,17 @@ _TARGET = re.compile(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `push` takes."""
-    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    options.add(parser, *options.KERNEL_FILES)
+    onekernel.add_arguments(parser)
     parser.add_argument(
         "--to",
         required=True,
         metavar="IMAGE[:TAG]",
-        help="registry and repository; the tag is the kernel's id if none is given",
+        help="registry and repository; the default tag is the kernel's id",
     )
     parser.add_argument(
         "--source",
         metavar="TYPE",
-        help="take this source of the row's, such as kernel-org (default: its first "
+        help="use this source of the row, such as kernel-org (default: the first "
         "that has the kernel)",
     )
 
@@ -54,17 +53,11 @@ def main(arguments: argparse.Namespace) -> int:
     target = _TARGET.fullmatch(arguments.to)
     if target is None:
         raise UsageError(
-            f"--to {arguments.to}: it is no REGISTRY/REPOSITORY[:TAG]",
+            f"--to {arguments.to}: must be REGISTRY/REPOSITORY[:TAG]",
             hint="for example: --to ghcr.io/me/kernels",
         )
     cache = Cache()
-    arguments.kernels = [arguments.selector]
-    kernels = rows.choose(options.choice_of(arguments), cache).kernels
-    if len(kernels) != 1:
-        raise UsageError(
-            f"{arguments.selector} means {len(kernels)} kernels", hint="name one id"
-        )
-    kernel = _from(kernels[0], arguments.source)
+    kernel = _from(onekernel.find(arguments, cache), arguments.source)
     found = fetch.obtain(kernel, cache, progress_.progress())
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, "layer.tar.gz")

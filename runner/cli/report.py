@@ -1,7 +1,6 @@
 """`report`: the reports of a run that is over, and what a gate says of it."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output, merge
+from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
@@ -22,16 +22,16 @@ from runner.results import CaseResult, Outcome
 from runner.run import options
 
 EPILOG = f"""\
-RESULTS is a results.json, or the --reports folder of a run. Several are the parts of
-one run, and are merged.
+RESULTS is a results.json, or the --reports folder of a run. Several are merged as the
+parts of one run.
 
 formats:
 {chr(10).join(f"  {it.name:<9} {it.pattern:<14} {it.about}" for it in formats.FORMATS)}
 
 In a GitHub workflow it also prints annotations and adds to the job's summary.
 
-exit status: 0 when the reports are written; with --gate, what the gate says: 0 passed,
-1 failed, 3 no verdict because of infrastructure. 2 for a file that holds no run.
+exit status: 0 if the reports are written; with --gate, the gate's verdict: 0 passed,
+1 failed, 3 no verdict because of infrastructure. 2 for a file that is not a run.
 
 examples:
   python -m runner report reports/latest
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME,…",
-        help="only these formats; may be given again (default: all)",
+        help="only these formats; may be given several times (default: all)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="where they are written (default: beside RESULTS)",
+        help="folder for the reports (default: next to RESULTS)",
     )
     merge.add_allowances(parser)
     parser.add_argument(
@@ -69,12 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compatibility.md, matrix.svg, and results.json without the logs of passed "
         "cases and the paths of this machine; needs --release",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="print failures and the verdict only"
-    )
+    options.add(parser, "--quiet")
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"
     )
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -105,7 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(text, file=messages)
     github_output.announce(report, messages)
     if arguments.json:
-        print(json.dumps(judgement(report), indent=1))
+        print_json(judgement(report))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
@@ -128,7 +127,7 @@ def _writing(folder: Path, *, published: bool) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with claimed(folder, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(folder, print_note):
         yield
 
 
@@ -145,8 +144,8 @@ def _out(wanted: Path | None, parts: Sequence[Found]) -> Path:
         return wanted
     if len(parts) > 1:
         raise UsageError(
-            f"{len(parts)} results, and no place for their reports",
-            hint="name a folder with --out",
+            f"{len(parts)} results, but no folder for their reports",
+            hint="give a folder with --out",
         )
     return parts[0].folder.parent
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
 from runner.process import ending
@@ -36,7 +37,7 @@ _MOST_LANES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class AtOnce:
-    """How many guests work at a time, and who drives them."""
+    """How many guests work concurrently, and who drives them."""
 
     # Threads of this process; 0 when others do all.
     lanes: int = 0
@@ -52,20 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status.
 
-    Raises UsageError for what is wrong with the selection, the matrix or a suite.
+    Raises UsageError if something is wrong with the selection, the matrix or a suite.
     """
-    _require_expression(arguments.k)
-    if arguments.load_only and not arguments.object:
-        raise UsageError(
-            "--load-only only works with --object",
-            hint="in a suite, set `attach: false` for the case",
-        )
-    if arguments.lf and arguments.shard is not None:
-        raise UsageError(
-            "--lf does not work with --shard: only one machine knows what failed "
-            "last time",
-            hint="select the kernels and cases with --kernels and -k",
-        )
+    _refuse_contradictions(arguments)
     require_writable(arguments.reports)
     if arguments.reports_unique:
         now = datetime.now(UTC)
@@ -88,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
         suites = check_suites(paths, run)
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
-        run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
+        run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)
         run.obtain(progress.progress())
@@ -129,12 +119,24 @@ def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Se
     )
 
 
-def _require_expression(expression: str | None) -> None:
-    """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
-    if expression is not None and not expression.strip():
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that make no sense, alone or together."""
+    # A variable that is not set makes one of `-k "$CASES"`.
+    if arguments.k is not None and not arguments.k.strip():
         raise UsageError(
             "-k: the expression is empty",
             hint="give a part of a case's name, or leave -k out to run all cases",
+        )
+    if arguments.load_only and not arguments.object:
+        raise UsageError(
+            "--load-only only works with --object",
+            hint="in a suite, set `attach: false` for the case",
+        )
+    if arguments.lf and arguments.shard is not None:
+        raise UsageError(
+            "--lf does not work with --shard: only one machine knows what failed "
+            "last time",
+            hint="select the kernels and cases with --kernels and -k",
         )
 
 
@@ -153,7 +155,7 @@ def _run_pytest(
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
-    from runner.plugin.state import Known
+    from runner.plugin.state import KnownRun
     from runner.reports import resultsfile, summary
 
     # JSON stays alone on its stream; a workflow reads commands from both.
@@ -161,7 +163,11 @@ def _run_pytest(
     console = Console(file=messages, soft_wrap=True)
     with github_output.muted(messages):
         with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
-            plugins: list[object] = [live, Known(run, criteria), KeptEnvironment(saved)]
+            plugins: list[object] = [
+                live,
+                KnownRun(run, criteria),
+                KeptEnvironment(saved),
+            ]
             if not (arguments.k or arguments.lf):
                 plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)
@@ -212,7 +218,7 @@ def pytest_arguments(
 
 
 def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
-    """Load every suite once, so that a mistake is told before anything boots.
+    """Load every suite once, so that a mistake is reported before anything boots.
 
     Raises UsageError for the first mistake, and for two suites of one name.
     """
@@ -224,19 +230,16 @@ def check_suites(paths: list[Path], run: Run) -> list[LoadedSuite]:
 
 
 def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
-    """Return how many guests work at a time.
+    """Return how many guests work concurrently.
 
     Python is at work for a tenth of a case's time, so that one process can drive some
     guests, and needs no time to start. Python tests run one after the other in a
-    process. Raises UsageError for what is neither a number
-    from 1 on nor "auto".
+    process. Raises as options.number_of does.
     """
-    if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
-        raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
-    count = host.most_guests() if wanted == "auto" else int(wanted)
+    count = options.number_of(wanted, host.most_guests)
     processes = min(count, kernels)
     if any(map(suites_.has_python_tests, paths)):
-        # Whatever a test does to its process, this one tells of it.
+        # Whatever a test does to its process, this one reports it.
         return AtOnce(processes=max(1, processes))
     if count <= _MOST_LANES:
         return AtOnce(lanes=count)

@@ -58,4 +58,4 @@ def _suite_files(path: Path) -> list[Path]:
 def _instead(path: Path) -> str:
     if path.suffix == ".o":
         return f"to load a compiled object without a suite: --object {path}"
-    return f"name its folder, its {SUITE_FILE}, or a Python test file. {_HINT}"
+    return f"give its folder, its {SUITE_FILE}, or a Python test file. {_HINT}"

@@ -19,8 +19,8 @@ class FailureClass:
     name: str
     meaning: str
     cure: str
-    # What shows it; of several that are found, the first pattern's line tells most.
-    # Old and new forms of the same words stand beside each other.
+    # What shows it; of several that are found, the first pattern's line says most.
+    # Old and new forms of the same words stand next to each other.
     # In the verifier's log.
     verifier: tuple[re.Pattern[str], ...] = ()
     # In libbpf's own words, where the kernel was not asked or has no words.

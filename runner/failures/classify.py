@@ -1,7 +1,7 @@
 """What a refused open, load or attach means, by libbpf's and the verifier's words."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from runner.failures.classes import (
@@ -39,7 +39,7 @@ _VERIFIER_LOG = re.compile(
     r"-- BEGIN PROG LOAD LOG --\n(.*?)(?:^[^\n]*-- END PROG LOAD LOG --|\Z)",
     re.DOTALL | re.MULTILINE,
 )
-# That it failed, and not why: what stands before tells more.
+# That it failed, and not why: what stands before says more.
 _SAYS_NOTHING = re.compile(
     r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
 )
@@ -84,7 +84,7 @@ def classify(
     """Tell why an object was refused, or that it is "unclassified": never a guess.
 
     `log` is libbpf's with the verifier's in it; `errno_name` is "EINVAL" and the like.
-    `instructions` tells how many the object's programs have.
+    `instructions` says how many the object's programs have.
     """
     loading = operation == "load"
     verifier = verifier_log(log) if loading else ""
@@ -109,10 +109,15 @@ def classify(
 
 def classify_printed(text: str) -> Classification | None:
     """Return what a loader's own words mean, if they are known."""
-    return next(
-        filter(None, (_search(it, it.printed, text) for it in IN_LOGS)),
-        None,
-    )
+    return _first(text, lambda it: it.printed)
+
+
+def _first(
+    text: str, patterns: Callable[[FailureClass], Iterable[re.Pattern[str]]]
+) -> Classification | None:
+    """Return the first class that one of its patterns shows."""
+    found = (_search(it, patterns(it), text) for it in IN_LOGS)
+    return next(filter(None, found), None)
 
 
 def failed_program(log: str) -> str:
@@ -127,15 +132,11 @@ def _is_too_long(log: str, instructions: Mapping[str, int]) -> bool:
 
 
 def _by_verifier(verifier: str, log: str) -> Classification:
-    found = next(
-        filter(None, (_search(it, it.verifier, verifier) for it in IN_LOGS)), None
-    )
+    found = _first(verifier, lambda it: it.verifier)
     line = _telling_line(verifier)
     if found is None and not line:
         # It was not asked, or has no words.
-        found = next(
-            filter(None, (_search(it, it.libbpf, log) for it in IN_LOGS)), None
-        )
+        found = _first(log, lambda it: it.libbpf)
     if found is None:
         return as_class(VERIFIER_REJECTED, line)
     if found.name == POISON_REACHABLE.name:

@@ -15,7 +15,7 @@ class Splat:
 
     # "panic", "oops", "soft_lockup", "rcu_stall" or "out_of_memory".
     cause: str
-    # The line that tells it.
+    # The line that says it.
     line: str
 
 

@@ -51,7 +51,7 @@ class _Manifest(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """A directory of the cache whose files are as they were written."""
 
     directory: Path
@@ -85,11 +85,13 @@ class Cache:
 
     root: Path = field(default_factory=lambda: _default_root())
     # What was found whole. Nobody changes an entry's files, only its place.
-    _verified: list[Entry] = field(
+    _verified: list[CacheEntry] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
-    def entry(self, kind: str, key: str, build: Build, *, verify: bool = True) -> Entry:
+    def entry(
+        self, kind: str, key: str, build: Build, *, verify: bool = True
+    ) -> CacheEntry:
         """Return the entry of a key, built if it is not there whole.
 
         Of several processes one builds, the others wait. A build that is killed leaves
@@ -105,12 +107,12 @@ class Cache:
                 kind, key, build
             )
 
-    def renew(self, kind: str, key: str, build: Build) -> Entry:
+    def renew(self, kind: str, key: str, build: Build) -> CacheEntry:
         """Return the entry of a key, built even if it is there; raises as `entry`."""
         with self.locked(f"{kind}-{key}"):
             return self._build(kind, key, build)
 
-    def lookup(self, kind: str, key: str, *, verify: bool = True) -> Entry | None:
+    def lookup(self, kind: str, key: str, *, verify: bool = True) -> CacheEntry | None:
         """Return an entry if it is there and whole; a corrupted one counts for none.
 
         It is left in its place until a build replaces it: who looks holds no lock.
@@ -165,7 +167,7 @@ class Cache:
             removed.append(it)
         return removed
 
-    def _read(self, kind: str, key: str) -> Entry | None:
+    def _read(self, kind: str, key: str) -> CacheEntry | None:
         directory = self.root / kind / key
         try:
             manifest = _Manifest.model_validate_json(
@@ -178,7 +180,7 @@ class Cache:
                 "the cache's %s is not readable (%s): building it again", kind, error
             )
             return None
-        return Entry(
+        return CacheEntry(
             directory=directory, metadata=manifest.metadata, checksums=manifest.files
         )
 
@@ -228,7 +230,7 @@ class Cache:
             path.unlink(missing_ok=True)
             lock.release()
 
-    def _build(self, kind: str, key: str, build: Build) -> Entry:
+    def _build(self, kind: str, key: str, build: Build) -> CacheEntry:
         with _explained(self.root):
             self._sweep()
             with self.scratch() as temporary:
@@ -241,7 +243,7 @@ class Cache:
                 os.rename(temporary, final)
         for gone in self.prune(limit(), unused_for=_IN_USE):
             log.info("the cache was full: removed %s of %s", gone.about, gone.kind)
-        return Entry(directory=final, metadata=metadata, checksums=files)
+        return CacheEntry(directory=final, metadata=metadata, checksums=files)
 
     def _sweep(self) -> None:
         """Remove what killed builds left behind."""
@@ -286,7 +288,7 @@ def _default_root() -> Path:
 def limit(text: str | None = None) -> int:
     """Return how many bytes the cache may hold: `text`, else the setting.
 
-    Raises UsageError for what is no size.
+    Raises UsageError for something that is not a size.
     """
     wanted = os.environ.get(LIMIT_SETTING, _LIMIT) if text is None else text
     match = _SIZE.fullmatch(wanted.strip())
@@ -350,7 +352,7 @@ def _checksums(directory: Path) -> dict[str, str]:
     }
 
 
-def _damaged(entry: Entry) -> str:
+def _damaged(entry: CacheEntry) -> str:
     """Return the first file that is not as it was written, or nothing."""
     for name, checksum in entry.checksums.items():
         path = entry.directory / name

@@ -15,8 +15,8 @@ def require() -> None:
     """
     if not IMAGES.is_dir():
         raise UsageError(
-            "this is the installed package alone, without the files that guests are "
-            "made of; it can only merge, report and show the cache",
-            hint="clone the repository, run ./dev setup in it, and call "
+            "this is only the installed package, without the files for guests; it "
+            "can only merge, report and show the cache",
+            hint="clone the repository, run ./dev setup in it, and use "
             ".venv/bin/bpf-kernel-matrix of that clone",
         )

@@ -1,14 +1,14 @@
-"""Files read into models; what pydantic finds wrong is told in a user's words."""
+"""Files read into models; what pydantic finds wrong is reported in a user's words."""
 
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from runner.errors import MistakesError, UsageError
@@ -46,16 +46,16 @@ PATTERNS = {
     r"^CONFIG_\w+=.+$": "a line of a kernel's configuration: CONFIG_BPF_LSM=y",
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
     "'-' that begins with a letter or digit",
-    r"^[a-z][a-z0-9-]*$": "a name of small letters, digits and '-'",
-    r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name, in which '*', '?' and "
-    "[…] are wildcards",
+    r"^[a-z][a-z0-9-]*$": "a name of lower-case letters, digits and '-'",
+    r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name; '*', '?' and […] are "
+    "wildcards",
     r"^https?://": "an address that begins with http:// or https://",
     r"^https?://[^ ]+$": "an address that begins with http:// or https://",
     r"^linux-image-[a-z0-9.+-]+$": "a package's name that begins with linux-image-",
     r"^[0-9][A-Za-z0-9.+~-]*$": "a package's version: 4.11.6-1",
     r"^[0-9a-f]{64}$": "a SHA-256 checksum of 64 hexadecimal digits",
     r"^\d+\.\d+(\.\d+)?$": "a version: 4.4, or 5.10.223",
-    r"^[A-Z0-9_]+$": "a name of capital letters, digits and '_'",
+    r"^[A-Z0-9_]+$": "a name of upper-case letters, digits and '_'",
     r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$': "y, m, n, a number, or text in double "
     "quotes",
     r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+$": "a registry and a repository: "
@@ -63,17 +63,53 @@ PATTERNS = {
     r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$": "a tag of letters, digits, '.', '_' and "
     "'-'",
     r"^[a-z0-9.-]+/[a-z0-9.-]+$": "a distribution and its version: ubuntu/16.04",
-    r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name, in which {…} stands for a value",
+    r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name; {…} is replaced by a value",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
+
+
+class FileEntry(BaseModel):
+    """Base of what a file is made of: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
+    )
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
+
+
+# Of what files are read into: frozen, and without unknown keys.
+STRICT = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    strict=True,
+    use_attribute_docstrings=True,
+    defer_build=True,
+)
+
+
+# Keys and numbers that lead to a place in a file.
+Where = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong in a file, and where."""
+
+    where: Where
+    what: str
 
 
 def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
     """Read a file into a model.
 
-    Raises UsageError that tells every mistake, up to 10, by file and line.
+    Raises UsageError that lists every mistake, up to 10, by file and line.
     """
     data, source = yamlfile.read(path)
     try:
@@ -82,11 +118,11 @@ def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
             json.dumps(data), context={FOLDER: path.absolute().parent}
         ), source
     except ValidationError as error:
-        raise refused(source, _mistakes(source, model, error)) from error
+        raise refused(source, _mistakes(source, data, model, error)) from error
 
 
 def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
-    """Return the error that tells mistakes, each a line."""
+    """Return the error that lists mistakes, each a line."""
     shown = list(mistakes[:_MOST_MISTAKES])
     if len(mistakes) > len(shown):
         shown.append(f"{source.path}: and {len(mistakes) - len(shown)} more")
@@ -101,14 +137,14 @@ def near(word: str, known: Sequence[str]) -> str:
 
 
 def _mistakes(
-    source: Source, model: type[BaseModel], error: ValidationError
+    source: Source, data: object, model: type[BaseModel], error: ValidationError
 ) -> list[str]:
     details = error.errors(include_url=False)
     found = []
     for detail in details:
         if _follows_from_others(detail, details):
             continue
-        where = _in_file(source, detail["loc"])
+        where = _in_data(data, detail["loc"])
         unquoted = _unquoted(source, detail, where)
         found.append(source.mistake(where, unquoted or _words(model, detail, where)))
     return found
@@ -153,33 +189,17 @@ def sentences(model: type[BaseModel], error: ValidationError, data: object) -> s
 
 
 def _in_data(data: object, location: _Path) -> _Path:
-    """Return a location as _in_file does."""
-    kept: list[int | str] = []
-    node = data
-    for number, part in enumerate(location):
-        last = number == len(location) - 1
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list | tuple) and isinstance(part, int):
-            node = node[part] if part < len(node) else None
-        elif not (last and isinstance(node, dict) and _is_key(part)):
-            continue
-        kept.append(part)
-    return tuple(kept)
-
-
-def _in_file(source: Source, location: _Path) -> _Path:
     """Return a location without the names of union members that pydantic puts in."""
     kept: list[int | str] = []
-    node: yaml.Node | None = source.root
+    node: Any = data
     for number, part in enumerate(location):
-        found = None if node is None else yamlfile.child(node, part)
         last = number == len(location) - 1
-        if found is not None:
-            node = found[1]
-            kept.append(part)
-        elif last and isinstance(node, yaml.MappingNode) and _is_key(part):
-            kept.append(part)
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            if not (last and isinstance(node, dict) and _is_key(part)):
+                continue
+        kept.append(part)
     return tuple(kept)
 
 
@@ -199,8 +219,8 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
             return f"{_shortened(given)}: has too few items"
         case "too_long":
             return (
-                f"{_shortened(given)}: has {context['actual_length']} items, and may "
-                f"have {context['max_length']}"
+                f"{_shortened(given)}: has {context['actual_length']} items; at most "
+                f"{context['max_length']} are allowed"
             )
         case "missing":
             return f"key {detail['loc'][-1]!r} is missing"
@@ -216,7 +236,7 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""
-            return f"{given!r} is none of {context['expected']}{likely}"
+            return f"{given!r} must be {context['expected']}{likely}"
         case "no_key":
             given_keys = list(given) if isinstance(given, dict) else []
             wanted = detail["msg"].removeprefix("needs one of the keys ").split(", ")

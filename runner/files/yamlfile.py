@@ -61,7 +61,7 @@ class Source:
 def read(path: Path) -> tuple[object, Source]:
     """Read a file into plain data: null, bool, numbers, text, lists, mappings.
 
-    Raises UsageError for what is no YAML, or more than one file should hold.
+    Raises UsageError for something that is not YAML, or more than one file should hold.
     """
     source = Source(path=path, root=_parse(path, _text(path)))
     return _construct(source), source
@@ -135,13 +135,15 @@ def _parse(path: Path, text: str) -> yaml.Node:
         ) from error
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"{path}:{loader.line + 1}: not YAML: an escape for no character"
+            f"{path}:{loader.line + 1}: not YAML: an invalid escape"
         ) from error
     if not documents:
         raise UsageError(f"{path}:1: the file is empty")
     if len(documents) > 1:
         line = documents[1].start_mark.line + 1
-        raise UsageError(f"{path}:{line}: a second document; one file holds one")
+        raise UsageError(
+            f"{path}:{line}: a second document; a file may contain only one"
+        )
     _check_size(path, documents[0])
     return documents[0]
 
@@ -164,7 +166,7 @@ def _check_size(path: Path, root: yaml.Node) -> None:
     def measure(node: yaml.Node, above: frozenset[int]) -> tuple[int, int]:
         line = node.start_mark.line + 1
         if id(node) in above:
-            raise UsageError(f"{path}:{line}: an alias that holds itself")
+            raise UsageError(f"{path}:{line}: an alias that contains itself")
         if id(node) not in known:
             inside = above | {id(node)}
             below = [measure(child, inside) for child in _children(node)]
@@ -199,7 +201,9 @@ def _construct(source: Source) -> object:
     def build(node: yaml.Node, where: _Path) -> object:
         if node.tag not in _PLAIN:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            raise UsageError(source.mistake(where, f"{tag} is no plain data"))
+            raise UsageError(
+                source.mistake(where, f"{tag} is not allowed; use plain data")
+            )
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*where, n)) for n, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
@@ -218,12 +222,12 @@ def _construct(source: Source) -> object:
                 raise UsageError(f"{source.path}:{line}: a key must be text")
             if not _is_unicode(key):
                 raise UsageError(
-                    f"{source.path}:{line}: half a surrogate pair is no text"
+                    f"{source.path}:{line}: half a surrogate pair is not text"
                 )
             if key in built:
                 raise UsageError(
-                    f"{source.path}:{line}: key {key!r} again; it stands in line "
-                    f"{lines[key]} already"
+                    f"{source.path}:{line}: key {key!r} is used twice; it is already "
+                    f"in line {lines[key]}"
                 )
             lines[key] = line
             built[key] = build(value_node, (*where, key))
@@ -237,17 +241,17 @@ def _construct(source: Source) -> object:
             # "!!int x", or more digits than Python reads.
             kind = node.tag.rpartition(":")[2]
             raise UsageError(
-                source.mistake(where, f"{_start(node.value)} is no {kind}")
+                source.mistake(where, f"{_start(node.value)} is not of type {kind}")
             ) from error
         finally:
             loader.dispose()
         if isinstance(value, str) and not _is_unicode(value):
-            raise UsageError(source.mistake(where, "half a surrogate pair is no text"))
+            raise UsageError(source.mistake(where, "half a surrogate pair is not text"))
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(source.mistake(where, f"{value} is no number to use"))
+            raise UsageError(source.mistake(where, f"{value} is not a finite number"))
         if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER:
             raise UsageError(
-                source.mistake(where, f"{_start(node.value)} is too large a number")
+                source.mistake(where, f"{_start(node.value)} is too large")
             )
         return value
 

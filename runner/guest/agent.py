@@ -64,7 +64,7 @@ class AgentError(RunnerError):
         self.errno_name = errno_name
         # All that libbpf printed during the operation, the verifier's log included.
         self.log = log
-        # What else was refused, by its names, where one refusal stands for several.
+        # What else was refused, by its names, if one refusal represents several.
         self.also: tuple[str, ...] = ()
 
 
@@ -112,7 +112,7 @@ def _decoded(value: object) -> object:
     try:
         return base64.b64decode(value, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from error
+        raise ValueError(f"not base64: {error}") from error
 
 
 _Base64 = Annotated[bytes, BeforeValidator(_decoded)]
@@ -191,17 +191,11 @@ class ProgramInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapInfo:
+class MapInfo(OpenedMap):
     """A map in the kernel."""
 
-    name: str
-    type: str | None
     # None below 4.13, which can't tell.
     id: int | None
-    # Bytes.
-    key_size: _Count
-    value_size: _Count
-    max_entries: _Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +209,7 @@ class LoadedObject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _There:
+class _Targets:
     there: tuple[bool, ...]
 
 
@@ -317,7 +311,7 @@ class PacketsSent:
     source_port: _Count
     port: _Count
     sent: _Count
-    # What getsockopt() tells of the sender; None where the kernel does not.
+    # What getsockopt() says about the sender; None where the kernel does not.
     protocol: int | None = None
     type: int | None = None
     freebind: int | None = None
@@ -394,14 +388,9 @@ class _Runs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Printed:
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Text:
     text: str
-    truncated: bool
+    truncated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +445,7 @@ class ObjectSettings:
     # Bytes of global variables.
     variables: Mapping[str, bytes] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, JsonValue]:
+    def as_json(self) -> dict[str, Any]:
         """Return the arguments that tell the agent."""
         programs = {
             name: {"load": self.load.get(name), "target": self.targets.get(name)}
@@ -498,7 +487,7 @@ class AgentSession:
 
     def hello(self, *, timeout: float) -> Hello:
         """Return what the agent and its guest are."""
-        return self._ask(Hello, "hello", {}, timeout)
+        return self._ask(Hello, "hello", timeout)
 
     def put(
         self,
@@ -509,27 +498,24 @@ class AgentSession:
         timeout: float,
     ) -> None:
         """Write a file, whole or not at all, below /run/agent/ in the guest."""
-        arguments: dict[str, JsonValue] = {
-            "path": str(path),
-            "data": _encoded(data),
-            "mode": mode,
-        }
-        self._ask(_Nothing, "put", arguments, timeout)
+        self._ask(
+            _Nothing, "put", timeout, path=str(path), data=_encoded(data), mode=mode
+        )
 
     def read(
         self, path: PurePosixPath | str, *, limit: int = 1 << 20, timeout: float
     ) -> str:
         """Return a file's text. A file of more than `limit` bytes is an AgentError."""
-        found = self._ask(_Text, "read", {"path": str(path), "max": limit}, timeout)
+        found = self._ask(_Text, "read", timeout, path=str(path), max=limit)
         if found.truncated:
-            raise AgentError(f"{path} has more than {limit} bytes", operation="read")
+            raise AgentError(f"{path} is larger than {limit} bytes", operation="read")
         return found.text
 
     # ----------------------------------------------------------- objects
 
     def open(
         self,
-        source: bytes | PurePosixPath,
+        data: bytes,
         *,
         name: str,
         btf: PurePosixPath | str | None = None,
@@ -537,33 +523,31 @@ class AgentSession:
         loader: LoaderName = "libbpf",
         timeout: float,
     ) -> OpenedObject:
-        """Open an object: its bytes, or a file in the guest.
+        """Open an object by its bytes.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
         kernel's. A name in `settings` that the object lacks is an AgentError. With the
         `loader` "compat" programs will be rewritten for old kernels before they load.
         """
-        arguments: dict[str, JsonValue] = {
-            "name": name,
-            "btf": None if btf is None else str(btf),
-            "loader": loader,
+        return self._ask(
+            OpenedObject,
+            "open",
+            timeout,
+            name=name,
+            btf=None if btf is None else str(btf),
+            loader=loader,
+            object=_encoded(data),
             **(settings or ObjectSettings()).as_json(),
-        }
-        if isinstance(source, bytes):
-            arguments["object"] = _encoded(source)
-        else:
-            arguments["path"] = str(source)
-        return self._ask(OpenedObject, "open", arguments, timeout)
+        )
 
-    def there(self, places: Sequence[str], *, timeout: float) -> tuple[bool, ...]:
-        """Tell of each place, written as a section, whether the kernel has it.
+    def has_targets(self, places: Sequence[str], *, timeout: float) -> tuple[bool, ...]:
+        """Return of each place, written as a section, whether the kernel has it.
 
         Places of a kind that nothing is known of, such as "xdp", are there.
         """
-        wanted: list[JsonValue] = [*places]
-        found = self._ask(_There, "there", {"places": wanted}, timeout).there
+        found = self._ask(_Targets, "there", timeout, places=[*places]).there
         if len(found) != len(places):
-            raise self._loss(f"gave {len(found)} answers for {len(places)} places")
+            raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
         return found
 
     def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:
@@ -572,9 +556,13 @@ class AgentSession:
         A `log_level` above 0 puts the verifier's log into `log` for programs that load
         too; for those that do not it is always there.
         """
-        arguments: dict[str, JsonValue] = {"handle": handle, "log_level": log_level}
         return self._ask(
-            LoadedObject, "load", arguments, timeout, known={"handle": handle}
+            LoadedObject,
+            "load",
+            timeout,
+            known={"handle": handle},
+            handle=handle,
+            log_level=log_level,
         )
 
     def instructions(self, handle: int, program: str, *, timeout: float) -> bytes:
@@ -583,9 +571,9 @@ class AgentSession:
         They are what plain libbpf hands to the kernel; the loader "compat" rewrites
         them once more.
         """
-        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
-        found = self._ask(_Instructions, "instructions", arguments, timeout)
-        return found.instructions
+        return self._ask(
+            _Instructions, "instructions", timeout, handle=handle, program=program
+        ).instructions
 
     def attach(
         self, handle: int, program: str, target: str | None = None, *, timeout: float
@@ -594,23 +582,19 @@ class AgentSession:
 
         The agent holds the link.
         """
-        arguments: dict[str, JsonValue] = {
-            "handle": handle,
-            "program": program,
-            "target": target,
-        }
-        return self._ask(Attached, "attach", arguments, timeout)
+        return self._ask(
+            Attached, "attach", timeout, handle=handle, program=program, target=target
+        )
 
     def detach(
         self, handle: int, program: str | None = None, *, timeout: float
     ) -> None:
         """Detach a program, or all of the object; one that is not attached is none."""
-        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
-        self._ask(_Nothing, "detach", arguments, timeout)
+        self._ask(_Nothing, "detach", timeout, handle=handle, program=program)
 
     def close_object(self, handle: int, *, timeout: float) -> None:
         """Detach, unload and forget an object."""
-        self._ask(_Nothing, "close", {"handle": handle}, timeout)
+        self._ask(_Nothing, "close", timeout, handle=handle)
 
     def test_run(
         self,
@@ -627,38 +611,37 @@ class AgentSession:
         `data` is the packet and `context` the struct that the program starts with, such
         as a struct __sk_buff.
         """
-        arguments: dict[str, JsonValue] = {
-            "handle": handle,
-            "program": program,
-            "data": _encoded(data),
-            "ctx": None if context is None else _encoded(context),
-            "repeat": repeat,
-        }
-        return self._ask(TestRunOutput, "test_run", arguments, timeout)
+        return self._ask(
+            TestRunOutput,
+            "test_run",
+            timeout,
+            handle=handle,
+            program=program,
+            data=_encoded(data),
+            ctx=None if context is None else _encoded(context),
+            repeat=repeat,
+        )
 
     def dump(self, handle: int, map_: str, *, timeout: float) -> RawDump:
         """Return a map's rows and their types; works from 4.4 on."""
-        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
-        return self._ask(RawDump, "dump", arguments, timeout)
+        return self._ask(RawDump, "dump", timeout, handle=handle, map=map_)
 
     def runs(self, handle: int, *, timeout: float) -> tuple[ProgramRuns, ...]:
         """Return how often each program ran."""
-        return self._ask(_Runs, "runs", {"handle": handle}, timeout).programs
+        return self._ask(_Runs, "runs", timeout, handle=handle).programs
 
     def listen(self, handle: int, map_: str, *, timeout: float) -> None:
         """Listen to a ring buffer or a perf event array, for `drain`."""
-        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
-        self._ask(_Nothing, "listen", arguments, timeout)
+        self._ask(_Nothing, "listen", timeout, handle=handle, map=map_)
 
     def drain(self, handle: int, map_: str, *, timeout: float) -> Drained:
         """Return what came through a map that is listened to."""
-        arguments: dict[str, JsonValue] = {"handle": handle, "map": map_}
-        return self._ask(Drained, "drain", arguments, timeout)
+        return self._ask(Drained, "drain", timeout, handle=handle, map=map_)
 
     def iterate(self, handle: int, program: str, *, timeout: float) -> str:
         """Return what an iterator that is attached prints."""
-        arguments: dict[str, JsonValue] = {"handle": handle, "program": program}
-        return self._ask(_Printed, "iterate", arguments, timeout).text
+        found = self._ask(_Text, "iterate", timeout, handle=handle, program=program)
+        return found.text
 
     # ---------------------------------------------------------- triggers
 
@@ -669,25 +652,21 @@ class AgentSession:
 
         Before it sleeps it keeps its processor busy for `spin` seconds.
         """
-        arguments: dict[str, JsonValue] = {"comm": comm}
-        if spin:
-            arguments["spin"] = spin
-        return self._ask(Forked, "fork", arguments, timeout)
+        return self._ask(Forked, "fork", timeout, comm=comm, spin=spin)
 
     def release(self, pid: int | None = None, *, timeout: float) -> None:
         """End a child that was forked, or all that forks and commands left behind."""
-        self._ask(_Nothing, "release", {"pid": pid}, timeout)
+        self._ask(_Nothing, "release", timeout, pid=pid)
 
     def syscall(
         self, name: SyscallName, times: int = 1, *, timeout: float
     ) -> SyscallsMade:
         """Make a system call a number of times."""
-        arguments: dict[str, JsonValue] = {"name": name, "times": times}
-        return self._ask(SyscallsMade, "syscall", arguments, timeout)
+        return self._ask(SyscallsMade, "syscall", timeout, name=name, times=times)
 
     def sleep(self, seconds: float, *, timeout: float) -> Slept:
         """Let the guest idle."""
-        return self._ask(Slept, "sleep", {"seconds": seconds}, timeout)
+        return self._ask(Slept, "sleep", timeout, seconds=seconds)
 
     def udp(
         self,
@@ -699,18 +678,19 @@ class AgentSession:
         timeout: float,
     ) -> PacketsSent:
         """Send UDP packets of `size` bytes over the guest's loopback."""
-        arguments: dict[str, JsonValue] = {
-            "bytes": size,
-            "port": port,
-            "times": times,
-            "options": list(options),
-        }
-        return self._ask(PacketsSent, "udp", arguments, timeout)
+        return self._ask(
+            PacketsSent,
+            "udp",
+            timeout,
+            bytes=size,
+            port=port,
+            times=times,
+            options=[*options],
+        )
 
     def pipe(self, size: int, *, writes: int, timeout: float) -> PipeFilled:
         """Write `size` bytes to a pipe, a number of times, and ask of it."""
-        arguments: dict[str, JsonValue] = {"bytes": size, "writes": writes}
-        return self._ask(PipeFilled, "pipe", arguments, timeout)
+        return self._ask(PipeFilled, "pipe", timeout, bytes=size, writes=writes)
 
     def run(
         self,
@@ -730,20 +710,17 @@ class AgentSession:
         stream up to `most_output` bytes are kept, of its start and its end.
         """
         scale = self._pace.scale
-        arguments: dict[str, JsonValue] = {
-            "argv": list(argv),
-            "stdin": None if stdin is None else _encoded(stdin),
-            "env": dict(environment or {}),
-            "timeout_ms": min(max(1, round(timeout * scale * 1000)), _MOST_MS),
-            "most_output": most_output,
-        }
         output = self._ask(
             CommandOutput,
             "run",
-            arguments,
             timeout + timeouts.KILL.seconds,
             scale=scale,
             known={"seconds": timeout * scale},
+            argv=[*argv],
+            stdin=None if stdin is None else _encoded(stdin),
+            env={**(environment or {})},
+            timeout_ms=min(max(1, round(timeout * scale * 1000)), _MOST_MS),
+            most_output=most_output,
         )
         if self.watcher is not None:
             self.watcher(argv, output)
@@ -765,18 +742,14 @@ class AgentSession:
 
         Return how many bytes it was, at most `most`.
         """
-        return self._ask(_Settled, "settle", {"most": most}, timeout).cleared
+        return self._ask(_Settled, "settle", timeout, most=most).cleared
 
     def wake(self, *, time_ns: int, entropy: bytes, timeout: float) -> None:
         """Set the guest's clock, and reseed its random numbers.
 
         `time_ns` is since the epoch.
         """
-        arguments: dict[str, JsonValue] = {
-            "time_ns": time_ns,
-            "entropy": _encoded(entropy),
-        }
-        self._ask(_Nothing, "wake", arguments, timeout)
+        self._ask(_Nothing, "wake", timeout, time_ns=time_ns, entropy=_encoded(entropy))
 
     # ------------------------------------------------------------- lines
 
@@ -784,16 +757,16 @@ class AgentSession:
         self,
         shape: type[_Reply],
         operation: str,
-        arguments: Mapping[str, JsonValue],
         timeout: float,
         *,
         known: Mapping[str, JsonValue] | None = None,
         scale: float | None = None,
+        **arguments: JsonValue,
     ) -> _Reply:
         """Send a request and return its reply, completed by what is `known`."""
         if self._lost:
             raise AgentLost(
-                f"{operation} was not asked for, because {self._lost}",
+                f"{operation} was not requested, because {self._lost}",
                 operation=operation,
             )
         self._last_id += 1
@@ -824,11 +797,11 @@ class AgentSession:
                 late, cause="no_answer", operation=operation, seconds=timeout
             ) from error
         except (OSError, EOFError) as error:
-            gone = f"is gone; it was asked for {operation}"
+            gone = f"disconnected during {operation}"
             raise self._loss(gone, cause="gone", operation=operation) from error
         except KeyboardInterrupt:
             # It may be at work for long still, and nobody waits for what comes then.
-            self._loss(f"was interrupted while it was asked for {operation}")
+            self._loss(f"was interrupted during {operation}")
             raise
 
     def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
@@ -836,14 +809,14 @@ class AgentSession:
             reply = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise self._loss(
-                f"answered {operation} with no JSON: {_shown(line)}"
+                f"did not answer {operation} with JSON: {_shown(line)}"
             ) from error
         if isinstance(reply, dict):
             # A request that the agent could not parse has no id for it.
             refused = reply.get("ok") is False and reply.get("id") is None
             if refused or reply.get("id") == self._last_id:
                 return reply
-        raise self._loss(f"answered another request than {operation}: {_shown(line)}")
+        raise self._loss(f"answered another request, not {operation}: {_shown(line)}")
 
     def _loss(
         self,

@@ -119,7 +119,7 @@ class Guest:
                 return found
             # Libbpf may die of an object, and takes no more than the agent with it.
             return GuestError(
-                f"the agent died while {what}; the guest lives",
+                f"the agent crashed while {what}; the guest still runs",
                 cause="agent_crashed",
                 console=found.console,
             )
@@ -154,9 +154,9 @@ class Guest:
         timely.require_ended(output, shlex.join(argv), timeout)
         if output.truncated:
             raise InfrastructureError(
-                f"{argv[0]} printed more than the {MOST_OUTPUT >> 20} MiB that are "
-                "read of it",
-                hint="give maps that are looked at fewer entries",
+                f"{argv[0]} printed more than {MOST_OUTPUT >> 20} MiB, the most that "
+                "is read",
+                hint="use maps with fewer entries",
             )
         if not output.stdout.strip() and (output.signal or output.exit):
             ended = output.signal or f"exit status {output.exit}"
@@ -231,7 +231,7 @@ def start(origin: Origin, console: Path, life: Life) -> Iterator[Guest]:
     """Start a guest that answers, and end it on the way out.
 
     It comes from the kernel's snapshot, which is saved if there is none; where that
-    fails a guest boots, and a note tells why. `console` gets the serial console's
+    fails a guest boots, and a note says why. `console` gets the serial console's
     output at its end.
     Raises GuestError when the guest does not come up, InfrastructureError when the
     host can't start it.
@@ -273,7 +273,7 @@ def _refuse(origin: Origin, starts: Starts, error: InfrastructureError) -> None:
         # Another worker said so.
         return
     why = error.message.partition("\n")[0]
-    note = f"no guest came from a snapshot, each boots: {why}"
+    note = f"no guest could start from a snapshot, so each boots: {why}"
     log.warning("%s: %s", origin.kernel.id, note)
     starts.notes.append(note)
 

@@ -27,7 +27,7 @@ _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.
 _GUEST_MEMORY = 350
 _INITRAMFS = "initramfs"
-# With the machine's libbpf.
+# With the system's libbpf.
 _OWN = Programs()
 
 
@@ -59,7 +59,7 @@ def inspect(
     cold: bool = False,
     programs: Programs = _OWN,
 ) -> Host:
-    """Look at this machine. Raises InfrastructureError for what it lacks.
+    """Look at this machine. Raises InfrastructureError if it lacks something.
 
     `timeout_scale` multiplies all timeouts; None is what the machine's speed asks for.
     """
@@ -90,7 +90,7 @@ def inspect(
 
 
 def most_guests() -> int:
-    """Return how many kernels to bring up at a time.
+    """Return how many kernels to bring up at once.
 
     One for each processor: a guest keeps one busy, and the next one, which is started
     meanwhile, for a short time only. Each has room for two guests in memory.

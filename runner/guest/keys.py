@@ -65,7 +65,7 @@ def of_saved_guest(kept: str) -> GuestKeys:
         )
     except (KeyError, TypeError, AttributeError, paramiko.SSHException) as error:
         # Without the cause's words, which may hold some of the key.
-        raise ValueError(f"no keys of a guest ({type(error).__name__})") from None
+        raise ValueError(f"not a guest's keys ({type(error).__name__})") from None
 
 
 def _openssh(key: Ed25519PrivateKey) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import InfrastructureError
-from runner.files.cache import Cache, Entry, key_of
+from runner.files.cache import Cache, CacheEntry, key_of
 from runner.guest.keys import GuestKeys, of_saved_guest
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.machine import Machine, command
@@ -23,7 +23,7 @@ KIND = "snapshots"
 # Key of metadata: the kernel image's SHA-256.
 IMAGE = "image_sha256"
 
-# To be raised when what a saved guest is made of changes in a way that no key tells.
+# To be raised when what a saved guest is made of changes in a way that no key says.
 _RECIPE = "2"
 _STATE = "state.zst"
 _KEYS = "keys.json"
@@ -71,7 +71,7 @@ class Snapshots:
         return True
 
     def has(self, key: str) -> bool:
-        """Whether there is one, as far as can be told without reading it."""
+        """Whether there is one, as far as can be known without reading it."""
         return key in self._known or (self._cache.root / KIND / key).is_dir()
 
     def find(self, key: str, *, memory: int) -> Snapshot | None:
@@ -121,7 +121,7 @@ class Snapshots:
                 os.close(known.state.result())
         self._known.clear()
 
-    def _load(self, entry: Entry, memory: int) -> Snapshot:
+    def _load(self, entry: CacheEntry, memory: int) -> Snapshot:
         _check_owner(entry.directory)
         try:
             kept = of_saved_guest((entry.directory / _KEYS).read_text())
@@ -198,4 +198,4 @@ def _check_owner(directory: Path) -> None:
         except OSError as error:
             raise SnapshotError(f"the snapshot lacks {path.name}") from error
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-            raise SnapshotError(f"the snapshot's {path.name} is not this user's alone")
+            raise SnapshotError(f"the snapshot's {path.name} is not owned by you alone")

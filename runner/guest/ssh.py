@@ -17,7 +17,7 @@ from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
 
 log = logging.getLogger(__name__)
-# paramiko tells of every refused attempt while a guest boots.
+# paramiko reports every refused attempt while a guest boots.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _USER = "root"
@@ -135,7 +135,7 @@ def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:
 
 
 def _try_banner(port: int, pace: Pace) -> socket.socket | None:
-    # QEMU takes the connection before the guest does, so only a banner tells that
+    # QEMU takes the connection before the guest does, so only a banner says that
     # somebody is there.
     patience = pace.seconds(timeouts.SSH_BANNER)
     with contextlib.ExitStack() as stack:
@@ -165,7 +165,7 @@ def _log_in(
         shown = transport.get_remote_server_key()
         if shown.asbytes() != keys.host:
             raise GuestError(
-                "the guest's host key is not the one it was given",
+                "the guest has another host key than expected",
                 hint="another program answers on its port; nothing was sent to it",
             )
         transport.auth_publickey(_USER, keys.client)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
-from runner.files.cache import Entry
+from runner.files.cache import CacheEntry
 from runner.kernels.nic import CARDS, Nic
 from runner.kernels.sources.source import Item
 from runner.versions import KernelVersion
@@ -57,7 +57,7 @@ class Artifact:
         return None if self.config is None else self.config.read_text(errors="replace")
 
 
-def from_entry(entry: Entry) -> Artifact:
+def from_entry(entry: CacheEntry) -> Artifact:
     """Read what a builder of artifacts stored."""
     data = entry.metadata
 

@@ -14,7 +14,7 @@ import lz4.block
 import zstandard
 
 from runner.errors import ArtifactError
-from runner.kernels import elf
+from runner.kernels import elf, packed
 
 # Of a vmlinux without debug information; Debian's are 60 MB.
 LARGEST = 512 << 20
@@ -56,7 +56,7 @@ def btf(image: bytes) -> bytes | None:
 def release(image: bytes) -> str:
     """Return what `uname -r` will say: the first word of the boot header's banner.
 
-    Raises ArtifactError for what is no x86 kernel image or has no banner.
+    Raises ArtifactError for something that is not an x86 kernel image or has no banner.
     """
     _protocol(image)
     (offset,) = struct.unpack_from("<H", image, _KERNEL_VERSION)
@@ -71,7 +71,7 @@ def release(image: bytes) -> str:
 def btf_of_elf(data: bytes) -> bytes | None:
     """Return the .BTF section of an ELF file, or None.
 
-    Raises ArtifactError when it is no ELF file or the section is no BTF.
+    Raises ArtifactError if it is not an ELF file or the section is not BTF.
     """
     try:
         content = elf.section(data, ".BTF")
@@ -162,26 +162,8 @@ def _limited(chunks: Iterator[bytes]) -> bytes:
     return bytes(output)
 
 
-def _stream(
-    decompressor: "lzma.LZMADecompressor | bz2.BZ2Decompressor", data: bytes
-) -> bytes:
-    def chunks() -> Iterator[bytes]:
-        yield decompressor.decompress(data, 1 << 20)
-        while not decompressor.eof:
-            chunk = decompressor.decompress(b"", 1 << 20)
-            if not chunk and decompressor.needs_input:
-                raise EOFError("it ends too early")
-            yield chunk
-
-    return _limited(chunks())
-
-
 def _gzip(data: bytes) -> bytes:
-    decompressor = zlib.decompressobj(wbits=31)
-    output = decompressor.decompress(data, LARGEST)
-    if not decompressor.eof:
-        raise EOFError("it ends too early, or is too large")
-    return output
+    return packed.whole(zlib.decompressobj(wbits=31), data, LARGEST)
 
 
 def _zstd(data: bytes) -> bytes:
@@ -219,21 +201,17 @@ _COMPRESSIONS = (
     _Compression(
         name="xz",
         magic=b"\xfd7zXZ\0",
-        decompress=lambda data: _stream(
-            lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=LARGEST), data
-        ),
+        decompress=lambda data: packed.xz(data, LARGEST),
     ),
     _Compression(
         name="lzma",
         magic=b"\x5d\0\0",
-        decompress=lambda data: _stream(
-            lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=LARGEST), data
-        ),
+        decompress=lambda data: packed.xz(data, LARGEST, format=lzma.FORMAT_ALONE),
     ),
     _Compression(
         name="bzip2",
         magic=b"BZh",
-        decompress=lambda data: _stream(bz2.BZ2Decompressor(), data),
+        decompress=lambda data: packed.whole(bz2.BZ2Decompressor(), data, LARGEST),
     ),
     _Compression(name="lz4", magic=b"\x02\x21\x4c\x18", decompress=_lz4),
     _Compression(name="zstd", magic=b"\x28\xb5\x2f\xfd", decompress=_zstd),

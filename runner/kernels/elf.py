@@ -16,7 +16,7 @@ _GNU, _BUILD_ID = b"GNU\0", 3
 def section(data: bytes, name: str) -> bytes | None:
     """Return a section's content, or None when there is no such section.
 
-    Raises ValueError for what is no ELF file or does not hold together.
+    Raises ValueError for something that is not an ELF file or does not hold together.
     """
     return _section(BytesIO(data), len(data), name)
 

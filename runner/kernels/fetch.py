@@ -14,8 +14,8 @@ from runner.kernels import artifact, btf, nic, options, store
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material
 from runner.kernels.sources import providers
-from runner.kernels.sources.source import LOCAL, WEEK, Item, Pin, Tools
-from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
+from runner.kernels.sources.source import LOCAL, Item, Pin, Workplace
+from runner.matrix.matrix import BaseSource, Kernel
 from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
@@ -107,7 +107,7 @@ def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     failure: ArtifactError | None = None
     for source in kernel.sources:
         try:
-            pin = _resolve(source, cache)
+            pin = providers.of(source).resolve(source, cache)
         except ArtifactError as error:
             failure = error
             continue
@@ -133,7 +133,7 @@ def _at_hand(
     """
     for number, source in enumerate(kernel.sources):
         try:
-            if _is_at_hand(source):
+            if providers.of(source).at_hand:
                 return _fetch(kernel, source, cache, progress)
             known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
@@ -193,7 +193,7 @@ def _fetch(
     def build(folder: Path) -> Mapping[str, JsonValue]:
         return _build(kernel, pin, source, folder, cache, progress)
 
-    pin = _resolve(source, cache)
+    pin = providers.of(source).resolve(source, cache)
     key = _key(kernel, pin, cache)
     found = artifact.from_entry(cache.entry(_KIND, key, build))
     if refresh and found.btf_items:
@@ -232,7 +232,7 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
 
 
 def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
-    """Say when a row's id tells another version than its kernel."""
+    """Say when a row's id has another version than its kernel."""
     told = kernel.version
     if told is not None and told.parts != found.version.parts[: len(told.parts)]:
         progress.message(f"{kernel.id}: note: this kernel is {found.release}")
@@ -246,11 +246,10 @@ def _build(
     cache: Cache,
     progress: Progress,
 ) -> Mapping[str, JsonValue]:
-    provider = providers.of(source)
-    assert provider is not None
     # Beside the entry, so that what is downloaded is no part of it.
     with cache.scratch() as scratch:
-        collected = provider.collect(pin, source, Tools(cache=cache), scratch, progress)
+        work = Workplace(cache=cache, scratch=scratch, progress=progress)
+        collected = providers.of(source).collect(pin, source, work)
         stored = store.write(collected, folder)
         material = Material(
             release=stored.release,
@@ -258,9 +257,7 @@ def _build(
             image=(folder / artifact.VMLINUZ).read_bytes(),
             vmlinux=collected.vmlinux,
             beside=collected.btf,
-            scratch=scratch,
-            cache=cache,
-            progress=progress,
+            work=work,
         )
         chosen = btf.choose(kernel.btf, material)
         if chosen.data is not None:
@@ -284,21 +281,13 @@ def _build(
 # ---------------------------------------------------------------- what is remembered
 
 
-def _resolve(source: BaseSource, cache: Cache) -> Pin:
-    if isinstance(source, UnavailableSource):
-        raise ArtifactError(source.reason)
-    provider = providers.of(source)
-    assert provider is not None, f"no provider of {type(source).__name__}"
-    return provider.resolve(source, Tools(cache=cache))
-
-
 def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
     """Return what a source was last resolved to, if the cache has it."""
     try:
         pin = _pin(source, cache)
         entry = cache.lookup(_KIND, _key(kernel, pin, cache))
     except RunnerError as error:
-        # What is missing now is told when the kernel is asked for.
+        # What is missing now is reported when the kernel is asked for.
         log.debug("%s: %s: %s", kernel.id, source.shown, error)
         return None
     return None if entry is None else artifact.from_entry(entry)
@@ -306,24 +295,20 @@ def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
 
 def _pin(source: BaseSource, cache: Cache) -> Pin:
     """Return what a source was last resolved to. Raises ArtifactError if never."""
-    if _fresh(source) == LOCAL:
-        return _resolve(source, cache)
+    if providers.of(source).fresh == LOCAL:
+        return providers.of(source).resolve(source, cache)
     resolution = _remembered(source, cache)
     if resolution is None:
         raise ArtifactError(f"{source.shown} was never resolved")
     return resolution.pin
 
 
-def _is_at_hand(source: BaseSource) -> bool:
-    provider = providers.of(source)
-    return provider is not None and provider.at_hand
-
-
 def _stale(source: BaseSource, cache: Cache) -> bool:
-    if _fresh(source) == LOCAL:
+    fresh = providers.of(source).fresh
+    if fresh == LOCAL:
         return False
     known = _remembered(source, cache)
-    return known is None or time.time() - known.time > _fresh(source)
+    return known is None or time.time() - known.time > fresh
 
 
 def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
@@ -331,11 +316,6 @@ def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
         return _Resolution.model_validate(cache.recall(_name(source)))
     except ValidationError:
         return None
-
-
-def _fresh(source: BaseSource) -> float:
-    provider = providers.of(source)
-    return WEEK if provider is None else provider.fresh
 
 
 def _name(source: BaseSource) -> str:

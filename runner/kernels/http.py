@@ -59,7 +59,7 @@ def download(
 
     `checksums` has the expected ones by algorithm ("sha256", "sha1"); empty ones are
     not looked at. Raises ArtifactError, and leaves nothing at `target`, when the file
-    can't be had whole or is another one.
+    is incomplete or is another one.
     """
     with _asking(url) as answer:
         return save(

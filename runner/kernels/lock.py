@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.files.cache import Cache
 from runner.kernels.btf import PinnedBtf
 from runner.kernels.fetch import Pinned
 from runner.kernels.sources import providers
-from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import BaseSource, Kernel, Matrix
-from runner.text.progress import Progress
 
 _HEADER = "# Made by `python -m runner lock`; runs with --locked accept nothing else.\n"
 
@@ -58,7 +58,7 @@ class Lock(BaseModel):
         return Lock(kernels=kept)
 
     def with_pinned(self, kernel: Kernel, pinned: Pinned, folder: Path) -> "Lock":
-        """Return a lock in which a row is pinned anew."""
+        """Return a lock in which a row is pinned again."""
         locked = Locked.model_validate(
             {
                 "source": described(pinned.source, folder),
@@ -91,29 +91,20 @@ class _Pinned:
     fresh: float = FOREVER
     at_hand: bool = False
 
-    def resolve(self, source: PinnedSource, tools: Tools) -> Pin:
+    def resolve(self, source: PinnedSource, cache: Cache) -> Pin:
         """Return the pin."""
         return source.pin
 
-    def collect(
-        self,
-        pin: Pin,
-        source: PinnedSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: PinnedSource, work: Workplace) -> Collected:
         """Get the pinned files as the source's own provider does."""
-        provider = providers.of(source.source)
-        assert provider is not None
-        return provider.collect(pin, source.source, tools, scratch, progress)
+        return providers.of(source.source).collect(pin, source.source, work)
 
 
 providers.register(PinnedSource, _Pinned())
 
 
 def path_of(matrix: Path) -> Path:
-    """Return where a matrix's lock lies: matrix.lock beside matrix.yaml."""
+    """Return where a matrix's lock lies: matrix.lock next to matrix.yaml."""
     return matrix.parent / f"{matrix.stem}.lock"
 
 
@@ -143,7 +134,7 @@ def applied(
     strict: bool,
     free: Collection[str] = (),
 ) -> Matrix:
-    """Return a matrix, which lies in a folder, whose rows stand for what is locked.
+    """Return a matrix, which lies in a folder, whose rows represent what is locked.
 
     Only sources that can't move are bound, if not `strict`: a snapshot of Debian's
     archive is, a suite of it is not. If `strict`, all are, and so is their BTF; those
@@ -164,7 +155,7 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     files: tuple[Item, ...] = ()
     for source in kernel.sources:
         locked = lock.of_source(kernel, source, folder)
-        if locked is not None and (strict or _moves_never(source)):
+        if locked is not None and (strict or providers.of(source).fresh == FOREVER):
             sources.append(PinnedSource(source=source, pin=locked.pin))
             files = locked.btf
         elif not strict or source.tells_checksums:
@@ -174,11 +165,6 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     if strict:
         update["btf"] = PinnedBtf(setting=kernel.btf, items=files)
     return kernel.model_copy(update=update)
-
-
-def _moves_never(source: BaseSource) -> bool:
-    provider = providers.of(source)
-    return provider is not None and provider.fresh == FOREVER
 
 
 def require(kernels: Sequence[Kernel], path: Path) -> None:

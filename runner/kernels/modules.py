@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import zstandard
 
 from runner.errors import ArtifactError
-from runner.kernels import elf
+from runner.kernels import elf, packed
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst")
 # No module of Debian's is above 16 MB.
@@ -53,24 +53,16 @@ def decompressed(path: str, data: bytes) -> bytes:
     """Return a module as the kernel loads it. Raises ArtifactError for garbage."""
     try:
         if path.endswith(".xz"):
-            return _xz(data)
+            return packed.xz(data, LARGEST)
         if path.endswith(".zst"):
             return _zstd(data)
-    except (lzma.LZMAError, zstandard.ZstdError, ValueError) as error:
+    except (EOFError, lzma.LZMAError, zstandard.ZstdError, ValueError) as error:
         raise ArtifactError(f"{path} can't be decompressed: {error}") from error
     return data
 
 
-def _xz(data: bytes) -> bytes:
-    decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
-    output = decompressor.decompress(data, LARGEST)
-    if not decompressor.eof:
-        raise ValueError("it ends too early, or is too large")
-    return output
-
-
 def _zstd(data: bytes) -> bytes:
-    # A frame that tells its size is given that much memory, whatever the limit is.
+    # A frame that says its size is given that much memory, whatever the limit is.
     if zstandard.frame_content_size(data) > LARGEST:
         raise ValueError("it is too large")
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
@@ -79,7 +71,7 @@ def _zstd(data: bytes) -> bytes:
 def dependencies(name: str, data: bytes) -> list[str]:
     """Return the modules that a module's own metadata names.
 
-    Raises ArtifactError when it is no module.
+    Raises ArtifactError if it is not a module.
     """
     try:
         modinfo = elf.section(data, ".modinfo")

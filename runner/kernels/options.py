@@ -80,7 +80,7 @@ def missing(config: Mapping[str, str]) -> list[str]:
 
 
 def version(text: str) -> KernelVersion | None:
-    """Return the version that a .config's head tells, or None.
+    """Return the version that a .config's head says, or None.
 
     It is upstream's where a distribution's release is not: 6.1.176 of 6.1.0-50-amd64.
     """

@@ -80,7 +80,7 @@ def _write_modules(
     present = _Modules(contents)
     listing, config = _only("modules.builtin", contents), _only("config", contents)
     if listing is None and config is None and not present:
-        # Nothing tells what is built in; if the image lacks it, its guest tells.
+        # Nothing says what is built in; if the image lacks it, its guest says.
         return nic.CARDS[0], []
     built_in: set[str] = set()
     if listing is not None:

@@ -13,7 +13,7 @@ from runner.files.checkout import IMAGES, ROOT
 from runner.libbpf import build, source
 from runner.text.progress import Progress
 
-# What ./dev built in this checkout, with the machine's libbpf.
+# What ./dev built in this checkout, with the system's libbpf.
 AGENT = ROOT / "build/agent/agent"
 ENGINE = ROOT / "build/preflight/engine"
 

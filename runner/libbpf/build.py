@@ -2,10 +2,7 @@
 
 import os
 import re
-import shlex
 import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +10,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import InfrastructureError, UsageError
-from runner.files.cache import Cache, Entry, key_of, sha256_of
+from runner.files.cache import Cache, CacheEntry, key_of, sha256_of
 from runner.libbpf.source import Source
-from runner.process.programs import environment
+from runner.process import programs
 from runner.text.progress import Progress
 
 # In an entry of the cache.
@@ -33,7 +30,6 @@ _LIBRARIES = ("libelf.a", "libz.a", "libjansson.a")
 _OPTIONS = "-O2 -g0 -fPIE -w"
 # Seconds; libbpf takes 4 on two cores, and as long for both programs.
 _TIMEOUT = 600.0
-_GRACE = 5.0
 _LAST_LINES = 12
 # A kernel's tree makes one object of all; see `_Build._kernel`.
 _WHOLE = "libbpf-in.o"
@@ -43,7 +39,7 @@ class BuildError(UsageError):
     """A libbpf does not build, or the programs do not build with it."""
 
 
-def built(source: Source, images: Path, cache: Cache, progress: Progress) -> Entry:
+def built(source: Source, images: Path, cache: Cache, progress: Progress) -> CacheEntry:
     """Return the cache's entry with the programs, built if it is not there.
 
     The build's log is in the cache, too. Raises BuildError with the compiler's words,
@@ -57,7 +53,7 @@ def built(source: Source, images: Path, cache: Cache, progress: Progress) -> Ent
     def make(folder: Path) -> Mapping[str, JsonValue]:
         with (
             cache.scratch() as scratch,
-            progress.task(f"libbpf {source.version} of {source.folder}: building"),
+            progress.task(f"building libbpf {source.version} from {source.folder}"),
         ):
             log.write_text("")
             return _Build(source=source, scratch=scratch, log=log).run(own, folder)
@@ -80,35 +76,28 @@ def _digests(own: Mapping[str, bytes]) -> list[str]:
 
 def _toolchain() -> list[str]:
     """Return what else the programs are made by and of."""
-    said = subprocess.run(
-        ["gcc", "--version"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [said.partition("\n")[0], *map(_library, _LIBRARIES)]
+    compiler = _printed("gcc", "--version").partition("\n")[0]
+    return [compiler, *map(_library, _LIBRARIES)]
 
 
 def _library(name: str) -> str:
-    found = subprocess.run(
-        ["gcc", f"-print-file-name={name}"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
     try:
-        return sha256_of(Path(found))
+        return sha256_of(Path(_printed("gcc", f"-print-file-name={name}").strip()))
     except OSError as error:
         raise InfrastructureError(
-            f"{name} is missing, which the guest agent is linked with",
+            f"{name} is missing; the guest agent is linked with it",
             hint="install it with: ./dev setup",
         ) from error
 
 
-def _need(*programs: str) -> None:
-    lacking = [name for name in programs if shutil.which(name) is None]
+def _printed(*argv: str) -> str:
+    hint = "install it with: ./dev setup"
+    done = programs.run(argv, timeout=_TIMEOUT, error=InfrastructureError, hint=hint)
+    return "" if done.returncode else done.stdout
+
+
+def _need(*names: str) -> None:
+    lacking = [name for name in names if shutil.which(name) is None]
     if lacking:
         raise InfrastructureError(
             f"libbpf can't be built here: {', '.join(lacking)} missing",
@@ -187,15 +176,14 @@ class _Build:
 
     def _prefix(self, tree: Path, prefix: Path) -> None:
         shutil.copytree(tree, prefix, dirs_exist_ok=True)
-        listed = subprocess.run(
-            ["ar", "t", str(prefix / "lib/libbpf.a")], capture_output=True, text=True
-        )
-        if listed.returncode != 0:
-            raise BuildError(f"{self._name}: libbpf.a is no archive")
-        if _WHOLE in listed.stdout.split():
+        members = _printed("ar", "t", str(prefix / "lib/libbpf.a")).split()
+        if not members:
+            raise BuildError(f"{self._name}: libbpf.a is not an archive")
+        if _WHOLE in members:
             raise BuildError(
-                f"{self._name}: libbpf.a is one object, as a kernel's tree makes it",
-                hint="name the kernel's tree in its place",
+                f"{self._name}: libbpf.a is one single object, as a kernel tree "
+                "builds it",
+                hint="name the kernel tree instead",
             )
 
     @property
@@ -207,32 +195,17 @@ class _Build:
         self._run(what, ["make", jobs, "-C", str(folder), *words], folder)
 
     def _run(self, what: str, argv: Sequence[str], folder: Path) -> None:
-        with self.log.open("a") as output:
-            output.write(f"+ {shlex.join(argv)}\n")
-            output.flush()
-            with subprocess.Popen(
-                argv,
-                cwd=folder,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that Ctrl-C or a timeout ends its children.
-                process_group=0,
-            ) as process:
-                try:
-                    status = process.wait(_TIMEOUT)
-                except subprocess.TimeoutExpired:
-                    _end(process)
-                    status = -1
-                except BaseException:
-                    _end(process)
-                    raise
+        try:
+            status = programs.run_logged(
+                argv, self.log, timeout=_TIMEOUT, cwd=folder, env=programs.environment()
+            )
+        except TimeoutError:
+            status = -1
         if status != 0:
             raise BuildError(
                 f"{self._name}: libbpf {self.source.version}: {what} does not build:\n"
                 f"{self._last_lines()}",
-                hint=f"{self.log} has all of it",
+                hint=f"{self.log} has the full output",
             )
 
     def _last_lines(self) -> str:
@@ -254,15 +227,3 @@ def _write(root: Path, files: Mapping[str, bytes]) -> None:
         target.write_bytes(content)
         if target.suffix in (".py", ".sh"):
             target.chmod(0o755)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End make and its children."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            return

@@ -15,8 +15,8 @@ Layout = Literal["source", "kernel", "prefix"]
 # Before it, libbpf does not hand out its relocation, of which preflight asks.
 OLDEST = (0, 8)
 _LAYOUTS = (
-    "it takes libbpf's source (src/libbpf.map), a kernel's (tools/lib/bpf), or a "
-    "folder that libbpf is installed in (lib/libbpf.a and include/bpf)"
+    "use libbpf's source (src/libbpf.map), a kernel tree (tools/lib/bpf), or a "
+    "folder with an installed libbpf (lib/libbpf.a and include/bpf)"
 )
 _MAP = "libbpf.map"
 # Of what a source is made; what else is there was built from it.
@@ -171,19 +171,20 @@ def _checked_version(files: Mapping[str, bytes], layout: Layout, folder: Path) -
         # It has told its version since 0.6.
         raise UsageError(
             f"--libbpf {folder}: this libbpf is older than 0.6",
-            hint=f"the oldest that can be used is {oldest}",
+            hint=f"the oldest supported version is {oldest}",
         )
     version = int(found[b"MAJOR"]), int(found[b"MINOR"])
     shown = ".".join(map(str, version))
     if version < OLDEST:
         raise UsageError(
             f"--libbpf {folder}: this is libbpf {shown}",
-            hint=f"the oldest that can be used is {oldest}",
+            hint=f"the oldest supported version is {oldest}",
         )
     if layout == "prefix" and "lib/libbpf.a" not in files:
         raise UsageError(
-            f"--libbpf {folder}: there is no libbpf.a, only libbpf {shown}'s headers",
-            hint="a guest's programs are static; `make install` of libbpf's source "
-            "installs it, or name the source itself",
+            f"--libbpf {folder}: there is no libbpf.a, only the headers of libbpf "
+            f"{shown}",
+            hint="programs in guests are static; run `make install` in libbpf's "
+            "source to install it, or name the source itself",
         )
     return shown

@@ -2,12 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -17,21 +16,10 @@ from pydantic import (
 
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.files.modelfile import FileEntry
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
-
-
-class Entry(BaseModel):
-    """Base of what a matrix is made of: frozen, and no key that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
@@ -52,13 +40,16 @@ LocalPath = Annotated[Path, AfterValidator(_beside)]
 # runner/kernels/sources/providers.py.
 
 
-class BaseSource(Entry):
+class BaseSource(FileEntry):
     """Where a kernel's files come from."""
+
+    # What tables and messages call it, in terms of its own keys.
+    SHOWN: ClassVar[str]
 
     @property
     def shown(self) -> str:
         """Return the source in a few words, for tables and messages."""
-        raise NotImplementedError
+        return self.SHOWN.format(self)
 
     @property
     def tells_checksums(self) -> bool:
@@ -72,6 +63,8 @@ _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
 
 class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
+
+    SHOWN = "debian {0.suite} {0.package}"
 
     type: Literal["debian"]
     suite: Annotated[
@@ -92,14 +85,11 @@ class DebianSource(BaseSource):
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where to get a locked version after the mirror dropped it."""
 
-    @property
-    def shown(self) -> str:
-        """Return suite and package."""
-        return f"debian {self.suite} {self.package}"
-
 
 class PathSource(BaseSource):
     """A kernel on this machine's disk."""
+
+    SHOWN = "path {0.image}"
 
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
@@ -123,14 +113,11 @@ class PathSource(BaseSource):
     btf: LocalPath | None = None
     """The kernel's raw BTF; by default the file next to the image."""
 
-    @property
-    def shown(self) -> str:
-        """Return the image's path."""
-        return f"path {self.image}"
-
 
 class SnapshotSource(BaseSource):
     """A kernel package that Debian once had, from its snapshot archive."""
+
+    SHOWN = "snapshot {0.package} {0.version}"
 
     type: Literal["snapshot"]
     package: Annotated[
@@ -154,13 +141,8 @@ class SnapshotSource(BaseSource):
     url: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """The archive, or another server with its interface."""
 
-    @property
-    def shown(self) -> str:
-        """Return the package and its version."""
-        return f"snapshot {self.package} {self.version}"
 
-
-class RemoteFile(Entry):
+class RemoteFile(FileEntry):
     """A file on a server, and its checksum."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
@@ -169,18 +151,20 @@ class RemoteFile(Entry):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Its SHA-256, in hexadecimal; any other file is refused."""
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
+
 
 class UbuntuSource(BaseSource):
     """Kernel packages by address: Ubuntu's mainline builds and releases."""
 
+    SHOWN = "ubuntu {0.packages[0].name}"
+
     type: Literal["ubuntu"]
     packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
     """linux-image-unsigned-… and linux-modules-…; and -dbgsym, to generate BTF."""
-
-    @property
-    def shown(self) -> str:
-        """Return the first package's name."""
-        return f"ubuntu {self.packages[0].url.rpartition('/')[2]}"
 
     @property
     def tells_checksums(self) -> bool:
@@ -190,6 +174,8 @@ class UbuntuSource(BaseSource):
 
 class KernelOrgSource(BaseSource):
     """A release's source, built by the runner; see images/kernel."""
+
+    SHOWN = "kernel-org {0.version}"
 
     type: Literal["kernel-org"]
     version: Annotated[
@@ -231,11 +217,6 @@ class KernelOrgSource(BaseSource):
         return "://" not in self.address
 
     @property
-    def shown(self) -> str:
-        """Return the release."""
-        return f"kernel-org {self.version}"
-
-    @property
     def tells_checksums(self) -> bool:
         """Whether the tarball's is given."""
         return self.sha256 is not None
@@ -250,6 +231,8 @@ class KernelOrgSource(BaseSource):
 class OciSource(BaseSource):
     """A container image that contains a kernel: /boot and /lib/modules, or the same
     below /data/kernels/NAME."""
+
+    SHOWN = "oci {0.image}:{0.tag}"
 
     type: Literal["oci"]
     image: Annotated[
@@ -268,23 +251,15 @@ class OciSource(BaseSource):
     ]
     """Which of its images; the lock keeps the digest that the tag had."""
 
-    @property
-    def shown(self) -> str:
-        """Return image and tag."""
-        return f"oci {self.image}:{self.tag}"
-
 
 class UnavailableSource(BaseSource):
     """A kernel that you want, but that no source can provide yet."""
 
+    SHOWN = "none yet"
+
     type: Literal["unavailable"]
     reason: Annotated[str, Field(min_length=1)]
     """What to show users who select the kernel."""
-
-    @property
-    def shown(self) -> str:
-        """Say that there is none."""
-        return "none yet"
 
 
 Source = Annotated[
@@ -302,7 +277,7 @@ Source = Annotated[
 # --------------------------------------------------------------------- BTF
 
 
-class BaseBtf(Entry):
+class BaseBtf(FileEntry):
     """Where a kernel's BTF comes from."""
 
 
@@ -400,7 +375,7 @@ def _one_or_many(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
-class Kernel(Entry):
+class Kernel(FileEntry):
     """A row of the matrix."""
 
     id: Annotated[str, Field(pattern=ID, max_length=64, examples=["5.14", "sid"])]
@@ -457,13 +432,13 @@ class Kernel(Entry):
 
     @property
     def version(self) -> KernelVersion | None:
-        """The version that the id tells, or None ("sid")."""
+        """The version that the id says, or None ("sid")."""
         if re.match(r"\d+\.\d+", self.id):
             return KernelVersion.parse(self.id)
         return None
 
 
-class Matrix(Entry):
+class Matrix(FileEntry):
     """A whole matrix file."""
 
     kernels: Annotated[tuple[Kernel, ...], Field(min_length=1)]
@@ -479,7 +454,7 @@ class Matrix(Entry):
 def load(path: Path) -> Matrix:
     """Read a matrix file.
 
-    Raises UsageError that tells every mistake by file and line, and what to do when
+    Raises UsageError that lists every mistake by file and line, and what to do when
     there is no such file.
     """
     if not path.exists():

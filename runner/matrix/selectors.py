@@ -22,7 +22,7 @@ def select(
 
     A selector is an id, @tag, `all`, a range (">=5.4,<6"), or several with commas
     between; comparisons that stand side by side are one range. `version_of` is asked
-    for kernels whose id tells no version.
+    for kernels whose id has no version.
     Raises UsageError for what the matrix lacks and when nothing is left.
     """
     wanted: set[str] = set()
@@ -32,8 +32,8 @@ def select(
     chosen = tuple(kernel for kernel in matrix.kernels if kernel.id in wanted)
     if not chosen:
         raise UsageError(
-            f"--kernels {' '.join(selectors)!r} is empty: it selects no kernel",
-            hint=f"there are {', '.join(kernel.id for kernel in matrix.kernels)}",
+            f"--kernels {' '.join(selectors)!r} selects no kernel",
+            hint=f"the kernels are {', '.join(kernel.id for kernel in matrix.kernels)}",
         )
     return chosen
 

@@ -57,7 +57,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which kernels can't be had."""
+    """Tell a worker of pytest-xdist which kernels are unavailable."""
     run = state.known_run(node.config)
     if run is not None:
         state.share(run, node.workerinput)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pydantic import JsonValue
@@ -11,8 +10,8 @@ from runner import timeouts
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
-from runner.case import states
-from runner.case.attempt import CaseJob
+from runner.case.attempt import Attempt, CaseJob
+from runner.case.load import load
 from runner.case.observe import dump
 from runner.files.cache import Cache
 from runner.guest.agent import LoadedObject, LoaderName
@@ -41,12 +40,7 @@ class Bpf:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self._guest.usable:
             return
         self._guest.agent.release(timeout=timeouts.ANSWER.seconds)
@@ -58,30 +52,20 @@ class Bpf:
     def load(
         self, source: str, *, attach: bool = True, loader: LoaderName = "libbpf"
     ) -> LoadedObject:
-        """Compile NAME.bpf.c beside the test, load it and attach its programs.
+        """Compile NAME.bpf.c next to the test, load it and attach its programs.
 
         Raises CompileError, AgentError with libbpf's log, NothingError when no program
         is loaded, and GuestError when the guest dies of it.
         """
-        data = compile_object(self._folder / source, self._cache).read_bytes()
-        agent = self._guest.agent
-        with self._guest.doing(f"loading {source}"):
-            opened = agent.open(
-                data,
-                name=source.partition(".")[0],
-                btf=self._guest.btf,
-                loader=loader,
-                timeout=timeouts.OPEN.seconds,
-            )
-            loaded = agent.load(opened.handle, timeout=timeouts.LOAD.seconds)
-        self._loaded.append(loaded)
-        states.require_loaded(states.of(Case(name="case"), opened, loaded))
-        self._data[loaded.handle] = data
-        for program in loaded.programs if attach else ():
-            with self._guest.doing(f"attaching {program.name}"):
-                agent.attach(
-                    opened.handle, program.name, timeout=timeouts.ANSWER.seconds
-                )
+        case = Case(name="case", attach=attach, loader=loader)
+        path = compile_object(self._folder / source, self._cache)
+        attempt = Attempt(job=self._job(case, path, source), guest=self._guest)
+        try:
+            loaded = load(attempt)
+        finally:
+            if attempt.loaded is not None:
+                self._loaded.append(attempt.loaded)
+        self._data[loaded.handle] = attempt.data
         return loaded
 
     def dump(self, loaded: LoadedObject, name: str) -> MapDump:
@@ -93,7 +77,7 @@ class Bpf:
     def run(self, **keys: JsonValue) -> CaseResult:
         """Run a case that is written as in suite.yaml, and return how it ended.
 
-        `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md tells
+        `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md says
         of a case, but for `kernels` and `config`, which are the test's own affair.
         Raises UsageError for keys that are wrong, CompileError and ObjectError.
         """
@@ -101,14 +85,17 @@ class Bpf:
         object_path = None
         if case.object:
             object_path = self._compiled(self._folder / case.object, case.vmlinux)
-        job = CaseJob(
+        shown = f"{self._folder.name}/{case.object or case.files[0]}"
+        return session_case.run(self._job(case, object_path, shown), self._guest)
+
+    def _job(self, case: Case, object_path: Path | None, shown: str) -> CaseJob:
+        return CaseJob(
             suite=self._folder.name,
             case=case,
             object_path=object_path,
-            shown_path=f"{self._folder.name}/{case.object or case.files[0]}",
+            shown_path=shown,
             nodeid="",
             folder=self._folder,
             # The test's.
             commands=self._guest.commands,
         )
-        return session_case.run(job, self._guest)

@@ -25,6 +25,7 @@ from runner.reports.criteria import Report
 from runner.results import (
     CaseKey,
     CaseResult,
+    CaseVerdict,
     FailedTest,
     KernelRun,
     ObjectUse,
@@ -62,7 +63,7 @@ def attach(
     if isinstance(item, CaseItem):
         result = _of_suite(report, item, call)
     else:
-        result = _of_test(report, item, call, mark.args[0])
+        result = _of_test(report, item, call)
     if result is None:
         return
     run = state.run_of(item.config)
@@ -89,41 +90,55 @@ def _of_suite(
 
 
 def _of_test(
-    report: pytest.TestReport,
-    item: pytest.Item,
-    call: pytest.CallInfo[None],
-    kernel: str,
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]
 ) -> CaseResult | None:
     if report.when != "call" and report.passed:
         return None
     reason = _without_parameters(item)
     if reason:
-        return CaseResult(
-            kernel=kernel,
-            suite=item.path.stem,
-            case=name_of_test(item, kernel),
+        verdict = CaseVerdict(
             outcome=Outcome.FAILED,
             message=reason,
             failure_class=NOTHING_CHECKED.name,
             cure="give the parametrize values, or skip the test with a reason",
-            nodeid=item.nodeid,
         )
+        return _result(item, verdict)
     error = call.excinfo.value if call.excinfo else None
     commands = item.stash.get(COMMANDS, None)
-    return CaseResult(
-        kernel=kernel,
-        suite=item.path.stem,
-        case=name_of_test(item, kernel),
-        outcome=_outcome(report, error),
-        message=_message(report, error),
-        failure_class=_class(error),
-        cure=_cure(error),
-        console=error.console if isinstance(error, GuestError) else "",
+    return _result(
+        item,
+        _verdict(report, error),
         log=_log(report, error),
         commands=() if commands is None else commands.since(),
-        checked=1,
         duration=report.duration,
-        nodeid=item.nodeid,
+    )
+
+
+def _result(item: pytest.Item, verdict: CaseVerdict, **more: Any) -> CaseResult:
+    key = _key_of(item)
+    assert key is not None
+    given = {**key._asdict(), **dict(verdict), **more}
+    return CaseResult(**given, nodeid=item.nodeid)
+
+
+def _verdict(report: pytest.TestReport, error: BaseException | None) -> CaseVerdict:
+    console = ""
+    match error:
+        case GuestError():
+            name, cure, console = error.cause, error.hint, error.console
+        case AgentError():
+            found = refusal(error)
+            name, cure = found.name, found.cure
+        case _:
+            name = class_of_mistake(error) or _class_of_machine(error)
+            cure = error.hint if isinstance(error, RunnerError) else ""
+    return CaseVerdict(
+        outcome=_outcome(report, error),
+        message=_message(report, error),
+        failure_class=name,
+        cure=cure,
+        console=console,
+        checked=1,
     )
 
 
@@ -147,20 +162,6 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> Outcome:
         return Outcome.FAILED
     # The rest is the test's own, also what a fixture of it raises.
     return Outcome.ERROR if _class_of_machine(error) else Outcome.FAILED
-
-
-def _class(error: BaseException | None) -> str:
-    if isinstance(error, GuestError):
-        return error.cause
-    if isinstance(error, AgentError):
-        return refusal(error).name
-    return class_of_mistake(error) or _class_of_machine(error)
-
-
-def _cure(error: BaseException | None) -> str:
-    if isinstance(error, AgentError):
-        return refusal(error).cure
-    return error.hint if isinstance(error, RunnerError) else ""
 
 
 def _log(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -288,7 +289,7 @@ class Recorder:
             self._take_other(report)
             return
         if self._planned.get(report.nodeid, found.key) != found.key:
-            # What was told from its node id alone.
+            # What was known from its node id alone.
             self._planned[report.nodeid] = found.key
             run.ledger.correct(self._planned.values())
         run.ledger.add(
@@ -315,13 +316,11 @@ class Recorder:
             return
         run.ledger.add(
             CaseResult(
-                kernel=key.kernel,
-                suite=key.suite,
-                case=key.case,
+                **key._asdict(),
                 outcome=Outcome.ERROR,
                 message=f"the process that ran the case died: {report.longreprtext}",
                 failure_class="infrastructure",
-                cure="see whether the machine ran out of memory; run the case again",
+                cure="check if the machine ran out of memory, and run the case again",
                 nodeid=report.nodeid,
             ),
             order=list(self._planned).index(report.nodeid),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from runner.bpf.btf import COMPOSITES, ENUMERATIONS
 from runner.bpf.kinds import Kind, RelocationKind
 from runner.preflight.engine import (
     Engine,
@@ -15,7 +16,7 @@ from runner.preflight.engine import (
     RootAnswer,
     TypeAnswer,
 )
-from runner.preflight.model import Candidate, Difference, Field
+from runner.preflight.model import Candidate, Difference, FieldLayout
 
 _MOST = 3
 # How much names resemble each other, from 0 to 1.
@@ -31,12 +32,10 @@ _OTHER_KIND = 0.45
 # What it costs to be behind a pointer, where it likely was before.
 _ELSEWHERE = 0.05
 _DEEPEST = 64
-_RECORDS = (Kind.STRUCT, Kind.UNION)
-_ENUMS = (Kind.ENUM, Kind.ENUM64)
 
 Blame = tuple[Difference, tuple[Candidate, ...]]
 # Where a kernel nearby has each step of an access, in bits, and what it has there.
-Known = tuple[tuple[int, ...], Field | None]
+Known = tuple[tuple[int, ...], FieldLayout | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +100,12 @@ def _blame(
     stops = [walk(it, name, local, engine) for it in types]
     stop = max(stops, key=lambda it: it.walked)
     if stop.difference is not Difference.NO_FIELD:
-        return stop.difference, (_there(stop),)
+        return stop.difference, (_misfit(stop),)
     return stop.difference, _fields_near(stop, local, known, engine)
 
 
 def _agree(kind: Kind, wanted: Kind) -> bool:
-    return kind == wanted or (kind in _ENUMS and wanted in _ENUMS)
+    return kind == wanted or (kind in ENUMERATIONS and wanted in ENUMERATIONS)
 
 
 # -------------------------------------------------------------------- fields
@@ -127,70 +126,53 @@ def _members(
             yield member.model_copy(update={"bit_offset": at}) if base else member
         elif depth < _DEEPEST:
             (inner,) = engine.types([member.type])
-            if inner is not None and inner.kind in _RECORDS:
+            if inner is not None and inner.kind in COMPOSITES:
                 yield from _members(inner, engine, at, depth + 1)
 
 
 def walk(type_: TypeAnswer, name: str, local: LocalAnswer, engine: Engine) -> Stop:
     """Go a local access's way through a type of the target, as far as it leads."""
-    access, base = name, 0
-    for number, step in enumerate(local.steps):
-
-        def stop(
-            difference: Difference,
-            walked: int = number,
-            holder: TypeAnswer = type_,
-            access: str = access,
-            base: int = base,
-        ) -> Stop:
-            return Stop(
-                difference=difference,
-                walked=walked,
-                holder=holder,
-                access=access,
-                base=base,
-            )
-
-        if isinstance(step, int):
-            if type_.kind is not Kind.ARRAY:
-                return stop(Difference.RETYPED)
-            # An array of none has as many as there is room for.
-            if type_.count and step >= type_.count:
-                return stop(Difference.TOO_SHORT)
-            (inner,) = engine.types([type_.to])
-            access += f"[{step}]"
-            base += 8 * step * (inner.size or 0 if inner else 0)
-        else:
-            if type_.kind not in _RECORDS:
-                return stop(Difference.RETYPED)
-            member = next(
-                (it for it in members_of(type_, engine) if it.name == step), None
-            )
-            if member is None:
-                return stop(Difference.NO_FIELD)
-            (inner,) = engine.types([member.type])
-            access += f".{step}"
-            base += member.bit_offset
-        if inner is None:
-            return stop(Difference.RETYPED)
-        type_ = inner
+    access, base, walked = name, 0, 0
+    difference = Difference.RETYPED
+    for step in local.steps:
+        found = _step(type_, step, engine)
+        if isinstance(found, Difference):
+            difference = found
+            break
+        type_, bits = found
+        access += f"[{step}]" if isinstance(step, int) else f".{step}"
+        base += bits
+        walked += 1
     return Stop(
-        difference=Difference.RETYPED,
-        walked=len(local.steps),
-        holder=type_,
-        access=access,
-        base=base,
+        difference=difference, walked=walked, holder=type_, access=access, base=base
     )
 
 
-def _there(stop: Stop) -> Candidate:
+def _step(
+    type_: TypeAnswer, step: str | int, engine: Engine
+) -> Difference | tuple[TypeAnswer, int]:
+    """Return an element or member, and where it is in bits, or why there is none."""
+    if isinstance(step, int):
+        if type_.kind is not Kind.ARRAY:
+            return Difference.RETYPED
+        # An array of none has as many as there is room for.
+        if type_.count and step >= type_.count:
+            return Difference.TOO_SHORT
+        (inner,) = engine.types([type_.to])
+        return (inner, 8 * step * (inner.size or 0)) if inner else Difference.RETYPED
+    if type_.kind not in COMPOSITES:
+        return Difference.RETYPED
+    member = next((it for it in members_of(type_, engine) if it.name == step), None)
+    if member is None:
+        return Difference.NO_FIELD
+    (inner,) = engine.types([member.type])
+    return (inner, member.bit_offset) if inner else Difference.RETYPED
+
+
+def _misfit(stop: Stop) -> Candidate:
     """Return what stands in the place, which is of another type than the object's."""
     return Candidate(
-        difference=stop.difference,
-        access=stop.access,
-        type=stop.holder.text,
-        bit_offset=None,
-        likeness=1.0,
+        difference=stop.difference, access=stop.access, type=stop.holder.text
     )
 
 
@@ -201,7 +183,7 @@ def _fields_near(
     assert isinstance(wanted, str)
     last = stop.walked == len(local.steps) - 1
     field = local.field if last else None
-    was = _was(known, stop.walked, last=last) if known else None
+    was = _place_before(known, stop.walked, last=last) if known else None
     behind = local.steps[stop.walked + 1 : stop.walked + 2]
     moved = [
         Candidate(
@@ -210,7 +192,7 @@ def _fields_near(
             type=it.text,
             bit_offset=it.bit_offset,
             likeness=_moved_likeness(it, field)
-            + (_SAME_PLACE if it.inside and _stays(stop, it, was) else 0),
+            + (_SAME_PLACE if it.inside and _is_in_place(stop, it, was) else 0),
         )
         for it in engine.moved(stop.holder.id, wanted)
         if _leads_on(it, behind, engine)
@@ -219,7 +201,7 @@ def _fields_near(
     renamed = []
     for it in members_of(stop.holder, engine):
         bonus = (_SAME_TYPE if field and _alike(it, field) else 0) + (
-            _SAME_PLACE if _stays(stop, it, was) else 0
+            _SAME_PLACE if _is_in_place(stop, it, was) else 0
         )
         worth = _LIKE - (_SAME_TYPE if bonus else 0)
         likeness = _likeness(plain, it.name.strip("_"), worth)
@@ -250,7 +232,7 @@ def _leads_on(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Was:
+class _Before:
     """What a kernel nearby has there."""
 
     # Bits from the beginning of the access.
@@ -259,20 +241,20 @@ class _Was:
     shape: tuple[str, int | None, int] | None
 
 
-def _was(known: Known, walked: int, *, last: bool) -> _Was | None:
+def _place_before(known: Known, walked: int, *, last: bool) -> _Before | None:
     trail, field = known
     if walked >= len(trail):
         return None
     shape = (field.kind, field.size, field.bits) if last and field else None
-    return _Was(place=trail[walked], shape=shape)
+    return _Before(place=trail[walked], shape=shape)
 
 
-def _stays(stop: Stop, member: MemberAnswer, was: _Was | None) -> bool:
+def _is_in_place(stop: Stop, member: MemberAnswer, was: _Before | None) -> bool:
     """Tell whether a member stands where a kernel nearby has what is looked for."""
     if was is None or stop.base + member.bit_offset != was.place:
         return False
     if was.shape is None:
-        return member.kind in (*_RECORDS, Kind.ARRAY)
+        return member.kind in (*COMPOSITES, Kind.ARRAY)
     return (member.kind.name, member.size, member.bits) == was.shape
 
 
@@ -348,8 +330,6 @@ def _types_near(
             difference=Difference.RETYPED,
             access=it.text,
             type=it.kind.name.lower(),
-            bit_offset=None,
-            likeness=1.0,
         )
         for it in engine.types(
             [id_ for id_, other in found if other is not kind][:_MOST]
@@ -360,8 +340,6 @@ def _types_near(
         Candidate(
             difference=Difference.RENAMED,
             access=near,
-            type="",
-            bit_offset=None,
             likeness=_likeness(name, near),
         )
         for near in engine.near(name)
@@ -379,7 +357,6 @@ def _enumerators_near(
             difference=Difference.RENAMED,
             access=name,
             type=it.text,
-            bit_offset=None,
             likeness=_likeness(wanted, name),
         )
         for it in types

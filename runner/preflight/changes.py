@@ -7,8 +7,8 @@ from enum import Enum
 from runner.bpf.kinds import IDS
 from runner.preflight.model import (
     Difference,
-    Field,
-    Place,
+    FieldLayout,
+    InstructionPlace,
     Prediction,
     Relocation,
     Status,
@@ -24,7 +24,7 @@ _RECORDS = ("STRUCT", "UNION")
 class Change:
     """A relocation that one kernel resolves in another way than the other."""
 
-    place: Place
+    place: InstructionPlace
     # As the object has it: "task_struct.state".
     access: str
     # None where it is there now and was not before.
@@ -40,29 +40,29 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
     """Yield what differs, in the order of the object's relocations."""
     for old, new in zip(before.relocations, after.relocations, strict=True):
         found = _difference(old, new)
-        if found is _Nothing.SAME:
+        if found is _Same.SAME:
             continue
         yield Change(
             place=new.place,
             access=new.access,
             difference=found,
-            before=_shown(old),
-            after=_shown(new),
+            before=_text_of(old),
+            after=_text_of(new),
             became=tuple(it.access for it in new.candidates),
         )
 
 
-class _Nothing(Enum):
+class _Same(Enum):
     SAME = 0
 
 
-def _difference(old: Relocation, new: Relocation) -> Difference | _Nothing | None:
+def _difference(old: Relocation, new: Relocation) -> Difference | _Same | None:
     if old.status not in _FOUND or new.status not in _FOUND:
         if old.status is new.status:
-            return _Nothing.SAME
+            return _Same.SAME
         return _gone(new) if old.status in _FOUND else None
     if old.field is None or new.field is None:
-        return _Nothing.SAME if _value(old) == _value(new) else Difference.MOVED
+        return _Same.SAME if _value(old) == _value(new) else Difference.MOVED
     was, is_ = old.field, new.field
     if was.kind != is_.kind or (was.kind in _RECORDS and was.type != is_.type):
         return Difference.RETYPED
@@ -76,7 +76,7 @@ def _difference(old: Relocation, new: Relocation) -> Difference | _Nothing | Non
         _value(new),
     ):
         return Difference.MOVED
-    return _Nothing.SAME if was.type == is_.type else Difference.RETYPED
+    return _Same.SAME if was.type == is_.type else Difference.RETYPED
 
 
 def _value(it: Relocation) -> int | None:
@@ -91,7 +91,7 @@ def _gone(new: Relocation) -> Difference:
     return new.difference or Difference.RESHAPED
 
 
-def _shown(it: Relocation) -> str:
+def _text_of(it: Relocation) -> str:
     if it.status is Status.MISSING:
         return ""
     if it.field is None:
@@ -99,7 +99,7 @@ def _shown(it: Relocation) -> str:
     return f"{it.field.type}, {_size(it.field)} at {_offset(it.field.bit_offset)}"
 
 
-def _size(field: Field) -> str:
+def _size(field: FieldLayout) -> str:
     return f"{field.bits} bits" if field.bits else f"{field.size} bytes"
 
 

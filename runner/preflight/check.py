@@ -20,8 +20,8 @@ from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError, NotFollowedError
 from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
 from runner.preflight.model import Prediction
-from runner.preflight.predict import Loader, Subject, Target, predict, unknown
-from runner.preflight.targets import Source
+from runner.preflight.predict import Loader, PredictedObject, Target, predict, unknown
+from runner.preflight.targets import BtfSource
 
 # Fewer kernels than this a process are not worth starting one.
 _WORTH = 8
@@ -31,15 +31,15 @@ _WORTH = 8
 class Result:
     """A prediction for one kernel, or why there is none."""
 
-    source: Source
+    source: BtfSource
     # In the order of the objects; empty when the BTF can't be used.
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...] = ()
     error: str = ""
 
 
 def check(
     objects: Sequence[Path],
-    sources: Sequence[Source],
+    sources: Sequence[BtfSource],
     index: Path,
     *,
     workers: int = 1,
@@ -51,7 +51,7 @@ def check(
     `index` is the folder of what was predicted before, `engine` the one to ask. Raises
     RunnerError for an object that can't be used.
     """
-    job = Job(objects=tuple(objects), index=index, loader=loader, engine=engine)
+    job = CheckJob(objects=tuple(objects), index=index, loader=loader, engine=engine)
     Index(index).sweep()
     with Checker(job) as checker:
         # What is in the index is sooner read than sent from process to process.
@@ -67,7 +67,7 @@ def check(
 
 
 def _in_processes(
-    job: "Job", sources: Sequence[Source], workers: int
+    job: "CheckJob", sources: Sequence[BtfSource], workers: int
 ) -> Iterator[Result]:
     # Threads would share one interpreter; libbpf is in processes of its own either way.
     with ProcessPoolExecutor(
@@ -95,7 +95,7 @@ def processors() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class CheckJob:
     """What is the same for all kernels."""
 
     objects: tuple[Path, ...]
@@ -116,7 +116,7 @@ class Job:
 class Checker:
     """Objects for one kernel after the other; the engine starts when it is needed."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: CheckJob) -> None:
         """Read objects. Raises RunnerError for one that can't be used."""
         self._job = job
         self._index = Index(job.index)
@@ -128,7 +128,7 @@ class Checker:
             key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
         ]
         self._engine: Engine | None = None
-        self._subjects: list[Subject] = []
+        self._subjects: list[PredictedObject] = []
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +136,7 @@ class Checker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def check(self, source: Source) -> Result:
+    def check(self, source: BtfSource) -> Result:
         """Return what becomes of the objects on a kernel.
 
         Raises RunnerError for an object that can't be used.
@@ -144,8 +144,8 @@ class Checker:
         try:
             place = [self._index.sha256(it) for it in (source.path, *source.modules)]
         except OSError as error:
-            return _unusable(source, f"{source.path}: {error.strerror}")
-        known = self._found(source, place)
+            return Result(source=source, error=f"{source.path}: {error.strerror}")
+        known = self._from_index(source, place)
         if known is not None:
             return known
         engine = self._ready()
@@ -153,20 +153,20 @@ class Checker:
             target = targets.load(source, place)
             engine.load_target(target.btf, target.modules)
             found = tuple(
-                self._predicted(subject, target, engine) for subject in self._subjects
+                self._predict(subject, target, engine) for subject in self._subjects
             )
         except EngineError as error:
             # It is gone, and with it the objects.
             self.close()
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         except RunnerError as error:
-            return _unusable(source, error.message)
+            return Result(source=source, error=error.message)
         for key, prediction in zip(self._keys_of(source, place), found, strict=True):
             self._index.keep(place[0], key, prediction)
         return Result(source=source, predictions=found)
 
-    def _predicted(
-        self, subject: Subject, target: Target, engine: Engine
+    def _predict(
+        self, subject: PredictedObject, target: Target, engine: Engine
     ) -> Prediction:
         job = self._job
         try:
@@ -175,7 +175,7 @@ class Checker:
             # It costs its own prediction, and nobody else's.
             return unknown(subject, target, engine, error.message)
 
-    def known(self, source: Source) -> Result | None:
+    def known(self, source: BtfSource) -> Result | None:
         """Return what the index has of a kernel whose files it has seen before."""
         place = []
         for path in (source.path, *source.modules):
@@ -183,9 +183,9 @@ class Checker:
             if sha256 is None:
                 return None
             place.append(sha256)
-        return self._found(source, place)
+        return self._from_index(source, place)
 
-    def _found(self, source: Source, place: Sequence[str]) -> Result | None:
+    def _from_index(self, source: BtfSource, place: Sequence[str]) -> Result | None:
         keys = self._keys_of(source, place)
         known = [self._index.find(place[0], key) for key in keys]
         found = tuple(it for it in known if it is not None)
@@ -193,14 +193,14 @@ class Checker:
             return None
         return Result(source=source, predictions=found)
 
-    def _keys_of(self, source: Source, place: Sequence[str]) -> list[str]:
+    def _keys_of(self, source: BtfSource, place: Sequence[str]) -> list[str]:
         return [key_of(key, *place[1:], source.version) for key in self._keys]
 
     def _ready(self) -> Engine:
         if self._engine is None:
             self._engine = Engine(self._job.engine)
             self._subjects = [
-                Subject(
+                PredictedObject(
                     read_whole(data, path),
                     self._engine,
                     dict(self._job.load),
@@ -217,16 +217,12 @@ class Checker:
         self._engine = None
 
 
-def _unusable(source: Source, error: str) -> Result:
-    return Result(source=source, predictions=(), error=error)
-
-
 # ------------------------------------------------------------------- workers
 
 _worker: Checker | None = None
 
 
-def _start_worker(job: Job) -> None:
+def _start_worker(job: CheckJob) -> None:
     global _worker
     # Ctrl-C reaches all processes of a terminal; the first one ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -238,7 +234,7 @@ def _start_worker(job: Job) -> None:
     Finalize(None, _worker.close, exitpriority=1)
 
 
-def _check_packed(source: Source) -> tuple[list[bytes], str]:
+def _check_packed(source: BtfSource) -> tuple[list[bytes], str]:
     """Check, and pack predictions as the index does, which is quick to read."""
     assert _worker is not None
     result = _worker.check(source)

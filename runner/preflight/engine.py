@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -34,7 +33,7 @@ _MOST = 128 << 20
 # speaks otherwise.
 _PROTOCOL = "1"
 _OTHER_PROTOCOL = 3
-_REBUILD = "build it anew with: ./dev setup"
+_REBUILD = "build it again with: ./dev setup"
 # Seconds, of which it works for ten at most.
 _TIMEOUT = 120.0
 
@@ -42,27 +41,28 @@ _TIMEOUT = 120.0
 _UNSIGNED = (1 << 64) - 1
 
 
-class Answer(BaseModel):
+class EngineAnswer(BaseModel):
     """Base of what the engine says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FieldAnswer(Answer):
+class FieldAnswer(EngineAnswer):
     """What a path leads to: a member, an element, a type or an enumeration."""
 
+    # As C writes its type, and of what kind that is behind typedefs and modifiers.
     text: str
     kind: Kind
     # Bytes; None for what has no size, such as a function.
     size: int | None
     # Width of a bitfield; 0 for other fields.
     bits: int
-    # From the root type's start.
+    # From the start of the type that it was looked for in.
     bit_offset: int
     signed: bool
 
 
-class RootAnswer(Answer):
+class RootAnswer(EngineAnswer):
     """The type that a path begins with."""
 
     kind: Kind
@@ -71,7 +71,7 @@ class RootAnswer(Answer):
     text: str
 
 
-class LocalAnswer(Answer):
+class LocalAnswer(EngineAnswer):
     """The object's side of a relocation, or why it can't be tried."""
 
     spec: str = ""
@@ -82,7 +82,7 @@ class LocalAnswer(Answer):
     error: str = ""
 
 
-class RelocationAnswer(Answer):
+class RelocationAnswer(EngineAnswer):
     """What libbpf would do; `error` when it would refuse the object."""
 
     old: int = 0
@@ -113,20 +113,11 @@ class RelocationAnswer(Answer):
         return Insn.from_word(self.words[0]), Insn.from_word(self.words[1])
 
 
-class MemberAnswer(Answer):
+class MemberAnswer(FieldAnswer):
     """A member of a struct or union."""
 
     name: str
     type: int
-    text: str
-    # Behind typedefs and modifiers.
-    kind: Kind
-    size: int | None
-    # From the struct's start.
-    bit_offset: int
-    # Width of a bitfield; 0 for others.
-    bits: int
-    signed: bool
 
 
 class MovedAnswer(MemberAnswer):
@@ -138,7 +129,7 @@ class MovedAnswer(MemberAnswer):
     inside: bool
 
 
-class TypeAnswer(Answer):
+class TypeAnswer(EngineAnswer):
     """A type; `members` holds an enumeration's names and values, too."""
 
     id: int
@@ -164,7 +155,7 @@ class TypeAnswer(Answer):
         return dict(it for it in self.members if isinstance(it, tuple))
 
 
-class ProgramAnswer(Answer):
+class ProgramAnswer(EngineAnswer):
     """A program, as libbpf takes its section's name."""
 
     name: str
@@ -178,7 +169,7 @@ class ProgramAnswer(Answer):
     instructions: int
 
 
-class MapAnswer(Answer):
+class MapAnswer(EngineAnswer):
     """A map, as libbpf would make it."""
 
     name: str
@@ -192,14 +183,14 @@ class MapAnswer(Answer):
     internal: bool
 
 
-class Contents(Answer):
+class Contents(EngineAnswer):
     """What an object holds."""
 
     programs: tuple[ProgramAnswer, ...]
     maps: tuple[MapAnswer, ...]
 
 
-class Names(Answer):
+class LibbpfNames(EngineAnswer):
     """What numbers are called; empty for those that libbpf does not know."""
 
     helpers: tuple[str, ...]
@@ -209,11 +200,11 @@ class Names(Answer):
     attach: tuple[str, ...]
 
 
-class TargetAnswer(Answer):
+class TargetAnswer(EngineAnswer):
     """What a BTF says about its kernel."""
 
     types: int
-    # Whether it tells functions; BTF that was cut for relocations does not.
+    # Whether it says functions; BTF that was cut for relocations does not.
     functions: bool
     # Bytes of a pointer.
     pointer: int
@@ -221,7 +212,7 @@ class TargetAnswer(Answer):
     swapped: bool
 
 
-class _ObjectAnswer(Answer):
+class _ObjectAnswer(EngineAnswer):
     object: int
     relocations: list[LocalAnswer]
 
@@ -231,7 +222,7 @@ _ERROR = b'{"error":'
 
 # Made once: an adapter takes longer to make than an answer to read.
 _OBJECT = TypeAdapter(_ObjectAnswer)
-_NAMES = TypeAdapter(Names)
+_NAMES = TypeAdapter(LibbpfNames)
 _CONTENTS = TypeAdapter(Contents)
 _TARGET = TypeAdapter(TargetAnswer)
 _RELOCATIONS = TypeAdapter(dict[str, list[RelocationAnswer]])
@@ -268,12 +259,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -300,7 +286,7 @@ class Engine:
         return found.object, found.relocations
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> LibbpfNames:
         """Return the names of helpers and types. Raises EngineError."""
         return _read(_NAMES, self._ask({"op": "names"}))
 
@@ -327,12 +313,14 @@ class Engine:
             size = _size(each)
             if size > _MOST:
                 raise BadBtfError(
-                    f"it has {size >> 20} MB, and BTF may have {_MOST >> 20} MB here",
-                    hint="those of kernels have 5 MB",
+                    f"BTF is {size >> 20} MB; the limit is {_MOST >> 20} MB",
+                    hint="a kernel's BTF is about 5 MB",
                 )
         answer = self._ask({"op": "target"}, [btf, *modules])
         if error := _error(answer):
-            raise BadBtfError(error, hint="fetch it again, or make it again by pahole")
+            raise BadBtfError(
+                error, hint="download it again, or generate it again with pahole"
+            )
         self.target = _read(_TARGET, answer)
         return self.target
 
@@ -342,7 +330,7 @@ class Engine:
         `search` "libbpf" looks for candidates by libbpf's own, slower search.
         """
         request = {"op": "relocate", "object": number, "search": search}
-        return self._told(_RELOCATIONS, request, "relocations")
+        return self._answer_to(_RELOCATIONS, request, "relocations")
 
     def find(
         self, names: Iterable[str], *, flavors: bool = False
@@ -353,31 +341,31 @@ class Engine:
         With `flavors`, "task_struct" finds "task_struct___old", too.
         """
         request = {"op": "find", "names": list(names), "flavors": flavors}
-        return self._told(_FOUND, request, "found")
+        return self._answer_to(_FOUND, request, "found")
 
     def functions(self, names: Iterable[str]) -> list[bool]:
         """Return which names are functions of the target or of its modules."""
         request = {"op": "functions", "names": list(names)}
-        return self._told(_THERE, request, "found")
+        return self._answer_to(_THERE, request, "found")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""
-        return self._told(_NEAR, {"op": "near", "name": name}, "near")
+        return self._answer_to(_NEAR, {"op": "near", "name": name}, "near")
 
     def moved(self, holder: int, name: str) -> list[MovedAnswer]:
         """Return members called `name` near the type that should hold one."""
         request = {"op": "moved", "id": holder, "name": name}
-        return self._told(_MOVED, request, "moved")
+        return self._answer_to(_MOVED, request, "moved")
 
     def types(self, ids: Iterable[int]) -> list[TypeAnswer | None]:
         """Return types of the target by their ids; None for one that is not there."""
         wanted = list(ids)
         if unknown := [it for it in wanted if it not in self._types]:
-            found = self._told(_TYPES, {"op": "types", "ids": unknown}, "types")
+            found = self._answer_to(_TYPES, {"op": "types", "ids": unknown}, "types")
             self._types.update(zip(unknown, found, strict=True))
         return [self._types[it] for it in wanted]
 
-    def _told(
+    def _answer_to(
         self,
         adapter: TypeAdapter[dict[str, _T]],
         request: Mapping[str, object],
@@ -406,7 +394,7 @@ class Engine:
             if not select.select([process.stdout], [], [], _TIMEOUT)[0]:
                 self.close()
                 raise EngineError(
-                    f"preflight's engine gave no answer within {_TIMEOUT:.0f} s",
+                    f"preflight's engine timed out after {_TIMEOUT:.0f} s",
                     hint=_REBUILD,
                 )
             answer = process.stdout.readline()
@@ -417,7 +405,7 @@ class Engine:
             self.close()
             raise
         if not answer.endswith(b"\n"):
-            raise self._ended()
+            raise self._end_of_process()
         return answer
 
     def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -431,12 +419,12 @@ class Engine:
                     stdout=subprocess.PIPE,
                 )
             except OSError as error:
-                raise EngineError(f"{self._path} can't be run: {error}") from error
+                raise EngineError(f"can't run {self._path}: {error}") from error
             finally:
                 other.close()
         return self._socket, self._process
 
-    def _ended(self) -> EngineError:
+    def _end_of_process(self) -> EngineError:
         """Return what the process's end means, and forget it."""
         assert self._process is not None
         process = self._process
@@ -446,24 +434,26 @@ class Engine:
         self.close()
         if status == -signal.SIGPROF:
             return EngineError(
-                "relocation takes more than ten seconds",
-                hint="types like these are not made by compilers",
+                "relocation timed out after 10 s",
+                hint="compilers do not generate types like these",
             )
         if status < 0:
             name = signal.Signals(-status).name
-            return EngineError(f"the engine was ended by {name} over this file")
+            return EngineError(
+                f"the engine was killed by {name} while it read this file"
+            )
         if status == _OTHER_PROTOCOL:
             return EngineError(
-                "preflight's engine was built from another version's sources",
+                "preflight's engine was built from the sources of another version",
                 hint=_REBUILD,
             )
-        return EngineError(f"the engine gave up on this file (status {status})")
+        return EngineError(f"the engine failed on this file (status {status})")
 
 
 def _size(payload: Payload) -> int:
     if not isinstance(payload, Path):
         return len(payload)
-    # What is not there is told when it is opened.
+    # What is not there is reported when it is opened.
     return payload.stat().st_size if payload.exists() else 0
 
 

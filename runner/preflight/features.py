@@ -8,7 +8,7 @@ from runner.bpf.kinds import Kind
 from runner.preflight import rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, Need, Presence
-from runner.preflight.rules import Code
+from runner.preflight.rules import Code, presence
 from runner.versions import KernelVersion
 
 _CALL = op.JMP | op.CALL
@@ -38,7 +38,7 @@ class _Attach:
     stops_loading: bool
     # Whether its absence from BTF is its absence from the kernel.
     certain: bool = True
-    # The first kernel whose BTF tells it.
+    # The first kernel whose BTF says it.
     since: str = "4.0"
 
 
@@ -105,15 +105,11 @@ def _of_enum(
         return
     values = _values(engine, *enum)
     for number, users in sorted(wanted.items()):
-        if values is None:
-            presence = Presence.UNKNOWN
-        else:
-            presence = Presence.PRESENT if number in values else Presence.ABSENT
         known = names[number] if number < len(names) else ""
         yield Feature(
             need=need,
             name=known or str(number),
-            presence=presence,
+            presence=presence(number in (values or ()), known=values is not None),
             users=tuple(dict.fromkeys(users)),
             evidence=f"enum {enum[0]}",
         )
@@ -182,15 +178,10 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
             weak |= {name} if reference.symbol.is_weak else set()
     found = engine.functions(wanted) if wanted else []
     for (name, users), is_there in zip(wanted.items(), found, strict=True):
-        if is_there:
-            presence = Presence.PRESENT
-        else:
-            known = engine.target.functions
-            presence = Presence.ABSENT if known else Presence.UNKNOWN
         yield Feature(
             need=Need.KFUNC,
             name=name,
-            presence=presence,
+            presence=presence(is_there, known=engine.target.functions),
             users=tuple(dict.fromkeys(users)),
             evidence="functions in BTF",
             stops_loading=name not in weak,
@@ -200,19 +191,14 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
 def _targets(
     code: Code, version: KernelVersion | None, engine: Engine
 ) -> Iterator[Feature]:
-    wanted = list(_attached(code))
-    there = _there({(it.name, it.way.kind) for it in wanted}, engine)
+    wanted = list(_attach_targets(code))
+    there = _in_btf({(it.name, it.way.kind) for it in wanted}, engine)
     for each in wanted:
-        if (each.name, each.way.kind) in there:
-            presence = Presence.PRESENT
-        elif engine.target.functions and _tells(each.way, version):
-            presence = Presence.ABSENT
-        else:
-            presence = Presence.UNKNOWN
+        known = engine.target.functions and _tells(each.way, version)
         yield Feature(
             need=Need.ATTACH_TARGET,
             name=each.section,
-            presence=presence,
+            presence=presence((each.name, each.way.kind) in there, known=known),
             users=(each.program,),
             evidence=f"{each.way.kind.name.lower()} {each.name} in BTF",
             stops_loading=each.way.stops_loading,
@@ -220,7 +206,7 @@ def _targets(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Attached:
+class _AttachTarget:
     """What a program attaches to."""
 
     program: str
@@ -231,7 +217,7 @@ class _Attached:
     name: str
 
 
-def _attached(code: Code) -> Iterator[_Attached]:
+def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
     for program in code.contents.programs:
         section = program.section.removeprefix("?")
         prefix, _, rest = section.partition("/")
@@ -242,7 +228,7 @@ def _attached(code: Code) -> Iterator[_Attached]:
         if prefix in ("tp", "tracepoint") and rest.startswith("syscalls/"):
             continue
         syscall = prefix in ("ksyscall", "kretsyscall")
-        yield _Attached(
+        yield _AttachTarget(
             program=program.name,
             section=section,
             way=way,
@@ -250,7 +236,7 @@ def _attached(code: Code) -> Iterator[_Attached]:
         )
 
 
-def _there(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
+def _in_btf(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
     """Return what the kernel's BTF has of names and their kinds."""
     functions = [name for name, kind in wanted if kind is Kind.FUNC]
     others = [name for name, kind in wanted if kind is not Kind.FUNC]

@@ -12,7 +12,7 @@ from runner.versions import KernelVersion
 # The section of what is defined elsewhere.
 _UNDEFINED = 0
 
-# Stands for the kernel's configuration, whose values BTF does not tell.
+# Represents the kernel's configuration, whose values BTF does not tell.
 _CONFIGURATION = -1
 
 # What externs are called that ask for it.
@@ -22,7 +22,7 @@ CONFIG = "CONFIG_"
 Address = tuple[int, int]
 
 # Externs that libbpf fills with what it knows of the running kernel, and where they are
-# taken to lie beside each other.
+# taken to lie next to each other.
 _FILLED = {
     "LINUX_KERNEL_VERSION": 0,
     "LINUX_HAS_BPF_COOKIE": 8,

@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from runner.files import whole
 from runner.preflight.model import Prediction
 
 _PREDICTION = TypeAdapter(Prediction)
@@ -45,12 +45,13 @@ class Index:
 
         Raises OSError.
         """
-        place = self._place(path)
-        with contextlib.suppress(OSError):
-            return place.read_text()
+        known = self.known_sha256(path)
+        if known is not None:
+            return known
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        _write(place, found.encode())
+        with contextlib.suppress(OSError):
+            whole.write(self._place(path), found.encode())
         return found
 
     def known_sha256(self, path: Path) -> str | None:
@@ -77,8 +78,7 @@ class Index:
         """Keep a prediction."""
         folder = self._folder / _BTFS / btf
         with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            _write(folder / key, packed(prediction))
+            whole.write(folder / key, packed(prediction))
 
     def sweep(self) -> None:
         """Remove what was not added to for two months."""
@@ -150,12 +150,3 @@ def _imported(source: bytes) -> Iterator[str]:
             yield module
             for name in _WORD.findall(match["names"] or ""):
                 yield f"{module}.{name}"
-
-
-def _write(place: Path, content: bytes) -> None:
-    """Write a file whole, or not at all."""
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=place.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, place)

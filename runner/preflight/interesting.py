@@ -6,20 +6,20 @@ from pathlib import Path
 from runner.preflight import check
 from runner.preflight.check import Result
 from runner.preflight.cover import smallest_cover
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 
 
 def representatives(
     objects: Sequence[Path],
     kernels: Sequence[str],
-    sources: Sequence[Source],
+    sources: Sequence[BtfSource],
     index: Path,
     engine: Path,
 ) -> dict[str, tuple[str, ...]]:
-    """Return which kernels to boot, each with those that it stands for.
+    """Return which kernels to boot, each with those that it represents.
 
     `kernels` are the names of all; what is not among the sources can't be predicted,
-    and stands for itself. Raises RunnerError for an object that can't be used.
+    and represents itself. Raises RunnerError for an object that can't be used.
     """
     results = check.check(
         objects, sources, index, workers=check.processors(), engine=engine
@@ -32,7 +32,7 @@ def grouped(
 ) -> dict[str, tuple[str, ...]]:
     """Return the fewest kernels that show what every object does on any of them.
 
-    Each with those that it stands for; what several show together is with all of them.
+    Each with those that it represents; what several show together is with all of them.
     Objects do not meet in a guest, so that their predictions count one by one.
     """
     shapes = [_shapes(name, results.get(name)) for name in kernels]

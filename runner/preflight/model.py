@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 class Guard(StrEnum):
-    """Whether the kernel's verifier comes to a poisoned instruction."""
+    """Whether the kernel's verifier reaches a poisoned instruction."""
 
     # Nothing is poisoned.
     NOT_NEEDED = "not_needed"
@@ -61,7 +61,7 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class InstructionPlace:
     """Where in the object something is."""
 
     # A program, or a function that programs call.
@@ -81,7 +81,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class FieldLayout:
     """A field as one side has it."""
 
     # As C writes it, such as "struct list_head *".
@@ -105,11 +105,11 @@ class Candidate:
     # As an access, such as "task_struct.thread_info.cpu".
     access: str
     # As C writes it; empty for a type.
-    type: str
+    type: str = ""
     # Bits from the start of the struct that holds it; None for types.
-    bit_offset: int | None
+    bit_offset: int | None = None
     # 0 to 1.
-    likeness: float
+    likeness: float = 1.0
 
     def __str__(self) -> str:
         type_ = f", {self.type}" if self.type else ""
@@ -120,7 +120,7 @@ class Candidate:
 class Relocation:
     """A CO-RE relocation against one kernel."""
 
-    place: Place
+    place: InstructionPlace
     kind: RelocationKind
     # What it is about, as people write it: "task_struct.thread.fs".
     access: str
@@ -133,8 +133,8 @@ class Relocation:
     value: int | None
     # The instruction and the one after it, as they will be: 16 hexadecimal digits each.
     instructions: tuple[str, str]
-    local_field: Field | None
-    field: Field | None
+    local_field: FieldLayout | None
+    field: FieldLayout | None
     # Where each step of the access leads in the kernel, in bits from its beginning.
     trail: tuple[int, ...] = ()
     guard: Guard = Guard.NOT_NEEDED
@@ -232,7 +232,7 @@ class Prediction:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Return what a boot would show; kernels of one shape stand for each other.
+        """Return what a boot would show; kernels of one shape represent each other.
 
         Offsets, guards and missing features, but no names or ids of types.
         """

@@ -10,7 +10,7 @@ from runner.bpf.debuginfo import TEXT, Function
 from runner.bpf.insn import CALL, CALL_HELPER, JMP
 from runner.bpf.object import BpfObject, ObjectError
 from runner.errors import RunnerError
-from runner.preflight.engine import Engine, Names
+from runner.preflight.engine import Engine, LibbpfNames
 from runner.results import MapUse, ObjectUse, ProgramUse
 
 _MAPS = ".maps"
@@ -51,7 +51,7 @@ def _programs(found: BpfObject) -> Iterator[ProgramUse]:
 def _helpers(function: Function, found: BpfObject) -> Iterator[str]:
     for insn in found.insns(function):
         if insn.code == JMP | CALL and insn.src == CALL_HELPER:
-            yield _named(_names().helpers, insn.imm, "helper")
+            yield _name_of(_names().helpers, insn.imm, "helper")
 
 
 def _maps(found: BpfObject) -> Iterator[MapUse]:
@@ -59,7 +59,7 @@ def _maps(found: BpfObject) -> Iterator[MapUse]:
         if section.name == _MAPS:
             for name, type_ in found.btf.variables(section):
                 number = _map_type(found.btf.resolved(type_), found)
-                yield MapUse(name=name, type=_named(_names().maps, number, "type"))
+                yield MapUse(name=name, type=_name_of(_names().maps, number, "type"))
 
 
 def _map_type(definition: Type, found: BpfObject) -> int:
@@ -72,15 +72,15 @@ def _map_type(definition: Type, found: BpfObject) -> int:
 
 
 @cache
-def _names() -> Names:
+def _names() -> LibbpfNames:
     """Return what libbpf calls helpers and types; none without the engine."""
     try:
         with Engine() as engine:
             return engine.names
     except RunnerError:
-        return Names(helpers=(), programs=(), maps=(), attach=())
+        return LibbpfNames(helpers=(), programs=(), maps=(), attach=())
 
 
-def _named(names: tuple[str, ...], number: int, what: str) -> str:
+def _name_of(names: tuple[str, ...], number: int, what: str) -> str:
     known = names[number] if 0 <= number < len(names) else ""
     return known or f"{what} {number}"

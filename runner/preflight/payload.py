@@ -19,7 +19,7 @@ def opened(payloads: Sequence[Payload]) -> Iterator[dict[int, int]]:
     found: dict[int, int] = {}
     try:
         for payload in payloads:
-            descriptor, size = _opened(payload)
+            descriptor, size = _open(payload)
             found[descriptor] = size
         yield found
     finally:
@@ -27,7 +27,7 @@ def opened(payloads: Sequence[Payload]) -> Iterator[dict[int, int]]:
             os.close(descriptor)
 
 
-def _opened(payload: Payload) -> tuple[int, int]:
+def _open(payload: Payload) -> tuple[int, int]:
     if isinstance(payload, Path):
         descriptor = os.open(payload, os.O_RDONLY | os.O_CLOEXEC)
         return descriptor, os.fstat(descriptor).st_size
@@ -38,7 +38,7 @@ def _opened(payload: Payload) -> tuple[int, int]:
 
 
 def send(to: socket.socket, line: bytes, descriptors: Sequence[int]) -> None:
-    """Send a line, and descriptors beside it. Raises OSError."""
+    """Send a line, and descriptors next to it. Raises OSError."""
     for start in range(0, len(descriptors), _AT_ONCE):
         # JSON may begin with blanks, and a descriptor comes with a byte.
         socket.send_fds(to, [b" "], descriptors[start : start + _AT_ONCE])

@@ -22,10 +22,10 @@ from runner.preflight.flow import CONFIG, Address, Flow
 from runner.preflight.model import (
     Difference,
     Feature,
-    Field,
+    FieldLayout,
     Guard,
+    InstructionPlace,
     Need,
-    Place,
     Prediction,
     Relocation,
     Status,
@@ -66,7 +66,7 @@ class Target:
     module_sha256: tuple[str, ...] = ()
 
 
-class Subject:
+class PredictedObject:
     """An object that an engine has read; one serves for any number of kernels."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Subject:
         in place of what their sections name. Raises ObjectError, EngineError.
         """
         self.item = item
-        self.contents: Contents = _aimed(engine.contents(item), targets or {})
+        self.contents: Contents = _with_targets(engine.contents(item), targets or {})
         # What the engine calls it.
         self.number: int
         self.locals: list[LocalAnswer]
@@ -136,7 +136,7 @@ class Subject:
         return found
 
 
-def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
+def _with_targets(contents: Contents, targets: Mapping[str, str]) -> Contents:
     programs = tuple(
         it.model_copy(update={"section": targets.get(it.name, it.section)})
         for it in contents.programs
@@ -145,7 +145,7 @@ def _aimed(contents: Contents, targets: Mapping[str, str]) -> Contents:
 
 
 def predict(
-    subject: Subject,
+    subject: PredictedObject,
     target: Target,
     engine: Engine,
     loader: Loader = "libbpf",
@@ -156,12 +156,12 @@ def predict(
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which tells where that has what this one lacks. `wanted`
+    object on a kernel nearby, which says where that has what this one lacks. `wanted`
     is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
     a program with too many paths.
     """
     answers = engine.relocate(subject.number)
-    changed = patched(subject, answers)
+    changed = instructions_after(subject, answers)
     verifier = verifier_of(target.version, compat=loader == "compat")
     code = subject.code(changed, verifier, target.version, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
@@ -196,7 +196,9 @@ def predict(
     )
 
 
-def unknown(subject: Subject, target: Target, engine: Engine, why: str) -> Prediction:
+def unknown(
+    subject: PredictedObject, target: Target, engine: Engine, why: str
+) -> Prediction:
     """Return the prediction that nobody can tell."""
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -212,8 +214,8 @@ def unknown(subject: Subject, target: Target, engine: Engine, why: str) -> Predi
 # -------------------------------------------------------------------- guards
 
 
-def patched(
-    subject: Subject, answers: Sequence[RelocationAnswer]
+def instructions_after(
+    subject: PredictedObject, answers: Sequence[RelocationAnswer]
 ) -> dict[Address, Insn]:
     """Return the instructions that relocation changes."""
     found: dict[Address, Insn] = {}
@@ -228,13 +230,13 @@ def patched(
 
 
 def _guards(
-    subject: Subject,
+    subject: PredictedObject,
     changed: Mapping[Address, Insn],
     reached: Collection[Address],
     verifier: Verifier,
 ) -> dict[Address, Guard]:
     """Return for poisoned instructions whether the verifier comes there."""
-    missed = Guard.DEADLY if verifier.dead_poison_oopses else Guard.GUARDED
+    missed = Guard.DEADLY if Verifier.DEAD_POISON_OOPSES in verifier else Guard.GUARDED
     return {
         it.address: Guard.REACHABLE if it.address in reached else missed
         for it in subject.item.relocations
@@ -260,7 +262,7 @@ def _relocation(
     blame = blamer(kind, local, access) if status is Status.MISSING else None
     difference, near = blame or (None, ())
     if status is Status.WRONG_SIZE or (
-        status is Status.RESOLVED and _resized(local.field, answer.field)
+        status is Status.RESOLVED and _has_another_size(local.field, answer.field)
     ):
         difference = Difference.RESIZED
     return Relocation(
@@ -296,7 +298,7 @@ def _status(answer: RelocationAnswer) -> Status:
     return Status.WRONG_SIZE if answer.insns[0].is_poison else Status.RESOLVED
 
 
-def _resized(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
+def _has_another_size(local: FieldAnswer | None, field: FieldAnswer | None) -> bool:
     if local is None or field is None:
         return False
     # Objects declare structs with only the members that they need.
@@ -317,9 +319,11 @@ def access_of(local: LocalAnswer) -> str:
     return text
 
 
-def _place(item: BpfObject, record: LocalRelocation, local: LocalAnswer) -> Place:
+def _place(
+    item: BpfObject, record: LocalRelocation, local: LocalAnswer
+) -> InstructionPlace:
     line = item.line_reading(record, _last_name(local))
-    return Place(
+    return InstructionPlace(
         program=record.function.name,
         section=record.function.section,
         instruction=record.index,
@@ -335,10 +339,10 @@ def _last_name(local: LocalAnswer) -> str:
     return names[-1] if names else ""
 
 
-def _field(answer: FieldAnswer | None) -> Field | None:
+def _field(answer: FieldAnswer | None) -> FieldLayout | None:
     if answer is None:
         return None
-    return Field(
+    return FieldLayout(
         type=answer.text,
         kind=answer.kind.name,
         size=answer.size,
@@ -358,8 +362,8 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
         return _PREFIX.sub("", said.strip())
     if status is Status.WRONG_SIZE and local.field and answer.field:
         return (
-            f"it is {local.field.text} of {local.field.size} bytes in the object, and "
-            f"{answer.field.text} of {answer.field.size} bytes in the kernel"
+            f"it is {local.field.text} with {local.field.size} bytes in the object, "
+            f"and {answer.field.text} with {answer.field.size} bytes in the kernel"
         )
     return ""
 
@@ -377,8 +381,8 @@ def _verdict(
     deadly = [it for it in relocations if it.guard is Guard.DEADLY]
     reasons = [f"{it.place}: {it.access}: {it.reason}" for it in refused]
     reasons += [
-        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')}, and nothing "
-        "guards it"
+        f"{it.place}: {it.access} is {it.status.value.replace('_', ' ')} and not "
+        "guarded"
         for it in reached
     ]
     reasons += [
@@ -392,8 +396,8 @@ def _verdict(
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
         reasons = [
-            f"{it.place}: {it.access} is guarded, but before 4.15 poison in code that "
-            "is never reached oopses the kernel"
+            f"{it.place}: {it.access} is guarded, but before 4.15 the kernel oopses "
+            "because of poison in code that is never reached"
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)

@@ -147,8 +147,8 @@ def walked(
     """Return the instructions that verifying an object's programs visits.
 
     `patched` are those that relocation changed. A verifier gives up at the first
-    poison; this goes on with a value that nobody knows, so that all gaps are told.
-    `kernel` is what LINUX_KERNEL_VERSION tells. `wanted` is asked now and then whether
+    poison; this goes on with a value that nobody knows, so that all gaps are reported.
+    `kernel` is what LINUX_KERNEL_VERSION says. `wanted` is asked now and then whether
     to go on. Raises NotFollowedError for a program that has too many paths, and
     AbandonedError when the walk is not wanted any more.
     """
@@ -182,17 +182,17 @@ class _Walk:
             visits += 1
             if visits > _MOST_VISITS:
                 raise NotFollowedError(
-                    f"not followed: more than {_MOST_VISITS:,} steps of its programs "
-                    "are different"
+                    "not followed to its end: its programs take more than "
+                    f"{_MOST_VISITS:,} steps"
                 )
             if not visits % _BETWEEN_LOOKS and not wanted():
-                raise AbandonedError("nobody wants the prediction any more")
+                raise AbandonedError("the prediction is no longer needed")
             self._step(*self._todo.pop())
 
     def enter(self, at: Address, state: _State = _START) -> _Call:
         """Plan to walk a function with some arguments, unless it was; return the call.
 
-        Those of many calls become one that stands for all of them; each merge forgets
+        Those of many calls become one that represents all of them; each merge forgets
         a constant, so this ends.
         """
         calls = self._calls[at]
@@ -247,7 +247,7 @@ class _Walk:
         if callback is not None:
             self.enter(callback)
         elif value is None and insn.src == 0 and high is not None:
-            known = self._verifier.tracks_ldimm64
+            known = Verifier.TRACKS_LDIMM64 in self._verifier
             whole = (insn.imm & 0xFFFFFFFF) | (high.imm & 0xFFFFFFFF) << 32
             value = whole if known else None
         self._go(call, (at[0], at[1] + 2), state.put(insn.dst, value))
@@ -271,11 +271,11 @@ class _Walk:
             if insn.offset or (narrow and not isinstance(operand, int)):
                 return None
             # 4.4 forgets constants that a 32-bit move copies.
-            if narrow and by_register and not self._verifier.computes:
+            if narrow and by_register and Verifier.COMPUTES not in self._verifier:
                 return None
             return _narrowed(operand) if narrow else operand
         value = state.get(insn.dst)
-        if not self._verifier.computes or not isinstance(operand, int):
+        if Verifier.COMPUTES not in self._verifier or not isinstance(operand, int):
             return None
         if isinstance(value, MapAddress):
             if insn.operation != op.ADD or narrow:
@@ -292,9 +292,14 @@ class _Walk:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.src == _FRAME_POINTER:
             found = dict(state.stack).get(insn.offset)
-            return found if size == 8 and self._verifier.tracks_stack else None
+            return (
+                found if size == 8 and Verifier.TRACKS_STACK in self._verifier else None
+            )
         base = state.get(insn.src)
-        if not isinstance(base, MapAddress) or not self._verifier.reads_frozen_maps:
+        if (
+            not isinstance(base, MapAddress)
+            or Verifier.READS_FROZEN_MAPS not in self._verifier
+        ):
             return None
         address = MapAddress(base.section, base.offset + insn.offset)
         return self._flow.constant(address, size, self._kernel)
@@ -322,7 +327,7 @@ class _Walk:
         elif insn.operation == op.CALL:
             self._enter_from(call, at, insn, state)
         elif insn.operation == op.JA:
-            # In JMP32, which came with v4, the immediate is the distance.
+            # In JMP32, which was added in v4, the immediate is the distance.
             far = insn.op_class == op.JMP32
             self._go(call, (at[0], at[1] + 1 + insn.imm) if far else target, state)
         else:
@@ -333,7 +338,7 @@ class _Walk:
                 self._go(call, following, self._learned(insn, state, op.JNE))
 
     def _learned(self, insn: Insn, state: _State, by: int) -> _State:
-        """Return what is known where `by` tells that the operands are equal."""
+        """Return what is known where `by` says that the operands are equal."""
         plain = insn.op_class == op.JMP and not insn.code & op.X
         if insn.operation != by or not plain or state.get(insn.dst) is not None:
             return state
@@ -343,24 +348,26 @@ class _Walk:
         """Tell whether a branch is taken, or None when the verifier walks both ways."""
         verifier = self._verifier
         by_register = bool(insn.code & op.X)
-        if by_register and not verifier.compares_registers:
+        if by_register and Verifier.COMPARES_REGISTERS not in verifier:
             return None
         value = state.get(insn.dst)
         operand = state.get(insn.src) if by_register else insn.imm & _MASK
         if not isinstance(value, int) or not isinstance(operand, int):
             return None
         simple = insn.operation in (op.JEQ, op.JNE)
-        if not simple and not verifier.decides_all:
+        if not simple and Verifier.DECIDES_ALL not in verifier:
             return None
-        if insn.op_class == op.JMP32 and not verifier.decides_all:
+        if insn.op_class == op.JMP32 and Verifier.DECIDES_ALL not in verifier:
             return None
         bits = 32 if insn.op_class == op.JMP32 else 64
         mask = (1 << bits) - 1
         value, operand = value & mask, operand & mask
-        if value != operand and not verifier.decides_unequal:
+        if value != operand and Verifier.DECIDES_UNEQUAL not in verifier:
             return None
+        if insn.operation in _OF_SIGNED:
+            value, operand = _signed(value, bits), _signed(operand, bits)
         compare = _COMPARISONS.get(insn.operation)
-        return None if compare is None else compare(value, operand, bits)
+        return None if compare is None else bool(compare(value, operand))
 
     def _enter_from(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
         following = (at[0], at[1] + 1)
@@ -370,7 +377,7 @@ class _Walk:
             self._go(call, following, replace(after, stack=_NOTHING))
             return
         target = self._flow.call_target(at, insn)
-        alone = self._verifier.verifies_globals_alone
+        alone = Verifier.VERIFIES_GLOBALS_ALONE in self._verifier
         if alone and target in self._flow.global_functions:
             self.enter(target)
             self._go(call, following, replace(after, stack=_NOTHING))
@@ -415,28 +422,17 @@ _ARITHMETIC: dict[int, Callable[[int, int, int], int]] = {
 }
 
 
-def _by_sign(
-    compare: Callable[[int, int], bool],
-) -> Callable[[int, int, int], bool]:
-    return lambda a, b, bits: compare(_signed(a, bits), _signed(b, bits))
-
-
-def _by_size(
-    compare: Callable[[int, int], bool],
-) -> Callable[[int, int, int], bool]:
-    return lambda a, b, bits: compare(a, b)
-
-
-_COMPARISONS: dict[int, Callable[[int, int, int], bool]] = {
-    op.JEQ: _by_size(operator.eq),
-    op.JNE: _by_size(operator.ne),
-    op.JGT: _by_size(operator.gt),
-    op.JGE: _by_size(operator.ge),
-    op.JLT: _by_size(operator.lt),
-    op.JLE: _by_size(operator.le),
-    op.JSGT: _by_sign(operator.gt),
-    op.JSGE: _by_sign(operator.ge),
-    op.JSLT: _by_sign(operator.lt),
-    op.JSLE: _by_sign(operator.le),
-    op.JSET: lambda a, b, bits: bool(a & b),
+_OF_SIGNED = (op.JSGT, op.JSGE, op.JSLT, op.JSLE)
+_COMPARISONS: dict[int, Callable[[int, int], bool | int]] = {
+    op.JEQ: operator.eq,
+    op.JNE: operator.ne,
+    op.JGT: operator.gt,
+    op.JGE: operator.ge,
+    op.JLT: operator.lt,
+    op.JLE: operator.le,
+    op.JSGT: operator.gt,
+    op.JSGE: operator.ge,
+    op.JSLT: operator.lt,
+    op.JSLE: operator.le,
+    op.JSET: operator.and_,
 }

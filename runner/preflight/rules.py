@@ -25,7 +25,7 @@ _LONGEST_KEY = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """An object's code, as far as a kernel's verifier comes to it."""
+    """An object's code, as far as a kernel's verifier reaches it."""
 
     item: BpfObject
     contents: Contents
@@ -74,12 +74,13 @@ class Code:
         return [it for it in self.item.programs if it.name in self.loaded]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rule:
     """Something that came with a version."""
 
     name: str
-    since: KernelVersion
+    # A version.
+    since: str
     # Where that is known from: a commit.
     source: str
     # Programs and maps of an object that need it.
@@ -94,19 +95,24 @@ def features(
 ) -> Iterator[Feature]:
     """Yield the rules that an object comes under."""
     for rule, users in code.rules:
-        if version is None:
-            presence = Presence.UNKNOWN
-        else:
-            kept = version >= rule.since or (compat and rule.compat)
-            presence = Presence.PRESENT if kept else Presence.ABSENT
+        kept = version is not None and (
+            version >= KernelVersion.parse(rule.since) or (compat and rule.compat)
+        )
         yield Feature(
             need=Need.RULE,
             name=rule.name,
-            presence=presence,
+            presence=presence(kept, known=version is not None),
             users=users,
             evidence=f"since {rule.since} ({rule.source})",
             stops_loading=rule.stops_loading,
         )
+
+
+def presence(there: bool, *, known: bool) -> Presence:
+    """Return what is known of something that was found to be there, or not."""
+    if there:
+        return Presence.PRESENT
+    return Presence.ABSENT if known else Presence.UNKNOWN
 
 
 # ------------------------------------------------------------------- finding
@@ -245,90 +251,73 @@ def _is_of_v4(insn: Insn) -> bool:
     return insn.op_class == op.JMP32 and insn.operation == op.JA
 
 
-def _row(
-    name: str,
-    since: str,
-    source: str,
-    users: Callable[[Code], list[str]],
-    **more: bool,
-) -> Rule:
-    return Rule(
-        name=name,
-        since=KernelVersion.parse(since),
-        source=source,
-        users=users,
-        stops_loading=more.get("stops_loading", True),
-        compat=more.get("compat", False),
-    )
-
-
 RULES = (
-    _row("more than 4,096 instructions", "5.2", "c04c0d2b968a", _too_long),
-    _row("loops", "5.3", "2589726d12a1", _looping),
-    _row("global data", "5.2", "d8eca5bbb2be", _of_data(constant=False)),
-    _row(
+    Rule("more than 4,096 instructions", "5.2", "c04c0d2b968a", _too_long),
+    Rule("loops", "5.3", "2589726d12a1", _looping),
+    Rule("global data", "5.2", "d8eca5bbb2be", _of_data(constant=False)),
+    Rule(
         "constants in global data",
         "5.2",
         "d8eca5bbb2be",
         _of_data(constant=True),
         compat=True,
     ),
-    _row("hash keys of more than 512 bytes", "5.11", "c6bde958a62b", _long_keys),
-    _row(
+    Rule("hash keys of more than 512 bytes", "5.11", "c6bde958a62b", _long_keys),
+    Rule(
         "calls of other functions",
         "4.16",
         "cc8b0b92a169",
         _by_opcode(lambda it: it.code == _CALL and it.src == op.CALL_LOCAL),
     ),
-    _row(
+    Rule(
         "addresses of functions",
         "5.13",
         "69c087ba6225",
         lambda code: code.users(lambda at, _: code.flow.callback(at) is not None),
     ),
-    _row(
+    Rule(
         "jumps by <, <= (-mcpu=v2)",
         "4.14",
         "92b31a9af73b",
         _by_opcode(_is_ordered_below),
     ),
-    _row(
+    Rule(
         "32-bit jumps (-mcpu=v3)",
         "5.1",
         "092ed0968bb6",
         _by_opcode(lambda it: it.op_class == op.JMP32),
     ),
-    _row(
-        "atomics that give values back",
+    Rule(
+        "atomics that return values",
         "5.12",
         "5ffa25502b5a",
         _by_opcode(_is_new_atomic),
     ),
-    _row("instructions of -mcpu=v4", "6.6", "1f9a1ea821ff", _by_opcode(_is_of_v4)),
-    _row("sleepable programs", "5.10", "1e6c62a88215", _by_section(sleepable=True)),
+    Rule("instructions of -mcpu=v4", "6.6", "1f9a1ea821ff", _by_opcode(_is_of_v4)),
+    Rule("sleepable programs", "5.10", "1e6c62a88215", _by_section(sleepable=True)),
     # Kinds of links.
-    _row(
+    Rule(
         "raw tracepoints",
         "4.17",
         "c4f6699dfcb8",
         _by_section("raw_tp", "raw_tracepoint"),
         stops_loading=False,
     ),
-    _row(
+    Rule(
         "programs on system calls' tracepoints",
         "4.14",
         "cf5f5cea2706",
         _by_section("tp/syscalls", "tracepoint/syscalls"),
         stops_loading=False,
     ),
-    _row("XDP links", "5.9", "aa8d3a716b59", _by_section("xdp"), stops_loading=False),
-    _row(
+    Rule("XDP links", "5.9", "aa8d3a716b59", _by_section("xdp"), stops_loading=False),
+    Rule(
         "multi-kprobe links",
         "5.18",
         "0dcac2725406",
         _by_section("kprobe.multi", "kretprobe.multi"),
     ),
-    _row(
+    Rule(
         "cgroup links",
         "5.7",
         "af6eea57437a",
@@ -337,7 +326,7 @@ RULES = (
         ),
         stops_loading=False,
     ),
-    _row(
+    Rule(
         "network namespace links",
         "5.8",
         "7f045a49fee0",

@@ -29,10 +29,10 @@ from runner.preflight.model import (
     Verdict,
 )
 from runner.preflight.steps import Step
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.text.tables import print_table
 
-# More classes of kernels than fit beside each other are shown below each other.
+# More classes of kernels than fit next to each other are shown below each other.
 _MOST_COLUMNS = 8
 _MOST_LINES = 12
 _PIPE_WIDTH = 200
@@ -51,7 +51,7 @@ _JSON = TypeAdapter(dict[str, JsonValue])
 class Class:
     """Kernels on which an object behaves alike."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[BtfSource, ...]
     prediction: Prediction
 
     @property
@@ -63,9 +63,9 @@ class Class:
         return f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def classes(pairs: Iterable[tuple[Source, Prediction]]) -> list[Class]:
+def classes(pairs: Iterable[tuple[BtfSource, Prediction]]) -> list[Class]:
     """Return the fewest classes that tell every difference, in the kernels' order."""
-    found: dict[object, list[tuple[Source, Prediction]]] = {}
+    found: dict[object, list[tuple[BtfSource, Prediction]]] = {}
     for source, prediction in pairs:
         found.setdefault(prediction.shape, []).append((source, prediction))
     return [
@@ -201,7 +201,11 @@ def _show_object(
         print_table(console, _wide(found, verbose=verbose))
     else:
         print_table(console, _long(found))
-    if any(it.guard is Guard.GUARDED for each in found for it in _all(each)):
+    if any(
+        it.guard is Guard.GUARDED
+        for each in found
+        for it in each.prediction.relocations
+    ):
         console.print("[dim]-: missing, and guarded")
     elif any(
         None in row and (verbose or _is_lacking(row))
@@ -212,15 +216,11 @@ def _show_object(
         _explain(console, each)
 
 
-def _all(each: Class) -> tuple[Relocation, ...]:
-    return each.prediction.relocations
-
-
 # -------------------------------------------------------------------- tables
 
 
 def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
-    """Return kernels beside each other, and what differs below each other."""
+    """Return kernels next to each other, and what differs below each other."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", min_width=_ACCESS, overflow="fold")
     table.add_column("", style="dim", no_wrap=True, min_width=12)
@@ -280,17 +280,15 @@ def _feature_rows(
 
     None where it is not needed: a guard keeps the verifier from what needs it.
     """
-    columns = [{(it.need, it.name): it for it in _needs(each)} for each in found]
+    columns = [
+        {(it.need, it.name): it for it in each.prediction.features} for each in found
+    ]
     names = dict.fromkeys(key for column in columns for key in column)
     return {key: [column.get(key) for column in columns] for key in names}
 
 
 def _is_lacking(features: Sequence[Feature | None]) -> bool:
     return any(it and it.presence is not Presence.PRESENT for it in features)
-
-
-def _needs(each: Class) -> tuple[Feature, ...]:
-    return each.prediction.features
 
 
 def _has_gap(rows: Sequence[Relocation]) -> bool:
@@ -306,19 +304,14 @@ def _cell(it: Relocation) -> Text:
     if it.status in (Status.AMBIGUOUS, Status.REFUSED):
         return Text(it.status.value, style="red")
     if it.guard is Guard.NOT_NEEDED:
-        changed = f" {it.difference.value}" if it.difference in _TOLD else ""
-        return Text(f"{it.value}{changed}", style="dim" if _absent(it) else "")
+        changed = " resized" if it.difference is Difference.RESIZED else ""
+        return Text(
+            f"{it.value}{changed}", style="dim" if it.status is Status.MISSING else ""
+        )
     if it.guard is Guard.GUARDED:
         return Text("-", style="dim")
     words = it.status.value.replace("_", " ")
     return Text(f"{words}, {it.guard.value}", style="red")
-
-
-_TOLD = (Difference.RESIZED,)
-
-
-def _absent(it: Relocation) -> bool:
-    return it.status is Status.MISSING
 
 
 def _presence(it: Feature | None) -> Text:

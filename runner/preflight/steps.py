@@ -7,32 +7,32 @@ from runner.bpf.object import BpfObject
 from runner.preflight import targets
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
-from runner.preflight.history import is_field, there
+from runner.preflight.history import has_field, is_field
 from runner.preflight.model import Prediction
-from runner.preflight.predict import Loader, Subject, predict
-from runner.preflight.targets import Source
+from runner.preflight.predict import Loader, PredictedObject, predict
+from runner.preflight.targets import BtfSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """Two kernels behind each other."""
 
-    before: Source
-    after: Source
+    before: BtfSource
+    after: BtfSource
     # In the order of the object's relocations, each once.
     changes: tuple[Change, ...]
 
 
 def steps(
-    item: BpfObject, sources: Sequence[Source], engine: Engine, loader: Loader
+    item: BpfObject, sources: Sequence[BtfSource], engine: Engine, loader: Loader
 ) -> Iterator[Step]:
     """Yield what changes from each kernel to the next, as they are ordered.
 
-    Where a kernel lacks something, the place that it had in the kernel before tells
+    Where a kernel lacks something, the place that it had in the kernel before says
     what is there now. Raises RunnerError for an object or BTF that can't be used.
     """
-    subject = Subject(item, engine)
-    last: tuple[Source, Prediction] | None = None
+    subject = PredictedObject(item, engine)
+    last: tuple[BtfSource, Prediction] | None = None
     for source in sources:
         target = targets.load(source)
         engine.load_target(target.btf, target.modules)
@@ -46,7 +46,7 @@ def steps(
 
 
 def _without_old(
-    prediction: Prediction, last: tuple[Source, Prediction], engine: Engine
+    prediction: Prediction, last: tuple[BtfSource, Prediction], engine: Engine
 ) -> Prediction:
     """Drop what the kernel before had as well: that is not what became of a field."""
     names = {
@@ -59,7 +59,7 @@ def _without_old(
         return prediction
     target = targets.load(last[0])
     engine.load_target(target.btf, target.modules)
-    old = {name for name in names if there(name, engine)}
+    old = {name for name in names if has_field(name, engine)}
     relocations = (
         replace(it, candidates=tuple(c for c in it.candidates if c.access not in old))
         for it in prediction.relocations

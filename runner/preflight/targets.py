@@ -21,12 +21,12 @@ _ELF = b"\x7fELF"
 _PACKED = ".btf.tar.xz"
 # "4.15.0-20-generic.btf", "vmlinux-5.4.0"; not the 86 of x86_64.
 _RELEASE = re.compile(r"(?<![\w.])\d+\.\d+[\w.+~-]*")
-# The kernel's own BTF in /sys/kernel/btf, beside those of its modules.
+# The kernel's own BTF in /sys/kernel/btf, next to those of its modules.
 _KERNEL = "vmlinux"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class BtfSource:
     """A kernel's BTF that was not read yet."""
 
     # What tables call it.
@@ -38,7 +38,7 @@ class Source:
     config: Path | None = None
 
 
-def of_path(text: str) -> list[Source]:
+def of_path(text: str) -> list[BtfSource]:
     """Return the BTFs that a file or folder means; "4.4=FILE" tells the version.
 
     A folder is searched for *.btf, *.btf.tar.xz and vmlinux*; one laid out as
@@ -49,26 +49,30 @@ def of_path(text: str) -> list[Source]:
     if not path.exists():
         raise UsageError(
             f"--btf {text}: there is no {path}",
-            hint="name a file of BTF, a vmlinux, a folder of them, or `kernels`",
+            hint="use a BTF file, a vmlinux, a folder of them, or `kernels`",
         )
     if path.is_dir():
         found = _in_folder(path)
         if not found:
-            raise UsageError(f"--btf {text}: it holds no *.btf, *{_PACKED} or vmlinux*")
+            raise UsageError(
+                f"--btf {text}: it contains no *.btf, *{_PACKED} or vmlinux*"
+            )
         return found
     if not equals:
         return [_source(path, path.name)]
     try:
-        return [Source(name=version, path=path, version=KernelVersion.parse(version))]
+        return [
+            BtfSource(name=version, path=path, version=KernelVersion.parse(version))
+        ]
     except ValueError as error:
         raise UsageError(f"--btf {text}: {error}") from error
 
 
-def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
+def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
     """Return the BTFs of a matrix's rows, as far as they are in the cache."""
     found = ((kernel, fetch.cached(kernel, cache)) for kernel in kernels)
     return [
-        Source(
+        BtfSource(
             name=kernel.id,
             path=artifact.btf,
             version=artifact.version,
@@ -79,7 +83,7 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[Source]:
     ]
 
 
-def load(source: Source, sha256: Sequence[str] = ()) -> Target:
+def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
     """Return a BTF; its hash and those of its modules may be known.
 
     What is raw stays in its file. Raises BadBtfError for what holds none.
@@ -126,7 +130,7 @@ def read(path: Path) -> bytes:
             if section is None:
                 raise BadBtfError(
                     f"{path}: has no .BTF section",
-                    hint="make one: pahole --btf_encode_detached FILE vmlinux",
+                    hint="generate one: pahole --btf_encode_detached FILE vmlinux",
                 )
             data = section
     except (OSError, ValueError, ArtifactError) as error:
@@ -134,7 +138,7 @@ def read(path: Path) -> bytes:
     if data[:2] not in _MAGICS:
         raise BadBtfError(
             f"{path}: not BTF: it begins with another magic number",
-            hint="name raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
+            hint="use raw BTF, a vmlinux with a .BTF section, or a .btf.tar.xz",
         )
     return data
 
@@ -142,15 +146,15 @@ def read(path: Path) -> bytes:
 # ------------------------------------------------------------------- folders
 
 
-def _in_folder(folder: Path) -> list[Source]:
+def _in_folder(folder: Path) -> list[BtfSource]:
     kernel = folder / _KERNEL
     if kernel.is_file() and _is_raw(kernel):
         modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
         return [
-            Source(
-                name=_named(folder) or str(folder),
+            BtfSource(
+                name=_release_of(folder) or str(folder),
                 path=kernel,
-                version=_version(_named(folder)),
+                version=_version(_release_of(folder)),
                 modules=tuple(sorted(modules)),
             )
         ]
@@ -170,12 +174,12 @@ def _is_raw(path: Path) -> bool:
         return file.read(2) in _MAGICS
 
 
-def _source(path: Path, name: str) -> Source:
+def _source(path: Path, name: str) -> BtfSource:
     name = name.removesuffix(_PACKED).removesuffix(".btf")
-    return Source(name=name, path=path, version=_version(_named(path)))
+    return BtfSource(name=name, path=path, version=_version(_release_of(path)))
 
 
-def _named(path: Path) -> str:
+def _release_of(path: Path) -> str:
     """Return the release that a path names: in its own name, or in a folder's."""
     names = [path.name.removesuffix(_PACKED).removesuffix(".btf"), path.parent.name]
     return next((it for name in names for it in _RELEASE.findall(name)), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 from runner.bpf.object import read_whole
 from runner.errors import InfrastructureError, RunnerError
 from runner.preflight.engine import Engine
-from runner.preflight.predict import Subject
+from runner.preflight.predict import PredictedObject
 
 
 def unusable(objects: Sequence[Path], engine_path: Path) -> dict[Path, RunnerError]:
@@ -19,7 +19,7 @@ def unusable(objects: Sequence[Path], engine_path: Path) -> dict[Path, RunnerErr
     with Engine(engine_path) as engine:
         for path in objects:
             try:
-                Subject(read_whole(path.read_bytes(), path), engine)
+                PredictedObject(read_whole(path.read_bytes(), path), engine)
             except OSError as error:
                 raise InfrastructureError(f"{path}: {error.strerror}") from error
             except RunnerError as error:

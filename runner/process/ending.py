@@ -90,5 +90,5 @@ def _end_at_once(why: str, status: int) -> None:
         with suppress(OSError):
             _Asked.sweep()
     with suppress(OSError):
-        os.write(2, f"\n{why}; what was done so far is in the reports\n".encode())
+        os.write(2, f"\n{why}; the reports have the results so far\n".encode())
     os._exit(status)

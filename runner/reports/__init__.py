@@ -96,7 +96,7 @@ def write(
     failures = []
     for format_ in FORMATS if formats is None else formats:
         try:
-            for name, text in format_.files(report):
+            for name, text in format_.files(report).items():
                 write_text(folder / name, text)
         except InfrastructureError as error:
             failures.append(error)
@@ -109,7 +109,7 @@ def write(
                 InfrastructureError(
                     f"{folder / format_.pattern} was not written: internal error: "
                     f"{type(error).__name__}: {error}",
-                    hint="please report it; the other reports are not affected",
+                    hint="please report this; the other reports are not affected",
                 )
             )
     if failures:

@@ -29,7 +29,7 @@ def lines(
     """Return the commands, at most MOST of a kind.
 
     A failure that the gate lets pass is a warning. What came newly is first, because
-    GitHub leaves out what is too many; the last one then tells how many there are.
+    GitHub leaves out what is too many; the last one then says how many there are.
     """
     is_held = held(results, gate, comparison)
     errors = [
@@ -50,7 +50,7 @@ def _commands(kind: str, found: Sequence[str]) -> Iterator[str]:
     yield from (f"::{kind} {it}" for it in shown)
     if len(found) > len(shown):
         left = len(found) - len(shown)
-        yield f"::{kind} title=and {left} more::the job's summary and the report tell"
+        yield f"::{kind} title=and {left} more::see the job's summary and the report"
 
 
 def _failure(group: Group, comparison: Comparison | None) -> str:
@@ -76,7 +76,7 @@ def _message(case: CaseResult) -> str:
 
 def _failed_tests(results: RunResults) -> Iterator[str]:
     for test in results.failed_tests:
-        title = _property(f"{test.nodeid}, which runs on no kernel, failed")
+        title = _property(f"{test.nodeid} failed; it runs on no kernel")
         yield f"title={title}::{_data(clean(test.message)[:_MESSAGE])}"
 
 

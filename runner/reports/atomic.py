@@ -1,32 +1,22 @@
 """Files that are there whole or not at all."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InfrastructureError
+from runner.files import whole
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8 by way of a temporary one beside it.
+    """Write a file in UTF-8 by way of a temporary one next to it.
 
     Lone surrogates become question marks.
     Raises InfrastructureError that names the file.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "replace"))
-            # mkstemp keeps others out; reports are for everybody.
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        # Reports are for everybody.
+        whole.write(path, text.encode("utf-8", "replace"), mode=0o644)
 
 
 @contextmanager
@@ -40,5 +30,5 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InfrastructureError(
             f"{path} can't be written: {error.strerror or error}",
-            hint="make room, or name another folder with --reports",
+            hint="free some space, or use another folder with --reports",
         ) from error

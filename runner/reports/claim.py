@@ -58,8 +58,8 @@ def _locked(folder: Path) -> int:
             holder = os.pread(file, 32, 0).decode(errors="replace").strip()
             os.close(file)
             raise UsageError(
-                f"{folder} is in use: the run with pid {holder} writes its reports",
-                hint="wait until it ends, name another folder with --reports, or give "
+                f"{folder} is in use by the run with pid {holder}",
+                hint="wait until it ends, use another folder with --reports, or give "
                 "each run a folder of its own with --reports-unique",
             ) from None
         except BaseException:

@@ -31,8 +31,8 @@ NEW_FAILURE = "new failure"
 
 # What a reader can do about vanished cases.
 VANISHED_CURE = (
-    "If they were renamed, list the old names with `was:` in suite.yaml. If they were "
-    "removed, or left out on purpose (-k, --lf, --suite), give --allow-vanished."
+    "If they were renamed, list the old names with `was:` in suite.yaml. If they "
+    "were removed, or you left them out (-k, --lf, --suite), give --allow-vanished."
 )
 
 
@@ -208,7 +208,7 @@ def vanished_words(results: RunResults, comparison: Comparison | None) -> str:
 def held(
     results: RunResults, gate: Gate, comparison: Comparison | None
 ) -> Callable[[CaseResult], bool]:
-    """Return what tells whether a case makes the gate fail."""
+    """Return what says whether a case makes the gate fail."""
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
 
     def is_held(case: CaseResult) -> bool:

@@ -1,4 +1,4 @@
-"""What a run is held against: an earlier run, a gate, the name of a release."""
+"""What a run is compared with: an earlier run, a gate, the name of a release."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A run with all that its reports tell of it."""
+    """A run with all that its reports say about it."""
 
     results: RunResults
     comparison: Comparison | None = None
@@ -62,27 +62,26 @@ class Criteria:
         if chosen is Gate.REGRESSIONS and baseline is None:
             raise UsageError(
                 "--gate regressions requires --baseline FILE",
-                hint="give an earlier run's results.json with --baseline",
+                hint="use --baseline with the results.json of an earlier run",
             )
         if release is not None and not _is_name(release):
             raise UsageError(
-                f"--release {release!r}: a name of one line, of at most "
-                f"{_LONGEST_NAME} characters",
+                f"--release {release!r}: use one line of at most {_LONGEST_NAME} "
+                "characters",
                 hint='such as --release "v1.2"',
             )
         earlier = None if baseline is None else resultsfile.read(baseline)
         if earlier is not None and not earlier.cases:
             raise UsageError(
-                f"--baseline {baseline}: there is no case in it",
-                hint="take the results.json of a run that found something",
+                f"--baseline {baseline}: it contains no cases",
+                hint="use the results.json of a run that checked something",
             )
         if earlier is not None and not earlier.complete:
             number = len(earlier.cases)
             raise UsageError(
                 f"--baseline {baseline}: that run was stopped before all of its cases "
                 f"were done; it has {number} case{'' if number == 1 else 's'}",
-                hint="take the results.json of a run that was completed, or repeat "
-                "that run",
+                hint="use the results.json of a completed run, or repeat that run",
             )
         return cls(
             baseline=earlier,

@@ -5,7 +5,7 @@ from pathlib import Path
 from runner.reports.atomic import explained
 
 _IGNORE = ".gitignore"
-_TEXT = "# Made by bpf-kernel-matrix: reports of a run are rarely committed.\n*\n"
+_TEXT = "# Made by bpf-kernel-matrix: reports are rarely committed.\n*\n"
 
 
 def make(folder: Path) -> None:

@@ -1,46 +1,41 @@
 """The files that reports are made of: one row a format."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UsageError
 from runner.reports import junit, markdown, page, pictures, resultsfile, sarif
 from runner.reports.criteria import Report
 
-# A file's path below the folder of reports, and its text.
-File = tuple[str, str]
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Format:
     """A way to tell a run."""
 
     # As --format names it.
     name: str
-    # What is in it, for people.
-    about: str
     # Names of the files, or patterns of them.
     pattern: str
-    files: Callable[[Report], Iterator[File]]
+    # What is in it, for people.
+    about: str
+    # The file's text; several files, by their names; or none at all.
+    make: Callable[[Report], str | Mapping[str, str]]
+
+    def files(self, report: Report) -> Mapping[str, str]:
+        """Return the files' texts by their paths below the folder of reports."""
+        made = self.make(report)
+        return {self.pattern: made} if isinstance(made, str) else made
 
 
-def _one(
-    path: str, text: Callable[[Report], str]
-) -> Callable[[Report], Iterator[File]]:
-    def files(report: Report) -> Iterator[File]:
-        yield path, text(report)
-
-    return files
+def _junit(report: Report) -> Mapping[str, str]:
+    found = junit.documents(report.results)
+    return {f"{kernel.id}/junit.xml": text for kernel, text in found}
 
 
-def _junit(report: Report) -> Iterator[File]:
-    for kernel, text in junit.documents(report.results):
-        yield f"{kernel.id}/junit.xml", text
-
-
-def _release(report: Report) -> Iterator[File]:
-    if report.release is not None:
-        yield "release.md", markdown.release_notes(report.results, report.release)
+def _release(report: Report) -> str | Mapping[str, str]:
+    if report.release is None:
+        return {}
+    return markdown.release_notes(report.results, report.release)
 
 
 def _summary(report: Report) -> str:
@@ -53,57 +48,42 @@ def _summary(report: Report) -> str:
 FORMATS = (
     # First: all the others can be made from it, and a disk may be full.
     Format(
-        name="json",
-        about="everything, for other programs and as a later run's baseline",
-        pattern="results.json",
-        files=_one("results.json", lambda it: resultsfile.dump(it.results)),
+        "json",
+        "results.json",
+        "everything, for other programs and as a baseline",
+        lambda it: resultsfile.dump(it.results),
+    ),
+    Format("junit", "*/junit.xml", "JUnit for each kernel", _junit),
+    Format("markdown", "summary.md", "a summary for a job or a comment", _summary),
+    Format(
+        "sarif",
+        "results.sarif",
+        "failures for code scanning",
+        lambda it: sarif.document(it.results, it.comparison),
     ),
     Format(
-        name="junit",
-        about="JUnit of each kernel",
-        pattern="*/junit.xml",
-        files=_junit,
+        "release",
+        "release.md",
+        "the compatibility report of a release; with --release",
+        _release,
     ),
     Format(
-        name="markdown",
-        about="the summary of a job, or a comment",
-        pattern="summary.md",
-        files=_one("summary.md", _summary),
+        "html",
+        "report.html",
+        "a web page with search and details; needs no network",
+        lambda it: page.render(it.results, it.comparison, it.release, it.gate),
     ),
     Format(
-        name="sarif",
-        about="failures for code scanning",
-        pattern="results.sarif",
-        files=_one(
-            "results.sarif", lambda it: sarif.document(it.results, it.comparison)
-        ),
+        "badge",
+        "badge.svg",
+        "which kernels work, for a README",
+        lambda it: pictures.badge(it.results),
     ),
     Format(
-        name="release",
-        about="the compatibility report of a release; with --release",
-        pattern="release.md",
-        files=_release,
-    ),
-    Format(
-        name="html",
-        about="a page to look into, which needs no network",
-        pattern="report.html",
-        files=_one(
-            "report.html",
-            lambda it: page.render(it.results, it.comparison, it.release, it.gate),
-        ),
-    ),
-    Format(
-        name="badge",
-        about="which kernels work, for a README",
-        pattern="badge.svg",
-        files=_one("badge.svg", lambda it: pictures.badge(it.results)),
-    ),
-    Format(
-        name="matrix",
-        about="a picture of kernels by suites, for a README",
-        pattern="matrix.svg",
-        files=_one("matrix.svg", lambda it: pictures.matrix(it.results)),
+        "matrix",
+        "matrix.svg",
+        "a picture of kernels and suites, for a README",
+        lambda it: pictures.matrix(it.results),
     ),
 )
 
@@ -119,6 +99,6 @@ def chosen(names: Sequence[str]) -> tuple[Format, ...]:
         if name not in known:
             raise UsageError(
                 f"--format {name}: there is no such format",
-                hint=f"there are {', '.join(known)}",
+                hint=f"the formats are {', '.join(known)}",
             )
     return tuple(it for it in FORMATS if not wanted or it.name in wanted)

@@ -40,7 +40,7 @@ class Group:
 
     @property
     def line(self) -> int:
-        """Return the source's line, the first one when nothing tells."""
+        """Return the source's line, the first one when nothing says."""
         return self.first.source_line or 1
 
     @property

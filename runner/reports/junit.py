@@ -37,9 +37,7 @@ def documents(results: RunResults) -> Iterator[tuple[KernelRun, str]]:
 def _undone(key: CaseKey) -> CaseResult:
     """Return a case that did not run as an error: a file without it would be green."""
     return CaseResult(
-        kernel=key.kernel,
-        suite=key.suite,
-        case=key.case,
+        **key._asdict(),
         outcome=Outcome.ERROR,
         message="did not run: the run ended before",
         failure_class="not_run",

@@ -91,22 +91,22 @@ def release_notes(results: RunResults, release: Release) -> str:
 def _parts() -> Any:
     """Return the macros of the template, each of which gives a part."""
     filters = (code, block, row, names, style.shown, btf_need)
-    return templating.macros(
-        "markdown.j2",
-        {it.__name__: it for it in filters},
-        counts=style.counts,
-        failed_streams=output.failed_streams,
-        looks=style.LOOKS,
-        most_letters=_MESSAGE,
-        most_mismatches=_MISMATCHES,
-        most_names=_NAMES,
-        most_rows=_ROWS,
-        notes=_notes,
-        ranges=ranges,
-        row=row,
-        undone=style.names,
-        vanished_cure=VANISHED_CURE,
-    )
+    environment = templating.of_text({it.__name__: it for it in filters})
+    values = {
+        "counts": style.counts,
+        "failed_streams": output.failed_streams,
+        "looks": style.LOOKS,
+        "most_letters": _MESSAGE,
+        "most_mismatches": _MISMATCHES,
+        "most_names": _NAMES,
+        "most_rows": _ROWS,
+        "notes": _notes,
+        "ranges": ranges,
+        "row": row,
+        "undone": style.names,
+        "vanished_cure": VANISHED_CURE,
+    }
+    return environment.get_template("markdown.j2", globals=values).module
 
 
 # ------------------------------------------------------------------- escaping

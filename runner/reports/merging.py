@@ -71,13 +71,13 @@ def merge(
         raise MissingPartsError(
             f"{_shards(missing)} of {_count(parts)} missing; given are "
             f"{', '.join(map(str, parts))}",
-            hint="see why its machine left no results.json; --allow-missing merges "
-            "what there is, as a run that was not completed",
+            hint="find out why its machine wrote no results.json; --allow-missing "
+            "merges what there is, as an incomplete run",
         )
     if not allow_missing and lost:
         raise MixedPartsError(
-            f"no shard ran {', '.join(lost)}, though none is missing",
-            hint="were all given the same --timings? one may have been stopped",
+            f"no shard ran {', '.join(lost)}, although none is missing",
+            hint="give all shards the same --timings; one shard may have been stopped",
         )
     return _merged(parts, planned, lost)
 
@@ -88,12 +88,12 @@ def refuse_names(part: Found) -> None:
     ids = [kernel.id for kernel in part.results.kernels]
     for id_ in (*ids, *(shard.planned if shard else ())):
         if re.fullmatch(ID, id_) is None:
-            raise UsageError(f"{part}: {id_!r} is no kernel's id")
+            raise UsageError(f"{part}: {id_!r} is not a kernel's id")
     strange = {case.kernel for case in part.results.cases} - {*ids}
     if strange:
         raise UsageError(
             f"{part}: there are cases of {', '.join(sorted(strange))}, but no kernel",
-            hint="it was edited by hand?",
+            hint="the file may have been edited by hand",
         )
 
 
@@ -101,8 +101,9 @@ def _refuse_unknown_rest(part: Found) -> None:
     """Refuse a stopped part of which nobody knows what it left undone."""
     if part.results.planned is None and not part.results.complete:
         raise UsageError(
-            f"{part}: the run was stopped, and nothing says what it left undone",
-            hint="a version before 0.2 wrote it: run that part again",
+            f"{part}: the run was stopped, and the file does not say which cases are "
+            "left",
+            hint="it was written by a version before 0.2: run that part again",
         )
 
 
@@ -111,15 +112,15 @@ def _refuse_mixed(parts: Sequence[Found]) -> None:
     for part in parts:
         if part.results.shard is None and len(parts) > 1:
             raise MixedPartsError(
-                f"{part} is no part of a run: it was run without --shard",
-                hint="--allow-mixed puts runs of different kernels together",
+                f"{part} is not a part of a run: it was run without --shard",
+                hint="--allow-mixed merges runs of different kernels",
             )
         differ = [
             name for name, value in _SAME if value(part.results) != value(first.results)
         ]
         if differ:
             raise MixedPartsError(
-                f"{first} and {part} are not of one run: different are "
+                f"{first} and {part} are not from the same run; they differ in "
                 f"{', '.join(differ)}",
                 hint=f"{_ANEW}, or give --allow-mixed",
             )
@@ -134,15 +135,15 @@ def _refuse_twice(parts: Sequence[Found]) -> None:
             other = shards.setdefault((shard.index, shard.count), part)
             if other is not part:
                 raise UsageError(
-                    f"shard {shard} is there twice: {other} and {part}",
-                    hint="leave out the one that was run again",
+                    f"shard {shard} is given twice: {other} and {part}",
+                    hint="leave one of them out",
                 )
         for kernel in part.results.kernels:
             other = kernels.setdefault(kernel.id, part)
             if other is not part:
                 raise MixedPartsError(
                     f"kernel {kernel.id} is in two parts: {other} and {part}",
-                    hint="were all given the same --timings?",
+                    hint="give all shards the same --timings",
                 )
 
 
@@ -182,7 +183,7 @@ def _merged(
         kernels[id_] = KernelRun(
             id=id_,
             error="its part of the run is missing",
-            cure="see why its machine left no results.json",
+            cure="find out why its machine wrote no results.json",
         )
     order = {id_: number for number, id_ in enumerate(planned)}
     cases = [case for it in whole for case in it.cases]
@@ -243,5 +244,6 @@ def _span(part: Found) -> tuple[datetime, datetime]:
     # A text that is no time, or one beyond all calendars.
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"{part}: started and duration: {error}", hint="it was edited by hand?"
+            f"{part}: started and duration: {error}",
+            hint="the file may have been edited by hand",
         ) from error

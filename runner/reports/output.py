@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runner.reports.text import clean
 from runner.results import CaseResult, Printed
 
-_LIMIT = "a guest keeps 2 MiB of each stream, and the rest is lost"
+_LIMIT = "a guest keeps 2 MiB of each stream; the rest is lost"
 
 
 # Characters of a line of it.

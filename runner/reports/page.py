@@ -22,7 +22,7 @@ from runner.reports.release import Release, btf_need
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
-# Kinds of failures that are told below the matrix, which has all of them.
+# Kinds of failures that are reported below the matrix, which has all of them.
 _MOST_GROUPS = 100
 # Kernels of the matrix that are shown before a reader asks for more: browsers lay out
 # a table of 50,000 cells in ten seconds and more.
@@ -82,7 +82,7 @@ def render(
 ) -> str:
     """Return the page; with a comparison what changed, with a release its facts.
 
-    What `gate` says of the run is told where it may differ from the verdict.
+    What `gate` says of the run is reported where it may differ from the verdict.
     """
     kernels = _kernels(results)
     suites = cells.suites(results)

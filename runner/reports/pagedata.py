@@ -18,7 +18,7 @@ MOST_MISMATCHES = 100
 
 # Characters of all logs together: browsers hold more, mail and artifact viewers don't.
 _ALL_LOGS = 24_000_000
-_TOO_MUCH = "[this run has too many logs for one page; results.json has them]"
+_TOO_MUCH = "[this run has too many logs for one page; see results.json]"
 
 # What may end a script element or begin a comment in it, and the two line ends that
 # JSON allows and scripts of before ES2019 do not. "&" is for those who serve the page
@@ -36,7 +36,11 @@ class _Strings:
         self._numbers: dict[str, int] = {}
 
     def number(self, text: str) -> int:
-        """Return the place of a text; -1 for an empty one."""
+        """Return the place of a text without control characters; -1 of an empty one."""
+        return self.place(clean(text))
+
+    def place(self, text: str) -> int:
+        """Return the place of a text that is clean."""
         if not text:
             return -1
         if text not in self._numbers:
@@ -58,7 +62,7 @@ class _Logs:
         if text not in self._numbers:
             shown = excerpt(text) if self._left > 0 else text and _TOO_MUCH
             self._left -= len(shown)
-            self._numbers[text] = self._strings.number(shown)
+            self._numbers[text] = self._strings.place(shown)
         return self._numbers[text]
 
 
@@ -92,12 +96,12 @@ def data(
             [
                 of_kernel[case.kernel],
                 of_suite[case.suite],
-                strings.number(clean(case.case)),
+                strings.number(case.case),
                 of_outcome[case.outcome],
                 round(case.duration, 3),
                 case.checked,
                 detail,
-                strings.number(clean(case.predicted)),
+                strings.number(case.predicted),
             ]
         )
     return {
@@ -133,19 +137,17 @@ def _detail(
     phases = case.phases
     return {
         "phases": [round(it, 3) for it in (phases.load, phases.trigger, phases.check)],
-        "message": strings.number(clean(case.message)),
+        "message": strings.number(case.message),
         "class": clean(case.failure_class),
-        "cure": strings.number(clean(case.cure)),
-        "where": strings.number(clean(where(case))),
-        "object": strings.number(
-            clean(f"{case.object_path} {case.object_sha256}".strip())
-        ),
-        "flaky": strings.number(clean(case.flaky)),
+        "cure": strings.number(case.cure),
+        "where": strings.number(where(case)),
+        "object": strings.number(f"{case.object_path} {case.object_sha256}".strip()),
+        "flaky": strings.number(case.flaky),
         "change": _change(case, comparison),
-        "missing": [strings.number(clean(it)) for it in case.not_available],
+        "missing": [strings.number(it) for it in case.not_available],
         "mismatches": [
             [
-                strings.number(clean(text))
+                strings.number(text)
                 for text in (
                     f"{it.subject} {it.key} {it.field}",
                     it.expected,
@@ -158,20 +160,18 @@ def _detail(
         "log": logs.number(case.log),
         "console": logs.number(case.console),
         "programs": [
-            strings.number(clean(f"{it.name} ({it.section or it.type}): {_state(it)}"))
+            strings.number(f"{it.name} ({it.section or it.type}): {_state(it)}")
             for it in case.programs
         ]
         + [
             strings.number(
-                clean(
-                    f"{it.name} (struct_ops map): "
-                    + ("registered" if it.registered else f"not registered: {it.why}")
-                )
+                f"{it.name} (struct_ops map): "
+                + ("registered" if it.registered else f"not registered: {it.why}")
             )
             for it in case.struct_ops
         ],
         "printed": [
-            [strings.number(clean(it.title)), logs.number(it.text)]
+            [strings.number(it.title), logs.number(it.text)]
             for command in case.commands
             for it in output.streams(command)
         ],
@@ -193,7 +193,7 @@ def where(case: CaseResult) -> str:
 
 
 def _change(case: CaseResult, comparison: Comparison | None) -> str:
-    """Return what a case is beside an earlier run."""
+    """Return a case compared with an earlier run."""
     if comparison is None or case.outcome is not Outcome.FAILED:
         return ""
     if comparison.is_regression(case):

@@ -15,7 +15,7 @@ _COLOURS = {
     ExitStatus.INCOMPATIBLE: "#b62324",
     ExitStatus.INFRASTRUCTURE: "#7a5a00",
 }
-# A badge that is wider tells less.
+# A badge that is wider says less.
 _MOST_LETTERS = 48
 
 # Pixels of a letter: of 11 px Verdana on average, of 13 px monospace.

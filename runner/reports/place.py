@@ -23,7 +23,7 @@ def require_writable(folder: Path) -> None:
     except OSError as error:
         raise UsageError(
             f"--reports {folder}: can't write there: {error.strerror or error}",
-            hint="name another folder, or change its permissions",
+            hint="use another folder, or change its permissions",
         ) from error
     finally:
         # Another run may have put something there meanwhile.

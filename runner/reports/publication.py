@@ -1,10 +1,10 @@
 """The reports of a release, as a project keeps them in its repository."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from runner.reports import markdown, resultsfile
 from runner.reports.criteria import Report
-from runner.reports.formats import FORMATS, File, Format
+from runner.reports.formats import FORMATS, Format
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 
@@ -32,31 +32,25 @@ def _case(case: CaseResult) -> CaseResult:
     return case.model_copy(update={"log": "", "console": "", "commands": ()})
 
 
-def _results(report: Report) -> Iterator[File]:
-    yield "results.json", resultsfile.dump(published(report.results))
-
-
-def _compatibility(report: Report) -> Iterator[File]:
-    if report.release is not None:
-        yield (
-            "compatibility.md",
-            markdown.release_notes(report.results, report.release),
-        )
+def _compatibility(report: Report) -> str | Mapping[str, str]:
+    if report.release is None:
+        return {}
+    return markdown.release_notes(report.results, report.release)
 
 
 # In the order in which they are written.
 FORMATS_OF_A_RELEASE = (
     Format(
-        name="json",
-        about="what a later run compares itself with",
-        pattern="results.json",
-        files=_results,
+        "json",
+        "results.json",
+        "what a later run compares itself with",
+        lambda it: resultsfile.dump(published(it.results)),
     ),
     Format(
-        name="compatibility",
-        about="which kernels the release works on",
-        pattern="compatibility.md",
-        files=_compatibility,
+        "compatibility",
+        "compatibility.md",
+        "which kernels the release works on",
+        _compatibility,
     ),
     next(it for it in FORMATS if it.name == "matrix"),
 )

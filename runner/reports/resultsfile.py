@@ -15,8 +15,9 @@ from runner.results import SCHEMA_VERSION, CaseResult, Record, RunResults
 # Bytes that are read: several times what a thousand kernels leave.
 _MOST = 1 << 30
 
-_NEWER = "a newer runner wrote it: read it with that one, or update this one"
-_OTHER = "read it with the version of the runner that wrote it"
+_NEWER = "it was written by a newer version: use that version, or update this one"
+_OTHER = "use the version that wrote it"
+_WRITTEN = "use the file that a run writes: reports/latest/results.json"
 
 
 class ResultsFileError(UsageError):
@@ -65,13 +66,13 @@ def read(path: Path) -> RunResults:
         if len(text) > _MOST:
             raise ResultsFileError(
                 f"{path} is larger than {_MOST >> 20} MiB, which no run is",
-                hint="a run writes it as reports/latest/results.json",
+                hint=_WRITTEN,
             )
         data = json.loads(text)
     except OSError as error:
         raise ResultsFileError(
             f"{path} can't be read: {error.strerror or error}",
-            hint="a run writes it as reports/latest/results.json",
+            hint=_WRITTEN,
         ) from error
     # ValueError covers JSON and UTF-8 that are broken.
     except (ValueError, RecursionError) as error:
@@ -81,12 +82,12 @@ def read(path: Path) -> RunResults:
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version is None:
         raise ResultsFileError(
-            f"{path} holds no run: it has no schema_version",
-            hint="a run writes it as reports/latest/results.json",
+            f"{path} is not a run: it has no schema_version",
+            hint=_WRITTEN,
         )
     if version != SCHEMA_VERSION:
         raise ResultsFileError(
-            f"{path} is of schema version {repr(version)[:20]}; this program reads "
+            f"{path} has schema version {repr(version)[:20]}; this program reads "
             f"{SCHEMA_VERSION}",
             hint=_NEWER if _is_newer(version) else _OTHER,
         )
@@ -96,7 +97,8 @@ def read(path: Path) -> RunResults:
         results = RunResults.model_validate(data)
     except ValidationError as error:
         raise ResultsFileError(
-            f"{path}: {_first_fault(error)}", hint="it was edited by hand?"
+            f"{path}: {_first_fault(error)}",
+            hint="the file may have been edited by hand",
         ) from error
     _require_consistent(path, results)
     return results
@@ -124,7 +126,9 @@ def _require_consistent(path: Path, results: RunResults) -> None:
         what = f"the plan lacks {extra[0].key}, which has a result"
     else:
         return
-    raise ResultsFileError(f"{path}: {what}", hint="it was edited by hand?")
+    raise ResultsFileError(
+        f"{path}: {what}", hint="the file may have been edited by hand"
+    )
 
 
 def _is_old(runner: str) -> bool:

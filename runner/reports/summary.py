@@ -1,16 +1,20 @@
 """The terminal's summary: kernels by suites, and what to do about each failure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+from jinja2 import Template
+from markupsafe import Markup
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import cells, output, style
+from runner.reports import cells, output, style, templating
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.groups import Group, errors, failures
@@ -38,8 +42,6 @@ _MOST_LINES = 16
 _MOST_MISMATCHES = 10
 _MOST_PRINTED = 8
 
-_INDENT = "    "
-
 # Cases of each kind of change.
 _MOST_CHANGES = 10
 
@@ -51,6 +53,9 @@ _GATES = {
 }
 
 _WORD = re.compile(r"\S+")
+# Around the style and the text of a part; a line's end within it.
+_BEGIN, _MIDDLE, _END, _LINE_END = "\x01", "\x02", "\x03", "\x04"
+_MARKS = re.compile("[\x01-\x04]")
 
 
 def render(
@@ -64,24 +69,13 @@ def render(
 
     When `quiet`, only what failed and the last line.
     """
-    results = report.results
     if not quiet:
-        _render_matrix(results, console)
-    failed, broken = failures(results), errors(results)
-    lost = [kernel for kernel in results.kernels if kernel.error]
-    if failed:
-        _render_groups("Failures", failed, report, console)
-    if lost or broken:
-        heading = "Infrastructure errors, which say nothing about the objects"
-        _render_groups(heading, broken, report, console)
-        for kernel in lost:
-            _render_lost(kernel, results, console)
-    _render_failed_tests(results, console)
-    _render_undone(results, console)
-    if not quiet:
-        _render_notes(results, console)
-    if not quiet or vanished_words(results, report.comparison):
-        _render_changes(report, console)
+        _render_matrix(report.results, console)
+    for line in _body(report, console, quiet=quiet).split("\n")[:-1]:
+        if line:
+            _print(console, *_parsed(line))
+        else:
+            console.print()
     if not quiet or _has_trouble(report):
         console.print()
     _render_end(report, console, folder)
@@ -106,7 +100,7 @@ def _render_matrix(results: RunResults, console: Console) -> None:
     # Too narrow for a table: a line for each kernel and suite.
     names = [_fit(name, console) for name in cells.suites(results)]
     for kernel, row in cells.rows(results):
-        _print(console, [(shown(kernel), "bold")])
+        _print(console, [(shown(kernel), "bold")], "")
         for name, cell in zip(names, row, strict=True):
             if cell is not None:
                 line = Text(f"  {name} ").append_text(_cell(cell, console))
@@ -147,48 +141,82 @@ def _cell(cell: cells.Cell | None, console: Console) -> Text:
 # ----------------------------------------------------------------- failures
 
 
-def _render_groups(
-    heading: str, groups: Sequence[Group], report: Report, console: Console
-) -> None:
-    console.print()
-    _print(console, [(heading, "bold")])
-    names = {kernel.id: shown(kernel) for kernel in report.results.kernels}
-    for group in groups:
-        _render_group(group, report, names, console)
+def _body(report: Report, console: Console, *, quiet: bool) -> str:
+    results, comparison = report.results, report.comparison
+    shown_as = {kernel.id: shown(kernel) for kernel in results.kernels}
+    cases = Counter(case.kernel for case in results.cases)
+
+    def title(group: Group) -> str:
+        on = []
+        for case in group.cases:
+            change = comparison.change(case) if comparison else ""
+            name = shown_as.get(case.kernel, case.kernel)
+            on.append(f"{name} ({change})" if change else name)
+        return f"{', '.join(on)}: {group.name}"
+
+    def undone(kernel: KernelRun) -> str:
+        left = counted(cases[kernel.id], "case", plural="cases")
+        return f"; {left} did not run" if left else ""
+
+    return _template().render(
+        broken=errors(results),
+        comparison=comparison,
+        failed=failures(results),
+        looks=LOOKS,
+        lost=[kernel for kernel in results.kernels if kernel.error],
+        most_changes=_MOST_CHANGES,
+        names=style.names,
+        notes=_notes,
+        quiet=quiet,
+        results=results,
+        sign=lambda outcome: _sign(outcome, console),
+        title=title,
+        undone=undone,
+        vanished=vanished_words(results, comparison),
+        vanished_cure=VANISHED_CURE,
+    )
 
 
-def _render_group(
-    group: Group, report: Report, names: Mapping[str, str], console: Console
-) -> None:
-    """Print what failed alike on several kernels, and what differs among them."""
-    on = []
-    for case in group.cases:
-        change = report.comparison.change(case) if report.comparison else ""
-        name = names.get(case.kernel, case.kernel)
-        on.append(f"{name} ({change})" if change else name)
-    _render_head(group.first.outcome, f"{', '.join(on)}: {group.name}", console)
-    for kernels, why in _distinct(group, _why):
-        _render_why(why, kernels, console)
-    for kernels, more in _distinct(group, _more):
-        _render_more(more, kernels, console)
-    for kernels, cure in _distinct(
-        group, lambda case: case.cure or output.where_to_look(case)
-    ):
-        _render_do(cure, kernels, console)
-    for kernels, printed in _distinct(group, _printed):
-        _render_printed(printed, kernels, console)
+@cache
+def _template() -> Template:
+    filters: dict[str, Callable[..., object]] = {
+        "bold": lambda text: _marked(text, "bold"),
+        "dim": lambda text: _marked(text, "dim"),
+        "distinct": _distinct,
+        "mark": _marked,
+        "one_line": one_line,
+        "plain": lambda text: _marked(text, ""),
+        "shortened": _shortened,
+        "shown": shown,
+    }
+    environment = templating.of_text(filters, finalize=lambda it: Markup(it))
+    return environment.get_template("summary.j2")
 
 
-def _distinct(
-    group: Group, told: Callable[[CaseResult], str]
-) -> Iterator[tuple[str, str]]:
+def _marked(text: str, look: str) -> Markup:
+    """Return a part of a line with its style, between characters that no text has."""
+    kept = _MARKS.sub("", text).replace("\n", _LINE_END)
+    return Markup(f"{_BEGIN}{look}{_MIDDLE}{kept}{_END}")
+
+
+def _parsed(line: str) -> tuple[list[tuple[str, str]], str]:
+    """Return a line's parts, each with its style, and its indent."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    parts = [it.partition(_MIDDLE) for it in line.strip(" ").split(_END) if it]
+    return [
+        (text.replace(_LINE_END, "\n"), look.removeprefix(_BEGIN))
+        for look, _, text in parts
+    ], indent
+
+
+def _distinct(group: Group, what: str) -> Iterator[tuple[str, str]]:
     """Yield what is told of a group's kernels, each once, with their names before it.
 
-    The names are empty where the same is told of all.
+    The names are empty where the same is reported of all.
     """
     found: dict[str, list[str]] = {}
     for case in group.cases:
-        found.setdefault(told(case), []).append(case.kernel)
+        found.setdefault(_OF_CASE[what](case), []).append(case.kernel)
     for text, kernels in found.items():
         yield (f" on {', '.join(kernels)}" if len(found) > 1 else ""), text
 
@@ -206,7 +234,7 @@ def _more(case: CaseResult) -> str:
     left = len(more) - _MOST_MISMATCHES
     if left > 0:
         more[_MOST_MISMATCHES:] = [
-            f"{left} more mismatch{'' if left == 1 else 'es'}, which results.json has"
+            f"{left} more mismatch{'' if left == 1 else 'es'}; see results.json"
         ]
     return "\n".join(more)
 
@@ -221,123 +249,46 @@ def _printed(case: CaseResult) -> str:
     return "\n".join(lines)
 
 
-def _render_lost(kernel: KernelRun, results: RunResults, console: Console) -> None:
-    count = sum(case.kernel == kernel.id for case in results.cases)
-    cases = counted(count, "case", plural="cases")
-    left = f"; {cases} did not run" if cases else ""
-    what = f"{shown(kernel)} did not come up{left}"
-    logs = f"see {kernel.id}/console.log and {kernel.id}/runner.log"
-    _render_head(Outcome.ERROR, what, console)
-    _render_why(kernel.error, "", console)
-    _render_do(kernel.cure or logs, "", console)
+_OF_CASE: Mapping[str, Callable[[CaseResult], str]] = {
+    "why": _why,
+    "more": _more,
+    "do": lambda case: case.cure or output.where_to_look(case),
+    "printed": _printed,
+}
 
 
-def _render_head(outcome: Outcome, what: str, console: Console) -> None:
-    sign = f"{_sign(outcome, console)} "
-    parts = [(sign, LOOKS[outcome].style), (one_line(what), "bold")]
-    _print(console, parts, indent="  ")
-
-
-def _render_why(why: str, kernels: str, console: Console) -> None:
-    first, *rest = clean(why).strip().splitlines() or [""]
-    _print(console, [(f"why{kernels}: ", "dim"), (first, "")], indent=_INDENT)
+def _shortened(text: str) -> list[str]:
+    """Return a message's lines, without the middle of many."""
+    first, *rest = clean(text).strip().splitlines() or [""]
     left = len(rest) - _MOST_LINES
     if left > 0:
         half = _MOST_LINES // 2
-        rest[half:-half] = [f"[… {left} lines, which results.json has]"]
-    for line in rest:
-        _print(console, [(line, "")], indent=_INDENT * 2)
+        rest[half:-half] = [f"[… {left} lines; see results.json]"]
+    return [first, *rest]
 
 
-def _render_more(more: str, kernels: str, console: Console) -> None:
-    for line in more.splitlines():
-        _print(console, [(f"and{kernels}: ", "dim"), (line, "")], indent=_INDENT)
-
-
-def _render_printed(printed: str, kernels: str, console: Console) -> None:
-    if printed and kernels:
-        _print(console, [(f"printed{kernels}:", "dim")], indent=_INDENT)
-    for line in printed.splitlines():
-        _print(console, [(line, "dim")], indent=_INDENT)
-
-
-def _render_do(cure: str, kernels: str, console: Console) -> None:
-    label = f"do{kernels}: " if kernels else "do:  "
-    _print(console, [(label, "dim"), (one_line(cure), "")], indent=_INDENT)
+def _notes(results: RunResults) -> list[tuple[str, str]]:
+    """Return what else to know, each with the kernel or case that it is about."""
+    cases = results.cases
+    return [
+        *((kernel.id, note) for kernel in results.kernels for note in kernel.notes),
+        *(
+            (str(it.key), it.message)
+            for it in cases
+            if it.outcome is Outcome.PASSED and it.message and not it.failure_class
+        ),
+        *(
+            (
+                str(it.key),
+                f"flaky, {it.outcome} at the second try; at the first {it.flaky}",
+            )
+            for it in cases
+            if it.flaky
+        ),
+    ]
 
 
 # ------------------------------------------------------------------- the end
-
-
-def _render_failed_tests(results: RunResults, console: Console) -> None:
-    if results.failed_tests:
-        console.print()
-        _print(console, [("Failed tests that run on no kernel", "bold")])
-    for test in results.failed_tests:
-        _render_head(Outcome.FAILED, test.nodeid, console)
-        _render_why(test.message, "", console)
-
-
-def _render_undone(results: RunResults, console: Console) -> None:
-    if results.complete:
-        return
-    console.print()
-    _print(console, [("The run ended before every planned case had a result", "bold")])
-    for name, on in style.names(results.undone, _MOST_CHANGES):
-        text = f"{on}: {name}" if on else name
-        _print(console, [("did not run: ", "dim"), (text, "")], indent="  ")
-
-
-def _render_notes(results: RunResults, console: Console) -> None:
-    notes = [
-        (f"{kernel.id}: ", note) for kernel in results.kernels for note in kernel.notes
-    ]
-    notes += [
-        (f"{case.kernel} {case.suite}::{case.case}: ", case.message)
-        for case in results.cases
-        if case.outcome is Outcome.PASSED and case.message and not case.failure_class
-    ]
-    notes += [
-        (
-            f"{case.kernel} {case.suite}::{case.case}: ",
-            f"flaky, {case.outcome} at the second try; at the first {case.flaky}",
-        )
-        for case in results.cases
-        if case.flaky
-    ]
-    if notes:
-        console.print()
-    for about, note in notes:
-        _print(console, [(about, "bold yellow"), (note, "")], indent=" ")
-
-
-def _render_changes(report: Report, console: Console) -> None:
-    comparison = report.comparison
-    if comparison is None:
-        return
-    console.print()
-    about = f"Compared with the run of {comparison.baseline}: "
-    _print(console, [(about, "bold"), (comparison.words, "")])
-    for what, cases in (
-        ("fixed", comparison.fixes),
-        ("vanished", comparison.vanished),
-        ("new gap", comparison.new_gaps),
-    ):
-        for case in cases[:_MOST_CHANGES]:
-            name = f"{case.kernel}: {case.suite}::{case.case}"
-            _print(console, [(f"{what}: ", "dim"), (name, "")], indent="  ")
-        if len(cases) > _MOST_CHANGES:
-            left = f"and {len(cases) - _MOST_CHANGES} more"
-            _print(console, [(f"{what}: ", "dim"), (left, "")], indent="  ")
-    if vanished_words(report.results, comparison):
-        _print(console, [("do:  ", "dim"), (VANISHED_CURE, "")], indent="  ")
-    if comparison.not_run:
-        names = ", ".join(comparison.not_run)
-        _print(console, [("kernels not run: ", "dim"), (names, "")], indent="  ")
-    for slower in comparison.slower[:_MOST_CHANGES]:
-        took = f"{slower.before:.1f} s before, {slower.after:.1f} s now"
-        name = f"{slower.kernel}: {slower.what}, {took}"
-        _print(console, [("slower: ", "dim"), (name, "")], indent="  ")
 
 
 def _render_end(report: Report, console: Console, folder: Path | None) -> None:
@@ -364,7 +315,7 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     parts.append((f"; {kernels}, {results.duration:.1f} s", ""))
     if folder is not None:
         parts.append((f"; reports: {folder}", ""))
-    _print(console, parts)
+    _print(console, parts, "")
 
 
 # ------------------------------------------------------------------ printing
@@ -382,9 +333,7 @@ def _fit(text: str, console: Console) -> str:
     return clean(text).replace("…", "...").encode("ascii", "replace").decode()
 
 
-def _print(
-    console: Console, parts: Sequence[tuple[str, str]], *, indent: str = ""
-) -> None:
+def _print(console: Console, parts: Sequence[tuple[str, str]], indent: str) -> None:
     """Print styled text, broken between words only; what is too long sticks out.
 
     Further lines stand below the second part.

@@ -115,7 +115,7 @@ def support_of(
 
 
 def version_of(kernel: KernelRun) -> KernelVersion | None:
-    """Return what its release tells, or its id."""
+    """Return what its release says, or its id."""
     for text in (kernel.release, kernel.id):
         try:
             return KernelVersion.parse(text)

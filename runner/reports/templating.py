@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from runner.reports.text import clean
 
-# Characters of a log that a page holds: the start tells what was relocated, the end
+# Characters of a log that a page holds: the start says what was relocated, the end
 # why it was refused. The whole is in results.json.
 _HEAD, _TAIL = 4_000, 12_000
 
@@ -20,23 +19,29 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
-def macros(
-    template: str, filters: Mapping[str, Callable[..., str]], **values: object
-) -> Any:
-    """Return the macros of a template of plain text, as functions of a module."""
+def of_text(
+    filters: Mapping[str, Callable[..., object]],
+    finalize: Callable[[str], Markup] | None = None,
+) -> Environment:
+    """Return the templates of plain text, in which block tags leave no blank lines.
+
+    `finalize` says how text stands in it; without one it stands as it is.
+    """
     environment = Environment(
         loader=PackageLoader(__package__ or "", "templates"),
+        autoescape=finalize is not None,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= filters
-    return environment.get_template(template, globals=values).module
+    return environment
 
 
 @cache
 def own_text(name: str) -> str:
-    """Return a file that lies beside the templates."""
+    """Return a file that lies next to the templates."""
     return (
         resources.files(__package__)
         .joinpath("templates", name)
@@ -55,7 +60,7 @@ def excerpt(text: str, *, head: int = _HEAD, tail: int = _TAIL) -> str:
 
 def _cut(text: str, head: int, tail: int) -> str:
     left = len(text) - head - tail
-    note = f"\n[… {left} characters are left out; results.json has them …]\n"
+    note = f"\n[… {left} characters are left out; see results.json …]\n"
     return text[:head] + note + text[-tail:]
 
 

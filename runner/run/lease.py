@@ -76,7 +76,7 @@ class GuestLease:
         if self._spare is not None:
             return
         if not _has_room(kernel):
-            log.info("no memory for a second guest")
+            log.info("not enough memory for a second guest")
             return
         with suppress(RunnerError):
             if self._factory.has_snapshot(kernel):

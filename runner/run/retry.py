@@ -150,4 +150,6 @@ def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
         )
         return on.ended(Outcome.FAILED, mistake, "never_runs")
     gap = case.gap_on(run.version(on.kernel), run.config(on.kernel))
-    return on.ended(Outcome.SKIPPED, UsageError(gap), "declared_gap") if gap else None
+    if not gap:
+        return None
+    return on.ended(Outcome.SKIPPED, UsageError(gap), "declared_gap")

@@ -85,7 +85,7 @@ class Run:
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
     def obtain(self, progress: Progress) -> None:
-        """Get every kernel's artifact; what can't be had is that kernel's trouble.
+        """Get every kernel's artifact; what is unavailable is that kernel's trouble.
 
         Raises UsageError for a kernel that no source of this version provides, and for
         a libbpf that can't be used; InfrastructureError where one can't be built.
@@ -96,7 +96,7 @@ class Run:
             self.artifact(kernel, progress)
 
     def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
-        """Return a kernel's artifact, or why it can't be had."""
+        """Return a kernel's artifact, or why it is unavailable."""
         with self._obtaining:
             if kernel.id not in self._artifacts:
                 try:
@@ -121,7 +121,7 @@ class Run:
         return self._objects.get((source, vmlinux), compile_it)
 
     def load_suite(self, path: Path) -> LoadedSuite:
-        """Read a suite file. Raises UsageError that tells its mistakes."""
+        """Read a suite file. Raises UsageError that lists its mistakes."""
         return suitefile.load(
             path, matrix=self.settings.kernels.matrix, named=self.settings.objects
         )
@@ -129,7 +129,7 @@ class Run:
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.
 
-        Raises UsageError that tells a suite's mistakes by file and line, or of two
+        Raises UsageError that lists a suite's mistakes by file and line, or of two
         suites of one name.
         """
         given = list(suites)
@@ -167,7 +167,7 @@ class Run:
         return found.config_text() if isinstance(found, Artifact) else None
 
     def failures(self) -> dict[str, tuple[str, str]]:
-        """Return message and hint of the kernels whose artifact can't be had."""
+        """Return message and hint of the kernels whose artifact is unavailable."""
         return {
             id_: (found.message, found.hint)
             for id_, found in self._artifacts.items()

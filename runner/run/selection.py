@@ -43,7 +43,7 @@ def _suites(tests: Sequence[str]) -> Iterator[bytes]:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files that a path stands for, in the same order everywhere."""
+    """Return the files that a path means, in the same order everywhere."""
     if not path.exists():
         return []
     suites = files_below(path)
@@ -58,7 +58,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _content(path: Path) -> bytes:
-    """Return a file's bytes; none of one that is gone: it is late to tell of it."""
+    """Return a file's bytes; none of one that is gone: it is late to report it."""
     try:
         return path.read_bytes()
     except OSError:

@@ -29,11 +29,11 @@ class Part:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what "2/3" stands for. Raises UsageError."""
+        """Return what "2/3" means. Raises UsageError."""
         found = _PART.fullmatch(text)
         if found is None or int(found[1]) > int(found[2]):
             raise UsageError(
-                f"--shard {text}: it is K/N, with K from 1 to N",
+                f"--shard {text}: must be K/N, with K from 1 to N",
                 hint="for example --shard 1/3, 2/3 and 3/3 on three machines",
             )
         return cls(index=int(found[1]), count=int(found[2]))

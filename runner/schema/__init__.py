@@ -1,6 +1,6 @@
 """JSON Schemas and reference pages of the project's files, made from their models.
 
-`python -m runner.schema` writes them; `--check` tells whether they are stale.
+`python -m runner.schema` writes them; `--check` says whether they are stale.
 """
 
 import json

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from runner.failures.classes import CLASSES, FailureClass
-from runner.schema.page import BEGIN
+from runner.schema.page import below_mark
 
 _PLACES = (
     ("verifier", "in the verifier's log"),
@@ -19,10 +19,7 @@ def filled(page: str, classes: Iterable[FailureClass] = CLASSES.values()) -> str
 
     Raises ValueError when there is no mark.
     """
-    introduction, mark, _ = page.partition(BEGIN)
-    if not mark:
-        raise ValueError(f"the page lacks the line {BEGIN}")
-    return introduction + BEGIN + "\n\n" + "\n".join(map(_section, classes))
+    return below_mark(page, "\n".join(map(_section, classes)))
 
 
 def _section(failure: FailureClass) -> str:
@@ -33,7 +30,7 @@ def _section(failure: FailureClass) -> str:
         "",
         f"**What to do:** {failure.cure}.",
         "",
-        f"**How sure:** {_doubt(failure)}.",
+        f"**How sure:** {f'likely; {failure.doubt}' if failure.doubt else 'certain'}.",
         "",
     ]
     for place, words in _PLACES:
@@ -43,9 +40,3 @@ def _section(failure: FailureClass) -> str:
             lines += [f"- `{pattern.pattern}`" for pattern in patterns]
             lines.append("")
     return "\n".join(lines)
-
-
-def _doubt(failure: FailureClass) -> str:
-    if failure.doubt:
-        return f"likely; {failure.doubt}"
-    return "certain"

@@ -27,20 +27,28 @@ def filled(
     schema: dict[str, Any],
     examples: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """Return a page with its reference made anew below the mark.
+    """Return a page with its reference made again below the mark.
 
     `examples` are texts in YAML, by the model's name.
     Raises ValueError when there is no mark.
     """
-    introduction, mark, _ = page.partition(BEGIN)
-    if not mark:
-        raise ValueError(f"the page lacks the line {BEGIN}")
     sections = (
         # That of a whole file is the introduction's.
         _section(name, model, () if model is schema else examples.get(name, ()))
         for name, model in _models(schema)
     )
-    return introduction + BEGIN + "\n\n" + "\n".join(sections)
+    return below_mark(page, "\n".join(sections))
+
+
+def below_mark(page: str, made: str) -> str:
+    """Return a page with what was made anew below its mark.
+
+    Raises ValueError when there is no mark.
+    """
+    introduction, mark, _ = page.partition(BEGIN)
+    if not mark:
+        raise ValueError(f"the page lacks the line {BEGIN}")
+    return f"{introduction}{BEGIN}\n\n{made}"
 
 
 def _models(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

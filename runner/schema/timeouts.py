@@ -1,7 +1,7 @@
 """The reference table of timeouts, made from the table that the runner uses."""
 
 from runner import timeouts
-from runner.schema.page import BEGIN
+from runner.schema.page import below_mark
 
 
 def filled(page: str) -> str:
@@ -9,12 +9,9 @@ def filled(page: str) -> str:
 
     Raises ValueError when there is no mark.
     """
-    introduction, mark, _ = page.partition(BEGIN)
-    if not mark:
-        raise ValueError(f"the page lacks the line {BEGIN}")
     rows = [
         f"| {it.name} | {it.seconds:g} | {it.why} | `{it.option}` |\n"
         for it in timeouts.TABLE
     ]
     head = "| what | seconds | why | raised by |\n| --- | --- | --- | --- |\n"
-    return f"{introduction}{BEGIN}\n\n{head}{''.join(rows)}"
+    return below_mark(page, head + "".join(rows))

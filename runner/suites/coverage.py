@@ -10,13 +10,14 @@ from pydantic import Field
 
 from runner.errors import UsageError
 from runner.files import modelfile
+from runner.files.modelfile import FileEntry
 from runner.matrix import matrix
 from runner.matrix.matrix import Kernel
 from runner.suites import suitefile
-from runner.suites.model import Case, Entry
+from runner.suites.model import Case
 from runner.versions import KernelVersion
 
-# What a kernel whose id tells no version is taken for: "sid" is Debian's newest.
+# What a kernel whose id has no version is taken for: "sid" is Debian's newest.
 _NEWEST = KernelVersion.parse("999")
 
 _INTRODUCTION = """\
@@ -28,7 +29,7 @@ reason.
 """
 
 
-class Topic(Entry):
+class Topic(FileEntry):
     """Something that the suites are to hold."""
 
     topic: str
@@ -37,7 +38,7 @@ class Topic(Entry):
     """Patterns of SUITE::CASE, with * for any characters."""
 
 
-class Topics(Entry):
+class Topics(FileEntry):
     """A whole file of topics."""
 
     topics: Annotated[tuple[Topic, ...], Field(min_length=1)]

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
+from runner.files.modelfile import FileEntry
 from runner.versions import KernelVersion, VersionRange, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -16,23 +17,11 @@ SUITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
 Loader = Literal["libbpf", "compat"]
 
-# Text in which ${name.field} stands for a value that was taken in the guest.
+# Text in which ${name.field} represents a value that was taken in the guest.
 Template = str
 # Names from before names were checked, too.
 FormerName = Annotated[str, Field(min_length=1)]
 Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
-
-
-class Entry(BaseModel):
-    """Base of the parts of a suite: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
 
 
 def by_key(what: str, *keys: str) -> Discriminator:
@@ -60,7 +49,7 @@ def by_key(what: str, *keys: str) -> Discriminator:
 # ---------------------------------------------------------------- triggers
 
 
-class Fork(Entry):
+class Fork(FileEntry):
     """Fork a child that sleeps until the case ends.
 
     Returns pid, tgid, ppid, comm, user_ns, thread_pointer.
@@ -74,7 +63,7 @@ class Fork(Entry):
     """Name for the child: ${child.pid} and so on."""
 
 
-class Syscall(Entry):
+class Syscall(FileEntry):
     """Make a system call one or more times. Returns pid, tid, count, result."""
 
     syscall: Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
@@ -85,7 +74,7 @@ class Syscall(Entry):
     """Name for its results: ${syscall.result} and so on."""
 
 
-class Sleep(Entry):
+class Sleep(FileEntry):
     """Let the guest idle. Returns pid, slept_ns."""
 
     sleep: Annotated[float, Field(gt=0, le=60)]
@@ -94,7 +83,7 @@ class Sleep(Entry):
     """Name for its results: ${sleep.slept_ns} and so on."""
 
 
-class Udp(Entry):
+class Udp(FileEntry):
     """Send UDP packets over the guest's loopback.
 
     Returns pid, bytes, source_port, port, sent; and, from getsockopt(), protocol, type,
@@ -113,7 +102,7 @@ class Udp(Entry):
     """Name for its results: ${udp.sent} and so on."""
 
 
-class Pipe(Entry):
+class Pipe(FileEntry):
     """Write to a pipe and ask the kernel about it with FIONREAD.
 
     Returns pid, size (F_GETPIPE_SZ), pages, writes, waiting (FIONREAD).
@@ -127,7 +116,7 @@ class Pipe(Entry):
     """Name for its results: ${pipe.waiting} and so on."""
 
 
-class Drain(Entry):
+class Drain(FileEntry):
     """Read what programs sent through a ring buffer or a perf event array.
 
     Returns count, lost, and the size in bytes and the fields of the first record:
@@ -149,7 +138,7 @@ class Drain(Entry):
     """Name for its results: ${drain.count} and so on."""
 
 
-class Iterate(Entry):
+class Iterate(FileEntry):
     """Read what a BPF iterator prints. Returns text."""
 
     iterate: Annotated[str, Field(pattern=NAME)]
@@ -158,7 +147,7 @@ class Iterate(Entry):
     """Name for its output: ${iterator.text}."""
 
 
-class Command(Entry):
+class Command(FileEntry):
     """Run a command in the guest. Returns pid, exit, stdout, stderr."""
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
@@ -183,7 +172,7 @@ class Command(Entry):
     """Name for its results: ${command.stdout} and so on."""
 
 
-class TestRun(Entry):
+class TestRun(FileEntry):
     """Run a program with BPF_PROG_TEST_RUN. Returns retval, duration_ns, data, skb."""
 
     __test__ = False
@@ -220,7 +209,7 @@ Trigger = Annotated[
 # ------------------------------------------------------------------ truths
 
 
-class Excerpt(Entry):
+class Excerpt(FileEntry):
     """Which part of a text is the truth."""
 
     pattern: str | None = None
@@ -256,7 +245,7 @@ Truth = Annotated[
 # ------------------------------------------------------------ expectations
 
 
-class Matcher(Entry):
+class Matcher(FileEntry):
     """How to check an observed value: exactly one of equals … matches."""
 
     equals: JsonValue = None
@@ -288,7 +277,7 @@ class MapExpectation(Matcher):
     """Check the value's bytes, "0x01 0x00 …", instead of its formatted value."""
 
 
-class RowsExpectation(Entry):
+class RowsExpectation(FileEntry):
     """A map's rows, in any order."""
 
     map: str
@@ -299,7 +288,7 @@ class RowsExpectation(Entry):
     """Whether the map may contain other rows, too."""
 
 
-class ShowExpectation(Entry):
+class ShowExpectation(FileEntry):
     """What `bpftool prog show` or `bpftool map show` prints; other keys are ignored."""
 
     program: str | None = None
@@ -309,8 +298,15 @@ class ShowExpectation(Entry):
     show: Annotated[dict[str, JsonValue], Field(min_length=1)]
     """Keys and values of bpftool's JSON: {type: kprobe}."""
 
+    @property
+    def subject(self) -> tuple[Literal["program", "map"], str]:
+        """What is shown, and its name."""
+        if self.program is not None:
+            return "program", self.program
+        return "map", self.map or ""
 
-class Instruction(Entry):
+
+class Instruction(FileEntry):
     """An instruction, identified by what it contains: exactly one of the keys."""
 
     offset_of: Annotated[str, Field(pattern=FIELD_OF_TYPE)] | None = None
@@ -325,7 +321,7 @@ class Instruction(Entry):
     """The poison that libbpf inserts for what the kernel lacks; not in `xlated`."""
 
 
-class CodeExpectation(Entry):
+class CodeExpectation(FileEntry):
     """Instructions of a program, in this order; others may be between them."""
 
     program: str
@@ -351,7 +347,7 @@ Expectation = Annotated[
     | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
-    # In this order: rows and show may stand beside map.
+    # In this order: rows and show may be next to map.
     by_key("expectation", "rows", "show", "xlated", "relocated", "value", "map"),
 ]
 
@@ -362,7 +358,7 @@ Expectation = Annotated[
 Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 
 
-class Program(Entry):
+class Program(FileEntry):
     """How one program of the object is treated."""
 
     load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
@@ -391,7 +387,7 @@ class Program(Entry):
         return self.attach if isinstance(self.attach, str) else None
 
 
-class Map(Entry):
+class Map(FileEntry):
     """What a loader sets for a map before it loads the object."""
 
     max_entries: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
@@ -409,7 +405,7 @@ class Map(Entry):
         return self.create
 
 
-class ExpectedFailure(Entry):
+class ExpectedFailure(FileEntry):
     """A failure that the suite expects."""
 
     kernels: str = ""
@@ -434,7 +430,7 @@ class ExpectedFailure(Entry):
         return bool(self.kernels)
 
 
-class Case(Entry):
+class Case(FileEntry):
     """One object, its triggers, and what must then be in its maps."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -526,7 +522,7 @@ def _may_hold(range_: str, version: KernelVersion | None) -> bool:
     return not range_ or version is None or version in VersionRange.parse(range_)
 
 
-class Suite(Entry):
+class Suite(FileEntry):
     """A whole suite file."""
 
     name: Annotated[str, Field(pattern=SUITE_NAME)] | None = None

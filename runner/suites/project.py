@@ -40,7 +40,7 @@ class Project:
 def find(matrix: Path | None) -> Project:
     """Return the project that a command is about; None is a command without --matrix.
 
-    Raises UsageError for what is wrong with a pyproject.toml.
+    Raises UsageError if something is wrong with a pyproject.toml.
     """
     here = Path()
     if matrix is None:
@@ -81,9 +81,9 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     if not found:
         raise UsageError(
             f"there is no {SUITE_FILE} below {project.folder.resolve()}",
-            hint="name suites with --suite PATH, or compiled objects with --object "
-            "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite builtin "
-            "runs the suites of bpf-kernel-matrix itself",
+            hint="give suites with --suite PATH, or compiled objects with --object "
+            "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite "
+            "builtin runs the suites of bpf-kernel-matrix itself",
         )
     return found
 

@@ -37,7 +37,7 @@ def read(folder: Path) -> PyProject:
     known = ("suites", "matrix", "kernels")
     for key in table:
         if key not in known:
-            words = did_you_mean(key, known) or f"there are {', '.join(known)}"
+            words = did_you_mean(key, known) or f"the keys are {', '.join(known)}"
             raise _mistake(path, text, key, f"unknown key {key!r}; {words}")
     matrix = table.get("matrix")
     if matrix is not None and not (isinstance(matrix, str) and matrix):
@@ -84,7 +84,7 @@ def _list(
         or not given
         or not all(isinstance(it, str) and it for it in given)
     ):
-        raise _mistake(path, text, key, f"{key}: should be a list of texts")
+        raise _mistake(path, text, key, f"{key}: should be a list of strings")
     return tuple(given)
 
 

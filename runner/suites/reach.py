@@ -34,7 +34,7 @@ class Reach:
     def holds(self, name: str) -> bool:
         """Whether a path, seen from the suite's folder, leads to something inside.
 
-        Raises OSError, ValueError or RuntimeError for what is no path.
+        Raises OSError, ValueError or RuntimeError for something that is not a path.
         """
         path = (self.folder / name).resolve()
         return any(path.is_relative_to(root) for root in self.roots)
@@ -47,7 +47,7 @@ class Reach:
         if not Path(name).is_absolute() and ".." not in Path(name).parts:
             return f"{suite}/{name}"
         path = (self.folder / name).resolve()
-        # The longest way, so that it tells most.
+        # The longest way, so that it says most.
         ways = [path.relative_to(it) for it in self.roots if path.is_relative_to(it)]
         return str(max(ways, key=lambda it: len(it.parts), default=path))
 

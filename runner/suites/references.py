@@ -50,9 +50,9 @@ def _look_up(path: str, namespace: Mapping[str, JsonValue]) -> JsonValue:
     found: JsonValue = dict(namespace)
     for part in path.split("."):
         if not isinstance(found, dict) or part not in found:
-            known = "there is nothing below it"
+            known = "it has no fields"
             if isinstance(found, dict):
-                known = f"there are {', '.join(found)}"
+                known = f"known names: {', '.join(found)}"
             raise UsageError(f"${{{path}}}: no {part!r}; {known}")
         found = found[part]
     return found

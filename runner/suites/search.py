@@ -45,7 +45,7 @@ def _files(folder: Path) -> Iterator[Path]:
         if number == _MOST_FOLDERS:
             raise UsageError(
                 f"{folder}: there are more than {_MOST_FOLDERS} folders below it",
-                hint="name the folders that hold your suites: --suite PATH, or the key "
+                hint="name the folders of your suites: --suite PATH, or the key "
                 "`suites` in the matrix file",
             )
         folders[:] = sorted(it for it in folders if _is_entered(Path(at, it)))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
+from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import Source
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search, tautology
@@ -34,7 +36,7 @@ from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
 from runner.versions import VersionRange
 
-# Names that every case has, beside those that it saves.
+# Names that every case has, in addition to those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
 # Those that there are before the object is loaded.
 BEFORE = ("kernel", "agent", "files")
@@ -110,7 +112,7 @@ def require_distinct(suites: Iterable[LoadedSuite], tests: Iterable[Path] = ()) 
             raise UsageError(
                 f"two suites have the name {name}: {known} and {path}",
                 hint="give one of them another `name:` in its suite.yaml, rename its "
-                "file if it is a test in Python, or test them in two runs",
+                "file if it is a Python test, or test them in two runs",
             )
     mistakes = [mistake for suite in given for mistake in _in_use(suite, paths, given)]
     if mistakes:
@@ -141,7 +143,7 @@ def _in_use(
 def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
     """Refuse kernels that suites name and the matrix does not have.
 
-    Raises UsageError that tells every mistake of a suite, up to 10, by file and line.
+    Raises UsageError that lists every mistake of a suite, up to 10, by file and line.
     """
     known = [kernel.id for kernel in matrix.kernels]
     for suite in suites:
@@ -158,15 +160,6 @@ def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
             raise modelfile.refused(suite.source, mistakes)
 
 
-_Where = tuple[int | str, ...]
-
-
-@dataclass(frozen=True)
-class _Mistake:
-    where: _Where
-    what: str
-
-
 def load(
     path: Path, *, matrix: Path | None = None, named: Sequence[Path] = ()
 ) -> LoadedSuite:
@@ -174,7 +167,7 @@ def load(
 
     `matrix` is the run's matrix file, which helps to name a suite without `name:`. Its
     objects and files lie in its repository, below the folder of `matrix`, or are
-    `named` on the command line. Raises UsageError that tells every mistake, up to 10,
+    `named` on the command line. Raises UsageError that lists every mistake, up to 10,
     by file and line.
     """
     suite, source = modelfile.load(path, Suite)
@@ -204,7 +197,7 @@ def load(
 def referenced(path: Path) -> list[Path]:
     """Return the objects and files that a suite file names and that are there.
 
-    A file that can't be read names none; others tell of it.
+    A file that can't be read names none; others report it.
     """
     try:
         data, _ = yamlfile.read(path)
@@ -226,7 +219,7 @@ def referenced(path: Path) -> list[Path]:
 def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     """Read one case that a test in Python has written; its files are in `folder`.
 
-    Raises UsageError that tells every mistake.
+    Raises UsageError that lists every mistake.
     """
     try:
         # As JSON, so that lists become tuples while all else stays strict.
@@ -247,25 +240,26 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
 
 def _mistakes(
     suite: Suite, reach: Reach, name: str, source: Source
-) -> Iterator[_Mistake]:
+) -> Iterator[Mistake]:
     if name in suite.was:
         what = f"{name!r} is the suite's name now; list only former names"
-        yield _Mistake(("was", suite.was.index(name)), what)
+        yield Mistake(("was", suite.was.index(name)), what)
     yield from _former_names(suite, source)
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
         if case.name in seen:
-            yield _Mistake(
+            yield Mistake(
                 (*at, "name"),
-                f"{case.name!r} again; the case of line {seen[case.name]} has it",
+                f"{case.name!r} is used twice; the case of line {seen[case.name]} has "
+                "it, too",
             )
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
-            yield _Mistake((*at, *mistake.where), mistake.what)
+            yield Mistake((*at, *mistake.where), mistake.what)
 
 
-def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
+def _former_names(suite: Suite, source: Source) -> Iterator[Mistake]:
     """Find names that cases had before, and that do not tell which case is meant."""
     lines = {
         case.name: source.line(("cases", number))
@@ -277,14 +271,14 @@ def _former_names(suite: Suite, source: Source) -> Iterator[_Mistake]:
             at = ("cases", number, "was", place)
             if name in lines:
                 what = f"the case of line {lines[name]} has the name {name!r} now"
-                yield _Mistake(at, f"{what}; list only names that are gone")
+                yield Mistake(at, f"{what}; list only names that are gone")
             elif name in claimed:
                 what = f"the case of line {claimed[name]} lists {name!r}, too"
-                yield _Mistake(at, f"{what}; one case can have only one successor")
+                yield Mistake(at, f"{what}; one case can have only one successor")
             claimed.setdefault(name, lines[case.name])
 
 
-def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
+def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     if case.object:
         yield from _file(case.object, reach, ("object",), _is_object)
     else:
@@ -295,8 +289,8 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
     yield from _range(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
-            yield _Mistake(
-                (key,), "needs a `reason` that tells why other kernels are left out"
+            yield Mistake(
+                (key,), "needs a `reason` that says why other kernels are left out"
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -304,54 +298,47 @@ def _case(case: Case, reach: Reach) -> Iterator[_Mistake]:
         for name in case.expect_failure.classes:
             yield from _class(name)
     elif not case.expect:
-        yield _Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
+        yield Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
     if case.expect and case.must_run and not tautology.observes(case.expect, BEFORE):
-        yield _Mistake((), f"{case.name!r} {_UNOBSERVED}")
+        yield Mistake((), f"{case.name!r} {_UNOBSERVED}")
     yield from _names(case)
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
         for where, what in tautology.mistakes(expectation):
-            yield _Mistake((*at, *where), what)
-        if isinstance(expectation, Matcher):
-            yield from _matcher(expectation, at)
-        if isinstance(expectation, MapExpectation):
-            yield from _field(expectation, at)
-        if isinstance(expectation, ShowExpectation):
-            yield from _show(expectation, at)
-        if isinstance(expectation, RowsExpectation):
-            yield from _rows(expectation, at)
-        if isinstance(expectation, CodeExpectation):
-            yield from _code(expectation, at)
+            yield Mistake((*at, *where), what)
+        for kind, check in _CHECKS:
+            if isinstance(expectation, kind):
+                yield from check(expectation, at)
 
 
-def _class(name: str) -> Iterator[_Mistake]:
+def _class(name: str) -> Iterator[Mistake]:
     names = [it.name for it in CLASSES.values() if it.declarable]
     if name not in names:
-        yield _Mistake(
+        yield Mistake(
             ("expect_failure", "class"),
             f"no failure class {name!r}{modelfile.near(name, names)}",
         )
 
 
-def _without_object(case: Case) -> Iterator[_Mistake]:
+def _without_object(case: Case) -> Iterator[Mistake]:
     """Find what the agent can't do of what a command has loaded."""
     if not case.files:
-        yield _Mistake((), "key 'object' is missing, or 'files' with a loader")
+        yield Mistake((), "key 'object' is missing, or 'files' with a loader")
     for key in (
         *("vmlinux", "loader", "programs", "alternatives", "maps"),
         *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:
-            yield _Mistake((key,), "needs an `object`, which the runner loads")
+            yield Mistake((key,), "needs an `object`, which the runner loads")
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, TestRun | Drain | Iterate):
-            yield _Mistake(("trigger", number), "needs an `object`")
+            yield Mistake(("trigger", number), "needs an `object`")
     for number, expectation in enumerate(case.expect):
         if isinstance(expectation, CodeExpectation) and expectation.relocated:
-            yield _Mistake(("expect", number, "relocated"), "needs an `object`")
+            yield Mistake(("expect", number, "relocated"), "needs an `object`")
 
 
-def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
+def _files(case: Case, reach: Reach) -> Iterator[Mistake]:
     known: dict[str, str] = {}
     for number, name in enumerate(case.files):
         at = ("files", number)
@@ -359,22 +346,22 @@ def _files(case: Case, reach: Reach) -> Iterator[_Mistake]:
         yield from _file(name, reach, at, lambda _: "")
         if not re.fullmatch(FILE_NAME, base):
             what = "a file's name has letters, digits, '.', '_' and '-' only"
-            yield _Mistake(at, f"{_start(name)}: {what}")
+            yield Mistake(at, f"{_start(name)}: {what}")
         elif known.setdefault(base, name) != name:
             what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
-            yield _Mistake(at, f"{name!r}: {what}")
+            yield Mistake(at, f"{name!r}: {what}")
 
 
-def _commands(case: Case) -> Iterator[_Mistake]:
+def _commands(case: Case) -> Iterator[Mistake]:
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:
                     what = "is for a command with `background: true`"
-                    yield _Mistake(("trigger", number, key), what)
+                    yield Mistake(("trigger", number, key), what)
 
 
-def _drains(case: Case) -> Iterator[_Mistake]:
+def _drains(case: Case) -> Iterator[Mistake]:
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
             trigger.fields
@@ -382,35 +369,35 @@ def _drains(case: Case) -> Iterator[_Mistake]:
             what = (
                 "needs `struct`, or `fields` of a struct that the object does not say"
             )
-            yield _Mistake(("trigger", number), what)
+            yield Mistake(("trigger", number), what)
 
 
 def _is_object(name: str) -> str:
     if name.endswith(OBJECTS):
         return ""
-    return "is neither a NAME.bpf.c nor an object file, .o"
+    return "is neither a NAME.bpf.c nor an object file (.o)"
 
 
 def _file(
-    name: str, reach: Reach, at: _Where, refusal: Callable[[str], str]
-) -> Iterator[_Mistake]:
+    name: str, reach: Reach, at: Where, refusal: Callable[[str], str]
+) -> Iterator[Mistake]:
     """Check that a file is there, and inside; `refusal` tells what its name lacks."""
     try:
         if not reach.holds(name):
             where = reach.name
             what = f"is outside of the {where}; copy it into the {where} when you build"
             instead = ", or load it with --object" if name.endswith(".o") else ""
-            yield _Mistake(at, f"{_start(name)} {what}{instead}")
+            yield Mistake(at, f"{_start(name)} {what}{instead}")
         elif refused := refusal(name):
-            yield _Mistake(at, f"{_start(name)} {refused}")
+            yield Mistake(at, f"{_start(name)} {refused}")
         elif (reach.folder / name).is_dir():
-            yield _Mistake(at, f"{name!r} is a folder; name a file in it")
+            yield Mistake(at, f"{name!r} is a folder; name a file in it")
         elif not (reach.folder / name).is_file():
-            yield _Mistake(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
+            yield Mistake(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
     except (OSError, ValueError, RuntimeError) as error:
         # Too long a name, a NUL in it, a symlink to itself.
         words = getattr(error, "strerror", None) or str(error)
-        yield _Mistake(at, f"{_start(name)} can't be opened: {words}")
+        yield Mistake(at, f"{_start(name)} can't be opened: {words}")
 
 
 def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:
@@ -425,16 +412,16 @@ def _start(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
-def _range(text: str, at: tuple[str, ...]) -> Iterator[_Mistake]:
+def _range(text: str, at: tuple[str, ...]) -> Iterator[Mistake]:
     if not text:
         return
     try:
         VersionRange.parse(text)
     except ValueError as error:
-        yield _Mistake(at, str(error))
+        yield Mistake(at, str(error))
 
 
-def _tables(case: Case) -> Iterator[_Mistake]:
+def _tables(case: Case) -> Iterator[Mistake]:
     """Check the ranges of what differs by version."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
     for name, program in case.programs.items():
@@ -447,7 +434,7 @@ def _tables(case: Case) -> Iterator[_Mistake]:
             yield from _range(text, (*at, text))
 
 
-def _names(case: Case) -> Iterator[_Mistake]:
+def _names(case: Case) -> Iterator[Mistake]:
     """Check that what is referred to is saved by then."""
     yield from _references(case.variables, {*BEFORE}, ("variables",))
     for name, program in case.programs.items():
@@ -458,7 +445,7 @@ def _names(case: Case) -> Iterator[_Mistake]:
         at = ("trigger", number)
         yield from _references(trigger.model_dump(), known, at)
         if trigger.save in known:
-            yield _Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
+            yield Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
         known.add(trigger.save)
     for name, truth in case.truth.items():
         yield from _references(truth.model_dump(), known, ("truth", name))
@@ -468,67 +455,58 @@ def _names(case: Case) -> Iterator[_Mistake]:
         yield from _references(values, known, at)
         for name in used(values):
             if name.startswith("truth.") and name[6:].split(".")[0] not in case.truth:
-                yield _Mistake(
+                yield Mistake(
                     at, f"no {name!r}{modelfile.near(name[6:], list(case.truth))}"
                 )
 
 
-def _references(
-    value: JsonValue, known: set[str], at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _references(value: JsonValue, known: set[str], at: Where) -> Iterator[Mistake]:
     for name in used(value):
         if name.split(".")[0] not in known:
             near = modelfile.near(name.split(".")[0], sorted(known))
-            yield _Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
+            yield Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
 
 
-def _matcher(matcher: Matcher, at: tuple[int | str, ...]) -> Iterator[_Mistake]:
+def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
     # By what was written, so that `equals: null` counts.
     given = [name for name in MATCHERS if name in matcher.model_fields_set]
     if len(given) != 1:
-        yield _Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
+        yield Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
     if matcher.within is not None and "equals" not in given:
-        yield _Mistake((*at, "within"), "needs `equals`, which it is a part of")
+        yield Mistake((*at, "within"), "needs `equals`, which it is a part of")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
         except (re.error, OverflowError, RecursionError) as error:
-            yield _Mistake((*at, "matches"), f"no regular expression: {error}")
+            yield Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
-def _field(
-    expectation: MapExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
-        yield _Mistake(
-            (*at, "field"), f"{expectation.field!r} is no path like pos.x or sizes[2]"
+        yield Mistake(
+            (*at, "field"),
+            f"{expectation.field!r} is not a path like pos.x or sizes[2]",
         )
     if expectation.field is not None and expectation.raw:
-        yield _Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
+        yield Mistake((*at, "field"), "bytes have no fields; leave out field or raw")
 
 
-def _show(
-    expectation: ShowExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
     if (expectation.program is None) == (expectation.map is None):
-        yield _Mistake(at, "needs either `program` or `map`")
+        yield Mistake(at, "needs either `program` or `map`")
 
 
-def _rows(
-    expectation: RowsExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
-        yield _Mistake((*at, "rows"), "no row is asked for: this holds for every map")
+        yield Mistake((*at, "rows"), "no row is asked for: this holds for every map")
     for number, row in enumerate(expectation.rows):
         if not row:
-            yield _Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+            yield Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
 
 
-def _code(
-    expectation: CodeExpectation, at: tuple[int | str, ...]
-) -> Iterator[_Mistake]:
+def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
-        yield _Mistake(at, "`xlated` and `relocated` are two expectations")
+        yield Mistake(at, "`xlated` and `relocated` are two expectations")
     for kind, wanted, other in (
         ("xlated", expectation.xlated, "poison"),
         ("relocated", expectation.relocated, "map"),
@@ -537,13 +515,24 @@ def _code(
             given = instruction.model_fields_set
             if len(given) != 1:
                 keys = ", ".join(type(instruction).model_fields)
-                yield _Mistake((*at, kind, number), f"needs one of {keys}")
+                yield Mistake((*at, kind, number), f"needs one of {keys}")
             elif other in given:
-                yield _Mistake((*at, kind, number, other), f"not in `{kind}`")
+                yield Mistake((*at, kind, number, other), f"not in `{kind}`")
+
+
+_CHECKS: tuple[
+    tuple[type[FileEntry], Callable[[Any, Where], Iterator[Mistake]]], ...
+] = (
+    (Matcher, _matcher),
+    (MapExpectation, _field),
+    (ShowExpectation, _show),
+    (RowsExpectation, _rows),
+    (CodeExpectation, _code),
+)
 
 
 def files_below(path: Path, name: str = SUITE_FILE) -> list[Path]:
-    """Return the suite files that a path stands for: itself, or all below it.
+    """Return the suite files that a path means: itself, or all below it.
 
     Raises UsageError when there is no such path.
     """

@@ -97,7 +97,7 @@ def test_a_range_without_comparisons_holds_everything() -> None:
     ],
 )
 def test_what_is_no_comparison_is_named(text: str, part: str) -> None:
-    with pytest.raises(ValueError, match="write it as") as caught:
+    with pytest.raises(ValueError, match="write it like") as caught:
         VersionRange.parse(text)
 
     assert str(caught.value).startswith(f"{part} is no version comparison")

@@ -121,7 +121,7 @@ def test_an_agent_that_dies_costs_its_case_only(tmp_path: Path, reports: Path) -
         (Outcome.ERROR, "agent_crashed"),
         (Outcome.PASSED, ""),
     ]
-    assert "the guest lives" in done.case("loading").message
+    assert "the guest still runs" in done.case("loading").message
 
 
 # ------------------------------------------------------- kernels that are old

@@ -56,7 +56,9 @@ def test_a_tool_that_reads_another_field_is_noticed(
     text = source.read_text()
     # As the example's README says.
     (line,) = re.findall(r"^    (sed .*)$", (mine / "README.md").read_text(), re.M)
-    words = [it.replace("~/my-suite", str(mine)) for it in shlex.split(line)]
+    words = [
+        it.replace("~/my-repository/tests/bpf", str(mine)) for it in shlex.split(line)
+    ]
     subprocess.run(words, check=True)
     assert source.read_text() != text
 

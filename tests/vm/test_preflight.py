@@ -28,9 +28,15 @@ from runner.kernels.fetch import obtain
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Verdict
-from runner.preflight.predict import Loader, Subject, Target, patched, predict
+from runner.preflight.predict import (
+    Loader,
+    PredictedObject,
+    Target,
+    instructions_after,
+    predict,
+)
 from runner.preflight.reach import walked
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.preflight.verifier import verifier_of
 from runner.run.lease import Need
 from runner.run.run import Run
@@ -100,7 +106,7 @@ class Compared:
 class Loaded:
     """What of an object is in a kernel, and what was predicted of that."""
 
-    subject: Subject
+    subject: PredictedObject
     prediction: Prediction
     programs: LoadedObject
 
@@ -125,14 +131,14 @@ class Judge:
     def judge(self, path: Path) -> None:
         """Compare all of an object; its programs one by one if it is refused."""
         item = read_whole(path.read_bytes(), path)
-        names = [it.name for it in Subject(item, self.engine).contents.programs]
+        names = [it.name for it in PredictedObject(item, self.engine).contents.programs]
         if self._one(item, {}) or len(names) == 1:
             return
         for name in names:
             self._one(item, {other: other == name for other in names})
 
     def _one(self, item: BpfObject, load: Mapping[str, bool]) -> bool:
-        subject = Subject(item, self.engine, load)
+        subject = PredictedObject(item, self.engine, load)
         prediction = predict(subject, self.target, self.engine, self.loader)
         what = f"{item.path.name} {[it for it, wanted in load.items() if wanted]}"
         guest = self.guest
@@ -188,7 +194,7 @@ class Judge:
 
     def _compare(self, loaded: Loaded) -> None:
         answers = self.engine.relocate(loaded.subject.number)
-        changed = patched(loaded.subject, answers)
+        changed = instructions_after(loaded.subject, answers)
         version = self.target.version
         assert version is not None
         flow = loaded.subject.flow
@@ -310,7 +316,7 @@ def judged(kernel: rows.Choice, loader: Loader, reports: Path) -> Compared:
         artifact = run.artifact(run.kernels[0], progress())
         assert isinstance(artifact, Artifact), artifact
         assert artifact.btf is not None
-        source = Source(name="", path=artifact.btf, version=artifact.version)
+        source = BtfSource(name="", path=artifact.btf, version=artifact.version)
         target = targets.load(source)
         with Engine(build()) as engine:
             engine.load_target(target.btf)

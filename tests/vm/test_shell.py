@@ -112,7 +112,7 @@ def test_a_terminal_is_handed_on() -> None:
     ("words", "told"),
     [
         (["9.9"], b"there is no kernel '9.9'"),
-        (["5.10,6.1"], b"means 2 kernels"),
+        (["5.10,6.1"], b"selects 2 kernels"),
         (["--put", "no/such", "6.1"], b"--put no/such: No such file"),
         (["6.1", "--put", "no/such"], b"--put no/such: No such file"),
         (["6.1", "--puts", "no/such"], b"unrecognized arguments: --puts"),

@@ -127,7 +127,7 @@ def test_a_damaged_snapshot_is_told_of_once_and_dropped(
 
     assert done.status == 0, done.output + done.errors
     assert len(kernel_of(done).notes) == 1
-    assert done.output.count("no guest came from a snapshot") == 1
+    assert done.output.count("no guest could start from a snapshot") == 1
     assert kernel_of(done).boots
     assert not kernel_of(done).restores
     assert not path.exists()

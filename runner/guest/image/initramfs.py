@@ -148,5 +148,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise InfrastructureError(
             f"a guest needs {path}: {error.strerror}",
-            hint="`python -m runner doctor` tells what to install",
+            hint="`python -m runner doctor` shows what to install",
         ) from error

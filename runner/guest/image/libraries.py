@@ -26,7 +26,7 @@ def closure(
     """Return every file that the programs need to start: path in the guest → file.
 
     Libraries go to /lib/x86_64-linux-gnu, the interpreter to where the programs
-    name it. Raises InfrastructureError for what is missing or is no ELF file.
+    name it. Raises InfrastructureError for anything that is missing or is no ELF file.
     """
     found: dict[str, Path] = {}
     pending = list(programs)
@@ -51,8 +51,8 @@ def _dependencies(program: Path) -> tuple[str, list[str]]:
             return _interpreter(elf), list(_needed(elf))
     except (OSError, ELFError) as error:
         raise InfrastructureError(
-            f"{program} can't be put into a guest: {error}",
-            hint="`python -m runner doctor` tells what to install",
+            f"{program} can't be added to the guest image: {error}",
+            hint="`python -m runner doctor` shows what to install",
         ) from error
 
 
@@ -77,6 +77,6 @@ def _locate(name: str, search: tuple[Path, ...]) -> Path:
         if (folder / name).exists():
             return (folder / name).resolve()
     raise InfrastructureError(
-        f"library {name} is not on this machine",
-        hint=f"looked in {', '.join(map(str, search))}",
+        f"the library {name} is not installed",
+        hint=f"searched {', '.join(map(str, search))}",
     )

@@ -5,13 +5,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from runner.errors import InfrastructureError, UsageError
+from runner.files import whole
 from runner.guest.qemu.machine import Accelerator, Machine
 from runner.guest.qemu.vm import Vm, boot
 
@@ -28,12 +28,15 @@ PROOF_TIMEOUT = 3.0
 _POLL = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(BaseModel):
     """What was seen of a host's accelerators."""
+
+    model_config = ConfigDict(frozen=True)
 
     accelerator: Accelerator
     reason: str
+    # What it depends on; empty where it was not tried.
+    host: str = ""
 
 
 def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding:
@@ -48,7 +51,7 @@ def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding
     if choice == "kvm":
         if not os.access(KVM, os.R_OK | os.W_OK):
             raise UsageError(
-                f"--accel kvm: {KVM} can't be opened by this user",
+                f"--accel kvm: you have no permission to open {KVM}",
                 hint="join the group that owns it, or use --accel tcg",
             )
         return Finding(accelerator="kvm", reason="asked for")
@@ -63,8 +66,8 @@ def _host(qemu: Path) -> str:
         status = qemu.stat()
     except OSError as error:
         raise InfrastructureError(
-            f"QEMU is not at {qemu}: {error.strerror}",
-            hint="`python -m runner doctor` tells what to install",
+            f"can't find QEMU at {qemu}: {error.strerror}",
+            hint="`python -m runner doctor` shows what to install",
         ) from error
     boot_id = _BOOT_ID.read_text().strip()
     return (
@@ -72,43 +75,24 @@ def _host(qemu: Path) -> str:
     )
 
 
-class _Memory(BaseModel):
-    host: str
-    accelerator: Accelerator
-    reason: str
-
-
 def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding:
     try:
-        known = _Memory.model_validate_json(memory.read_bytes())
+        known = Finding.model_validate_json(memory.read_bytes())
         if known.host == host:
-            return Finding(accelerator=known.accelerator, reason=known.reason)
+            return known
     except (OSError, ValueError):
-        log.debug("no finding about accelerators in %s", memory)
-    finding = find()
+        log.debug("no result of an accelerator test in %s", memory)
+    finding = find().model_copy(update={"host": host})
     try:
-        _write(
-            memory,
-            _Memory(host=host, accelerator=finding.accelerator, reason=finding.reason),
-        )
+        whole.write(memory, finding.model_dump_json().encode())
     except OSError as error:
         # It costs the next run the trial, and nothing else.
-        log.warning("the finding about accelerators is not kept: %s", error)
+        log.warning("the result of the accelerator test can't be saved: %s", error)
     return finding
 
 
-def _write(memory: Path, known: _Memory) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    # Two runners may find at the same time; either finding is a whole file.
-    with tempfile.NamedTemporaryFile(
-        "w", dir=memory.parent, prefix=f".{memory.name}.", delete=False
-    ) as stream:
-        stream.write(known.model_dump_json())
-    os.replace(stream.name, memory)
-
-
 def _prove_kvm(qemu: Path, kernel: Path) -> Finding:
-    log.info("trying KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
+    log.info("testing KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
     with tempfile.TemporaryDirectory(prefix="accelerator-") as folder:
         machine = Machine(
             qemu=qemu,
@@ -136,5 +120,5 @@ def _listen(vm: Vm) -> Finding:
         time.sleep(_POLL)
     return Finding(
         accelerator="tcg",
-        reason=f"a guest under KVM said nothing for {PROOF_TIMEOUT:.0f} s",
+        reason=f"a guest under KVM printed nothing for {PROOF_TIMEOUT:.0f} s",
     )

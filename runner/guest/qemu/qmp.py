@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from types import TracebackType
 from typing import Self
 
 from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
@@ -21,12 +20,7 @@ class Qmp:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def connect(self, timeout: float) -> None:

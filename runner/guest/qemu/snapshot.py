@@ -65,7 +65,7 @@ def _wait_for_migration(qmp: Qmp, deadline: Deadline, answer: float) -> None:
         if status == "completed":
             return
         if status in ("failed", "cancelled") or deadline.expired:
-            raise SnapshotError(f"the migration of the guest's state: {found}")
+            raise SnapshotError(f"saving the guest's state failed: {found}")
         time.sleep(_POLL)
 
 
@@ -94,7 +94,7 @@ def restore(vm: Vm, state: int, *, timeout: float) -> None:
     time.
     Raises SnapshotError when QEMU refuses it.
     """
-    # Opened anew, because readers of one description would share its position.
+    # Opened again, because readers of one description would share its position.
     own = os.open(f"/proc/self/fd/{state}", os.O_RDONLY)
     answer = vm.pace.seconds(timeouts.QEMU_ANSWER)
     try:
@@ -123,5 +123,5 @@ def _wait_until_running(vm: Vm, deadline: Deadline, answer: float) -> None:
         if isinstance(found, dict) and found.get("running"):
             return
         if not vm.running or deadline.expired:
-            raise SnapshotError(f"the guest does not run on: {found}")
+            raise SnapshotError(f"the guest does not continue to run: {found}")
         time.sleep(_POLL)

@@ -85,7 +85,7 @@ def read(path: Path, memory: int) -> int:
     packed = path.read_bytes()
     size = zstandard.get_frame_parameters(packed).content_size
     if not _HEAD.size <= size <= _LARGEST:
-        raise ValueError(f"it claims to hold {size} bytes")
+        raise ValueError(f"it claims to contain {size} bytes")
     # In one piece: between two, all other threads would want the interpreter first.
     whole = zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
     content = memoryview(whole)
@@ -105,10 +105,10 @@ def _table(content: memoryview, memory: int) -> tuple[slice, list[tuple[int, int
     devices, count = _HEAD.unpack_from(content)
     table = _HEAD.size + count * _AREA.size
     if table + devices > len(content):
-        raise ValueError(f"it claims to hold {count} areas")
+        raise ValueError(f"it claims to contain {count} areas")
     areas = list(_AREA.iter_unpack(content[_HEAD.size : table]))
     if any(offset + length > memory for offset, length in areas):
-        raise ValueError(f"it is of a guest with more than {memory} bytes")
+        raise ValueError(f"it is from a guest with more than {memory} bytes")
     if table + devices + sum(length for _, length in areas) != len(content):
-        raise ValueError("its areas are of another length")
+        raise ValueError("its areas have another length")
     return slice(table, table + devices), areas

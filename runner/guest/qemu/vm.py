@@ -25,7 +25,7 @@ from runner.process.programs import environment
 from runner.timeouts import USUAL, Pace
 
 log = logging.getLogger(__name__)
-# It tells every message, and an end that is expected as an error.
+# It logs every message, and an end that is expected as an error.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _POLL = 0.01
@@ -198,7 +198,7 @@ def _start(
     except OSError as error:
         raise InfrastructureError(
             f"can't start {guarded[0]}: {error.strerror}",
-            hint="`python -m runner doctor` tells what to install",
+            hint="`python -m runner doctor` shows what to install",
         ) from error
 
 
@@ -220,7 +220,9 @@ def _first_words(
         ) from error
     match = _FORWARDED.search(network)
     if match is None:
-        raise InfrastructureError(f"QEMU forwards no port; it said: {network}")
+        raise InfrastructureError(
+            f"QEMU does not forward a port; it printed: {network}"
+        )
     return int(match[1])
 
 
@@ -283,7 +285,7 @@ def version(qemu: Path) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise InfrastructureError(
             f"can't run {qemu}: {error}",
-            hint="`python -m runner doctor` tells what to install",
+            hint="`python -m runner doctor` shows what to install",
         ) from error
     match = re.search(r"version (\d+(?:\.\d+)+)", said)
     return match[1] if match else said.strip()

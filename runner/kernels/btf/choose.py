@@ -13,7 +13,7 @@ from runner.kernels.btf import minimal, pahole
 from runner.kernels.btf.pinned import PinnedBtf, hold
 from runner.kernels.btf.verify import verify
 from runner.kernels.sources import packages
-from runner.kernels.sources.source import Item
+from runner.kernels.sources.source import Item, Workplace
 from runner.matrix.matrix import (
     BaseBtf,
     DebugPackageBtf,
@@ -22,7 +22,6 @@ from runner.matrix.matrix import (
     MinBtf,
     VmlinuxBtf,
 )
-from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 # What the kernel itself shows as /sys/kernel/btf/vmlinux; a guest needs no file.
@@ -51,9 +50,7 @@ class Material:
     vmlinux: Path | None
     # Raw BTF that came with it.
     beside: bytes | None
-    scratch: Path
-    cache: Cache
-    progress: Progress
+    work: Workplace
     # What a lock has of the BTF's files.
     locked: tuple[Item, ...] = ()
 
@@ -204,7 +201,9 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     # Here, because it imports what talks to servers, which few runs do.
     from runner.kernels.btf import hub
 
-    found = hub.look_up(location, material.release, distribution, material.progress)
+    found = hub.look_up(
+        location, material.release, distribution, material.work.progress
+    )
     if found is None:
         return None
     made = Chosen(
@@ -228,7 +227,7 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
         package, item = setting.path, _local(setting.type, setting.path)
     else:
         raise MissingFileError(f"debug-package: {setting.path} does not exist")
-    output = material.scratch / "vmlinux.debug"
+    output = material.work.scratch / "vmlinux.debug"
     wanted = (
         f"boot/vmlinux-{material.release}",
         f"lib/modules/{material.release}/vmlinux",
@@ -250,38 +249,33 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
     from runner.kernels.sources import debian
 
     name = setting.package.format(release=material.release)
-    item = next(
-        (item for item in material.locked if item.name == name),
-        None,
-    ) or _in_suite(name, setting, material)
-    path = debian.download(
-        item, setting, material.cache, material.scratch, material.progress
-    )
-    return path, item
+    locked = (item for item in material.locked if item.name == name)
+    item = next(locked, None) or _in_suite(name, setting, material)
+    return debian.download(item, setting, material.work), item
 
 
 def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
-    from runner.kernels.sources import apt, debian
+    from runner.kernels.sources import apt
 
     assert setting.suite is not None
-    folder = material.cache.folder("apt") / setting.suite
-    with material.cache.locked(f"apt-{setting.suite}"):
+    folder = material.work.cache.folder("apt") / setting.suite
+    with material.work.cache.locked(f"apt-{setting.suite}"):
         found = apt.open_suite(setting.suite, folder).describe([name])
     if not found:
         raise ArtifactError(
             f"{setting.suite} has no package {name}",
             hint="set another one with the key package, or a .deb with the key path",
         )
-    return debian.item_of(found[0])
+    return found[0].item
 
 
 def _min(setting: MinBtf, material: Material) -> Chosen:
     whole = choose(setting.of, material)
     if whole.data is None:
         raise ArtifactError(f"there is no BTF to reduce: {whole.detail}")
-    objects = minimal.objects(setting.objects, material.cache)
+    objects = minimal.objects(setting.objects, material.work.cache)
     return Chosen(
-        data=minimal.cut(whole.data, objects, material.scratch),
+        data=minimal.cut(whole.data, objects, material.work.scratch),
         source=setting.type,
         detail=f"of {whole.source} ({whole.detail}), for "
         + ", ".join(path.name for path in objects),
@@ -300,8 +294,8 @@ _MAKERS: Mapping[type[Any], Callable[[Any, Material], Chosen]] = {
 
 def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
     _compare_builds(vmlinux, source, material)
-    output = material.scratch / "vmlinux.btf"
-    with material.progress.task(f"pahole on {vmlinux}"):
+    output = material.work.scratch / "vmlinux.btf"
+    with material.work.progress.task(f"pahole on {vmlinux}"):
         version = pahole.encode(
             vmlinux, output, release=material.release, kernel=material.version
         )

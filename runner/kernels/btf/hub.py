@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ArtifactError
-from runner.kernels import http
+from runner.kernels import http, packed
 from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
@@ -89,11 +89,8 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     """Return the only BTF of a .btf.tar.xz. Raises ArtifactError."""
     wanted = f"{release}.btf"
     try:
-        # Whole first, so that a truncated one is told even behind its last member.
-        decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LARGEST)
-        tar = decompressor.decompress(archive, _LARGEST)
-        if not decompressor.eof:
-            raise ArtifactError(f"{where} can't be unpacked: truncated or too large")
+        # Whole first, so that a truncated one is reported even behind its last member.
+        tar = packed.xz(archive, _LARGEST)
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as opened:
             for member in opened:
                 if not member.isreg() or Path(member.name).name != wanted:

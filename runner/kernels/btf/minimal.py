@@ -1,14 +1,13 @@
 """BTF cut down to what objects need of it, by bpftool."""
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.bpf import compile as compile_
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
-from runner.process.programs import environment
+from runner.process import programs
 from runner.suites import suitefile
 from runner.suites.search import SUITE_FILE
 
@@ -21,7 +20,7 @@ def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
     """Return the compiled objects that paths mean.
 
     A path is an object, a source (.bpf.c) or a folder of them, such as a suite.
-    Raises UsageError for what is not there, CompileError and ObjectError.
+    Raises UsageError for something that does not exist, CompileError and ObjectError.
     """
     compiled = [compile_.compile_object(path, cache) for path in files(paths)]
     return list(dict.fromkeys(compiled))
@@ -30,7 +29,7 @@ def objects(paths: Sequence[Path], cache: Cache) -> list[Path]:
 def files(paths: Sequence[Path]) -> list[Path]:
     """Return the objects and sources that paths mean, each once.
 
-    Raises UsageError for what is not there.
+    Raises UsageError for something that does not exist.
     """
     return list(dict.fromkeys(it for path in paths for it in _files(path)))
 
@@ -42,44 +41,22 @@ def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:
     """
     whole, output = scratch / "whole.btf", scratch / "min.btf"
     whole.write_bytes(data)
-    argv = [
-        _bpftool(),
-        "gen",
-        "min_core_btf",
-        str(whole),
-        str(output),
-        *map(str, objects_),
-    ]
-    try:
-        done = subprocess.run(
-            argv,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-        )
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            "bpftool is not installed", hint="apt-get install bpftool"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"bpftool timed out after {_TIMEOUT:.0f} s") from error
+    # Debian keeps it where only root's PATH looks.
+    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    done = programs.run(
+        [bpftool, "gen", "min_core_btf", str(whole), str(output), *map(str, objects_)],
+        timeout=_TIMEOUT,
+        error=ArtifactError,
+        hint="apt-get install bpftool",
+    )
     if done.returncode != 0 or not output.exists():
         names = ", ".join(path.name for path in objects_)
         raise ArtifactError(
-            f"bpftool gen min_core_btf failed for {names}: "
-            f"{' '.join((done.stderr or done.stdout).split())}",
+            f"bpftool gen min_core_btf failed for {names}: {programs.words_of(done)}",
             hint="check that every relocation of each object has a target in this "
             "kernel",
         )
     return output.read_bytes()
-
-
-def _bpftool() -> str:
-    # Debian keeps it where only root's PATH looks.
-    return shutil.which("bpftool") or "/usr/sbin/bpftool"
 
 
 def _files(path: Path) -> list[Path]:
@@ -89,7 +66,7 @@ def _files(path: Path) -> list[Path]:
             *path.rglob(f"*{_OBJECT}"),
             *(it for it in named if it.name.endswith(_OBJECT)),
         }
-        # A source whose object lies beside it is for another compiler than this one's.
+        # A source whose object lies next to it is for another compiler than this one's.
         sources = (
             it
             for it in path.rglob(f"*{_SOURCE}")

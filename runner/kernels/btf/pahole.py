@@ -2,7 +2,6 @@
 
 import mmap
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from runner.errors import ArtifactError
-from runner.process.programs import environment
+from runner.process import programs
 from runner.versions import KernelVersion, VersionRange
 
 # Seconds; a distribution's vmlinux takes half a minute.
@@ -78,7 +77,7 @@ def version() -> KernelVersion:
 
 
 def has_debug_info(vmlinux: Path) -> bool:
-    """Whether an ELF file carries DWARF. Raises ArtifactError when it is no ELF."""
+    """Whether an ELF file carries DWARF. Raises ArtifactError if it is not an ELF."""
     with vmlinux.open("rb") as stream:
         try:
             elf = ELFFile(stream)
@@ -132,24 +131,12 @@ def encode(
 
 
 def _run(argv: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            argv,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-        )
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            "pahole is not installed, but is needed to generate BTF",
-            hint="apt-get install dwarves",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"pahole timed out after {_TIMEOUT:.0f} s") from error
+    done = programs.run(
+        argv,
+        timeout=_TIMEOUT,
+        error=ArtifactError,
+        hint="it generates BTF: apt-get install dwarves",
+    )
     if done.returncode != 0:
-        words = " ".join((done.stderr or done.stdout).split()) or "it printed nothing"
-        raise ArtifactError(f"pahole failed: {words[:500]}")
+        raise ArtifactError(f"pahole failed: {programs.words_of(done)[:500]}")
     return done.stdout

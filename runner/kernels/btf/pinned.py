@@ -8,7 +8,7 @@ from runner.matrix.matrix import BaseBtf, BtfSource, BtfWord
 
 
 class PinnedBtf(BaseBtf):
-    """A row's key btf, and the files that it stood for when it was locked."""
+    """A row's key btf, and the files that it meant when it was locked."""
 
     setting: BtfSource | BtfWord
     # Empty for BTF that the kernel's own files have: those are pinned themselves.

@@ -18,7 +18,7 @@ class _Rename:
     after: str
 
 
-# BTF carries no version; what it calls these tells which it is of.
+# BTF carries no version; what it calls these says which it is of.
 _RENAMES = (
     # 296f781a4b78
     _Rename(since="4.7", struct="thread_struct", before="fs", after="fsbase"),

@@ -5,14 +5,11 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from runner.kernels import options
 from runner.kernels.btf import pahole
@@ -26,10 +23,6 @@ log = logging.getLogger(__name__)
 
 # Seconds; a small kernel takes 3 to 6 minutes on two cores.
 _TIMEOUT = 3600.0
-# Between two words on how far a build is.
-_BETWEEN_LINES = 10.0
-# For make to end what it started.
-_GRACE = 5.0
 _LAST_LINES = 15
 # Program → Debian's package of it. The compiler and the linker come with gcc.
 _PROGRAMS = {
@@ -74,18 +67,16 @@ def unpack(tarball: Path, folder: Path) -> Path:
     """
     _need(["tar", "xz"])
     folder.mkdir()
-    command = ["tar", "--extract", "--no-same-owner", "--file", str(tarball.absolute())]
-    done = subprocess.run(
-        command,
-        cwd=folder,
+    done = programs.run(
         # TAR_OPTIONS and XZ_OPT, for instance, stay out.
-        env=programs.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+        ["tar", "--extract", "--no-same-owner", "--file", str(tarball.absolute())],
+        timeout=_TIMEOUT,
+        error=ArtifactError,
+        hint="apt-get install tar",
+        cwd=folder,
     )
     if done.returncode != 0:
-        words = " ".join(done.stderr.split())
+        words = programs.words_of(done)
         raise ArtifactError(f"{tarball.name} can't be unpacked: {words[:300]}")
     trees = [path for path in folder.iterdir() if (path / "Kconfig").is_file()]
     if len(trees) != 1:
@@ -94,7 +85,7 @@ def unpack(tarball: Path, folder: Path) -> Path:
 
 
 def version_of(tree: Path) -> KernelVersion:
-    """Return the version that a tree's Makefile tells. Raises ArtifactError."""
+    """Return the version that a tree's Makefile says. Raises ArtifactError."""
     try:
         text = (tree / "Makefile").read_text(errors="replace")
     except OSError as error:
@@ -111,7 +102,7 @@ def version_of(tree: Path) -> KernelVersion:
 def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Built:
     """Configure and build a tree in place; the whole output goes to a log file.
 
-    How far it is, is told each 10 s. Whatever ends it early ends make and what make
+    How far it is, is reported each 10 s. Whatever ends it early ends make and what make
     started. Raises ArtifactError for a tool that is missing, an option that did not
     stick, and a build that fails, with its last lines.
     """
@@ -192,21 +183,20 @@ class _Make:
         # Its path is another one each time, and must not count for ccache.
         ccache = {"CCACHE_BASEDIR": str(self.tree)}
         start = self.log.stat().st_size
-        with self.log.open("a") as output:
-            output.write(f"+ {shlex.join(argv)}\n")
-            output.flush()
-            with subprocess.Popen(
+        try:
+            status = programs.run_logged(
                 # If this process is killed, make is told, and ends what it started.
                 ["setpriv", "--pdeathsig", "TERM", *argv],
+                self.log,
+                timeout=_TIMEOUT,
                 cwd=self.tree,
                 env={**programs.environment(), **_ENVIRONMENT, **ccache, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that Ctrl-C or a timeout ends its children.
-                process_group=0,
-            ) as process:
-                status = _wait(process, self._teller(start))
+                tell=self._teller(start),
+            )
+        except TimeoutError as error:
+            raise ArtifactError(
+                f"the kernel's build timed out after {_TIMEOUT:.0f} s"
+            ) from error
         if status != 0:
             raise ArtifactError(
                 f"make {targets[-1]} failed:\n{self._last_lines()}",
@@ -214,7 +204,7 @@ class _Make:
             )
 
     def _teller(self, start: int) -> Callable[[], None]:
-        """Return what tells how far a make is whose output begins at `start`."""
+        """Return what shows how far a make is whose output begins at `start`."""
         began, said = time.monotonic(), 0
 
         def tell() -> None:
@@ -236,33 +226,6 @@ class _Make:
         lines = self.log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.search(r"\berror\b|\*\*\*", line)]
         return "\n".join(f"  {line}" for line in (errors or lines)[-_LAST_LINES:])
-
-
-def _wait(process: subprocess.Popen[bytes], tell: Callable[[], None]) -> int:
-    deadline = Deadline.after(_TIMEOUT)
-    try:
-        while not deadline.expired:
-            try:
-                return process.wait(min(_BETWEEN_LINES, deadline.remaining()))
-            except subprocess.TimeoutExpired:
-                tell()
-    except BaseException:
-        _end(process)
-        raise
-    _end(process)
-    raise ArtifactError(f"the kernel's build timed out after {_TIMEOUT:.0f} s")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End make and all of its children, which write to a tree that goes away."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            return
 
 
 def missing(programs: Sequence[str] = tuple(_PROGRAMS)) -> dict[str, str]:

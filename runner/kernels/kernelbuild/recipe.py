@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, Field, RootModel
 
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
+from runner.files.modelfile import FileEntry
 from runner.kernels.kernelbuild.kconfig import Request, parse_fragment
 from runner.versions import KernelVersion, VersionRange
 
@@ -39,9 +40,7 @@ def _expression(text: str) -> str:
 _Range = Annotated[str, AfterValidator(_range)]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Row(FileEntry):
     # All kernels when it is empty.
     kernels: _Range | None = None
 
@@ -58,10 +57,8 @@ class FragmentRow(_Row):
     why: str = ""
 
 
-class Edit(BaseModel):
+class Edit(FileEntry):
     """A change of the source, made wherever the expression matches."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
     # Matched line by line.
@@ -70,10 +67,8 @@ class Edit(BaseModel):
     replace: str
 
 
-class PaholeOption(BaseModel):
+class PaholeOption(FileEntry):
     """An option for the pahole that the kernel's build calls."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     option: Annotated[str, Field(pattern=r"^--[a-z0-9_=-]+$")]
     # Which versions of pahole know it.
@@ -135,7 +130,7 @@ def load(
 ) -> Recipe:
     """Return the recipe of a kernel; `options` are a row's own, and count most.
 
-    Raises UsageError that tells every mistake in the tables by file and line.
+    Raises UsageError that lists every mistake in the tables by file and line.
     """
     fragments, source = modelfile.load(folder / _FRAGMENTS, _Fragments)
     quirks, _ = modelfile.load(folder / _QUIRKS, _Quirks)

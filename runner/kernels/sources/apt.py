@@ -14,6 +14,8 @@ from pathlib import Path
 from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
+from runner.kernels.sources.source import Item
+from runner.process import programs
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURE = "amd64"
@@ -40,10 +42,20 @@ class Package:
     # Names only, of Depends and Pre-Depends; of alternatives the first.
     depends: tuple[str, ...]
 
+    @property
+    def item(self) -> Item:
+        """What pins it."""
+        return Item(
+            name=self.name,
+            location=f"{self.name}={self.version}",
+            sha256=self.sha256,
+            size=self.size,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A suite of the machine's mirror."""
+    """A suite of the system's mirror."""
 
     suite: str
     folder: Path
@@ -64,27 +76,24 @@ class Archive:
         )
         return [_package(block) for block in Deb822.iter_paragraphs(said)]
 
-    def has(self, package: Package) -> bool:
+    def has(self, item: Item) -> bool:
         """Whether the suite has this very version of a package."""
-        return package.sha256 in (it.sha256 for it in self.describe([package.name]))
+        return item.sha256 in (it.sha256 for it in self.describe([item.name]))
 
-    def download(self, package: Package, folder: Path, advance: Advance) -> Path:
+    def download(self, item: Item, folder: Path, advance: Advance) -> Path:
         """Download a .deb, whose checksum apt verifies, and return its path.
 
         Raises ArtifactError with apt's words.
         """
         _download(
-            [
-                *("apt-get", "-q", "-o", "APT::Status-Fd=1"),
-                *("download", f"{package.name}={package.version}"),
-            ],
+            ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", item.location],
             self.configuration,
             folder,
-            lambda percent: advance(int(package.size * percent / 100), package.size),
+            lambda percent: advance(int(item.size * percent / 100), item.size),
         )
-        found = list(folder.glob(f"{package.name}_*.deb"))
+        found = list(folder.glob(f"{item.name}_*.deb"))
         if len(found) != 1:
-            raise ArtifactError(f"apt did not download {package.name} of {self.suite}")
+            raise ArtifactError(f"apt did not download {item.name} of {self.suite}")
         return found[0]
 
 
@@ -215,21 +224,14 @@ def _run(
     tolerate: bool = False,
     hint: str = "check that the mirror is reachable",
 ) -> str:
-    try:
-        done = subprocess.run(
-            argv,
-            env=_environment(configuration),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ArtifactError(
-            f"{' '.join(argv[:3])} timed out after {timeout:.0f} s", hint=hint
-        ) from error
-    except OSError as error:
-        raise ArtifactError(f"can't run {argv[0]}: {error.strerror}") from error
+    done = programs.run(
+        argv,
+        timeout=timeout,
+        error=ArtifactError,
+        hint="run on Debian, or in a Debian container",
+        slow_hint=hint,
+        env=_environment(configuration),
+    )
     if done.returncode != 0 and not tolerate:
         raise ArtifactError(f"{argv[0]} failed: {_words(done.stderr)}", hint=hint)
     return done.stdout

@@ -13,10 +13,9 @@ from runner.files.cache import Cache, sha256_of
 from runner.kernels import http
 from runner.kernels.sources import apt, packages, snapshot
 from runner.kernels.sources.apt import Archive, Package
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource
 from runner.text.nearest import nearest
-from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 # A package that names a release: linux-image-6.1.0-50-cloud-amd64.
@@ -53,56 +52,29 @@ class Debian:
     fresh = WEEK
     at_hand = False
 
-    def resolve(self, source: DebianSource, tools: Tools) -> Pin:
+    def resolve(self, source: DebianSource, cache: Cache) -> Pin:
         """Ask the suite's index. Raises ArtifactError with apt's words."""
-        folder = tools.cache.folder("apt") / source.suite
-        with tools.cache.locked(f"apt-{source.suite}"):
+        folder = cache.folder("apt") / source.suite
+        with cache.locked(f"apt-{source.suite}"):
             found = resolve(source, apt.open_suite(source.suite, folder))
         return Pin(
             provider=source.type,
             version=str(found.version),
             origin=found.origin,
-            items=tuple(item_of(package) for package in found.packages),
+            items=tuple(package.item for package in found.packages),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: DebianSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: DebianSource, work: Workplace) -> Collected:
         """Download the pinned packages, from Debian's archive if the mirror moved on.
 
         Raises ArtifactError with apt's words.
         """
         contents: dict[str, bytes] = {}
         for item in pin.items:
-            path = download(item, source, tools.cache, scratch, progress)
+            path = download(item, source, work)
             contents |= packages.files(path, packages.is_of_kernel)
             path.unlink()
         return Collected(contents=contents, origin=pin.origin, version=pin.version)
-
-
-def item_of(package: Package) -> Item:
-    """Return what pins a package."""
-    return Item(
-        name=package.name,
-        location=f"{package.name}={package.version}",
-        sha256=package.sha256,
-        size=package.size,
-    )
-
-
-def _package(item: Item) -> Package:
-    return Package(
-        name=item.name,
-        version=item.location.partition("=")[2],
-        sha256=item.sha256,
-        size=item.size,
-        depends=(),
-    )
 
 
 class Carrier(Protocol):
@@ -117,30 +89,35 @@ class Carrier(Protocol):
         """The snapshot archive's address."""
 
 
-def download(
-    item: Item, carrier: Carrier, cache: Cache, folder: Path, progress: Progress
-) -> Path:
+def download(item: Item, carrier: Carrier, work: Workplace) -> Path:
     """Return a package that the mirror has, or once had: a lock outlives a suite.
 
     Raises ArtifactError with apt's words, and for another file than was pinned.
     """
-    package = _package(item)
-    title = f"{package.name} ({package.size / 1e6:.1f} MB)"
-    with progress.task(title) as task:
-        try:
-            path = _from_mirror(package, carrier, cache, folder, task.advance_to)
-        except ArtifactError as error:
-            gone = error
-        else:
-            if sha256_of(path) != item.sha256:
-                raise ArtifactError(f"{path.name} differs from the index")
-            return path
-    progress.message(
-        f"{gone.message}: looking for {package.name} {package.version} in "
-        f"{carrier.archive}"
+    try:
+        with work.progress.task(_title(item)) as task:
+            path = _from_mirror(item, carrier, work, task.advance_to)
+    except ArtifactError as error:
+        gone = error
+    else:
+        if sha256_of(path) != item.sha256:
+            raise ArtifactError(f"{path.name} differs from the index")
+        return path
+    version = item.location.partition("=")[2]
+    work.progress.message(
+        f"{gone.message}: looking for {item.name} {version} in {carrier.archive}"
     )
     try:
-        return _from_archive(item, package, carrier, folder, progress)
+        found = snapshot.find(carrier.archive, item.name, version)
+        path = work.scratch / f"{item.name}_{version}_{apt.ARCHITECTURE}.deb"
+        http.download(
+            found.location,
+            path,
+            checksums=item.checksums | {"sha1": found.sha1},
+            progress=work.progress,
+            name=_title(item),
+        )
+        return path
     except ArtifactError as error:
         raise ArtifactError(
             f"{gone.message}; and {error.message}",
@@ -149,44 +126,25 @@ def download(
         ) from error
 
 
+def _title(item: Item) -> str:
+    return f"{item.name} ({item.size / 1e6:.1f} MB)"
+
+
 def _from_mirror(
-    package: Package,
-    carrier: Carrier,
-    cache: Cache,
-    folder: Path,
-    advance: apt.Advance,
+    item: Item, carrier: Carrier, work: Workplace, advance: apt.Advance
 ) -> Path:
     assert carrier.suite is not None
-    state = cache.folder("apt") / carrier.suite
-    with cache.locked(f"apt-{carrier.suite}"):
+    state = work.cache.folder("apt") / carrier.suite
+    with work.cache.locked(f"apt-{carrier.suite}"):
         archive = apt.known_suite(carrier.suite, state)
-        if not archive.has(package):
+        if not archive.has(item):
             # The index may be older than the pin.
             archive = apt.open_suite(carrier.suite, state)
-    return archive.download(package, folder, advance)
-
-
-def _from_archive(
-    item: Item,
-    package: Package,
-    carrier: Carrier,
-    folder: Path,
-    progress: Progress,
-) -> Path:
-    found = snapshot.find(carrier.archive, package.name, package.version)
-    path = folder / f"{package.name}_{package.version}_{apt.ARCHITECTURE}.deb"
-    http.download(
-        found.location,
-        path,
-        checksums=item.checksums | {"sha1": found.sha1},
-        progress=progress,
-        name=f"{package.name} ({package.size / 1e6:.1f} MB)",
-    )
-    return path
+    return archive.download(item, work.scratch, advance)
 
 
 def resolve(source: DebianSource, archive: Archive) -> Resolved:
-    """Return the newest kernel that a source's package or pattern stands for.
+    """Return the newest kernel that a source's package or pattern means.
 
     Raises ArtifactError for a package that the suite lacks, naming similar ones.
     """

@@ -9,9 +9,8 @@ from runner.files.cache import Cache, key_of, sha256_of_large
 from runner.kernels import http, kernelbuild
 from runner.kernels.kernelbuild import recipe
 from runner.kernels.kernelbuild.build import unpack, version_of
-from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import KernelOrgSource
-from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _TARBALL = "tarball"
@@ -28,12 +27,12 @@ class KernelOrg:
     # Where fragments and quirks are.
     recipes: Path = recipe.FOLDER
 
-    def resolve(self, source: KernelOrgSource, tools: Tools) -> Pin:
+    def resolve(self, source: KernelOrgSource, cache: Cache) -> Pin:
         """Return tarball and recipe. Raises ArtifactError for a file that is not
         there, or not what the source says."""
         sha256 = source.sha256 or ""
         if source.is_local:
-            sha256 = _local(source, tools.cache)
+            sha256 = _local(source, cache)
         made_by = recipe.fingerprint(source.options, self.recipes)
         return Pin(
             provider=source.type,
@@ -45,14 +44,7 @@ class KernelOrg:
             ),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: KernelOrgSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: KernelOrgSource, work: Workplace) -> Collected:
         """Download the tarball, build the kernel, return what came of it.
 
         Raises ArtifactError when the download or the build fails, or the recipe is
@@ -64,15 +56,15 @@ class KernelOrg:
                 f"images/kernel changed since linux {source.version} was pinned",
                 hint="python -m runner lock",
             )
-        tarball = self._tarball(items[_TARBALL], source, tools.cache, progress)
-        with progress.task(f"{tarball.name}: unpacking"):
-            tree = unpack(tarball, scratch / "source")
+        tarball = self._tarball(items[_TARBALL], source, work)
+        with work.progress.task(f"{tarball.name}: unpacking"):
+            tree = unpack(tarball, work.scratch / "source")
         _compare(version_of(tree), source)
         built = kernelbuild.build(
             tree,
             kernelbuild.load(version_of(tree), source.options, self.recipes),
-            progress,
-            _log(pin, tools.cache),
+            work.progress,
+            _log(pin, work.cache),
         )
         return Collected(
             contents={
@@ -88,14 +80,13 @@ class KernelOrg:
             vmlinux=built.vmlinux,
         )
 
-    def _tarball(
-        self, item: Item, source: KernelOrgSource, cache: Cache, progress: Progress
-    ) -> Path:
+    def _tarball(self, item: Item, source: KernelOrgSource, work: Workplace) -> Path:
         """Return the tarball; a downloaded one is kept, for it builds many kernels."""
         if source.is_local:
             # It may have changed since it was pinned.
-            _local(source.model_copy(update={"sha256": item.sha256}), cache)
+            _local(source.model_copy(update={"sha256": item.sha256}), work.cache)
             return Path(source.address)
+        cache = work.cache
         kept = cache.folder("tarballs") / f"linux-{source.version}-{item.sha256}.tar.xz"
         with cache.locked(f"tarball-{item.sha256}"):
             if kept.exists() and sha256_of_large(kept, cache) == item.sha256:
@@ -106,7 +97,7 @@ class KernelOrg:
                     item.location,
                     path,
                     checksums=item.checksums,
-                    progress=progress,
+                    progress=work.progress,
                     name=item.location.rpartition("/")[2],
                 )
                 shutil.move(path, kept)

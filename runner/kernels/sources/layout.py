@@ -1,4 +1,4 @@
-"""Where a kernel's files lie on a disk: in a built tree, beside an image, in /boot."""
+"""Where a kernel's files lie on a disk: in a built tree, next to an image, in /boot."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -9,9 +9,8 @@ from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
 from runner.kernels import bzimage
 from runner.kernels.sources import layout, packages
-from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import PathSource
-from runner.text.progress import Progress
 
 _AR = b"!<arch>\n"
 
@@ -21,11 +20,11 @@ class _Files:
     """What a source means on the disk now."""
 
     image: Path
-    # As the image's header tells it; empty for a package.
+    # As the image's header says it; empty for a package.
     release: str
     # The keys of a source that are there, and their files.
     others: Mapping[str, Path]
-    # Keys that the source does not name: found beside the image.
+    # Keys that the source does not name: found next to the image.
     found: tuple[str, ...]
 
 
@@ -35,7 +34,7 @@ class LocalPath:
     fresh = LOCAL
     at_hand = True
 
-    def resolve(self, source: PathSource, tools: Tools) -> Pin:
+    def resolve(self, source: PathSource, cache: Cache) -> Pin:
         """Look at the files. Raises ArtifactError for what is not there."""
         files = _files(source)
         paths = {"image": files.image, **files.others}
@@ -43,26 +42,19 @@ class LocalPath:
             provider=source.type,
             version=files.release,
             origin=str(source.image),
-            items=tuple(_item(name, path, tools.cache) for name, path in paths.items()),
+            items=tuple(_item(name, path, cache) for name, path in paths.items()),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: PathSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: PathSource, work: Workplace) -> Collected:
         """Read the files, and say which were found beside the image.
 
         Raises ArtifactError for what can't be read, and for other files than the pin's.
         """
-        _compare(pin, self.resolve(source, tools), source)
+        _compare(pin, self.resolve(source, work.cache), source)
         files = _files(source)
         if files.found:
             names = ", ".join(_shown(files, name) for name in files.found)
-            progress.message(f"{source.image}: found {names}")
+            work.progress.message(f"{source.image}: found {names}")
         return Collected(
             contents=_contents(files),
             origin=str(source.image),

@@ -19,13 +19,13 @@ from typing import IO, cast
 import zstandard
 
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.kernels import bzimage
 from runner.kernels.sources import packages
 from runner.kernels.sources.registry import Repository
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import OciSource
-from runner.text.progress import Progress
 
 _BELOW = re.compile(r"data/kernels/[^/]+/")
 _KERNEL = re.compile(r"boot/[^/]+|(usr/)?lib/modules/.+")
@@ -44,7 +44,7 @@ class Oci:
     fresh = WEEK
     at_hand = False
 
-    def resolve(self, source: OciSource, tools: Tools) -> Pin:
+    def resolve(self, source: OciSource, cache: Cache) -> Pin:
         """Ask the registry what the tag stands for now. Raises ArtifactError."""
         image = Repository(source.image).image(source.tag)
         return Pin(
@@ -61,21 +61,14 @@ class Oci:
             ),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: OciSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: OciSource, work: Workplace) -> Collected:
         """Download the layers and take the kernel out. Raises ArtifactError."""
         repository = Repository(source.image)
-        files = Files(scratch)
+        files = Files(work.scratch)
         for item in pin.items:
-            path = scratch / "layer"
+            path = work.scratch / "layer"
             name = f"{source.image} {item.name} ({item.size / 1e6:.1f} MB)"
-            repository.download(item.location, path, progress, name)
+            repository.download(item.location, path, work.progress, name)
             files.add(path, f"{item.name} of {source.shown}")
             path.unlink()
         files.complete()
@@ -117,7 +110,7 @@ class Files:
         """Take the config out of the image where no file has it.
 
         ci-kernels have no config and no modules.builtin, and modules for selftests
-        only: nothing else tells what is built in. Raises ArtifactError for an image
+        only: nothing else says what is built in. Raises ArtifactError for an image
         that can't be read.
         """
         names = [path.rpartition("/")[2].partition("-")[0] for path in self.contents]

@@ -89,7 +89,7 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
 def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str | None:
     """Write the first wanted file to a path and return its name, or None.
 
-    For what is too large for memory. Raises ArtifactError for a damaged package.
+    For files that are too large for memory. Raises ArtifactError for a damaged package.
     """
     with _opened(package, to_the_end=False) as archive:
         for member in archive:

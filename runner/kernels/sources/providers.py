@@ -1,9 +1,11 @@
 """Which provider gets the kernels of which type of source."""
 
 import importlib
-from typing import Any
+from typing import Any, NoReturn
 
-from runner.kernels.sources.source import Provider
+from runner.errors import ArtifactError
+from runner.files.cache import Cache
+from runner.kernels.sources.source import WEEK, Pin, Provider, Workplace
 from runner.matrix.matrix import (
     BaseSource,
     DebianSource,
@@ -12,7 +14,24 @@ from runner.matrix.matrix import (
     PathSource,
     SnapshotSource,
     UbuntuSource,
+    UnavailableSource,
 )
+
+
+class _Unavailable:
+    """The provider of kernels that no source can provide."""
+
+    fresh = WEEK
+    at_hand = False
+
+    def resolve(self, source: UnavailableSource, cache: Cache) -> NoReturn:
+        """Raise ArtifactError that says why."""
+        raise ArtifactError(source.reason)
+
+    def collect(self, pin: Pin, source: UnavailableSource, work: Workplace) -> NoReturn:
+        """Raise ArtifactError that says why."""
+        raise ArtifactError(source.reason)
+
 
 # A provider, or its module and class, which are imported when a row needs them: what
 # talks to registries and archives takes longer to import than a guest takes to start.
@@ -23,12 +42,13 @@ PROVIDERS: dict[type[BaseSource], Provider[Any] | tuple[str, str]] = {
     UbuntuSource: ("ubuntu", "Ubuntu"),
     KernelOrgSource: ("kernelorg", "KernelOrg"),
     OciSource: ("oci", "Oci"),
+    UnavailableSource: _Unavailable(),
 }
 
 
-def of(source: BaseSource) -> Provider[Any] | None:
-    """Return a source's provider, or None for one that nothing can provide."""
-    found = PROVIDERS.get(type(source))
+def of(source: BaseSource) -> Provider[Any]:
+    """Return a source's provider."""
+    found = PROVIDERS[type(source)]
     if not isinstance(found, tuple):
         return found
     module, name = found
@@ -40,5 +60,5 @@ def of(source: BaseSource) -> Provider[Any] | None:
 
 
 def register(source: type[BaseSource], provider: Provider[Any]) -> None:
-    """Add the provider of a type of source that stands for others."""
+    """Add the provider of a type of source that represents others."""
     PROVIDERS[source] = provider

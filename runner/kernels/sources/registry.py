@@ -64,7 +64,7 @@ class Manifest(BaseModel):
 
 
 def parse(data: bytes, url: str) -> Manifest:
-    """Read a manifest. Raises ArtifactError for what is none."""
+    """Read a manifest. Raises ArtifactError for anything else."""
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
@@ -102,7 +102,7 @@ class _Registry(Registry):  # type: ignore[misc]
         self.session = self.auth.session = _Session()
 
     # oras tries five times, with pauses of 160 seconds in all, also what no waiting
-    # mends.
+    # fixes.
     do_request = Registry.do_request.__wrapped__
 
 
@@ -117,7 +117,7 @@ class Repository:
         self._registry.auth.load_configs(self._container)
 
     def image(self, tag: str) -> Image:
-        """Return the image that a tag stands for. Raises ArtifactError."""
+        """Return the image that a tag means. Raises ArtifactError."""
         where = f"{self.name}:{tag}"
         digest, manifest = self._manifest(tag, where)
         if manifest.manifests is not None:

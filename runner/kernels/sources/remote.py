@@ -4,31 +4,31 @@ from pathlib import Path, PurePosixPath
 
 from runner.kernels import http
 from runner.kernels.sources import packages
-from runner.kernels.sources.source import Collected, Pin
-from runner.text.progress import Progress
+from runner.kernels.sources.source import Collected, Pin, Workplace
 
 
-def collect(pin: Pin, scratch: Path, progress: Progress) -> Collected:
+def collect(pin: Pin, work: Workplace) -> Collected:
     """Download a pin's .deb packages, whose locations are addresses, and open them.
 
-    A vmlinux with debug information, of a -dbg or -dbgsym package, stays in `scratch`.
-    Raises ArtifactError for what can't be had and for another file than was pinned.
+    A vmlinux with debug information, of a -dbg or -dbgsym package, stays in the scratch
+    folder. Raises ArtifactError for what can't be had and for another file than was
+    pinned.
     """
     contents: dict[str, bytes] = {}
     checksums: dict[str, str] = {}
     vmlinux: Path | None = None
     for item in pin.items:
-        path = scratch / "package.deb"
+        path = work.scratch / "package.deb"
         size = f" ({item.size / 1e6:.1f} MB)" if item.size else ""
         checksums[item.name] = http.download(
             item.location,
             path,
             checksums=item.checksums,
-            progress=progress,
+            progress=work.progress,
             name=item.name + size,
         )
         contents |= packages.files(path, packages.is_of_kernel)
-        debug = scratch / "vmlinux.debug"
+        debug = work.scratch / "vmlinux.debug"
         if packages.extract(path, is_debug_vmlinux, debug) is not None:
             vmlinux = debug
         path.unlink()

@@ -1,22 +1,21 @@
 """Kernels that Debian once had, from its snapshot archive.
 
 The archive's interface for programs is described in its own documentation: `/mr/binary/
-PACKAGE/VERSION/binfiles?fileinfo=1` tells the SHA-1 of each architecture's file, and
+PACKAGE/VERSION/binfiles?fileinfo=1` says the SHA-1 of each architecture's file, and
 `/file/SHA-1` is the file. It publishes no SHA-256: that is known, and can be kept in
 matrix.lock, after the first download.
 """
 
-from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
 from runner.errors import ArtifactError
+from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import remote
-from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Tools
+from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import SnapshotSource
-from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _ARCHITECTURE = "amd64"
@@ -33,7 +32,7 @@ class _Build(BaseModel):
 
 
 class _Answer(BaseModel):
-    """What the archive tells of one version of a package."""
+    """What the archive says about one version of a package."""
 
     result: tuple[_Build, ...]
     fileinfo: dict[str, tuple[_File, ...]] = {}
@@ -45,7 +44,7 @@ class Snapshot:
     fresh = FOREVER
     at_hand = False
 
-    def resolve(self, source: SnapshotSource, tools: Tools) -> Pin:
+    def resolve(self, source: SnapshotSource, cache: Cache) -> Pin:
         """Ask the archive for the files' hashes. Raises ArtifactError."""
         names = [source.package, *([f"{source.package}-dbg"] if source.debug else [])]
         return Pin(
@@ -55,16 +54,9 @@ class Snapshot:
             items=tuple(find(source.url, name, source.version) for name in names),
         )
 
-    def collect(
-        self,
-        pin: Pin,
-        source: SnapshotSource,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: SnapshotSource, work: Workplace) -> Collected:
         """Download the pinned packages. Raises ArtifactError."""
-        return remote.collect(pin, scratch, progress)
+        return remote.collect(pin, work)
 
 
 def find(archive: str, package: str, version: str) -> Item:

@@ -52,7 +52,7 @@ class Pin(BaseModel):
 
     # The source's `type`.
     provider: str
-    # Upstream's version ("6.1.176"); empty when only the image tells it.
+    # Upstream's version ("6.1.176"); empty when only the image says it.
     version: str = ""
     # Where it comes from, for people.
     origin: str
@@ -69,7 +69,7 @@ class Collected:
     contents: Mapping[str, bytes]
     # Where they come from, for people.
     origin: str
-    # Upstream's version; empty when the image's release tells it.
+    # Upstream's version; empty when the image's release says it.
     version: str = ""
     # The ELF file, best with debug information; it may lie in the scratch folder.
     vmlinux: Path | None = None
@@ -80,11 +80,14 @@ class Collected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What providers share."""
+class Workplace:
+    """Where a provider collects files."""
 
     # Its folders and locks; what is downloaded may be kept there.
     cache: Cache
+    # For downloads; removed afterwards.
+    scratch: Path
+    progress: Progress
 
 
 _Source = TypeVar("_Source", bound=BaseSource, contravariant=True)
@@ -101,22 +104,14 @@ class Provider(Protocol[_Source]):
     def at_hand(self) -> bool:
         """Whether collecting takes neither network nor time."""
 
-    def resolve(self, source: _Source, tools: Tools) -> Pin:
+    def resolve(self, source: _Source, cache: Cache) -> Pin:
         """Return exactly which files the source stands for now.
 
         Downloads no more than it takes to know. Raises ArtifactError.
         """
 
-    def collect(
-        self,
-        pin: Pin,
-        source: _Source,
-        tools: Tools,
-        scratch: Path,
-        progress: Progress,
-    ) -> Collected:
+    def collect(self, pin: Pin, source: _Source, work: Workplace) -> Collected:
         """Return the pinned files, each verified against its checksum.
 
-        Downloads go to `scratch`, which is removed afterwards. The pin may be older
-        than the process (from a lock file). Raises ArtifactError.
+        The pin may be older than the process (from a lock file). Raises ArtifactError.
         """

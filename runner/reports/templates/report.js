@@ -87,7 +87,7 @@
     }
     return body;
   };
-  // The end of a log tells why.
+  // The end of a log says why.
   const atEnd = (element) => {
     for (const pre of element.querySelectorAll("pre")) pre.scrollTop = pre.scrollHeight;
   };

@@ -36,8 +36,7 @@ class Observations:
     # The kernel's types; None without its BTF, or where nothing asks for it.
     layout: code.Layout | None = None
     map_ids: Mapping[str, int] = field(default_factory=dict)
-    # All that the object has, to tell what a wrong name may have meant. Empty: those
-    # that were read.
+    # All that the object has, to say what a wrong name may have meant.
     map_names: tuple[str, ...] = ()
     program_names: tuple[str, ...] = ()
     # Why programs and maps could not be shown; empty where they could.
@@ -77,7 +76,7 @@ def _of_what_is_shown(expectation: Expectation) -> str:
     """Return what of an expectation takes ids, which old kernels lack, or nothing."""
     match expectation:
         case ShowExpectation():
-            return f"{_shown(expectation)}: {', '.join(expectation.show)}"
+            return f"{' '.join(expectation.subject)}: {', '.join(expectation.show)}"
         case CodeExpectation() if expectation.xlated is not None:
             return f"program {expectation.program}: xlated"
     return ""
@@ -98,14 +97,14 @@ def check(
         case MapExpectation():
             dump = observations.maps.get(expectation.map)
             if dump is None:
-                expected = in_words(expectation, namespace)
-                return [_no_map(expectation.map, expected, observations)]
+                words = in_words(expectation, namespace)
+                return [_absent("map", expectation.map, words, observations)]
             return maps.check(expectation, dump, namespace)
         case RowsExpectation():
             dump = observations.maps.get(expectation.map)
             if dump is None:
-                expected = f"{len(expectation.rows)} rows"
-                return [_no_map(expectation.map, expected, observations)]
+                words = f"{len(expectation.rows)} rows"
+                return [_absent("map", expectation.map, words, observations)]
             return rows.check(expectation, dump, namespace)
         case ShowExpectation() if observations.not_shown:
             return []
@@ -130,11 +129,7 @@ def _check_code(
     programs = observations.xlated if xlated else observations.relocated
     found = programs.get(expectation.program)
     if found is None:
-        observed = no_such(
-            "program", expectation.program, observations.program_names or programs
-        )
-        subject = f"program {expectation.program}"
-        return [Mismatch(subject=subject, expected="to be there", observed=observed)]
+        return [_absent("program", expectation.program, "to exist", observations)]
     return code.check(expectation, found, observations.layout, observations.map_ids)
 
 
@@ -143,17 +138,12 @@ def _check_show(
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> list[Mismatch]:
-    if expectation.program is not None:
-        kind, name = "program", expectation.program
-        shows, names = observations.program_shows, observations.program_names
-    else:
-        kind, name = "map", expectation.map or ""
-        shows, names = observations.map_shows, observations.map_names
-    subject = _shown(expectation)
-    shown = shows.get(name)
+    kind, name = expectation.subject
+    of_map = kind == "map"
+    shows = observations.map_shows if of_map else observations.program_shows
+    subject, shown = f"{kind} {name}", shows.get(name)
     if shown is None:
-        observed = no_such(kind, name, names or shows)
-        return [Mismatch(subject=subject, expected="to be shown", observed=observed)]
+        return [_absent(kind, name, "to be shown", observations)]
     found = []
     for key, value in expectation.show.items():
         if key not in shown:
@@ -172,14 +162,9 @@ def _check_show(
     return found
 
 
-def _shown(expectation: ShowExpectation) -> str:
-    if expectation.program is not None:
-        return f"program {expectation.program}"
-    return f"map {expectation.map}"
-
-
-def _no_map(name: str, expected: str, observations: Observations) -> Mismatch:
-    names = observations.map_names or observations.maps
+def _absent(kind: str, name: str, words: str, observations: Observations) -> Mismatch:
+    is_map = kind == "map"
+    names = observations.map_names if is_map else observations.program_names
     return Mismatch(
-        subject=f"map {name}", expected=expected, observed=no_such("map", name, names)
+        subject=f"{kind} {name}", expected=words, observed=no_such(kind, name, names)
     )

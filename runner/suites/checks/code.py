@@ -42,7 +42,7 @@ def check(
     behind = -1
     for number, wanted in enumerate(expectation.xlated or expectation.relocated or ()):
         try:
-            words, value = _wanted(wanted, layout, map_ids)
+            words, value = _sought(wanted, layout, map_ids)
         except RunnerError as error:
             words, value = str(wanted.model_dump(exclude_unset=True)), None
             return [*found, _missing(subject, number, words, error.message)]
@@ -55,13 +55,13 @@ def check(
             None,
         )
         if match is None:
-            seen = _seen(instructions, behind, wanted)
+            seen = _values_behind(instructions, behind, wanted)
             return [*found, _missing(subject, number, words, seen)]
         behind = match
     return found
 
 
-def _wanted(
+def _sought(
     wanted: Wanted, layout: Layout | None, map_ids: Mapping[str, int]
 ) -> tuple[str, int | None]:
     """Return what is looked for, in words and as a number."""
@@ -75,7 +75,7 @@ def _wanted(
         id_ = map_ids[wanted.map]
         return f"the id {id_} of map {wanted.map}", id_
     if layout is None:
-        raise RunnerError("the kernel has no BTF to tell it")
+        raise RunnerError("the kernel has no BTF to find it in")
     name, _, path = (wanted.offset_of or wanted.size_of or "").partition(".")
     if wanted.offset_of is not None:
         value = layout.offset_of(f"struct {name}", path)
@@ -92,13 +92,13 @@ def _holds(instruction: Insn, wanted: Wanted, value: int | None) -> bool:
     return instruction.constant == value
 
 
-def _seen(instructions: Sequence[Insn], behind: int, wanted: Wanted) -> str:
+def _values_behind(instructions: Sequence[Insn], behind: int, wanted: Wanted) -> str:
     rest = instructions[behind + 1 :]
     if wanted.poison:
-        return f"none behind instruction {behind}"
+        return f"none after instruction {behind}"
     values = [it.map_id if wanted.map is not None else it.constant for it in rest]
     shown = ", ".join(str(it) for it in values if it is not None)
-    return f"behind instruction {behind}: {shown or 'none'}"
+    return f"after instruction {behind}: {shown or 'none'}"
 
 
 def _missing(subject: str, number: int, words: str, seen: str) -> Mismatch:

@@ -4,18 +4,18 @@ import re
 
 from pydantic import JsonValue
 
-from runner.suites.checks.text import Difference, Observed, join, show
+from runner.suites.checks.text import Observed, ValueDifference, join, show
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _BYTES = re.compile(r"(0x)?[0-9a-fA-F]{2}(\s+(0x)?[0-9a-fA-F]{2})*")
 _ENUMERATOR = re.compile(r"[A-Za-z_]\w*")
 
-# Parts of one value that are told apart; the rest is counted.
+# Parts of one value that are distinguished; the rest is counted.
 _MOST = 5
 
 
 def number(value: Observed) -> int | None:
-    """Return the number that a value stands for, or None.
+    """Return the number that a value means, or None.
 
     bpftool prints bit-fields and 128-bit integers as text, "0x1f". Bytes are an
     unsigned number, the least significant first.
@@ -34,7 +34,7 @@ def number(value: Observed) -> int | None:
 
 
 def text(value: Observed) -> str | None:
-    """Return the text that a value stands for, or None.
+    """Return the text that a value means, or None.
 
     bpftool prints a char array as text only when it is printable and ends in a NUL,
     else as numbers.
@@ -52,13 +52,13 @@ def equal(expected: JsonValue, observed: Observed) -> bool:
     return not differences(expected, observed)
 
 
-def differences(expected: JsonValue, observed: Observed) -> list[Difference]:
+def differences(expected: JsonValue, observed: Observed) -> list[ValueDifference]:
     """Return where an observed value is not the expected one, part by part."""
     found = _differences("", expected, observed)
     if len(found) <= _MOST:
         return found
     more = len(found) - _MOST
-    note = Difference(expected="no more differences", observed=f"{more} more")
+    note = ValueDifference(expected="no more differences", observed=f"{more} more")
     return [*found[:_MOST], note]
 
 
@@ -74,7 +74,7 @@ def contains(expected: JsonValue, observed: Observed) -> bool:
 
 def _differences(
     path: str, expected: JsonValue, observed: Observed
-) -> list[Difference]:
+) -> list[ValueDifference]:
     if isinstance(expected, dict) and isinstance(observed, dict):
         found = []
         for name in [*expected, *(name for name in observed if name not in expected)]:
@@ -99,17 +99,17 @@ def _differences(
     if _same(expected, observed):
         return []
     return [
-        Difference(
-            path=path, expected=show(expected), observed=_observed(expected, observed)
+        ValueDifference(
+            path=path, expected=show(expected), observed=_text_of(expected, observed)
         )
     ]
 
 
-def _absent(path: str, expected: str, observed: str) -> Difference:
-    return Difference(path=path, expected=expected, observed=observed)
+def _absent(path: str, expected: str, observed: str) -> ValueDifference:
+    return ValueDifference(path=path, expected=expected, observed=observed)
 
 
-def _observed(expected: JsonValue, observed: Observed) -> str:
+def _text_of(expected: JsonValue, observed: Observed) -> str:
     shown = show(observed)
     if isinstance(observed, bytes):
         return shown

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from runner.bpf.bpftool import CpuValue, MapDump, Row
+from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.results import Mismatch
 from runner.suites.checks.equality import contains, equal, number
 from runner.suites.checks.matchers import in_words, judge
-from runner.suites.checks.paths import NotFoundError, follow
-from runner.suites.checks.text import Difference, Observed, listing, mismatch, show
+from runner.suites.checks.paths import NoSuchPathError, follow
+from runner.suites.checks.text import Observed, ValueDifference, listing, mismatch, show
 from runner.suites.model import MapExpectation
 from runner.suites.references import resolve
 
@@ -22,9 +22,9 @@ def check(
     try:
         row = _find(dump, key, raw=expectation.raw)
         found = _judge(expectation, row, namespace)
-    except NotFoundError as nothing:
+    except NoSuchPathError as nothing:
         expected = in_words(expectation, namespace)
-        found = [Difference(expected=expected, observed=str(nothing))]
+        found = [ValueDifference(expected=expected, observed=str(nothing))]
     return [
         mismatch(
             f"map {expectation.map}",
@@ -36,12 +36,12 @@ def check(
     ]
 
 
-def key_of(row: Row) -> Observed:
+def key_of(row: MapRow) -> Observed:
     """Return a row's key, formatted where there is BTF."""
     return row.key if row.formatted_key is None else row.formatted_key
 
 
-def key_matches(expected: JsonValue, row: Row, *, raw: bool = False) -> bool:
+def key_matches(expected: JsonValue, row: MapRow, *, raw: bool = False) -> bool:
     """Whether a row has a key; a mapping may name some of the key's fields only."""
     if contains(expected, key_of(row)):
         return True
@@ -56,46 +56,46 @@ def _shown_key(key: JsonValue, cpu: int | str | None) -> str:
     return f"{shown} ({where})"
 
 
-def _find(dump: MapDump, key: JsonValue, *, raw: bool) -> Row:
+def _find(dump: MapDump, key: JsonValue, *, raw: bool) -> MapRow:
     if not dump.rows:
-        raise NotFoundError("no such key; the map is empty")
+        raise NoSuchPathError("no such key; the map is empty")
     keys = [show(key_of(row)) for row in dump.rows]
     if key is None:
         # Global data is a map of one row.
         if len(dump.rows) > 1:
-            raise NotFoundError(f"{len(keys)} rows; say which key of {listing(keys)}")
+            raise NoSuchPathError(f"{len(keys)} rows; say which key of {listing(keys)}")
         return dump.rows[0]
     matching = [row for row in dump.rows if key_matches(key, row, raw=raw)]
     if not matching:
-        raise NotFoundError(f"no such key; keys are {listing(keys)}")
+        raise NoSuchPathError(f"no such key; keys are {listing(keys)}")
     if len(matching) > 1:
         several = listing([show(key_of(row)) for row in matching])
-        raise NotFoundError(f"{len(matching)} keys that fit: {several}")
+        raise NoSuchPathError(f"{len(matching)} keys that fit: {several}")
     return matching[0]
 
 
 def _judge(
-    expectation: MapExpectation, row: Row, namespace: Mapping[str, JsonValue]
-) -> list[Difference]:
+    expectation: MapExpectation, row: MapRow, namespace: Mapping[str, JsonValue]
+) -> list[ValueDifference]:
     if row.error:
-        raise NotFoundError(f"a value that can't be read: {row.error}")
+        raise NoSuchPathError(f"a value that can't be read: {row.error}")
     cpu = expectation.cpu
     if not row.cpus:
         if cpu is not None:
-            raise NotFoundError("one value for all CPUs; this is no per-CPU map")
+            raise NoSuchPathError("one value for all CPUs; this is not a per-CPU map")
         value = _part(expectation, row.value, row.formatted_value)
         return judge(expectation, value, namespace)
     values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
     if cpu is None:
-        raise NotFoundError("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
+        raise NoSuchPathError("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
     if cpu == "sum":
         return judge(expectation, _sum(values), namespace)
     if cpu == "any":
         if any(not judge(expectation, value, namespace) for value in values.values()):
             return []
-        raise NotFoundError(_each(values))
+        raise NoSuchPathError(_each(values))
     if cpu not in values:
-        raise NotFoundError(
+        raise NoSuchPathError(
             f"no CPU {cpu}; there are {listing([str(c) for c in values])}"
         )
     return judge(expectation, values[cpu], namespace)
@@ -109,7 +109,7 @@ def _part(expectation: MapExpectation, data: bytes, formatted: JsonValue) -> Obs
     if expectation.field is None:
         return data if expectation.raw or formatted is None else formatted
     if formatted is None:
-        raise NotFoundError(
+        raise NoSuchPathError(
             f"bytes without fields, as the map has no BTF: {show(data)}"
         )
     return follow(formatted, expectation.field)
@@ -118,7 +118,7 @@ def _part(expectation: MapExpectation, data: bytes, formatted: JsonValue) -> Obs
 def _sum(values: Mapping[int, Observed]) -> int:
     numbers = [number(value) for value in values.values()]
     if None in numbers:
-        raise NotFoundError(f"values that can't be added: {_each(values)}")
+        raise NoSuchPathError(f"values that can't be added: {_each(values)}")
     return sum(found for found in numbers if found is not None)
 
 

@@ -9,14 +9,14 @@ from pydantic import JsonValue
 
 from runner.errors import UsageError
 from runner.suites.checks.equality import differences, equal, number, text
-from runner.suites.checks.text import Difference, Observed, show
+from runner.suites.checks.text import Observed, ValueDifference, show
 from runner.suites.model import Matcher
 from runner.suites.references import resolve
 
 
 def judge(
     matcher: Matcher, observed: Observed, namespace: Mapping[str, JsonValue]
-) -> list[Difference]:
+) -> list[ValueDifference]:
     """Return how a value is not as a matcher wants it.
 
     A matcher that names no condition wants that there is a value, whatever it is.
@@ -25,7 +25,9 @@ def judge(
     if matcher.mask is not None:
         whole = number(observed)
         if whole is None:
-            return _unlike(matcher, namespace, f"{show(observed)}, which is no number")
+            return _unlike(
+                matcher, namespace, f"{show(observed)}, which is not a number"
+            )
         masked = whole & matcher.mask
         if _holds(matcher, masked, namespace):
             return []
@@ -43,7 +45,7 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
     if "equals" in matcher.model_fields_set:
         words = show(resolve(matcher.equals, namespace))
         if matcher.within is not None:
-            words = f"{words}, give or take {matcher.within}"
+            words = f"{words}, plus or minus {matcher.within}"
     elif matcher.between is not None:
         low, high = _range(matcher.between, namespace)
         words = f"between {low} and {high}"
@@ -59,8 +61,8 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
 
 def _unlike(
     matcher: Matcher, namespace: Mapping[str, JsonValue], observed: str
-) -> list[Difference]:
-    return [Difference(expected=in_words(matcher, namespace), observed=observed)]
+) -> list[ValueDifference]:
+    return [ValueDifference(expected=in_words(matcher, namespace), observed=observed)]
 
 
 def _holds(
@@ -93,7 +95,7 @@ def _range(
 ) -> tuple[int, int]:
     low, high = (number(resolve(end, namespace)) for end in ends)
     if low is None or high is None:
-        raise UsageError(f"between: {show(list(ends))} does not stand for two numbers")
+        raise UsageError(f"between: {show(list(ends))} must be two numbers")
     return low, high
 
 
@@ -109,5 +111,5 @@ def _matches(pattern: str, observed: Observed) -> bool:
         return re.fullmatch(pattern, found) is not None
     except re.error as error:
         raise UsageError(
-            f"matches: {pattern!r} is no regular expression: {error}"
+            f"matches: {pattern!r} is not a regular expression: {error}"
         ) from error

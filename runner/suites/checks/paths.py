@@ -12,7 +12,7 @@ _INDEX = re.compile(r"\[(\d+)\]\.?")
 _NAME = re.compile(r"[^.\[\]]+")
 
 
-class NotFoundError(Exception):
+class NoSuchPathError(Exception):
     """There is nothing to judge; the message says what there is instead."""
 
 
@@ -32,7 +32,9 @@ def _step(value: JsonValue, rest: str) -> tuple[JsonValue, str]:
     if index is not None:
         return _element(value, int(index[1])), rest[index.end() :]
     if not isinstance(value, dict):
-        raise NotFoundError(f"no field {rest!r}; the value is {listing([show(value)])}")
+        raise NoSuchPathError(
+            f"no field {rest!r}; the value is {listing([show(value)])}"
+        )
     # A static variable of a function has a dot in its name: "on_fork.count".
     names = [
         name
@@ -40,7 +42,7 @@ def _step(value: JsonValue, rest: str) -> tuple[JsonValue, str]:
         if rest == name or rest.startswith((f"{name}.", f"{name}["))
     ]
     if not names:
-        raise NotFoundError(_no_field(value, rest))
+        raise NoSuchPathError(_no_field(value, rest))
     name = max(names, key=len)
     return value[name], rest[len(name) :].removeprefix(".")
 
@@ -50,11 +52,11 @@ def _element(value: JsonValue, index: int) -> JsonValue:
         # A char array that is shown as text, with the NUL that ends it.
         return ord(value[index]) if index < len(value) else 0
     if not isinstance(value, list):
-        raise NotFoundError(
+        raise NoSuchPathError(
             f"no element [{index}]; the value is {listing([show(value)])}"
         )
     if index >= len(value):
-        raise NotFoundError(f"no element [{index}]; there are {len(value)}")
+        raise NoSuchPathError(f"no element [{index}]; there are {len(value)}")
     return value[index]
 
 
@@ -66,6 +68,6 @@ def _no_field(value: dict[str, JsonValue], rest: str) -> str:
         if inner == UNSUPPORTED and not near:
             return (
                 f"no field {wanted!r}: bpftool stops at {field!r}, which it can't "
-                "format; judge the bytes with raw: true"
+                "format; check the bytes with raw: true"
             )
     return no_such(f"field {wanted!r}", wanted, value)

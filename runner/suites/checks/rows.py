@@ -5,17 +5,17 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from runner.bpf.bpftool import MapDump, Row
+from runner.bpf.bpftool import MapDump, MapRow
 from runner.results import Mismatch
 from runner.suites.checks.equality import equal
 from runner.suites.checks.maps import key_matches, key_of
-from runner.suites.checks.text import Difference, Observed, mismatch, show
+from runner.suites.checks.text import Observed, ValueDifference, mismatch, show
 from runner.suites.model import RowsExpectation
 from runner.suites.references import resolve
 
 Expected = dict[Literal["key", "value"], JsonValue]
 
-# Rows that are told apart; the rest is counted.
+# Rows that are distinguished; the rest is counted.
 _MOST = 10
 
 
@@ -48,7 +48,7 @@ def check(
     return [*found[:_MOST], note]
 
 
-def _pair(expected: Sequence[Expected], observed: Sequence[Row]) -> dict[int, int]:
+def _pair(expected: Sequence[Expected], observed: Sequence[MapRow]) -> dict[int, int]:
     """Give as many expected rows as possible an observed row of their own.
 
     Keys may be named in part, so an expected row can fit several; a row that another
@@ -75,13 +75,13 @@ def _pair(expected: Sequence[Expected], observed: Sequence[Row]) -> dict[int, in
     return {wanted: index for index, wanted in holder.items()}
 
 
-def _fits(expected: Expected, row: Row) -> bool:
+def _fits(expected: Expected, row: MapRow) -> bool:
     if "key" in expected and not key_matches(expected["key"], row):
         return False
     return "value" not in expected or _has_value(expected["value"], row)
 
 
-def _has_value(expected: JsonValue, row: Row) -> bool:
+def _has_value(expected: JsonValue, row: MapRow) -> bool:
     if row.error:
         return False
     if not row.cpus:
@@ -100,30 +100,30 @@ def _value(data: bytes, formatted: JsonValue) -> Observed:
     return data if formatted is None else formatted
 
 
-def _with_key(expected: Expected, rows: Sequence[Row]) -> Row | None:
+def _with_key(expected: Expected, rows: Sequence[MapRow]) -> MapRow | None:
     if "key" not in expected:
         return None
     return next((row for row in rows if key_matches(expected["key"], row)), None)
 
 
-def _missing(subject: str, expected: Expected, other: Row | None) -> Mismatch:
+def _missing(subject: str, expected: Expected, other: MapRow | None) -> Mismatch:
     value = show(expected["value"]) if "value" in expected else "any value"
-    difference = Difference(
+    difference = ValueDifference(
         expected=f"a row with {value}",
-        observed="no such row" if other is None else f"a row with {_shown(other)}",
+        observed="no such row" if other is None else f"a row with {_text_of(other)}",
     )
     key = show(expected["key"]) if "key" in expected else ""
     return mismatch(subject, difference, key=key)
 
 
-def _surplus(subject: str, row: Row) -> Mismatch:
-    difference = Difference(
-        expected="no such row", observed=f"a row with {_shown(row)}"
+def _surplus(subject: str, row: MapRow) -> Mismatch:
+    difference = ValueDifference(
+        expected="no such row", observed=f"a row with {_text_of(row)}"
     )
     return mismatch(subject, difference, key=show(key_of(row)))
 
 
-def _shown(row: Row) -> str:
+def _text_of(row: MapRow) -> str:
     if row.error:
         return f"a value that can't be read: {row.error}"
     if not row.cpus:

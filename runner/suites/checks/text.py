@@ -22,7 +22,7 @@ _LISTED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ValueDifference:
     """A part of a value that is not as expected."""
 
     # How to get to the part: "", "corner.x", "[2]".
@@ -46,7 +46,7 @@ def join(path: str, more: str) -> str:
 
 
 def mismatch(
-    subject: str, difference: Difference, *, key: str = "", field: str = ""
+    subject: str, difference: ValueDifference, *, key: str = "", field: str = ""
 ) -> Mismatch:
     """Return a difference as a mismatch; long values are cut where they are equal."""
     expected, observed = shorten(difference.expected, difference.observed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.bpf import bpftool
-from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, Row
+from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, MapRow
 
 DATA = Path(__file__).resolve().parents[2] / "data/bpftool"
 
@@ -35,19 +35,19 @@ def only_shape() -> dict[str, JsonValue]:
 
 def test_commands_are_argument_vectors() -> None:
     assert bpftool.map_dump(7)[1:] == ["-j", "map", "dump", "id", "7"]
-    assert bpftool.map_show(7)[1:] == ["-j", "map", "show", "id", "7"]
-    assert bpftool.prog_show(7)[1:] == ["-j", "prog", "show", "id", "7"]
+    assert bpftool.show("map", 7)[1:] == ["-j", "map", "show", "id", "7"]
+    assert bpftool.show("prog", 7)[1:] == ["-j", "prog", "show", "id", "7"]
 
 
 def test_rows_hold_bytes_and_formatted_values() -> None:
     assert dump("cells").rows == (
-        Row(
+        MapRow(
             key=bytes([1, 0, 0, 0, 2, 0, 0, 0]),
             value=bytes([50, 0, 0, 0, 0, 0, 0, 0]),
             formatted_key={"row": 1, "column": 2},
             formatted_value=50,
         ),
-        Row(
+        MapRow(
             key=bytes([3, 0, 0, 0, 4, 0, 0, 0]),
             value=bytes([100, 0, 0, 0, 0, 0, 0, 0]),
             formatted_key={"row": 3, "column": 4},
@@ -58,7 +58,7 @@ def test_rows_hold_bytes_and_formatted_values() -> None:
 
 def test_without_btf_only_bytes_are_there() -> None:
     assert dump("plain").rows == (
-        Row(key=bytes([1, 0, 0, 0]), value=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0])),
+        MapRow(key=bytes([1, 0, 0, 0]), value=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0])),
     )
     assert not dump("plain").rows[0].has_btf
 
@@ -161,25 +161,35 @@ def test_global_data_with_a_name_twice_stays_as_it_is() -> None:
 
 def test_value_that_can_not_be_read_is_a_rows_error() -> None:
     (row,) = dump("events").rows
-    assert row == Row(key=bytes(4), error="Unknown error 524")
+    assert row == MapRow(key=bytes(4), error="Unknown error 524")
 
 
 def test_shows_are_mappings() -> None:
-    shown = bpftool.parse_map_show(golden("map-show-cells"))
+    shown = bpftool.parse_show(golden("map-show-cells"))
     assert (shown["type"], shown["name"], shown["bytes_key"]) == ("hash", "cells", 8)
-    shown = bpftool.parse_prog_show(golden("prog-show-fill"))
+    shown = bpftool.parse_show(golden("prog-show-fill"))
     assert (shown["type"], shown["gpl_compatible"]) == ("socket_filter", True)
 
 
 def test_show_in_a_list_of_one_is_taken() -> None:
-    assert bpftool.parse_map_show('[{"id": 3}]') == {"id": 3}
+    assert bpftool.parse_show('[{"id": 3}]') == {"id": 3}
 
 
 def test_error_of_bpftool_is_passed_on() -> None:
     with pytest.raises(BpftoolError, match=r"get map by id .*: No such file"):
         dump("error")
     with pytest.raises(BpftoolError, match=r"get by id .*: No such file"):
-        bpftool.parse_prog_show(golden("prog-show-error"))
+        bpftool.parse_show(golden("prog-show-error"))
+
+
+def test_a_kernel_without_ids_is_too_old_to_list_what_is_loaded() -> None:
+    old = '[{"error":"can\'t get next map: Invalid argument -- kernel too old?"}]'
+
+    assert bpftool.parse_list(old) is None
+    assert bpftool.parse_list("") == []
+    assert bpftool.parse_list('[{"id":3}]') == [{"id": 3}]
+    with pytest.raises(BpftoolError, match="not permitted"):
+        bpftool.parse_list('[{"error":"can\'t get next map: Operation not permitted"}]')
 
 
 def test_error_between_rows_is_an_error_of_the_dump() -> None:
@@ -225,7 +235,7 @@ def test_what_is_not_understood_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["[]", "{}", '{"id":"3"}', "[1,2]"])
 def test_show_that_is_not_one_object_is_refused(text: str) -> None:
     with pytest.raises(BpftoolError):
-        bpftool.parse_map_show(text)
+        bpftool.parse_show(text)
 
 
 @given(st.integers(min_value=0))
@@ -251,7 +261,7 @@ json_values: st.SearchStrategy[JsonValue] = st.recursive(
 
 @given(st.one_of(st.text(), json_values.map(json.dumps)))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    for parse in (bpftool.parse_map_dump, bpftool.parse_map_show):
+    for parse in (bpftool.parse_map_dump, bpftool.parse_show):
         with contextlib.suppress(BpftoolError):
             parse(text)
 
@@ -275,5 +285,5 @@ def test_rows_survive_being_printed(key: bytes, value: bytes, shown: JsonValue) 
         ]
     )
     assert bpftool.parse_map_dump(text).rows == (
-        Row(key=key, value=value, formatted_key=0, formatted_value=shown),
+        MapRow(key=key, value=value, formatted_key=0, formatted_value=shown),
     )

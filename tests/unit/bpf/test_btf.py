@@ -44,7 +44,7 @@ def test_members_of_nameless_structs_count(real: bytes) -> None:
         (lambda data: b"\x7fELF" + data, "does not begin as BTF"),
         (lambda data: b"\xeb\x9f" + data[2:], "version|truncated"),
         (lambda data: data[:2] + b"\x02" + data[3:], "version 2"),
-        (lambda data: data[:-1] + b"x", "strings do not end"),
+        (lambda data: data[:-1] + b"x", "strings have no end"),
         # The kind of the first type.
         (lambda data: data[:31] + b"\x1f" + data[32:], "unknown kind 31"),
         (lambda data: data[:24] + b"\xff\xff\xff\x7f" + data[28:], "beyond its str"),
@@ -143,7 +143,7 @@ def test_split_btf_goes_on_behind_its_base(order: str) -> None:
     assert (member.name, str(found.resolved(member.type_id))) == ("it", "struct base")
     (inner,) = found.fields(found.find("struct base"))
     assert found.type(inner.type_id).kind is Kind.INT
-    with pytest.raises(BtfError, match="names type 5 of 4"):
+    with pytest.raises(BtfError, match="refers to type 5, but has only 4"):
         found.type(5)
     with pytest.raises(BtfError):
         btf.parse(raw(own, b"\0own\0", order))

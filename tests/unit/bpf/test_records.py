@@ -30,5 +30,5 @@ def test_a_field_is_read_by_its_type_and_offset(place: str, value: object) -> No
 
 @pytest.mark.parametrize("text", ["", "int@0", "u32", "char@0", "u32@-1", "u32@0x1"])
 def test_what_is_no_place_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no field such as"):
+    with pytest.raises(ValueError, match="is not a field such as"):
         records.parse(text)

@@ -15,7 +15,7 @@ from runner.failures.classify import classify
 from runner.preflight import show
 from runner.preflight.check import Result
 from runner.preflight.model import Prediction
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from runner.versions import KernelVersion
 from tests.unit.failures.test_logs import LOGS, read
 from tests.unit.kernels.btf import kernels
@@ -128,7 +128,9 @@ def test_without_a_prediction_the_missing_field_is_named_at_least() -> None:
     found = blamed(log, "renamed_field")
 
     assert found.source
-    assert found.cure.startswith("the kernel has no task_struct.state; a field")
+    assert found.cure.startswith(
+        "the kernel has no task_struct.state; the program uses a field"
+    )
 
 
 # The offset goes into a register ahead of the line that needs it.
@@ -211,7 +213,7 @@ def test_a_run_and_check_agree_on_the_line_and_on_what_is_there_instead(
     assert found.cure.startswith(instead)
     if predicted.candidates:
         result = Result(
-            source=Source(name="6.1", path=Path("btf"), version=None),
+            source=BtfSource(name="6.1", path=Path("btf"), version=None),
             predictions=(prediction,),
         )
         show.show([show.Batch(names=("a.o",), results=(result,))], verbose=False)

@@ -265,7 +265,7 @@ def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
         ),
         (
             "variables: {step: many}",
-            "8: cases[0].variables.step: step: needs a number, and not 'many'",
+            "8: cases[0].variables.step: step: must be a number, not 'many'",
         ),
         (
             "programs: {count: {attach: fentry/vfs_read}}",

@@ -155,6 +155,15 @@ def test_a_refused_attach_is_a_failure(job_of: JobOf) -> None:
     assert result.message == "attach refused: no such probe"
 
 
+def test_what_is_loaded_goes_when_it_can_not_be_attached(job_of: JobOf) -> None:
+    # The next case of the object gets the same guest.
+    agent = FakeAgent({"attach": fault("no such probe", "ENOENT")})
+
+    job_of.run(case(RIGHT), agent=agent)
+
+    assert agent.operations[-2:] == ["release", "close"]
+
+
 def test_all_programs_that_can_not_be_attached_are_told(job_of: JobOf) -> None:
     rows: list[JsonValue] = [
         {"name": name, "type": "kprobe", "id": 9, "instructions": 2}
@@ -334,7 +343,7 @@ def test_an_object_of_which_nothing_was_loaded_fails(job_of: JobOf) -> None:
     assert result.failure_class == "nothing_loaded"
     assert result.message == (
         "no program was loaded: p (?tc), q (xdp): its section is optional "
-        '(SEC("?…")), and nothing asks for it'
+        '(SEC("?…")), and nothing requests it'
     )
     assert not any(it.loaded for it in result.programs)
 
@@ -373,7 +382,7 @@ def test_an_object_that_is_only_to_be_loaded_passes_and_says_so(job_of: JobOf) -
 
     assert result.outcome is Outcome.PASSED
     assert "attach" not in agent.operations
-    assert result.message.startswith("loaded only, attached nowhere")
+    assert result.message.startswith("only loaded, nothing attached")
 
 
 COUNTS: JsonValue = {
@@ -666,7 +675,10 @@ def test_a_loader_that_dies_of_an_object_fails_it(job_of: JobOf) -> None:
 
     assert result.outcome is Outcome.FAILED
     assert result.failure_class == LOADER_CRASHED.name
-    assert "the agent died while loading s/a.bpf.c; the guest lives" in result.message
+    assert (
+        "the agent crashed while loading s/a.bpf.c; the guest still runs"
+        in result.message
+    )
 
 
 def test_an_agent_that_dies_later_is_no_word_about_the_object(job_of: JobOf) -> None:

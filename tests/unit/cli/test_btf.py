@@ -80,7 +80,7 @@ def test_kernel_without_btf_says_what_to_do(
     ("words", "told"),
     [
         (["nope"], "there is no kernel 'nope'"),
-        (["all"], "all means 2 kernels"),
+        (["all"], "all selects 2 kernels"),
         (["4.4", "-o", "no/such/folder"], "-o no/such/folder: No such file"),
         (["4.4", "--min", "no.bpf.o"], "no.bpf.o does not exist"),
     ],

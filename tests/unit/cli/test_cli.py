@@ -93,8 +93,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--kernels", "4.40"], "there is no kernel '4.40'; did you mean 4.4?"),
         (["--kernels", "@legcay"], "has the tag @legcay; did you mean @legacy?"),
-        (["--kernels", ">=9"], "--kernels '>=9' is empty"),
-        (["--kernels", ">=five"], "is no version comparison"),
+        (["--kernels", ">=9"], "--kernels '>=9' selects no kernel"),
+        (["--kernels", ">=five"], "is not a version comparison"),
         (["--kernels", "5.5", "--suite", "good"], "not [yet] built"),
         (["--matrix", "none.yaml"], "there is no matrix file none.yaml"),
         (["--matrix", "."], ".: Is a directory"),
@@ -102,7 +102,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--kernels", "4.4", "--suite", "empty"], "empty: there is no suite.yaml"),
         (
             ["--kernels", "4.4", "--suite", "good/a.bpf.c"],
-            "good/a.bpf.c is not a suite\n  name its folder, its suite.yaml",
+            "good/a.bpf.c is not a suite\n  give its folder, its suite.yaml",
         ),
         (
             ["--kernels", "4.4", "--suite", "good/b.bpf.o"],

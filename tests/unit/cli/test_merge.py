@@ -112,7 +112,7 @@ def test_what_is_merged_is_not_overwritten(
     ("words", "told"),
     [
         (["none"], "none: there is no results.json in it"),
-        (["shards", "shards/1"], "shard 1/2 is there twice"),
+        (["shards", "shards/1"], "shard 1/2 is given twice"),
         (["broken"], "is not JSON"),
         (["shards/1"], "shard 2 of 2 is missing"),
     ],

@@ -59,7 +59,7 @@ def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
         ("none.o", "none.o: there is no such file"),
         ("source.bpf.c", "source.bpf.c: is a source, not a compiled object"),
         ("prog.cpp", "prog.cpp: is a source, not a compiled object"),
-        ("text", "text: is not an object file, which ends with .o"),
+        ("text", "text: is not an object file; its name must end with .o"),
         ("folder.o", "folder.o: is a folder\n  name the objects in it: --object "),
     ],
 )

@@ -147,10 +147,10 @@ def test_a_baseline_that_was_stopped_is_a_mistake(
         (b"\x89PNG\r\n", "is not JSON"),
         (b'{"schema_version": 1, "runner": "0.1', "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "holds no run"),
-        (b'{"version": "2.1.0", "runs": []}', "holds no run"),
-        (b'{"schema_version": 2}', "is of schema version 2"),
-        (b'{"schema_version": "x"}', "is of schema version 'x'"),
+        (b"[]", "is not a run"),
+        (b'{"version": "2.1.0", "runs": []}', "is not a run"),
+        (b'{"schema_version": 2}', "has schema version 2"),
+        (b'{"schema_version": "x"}', "has schema version 'x'"),
         (b'{"schema_version": 1}', "runner: Field required"),
         (b'{"schema_version": 1, "runner": "", "started": "", "duration": NaN}', "dur"),
         (b'{"schema_version":1,"runner":"","started":"","duration":1e999}', "duration"),
@@ -198,7 +198,7 @@ def test_parts_are_merged(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         shard = Shard(index=index, count=2, planned=("5.10", "6.1"), own=(id_,))
         resultsfile.write(run(case(id_, P), shard=shard), folder / f"{index}.json")
     assert report("1.json", "2.json") == 2
-    assert "name a folder with --out" in capsys.readouterr().err
+    assert "give a folder with --out" in capsys.readouterr().err
     assert report("1.json", "--out", "a", "--gate", "all") == 0
     assert report("1.json", "2.json", "--out", "b", "--gate", "all") == 0
     merged = resultsfile.read(folder / "b/results.json")

@@ -229,13 +229,13 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("fork", {"comm": 5}, 'argument "comm" must be a text'),
         ("fork", {"comm": "x" * 16}, "at most 15 bytes; it has 16"),
         ("fork", {"comm": "é" * 8}, "at most 15 bytes; it has 16"),
-        ("release", {"pid": 1}, "must be a child that fork gave; 1 is none"),
+        ("release", {"pid": 1}, "must be a child that fork returned, not 1"),
         ("release", {"pid": -1}, 'argument "pid" must be an integer'),
         ("run", {"timeout_ms": 5}, 'argument "argv" must be an array'),
         ("run", {"argv": ["x"]}, 'argument "timeout_ms"'),
-        ("run", {"argv": [], "timeout_ms": 5}, "it names none"),
-        ("run", {"argv": [""], "timeout_ms": 5}, "it names none"),
-        ("run", {"argv": ["a", 1], "timeout_ms": 5}, "its word 1 is no text"),
+        ("run", {"argv": [], "timeout_ms": 5}, "it is empty"),
+        ("run", {"argv": [""], "timeout_ms": 5}, "it is empty"),
+        ("run", {"argv": ["a", 1], "timeout_ms": 5}, "its word 1 is not a text"),
         ("run", {"argv": ["a"], "timeout_ms": 0}, 'argument "timeout_ms"'),
         ("run", {"argv": ["a"], "timeout_ms": 5, "stdin": "x"}, "must be base64"),
         ("run", {"argv": ["a"], "timeout_ms": 5, "stdin": "A==="}, "must be base64"),
@@ -253,7 +253,7 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("open", {"name": "x", "object": "", "variables": 1}, 'argument "variables"'),
         ("there", {}, 'argument "places" must be an array'),
         ("there", {"places": [1]}, 'argument "places" must be a list of texts'),
-        ("load", {"handle": 77}, "must be that of an open object; 77 is none"),
+        ("load", {"handle": 77}, "must be that of an open object, not 77"),
         ("load", {"handle": "1"}, 'argument "handle" must be an integer'),
         ("attach", {"handle": 0, "program": "x"}, 'argument "handle"'),
         ("dump", {"handle": 1, "map": "x"}, 'argument "handle"'),
@@ -358,7 +358,7 @@ def test_settling_clears_as_much_as_it_may(agent: AgentProcess) -> None:
 def test_a_request_may_have_megabytes(agent: AgentProcess) -> None:
     reply = agent.ask("open", name="x", object=encoded(bytes(20 << 20)))
 
-    assert "no ELF file (20971520 bytes)" in reply["error"]["message"]
+    assert "not an ELF file (20971520 bytes)" in reply["error"]["message"]
 
 
 def test_requests_may_come_together(agent: AgentProcess) -> None:
@@ -399,7 +399,7 @@ def test_release_ends_one_child_or_all(agent: AgentProcess) -> None:
     assert agent.ask("release", pid=second)["ok"]
     assert not Path(f"/proc/{second}").exists()
     assert Path(f"/proc/{first}").exists()
-    assert "is none" in agent.refusal("release", pid=second)
+    assert "that fork returned" in agent.refusal("release", pid=second)
 
     assert agent.ask("release", pid=None)["ok"]
     assert not Path(f"/proc/{first}").exists()
@@ -414,7 +414,7 @@ def test_a_child_that_was_killed_can_be_released(agent: AgentProcess) -> None:
     agent.ask("run", argv=["true"], timeout_ms=10_000)
 
     assert agent.ask("release", pid=pid)["ok"]
-    assert "is none" in agent.refusal("release", pid=pid)
+    assert "that fork returned" in agent.refusal("release", pid=pid)
 
 
 def test_release_ends_what_commands_left_behind(agent: AgentProcess) -> None:
@@ -867,13 +867,13 @@ def test_sizes_of_maps_are_set_before_they_load(
         ({"maps": {"stacks": {"max_entries": 0}}}, 'argument "max_entries"'),
         ({"maps": {"stacks": {"create": 1}}}, '"create" must be true or false'),
         ({"variables": {"unwanted": "AAAAAA=="}}, 'no variable "unwanted"'),
-        ({"variables": {"wanted": "AAA="}}, "wanted has 4 bytes, and not 2"),
+        ({"variables": {"wanted": "AAA="}}, "wanted has 4 bytes, not 2"),
         ({"variables": {"wanted": 1}}, 'argument "wanted" must be base64'),
         (
             {"programs": {"traced": {"target": "fexit/vfs_read"}}},
-            "traced is of the section fentry/dummy, and can't be for fexit/vfs_read",
+            "traced has the section fentry/dummy and can't be set to fexit/vfs_read",
         ),
-        ({"programs": {"traced": {"target": "fentry"}}}, "can't be for fentry"),
+        ({"programs": {"traced": {"target": "fentry"}}}, "can't be set to fentry"),
     ],
 )
 def test_what_can_not_be_set_is_told(
@@ -935,7 +935,7 @@ def loaded_rows(agent: AgentProcess, handle: int, name: str) -> list[bytes]:
 def test_what_is_no_elf_is_refused(agent: AgentProcess, data: bytes) -> None:
     said = agent.refusal("open", name="x", object=encoded(data))
 
-    assert said == f"the object is no ELF file ({len(data)} bytes)"
+    assert said == f"the object is not an ELF file ({len(data)} bytes)"
 
 
 def test_a_truncated_object_is_refused(agent: AgentProcess, counter: bytes) -> None:
@@ -1003,7 +1003,7 @@ def test_what_needs_a_loaded_object_says_so(
     assert agent.ask("attach", handle=handle, program="on_call")["ok"] is False
     assert agent.ask("detach", handle=handle)["ok"]
     assert agent.ask("close", handle=handle)["ok"]
-    assert "is none" in agent.refusal("close", handle=handle)
+    assert "an open object" in agent.refusal("close", handle=handle)
 
 
 # -------------------------------------------------------------- the kernel
@@ -1280,7 +1280,9 @@ def test_closing_unloads(agent: AgentProcess, loaded: dict[str, Any]) -> None:
 
     # Three programs and four maps at least.
     assert len(os.listdir(descriptors)) <= before - 7
-    assert "is none" in agent.refusal("dump", handle=loaded["handle"], map="sizes")
+    assert "an open object" in agent.refusal(
+        "dump", handle=loaded["handle"], map="sizes"
+    )
 
 
 def test_a_rejection_comes_with_the_verifiers_log(

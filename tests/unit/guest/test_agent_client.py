@@ -130,7 +130,7 @@ def test_a_file(session: AgentSession) -> None:
     path = PurePosixPath("/proc/sys/kernel/ostype")
 
     assert session.read(path, timeout=PATIENCE) == "Linux\n"
-    with pytest.raises(AgentError, match="ostype has more than 3 bytes"):
+    with pytest.raises(AgentError, match="ostype is larger than 3 bytes"):
         session.read(path, limit=3, timeout=PATIENCE)
 
 
@@ -151,18 +151,6 @@ def test_an_object_is_opened(session: AgentSession, counter: bytes) -> None:
     assert "loading object 'counter'" in opened.log
     session.detach(opened.handle, timeout=PATIENCE)
     session.close_object(opened.handle, timeout=PATIENCE)
-
-
-def test_an_object_is_a_file_in_the_guest(
-    session: AgentSession, counter: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "x.o").write_bytes(counter)
-
-    opened = session.open(
-        PurePosixPath(tmp_path / "x.o"), name="x", btf="/nowhere", timeout=PATIENCE
-    )
-
-    assert len(opened.programs) == 3
 
 
 def test_a_loaded_object_runs_and_is_read(
@@ -229,7 +217,7 @@ def test_a_refusal_tells_operation_errno_and_log(
 
 
 def test_a_refusal_without_errno(session: AgentSession) -> None:
-    with pytest.raises(AgentError, match="no ELF file") as caught:
+    with pytest.raises(AgentError, match="not an ELF file") as caught:
         session.open(b"text", name="x", timeout=PATIENCE)
 
     assert (caught.value.operation, caught.value.errno_name) == ("open", None)
@@ -246,7 +234,7 @@ def test_a_missing_command_is_a_refusal(session: AgentSession) -> None:
 def test_text_that_no_command_line_can_hold_is_a_refusal(
     session: AgentSession, word: str
 ) -> None:
-    with pytest.raises(AgentError, match="no JSON object"):
+    with pytest.raises(AgentError, match="not a JSON object"):
         session.run(["echo", word], timeout=PATIENCE)
 
     assert session.hello(timeout=PATIENCE)
@@ -261,7 +249,7 @@ def test_an_agent_that_is_gone_is_lost(
     process.process.kill()
     process.process.wait()
 
-    with pytest.raises(AgentLost, match="is gone; it was asked for hello") as caught:
+    with pytest.raises(AgentLost, match="disconnected during hello") as caught:
         session.hello(timeout=PATIENCE)
 
     assert isinstance(caught.value, GuestError)
@@ -277,7 +265,7 @@ def test_an_agent_that_was_interrupted_is_not_waited_for() -> None:
     with pytest.raises(KeyboardInterrupt):
         session.sleep(50, timeout=60)
 
-    with pytest.raises(AgentLost, match="interrupted while it was asked for sleep"):
+    with pytest.raises(AgentLost, match="interrupted during sleep"):
         session.release(timeout=20)
     assert len(channel.requests) == 1
 
@@ -288,7 +276,7 @@ def test_an_agent_that_does_not_answer_is_lost_for_good(session: AgentSession) -
     assert late.value.cause == "no_answer"
 
     # Its answer may still come, and must not be taken for another one.
-    with pytest.raises(AgentLost, match="hello was not asked for, because the agent"):
+    with pytest.raises(AgentLost, match="hello was not requested, because the agent"):
         session.hello(timeout=PATIENCE)
 
 
@@ -347,7 +335,7 @@ def test_an_answer_of_another_shape_loses_the_agent(reply: object) -> None:
 
     with pytest.raises(AgentLost, match="the agent answered"):
         session.hello(timeout=1)
-    with pytest.raises(AgentLost, match="was not asked for"):
+    with pytest.raises(AgentLost, match="was not requested"):
         session.hello(timeout=1)
 
 

@@ -93,7 +93,7 @@ def test_a_hundred_commands_are_kept_the_last_ones() -> None:
         ({"exit": None, "signal": "SIGKILL"}, "killed by SIGKILL"),
         (
             {"exit": None, "signal": "SIGKILL", "timed_out": True},
-            "killed because its time was over",
+            "killed because of its timeout",
         ),
     ],
 )

@@ -253,7 +253,7 @@ def test_a_guest_boots_where_snapshots_fail_and_a_note_says_why(
     boot = ["boot", "end of boot"]
     assert machines.events == [*before, *boot, *boot]
     assert starts.notes == [
-        "no guest came from a snapshot, each boots: the disk is full"
+        "no guest could start from a snapshot, so each boots: the disk is full"
     ]
     assert again.notes == []
 

@@ -111,7 +111,7 @@ def test_what_others_can_read_or_write_is_not_used(
     save(known)
     (cache.root / KIND / KEY / name).chmod(mode)
 
-    with pytest.raises(SnapshotError, match="not this user's alone"):
+    with pytest.raises(SnapshotError, match="not owned by you alone"):
         fresh().find(KEY, memory=1)
 
 
@@ -122,7 +122,7 @@ def test_another_users_snapshot_is_not_used(
     save(known)
     os.chown(cache.root / KIND / KEY / "state.zst", 12345, -1)
 
-    with pytest.raises(SnapshotError, match="not this user's alone"):
+    with pytest.raises(SnapshotError, match="not owned by you alone"):
         fresh().find(KEY, memory=1)
 
 

@@ -96,7 +96,7 @@ def test_a_package_is_downloaded(suite: Suite, downloads: Path) -> None:
     (described,) = archive.describe(["a"])
     bar = Bar()
 
-    found = archive.download(described, downloads, bar)
+    found = archive.download(described.item, downloads, bar)
 
     assert found.parent == downloads
     assert sha256_of(found) == described.sha256
@@ -185,7 +185,7 @@ def test_a_package_that_is_not_as_signed_is_refused(
     stored.write_bytes(changed)
 
     with pytest.raises(ArtifactError, match="Hash Sum mismatch"):
-        archive.download(described, downloads, Bar())
+        archive.download(described.item, downloads, Bar())
 
 
 def test_a_package_that_is_gone_is_told(suite: Suite, downloads: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_package_that_is_gone_is_told(suite: Suite, downloads: Path) -> None:
     (suite.repository.root / "pool" / package.name).unlink()
 
     with pytest.raises(ArtifactError, match="apt-get download failed: E: "):
-        archive.download(described, downloads, Bar())
+        archive.download(described.item, downloads, Bar())
 
 
 def test_a_mirror_that_can_not_be_reached_is_told(suite: Suite) -> None:

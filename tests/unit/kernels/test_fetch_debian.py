@@ -12,7 +12,6 @@ from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.lock import PinnedSource
 from runner.kernels.sources.debian import Debian
-from runner.kernels.sources.source import Tools
 from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.kernels import images
 from tests.unit.kernels.conftest import Suite
@@ -64,7 +63,7 @@ def locked(suite: Suite, number: int, archive: Server, cache: Cache) -> Kernel:
     """Publish 6.1.NUMBER, and return a row that a lock binds to it."""
     served_as_archive(archive, publish(suite, number))
     source = DebianSource(type="debian", suite="bookworm", archive=archive.url)
-    pin = Debian().resolve(source, Tools(cache=cache))
+    pin = Debian().resolve(source, cache)
     return KERNEL.model_copy(update={"source": PinnedSource(source=source, pin=pin)})
 
 

@@ -12,7 +12,7 @@ from runner.kernels import fetch, lock, options
 from runner.kernels.fetch import Pinned
 from runner.kernels.sources import providers
 from runner.kernels.sources.kernelorg import KernelOrg
-from runner.kernels.sources.source import Collected, Pin, Tools
+from runner.kernels.sources.source import Collected, Pin, Workplace
 from runner.matrix.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.kernels.kernelbuild.trees import (
     make_recipes,
@@ -34,21 +34,20 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.provider = KernelOrg(recipes=make_recipes(folder / "recipes"))
-        self.tools = Tools(cache=Cache(root=folder / "cache"))
+        self.cache = Cache(root=folder / "cache")
         self.scratch = folder
         self.built = 0
         self.progress = Silent()
 
     def resolve(self, source: KernelOrgSource) -> Pin:
-        return self.provider.resolve(source, self.tools)
+        return self.provider.resolve(source, self.cache)
 
     def collect(self, source: KernelOrgSource, pin: Pin | None = None) -> Collected:
         self.built += 1
         scratch = self.scratch / f"scratch{self.built}"
         scratch.mkdir()
-        return self.provider.collect(
-            pin or self.resolve(source), source, self.tools, scratch, self.progress
-        )
+        work = Workplace(cache=self.cache, scratch=scratch, progress=self.progress)
+        return self.provider.collect(pin or self.resolve(source), source, work)
 
 
 @pytest.fixture
@@ -190,7 +189,7 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
         type="snapshot", package="linux-image-x", version="1", url=server.url
     )
     kernel = Kernel(id="5.10", source=(first, local(tarball)))
-    cache = bench.tools.cache
+    cache = bench.cache
 
     assert fetch.cached(kernel, cache) is None
     built = fetch.obtain(kernel, cache, Silent())
@@ -226,7 +225,7 @@ def test_locked_tarball_that_changed_is_refused(
     tarball.write_bytes(tarball.read_bytes() + b"more")
 
     with pytest.raises(ArtifactError, match="is another file: sha256") as caught:
-        fetch.obtain(locked, bench.tools.cache, Silent())
+        fetch.obtain(locked, bench.cache, Silent())
     assert "python -m runner lock" in caught.value.hint
 
 
@@ -244,8 +243,8 @@ def test_locked_kernel_is_not_built_by_another_recipe(
     recipe.write_text(f"{GUEST}CONFIG_NEW=y\n")
 
     with pytest.raises(ArtifactError, match="changed since"):
-        fetch.obtain(locked, bench.tools.cache, Silent())
-    assert fetch.obtain(kernel, bench.tools.cache, Silent())
+        fetch.obtain(locked, bench.cache, Silent())
+    assert fetch.obtain(kernel, bench.cache, Silent())
 
     recipe.write_text(GUEST)
-    assert fetch.obtain(locked, bench.tools.cache, Silent())
+    assert fetch.obtain(locked, bench.cache, Silent())

@@ -11,7 +11,7 @@ from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
 from runner.kernels.sources import localpath
-from runner.kernels.sources.source import Collected, Tools
+from runner.kernels.sources.source import Collected, Workplace
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.kernels import images
 from tests.unit.kernels.silent import Silent
@@ -32,9 +32,9 @@ def write(folder: Path, files: Mapping[str, bytes | str]) -> None:
 
 def collect(cache: Cache, image: Path, **rest: Path) -> tuple[Collected, list[str]]:
     source = PathSource(type="path", image=image, **rest)
-    provider, tools, progress = localpath.LocalPath(), Tools(cache=cache), Silent()
-    pin = provider.resolve(source, tools)
-    found = provider.collect(pin, source, tools, cache.root, progress)
+    provider, progress = localpath.LocalPath(), Silent()
+    work = Workplace(cache=cache, scratch=cache.root, progress=progress)
+    found = provider.collect(provider.resolve(source, cache), source, work)
     return found, progress.messages
 
 

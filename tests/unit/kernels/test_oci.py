@@ -24,7 +24,7 @@ from runner.kernels import fetch
 from runner.kernels.sources import image
 from runner.kernels.sources import registry as registry_
 from runner.kernels.sources.oci import Files, Oci
-from runner.kernels.sources.source import Tools
+from runner.kernels.sources.source import Workplace
 from runner.matrix.matrix import Kernel, OciSource
 from tests.unit.kernels import images
 from tests.unit.kernels.server import Answer, Server, serving
@@ -135,13 +135,17 @@ def test_kernel_comes_out_of_an_image(
     assert "@sha256:" in found.origin
 
 
+def work(cache: Cache, scratch: Path) -> Workplace:
+    return Workplace(cache=cache, scratch=scratch, progress=Silent())
+
+
 def test_what_lies_beside_the_image_is_kept(
     registry: Registry, cache: Cache, tmp_path: Path
 ) -> None:
     registry.push("6.6", zipped(LVH))
-    oci, tools, source = Oci(), Tools(cache=cache), registry.source()
+    oci, source = Oci(), registry.source()
 
-    found = oci.collect(oci.resolve(source, tools), source, tools, tmp_path, Silent())
+    found = oci.collect(oci.resolve(source, cache), source, work(cache, tmp_path))
 
     assert found.btf == images.BTF
     assert found.vmlinux is not None
@@ -209,14 +213,14 @@ def test_tag_that_moved_leaves_a_pin_alone(
     registry: Registry, cache: Cache, tmp_path: Path
 ) -> None:
     registry.push("6.6", zipped(CI_KERNELS))
-    oci, tools, source = Oci(), Tools(cache=cache), registry.source()
-    pin = oci.resolve(source, tools)
+    oci, source = Oci(), registry.source()
+    pin = oci.resolve(source, cache)
     registry.push("6.6", zipped({"boot/vmlinuz": images.bzimage("6.6.31")}))
 
-    found = oci.collect(pin, source, tools, tmp_path, Silent())
+    found = oci.collect(pin, source, work(cache, tmp_path))
 
     assert found.contents["boot/vmlinuz"] == IMAGE
-    assert oci.resolve(source, tools) != pin
+    assert oci.resolve(source, cache) != pin
 
 
 def test_image_without_this_architecture_is_told(
@@ -227,13 +231,13 @@ def test_image_without_this_architecture_is_told(
     registry.put("6.6", {"schemaVersion": 2, "manifests": [choice]})
 
     with pytest.raises(ArtifactError, match="no image for amd64") as caught:
-        Oci().resolve(registry.source(), Tools(cache=cache))
+        Oci().resolve(registry.source(), cache)
     assert "arm64" in caught.value.hint
 
 
 def test_tag_that_is_not_there_is_told(registry: Registry, cache: Cache) -> None:
     with pytest.raises(ArtifactError, match=r"ci-kernels:9\.9 is not in the registry"):
-        Oci().resolve(registry.source("9.9"), Tools(cache=cache))
+        Oci().resolve(registry.source("9.9"), cache)
 
 
 def test_registry_that_wants_a_login_is_told(registry: Registry, cache: Cache) -> None:
@@ -242,7 +246,7 @@ def test_registry_that_wants_a_login_is_told(registry: Registry, cache: Cache) -
     )
 
     with pytest.raises(ArtifactError, match="does not give") as caught:
-        Oci().resolve(registry.source(), Tools(cache=cache))
+        Oci().resolve(registry.source(), cache)
     assert "docker login" in caught.value.hint
 
 
@@ -255,14 +259,14 @@ def test_what_is_no_registry_is_told(
     registry.server.put(f"/v2/{registry.repository}/manifests/6.6", garbage)
 
     with pytest.raises(ArtifactError, match="did not answer like a registry"):
-        Oci().resolve(registry.source(), Tools(cache=cache))
+        Oci().resolve(registry.source(), cache)
 
 
 def test_server_that_is_dead_is_told(cache: Cache) -> None:
     with serving() as running:
         gone = Registry(running)
     with pytest.raises(ArtifactError, match="Connection refused"):
-        Oci().resolve(gone.source(), Tools(cache=cache))
+        Oci().resolve(gone.source(), cache)
 
 
 def test_layer_that_is_another_file_is_refused(
@@ -417,10 +421,8 @@ def test_a_kernel_that_was_pushed_comes_back(
     assert found.release == first.release
     assert found.vmlinuz.read_bytes() == first.vmlinuz.read_bytes()
     assert found.system_map is not None
-    oci, tools = Oci(), Tools(cache=cache)
-    collected = oci.collect(
-        oci.resolve(source, tools), source, tools, tmp_path, Silent()
-    )
+    pin = Oci().resolve(source, cache)
+    collected = Oci().collect(pin, source, work(cache, tmp_path))
     assert collected.btf == images.BTF
 
 

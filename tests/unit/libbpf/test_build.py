@@ -154,10 +154,10 @@ def test_a_library_of_one_object_is_refused(
         ["ar", "rcs", tmp_path / "lib/libbpf.a", tmp_path / "libbpf-in.o"], check=True
     )
 
-    with pytest.raises(UsageError, match="is one object") as caught:
+    with pytest.raises(UsageError, match="is one single object") as caught:
         libbpf.programs(tmp_path, cache, Watched())
 
-    assert caught.value.hint == "name the kernel's tree in its place"
+    assert caught.value.hint == "name the kernel tree instead"
 
 
 def test_what_is_no_archive_is_refused(
@@ -166,5 +166,5 @@ def test_what_is_no_archive_is_refused(
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "lib/libbpf.a").write_text("none")
 
-    with pytest.raises(UsageError, match=r"libbpf\.a is no archive"):
+    with pytest.raises(UsageError, match=r"libbpf\.a is not an archive"):
         libbpf.programs(tmp_path, cache, Watched())

@@ -96,7 +96,7 @@ def test_a_libbpf_without_relocation_to_ask_is_too_old(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"this is libbpf 0\.7") as caught:
         source.read(made.source(tmp_path, (0, 7)))
 
-    assert caught.value.hint == "the oldest that can be used is 0.8"
+    assert caught.value.hint == "the oldest supported version is 0.8"
 
 
 def test_a_libbpf_that_tells_no_version_is_too_old(tmp_path: Path) -> None:

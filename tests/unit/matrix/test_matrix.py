@@ -79,7 +79,7 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
         ),
         (
             ROW + "    id: '5.5'\n",
-            "4: key 'id' again; it stands in line 2 already",
+            "4: key 'id' is used twice; it is already in line 2",
         ),
         (
             ROW.replace('"5.4"', "5.10"),
@@ -117,7 +117,7 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
             ROW + "    memory: 16\n",
             "4: kernels[0].memory: 16: should be greater than or equal to 96",
         ),
-        (ROW + "    arch: arm64\n", "4: kernels[0].arch: 'arm64' is none of 'x86_64'"),
+        (ROW + "    arch: arm64\n", "4: kernels[0].arch: 'arm64' must be 'x86_64'"),
         (
             ROW + "    required: sometimes\n",
             '4: kernels[0].required: "sometimes": should be true or false',

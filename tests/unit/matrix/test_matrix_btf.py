@@ -42,7 +42,7 @@ def test_min_is_of_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("btf", "told"),
     [
-        ("kernels", "'kernels' is none of 'auto' or 'kernel'"),
+        ("kernels", "'kernels' must be 'auto' or 'kernel'"),
         ("{type: fil}", "unknown type 'fil'; did you mean 'file'?"),
         ("{type: file}", "btf.path: key 'path' is missing"),
         ("{type: file, pth: a}", "unknown key 'pth'; did you mean 'path'?"),

@@ -128,17 +128,17 @@ def test_a_version_that_can_not_be_told_is_no_usage_error() -> None:
         ),
         (
             ">=9",
-            "--kernels '>=9' is empty: it selects no kernel",
-            "there are 4.4, 5.10, 5.14, 6.1, sid",
+            "--kernels '>=9' selects no kernel",
+            "the kernels are 4.4, 5.10, 5.14, 6.1, sid",
         ),
         (
             "",
-            "--kernels '' is empty: it selects no kernel",
-            "there are 4.4, 5.10, 5.14, 6.1, sid",
+            "--kernels '' selects no kernel",
+            "the kernels are 4.4, 5.10, 5.14, 6.1, sid",
         ),
         (
             ">=five",
-            "--kernels '>=five': '>=five' is no version comparison; write it as "
+            "--kernels '>=five': '>=five' is not a version comparison; write it like "
             "'>=5.4' or '<6'",
             "",
         ),

@@ -40,7 +40,7 @@ def failed(when: str = "call") -> pytest.TestReport:
     ("error", "outcome", "class_"),
     [
         (UsageError("files[0]: no"), Outcome.FAILED, "suite_error"),
-        (CompileError("clang refuses it"), Outcome.FAILED, "compile_error"),
+        (CompileError("compilation failed"), Outcome.FAILED, "compile_error"),
         (ObjectError("not an ELF file"), Outcome.FAILED, "bad_object"),
         (NothingError("none", loaded=False), Outcome.FAILED, "nothing_loaded"),
         (
@@ -67,8 +67,9 @@ def failed(when: str = "call") -> pytest.TestReport:
 def test_a_mistake_is_no_infrastructure(
     when: str, error: Exception, outcome: Outcome, class_: str
 ) -> None:
-    assert recorder._outcome(failed(when), error) is outcome
-    assert recorder._class(error) == class_
+    verdict = recorder._verdict(failed(when), error)
+
+    assert (verdict.outcome, verdict.failure_class) == (outcome, class_)
 
 
 def test_a_fixture_that_raises_is_told_as_one() -> None:

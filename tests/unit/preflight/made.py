@@ -14,7 +14,7 @@ from runner.bpf.object import BpfObject, read_whole
 from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
-from runner.preflight.predict import Loader, Subject, Target, predict
+from runner.preflight.predict import Loader, PredictedObject, Target, predict
 from runner.versions import KernelVersion
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,7 +75,7 @@ def checked(
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
     try:
-        subject = Subject(item, own)
+        subject = PredictedObject(item, own)
         own.load_target(btf)
         target = Target(
             btf=btf,

@@ -103,7 +103,7 @@ def verdict(folder: Path, **settings: Any) -> tuple[Verdict, tuple[str, ...]]:
         kernel("struct task { int pid; } x; int somewhere(void) { return 0; }")
     )
     (source,) = targets.of_path(str(folder / "6.2.btf"))
-    job = check.Job(
+    job = check.CheckJob(
         objects=(folder / "guarded.bpf.o",),
         index=folder / "settings",
         loader="libbpf",

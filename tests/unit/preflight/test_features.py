@@ -233,7 +233,7 @@ SEC("socket") int use(void *context) { return 0; }
         (LONG_KEYS, "hash keys of more than 512 bytes", "5.10", "5.11"),
         (BELOW, "jumps by <, <= (-mcpu=v2)", "4.13", "4.14"),
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
-        (ATOMIC, "atomics that give values back", "5.11", "5.12"),
+        (ATOMIC, "atomics that return values", "5.11", "5.12"),
         (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
         (
             PROGRAM % "tracepoint/syscalls/sys_enter_openat",

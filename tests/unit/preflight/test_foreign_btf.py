@@ -11,7 +11,7 @@ from runner.bpf.object import ObjectError, read_whole
 from runner.errors import RunnerError
 from runner.preflight.engine import Engine
 from runner.preflight.errors import BadBtfError, EngineError
-from runner.preflight.predict import Subject, Target, predict
+from runner.preflight.predict import PredictedObject, Target, predict
 from tests.unit.preflight.made import (
     HEAD,
     an_object,
@@ -54,8 +54,8 @@ def asan() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def subject(asan: Engine) -> Subject:
-    return Subject(an_object(SOURCE), asan)
+def subject(asan: Engine) -> PredictedObject:
+    return PredictedObject(an_object(SOURCE), asan)
 
 
 def test_the_other_byte_order_gives_the_same_values() -> None:
@@ -97,7 +97,7 @@ def test_modules_bring_types_that_the_kernel_lacks() -> None:
     other.struct("unrelated", 4, ("value", 2, 0))
     item = an_object(SOURCE)
     with Engine(build()) as engine:
-        subject = Subject(item, engine)
+        subject = PredictedObject(item, engine)
         engine.load_target(base.data, [other.data, module.data])
         found = predict(subject, Target(btf=base.data, sha256=""), engine)
 
@@ -207,7 +207,10 @@ KEPT = st.one_of(st.just(1.0), st.floats(0, 1))
 @FUZZ
 @given(changes=CHANGES, kept=KEPT)
 def test_garbage_for_a_kernel_is_an_error_or_a_kernel(
-    changes: list[tuple[float, int]], kept: float, asan: Engine, subject: Subject
+    changes: list[tuple[float, int]],
+    kept: float,
+    asan: Engine,
+    subject: PredictedObject,
 ) -> None:
     btf = changed(KERNEL, changes, kept)
     try:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.preflight.check import Result
 from runner.preflight.cover import smallest_cover
 from runner.preflight.interesting import grouped
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from tests.unit.preflight.made import an_object, checked, kernel
 
 OBJECT = an_object("""\
@@ -27,7 +27,7 @@ SEC("kprobe/a") int on_a(struct task *task)
 def result(name: str, types: str, version: str = "6.1") -> Result:
     """Return a kernel that has these types."""
     return Result(
-        source=Source(name=name, path=Path(name), version=None),
+        source=BtfSource(name=name, path=Path(name), version=None),
         predictions=(checked(OBJECT, kernel(types), version),),
     )
 

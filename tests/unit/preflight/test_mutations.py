@@ -18,7 +18,7 @@ from runner.preflight import targets
 from runner.preflight.changes import Change, changes
 from runner.preflight.engine import Engine
 from runner.preflight.model import Difference, Prediction
-from runner.preflight.predict import Subject, Target, predict
+from runner.preflight.predict import PredictedObject, Target, predict
 from tests.unit.preflight.made import ROOT, an_object, build, kernel
 from tests.unit.preflight.mutations import CALLED, Member, Mutation, Mutator, Way
 
@@ -107,7 +107,7 @@ class Game:
         self._dice = random.Random(SEED)
         self._mutator = Mutator(btf)
         self._target = Target(btf=btf, sha256="")
-        self._subjects = [Subject(it, engine) for it in items]
+        self._subjects = [PredictedObject(it, engine) for it in items]
         engine.load_target(btf)
         self._before = [predict(it, self._target, engine) for it in self._subjects]
         # The objects that go through a member, and whether any goes on from there.

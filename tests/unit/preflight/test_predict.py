@@ -214,7 +214,7 @@ SEC("tp_btf/a") int on_a(struct task *task) { return task->pid; }
 
     assert (found.status, found.guard) == (Status.WRONG_SIZE, Guard.REACHABLE)
     assert found.reason == (
-        "it is int of 4 bytes in the object, and long of 8 bytes in the kernel"
+        "it is int with 4 bytes in the object, and long with 8 bytes in the kernel"
     )
 
 

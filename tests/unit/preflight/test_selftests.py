@@ -9,7 +9,12 @@ from runner.bpf.object import read_whole
 from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Guard, Status
-from runner.preflight.predict import Subject, Target, patched, predict
+from runner.preflight.predict import (
+    PredictedObject,
+    Target,
+    instructions_after,
+    predict,
+)
 from tests.unit.guest import bpf_machine as bpf
 from tests.unit.preflight.made import build
 from tests.unit.preflight.selftests import Case, Selftests, Unavailable
@@ -74,10 +79,10 @@ def _problem(selftests: Selftests, case: Case) -> str | None:
     if not item.relocations:
         return None
     with Engine(build()) as engine:
-        subject = Subject(item, engine)
+        subject = PredictedObject(item, engine)
         engine.load_target(btf)
         prediction = predict(subject, Target(btf=btf, sha256=""), engine)
-        changed = patched(subject, engine.relocate(subject.number))
+        changed = instructions_after(subject, engine.relocate(subject.number))
     # The rest of the kernel is not in these BTFs: the object's hooks, for one.
     refused = any(
         it.guard is Guard.REACHABLE or it.status in (Status.AMBIGUOUS, Status.REFUSED)

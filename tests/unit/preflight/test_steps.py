@@ -7,7 +7,7 @@ import pytest
 
 from runner.preflight.engine import Engine
 from runner.preflight.steps import steps
-from runner.preflight.targets import Source
+from runner.preflight.targets import BtfSource
 from tests.unit.preflight.made import an_object, build, kernel
 
 OBJECT = an_object("""\
@@ -41,10 +41,10 @@ def told(folder: Path, *kernels: str) -> list[list[str]]:
         ]
 
 
-def _source(folder: Path, number: int, types: str) -> Source:
+def _source(folder: Path, number: int, types: str) -> BtfSource:
     path = folder / f"{number}.btf"
     path.write_bytes(kernel(types))
-    return Source(name=str(number), path=path, version=None)
+    return BtfSource(name=str(number), path=path, version=None)
 
 
 def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:

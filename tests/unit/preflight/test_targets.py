@@ -83,7 +83,7 @@ def test_what_is_not_there_is_a_mistake_of_usage(text: str) -> None:
 
 
 def test_an_empty_folder_is_a_mistake_of_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="it holds no"):
+    with pytest.raises(UsageError, match="it contains no"):
         targets.of_path(str(tmp_path))
 
 

@@ -235,6 +235,17 @@ def test_a_process_without_memory_is_no_verdict_and_no_traceback(
     assert done.returncode != 3 or done.stderr.startswith("error: ")
 
 
+def test_a_folder_that_hides_the_program_is_named(folder: Path) -> None:
+    (folder / "runner").mkdir()
+
+    done = call([*CALLS["module"], "kernels"], folder)
+
+    assert done.returncode == 3
+    assert "a folder 'runner' of the current folder hides" in done.stderr
+    assert "the command bpf-kernel-matrix does not look there" in done.stderr
+    assert call([*CALLS["command"], "kernels"], folder).returncode == 0
+
+
 def test_a_missing_library_is_an_error_in_a_line(tmp_path: Path) -> None:
     # Only what Python itself has.
     command = [sys.executable, "-S", "-m", "runner", "kernels"]

@@ -41,7 +41,7 @@ def test_a_baseline_makes_a_comparison(tmp_path: Path) -> None:
 
 def test_a_baseline_without_cases_is_none(tmp_path: Path) -> None:
     resultsfile.write(run(), tmp_path / "old.json")
-    with pytest.raises(UsageError, match="no case in it"):
+    with pytest.raises(UsageError, match="no cases"):
         read(tmp_path / "old.json")
 
 

@@ -106,7 +106,7 @@ def test_a_part_that_was_stopped_is_a_run_that_was_stopped() -> None:
 
 
 def test_a_part_that_was_stopped_and_has_no_plan_is_refused() -> None:
-    with pytest.raises(UsageError, match="nothing says what it left undone"):
+    with pytest.raises(UsageError, match="the file does not say which cases are left"):
         merging.merge([part(1, "5.10", "6.12"), part(2, "6.1", complete=False)])
 
 
@@ -157,7 +157,7 @@ def test_a_kernel_that_no_part_ran_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", "x\n", "/etc"])
 def test_an_id_that_could_be_a_path_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="is no kernel's id"):
+    with pytest.raises(UsageError, match="is not a kernel's id"):
         merging.merge([Found(folder=Path("p"), results=whole(name))])
 
 

@@ -172,7 +172,7 @@ def test_a_long_log_keeps_its_start_and_its_end() -> None:
     assert len(text) < 200_000
     assert "the start" in text
     assert "the end" in text
-    assert "characters are left out; results.json has them" in text
+    assert "characters are left out; see results.json" in text
 
 
 def test_logs_together_fit_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_logs_together_fit_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     strings = data_of(page.render(run(*cases)))["strings"]
     assert sum(it.startswith("log ") for it in strings) < 5
-    assert any("results.json has them" in it for it in strings)
+    assert any("see results.json]" in it for it in strings)
 
 
 def test_the_bars_of_time_are_to_one_scale() -> None:

@@ -68,7 +68,7 @@ def full_disk() -> Iterator[None]:
 def test_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text("old")
-    with pytest.raises(InfrastructureError, match="make room"):
+    with pytest.raises(InfrastructureError, match="free some space"):
         resultsfile.write(RESULTS, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -81,10 +81,10 @@ def test_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "holds no run"),
-        (b"{}", "holds no run"),
-        (b'{"schema_version": 2}', "is of schema version 2; this program reads 1"),
-        (b'{"schema_version": "1"}', "is of schema version '1'"),
+        (b"[]", "is not a run"),
+        (b"{}", "is not a run"),
+        (b'{"schema_version": 2}', "has schema version 2; this program reads 1"),
+        (b'{"schema_version": "1"}', "has schema version '1'"),
         (b'{"schema_version": 1}', "runner: Field required"),
     ],
 )

@@ -115,7 +115,7 @@ def test_matrix_failures_errors_and_counts() -> None:
         "    and: map m key 2: expected 2, observed 3",
         "    do:  look into the suite's README",
         "",
-        "Infrastructure errors, which say nothing about the objects",
+        "Infrastructure errors; the objects are not the cause",
         "  ! sid (not required): task::comm",
         "    why: [no_answer] the guest was lost",
         "    do:  see console.log",
@@ -218,7 +218,7 @@ def test_long_message_is_cut_after_some_lines() -> None:
     start = lines.index("    why: broken.bpf.c: clang refuses it")
     assert lines[start + 1 : start + 19] == [
         *(f"        {number}" for number in range(8)),
-        "        [… 14 lines, which results.json has]",
+        "        [… 14 lines; see results.json]",
         *(f"        {number}" for number in range(22, 30)),
         "    do:  read 5.10/runner.log and 5.10/console.log",
     ]
@@ -230,7 +230,7 @@ def test_ten_more_mismatches_are_shown_and_then_where_the_others_are() -> None:
     start = lines.index("    why: [wrong_value] map m key 1: expected 2, observed 3")
     assert lines[start + 1 : start + 12] == [
         *(f"    and: map m key {key}: expected 2, observed 3" for key in range(2, 12)),
-        "    and: 2 more mismatches, which results.json has",
+        "    and: 2 more mismatches; see results.json",
     ]
 
 
@@ -273,7 +273,7 @@ def test_what_a_failing_command_printed_stands_below_its_failure() -> None:
 
 def test_what_a_guest_cut_is_said() -> None:
     text = "\n".join(rendered(command_failed(truncated=True)))
-    assert "a guest keeps 2 MiB of each stream, and the rest is lost" in text
+    assert "a guest keeps 2 MiB of each stream; the rest is lost" in text
 
 
 @pytest.mark.parametrize(

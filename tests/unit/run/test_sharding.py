@@ -59,7 +59,7 @@ def test_no_part_is_longer_than_the_others_by_more_than_a_kernel(
     "text", ["", "2", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1/²", " 1/2"]
 )
 def test_a_part_is_one_of_several(text: str) -> None:
-    with pytest.raises(UsageError, match="it is K/N, with K from 1 to N"):
+    with pytest.raises(UsageError, match="must be K/N, with K from 1 to N"):
         Part.parse(text)
 
 

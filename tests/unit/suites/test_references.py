@@ -42,11 +42,11 @@ def test_what_is_put_in_is_not_looked_at_again() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("${chlid.pid}", "${chlid.pid}: no 'chlid'; there are child, truth"),
-        ("x ${child.pdi}", "${child.pdi}: no 'pdi'; there are pid, comm, ids"),
-        ("${child.pid.x}", "${child.pid.x}: no 'x'; there is nothing below it"),
-        ("${}", "${}: no ''; there are child, truth"),
-        ("${child.ids.0}", "${child.ids.0}: no '0'; there is nothing below it"),
+        ("${chlid.pid}", "${chlid.pid}: no 'chlid'; known names: child, truth"),
+        ("x ${child.pdi}", "${child.pdi}: no 'pdi'; known names: pid, comm, ids"),
+        ("${child.pid.x}", "${child.pid.x}: no 'x'; it has no fields"),
+        ("${}", "${}: no ''; known names: child, truth"),
+        ("${child.ids.0}", "${child.ids.0}: no '0'; it has no fields"),
     ],
 )
 def test_a_name_that_is_missing_is_told(text: str, said: str) -> None:

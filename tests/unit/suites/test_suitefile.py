@@ -102,7 +102,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD + "    trigger: [{syscall: getpdi}]\n",
-            "7: cases[0].trigger[0].syscall: 'getpdi' is none of 'getpgid', 'getppid', "
+            "7: cases[0].trigger[0].syscall: 'getpdi' must be 'getpgid', 'getppid', "
             "'getpid', 'getuid', 'nanosleep' or 'openat'; did you mean 'getpid'?",
         ),
         (
@@ -130,7 +130,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         # What no schema knows.
         (
             GOOD + CASE,
-            "7: cases[1].name: 'one' again; the case of line 3 has it",
+            "7: cases[1].name: 'one' is used twice; the case of line 3 has it, too",
         ),
         (
             GOOD.replace("a.bpf.c", "b.bpf.c"),
@@ -138,7 +138,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD.replace("a.bpf.c", "a.c"),
-            "4: cases[0].object: 'a.c' is neither a NAME.bpf.c nor an object file, .o",
+            "4: cases[0].object: 'a.c' is neither a NAME.bpf.c nor an object file (.o)",
         ),
         (
             GOOD.replace("a.bpf.c", "../../etc/passwd"),
@@ -165,19 +165,19 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD + "    kernels: '>=5.x'\n    reason: r\n",
-            "7: cases[0].kernels: '>=5.x' is no version comparison; write it as "
+            "7: cases[0].kernels: '>=5.x' is not a version comparison; write it like "
             "'>=5.4' or '<6'",
         ),
         (
             GOOD + "    kernels: '>=5.5'\n",
-            "7: cases[0].kernels: needs a `reason` that tells why other kernels are "
-            "left out",
+            "7: cases[0].kernels: needs a `reason` that explains why it is skipped "
+            "on other kernels",
         ),
         (
             GOOD
             + "    expect_failure: {class: kernel_oops, reason: r, kernels: old}\n",
-            "7: cases[0].expect_failure.kernels: 'old' is no version comparison; write "
-            "it as '>=5.4' or '<6'",
+            "7: cases[0].expect_failure.kernels: 'old' is not a version comparison; "
+            "write it like '>=5.4' or '<6'",
         ),
         (
             GOOD + "    expect_failure: {class: [loops_unsupported], reason: r}\n",
@@ -205,17 +205,17 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             with_expectation("{map: m, matches: '('}"),
-            "6: cases[0].expect[0].matches: no regular expression: missing ), "
+            "6: cases[0].expect[0].matches: not a regular expression: missing ), "
             "unterminated subpattern at position 0",
         ),
         (
             with_expectation("{map: m, matches: 'a{99999999999}'}"),
-            "6: cases[0].expect[0].matches: no regular expression: the repetition "
+            "6: cases[0].expect[0].matches: not a regular expression: the repetition "
             "number is too large",
         ),
         (
             with_expectation("{map: m, equals: 1, field: 'a..b'}"),
-            "6: cases[0].expect[0].field: 'a..b' is no path like pos.x or sizes[2]",
+            "6: cases[0].expect[0].field: 'a..b' is not a path like pos.x or sizes[2]",
         ),
         (
             with_expectation("{map: m, equals: 1, field: a, raw: true}"),
@@ -236,17 +236,17 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             with_expectation("{program: p, xlated: [{poison: true}]}"),
-            "6: cases[0].expect[0].xlated[0].poison: not in `xlated`",
+            "6: cases[0].expect[0].xlated[0].poison: not allowed in `xlated`",
         ),
         (
             with_expectation("{program: p, relocated: [{map: m}]}"),
-            "6: cases[0].expect[0].relocated[0].map: not in `relocated`",
+            "6: cases[0].expect[0].relocated[0].map: not allowed in `relocated`",
         ),
         (
             with_expectation(
                 "{program: p, relocated: [{number: 1}], xlated: [{number: 1}]}"
             ),
-            "6: cases[0].expect[0]: `xlated` and `relocated` are two expectations",
+            "6: cases[0].expect[0]: use two expectations for `xlated` and `relocated`",
         ),
         (
             with_expectation("{program: p, xlated: []}"),
@@ -255,7 +255,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             with_expectation('{map: m, equals: "${chlid.pid}"}')
             + "    trigger: [{fork: x}]\n",
-            "6: cases[0].expect[0]: ${chlid.pid}: nothing by this name yet; did you "
+            "6: cases[0].expect[0]: ${chlid.pid}: no value has this name yet; did you "
             "mean 'child'?",
         ),
         (
@@ -265,16 +265,16 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             GOOD + "    trigger: [{command: [x, '${child.pid}']}, {fork: y}]\n",
-            "7: cases[0].trigger[0]: ${child.pid}: nothing by this name yet; there are "
-            "agent, files, kernel, maps, programs, truth",
+            "7: cases[0].trigger[0]: ${child.pid}: no value has this name yet; there "
+            "are agent, files, kernel, maps, programs, truth",
         ),
         (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",
-            "7: cases[0].trigger[1]: saves 'udp', which is taken; set `save`",
+            "7: cases[0].trigger[1]: `save: udp` is already used; set another `save`",
         ),
         (
             GOOD + "    trigger: [{udp: 1, save: truth}]\n",
-            "7: cases[0].trigger[0]: saves 'truth', which is taken; set `save`",
+            "7: cases[0].trigger[0]: `save: truth` is already used; set another `save`",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_regular_expression_may_not_nest_without_end(folder: Path) -> None:
 
     (said,) = mistakes(folder, text)
 
-    assert said.startswith("suite.yaml:6: cases[0].expect[0].matches: no regular")
+    assert said.startswith("suite.yaml:6: cases[0].expect[0].matches: not a regular")
 
 
 def test_several_mistakes_are_told_at_once(folder: Path) -> None:
@@ -394,8 +394,8 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER.replace("[loader]", '["bin/my loader"]'),
-            "4: cases[0].files[0]: 'bin/my loader': a file's name has letters, "
-            "digits, '.', '_' and '-' only",
+            "4: cases[0].files[0]: 'bin/my loader': a file's name may only have "
+            "letters, digits, '.', '_' and '-'",
         ),
         (
             LOADER.replace("[loader]", "[bin/laoder]"),
@@ -407,7 +407,7 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER + "    loader: compat\n",
-            "7: cases[0].loader: needs an `object`, which the runner loads",
+            "7: cases[0].loader: needs an `object` that the runner loads",
         ),
         (
             LOADER.replace("{command:", "{test_run: x}, {command:"),
@@ -415,7 +415,8 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER.replace('loader"]}', 'loader"], until: x}'),
-            "5: cases[0].trigger[0].until: is for a command with `background: true`",
+            "5: cases[0].trigger[0].until: only works for a command with "
+            "`background: true`",
         ),
     ],
 )
@@ -455,13 +456,16 @@ def test_a_case_of_a_python_test_is_checked_as_one_of_a_file(folder: Path) -> No
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("programs: {p: {load: {old: true}}}", "programs.p.load.old: 'old' is no "),
-        ("maps: {m: {create: {old: true}}}", "maps.m.create.old: 'old' is no "),
+        ("programs: {p: {load: {old: true}}}", "programs.p.load.old: 'old' is not a "),
+        ("maps: {m: {create: {old: true}}}", "maps.m.create.old: 'old' is not a "),
         ("maps: {m: {max_entries: 0}}", "maps.m.max_entries: "),
-        ('variables: {v: "${child.pid}"}', "variables: ${child.pid}: nothing by this"),
+        (
+            'variables: {v: "${child.pid}"}',
+            "variables: ${child.pid}: no value has this",
+        ),
         (
             'programs: {p: {attach: "uprobe/${child.pid}:main"}}',
-            "programs.p.attach: ${child.pid}: nothing by this",
+            "programs.p.attach: ${child.pid}: no value has this",
         ),
         ("trigger: [{drain: m}]", "trigger[0]: needs `struct`, or `fields`"),
         (

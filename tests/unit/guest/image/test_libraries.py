@@ -43,7 +43,7 @@ def test_a_script_is_no_program(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named_with_the_folders_searched(tmp_path: Path) -> None:
-    with pytest.raises(InfrastructureError, match="is not on this machine") as caught:
+    with pytest.raises(InfrastructureError, match="is not installed") as caught:
         libraries.closure([BPFTOOL], search=(tmp_path,))
 
     assert str(tmp_path) in caught.value.hint

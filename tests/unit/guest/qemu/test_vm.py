@@ -165,7 +165,7 @@ def test_a_qemu_that_forwards_no_port_is_told(tmp_path: Path) -> None:
     qemu = fake_qemu.make(tmp_path, forwarded="no such network")
 
     with (
-        pytest.raises(InfrastructureError, match="QEMU forwards no port"),
+        pytest.raises(InfrastructureError, match="QEMU does not forward a port"),
         vm.boot(machine(tmp_path, qemu), b""),
     ):
         pass

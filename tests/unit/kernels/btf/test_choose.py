@@ -13,6 +13,7 @@ from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.kernels.btf import Material, choose, identity
 from runner.kernels.btf.choose import HUB_VARIABLE
+from runner.kernels.sources.source import Workplace
 from runner.matrix.matrix import DebugPackageBtf, FileBtf, HubBtf, MinBtf, VmlinuxBtf
 from runner.versions import KernelVersion
 from tests.unit.kernels import images
@@ -31,9 +32,9 @@ def material(tmp_path: Path, release: str = "4.4.1", btf: bytes = b"") -> Materi
         image=images.bzimage(release, sections),
         vmlinux=None,
         beside=None,
-        scratch=scratch,
-        cache=Cache(root=tmp_path / "cache"),
-        progress=Silent(),
+        work=Workplace(
+            cache=Cache(root=tmp_path / "cache"), scratch=scratch, progress=Silent()
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from runner.kernels.kernelbuild import Built, build, recipe
 from runner.kernels.kernelbuild.build import unpack, version_of
+from runner.process import programs
 from tests.unit.kernels.kernelbuild.trees import (
     make_recipes,
     make_tarball,
@@ -134,7 +135,7 @@ def test_build_that_fails_shows_the_compilers_words(tmp_path: Path) -> None:
 def test_build_tells_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr(programs, "_BETWEEN_WORDS", 0.05)
     progress = Silent()
 
     run(make_tree(tmp_path, "5.10.223", slow="0.5"), tmp_path, progress=progress)
@@ -167,7 +168,7 @@ def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_, "_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr(programs, "_BETWEEN_WORDS", 0.05)
     tree = make_tree(tmp_path, "5.10.223", slow="60")
 
     class Impatient(Silent):

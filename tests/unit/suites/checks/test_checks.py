@@ -5,7 +5,7 @@ import pytest
 from pydantic import JsonValue, TypeAdapter
 
 from runner.bpf import bpftool
-from runner.bpf.bpftool import CpuValue, MapDump, Row
+from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.errors import UsageError
 from runner.results import Mismatch
 from runner.suites.checks import Observations, check, check_all, not_available
@@ -29,12 +29,12 @@ def dump(name: str) -> MapDump:
 
 OBSERVED = Observations(
     maps={name: dump(name) for name in NAMES} | {"data": dump("shapes_data")},
-    map_shows={
-        "cells": bpftool.parse_map_show((DATA / "map-show-cells.json").read_text())
-    },
+    map_shows={"cells": bpftool.parse_show((DATA / "map-show-cells.json").read_text())},
     program_shows={
-        "fill": bpftool.parse_prog_show((DATA / "prog-show-fill.json").read_text())
+        "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
     },
+    map_names=(*NAMES, "data"),
+    program_names=("fill",),
 )
 
 
@@ -175,12 +175,12 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
         (
             {"map": "totals", "equals": 1},
             "1",
-            "2 rows; say which key of 0, 1",
+            "2 rows; set a key of 0, 1",
         ),
         (
             {"map": "cells", "key": {}, "equals": 1},
             "1",
-            '2 keys that fit: {"row": 1, "column": 2}, {"row": 3, "column": 4}',
+            '2 keys that match: {"row": 1, "column": 2}, {"row": 3, "column": 4}',
         ),
         (
             {"map": "shapse", "key": 5, "equals": 1},
@@ -222,7 +222,7 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
             {"map": "floats", "key": 0, "field": "after", "equals": 1},
             "1",
             "no field 'after': bpftool stops at 'real', which it can't format; "
-            "judge the bytes with raw: true",
+            "check the bytes with raw: true",
         ),
         (
             {"map": "events", "key": 0, "equals": 1},
@@ -232,12 +232,12 @@ def test_signed_bit_field_is_shown_as_a_number_too() -> None:
         (
             {"map": "totals", "key": 1, "cpu": 0, "equals": 1},
             "1",
-            "one value for all CPUs; this is no per-CPU map",
+            "one value for all CPUs; this is not a per-CPU map",
         ),
         (
             {"map": "per_cpu", "key": 1, "equals": 1},
             "1",
-            "a value for each CPU; say cpu: N, cpu: sum or cpu: any",
+            "one value per CPU; set cpu: N, cpu: sum or cpu: any",
         ),
         (
             {"map": "per_cpu", "key": 1, "cpu": 9, "equals": 1},
@@ -361,7 +361,7 @@ def test_pattern_must_match_the_whole_text() -> None:
 
 
 def test_pattern_that_is_none_is_a_mistake_of_the_suite() -> None:
-    with pytest.raises(UsageError, match="no regular expression"):
+    with pytest.raises(UsageError, match="not a regular expression"):
         mismatches(map="totals", key=1, matches="(")
 
 
@@ -372,7 +372,7 @@ def test_mask_is_applied_before_judging() -> None:
     assert found.expected == "1, masked by 0xf0"
     assert found.observed == "0xd0 (0x5dc masked by 0xf0)"
     found = only(map="shapes", key=5, field="comm", mask=1, equals=1)
-    assert found.observed == '"sleeper", which is no number'
+    assert found.observed == '"sleeper", which is not a number'
 
 
 # ------------------------------------------------------- values, shows and rows
@@ -405,7 +405,8 @@ def test_show_of_what_is_not_there() -> None:
         "no such program; did you mean 'fill'?"
     )
     assert only(map="other", show={"type": "hash"}).observed == (
-        "no such map; there are cells"
+        "no such map; there are shapes, cells, totals, per_cpu, per_cpu_points, empty, "
+        "names, floats, … (12 in all)"
     )
 
 
@@ -497,7 +498,7 @@ def test_all_mismatches_are_returned_in_order() -> None:
 
 def test_long_values_are_cut_where_they_do_not_differ() -> None:
     start, end = "a" * 500, "b" * 500
-    row = Row(key=bytes(4), value=bytes(1), formatted_key=0, formatted_value=start)
+    row = MapRow(key=bytes(4), value=bytes(1), formatted_key=0, formatted_value=start)
     observed = Observations(maps={"long": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "long", "key": 0, "equals": start[:400] + "X" + end}
@@ -511,7 +512,7 @@ def test_long_values_are_cut_where_they_do_not_differ() -> None:
 
 def test_difference_at_the_end_of_a_long_value_is_shown() -> None:
     start = "a" * 500
-    row = Row(key=bytes(4), formatted_key=0, formatted_value=start)
+    row = MapRow(key=bytes(4), formatted_key=0, formatted_value=start)
     observed = Observations(maps={"long": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "long", "key": 0, "equals": start + "Z"}
@@ -523,7 +524,7 @@ def test_difference_at_the_end_of_a_long_value_is_shown() -> None:
 
 def test_many_keys_are_counted() -> None:
     rows = tuple(
-        Row(key=bytes(4), formatted_key=number, formatted_value=0)
+        MapRow(key=bytes(4), formatted_key=number, formatted_value=0)
         for number in range(300)
     )
     observed = Observations(maps={"many": MapDump(rows=rows)})
@@ -537,7 +538,9 @@ def test_many_keys_are_counted() -> None:
 
 
 def test_static_variable_with_a_dot_in_its_name_is_found() -> None:
-    row = Row(key=bytes(4), formatted_value={"fill": {"x": 1}, "fill.shape": {"x": 2}})
+    row = MapRow(
+        key=bytes(4), formatted_value={"fill": {"x": 1}, "fill.shape": {"x": 2}}
+    )
     observed = Observations(maps={"bss": MapDump(rows=(row,))})
     for field, value in (("fill.x", 1), ("fill.shape.x", 2)):
         parsed: Expectation = TypeAdapter(Expectation).validate_python(
@@ -547,7 +550,7 @@ def test_static_variable_with_a_dot_in_its_name_is_found() -> None:
 
 
 def test_lists_of_other_sizes_of_cpus_differ() -> None:
-    row = Row(key=bytes(4), cpus=(CpuValue(cpu=0, data=b"\1", formatted=1),))
+    row = MapRow(key=bytes(4), cpus=(CpuValue(cpu=0, data=b"\1", formatted=1),))
     observed = Observations(maps={"one": MapDump(rows=(row,))})
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         {"map": "one", "rows": ({"value": [1, 2]},)}
@@ -568,11 +571,13 @@ SHOW: Expectation = TypeAdapter(Expectation).validate_python(
 
 
 def test_what_a_kernel_does_not_tell_neither_holds_nor_fails() -> None:
-    untold = Observations(maps=OBSERVED.maps, not_shown="kernels before 4.13 do not")
+    untold = Observations(
+        maps=OBSERVED.maps, not_shown="kernels before 4.13 can't list"
+    )
 
     assert check(SHOW, untold, {}) == []
     assert not_available([SHOW], untold) == [
-        "map cells: type, id: kernels before 4.13 do not"
+        "map cells: type, id: kernels before 4.13 can't list"
     ]
 
 

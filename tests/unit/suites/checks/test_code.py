@@ -67,6 +67,7 @@ def judged(
         relocated={"p": RELOCATED},
         layout=layout or Layout(),
         map_ids={"pids": 1, "stacks": 2},
+        program_names=("p",),
         not_shown=not_shown,
     )
     return checks.check(expectation, observations, {})
@@ -158,7 +159,7 @@ def test_a_dump_of_another_shape_is_refused(text: str) -> None:
 @given(st.binary(max_size=200))
 def test_bytes_are_instructions_or_refused(data: bytes) -> None:
     if len(data) % 8:
-        with pytest.raises(ValueError, match="not whole instructions"):
+        with pytest.raises(ValueError, match="not a whole number of instructions"):
             insn.decode(data)
     else:
         assert len(insn.decode(data)) == len(data) // 8
