@@ -15,7 +15,7 @@ from runner.reports.atomic import explained
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
 from runner.reports.formats import Format
-from runner.reports.merging import Found
+from runner.reports.merging import FoundRun
 from runner.reports.publication import FORMATS_OF_A_RELEASE
 from runner.reports.support import ranges
 from runner.results import CaseResult, Outcome
@@ -131,15 +131,15 @@ def _writing(folder: Path, *, published: bool) -> Iterator[None]:
         yield
 
 
-def _read(given: Path) -> Found:
+def _read(given: Path) -> FoundRun:
     path = given / reports.RESULTS if given.is_dir() else given
     results = resultsfile.read(path)
     # They become names of folders.
-    merging.refuse_names(Found(folder=path, results=results))
-    return Found(folder=path, results=results)
+    merging.refuse_names(FoundRun(folder=path, results=results))
+    return FoundRun(folder=path, results=results)
 
 
-def _out(wanted: Path | None, parts: Sequence[Found]) -> Path:
+def _out(wanted: Path | None, parts: Sequence[FoundRun]) -> Path:
     if wanted is not None:
         return wanted
     if len(parts) > 1:

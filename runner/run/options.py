@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runner import timeouts
 from runner.errors import UsageError
 from runner.kernels import rows
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.matrix.selectors import DEFAULT
 from runner.reports.compare import Gate
 from runner.reports.criteria import Criteria
@@ -322,12 +322,12 @@ def number_of(text: str, automatic: Callable[[], int]) -> int:
     return int(text)
 
 
-def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> Choice:
+def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> KernelChoice:
     """Return which kernels these arguments mean; `default` are those without words."""
     found = project.find(arguments.matrix)
     if default == DEFAULT:
         default = found.kernels
-    return Choice(
+    return KernelChoice(
         matrix=found.matrix,
         selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
         overrides=tuple(arguments.kernel),

@@ -9,7 +9,7 @@ import pytest
 from _pytest.config.argparsing import Parser
 
 from runner.cli import run
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.plugin import state
 from runner.run import options
 from runner.run.options import OPTIONS, RunOption
@@ -90,7 +90,7 @@ def test_help_has_one_text_and_a_remark_for_users_of_pytest() -> None:
 
 def test_settings_survive_the_way_to_a_worker() -> None:
     settings = Settings(
-        kernels=Choice(
+        kernels=KernelChoice(
             matrix=Path("m.yaml"),
             selectors=("5.10", "@lts"),
             overrides=("6.1=bzImage",),
