@@ -5,19 +5,18 @@ import hashlib
 import sys
 from pathlib import Path
 
+from runner.cli import onekernel
 from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch, rows
+from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
-from runner.run import options
 from runner.text import progress as progress_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    options.add(parser, *options.KERNEL_FILES)
+    onekernel.add_arguments(parser)
     parser.add_argument(
         "--min",
         nargs="+",
@@ -41,16 +40,11 @@ def main(arguments: argparse.Namespace) -> int:
     BTF or is unavailable.
     """
     cache = Cache()
-    arguments.kernels = [arguments.selector]
-    kernels = rows.choose(options.choice_of(arguments), cache).kernels
-    if len(kernels) != 1:
-        raise UsageError(
-            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
-        )
-    found = fetch.obtain(kernels[0], cache, progress_.progress())
+    kernel = onekernel.find(arguments, cache)
+    found = fetch.obtain(kernel, cache, progress_.progress())
     data = _cut(found, arguments.min, cache)
     suffix = ".min.btf" if arguments.min else ".btf"
-    output = arguments.output or Path(f"{kernels[0].id}{suffix}")
+    output = arguments.output or Path(f"{kernel.id}{suffix}")
     try:
         output.write_bytes(data)
     except OSError as error:

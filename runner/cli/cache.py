@@ -1,17 +1,15 @@
 """`cache`: what it holds, and making room."""
 
 import argparse
-import json
-import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
+from runner.cli.output import print_json
 from runner.errors import ExitStatus
 from runner.files.cache import Cache, Held, limit
-from runner.text.tables import print_table
+from runner.text.tables import print_rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
             "entries": [_plain(it) for it in held],
             "removed": [_plain(it) for it in removed],
         }
-        json.dump(content, sys.stdout, indent=2)
-        print()
+        print_json(content)
         return ExitStatus.COMPATIBLE
     _show(cache, held, most)
     if arguments.action == "prune":
@@ -72,21 +69,23 @@ def _show(cache: Cache, held: list[Held], most: int) -> None:
     kinds: dict[str, list[Held]] = defaultdict(list)
     for it in held:
         kinds[it.kind].append(it)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kind", "entries", "size", "largest", "used last"):
-        table.add_column(column, justify="left" if column == "kind" else "right")
-    for kind, members in sorted(kinds.items()):
-        table.add_row(
-            kind,
-            str(len(members)),
-            _size(sum(it.size for it in members)),
-            _size(max(it.size for it in members)),
-            max(_time(it) for it in members),
-        )
-    console = Console()
-    print_table(console, table)
+    columns = ("kind", "entries", "size", "largest", "used last")
+    print_rows(
+        columns,
+        [
+            (
+                kind,
+                str(len(members)),
+                _size(sum(it.size for it in members)),
+                _size(max(it.size for it in members)),
+                max(_time(it) for it in members),
+            )
+            for kind, members in sorted(kinds.items())
+        ],
+        right=columns[1:],
+    )
     total = _size(sum(it.size for it in held))
-    console.print(
+    Console().print(
         f"{total} of {_size(most)} in {cache.root}", soft_wrap=True, highlight=False
     )
 

@@ -1,7 +1,6 @@
 """`check`: what becomes of objects on kernels, without booting them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import get_args
 from runner import libbpf
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
+from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
     InfrastructureError,
@@ -109,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "no object to check", hint="give an object, its source, or a suite's folder"
         )
-    workers = _workers(arguments.workers)
+    workers = options.number_of(arguments.workers, check_.processors)
     objects, refused = _objects(arguments.objects, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
@@ -120,8 +120,7 @@ def main(arguments: argparse.Namespace) -> int:
     batches = _batches(objects, sources, arguments, workers, cache, engine)
     if arguments.json:
         found = list(batches)
-        json.dump(show.as_json(found, refused), sys.stdout, indent=2)
-        print()
+        print_json(show.as_json(found, refused))
     else:
         found = show.show(batches, verbose=arguments.verbose)
     return _status(found, refused)
@@ -218,12 +217,12 @@ def _changes(
             for path in objects
         }
     if arguments.json:
-        told = [
-            {"object": name, "steps": show.steps_as_json(it)}
-            for name, it in found.items()
-        ]
-        json.dump(told, sys.stdout, indent=2)
-        print()
+        print_json(
+            [
+                {"object": name, "steps": show.steps_as_json(it)}
+                for name, it in found.items()
+            ]
+        )
     else:
         for name, it in found.items():
             show.show_steps(name, it)
@@ -269,11 +268,3 @@ def _sources(arguments: argparse.Namespace, cache: Cache) -> list[BtfSource]:
         found,
         key=lambda it: (it.version is None, it.version.filled() if it.version else ()),
     )
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        return check_.processors()
-    if not text.isdecimal() or not int(text):
-        raise UsageError(f'-n {text}: must be a number of processes, or "auto"')
-    return int(text)

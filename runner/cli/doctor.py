@@ -1,19 +1,17 @@
 """`doctor`: what this machine lacks for the main job, and what fixes it."""
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from runner.cli.output import print_json
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
 from runner.guest.host import QEMU, ROOT
@@ -23,7 +21,7 @@ from runner.kernels import kernelbuild
 from runner.kernels.sources import apt
 from runner.libbpf import AGENT
 from runner.process.programs import environment
-from runner.text.tables import filled, print_table
+from runner.text.tables import print_rows
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
 _ENOUGH_DISK = 1 << 30
@@ -34,7 +32,7 @@ _AGENT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class MachineCheck:
     """One thing that was looked at."""
 
     what: str
@@ -45,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Program:
+class _Tool:
     name: str
     package: str
     purpose: str
@@ -54,29 +52,29 @@ class _Program:
 
 
 _PROGRAMS = (
-    _Program(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
-    _Program(
+    _Tool(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
+    _Tool(
         name="setpriv", package="util-linux", purpose="ends guests when the runner ends"
     ),
-    _Program(name="clang", package="clang", purpose="compiles BPF objects"),
-    _Program(name="apt-get", package="apt", purpose="fetches kernels"),
-    _Program(name="dpkg-deb", package="dpkg", purpose="opens packages"),
-    _Program(
+    _Tool(name="clang", package="clang", purpose="compiles BPF objects"),
+    _Tool(name="apt-get", package="apt", purpose="fetches kernels"),
+    _Tool(name="dpkg-deb", package="dpkg", purpose="opens packages"),
+    _Tool(
         name="pahole", package="dwarves", purpose="generates BTF for kernels without"
     ),
-    _Program(
+    _Tool(
         name="bpftool",
         package="bpftool",
         purpose="reads maps in guests",
         path=Path("/usr/sbin/bpftool"),
     ),
-    _Program(
+    _Tool(
         name="dropbear",
         package="dropbear-bin",
         purpose="is the SSH server in guests",
         path=Path("/usr/sbin/dropbear"),
     ),
-    _Program(
+    _Tool(
         name="busybox",
         package="busybox-static",
         purpose="is the shell in guests",
@@ -94,15 +92,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Print what was found; 0 when nothing is missing, else 3."""
     findings = list(look())
     if arguments.json:
-        json.dump([asdict(finding) for finding in findings], sys.stdout, indent=2)
-        print()
+        print_json([asdict(finding) for finding in findings])
     else:
         _show(findings)
     good = all(finding.good for finding in findings)
     return ExitStatus.COMPATIBLE if good else ExitStatus.INFRASTRUCTURE
 
 
-def look() -> Iterator[Finding]:
+def look() -> Iterator[MachineCheck]:
     """Look at everything the main job needs, without changing anything."""
     yield from (_program(program) for program in _PROGRAMS)
     yield _agent()
@@ -113,10 +110,10 @@ def look() -> Iterator[Finding]:
     yield _memory()
 
 
-def _program(program: _Program) -> Finding:
+def _program(program: _Tool) -> MachineCheck:
     found = program.path if program.path else shutil.which(program.name)
     if found is None or not Path(found).exists():
-        return Finding(
+        return MachineCheck(
             what=program.name,
             good=False,
             seen=f"missing; it {program.purpose}",
@@ -124,14 +121,14 @@ def _program(program: _Program) -> Finding:
         )
     if program.name == QEMU:
         return _qemu(Path(found))
-    return Finding(what=program.name, good=True, seen=str(found))
+    return MachineCheck(what=program.name, good=True, seen=str(found))
 
 
-def _qemu(path: Path) -> Finding:
+def _qemu(path: Path) -> MachineCheck:
     try:
-        return Finding(what=QEMU, good=True, seen=f"{path}, {vm.version(path)}")
+        return MachineCheck(what=QEMU, good=True, seen=f"{path}, {vm.version(path)}")
     except RunnerError as error:
-        return Finding(
+        return MachineCheck(
             what=QEMU,
             good=False,
             seen=error.message,
@@ -139,10 +136,10 @@ def _qemu(path: Path) -> Finding:
         )
 
 
-def _agent() -> Finding:
+def _agent() -> MachineCheck:
     shown = str(AGENT.relative_to(ROOT))
     if not AGENT.exists():
-        return Finding(
+        return MachineCheck(
             what="guest agent", good=False, seen=f"{shown} missing", mend="./dev setup"
         )
     try:
@@ -155,33 +152,33 @@ def _agent() -> Finding:
             timeout=_AGENT_TIMEOUT,
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return Finding(
+        return MachineCheck(
             what="guest agent",
             good=False,
             seen=f"{shown} does not run",
             mend="./dev clean && ./dev setup",
         )
-    return Finding(what="guest agent", good=True, seen=said.strip())
+    return MachineCheck(what="guest agent", good=True, seen=said.strip())
 
 
-def _mirror() -> Finding:
+def _mirror() -> MachineCheck:
     try:
         apt.mirror()
     except RunnerError as error:
-        return Finding(
+        return MachineCheck(
             what="Debian mirror", good=False, seen=error.message, mend=error.hint
         )
-    return Finding(what="Debian mirror", good=True, seen="configured for apt")
+    return MachineCheck(what="Debian mirror", good=True, seen="configured for apt")
 
 
-def _builds() -> Finding:
+def _builds() -> MachineCheck:
     # Not an error: other sources need no compiler.
     lacking = kernelbuild.missing()
     if not lacking:
-        return Finding(
+        return MachineCheck(
             what="kernel builds", good=True, seen="all programs are installed"
         )
-    return Finding(
+    return MachineCheck(
         what="kernel builds",
         good=True,
         seen=f"{', '.join(lacking)} missing; only kernel-org sources need it",
@@ -189,7 +186,7 @@ def _builds() -> Finding:
     )
 
 
-def _kvm() -> Finding:
+def _kvm() -> MachineCheck:
     # Not an error: the runner falls to TCG by itself.
     if not KVM.exists():
         seen = f"no {KVM}; guests run under TCG"
@@ -197,23 +194,23 @@ def _kvm() -> Finding:
         seen = f"you have no permission to open {KVM}; guests run under TCG"
     else:
         seen = f"{KVM} can be opened; the first run finds out if guests run under it"
-    return Finding(what="KVM", good=True, seen=seen)
+    return MachineCheck(what="KVM", good=True, seen=seen)
 
 
-def _cache() -> Finding:
+def _cache() -> MachineCheck:
     root = Cache().root
     folder = root
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK):
-        return Finding(
+        return MachineCheck(
             what="cache",
             good=False,
             seen=f"{root} can't be written",
             mend="set XDG_CACHE_HOME to a folder that you own",
         )
-    return Finding(
+    return MachineCheck(
         what="cache",
         good=free >= _ENOUGH_DISK,
         seen=f"{root}, {free >> 20} MiB free",
@@ -221,9 +218,9 @@ def _cache() -> Finding:
     )
 
 
-def _memory() -> Finding:
+def _memory() -> MachineCheck:
     pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Finding(
+    return MachineCheck(
         what="memory",
         good=pages >= _ENOUGH_MEMORY,
         seen=f"{pages >> 20} MiB free",
@@ -231,22 +228,15 @@ def _memory() -> Finding:
     )
 
 
-def _show(findings: list[Finding]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _show(findings: list[MachineCheck]) -> None:
     signs = {True: "[green]ok[/]", False: "[bold red]!![/]"}
-    columns, rows = filled(
+    print_rows(
         ("", "what", "seen", "what to do"),
         [
             (signs[it.good], escape(it.what), escape(it.seen), escape(it.mend))
             for it in findings
         ],
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    print_table(console, table)
     bad = sum(not finding.good for finding in findings)
-    found = f"{bad} problem{'s' if bad > 1 else ''} found"
-    console.print(found if bad else "nothing is missing", style="bold", highlight=False)
+    found = f"{bad} problem{'s' if bad > 1 else ''} found" if bad else ""
+    Console().print(found or "nothing is missing", style="bold", highlight=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output
+from runner.cli.output import print_note
 from runner.errors import ExitStatus
 from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
@@ -35,16 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="a run's --reports folder"
     )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="an earlier results.json, to find regressions",
-    )
-    parser.add_argument(
+    options.add_as(parser, "--baseline", "an earlier results.json, to find regressions")
+    options.add_as(
+        parser,
         "--gate",
-        choices=[str(it) for it in Gate],
-        help="which failures fail the gate: all, or only regressions and new failures "
+        "which failures fail the gate: all, or only regressions and new failures "
         "(without a baseline all are new)",
     )
     options.add(parser, *options.ALLOWANCES)
@@ -61,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         criteria = options.criteria_of(arguments)
     report = criteria.report(results)
-    with claimed(arguments.folder, lambda note: print(f"note: {note}")):
+    with claimed(arguments.folder, print_note):
         reports.write(report, arguments.folder)
         write_text(
             arguments.folder / COMMENT,

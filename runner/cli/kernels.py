@@ -1,17 +1,14 @@
 """`kernels` and `fetch`: what the matrix holds, and getting it."""
 
 import argparse
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from runner.errors import ExitStatus, RunnerError
+from runner.cli.output import Failures, print_json
+from runner.errors import ExitStatus
 from runner.files.cache import Cache
 from runner.guest import snapshots
 from runner.kernels import rows
@@ -21,11 +18,11 @@ from runner.matrix.matrix import Kernel
 from runner.matrix.selectors import ALL, DEFAULT
 from runner.run import options
 from runner.text import progress as progress_
-from runner.text.tables import print_table
+from runner.text.tables import print_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class KernelRow:
     """What is known of a kernel without fetching it."""
 
     id: str
@@ -56,8 +53,7 @@ def list_kernels(arguments: argparse.Namespace) -> int:
     saved = snapshots.sizes(cache)
     rows = [_row(kernel, cache, saved) for kernel in _selected(arguments, cache, ALL)]
     if arguments.json:
-        json.dump([asdict(row) for row in rows], sys.stdout, indent=2)
-        print()
+        print_json([asdict(row) for row in rows])
     else:
         _show(rows)
     return ExitStatus.COMPATIBLE
@@ -78,17 +74,12 @@ def fetch(arguments: argparse.Namespace) -> int:
 
     Raises UsageError if something is wrong with the matrix or the selection.
     """
-    cache, progress = Cache(), progress_.progress()
-    status = ExitStatus.COMPATIBLE
+    cache, progress, failures = Cache(), progress_.progress(), Failures()
     for kernel in _selected(arguments, cache, DEFAULT):
-        try:
+        with failures.printed():
             found = obtain(kernel, cache, progress, refresh=arguments.refresh)
-        except RunnerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = status or error.exit_status
-        else:
             print(f"{kernel.id}: {found.origin}")
-    return status
+    return failures.status
 
 
 def _selected(
@@ -97,10 +88,10 @@ def _selected(
     return rows.choose(options.choice_of(arguments, default), cache).kernels
 
 
-def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> Row:
+def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> KernelRow:
     found = cached(kernel, cache)
     version = found.version if found else kernel.version
-    return Row(
+    return KernelRow(
         id=kernel.id,
         version=str(version or ""),
         release=found.release if found else "",
@@ -124,27 +115,17 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _show(rows: list[Row]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "version", "source", "btf", "cached", "snapshot", "tags"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # A pattern such as linux-image-[a-z]* is no markup.
-        source, unavailable = escape(row.source), escape(row.unavailable)
-        cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
-        tags = " ".join(f"@{tag}" for tag in row.tags)
-        if row.unavailable:
-            table.add_row(
-                row.id, row.version, unavailable, "", "", "", tags, style="dim"
-            )
-        else:
-            table.add_row(
-                row.id,
-                row.version,
-                source,
-                row.btf,
-                cached,
-                f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no",
-                tags,
-            )
-    print_table(Console(), table)
+def _show(rows: list[KernelRow]) -> None:
+    columns = ("id", "version", "source", "btf", "cached", "snapshot", "tags")
+    print_rows(columns, map(_cells, rows))
+
+
+def _cells(row: KernelRow) -> tuple[str, ...]:
+    tags = " ".join(f"@{tag}" for tag in row.tags)
+    # A pattern such as linux-image-[a-z]* is no markup.
+    if row.unavailable:
+        found = (row.id, row.version, escape(row.unavailable), "", "", "", tags)
+        return tuple(f"[dim]{cell}[/]" if cell else "" for cell in found)
+    cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
+    snapshot = f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no"
+    return (row.id, row.version, escape(row.source), row.btf, cached, snapshot, tags)

@@ -1,9 +1,8 @@
 """`lock`: pins what the matrix's sources mean today."""
 
 import argparse
-import sys
 
-from runner.errors import ExitStatus, RunnerError
+from runner.cli.output import Failures
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock
 from runner.matrix import matrix, selectors
@@ -16,13 +15,11 @@ from runner.text import progress as progress_
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument(
+    options.add_as(
+        parser,
         "--kernels",
-        action="extend",
-        nargs="+",
-        metavar="SELECTOR",
-        help="which kernels to pin again; the others keep their pins (default: all "
-        "rows that are available)",
+        "which kernels to pin again; the others keep their pins (default: all rows "
+        "that are available)",
     )
     options.add(parser, "--matrix")
 
@@ -33,12 +30,11 @@ def main(arguments: argparse.Namespace) -> int:
     A kernel that is unavailable keeps its old pin, and the exit status says why.
     Raises UsageError if something is wrong with the matrix, the lock or the selection.
     """
-    cache, progress = Cache(), progress_.progress()
+    cache, progress, failures = Cache(), progress_.progress(), Failures()
     file = project.find(arguments.matrix).matrix
     rows = matrix.load(file)
     path = lock.path_of(file)
     known = lock.read(path)
-    status = ExitStatus.COMPATIBLE
     for kernel in selectors.select(
         rows,
         arguments.kernels or [ALL],
@@ -47,16 +43,12 @@ def main(arguments: argparse.Namespace) -> int:
         if kernel.unavailable:
             print(f"{kernel.id}: not pinned: {kernel.unavailable}")
             continue
-        try:
+        with failures.printed():
             found = fetch.obtain(kernel, cache, progress, refresh=True)
-        except RunnerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = status or error.exit_status
-            continue
-        pinned = fetch.pinned(kernel, cache)
-        if pinned is not None:
-            folder = lock.folder_of(file)
-            known = known.with_pinned(kernel, pinned, folder)
+            pinned = fetch.pinned(kernel, cache)
+            if pinned is None:
+                continue
+            known = known.with_pinned(kernel, pinned, lock.folder_of(file))
             print(f"{kernel.id}: {found.origin}")
             for item in pinned.btf:
                 print(f"{kernel.id}: BTF of {item.location}")
@@ -64,4 +56,4 @@ def main(arguments: argparse.Namespace) -> int:
     known = known.of({kernel.id for kernel in rows.kernels})
     write_text(path, lock.text(known))
     print(f"written to {path}")
-    return status
+    return failures.status

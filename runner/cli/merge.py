@@ -2,18 +2,18 @@
 
 import argparse
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner import reports
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
 from runner.reports.formats import FORMATS
-from runner.reports.merging import Found
+from runner.reports.merging import FoundRun
 from runner.results import RunResults
 
 EPILOG = """\
@@ -65,7 +65,7 @@ def main(arguments: argparse.Namespace) -> int:
     folders = [folder for given in arguments.parts for folder in _folders(given)]
     _refuse_overwriting(folders, arguments.out)
     parts = [
-        Found(folder=folder, results=resultsfile.read(folder / reports.RESULTS))
+        FoundRun(folder=folder, results=resultsfile.read(folder / reports.RESULTS))
         for folder in folders
     ]
     results = merging.merge(
@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
         allow_missing=arguments.allow_missing,
         allow_mixed=arguments.allow_mixed,
     )
-    with claimed(arguments.out, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(arguments.out, print_note):
         write(results, parts, arguments.out)
     print(reports.summary_text(Report(results=results), arguments.out))
     return ExitStatus.COMPATIBLE
@@ -102,7 +102,7 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
             )
 
 
-def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
+def write(results: RunResults, parts: Sequence[FoundRun], out: Path) -> None:
     """Write the reports; results.json first, which replaces those of an earlier merge.
 
     Raises InfrastructureError when the folder can't be written.
@@ -123,7 +123,7 @@ def write(results: RunResults, parts: Sequence[Found], out: Path) -> None:
     reports.write(Report(results=results), out, formats=others)
 
 
-def _copies(parts: Sequence[Found], out: Path) -> Iterator[tuple[Path, Path]]:
+def _copies(parts: Sequence[FoundRun], out: Path) -> Iterator[tuple[Path, Path]]:
     for part in parts:
         for kernel in part.results.kernels:
             for name in _OF_KERNELS:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import JsonValue
 from runner import libbpf
 from runner.cli import github_output
 from runner.cli import suites as suites_
+from runner.cli.output import print_json
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, rows
@@ -24,6 +24,7 @@ from runner.run.sharding import Part
 from runner.suites import project, suitefile
 from runner.suites.model import Case
 from runner.text import progress
+from runner.text.tables import print_rows
 
 # Jobs that a workflow's matrix may have.
 # https://docs.github.com/en/actions/reference/actions-limits
@@ -46,7 +47,7 @@ and runs --kernels ${{ matrix.kernels }} --shard ${{ matrix.shard }}.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class ShardPlan:
     """What falls to one shard."""
 
     part: Part
@@ -65,7 +66,7 @@ class Plan:
 
     # In the order of the matrix.
     kernels: tuple[str, ...]
-    shares: tuple[Share, ...]
+    shares: tuple[ShardPlan, ...]
     # Kernels that are not booted because another one shows the same, by that one.
     stands_for: Mapping[str, tuple[str, ...]]
 
@@ -126,8 +127,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.format == "github":
         _tell_workflow(plan)
     elif arguments.format == "json":
-        json.dump(as_json(plan), sys.stdout, indent=2)
-        print()
+        print_json(as_json(plan))
     else:
         _show(plan)
     return ExitStatus.COMPATIBLE
@@ -186,7 +186,7 @@ def _plan(
         kernels=ids,
         stands_for=stands_for,
         shares=tuple(
-            Share(
+            ShardPlan(
                 part=Part(index=index, count=count),
                 kernels=own,
                 cases=sum(cases - gaps[id_] for id_ in own),
@@ -248,13 +248,7 @@ def _tell_workflow(plan: Plan) -> None:
 
 
 def _show(plan: Plan) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from runner.text.tables import filled, print_table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    columns, rows = filled(
+    print_rows(
         ("shard", "kernels", "cases", "gaps", "about"),
         [
             (
@@ -267,10 +261,5 @@ def _show(plan: Plan) -> None:
             for share in plan.shares
         ],
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    print_table(Console(), table)
     for name, others in plan.stands_for.items():
-        Console().print(f"{name} represents {', '.join(others)}")
+        print(f"{name} represents {', '.join(others)}")

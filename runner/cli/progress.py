@@ -6,7 +6,6 @@ On a terminal a last line says which cases are at work, and for how long already
 import os
 import re
 import threading
-from collections.abc import Mapping
 from typing import Any, Self
 
 import pytest
@@ -70,14 +69,14 @@ class Live:
         self.stopped: str | None = None
         self._stop_status = 0
         # What is at work, by node id: its name, and the thread that runs it.
-        self._running: dict[str, tuple[str, str]] = {}
+        self.running: dict[str, tuple[str, str]] = {}
         # The last step of each thread with each kernel's guest.
-        self._steps: dict[tuple[str, str], str] = {}
+        self.steps: dict[tuple[str, str], str] = {}
         self._bar = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            _Running(self._running, self._steps),
+            _Running(self),
             console=console,
             transient=True,
             disable=quiet or not _is_live(console),
@@ -110,21 +109,21 @@ class Live:
     ) -> None:
         """Show a case that begins, unless a worker began it before."""
         shown = location[2].partition("@")[0]
-        self._running.setdefault(nodeid, (shown, threading.main_thread().name))
+        self.running.setdefault(nodeid, (shown, threading.main_thread().name))
 
     def pytest_kernel_matrix_case_begins(
         self, nodeid: str, name: str, thread: str
     ) -> None:
         """Show a case that a worker begins."""
-        self._running[nodeid] = name, thread
+        self.running[nodeid] = name, thread
 
     def pytest_kernel_matrix_step(self, step: Step) -> None:
         """Show what is done for a case."""
-        self._steps[step.kernel, step.thread] = step.text
+        self.steps[step.kernel, step.thread] = step.text
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Count a case that ended."""
-        self._running.pop(nodeid, None)
+        self.running.pop(nodeid, None)
         self._bar.advance(self._task)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -198,22 +197,17 @@ class Live:
 class _Running(ProgressColumn):
     """The cases at work, each with what its guest is asked."""
 
-    def __init__(
-        self,
-        running: Mapping[str, tuple[str, str]],
-        steps: Mapping[tuple[str, str], str],
-    ) -> None:
+    def __init__(self, live: Live) -> None:
         super().__init__()
-        self._cases = running
-        self._steps = steps
+        self._live = live
 
     def render(self, task: Task) -> Text:
         """Return "task::state[6.1] loading task/task.bpf.c, …"."""
         shown = Text()
         # Copied, because it is drawn by a thread of its own.
-        for name, thread in tuple(self._cases.values()):
+        for name, thread in tuple(self._live.running.values()):
             kernel = _KERNEL.search(name)
-            step = self._steps.get((kernel[1], thread), "") if kernel else ""
+            step = self._live.steps.get((kernel[1], thread), "") if kernel else ""
             shown.append(", " if shown else "").append(name)
             if step:
                 words = Text(f" {step}", style="dim")

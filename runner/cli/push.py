@@ -5,13 +5,13 @@ import re
 import tempfile
 from pathlib import Path
 
+from runner.cli import onekernel
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch, rows
+from runner.kernels import fetch
 from runner.kernels.sources import image
 from runner.kernels.sources.registry import Repository
 from runner.matrix.matrix import Kernel
-from runner.run import options
 from runner.text import progress as progress_
 
 EPILOG = """\
@@ -29,8 +29,7 @@ _TARGET = re.compile(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `push` takes."""
-    parser.add_argument("selector", metavar="KERNEL", help="an id of the matrix")
-    options.add(parser, *options.KERNEL_FILES)
+    onekernel.add_arguments(parser)
     parser.add_argument(
         "--to",
         required=True,
@@ -58,13 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
             hint="for example: --to ghcr.io/me/kernels",
         )
     cache = Cache()
-    arguments.kernels = [arguments.selector]
-    kernels = rows.choose(options.choice_of(arguments), cache).kernels
-    if len(kernels) != 1:
-        raise UsageError(
-            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
-        )
-    kernel = _from(kernels[0], arguments.source)
+    kernel = _from(onekernel.find(arguments, cache), arguments.source)
     found = fetch.obtain(kernel, cache, progress_.progress())
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, "layer.tar.gz")

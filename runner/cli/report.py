@@ -1,7 +1,6 @@
 """`report`: the reports of a run that is over, and what a gate says of it."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +8,14 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output, merge
+from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
 from runner.reports.formats import Format
-from runner.reports.merging import Found
+from runner.reports.merging import FoundRun
 from runner.reports.publication import FORMATS_OF_A_RELEASE
 from runner.reports.support import ranges
 from runner.results import CaseResult, Outcome
@@ -69,9 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compatibility.md, matrix.svg, and results.json without the logs of passed "
         "cases and the paths of this machine; needs --release",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="print only failures and the verdict"
-    )
+    options.add(parser, "--quiet")
     parser.add_argument(
         "--json", action="store_true", help="print the judgement as JSON"
     )
@@ -106,7 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(text, file=messages)
     github_output.announce(report, messages)
     if arguments.json:
-        print(json.dumps(judgement(report), indent=1))
+        print_json(judgement(report))
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
@@ -129,19 +127,19 @@ def _writing(folder: Path, *, published: bool) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with claimed(folder, lambda note: print(f"note: {note}", file=sys.stderr)):
+    with claimed(folder, print_note):
         yield
 
 
-def _read(given: Path) -> Found:
+def _read(given: Path) -> FoundRun:
     path = given / reports.RESULTS if given.is_dir() else given
     results = resultsfile.read(path)
     # They become names of folders.
-    merging.refuse_names(Found(folder=path, results=results))
-    return Found(folder=path, results=results)
+    merging.refuse_names(FoundRun(folder=path, results=results))
+    return FoundRun(folder=path, results=results)
 
 
-def _out(wanted: Path | None, parts: Sequence[Found]) -> Path:
+def _out(wanted: Path | None, parts: Sequence[FoundRun]) -> Path:
     if wanted is not None:
         return wanted
     if len(parts) > 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
+from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
 from runner.process import ending
@@ -54,18 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UsageError if something is wrong with the selection, the matrix or a suite.
     """
-    _require_expression(arguments.k)
-    if arguments.load_only and not arguments.object:
-        raise UsageError(
-            "--load-only only works with --object",
-            hint="in a suite, set `attach: false` for the case",
-        )
-    if arguments.lf and arguments.shard is not None:
-        raise UsageError(
-            "--lf does not work with --shard: only one machine knows what failed "
-            "last time",
-            hint="select the kernels and cases with --kernels and -k",
-        )
+    _refuse_contradictions(arguments)
     require_writable(arguments.reports)
     if arguments.reports_unique:
         now = datetime.now(UTC)
@@ -88,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
         suites = check_suites(paths, run)
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
-        run.ledger.claim(lambda note: print(f"note: {note}", file=sys.stderr))
+        run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)
         run.obtain(progress.progress())
@@ -129,12 +119,24 @@ def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Se
     )
 
 
-def _require_expression(expression: str | None) -> None:
-    """Refuse an empty -k, which a variable that is not set makes of `-k "$CASES"`."""
-    if expression is not None and not expression.strip():
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that make no sense, alone or together."""
+    # A variable that is not set makes one of `-k "$CASES"`.
+    if arguments.k is not None and not arguments.k.strip():
         raise UsageError(
             "-k: the expression is empty",
             hint="give a part of a case's name, or leave -k out to run all cases",
+        )
+    if arguments.load_only and not arguments.object:
+        raise UsageError(
+            "--load-only only works with --object",
+            hint="in a suite, set `attach: false` for the case",
+        )
+    if arguments.lf and arguments.shard is not None:
+        raise UsageError(
+            "--lf does not work with --shard: only one machine knows what failed "
+            "last time",
+            hint="select the kernels and cases with --kernels and -k",
         )
 
 
@@ -153,7 +155,7 @@ def _run_pytest(
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
-    from runner.plugin.state import Known
+    from runner.plugin.state import KnownRun
     from runner.reports import resultsfile, summary
 
     # JSON stays alone on its stream; a workflow reads commands from both.
@@ -163,7 +165,7 @@ def _run_pytest(
         with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
             plugins: list[object] = [
                 live,
-                Known(run, criteria),
+                KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
             if not (arguments.k or arguments.lf):
@@ -232,12 +234,9 @@ def at_once(wanted: str, kernels: int, paths: list[Path]) -> AtOnce:
 
     Python is at work for a tenth of a case's time, so that one process can drive some
     guests, and needs no time to start. Python tests run one after the other in a
-    process. Raises UsageError for what is neither a number
-    from 1 on nor "auto".
+    process. Raises as options.number_of does.
     """
-    if wanted != "auto" and (not wanted.isdecimal() or int(wanted) < 1):
-        raise UsageError(f'-n {wanted}: must be a positive number or "auto"')
-    count = host.most_guests() if wanted == "auto" else int(wanted)
+    count = options.number_of(wanted, host.most_guests)
     processes = min(count, kernels)
     if any(map(suites_.has_python_tests, paths)):
         # Whatever a test does to its process, this one reports it.

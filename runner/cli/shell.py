@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import timeouts
+from runner.cli import onekernel
 from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.guest import guest, host, terminal
 from runner.guest.guest import Guest, Origin
 from runner.guest.life import Life, Starts
-from runner.kernels import fetch, rows
+from runner.kernels import fetch
 from runner.run import options
 from runner.text import progress
 
@@ -53,13 +54,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help=f"copy a file to {_FOLDER} first, such as an object or a program; may be "
         "given several times",
     )
-    parser.add_argument(
-        "--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: auto"
-    )
-    options.add(parser, *options.TIMEOUTS)
-    parser.add_argument(
-        "--cold", action="store_true", help="boot, without the kernel's snapshot"
-    )
+    options.add(parser, "--accel", *options.TIMEOUTS)
+    options.add_as(parser, "--cold", "boot, without the kernel's snapshot")
     options.add(parser, *options.KERNEL_FILES)
 
 
@@ -84,7 +80,7 @@ def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copied:
+class CopiedFile:
     """A file that goes to the guest."""
 
     name: str
@@ -101,15 +97,10 @@ def main(arguments: argparse.Namespace) -> int:
     """
     arguments = with_options(arguments)
     cache = Cache()
-    arguments.kernels = [arguments.selector]
-    kernels = rows.choose(options.choice_of(arguments), cache).kernels
-    if len(kernels) != 1:
-        raise UsageError(
-            f"{arguments.selector} selects {len(kernels)} kernels", hint="give one id"
-        )
+    kernel = onekernel.find(arguments, cache)
     files = [copied(path) for path in arguments.put]
     _require_distinct(files)
-    found = fetch.obtain(kernels[0], cache, progress.progress())
+    found = fetch.obtain(kernel, cache, progress.progress())
     machine = host.inspect(
         cache,
         accelerator=arguments.accel,
@@ -117,8 +108,8 @@ def main(arguments: argparse.Namespace) -> int:
         timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
     )
-    origin = Origin(kernel=kernels[0], artifact=found, host=machine)
-    life = Life(Starts(kernel=kernels[0].id))
+    origin = Origin(kernel=kernel, artifact=found, host=machine)
+    life = Life(Starts(kernel=kernel.id))
     with (
         contextlib.closing(machine.snapshots),
         tempfile.TemporaryDirectory(prefix="bpf-kernel-matrix-") as folder,
@@ -135,10 +126,10 @@ def main(arguments: argparse.Namespace) -> int:
         return _attend(up, arguments.words)
 
 
-def copied(path: Path) -> Copied:
+def copied(path: Path) -> CopiedFile:
     """Return a file as it goes to the guest. Raises UsageError for no file."""
     try:
-        return Copied(
+        return CopiedFile(
             name=path.name,
             content=path.read_bytes(),
             mode=path.stat().st_mode & 0o777,
@@ -147,7 +138,7 @@ def copied(path: Path) -> Copied:
         raise UsageError(f"--put {path}: {error.strerror}") from error
 
 
-def _require_distinct(files: Sequence[Copied]) -> None:
+def _require_distinct(files: Sequence[CopiedFile]) -> None:
     names = [it.name for it in files]
     twice = next((it for it in names if names.count(it) > 1), None)
     if twice is not None:

@@ -42,10 +42,10 @@ _IN_USE = 3600.0
 _ABOUT = ("origin", "kernel")
 
 # Writes files into the folder that it is given, and returns what to remember of them.
-Build = Callable[[Path], Mapping[str, JsonValue]]
+EntryBuilder = Callable[[Path], Mapping[str, JsonValue]]
 
 
-class _Manifest(BaseModel):
+class _EntryManifest(BaseModel):
     metadata: dict[str, JsonValue]
     files: dict[str, str]
 
@@ -90,7 +90,7 @@ class Cache:
     )
 
     def entry(
-        self, kind: str, key: str, build: Build, *, verify: bool = True
+        self, kind: str, key: str, build: EntryBuilder, *, verify: bool = True
     ) -> CacheEntry:
         """Return the entry of a key, built if it is not there whole.
 
@@ -107,7 +107,7 @@ class Cache:
                 kind, key, build
             )
 
-    def renew(self, kind: str, key: str, build: Build) -> CacheEntry:
+    def renew(self, kind: str, key: str, build: EntryBuilder) -> CacheEntry:
         """Return the entry of a key, built even if it is there; raises as `entry`."""
         with self.locked(f"{kind}-{key}"):
             return self._build(kind, key, build)
@@ -170,7 +170,7 @@ class Cache:
     def _read(self, kind: str, key: str) -> CacheEntry | None:
         directory = self.root / kind / key
         try:
-            manifest = _Manifest.model_validate_json(
+            manifest = _EntryManifest.model_validate_json(
                 (directory / _MANIFEST).read_bytes()
             )
         except FileNotFoundError:
@@ -230,7 +230,7 @@ class Cache:
             path.unlink(missing_ok=True)
             lock.release()
 
-    def _build(self, kind: str, key: str, build: Build) -> CacheEntry:
+    def _build(self, kind: str, key: str, build: EntryBuilder) -> CacheEntry:
         with _explained(self.root):
             self._sweep()
             with self.scratch() as temporary:
@@ -303,7 +303,7 @@ def limit(text: str | None = None) -> int:
 def _held(directory: Path) -> Held:
     manifest = directory / _MANIFEST
     try:
-        metadata = _Manifest.model_validate_json(manifest.read_bytes()).metadata
+        metadata = _EntryManifest.model_validate_json(manifest.read_bytes()).metadata
     except ValueError:
         metadata = {}
     return Held(

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from runner.errors import MistakesError, UsageError
 from runner.files import yamlfile
-from runner.files.yamlfile import Source
+from runner.files.yamlfile import YamlSource
 from runner.text.nearest import did_you_mean, nearest
 
 # What a model's validators find in their context: the folder that the file is in.
@@ -106,7 +106,7 @@ class Mistake:
     what: str
 
 
-def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
+def load(path: Path, model: type[_Model]) -> tuple[_Model, YamlSource]:
     """Read a file into a model.
 
     Raises UsageError that lists every mistake, up to 10, by file and line.
@@ -121,7 +121,7 @@ def load(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
         raise refused(source, _mistakes(source, data, model, error)) from error
 
 
-def refused(source: Source, mistakes: Sequence[str]) -> UsageError:
+def refused(source: YamlSource, mistakes: Sequence[str]) -> UsageError:
     """Return the error that lists mistakes, each a line."""
     shown = list(mistakes[:_MOST_MISTAKES])
     if len(mistakes) > len(shown):
@@ -137,7 +137,7 @@ def near(word: str, known: Sequence[str]) -> str:
 
 
 def _mistakes(
-    source: Source, data: object, model: type[BaseModel], error: ValidationError
+    source: YamlSource, data: object, model: type[BaseModel], error: ValidationError
 ) -> list[str]:
     details = error.errors(include_url=False)
     found = []
@@ -150,7 +150,7 @@ def _mistakes(
     return found
 
 
-def _unquoted(source: Source, detail: ErrorDetails, where: _Path) -> str:
+def _unquoted(source: YamlSource, detail: ErrorDetails, where: _Path) -> str:
     """Tell of text that YAML takes for something else: 5.10, or no."""
     given, written = detail["input"], source.text(where)
     if (

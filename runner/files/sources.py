@@ -1,7 +1,7 @@
 """How reports name files: never by where they lie on the machine that built them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 
@@ -42,11 +42,13 @@ def without_folders(text: str, started: Path) -> str:
     return text
 
 
-def _folders(started: Path) -> Iterator[Path]:
-    """Yield the folder that a run was started in, and its repository's."""
-    yield started
-    for folder in (started, *started.parents):
-        if (folder / ".git").exists():
-            if folder != started:
-                yield folder
-            return
+def repository_of(folder: Path) -> Path | None:
+    """Return the top of the git repository that a folder is in, if it is in one."""
+    # In a worktree, and in a submodule, .git is a file.
+    around = (folder, *folder.parents)
+    return next((it for it in around if (it / ".git").exists()), None)
+
+
+def _folders(started: Path) -> list[Path]:
+    """Return the folder that a run was started in, and its repository's."""
+    return list(dict.fromkeys([started, repository_of(started) or started]))

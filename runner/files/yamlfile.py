@@ -24,7 +24,7 @@ _Path = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class YamlSource:
     """A parsed file that still knows where everything stands."""
 
     path: Path
@@ -58,12 +58,12 @@ class Source:
         return f"{self.path}:{self.line(where)}: {f'{place}: ' if place else ''}{what}"
 
 
-def read(path: Path) -> tuple[object, Source]:
+def read(path: Path) -> tuple[object, YamlSource]:
     """Read a file into plain data: null, bool, numbers, text, lists, mappings.
 
     Raises UsageError for something that is not YAML, or more than one file should hold.
     """
-    source = Source(path=path, root=_parse(path, _text(path)))
+    source = YamlSource(path=path, root=_parse(path, _text(path)))
     return _construct(source), source
 
 
@@ -89,7 +89,7 @@ def _text(path: Path) -> str:
         ) from error
 
 
-class _Loader(yaml.SafeLoader):
+class _YamlLoader(yaml.SafeLoader):
     """Composes nodes, but no deeper than anything here is nested."""
 
     def __init__(self, stream: str) -> None:
@@ -109,7 +109,7 @@ class _Loader(yaml.SafeLoader):
 
 
 # 2026-01-01 stays text: nothing here is a date, and JSON has none. So does "=".
-_Loader.yaml_implicit_resolvers = {
+_YamlLoader.yaml_implicit_resolvers = {
     first: [
         (tag, expression)
         for tag, expression in resolvers
@@ -121,7 +121,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def _parse(path: Path, text: str) -> yaml.Node:
     try:
-        loader = _Loader(text)
+        loader = _YamlLoader(text)
         documents = list(_documents(loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -148,7 +148,7 @@ def _parse(path: Path, text: str) -> yaml.Node:
     return documents[0]
 
 
-def _documents(loader: _Loader) -> Iterator[yaml.Node]:
+def _documents(loader: _YamlLoader) -> Iterator[yaml.Node]:
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -195,7 +195,7 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
             yield value
 
 
-def _construct(source: Source) -> object:
+def _construct(source: YamlSource) -> object:
     """Return plain data: null, bool, numbers, text, lists, mappings with text keys."""
 
     def build(node: yaml.Node, where: _Path) -> object:
@@ -234,7 +234,7 @@ def _construct(source: Source) -> object:
         return built
 
     def scalar(node: yaml.Node, where: _Path) -> object:
-        loader = _Loader("")
+        loader = _YamlLoader("")
         try:
             value: object = loader.construct_object(node)
         except (yaml.YAMLError, ValueError, LookupError) as error:

@@ -82,7 +82,7 @@ class Guest:
     @property
     def usable(self) -> bool:
         """Whether more can be asked of it."""
-        return self.life.state is not State.LOST and self.vm.running
+        return not self.life.is_over and self.vm.running
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:

@@ -14,7 +14,7 @@ from runner.files.cache import Cache
 from runner.guest.image import cpio, initramfs
 from runner.guest.image.initramfs import Tools
 from runner.guest.qemu import vm
-from runner.guest.qemu.accelerator import Choice
+from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.guest.snapshots import Snapshots
 from runner.libbpf import Programs
 from runner.memo import Finding, found_once
@@ -41,7 +41,7 @@ class Host:
     programs: Programs
     cache: Cache
     snapshots: Snapshots
-    accelerator: Choice = "auto"
+    accelerator: AcceleratorChoice = "auto"
     # Whether every guest boots, without snapshots.
     cold: bool = False
     # Seconds from QEMU's start to the first command answered, on a usual machine.
@@ -53,7 +53,7 @@ class Host:
 def inspect(
     cache: Cache,
     *,
-    accelerator: Choice,
+    accelerator: AcceleratorChoice,
     boot_timeout: float = timeouts.BOOT.seconds,
     timeout_scale: float | None = None,
     cold: bool = False,
@@ -127,7 +127,7 @@ def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
     """
 
     @functools.cache
-    def members() -> list[cpio.Member]:
+    def members() -> list[cpio.ArchiveMember]:
         return [*initramfs.userland(host.tools), *initramfs.modules(modules)]
 
     def find() -> Finding:

@@ -130,6 +130,11 @@ class Life:
         self.starts = starts
         self.state = State.WANTED
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be done in the guest."""
+        return self.state is State.LOST or self.state in _DEAD
+
     def to(self, state: State, text: str = "") -> None:
         """Change the state; `text` says more of it.
 
@@ -137,7 +142,7 @@ class Life:
         """
         if state is self.state:
             return
-        lost = state is State.LOST and self.state not in _DEAD
+        lost = state is State.LOST and not self.is_over
         if not lost and state not in _NEXT.get(self.state, ()):
             raise RuntimeError(f"a guest that is {self.state.name} became {state.name}")
         self.state = state

@@ -8,7 +8,6 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import lz4.block
 import zstandard
@@ -36,13 +35,6 @@ _CONFIG_START = b"IKCFG_ST"
 _CONFIG_END = b"IKCFG_ED"
 _LZ4_BLOCK = 8 << 20
 _PIECE = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Compression:
-    name: str
-    magic: bytes
-    decompress: Callable[[bytes], bytes]
 
 
 def btf(image: bytes) -> bytes | None:
@@ -104,15 +96,14 @@ def config(image: bytes) -> bytes | None:
 def vmlinux(image: bytes) -> bytes:
     """Return the ELF file inside a bzImage. Raises ArtifactError."""
     payload = _payload(image)
-    for compression in _COMPRESSIONS:
-        if payload.startswith(compression.magic):
-            break
-    else:
+    known = (it for magic, it in _COMPRESSIONS.items() if payload.startswith(magic))
+    name, unpack = next(known, ("", None))
+    if unpack is None:
         raise ArtifactError(
             f"the kernel image is compressed in an unknown way ({payload[:6].hex()})"
         )
     try:
-        return compression.decompress(payload)
+        return unpack(payload)
     except (
         lzma.LZMAError,
         zlib.error,
@@ -124,7 +115,7 @@ def vmlinux(image: bytes) -> bytes:
         struct.error,
     ) as error:
         raise ArtifactError(
-            f"the kernel image can't be decompressed by {compression.name}: {error}"
+            f"the kernel image can't be decompressed by {name}: {error}"
         ) from error
 
 
@@ -166,6 +157,14 @@ def _gzip(data: bytes) -> bytes:
     return packed.whole(zlib.decompressobj(wbits=31), data, LARGEST)
 
 
+def _lzma(data: bytes) -> bytes:
+    return packed.xz(data, LARGEST, format=lzma.FORMAT_ALONE)
+
+
+def _bzip2(data: bytes) -> bytes:
+    return packed.whole(bz2.BZ2Decompressor(), data, LARGEST)
+
+
 def _zstd(data: bytes) -> bytes:
     # Fed in pieces, so that it stops at the frame's end: the payload's last four bytes
     # are its size.
@@ -196,25 +195,14 @@ def _lz4(data: bytes) -> bytes:
     return _limited(chunks())
 
 
-_COMPRESSIONS = (
-    _Compression(name="gzip", magic=b"\x1f\x8b", decompress=_gzip),
-    _Compression(
-        name="xz",
-        magic=b"\xfd7zXZ\0",
-        decompress=lambda data: packed.xz(data, LARGEST),
-    ),
-    _Compression(
-        name="lzma",
-        magic=b"\x5d\0\0",
-        decompress=lambda data: packed.xz(data, LARGEST, format=lzma.FORMAT_ALONE),
-    ),
-    _Compression(
-        name="bzip2",
-        magic=b"BZh",
-        decompress=lambda data: packed.whole(bz2.BZ2Decompressor(), data, LARGEST),
-    ),
-    _Compression(name="lz4", magic=b"\x02\x21\x4c\x18", decompress=_lz4),
-    _Compression(name="zstd", magic=b"\x28\xb5\x2f\xfd", decompress=_zstd),
+# What compressed data begins with → how it is called, and unpacked.
+_COMPRESSIONS: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
+    b"\x1f\x8b": ("gzip", _gzip),
+    b"\xfd7zXZ\0": ("xz", lambda data: packed.xz(data, LARGEST)),
+    b"\x5d\0\0": ("lzma", _lzma),
+    b"BZh": ("bzip2", _bzip2),
+    b"\x02\x21\x4c\x18": ("lz4", _lz4),
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
     # An image that is not compressed at all.
-    _Compression(name="nothing", magic=b"\x7fELF", decompress=bytes),
-)
+    _ELF_MAGIC: ("nothing", bytes),
+}

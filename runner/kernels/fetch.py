@@ -63,7 +63,7 @@ def cached(kernel: Kernel, cache: Cache) -> Artifact | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pinned:
+class PinnedKernel:
     """What a kernel in the cache is, file by file."""
 
     source: BaseSource
@@ -72,7 +72,7 @@ class Pinned:
     btf: tuple[Item, ...]
 
 
-def pinned(kernel: Kernel, cache: Cache) -> Pinned | None:
+def pinned(kernel: Kernel, cache: Cache) -> PinnedKernel | None:
     """Return the source that a kernel came from, and exactly which files it was.
 
     None when the cache does not have the kernel.
@@ -85,7 +85,7 @@ def pinned(kernel: Kernel, cache: Cache) -> Pinned | None:
                 item.model_copy(update={"sha256": found.packages[item.name]})
                 for item in pin.items
             )
-            return Pinned(
+            return PinnedKernel(
                 source=source,
                 pin=pin.model_copy(update={"items": items}),
                 btf=found.btf_items,

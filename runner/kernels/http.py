@@ -33,7 +33,7 @@ _LARGEST_ANSWER = 64 << 20
 _AGENT = {"User-Agent": "bpf-kernel-matrix"}
 
 
-class NotFoundError(ArtifactError):
+class NotOnServerError(ArtifactError):
     """The server is there and does not have it."""
 
 
@@ -101,7 +101,7 @@ def save(
 
 
 def fetch(url: str, progress: Progress) -> bytes:
-    """Return a small file. Raises NotFoundError and other ArtifactErrors."""
+    """Return a small file. Raises NotOnServerError and other ArtifactErrors."""
     with progress.task(url) as task, _asking(url) as answer:
         data, total = bytearray(), _length(answer)
         for piece in _pieces(answer, url, _LARGEST_ANSWER):
@@ -116,9 +116,9 @@ def body(answer: requests.Response, url: str) -> bytes:
 
 
 def check(answer: requests.Response, url: str) -> None:
-    """Refuse an answer that is an error. Raises NotFoundError, other ArtifactErrors."""
+    """Refuse an error. Raises NotOnServerError, and ArtifactError for all others."""
     if answer.status_code == requests.codes.not_found:
-        raise NotFoundError(f"{url} does not exist (HTTP 404)")
+        raise NotOnServerError(f"{url} does not exist (HTTP 404)")
     if not answer.ok:
         raise ArtifactError(
             f"{url}: HTTP {answer.status_code} {answer.reason}",

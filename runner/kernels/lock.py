@@ -11,7 +11,7 @@ from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.cache import Cache
 from runner.kernels.btf import PinnedBtf
-from runner.kernels.fetch import Pinned
+from runner.kernels.fetch import PinnedKernel
 from runner.kernels.sources import providers
 from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import BaseSource, Kernel, Matrix
@@ -57,7 +57,7 @@ class Lock(BaseModel):
         kept = {id_: it for id_, it in self.kernels.items() if id_ in ids}
         return Lock(kernels=kept)
 
-    def with_pinned(self, kernel: Kernel, pinned: Pinned, folder: Path) -> "Lock":
+    def with_pinned(self, kernel: Kernel, pinned: PinnedKernel, folder: Path) -> "Lock":
         """Return a lock in which a row is pinned again."""
         locked = Locked.model_validate(
             {
@@ -85,7 +85,7 @@ class PinnedSource(BaseSource):
 
 
 @dataclass(frozen=True)
-class _Pinned:
+class _PinnedProvider:
     """The provider of pinned sources: the pin is known, the rest is as ever."""
 
     fresh: float = FOREVER
@@ -100,7 +100,7 @@ class _Pinned:
         return providers.of(source.source).collect(pin, source.source, work)
 
 
-providers.register(PinnedSource, _Pinned())
+providers.register(PinnedSource, _PinnedProvider())
 
 
 def path_of(matrix: Path) -> Path:

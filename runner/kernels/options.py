@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.errors import ArtifactError
 from runner.kernels import nic
@@ -21,31 +20,24 @@ _MODULES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """Something that every guest needs of its kernel."""
-
-    name: str
-    why: str
-
-
-# All of them y: there is nothing yet that could load a module.
-NEEDED = (
-    Option(name="64BIT", why="the guest's programs are for x86_64"),
-    Option(name="PCI", why="QEMU's devices are on it"),
-    Option(name="BLK_DEV_INITRD", why="a guest runs from its initramfs"),
-    Option(name="RD_GZIP", why="the initramfs is compressed with gzip"),
-    Option(name="BINFMT_ELF", why="programs are ELF files"),
-    Option(name="BINFMT_SCRIPT", why="/etc/rc is a script"),
-    Option(name="PRINTK", why="the console reports an oops"),
-    Option(name="SERIAL_8250_CONSOLE", why="the console is a serial line"),
-    Option(name="PROC_FS", why="truths are read from /proc"),
-    Option(name="SYSFS", why="the kernel's BTF and tracing are in /sys"),
-    Option(name="DEVTMPFS", why="/dev is mounted from it"),
-    Option(name="TMPFS", why="/run is one"),
-    Option(name="INET", why="SSH uses TCP"),
-    Option(name="BPF_SYSCALL", why="objects are loaded with bpf()"),
-)
+# What every guest needs of its kernel, and why. All of them y: there is nothing yet
+# that could load a module.
+NEEDED = {
+    "64BIT": "the guest's programs are for x86_64",
+    "PCI": "QEMU's devices are on it",
+    "BLK_DEV_INITRD": "a guest runs from its initramfs",
+    "RD_GZIP": "the initramfs is compressed with gzip",
+    "BINFMT_ELF": "programs are ELF files",
+    "BINFMT_SCRIPT": "/etc/rc is a script",
+    "PRINTK": "the console reports an oops",
+    "SERIAL_8250_CONSOLE": "the console is a serial line",
+    "PROC_FS": "truths are read from /proc",
+    "SYSFS": "the kernel's BTF and tracing are in /sys",
+    "DEVTMPFS": "/dev is mounted from it",
+    "TMPFS": "/run is one",
+    "INET": "SSH uses TCP",
+    "BPF_SYSCALL": "objects are loaded with bpf()",
+}
 
 
 def parse(text: str) -> dict[str, str]:
@@ -65,7 +57,9 @@ def built_in(config: Mapping[str, str]) -> set[str]:
 def missing(config: Mapping[str, str]) -> list[str]:
     """Return what a config lacks, each as "CONFIG_X=y (why)"."""
     found = [
-        f"CONFIG_{it.name}=y ({it.why})" for it in NEEDED if config.get(it.name) != "y"
+        f"CONFIG_{name}=y ({why})"
+        for name, why in NEEDED.items()
+        if config.get(name) != "y"
     ]
     cards = [
         [name for name in card.options if config.get(name) not in ("y", "m")]

@@ -12,7 +12,7 @@ from runner.matrix.matrix import Kernel, Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class KernelChoice:
     """What a command line says about kernels."""
 
     matrix: Path
@@ -24,14 +24,14 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class ChosenKernels:
     """A matrix, and the rows of it that were chosen."""
 
     matrix: Matrix
     kernels: tuple[Kernel, ...]
 
 
-def choose(choice: Choice, cache: Cache) -> Rows:
+def choose(choice: KernelChoice, cache: Cache) -> ChosenKernels:
     """Read matrix and lock, and select.
 
     Raises UsageError for what is wrong with either file, an override or a selector, and
@@ -52,7 +52,7 @@ def choose(choice: Choice, cache: Cache) -> Rows:
     )
     if choice.locked:
         lock.require([kernel for kernel in kernels if kernel.id not in named], path)
-    return Rows(matrix=matrix, kernels=kernels)
+    return ChosenKernels(matrix=matrix, kernels=kernels)
 
 
 def selectors_of(

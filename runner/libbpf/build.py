@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from runner.errors import InfrastructureError, UsageError
 from runner.files.cache import Cache, CacheEntry, key_of, sha256_of
-from runner.libbpf.source import Source
+from runner.libbpf.source import LibbpfSource
 from runner.process import programs
 from runner.text.progress import Progress
 
@@ -39,7 +39,9 @@ class BuildError(UsageError):
     """A libbpf does not build, or the programs do not build with it."""
 
 
-def built(source: Source, images: Path, cache: Cache, progress: Progress) -> CacheEntry:
+def built(
+    source: LibbpfSource, images: Path, cache: Cache, progress: Progress
+) -> CacheEntry:
     """Return the cache's entry with the programs, built if it is not there.
 
     The build's log is in the cache, too. Raises BuildError with the compiler's words,
@@ -56,7 +58,9 @@ def built(source: Source, images: Path, cache: Cache, progress: Progress) -> Cac
             progress.task(f"building libbpf {source.version} from {source.folder}"),
         ):
             log.write_text("")
-            return _Build(source=source, scratch=scratch, log=log).run(own, folder)
+            return _LibbpfBuild(source=source, scratch=scratch, log=log).run(
+                own, folder
+            )
 
     return cache.entry(KIND, key, make)
 
@@ -106,8 +110,8 @@ def _need(*names: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Build:
-    source: Source
+class _LibbpfBuild:
+    source: LibbpfSource
     scratch: Path
     log: Path
 

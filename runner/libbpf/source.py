@@ -10,7 +10,7 @@ from typing import Literal
 
 from runner.errors import UsageError
 
-Layout = Literal["source", "kernel", "prefix"]
+LibbpfLayout = Literal["source", "kernel", "prefix"]
 
 # Before it, libbpf does not hand out its relocation, of which preflight asks.
 OLDEST = (0, 8)
@@ -38,12 +38,12 @@ _INTERFACE = ("bpf.h", "bpf_common.h", "btf.h")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class LibbpfSource:
     """A libbpf, read whole: nobody changes it while it is built."""
 
     # As its user named it.
     folder: Path
-    layout: Layout
+    layout: LibbpfLayout
     # "1.7"; libbpf's headers do not tell more.
     version: str
     # Path → content; an installed one as lib/libbpf.a and include/.
@@ -59,7 +59,7 @@ class Source:
         return digest.hexdigest()
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path) -> LibbpfSource:
     """Return the libbpf of a folder.
 
     Raises UsageError for a folder without one, for one that is too old, and for one
@@ -74,7 +74,7 @@ def read(folder: Path) -> Source:
         raise UsageError(
             f"--libbpf {folder}: {error.filename or folder}: {error.strerror}"
         ) from error
-    return Source(
+    return LibbpfSource(
         folder=folder,
         layout=layout,
         version=_checked_version(files, layout, folder),
@@ -82,7 +82,7 @@ def read(folder: Path) -> Source:
     )
 
 
-def _recognized(folder: Path) -> tuple[Path, Layout]:
+def _recognized(folder: Path) -> tuple[Path, LibbpfLayout]:
     """Return where a libbpf begins, and how it lies there."""
     # Who is in the midst of it names that folder.
     above = folder.absolute().parents
@@ -102,22 +102,22 @@ def _recognized(folder: Path) -> tuple[Path, Layout]:
 
 # ------------------------------------------------------------------- files
 
-Files = Iterator[tuple[str, bytes]]
+SourceFiles = Iterator[tuple[str, bytes]]
 
 
-def _source(root: Path) -> Files:
+def _source(root: Path) -> SourceFiles:
     for part in ("src", "include"):
         yield from _below(root, part)
 
 
-def _kernel(root: Path) -> Files:
+def _kernel(root: Path) -> SourceFiles:
     for part in _KERNEL_PARTS:
         for path, content in _below(root, part):
             if PurePosixPath(path).name != _GENERATED:
                 yield path, content
 
 
-def _below(root: Path, part: str) -> Files:
+def _below(root: Path, part: str) -> SourceFiles:
     """Yield the files of a part that are source."""
     start = root / part
     if start.is_file():
@@ -134,7 +134,7 @@ def _is_source(name: str) -> bool:
     return PurePosixPath(name).suffix in _SUFFIXES or name.startswith(_NAMES)
 
 
-def _prefix(root: Path) -> Files:
+def _prefix(root: Path) -> SourceFiles:
     for place in _LIBRARIES:
         library = root / place / "libbpf.a"
         if library.exists():
@@ -148,7 +148,7 @@ def _prefix(root: Path) -> Files:
             yield str(path.relative_to(root)), path.read_bytes()
 
 
-_READERS: dict[Layout, Callable[[Path], Files]] = {
+_READERS: dict[LibbpfLayout, Callable[[Path], SourceFiles]] = {
     "source": _source,
     "kernel": _kernel,
     "prefix": _prefix,
@@ -156,7 +156,7 @@ _READERS: dict[Layout, Callable[[Path], Files]] = {
 
 # ----------------------------------------------------------------- version
 
-_HEADERS: dict[Layout, str] = {
+_HEADERS: dict[LibbpfLayout, str] = {
     "source": "src/libbpf_version.h",
     "kernel": "tools/lib/bpf/libbpf_version.h",
     "prefix": "include/bpf/libbpf_version.h",
@@ -164,7 +164,9 @@ _HEADERS: dict[Layout, str] = {
 _NUMBER = re.compile(rb"^#define LIBBPF_(MAJOR|MINOR)_VERSION\s+(\d+)", re.MULTILINE)
 
 
-def _checked_version(files: Mapping[str, bytes], layout: Layout, folder: Path) -> str:
+def _checked_version(
+    files: Mapping[str, bytes], layout: LibbpfLayout, folder: Path
+) -> str:
     found = dict(_NUMBER.findall(files.get(_HEADERS[layout], b"")))
     oldest = ".".join(map(str, OLDEST))
     if b"MAJOR" not in found or b"MINOR" not in found:

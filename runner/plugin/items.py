@@ -12,10 +12,10 @@ from runner.files import sources
 from runner.matrix.matrix import Kernel
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
-from runner.results import CaseResult, KernelRun, ObjectUse, Outcome
+from runner.results import CaseResult, ObjectUse, Outcome
 from runner.run import retry
 from runner.run.lease import Need
-from runner.run.retry import KernelCase, Performed
+from runner.run.retry import KernelCase
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 
@@ -73,7 +73,10 @@ class CaseItem(pytest.Item):
         )
         # What is reported.
         self.result: CaseResult | None = None
-        self._performed: Performed | None = None
+        # What the object says it needs; None when there is no object.
+        self.object_use: ObjectUse | None = None
+        # How the case ended, with its compiled object.
+        self._performed: tuple[CaseResult, bytes] | None = None
         # One worker brings a kernel up once and runs all its cases.
         self.add_marker(pytest.mark.xdist_group(kernel.id))
         self.add_marker(pytest.mark.kernel(kernel.id))
@@ -97,19 +100,17 @@ class CaseItem(pytest.Item):
         """Run the case, unless a worker did, and raise for what is not a pass."""
         if self._performed is None:
             self.perform(None, self.stash.get(FOLLOWING, None))
-        self._replay()
-
-    def _replay(self) -> None:
         assert self._performed is not None
-        self.result = self._placed(self._performed.result)
+        self._replay(*self._performed)
+
+    def _replay(self, result: CaseResult, data: bytes) -> None:
+        self.result = self._placed(result)
+        if data:
+            self.object_use = objectuse.inspect(data, self.on.shown_object)
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
             raise CaseFailedError(self.result)
-
-    def kernel_run(self) -> KernelRun:
-        """Return what is known of the kernel, for the reports."""
-        return run_of(self.config).kernel_run(self.kernel)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Tell pytest where the case stands."""
@@ -128,12 +129,6 @@ class CaseItem(pytest.Item):
         if result.cure:
             lines.append(f"what to do: {result.cure}")
         return "\n".join(lines)
-
-    def object_use(self) -> ObjectUse | None:
-        """Return what the object says it needs; None when there is no object."""
-        if self._performed is None or not self._performed.data:
-            return None
-        return objectuse.inspect(self._performed.data, self.on.shown_object)
 
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where files lie, seen from here, and the case's former names."""

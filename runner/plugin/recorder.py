@@ -67,13 +67,12 @@ def attach(
     if result is None:
         return
     run = state.run_of(item.config)
-    kernel = next(kernel for kernel in run.kernels if kernel.id == result.kernel)
+    kernel = run.kernel(result.kernel)
     setattr(report, _ORDER, item.stash[ORDER])
     setattr(report, _CASE, result.model_dump(mode="json"))
     setattr(report, _KERNEL, run.kernel_run(kernel).model_dump(mode="json"))
-    use = item.object_use() if isinstance(item, CaseItem) else None
-    if use is not None:
-        setattr(report, _OBJECT, use.model_dump(mode="json"))
+    if isinstance(item, CaseItem) and item.object_use is not None:
+        setattr(report, _OBJECT, item.object_use.model_dump(mode="json"))
 
 
 def _of_suite(
@@ -84,13 +83,10 @@ def _of_suite(
     if item.result is not None:
         return item.result
     # Neither a pass nor a verdict: a fault of this program.
-    verdict = CaseVerdict(
-        outcome=Outcome.ERROR,
-        message=f"internal error: {call.excinfo.value!r}" if call.excinfo else "",
-        failure_class="internal",
-        cure="please report it with runner.log",
-    )
-    return _result(item, verdict, was=item.was)
+    message = f"internal error: {call.excinfo.value!r}" if call.excinfo else ""
+    error = RunnerError(message, hint="please report it with runner.log")
+    ended = item.on.ended(Outcome.ERROR, error, "internal")
+    return ended.model_copy(update={"was": item.was})
 
 
 def _of_test(

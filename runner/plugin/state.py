@@ -18,7 +18,7 @@ _CRITERIA = pytest.StashKey[Criteria]()
 _SHARED = "kernel_matrix"
 
 
-class Known:
+class KnownRun:
     """A plugin that brings a run which is known before pytest starts."""
 
     def __init__(self, run: Run, criteria: Criteria) -> None:

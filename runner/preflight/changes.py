@@ -40,7 +40,7 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
     """Yield what differs, in the order of the object's relocations."""
     for old, new in zip(before.relocations, after.relocations, strict=True):
         found = _difference(old, new)
-        if found is _Same.SAME:
+        if found is _Unchanged.SAME:
             continue
         yield Change(
             place=new.place,
@@ -52,17 +52,17 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
         )
 
 
-class _Same(Enum):
+class _Unchanged(Enum):
     SAME = 0
 
 
-def _difference(old: Relocation, new: Relocation) -> Difference | _Same | None:
+def _difference(old: Relocation, new: Relocation) -> Difference | _Unchanged | None:
     if old.status not in _FOUND or new.status not in _FOUND:
         if old.status is new.status:
-            return _Same.SAME
+            return _Unchanged.SAME
         return _gone(new) if old.status in _FOUND else None
     if old.field is None or new.field is None:
-        return _Same.SAME if _value(old) == _value(new) else Difference.MOVED
+        return _Unchanged.SAME if _value(old) == _value(new) else Difference.MOVED
     was, is_ = old.field, new.field
     if was.kind != is_.kind or (was.kind in _RECORDS and was.type != is_.type):
         return Difference.RETYPED
@@ -76,7 +76,7 @@ def _difference(old: Relocation, new: Relocation) -> Difference | _Same | None:
         _value(new),
     ):
         return Difference.MOVED
-    return _Same.SAME if was.type == is_.type else Difference.RETYPED
+    return _Unchanged.SAME if was.type == is_.type else Difference.RETYPED
 
 
 def _value(it: Relocation) -> int | None:

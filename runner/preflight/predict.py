@@ -18,7 +18,6 @@ from runner.preflight.engine import (
     LocalAnswer,
     RelocationAnswer,
 )
-from runner.preflight.flow import CONFIG, Address, Flow
 from runner.preflight.model import (
     Difference,
     Feature,
@@ -33,6 +32,7 @@ from runner.preflight.model import (
 )
 from runner.preflight.payload import Payload
 from runner.preflight.reach import walked
+from runner.preflight.references import CONFIG, Address, Flow
 from runner.preflight.rules import Code
 from runner.preflight.verifier import Verifier, verifier_of
 from runner.versions import KernelVersion

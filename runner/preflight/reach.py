@@ -21,7 +21,7 @@ from functools import reduce
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
 from runner.preflight.errors import AbandonedError, NotFollowedError
-from runner.preflight.flow import Address, Flow, MapAddress
+from runner.preflight.references import Address, Flow, MapAddress
 from runner.preflight.verifier import Verifier
 from runner.versions import KernelVersion
 
@@ -45,7 +45,7 @@ _Stack = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _WalkState:
     registers: tuple[_Value, ...]
     # Constants on the stack: bytes from the frame pointer, and what is there.
     stack: _Stack
@@ -53,14 +53,14 @@ class _State:
     def get(self, register: int) -> _Value:
         return self.registers[register] if register < _REGISTERS else None
 
-    def put(self, register: int, value: _Value) -> "_State":
+    def put(self, register: int, value: _Value) -> "_WalkState":
         if register >= _FRAME_POINTER or self.registers[register] == value:
             return self
         registers = list(self.registers)
         registers[register] = value
         return replace(self, registers=tuple(registers))
 
-    def forget(self, *registers: int) -> "_State":
+    def forget(self, *registers: int) -> "_WalkState":
         return replace(
             self,
             registers=tuple(
@@ -68,13 +68,13 @@ class _State:
             ),
         )
 
-    def without_stack(self, start: int, size: int) -> "_State":
+    def without_stack(self, start: int, size: int) -> "_WalkState":
         kept = frozenset(
             it for it in self.stack if not start - 8 < it[0] < start + size
         )
         return self if kept == self.stack else replace(self, stack=kept)
 
-    def merged(self, other: "_State") -> "_State":
+    def merged(self, other: "_WalkState") -> "_WalkState":
         return replace(
             self,
             registers=tuple(
@@ -86,20 +86,20 @@ class _State:
 
 
 _NOTHING: _Stack = frozenset()
-_START = _State((None,) * _REGISTERS, _NOTHING)
+_START = _WalkState((None,) * _REGISTERS, _NOTHING)
 
 
-class _States:
+class _WalkStates:
     """Different states of one place, which become one when they are too many."""
 
     __slots__ = ("_common", "_known")
 
     def __init__(self) -> None:
-        self._known: set[_State] = set()
+        self._known: set[_WalkState] = set()
         # What all of them have in common, once they are too many.
-        self._common: _State | None = None
+        self._common: _WalkState | None = None
 
-    def added(self, state: _State) -> _State | None:
+    def added(self, state: _WalkState) -> _WalkState | None:
         """Return what to walk on with, None when that was walked before.
 
         Each merge forgets a constant, so this ends.
@@ -107,7 +107,7 @@ class _States:
         if state in self._known:
             return None
         if len(self._known) >= _MOST_STATES:
-            state = state.merged(self._common or reduce(_State.merged, self._known))
+            state = state.merged(self._common or reduce(_WalkState.merged, self._known))
             self._common = state
             if state in self._known:
                 return None
@@ -123,16 +123,18 @@ class _Caller:
     address: Address
     saved: tuple[_Value, ...]
 
-    def resumed(self, value: _Value) -> _State:
+    def resumed(self, value: _Value) -> _WalkState:
         """Return the state behind the call; its caller's stack is forgotten."""
-        return _State((value, *(None,) * 5, *self.saved, None), _NOTHING)
+        return _WalkState((value, *(None,) * 5, *self.saved, None), _NOTHING)
 
 
 @dataclass(eq=False, slots=True)
 class _Call:
     """A function with one set of arguments, for all who call it so."""
 
-    seen: dict[Address, _States] = field(default_factory=lambda: defaultdict(_States))
+    seen: dict[Address, _WalkStates] = field(
+        default_factory=lambda: defaultdict(_WalkStates)
+    )
     callers: set[_Caller] = field(default_factory=set)
     returned: set[_Value] = field(default_factory=set)
 
@@ -171,9 +173,9 @@ class _Walk:
         self._patched = patched
         self._verifier = verifier
         self._kernel = kernel
-        self._todo: list[tuple[_Call, Address, _State]] = []
+        self._todo: list[tuple[_Call, Address, _WalkState]] = []
         # By function, and by its arguments.
-        self._calls: dict[Address, dict[_State, _Call]] = defaultdict(dict)
+        self._calls: dict[Address, dict[_WalkState, _Call]] = defaultdict(dict)
         self.reached: set[Address] = set()
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -189,7 +191,7 @@ class _Walk:
                 raise AbandonedError("the prediction is no longer needed")
             self._step(*self._todo.pop())
 
-    def enter(self, at: Address, state: _State = _START) -> _Call:
+    def enter(self, at: Address, state: _WalkState = _START) -> _Call:
         """Plan to walk a function with some arguments, unless it was; return the call.
 
         Those of many calls become one that represents all of them; each merge forgets
@@ -204,7 +206,7 @@ class _Walk:
             self._go(calls[state], at, state)
         return calls[state]
 
-    def _go(self, call: _Call, at: Address, state: _State) -> None:
+    def _go(self, call: _Call, at: Address, state: _WalkState) -> None:
         """Plan a visit, unless an equal one was made."""
         if self._flow.insn(at) is None:
             return
@@ -213,7 +215,7 @@ class _Walk:
         if new is not None:
             self._todo.append((call, at, new))
 
-    def _step(self, call: _Call, at: Address, state: _State) -> None:
+    def _step(self, call: _Call, at: Address, state: _WalkState) -> None:
         insn = self._patched.get(at) or self._flow.insn(at)
         assert insn is not None
         if insn.is_poison:
@@ -225,7 +227,7 @@ class _Walk:
         else:
             self._go(call, (at[0], at[1] + 1), self._computed(insn, state))
 
-    def _pass_poison(self, call: _Call, at: Address, state: _State) -> None:
+    def _pass_poison(self, call: _Call, at: Address, state: _WalkState) -> None:
         original = self._flow.insn(at)
         assert original is not None
         size = 2 if original.code == op.LD_IMM64 else 1
@@ -238,7 +240,7 @@ class _Walk:
     # ------------------------------------------------------------ values
 
     def _load_immediate(
-        self, call: _Call, at: Address, insn: Insn, state: _State
+        self, call: _Call, at: Address, insn: Insn, state: _WalkState
     ) -> None:
         second = (at[0], at[1] + 1)
         high = self._patched.get(second) or self._flow.insn(second)
@@ -252,7 +254,7 @@ class _Walk:
             value = whole if known else None
         self._go(call, (at[0], at[1] + 2), state.put(insn.dst, value))
 
-    def _computed(self, insn: Insn, state: _State) -> _State:
+    def _computed(self, insn: Insn, state: _WalkState) -> _WalkState:
         if insn.op_class in (op.ALU, op.ALU64):
             return state.put(insn.dst, self._result(insn, state))
         if insn.op_class == op.LDX:
@@ -262,7 +264,7 @@ class _Walk:
         # LD_ABS and LD_IND call a helper.
         return state.forget(0, 1, 2, 3, 4, 5)
 
-    def _result(self, insn: Insn, state: _State) -> _Value:
+    def _result(self, insn: Insn, state: _WalkState) -> _Value:
         narrow = insn.op_class == op.ALU
         by_register = insn.code & op.X
         operand = state.get(insn.src) if by_register else insn.imm & _MASK
@@ -288,7 +290,7 @@ class _Walk:
             return _narrowed(compute(value & 0xFFFFFFFF, operand & 0xFFFFFFFF, 32))
         return compute(value, operand, 64) & _MASK
 
-    def _loaded(self, insn: Insn, state: _State) -> _Value:
+    def _loaded(self, insn: Insn, state: _WalkState) -> _Value:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.src == _FRAME_POINTER:
             found = dict(state.stack).get(insn.offset)
@@ -304,7 +306,7 @@ class _Walk:
         address = MapAddress(base.section, base.offset + insn.offset)
         return self._flow.constant(address, size, self._kernel)
 
-    def _stored(self, insn: Insn, state: _State) -> _State:
+    def _stored(self, insn: Insn, state: _WalkState) -> _WalkState:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.dst != _FRAME_POINTER:
             # It may be the stack by another register: constants there are rare, and
@@ -319,7 +321,7 @@ class _Walk:
 
     # ------------------------------------------------------------ jumps
 
-    def _jump(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
+    def _jump(self, call: _Call, at: Address, insn: Insn, state: _WalkState) -> None:
         following = (at[0], at[1] + 1)
         target = (at[0], at[1] + 1 + insn.offset)
         if insn.operation == op.EXIT:
@@ -337,14 +339,14 @@ class _Walk:
             if taken is not True:
                 self._go(call, following, self._learned(insn, state, op.JNE))
 
-    def _learned(self, insn: Insn, state: _State, by: int) -> _State:
+    def _learned(self, insn: Insn, state: _WalkState, by: int) -> _WalkState:
         """Return what is known where `by` says that the operands are equal."""
         plain = insn.op_class == op.JMP and not insn.code & op.X
         if insn.operation != by or not plain or state.get(insn.dst) is not None:
             return state
         return state.put(insn.dst, insn.imm & _MASK)
 
-    def _decided(self, insn: Insn, state: _State) -> bool | None:
+    def _decided(self, insn: Insn, state: _WalkState) -> bool | None:
         """Tell whether a branch is taken, or None when the verifier walks both ways."""
         verifier = self._verifier
         by_register = bool(insn.code & op.X)
@@ -369,7 +371,9 @@ class _Walk:
         compare = _COMPARISONS.get(insn.operation)
         return None if compare is None else bool(compare(value, operand))
 
-    def _enter_from(self, call: _Call, at: Address, insn: Insn, state: _State) -> None:
+    def _enter_from(
+        self, call: _Call, at: Address, insn: Insn, state: _WalkState
+    ) -> None:
         following = (at[0], at[1] + 1)
         after = state.forget(0, 1, 2, 3, 4, 5)
         if insn.src != op.CALL_LOCAL:

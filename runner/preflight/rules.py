@@ -9,8 +9,8 @@ from runner.bpf.debuginfo import Function
 from runner.bpf.insn import Insn
 from runner.bpf.object import BpfObject
 from runner.preflight.engine import Contents
-from runner.preflight.flow import Address, Flow
 from runner.preflight.model import Feature, Need, Presence
+from runner.preflight.references import Address, Flow
 from runner.versions import KernelVersion
 
 _MOST_INSTRUCTIONS = 4096

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runner.errors import UsageError
@@ -37,8 +37,9 @@ def claimed(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
             os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        # While it is locked: nobody else can have taken it.
-        (folder / LOCK).unlink(missing_ok=True)
+        # While it is locked: nobody else can have taken it. The folder may be gone.
+        with suppress(OSError):
+            (folder / LOCK).unlink()
         os.close(file)
 
 

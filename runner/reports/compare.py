@@ -202,7 +202,7 @@ def vanished_words(results: RunResults, comparison: Comparison | None) -> str:
         return ""
     required = {kernel.id for kernel in results.kernels if kernel.required}
     number = sum(case.kernel in required for case in comparison.vanished)
-    return counted(number, "baseline case vanished", plural="baseline cases vanished")
+    return counted(number, "baseline case vanished", "baseline cases vanished")
 
 
 def held(
@@ -296,4 +296,4 @@ def _boot(kernel: KernelRun) -> float:
 
 
 def _counted(found: tuple[object, ...], word: str, plural: str = "") -> str:
-    return counted(len(found), word, plural=plural or f"{word}s")
+    return counted(len(found), word, plural or f"{word}s")

@@ -14,7 +14,7 @@ _ANEW = "run all parts again, with the same selection and on the same commit"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundRun:
     """The results of a part, and the folder that they were read from."""
 
     folder: Path
@@ -45,7 +45,7 @@ _SAME: tuple[tuple[str, Callable[[RunResults], object]], ...] = (
 
 
 def merge(
-    parts: Sequence[Found], *, allow_missing: bool = False, allow_mixed: bool = False
+    parts: Sequence[FoundRun], *, allow_missing: bool = False, allow_mixed: bool = False
 ) -> RunResults:
     """Return the whole run.
 
@@ -82,10 +82,10 @@ def merge(
     return _merged(parts, planned, lost)
 
 
-def refuse_names(part: Found) -> None:
+def refuse_names(part: FoundRun) -> None:
     """Refuse ids that no matrix can have: they become names of folders."""
     shard = part.results.shard
-    ids = [kernel.id for kernel in part.results.kernels]
+    ids = (kernel.id for kernel in part.results.kernels)
     for id_ in (*ids, *(shard.planned if shard else ())):
         if re.fullmatch(ID, id_) is None:
             raise UsageError(f"{part}: {id_!r} is not a kernel's id")
@@ -97,7 +97,7 @@ def refuse_names(part: Found) -> None:
         )
 
 
-def _refuse_unknown_rest(part: Found) -> None:
+def _refuse_unknown_rest(part: FoundRun) -> None:
     """Refuse a stopped part of which nobody knows what it left undone."""
     if part.results.planned is None and not part.results.complete:
         raise UsageError(
@@ -107,7 +107,7 @@ def _refuse_unknown_rest(part: Found) -> None:
         )
 
 
-def _refuse_mixed(parts: Sequence[Found]) -> None:
+def _refuse_mixed(parts: Sequence[FoundRun]) -> None:
     first = parts[0]
     for part in parts:
         if part.results.shard is None and len(parts) > 1:
@@ -126,9 +126,9 @@ def _refuse_mixed(parts: Sequence[Found]) -> None:
             )
 
 
-def _refuse_twice(parts: Sequence[Found]) -> None:
-    kernels: dict[str, Found] = {}
-    shards: dict[tuple[int, int], Found] = {}
+def _refuse_twice(parts: Sequence[FoundRun]) -> None:
+    kernels: dict[str, FoundRun] = {}
+    shards: dict[tuple[int, int], FoundRun] = {}
     for part in parts:
         shard = part.results.shard
         if shard is not None:
@@ -147,7 +147,7 @@ def _refuse_twice(parts: Sequence[Found]) -> None:
                 )
 
 
-def _planned(parts: Sequence[Found]) -> tuple[str, ...]:
+def _planned(parts: Sequence[FoundRun]) -> tuple[str, ...]:
     """Return the ids of all kernels that should be there, in their order."""
     ids: dict[str, None] = {}
     for part in parts:
@@ -157,7 +157,7 @@ def _planned(parts: Sequence[Found]) -> tuple[str, ...]:
     return tuple(ids)
 
 
-def _missing(parts: Sequence[Found]) -> list[int]:
+def _missing(parts: Sequence[FoundRun]) -> list[int]:
     given = [it.results.shard for it in parts if it.results.shard is not None]
     indexes = {shard.index for shard in given}
     count = max((shard.count for shard in given), default=0)
@@ -169,13 +169,13 @@ def _shards(indexes: Sequence[int]) -> str:
     return f"shard {numbers}" if len(indexes) == 1 else f"shards {numbers}"
 
 
-def _count(parts: Sequence[Found]) -> str:
+def _count(parts: Sequence[FoundRun]) -> str:
     count = max(it.results.shard.count for it in parts if it.results.shard is not None)
     return f"{count} {'is' if len(_missing(parts)) == 1 else 'are'}"
 
 
 def _merged(
-    parts: Sequence[Found], planned: Sequence[str], lost: Sequence[str]
+    parts: Sequence[FoundRun], planned: Sequence[str], lost: Sequence[str]
 ) -> RunResults:
     whole = [part.results for part in parts]
     kernels = {kernel.id: kernel for it in whole for kernel in it.kernels}
@@ -229,13 +229,13 @@ def _objects(whole: Sequence[RunResults]) -> tuple[ObjectUse, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def _times(parts: Sequence[Found]) -> tuple[datetime, datetime]:
+def _times(parts: Sequence[FoundRun]) -> tuple[datetime, datetime]:
     """Return when the first part began and the last one ended."""
     spans = [_span(part) for part in parts]
     return min(began for began, _ in spans), max(ended for _, ended in spans)
 
 
-def _span(part: Found) -> tuple[datetime, datetime]:
+def _span(part: FoundRun) -> tuple[datetime, datetime]:
     try:
         began = datetime.fromisoformat(part.results.started)
         if began.tzinfo is None:

@@ -88,24 +88,19 @@ def shown(kernel: KernelRun) -> str:
     return kernel.id if kernel.required else f"{kernel.id} (not required)"
 
 
-def counted(number: int, word: str, *, plural: str = "") -> str:
+def counted(number: int, word: str, plural: str) -> str:
     """Return "2 errors"; nothing for none."""
-    if not number:
-        return ""
-    return f"{number} {plural if plural and number != 1 else word}"
+    return f"{number} {word if number == 1 else plural}" if number else ""
 
 
 def counts(results: RunResults) -> str:
     """Return "4 passed, 1 failed", or that there is no case."""
+    unavailable = sum(len(case.not_available) for case in results.cases)
     parts = (
-        counted(results.count(Outcome.PASSED), "passed"),
-        counted(results.count(Outcome.FAILED), "failed"),
-        counted(results.count(Outcome.ERROR), "error", plural="errors"),
-        counted(results.count(Outcome.SKIPPED), "declared gap", plural="declared gaps"),
-        counted(
-            sum(len(case.not_available) for case in results.cases),
-            "check not available",
-            plural="checks not available",
-        ),
+        counted(results.count(Outcome.PASSED), "passed", "passed"),
+        counted(results.count(Outcome.FAILED), "failed", "failed"),
+        counted(results.count(Outcome.ERROR), "error", "errors"),
+        counted(results.count(Outcome.SKIPPED), "declared gap", "declared gaps"),
+        counted(unavailable, "check not available", "checks not available"),
     )
     return ", ".join(filter(None, parts)) or "no case"

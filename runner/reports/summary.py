@@ -155,7 +155,7 @@ def _body(report: Report, console: Console, *, quiet: bool) -> str:
         return f"{', '.join(on)}: {group.name}"
 
     def undone(kernel: KernelRun) -> str:
-        left = counted(cases[kernel.id], "case", plural="cases")
+        left = counted(cases[kernel.id], "case", "cases")
         return f"; {left} did not run" if left else ""
 
     return _template().render(
@@ -293,7 +293,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
 
 def _render_end(report: Report, console: Console, folder: Path | None) -> None:
     results = report.results
-    kernels = counted(len(results.kernels), "kernel", plural="kernels") or "no kernel"
+    kernels = counted(len(results.kernels), "kernel", "kernels") or "no kernel"
     status = exit_status(results)
     # A gate that fails is red, whatever the cases that ran say.
     fails = report.status is ExitStatus.INCOMPATIBLE

@@ -30,7 +30,6 @@ class _Known:
 
     origin: Origin
     starts: Starts
-    evidence: KernelRun | None = None
     # Held by who starts the guest that the kernel's snapshot is made of.
     first: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,14 +66,16 @@ class GuestFactory:
         self._observe = observe
         self._host: Host | None = None
         self._known: dict[str, _Known] = {}
+        # What is reported of kernels: the evidence of a guest, or why there is none.
+        self._found: dict[str, KernelRun] = {}
         # Kept, so that a kernel that does not come up costs its deadline once.
         self._failures: dict[str, RunnerError] = {}
         self._stopped = False
         self._logs = ExitStack()
         self._count = 0
-        # Held by whoever reads or writes one of the above or a kernel's evidence, or
-        # appends to a console's file. Nobody starts a guest while holding it. What is
-        # in a kernel's `starts` only grows, and is copied without it.
+        # Held by whoever reads or writes one of the above, or appends to a console's
+        # file. Nobody starts a guest while holding it. A kernel's `starts` only grow:
+        # they are copied without it.
         self._lock = threading.RLock()
 
     def start(self, kernel: Kernel) -> Running:
@@ -111,11 +112,18 @@ class GuestFactory:
         """Start no more guests of a kernel. The first reason is kept."""
         with self._lock:
             # What ended its guest may be `stop`, which says nothing of the kernel.
-            is_first = kernel.id not in self._failures and not self._stopped
-            if is_first:
-                self._failures[kernel.id] = error
-        if is_first:
-            log.error("%s: %s", kernel.id, error)
+            if self._stopped or kernel.id in self._failures:
+                return
+            self._failures[kernel.id] = error
+            failed = KernelRun(
+                id=kernel.id,
+                required=kernel.required,
+                error=error.message,
+                cure=error.hint,
+                console=error.console if isinstance(error, GuestError) else "",
+            )
+            self._found.setdefault(kernel.id, failed)
+        log.error("%s: %s", kernel.id, error)
 
     def has_snapshot(self, kernel: Kernel) -> bool:
         """Whether a guest comes up soon. Raises what keeps it from coming up."""
@@ -128,38 +136,23 @@ class GuestFactory:
 
     def keep_evidence(self, up: Guest) -> None:
         """Keep what a guest shows of its kernel."""
+        evidence = _evidence(up, self._get(up.kernel).origin)
         with self._lock:
-            known = self._known[up.kernel.id]
-        evidence = _evidence(up, known.origin)
-        with self._lock:
-            known.evidence = evidence
+            self._found[up.kernel.id] = evidence
 
     def run_of(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
         with self._lock:
-            host = self._host
-            known = self._known.get(kernel.id)
-            evidence = None if known is None else known.evidence
-            failure = self._failures.get(kernel.id)
-        if host is None:
-            return KernelRun(id=kernel.id, required=kernel.required)
-        if known is not None and evidence is not None:
-            return evidence.model_copy(
-                update={
-                    "boots": tuple(known.starts.boots),
-                    "restores": tuple(known.starts.restores),
-                    "notes": tuple(known.starts.notes),
-                    "timeout_scale": host.pace.most,
-                }
-            )
-        return KernelRun(
-            id=kernel.id,
-            required=kernel.required,
-            timeout_scale=host.pace.most,
-            error=failure.message if failure else "",
-            cure=failure.hint if failure else "",
-            console=failure.console if isinstance(failure, GuestError) else "",
-        )
+            host, known = self._host, self._known.get(kernel.id)
+            found = self._found.get(kernel.id)
+        found = found or KernelRun(id=kernel.id, required=kernel.required)
+        update: dict[str, object] = {}
+        if host is not None:
+            update["timeout_scale"] = host.pace.most
+        if known is not None and found.release:
+            for name in ("boots", "restores", "notes"):
+                update[name] = tuple(getattr(known.starts, name))
+        return found.model_copy(update=update)
 
     def stop(self) -> None:
         """Kill all guests and start none any more, so that nobody waits for one."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runner import timeouts
+from runner.errors import UsageError
 from runner.kernels import rows
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.matrix.selectors import DEFAULT
 from runner.reports.compare import Gate
 from runner.reports.criteria import Criteria
@@ -22,7 +23,7 @@ FrontEnd = Literal["cli", "pytest"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class RunOption:
     """An option, the same for each front end that has it."""
 
     flag: str
@@ -68,7 +69,7 @@ class Option:
 
 # In the order of `--help`.
 OPTIONS = (
-    Option(
+    RunOption(
         flag="--kernels",
         action="extend",
         metavar="SELECTOR",
@@ -78,7 +79,7 @@ OPTIONS = (
         "--kernels=@lts for a tag: pytest reads a word that begins with @ as a file of "
         "arguments",
     ),
-    Option(
+    RunOption(
         flag="--kernel",
         action="append",
         metavar="ID=PATH",
@@ -86,31 +87,31 @@ OPTIONS = (
         "or a .deb; may be given several times. Without --kernels, only these "
         "kernels run",
     ),
-    Option(
+    RunOption(
         flag="--locked",
         action="store_true",
         help="use exactly the kernels that matrix.lock pins, and refuse all others",
     ),
-    Option(
+    RunOption(
         flag="--matrix",
         type=Path,
         metavar="FILE",
         help="the file that lists the kernels, or `builtin` for that of "
         "bpf-kernel-matrix",
-        otherwise="matrix.yaml, or what pyproject.toml names",
+        otherwise="matrix.yaml, or the file in pyproject.toml",
     ),
-    Option(
+    RunOption(
         flag="--suite",
         front_ends=("cli",),
         action="extend",
         type=Path,
         metavar="PATH",
-        help="suites' folders, folders that hold suites, Python test files, or "
+        help="folders of suites, folders that contain suites, Python test files, or "
         "`builtin` for the suites of bpf-kernel-matrix",
-        otherwise="what matrix.yaml or pyproject.toml lists as `suites`, or else all "
-        "suites below the matrix's folder",
+        otherwise="`suites` in matrix.yaml or pyproject.toml, or else all suites below "
+        "the matrix's folder",
     ),
-    Option(
+    RunOption(
         flag="--object",
         front_ends=("cli",),
         action="extend",
@@ -118,7 +119,7 @@ OPTIONS = (
         metavar="FILE",
         help="compiled objects that must load and attach, without a suite",
     ),
-    Option(
+    RunOption(
         flag="--load-only",
         front_ends=("cli",),
         action="store_true",
@@ -126,26 +127,26 @@ OPTIONS = (
         "object that has nothing to attach fails). An object without programs "
         "must create its maps; one without maps either fails",
     ),
-    Option(
+    RunOption(
         flag="-k",
         front_ends=("cli",),
         metavar="EXPR",
         help="only cases that match: a part of SUITE::CASE as reports print it, or a "
         "kernel's id; with and, or, not and parentheses",
     ),
-    Option(
+    RunOption(
         flag="-x",
         front_ends=("cli",),
         action="store_true",
         help="stop at the first failure",
     ),
-    Option(
+    RunOption(
         flag="--lf",
         front_ends=("cli",),
         action="store_true",
         help="only cases that failed last time",
     ),
-    Option(
+    RunOption(
         flag="-n",
         front_ends=("cli",),
         metavar="N|auto",
@@ -153,7 +154,7 @@ OPTIONS = (
         help="number of guests to run in parallel",
         otherwise="auto, limited by CPUs and memory",
     ),
-    Option(
+    RunOption(
         flag="--lanes",
         front_ends=("pytest",),
         type=int,
@@ -163,14 +164,14 @@ OPTIONS = (
         "own guest",
         otherwise="1; with -n each process runs one",
     ),
-    Option(
+    RunOption(
         flag="--accel",
         choices=("auto", "kvm", "tcg"),
         default="auto",
         help="auto uses KVM if a test guest runs under it",
         otherwise="auto",
     ),
-    Option(
+    RunOption(
         flag="--reports",
         type=Path,
         default=Path("reports/latest"),
@@ -178,14 +179,14 @@ OPTIONS = (
         help="folder for the reports",
         otherwise="reports/latest",
     ),
-    Option(
+    RunOption(
         flag="--reports-unique",
         front_ends=("cli",),
         action="store_true",
         help="write into a new folder below DIR, named after the time and this "
         "process, so that several runs can work concurrently",
     ),
-    Option(
+    RunOption(
         flag=timeouts.BOOT.option,
         type=timeouts.seconds,
         default=timeouts.BOOT.seconds,
@@ -193,25 +194,25 @@ OPTIONS = (
         help="how long a kernel may take to boot until it answers",
         otherwise=f"{timeouts.BOOT.seconds:g}",
     ),
-    Option(
+    RunOption(
         flag=timeouts.SCALE_OPTION,
         type=timeouts.scale,
         metavar="FACTOR",
         help="multiply all timeouts, including the boot's; see docs/timeouts.md",
         otherwise="1, and more if this machine is slow",
     ),
-    Option(
+    RunOption(
         flag="--cold",
         action="store_true",
         help="boot every guest, without snapshots; one guest serves a whole kernel",
     ),
-    Option(
+    RunOption(
         flag="--shard",
         metavar="K/N",
         help="run only part K of N of the kernels, for N machines; `merge` merges "
         "the parts",
     ),
-    Option(
+    RunOption(
         flag="--libbpf",
         type=Path,
         metavar="DIR",
@@ -219,7 +220,7 @@ OPTIONS = (
         "tree, or an installed libbpf; see docs/libbpf.md",
         otherwise="the system's",
     ),
-    Option(
+    RunOption(
         flag="--timings",
         type=Path,
         metavar="FILE",
@@ -227,44 +228,44 @@ OPTIONS = (
         "on all machines",
         otherwise="all kernels count the same",
     ),
-    Option(
+    RunOption(
         flag="--baseline",
         type=Path,
         metavar="FILE",
         help="an earlier results.json: reports then show regressions, fixes, new and "
         "vanished cases and slower kernels",
     ),
-    Option(
+    RunOption(
         flag="--gate",
         choices=tuple(map(str, Gate)),
         help="which failures fail the run: all, or only those that are not in the "
         "baseline",
         otherwise="all",
     ),
-    Option(
+    RunOption(
         flag="--allow-vanished",
         action="store_true",
         help="accept that cases of the baseline did not run, although their kernel "
         "did: they were removed, or left out with -k, --lf or --suite",
     ),
-    Option(
+    RunOption(
         flag="--allow-new-failures",
         action="store_true",
         help="with --gate regressions, accept failures of cases that the baseline does "
         "not have",
     ),
-    Option(
+    RunOption(
         flag="--release",
         metavar="NAME",
         help="also write the compatibility report of this release, such as v1.2",
     ),
-    Option(
+    RunOption(
         flag="--quiet",
         front_ends=("cli",),
         action="store_true",
         help="print only failures and the verdict",
     ),
-    Option(
+    RunOption(
         flag="--json",
         front_ends=("cli",),
         action="store_true",
@@ -281,7 +282,7 @@ ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
 CRITERIA = ("--baseline", "--gate", *ALLOWANCES, "--release")
 
 
-def of(front_end: FrontEnd) -> list[Option]:
+def of(front_end: FrontEnd) -> list[RunOption]:
     """Return the options that a front end has."""
     return [option for option in OPTIONS if front_end in option.front_ends]
 
@@ -297,18 +298,36 @@ def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
         parser.add_argument(option.flag, **option.declaration("cli", words))
 
 
+def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
+    """Add an option to a verb in which it has another text of help."""
+    declaration = _BY_FLAG[flag].declaration("cli")
+    parser.add_argument(flag, **{**declaration, "help": text})
+
+
 def add_to_pytest(group: "pytest.OptionGroup") -> None:
     """Add what pytest has of the options."""
     for option in of("pytest"):
         group.addoption(option.flag, **option.declaration("pytest"))
 
 
-def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> Choice:
+def number_of(text: str, automatic: Callable[[], int]) -> int:
+    """Return what -n means; `automatic` gives the number of "auto".
+
+    Raises UsageError for what is neither a number from 1 on nor "auto".
+    """
+    if text == "auto":
+        return automatic()
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f'-n {text}: must be a positive number or "auto"')
+    return int(text)
+
+
+def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> KernelChoice:
     """Return which kernels these arguments mean; `default` are those without words."""
     found = project.find(arguments.matrix)
     if default == DEFAULT:
         default = found.kernels
-    return Choice(
+    return KernelChoice(
         matrix=found.matrix,
         selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
         overrides=tuple(arguments.kernel),

@@ -76,22 +76,16 @@ class KernelCase:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Performed:
-    """A case that ran, or could not."""
-
-    result: CaseResult
-    # The compiled object, if it came to that.
-    data: bytes = b""
-
-
 def perform(
     run: Run, case: KernelCase, guests: GuestLease, following: Need | None
-) -> Performed:
-    """Run a case in a guest of its own; one for what follows is started meanwhile."""
+) -> tuple[CaseResult, bytes]:
+    """Run a case in a guest of its own; one for what follows is started meanwhile.
+
+    Return how it ended, and the compiled object if it came to that.
+    """
     gap = _declared_gap(run, case)
     if gap is not None:
-        return Performed(result=gap)
+        return gap, b""
     compiled = None
     try:
         if case.case.object:
@@ -101,8 +95,7 @@ def perform(
     except RunnerError as error:
         mistake = class_of_mistake(error)
         outcome = Outcome.FAILED if mistake else Outcome.ERROR
-        ended = case.ended(outcome, error, mistake or "infrastructure")
-        return Performed(result=ended)
+        return case.ended(outcome, error, mistake or "infrastructure"), b""
     name = f"{case.loaded.name}.{case.case.name}"
     job = CaseJob(
         suite=case.loaded.name,
@@ -118,9 +111,7 @@ def perform(
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)
-    return Performed(
-        result=result, data=b"" if compiled is None else compiled.read_bytes()
-    )
+    return result, b"" if compiled is None else compiled.read_bytes()
 
 
 def _tried(

@@ -20,7 +20,7 @@ from runner.errors import (
 from runner.files.cache import Cache
 from runner.guest import host
 from runner.guest.host import Host
-from runner.guest.life import Observe, Step, ignore
+from runner.guest.life import Observe, ignore
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
@@ -60,7 +60,10 @@ class Run:
         # Is shown what the guests do from now on.
         self.observe: Observe = ignore
         self._factory = GuestFactory(
-            self._inspect, self._artifacts, settings.reports, self._show
+            self._inspect,
+            self._artifacts,
+            settings.reports,
+            lambda step: self.observe(step),
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}
@@ -215,9 +218,6 @@ class Run:
             cold=self.settings.cold,
             programs=self._programs,
         )
-
-    def _show(self, step: Step) -> None:
-        self.observe(step)
 
     def in_order(self) -> tuple[Kernel, ...]:
         """Return the kernels, longest first: what takes long must not begin last.

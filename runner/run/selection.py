@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from runner.kernels import lock
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.results import Selection
 from runner.suites.suitefile import files_below, referenced
 
@@ -13,7 +13,7 @@ from runner.suites.suitefile import files_below, referenced
 _SUFFIXES = (".yaml", ".c", ".h", ".o", ".py")
 
 
-def describe(choice: Choice, tests: Sequence[str], expression: str) -> Selection:
+def describe(choice: KernelChoice, tests: Sequence[str], expression: str) -> Selection:
     """Return what a run was asked for.
 
     `tests` are pytest's arguments: paths, with ::NAME behind some. Checksums tell the
@@ -26,7 +26,7 @@ def describe(choice: Choice, tests: Sequence[str], expression: str) -> Selection
     )
 
 
-def _matrix(choice: Choice) -> Iterator[bytes]:
+def _matrix(choice: KernelChoice) -> Iterator[bytes]:
     yield _content(choice.matrix)
     yield _content(lock.path_of(choice.matrix))
     for override in choice.overrides:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runner import timeouts
-from runner.guest.qemu.accelerator import Choice
+from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.kernels import rows
 from runner.run import options
 from runner.run.sharding import Part
@@ -18,9 +18,9 @@ from runner.run.sharding import Part
 class Settings:
     """What the command line chose."""
 
-    kernels: rows.Choice
+    kernels: rows.KernelChoice
     reports: Path
-    accelerator: Choice = "auto"
+    accelerator: AcceleratorChoice = "auto"
     # Seconds.
     boot_timeout: float = timeouts.BOOT.seconds
     # What all timeouts are multiplied by; None is what the machine's speed asks for.

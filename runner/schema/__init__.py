@@ -24,7 +24,7 @@ Schema = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class DescribedFile:
     """A kind of file that is described."""
 
     name: str
@@ -60,9 +60,9 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject(name="matrix", model=Matrix),
-    Subject(name="suite", model=Suite),
-    Subject(name="results", model=RunResults),
+    DescribedFile(name="matrix", model=Matrix),
+    DescribedFile(name="suite", model=Suite),
+    DescribedFile(name="results", model=RunResults),
 )
 
 

@@ -21,7 +21,7 @@ Loader = Literal["libbpf", "compat"]
 Template = str
 # Names from before names were checked, too.
 FormerName = Annotated[str, Field(min_length=1)]
-Reference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
+ValueReference = Annotated[str, Field(pattern=r"\$\{[^}]+\}")]
 
 
 def by_key(what: str, *keys: str) -> Discriminator:
@@ -340,7 +340,7 @@ class CodeExpectation(FileEntry):
 class ValueExpectation(Matcher):
     """A value that a trigger or a truth returned."""
 
-    value: Reference
+    value: ValueReference
     """What to check, such as ${run.retval}."""
 
 
@@ -359,7 +359,7 @@ Expectation = Annotated[
 
 
 # Different things for different kernels, by version range: {"<4.17": …, ">=4.17": …}.
-Place = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
+AttachPlace = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
 
 
 class Program(FileEntry):
@@ -369,7 +369,9 @@ class Program(FileEntry):
     """Whether it is loaded; if not, it is ignored. Or by version range, as a loader
     does with bpf_program__set_autoload(): {"<5.17": false}. On other kernels it is
     loaded."""
-    attach: bool | Place | Annotated[dict[str, Place], Field(min_length=1)] = True
+    attach: (
+        bool | AttachPlace | Annotated[dict[str, AttachPlace], Field(min_length=1)]
+    ) = True
     """Whether it is attached, as its section says (socket filters never are). Or what
     to attach it to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
     perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (FILE may begin with

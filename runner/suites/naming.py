@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from runner.files.sources import repository_of
+
 # A suite at the top of a repository. The folder has another name in each clone.
 AT_THE_TOP = "suite"
-
-_GIT = ".git"
 
 
 def of_folder(folder: Path, matrix: Path | None = None) -> str:
@@ -19,10 +19,8 @@ def of_folder(folder: Path, matrix: Path | None = None) -> str:
 
 
 def _is_top(folder: Path, matrix: Path | None) -> bool:
-    # Of worktrees and submodules it is a file.
-    if (folder / _GIT).exists():
-        return True
-    if any((parent / _GIT).exists() for parent in folder.parents):
-        return False
+    repository = repository_of(folder)
+    if repository is not None:
+        return repository == folder
     inside = [Path.cwd()] if matrix is None else [Path.cwd(), matrix.resolve().parent]
     return any(path.is_relative_to(folder) for path in inside)

@@ -1,9 +1,11 @@
 """What a suite may name: the files of its repository."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from runner.files.sources import repository_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Reach:
 
         `more` are the matrix's folder, and the objects of the command line.
         """
-        repository = next(_repositories(folder), None)
+        repository = repository_of(folder.resolve())
         roots = [folder, *([] if repository is None else [repository]), *more]
         return cls(
             folder=folder,
@@ -50,9 +52,3 @@ class Reach:
         # The longest way, so that it says most.
         ways = [path.relative_to(it) for it in self.roots if path.is_relative_to(it)]
         return str(max(ways, key=lambda it: len(it.parts), default=path))
-
-
-def _repositories(folder: Path) -> Iterator[Path]:
-    inside = folder.resolve()
-    # In a worktree .git is a file.
-    return (it for it in (inside, *inside.parents) if (it / ".git").exists())

@@ -14,7 +14,7 @@ from runner.errors import UsageError
 from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
-from runner.files.yamlfile import Source
+from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import naming, search, tautology
 from runner.suites.model import (
@@ -64,7 +64,7 @@ class LoadedSuite:
     # Case → line in the file.
     lines: Mapping[str, int]
     # To tell mistakes that are found later by their lines, too.
-    source: Source
+    source: YamlSource
     # Where its objects and files may lie.
     reach: Reach
     # Objects that the command line names, by where they are: as it names them.
@@ -239,7 +239,7 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
 
 
 def _mistakes(
-    suite: Suite, reach: Reach, name: str, source: Source
+    suite: Suite, reach: Reach, name: str, source: YamlSource
 ) -> Iterator[Mistake]:
     if name in suite.was:
         what = f"{name!r} is the suite's name now; list only former names"
@@ -259,7 +259,7 @@ def _mistakes(
             yield Mistake((*at, *mistake.where), mistake.what)
 
 
-def _former_names(suite: Suite, source: Source) -> Iterator[Mistake]:
+def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
     """Find names that cases had before, and that do not tell which case is meant."""
     lines = {
         case.name: source.line(("cases", number))

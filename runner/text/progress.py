@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _BETWEEN_LINES = 10.0
 
 
-class Task(Protocol):
+class ProgressTask(Protocol):
     """One piece of work."""
 
     def advance_to(self, done: int, total: int) -> None:
@@ -24,7 +24,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where work is shown."""
 
-    def task(self, name: str) -> AbstractContextManager[Task]:
+    def task(self, name: str) -> AbstractContextManager[ProgressTask]:
         """Show a piece of work for the length of a `with` block."""
 
     def message(self, text: str) -> None:
@@ -35,11 +35,11 @@ class Lines:
     """Plain lines on standard error: the start, the end, and one each 10 s between."""
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Task]:
+    def task(self, name: str) -> Iterator[ProgressTask]:
         """Show a piece of work."""
         started = time.monotonic()
         self.message(f"{name} …")
-        yield _Line(self, name)
+        yield _LineTask(self, name)
         self.message(f"{name}: done in {time.monotonic() - started:.1f} s")
 
     def message(self, text: str) -> None:
@@ -47,7 +47,7 @@ class Lines:
         print(text, file=sys.stderr, flush=True)
 
 
-class _Line:
+class _LineTask:
     def __init__(self, lines: Lines, name: str) -> None:
         self._lines = lines
         self._name = name
@@ -66,14 +66,14 @@ class Terminal:
         self._console = console
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Task]:
+    def task(self, name: str) -> Iterator[ProgressTask]:
         """Show a piece of work as a bar."""
         from rich.progress import BarColumn, DownloadColumn, TextColumn
         from rich.progress import Progress as Bars
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         with Bars(*columns, console=self._console, transient=True) as bars:
-            yield _Bar(bars, name)
+            yield _BarTask(bars, name)
         self.message(f"{name}: done")
 
     def message(self, text: str) -> None:
@@ -81,7 +81,7 @@ class Terminal:
         self._console.print(text, highlight=False, markup=False)
 
 
-class _Bar:
+class _BarTask:
     def __init__(self, bars: "Bars", name: str) -> None:
         self._bars = bars
         self._id = bars.add_task(name, total=None)

@@ -1,26 +1,33 @@
 """Tables on the terminal: no blanks at the ends of lines, and no empty columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 
-def filled(
-    columns: Sequence[str], rows: Iterable[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
-    """Return columns and rows without the columns in which every row is empty."""
+def print_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
+) -> None:
+    """Print rows of markup, without the columns in which every row is empty.
+
+    `right` are the columns that are aligned to the right.
+    """
     all_rows = list(rows)
     kept = [
         number
         for number, _ in enumerate(columns)
         if not all_rows or any(row[number] for row in all_rows)
     ]
-    return (
-        [columns[number] for number in kept],
-        [[row[number] for number in kept] for row in all_rows],
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in map(columns.__getitem__, kept):
+        table.add_column(
+            name, overflow="fold", justify="right" if name in right else "left"
+        )
+    for row in all_rows:
+        table.add_row(*map(row.__getitem__, kept))
+    print_table(Console(), table)
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.bpf import bpftool, btf
 from runner.bpf.compile import compile_object
 from runner.guest.guest import Guest
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
@@ -24,7 +24,7 @@ _TIMEOUT = 60.0
 
 def main() -> None:
     """Write both files."""
-    chosen = Choice(matrix=_ROOT / "matrix.yaml", selectors=("6.1",))
+    chosen = KernelChoice(matrix=_ROOT / "matrix.yaml", selectors=("6.1",))
     run = Run(Settings(kernels=chosen, reports=_ROOT / "build/recorded"))
     run.obtain(progress())
     try:

@@ -14,7 +14,7 @@ from runner.bpf.compile import compile_object
 from runner.bpf.object import read
 from runner.guest.agent import AgentError
 from runner.guest.guest import Guest
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.matrix.matrix import Kernel
 from runner.run.lease import Need
 from runner.run.run import Run
@@ -41,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     run = Run(
         Settings(
-            kernels=Choice(
+            kernels=KernelChoice(
                 matrix=_ROOT / "matrix.yaml",
                 selectors=tuple(arguments.kernels),
                 overrides=tuple(arguments.kernel),

@@ -17,7 +17,7 @@ from runner.errors import UsageError
 from runner.files.modelfile import PATTERNS
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
-from runner.schema import Subject, page
+from runner.schema import DescribedFile, page
 from runner.schema import examples as suite_examples
 from runner.suites import suitefile
 from runner.suites.model import Suite
@@ -30,7 +30,7 @@ SUITES = sorted(
 )
 
 
-def check(subject: schema.Subject, data: object) -> None:
+def check(subject: schema.DescribedFile, data: object) -> None:
     jsonschema.validate(data, subject.schema())
 
 
@@ -39,11 +39,11 @@ def test_files_are_fresh() -> None:
 
 
 @pytest.mark.parametrize("subject", schema.SUBJECTS, ids=lambda it: it.name)
-def test_schemas_are_schemas(subject: schema.Subject) -> None:
+def test_schemas_are_schemas(subject: schema.DescribedFile) -> None:
     jsonschema.Draft202012Validator.check_schema(subject.schema())
 
 
-def keys(subject: schema.Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+def keys(subject: schema.DescribedFile) -> Iterator[tuple[str, dict[str, Any]]]:
     made: Any = subject.schema()
     for name, model in [(subject.name, made), *made["$defs"].items()]:
         for key, value in model.get("properties", {}).items():
@@ -51,7 +51,7 @@ def keys(subject: schema.Subject) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("subject", schema.SUBJECTS, ids=lambda it: it.name)
-def test_every_key_is_explained(subject: schema.Subject) -> None:
+def test_every_key_is_explained(subject: schema.DescribedFile) -> None:
     # What is fixed by the union that it tells apart needs no word.
     silent = [
         name
@@ -276,7 +276,7 @@ def patterns(part: object) -> set[str]:
 
 
 @pytest.mark.parametrize("subject", [MATRIX, SUITE], ids=lambda it: it.name)
-def test_every_pattern_has_words_for_those_who_miss_it(subject: Subject) -> None:
+def test_every_pattern_has_words_for_those_who_miss_it(subject: DescribedFile) -> None:
     assert patterns(subject.schema()) - set(PATTERNS) == set()
 
 

@@ -100,7 +100,7 @@ def test_what_is_no_comparison_is_named(text: str, part: str) -> None:
     with pytest.raises(ValueError, match="write it like") as caught:
         VersionRange.parse(text)
 
-    assert str(caught.value).startswith(f"{part} is no version comparison")
+    assert str(caught.value).startswith(f"{part} is not a version comparison")
 
 
 @given(VERSIONS)

@@ -24,7 +24,7 @@ from lxml import etree
 from runner.errors import ExitStatus
 from runner.reports import markdown, merging, pictures, resultsfile, sarif
 from runner.reports.criteria import Criteria
-from runner.reports.merging import Found
+from runner.reports.merging import FoundRun
 from runner.results import CaseKey, Outcome, RunResults
 from tests.vm import faulty
 from tests.vm.conftest import DATA, ROOT, guests
@@ -332,7 +332,7 @@ def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> No
     assert "incomplete" in markdown.render(results), says
     ran = json.loads(sarif.document(results))["runs"][0]["invocations"][0]
     assert not ran["executionSuccessful"], says
-    part = Found(folder=Path(), results=results)
+    part = FoundRun(folder=Path(), results=results)
     assert not merging.merge([part], allow_mixed=True).complete, says
 
 

@@ -18,7 +18,7 @@ from runner.case.attempt import CaseJob
 from runner.guest.guest import upload_btf
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.results import CaseResult, Outcome
 from runner.run.lease import Need
 from runner.run.run import Run
@@ -95,7 +95,7 @@ def the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run with guests of one kernel."""
     found = Run(
         Settings(
-            kernels=Choice(matrix=ROOT / "matrix.yaml", selectors=(KERNEL,)),
+            kernels=KernelChoice(matrix=ROOT / "matrix.yaml", selectors=(KERNEL,)),
             reports=tmp_path_factory.mktemp("reports"),
         )
     )

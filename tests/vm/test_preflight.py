@@ -307,7 +307,7 @@ def needs_trees(*kernels: str) -> None:
         pytest.skip(f"KERNEL_TREES holds no tree of {', '.join(missing)}")
 
 
-def judged(kernel: rows.Choice, loader: Loader, reports: Path) -> Compared:
+def judged(kernel: rows.KernelChoice, loader: Loader, reports: Path) -> Compared:
     """Load each bundled object on a kernel, and hold it against its prediction."""
     compared = Compared()
     run = Run(Settings(kernels=kernel, reports=reports))
@@ -350,7 +350,7 @@ def test_every_relocation_and_verdict_is_as_booted(
     if kernel in VANILLA:
         needs_trees(kernel)
     paths = (f"{kernel}={TREES}/{kernel}",) if kernel in VANILLA else ()
-    chosen = rows.Choice(
+    chosen = rows.KernelChoice(
         matrix=ROOT / "matrix.yaml", selectors=(kernel,), overrides=paths
     )
 
@@ -392,7 +392,7 @@ def btf_of_trees(folder: Path) -> Path:
     """Return a folder with the vanilla kernels' BTF."""
     cache = Cache()
     paths = tuple(f"{kernel}={TREES}/{kernel}" for kernel in IN_README)
-    chosen = rows.Choice(
+    chosen = rows.KernelChoice(
         matrix=ROOT / "matrix.yaml", selectors=IN_README, overrides=paths
     )
     for kernel in rows.choose(chosen, cache).kernels:

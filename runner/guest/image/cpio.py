@@ -13,7 +13,7 @@ _TRAILER = "TRAILER!!!"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class ArchiveMember:
     """A file, directory, link or device of an archive."""
 
     # Without a leading slash: "etc/fstab".
@@ -25,36 +25,36 @@ class Member:
     device: tuple[int, int] = (0, 0)
 
 
-def directory(path: str, permissions: int = 0o755) -> Member:
+def directory(path: str, permissions: int = 0o755) -> ArchiveMember:
     """Return a directory."""
-    return Member(path=path, mode=stat.S_IFDIR | permissions)
+    return ArchiveMember(path=path, mode=stat.S_IFDIR | permissions)
 
 
-def file(path: str, data: bytes, permissions: int = 0o644) -> Member:
+def file(path: str, data: bytes, permissions: int = 0o644) -> ArchiveMember:
     """Return a regular file."""
-    return Member(path=path, mode=stat.S_IFREG | permissions, data=data)
+    return ArchiveMember(path=path, mode=stat.S_IFREG | permissions, data=data)
 
 
-def symlink(path: str, target: str) -> Member:
+def symlink(path: str, target: str) -> ArchiveMember:
     """Return a symbolic link."""
-    return Member(path=path, mode=stat.S_IFLNK | 0o777, data=target.encode())
+    return ArchiveMember(path=path, mode=stat.S_IFLNK | 0o777, data=target.encode())
 
 
-def character_device(path: str, major: int, minor: int) -> Member:
+def character_device(path: str, major: int, minor: int) -> ArchiveMember:
     """Return a character device that its owner only may use."""
-    return Member(path=path, mode=stat.S_IFCHR | 0o600, device=(major, minor))
+    return ArchiveMember(path=path, mode=stat.S_IFCHR | 0o600, device=(major, minor))
 
 
-def archive(members: Iterable[Member]) -> bytes:
+def archive(members: Iterable[ArchiveMember]) -> bytes:
     """Return the members as one archive, parents before what they hold."""
     by_path = {member.path: member for member in members}
     ordered = [by_path[path] for path in sorted(by_path)]
     chunks = [_entry(number, member) for number, member in enumerate(ordered, 1)]
-    chunks.append(_entry(0, Member(path=_TRAILER, mode=0)))
+    chunks.append(_entry(0, ArchiveMember(path=_TRAILER, mode=0)))
     return b"".join(chunks)
 
 
-def _entry(number: int, member: Member) -> bytes:
+def _entry(number: int, member: ArchiveMember) -> bytes:
     name = member.path.encode() + b"\0"
     major, minor = member.device
     links = 2 if stat.S_ISDIR(member.mode) else 1

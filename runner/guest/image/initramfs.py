@@ -83,7 +83,7 @@ def inputs(tools: Tools) -> list[Path]:
     return [*files, tools.recipe / "applets", *sorted(own)]
 
 
-def userland(tools: Tools) -> list[cpio.Member]:
+def userland(tools: Tools) -> list[cpio.ArchiveMember]:
     """Return all of a guest but its modules and keys.
 
     Raises InfrastructureError that names what this machine lacks.
@@ -106,7 +106,7 @@ def userland(tools: Tools) -> list[cpio.Member]:
     ]
 
 
-def modules(paths: Iterable[Path]) -> list[cpio.Member]:
+def modules(paths: Iterable[Path]) -> list[cpio.ArchiveMember]:
     """Return kernel modules and the list by which the guest loads them in order."""
     ordered = list(paths)
     listing = "".join(f"{path.name}\n" for path in ordered)
@@ -130,14 +130,14 @@ def secrets(files: Mapping[str, bytes]) -> bytes:
     )
 
 
-def pack(members: Iterable[cpio.Member]) -> bytes:
+def pack(members: Iterable[cpio.ArchiveMember]) -> bytes:
     """Return the members compressed; gzip is what every kernel here can unpack."""
     # Without a time in the header, so that the same members give the same bytes.
     packed = gzip.compress(cpio.archive(members), compresslevel=9, mtime=0)
     return packed + b"\0" * (-len(packed) % 4)
 
 
-def fingerprint(members: Iterable[cpio.Member]) -> str:
+def fingerprint(members: Iterable[cpio.ArchiveMember]) -> str:
     """Return the SHA-256 of what would be packed, without packing it."""
     return hashlib.sha256(cpio.archive(members)).hexdigest()
 

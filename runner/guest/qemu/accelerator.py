@@ -17,7 +17,7 @@ from runner.guest.qemu.vm import Vm, boot
 
 log = logging.getLogger(__name__)
 
-Choice = Literal["auto", "kvm", "tcg"]
+AcceleratorChoice = Literal["auto", "kvm", "tcg"]
 
 KVM = Path("/dev/kvm")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -28,7 +28,7 @@ PROOF_TIMEOUT = 3.0
 _POLL = 0.01
 
 
-class Finding(BaseModel):
+class AcceleratorFinding(BaseModel):
     """What was seen of a host's accelerators."""
 
     model_config = ConfigDict(frozen=True)
@@ -39,7 +39,9 @@ class Finding(BaseModel):
     host: str = ""
 
 
-def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding:
+def choose(
+    choice: AcceleratorChoice, *, qemu: Path, kernel: Path, memory: Path
+) -> AcceleratorFinding:
     """Return the accelerator to use.
 
     `kernel` is any bzImage, to try KVM with; `memory` is the file that remembers what
@@ -47,16 +49,16 @@ def choose(choice: Choice, *, qemu: Path, kernel: Path, memory: Path) -> Finding
     Raises UsageError when KVM is asked for by name and there is none.
     """
     if choice == "tcg":
-        return Finding(accelerator="tcg", reason="asked for")
+        return AcceleratorFinding(accelerator="tcg", reason="asked for")
     if choice == "kvm":
         if not os.access(KVM, os.R_OK | os.W_OK):
             raise UsageError(
                 f"--accel kvm: you have no permission to open {KVM}",
                 hint="join the group that owns it, or use --accel tcg",
             )
-        return Finding(accelerator="kvm", reason="asked for")
+        return AcceleratorFinding(accelerator="kvm", reason="asked for")
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return Finding(accelerator="tcg", reason=f"{KVM} can't be opened")
+        return AcceleratorFinding(accelerator="tcg", reason=f"{KVM} can't be opened")
     return _remembered(memory, _host(qemu), lambda: _prove_kvm(qemu, kernel))
 
 
@@ -75,9 +77,11 @@ def _host(qemu: Path) -> str:
     )
 
 
-def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding:
+def _remembered(
+    memory: Path, host: str, find: Callable[[], AcceleratorFinding]
+) -> AcceleratorFinding:
     try:
-        known = Finding.model_validate_json(memory.read_bytes())
+        known = AcceleratorFinding.model_validate_json(memory.read_bytes())
         if known.host == host:
             return known
     except (OSError, ValueError):
@@ -91,7 +95,7 @@ def _remembered(memory: Path, host: str, find: Callable[[], Finding]) -> Finding
     return finding
 
 
-def _prove_kvm(qemu: Path, kernel: Path) -> Finding:
+def _prove_kvm(qemu: Path, kernel: Path) -> AcceleratorFinding:
     log.info("testing KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
     with tempfile.TemporaryDirectory(prefix="accelerator-") as folder:
         machine = Machine(
@@ -107,18 +111,18 @@ def _prove_kvm(qemu: Path, kernel: Path) -> Finding:
             with boot(machine, b"") as vm:
                 return _listen(vm)
         except InfrastructureError as error:
-            return Finding(accelerator="tcg", reason=f"KVM: {error.message}")
+            return AcceleratorFinding(accelerator="tcg", reason=f"KVM: {error.message}")
 
 
-def _listen(vm: Vm) -> Finding:
+def _listen(vm: Vm) -> AcceleratorFinding:
     end = time.monotonic() + PROOF_TIMEOUT
     while time.monotonic() < end:
         if "Linux version" in vm.console():
-            return Finding(accelerator="kvm", reason="a guest ran under KVM")
+            return AcceleratorFinding(accelerator="kvm", reason="a guest ran under KVM")
         if not vm.running:
-            return Finding(accelerator="tcg", reason="QEMU exited under KVM")
+            return AcceleratorFinding(accelerator="tcg", reason="QEMU exited under KVM")
         time.sleep(_POLL)
-    return Finding(
+    return AcceleratorFinding(
         accelerator="tcg",
         reason=f"a guest under KVM printed nothing for {PROOF_TIMEOUT:.0f} s",
     )

@@ -206,9 +206,8 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     )
     if found is None:
         return None
-    made = Chosen(
-        data=found.data, source="btfhub", detail=found.place, items=(found.item,)
-    )
+    data, item = found
+    made = Chosen(data=data, source="btfhub", detail=item.location, items=(item,))
     _verify(made, material)
     return made
 

@@ -9,7 +9,6 @@ import lzma
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ArtifactError
@@ -48,21 +47,10 @@ def distributions(release: str) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A release's BTF in the archive."""
-
-    data: bytes
-    # A file's path, or its address.
-    place: str
-    # Pins the .btf.tar.xz.
-    item: Item
-
-
 def look_up(
     location: str, release: str, distribution: str, progress: Progress
-) -> Found | None:
-    """Return a release's BTF, or None when the archive has it not.
+) -> tuple[bytes, Item] | None:
+    """Return a release's BTF, and its file in the archive; None when it has it not.
 
     Raises ArtifactError when the archive can't be reached or its file is damaged.
     """
@@ -103,16 +91,13 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     raise ArtifactError(f"{where} does not contain {wanted}")
 
 
-def _found(archive: bytes, release: str, place: str) -> Found:
+def _found(archive: bytes, release: str, place: str) -> tuple[bytes, Item]:
     checksum = hashlib.sha256(archive).hexdigest()
-    return Found(
-        data=unpack(archive, release, place),
-        place=place,
-        item=Item(name=_name(release), location=place, sha256=checksum),
-    )
+    item = Item(name=_name(release), location=place, sha256=checksum)
+    return unpack(archive, release, place), item
 
 
-def _local(folder: Path, release: str, distribution: str) -> Found | None:
+def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, Item] | None:
     if not folder.is_dir():
         raise ArtifactError(
             f"there is no BTFHub archive at {folder}",
@@ -146,7 +131,7 @@ def _release(path: Path) -> str:
 def _download(address: str, progress: Progress) -> bytes | None:
     try:
         return http.fetch(address, progress)
-    except http.NotFoundError:
+    except http.NotOnServerError:
         return None
     except ArtifactError as error:
         raise ArtifactError(

@@ -22,7 +22,7 @@ _HOW = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Option:
+class _PaholeFlag:
     """A word for pahole where both it and the kernel call for it."""
 
     word: str
@@ -31,8 +31,8 @@ class _Option:
     kernels: VersionRange
 
 
-def _option(word: str, versions: str, kernels: str = ">=0") -> _Option:
-    return _Option(
+def _option(word: str, versions: str, kernels: str = ">=0") -> _PaholeFlag:
+    return _PaholeFlag(
         word=word,
         versions=VersionRange.parse(versions),
         kernels=VersionRange.parse(kernels),

@@ -40,7 +40,7 @@ def _expression(text: str) -> str:
 _Range = Annotated[str, AfterValidator(_range)]
 
 
-class _Row(FileEntry):
+class _RecipeRow(FileEntry):
     # All kernels when it is empty.
     kernels: _Range | None = None
 
@@ -49,7 +49,7 @@ class _Row(FileEntry):
         return self.kernels is None or version in VersionRange.parse(self.kernels)
 
 
-class FragmentRow(_Row):
+class FragmentRow(_RecipeRow):
     """A file of options, and which kernels it is for."""
 
     file: Annotated[str, Field(pattern=r"^[a-z0-9._-]+\.config$")]
@@ -75,7 +75,7 @@ class PaholeOption(FileEntry):
     versions: _Range
 
 
-class Quirk(_Row):
+class Quirk(_RecipeRow):
     """What some kernels need to be built by today's tools."""
 
     kernels: _Range

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
 
 from debian.debian_support import Version
 
@@ -14,7 +13,7 @@ from runner.kernels import http
 from runner.kernels.sources import apt, packages, snapshot
 from runner.kernels.sources.apt import Archive, Package
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
-from runner.matrix.matrix import DebianSource
+from runner.matrix.matrix import DebianSource, DebugPackageBtf
 from runner.text.nearest import nearest
 from runner.versions import KernelVersion
 
@@ -77,16 +76,8 @@ class Debian:
         return Collected(contents=contents, origin=pin.origin, version=pin.version)
 
 
-class Carrier(Protocol):
-    """What names a suite, and the archive of what suites once had."""
-
-    @property
-    def suite(self) -> str | None:
-        """The suite's codename."""
-
-    @property
-    def archive(self) -> str:
-        """The snapshot archive's address."""
+# What names a suite, and the archive of what suites once had.
+Carrier = DebianSource | DebugPackageBtf
 
 
 def download(item: Item, carrier: Carrier, work: Workplace) -> Path:

@@ -41,7 +41,7 @@ _MODULES = ("lib/modules/{release}", "usr/lib/modules/{release}", "modules")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Surroundings:
     """What lies around an image; None for what does not."""
 
     config: Path | None
@@ -73,13 +73,13 @@ def image_in(folder: Path) -> Path:
     )
 
 
-def around(image: Path, folder: Path, release: str) -> Found:
+def around(image: Path, folder: Path, release: str) -> Surroundings:
     """Return what is known by its name around an image.
 
     `folder` is what the user named, or the image's own.
     """
     roots = list(dict.fromkeys([folder, *_roots(image)]))
-    return Found(
+    return Surroundings(
         config=_first(roots, _CONFIGS, release),
         system_map=_first(roots, _SYSTEM_MAPS, release),
         vmlinux=_first(roots, _VMLINUXES, release),

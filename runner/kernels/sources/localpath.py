@@ -16,7 +16,7 @@ _AR = b"!<arch>\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Files:
+class _KernelFiles:
     """What a source means on the disk now."""
 
     image: Path
@@ -28,7 +28,7 @@ class _Files:
     found: tuple[str, ...]
 
 
-class LocalPath:
+class LocalFiles:
     """The provider of `path` sources."""
 
     fresh = LOCAL
@@ -75,7 +75,7 @@ def _compare(pin: Pin, found: Pin, source: PathSource) -> None:
         )
 
 
-def _shown(files: _Files, key: str) -> str:
+def _shown(files: _KernelFiles, key: str) -> str:
     return f"{key.replace('_', ' ')} ({files.others[key]})"
 
 
@@ -85,7 +85,7 @@ def is_deb(path: Path) -> bool:
         return stream.read(len(_AR)) == _AR
 
 
-def _files(source: PathSource) -> _Files:
+def _files(source: PathSource) -> _KernelFiles:
     if not source.image.exists():
         raise MissingFileError(
             f"{source.image} does not exist",
@@ -102,7 +102,7 @@ def _files(source: PathSource) -> _Files:
         if not path.exists():
             raise MissingFileError(f"{key}: {path} does not exist")
     if is_deb(image):
-        return _Files(image=image, release="", others=named, found=())
+        return _KernelFiles(image=image, release="", others=named, found=())
     release = bzimage.release(_read(image))
     around = layout.around(image, folder, release)
     found = {
@@ -110,12 +110,12 @@ def _files(source: PathSource) -> _Files:
         for key, path in vars(around).items()
         if path is not None and key not in named
     }
-    return _Files(
+    return _KernelFiles(
         image=image, release=release, others=named | found, found=tuple(found)
     )
 
 
-def _contents(files: _Files) -> Mapping[str, bytes]:
+def _contents(files: _KernelFiles) -> Mapping[str, bytes]:
     read: dict[str, bytes] = {}
     if is_deb(files.image):
         read |= packages.files(files.image, packages.is_of_kernel)

@@ -64,7 +64,7 @@ class Oci:
     def collect(self, pin: Pin, source: OciSource, work: Workplace) -> Collected:
         """Download the layers and take the kernel out. Raises ArtifactError."""
         repository = Repository(source.image)
-        files = Files(work.scratch)
+        files = LayerFiles(work.scratch)
         for item in pin.items:
             path = work.scratch / "layer"
             name = f"{source.image} {item.name} ({item.size / 1e6:.1f} MB)"
@@ -90,7 +90,7 @@ _DAMAGED = (
 )
 
 
-class Files:
+class LayerFiles:
     """A kernel's files in an image, layer on layer."""
 
     def __init__(self, scratch: Path) -> None:

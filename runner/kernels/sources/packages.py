@@ -29,7 +29,8 @@ def _opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
             if to_the_end:
                 # A truncated archive looks to tarfile as if it had ended; dpkg-deb
                 # knows.
-                shutil.copyfileobj(process.stdout, _Nowhere())
+                while process.stdout.read(1 << 20):
+                    pass
                 problem = "it is damaged" if process.wait() != 0 else ""
         except tarfile.TarError as error:
             problem = str(error)
@@ -63,9 +64,16 @@ def _unpacking(package: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
         ) from error
 
 
-class _Nowhere:
-    def write(self, data: bytes) -> int:
-        return len(data)
+def _members(
+    archive: tarfile.TarFile, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yield path, size and content of regular files; paths are without "./"."""
+    for member in archive:
+        path = member.name.removeprefix("./")
+        if member.isreg() and wanted(path):
+            content = archive.extractfile(member)
+            assert content is not None
+            yield path, member.size, content
 
 
 def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
@@ -75,14 +83,9 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
     Raises ArtifactError for a package that can't be read.
     """
     with _opened(package, to_the_end=True) as archive:
-        for member in archive:
-            path = member.name.removeprefix("./")
-            if not member.isreg() or not wanted(path):
-                continue
-            if member.size > LARGEST:
+        for path, size, content in _members(archive, wanted):
+            if size > LARGEST:
                 raise ArtifactError(f"{package.name}: {path} is too large")
-            content = archive.extractfile(member)
-            assert content is not None
             yield path, content.read()
 
 
@@ -92,14 +95,10 @@ def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str |
     For files that are too large for memory. Raises ArtifactError for a damaged package.
     """
     with _opened(package, to_the_end=False) as archive:
-        for member in archive:
-            path = member.name.removeprefix("./")
-            if member.isreg() and wanted(path):
-                content = archive.extractfile(member)
-                assert content is not None
-                with output.open("wb") as stream:
-                    shutil.copyfileobj(content, stream, 1 << 20)
-                return path
+        for path, _, content in _members(archive, wanted):
+            with output.open("wb") as stream:
+                shutil.copyfileobj(content, stream, 1 << 20)
+            return path
     return None
 
 

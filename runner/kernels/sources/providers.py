@@ -37,8 +37,8 @@ class _Unavailable:
 # talks to registries and archives takes longer to import than a guest takes to start.
 PROVIDERS: dict[type[BaseSource], Provider[Any] | tuple[str, str]] = {
     DebianSource: ("debian", "Debian"),
-    PathSource: ("localpath", "LocalPath"),
-    SnapshotSource: ("snapshot", "Snapshot"),
+    PathSource: ("localpath", "LocalFiles"),
+    SnapshotSource: ("snapshot", "SnapshotArchive"),
     UbuntuSource: ("ubuntu", "Ubuntu"),
     KernelOrgSource: ("kernelorg", "KernelOrg"),
     OciSource: ("oci", "Oci"),

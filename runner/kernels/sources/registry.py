@@ -51,22 +51,22 @@ class _Platform(BaseModel):
     architecture: str = ""
 
 
-class _Choice(BaseModel):
+class _PlatformManifest(BaseModel):
     digest: str = Field(pattern=_DIGEST)
     platform: _Platform = _Platform()
 
 
-class Manifest(BaseModel):
+class ImageManifest(BaseModel):
     """A manifest of one image, or of several."""
 
     layers: tuple[Layer, ...] | None = None
-    manifests: tuple[_Choice, ...] | None = None
+    manifests: tuple[_PlatformManifest, ...] | None = None
 
 
-def parse(data: bytes, url: str) -> Manifest:
+def parse(data: bytes, url: str) -> ImageManifest:
     """Read a manifest. Raises ArtifactError for anything else."""
     try:
-        return Manifest.model_validate_json(data)
+        return ImageManifest.model_validate_json(data)
     except ValidationError as error:
         raise ArtifactError(
             f"{url} did not answer like a registry",
@@ -190,7 +190,7 @@ class Repository:
         except (AuthenticationException, ValueError) as error:
             raise _refused(where, "take") from error
 
-    def _manifest(self, reference: str, where: str) -> tuple[str, Manifest]:
+    def _manifest(self, reference: str, where: str) -> tuple[str, ImageManifest]:
         path = self._container.manifest_url(reference)
         url = f"{self._registry.prefix}://{path}"
         with self._asking(url, where, {"Accept": ", ".join(_ACCEPTED)}) as answer:
@@ -214,8 +214,8 @@ class Repository:
                     raise _refused(where)
                 http.check(answer, url)
                 yield answer
-        except http.NotFoundError as error:
-            raise http.NotFoundError(
+        except http.NotOnServerError as error:
+            raise http.NotOnServerError(
                 f"{where} is not in the registry",
                 hint="check the source's keys image and tag",
             ) from error
@@ -246,7 +246,7 @@ def _refused(where: str, does: str = "give") -> ArtifactError:
     )
 
 
-def _chosen(choices: tuple[_Choice, ...], where: str) -> str:
+def _chosen(choices: tuple[_PlatformManifest, ...], where: str) -> str:
     for choice in choices:
         if (choice.platform.os, choice.platform.architecture) == (_OS, _ARCHITECTURE):
             return choice.digest

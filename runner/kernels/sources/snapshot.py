@@ -26,19 +26,19 @@ class _File(BaseModel):
     size: int = 0
 
 
-class _Build(BaseModel):
+class _PackageBuild(BaseModel):
     architecture: str
     hash: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
-class _Answer(BaseModel):
+class _ArchiveAnswer(BaseModel):
     """What the archive says about one version of a package."""
 
-    result: tuple[_Build, ...]
+    result: tuple[_PackageBuild, ...]
     fileinfo: dict[str, tuple[_File, ...]] = {}
 
 
-class Snapshot:
+class SnapshotArchive:
     """The provider of `snapshot` sources."""
 
     fresh = FOREVER
@@ -82,12 +82,12 @@ def find(archive: str, package: str, version: str) -> Item:
     )
 
 
-def _ask(archive: str, package: str, version: str) -> _Answer:
+def _ask(archive: str, package: str, version: str) -> _ArchiveAnswer:
     place = f"{quote(package)}/{quote(version)}"
     url = f"{archive}/mr/binary/{place}/binfiles?fileinfo=1"
     try:
-        return _Answer.model_validate(http.json_of(url))
-    except http.NotFoundError as error:
+        return _ArchiveAnswer.model_validate(http.json_of(url))
+    except http.NotOnServerError as error:
         raise ArtifactError(
             f"the snapshot archive has no {package} {version}",
             hint=f"{archive}/binary/{package}/ lists the versions that it has",

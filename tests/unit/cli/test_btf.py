@@ -72,7 +72,7 @@ def test_kernel_without_btf_says_what_to_do(
     assert cli.main(["btf", "bare", "--matrix", str(matrix)]) == 3
 
     said = capsys.readouterr().err
-    assert "4.4.1 has no BTF: the image has none; none lies beside it" in said
+    assert "4.4.1 has no BTF: the image has none; there is none next to it" in said
     assert "key btf of the matrix" in said
 
 
@@ -80,7 +80,7 @@ def test_kernel_without_btf_says_what_to_do(
     ("words", "told"),
     [
         (["nope"], "there is no kernel 'nope'"),
-        (["all"], "all means 2 kernels"),
+        (["all"], "all selects 2 kernels"),
         (["4.4", "-o", "no/such/folder"], "-o no/such/folder: No such file"),
         (["4.4", "--min", "no.bpf.o"], "no.bpf.o does not exist"),
     ],

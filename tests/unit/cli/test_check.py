@@ -285,7 +285,7 @@ def test_ctrl_c_ends_workers_at_once(folder: Path) -> None:
         ([], "no object to check"),
         (["nothing.bpf.o"], "nothing.bpf.o does not exist"),
         (["btf/5.4.btf"], "not an ELF file"),
-        (["pid.bpf.o", "-n", "many"], "must be a number of processes"),
+        (["pid.bpf.o", "-n", "many"], 'must be a positive number or "auto"'),
         (["--explain", "7.0", "task.pid"], "there is no kernel 7.0"),
         (["--explain", "6.1", "task"], "'task' is not a field"),
     ],

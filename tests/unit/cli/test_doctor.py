@@ -8,12 +8,12 @@ import pytest
 
 from runner import cli
 from runner.cli import doctor
-from runner.cli.doctor import Finding
+from runner.cli.doctor import MachineCheck
 from tests.unit.guest.qemu import fake_qemu
 from tests.unit.kernels.packaging import machine_configuration
 
 
-def found(what: str) -> Finding:
+def found(what: str) -> MachineCheck:
     return next(finding for finding in doctor.look() if finding.what == what)
 
 
@@ -63,7 +63,7 @@ def test_a_machine_without_a_mirror_is_told_what_to_set(
 def test_a_qemu_tells_its_version(empty_path: Path) -> None:
     path = fake_qemu.make(empty_path)
 
-    assert found("qemu-system-x86_64") == Finding(
+    assert found("qemu-system-x86_64") == MachineCheck(
         what="qemu-system-x86_64", good=True, seen=f"{path}, 7.2.22"
     )
 

@@ -8,7 +8,7 @@ from lxml import etree
 from runner import cli
 from runner.cli import merge as merge_
 from runner.reports import merging, resultsfile
-from runner.reports.merging import Found
+from runner.reports.merging import FoundRun
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
 from tests.scaling import grows
 
@@ -143,7 +143,7 @@ def test_merging_takes_as_many_times_longer_as_there_are_kernels(folder: Path) -
 
     def merged(count: int) -> None:
         parts = [
-            Found(folder=path, results=resultsfile.read(path / "results.json"))
+            FoundRun(folder=path, results=resultsfile.read(path / "results.json"))
             for path in sorted((folder / f"{count}").iterdir())
         ]
         merge_.write(merging.merge(parts), parts, folder / f"all-{count}")

@@ -12,7 +12,7 @@ from runner.cli.run import AtOnce
 from runner.errors import UsageError
 from runner.guest import host
 from runner.run import options
-from runner.run.options import Option
+from runner.run.options import RunOption
 
 
 def parsed(*given: str) -> argparse.Namespace:
@@ -38,7 +38,7 @@ def test_pytest_is_told_where_it_is_and_what_to_collect() -> None:
 
 
 @pytest.mark.parametrize("option", options.of("pytest"), ids=lambda it: it.flag)
-def test_the_settings_of_a_run_are_not_turned_into_words(option: Option) -> None:
+def test_the_settings_of_a_run_are_not_turned_into_words(option: RunOption) -> None:
     given = " ".join(words("--cold", "--locked", "--shard", "1/2", "--libbpf", "l"))
 
     assert option.flag == "--lanes" or option.flag not in given.split()

@@ -68,7 +68,7 @@ def test_a_copied_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
 
 
 def test_two_files_of_one_name_are_refused() -> None:
-    same = shell.Copied(name="a.o", content=b"", mode=0o600)
+    same = shell.CopiedFile(name="a.o", content=b"", mode=0o600)
 
     with pytest.raises(UsageError, match=r"two files are called a\.o"):
         shell._require_distinct([same, same])

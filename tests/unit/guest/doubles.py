@@ -14,12 +14,15 @@ from runner.errors import GuestError
 from runner.files.cache import Cache
 from runner.guest.agent import AgentSession, Hello
 from runner.guest.guest import Guest
+from runner.guest.host import Host
+from runner.guest.image.initramfs import Tools
 from runner.guest.life import Life, Starts
 from runner.guest.qemu.machine import Machine
 from runner.guest.qemu.vm import Vm
+from runner.guest.snapshots import Snapshots
 from runner.guest.ssh import Ssh
 from runner.kernels.artifact import Artifact
-from runner.libbpf import ENGINE
+from runner.libbpf import ENGINE, Programs
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.timeouts import Pace
 from runner.versions import KernelVersion
@@ -160,6 +163,27 @@ class FakeSsh:
 
     def answers(self, command: str, deadline: Deadline) -> bool:
         return self.alive
+
+
+class SavedGuests(Snapshots):
+    """Has every kernel's snapshot."""
+
+    def has(self, key: str) -> bool:
+        return not self.is_refused(key)
+
+
+def machine_of(cache: Cache, *, cold: bool) -> Host:
+    """Return a machine that has every kernel's snapshot."""
+    return Host(
+        qemu=Path("/usr/bin/qemu"),
+        qemu_version="7.2",
+        tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        programs=Programs(source="/mine", sha256="ab12"),
+        cache=cache,
+        snapshots=SavedGuests(cache),
+        cold=cold,
+        pace=Pace(2.5),
+    )
 
 
 def artifact(version: str = "6.1.176") -> Artifact:

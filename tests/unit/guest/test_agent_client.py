@@ -333,7 +333,7 @@ def test_a_well_formed_answer_is_taken() -> None:
 def test_an_answer_of_another_shape_loses_the_agent(reply: object) -> None:
     session = answering(reply)
 
-    with pytest.raises(AgentLost, match="the agent answered"):
+    with pytest.raises(AgentLost, match=r"the agent (answered|did not answer)"):
         session.hello(timeout=1)
     with pytest.raises(AgentLost, match="was not requested"):
         session.hello(timeout=1)

@@ -67,7 +67,7 @@ def test_a_truncated_download_is_refused(server: Server, tmp_path: Path) -> None
 
 
 def test_what_is_not_there_is_told_apart(server: Server) -> None:
-    with pytest.raises(http.NotFoundError, match="/nowhere does not exist"):
+    with pytest.raises(http.NotOnServerError, match="/nowhere does not exist"):
         http.fetch(server.url + "/nowhere", Silent())
 
 

@@ -9,7 +9,7 @@ import pytest
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock, options
-from runner.kernels.fetch import Pinned
+from runner.kernels.fetch import PinnedKernel
 from runner.kernels.sources import providers
 from runner.kernels.sources.kernelorg import KernelOrg
 from runner.kernels.sources.source import Collected, Pin, Workplace
@@ -172,9 +172,7 @@ def test_rows_options_are_part_of_the_pin(bench: Bench, tarball: Path) -> None:
     assert bench.resolve(source) != bench.resolve(other)
 
 
-GUEST = "".join(
-    f"CONFIG_{it}=y\n" for it in (*(it.name for it in options.NEEDED), "E1000")
-)
+GUEST = "".join(f"CONFIG_{it}=y\n" for it in (*(it for it in options.NEEDED), "E1000"))
 
 
 def test_built_kernel_is_kept_and_first_in_its_turn(
@@ -206,7 +204,7 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
 def pinned(kernel: Kernel, source: KernelOrgSource, bench: Bench) -> Kernel:
     """Return a row as a lock that is written now binds it."""
     folder = bench.scratch
-    made = Pinned(source=source, pin=bench.resolve(source), btf=())
+    made = PinnedKernel(source=source, pin=bench.resolve(source), btf=())
     known = lock.Lock().with_pinned(kernel, made, folder)
     matrix = Matrix(kernels=(kernel,))
     return lock.applied(matrix, known, folder, strict=True).kernels[0]

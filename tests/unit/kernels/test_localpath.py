@@ -32,7 +32,7 @@ def write(folder: Path, files: Mapping[str, bytes | str]) -> None:
 
 def collect(cache: Cache, image: Path, **rest: Path) -> tuple[Collected, list[str]]:
     source = PathSource(type="path", image=image, **rest)
-    provider, progress = localpath.LocalPath(), Silent()
+    provider, progress = localpath.LocalFiles(), Silent()
     work = Workplace(cache=cache, scratch=cache.root, progress=progress)
     found = provider.collect(provider.resolve(source, cache), source, work)
     return found, progress.messages

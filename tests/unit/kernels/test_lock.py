@@ -12,9 +12,9 @@ from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock, rows
 from runner.kernels.artifact import Artifact
-from runner.kernels.fetch import Pinned
+from runner.kernels.fetch import PinnedKernel
 from runner.kernels.lock import Lock, PinnedSource
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.kernels.sources.source import Item, Pin
 from runner.matrix import matrix as matrix_
 from runner.matrix.matrix import DebianSource, Kernel, KernelOrgSource, Matrix
@@ -34,7 +34,7 @@ PIN = Pin(
 )
 # Of the matrix.
 FOLDER = Path("/home/someone/project")
-LOCKED = Lock().with_pinned(ROW, Pinned(source=SUITE, pin=PIN, btf=()), FOLDER)
+LOCKED = Lock().with_pinned(ROW, PinnedKernel(source=SUITE, pin=PIN, btf=()), FOLDER)
 
 
 @pytest.fixture
@@ -151,7 +151,9 @@ def test_a_path_is_locked_as_the_matrix_has_it(path: str, written: str) -> None:
         }
     )
 
-    known = Lock().with_pinned(row, Pinned(source=source, pin=pin, btf=()), FOLDER)
+    known = Lock().with_pinned(
+        row, PinnedKernel(source=source, pin=pin, btf=()), FOLDER
+    )
 
     locked = known.kernels["5.10"]
     assert locked.source["tarball"] == written
@@ -161,7 +163,9 @@ def test_a_path_is_locked_as_the_matrix_has_it(path: str, written: str) -> None:
 
 def test_a_lock_holds_on_another_machine() -> None:
     row = Kernel(id="5.10", source=TARBALL)
-    known = Lock().with_pinned(row, Pinned(source=TARBALL, pin=PIN, btf=()), FOLDER)
+    known = Lock().with_pinned(
+        row, PinnedKernel(source=TARBALL, pin=PIN, btf=()), FOLDER
+    )
     elsewhere = Path("/builds/42/project")
     moved = TARBALL.model_copy(
         update={"tarball": f"{elsewhere}/../tars/linux-5.10.tar.xz"}
@@ -193,7 +197,7 @@ class Disk:
         self.image.write_bytes(bzimage(release))
 
     def choose(self, *overrides: str) -> Kernel:
-        choice = Choice(
+        choice = KernelChoice(
             matrix=self.file, selectors=("mine",), overrides=overrides, locked=True
         )
         (kernel,) = rows.choose(choice, Cache()).kernels
@@ -296,7 +300,7 @@ def test_the_command_pins_and_a_locked_choice_takes_the_pin(
         f"url: '{server.url}'}}\n"
         "- {id: gone, source: {type: unavailable, reason: it is gone}}\n"
     )
-    choice = Choice(matrix=file, selectors=("4.11",), locked=True)
+    choice = KernelChoice(matrix=file, selectors=("4.11",), locked=True)
     with pytest.raises(UsageError, match=r"--locked: .* does not pin 4\.11"):
         rows.choose(choice, Cache())
 

@@ -23,7 +23,7 @@ from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.sources import image
 from runner.kernels.sources import registry as registry_
-from runner.kernels.sources.oci import Files, Oci
+from runner.kernels.sources.oci import LayerFiles, Oci
 from runner.kernels.sources.source import Workplace
 from runner.matrix.matrix import Kernel, OciSource
 from tests.unit.kernels import images
@@ -320,7 +320,7 @@ def test_damaged_layer_is_read_or_refused(
     path.write_bytes(layer[:start] + middle + layer[start + len(middle) :])
 
     with contextlib.suppress(ArtifactError):
-        Files(tmp_path).add(path, "layer 1")
+        LayerFiles(tmp_path).add(path, "layer 1")
 
 
 def objects(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:

@@ -11,7 +11,7 @@ from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.sources import remote
-from runner.kernels.sources.snapshot import Snapshot
+from runner.kernels.sources.snapshot import SnapshotArchive
 from runner.matrix.matrix import Kernel, RemoteFile, SnapshotSource, UbuntuSource
 from tests.unit.kernels import images
 from tests.unit.kernels.packaging import make_package
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_what_the_archive_told_is_refused(
 
 def test_a_version_that_the_archive_lacks_is_told(server: Server, cache: Cache) -> None:
     with pytest.raises(ArtifactError, match=r"has no linux-image-\S+ 4\.11\.7-1") as it:
-        Snapshot().resolve(snapshot(server, "4.11.7-1"), cache)
+        SnapshotArchive().resolve(snapshot(server, "4.11.7-1"), cache)
     assert f"{server.url}/binary/{PACKAGE}/" in it.value.hint
 
 
@@ -130,7 +130,7 @@ def test_another_architecture_is_none(
     publish(server, package, architecture="i386")
 
     with pytest.raises(ArtifactError, match=r"4\.11\.6-1 for amd64") as it:
-        Snapshot().resolve(snapshot(server), cache)
+        SnapshotArchive().resolve(snapshot(server), cache)
     assert it.value.hint == "it has i386"
 
 
@@ -141,7 +141,7 @@ def test_an_answer_of_another_shape_is_told(
     server.put(f"/mr/binary/{PACKAGE}/4.11.6-1/binfiles?fileinfo=1", answer)
 
     with pytest.raises(ArtifactError, match="did not answer like"):
-        Snapshot().resolve(snapshot(server), cache)
+        SnapshotArchive().resolve(snapshot(server), cache)
 
 
 def ubuntu(server: Server, *packages: Path) -> UbuntuSource:

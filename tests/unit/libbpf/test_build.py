@@ -13,7 +13,7 @@ from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.libbpf import Programs, build, source
 from runner.preflight.engine import Engine
-from runner.text.progress import Task
+from runner.text.progress import ProgressTask
 from tests.unit.libbpf import made
 
 IMAGES = Path(__file__).resolve().parents[3] / "images"
@@ -26,7 +26,7 @@ class Watched:
         self.tasks: list[str] = []
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Task]:
+    def task(self, name: str) -> Iterator[ProgressTask]:
         """Remember it."""
         self.tasks.append(name)
         yield self
@@ -99,7 +99,7 @@ def test_other_sources_of_the_programs_are_built_anew(
 
     found = build.built(source.read(folder), images, cache, watched)
 
-    assert watched.tasks == [f"libbpf 1.{made.MINOR} of {folder}: building"]
+    assert watched.tasks == [f"building libbpf 1.{made.MINOR} from {folder}"]
     assert found.directory != programs.agent.parent
 
 

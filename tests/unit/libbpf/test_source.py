@@ -110,7 +110,9 @@ def test_a_libbpf_that_tells_no_version_is_too_old(tmp_path: Path) -> None:
 def test_headers_alone_are_refused(tmp_path: Path) -> None:
     shutil.copytree("/usr/include/bpf", tmp_path / "include/bpf")
 
-    with pytest.raises(UsageError, match=r"no libbpf\.a, only libbpf 1\.") as caught:
+    with pytest.raises(
+        UsageError, match=r"no libbpf\.a, only the headers of libbpf 1\."
+    ) as caught:
         source.read(tmp_path)
 
     assert "static" in caught.value.hint

@@ -4,8 +4,8 @@ import pytest
 
 from runner.preflight import reach
 from runner.preflight.errors import AbandonedError, NotFollowedError
-from runner.preflight.flow import Address, Flow
 from runner.preflight.reach import walked
+from runner.preflight.references import Address, Flow
 from runner.preflight.verifier import verifier_of
 from tests.unit.preflight.made import an_object
 

@@ -26,7 +26,7 @@ def test_a_second_run_is_refused_and_told_who_writes(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(UsageError, match=f"in use: the run with pid {other.pid}"),
+            pytest.raises(UsageError, match=f"in use by the run with pid {other.pid}"),
             claimed(tmp_path, print),
         ):
             pass

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.errors import ExitStatus, UsageError
 from runner.reports import merging
-from runner.reports.merging import Found, MissingPartsError, MixedPartsError
+from runner.reports.merging import FoundRun, MissingPartsError, MixedPartsError
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -48,9 +48,11 @@ def whole(*kernels: str, **more: Any) -> RunResults:
     )
 
 
-def part(index: int, *own: str, count: int = 2, **more: Any) -> Found:
+def part(index: int, *own: str, count: int = 2, **more: Any) -> FoundRun:
     shard = Shard(index=index, count=count, planned=PLANNED, own=own)
-    return Found(folder=Path(f"part-{index}"), results=whole(*own, shard=shard, **more))
+    return FoundRun(
+        folder=Path(f"part-{index}"), results=whole(*own, shard=shard, **more)
+    )
 
 
 def test_parts_are_the_run_that_one_machine_would_have_done() -> None:
@@ -124,13 +126,17 @@ def test_a_part_that_was_stopped_and_has_no_plan_is_refused() -> None:
 )
 def test_parts_of_different_runs_are_refused(change: Any, told: str) -> None:
     other = part(2, "6.1")
-    other = Found(folder=other.folder, results=other.results.model_copy(update=change))
+    other = FoundRun(
+        folder=other.folder, results=other.results.model_copy(update=change)
+    )
     with pytest.raises(MixedPartsError, match=told):
         merging.merge([part(1, "5.10", "6.12"), other])
 
 
 def test_different_runs_are_merged_when_that_is_allowed() -> None:
-    parts = [Found(folder=Path(id_), results=whole(id_, runner=id_)) for id_ in PLANNED]
+    parts = [
+        FoundRun(folder=Path(id_), results=whole(id_, runner=id_)) for id_ in PLANNED
+    ]
     merged = merging.merge(parts, allow_mixed=True)
 
     assert [kernel.id for kernel in merged.kernels] == [*PLANNED]
@@ -138,7 +144,7 @@ def test_different_runs_are_merged_when_that_is_allowed() -> None:
 
 
 def test_a_part_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="shard 1/2 is there twice"):
+    with pytest.raises(UsageError, match="shard 1/2 is given twice"):
         merging.merge([part(1, "5.10"), part(1, "6.1")], allow_missing=True)
 
 
@@ -158,17 +164,17 @@ def test_a_kernel_that_no_part_ran_is_told() -> None:
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", "x\n", "/etc"])
 def test_an_id_that_could_be_a_path_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is not a kernel's id"):
-        merging.merge([Found(folder=Path("p"), results=whole(name))])
+        merging.merge([FoundRun(folder=Path("p"), results=whole(name))])
 
 
 def test_cases_without_a_kernel_are_refused() -> None:
     odd = whole("6.1").model_copy(update={"kernels": ()})
     with pytest.raises(UsageError, match=r"cases of 6\.1, but no kernel"):
-        merging.merge([Found(folder=Path("p"), results=odd)])
+        merging.merge([FoundRun(folder=Path("p"), results=odd)])
 
 
 def test_a_time_that_is_none_is_refused() -> None:
-    odd = Found(folder=Path("p"), results=whole("6.1", started="yesterday"))
+    odd = FoundRun(folder=Path("p"), results=whole("6.1", started="yesterday"))
     with pytest.raises(UsageError, match="yesterday"):
         merging.merge([odd])
 
@@ -182,7 +188,7 @@ SHARDS = st.none() | st.builds(
     own=st.lists(IDS, max_size=3).map(tuple),
 )
 ANY = st.builds(
-    lambda ids, cases, more: Found(
+    lambda ids, cases, more: FoundRun(
         folder=Path("p"),
         results=whole(*ids).model_copy(
             update={
@@ -208,7 +214,7 @@ ANY = st.builds(
 
 @given(st.lists(ANY, max_size=4), st.booleans(), st.booleans())
 def test_any_parts_are_merged_or_refused(
-    parts: list[Found], allow_missing: bool, allow_mixed: bool
+    parts: list[FoundRun], allow_missing: bool, allow_mixed: bool
 ) -> None:
     with contextlib.suppress(UsageError):
         merged = merging.merge(

@@ -21,17 +21,13 @@ from runner.files.cache import Cache
 from runner.guest import guest as session_guest
 from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host, Initramfs
-from runner.guest.image.initramfs import Tools
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu.vm import Vm
-from runner.guest.snapshots import Snapshots
 from runner.kernels.artifact import Artifact
-from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease, Need
-from runner.timeouts import Pace
-from tests.unit.guest.doubles import FakeVm, artifact, guest
+from tests.unit.guest.doubles import FakeVm, SavedGuests, artifact, guest, machine_of
 
 OLD, NEW = (
     Kernel(id=id_, source=DebianSource(type="debian", suite="bookworm"))
@@ -64,13 +60,6 @@ class Starter:
         life.to(State.READY)
         yield guest(kernel=kernel, vm=FakeVm(), life=life)
         self.ended.append(kernel.id)
-
-
-class SavedGuests(Snapshots):
-    """Has every kernel's snapshot."""
-
-    def has(self, key: str) -> bool:
-        return not self.is_refused(key)
 
 
 @pytest.fixture
@@ -114,17 +103,7 @@ def clean_guests(clean_factory: GuestFactory) -> Iterator[GuestLease]:
 
 
 def shared(tmp_path: Path, *, cold: bool) -> Iterator[GuestFactory]:
-    cache = Cache(tmp_path / "cache")
-    host = Host(
-        qemu=Path("/usr/bin/qemu"),
-        qemu_version="7.2",
-        tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
-        programs=Programs(source="/mine", sha256="ab12"),
-        cache=cache,
-        snapshots=SavedGuests(cache),
-        cold=cold,
-        pace=Pace(2.5),
-    )
+    host = machine_of(Cache(tmp_path / "cache"), cold=cold)
     artifacts: dict[str, Artifact | RunnerError] = {
         "5.10": artifact(),
         "6.1": artifact(),

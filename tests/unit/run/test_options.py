@@ -9,10 +9,10 @@ import pytest
 from _pytest.config.argparsing import Parser
 
 from runner.cli import run
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.plugin import state
 from runner.run import options
-from runner.run.options import OPTIONS, Option
+from runner.run.options import OPTIONS, RunOption
 from runner.run.settings import Settings, as_plain, of_plain, settings_of
 from runner.run.sharding import Part
 
@@ -41,7 +41,7 @@ FRONT_ENDS = {"cli": parse_command_line, "pytest": parse_pytest}
 SHARED = [it for it in OPTIONS if len(it.front_ends) == len(FRONT_ENDS)]
 
 
-def words_of(option: Option) -> list[str]:
+def words_of(option: RunOption) -> list[str]:
     if option.action == "store_true":
         return [option.flag]
     if option.choices is not None:
@@ -50,7 +50,7 @@ def words_of(option: Option) -> list[str]:
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda it: it.flag)
-def test_a_front_end_has_its_options_with_their_defaults(option: Option) -> None:
+def test_a_front_end_has_its_options_with_their_defaults(option: RunOption) -> None:
     empty = False if option.action == "store_true" else option.default
     default = [] if option.action in ("append", "extend") else empty
     for name, parse in FRONT_ENDS.items():
@@ -62,7 +62,7 @@ def test_a_front_end_has_its_options_with_their_defaults(option: Option) -> None
 
 
 @pytest.mark.parametrize("option", SHARED, ids=lambda it: it.flag)
-def test_front_ends_read_the_same_of_a_word(option: Option) -> None:
+def test_front_ends_read_the_same_of_a_word(option: RunOption) -> None:
     words = words_of(option)
     found = [getattr(parse(words), option.dest) for parse in FRONT_ENDS.values()]
 
@@ -90,7 +90,7 @@ def test_help_has_one_text_and_a_remark_for_users_of_pytest() -> None:
 
 def test_settings_survive_the_way_to_a_worker() -> None:
     settings = Settings(
-        kernels=Choice(
+        kernels=KernelChoice(
             matrix=Path("m.yaml"),
             selectors=("5.10", "@lts"),
             overrides=("6.1=bzImage",),

@@ -8,7 +8,7 @@ import pytest
 
 from runner.files.cache import Cache
 from runner.guest.host import ROOT
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.run import run as session_run
 from runner.run.run import Run
 from runner.run.settings import Settings
@@ -20,7 +20,7 @@ PATIENCE = 20
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(session_run, "Cache", lambda: Cache(tmp_path / "cache"))
-    choice = Choice(matrix=ROOT / "matrix.yaml", selectors=("6.1",))
+    choice = KernelChoice(matrix=ROOT / "matrix.yaml", selectors=("6.1",))
     return Run(Settings(kernels=choice, reports=tmp_path / "reports"))
 
 

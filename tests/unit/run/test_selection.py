@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from runner.results import Selection
 from runner.run import selection
 
@@ -22,7 +22,9 @@ def files(tmp_path: Path) -> Path:
 
 def described(folder: Path, *overrides: str, expression: str = "") -> Selection:
     return selection.describe(
-        Choice(matrix=folder / "matrix.yaml", selectors=("all",), overrides=overrides),
+        KernelChoice(
+            matrix=folder / "matrix.yaml", selectors=("all",), overrides=overrides
+        ),
         [str(folder / "suites")],
         expression,
     )

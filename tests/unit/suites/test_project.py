@@ -217,7 +217,7 @@ def test_pyproject_names_matrix_and_kernels(mine: Path) -> None:
     ("text", "told"),
     [
         ('\nsuits = ["x"]', "pyproject.toml:3: unknown key 'suits'; did you mean"),
-        ('a = 1\n[x]\nsuites = "x"', "pyproject.toml:2: unknown key 'a'; there are"),
+        ('a = 1\n[x]\nsuites = "x"', "pyproject.toml:2: unknown key 'a'; the keys are"),
         ('suites = "x"', "pyproject.toml:2: suites: should be a list of strings"),
         ("suites = []", "pyproject.toml:2: suites: should be a list of strings"),
         ("kernels = [6.1]", "pyproject.toml:2: kernels: should be a list of strings"),

@@ -38,7 +38,9 @@ def test_a_script_is_no_program(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
 
-    with pytest.raises(InfrastructureError, match="script can't be put into a guest"):
+    with pytest.raises(
+        InfrastructureError, match="script can't be added to the guest image"
+    ):
         libraries.closure([script])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from runner.errors import ExitStatus, InfrastructureError, UsageError
 from runner.guest.qemu import accelerator
-from runner.guest.qemu.accelerator import Choice, Finding
+from runner.guest.qemu.accelerator import AcceleratorChoice, AcceleratorFinding
 from tests.unit.guest.qemu import fake_qemu
 
 SPOKE = b"[    0.000000] Linux version 6.1.0 (x)\r\n"
@@ -26,7 +26,9 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return device
 
 
-def choose(folder: Path, choice: Choice = "auto", qemu: Path | None = None) -> Finding:
+def choose(
+    folder: Path, choice: AcceleratorChoice = "auto", qemu: Path | None = None
+) -> AcceleratorFinding:
     return accelerator.choose(
         choice,
         qemu=qemu or folder / "qemu-system-x86_64",

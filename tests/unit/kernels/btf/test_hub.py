@@ -58,10 +58,10 @@ def test_clone_is_searched_without_its_folder_named(clone: Path) -> None:
     found = hub.look_up(str(clone), RELEASE, "", Silent())
 
     assert found is not None
-    assert found.data == DATA
-    assert found.place.endswith(f"ubuntu/16.04/x86_64/{RELEASE}.btf.tar.xz")
-    archive = Path(found.place).read_bytes()
-    assert found.item.sha256 == hashlib.sha256(archive).hexdigest()
+    assert found[0] == DATA
+    assert found[1].location.endswith(f"ubuntu/16.04/x86_64/{RELEASE}.btf.tar.xz")
+    archive = Path(found[1].location).read_bytes()
+    assert found[1].sha256 == hashlib.sha256(archive).hexdigest()
 
 
 def test_release_is_not_looked_for_in_other_folders(clone: Path) -> None:
@@ -73,7 +73,7 @@ def test_address_has_the_same_layout(server: str) -> None:
         found = hub.look_up(f"{server}/", RELEASE, distribution, Silent())
 
         assert found is not None
-        assert found.data == DATA
+        assert found[0] == DATA
     assert hub.look_up(server, "4.4.0-22-generic", "", Silent()) is None
 
 

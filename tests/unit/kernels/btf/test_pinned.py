@@ -13,7 +13,7 @@ from runner.files.cache import Cache
 from runner.kernels import fetch, rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf.choose import HUB_VARIABLE
-from runner.kernels.rows import Choice
+from runner.kernels.rows import KernelChoice
 from tests.unit.kernels.btf import kernels
 from tests.unit.kernels.btf.test_choose import hub
 from tests.unit.kernels.conftest import Suite
@@ -52,7 +52,7 @@ class Project:
     def obtain(self, *overrides: str) -> Artifact:
         """Take the locked kernel, on a machine that never saw it."""
         cache = Cache(self.folder / f"cache-{len(list(self.folder.iterdir()))}")
-        choice = Choice(
+        choice = KernelChoice(
             matrix=self.matrix, selectors=("old",), overrides=overrides, locked=True
         )
         (kernel,) = rows.choose(choice, cache).kernels

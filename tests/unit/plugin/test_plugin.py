@@ -1,0 +1,175 @@
+"""The plugin in processes of pytest, with guests that are not there."""
+
+import importlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ExitStatus
+from runner.reports import resultsfile
+from runner.results import CaseResult, Outcome, RunResults
+from tests.unit.plugin.faked import install
+
+pytest_plugins = ["pytester"]
+
+# pytester forgets what a run imported. rich must not be there twice.
+for module in ("rich.console", "rich.table", "rich.progress", "runner.reports.summary"):
+    importlib.import_module(module)
+
+ROOT = Path(__file__).resolve().parents[3]
+MATRIX = """\
+kernels:
+  - {id: "6.1", source: {type: path, image: none}}
+  - {id: "6.12", source: {type: path, image: none}}
+  - {id: sid, source: {type: path, image: none}}
+"""
+CASE = """
+  - name: %s
+    files: [tool]
+    trigger: [{command: [tool]}]
+    expect: [{value: "${command.stdout}", equals: x}]
+"""
+CONFTEST = """
+from dataclasses import asdict
+from tests.unit.plugin.faked import install, note
+import json, os
+def pytest_kernel_matrix_step(step):
+    with open("steps", "a") as stream:
+        stream.write(json.dumps({"pid": os.getpid(), **asdict(step)}) + "\\n")
+def pytest_sessionstart(session):
+    note("session", hasattr(session.config, "workerinput"), os.getpid())
+"""
+
+
+class Project:
+    """A folder with a suite, in which pytest runs."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self._pytester = pytester
+        self.folder = pytester.path
+
+    def run(
+        self, *words: str, kernels: str = "6.1", workers: bool = False
+    ) -> pytest.RunResult:
+        """Run pytest; where it starts workers, in a process of its own."""
+        words = ("--matrix=matrix.yaml", "--reports=reports", *words, "mine")
+        words = (f"--kernels={kernels}", *words)
+        self._pytester.makeconftest(CONFTEST + ("install()\n" if workers else ""))
+        if workers:
+            return self._pytester.runpytest_subprocess(*words, timeout=300)
+        return self._pytester.runpytest_inprocess(*words)
+
+    def suite(self, *cases: str) -> None:
+        text = "".join(CASE % name for name in cases)
+        (self.folder / "mine/suite.yaml").write_text(
+            f"description: Mine.\ncases:{text}"
+        )
+
+    @property
+    def events(self) -> list[str]:
+        return (self.folder / "events").read_text().splitlines()
+
+    @property
+    def results(self) -> RunResults:
+        return resultsfile.read(self.folder / "reports/results.json")
+
+    @property
+    def cases(self) -> dict[str, CaseResult]:
+        return {f"{it.case}[{it.kernel}]": it for it in self.results.cases}
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    install(monkeypatch.setattr)
+    (pytester.path / "matrix.yaml").write_text(MATRIX)
+    (pytester.path / "mine").mkdir()
+    # Not a kernel, which nobody finds out here.
+    for name in ("none", "mine/tool"):
+        (pytester.path / name).touch()
+    return Project(pytester)
+
+
+@pytest.mark.parametrize("lanes", ["1", "2"])
+def test_a_case_whose_guest_is_lost_runs_again_in_a_clean_one(
+    project: Project, lanes: str
+) -> None:
+    project.suite("lost", "passes")
+
+    done = project.run("--lanes", lanes)
+
+    assert done.ret == ExitStatus.COMPATIBLE, done.stdout.str()
+    assert project.events.count("run lost 6.1") == 2
+    assert project.cases["lost[6.1]"].outcome is Outcome.PASSED
+    assert project.cases["lost[6.1]"].flaky == "lost ended so"
+    assert project.cases["passes[6.1]"].flaky == ""
+
+
+def test_x_ends_the_guests_of_the_other_workers(project: Project) -> None:
+    project.suite("x", "passes")
+
+    done = project.run("-x", "--lanes=2", kernels="6.1,6.12")
+
+    assert done.ret == ExitStatus.INCOMPATIBLE, done.stdout.str()
+    assert "killed True" in project.events
+    assert project.cases["x[6.1]"].outcome is Outcome.FAILED
+    assert not project.results.complete
+
+
+def test_lf_selects_what_failed(project: Project) -> None:
+    project.suite("passes", "fails", "fails_too")
+    assert project.run("--lanes=2").ret == ExitStatus.INCOMPATIBLE
+
+    project.run("--lf")
+
+    ran = Counter(it for it in project.events if it.startswith("run"))
+    assert ran == {"run passes 6.1": 1, "run fails 6.1": 2, "run fails_too 6.1": 2}
+    assert set(project.cases) == {"fails[6.1]", "fails_too[6.1]"}
+
+
+def test_workers_of_xdist_get_the_run_and_send_their_steps(project: Project) -> None:
+    project.suite("passes", "lost")
+
+    done = project.run("-n2", "--dist=loadgroup", kernels="6.1,6.12,sid", workers=True)
+
+    assert done.ret == ExitStatus.INFRASTRUCTURE, done.stdout.str()
+    # What can't be had is looked for once.
+    assert len([it for it in project.events if it.startswith("obtain sid")]) == 1
+    assert {it.id for it in project.results.kernels if it.error} == {"sid"}
+    assert project.cases["lost[6.12]"].flaky == "lost ended so"
+    (first,) = [it for it in project.events if it.startswith("session False")]
+    steps = [
+        json.loads(it) for it in (project.folder / "steps").read_text().splitlines()
+    ]
+    # They came to the process that has the display.
+    assert {it["pid"] for it in steps} == {int(first.split()[-1])}
+    for kernel in ("6.1", "6.12"):
+        texts = [it["text"] for it in steps if it["kernel"] == kernel]
+        assert "starting from the snapshot" in texts
+        assert "running passes" in texts
+        assert "lost: trying again in a clean guest" in texts
+
+
+def test_reports_that_can_not_be_written_at_the_end_are_no_success(
+    project: Project,
+) -> None:
+    project.suite("passes", "breaks_reports")
+
+    done = project.run()
+
+    assert done.ret == ExitStatus.INFRASTRUCTURE, done.stdout.str()
+    assert "error: " in done.stdout.str()
+    assert "INTERNALERROR" not in done.stdout.str()
+
+
+def test_one_worker_uses_the_guest_that_was_prepared(project: Project) -> None:
+    project.suite("passes")
+
+    assert project.run().ret == ExitStatus.COMPATIBLE
+
+    (kernel,) = project.results.kernels
+    assert len(kernel.restores) == 1
+    assert project.events.count("end 6.1") == 1
