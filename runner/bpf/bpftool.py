@@ -131,7 +131,7 @@ def parse_show(text: str) -> Mapping[str, JsonValue]:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict) or not isinstance(value.get("id"), int):
-        _refuse("one program or map is an object with an 'id'", value)
+        _refuse("expected a program or map to be an object with an 'id'", value)
     return value
 
 
