@@ -14,6 +14,9 @@ from runner.errors import RunnerError
 # Where a guest has it.
 PROGRAM = "/usr/sbin/bpftool"
 
+# What it calls them.
+_KINDS = {"map": "map", "program": "prog"}
+
 _EXCERPT = 60
 
 # bpftool gives up on a type that it does not know, floats among them, in the middle
@@ -86,9 +89,10 @@ def map_dump(id_: int) -> list[str]:
     return [PROGRAM, "-j", "map", "dump", "id", str(id_)]
 
 
-def show(kind: Literal["map", "prog"], id_: int | None = None) -> list[str]:
+def show(kind: Literal["map", "program"], id_: int | None = None) -> list[str]:
     """Return the command that shows what a map or program is, or all of them."""
-    return [PROGRAM, "-j", kind, "show", *([] if id_ is None else ["id", str(id_)])]
+    which = [] if id_ is None else ["id", str(id_)]
+    return [PROGRAM, "-j", _KINDS[kind], "show", *which]
 
 
 def prog_dump(id_: int) -> list[str]:
@@ -127,7 +131,7 @@ def parse_show(text: str) -> Mapping[str, JsonValue]:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict) or not isinstance(value.get("id"), int):
-        _refuse("one program or map is an object with an 'id'", value)
+        _refuse("expected a program or map to be an object with an 'id'", value)
     return value
 
 

@@ -22,7 +22,7 @@ class Access:
 
 
 def access(btf: Btf, type_id: int, path: str, *, enumerator: bool = False) -> Access:
-    """Return what a relocation's access string, such as "0:2:1", stands for.
+    """Return what a relocation's access string, such as "0:2:1", means.
 
     Raises BtfError for damaged data.
     """

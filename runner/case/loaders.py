@@ -257,7 +257,7 @@ def look(guest: Guest) -> FoundObject:
     Raises UsageError for kernels before 4.13, which do not tell.
     """
     maps = bpftool.parse_list(guest.run(bpftool.show("map")))
-    programs = bpftool.parse_list(guest.run(bpftool.show("prog")))
+    programs = bpftool.parse_list(guest.run(bpftool.show("program")))
     if maps is None or programs is None:
         raise UsageError(
             "kernels before 4.13 can't list loaded programs and maps",

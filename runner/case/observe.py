@@ -19,6 +19,7 @@ from runner.suites.model import (
     MapExpectation,
     RowsExpectation,
     ShowExpectation,
+    Subject,
 )
 
 _NOT_SHOWN = "kernels before 4.13 can't list loaded programs and maps"
@@ -32,38 +33,31 @@ def observe(
     `data` is the object. Raises GuestError when the guest is lost.
     """
     maps = {info.name: info for info in loaded.maps}
-    programs = {info.name: info.id for info in loaded.programs}
+    ids: dict[Subject, int | None] = {
+        **{("program", info.name): info.id for info in loaded.programs},
+        **{("map", info.name): info.id for info in loaded.maps},
+    }
     dumped = {
         it.map
         for it in case.expect
         if isinstance(it, MapExpectation | RowsExpectation) and it.map in maps
     }
-    shown = [it for it in case.expect if isinstance(it, ShowExpectation)]
+    shown = [it.subject for it in case.expect if isinstance(it, ShowExpectation)]
     code = [it for it in case.expect if isinstance(it, CodeExpectation)]
-    has_ids = all(
-        id_ is not None
-        for id_ in (*programs.values(), *(info.id for info in maps.values()))
-    )
     with guest.doing("reading maps and programs"):
         return Observations(
             maps={
                 name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)
             },
-            map_shows={
-                it.map: bpftool.parse_show(guest.run(bpftool.show("map", id_)))
+            shows={
+                it: bpftool.parse_show(guest.run(bpftool.show(it[0], id_)))
                 for it in shown
-                if it.map in maps and (id_ := maps[it.map].id) is not None
-            },
-            program_shows={
-                it.program: bpftool.parse_show(guest.run(bpftool.show("prog", id_)))
-                for it in shown
-                if it.program is not None
-                and (id_ := programs.get(it.program)) is not None
+                if (id_ := ids.get(it)) is not None
             },
             xlated={
                 it.program: bpftool.parse_prog_dump(guest.run(bpftool.prog_dump(id_)))
                 for it in code
-                if it.xlated and (id_ := programs.get(it.program)) is not None
+                if it.xlated and (id_ := ids.get(("program", it.program))) is not None
             },
             relocated={
                 it.program: insn.decode(
@@ -72,15 +66,11 @@ def observe(
                     )
                 )
                 for it in code
-                if it.relocated and it.program in programs
+                if it.relocated and ("program", it.program) in ids
             },
             layout=_types(guest) if code else None,
-            map_ids={
-                name: info.id for name, info in maps.items() if info.id is not None
-            },
-            map_names=tuple(maps),
-            program_names=tuple(programs),
-            not_shown="" if has_ids else _NOT_SHOWN,
+            ids=ids,
+            not_shown=_NOT_SHOWN if None in ids.values() else "",
         )
 
 

@@ -23,7 +23,7 @@ def map_dump(dump: RawDump, btf: Btf) -> MapDump:
     Raises BtfError when the BTF does not hold what the map names.
     """
     if dump.value_type and btf.type(dump.value_type).kind is Kind.DATASEC:
-        raise BtfError("global data is left to bpftool")
+        raise BtfError("bpftool formats global data")
     formatter = Formatter(btf)
     return MapDump(rows=tuple(_row(row, dump, formatter) for row in dump.rows))
 

@@ -70,9 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cases and the paths of this machine; needs --release",
     )
     options.add(parser, "--quiet")
-    parser.add_argument(
-        "--json", action="store_true", help="print the judgement as JSON"
-    )
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 

@@ -288,6 +288,10 @@ class RowsExpectation(FileEntry):
     """Whether the map may contain other rows, too."""
 
 
+# What bpftool shows, and its name.
+Subject = tuple[Literal["program", "map"], str]
+
+
 class ShowExpectation(FileEntry):
     """What `bpftool prog show` or `bpftool map show` prints; other keys are ignored."""
 
@@ -299,8 +303,8 @@ class ShowExpectation(FileEntry):
     """Keys and values of bpftool's JSON: {type: kprobe}."""
 
     @property
-    def subject(self) -> tuple[Literal["program", "map"], str]:
-        """What is shown, and its name."""
+    def subject(self) -> Subject:
+        """What is shown."""
         if self.program is not None:
             return "program", self.program
         return "map", self.map or ""

@@ -18,6 +18,7 @@ from runner.suites.model import (
     MapExpectation,
     RowsExpectation,
     ShowExpectation,
+    Subject,
     ValueExpectation,
 )
 from runner.suites.references import resolve
@@ -28,17 +29,15 @@ class Observations:
     """What was read in a guest after a case's triggers, by the object's names."""
 
     maps: Mapping[str, MapDump] = field(default_factory=dict)
-    map_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    program_shows: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    shows: Mapping[Subject, Mapping[str, JsonValue]] = field(default_factory=dict)
     # As the kernel dumps them, and as libbpf handed them to it.
     xlated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
     relocated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
     # The kernel's types; None without its BTF, or where nothing asks for it.
     layout: code.Layout | None = None
-    map_ids: Mapping[str, int] = field(default_factory=dict)
-    # All that the object has, to say what a wrong name may have meant.
-    map_names: tuple[str, ...] = ()
-    program_names: tuple[str, ...] = ()
+    # All that the object has, to say what a wrong name may have meant; None where the
+    # kernel has no ids.
+    ids: Mapping[Subject, int | None] = field(default_factory=dict)
     # Why programs and maps could not be shown; empty where they could.
     not_shown: str = ""
 
@@ -130,7 +129,12 @@ def _check_code(
     found = programs.get(expectation.program)
     if found is None:
         return [_absent("program", expectation.program, "to exist", observations)]
-    return code.check(expectation, found, observations.layout, observations.map_ids)
+    map_ids = {
+        name: id_
+        for (kind, name), id_ in observations.ids.items()
+        if id_ is not None and kind == "map"
+    }
+    return code.check(expectation, found, observations.layout, map_ids)
 
 
 def _check_show(
@@ -139,9 +143,7 @@ def _check_show(
     namespace: Mapping[str, JsonValue],
 ) -> list[Mismatch]:
     kind, name = expectation.subject
-    of_map = kind == "map"
-    shows = observations.map_shows if of_map else observations.program_shows
-    subject, shown = f"{kind} {name}", shows.get(name)
+    subject, shown = f"{kind} {name}", observations.shows.get((kind, name))
     if shown is None:
         return [_absent(kind, name, "to be shown", observations)]
     found = []
@@ -163,8 +165,7 @@ def _check_show(
 
 
 def _absent(kind: str, name: str, words: str, observations: Observations) -> Mismatch:
-    is_map = kind == "map"
-    names = observations.map_names if is_map else observations.program_names
+    names = [known for of_kind, known in observations.ids if of_kind == kind]
     return Mismatch(
         subject=f"{kind} {name}", expected=words, observed=no_such(kind, name, names)
     )

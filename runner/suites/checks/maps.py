@@ -63,14 +63,14 @@ def _find(dump: MapDump, key: JsonValue, *, raw: bool) -> MapRow:
     if key is None:
         # Global data is a map of one row.
         if len(dump.rows) > 1:
-            raise NoSuchPathError(f"{len(keys)} rows; say which key of {listing(keys)}")
+            raise NoSuchPathError(f"{len(keys)} rows; set a key of {listing(keys)}")
         return dump.rows[0]
     matching = [row for row in dump.rows if key_matches(key, row, raw=raw)]
     if not matching:
         raise NoSuchPathError(f"no such key; keys are {listing(keys)}")
     if len(matching) > 1:
         several = listing([show(key_of(row)) for row in matching])
-        raise NoSuchPathError(f"{len(matching)} keys that fit: {several}")
+        raise NoSuchPathError(f"{len(matching)} keys that match: {several}")
     return matching[0]
 
 
@@ -87,7 +87,7 @@ def _judge(
         return judge(expectation, value, namespace)
     values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
     if cpu is None:
-        raise NoSuchPathError("a value for each CPU; say cpu: N, cpu: sum or cpu: any")
+        raise NoSuchPathError("one value per CPU; set cpu: N, cpu: sum or cpu: any")
     if cpu == "sum":
         return judge(expectation, _sum(values), namespace)
     if cpu == "any":

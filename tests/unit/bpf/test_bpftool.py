@@ -36,7 +36,7 @@ def only_shape() -> dict[str, JsonValue]:
 def test_commands_are_argument_vectors() -> None:
     assert bpftool.map_dump(7)[1:] == ["-j", "map", "dump", "id", "7"]
     assert bpftool.show("map", 7)[1:] == ["-j", "map", "show", "id", "7"]
-    assert bpftool.show("prog", 7)[1:] == ["-j", "prog", "show", "id", "7"]
+    assert bpftool.show("program", 7)[1:] == ["-j", "prog", "show", "id", "7"]
 
 
 def test_rows_hold_bytes_and_formatted_values() -> None:

@@ -12,7 +12,7 @@ from runner.run import retry
 
 RUNNER = Path(__file__).parents[3] / "runner"
 # Functions that take a class, by the number of that argument.
-TAKE_A_CLASS = {"_of_other": 1, "_ended": 2}
+TAKE_A_CLASS = {"_of_other": 1, "ended": 2}
 
 
 def calls() -> Iterator[ast.Call]:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,17 @@ def dump(name: str) -> MapDump:
     return bpftool.parse_map_dump((DATA / f"map-dump-{name}.json").read_text())
 
 
+def shown(name: str) -> Mapping[str, JsonValue]:
+    return bpftool.parse_show((DATA / f"{name}.json").read_text())
+
+
 OBSERVED = Observations(
     maps={name: dump(name) for name in NAMES} | {"data": dump("shapes_data")},
-    map_shows={"cells": bpftool.parse_show((DATA / "map-show-cells.json").read_text())},
-    program_shows={
-        "fill": bpftool.parse_show((DATA / "prog-show-fill.json").read_text())
+    shows={
+        ("map", "cells"): shown("map-show-cells"),
+        ("program", "fill"): shown("prog-show-fill"),
     },
-    map_names=(*NAMES, "data"),
-    program_names=("fill",),
+    ids={("program", "fill"): 1, **{("map", name): 2 for name in (*NAMES, "data")}},
 )
 
 

@@ -66,8 +66,7 @@ def judged(
         xlated={"p": xlated},
         relocated={"p": RELOCATED},
         layout=layout or Layout(),
-        map_ids={"pids": 1, "stacks": 2},
-        program_names=("p",),
+        ids={("map", "pids"): 1, ("map", "stacks"): 2, ("program", "p"): 3},
         not_shown=not_shown,
     )
     return checks.check(expectation, observations, {})
