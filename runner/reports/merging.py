@@ -85,10 +85,16 @@ def merge(
 def refuse_names(part: Part) -> None:
     """Refuse ids that no matrix can have: they become names of folders."""
     shard = part.results.shard
-    ids = (kernel.id for kernel in part.results.kernels)
+    ids = [kernel.id for kernel in part.results.kernels]
     for id_ in (*ids, *(shard.planned if shard else ())):
         if re.fullmatch(ID, id_) is None:
             raise UsageError(f"{part}: {id_!r} is no kernel's id")
+    strange = {case.kernel for case in part.results.cases} - {*ids}
+    if strange:
+        raise UsageError(
+            f"{part}: there are cases of {', '.join(sorted(strange))}, but no kernel",
+            hint="it was edited by hand?",
+        )
 
 
 def _refuse_unknown_rest(part: Part) -> None:

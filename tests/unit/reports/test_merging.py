@@ -161,6 +161,12 @@ def test_an_id_that_could_be_a_path_is_refused(name: str) -> None:
         merging.merge([Part(folder=Path("p"), results=whole(name))])
 
 
+def test_cases_without_a_kernel_are_refused() -> None:
+    odd = whole("6.1").model_copy(update={"kernels": ()})
+    with pytest.raises(UsageError, match=r"cases of 6\.1, but no kernel"):
+        merging.merge([Part(folder=Path("p"), results=odd)])
+
+
 def test_a_time_that_is_none_is_refused() -> None:
     odd = Part(folder=Path("p"), results=whole("6.1", started="yesterday"))
     with pytest.raises(UsageError, match="yesterday"):
