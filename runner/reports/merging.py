@@ -85,7 +85,7 @@ def merge(
 def refuse_names(part: FoundRun) -> None:
     """Refuse ids that no matrix can have: they become names of folders."""
     shard = part.results.shard
-    ids = (kernel.id for kernel in part.results.kernels)
+    ids = [kernel.id for kernel in part.results.kernels]
     for id_ in (*ids, *(shard.planned if shard else ())):
         if re.fullmatch(ID, id_) is None:
             raise UsageError(f"{part}: {id_!r} is not a kernel's id")
