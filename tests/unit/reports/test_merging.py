@@ -173,12 +173,6 @@ def test_cases_without_a_kernel_are_refused() -> None:
         merging.merge([FoundRun(folder=Path("p"), results=odd)])
 
 
-def test_cases_without_a_kernel_are_refused() -> None:
-    odd = whole("6.1").model_copy(update={"kernels": ()})
-    with pytest.raises(UsageError, match=r"cases of 6\.1, but no kernel"):
-        merging.merge([Part(folder=Path("p"), results=odd)])
-
-
 def test_a_time_that_is_none_is_refused() -> None:
     odd = FoundRun(folder=Path("p"), results=whole("6.1", started="yesterday"))
     with pytest.raises(UsageError, match="yesterday"):
