@@ -22,7 +22,7 @@ from runner.text.tables import print_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelRow:
+class ListedKernel:
     """What is known of a kernel without fetching it."""
 
     id: str
@@ -88,10 +88,10 @@ def _selected(
     return rows.choose(options.choice_of(arguments, default), cache).kernels
 
 
-def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> KernelRow:
+def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> ListedKernel:
     found = cached(kernel, cache)
     version = found.version if found else kernel.version
-    return KernelRow(
+    return ListedKernel(
         id=kernel.id,
         version=str(version or ""),
         release=found.release if found else "",
@@ -115,12 +115,12 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _show(rows: list[KernelRow]) -> None:
+def _show(rows: list[ListedKernel]) -> None:
     columns = ("id", "version", "source", "btf", "cached", "snapshot", "tags")
     print_rows(columns, map(_cells, rows))
 
 
-def _cells(row: KernelRow) -> tuple[str, ...]:
+def _cells(row: ListedKernel) -> tuple[str, ...]:
     tags = " ".join(f"@{tag}" for tag in row.tags)
     # A pattern such as linux-image-[a-z]* is no markup.
     if row.unavailable:

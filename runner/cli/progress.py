@@ -76,7 +76,7 @@ class Live:
             SpinnerColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            _Running(self),
+            _RunningCase(self),
             console=console,
             transient=True,
             disable=quiet or not _is_live(console),
@@ -194,7 +194,7 @@ class Live:
                 self.faults.append(str(recorder.unwritten))
 
 
-class _Running(ProgressColumn):
+class _RunningCase(ProgressColumn):
     """The cases at work, each with what its guest is asked."""
 
     def __init__(self, live: Live) -> None:

@@ -7,7 +7,7 @@ from runner.bpf import insn as op
 from runner.bpf.kinds import Kind
 from runner.preflight import rules
 from runner.preflight.engine import Engine
-from runner.preflight.model import Feature, Need, Presence
+from runner.preflight.model import Feature, KernelNeed, Presence
 from runner.preflight.rules import Code, presence
 from runner.versions import KernelVersion
 
@@ -95,7 +95,7 @@ def _values(engine: Engine, enum: str, most: str) -> set[int] | None:
 
 
 def _of_enum(
-    need: Need,
+    need: KernelNeed,
     wanted: Mapping[int, Sequence[str]],
     names: Sequence[str],
     enum: tuple[str, str],
@@ -120,7 +120,7 @@ def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
     for number, users in code.helpers.items():
         wanted.setdefault(_FALLBACKS.get(number, number), []).extend(users)
     yield from _of_enum(
-        Need.HELPER,
+        KernelNeed.HELPER,
         wanted,
         engine.names.helpers,
         ("bpf_func_id", "__BPF_FUNC_MAX_ID"),
@@ -150,16 +150,18 @@ def _types(code: Code, engine: Engine) -> Iterator[Feature]:
     programs.pop(0, None)
     names = engine.names
     yield from _of_enum(
-        Need.PROGRAM_TYPE, programs, names.programs, ("bpf_prog_type", ""), engine
+        KernelNeed.PROGRAM_TYPE, programs, names.programs, ("bpf_prog_type", ""), engine
     )
     yield from _of_enum(
-        Need.ATTACH_TYPE,
+        KernelNeed.ATTACH_TYPE,
         {number: users for number, users in attach.items() if number in particular},
         names.attach,
         ("bpf_attach_type", "__MAX_BPF_ATTACH_TYPE"),
         engine,
     )
-    yield from _of_enum(Need.MAP_TYPE, maps, names.maps, ("bpf_map_type", ""), engine)
+    yield from _of_enum(
+        KernelNeed.MAP_TYPE, maps, names.maps, ("bpf_map_type", ""), engine
+    )
 
 
 # ---------------------------------------------------------- functions, hooks
@@ -179,7 +181,7 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
     found = engine.functions(wanted) if wanted else []
     for (name, users), is_there in zip(wanted.items(), found, strict=True):
         yield Feature(
-            need=Need.KFUNC,
+            need=KernelNeed.KFUNC,
             name=name,
             presence=presence(is_there, known=engine.target.functions),
             users=tuple(dict.fromkeys(users)),
@@ -196,7 +198,7 @@ def _targets(
     for each in wanted:
         known = engine.target.functions and _tells(each.way, version)
         yield Feature(
-            need=Need.ATTACH_TARGET,
+            need=KernelNeed.ATTACH_TARGET,
             name=each.section,
             presence=presence((each.name, each.way.kind) in there, known=known),
             users=(each.program,),
@@ -278,7 +280,7 @@ def _left_to_loader(code: Code) -> Iterator[Feature]:
 
 def _left(name: str, user: str) -> Feature:
     return Feature(
-        need=Need.LOADER,
+        need=KernelNeed.LOADER,
         name=name,
         presence=Presence.UNKNOWN,
         users=(user,),

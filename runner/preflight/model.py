@@ -161,7 +161,7 @@ class Relocation:
         return f"the kernel has no {name}{'; similar: ' if similar else ''}{similar}"
 
 
-class Need(StrEnum):
+class KernelNeed(StrEnum):
     """What kind of thing an object needs of a kernel."""
 
     HELPER = "helper"
@@ -190,7 +190,7 @@ class Presence(StrEnum):
 class Feature:
     """Something that the object needs, and whether the kernel has it."""
 
-    need: Need
+    need: KernelNeed
     name: str
     presence: Presence
     # Where the object needs it; programs' and maps' names.

@@ -24,7 +24,7 @@ from runner.preflight.model import (
     FieldLayout,
     Guard,
     InstructionPlace,
-    Need,
+    KernelNeed,
     Prediction,
     Relocation,
     Status,
@@ -388,7 +388,7 @@ def _verdict(
     reasons += [
         f"{', '.join(it.users)}: the kernel has no {it.need.value.replace('_', ' ')} "
         f"{it.name}"
-        if it.need is not Need.RULE
+        if it.need is not KernelNeed.RULE
         else f"{', '.join(it.users)}: the kernel has no {it.name}, {it.evidence}"
         for it in features.absent(needs)
     ]

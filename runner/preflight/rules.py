@@ -9,7 +9,7 @@ from runner.bpf.debuginfo import Function
 from runner.bpf.insn import Insn
 from runner.bpf.object import BpfObject
 from runner.preflight.engine import Contents
-from runner.preflight.model import Feature, Need, Presence
+from runner.preflight.model import Feature, KernelNeed, Presence
 from runner.preflight.references import Address, Flow
 from runner.versions import KernelVersion
 
@@ -99,7 +99,7 @@ def features(
             version >= KernelVersion.parse(rule.since) or (compat and rule.compat)
         )
         yield Feature(
-            need=Need.RULE,
+            need=KernelNeed.RULE,
             name=rule.name,
             presence=presence(kept, known=version is not None),
             users=users,

@@ -21,14 +21,14 @@ from runner.preflight.model import (
     Difference,
     Feature,
     Guard,
-    Need,
+    KernelNeed,
     Prediction,
     Presence,
     Relocation,
     Status,
     Verdict,
 )
-from runner.preflight.steps import Step
+from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
 from runner.text.tables import print_table
 
@@ -275,7 +275,7 @@ def _relocation_rows(found: Sequence[Class]) -> Iterator[list[Relocation]]:
 
 def _feature_rows(
     found: Sequence[Class],
-) -> Mapping[tuple[Need, str], Sequence[Feature | None]]:
+) -> Mapping[tuple[KernelNeed, str], Sequence[Feature | None]]:
     """Return what kernels have of each thing that is needed on one of them.
 
     None where it is not needed: a guard keeps the verifier from what needs it.
@@ -340,7 +340,7 @@ def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
     print_table(console, table)
 
 
-def show_steps(name: str, found: Sequence[Step]) -> None:
+def show_steps(name: str, found: Sequence[KernelStep]) -> None:
     """Print what changes for an object from each kernel to the next."""
     console = _console()
     console.print(f"\n[bold]{escape(name)}[/bold], from kernel to kernel")
@@ -369,7 +369,7 @@ def _states(it: Change) -> Text:
     return Text(f"{it.before} → {after}" if it.before else after)
 
 
-def steps_as_json(found: Sequence[Step]) -> list[dict[str, object]]:
+def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
     """Return what `show_steps` prints, for `--json`."""
     return [
         {

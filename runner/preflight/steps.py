@@ -14,7 +14,7 @@ from runner.preflight.targets import BtfSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class KernelStep:
     """Two kernels behind each other."""
 
     before: BtfSource
@@ -25,7 +25,7 @@ class Step:
 
 def steps(
     item: BpfObject, sources: Sequence[BtfSource], engine: Engine, loader: Loader
-) -> Iterator[Step]:
+) -> Iterator[KernelStep]:
     """Yield what changes from each kernel to the next, as they are ordered.
 
     Where a kernel lacks something, the place that it had in the kernel before says
@@ -41,7 +41,7 @@ def steps(
         if last:
             lately = _without_old(prediction, last, engine)
             found = _once(changes(last[1], lately))
-            yield Step(before=last[0], after=source, changes=found)
+            yield KernelStep(before=last[0], after=source, changes=found)
         last = source, prediction
 
 
