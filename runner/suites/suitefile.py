@@ -271,10 +271,10 @@ def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
             at = ("cases", number, "was", place)
             if name in lines:
                 what = f"the case of line {lines[name]} has the name {name!r} now"
-                yield Mistake(at, f"{what}; list only names that are gone")
+                yield Mistake(at, f"{what}; list only names that no longer exist")
             elif name in claimed:
                 what = f"the case of line {claimed[name]} lists {name!r}, too"
-                yield Mistake(at, f"{what}; one case can have only one successor")
+                yield Mistake(at, f"{what}; a case can have only one successor")
             claimed.setdefault(name, lines[case.name])
 
 
@@ -290,7 +290,8 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield Mistake(
-                (key,), "needs a `reason` that says why other kernels are left out"
+                (key,),
+                "needs a `reason` that explains why it is skipped on other kernels",
             )
     yield from _tables(case)
     if case.expect_failure is not None:
@@ -329,7 +330,7 @@ def _without_object(case: Case) -> Iterator[Mistake]:
         *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:
-            yield Mistake((key,), "needs an `object`, which the runner loads")
+            yield Mistake((key,), "needs an `object` that the runner loads")
     for number, trigger in enumerate(case.trigger):
         if isinstance(trigger, TestRun | Drain | Iterate):
             yield Mistake(("trigger", number), "needs an `object`")
@@ -345,7 +346,7 @@ def _files(case: Case, reach: Reach) -> Iterator[Mistake]:
         base = Path(name).name
         yield from _file(name, reach, at, lambda _: "")
         if not re.fullmatch(FILE_NAME, base):
-            what = "a file's name has letters, digits, '.', '_' and '-' only"
+            what = "a file's name may only have letters, digits, '.', '_' and '-'"
             yield Mistake(at, f"{_start(name)}: {what}")
         elif known.setdefault(base, name) != name:
             what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
@@ -357,7 +358,7 @@ def _commands(case: Case) -> Iterator[Mistake]:
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:
-                    what = "is for a command with `background: true`"
+                    what = "only works for a command with `background: true`"
                     yield Mistake(("trigger", number, key), what)
 
 
@@ -366,9 +367,7 @@ def _drains(case: Case) -> Iterator[Mistake]:
         if isinstance(trigger, Drain) and (trigger.struct is None) is not bool(
             trigger.fields
         ):
-            what = (
-                "needs `struct`, or `fields` of a struct that the object does not say"
-            )
+            what = "needs `struct`, or `fields` if the object does not have the struct"
             yield Mistake(("trigger", number), what)
 
 
@@ -381,7 +380,7 @@ def _is_object(name: str) -> str:
 def _file(
     name: str, reach: Reach, at: Where, refusal: Callable[[str], str]
 ) -> Iterator[Mistake]:
-    """Check that a file is there, and inside; `refusal` tells what its name lacks."""
+    """Check that a file is there, and inside; `refusal` says what its name lacks."""
     try:
         if not reach.holds(name):
             where = reach.name
@@ -445,7 +444,9 @@ def _names(case: Case) -> Iterator[Mistake]:
         at = ("trigger", number)
         yield from _references(trigger.model_dump(), known, at)
         if trigger.save in known:
-            yield Mistake(at, f"saves {trigger.save!r}, which is taken; set `save`")
+            yield Mistake(
+                at, f"`save: {trigger.save}` is already used; set another `save`"
+            )
         known.add(trigger.save)
     for name, truth in case.truth.items():
         yield from _references(truth.model_dump(), known, ("truth", name))
@@ -464,7 +465,7 @@ def _references(value: JsonValue, known: set[str], at: Where) -> Iterator[Mistak
     for name in used(value):
         if name.split(".")[0] not in known:
             near = modelfile.near(name.split(".")[0], sorted(known))
-            yield Mistake(at, f"${{{name}}}: nothing by this name yet{near}")
+            yield Mistake(at, f"${{{name}}}: no value has this name yet{near}")
 
 
 def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
@@ -473,7 +474,7 @@ def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
     if len(given) != 1:
         yield Mistake(at, f"needs one of {', '.join(MATCHERS)}; {len(given)} given")
     if matcher.within is not None and "equals" not in given:
-        yield Mistake((*at, "within"), "needs `equals`, which it is a part of")
+        yield Mistake((*at, "within"), "needs `equals`")
     if matcher.matches is not None:
         try:
             re.compile(matcher.matches)
@@ -498,7 +499,7 @@ def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
 
 def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
-        yield Mistake((*at, "rows"), "no row is asked for: this holds for every map")
+        yield Mistake((*at, "rows"), "has no rows, so it is true for every map")
     for number, row in enumerate(expectation.rows):
         if not row:
             yield Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
@@ -506,7 +507,7 @@ def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
 
 def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.xlated is not None and expectation.relocated is not None:
-        yield Mistake(at, "`xlated` and `relocated` are two expectations")
+        yield Mistake(at, "use two expectations for `xlated` and `relocated`")
     for kind, wanted, other in (
         ("xlated", expectation.xlated, "poison"),
         ("relocated", expectation.relocated, "map"),
@@ -517,7 +518,7 @@ def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
                 keys = ", ".join(type(instruction).model_fields)
                 yield Mistake((*at, kind, number), f"needs one of {keys}")
             elif other in given:
-                yield Mistake((*at, kind, number, other), f"not in `{kind}`")
+                yield Mistake((*at, kind, number, other), f"not allowed in `{kind}`")
 
 
 _CHECKS: tuple[

@@ -60,7 +60,7 @@ def test_what_needs_a_checkout_says_so(
     done = call(site, tmp_path, *words)
 
     assert done.returncode == 2
-    assert done.stderr.startswith("error: this is the installed package alone")
+    assert done.stderr.startswith("error: this is only the installed package")
     assert "Traceback" not in done.stderr
 
 

@@ -252,15 +252,10 @@ def test_ctrl_c_ends_workers_at_once(folder: Path) -> None:
     )
     process = subprocess.Popen(
         [
-            sys.executable,
-            "-c",
-            program,
-            "check",
-            "pid.bpf.o",
-            "--btf",
-            "btf",
-            "-n",
-            "2",
+            # A shell's background ignores SIGINT.
+            *("env", "--default-signal=INT"),
+            *(sys.executable, "-c", program),
+            *("check", "pid.bpf.o", "--btf", "btf", "-n", "2"),
         ],
         cwd=folder,
         env=environment(folder),

@@ -302,7 +302,7 @@ def test_layer_that_is_damaged_is_refused(registry: Registry, cache: Cache) -> N
 def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> None:
     registry.push("6.6", zipped({"bin/busybox": b"x"}))
 
-    with pytest.raises(ArtifactError, match="not a kernel image"):
+    with pytest.raises(ArtifactError, match="contains no kernel image"):
         fetch.obtain(registry.kernel(), cache, Silent())
 
 
