@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from multiprocessing.util import Finalize
@@ -78,7 +79,8 @@ def _in_processes(
     ) as pool:
         try:
             chunk = max(1, len(sources) // 64)
-            answers = pool.map(_check_packed, sources, chunksize=chunk)
+            with _without_interrupts():
+                answers = pool.map(_check_packed, sources, chunksize=chunk)
             for source, (packed, error) in zip(sources, answers, strict=True):
                 predictions = tuple(unpacked(it) for it in packed)
                 yield Result(source=source, predictions=predictions, error=error)
@@ -87,6 +89,16 @@ def _in_processes(
             for worker in active_children():
                 worker.terminate()
             raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: none of them can ignore it yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def processors() -> int:
