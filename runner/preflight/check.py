@@ -79,9 +79,16 @@ def _in_processes(
     ) as pool:
         try:
             chunk = max(1, len(sources) // 64)
+            chunks = [sources[it : it + chunk] for it in range(0, len(sources), chunk)]
+            # Not pool.map(): when it is left, it cancels what a thread of the pool then
+            # finds broken, which prints a traceback.
             with _without_interrupts():
-                answers = pool.map(_check_packed, sources, chunksize=chunk)
-            for source, (packed, error) in zip(sources, answers, strict=True):
+                futures = [pool.submit(_check_all, it) for it in chunks]
+            for source, (packed, error) in zip(
+                sources,
+                (it for future in futures for it in future.result()),
+                strict=True,
+            ):
                 predictions = tuple(unpacked(it) for it in packed)
                 yield Result(source=source, predictions=predictions, error=error)
         except BaseException:
@@ -244,6 +251,10 @@ def _start_worker(job: CheckJob) -> None:
     gc.freeze()
     # The engine ends before its worker, which then knows what it took.
     Finalize(None, _worker.close, exitpriority=1)
+
+
+def _check_all(sources: Sequence[BtfSource]) -> list[tuple[list[bytes], str]]:
+    return [_check_packed(it) for it in sources]
 
 
 def _check_packed(source: BtfSource) -> tuple[list[bytes], str]:
