@@ -54,6 +54,7 @@ class GuestLease:
         current.tenant = need.tenant
         up = current.guest
         up.life.to(State.LEASED)
+        up.vm.turn_page()
         if following is not None and not self._serves(current, following):
             self.prepare(following.kernel)
         try:

@@ -166,7 +166,7 @@ UNLOCKED = ("--matrix", "tests/data/unlocked/matrix.yaml")
         (["--matrix", "no-such.yaml"], "no-such.yaml"),
         (["--suite", "no/such/folder"], "no/such/folder"),
         (["--kernels", "@nosuch"], "nosuch"),
-        (["--kernels", ""], "empty"),
+        (["--kernels", ""], "selects no kernel"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_boots(

@@ -120,7 +120,7 @@ def test_a_second_run_stays_out_of_the_reports_of_a_first(
     )
 
     assert done.status == 2
-    assert f"in use: the run with pid {long_run.pid}" in done.errors
+    assert f"in use by the run with pid {long_run.pid}" in done.errors
     long_run.send_signal(signal.SIGINT)
     long_run.communicate(timeout=15)
     assert {it.kernel for it in done.results.cases} == {"6.12"}

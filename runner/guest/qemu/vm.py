@@ -40,7 +40,7 @@ _CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD|TIME_WAIT)")
 _FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Vm:
     """A machine that runs; `boot` gives one and ends it."""
 
@@ -70,6 +70,14 @@ class Vm:
         except FileNotFoundError:
             return ""
         return splats.clean(written[self.console_start :])
+
+    def turn_page(self) -> None:
+        """Let `console` return only what comes from now on.
+
+        What an earlier case did to the guest says nothing about the next one.
+        """
+        with suppress(FileNotFoundError):
+            self.console_start = self.machine.console.stat().st_size
 
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         """Return the error that says why the guest no longer answers.

@@ -150,6 +150,9 @@ class FakeVm:
     def console(self) -> str:
         return self.end.console
 
+    def turn_page(self) -> None:
+        pass
+
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         self.running = False
         return self.end
