@@ -5,15 +5,17 @@ results.json is never older than a moment, always whole, and says `complete` onl
 every planned case has its result.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runner.errors import InfrastructureError
 from runner.reports import RESULTS, resultsfile
 from runner.reports.atomic import write_text
 from runner.results import CaseResult, RunResults
+
+log = logging.getLogger(__name__)
 
 # Seconds between two writings, at the least; and at the least this many times what
 # writing takes, so that it never takes more than that share of a run's time.
@@ -31,7 +33,7 @@ class Journal:
         # The cases as JSON.
         self._cases: list[str] = []
         # What kept the last writing from succeeding.
-        self.failure: InfrastructureError | None = None
+        self.failure: Exception | None = None
         self._stopped = threading.Event()
         self._changed = threading.Event()
         self._thread = threading.Thread(
@@ -69,8 +71,10 @@ class Journal:
             try:
                 self._write()
                 self.failure = None
-            except InfrastructureError as error:
-                # There may be room again at the next try, or at the end.
+            except Exception as error:
+                # A full disk, no memory, a fault of this program. There may be room
+                # again at the next try; the run's last writing reports what stays.
+                log.debug("%s: not written", self._path, exc_info=True)
                 self.failure = error
             self._stopped.wait(max(_PAUSE, _SHARE * (time.monotonic() - started)))
 

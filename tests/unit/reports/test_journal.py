@@ -82,3 +82,24 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path) -> None:
     journal.add(case("6.12", P))
     assert until_there_are(2, tmp_path / "r/results.json").progress == "2 of 3"
     journal.close()
+
+
+def test_a_fault_in_its_thread_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, head)
+    journal.begin()
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("runner.reports.journal.write_text", no_memory)
+        journal.add(case("6.1", P))
+        deadline = Deadline.after(20)
+        while journal.failure is None:
+            assert not deadline.expired
+            time.sleep(0.01)
+    journal.add(case("6.12", P))
+    assert until_there_are(2, tmp_path / "results.json").progress == "2 of 3"
+    journal.close()
