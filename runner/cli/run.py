@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,7 +101,10 @@ def main(arguments: argparse.Namespace) -> int:
             reports.write(criteria.report(run.ledger.finish()), run.settings.reports)
         raise
     finally:
-        run.close()
+        with ExitStack() as stack:
+            # Whatever keeps the guests from ending well: others may write reports.
+            stack.callback(run.ledger.close)
+            stack.callback(run.close)
 
 
 def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
