@@ -77,7 +77,8 @@ def test_image_that_can_not_boot_is_refused_before_it_is_tried(
     )
 
     assert done.status == 3
-    assert "needs CONFIG_BPF_SYSCALL=y" in done.output + done.errors
+    (kernel,) = done.results.kernels
+    assert "CONFIG_BPF_SYSCALL=y" in kernel.error
     assert not (reports / "6.1/console.log").exists()
 
 
