@@ -36,6 +36,8 @@ def arguments(root: Path, paths: Sequence[Path], *, python_tests: bool) -> list[
         *("--rootdir", str(root)),
         *("-o", f"cache_dir={_memory(root)}"),
         *("-p", "no:terminal"),
+        # Its hook would warn of a signal in a destructor; ours asks again.
+        *("-p", "no:unraisableexception"),
     ]
     for name in _PLUGINS:
         words += ["-p", name]

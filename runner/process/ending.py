@@ -5,6 +5,7 @@ Small and quick to import: it is at work before everything else.
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # SIGHUP, too: what started the program went away, and it ends as if asked to.
 _STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+# Seconds after which a signal asks again that Python swallowed.
+_AGAIN = 0.05
 # timeout(1) sends each signal twice; a person does not within this many seconds.
 _APART = 0.5
 
@@ -51,11 +54,13 @@ def watch_signals() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+    signal.signal(signal.SIGALRM, lambda *_: check())
+    sys.unraisablehook = _unraisable
 
 
 def ignore_signals() -> None:
     """Ignore SIGINT, SIGTERM and SIGHUP from now on."""
-    for number in _SIGNALS:
+    for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -68,6 +73,14 @@ def check() -> None:
     """Raise Stopped again where a library swallowed it."""
     if _Asked.first is not None:
         raise _Asked.first
+
+
+def _unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """Ask again soon for what Python swallowed: a signal came in a destructor."""
+    if isinstance(found.exc_value, Stopped):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        sys.__unraisablehook__(found)
 
 
 def _stop(number: int, _frame: "FrameType | None") -> None:

@@ -144,6 +144,7 @@ def test_only_plugins_of_ours_are_loaded(tmp_path: Path) -> None:
     loaded = [value for word, value in pairwise(words) if word == "-p"]
     assert loaded == [
         "no:terminal",
+        "no:unraisableexception",
         "runner.plugin",
         "xdist.plugin",
         "runner.cli.pytesthooks",

@@ -97,6 +97,30 @@ def test_stopped_passes_where_ctrl_c_does() -> None:
     assert issubclass(Stopped, KeyboardInterrupt)
 
 
+def test_a_signal_that_comes_in_a_destructor_is_not_lost() -> None:
+    code = """\
+import os, signal, sys, time
+from runner.process.ending import Stopped, watch_signals
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+watch_signals()
+try:
+    Last()
+    time.sleep(60)
+except Stopped as stop:
+    print(stop.why)
+    sys.exit(stop.status)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        143,
+        "ended by SIGTERM\n",
+        "",
+    )
+
+
 def test_no_signal_kills_the_program_once_its_status_is_known() -> None:
     code = (
         "import signal, sys; from runner.__main__ import main; "
