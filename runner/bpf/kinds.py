@@ -60,16 +60,6 @@ class RelocationKind(IntEnum):
         """Tell whether it is about an enumerator."""
         return self in (RelocationKind.ENUMVAL_EXISTS, RelocationKind.ENUMVAL_VALUE)
 
-    @property
-    def asks_existence(self) -> bool:
-        """Tell whether its value is 0 where nothing is found; others fail."""
-        return self in (
-            RelocationKind.FIELD_EXISTS,
-            RelocationKind.TYPE_EXISTS,
-            RelocationKind.ENUMVAL_EXISTS,
-            RelocationKind.TYPE_MATCHES,
-        )
-
 
 # Ids of types differ from build to build of a kernel.
 IDS = (RelocationKind.LOCAL_TYPE_ID, RelocationKind.TARGET_TYPE_ID)
