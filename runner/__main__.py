@@ -7,6 +7,10 @@ from runner.process import ending, startup
 
 def main() -> int:
     """Run the program, and return its exit status."""
+    return ending.left(_main())
+
+
+def _main() -> int:
     startup.protect()
     ending.watch_signals()
     try:

@@ -12,7 +12,7 @@ from runner import __version__
 from runner.cli.called import as_called, program
 from runner.errors import ExitStatus, RunnerError, is_out_of_memory
 from runner.files import checkout
-from runner.process.ending import Stopped
+from runner.process import ending
 
 _DEFAULT_VERB = "run"
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
 
 def ended(stop: KeyboardInterrupt) -> tuple[str, int]:
     """Return what ended the program, and the exit status for it."""
-    if isinstance(stop, Stopped):
+    if isinstance(stop, ending.Stopped):
         return stop.why, stop.status
     return "interrupted", ExitStatus.INTERRUPTED
 
@@ -78,6 +78,7 @@ def internal(error: BaseException) -> str:
             place = f" (at {file.parent.name}/{file.name}:{frame.lineno})"
     words = " ".join(f"{type(error).__name__}: {error}".split())
     if is_out_of_memory(error):
+        ending.out_of_memory()
         return (
             f"out of memory: {words}{place}\n"
             "  run fewer guests at once (-n 1), or give this process more memory"

@@ -46,6 +46,12 @@ class _Asked:
     sweep: "Callable[[], None] | None" = None
 
 
+class _Memory:
+    """Whether there is still some."""
+
+    is_gone = False
+
+
 def watch_signals() -> None:
     """Let SIGINT, SIGTERM and SIGHUP raise Stopped; a second one ends at once.
 
@@ -62,6 +68,20 @@ def ignore_signals() -> None:
     """Ignore SIGINT, SIGTERM and SIGHUP from now on."""
     for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def out_of_memory() -> None:
+    """Note that memory ran out: what libraries do at exit would fail, too."""
+    _Memory.is_gone = True
+
+
+def left(status: int) -> int:
+    """Return the program's exit status, or exit with it at once if memory ran out."""
+    if _Memory.is_gone:
+        with suppress(Exception):
+            sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def sweep_with(sweep: "Callable[[], None] | None") -> None:

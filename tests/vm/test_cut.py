@@ -301,8 +301,10 @@ def test_so_does_a_run_that_has_no_memory(
 def _hold(found: Cut, undisturbed: RunResults, seed: str) -> None:
     """Hold what a run left behind against the undisturbed run."""
     says = f"{seed}: {found.how}: exit {found.status}\n{found.errors}"
-    assert "Traceback" not in found.errors, says
-    if found.status < 0:
+    # Without memory, Python and libraries print what they like from their threads.
+    has_no_memory = "MiB more" in found.how
+    assert has_no_memory or "Traceback" not in found.errors, says
+    if has_no_memory or found.status < 0:
         # They die with the runner, a little later.
         eventually(lambda: not guests(found.reports), 10)
     assert not guests(found.reports), says

@@ -131,3 +131,21 @@ def test_no_signal_kills_the_program_once_its_status_is_known() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "SIG_IGN SIG_IGN SIG_IGN"
+
+
+@pytest.mark.parametrize(("gone", "said"), [(False, "at exit\n"), (True, "")])
+def test_libraries_do_nothing_at_exit_once_memory_ran_out(
+    gone: bool, said: str
+) -> None:
+    program = f"""\
+import atexit, sys
+from runner.process import ending
+atexit.register(print, "at exit")
+if {gone}:
+    ending.out_of_memory()
+sys.exit(ending.left(3))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, said, "")
