@@ -26,7 +26,7 @@ class Artifact:
 
     # As `uname -r` says it: "6.1.0-50-cloud-amd64".
     release: str
-    # Upstream's: 6.1.176.
+    # Upstream's, 6.1.176, with the release.
     version: KernelVersion
     directory: Path
     vmlinuz: Path
@@ -64,9 +64,10 @@ def from_entry(entry: CacheEntry) -> Artifact:
     def optional(name: str) -> Path | None:
         return entry.directory / name if name in entry.checksums else None
 
+    release = _text(data["release"])
     return Artifact(
-        release=_text(data["release"]),
-        version=KernelVersion.parse(_text(data["version"])),
+        release=release,
+        version=KernelVersion.parse(_text(data["version"])).of_release(release),
         directory=entry.directory,
         vmlinuz=entry.directory / VMLINUZ,
         modules=tuple(

@@ -99,11 +99,11 @@ def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     None if it is unavailable, or only its image could tell. Raises ArtifactError when
     no source can be asked.
     """
-    if kernel.version is not None:
-        return kernel.version
     known = cached(kernel, cache)
     if known is not None:
         return known.version
+    if kernel.version is not None:
+        return kernel.version
     failure: ArtifactError | None = None
     for source in kernel.sources:
         try:

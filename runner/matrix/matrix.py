@@ -434,7 +434,9 @@ class Kernel(FileEntry):
     def version(self) -> KernelVersion | None:
         """The version that the id says, or None ("sid")."""
         if re.match(r"\d+\.\d+", self.id):
-            return KernelVersion.parse(self.id)
+            found = KernelVersion.parse(self.id)
+            # What follows in "6.1-arm64" is no release, unless a vendor writes it so.
+            return found if found.member else found.of_release("")
         return None
 
 

@@ -1,7 +1,9 @@
 """Which kernels of a matrix a command line means."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
+from runner import families
 from runner.errors import UsageError
 from runner.matrix.matrix import Kernel, Matrix
 from runner.text.nearest import nearest
@@ -11,6 +13,8 @@ ALL = "all"
 # What a run takes when nothing is asked for: all rows of a matrix without this tag.
 DEFAULT = "@default"
 _COMPARISONS = ("<", ">", "=", "!")
+# "rhel>=9.4", "ubuntu:5.15>=5.15.0-91": a vendor's kernels.
+_OF_FAMILY = re.compile(rf"({'|'.join(families.NAMES)})(:[\d.]+)?\s*[<>=!].*")
 
 VersionOf = Callable[[Kernel], KernelVersion | None]
 
@@ -20,9 +24,10 @@ def select(
 ) -> tuple[Kernel, ...]:
     """Return the kernels that selectors name, in the matrix's order, each once.
 
-    A selector is an id, @tag, `all`, a range (">=5.4,<6"), or several with commas
-    between; comparisons that stand side by side are one range. `version_of` is asked
-    for kernels whose id has no version.
+    A selector is an id, @tag, `all`, a range (">=5.4,<6"), a vendor's range
+    ("rhel>=9.4"), or several with commas between; comparisons of upstream versions that
+    stand side by side are one range. `version_of` is asked for kernels whose id has no
+    version, and for releases.
     Raises UsageError for what the matrix lacks and when nothing is left.
     """
     wanted: set[str] = set()
@@ -57,7 +62,7 @@ def _matching(matrix: Matrix, part: str, version_of: VersionOf) -> list[Kernel]:
         return list(kernels)
     if part.startswith("@"):
         return _tagged(matrix, part[1:])
-    if part.startswith(_COMPARISONS):
+    if part.startswith(_COMPARISONS) or _OF_FAMILY.fullmatch(part):
         return _in_range(matrix, part, version_of)
     found = [kernel for kernel in kernels if kernel.id == part]
     if not found:
@@ -91,7 +96,9 @@ def _in_range(matrix: Matrix, text: str, version_of: VersionOf) -> list[Kernel]:
         raise UsageError(f"--kernels {text!r}: {error}") from error
     found = []
     for kernel in matrix.kernels:
-        version = kernel.version or version_of(kernel)
+        version = kernel.version
+        if version is None or (wanted.needs_release and not version.release):
+            version = version_of(kernel) or version
         if version is not None and version in wanted:
             found.append(kernel)
     return found

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.families import Family
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from runner.versions import KernelVersion
 
@@ -28,11 +29,31 @@ class Tested:
     support: Support
 
     @property
+    def family(self) -> Family | None:
+        """The vendor that it must not be mistaken for upstream's kernel of."""
+        member = self.version.member if self.version else None
+        return member.family if member and not member.family.follows_upstream else None
+
+    @property
     def label(self) -> str:
-        """The version as ranges show it: "6.1"; the id when there is none."""
+        """The version as ranges show it: "6.1"; the id when there is none.
+
+        A vendor's kernel has its vendor's version, or its build: "9.6", "5.15.0-91".
+        """
         if self.version is None:
             return self.kernel.id
-        return ".".join(map(str, self.version.parts[:2]))
+        upstream = ".".join(map(str, self.version.parts[:2]))
+        if self.family is None or self.version.member is None:
+            return upstream
+        counted = ".".join(map(str, self.version.member.version))
+        if not counted:
+            return self.version.build_text or self.kernel.id
+        return f"{counted} ({upstream})" if self.family.has_several else counted
+
+    @property
+    def shown(self) -> str:
+        """The same with the vendor's name: "RHEL 9.6"."""
+        return f"{self.family.shown} {self.label}" if self.family else self.label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,28 +64,58 @@ class Ranges:
 
     @property
     def statement(self) -> str:
-        """Return "4.4 – 7.2, except 5.10; not known: 5.5", or that none works."""  # noqa: RUF002
-        groups = _by_label(self.tested)
-        works = [label for label, found in groups.items() if found is Support.WORKS]
-        if not works:
-            return "none"
-        labels = list(groups)
-        first, last = labels.index(works[0]), labels.index(works[-1])
-        inside = labels[first : last + 1]
-        text = works[0] if first == last else f"{works[0]} {DASH} {works[-1]}"
-        excepted = [it for it in inside if groups[it] is Support.FAILS]
-        unknown = [it for it in labels if groups[it] is Support.UNKNOWN]
-        if excepted:
-            text += f", except {', '.join(excepted)}"
-        if unknown:
+        """Return "4.4 – 7.2, except 5.10; RHEL 8.10 – 9.6", or that none works."""  # noqa: RUF002
+        groups = _by_family(self.tested)
+        works = [text for text in map(_statement, groups) if text]
+        unknown = [label for group in groups for label in _unknown(group)]
+        text = "; ".join(works)
+        if works and unknown:
             text += f"; not known: {', '.join(unknown)}"
-        return text
+        return text or "none"
 
     @property
     def minimum(self) -> str:
         """Return the oldest kernel that works; empty when none does."""
-        found = [it.label for it in self.tested if it.support is Support.WORKS]
+        found = [
+            it.shown
+            for group in _by_family(self.tested)
+            for it in group
+            if it.support is Support.WORKS
+        ]
         return found[0] if found else ""
+
+
+def _by_family(tested: Iterable[Tested]) -> list[list[Tested]]:
+    """Return upstream's kernels, and then those of each vendor."""
+    groups: dict[str, list[Tested]] = {"": []}
+    for it in tested:
+        groups.setdefault(it.family.name if it.family else "", []).append(it)
+    return [group for _, group in sorted(groups.items()) if group]
+
+
+def _statement(group: Sequence[Tested]) -> str:
+    """Return what works of a vendor's kernels, or of upstream's; empty for nothing."""
+    known = _by_label(group)
+    works = [label for label, found in known.items() if found is Support.WORKS]
+    if not works:
+        return ""
+    labels = list(known)
+    first, last = labels.index(works[0]), labels.index(works[-1])
+    text = works[0] if first == last else f"{works[0]} {DASH} {works[-1]}"
+    excepted = [it for it in labels[first : last + 1] if known[it] is Support.FAILS]
+    if excepted:
+        text += f", except {', '.join(excepted)}"
+    family = group[0].family
+    return f"{family.shown} {text}" if family else text
+
+
+def _unknown(group: Sequence[Tested]) -> list[str]:
+    family = group[0].family
+    return [
+        f"{family.shown} {label}" if family else label
+        for label, found in _by_label(group).items()
+        if found is Support.UNKNOWN
+    ]
 
 
 def ranges(results: RunResults, about: Sequence[CaseResult] | None = None) -> Ranges:
@@ -124,10 +175,14 @@ def version_of(kernel: KernelRun) -> KernelVersion | None:
     return None
 
 
-def _age(tested: Tested) -> tuple[bool, tuple[int, ...]]:
-    # Those without a version are last.
+def _age(tested: Tested) -> tuple[bool, tuple[int, ...], tuple[int, ...]]:
+    # Those without a version are last; a vendor's are in the vendor's order.
     version = tested.version
-    return version is None, version.filled() if version else ()
+    if version is None:
+        return True, (), ()
+    if tested.family is not None and version.member is not None:
+        return False, version.member.version, version.build
+    return False, version.filled(), ()
 
 
 def _by_label(tested: Iterable[Tested]) -> dict[str, Support]:

@@ -525,7 +525,7 @@ class Case(FileEntry):
 
 def _may_hold(range_: str, version: KernelVersion | None) -> bool:
     """Whether a version is in a range, or may be because it is not known."""
-    return not range_ or version is None or version in VersionRange.parse(range_)
+    return not range_ or version is None or VersionRange.parse(range_).may_hold(version)
 
 
 class Suite(FileEntry):

@@ -103,6 +103,72 @@ def test_what_is_no_comparison_is_named(text: str, part: str) -> None:
     assert str(caught.value).startswith(f"{part} is not a version comparison")
 
 
+EL8 = "4.18.0-553.66.1.el8_10.x86_64"
+EL9 = "5.14.0-570.el9"
+UBUNTU = "5.15.0-91-generic"
+UEK = "5.15.0-200.131.27.el8uek.x86_64"
+AMAZON = "5.10.186-179.751.amzn2.x86_64"
+SUSE = "5.14.21-150500.55.7-default"
+DEBIAN = "6.1.0-50-cloud-amd64"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        # An upstream number is a vendor's kernel's, too.
+        (">=5.14", [EL9, SUSE, UBUNTU, UEK], [EL8, AMAZON]),
+        ("rhel", [EL8, EL9], [UBUNTU, UEK, AMAZON, SUSE, DEBIAN, "5.14.0"]),
+        ("rhel>=9.4", [EL9, "5.14.0-427.13.1.el9_4"], [EL8, "5.14.0-362.8.1.el9_3"]),
+        ("rhel==8", [EL8], [EL9]),
+        ("rhel<9", [EL8, "3.10.0-1160.el7"], [EL9]),
+        ("rhel>=7.9,<3.11", ["3.10.0-1160.el7"], [EL8, "3.10.0-957.el7"]),
+        ("ubuntu", [UBUNTU, "5.15.0-1052-aws"], [EL9, DEBIAN, UEK]),
+        (
+            "ubuntu:5.15>=5.15.0-91",
+            [UBUNTU, "5.15.0-105-generic"],
+            ["5.15.0-90-generic", "6.8.0-45-generic", EL9, "5.15.0"],
+        ),
+        ("uek", [UEK], [EL8]),
+        ("amazon>=2", [AMAZON, "6.1.61-85.141.amzn2023.x86_64"], [EL9]),
+        ("suse>=15.5", [SUSE], ["5.14.21-150400.24.1-default"]),
+        ("debian", [DEBIAN, "6.12.117+deb13-cloud-amd64"], [UBUNTU]),
+        (EL9, [EL9, f"{EL9}.x86_64"], ["5.14.0-570.el90", EL8]),
+        (f"=={UBUNTU}", [UBUNTU], ["5.15.0-91-lowlatency"]),
+        ("!=5.15.0-91", [EL9, "5.15.0-910-generic"], [UBUNTU]),
+    ],
+)
+def test_vendors_kernels_are_named_as_vendors_count(
+    text: str, inside: list[str], outside: list[str]
+) -> None:
+    wanted = VersionRange.parse(text)
+
+    assert [it for it in inside if version(it) not in wanted] == []
+    assert [it for it in outside if version(it) in wanted] == []
+
+
+def test_a_kernel_whose_release_is_not_known_may_be_a_vendors() -> None:
+    wanted = VersionRange.parse("rhel>=9.4,>=5.14")
+
+    assert wanted.may_hold(version("5.14"))
+    assert not wanted.may_hold(version("5.13"))
+    assert version("5.14") not in wanted
+    assert not wanted.may_hold(version("5.14").of_release(DEBIAN))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rehl>=9.4", "did you mean 'rhel'"),
+        (">=5.15.0-91", "ubuntu:5.15>=5.15.0-91"),
+    ],
+)
+def test_mistakes_in_vendors_ranges_say_what_is_meant(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match="is not a version comparison") as caught:
+        VersionRange.parse(text)
+
+    assert words in str(caught.value)
+
+
 @given(VERSIONS)
 def test_a_printed_version_reads_as_the_same(given_version: KernelVersion) -> None:
     assert version(str(given_version)).parts == given_version.parts

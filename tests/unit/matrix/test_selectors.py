@@ -164,3 +164,13 @@ def test_a_matrix_without_tags_says_so() -> None:
 def test_any_selector_selects_or_is_a_usage_error(selectors: list[str]) -> None:
     with suppress(UsageError):
         assert chosen(*selectors)
+
+
+def test_a_vendors_range_asks_for_releases() -> None:
+    mirror = Mirror("5.14.0-570.el9")
+
+    found = select(MATRIX, ["rhel>=9.4,@legacy"], mirror)
+
+    assert [kernel.id for kernel in found] == [kernel.id for kernel in MATRIX.kernels]
+    assert set(mirror.asked) == {kernel.id for kernel in MATRIX.kernels}
+    assert "selects no kernel" in str(refusal("ubuntu:5.15>=5.15.0-91"))

@@ -47,3 +47,33 @@ def test_only_what_was_run_counts_for_a_program() -> None:
     results = run(case("5.10", P), case("6.1", P, "other"))
     about = [it for it in results.cases if it.case == "other"]
     assert ranges(results, about).statement == "6.1"
+
+
+def test_vendors_kernels_are_never_claimed_by_upstreams_number() -> None:
+    releases = {
+        "5.4": "5.4.59",
+        "6.1": "6.1.0-50-cloud-amd64",
+        "el8": "4.18.0-553.66.1.el8_10.x86_64",
+        "el9.4": "5.14.0-427.13.1.el9_4.x86_64",
+        "el9.6": "5.14.0-570.32.1.el9_6.x86_64",
+        "jammy": "5.15.0-91-generic",
+        "al2": "5.10.186-179.751.amzn2.x86_64",
+        "suse": "5.14.21-150500.55.7-default",
+    }
+    kernels = [kernel(id_, release=release) for id_, release in releases.items()]
+    outcomes = {"el9.4": F, "suse": E}
+    cases = [case(id_, outcomes.get(id_, P)) for id_ in releases]
+
+    found = ranges(run(*cases, kernels=kernels))
+
+    assert found.statement == (
+        "5.4 – 6.1; Amazon Linux 2 (5.10); RHEL 8.10 – 9.6, except 9.4; "  # noqa: RUF001
+        "Ubuntu 5.15.0-91; not known: SUSE 15.5"
+    )
+    assert found.minimum == "5.4"
+
+
+def test_a_vendors_kernel_alone_is_the_minimum_by_the_vendors_name() -> None:
+    kernels = [kernel("el9", release="5.14.0-570.el9")]
+    found = ranges(run(case("el9", P), kernels=kernels))
+    assert (found.statement, found.minimum) == ("RHEL 9.6", "RHEL 9.6")

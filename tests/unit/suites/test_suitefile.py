@@ -177,7 +177,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             GOOD
             + "    expect_failure: {class: kernel_oops, reason: r, kernels: old}\n",
             "7: cases[0].expect_failure.kernels: 'old' is not a version comparison; "
-            "write it like '>=5.4' or '<6'",
+            "write it like '>=5.4', '<6' or 'rhel>=9.4'",
         ),
         (
             GOOD + "    expect_failure: {class: [loops_unsupported], reason: r}\n",
