@@ -128,6 +128,11 @@ READ = Timeout(
     seconds=60.0,
     why="all rows of a map, or all instructions of a program",
 )
+PROBES = Timeout(
+    name="probes",
+    seconds=60.0,
+    why="a kernel that is booted for the first time is asked what it has",
+)
 LOOK = Timeout(
     name="look",
     seconds=30.0,
@@ -164,6 +169,7 @@ TABLE = (
     LOAD,
     TRIGGER,
     READ,
+    PROBES,
     LOOK,
     KILL,
     QEMU_EXIT,

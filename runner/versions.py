@@ -7,8 +7,8 @@ from functools import cached_property, total_ordering
 from operator import eq, ge, gt, le, lt, ne
 from typing import Protocol, TypeVar
 
-from runner import families
-from runner.families import Member
+from runner.facts import families
+from runner.facts.families import Member
 from runner.text.nearest import did_you_mean
 
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")

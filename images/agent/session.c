@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "attach.h"
+#include "bpf_calls.h"
 #include "children.h"
 #include "command.h"
 #include "drain.h"
@@ -47,6 +48,7 @@ static const struct operation {
 	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
 	 true},
 	{"there", there_operation, {"places"}, true},
+	{"bpf", bpf_operation, {"calls"}, true},
 	{"load", load_operation, {"handle", "log_level"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
 	{"attach", attach_operation, {"handle", "program", "target"}, true},

@@ -10,6 +10,7 @@ from runner.bpf.debuginfo import DebugInfo, Function, RelocationRecord
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.names import Access
 from runner.errors import RunnerError
+from runner.facts.abilities import Known
 from runner.failures.classes import (
     GUARD_UNDECIDED,
     POISON_REACHABLE,
@@ -19,12 +20,8 @@ from runner.failures.classes import (
 from runner.failures.classify import Classification, failed_program, verifier_log
 from runner.preflight import model
 from runner.preflight.model import Prediction
-from runner.versions import KernelVersion
 
 log_ = logging.getLogger(__name__)
-
-# Verifiers before it decide few guards: see docs/compat.md.
-_DECIDES_GUARDS = KernelVersion.parse("4.15")
 
 _IN_WORDS = re.compile(r"prog '([^'\n]*)': ")
 _INSTRUCTION = re.compile(r"\binsn #(\d+) \(")
@@ -61,7 +58,7 @@ class Evidence:
     info: DebugInfo
     # What preflight says of the object on this kernel; None where it says nothing.
     prediction: Prediction | None
-    version: KernelVersion
+    known: Known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +207,8 @@ def _of_missing(
         if _is_of_enumerator(relocation)
         else "bpf_core_field_exists"
     )
-    old = evidence.version < _DECIDES_GUARDS
+    # Verifiers without it decide few guards: see docs/compat.md.
+    old = not evidence.known.has("dead_poison")
     return (
         f"{predicted.instead}. {flavor}, guarded by {guard}(): "
         "`if (exists) new; else old;`"

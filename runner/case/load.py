@@ -9,12 +9,9 @@ from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
 from runner.guest.agent import AgentError, LoadedObject, OpenedObject
 from runner.suites.model import Program
-from runner.versions import KernelVersion
 
-# BPF_LOG_STATS (06ee7115b0d1): the verifier says why it refuses a program, and not how
-# it came there.
+# BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
-_HAS_VERDICT_ONLY = KernelVersion.parse("5.2")
 
 
 def load(attempt: Attempt) -> LoadedObject:
@@ -43,7 +40,7 @@ def _open_and_load(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
     again with a larger and larger buffer, which takes minutes and more memory than a
     guest has.
     """
-    if attempt.guest.artifact.version >= _HAS_VERDICT_ONLY:
+    if attempt.guest.known.has("verifier_verdicts"):
         before = list(attempt.log)
         try:
             return _with_log_level(attempt, _VERDICT_ONLY)

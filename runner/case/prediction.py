@@ -46,7 +46,10 @@ def predicted(
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
     source = BtfSource(
-        name=guest.kernel.id, path=artifact.btf, version=artifact.version
+        name=guest.kernel.id,
+        path=artifact.btf,
+        version=artifact.version,
+        facts=guest.facts,
     )
     try:
         job = CheckJob(

@@ -145,7 +145,7 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
             data=attempt.data,
             info=info,
             prediction=attempt.foretold.prediction,
-            version=attempt.guest.artifact.version,
+            known=attempt.guest.known,
         )
     )
     at = f" at {blamed.source}" if blamed.source else ""
@@ -211,7 +211,7 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
         return as_class(LOADER_CRASHED)
     if error.cause == "oops":
         guest = attempt.guest
-        return classify_oops(guest.vm.console(), guest.artifact.version)
+        return classify_oops(guest.vm.console(), guest.known)
     return None
 
 

@@ -554,6 +554,7 @@ def _not_of_object(name: str, meaning: str, cure: str) -> FailureClass:
 # Requests of a case to the guest's agent that can be refused; those that open, load and
 # attach have classes of their own.
 _OPERATIONS = {
+    "bpf": "the kernel could not be asked what it has",
     "close": "the object could not be closed",
     "detach": "a program could not be detached",
     "drain": "a ring buffer or perf buffer could not be read",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from runner.facts.abilities import Known
 from runner.failures.classes import (
     GUARD_UNDECIDED,
     IN_LOGS,
@@ -16,7 +17,6 @@ from runner.failures.classes import (
     VERIFIER_REJECTED,
     FailureClass,
 )
-from runner.versions import KernelVersion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +63,13 @@ _FIXING_CALLS = re.compile(
     r"^R?IP:.*\b(SyS_bpf|sys_bpf|bpf_prog_load|bpf_check|fixup_bpf_calls)\+",
     re.MULTILINE,
 )
-# c131187db2d3: only then calls that are never reached are taken out before.
-_NO_UNREACHED_CALLS = KernelVersion.parse("4.15")
 
 
-def classify_oops(console: str, version: KernelVersion) -> Classification | None:
+def classify_oops(console: str, kernel: Known) -> Classification | None:
     """Tell what an oops means that a load ended in, if it is of a known kind."""
     found = _FIXING_CALLS.search(console)
-    if found is None or version >= _NO_UNREACHED_CALLS:
+    # Others take calls out that are never reached.
+    if found is None or kernel.has("dead_poison"):
         return None
     return as_class(UNREACHED_CALL, _line_at(console, found.start()))
 

@@ -30,6 +30,7 @@ from pydantic import (
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
+from runner.guest.bpfcalls import BpfCall
 from runner.timeouts import USUAL, Pace
 
 _SHOWN = 200
@@ -211,6 +212,25 @@ class LoadedObject:
 @dataclass(frozen=True, kw_only=True)
 class _Targets:
     there: tuple[bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BpfAnswer:
+    """How a call of bpf(2) ended."""
+
+    done: bool
+    # Its name, or its number where it has none; None for a call that was done.
+    errno: str | None
+    # The end of the verifier's log.
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BpfAnswers:
+    """How calls of bpf(2) ended."""
+
+    answers: tuple[BpfAnswer, ...]
+    duration_us: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -548,6 +568,16 @@ class AgentSession:
         found = self._ask(_Targets, "there", timeout, places=[*places]).there
         if len(found) != len(places):
             raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
+        return found
+
+    def bpf(self, calls: Sequence[BpfCall], *, timeout: float) -> BpfAnswers:
+        """Make calls of bpf(2), and return how they ended; nothing of them stays."""
+        wanted: list[JsonValue] = [it.as_json() for it in calls]
+        found = self._ask(BpfAnswers, "bpf", timeout, calls=wanted)
+        if len(found.answers) != len(calls):
+            raise self._loss(
+                f"returned {len(found.answers)} answers for {len(calls)} calls"
+            )
         return found
 
     def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:

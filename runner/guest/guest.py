@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,10 +17,18 @@ from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError
 from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, timed_out
+from runner.facts.abilities import Known
+from runner.facts.model import Facts
 from runner.failures.classes import VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
-from runner.guest import keys, snapshots, ssh, timely
-from runner.guest.agent import MOST_OUTPUT, AgentLost, AgentSession, Hello
+from runner.guest import keys, probes, snapshots, ssh, timely
+from runner.guest.agent import (
+    MOST_OUTPUT,
+    AgentError,
+    AgentLost,
+    AgentSession,
+    Hello,
+)
 from runner.guest.commands import Commands
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
@@ -39,6 +47,7 @@ from runner.guest.qemu.vm import (
 from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
 from runner.kernels import btf
+from runner.kernels import facts as kernel_facts
 from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
 from runner.timeouts import Timeout
@@ -69,6 +78,8 @@ class Guest:
     # Where predictions are kept: the run's.
     cache: Cache
     life: Life
+    # What the kernel said that it has; None where it could not be asked.
+    facts: Facts | None = None
     # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
     boot_seconds: float = 0.0
     # Keeps what commands printed that failed.
@@ -78,6 +89,11 @@ class Guest:
     def btf(self) -> PurePosixPath | None:
         """The file of BTF that objects relocate against; None for the kernel's own."""
         return _BTF if _brings_btf(self.artifact) else None
+
+    @property
+    def known(self) -> Known:
+        """What decides what its kernel can do."""
+        return Known(version=self.artifact.version, facts=self.facts)
 
     @property
     def usable(self) -> bool:
@@ -298,6 +314,7 @@ def _booted(
                 bpftool_version = _bpftool_version(agent)
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
+                facts = _facts(agent, origin, hello)
             life.starts.boots.append(ready)
             life.to(State.READY, f"up after {ready:.1f} s: {hello}")
             yield Guest(
@@ -311,6 +328,7 @@ def _booted(
                 engine=host.programs.engine,
                 cache=host.cache,
                 life=life,
+                facts=facts,
                 boot_seconds=ready,
             )
 
@@ -400,6 +418,7 @@ def _restored(
             with _diagnosed(vm):
                 wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
+                facts = _facts(agent, origin, hello)
             ready = time.monotonic() - started
             life.starts.restores.append(ready)
             life.to(State.READY, f"up after {ready:.2f} s: {hello}")
@@ -414,6 +433,7 @@ def _restored(
                 engine=origin.host.programs.engine,
                 cache=origin.host.cache,
                 life=life,
+                facts=facts,
             )
 
 
@@ -440,6 +460,34 @@ def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> Non
         agent.put(
             f"/run/agent/config-{release}", packed, timeout=timeouts.TRANSFER.seconds
         )
+
+
+def _facts(agent: AgentSession, origin: Origin, hello: Hello) -> Facts | None:
+    """Return what a kernel says that it has; it is asked when it is first booted.
+
+    A guest that is lost then is lost once: its kernel is not asked again.
+    """
+    cache, image = origin.host.cache, origin.artifact.image_sha256
+    found = kernel_facts.known(cache, image)
+    if found is not None:
+        return found
+    try:
+        found = probes.find_out(agent, hello.release, origin.artifact.version)
+    except AgentError as error:
+        log.warning("%s: its features are unknown: %s", origin.kernel.id, error.message)
+        return None
+    except AgentLost:
+        _keep(cache, image, Facts(release=hello.release))
+        raise
+    log.info("%s: asked what it has, %g ms", origin.kernel.id, found.milliseconds)
+    _keep(cache, image, found)
+    return found
+
+
+def _keep(cache: Cache, image: str, facts: Facts) -> None:
+    # A full disk costs the time to ask again.
+    with suppress(InfrastructureError):
+        kernel_facts.keep(cache, image, facts)
 
 
 def _bpftool_version(agent: AgentSession) -> str:

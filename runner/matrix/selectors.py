@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from runner import families
 from runner.errors import UsageError
+from runner.facts import families
 from runner.matrix.matrix import Kernel, Matrix
 from runner.text.nearest import nearest
 from runner.versions import KernelVersion, VersionRange

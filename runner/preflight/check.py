@@ -213,7 +213,7 @@ class Checker:
         return Result(source=source, predictions=found)
 
     def _keys_of(self, source: BtfSource, place: Sequence[str]) -> list[str]:
-        return [key_of(key, *place[1:], source.version) for key in self._keys]
+        return [key_of(key, *place[1:], source.known.digest) for key in self._keys]
 
     def _ready(self) -> Engine:
         if self._engine is None:

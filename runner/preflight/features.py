@@ -1,15 +1,24 @@
-"""What an object needs of a kernel besides types, by the kernel's BTF and version."""
+"""What an object needs of a kernel besides types, by its facts, BTF and version."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runner.bpf import insn as op
 from runner.bpf.kinds import Kind
+from runner.facts.abilities import Known
+from runner.facts.model import (
+    UNKNOWN,
+    Facts,
+    Judgement,
+    Learnt,
+    Presence,
+    judged,
+    probed,
+)
 from runner.preflight import rules
 from runner.preflight.engine import Engine
-from runner.preflight.model import Feature, KernelNeed, Presence
-from runner.preflight.rules import Code, presence
-from runner.versions import KernelVersion
+from runner.preflight.model import Feature, KernelNeed
+from runner.preflight.rules import Code
 
 _CALL = op.JMP | op.CALL
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
@@ -38,9 +47,10 @@ class _Attach:
     stops_loading: bool
     # Whether its absence from BTF is its absence from the kernel.
     certain: bool = True
-    # The first kernel whose BTF says it.
-    since: str = "4.0"
 
+
+# Where tracepoints have types, this one does: each kernel has it.
+_ANY_TRACEPOINT = ("btf_trace_sched_switch", Kind.TYPEDEF)
 
 _ATTACH: Mapping[str, _Attach] = {
     **{
@@ -50,11 +60,9 @@ _ATTACH: Mapping[str, _Attach] = {
     "tp_btf": _Attach(name="btf_trace_{}", kind=Kind.TYPEDEF, stops_loading=True),
     "lsm": _Attach(name="bpf_lsm_{}", kind=Kind.FUNC, stops_loading=True),
     "iter": _Attach(name="bpf_iter_{}", kind=Kind.FUNC, stops_loading=True),
-    # e8c423fb31fa gave every tracepoint a type.
+    # e8c423fb31fa gave every tracepoint a type: 5.5.
     **{
-        prefix: _Attach(
-            name="btf_trace_{}", kind=Kind.TYPEDEF, stops_loading=False, since="5.5"
-        )
+        prefix: _Attach(name="btf_trace_{}", kind=Kind.TYPEDEF, stops_loading=False)
         for prefix in ("raw_tp", "raw_tracepoint", "tp", "tracepoint")
     },
     # BTF leaves out functions that were inlined or renamed by the compiler.
@@ -66,15 +74,15 @@ _ATTACH: Mapping[str, _Attach] = {
 
 
 def features(
-    code: Code, version: KernelVersion | None, engine: Engine, *, compat: bool
+    code: Code, known: Known, engine: Engine, *, compat: bool
 ) -> tuple[Feature, ...]:
     """Return what an object needs, and whether the engine's target has it."""
     return (
-        *_helpers(code, engine),
-        *_types(code, engine),
+        *_helpers(code, known.facts, engine),
+        *_types(code, known.facts, engine),
         *_kfuncs(code, engine),
-        *_targets(code, version, engine),
-        *rules.features(code, version, compat=compat),
+        *_targets(code, engine),
+        *rules.features(code, known, engine, compat=compat),
         *_left_to_loader(code),
     )
 
@@ -100,22 +108,41 @@ def _of_enum(
     names: Sequence[str],
     enum: tuple[str, str],
     engine: Engine,
+    tried: Mapping[int, bool] | None = None,
 ) -> Iterator[Feature]:
+    """Yield what is needed; `tried` is what the kernel itself said of it."""
     if not wanted:
         return
     values = _values(engine, *enum)
     for number, users in sorted(wanted.items()):
-        known = names[number] if number < len(names) else ""
+        name = names[number] if number < len(names) else ""
+        found = probed(tried.get(number)) if tried else UNKNOWN
+        if not found.is_known:
+            found = _in_enum(number, values)
         yield Feature(
             need=need,
-            name=known or str(number),
-            presence=presence(number in (values or ()), known=values is not None),
+            name=name or str(number),
+            presence=found.presence,
             users=tuple(dict.fromkeys(users)),
-            evidence=f"enum {enum[0]}",
+            evidence=(
+                found.learnt.value
+                if found.learnt is Learnt.PROBED
+                else f"enum {enum[0]}"
+            ),
+            learnt=found.learnt,
         )
 
 
-def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
+def _in_enum(number: int, values: Set[int] | None) -> Judgement:
+    return UNKNOWN if values is None else judged(number in values, Learnt.BTF)
+
+
+def _by_btf(there: bool, *, known: bool) -> Judgement:
+    """Return what BTF says of something that it has, or not."""
+    return judged(there, Learnt.BTF) if there or known else UNKNOWN
+
+
+def _helpers(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:
     wanted: dict[int, list[str]] = {}
     for number, users in code.helpers.items():
         wanted.setdefault(_FALLBACKS.get(number, number), []).extend(users)
@@ -125,10 +152,11 @@ def _helpers(code: Code, engine: Engine) -> Iterator[Feature]:
         engine.names.helpers,
         ("bpf_func_id", "__BPF_FUNC_MAX_ID"),
         engine,
+        facts.helpers if facts else None,
     )
 
 
-def _types(code: Code, engine: Engine) -> Iterator[Feature]:
+def _types(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:
     programs: dict[int, list[str]] = {}
     attach: dict[int, list[str]] = {}
     particular: set[int] = set()
@@ -150,7 +178,12 @@ def _types(code: Code, engine: Engine) -> Iterator[Feature]:
     programs.pop(0, None)
     names = engine.names
     yield from _of_enum(
-        KernelNeed.PROGRAM_TYPE, programs, names.programs, ("bpf_prog_type", ""), engine
+        KernelNeed.PROGRAM_TYPE,
+        programs,
+        names.programs,
+        ("bpf_prog_type", ""),
+        engine,
+        facts.programs if facts else None,
     )
     yield from _of_enum(
         KernelNeed.ATTACH_TYPE,
@@ -160,7 +193,12 @@ def _types(code: Code, engine: Engine) -> Iterator[Feature]:
         engine,
     )
     yield from _of_enum(
-        KernelNeed.MAP_TYPE, maps, names.maps, ("bpf_map_type", ""), engine
+        KernelNeed.MAP_TYPE,
+        maps,
+        names.maps,
+        ("bpf_map_type", ""),
+        engine,
+        facts.maps if facts else None,
     )
 
 
@@ -180,30 +218,33 @@ def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
             weak |= {name} if reference.symbol.is_weak else set()
     found = engine.functions(wanted) if wanted else []
     for (name, users), is_there in zip(wanted.items(), found, strict=True):
+        judgement = _by_btf(is_there, known=engine.target.functions)
         yield Feature(
             need=KernelNeed.KFUNC,
             name=name,
-            presence=presence(is_there, known=engine.target.functions),
+            presence=judgement.presence,
             users=tuple(dict.fromkeys(users)),
             evidence="functions in BTF",
             stops_loading=name not in weak,
+            learnt=judgement.learnt,
         )
 
 
-def _targets(
-    code: Code, version: KernelVersion | None, engine: Engine
-) -> Iterator[Feature]:
+def _targets(code: Code, engine: Engine) -> Iterator[Feature]:
     wanted = list(_attach_targets(code))
-    there = _in_btf({(it.name, it.way.kind) for it in wanted}, engine)
+    asked = {(it.name, it.way.kind) for it in wanted}
+    there = _in_btf({*asked, _ANY_TRACEPOINT}, engine) if asked else set()
     for each in wanted:
-        known = engine.target.functions and _tells(each.way, version)
+        known = engine.target.functions and _tells(each.way, there)
+        found = _by_btf((each.name, each.way.kind) in there, known=known)
         yield Feature(
             need=KernelNeed.ATTACH_TARGET,
             name=each.section,
-            presence=presence((each.name, each.way.kind) in there, known=known),
+            presence=found.presence,
             users=(each.program,),
             evidence=f"{each.way.kind.name.lower()} {each.name} in BTF",
             stops_loading=each.way.stops_loading,
+            learnt=found.learnt,
         )
 
 
@@ -253,13 +294,14 @@ def _in_btf(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kin
     }
 
 
-def _tells(way: _Attach, version: KernelVersion | None) -> bool:
-    """Tell whether BTF that lacks a target says that the kernel lacks it."""
+def _tells(way: _Attach, there: Set[tuple[str, Kind]]) -> bool:
+    """Tell whether BTF that lacks a target says that the kernel lacks it.
+
+    `there` is what it has.
+    """
     if not way.certain:
         return False
-    if way.stops_loading:
-        return True
-    return version is not None and version >= KernelVersion.parse(way.since)
+    return way.stops_loading or _ANY_TRACEPOINT in there
 
 
 def _left_to_loader(code: Code) -> Iterator[Feature]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.bpf.kinds import IDS, RelocationKind
+from runner.facts.model import Learnt, Presence
 
 # "struct task_struct" of what a relocation is about, as libbpf prints it.
 _ROOT = re.compile(r"(?:(?:struct|union|enum) )?\w+")
@@ -177,15 +178,6 @@ class KernelNeed(StrEnum):
     LOADER = "loader"
 
 
-class Presence(StrEnum):
-    """Whether a kernel has what is needed."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    # The BTF does not show it, or the kernel's version is not known.
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Feature:
     """Something that the object needs, and whether the kernel has it."""
@@ -199,6 +191,8 @@ class Feature:
     evidence: str
     # Whether the object can't be loaded without, and not only not be attached.
     stops_loading: bool = True
+    # Where it was learnt.
+    learnt: Learnt = Learnt.NOTHING
 
 
 class Verdict(StrEnum):

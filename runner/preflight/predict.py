@@ -9,6 +9,7 @@ from typing import Literal
 from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
+from runner.facts.abilities import NOTHING, Known
 from runner.preflight import features
 from runner.preflight.candidates import Blamer
 from runner.preflight.engine import (
@@ -35,7 +36,6 @@ from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
 from runner.preflight.rules import Code
 from runner.preflight.verifier import Verifier, verifier_of
-from runner.versions import KernelVersion
 
 # What loads objects; see docs/compat.md.
 Loader = Literal["libbpf", "compat"]
@@ -59,8 +59,8 @@ class Target:
     btf: Payload
     # Of the file that it came from.
     sha256: str
-    # None when nobody knows: then the newest verifier judges.
-    version: KernelVersion | None = None
+    # Where nothing is known the newest verifier judges.
+    known: Known = NOTHING
     # Raw BTFs of modules on top, with their hashes.
     modules: tuple[Payload, ...] = ()
     module_sha256: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class PredictedObject:
         self,
         changed: Mapping[Address, Insn],
         verifier: Verifier,
-        version: KernelVersion | None,
+        kernel: Known,
         wanted: Callable[[], bool],
     ) -> Code:
         """Return its code as a verifier walks it, with what relocation changed.
@@ -121,8 +121,8 @@ class PredictedObject:
         Many kernels give an object the same offsets; the last ones are remembered.
         Raises as `walked` does.
         """
-        asked = version if self.flow.asks_version else None
-        key = frozenset(changed.items()), verifier, asked
+        asked = kernel if self.flow.asks_version else None
+        key = frozenset(changed.items()), verifier, asked and asked.digest
         found = self._code.pop(key, None) or Code(
             item=self.item,
             contents=self.contents,
@@ -162,8 +162,8 @@ def predict(
     """
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
-    verifier = verifier_of(target.version, compat=loader == "compat")
-    code = subject.code(changed, verifier, target.version, wanted)
+    verifier = verifier_of(target.known, compat=loader == "compat")
+    code = subject.code(changed, verifier, target.known, wanted)
     guards = _guards(subject, changed, code.reached, verifier)
     nearby = (
         {it.access: (it.trail, it.field) for it in like.relocations if it.field}
@@ -177,7 +177,7 @@ def predict(
             subject.item.relocations, subject.locals, answers, strict=True
         )
     )
-    needs = features.features(code, target.version, engine, compat=loader == "compat")
+    needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped], needs
     )

@@ -20,10 +20,10 @@ from functools import reduce
 
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
+from runner.facts.abilities import Known
 from runner.preflight.errors import AbandonedError, NotFollowedError
 from runner.preflight.references import Address, Flow, MapAddress
 from runner.preflight.verifier import Verifier
-from runner.versions import KernelVersion
 
 _MASK = (1 << 64) - 1
 _REGISTERS = 11
@@ -143,16 +143,16 @@ def walked(
     flow: Flow,
     patched: Mapping[Address, Insn],
     verifier: Verifier,
-    kernel: KernelVersion | None = None,
+    kernel: Known | None = None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> set[Address]:
     """Return the instructions that verifying an object's programs visits.
 
     `patched` are those that relocation changed. A verifier gives up at the first
     poison; this goes on with a value that nobody knows, so that all gaps are reported.
-    `kernel` is what LINUX_KERNEL_VERSION says. `wanted` is asked now and then whether
-    to go on. Raises NotFollowedError for a program that has too many paths, and
-    AbandonedError when the walk is not wanted any more.
+    `kernel` is what LINUX_KERNEL_VERSION and the like say. `wanted` is asked now and
+    then whether to go on. Raises NotFollowedError for a program that has too many
+    paths, and AbandonedError when the walk is not wanted any more.
     """
     walk = _Walk(flow, patched, verifier, kernel)
     for entry in flow.entries:
@@ -167,7 +167,7 @@ class _Walk:
         flow: Flow,
         patched: Mapping[Address, Insn],
         verifier: Verifier,
-        kernel: KernelVersion | None,
+        kernel: Known | None,
     ) -> None:
         self._flow = flow
         self._patched = patched

@@ -7,6 +7,7 @@ from typing import Literal
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
 from runner.bpf.object import BpfObject, Reference
+from runner.facts.abilities import Known
 from runner.versions import KernelVersion
 
 # The section of what is defined elsewhere.
@@ -28,10 +29,6 @@ _FILLED = {
     "LINUX_HAS_BPF_COOKIE": 8,
     "LINUX_HAS_SYSCALL_WRAPPER": 16,
 }
-# bpf_get_attach_cookie(), 7adfc6c9b315, for which libbpf looks.
-_COOKIE = KernelVersion.parse("5.15")
-# __x64_sys_*, fa697140f9a2, on x86.
-_WRAPPER = KernelVersion.parse("4.17")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +86,15 @@ class Flow:
         return self._variables.get(at)
 
     def constant(
-        self, address: MapAddress, size: int, kernel: KernelVersion | None
+        self, address: MapAddress, size: int, kernel: Known | None
     ) -> int | None:
         """Return what a load from a global variable gives, when that is fixed."""
         if address.section == _UNDEFINED:
-            filled = _filled_with(kernel) if kernel else {}
+            filled = (
+                _filled_with(kernel, kernel.version)
+                if kernel and kernel.version
+                else {}
+            )
             return filled.get(address.offset)
         content = self._frozen.get(address.section)
         if content is None or not 0 <= address.offset <= len(content) - size:
@@ -124,8 +125,12 @@ class Flow:
             self._variables[at] = MapAddress(_CONFIGURATION, 0)
 
 
-def _filled_with(kernel: KernelVersion) -> dict[int, int]:
-    values = _version_code(kernel), int(kernel >= _COOKIE), int(kernel >= _WRAPPER)
+def _filled_with(kernel: Known, version: KernelVersion) -> dict[int, int]:
+    values = (
+        _version_code(version),
+        int(kernel.has("attach_cookies")),
+        int(kernel.has("syscall_wrappers")),
+    )
     return dict(zip(_FILLED.values(), values, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What kernels of a version can't do, though their BTF does not show it."""
+"""What kernels can't do, though their BTF names no helper or type for it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from functools import cached_property
 from runner.bpf import insn as op
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import Insn
+from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
-from runner.preflight.engine import Contents
-from runner.preflight.model import Feature, KernelNeed, Presence
+from runner.facts.abilities import ABILITIES, Ability, Known
+from runner.facts.model import UNKNOWN, Judgement, Learnt, judged
+from runner.preflight.engine import Contents, Engine
+from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.references import Address, Flow
 from runner.versions import KernelVersion
 
@@ -74,45 +77,81 @@ class Code:
         return [it for it in self.item.programs if it.name in self.loaded]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Something that came with a version."""
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A kind of link that BTF tells of."""
 
     name: str
-    # A version.
+    # The enumerator of enum bpf_link_type, which came in 5.8 (f2e10bff16a0).
+    enumerator: str
+    # A struct that is there only where the configuration has that kind.
+    struct: str = ""
+    # The upstream version that has it first, and the commit.
     since: str
-    # Where that is known from: a commit.
     source: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that not every kernel can do."""
+
+    # What BTF does not show, by name, or a kind of link.
+    wanted: Ability | Link
     # Programs and maps of an object that need it.
     users: Callable[[Code], list[str]]
     stops_loading: bool = True
     # The loader "compat" does without it.
     compat: bool = False
 
+    @property
+    def name(self) -> str:
+        """Return it as sentences name it."""
+        return (
+            self.wanted.words if isinstance(self.wanted, Ability) else self.wanted.name
+        )
+
 
 def features(
-    code: Code, version: KernelVersion | None, *, compat: bool
+    code: Code, known: Known, engine: Engine, *, compat: bool
 ) -> Iterator[Feature]:
     """Yield the rules that an object comes under."""
     for rule, users in code.rules:
-        kept = version is not None and (
-            version >= KernelVersion.parse(rule.since) or (compat and rule.compat)
-        )
+        if isinstance(rule.wanted, Ability):
+            found = known.ability(rule.wanted.name)
+        else:
+            found = _of_link(rule.wanted, known, engine)
+        if compat and rule.compat and found.is_known:
+            found = judged(True, found.learnt)
         yield Feature(
             need=KernelNeed.RULE,
             name=rule.name,
-            presence=presence(kept, known=version is not None),
+            presence=found.presence,
             users=users,
-            evidence=f"since {rule.since} ({rule.source})",
+            evidence=_evidence(rule.wanted, found.learnt),
             stops_loading=rule.stops_loading,
+            learnt=found.learnt,
         )
 
 
-def presence(there: bool, *, known: bool) -> Presence:
-    """Return what is known of something that was found to be there, or not."""
-    if there:
-        return Presence.PRESENT
-    return Presence.ABSENT if known else Presence.UNKNOWN
+def _of_link(link: Link, known: Known, engine: Engine) -> Judgement:
+    """Return whether a kernel has a kind of link: by its BTF, or by its version."""
+    kinds, struct = engine.find(["bpf_link_type", link.struct or "bpf_link"])
+    enums = [id_ for id_, kind in kinds if kind in (Kind.ENUM, Kind.ENUM64)]
+    if enums:
+        (type_,) = engine.types(enums[:1])
+        is_there = type_ is not None and link.enumerator in type_.enumerators
+        return judged(is_there and bool(struct or not link.struct), Learnt.BTF)
+    if known.version is None:
+        return UNKNOWN
+    return judged(known.version >= KernelVersion.parse(link.since), Learnt.VERSION)
+
+
+def _evidence(wanted: Ability | Link, learnt: Learnt) -> str:
+    if learnt is Learnt.PROBED:
+        return Learnt.PROBED.value
+    if learnt is Learnt.BTF:
+        return "enum bpf_link_type"
+    return f"since {wanted.since} ({wanted.source})"
 
 
 # ------------------------------------------------------------------- finding
@@ -251,85 +290,87 @@ def _is_of_v4(insn: Insn) -> bool:
     return insn.op_class == op.JMP32 and insn.operation == op.JA
 
 
+def _rule(
+    ability: str,
+    users: Callable[[Code], list[str]],
+    *,
+    stops_loading: bool = True,
+    compat: bool = False,
+) -> Rule:
+    return Rule(ABILITIES[ability], users, stops_loading, compat)
+
+
 RULES = (
-    Rule("more than 4,096 instructions", "5.2", "c04c0d2b968a", _too_long),
-    Rule("loops", "5.3", "2589726d12a1", _looping),
-    Rule("global data", "5.2", "d8eca5bbb2be", _of_data(constant=False)),
-    Rule(
-        "constants in global data",
-        "5.2",
-        "d8eca5bbb2be",
-        _of_data(constant=True),
-        compat=True,
-    ),
-    Rule("hash keys of more than 512 bytes", "5.11", "c6bde958a62b", _long_keys),
-    Rule(
-        "calls of other functions",
-        "4.16",
-        "cc8b0b92a169",
+    _rule("large_programs", _too_long),
+    _rule("bounded_loops", _looping),
+    _rule("global_data", _of_data(constant=False)),
+    _rule("readonly_data", _of_data(constant=True), compat=True),
+    _rule("long_hash_keys", _long_keys),
+    _rule(
+        "subprograms",
         _by_opcode(lambda it: it.code == _CALL and it.src == op.CALL_LOCAL),
     ),
-    Rule(
-        "addresses of functions",
-        "5.13",
-        "69c087ba6225",
+    _rule(
+        "subprogram_addresses",
         lambda code: code.users(lambda at, _: code.flow.callback(at) is not None),
     ),
-    Rule(
-        "jumps by <, <= (-mcpu=v2)",
-        "4.14",
-        "92b31a9af73b",
-        _by_opcode(_is_ordered_below),
-    ),
-    Rule(
-        "32-bit jumps (-mcpu=v3)",
-        "5.1",
-        "092ed0968bb6",
-        _by_opcode(lambda it: it.op_class == op.JMP32),
-    ),
-    Rule(
-        "atomics that return values",
-        "5.12",
-        "5ffa25502b5a",
-        _by_opcode(_is_new_atomic),
-    ),
-    Rule("instructions of -mcpu=v4", "6.6", "1f9a1ea821ff", _by_opcode(_is_of_v4)),
-    Rule("sleepable programs", "5.10", "1e6c62a88215", _by_section(sleepable=True)),
+    _rule("jumps_v2", _by_opcode(_is_ordered_below)),
+    _rule("jumps_32", _by_opcode(lambda it: it.op_class == op.JMP32)),
+    _rule("atomics", _by_opcode(_is_new_atomic)),
+    _rule("instructions_v4", _by_opcode(_is_of_v4)),
+    _rule("sleepable", _by_section(sleepable=True)),
     # Kinds of links.
-    Rule(
-        "raw tracepoints",
-        "4.17",
-        "c4f6699dfcb8",
+    _rule(
+        "raw_tracepoints",
         _by_section("raw_tp", "raw_tracepoint"),
         stops_loading=False,
     ),
-    Rule(
-        "programs on system calls' tracepoints",
-        "4.14",
-        "cf5f5cea2706",
+    _rule(
+        "syscall_tracepoints",
         _by_section("tp/syscalls", "tracepoint/syscalls"),
         stops_loading=False,
     ),
-    Rule("XDP links", "5.9", "aa8d3a716b59", _by_section("xdp"), stops_loading=False),
     Rule(
-        "multi-kprobe links",
-        "5.18",
-        "0dcac2725406",
-        _by_section("kprobe.multi", "kretprobe.multi"),
+        Link(
+            name="XDP links",
+            enumerator="BPF_LINK_TYPE_XDP",
+            since="5.9",
+            source="aa8d3a716b59",
+        ),
+        _by_section("xdp"),
+        stops_loading=False,
     ),
     Rule(
-        "cgroup links",
-        "5.7",
-        "af6eea57437a",
+        Link(
+            name="multi-kprobe links",
+            enumerator="BPF_LINK_TYPE_KPROBE_MULTI",
+            # Without CONFIG_FPROBE it is left out.
+            struct="bpf_kprobe_multi_link",
+            since="5.18",
+            source="0dcac2725406",
+        ),
+        _by_section("kprobe.multi", "kretprobe.multi"),
+        stops_loading=False,
+    ),
+    Rule(
+        Link(
+            name="cgroup links",
+            enumerator="BPF_LINK_TYPE_CGROUP",
+            since="5.7",
+            source="af6eea57437a",
+        ),
         _by_section(
             "cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/sock", "sockops"
         ),
         stops_loading=False,
     ),
     Rule(
-        "network namespace links",
-        "5.8",
-        "7f045a49fee0",
+        Link(
+            name="network namespace links",
+            enumerator="BPF_LINK_TYPE_NETNS",
+            since="5.8",
+            source="7f045a49fee0",
+        ),
         _by_section("flow_dissector", "sk_lookup"),
         stops_loading=False,
     ),

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
+from runner.facts.model import Learnt, Presence
 from runner.files import sources
 from runner.preflight.changes import Change
 from runner.preflight.check import Result
@@ -23,7 +24,6 @@ from runner.preflight.model import (
     Guard,
     KernelNeed,
     Prediction,
-    Presence,
     Relocation,
     Status,
     Verdict,
@@ -43,6 +43,13 @@ _STYLES = {
     Verdict.REJECTED: "red",
     Verdict.CRASHES: "red bold",
     Verdict.UNKNOWN: "yellow",
+}
+# Where it was learnt whether a kernel has something, in a cell.
+_LEARNT = {
+    Learnt.PROBED: "probed",
+    Learnt.BTF: "BTF",
+    Learnt.CONFIG: "configuration",
+    Learnt.VERSION: "version",
 }
 _JSON = TypeAdapter(dict[str, JsonValue])
 
@@ -322,7 +329,10 @@ def _presence(it: Feature | None) -> Text:
         Presence.ABSENT: Text("no", style="red" if it.stops_loading else "yellow"),
         Presence.UNKNOWN: Text("?", style="dim"),
     }
-    return words[it.presence]
+    found = words[it.presence]
+    if it.learnt is not Learnt.NOTHING:
+        found.append(f" ({_LEARNT[it.learnt]})", style="dim")
+    return found
 
 
 def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ArtifactError, UsageError
+from runner.facts.abilities import Known
+from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.kernels import elf, fetch
+from runner.kernels import elf, facts, fetch
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
@@ -36,6 +38,13 @@ class BtfSource:
     modules: tuple[Path, ...] = ()
     # The kernel's .config, when it is at hand.
     config: Path | None = None
+    # What it said when it was booted; None for a kernel that nobody has booted.
+    facts: Facts | None = None
+
+    @property
+    def known(self) -> Known:
+        """What decides what the kernel can do."""
+        return Known(version=self.version, facts=self.facts)
 
 
 def of_path(text: str) -> list[BtfSource]:
@@ -77,6 +86,7 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
             path=artifact.btf,
             version=artifact.version,
             config=artifact.config,
+            facts=facts.known(cache, artifact.image_sha256),
         )
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
@@ -93,7 +103,7 @@ def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
     return Target(
         btf=found[0],
         sha256=hashes[0],
-        version=source.version,
+        known=source.known,
         modules=tuple(found[1:]),
         module_sha256=tuple(hashes[1:]),
     )

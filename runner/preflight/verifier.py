@@ -1,8 +1,8 @@
-"""How kernels' verifiers decide branches on constants, by version."""
+"""How kernels' verifiers decide branches on constants."""
 
 from enum import Flag, auto
 
-from runner.versions import KernelVersion
+from runner.facts.abilities import Known
 
 
 class Verifier(Flag):
@@ -29,23 +29,19 @@ class Verifier(Flag):
     VERIFIES_GLOBALS_ALONE = auto()
 
 
-# The first kernel → in what its verifier differs from the one before. Up to 4.11 read
-# in check_cond_jmp_op() and check_ld_imm() of 4.4.1 and 4.11, and seen on both.
-_CHANGES = (
-    ("0", Verifier.DEAD_POISON_OOPSES),
-    ("4.11", Verifier.TRACKS_LDIMM64 | Verifier.COMPUTES),
-    # The fix of dead poison is c131187db2d3; JEQ and JNE came to be decided either way
-    # with it.
-    ("4.15", Verifier.DECIDES_UNEQUAL | Verifier.DEAD_POISON_OOPSES),
-    # is_branch_taken(), 4f7b3e82589e.
-    ("5.0", Verifier.DECIDES_ALL),
-    # Spilled constants (f7cf25b2026d) and constant registers (fb8d251ee2a6).
-    ("5.3", Verifier.COMPARES_REGISTERS | Verifier.TRACKS_STACK),
-    # a23740ec43ba.
-    ("5.5", Verifier.READS_FROZEN_MAPS),
-    # 51c39bb1d5d1.
-    ("5.6", Verifier.VERIFIES_GLOBALS_ALONE),
-)
+# By ability. Up to 4.11 read in check_cond_jmp_op() and check_ld_imm() of 4.4.1 and
+# 4.11, and seen on both. What fixed dead poison, c131187db2d3, also decides JEQ and JNE
+# either way.
+_ABILITIES = {
+    "decides_ldimm64": Verifier.TRACKS_LDIMM64,
+    "decides_computed": Verifier.COMPUTES,
+    "dead_poison": Verifier.DECIDES_UNEQUAL,
+    "decides_orders": Verifier.DECIDES_ALL,
+    "decides_registers": Verifier.COMPARES_REGISTERS,
+    "decides_spilled": Verifier.TRACKS_STACK,
+    "decides_readonly": Verifier.READS_FROZEN_MAPS,
+    "global_functions": Verifier.VERIFIES_GLOBALS_ALONE,
+}
 # What the loader "compat" decides before any verifier does.
 _COMPAT = (
     Verifier.DECIDES_UNEQUAL
@@ -57,14 +53,16 @@ _COMPAT = (
 )
 
 
-def verifier_of(kernel: KernelVersion | None, *, compat: bool = False) -> Verifier:
-    """Return the verifier of a kernel; the newest when its version is not known.
+def verifier_of(kernel: Known, *, compat: bool = False) -> Verifier:
+    """Return the verifier of a kernel; the newest where nothing is known of it.
 
     The loader "compat" decides branches before any verifier does, and takes poison out
     of dead code.
     """
     found = Verifier.NOTHING
-    for since, change in _CHANGES:
-        if kernel is None or kernel >= KernelVersion.parse(since):
-            found ^= change
-    return (found | _COMPAT) & ~Verifier.DEAD_POISON_OOPSES if compat else found
+    for name, flag in _ABILITIES.items():
+        if kernel.has(name):
+            found |= flag
+    if compat:
+        return found | _COMPAT
+    return found if kernel.has("dead_poison") else found | Verifier.DEAD_POISON_OOPSES

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.families import Family
+from runner.facts.families import Family
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from runner.versions import KernelVersion
 

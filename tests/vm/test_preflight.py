@@ -21,7 +21,7 @@ from runner.failures.classify import classify
 from runner.files.cache import Cache
 from runner.guest.agent import AgentError, LoadedObject, ObjectSettings
 from runner.guest.guest import Guest
-from runner.kernels import rows
+from runner.kernels import facts, rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal
 from runner.kernels.fetch import obtain
@@ -195,10 +195,11 @@ class Judge:
     def _compare(self, loaded: Loaded) -> None:
         answers = self.engine.relocate(loaded.subject.number)
         changed = instructions_after(loaded.subject, answers)
-        version = self.target.version
+        known = self.target.known
+        version = known.version
         assert version is not None
         flow = loaded.subject.flow
-        reached = walked(flow, changed, verifier_of(version), version)
+        reached = walked(flow, changed, verifier_of(known), known)
         # The loader "compat" has rewritten what the kernel shows.
         translations = version >= TRANSLATIONS_SINCE and self.loader == "libbpf"
         for program in loaded.programs.programs:
@@ -316,7 +317,12 @@ def judged(kernel: rows.KernelChoice, loader: Loader, reports: Path) -> Compared
         artifact = run.artifact(run.kernels[0], progress())
         assert isinstance(artifact, Artifact), artifact
         assert artifact.btf is not None
-        source = BtfSource(name="", path=artifact.btf, version=artifact.version)
+        source = BtfSource(
+            name="",
+            path=artifact.btf,
+            version=artifact.version,
+            facts=facts.known(Cache(), artifact.image_sha256),
+        )
         target = targets.load(source)
         with Engine(build()) as engine:
             engine.load_target(target.btf)

@@ -11,6 +11,7 @@ from runner.bpf import compile as compiler
 from runner.bpf import object as bpf_object
 from runner.bpf.object import read_whole
 from runner.case.blame import Blame, Evidence, blame
+from runner.facts.abilities import Known
 from runner.failures.classify import classify
 from runner.preflight import show
 from runner.preflight.check import Result
@@ -56,7 +57,9 @@ def blamed(log: Path, name: str, btf: bytes | None = None) -> Blame:
             data=data,
             info=bpf_object.read(data).debug,
             prediction=prediction,
-            version=KernelVersion.parse("7.2" if kernel == "sid" else kernel),
+            known=Known(
+                version=KernelVersion.parse("7.2" if kernel == "sid" else kernel)
+            ),
         )
     )
 
@@ -193,7 +196,7 @@ def poisoned(data: bytes, prediction: Prediction) -> Blame:
             data=data,
             info=bpf_object.read(data).debug,
             prediction=prediction,
-            version=KernelVersion.parse("6.1"),
+            known=Known(version=KernelVersion.parse("6.1")),
         )
     )
 
@@ -245,7 +248,7 @@ def test_a_refused_attach_is_not_blamed_on_a_field() -> None:
             data=data,
             info=bpf_object.read(data).debug,
             prediction=None,
-            version=KernelVersion.parse("6.1"),
+            known=Known(version=KernelVersion.parse("6.1")),
         )
     )
 

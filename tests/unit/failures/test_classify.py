@@ -4,9 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.facts.abilities import Known
 from runner.failures.classes import UNCLASSIFIED
 from runner.failures.classify import classify, classify_oops
 from runner.versions import KernelVersion
+
+
+def of_version(text: str) -> Known:
+    return Known(version=KernelVersion.parse(text))
 
 
 def refused(verifier: str, error: str = "Invalid argument") -> str:
@@ -499,7 +504,7 @@ Call Trace:
 
 @pytest.mark.parametrize("console", [OOPS_4_4, OOPS_4_11])
 def test_an_oops_on_a_call_that_is_not_reached_is_known(console: str) -> None:
-    found = classify_oops(console, KernelVersion.parse("4.4.1"))
+    found = classify_oops(console, of_version("4.4.1"))
 
     assert found is not None
     assert found.name == "unreached_call_oops"
@@ -508,9 +513,9 @@ def test_an_oops_on_a_call_that_is_not_reached_is_known(console: str) -> None:
 
 
 def test_other_oopses_are_not_guessed_at() -> None:
-    assert classify_oops(OTHER_OOPS, KernelVersion.parse("4.4.1")) is None
+    assert classify_oops(OTHER_OOPS, of_version("4.4.1")) is None
     # Mended in 4.15: whatever it is there, it is something else.
-    assert classify_oops(OOPS_4_11, KernelVersion.parse("4.15")) is None
+    assert classify_oops(OOPS_4_11, of_version("4.15")) is None
 
 
 def test_an_unknown_refusal_shows_the_line_that_tells_most() -> None:

@@ -89,6 +89,10 @@ def fault(
     return {"ok": False, "error": {"message": message, "errno": errno}, "log": log}
 
 
+# What a call of bpf(2) gives that is done.
+DONE: dict[str, JsonValue] = {"done": True, "errno": None, "log": ""}
+
+
 class FakeAgent:
     """A `runner.guest.agent.Channel` with an agent behind it that follows a table."""
 
@@ -115,6 +119,10 @@ class FakeAgent:
         if operation == "runs" and "runs" not in self._given:
             asked = self.operations.count("runs")
             answer = {"programs": [{"name": "p", "runs": asked}]}
+        if operation == "bpf" and "bpf" not in self._given:
+            answer = {"answers": [DONE] * _count(request["calls"]), "duration_us": 1}
+        if operation == "there" and "there" not in self._given:
+            answer = {"there": [True] * _count(request["places"])}
         if isinstance(answer, Exception):
             raise answer
         return json.dumps({"id": request["id"], "ok": True, **answer}).encode()
@@ -123,6 +131,11 @@ class FakeAgent:
         if argv == bpftool.map_dump(7):
             return {**COMMAND, "stdout": json.dumps([_ROW])}
         return COMMAND
+
+
+def _count(words: JsonValue) -> int:
+    assert isinstance(words, list)
+    return len(words)
 
 
 MACHINE = Machine(

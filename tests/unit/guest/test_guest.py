@@ -11,10 +11,12 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from pydantic import JsonValue
 
 from runner.errors import GuestError
+from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.guest import guest, keys, ssh
+from runner.guest import guest, keys, probes, ssh
 from runner.guest.agent import AgentSession
 from runner.guest.guest import Origin
 from runner.guest.host import Host
@@ -57,6 +59,7 @@ class KnownSnapshots(Snapshots):
 
     def __init__(self, cache: Cache) -> None:
         super().__init__(cache)
+        self.cache = cache
         self.found: Snapshot | None = None
         self.unreadable: SnapshotError | None = None
 
@@ -86,6 +89,9 @@ class Machines:
 
     events: list[str] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
+    # What agents answer in place of what doubles do.
+    answers: dict[str, dict[str, JsonValue] | Exception] = field(default_factory=dict)
+    agents: list[FakeAgent] = field(default_factory=list)
 
     def happens(self, event: str) -> None:
         self.events.append(event)
@@ -116,9 +122,14 @@ class Machines:
     def connect(self, *_: object) -> Iterator[object]:
         version = {**COMMAND, "stdout": '{"version": "7.1.0"}'}
         answers = {"hello": asdict(HELLO), "run": version, "settle": {"cleared": 0}}
-        yield SimpleNamespace(
-            start=lambda _: FakeAgent(answers), close=lambda: None, pace=Pace(1.0)
-        )
+        agent = FakeAgent({**answers, **self.answers})
+        self.agents.append(agent)
+        yield SimpleNamespace(start=lambda _: agent, close=lambda: None, pace=Pace(1.0))
+
+    @property
+    def asked(self) -> int:
+        """How often a kernel was asked what it has."""
+        return sum(it.operations.count("bpf") for it in self.agents)
 
     def save(self, *_: object, **__: object) -> None:
         self.happens("save")
@@ -159,6 +170,7 @@ class Started:
     starts: Starts
     # What was shown meanwhile.
     steps: list[str]
+    facts: Facts | None
 
 
 def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
@@ -168,7 +180,7 @@ def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
         programs=Programs(),
-        cache=Cache(Path("/none")),
+        cache=snapshots.cache,
         snapshots=snapshots,
         cold=cold,
     )
@@ -181,8 +193,11 @@ def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
         assert up.usable
         assert (up.hello, up.bpftool_version) == (HELLO, "7.1.0")
         assert up.cache is host.cache
+        facts = up.facts
     return Started(
-        starts=starts, steps=[it.text.partition(" after")[0] for it in steps]
+        starts=starts,
+        steps=[it.text.partition(" after")[0] for it in steps],
+        facts=facts,
     )
 
 
@@ -267,3 +282,73 @@ def test_a_kernel_that_does_not_boot_is_told_and_not_tried_in_another_way(
         started(snapshots)
 
     assert machines.events == ["boot"]
+
+
+# ------------------------------------------------------------ what its kernel has
+
+
+def test_a_kernel_is_asked_once_what_it_has_before_it_is_saved(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    first, second = started(snapshots), started(snapshots)
+
+    # Twice: the guest that was saved, and those that came from it.
+    assert len(machines.agents) == 3
+    assert machines.asked == 1
+    assert machines.agents[0].operations.index("bpf") < (
+        machines.agents[0].operations.index("settle")
+    )
+    assert first.facts is not None
+    assert first.facts == second.facts
+    assert first.facts.abilities["bounded_loops"]
+
+
+def test_a_kernel_that_was_saved_before_it_was_asked_is_asked_later(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    snapshots.found = a_snapshot()
+
+    assert started(snapshots).facts is not None
+    assert machines.asked == 1
+
+
+def test_a_kernel_that_accepts_no_program_says_nothing(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    refused: JsonValue = {"done": False, "errno": "EINVAL", "log": ""}
+    answers: list[JsonValue] = [refused] * len(all_calls())
+    machines.answers["bpf"] = {"answers": answers, "duration_us": 1}
+
+    assert started(snapshots, cold=True).facts == Facts(release=HELLO.release)
+
+
+def test_a_guest_that_can_not_be_asked_is_of_use(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    machines.answers["bpf"] = {
+        "ok": False,
+        "error": {"message": "there is no operation", "errno": None},
+        "log": "",
+    }
+
+    assert started(snapshots, cold=True).facts is None
+
+
+def test_a_kernel_that_dies_of_being_asked_is_not_asked_again(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    machines.answers["bpf"] = EOFError("gone")
+    with pytest.raises(GuestError):
+        started(snapshots, cold=True)
+
+    assert started(snapshots, cold=True).facts == Facts(release=HELLO.release)
+    assert machines.asked == 1
+
+
+def all_calls() -> list[JsonValue]:
+    """Return all that a kernel is asked."""
+    agent = FakeAgent()
+    probes.find_out(AgentSession(agent), HELLO.release, artifact().version)
+    (calls,) = [it["calls"] for it in agent.requests if it["op"] == "bpf"]
+    assert isinstance(calls, list)
+    return calls

@@ -139,7 +139,7 @@ def test_a_version_that_can_not_be_told_is_no_usage_error() -> None:
         (
             ">=five",
             "--kernels '>=five': '>=five' is not a version comparison; write it like "
-            "'>=5.4' or '<6'",
+            "'>=5.4', '<6' or 'rhel>=9.4'",
             "",
         ),
     ],

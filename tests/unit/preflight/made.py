@@ -11,6 +11,8 @@ from filelock import FileLock
 
 from runner.bpf.compile import command
 from runner.bpf.object import BpfObject, read_whole
+from runner.facts.abilities import Known
+from runner.facts.model import Facts
 from runner.kernels import elf
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
@@ -71,6 +73,7 @@ def checked(
     version: str = "6.1",
     engine: Engine | None = None,
     loader: Loader = "libbpf",
+    facts: Facts | None = None,
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
@@ -80,7 +83,7 @@ def checked(
         target = Target(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
-            version=KernelVersion.parse(version),
+            known=Known(version=KernelVersion.parse(version), facts=facts),
         )
         return predict(subject, target, own, loader)
     finally:

@@ -1,6 +1,7 @@
 """Predictions of many kernels, by several processes and from the index."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.bpf.object import patched
+from runner.facts.model import Facts
 from runner.preflight import check, targets
 from runner.preflight.errors import EngineError
 from runner.preflight.model import Verdict
@@ -143,3 +145,29 @@ def test_damaged_objects_are_left_as_they_are(data: bytes, at: int) -> None:
     damaged = whole[:at] + data + whole[at + len(data) :]
 
     assert len(patched(damaged, {"wanted": b"\1\0\0\0"})) == len(damaged)
+
+
+def test_facts_of_a_kernel_make_another_prediction_than_its_version(
+    tmp_path: Path,
+) -> None:
+    build()
+    loop = HEAD + (
+        'SEC("socket") int on_a(void *ctx) { volatile int n = 9; long i = 0;'
+        " while (n) i += bpf_ktime_get_ns(); return i; }"
+    )
+    (tmp_path / "made.bpf.o").write_bytes(compiled(loop))
+    (tmp_path / "4.18.0-553.el8.btf").write_bytes(kernel("int nothing;"))
+    (source,) = targets.of_path(str(tmp_path / "4.18.0-553.el8.btf"))
+    facts = Facts(release="4.18.0-553.el8", abilities={"bounded_loops": True})
+    booted = replace(source, facts=facts)
+
+    def verdict(it: targets.BtfSource) -> Verdict:
+        found = check.check([tmp_path / "made.bpf.o"], [it], tmp_path / "index")
+        ((prediction,),) = (result.predictions for result in found)
+        return prediction.verdict
+
+    # Twice each: what is in the index is of the kernel as it was known then.
+    assert [verdict(it) for it in (source, booted, source, booted)] == [
+        *(Verdict.REJECTED, Verdict.LOADS),
+        *(Verdict.REJECTED, Verdict.LOADS),
+    ]

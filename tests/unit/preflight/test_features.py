@@ -2,7 +2,10 @@
 
 import pytest
 
-from runner.preflight.model import Feature, Prediction, Presence, Verdict
+from runner.case.prediction import disagreement
+from runner.facts.abilities import ABILITIES
+from runner.facts.model import Facts, Learnt, Presence
+from runner.preflight.model import Feature, Prediction, Verdict
 from tests.unit.preflight.made import an_object, checked, kernel
 
 WHOLE = """\
@@ -109,13 +112,19 @@ def test_a_kprobe_that_is_not_in_btf_may_still_be_there() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("version", "presence"), [("5.4", Presence.UNKNOWN), ("5.5", Presence.ABSENT)]
+# Where tracepoints have types, this one has one.
+TRACED = OTHER + (
+    "typedef void (*btf_trace_sched_switch)(void); btf_trace_sched_switch a;"
 )
-def test_raw_tracepoints_are_in_btf_from_5_5_on(
-    version: str, presence: Presence
+
+
+@pytest.mark.parametrize(
+    ("types", "presence"), [(OTHER, Presence.UNKNOWN), (TRACED, Presence.ABSENT)]
+)
+def test_raw_tracepoints_are_missing_where_btf_has_others(
+    types: str, presence: Presence
 ) -> None:
-    found = checked(an_object(RAW), kernel(OTHER), version)
+    found = checked(an_object(RAW), kernel(types))
 
     assert need(found, "attach_target", "raw_tp/an_event").presence is presence
     assert found.verdict is Verdict.LOADS
@@ -155,7 +164,7 @@ def test_what_programs_attach_to_is_looked_for(
     }
     place = section % names.get(section.partition("/")[0], "a_function")
     item = an_object(PROGRAM % place)
-    without = checked(item, kernel(OTHER))
+    without = checked(item, kernel(TRACED))
 
     assert need(checked(item, ATTACHED), "attach_target", place).presence is (
         Presence.PRESENT
@@ -221,7 +230,7 @@ SEC("socket") int use(void *context) { return 0; }
 """
 
 
-@pytest.mark.parametrize(
+RULES = pytest.mark.parametrize(
     ("source", "name", "before", "since"),
     [
         (LONG, "more than 4,096 instructions", "5.1", "5.2"),
@@ -248,6 +257,9 @@ SEC("socket") int use(void *context) { return 0; }
     # The name of a rule tells of its source.
     ids=lambda text: "of" if "SEC(" in text else text,
 )
+
+
+@RULES
 def test_what_came_with_a_version(
     source: str, name: str, before: str, since: str
 ) -> None:
@@ -258,6 +270,113 @@ def test_what_came_with_a_version(
     ]
 
     assert presences == [Presence.ABSENT, Presence.PRESENT]
+
+
+@RULES
+def test_what_a_kernel_said_counts_more_than_its_version(
+    source: str, name: str, before: str, since: str
+) -> None:
+    abilities = {it.words: it.name for it in ABILITIES.values()}
+    if name not in abilities:
+        pytest.skip("its BTF tells of kinds of links")
+    item = an_object(source, *OPTIONS.get(source, ()))
+
+    for version, is_there in ((before, True), (since, False)):
+        facts = Facts(release="", abilities={abilities[name]: is_there})
+        found = need(checked(item, kernel(NOTHING), version, facts=facts), "rule", name)
+        presence = Presence.PRESENT if is_there else Presence.ABSENT
+        assert (found.presence, found.learnt) == (presence, Learnt.PROBED)
+        assert found.evidence == "probed on the kernel"
+
+
+LINKS = """\
+enum bpf_link_type { L0, BPF_LINK_TYPE_CGROUP = 3, BPF_LINK_TYPE_KPROBE_MULTI = 8 } a;
+"""
+
+
+@pytest.mark.parametrize(
+    ("types", "section", "name", "presence"),
+    [
+        (LINKS, "cgroup_skb/ingress", "cgroup links", Presence.PRESENT),
+        (LINKS, "xdp", "XDP links", Presence.ABSENT),
+        # Without CONFIG_FPROBE.
+        (LINKS, "kprobe.multi/f*", "multi-kprobe links", Presence.ABSENT),
+        (
+            LINKS + "struct bpf_kprobe_multi_link { int x; } b;",
+            *("kprobe.multi/f*", "multi-kprobe links"),
+            Presence.PRESENT,
+        ),
+    ],
+)
+def test_btf_tells_which_kinds_of_links_there_are(
+    types: str, section: str, name: str, presence: Presence
+) -> None:
+    # Whatever its version says.
+    for version in ("4.18", "6.12"):
+        found = checked(an_object(PROGRAM % section), kernel(types), version)
+        it = need(found, "rule", name)
+        assert (it.presence, it.learnt) == (presence, Learnt.BTF)
+        assert found.verdict is Verdict.LOADS
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "name"),
+    [
+        (KPROBE % "bpf_ktime_get_ns();", "helper", "ktime_get_ns"),
+        (KPROBE % "", "program_type", "kprobe"),
+        (MAP, "map_type", "hash"),
+    ],
+)
+def test_what_a_kernel_refused_is_missing_though_its_btf_names_it(
+    source: str, kind: str, name: str
+) -> None:
+    item = an_object(source)
+
+    for types, is_there in ((WHOLE, False), (BARE, True)):
+        facts = Facts(
+            release="",
+            helpers={1: is_there, 5: is_there},
+            programs={2: is_there},
+            maps={1: is_there},
+        )
+        found = need(checked(item, kernel(types), facts=facts), kind, name)
+        presence = Presence.PRESENT if is_there else Presence.ABSENT
+        assert (found.presence, found.learnt) == (presence, Learnt.PROBED)
+
+
+# Of RHEL 8.10, whose upstream version has none of this: the objects of the handbook.
+EL8 = "4.18.0-553.66.1.el8_10.x86_64"
+EL8_FACTS = Facts(
+    release=EL8,
+    abilities={
+        **dict.fromkeys(("bounded_loops", "global_data", "readonly_data"), True),
+        **dict.fromkeys(("jumps_32", "atomics", "subprogram_addresses"), True),
+        **dict.fromkeys(("large_programs", "long_hash_keys", "sleepable"), True),
+        **dict.fromkeys(("decides_orders", "decides_readonly"), True),
+    },
+)
+
+
+@pytest.mark.parametrize("source", [LONG, LOOP, DATA, CALLBACK, NARROW, ATOMIC])
+def test_a_vendors_kernel_is_not_judged_by_its_upstream_number(source: str) -> None:
+    item = an_object(source, *OPTIONS.get(source, ()))
+    unbooted = checked(item, kernel(NOTHING), EL8)
+    booted = checked(item, kernel(NOTHING), EL8, facts=EL8_FACTS)
+
+    assert unbooted.verdict is Verdict.REJECTED
+    assert "since" in unbooted.reasons[0]
+    assert booted.verdict is Verdict.LOADS
+    # A boot that loads it disagrees with the one alone.
+    assert disagreement(unbooted, loaded=True, failure_class="")
+    assert not disagreement(booted, loaded=True, failure_class="")
+
+
+def test_a_newer_number_does_not_make_up_for_what_is_missing() -> None:
+    facts = Facts(release="6.12.0-mine", abilities={"bounded_loops": False})
+    found = checked(an_object(LOOP), kernel(NOTHING), "6.12.0-mine", facts=facts)
+
+    assert found.verdict is Verdict.REJECTED
+    assert found.reasons == ("on_a: the kernel has no loops, probed on the kernel",)
 
 
 CONSTANT = "const volatile int limit = 3;\n" + KPROBE % "return limit;"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.facts.abilities import NOTHING
 from runner.preflight import reach
 from runner.preflight.errors import AbandonedError, NotFollowedError
 from runner.preflight.reach import walked
@@ -9,7 +10,7 @@ from runner.preflight.references import Address, Flow
 from runner.preflight.verifier import verifier_of
 from tests.unit.preflight.made import an_object
 
-NEWEST = verifier_of(None)
+NEWEST = verifier_of(NOTHING)
 
 # Each function calls the next one from four places: 4 ** 7 paths of calls.
 LEVEL = """\

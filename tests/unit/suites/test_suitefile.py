@@ -166,7 +166,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    kernels: '>=5.x'\n    reason: r\n",
             "7: cases[0].kernels: '>=5.x' is not a version comparison; write it like "
-            "'>=5.4' or '<6'",
+            "'>=5.4', '<6' or 'rhel>=9.4'",
         ),
         (
             GOOD + "    kernels: '>=5.5'\n",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.families import member
+from runner.facts.families import member
 
 
 @pytest.mark.parametrize(

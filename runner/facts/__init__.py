@@ -1,0 +1,1 @@
+"""What is known of a kernel: its vendor, and what it has."""

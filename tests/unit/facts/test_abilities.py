@@ -1,0 +1,52 @@
+"""What a kernel can do: as it says, or else as its version says."""
+
+from runner.facts.abilities import ABILITIES, NOTHING, Known
+from runner.facts.model import Facts, Learnt, Presence
+from runner.facts.names import ATTACH_TYPES, HELPERS, MAP_TYPES, PROGRAM_TYPES
+from runner.preflight.engine import Engine
+from runner.versions import KernelVersion
+from tests.unit.preflight.made import build
+
+OLD = KernelVersion.parse("4.18.0-553.el8_10")
+NEW = KernelVersion.parse("6.12")
+
+
+def test_what_a_kernel_said_counts_more_than_its_version() -> None:
+    can = Known(version=OLD, facts=Facts(release="", abilities={"atomics": True}))
+    can_not = Known(version=NEW, facts=Facts(release="", abilities={"atomics": False}))
+
+    assert can.has("atomics")
+    assert can.ability("atomics").learnt is Learnt.PROBED
+    assert not can_not.has("atomics")
+
+
+def test_what_it_did_not_say_is_judged_by_its_version() -> None:
+    known = Known(version=OLD, facts=Facts(release=""))
+
+    assert not known.has("atomics")
+    assert known.ability("atomics").learnt is Learnt.VERSION
+    assert Known(version=NEW).has("atomics")
+
+
+def test_a_kernel_of_which_nothing_is_known_is_new() -> None:
+    assert NOTHING.has("private_stacks")
+    assert NOTHING.ability("private_stacks").presence is Presence.UNKNOWN
+
+
+def test_each_ability_names_a_version_and_a_source() -> None:
+    assert all(KernelVersion.parse(it.since) and it.source for it in ABILITIES.values())
+    assert all(name == it.name for name, it in ABILITIES.items())
+
+
+def test_the_names_of_types_are_those_of_libbpf() -> None:
+    with Engine(build()) as engine:
+        names = engine.names
+    helpers = tuple(it.removeprefix("bpf_") for it in HELPERS)
+    for own, known in (
+        (PROGRAM_TYPES, names.programs),
+        (MAP_TYPES, names.maps),
+        (ATTACH_TYPES, names.attach),
+        (helpers, names.helpers),
+    ):
+        # libbpf leaves those empty that it does not know yet.
+        assert [a for a, b in zip(own, known, strict=False) if b not in ("", a)] == []

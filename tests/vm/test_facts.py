@@ -1,0 +1,66 @@
+"""Kernels that are booted say what their versions and their BTF say of them.
+
+These are upstream's stable kernels, of which the version rules are right: where a probe
+disagrees, it is the probe that is wrong.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.bpf import btf
+from runner.facts.abilities import ABILITIES, Known
+from runner.facts.names import PROGRAM_TYPES
+from runner.guest.guest import Guest
+from runner.kernels import facts as kernel_facts
+from runner.kernels.rows import KernelChoice
+from runner.run.lease import Need
+from runner.run.run import Run
+from runner.run.settings import Settings
+from runner.text.progress import progress
+from tests.vm.conftest import ROOT
+
+# Types that the configuration of Debian's cloud kernels leaves out.
+LEFT_OUT = {PROGRAM_TYPES.index("lirc_mode2")}
+
+
+@pytest.fixture(params=["5.10", "6.1", "6.12", "sid"])
+def guest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Guest]:
+    """Return a guest of each of Debian's kernels."""
+    choice = KernelChoice(matrix=ROOT / "matrix.yaml", selectors=(request.param,))
+    run = Run(Settings(kernels=choice, reports=tmp_path))
+    run.obtain(progress())
+    try:
+        with run.guests().lease(Need(kernel=run.kernels[0], tenant="facts")) as up:
+            yield up
+    finally:
+        run.close()
+
+
+def in_btf(guest: Guest, enum: str, end: str) -> set[int]:
+    assert guest.artifact.btf is not None
+    known = btf.of_file(guest.artifact.btf)
+    found = known.enumerators(known.find(f"enum {enum}"))
+    return {value for name, value in found if value and not name.startswith(end)}
+
+
+def test_a_kernel_says_of_itself_what_is_known_of_it(guest: Guest) -> None:
+    facts, version = guest.facts, guest.artifact.version
+    assert facts is not None
+    by_version = Known(version=version)
+
+    # Each was decided: none of these kernels refuses a probe for another reason.
+    assert set(ABILITIES) - set(facts.abilities) == {"syscall_tracepoints"}
+    assert facts.abilities == {name: by_version.has(name) for name in facts.abilities}
+    helpers = in_btf(guest, "bpf_func_id", "__BPF_FUNC_MAX")
+    assert {it for it, is_there in facts.helpers.items() if is_there} == helpers
+    programs = in_btf(guest, "bpf_prog_type", "__MAX")
+    there = {it for it, is_there in facts.programs.items() if is_there}
+    assert there == programs - LEFT_OUT
+    maps = in_btf(guest, "bpf_map_type", "__MAX")
+    assert facts.maps == {it: it in maps for it in facts.maps}
+    assert len(facts.maps) > 20
+    # It is asked once.
+    image = guest.artifact.image_sha256
+    assert kernel_facts.known(guest.cache, image) == facts
