@@ -62,7 +62,7 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
         attempt.data,
         name=Path(attempt.job.shown_path).name.partition(".")[0],
         btf=guest.btf,
-        loader=attempt.case.loader_on(guest.artifact.version),
+        loader=attempt.case.loader_on(guest.on),
         settings=attempt.settings,
         timeout=timeouts.OPEN.seconds,
     )

@@ -191,16 +191,13 @@ def _aim(name: str, program: Program, shape: Shapes) -> Iterator[Mistake]:
     section = shape.programs.get(name)
     if section is None:
         return
-    places = (
-        program.attach if isinstance(program.attach, dict) else {"": program.attach}
-    )
-    for key, place in places.items():
-        if not isinstance(place, str) or not is_looked_up(place):
+    for where, place in program.places:
+        if not is_looked_up(place):
             continue
         kind = place.partition("/")[0].removesuffix(".s")
         own = section.removeprefix("?").partition("/")[0].removesuffix(".s")
         if kind != own:
-            at = ("programs", name, "attach", *([key] if key else []))
+            at = ("programs", name, "attach", *where)
             yield Mistake(at, f"{place!r}: the program is of the section {section}")
 
 

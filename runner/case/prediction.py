@@ -55,7 +55,7 @@ def predicted(
         job = CheckJob(
             objects=(object_path,),
             index=guest.cache.folder("preflight"),
-            loader=case.loader_on(artifact.version),
+            loader=case.loader_on(guest.on),
             load=tuple(wanted.load.items()),
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),

@@ -6,12 +6,17 @@ import time
 from runner.case import phases, verdict
 from runner.case.attempt import Attempt, CaseJob
 from runner.errors import RunnerError
+from runner.failures.classes import DECLARED_GAP
 from runner.guest.guest import Guest
-from runner.results import CaseResult, CaseVerdict, Phases
+from runner.results import CaseResult, CaseVerdict, Outcome, Phases
 
 
 def run(job: CaseJob, guest: Guest) -> CaseResult:
     """Run a case and judge it. Never raises for what the object or the guest does."""
+    # Only now it is known what a kernel has that was never booted before.
+    gap = job.case.gap_on(guest.on) if job.case.needs is not None else ""
+    if gap:
+        return _skipped(job, guest, gap)
     attempt = Attempt(job=job, guest=guest)
     started = time.monotonic()
     guest.commands, already = job.commands, job.commands.count
@@ -33,6 +38,19 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         duration=time.monotonic() - started,
         phases=Phases(**attempt.seconds),
+        nodeid=job.nodeid,
+    )
+
+
+def _skipped(job: CaseJob, guest: Guest, gap: str) -> CaseResult:
+    return CaseResult(
+        kernel=guest.kernel.id,
+        suite=job.suite,
+        case=job.case.name,
+        outcome=Outcome.SKIPPED,
+        message=gap,
+        failure_class=DECLARED_GAP,
+        object_path=job.shown_path,
         nodeid=job.nodeid,
     )
 

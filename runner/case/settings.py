@@ -24,14 +24,14 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
     Raises UsageError for a value that a variable can't have, RunnerError for an object
     that can't be read, AgentError and GuestError.
     """
-    version = guest.artifact.version
+    kernel = guest.on
     namespace = known(guest)
-    places = {name: it.place(version) for name, it in case.programs.items()}
+    places = {name: it.place(kernel) for name, it in case.programs.items()}
     values = resolve(dict(case.variables), namespace)
     assert isinstance(values, dict)
     return ObjectSettings(
         load={
-            **{name: it.loads(version) for name, it in case.programs.items()},
+            **{name: it.loads(kernel) for name, it in case.programs.items()},
             **_chosen(case, data, guest, places),
         },
         targets={
@@ -43,7 +43,7 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
             name: MapSettings(
                 max_entries=it.max_entries,
                 value_size=it.value_size,
-                create=it.creates(version),
+                create=it.creates(kernel),
             )
             for name, it in case.maps.items()
         },
@@ -98,7 +98,7 @@ def place(program: Program, guest: Guest) -> str | None:
     None is what its section says, or what was looked up when it loaded. Raises
     UsageError for a reference to nothing.
     """
-    found = program.place(guest.artifact.version)
+    found = program.place(guest.on)
     if found is None or is_looked_up(found):
         return None
     return str(resolve(found, known(guest)))

@@ -239,7 +239,7 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
 
 
 def _compare_with_suite(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
-    declared = attempt.case.failure_on(attempt.guest.artifact.version)
+    declared = attempt.case.failure_on(attempt.guest.on)
     if declared is None or verdict.outcome is Outcome.ERROR:
         return verdict
     expected = f"{' or '.join(declared.classes)} ({declared.reason})"

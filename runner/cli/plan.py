@@ -14,7 +14,8 @@ from runner.cli import suites as suites_
 from runner.cli.output import print_json
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch, rows
+from runner.kernels import facts, fetch, rows
+from runner.kernels.artifact import known_kernel
 from runner.kernels.btf import minimal
 from runner.matrix.matrix import Kernel, Matrix
 from runner.preflight import interesting, targets
@@ -22,6 +23,7 @@ from runner.run import options, sharding
 from runner.run.run import seconds_of
 from runner.run.sharding import Part
 from runner.suites import project, suitefile
+from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.text import progress
 from runner.text.tables import print_rows
@@ -168,9 +170,11 @@ def _cases(paths: Sequence[Path], file: Path, matrix: Matrix) -> list[Case]:
 def _gaps(kernel: Kernel, cases: Sequence[Case], cache: Cache) -> int:
     """Return how many cases a run would skip on a kernel, as far as known yet."""
     found = fetch.cached(kernel, cache)
-    version = found.version if found else fetch.version_of(kernel, cache)
-    config = found.config_text() if found else None
-    return sum(bool(case.gap_on(version, config)) for case in cases)
+    if found is None:
+        known = KnownKernel(version=fetch.version_of(kernel, cache))
+    else:
+        known = known_kernel(found, facts.known(cache, found.image_sha256))
+    return sum(bool(case.gap_on(known)) for case in cases)
 
 
 def _plan(

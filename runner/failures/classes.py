@@ -197,6 +197,9 @@ PREDICTION_WRONG = FailureClass(
     declarable=False,
 )
 
+# Of a case that its suite does not run on a kernel.
+DECLARED_GAP = "declared_gap"
+
 UNEXPECTED_PASS = FailureClass(
     name="unexpected_pass",
     meaning="the case passed, but the suite declares that it fails",
@@ -679,7 +682,7 @@ _ENDS = (
         "fix the suite as the message says (docs/suite.md)",
     ),
     _not_of_object(
-        "declared_gap",
+        DECLARED_GAP,
         "the case does not run on this kernel, as the suite declares",
         "nothing; the report shows the suite's reason",
     ),

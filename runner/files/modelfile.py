@@ -43,6 +43,9 @@ PATTERNS = {
     r"^([0-9a-fA-F]{2}\s*)+$": "bytes in hexadecimal: 00ff",
     r"^/(proc|sys)/": "a path that begins with /proc/ or /sys/",
     r"^[a-z_]+/.+$": "a place such as kprobe/NAME or xdp/INTERFACE",
+    r"^[A-Za-z_]\w*$": "a name of letters, digits and '_'",
+    r"^((struct|union|enum) )?[A-Za-z_]\w*$": "a type: struct file, or file",
+    r"^CONFIG_\w+(=.+)?$": "an option: CONFIG_BPF_LSM, or CONFIG_HZ=250",
     r"^CONFIG_\w+=.+$": "a line of a kernel's configuration: CONFIG_BPF_LSM=y",
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
     "'-' that begins with a letter or digit",

@@ -48,8 +48,9 @@ from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
 from runner.kernels import btf
 from runner.kernels import facts as kernel_facts
-from runner.kernels.artifact import Artifact
+from runner.kernels.artifact import Artifact, known_kernel
 from runner.matrix.matrix import Kernel
+from runner.suites.known import KnownKernel
 from runner.timeouts import Timeout
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,11 @@ class Guest:
     def known(self) -> Known:
         """What decides what its kernel can do."""
         return Known(version=self.artifact.version, facts=self.facts)
+
+    @property
+    def on(self) -> KnownKernel:
+        """Its kernel, as conditions of suites ask for it."""
+        return known_kernel(self.artifact, self.facts)
 
     @property
     def usable(self) -> bool:

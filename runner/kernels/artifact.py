@@ -6,9 +6,11 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
+from runner.facts.model import Facts
 from runner.files.cache import CacheEntry
 from runner.kernels.nic import CARDS, Nic
 from runner.kernels.sources.source import Item
+from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion
 
 VMLINUZ = "vmlinuz"
@@ -16,6 +18,8 @@ CONFIG = "config"
 SYSTEM_MAP = "System.map"
 BTF = "vmlinux.btf"
 MODULES = "modules"
+# Where BTF comes from that was cut to the types of some objects.
+MINIMAL = "min"
 
 _ITEMS = TypeAdapter(tuple[Item, ...])
 
@@ -55,6 +59,17 @@ class Artifact:
     def config_text(self) -> str | None:
         """Return the kernel's configuration, if it came with one."""
         return None if self.config is None else self.config.read_text(errors="replace")
+
+
+def known_kernel(artifact: Artifact, facts: Facts | None) -> KnownKernel:
+    """Return a kernel as conditions of suites ask for it."""
+    return KnownKernel(
+        version=artifact.version,
+        config=artifact.config_text(),
+        facts=facts,
+        # What is cut to some objects does not tell what the kernel lacks.
+        btf=None if artifact.btf_source == MINIMAL else artifact.btf,
+    )
 
 
 def from_entry(entry: CacheEntry) -> Artifact:

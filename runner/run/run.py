@@ -21,8 +21,8 @@ from runner.files.cache import Cache
 from runner.guest import host
 from runner.guest.host import Host
 from runner.guest.life import Observe, ignore
-from runner.kernels import fetch, rows
-from runner.kernels.artifact import Artifact
+from runner.kernels import facts, fetch, rows
+from runner.kernels.artifact import Artifact, known_kernel
 from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
@@ -34,9 +34,9 @@ from runner.run.ledger import Ledger
 from runner.run.once import Once
 from runner.run.settings import Settings
 from runner.suites import suitefile
+from runner.suites.known import KnownKernel
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
-from runner.versions import KernelVersion
 
 # What the cache remembers them as.
 _DURATIONS = "durations"
@@ -179,12 +179,12 @@ class Run:
         for id_, (message, hint) in failures.items():
             self._artifacts[id_] = ArtifactError(message, hint=hint)
 
-    def version(self, kernel: Kernel) -> KernelVersion | None:
-        """Return a kernel's version, or None when only its artifact could tell it."""
+    def known(self, kernel: Kernel) -> KnownKernel:
+        """Return what is known of a kernel: more once its artifact is there."""
         found = self._artifacts.get(kernel.id)
-        if isinstance(found, Artifact):
-            return found.version
-        return kernel.version
+        if not isinstance(found, Artifact):
+            return KnownKernel(version=kernel.version)
+        return known_kernel(found, facts.known(self.cache, found.image_sha256))
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""

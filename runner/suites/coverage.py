@@ -14,6 +14,7 @@ from runner.files.modelfile import FileEntry
 from runner.matrix import matrix
 from runner.matrix.matrix import Kernel
 from runner.suites import suitefile
+from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.versions import KernelVersion
 
@@ -53,19 +54,23 @@ class NamedCase:
     case: Case
 
     def runs_on(self, version: KernelVersion) -> bool:
-        """Whether it is to do there what it is about, which may be to be refused."""
-        failure = self.case.failure_on(version)
+        """Whether it is to do there what it is about, which may be to be refused.
+
+        Nobody has booted such a kernel: upstream's versions tell what it has.
+        """
+        kernel = KnownKernel(version=version)
+        failure = self.case.failure_on(kernel)
         # One that fails everywhere is about that; elsewhere it is a gap.
-        return not self.case.gap_on(version) and (failure is None or not failure.is_gap)
+        return not self.case.gap_on(kernel) and (failure is None or not failure.is_gap)
 
     def kernels(self) -> str:
         """Return where it runs, in words."""
-        words = [self.case.kernels or "all"]
+        words = [self.case.where() or "all"]
         failure = self.case.expect_failure
         if failure is not None:
-            where = f" {failure.kernels}" if failure.kernels else ""
+            where = failure.where()
             classes = " or ".join(f"`{name}`" for name in failure.classes)
-            words.append(f"{classes}{where}")
+            words.append(f"{classes} on {where}" if where else classes)
         return ", ".join(words)
 
 

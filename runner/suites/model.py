@@ -1,11 +1,14 @@
 """suite.yaml: cases that load an object in a guest and compare what it read."""
 
-from collections.abc import Collection
-from typing import Annotated, Literal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
-from runner.files.modelfile import FileEntry
+from runner.facts.model import Presence
+from runner.files.modelfile import FileEntry, Where
+from runner.suites.conditions import Choice, Condition, chosen
+from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion, VersionRange, pick
 
 FIELD_OF_TYPE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -358,39 +361,87 @@ Expectation = Annotated[
 # ------------------------------------------------------------------- cases
 
 
-# Different things for different kernels, by version range: {"<4.17": …, ">=4.17": …}.
 AttachPlace = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
+
+
+class SwitchChoice(Choice[bool]):
+    """Whether something is done, on kernels that have something."""
+
+
+class PlaceChoice(Choice[AttachPlace]):
+    """What a program is attached to, on kernels that have something."""
+
+
+class LoaderChoice(Choice[Loader]):
+    """What loads the object, on kernels that have something."""
+
+
+# Different things for different kernels: by version range, {"<4.17": …, ">=4.17": …},
+# or by what they have, the first that holds: [{needs: …, use: …}].
+Switch = (
+    bool
+    | Annotated[dict[str, bool], Field(min_length=1)]
+    | Annotated[tuple[SwitchChoice, ...], Field(min_length=1)]
+)
+_Set = TypeVar("_Set", bool, str, Loader)
+
+
+def _on(
+    table: Mapping[str, _Set] | Sequence[Choice[_Set]], kernel: KnownKernel
+) -> _Set | None:
+    """Return what a setting is on a kernel; None where nothing is said of it."""
+    if not isinstance(table, Mapping):
+        return chosen(table, kernel)
+    return None if kernel.version is None else pick(table, kernel.version)
+
+
+def _switched(switch: Switch, kernel: KnownKernel) -> bool:
+    return switch if isinstance(switch, bool) else _on(switch, kernel) is not False
 
 
 class Program(FileEntry):
     """How one program of the object is treated."""
 
-    load: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
+    load: Switch = True
     """Whether it is loaded; if not, it is ignored. Or by version range, as a loader
-    does with bpf_program__set_autoload(): {"<5.17": false}. On other kernels it is
-    loaded."""
+    does with bpf_program__set_autoload(): {"<5.17": false}; or by what the kernel has:
+    [{needs: {not: {map_type: ringbuf}}, use: false}]. On other kernels it is loaded."""
     attach: (
-        bool | AttachPlace | Annotated[dict[str, AttachPlace], Field(min_length=1)]
+        bool
+        | AttachPlace
+        | Annotated[dict[str, AttachPlace], Field(min_length=1)]
+        | Annotated[tuple[PlaceChoice, ...], Field(min_length=1)]
     ) = True
     """Whether it is attached, as its section says (socket filters never are). Or what
     to attach it to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
     perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (FILE may begin with
     ${files.folder}), xdp/INTERFACE, cgroup/FOLDER. Programs with such a section also
     accept fentry/NAME, fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME. Or what to
-    attach it to by version range, and on other kernels as its section says: {"<4.17":
-    kprobe/sys_getpgid}."""
+    attach it to by version range, {"<4.17": kprobe/sys_getpgid}, or by what the kernel
+    has, [{needs: {not: {ability: syscall_wrappers}}, use: kprobe/sys_getpgid}]; on
+    other kernels as its section says."""
 
-    def loads(self, version: KernelVersion) -> bool:
+    def loads(self, kernel: KnownKernel) -> bool:
         """Return whether it is loaded on a kernel."""
-        if isinstance(self.load, dict):
-            return pick(self.load, version) is not False
-        return self.load
+        return _switched(self.load, kernel)
 
-    def place(self, version: KernelVersion) -> str | None:
+    @property
+    def places(self) -> Iterator[tuple[Where, str]]:
+        """All that it may be attached to, with where that stands below `attach`."""
+        match self.attach:
+            case str():
+                yield (), self.attach
+            case dict():
+                yield from (((text,), place) for text, place in self.attach.items())
+            case tuple():
+                for number, it in enumerate(self.attach):
+                    yield (number, "use"), it.use
+
+    def place(self, kernel: KnownKernel) -> str | None:
         """Return where it is attached on a kernel; None for where its section says."""
-        if isinstance(self.attach, dict):
-            return pick(self.attach, version)
-        return self.attach if isinstance(self.attach, str) else None
+        if isinstance(self.attach, bool):
+            return None
+        return self.attach if isinstance(self.attach, str) else _on(self.attach, kernel)
 
 
 class Map(FileEntry):
@@ -400,15 +451,14 @@ class Map(FileEntry):
     """The number of entries, for example if the object leaves it to its loader."""
     value_size: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """The size of a value in bytes: 8 for each frame in a stack trace map."""
-    create: bool | Annotated[dict[str, bool], Field(min_length=1)] = True
-    """Whether it is created. Or by version range: {"<5.8": false}; on other kernels it
+    create: Switch = True
+    """Whether it is created. Or by version range, {"<5.8": false}, or by what the
+    kernel has, [{needs: {not: {map_type: ringbuf}}, use: false}]; on other kernels it
     is created. Programs must not reach a map that is not created."""
 
-    def creates(self, version: KernelVersion) -> bool:
+    def creates(self, kernel: KnownKernel) -> bool:
         """Return whether it is created on a kernel."""
-        if isinstance(self.create, dict):
-            return pick(self.create, version) is not False
-        return self.create
+        return _switched(self.create, kernel)
 
 
 class ExpectedFailure(FileEntry):
@@ -416,6 +466,8 @@ class ExpectedFailure(FileEntry):
 
     kernels: str = ""
     """A version range; empty means every kernel."""
+    needs: Condition | None = None
+    """What a kernel has on which it fails: {not: {ability: bounded_loops}}."""
     failure_class: Annotated[
         str | Annotated[tuple[str, ...], Field(min_length=1)], Field(alias="class")
     ]
@@ -433,7 +485,20 @@ class ExpectedFailure(FileEntry):
     @property
     def is_gap(self) -> bool:
         """Whether it is a gap of some kernels; on all, it is what the case is about."""
-        return bool(self.kernels)
+        return bool(self.kernels) or self.needs is not None
+
+    def may_be_on(self, kernel: KnownKernel) -> bool:
+        """Whether it is declared for a kernel, or may be once more is known of it."""
+        if not _may_hold(self.kernels, kernel.version):
+            return False
+        return self.needs is None or (
+            self.needs.on(kernel).presence is not Presence.ABSENT
+        )
+
+    def where(self) -> str:
+        """Return where it is declared, in words; empty for all kernels."""
+        words = [self.kernels, self.needs.words if self.needs else ""]
+        return ", ".join(it for it in words if it)
 
 
 class Case(FileEntry):
@@ -457,10 +522,15 @@ class Case(FileEntry):
     are written as those of `object`."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
-    loader: Loader | Annotated[dict[str, Loader], Field(min_length=1)] = "libbpf"
+    loader: (
+        Loader
+        | Annotated[dict[str, Loader], Field(min_length=1)]
+        | Annotated[tuple[LoaderChoice, ...], Field(min_length=1)]
+    ) = "libbpf"
     """What loads the object: plain libbpf, as a user's loader would, or libbpf with
     programs rewritten so that kernels from 4.4 on accept them (compat). Or by version
-    range, and libbpf on other kernels: {"<4.15": compat}."""
+    range, {"<4.15": compat}, or by what the kernel has, [{needs: {not: {ability:
+    dead_poison}}, use: compat}]; libbpf on other kernels."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
@@ -474,7 +544,13 @@ class Case(FileEntry):
     .rodata: {wanted_pid: "${agent.pid}", comm: sleeper}. Use numbers, enumerators,
     text, lists and mappings of members; ${agent.…} and ${kernel.…} work, too."""
     kernels: str = ""
-    """A version range; on other kernels the case is skipped with `reason`."""
+    """A version range; on other kernels the case is skipped with `reason`. A vendor's
+    kernel counts by its upstream version there: 5.14.0-570.el9 is ">=5.14". Vendors'
+    own numbers are "rhel>=9.4" or "ubuntu:5.15>=5.15.0-91"."""
+    needs: Condition | None = None
+    """What a kernel must have; without it the case is skipped, and the report says what
+    is missing and where that was learnt: {map_type: ringbuf}. Prefer it to `kernels`:
+    vendors take features back to older versions."""
     config: tuple[Annotated[str, Field(pattern=r"^CONFIG_\w+=.+$")], ...] = ()
     """Required lines of the kernel's configuration; without them the case is skipped,
     as with `kernels`: [CONFIG_BPF_LSM=y]."""
@@ -497,30 +573,47 @@ class Case(FileEntry):
     expect: tuple[Expectation, ...] = ()
     """What must be true; a case without any expectation fails."""
 
-    def loader_on(self, version: KernelVersion) -> Loader:
+    def loader_on(self, kernel: KnownKernel) -> Loader:
         """Return what loads the object on a kernel."""
-        if isinstance(self.loader, dict):
-            return pick(self.loader, version) or "libbpf"
-        return self.loader
+        if isinstance(self.loader, str):
+            return self.loader
+        return _on(self.loader, kernel) or "libbpf"
 
-    def gap_on(self, version: KernelVersion | None, config: str | None = None) -> str:
+    def gap_on(self, kernel: KnownKernel) -> str:
         """Return why the case does not run on a kernel; nothing where it does.
 
-        None is a version or a configuration that is not known yet: it keeps no case
-        from running.
+        What is not known yet keeps no case from running.
         """
-        if not _may_hold(self.kernels, version):
-            return f"needs {self.kernels}: {self.reason}"
-        lines = (config or "").splitlines()
-        missing = [line for line in self.config if line not in lines]
-        return f"needs {', '.join(missing)}: {self.reason}" if lines and missing else ""
+        missing = self._missing(kernel)
+        return (
+            f"needs {missing}{': ' if self.reason else ''}{self.reason}"
+            if (missing)
+            else ""
+        )
 
-    def failure_on(self, version: KernelVersion | None) -> ExpectedFailure | None:
+    def _missing(self, kernel: KnownKernel) -> str:
+        if not _may_hold(self.kernels, kernel.version):
+            return self.kernels
+        lines = (kernel.config or "").splitlines()
+        missing = [line for line in self.config if line not in lines]
+        if lines and missing:
+            return ", ".join(missing)
+        held = self.needs.on(kernel) if self.needs else None
+        return str(held) if held and held.presence is Presence.ABSENT else ""
+
+    def waits_for_boot(self, kernel: KnownKernel) -> bool:
+        """Whether a kernel must be booted to know whether the case runs there."""
+        return kernel.facts is None and self.needs is not None and self.needs.is_probed
+
+    def where(self) -> str:
+        """Return where it runs, in words; empty for all kernels."""
+        words = [self.kernels, self.needs.words if self.needs else ""]
+        return ", ".join(it for it in words if it)
+
+    def failure_on(self, kernel: KnownKernel) -> ExpectedFailure | None:
         """Return the failure that the case declares for a kernel."""
         declared = self.expect_failure
-        if declared is not None and _may_hold(declared.kernels, version):
-            return declared
-        return None
+        return declared if declared is not None and declared.may_be_on(kernel) else None
 
 
 def _may_hold(range_: str, version: KernelVersion | None) -> bool:

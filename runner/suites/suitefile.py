@@ -16,7 +16,7 @@ from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
-from runner.suites import naming, search, tautology
+from runner.suites import conditionnames, naming, search, tautology
 from runner.suites.model import (
     FILE_NAME,
     Case,
@@ -294,8 +294,13 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
                 "needs a `reason` that explains why it is skipped on other kernels",
             )
     yield from _tables(case)
+    if case.needs is not None:
+        yield from conditionnames.mistakes(case.needs, ("needs",))
     if case.expect_failure is not None:
         yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
+        if case.expect_failure.needs is not None:
+            failing = ("expect_failure", "needs")
+            yield from conditionnames.mistakes(case.expect_failure.needs, failing)
         for name in case.expect_failure.classes:
             yield from _class(name)
     elif not case.expect:
@@ -421,7 +426,7 @@ def _range(text: str, at: tuple[str, ...]) -> Iterator[Mistake]:
 
 
 def _tables(case: Case) -> Iterator[Mistake]:
-    """Check the ranges of what differs by version."""
+    """Check the ranges and conditions of what differs from kernel to kernel."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
     for name, program in case.programs.items():
         tables["programs", name, "load"] = program.load
@@ -431,6 +436,9 @@ def _tables(case: Case) -> Iterator[Mistake]:
     for at, table in tables.items():
         for text in table if isinstance(table, dict) else ():
             yield from _range(text, (*at, text))
+        for number, choice in enumerate(table if isinstance(table, tuple) else ()):
+            inside: Where = (*at, number, "needs")
+            yield from conditionnames.mistakes(choice.needs, inside)
 
 
 def _names(case: Case) -> Iterator[Mistake]:

@@ -22,7 +22,6 @@ from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case, ExpectedFailure
 from runner.text.progress import progress
-from runner.versions import KernelVersion, VersionRange
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SUITE = _ROOT / "suites/negative/suite.yaml"
@@ -67,7 +66,7 @@ def _record(run: Run, kernel: Kernel) -> None:
     for case in suite.suite.cases:
         need = Need(kernel=kernel, tenant=case.name)
         with run.guests().lease(need) as guest:
-            expected = _expected(case, guest.artifact.version)
+            expected = _expected(case, guest)
             if expected is None:
                 continue
             data = compile_object(suite.folder / case.object, run.cache).read_bytes()
@@ -89,10 +88,8 @@ def _shortened(log: str) -> str:
     return "".join([*lines[:_FIRST_LINES], note, *lines[-_LAST_LINES:]])
 
 
-def _expected(case: Case, version: KernelVersion) -> ExpectedFailure | None:
-    if case.kernels and version not in VersionRange.parse(case.kernels):
-        return None
-    return case.expect_failure
+def _expected(case: Case, guest: Guest) -> ExpectedFailure | None:
+    return None if case.gap_on(guest.on) else case.expect_failure
 
 
 def _refusal(case: Case, data: bytes, guest: Guest) -> AgentError:

@@ -235,6 +235,8 @@ def models(model: type[BaseModel] = Suite) -> dict[str, type[BaseModel]]:
 
     def walk(annotation: Any) -> None:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            if annotation.__name__ in found:
+                return
             found[annotation.__name__] = annotation
             for field in annotation.model_fields.values():
                 walk(field.annotation)

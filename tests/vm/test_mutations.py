@@ -16,7 +16,7 @@ from runner.bpf.compile import compile_object
 from runner.case import run as session_case
 from runner.case.attempt import CaseJob
 from runner.guest.guest import upload_btf
-from runner.kernels.artifact import Artifact
+from runner.kernels.artifact import Artifact, known_kernel
 from runner.kernels.btf import minimal
 from runner.kernels.rows import KernelChoice
 from runner.results import CaseResult, Outcome
@@ -26,7 +26,6 @@ from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.model import Case
 from runner.text.progress import progress
-from runner.versions import VersionRange
 from tests.vm.conftest import ROOT, run
 from tests.vm.shifts import relocated, shifted
 
@@ -129,9 +128,7 @@ def cases_of(suite: str, artifact: Artifact) -> dict[str, list[Case]]:
     """
     found: dict[str, dict[str, Case]] = {}
     for case in suitefile.load(ROOT / "suites" / suite / "suite.yaml").suite.cases:
-        if not case.expect or (
-            case.kernels and artifact.version not in VersionRange.parse(case.kernels)
-        ):
+        if not case.expect or case.gap_on(known_kernel(artifact, None)):
             continue
         cases = found.setdefault(case.object, {})
         other = cases.setdefault(repr(case.trigger), case)

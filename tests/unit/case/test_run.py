@@ -11,7 +11,9 @@ from runner import timeouts
 from runner.case import run as session_case
 from runner.case.attempt import CaseJob
 from runner.errors import GuestError
+from runner.facts.model import Facts
 from runner.failures.classes import LOADER_CRASHED
+from runner.files.cache import Cache
 from runner.results import CaseResult, Outcome
 from runner.suites.model import Case
 from tests.unit.guest.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
@@ -843,3 +845,72 @@ def test_a_kernel_that_belies_its_prediction_fails_the_case(
     if outcome is Outcome.FAILED:
         assert result.failure_class == "prediction_wrong"
         assert "preflight predicted" in result.message
+
+
+LOOP = HEAD + (
+    'SEC("kprobe/a_function") int p(void *ctx) { volatile int n = 9; long i = 0;'
+    " while (n) i += bpf_ktime_get_ns(); return i; }"
+)
+# The vendor took loops back to its 4.18; another 6.1 has lost them.
+EL8 = "4.18.0-553.66.1.el8_10.x86_64"
+
+
+@pytest.mark.parametrize(
+    ("version", "loops", "predicted", "outcome"),
+    [
+        (EL8, None, "rejected", Outcome.FAILED),
+        (EL8, True, "loads", Outcome.PASSED),
+        ("6.1.176", None, "loads", Outcome.PASSED),
+        ("6.1.176", False, "rejected", Outcome.FAILED),
+    ],
+)
+def test_a_prediction_follows_what_the_kernel_said_and_not_its_version(
+    version: str,
+    loops: bool | None,
+    predicted: str,
+    outcome: Outcome,
+    tmp_path: Path,
+) -> None:
+    build()
+    path, btf = tmp_path / "a.o", tmp_path / "vmlinux.btf"
+    path.write_bytes(compiled(LOOP))
+    btf.write_bytes(kernel("struct task { int pid; } x;"))
+    # Its agent says that all loads.
+    lent = guest(FakeAgent(), version=version, cache=Cache(tmp_path / "cache"))
+    lent.artifact = replace(lent.artifact, btf=btf)
+    if loops is not None:
+        lent.facts = Facts(release=version, abilities={"bounded_loops": loops})
+
+    result = session_case.run(
+        CaseJob(
+            suite="s", case=case(RIGHT), object_path=path, shown_path="a.o", nodeid="n"
+        ),
+        lent,
+    )
+
+    assert (result.predicted, result.outcome) == (predicted, outcome)
+    assert (result.failure_class == "prediction_wrong") is (outcome is Outcome.FAILED)
+
+
+def test_a_case_is_skipped_for_what_the_kernel_says_that_it_lacks(
+    job_of: JobOf, tmp_path: Path
+) -> None:
+    it = case(RIGHT, needs={"ability": "bounded_loops"})
+    agent = FakeAgent()
+    lent = guest(agent)
+    lent.facts = Facts(release="6.1", abilities={"bounded_loops": False})
+    job = CaseJob(
+        suite="s",
+        case=it,
+        object_path=tmp_path / "a.o",
+        shown_path="s/a.bpf.c",
+        nodeid="s::c[6.1]",
+    )
+
+    result = session_case.run(job, lent)
+
+    assert (result.outcome, result.failure_class) == (Outcome.SKIPPED, "declared_gap")
+    assert result.message == ("needs the ability bounded_loops (probed on the kernel)")
+    assert agent.operations == []
+    # Its version says that it has them.
+    assert job_of.run(it).outcome is Outcome.PASSED

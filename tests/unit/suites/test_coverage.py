@@ -54,7 +54,7 @@ def test_cases_are_listed_with_their_kernels(suites: Path) -> None:
 
     assert "| `s::anywhere` | all |" in lines
     assert "| `s::newer` | >=5.5 |" in lines
-    assert "| `s::gap` | all, `map_not_created` <5.2 |" in lines
+    assert "| `s::gap` | all, `map_not_created` on <5.2 |" in lines
     assert "| `s::refused` | all, `helper_missing` |" in lines
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.versions import KernelVersion
 
@@ -41,7 +42,8 @@ def version(text: str) -> KernelVersion | None:
 def test_a_case_runs_where_nothing_is_known_to_lack(
     kernels: str, lines: tuple[str, ...], on: str, config: str, gap: str
 ) -> None:
-    found = case(kernels=kernels, config=lines).gap_on(version(on), config or None)
+    kernel = KnownKernel(version=version(on), config=config or None)
+    found = case(kernels=kernels, config=lines).gap_on(kernel)
 
     assert found == (f"{gap}: {REASON}" if gap else "")
 
@@ -64,8 +66,8 @@ def test_a_failure_is_declared_for_some_kernels_or_for_all(
 
     assert found.expect_failure is not None
     assert found.expect_failure.is_gap is is_gap
-    assert (found.failure_on(version(on)) is not None) is declared
+    assert (found.failure_on(KnownKernel(version=version(on))) is not None) is declared
 
 
 def test_there_is_no_failure_where_none_is_declared() -> None:
-    assert case().failure_on(version("6.1")) is None
+    assert case().failure_on(KnownKernel(version=version("6.1"))) is None

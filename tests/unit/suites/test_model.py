@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from runner.suites import model
+from runner.suites.known import KnownKernel
 from runner.suites.model import (
     Case,
     Command,
@@ -126,4 +127,4 @@ def test_where_a_program_is_attached_depends_on_the_kernel(
         }
     )
 
-    assert program.place(KernelVersion.parse(version)) == place
+    assert program.place(KnownKernel(version=KernelVersion.parse(version))) == place

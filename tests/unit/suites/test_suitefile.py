@@ -269,6 +269,35 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "are agent, files, kernel, maps, programs, truth",
         ),
         (
+            GOOD + "    needs: {map_type: ring_buf}\n",
+            "7: cases[0].needs.map_type: there is no type of maps 'ring_buf'; did you "
+            "mean 'ringbuf'?",
+        ),
+        (
+            GOOD + "    needs: {helper: ringbuf_output}\n",
+            "7: cases[0].needs.helper: there is no helper 'ringbuf_output'; did you "
+            "mean 'bpf_ringbuf_output'?",
+        ),
+        (
+            GOOD + "    needs: {not: {any: [{ability: loops}]}}\n",
+            "7: cases[0].needs.not.any[0].ability: there is no ability 'loops'; did "
+            "you mean 'bounded_loops'?",
+        ),
+        (
+            GOOD + "    needs: {}\n",
+            "7: cases[0].needs: needs a key, such as helper, map_type or ability",
+        ),
+        (
+            GOOD + "    needs: {kernels: new}\n",
+            "7: cases[0].needs.kernels: 'new' is not a version comparison; write it "
+            "like '>=5.4', '<6' or 'rhel>=9.4'",
+        ),
+        (
+            GOOD + "    loader: [{needs: {prog_type: kprobes}, use: compat}]\n",
+            "7: cases[0].loader[0].needs.prog_type: there is no type of programs "
+            "'kprobes'; did you mean 'kprobe'?",
+        ),
+        (
             GOOD + "    trigger: [{udp: 1}, {udp: 2}]\n",
             "7: cases[0].trigger[1]: `save: udp` is already used; set another `save`",
         ),

@@ -1,0 +1,45 @@
+"""Mistakes in conditions: names that no kernel has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from runner.facts import names
+from runner.facts.abilities import ABILITIES
+from runner.files import modelfile
+from runner.files.modelfile import Mistake, Where
+from runner.suites.conditions import Condition
+from runner.text.nearest import did_you_mean
+from runner.versions import VersionRange
+
+# Names that a key may have, and what they are; others are looked up in kernels alone.
+_KNOWN: Mapping[str, tuple[str, Sequence[str]]] = {
+    "helper": ("helper", names.HELPERS[1:]),
+    "map_type": ("type of maps", names.MAP_TYPES[1:]),
+    "prog_type": ("type of programs", names.PROGRAM_TYPES[1:]),
+    "attach": ("attach type", names.ATTACH_TYPES),
+    "link": ("kind of links", names.LINK_TYPES[1:]),
+    "ability": ("ability", tuple(ABILITIES)),
+}
+
+
+def mistakes(condition: Condition, at: Where) -> Iterator[Mistake]:
+    """Find names that nothing has, ranges that can't be read, and empty conditions."""
+    if not [*condition.named, *condition.inner]:
+        yield Mistake(at, "needs a key, such as helper, map_type or ability")
+    for key, name in condition.named:
+        if key == "kernels":
+            yield from _range(name, (*at, key))
+        elif key in _KNOWN and name not in _KNOWN[key][1]:
+            what, known = _KNOWN[key]
+            near = did_you_mean(name, known, cutoff=0.5)
+            listed = "" if key == "helper" else modelfile.near(name, known)
+            told = f"; {near}" if near else listed
+            yield Mistake((*at, key), f"there is no {what} {name!r}{told}")
+    for where, inner in condition.inner:
+        yield from mistakes(inner, (*at, *where))
+
+
+def _range(text: str, at: Where) -> Iterator[Mistake]:
+    try:
+        VersionRange.parse(text)
+    except ValueError as error:
+        yield Mistake(at, str(error))
