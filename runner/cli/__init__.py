@@ -17,8 +17,8 @@ from runner.process import ending
 _DEFAULT_VERB = "run"
 
 _EPILOG = """\
-SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6'),
-a tag (@legacy) or all.
+SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6',
+'rhel>=9.4'), a tag (@legacy) or all.
 
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only

@@ -4,7 +4,7 @@ from runner.facts import model
 from runner.facts.model import Facts
 from runner.files.cache import Cache
 
-# To be raised when what a kernel is asked changes, in runner/guest/probes.py: what was
+# To be raised when what a kernel is asked changes, in runner/guest/*probes.py: what was
 # learnt before counts no more.
 RECIPE = "1"
 

@@ -109,6 +109,9 @@ def perform(
     )
     try:
         result = _tried(job, guests, case.need, following)
+        if result.failure_class == DECLARED_GAP:
+            # The guest has found out what the kernel has.
+            result = _declared_gap(run, case) or result
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)
@@ -143,7 +146,7 @@ def class_of_mistake(error: BaseException | None) -> str:
 def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
     """Return the result of a case that does not run on this kernel."""
     case = on.case
-    if all(case.gap_on(_by_version(run, it)) for it in run.matrix.kernels):
+    if all(_is_gap(case, _by_version(run, it)) for it in run.matrix.kernels):
         file = run.settings.kernels.matrix
         mistake = UsageError(
             f"no kernel of the matrix has {case.where()}, so this case never runs",
@@ -151,11 +154,14 @@ def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
         )
         return on.ended(Outcome.FAILED, mistake, "never_runs")
     known = run.known(on.kernel)
-    # What nobody has tried yet is found out in a guest.
-    gap = "" if case.waits_for_boot(known) else case.gap_on(known)
-    if not gap:
+    if not _is_gap(case, known):
         return None
-    return on.ended(Outcome.SKIPPED, UsageError(gap), DECLARED_GAP)
+    return on.ended(Outcome.SKIPPED, UsageError(case.gap_on(known)), DECLARED_GAP)
+
+
+def _is_gap(case: Case, known: KnownKernel) -> bool:
+    """Whether it is known that a case does not run; what nobody has tried is not."""
+    return not case.waits_for_boot(known) and bool(case.gap_on(known))
 
 
 def _by_version(run: Run, kernel: Kernel) -> KnownKernel:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 
 from runner.matrix.matrix import Matrix
 from runner.results import RunResults
-from runner.schema import classes, examples, page, timeouts
+from runner.schema import abilities, classes, examples, page, timeouts
 from runner.suites import coverage
 from runner.suites.model import Suite
 
@@ -73,10 +73,12 @@ def _files() -> dict[Path, str]:
     }
     classes_page = _DOCS / "classes.md"
     timeouts_page = _DOCS / "timeouts.md"
+    facts_page = _DOCS / "facts.md"
     return {
         **of_models,
         classes_page: classes.filled(classes_page.read_text()),
         timeouts_page: timeouts.filled(timeouts_page.read_text()),
+        facts_page: abilities.filled(facts_page.read_text()),
         _DOCS / "coverage.md": coverage.page(_ROOT / "suites", _ROOT / "matrix.yaml"),
     }
 

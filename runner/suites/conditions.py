@@ -79,7 +79,7 @@ class Condition(FileEntry):
     kernels: Annotated[str, Field(min_length=1)] | None = None
     """A version range: ">=5.8", or a vendor's: "rhel>=9.4"."""
     any: Annotated[tuple["Condition", ...], Field(min_length=1)] = ()
-    """Conditions of which one must hold."""
+    """Conditions; at least one of them must hold."""
     all: Annotated[tuple["Condition", ...], Field(min_length=1)] = ()
     """Conditions that must all hold."""
     not_: Annotated["Condition | None", Field(alias="not")] = None

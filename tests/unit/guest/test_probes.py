@@ -7,14 +7,14 @@ import pytest
 
 from runner.facts.abilities import ABILITIES
 from runner.facts.model import Presence
-from runner.guest import probes
+from runner.guest import abilityprobes, typeprobes
 from runner.guest.agent import BpfAnswer
 from runner.guest.bpfcalls import Descriptor
 from runner.kernels import facts
 from runner.versions import KernelVersion
 
 VERSION = KernelVersion.parse("4.18.0-553.el8_10")
-PROBES = probes.abilities(VERSION)
+PROBES = abilityprobes.abilities(VERSION)
 DONE = BpfAnswer(done=True, errno=None, log="")
 
 
@@ -99,7 +99,7 @@ def test_a_probe_that_could_not_be_prepared_says_nothing() -> None:
 
 
 def test_a_helper_is_missing_where_its_number_is_invalid() -> None:
-    probe = probes.helpers()[130]
+    probe = typeprobes.helpers()[130]
 
     assert probe.judge([refused("EINVAL", "invalid func unknown#130\n")]) is (
         Presence.ABSENT
@@ -112,7 +112,7 @@ def test_a_helper_is_missing_where_its_number_is_invalid() -> None:
 
 
 def test_a_probe_of_a_type_that_kernels_refuse_for_more_reasons_stays_unknown() -> None:
-    found = probes.programs(VERSION)
+    found = typeprobes.programs(VERSION)
     kprobe, tracing, sk_lookup = found[2], found[26], found[30]
 
     # Before 5.0 a kprobe of another version, and tracing without BTF.
@@ -142,9 +142,9 @@ def test_a_changed_probe_has_another_recipe() -> None:
     # booted before are judged by the old probes. Then put the new values here.
     every = (
         *PROBES.values(),
-        *probes.programs(VERSION).values(),
-        *probes.maps().values(),
-        *probes.helpers().values(),
+        *typeprobes.programs(VERSION).values(),
+        *typeprobes.maps().values(),
+        *typeprobes.helpers().values(),
     )
     text = json.dumps(
         [
