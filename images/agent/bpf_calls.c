@@ -160,11 +160,11 @@ static json_t *made(struct call *call, int command, int *descriptor)
 	name = result < 0 ? errno_name(errno) : NULL;
 	*descriptor = (int)result;
 	log_text[LOG_SIZE - 1] = '\0';
-	return json_pack("{s:b, s:o, s:o}", "done", result >= 0, "errno",
-			 result >= 0 ? json_null()
-				     : (name ? json_string(name)
-					     : json_sprintf("%d", errno)),
-			 "log", log_json_of(log_text));
+	return json_pack(
+		"{s:b, s:o, s:o}", "done", result >= 0, "errno",
+		result >= 0 ? json_null()
+			    : (name ? json_string(name) : json_sprintf("%d", errno)),
+		"log", log_json_of(log_text));
 }
 
 /* Makes one call that is asked for; NULL with a failure for what can't be read. */
