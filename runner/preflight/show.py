@@ -59,7 +59,23 @@ class Class:
     """Kernels on which an object behaves alike."""
 
     sources: tuple[BtfSource, ...]
-    prediction: Prediction
+    # Of each of them; they differ in nothing that a boot would show.
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def prediction(self) -> Prediction:
+        """Return what is predicted of all."""
+        return self.predictions[0]
+
+    def learnt(self, need: KernelNeed, name: str) -> str:
+        """Return where it was learnt whether they have something: "probed, version"."""
+        found = {
+            it.learnt
+            for prediction in self.predictions
+            for it in prediction.features
+            if (it.need, it.name) == (need, name)
+        }
+        return ", ".join(_LEARNT[it] for it in _LEARNT if it in found)
 
     @property
     def name(self) -> str:
@@ -76,7 +92,10 @@ def classes(pairs: Iterable[tuple[BtfSource, Prediction]]) -> list[Class]:
     for source, prediction in pairs:
         found.setdefault(prediction.shape, []).append((source, prediction))
     return [
-        Class(sources=tuple(source for source, _ in members), prediction=members[0][1])
+        Class(
+            sources=tuple(source for source, _ in members),
+            predictions=tuple(prediction for _, prediction in members),
+        )
         for members in found.values()
     ]
 
@@ -244,7 +263,10 @@ def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
             table.add_row(
                 escape(name),
                 need.value.replace("_", " "),
-                *(_presence(it) for it in features),
+                *(
+                    _presence(it, each.learnt(need, name))
+                    for it, each in zip(features, found, strict=True)
+                ),
             )
     return table
 
@@ -321,7 +343,7 @@ def _cell(it: Relocation) -> Text:
     return Text(f"{words}, {it.guard.value}", style="red")
 
 
-def _presence(it: Feature | None) -> Text:
+def _presence(it: Feature | None, learnt: str) -> Text:
     if it is None:
         return Text("-", style="dim")
     words = {
@@ -330,8 +352,8 @@ def _presence(it: Feature | None) -> Text:
         Presence.UNKNOWN: Text("?", style="dim"),
     }
     found = words[it.presence]
-    if it.learnt is not Learnt.NOTHING:
-        found.append(f" ({_LEARNT[it.learnt]})", style="dim")
+    if learnt:
+        found.append(f" ({learnt})", style="dim")
     return found
 
 
