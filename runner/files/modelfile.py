@@ -84,16 +84,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
 
-# Of what files are read into: frozen, and without unknown keys.
-STRICT = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    strict=True,
-    use_attribute_docstrings=True,
-    defer_build=True,
-)
-
-
 # Keys and numbers that lead to a place in a file.
 Where = tuple[int | str, ...]
 
