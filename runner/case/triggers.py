@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 
 from pydantic import JsonValue
 
@@ -60,15 +59,15 @@ def pull(
             child = agent.fork(
                 trigger.fork, spin=trigger.spin, timeout=_beyond(trigger.spin)
             )
-            return asdict(child)
+            return child.model_dump()
         case Syscall():
             made = agent.syscall(
                 trigger.syscall, trigger.times, timeout=timeouts.TRIGGER.seconds
             )
-            return asdict(made)
+            return made.model_dump()
         case Sleep():
             slept = agent.sleep(trigger.sleep, timeout=_beyond(trigger.sleep))
-            return asdict(slept)
+            return slept.model_dump()
         case Udp():
             packets = agent.udp(
                 trigger.udp,
@@ -77,12 +76,12 @@ def pull(
                 options=trigger.options,
                 timeout=timeouts.TRIGGER.seconds,
             )
-            return asdict(packets)
+            return packets.model_dump()
         case Pipe():
             filled = agent.pipe(
                 trigger.pipe, writes=trigger.writes, timeout=timeouts.TRIGGER.seconds
             )
-            return asdict(filled)
+            return filled.model_dump()
         case Drain():
             return _drain(trigger, agent, handle, namespace, data)
         case Iterate():
