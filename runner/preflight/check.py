@@ -15,11 +15,12 @@ from typing import Self
 
 from runner.bpf.object import patched, read_whole
 from runner.errors import RunnerError
+from runner.files.cache import key_of
 from runner.libbpf import ENGINE
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError, NotFollowedError
-from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
+from runner.preflight.index import Index, fingerprint, packed, unpacked
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, PredictedObject, Target, predict, unknown
 from runner.preflight.targets import BtfSource
