@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.errors import ArtifactError, MissingFileError
+from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
 from runner.kernels import bzimage, elf
 from runner.kernels.btf import minimal, pahole
@@ -296,10 +296,8 @@ def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
 def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
     """Refuse a vmlinux of another build, whose release may well be the same."""
     image = elf.build_id(bzimage.vmlinux(material.image))
-    try:
+    with file_errors(ArtifactError, vmlinux):
         found = elf.build_id_of(vmlinux)
-    except OSError as error:
-        raise ArtifactError(f"{vmlinux}: {error.strerror}") from error
     if image and found and image != found:
         raise ArtifactError(
             f"{source}: the vmlinux is of another build than the image: its build-id "
@@ -321,10 +319,8 @@ def _verify(made: Chosen, material: Material) -> None:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with file_errors(ArtifactError, path):
         return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
 def _local(name: str, path: Path) -> Item:
@@ -332,9 +328,7 @@ def _local(name: str, path: Path) -> Item:
 
 
 def _sha256(path: Path) -> str:
-    try:
+    with file_errors(ArtifactError, path):
+        if not path.exists():
+            raise MissingFileError(f"{path} does not exist")
         return sha256_of(path)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} does not exist") from error
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
