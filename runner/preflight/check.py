@@ -6,12 +6,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Self
 
 from runner.bpf.object import patched, read_whole
 from runner.errors import RunnerError
@@ -133,7 +132,7 @@ class CheckJob:
     wanted: Callable[[], bool] = lambda: True
 
 
-class Checker:
+class Checker(AbstractContextManager["Checker"]):
     """Objects for one kernel after the other; the engine starts when it is needed."""
 
     def __init__(self, job: CheckJob) -> None:
@@ -149,9 +148,6 @@ class Checker:
         ]
         self._engine: Engine | None = None
         self._subjects: list[PredictedObject] = []
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
