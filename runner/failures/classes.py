@@ -15,6 +15,7 @@ import yaml
 from runner.errors import UsageError
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry
+from runner.text.nearest import near
 
 FILE = Path(__file__).with_name("classes.yaml")
 
@@ -125,8 +126,8 @@ def _pattern(
         return re.compile(_FRAGMENT.sub(lambda it: table.fragments[it[1]], text))
     except KeyError as error:
         word = error.args[0]
-        near = modelfile.near(word, list(table.fragments))
-        raise _mistake(path, f"no fragment {word!r}{near}", *where) from error
+        meant = near(word, table.fragments)
+        raise _mistake(path, f"no fragment {word!r}{meant}", *where) from error
     except re.error as error:
         raise _mistake(path, f"not a regular expression: {error}", *where) from error
 

@@ -299,7 +299,7 @@ def _booted(
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
             life.starts.boots.append(ready)
-            life.to(State.READY, f"up after {ready:.1f} s: {hello}")
+            life.to(State.READY, f"up after {ready:.1f} s: {hello!r}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=artifact,
@@ -402,7 +402,7 @@ def _restored(
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
             ready = time.monotonic() - started
             life.starts.restores.append(ready)
-            life.to(State.READY, f"up after {ready:.2f} s: {hello}")
+            life.to(State.READY, f"up after {ready:.2f} s: {hello!r}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=origin.artifact,

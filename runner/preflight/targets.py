@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ArtifactError, UsageError
-from runner.files.cache import Cache
+from runner.files.cache import Cache, sha256_of
 from runner.kernels import elf, fetch
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
@@ -109,8 +109,7 @@ def _payload(path: Path) -> Payload:
 def _hash(payload: Payload) -> str:
     if not isinstance(payload, Path):
         return hashlib.sha256(payload).hexdigest()
-    with payload.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(payload)
 
 
 def read(path: Path) -> bytes:

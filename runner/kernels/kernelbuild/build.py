@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, file_errors
 from runner.kernels import options
 from runner.kernels.btf import pahole
 from runner.kernels.kernelbuild import kconfig
@@ -86,10 +86,8 @@ def unpack(tarball: Path, folder: Path) -> Path:
 
 def version_of(tree: Path) -> KernelVersion:
     """Return the version that a tree's Makefile says. Raises ArtifactError."""
-    try:
+    with file_errors(ArtifactError, "the source has no Makefile"):
         text = (tree / "Makefile").read_text(errors="replace")
-    except OSError as error:
-        raise ArtifactError(f"the source has no Makefile: {error.strerror}") from error
     numbers = []
     for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"):
         found = re.search(rf"^{name} *= *(\d+)$", text, re.MULTILINE)

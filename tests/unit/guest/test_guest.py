@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -115,7 +115,11 @@ class Machines:
     @contextmanager
     def connect(self, *_: object) -> Iterator[object]:
         version = {**COMMAND, "stdout": '{"version": "7.1.0"}'}
-        answers = {"hello": asdict(HELLO), "run": version, "settle": {"cleared": 0}}
+        answers = {
+            "hello": HELLO.model_dump(),
+            "run": version,
+            "settle": {"cleared": 0},
+        }
         yield SimpleNamespace(
             start=lambda _: FakeAgent(answers), close=lambda: None, pace=Pace(1.0)
         )
