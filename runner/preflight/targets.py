@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import elf, fetch
+from runner.kernels import elfsections, fetch
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
@@ -125,7 +125,7 @@ def read(path: Path) -> bytes:
 
             data = hub.unpack(data, path.name.removesuffix(_PACKED), str(path))
         elif data.startswith(_ELF):
-            section = elf.section(data, ".BTF")
+            section = elfsections.section(data, ".BTF")
             if section is None:
                 raise BadBtfError(
                     f"{path}: has no .BTF section",

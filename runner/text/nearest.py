@@ -17,9 +17,15 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
     return f"did you mean {near[0]!r}?" if near else ""
 
 
-def near(word: str, known: Collection[str], otherwise: str | None = None) -> str:
+def near(
+    word: str,
+    known: Collection[str],
+    otherwise: str | None = None,
+    *,
+    cutoff: float = 0.6,
+) -> str:
     """Return "; did you mean 'btf'?", or `otherwise`: by default, what is known."""
     if otherwise is None:
         otherwise = f"there are {', '.join(known)}" if known else ""
-    words = did_you_mean(word, known) or otherwise
+    words = did_you_mean(word, known, cutoff=cutoff) or otherwise
     return f"; {words}" if words else ""

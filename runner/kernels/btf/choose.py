@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
-from runner.kernels import bzimage, elf
+from runner.kernels import bzimage, elfsections
 from runner.kernels.btf import minimal, pahole
 from runner.kernels.btf.pinned import PinnedBtf, hold
 from runner.kernels.btf.verify import verify
@@ -295,9 +295,9 @@ def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
 
 def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
     """Refuse a vmlinux of another build, whose release may well be the same."""
-    image = elf.build_id(bzimage.vmlinux(material.image))
+    image = elfsections.build_id(bzimage.vmlinux(material.image))
     with file_errors(ArtifactError, vmlinux):
-        found = elf.build_id_of(vmlinux)
+        found = elfsections.build_id_of(vmlinux)
     if image and found and image != found:
         raise ArtifactError(
             f"{source}: the vmlinux is of another build than the image: its build-id "

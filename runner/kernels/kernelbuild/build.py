@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ArtifactError, file_errors
-from runner.kernels import options
+from runner.kernels import guestconfig
 from runner.kernels.btf import pahole
 from runner.kernels.kernelbuild import kconfig
 from runner.kernels.kernelbuild.recipe import Edit, Recipe
@@ -121,7 +121,7 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         preset = tree / "requested.config"
         preset.write_text(kconfig.preset(recipe.requests))
         make.run(["allnoconfig"], {"KCONFIG_ALLCONFIG": str(preset)})
-        config = options.parse((tree / ".config").read_text())
+        config = guestconfig.parse((tree / ".config").read_text())
         kconfig.check(recipe.requests, config, tree)
         modular = "m" in config.values()
         # Of this process, which may have fewer than the machine.
