@@ -1,7 +1,8 @@
 """The errors that reach a user, and the exit status that each one means."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -18,6 +19,9 @@ class ExitStatus(IntEnum):
 
 # The cause, and the failure class, of whatever took longer than its timeout.
 TIMED_OUT = "timed_out"
+
+# What to do about a program or a file that this machine lacks.
+DOCTOR_INSTALLS = "`python -m runner doctor` shows what to install"
 
 
 class RunnerError(Exception):
@@ -105,6 +109,17 @@ class GuestError(InfrastructureError):
         self.cause = cause
         # The console's last lines.
         self.console = console
+
+
+@contextmanager
+def file_errors(
+    kind: type[RunnerError], where: object, *, hint: str = ""
+) -> Iterator[None]:
+    """Raise what the file system refuses as an error of a kind; `where` begins it."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{where}: {error.strerror or error}", hint=hint) from error
 
 
 def timed_out(

@@ -1,7 +1,7 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -381,6 +381,17 @@ class PlannedCase(Record):
     """The case's name in the suite."""
     kernels: tuple[str, ...]
     """The ids of the kernels that it runs on."""
+
+    @classmethod
+    def of(cls, keys: Iterable[CaseKey], more: Sequence[str] = ()) -> tuple[Self, ...]:
+        """Return each case once, with its kernels and those that all have besides."""
+        kernels: dict[tuple[str, str], dict[str, None]] = {}
+        for key in keys:
+            kernels.setdefault((key.suite, key.case), {})[key.kernel] = None
+        return tuple(
+            cls(suite=suite, case=case, kernels=(*on, *more))
+            for (suite, case), on in kernels.items()
+        )
 
 
 class FailedTest(Record):

@@ -39,17 +39,8 @@ class Timeout:
     option: str = SCALE_OPTION
 
 
-BOOT = Timeout(
-    name="boot",
-    seconds=60.0,
-    why="from QEMU's start to the agent's first answer; old kernels take 10 s",
-    option="--boot-timeout",
-)
-RESTORE = Timeout(
-    name="restore",
-    seconds=20.0,
-    why="the same from a snapshot, which takes 0.3 s; booting is faster than waiting",
-)
+# In the order of a guest's life.
+
 QEMU_START = Timeout(
     name="QEMU's start",
     seconds=10.0,
@@ -60,10 +51,11 @@ QEMU_ANSWER = Timeout(
     seconds=5.0,
     why="the monitor does not wait for the guest",
 )
-QEMU_EXIT = Timeout(
-    name="QEMU's exit",
-    seconds=2.0,
-    why="QEMU notices a guest's reset at once; the host's scheduler takes the rest",
+BOOT = Timeout(
+    name="boot",
+    seconds=60.0,
+    why="from QEMU's start to the agent's first answer; old kernels take 10 s",
+    option="--boot-timeout",
 )
 NETWORK = Timeout(
     name="the guest's network",
@@ -87,11 +79,6 @@ SETTLE = Timeout(
     seconds=60.0,
     why="the guest fills its free memory with zeros before it is saved",
 )
-SAVE = Timeout(
-    name="save",
-    seconds=60.0,
-    why="QEMU writes the state of a guest's devices and the runner packs its memory",
-)
 HANG_UP = Timeout(
     name="hang up",
     seconds=10.0,
@@ -101,6 +88,16 @@ IDLE = Timeout(
     name="idle",
     seconds=2.0,
     why="a guest is saved even if it is still busy after this time",
+)
+SAVE = Timeout(
+    name="save",
+    seconds=60.0,
+    why="QEMU writes the state of a guest's devices and the runner packs its memory",
+)
+RESTORE = Timeout(
+    name="restore",
+    seconds=20.0,
+    why="the same from a snapshot, which takes 0.3 s; booting is faster than waiting",
 )
 ANSWER = Timeout(
     name="answer",
@@ -123,6 +120,11 @@ LOAD = Timeout(
     seconds=300.0,
     why="libbpf relocates an object and the verifier walks it",
 )
+TRIGGER = Timeout(
+    name="trigger",
+    seconds=120.0,
+    why="a million system calls without KVM",
+)
 READ = Timeout(
     name="read",
     seconds=60.0,
@@ -138,42 +140,19 @@ LOOK = Timeout(
     seconds=30.0,
     why="a program in the guest prints something: bpftool, cat, the command of a truth",
 )
-TRIGGER = Timeout(
-    name="trigger",
-    seconds=120.0,
-    why="a million system calls without KVM",
-)
 KILL = Timeout(
     name="kill",
     seconds=15.0,
     why="the time that an answer may take in addition to its command; the agent "
     "waits 5 s until a killed command is gone",
 )
-
-# The table, in the order of a guest's life.
-TABLE = (
-    QEMU_START,
-    QEMU_ANSWER,
-    BOOT,
-    NETWORK,
-    SSH_BANNER,
-    SSH_CHANNEL,
-    SETTLE,
-    HANG_UP,
-    IDLE,
-    SAVE,
-    RESTORE,
-    ANSWER,
-    TRANSFER,
-    OPEN,
-    LOAD,
-    TRIGGER,
-    READ,
-    PROBES,
-    LOOK,
-    KILL,
-    QEMU_EXIT,
+QEMU_EXIT = Timeout(
+    name="QEMU's exit",
+    seconds=2.0,
+    why="QEMU notices a guest's reset at once; the host's scheduler takes the rest",
 )
+
+TABLE = tuple(it for it in vars().values() if isinstance(it, Timeout))
 
 
 def load_now() -> float:

@@ -127,6 +127,7 @@ READERS = (
     ("runner/*.py", python),
     ("bench/*.py", python),
     ("images/*.[ch]", c),
+    ("runner/failures/*.yaml", plain),
     ("runner/reports/templates/*", plain),
     (".github/scripts/*", plain),
     ("suites/*.yaml", plain),

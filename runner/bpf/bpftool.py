@@ -69,13 +69,6 @@ class MapRow:
     # Why the value could not be read; perf event arrays never can.
     error: str = ""
 
-    @property
-    def has_btf(self) -> bool:
-        """Whether the value is formatted."""
-        if self.cpus:
-            return any(value.formatted is not None for value in self.cpus)
-        return self.formatted_value is not None
-
 
 @dataclass(frozen=True, kw_only=True)
 class MapDump:

@@ -87,15 +87,6 @@ class DebugInfo:
     lines: Mapping[str, tuple[SourceLine, ...]]
     relocations: Mapping[str, tuple[RelocationRecord, ...]]
 
-    def line_of(self, program: str, index: int = 0) -> SourceLine | None:
-        """Return the line that a program's instruction comes from, if that is known.
-
-        Behind a program's own instructions come those of functions that it calls, in an
-        order that only libbpf knows: they have no line here.
-        """
-        found = self._lines_around(program, index)
-        return found[0] if found else None
-
     def line_reading(self, program: str, index: int, field: str) -> SourceLine | None:
         """Return the line that reads a field by an instruction, if that is known.
 
@@ -115,7 +106,11 @@ class DebugInfo:
         return naming(program, lines) or (lines[0] if lines else None)
 
     def _lines_around(self, program: str, index: int) -> tuple[SourceLine, ...]:
-        """Return the line of an instruction, if it is known, and those behind it."""
+        """Return the line of an instruction, if it is known, and those behind it.
+
+        Behind a program's own instructions come those of functions that it calls, in an
+        order that only libbpf knows: they have no line here.
+        """
         found = self.programs.get(program)
         if found is None or not 0 <= index < found.size:
             return ()

@@ -6,7 +6,7 @@ anything in their guest.
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import JsonValue
@@ -222,13 +222,13 @@ def _stop(
     stopped = agent.run(_script(_STOP, trigger, trigger.stop), timeout=trigger.timeout)
     output = _output(trigger, agent)
     whole = timely.run(agent, _script(_CUT, trigger), timeouts.LOOK)
-    ending = replace(
-        stopped,
-        exit=None if stopped.timed_out else int(stopped.stdout),
-        signal=None,
-        truncated=whole.exit != 0,
-        stdout=output["stdout"],
-        stderr=output["stderr"],
+    ending = stopped.model_copy(
+        update={
+            "exit": None if stopped.timed_out else int(stopped.stdout),
+            "signal": None,
+            "truncated": whole.exit != 0,
+            **output,
+        }
     )
     argv = commands.running.pop(trigger.save)
     record = commands.add(trigger.save, argv, ending)
@@ -302,4 +302,4 @@ def _text(shown: Mapping[str, JsonValue], key: str) -> str:
 
 def _number(shown: Mapping[str, JsonValue], key: str) -> int:
     found = shown.get(key)
-    return found if isinstance(found, int) else 0
+    return found if isinstance(found, int) and found > 0 else 0

@@ -49,7 +49,7 @@ def _skipped(job: CaseJob, guest: Guest, gap: str) -> CaseResult:
         case=job.case.name,
         outcome=Outcome.SKIPPED,
         message=gap,
-        failure_class=DECLARED_GAP,
+        failure_class=DECLARED_GAP.name,
         object_path=job.shown_path,
         nodeid=job.nodeid,
     )

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 
 from pydantic import JsonValue
 
@@ -14,7 +13,7 @@ from runner.bpf.values import Formatter
 from runner.case import loaders
 from runner.errors import GuestError
 from runner.guest import timely
-from runner.guest.agent import AgentError, AgentSession
+from runner.guest.agent import AgentError, AgentReply, AgentSession
 from runner.guest.commands import CommandFailedError, Commands, failed, subject
 from runner.results import ended
 from runner.suites.checks.equality import equal
@@ -32,6 +31,9 @@ from runner.suites.model import (
     Udp,
 )
 from runner.suites.references import resolve
+
+# What a suite may refer to of a command that ended.
+_GIVEN = {"pid", "exit", "signal", "timed_out", "stdout", "stderr"}
 
 
 def listen(case: Case, agent: AgentSession, handle: int) -> None:
@@ -55,34 +57,30 @@ def pull(
     the guest can't do it, AgentLost when it does not answer, GuestError when a command
     does not end in time, and CommandFailedError for one that does not end as it must.
     """
+    given: AgentReply
     match trigger:
         case Fork():
-            child = agent.fork(
+            given = agent.fork(
                 trigger.fork, spin=trigger.spin, timeout=_beyond(trigger.spin)
             )
-            return asdict(child)
         case Syscall():
-            made = agent.syscall(
+            given = agent.syscall(
                 trigger.syscall, trigger.times, timeout=timeouts.TRIGGER.seconds
             )
-            return asdict(made)
         case Sleep():
-            slept = agent.sleep(trigger.sleep, timeout=_beyond(trigger.sleep))
-            return asdict(slept)
+            given = agent.sleep(trigger.sleep, timeout=_beyond(trigger.sleep))
         case Udp():
-            packets = agent.udp(
+            given = agent.udp(
                 trigger.udp,
                 port=trigger.port,
                 times=trigger.times,
                 options=trigger.options,
                 timeout=timeouts.TRIGGER.seconds,
             )
-            return asdict(packets)
         case Pipe():
-            filled = agent.pipe(
+            given = agent.pipe(
                 trigger.pipe, writes=trigger.writes, timeout=timeouts.TRIGGER.seconds
             )
-            return asdict(filled)
         case Drain():
             return _drain(trigger, agent, handle, namespace, data)
         case Iterate():
@@ -96,6 +94,7 @@ def pull(
             return _run_command(trigger, agent, namespace, commands or Commands())
         case TestRun():
             return _test_run(trigger, agent, handle)
+    return given.model_dump()
 
 
 def _beyond(seconds: float) -> float:
@@ -121,14 +120,7 @@ def _run_command(
     timely.require_ended(output, shlex.join(argv), loaders.limit(trigger))
     if output.exit != trigger.exit:
         raise failed(record, ended(trigger.exit), loads=loads)
-    return {
-        "pid": output.pid,
-        "exit": output.exit,
-        "signal": output.signal,
-        "timed_out": output.timed_out,
-        "stdout": output.stdout,
-        "stderr": output.stderr,
-    }
+    return output.model_dump(include=_GIVEN)
 
 
 def _drain(

@@ -5,7 +5,6 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner import __version__
@@ -98,98 +97,26 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     return [_DEFAULT_VERB, *argv]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Verb:
-    name: str
-    summary: str
-    # Below runner.cli; imported when it is the one, so that a run starts at once.
-    module: str
-    add_arguments: str = "add_arguments"
-    command: str = "main"
-    # Whether it reads files that are next to the package, in a checkout only.
-    needs_checkout: bool = True
-
-
-_VERBS = (
-    _Verb(
-        name=_DEFAULT_VERB,
-        summary="boot kernels and run suites (default command)",
-        module="run",
-    ),
-    _Verb(
-        name="kernels",
-        summary="list the matrix and what is in the cache",
-        module="kernels",
-        add_arguments="add_list_arguments",
-        command="list_kernels",
-    ),
-    _Verb(
-        name="fetch",
-        summary="fill the cache, so that runs need no network",
-        module="kernels",
-        add_arguments="add_fetch_arguments",
-        command="fetch",
-    ),
-    _Verb(
-        name="btf",
-        summary="show where a kernel's BTF comes from, and write it to a file",
-        module="btf",
-    ),
-    _Verb(
-        name="plan",
-        summary="show what would run where, without booting",
-        module="plan",
-    ),
-    _Verb(
-        name="merge",
-        summary="merge the reports of several shards into one",
-        module="merge",
-        needs_checkout=False,
-    ),
-    _Verb(
-        name="report",
-        summary="regenerate reports, compare with a baseline, and apply a gate",
-        module="report",
-        needs_checkout=False,
-    ),
-    _Verb(
-        name="check",
-        summary="check what relocates on kernels, without booting them",
-        module="check",
-    ),
-    _Verb(
-        name="shell",
-        summary="open a shell in a guest, or run a command in one",
-        module="shell",
-    ),
-    _Verb(
-        name="github",
-        summary="report a run to a GitHub workflow",
-        module="github",
-        needs_checkout=False,
-    ),
-    _Verb(
-        name="lock",
-        summary="pin the exact files of the kernels, for runs with --locked",
-        module="lock",
-    ),
-    _Verb(
-        name="push",
-        summary="push a kernel to a registry, for the source oci",
-        module="push",
-    ),
-    _Verb(
-        name="cache",
-        summary="show cache usage, or prune least recently used entries",
-        module="cache",
-        needs_checkout=False,
-    ),
-    _Verb(
-        name="doctor",
-        summary="check for missing dependencies and show how to fix them",
-        module="doctor",
-    ),
-)
+# Each is a module below runner.cli, which is imported when it is the one, so that a run
+# starts at once.
+_VERBS = {
+    _DEFAULT_VERB: "boot kernels and run suites (default command)",
+    "kernels": "list the matrix and what is in the cache",
+    "fetch": "fill the cache, so that runs need no network",
+    "btf": "show where a kernel's BTF comes from, and write it to a file",
+    "plan": "show what would run where, without booting",
+    "merge": "merge the reports of several shards into one",
+    "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "check": "check what relocates on kernels, without booting them",
+    "shell": "open a shell in a guest, or run a command in one",
+    "github": "report a run to a GitHub workflow",
+    "lock": "pin the exact files of the kernels, for runs with --locked",
+    "push": "push a kernel to a registry, for the source oci",
+    "cache": "show cache usage, or prune least recently used entries",
+    "doctor": "check for missing dependencies and show how to fix them",
+}
+# Those that need no files next to the package, which only a checkout has.
+_ANYWHERE = frozenset({"merge", "report", "github", "cache"})
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -201,25 +128,22 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in _VERBS:
+    for verb, summary in _VERBS.items():
         own = verbs.add_parser(
-            verb.name,
-            help=verb.summary,
-            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+            verb,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if verb.name == chosen:
-            module = importlib.import_module(f"runner.cli.{verb.module}")
-            getattr(module, verb.add_arguments)(own)
-            epilog = _EPILOG if verb.name == _DEFAULT_VERB else ""
+        if verb == chosen:
+            module = importlib.import_module(f"runner.cli.{verb}")
+            module.add_arguments(own)
+            epilog = _EPILOG if verb == _DEFAULT_VERB else ""
             own.epilog = as_called(getattr(module, "EPILOG", epilog))
             own.add_argument(
                 "--debug",
                 action="store_true",
                 help="show tracebacks of internal errors",
             )
-            own.set_defaults(
-                command=getattr(module, verb.command),
-                needs_checkout=verb.needs_checkout,
-            )
+            own.set_defaults(command=module.main, needs_checkout=verb not in _ANYWHERE)
     return parser

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from runner.cli import onekernel
-from runner.errors import ArtifactError, ExitStatus, UsageError
+from runner.errors import ArtifactError, ExitStatus, UsageError, file_errors
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
@@ -45,10 +45,8 @@ def main(arguments: argparse.Namespace) -> int:
     data = _cut(found, arguments.min, cache)
     suffix = ".min.btf" if arguments.min else ".btf"
     output = arguments.output or Path(f"{kernel.id}{suffix}")
-    try:
+    with file_errors(UsageError, f"-o {output}"):
         output.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"-o {output}: {error.strerror}") from error
     for name, value in (
         ("kernel", found.release),
         ("source", f"{found.btf_source}: {found.btf_detail}"),

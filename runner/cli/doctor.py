@@ -1,10 +1,11 @@
 """`doctor`: what this machine lacks for the main job, and what fixes it."""
 
 import argparse
+import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -99,49 +100,49 @@ def main(arguments: argparse.Namespace) -> int:
     return ExitStatus.COMPATIBLE if good else ExitStatus.INFRASTRUCTURE
 
 
+class _OptionalError(RunnerError):
+    """What is missing is needed by some runs only."""
+
+
 def look() -> Iterator[MachineCheck]:
     """Look at everything the main job needs, without changing anything."""
-    yield from (_program(program) for program in _PROGRAMS)
-    yield _agent()
-    yield _mirror()
-    yield _builds()
-    yield _kvm()
-    yield _cache()
-    yield _memory()
+    for program in _PROGRAMS:
+        yield _checked(program.name, functools.partial(_program, program))
+    for what, check in _CHECKS.items():
+        yield _checked(what, check)
 
 
-def _program(program: _Tool) -> MachineCheck:
+def _checked(what: str, check: Callable[[], str]) -> MachineCheck:
+    """Return what a check saw; it raises RunnerError for what is not as it must be."""
+    try:
+        return MachineCheck(what=what, good=True, seen=check())
+    except RunnerError as error:
+        good = isinstance(error, _OptionalError)
+        return MachineCheck(what=what, good=good, seen=error.message, mend=error.hint)
+
+
+def _program(program: _Tool) -> str:
     found = program.path if program.path else shutil.which(program.name)
     if found is None or not Path(found).exists():
-        return MachineCheck(
-            what=program.name,
-            good=False,
-            seen=f"missing; it {program.purpose}",
-            mend=f"apt-get install {program.package}",
+        raise RunnerError(
+            f"missing; it {program.purpose}",
+            hint=f"apt-get install {program.package}",
         )
-    if program.name == QEMU:
-        return _qemu(Path(found))
-    return MachineCheck(what=program.name, good=True, seen=str(found))
+    return _qemu(Path(found)) if program.name == QEMU else str(found)
 
 
-def _qemu(path: Path) -> MachineCheck:
+def _qemu(path: Path) -> str:
     try:
-        return MachineCheck(what=QEMU, good=True, seen=f"{path}, {vm.version(path)}")
+        return f"{path}, {vm.version(path)}"
     except RunnerError as error:
-        return MachineCheck(
-            what=QEMU,
-            good=False,
-            seen=error.message,
-            mend="apt-get install --reinstall qemu-system-x86",
-        )
+        mend = "apt-get install --reinstall qemu-system-x86"
+        raise RunnerError(error.message, hint=mend) from error
 
 
-def _agent() -> MachineCheck:
+def _agent() -> str:
     shown = str(AGENT.relative_to(ROOT))
     if not AGENT.exists():
-        return MachineCheck(
-            what="guest agent", good=False, seen=f"{shown} missing", mend="./dev setup"
-        )
+        raise RunnerError(f"{shown} missing", hint="./dev setup")
     try:
         said = subprocess.run(
             [AGENT, "--version"],
@@ -151,81 +152,69 @@ def _agent() -> MachineCheck:
             check=True,
             timeout=_AGENT_TIMEOUT,
         ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return MachineCheck(
-            what="guest agent",
-            good=False,
-            seen=f"{shown} does not run",
-            mend="./dev clean && ./dev setup",
-        )
-    return MachineCheck(what="guest agent", good=True, seen=said.strip())
+    except (OSError, subprocess.SubprocessError) as error:
+        mend = "./dev clean && ./dev setup"
+        raise RunnerError(f"{shown} does not run", hint=mend) from error
+    return said.strip()
 
 
-def _mirror() -> MachineCheck:
-    try:
-        apt.mirror()
-    except RunnerError as error:
-        return MachineCheck(
-            what="Debian mirror", good=False, seen=error.message, mend=error.hint
-        )
-    return MachineCheck(what="Debian mirror", good=True, seen="configured for apt")
+def _mirror() -> str:
+    apt.mirror()
+    return "configured for apt"
 
 
-def _builds() -> MachineCheck:
-    # Not an error: other sources need no compiler.
+def _builds() -> str:
     lacking = kernelbuild.missing()
-    if not lacking:
-        return MachineCheck(
-            what="kernel builds", good=True, seen="all programs are installed"
+    if lacking:
+        raise _OptionalError(
+            f"{', '.join(lacking)} missing; only kernel-org sources need it",
+            hint=f"apt-get install {' '.join(lacking.values())}",
         )
-    return MachineCheck(
-        what="kernel builds",
-        good=True,
-        seen=f"{', '.join(lacking)} missing; only kernel-org sources need it",
-        mend=f"apt-get install {' '.join(lacking.values())}",
-    )
+    return "all programs are installed"
 
 
-def _kvm() -> MachineCheck:
+def _kvm() -> str:
     # Not an error: the runner falls to TCG by itself.
     if not KVM.exists():
-        seen = f"no {KVM}; guests run under TCG"
-    elif not os.access(KVM, os.R_OK | os.W_OK):
-        seen = f"you have no permission to open {KVM}; guests run under TCG"
-    else:
-        seen = f"{KVM} can be opened; the first run finds out if guests run under it"
-    return MachineCheck(what="KVM", good=True, seen=seen)
+        return f"no {KVM}; guests run under TCG"
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return f"you have no permission to open {KVM}; guests run under TCG"
+    return f"{KVM} can be opened; the first run finds out if guests run under it"
 
 
-def _cache() -> MachineCheck:
+def _cache() -> str:
     root = Cache().root
     folder = root
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK):
-        return MachineCheck(
-            what="cache",
-            good=False,
-            seen=f"{root} can't be written",
-            mend="set XDG_CACHE_HOME to a folder that you own",
+        raise RunnerError(
+            f"{root} can't be written",
+            hint="set XDG_CACHE_HOME to a folder that you own",
         )
-    return MachineCheck(
-        what="cache",
-        good=free >= _ENOUGH_DISK,
-        seen=f"{root}, {free >> 20} MiB free",
-        mend="" if free >= _ENOUGH_DISK else "free 1 GiB, or set XDG_CACHE_HOME",
-    )
+    free = shutil.disk_usage(folder).free
+    seen = f"{root}, {free >> 20} MiB free"
+    if free < _ENOUGH_DISK:
+        raise RunnerError(seen, hint="free 1 GiB, or set XDG_CACHE_HOME")
+    return seen
 
 
-def _memory() -> MachineCheck:
+def _memory() -> str:
     pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return MachineCheck(
-        what="memory",
-        good=pages >= _ENOUGH_MEMORY,
-        seen=f"{pages >> 20} MiB free",
-        mend="" if pages >= _ENOUGH_MEMORY else "end other programs, or use -n 1",
-    )
+    seen = f"{pages >> 20} MiB free"
+    if pages < _ENOUGH_MEMORY:
+        raise RunnerError(seen, hint="end other programs, or use -n 1")
+    return seen
+
+
+_CHECKS: Mapping[str, Callable[[], str]] = {
+    "guest agent": _agent,
+    "Debian mirror": _mirror,
+    "kernel builds": _builds,
+    "KVM": _kvm,
+    "cache": _cache,
+    "memory": _memory,
+}
 
 
 def _show(findings: list[MachineCheck]) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, file_errors
 from runner.reports import annotations, markdown
 from runner.reports.compare import Comparison
 from runner.reports.criteria import Report
@@ -110,11 +110,10 @@ def _append(variable: str, text: str) -> None:
     path = os.environ.get(variable)
     if not path or not text:
         return
-    try:
-        with Path(path).open("a", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-    except OSError as error:
-        raise InfrastructureError(
-            f"{variable}: {path} can't be written: {error.strerror or error}",
-            hint="outside of a workflow, unset the variable",
-        ) from error
+    what = f"{variable}: {path} can't be written"
+    hint = "outside of a workflow, unset the variable"
+    with (
+        file_errors(InfrastructureError, what, hint=hint),
+        Path(path).open("a", encoding="utf-8", errors="replace") as file,
+    ):
+        file.write(text)

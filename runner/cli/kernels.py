@@ -1,4 +1,4 @@
-"""`kernels` and `fetch`: what the matrix holds, and getting it."""
+"""`kernels`: what the matrix holds, and the cache of it."""
 
 import argparse
 from collections.abc import Mapping
@@ -7,17 +7,16 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from runner.cli.output import Failures, print_json
+from runner.cli.output import print_json
 from runner.errors import ExitStatus
 from runner.files.cache import Cache
 from runner.guest import snapshots
-from runner.kernels import rows
+from runner.kernels import rows as rows_
 from runner.kernels.artifact import Artifact
-from runner.kernels.fetch import cached, obtain
+from runner.kernels.fetch import cached
 from runner.matrix.matrix import Kernel
-from runner.matrix.selectors import ALL, DEFAULT
+from runner.matrix.selectors import ALL
 from runner.run import options
-from runner.text import progress as progress_
 from runner.text.tables import print_rows
 
 
@@ -41,51 +40,23 @@ class ListedKernel:
     unavailable: str
 
 
-def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `kernels` takes."""
     options.add(parser, "--kernels", *options.KERNEL_FILES, kernels="all rows")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def list_kernels(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Print the matrix. Raises UsageError if something is wrong with it."""
     cache = Cache()
     saved = snapshots.sizes(cache)
-    rows = [_row(kernel, cache, saved) for kernel in _selected(arguments, cache, ALL)]
+    kernels = rows_.choose(options.choice_of(arguments, ALL), cache).kernels
+    rows = [_row(kernel, cache, saved) for kernel in kernels]
     if arguments.json:
         print_json([asdict(row) for row in rows])
     else:
         _show(rows)
     return ExitStatus.COMPATIBLE
-
-
-def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `fetch` takes."""
-    options.add(parser, "--kernels", *options.KERNEL_FILES)
-    parser.add_argument(
-        "--refresh",
-        action="store_true",
-        help="check for newer versions of what is in the cache",
-    )
-
-
-def fetch(arguments: argparse.Namespace) -> int:
-    """Fill the cache; a kernel that is unavailable does not stop the others.
-
-    Raises UsageError if something is wrong with the matrix or the selection.
-    """
-    cache, progress, failures = Cache(), progress_.progress(), Failures()
-    for kernel in _selected(arguments, cache, DEFAULT):
-        with failures.printed():
-            found = obtain(kernel, cache, progress, refresh=arguments.refresh)
-            print(f"{kernel.id}: {found.origin}")
-    return failures.status
-
-
-def _selected(
-    arguments: argparse.Namespace, cache: Cache, default: str
-) -> tuple[Kernel, ...]:
-    return rows.choose(options.choice_of(arguments, default), cache).kernels
 
 
 def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> ListedKernel:

@@ -6,7 +6,8 @@ On a terminal a last line says which cases are at work, and for how long already
 import os
 import re
 import threading
-from typing import Any, Self
+from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -44,7 +45,7 @@ _STYLES = {
 }
 
 
-class Live:
+class Live(AbstractContextManager["Live"]):
     """A pytest plugin that prints progress and keeps the run's report."""
 
     def __init__(
@@ -82,9 +83,6 @@ class Live:
             disable=quiet or not _is_live(console),
         )
         self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from runner import reports
@@ -130,10 +131,10 @@ def _writing(folder: Path, *, published: bool) -> Iterator[None]:
 
 def _read(given: Path) -> FoundRun:
     path = given / reports.RESULTS if given.is_dir() else given
-    results = resultsfile.read(path)
+    found = FoundRun(folder=path, results=resultsfile.read(path))
     # They become names of folders.
-    merging.refuse_names(FoundRun(folder=path, results=results))
-    return FoundRun(folder=path, results=results)
+    merging.refuse_names(found)
+    return found
 
 
 def _out(wanted: Path | None, parts: Sequence[FoundRun]) -> Path:
@@ -170,15 +171,7 @@ def judgement(report: Report) -> dict[str, object]:
             "new_gaps": _named(changes.new_gaps),
             "lost": _named(changes.lost),
             "not_run": list(changes.not_run),
-            "slower": [
-                {
-                    "kernel": it.kernel,
-                    "what": it.what,
-                    "before": it.before,
-                    "after": it.after,
-                }
-                for it in changes.slower
-            ],
+            "slower": [asdict(it) for it in changes.slower],
         },
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner import timeouts
 from runner.cli import onekernel
-from runner.errors import UsageError
+from runner.errors import UsageError, file_errors
 from runner.files.cache import Cache
 from runner.guest import guest, host, terminal
 from runner.guest.guest import Guest, Origin
@@ -128,14 +128,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 def copied(path: Path) -> CopiedFile:
     """Return a file as it goes to the guest. Raises UsageError for no file."""
-    try:
+    with file_errors(UsageError, f"--put {path}"):
         return CopiedFile(
             name=path.name,
             content=path.read_bytes(),
             mode=path.stat().st_mode & 0o777,
         )
-    except OSError as error:
-        raise UsageError(f"--put {path}: {error.strerror}") from error
 
 
 def _require_distinct(files: Sequence[CopiedFile]) -> None:

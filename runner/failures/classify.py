@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from runner.facts.abilities import Known
 from runner.failures.classes import (
+    CLASSES,
     GUARD_UNDECIDED,
-    IN_LOGS,
     POISON_REACHABLE,
     PROGRAM_TOO_LARGE,
     PROGRAM_TYPE_MISSING,
@@ -89,7 +89,7 @@ def classify(
     verifier = verifier_log(log) if loading else ""
     if verifier:
         return _by_verifier(verifier, log)
-    for failure in IN_LOGS:
+    for failure in CLASSES.values():
         found = _search(failure, failure.libbpf, log)
         if found is None and loading:
             found = _search(failure, failure.load, log)
@@ -115,7 +115,7 @@ def _first(
     text: str, patterns: Callable[[FailureClass], Iterable[re.Pattern[str]]]
 ) -> Classification | None:
     """Return the first class that one of its patterns shows."""
-    found = (_search(it, patterns(it), text) for it in IN_LOGS)
+    found = (_search(it, patterns(it), text) for it in CLASSES.values())
     return next(filter(None, found), None)
 
 

@@ -20,6 +20,7 @@ from filelock import FileLock
 from pydantic import BaseModel, JsonValue
 
 from runner.errors import InfrastructureError, UsageError
+from runner.memo import found_once
 
 log = logging.getLogger(__name__)
 
@@ -262,12 +263,9 @@ class Cache:
     def locked(self, name: str) -> Iterator[None]:
         """Let one process at a time do something."""
         with _explained(self.root):
-            lock = FileLock(self._folder(_LOCKS) / f"{name}.lock")
-            lock.acquire()
-        try:
+            held = FileLock(self._folder(_LOCKS) / f"{name}.lock").acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def _folder(self, kind: str) -> Path:
         folder = self.root / kind
@@ -315,9 +313,9 @@ def _held(directory: Path) -> Held:
     )
 
 
-def key_of(*parts: str) -> str:
-    """Return the SHA-256, in hexadecimal, of what an entry is made from."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def key_of(*parts: object) -> str:
+    """Return the SHA-256, in hexadecimal, of what something is made from."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
@@ -327,21 +325,10 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_of_large(path: Path, cache: Cache) -> str:
-    """Return a file's SHA-256; a large one's is remembered, by its size and times.
-
-    Raises OSError.
-    """
-    status = path.stat()
-    if status.st_size < _LARGE:
+    """Return a file's SHA-256; a large one's is found once. Raises OSError."""
+    if path.stat().st_size < _LARGE:
         return sha256_of(path)
-    known_by = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    name = f"sha256-{key_of(*map(str, known_by))[:16]}"
-    known = cache.recall(name)
-    if isinstance(known, str):
-        return known
-    found = sha256_of(path)
-    cache.remember(name, found)
-    return found
+    return found_once(cache, "sha256", [str(path)], lambda: (sha256_of(path), [path]))
 
 
 def _checksums(directory: Path) -> dict[str, str]:

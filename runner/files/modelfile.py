@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from runner.errors import MistakesError, UsageError
 from runner.files import yamlfile
 from runner.files.yamlfile import YamlSource
-from runner.text.nearest import did_you_mean, nearest
+from runner.text.nearest import near, nearest
 
 # What a model's validators find in their context: the folder that the file is in.
 FOLDER = "folder"
@@ -87,16 +87,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
 
-# Of what files are read into: frozen, and without unknown keys.
-STRICT = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    strict=True,
-    use_attribute_docstrings=True,
-    defer_build=True,
-)
-
-
 # Keys and numbers that lead to a place in a file.
 Where = tuple[int | str, ...]
 
@@ -130,13 +120,6 @@ def refused(source: YamlSource, mistakes: Sequence[str]) -> UsageError:
     if len(mistakes) > len(shown):
         shown.append(f"{source.path}: and {len(mistakes) - len(shown)} more")
     return MistakesError(shown)
-
-
-def near(word: str, known: Sequence[str]) -> str:
-    """Return "; did you mean 'btf'?", or the known words when none is near."""
-    if not known:
-        return ""
-    return f"; {did_you_mean(word, known) or 'there are ' + ', '.join(known)}"
 
 
 def _mistakes(

@@ -19,11 +19,12 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
 )
 
@@ -122,8 +123,15 @@ _Pid = Annotated[int, Field(ge=1)]
 _Errno = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+$")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hello:
+class AgentReply(BaseModel):
+    """Base of what the agent says; alone, it says only that something is done."""
+
+    # Built when it is first needed, once: that takes longer than the agent's answer.
+    # Lax, because JSON has no tuples and no bytes.
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True)
+
+
+class Hello(AgentReply):
     """What the agent and its guest are."""
 
     # The agent's own version.
@@ -144,8 +152,7 @@ class Hello:
     tick_ns: _Pid
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenedProgram:
+class OpenedProgram(AgentReply):
     """A program of an object that is open."""
 
     name: str
@@ -157,8 +164,7 @@ class OpenedProgram:
     load: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenedMap:
+class OpenedMap(AgentReply):
     """A map that an object declares."""
 
     name: str
@@ -169,8 +175,7 @@ class OpenedMap:
     max_entries: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenedObject:
+class OpenedObject(AgentReply):
     """An object that libbpf has read and not yet loaded."""
 
     handle: _Pid
@@ -179,8 +184,7 @@ class OpenedObject:
     log: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProgramInfo:
+class ProgramInfo(AgentReply):
     """A program in the kernel."""
 
     name: str
@@ -191,7 +195,6 @@ class ProgramInfo:
     instructions: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
 class MapInfo(OpenedMap):
     """A map in the kernel."""
 
@@ -199,23 +202,21 @@ class MapInfo(OpenedMap):
     id: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadedObject:
+class LoadedObject(AgentReply):
     """What of an object is in the kernel: programs that were left out are not here."""
 
-    handle: _Pid
+    # As the agent was asked; 0 for what another loader loaded.
+    handle: _Count
     programs: tuple[ProgramInfo, ...]
     maps: tuple[MapInfo, ...]
     log: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Targets:
+class _Targets(AgentReply):
     there: tuple[bool, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BpfAnswer:
+class BpfAnswer(AgentReply):
     """How a call of bpf(2) ended."""
 
     done: bool
@@ -225,21 +226,18 @@ class BpfAnswer:
     log: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class BpfAnswers:
+class BpfAnswers(AgentReply):
     """How calls of bpf(2) ended."""
 
     answers: tuple[BpfAnswer, ...]
     duration_us: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Instructions:
+class _Instructions(AgentReply):
     instructions: _Base64
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attached:
+class Attached(AgentReply):
     """What became of an attach."""
 
     # False for a program whose section says no place to be attached to, such as a
@@ -248,8 +246,7 @@ class Attached:
     log: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestRunOutput:
+class TestRunOutput(AgentReply):
     """What BPF_PROG_TEST_RUN gave."""
 
     __test__ = False
@@ -264,8 +261,7 @@ class TestRunOutput:
     log: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawRow:
+class RawRow(AgentReply):
     """A row of a map, as bytes."""
 
     key: _Base64
@@ -277,8 +273,7 @@ class RawRow:
     error: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawDump:
+class RawDump(AgentReply):
     """A map's rows as bytes, with what types they are."""
 
     # In the kernel's order.
@@ -288,8 +283,7 @@ class RawDump:
     value_type: Annotated[_Count, Field(validation_alias="btf_value_type")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Forked:
+class Forked(AgentReply):
     """A child that sleeps, in state S, until it is released."""
 
     pid: _Pid
@@ -302,8 +296,7 @@ class Forked:
     thread_pointer: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class SyscallsMade:
+class SyscallsMade(AgentReply):
     """System calls that the agent made."""
 
     pid: _Pid
@@ -313,16 +306,14 @@ class SyscallsMade:
     result: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slept:
+class Slept(AgentReply):
     """A time for which the agent did nothing."""
 
     pid: _Pid
     slept_ns: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class PacketsSent:
+class PacketsSent(AgentReply):
     """UDP packets that went over the guest's loopback."""
 
     pid: _Pid
@@ -339,8 +330,7 @@ class PacketsSent:
     no_check: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipeFilled:
+class PipeFilled(AgentReply):
     """A pipe that was written to and not read."""
 
     pid: _Pid
@@ -352,8 +342,7 @@ class PipeFilled:
     waiting: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProgramRuns:
+class ProgramRuns(AgentReply):
     """How often a program ran since it was loaded."""
 
     name: str
@@ -361,16 +350,14 @@ class ProgramRuns:
     runs: _Count | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drained:
+class Drained(AgentReply):
     """What programs sent since it was asked for last."""
 
     records: tuple[_Base64, ...]
     lost: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommandOutput:
+class CommandOutput(AgentReply):
     """How a command ended, and what it printed."""
 
     pid: _Pid
@@ -391,53 +378,31 @@ class CommandOutput:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Nothing:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Settled:
+class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Runs:
+class _Runs(AgentReply):
     programs: tuple[ProgramRuns, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Text:
+class _Text(AgentReply):
     text: str
     truncated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fault:
+class _Fault(AgentReply):
     message: str
     errno: _Errno | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
+class _Failure(AgentReply):
     error: _Fault
     log: str
 
 
-_Reply = TypeVar("_Reply")
-
-
-_adapters: dict[type, TypeAdapter[Any]] = {}
-
-
-def _read(shape: type[_Reply], reply: Mapping[str, JsonValue]) -> _Reply:
-    # Made once: it takes longer than the agent takes to answer.
-    if shape not in _adapters:
-        _adapters[shape] = TypeAdapter(shape)
-    # Lax, because JSON has no tuples and no bytes.
-    read: _Reply = _adapters[shape].validate_python(reply)
-    return read
+_Reply = TypeVar("_Reply", bound=AgentReply)
 
 
 # ---------------------------------------------------------------- settings
@@ -519,7 +484,7 @@ class AgentSession:
     ) -> None:
         """Write a file, whole or not at all, below /run/agent/ in the guest."""
         self._ask(
-            _Nothing, "put", timeout, path=str(path), data=_encoded(data), mode=mode
+            AgentReply, "put", timeout, path=str(path), data=_encoded(data), mode=mode
         )
 
     def read(
@@ -620,11 +585,11 @@ class AgentSession:
         self, handle: int, program: str | None = None, *, timeout: float
     ) -> None:
         """Detach a program, or all of the object; one that is not attached is none."""
-        self._ask(_Nothing, "detach", timeout, handle=handle, program=program)
+        self._ask(AgentReply, "detach", timeout, handle=handle, program=program)
 
     def close_object(self, handle: int, *, timeout: float) -> None:
         """Detach, unload and forget an object."""
-        self._ask(_Nothing, "close", timeout, handle=handle)
+        self._ask(AgentReply, "close", timeout, handle=handle)
 
     def test_run(
         self,
@@ -662,7 +627,7 @@ class AgentSession:
 
     def listen(self, handle: int, map_: str, *, timeout: float) -> None:
         """Listen to a ring buffer or a perf event array, for `drain`."""
-        self._ask(_Nothing, "listen", timeout, handle=handle, map=map_)
+        self._ask(AgentReply, "listen", timeout, handle=handle, map=map_)
 
     def drain(self, handle: int, map_: str, *, timeout: float) -> Drained:
         """Return what came through a map that is listened to."""
@@ -686,7 +651,7 @@ class AgentSession:
 
     def release(self, pid: int | None = None, *, timeout: float) -> None:
         """End a child that was forked, or all that forks and commands left behind."""
-        self._ask(_Nothing, "release", timeout, pid=pid)
+        self._ask(AgentReply, "release", timeout, pid=pid)
 
     def syscall(
         self, name: SyscallName, times: int = 1, *, timeout: float
@@ -779,7 +744,9 @@ class AgentSession:
 
         `time_ns` is since the epoch.
         """
-        self._ask(_Nothing, "wake", timeout, time_ns=time_ns, entropy=_encoded(entropy))
+        self._ask(
+            AgentReply, "wake", timeout, time_ns=time_ns, entropy=_encoded(entropy)
+        )
 
     # ------------------------------------------------------------- lines
 
@@ -806,8 +773,8 @@ class AgentSession:
         reply = self._parse(operation, line)
         try:
             if reply.get("ok") is True:
-                return _read(shape, {**reply, **(known or {})})
-            failure = _read(_Failure, reply)
+                return shape.model_validate({**reply, **(known or {})})
+            failure = _Failure.model_validate(reply)
         except ValidationError as error:
             raise self._loss(f"answered {operation} with {_shown(line)}") from error
         raise AgentError(

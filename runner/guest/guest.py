@@ -322,7 +322,7 @@ def _booted(
                 _upload_config(agent, artifact, hello.release)
                 facts = _facts(agent, origin, hello)
             life.starts.boots.append(ready)
-            life.to(State.READY, f"up after {ready:.1f} s: {hello}")
+            life.to(State.READY, f"up after {ready:.1f} s: {hello!r}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=artifact,
@@ -427,7 +427,7 @@ def _restored(
                 facts = _facts(agent, origin, hello)
             ready = time.monotonic() - started
             life.starts.restores.append(ready)
-            life.to(State.READY, f"up after {ready:.2f} s: {hello}")
+            life.to(State.READY, f"up after {ready:.2f} s: {hello!r}")
             yield Guest(
                 kernel=origin.kernel,
                 artifact=origin.artifact,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, file_errors
 from runner.files.cache import Cache, CacheEntry, key_of
 from runner.guest.keys import GuestKeys, of_saved_guest
 from runner.guest.qemu import snapshot
@@ -164,10 +164,8 @@ def key(
         memory_path="",
         console=Path("console"),
     )
-    try:
+    with file_errors(InfrastructureError, machine.qemu):
         program = machine.qemu.resolve().stat()
-    except OSError as error:
-        raise InfrastructureError(f"{machine.qemu}: {error.strerror}") from error
     return key_of(
         _RECIPE,
         str(os.geteuid()),

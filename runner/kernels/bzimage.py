@@ -13,7 +13,7 @@ import lz4.block
 import zstandard
 
 from runner.errors import ArtifactError
-from runner.kernels import elf, packed
+from runner.kernels import elfsections, packed
 
 # Of a vmlinux without debug information; Debian's are 60 MB.
 LARGEST = 512 << 20
@@ -66,7 +66,7 @@ def btf_of_elf(data: bytes) -> bytes | None:
     Raises ArtifactError if it is not an ELF file or the section is not BTF.
     """
     try:
-        content = elf.section(data, ".BTF")
+        content = elfsections.section(data, ".BTF")
     except ValueError as error:
         raise ArtifactError(f"the kernel's ELF file can't be read: {error}") from error
     if content is None:

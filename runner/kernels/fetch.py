@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.files.cache import Cache, key_of
-from runner.kernels import artifact, btf, nic, options, store
+from runner.kernels import artifact, btf, guestconfig, nic, store
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material
 from runner.kernels.sources import providers
@@ -212,8 +212,8 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
     """
     btf.hold(kernel.btf, found.btf_items)
     if found.config is not None:
-        lacking = options.missing(
-            options.parse(found.config.read_text(errors="replace"))
+        lacking = guestconfig.missing(
+            guestconfig.parse(found.config.read_text(errors="replace"))
         )
         if lacking:
             raise _UnfitError(

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import zstandard
 
 from runner.errors import ArtifactError
-from runner.kernels import elf, packed
+from runner.kernels import elfsections, packed
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst")
 # No module of Debian's is above 16 MB.
@@ -74,7 +74,7 @@ def dependencies(name: str, data: bytes) -> list[str]:
     Raises ArtifactError if it is not a module.
     """
     try:
-        modinfo = elf.section(data, ".modinfo")
+        modinfo = elfsections.section(data, ".modinfo")
     except ValueError as error:
         raise ArtifactError(f"module {name} can't be read: {error}") from error
     if modinfo is None:

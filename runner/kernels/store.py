@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from runner.errors import ArtifactError
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
-from runner.kernels import artifact, bzimage, modules, nic, options
+from runner.kernels import artifact, bzimage, guestconfig, modules, nic
 from runner.kernels.modules import Wanted
 from runner.kernels.nic import Card
 from runner.kernels.sources.source import Collected
@@ -69,8 +69,8 @@ def _version(config: Path, release: str) -> str:
     if not config.exists():
         return release
     text = config.read_text(errors="replace")
-    options.check(text, release)
-    return str(options.version(text) or release)
+    guestconfig.check(text, release)
+    return str(guestconfig.version(text) or release)
 
 
 def _write_modules(
@@ -87,7 +87,7 @@ def _write_modules(
         built_in |= modules.builtin(contents[listing].decode("utf-8", "replace"))
     if config is not None:
         text = contents[config].decode("utf-8", "replace")
-        built_in |= options.built_in(options.parse(text))
+        built_in |= guestconfig.built_in(guestconfig.parse(text))
     card = nic.choose({*built_in, *present})
     wanted = modules.parse_wanted(_WANTED.read_text())
     ordered = modules.load_order(

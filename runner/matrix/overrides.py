@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix.matrix import Matrix, PathSource
-from runner.text.nearest import nearest
+from runner.text.nearest import near
 
 
 def selection(
@@ -51,10 +51,9 @@ def _parse(rows: Matrix, word: str) -> tuple[str, PathSource]:
         )
     known = [kernel.id for kernel in rows.kernels]
     if id_ not in known:
-        near = nearest(id_, known, cutoff=0.5)
         raise UsageError(
             f"--kernel {word}: the matrix has no kernel {id_!r}"
-            + (f"; did you mean {near[0]}?" if near else ""),
+            f"{near(id_, known, '', cutoff=0.5)}",
             hint=f"the matrix has {', '.join(known)}",
         )
     path = Path(text).expanduser().absolute()

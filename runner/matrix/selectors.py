@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from runner.errors import UsageError
 from runner.facts import families
 from runner.matrix.matrix import Kernel, Matrix
-from runner.text.nearest import nearest
+from runner.text.nearest import near
 from runner.versions import KernelVersion, VersionRange
 
 ALL = "all"
@@ -79,10 +79,10 @@ def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
         # Nobody chose some rows, so all are meant.
         return list(matrix.kernels)
     if not found:
-        tags = sorted({tag for kernel in matrix.kernels for tag in kernel.tags})
+        tags = sorted({f"@{tag}" for kernel in matrix.kernels for tag in kernel.tags})
         raise UsageError(
-            f"no kernel has the tag @{tag}{_near(tag, tags, '@')}",
-            hint=f"the tags are {', '.join(f'@{it}' for it in tags)}"
+            f"no kernel has the tag @{tag}{_near(f'@{tag}', tags)}",
+            hint=f"the tags are {', '.join(tags)}"
             if tags
             else "the matrix has no tags",
         )
@@ -104,6 +104,6 @@ def _in_range(matrix: Matrix, text: str, version_of: VersionOf) -> list[Kernel]:
     return found
 
 
-def _near(word: str, known: Sequence[str], prefix: str = "") -> str:
-    close = nearest(word, known, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
+def _near(word: str, known: Sequence[str]) -> str:
+    # Ids are short: "4.40" is as near to "4.4" as it gets.
+    return near(word, known, "", cutoff=0.5)

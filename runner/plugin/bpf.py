@@ -1,8 +1,8 @@
 """The `bpf` fixture: objects that a Python test loads into its guest."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
 
 from pydantic import JsonValue
 
@@ -23,7 +23,7 @@ from runner.suites.model import Case
 Compile = Callable[[Path, str | None], Path]
 
 
-class Bpf:
+class Bpf(AbstractContextManager["Bpf"]):
     """Loads objects and reads their maps; closes them with the `with` block."""
 
     def __init__(
@@ -36,9 +36,6 @@ class Bpf:
         self._loaded: list[LoadedObject] = []
         # Handle → the object.
         self._data: dict[int, bytes] = {}
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         if not self._guest.usable:

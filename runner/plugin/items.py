@@ -10,6 +10,7 @@ import pytest
 from runner.errors import RunnerError
 from runner.files import sources
 from runner.matrix.matrix import Kernel
+from runner.plugin import names
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, ObjectUse, Outcome
@@ -180,21 +181,10 @@ def name_of_test(item: pytest.Item, kernel: str) -> str:
 
     "test_it[small]" of test_it[6.1-small], and "TestLoad::test_it" in a class.
     """
-    name, bracket, rest = item.name.partition("[")
-    others = _without(rest.removesuffix("]"), kernel) if bracket else ""
+    name, _, rest = item.name.partition("[")
+    others, _ = names.without(rest.removesuffix("]"), kernel)
     classes = [it.name for it in item.listchain() if isinstance(it, pytest.Class)]
     return "::".join([*classes, f"{name}[{others}]" if others else name])
-
-
-def _without(parameters: str, kernel: str) -> str:
-    """Return a test's parameters, which pytest joins by "-", without the kernel's."""
-    if parameters == kernel:
-        return ""
-    if parameters.startswith(f"{kernel}-"):
-        return parameters.removeprefix(f"{kernel}-")
-    if parameters.endswith(f"-{kernel}"):
-        return parameters.removesuffix(f"-{kernel}")
-    return parameters.replace(f"-{kernel}-", "-", 1)
 
 
 def need_of(item: pytest.Item) -> Need | None:

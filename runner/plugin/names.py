@@ -29,18 +29,25 @@ def key_of(
     given = found["group"]
     known = [given] if given in kernels else sorted(kernels, key=len, reverse=True)
     for kernel in known:
-        # A kernel is a parameter like others, in their order.
-        others, is_there = re.subn(
-            rf"(^|-){re.escape(kernel)}(-|$)",
-            lambda it: "-" if it[1] and it[2] else "",
-            found["parameters"],
-            count=1,
-        )
+        others, is_there = without(found["parameters"], kernel)
         if is_there:
             case = found["name"] + (f"[{others}]" if others else "")
             suite = suite_of(file) if file.endswith(SUITE_FILE) else Path(file).stem
             return CaseKey(kernel, suite, case)
     return None
+
+
+def without(parameters: str, kernel: str) -> tuple[str, int]:
+    """Return a test's parameters without the kernel, and how often it was there.
+
+    pytest joins parameters by "-", in their order, and a kernel is one like others.
+    """
+    return re.subn(
+        rf"(^|-){re.escape(kernel)}(-|$)",
+        lambda it: "-" if it[1] and it[2] else "",
+        parameters,
+        count=1,
+    )
 
 
 def keys_of(

@@ -6,20 +6,20 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Self
 
 from runner.bpf.object import patched, read_whole
 from runner.errors import RunnerError
+from runner.files.cache import key_of
 from runner.libbpf import ENGINE
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError, NotFollowedError
-from runner.preflight.index import Index, fingerprint, key_of, packed, unpacked
+from runner.preflight.index import Index, fingerprint, packed, unpacked
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, PredictedObject, Target, predict, unknown
 from runner.preflight.targets import BtfSource
@@ -132,7 +132,7 @@ class CheckJob:
     wanted: Callable[[], bool] = lambda: True
 
 
-class Checker:
+class Checker(AbstractContextManager["Checker"]):
     """Objects for one kernel after the other; the engine starts when it is needed."""
 
     def __init__(self, job: CheckJob) -> None:
@@ -148,9 +148,6 @@ class Checker:
         ]
         self._engine: Engine | None = None
         self._subjects: list[PredictedObject] = []
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -234,7 +235,7 @@ _MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
 _SAID = TypeAdapter(dict[str, str])
 
 
-class Engine:
+class Engine(AbstractContextManager["Engine"]):
     """One process, with objects and one target at a time. Not for two threads.
 
     What it knows is gone when a file broke it: EngineError is the end of it.
@@ -255,9 +256,6 @@ class Engine:
         self._types: dict[int, TypeAnswer | None] = {}
         # What is known of the current target.
         self.target = TargetAnswer(types=0, functions=False, pointer=0, swapped=False)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from runner.files import whole
+from runner.files.cache import key_of, sha256_of
 from runner.preflight.model import Prediction
 
 _PREDICTION = TypeAdapter(Prediction)
@@ -48,8 +49,7 @@ class Index:
         known = self.known_sha256(path)
         if known is not None:
             return known
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = sha256_of(path)
         with contextlib.suppress(OSError):
             whole.write(self._place(path), found.encode())
         return found
@@ -100,11 +100,6 @@ def packed(prediction: Prediction) -> bytes:
 def unpacked(data: bytes) -> Prediction:
     """Read what `packed` gave. Raises ValidationError."""
     return _PREDICTION.validate_json(data)
-
-
-def key_of(*parts: object) -> str:
-    """Return a hash of what something depends on."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 @cache

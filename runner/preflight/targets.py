@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.errors import ArtifactError, UsageError
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
-from runner.files.cache import Cache
-from runner.kernels import elf, facts, fetch
+from runner.files.cache import Cache, sha256_of
+from runner.kernels import elfsections, facts, fetch
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
@@ -119,8 +119,7 @@ def _payload(path: Path) -> Payload:
 def _hash(payload: Payload) -> str:
     if not isinstance(payload, Path):
         return hashlib.sha256(payload).hexdigest()
-    with payload.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(payload)
 
 
 def read(path: Path) -> bytes:
@@ -136,7 +135,7 @@ def read(path: Path) -> bytes:
 
             data = hub.unpack(data, path.name.removesuffix(_PACKED), str(path))
         elif data.startswith(_ELF):
-            section = elf.section(data, ".BTF")
+            section = elfsections.section(data, ".BTF")
             if section is None:
                 raise BadBtfError(
                     f"{path}: has no .BTF section",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.bpf.object import read_whole
-from runner.errors import InfrastructureError, RunnerError
+from runner.errors import InfrastructureError, RunnerError, file_errors
 from runner.preflight.engine import Engine
 from runner.preflight.predict import PredictedObject
 
@@ -18,10 +18,10 @@ def unusable(objects: Sequence[Path], engine_path: Path) -> dict[Path, RunnerErr
     found: dict[Path, RunnerError] = {}
     with Engine(engine_path) as engine:
         for path in objects:
+            with file_errors(InfrastructureError, path):
+                data = path.read_bytes()
             try:
-                PredictedObject(read_whole(path.read_bytes(), path), engine)
-            except OSError as error:
-                raise InfrastructureError(f"{path}: {error.strerror}") from error
+                PredictedObject(read_whole(data, path), engine)
             except RunnerError as error:
                 found[path] = error
     return found

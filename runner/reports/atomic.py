@@ -1,10 +1,9 @@
 """Files that are there whole or not at all."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, file_errors
 from runner.files import whole
 
 
@@ -19,16 +18,10 @@ def write_text(path: Path, text: str) -> None:
         whole.write(path, text.encode("utf-8", "replace"), mode=0o644)
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> AbstractContextManager[None]:
     """Turn what the file system refuses into what the user can do about it.
 
     Raises InfrastructureError for OSError.
     """
-    try:
-        yield
-    except OSError as error:
-        raise InfrastructureError(
-            f"{path} can't be written: {error.strerror or error}",
-            hint="free some space, or use another folder with --reports",
-        ) from error
+    hint = "free some space, or use another folder with --reports"
+    return file_errors(InfrastructureError, f"{path} can't be written", hint=hint)

@@ -32,7 +32,8 @@ def _junit(report: Report) -> Mapping[str, str]:
     return {f"{kernel.id}/junit.xml": text for kernel, text in found}
 
 
-def _release(report: Report) -> str | Mapping[str, str]:
+def release_notes(report: Report) -> str | Mapping[str, str]:
+    """Return the compatibility report; nothing of a run that is for no release."""
     if report.release is None:
         return {}
     return markdown.release_notes(report.results, report.release)
@@ -65,7 +66,7 @@ FORMATS = (
         "release",
         "release.md",
         "the compatibility report of a release; with --release",
-        _release,
+        release_notes,
     ),
     Format(
         "html",

@@ -213,14 +213,7 @@ def _plan(
     """Return what all parts set out to do; lost kernels, what the others did."""
     if not lost and all(part.planned is None for part in whole):
         return None
-    kernels: dict[tuple[str, str], dict[str, None]] = {}
-    for part in whole:
-        for key in part.plan:
-            kernels.setdefault((key.suite, key.case), {})[key.kernel] = None
-    return tuple(
-        PlannedCase(suite=suite, case=case, kernels=(*on, *lost))
-        for (suite, case), on in kernels.items()
-    )
+    return PlannedCase.of((key for part in whole for key in part.plan), lost)
 
 
 def _objects(whole: Sequence[RunResults]) -> tuple[ObjectUse, ...]:

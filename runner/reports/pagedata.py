@@ -196,9 +196,7 @@ def _change(case: CaseResult, comparison: Comparison | None) -> str:
     """Return a case compared with an earlier run."""
     if comparison is None or case.outcome is not Outcome.FAILED:
         return ""
-    if comparison.is_regression(case):
-        return "regression"
-    return "new failure" if comparison.is_new_failure(case) else "known failure"
+    return comparison.change(case) or "known failure"
 
 
 def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:

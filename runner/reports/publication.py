@@ -1,10 +1,7 @@
 """The reports of a release, as a project keeps them in its repository."""
 
-from collections.abc import Mapping
-
-from runner.reports import markdown, resultsfile
-from runner.reports.criteria import Report
-from runner.reports.formats import FORMATS, Format
+from runner.reports import resultsfile
+from runner.reports.formats import FORMATS, Format, release_notes
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 
@@ -32,12 +29,6 @@ def _case(case: CaseResult) -> CaseResult:
     return case.model_copy(update={"log": "", "console": "", "commands": ()})
 
 
-def _compatibility(report: Report) -> str | Mapping[str, str]:
-    if report.release is None:
-        return {}
-    return markdown.release_notes(report.results, report.release)
-
-
 # In the order in which they are written.
 FORMATS_OF_A_RELEASE = (
     Format(
@@ -50,7 +41,7 @@ FORMATS_OF_A_RELEASE = (
         "compatibility",
         "compatibility.md",
         "which kernels the release works on",
-        _compatibility,
+        release_notes,
     ),
     next(it for it in FORMATS if it.name == "matrix"),
 )

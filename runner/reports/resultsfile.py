@@ -108,22 +108,14 @@ def _require_consistent(path: Path, results: RunResults) -> None:
     """Refuse what no run writes: it would be judged by what somebody left out."""
     kernels = {kernel.id for kernel in results.kernels}
     strange = {case.kernel for case in results.cases} - kernels
-    planned = {
-        (it.suite, it.case, kernel)
-        for it in results.planned or ()
-        for kernel in it.kernels
-    }
-    extra = [
-        case
-        for case in results.cases
-        if (case.suite, case.case, case.kernel) not in planned
-    ]
+    planned = set(results.model_copy(update={"cases": ()}).plan)
+    extra = [case.key for case in results.cases if case.key not in planned]
     if strange:
         what = f"there are cases of {', '.join(sorted(strange))}, but no kernel"
     elif results.planned is None and not _is_old(results.runner):
         what = "it has no plan"
     elif results.planned is not None and extra:
-        what = f"the plan lacks {extra[0].key}, which has a result"
+        what = f"the plan lacks {extra[0]}, which has a result"
     else:
         return
     raise ResultsFileError(

@@ -78,7 +78,7 @@ class Ledger:
         written.
         """
         first = not self.has_plan
-        self._planned = _compact(planned)
+        self._planned = PlannedCase.of(planned)
         self._selection = selection
         try:
             self._journal.begin()
@@ -90,7 +90,7 @@ class Ledger:
 
     def correct(self, planned: Iterable[CaseKey]) -> None:
         """Put other names into the plan, which are written with the next result."""
-        self._planned = _compact(planned)
+        self._planned = PlannedCase.of(planned)
 
     def add(
         self,
@@ -151,14 +151,3 @@ class Ledger:
 
 def _weight(case: CaseResult) -> int:
     return _WEIGHT.index(case.outcome)
-
-
-def _compact(keys: Iterable[CaseKey]) -> tuple[PlannedCase, ...]:
-    """Return each case once, with its kernels."""
-    kernels: dict[tuple[str, str], dict[str, None]] = {}
-    for key in keys:
-        kernels.setdefault((key.suite, key.case), {})[key.kernel] = None
-    return tuple(
-        PlannedCase(suite=suite, case=case, kernels=tuple(on))
-        for (suite, case), on in kernels.items()
-    )

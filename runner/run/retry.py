@@ -109,7 +109,7 @@ def perform(
     )
     try:
         result = _tried(job, guests, case.need, following)
-        if result.failure_class == DECLARED_GAP:
+        if result.failure_class == DECLARED_GAP.name:
             # The guest has found out what the kernel has.
             result = _declared_gap(run, case) or result
     except RunnerError as error:
@@ -156,7 +156,7 @@ def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
     known = run.known(on.kernel)
     if not _is_gap(case, known):
         return None
-    return on.ended(Outcome.SKIPPED, UsageError(case.gap_on(known)), DECLARED_GAP)
+    return on.ended(Outcome.SKIPPED, UsageError(case.gap_on(known)), DECLARED_GAP.name)
 
 
 def _is_gap(case: Case, known: KnownKernel) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runner.facts import names
 from runner.facts.abilities import ABILITIES
-from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.suites.conditions import Condition
-from runner.text.nearest import did_you_mean
+from runner.text.nearest import near
 from runner.versions import VersionRange
 
 # Names that a key may have, and what they are; others are looked up in kernels alone.
@@ -30,10 +29,10 @@ def mistakes(condition: Condition, at: Where) -> Iterator[Mistake]:
             yield from _range(name, (*at, key))
         elif key in _KNOWN and name not in _KNOWN[key][1]:
             what, known = _KNOWN[key]
-            near = did_you_mean(name, known, cutoff=0.5)
-            listed = "" if key == "helper" else modelfile.near(name, known)
-            told = f"; {near}" if near else listed
-            yield Mistake((*at, key), f"there is no {what} {name!r}{told}")
+            # There are too many helpers to list them.
+            otherwise = "" if key == "helper" else None
+            meant = near(name, known, otherwise, cutoff=0.5)
+            yield Mistake((*at, key), f"there is no {what} {name!r}{meant}")
     for where, inner in condition.inner:
         yield from mistakes(inner, (*at, *where))
 

@@ -16,6 +16,7 @@ from runner.matrix.matrix import Kernel
 from runner.suites import suitefile
 from runner.suites.known import KnownKernel
 from runner.suites.model import Case
+from runner.text.nearest import near
 from runner.versions import KernelVersion
 
 # What a kernel whose id has no version is taken for: "sid" is Debian's newest.
@@ -122,9 +123,7 @@ def _held(topic: Topic, cases: Sequence[NamedCase]) -> list[NamedCase]:
         found = any(fnmatchcase(named.name, pattern) for named in cases)
         if not found and pattern.partition("::")[0] in suites:
             names = [named.name for named in cases]
-            raise UsageError(
-                f"topics.yaml: no case {pattern!r}{modelfile.near(pattern, names)}"
-            )
+            raise UsageError(f"topics.yaml: no case {pattern!r}{near(pattern, names)}")
     return [
         named
         for named in cases

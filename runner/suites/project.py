@@ -7,12 +7,12 @@ from pathlib import Path
 from runner.errors import UsageError
 from runner.files import yamlfile
 from runner.files.checkout import ROOT
-from runner.files.modelfile import near
 from runner.matrix.matrix import Matrix
 from runner.matrix.selectors import DEFAULT
 from runner.suites import pyproject, search
 from runner.suites.pyproject import PyProject
 from runner.suites.search import SUITE_FILE
+from runner.text.nearest import near
 
 # On the command line: what this project brings along itself.
 BUILTIN = Path("builtin")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.text.nearest import did_you_mean
+from runner.text.nearest import near
 
 FILE = "pyproject.toml"
 _TABLE = "bpf-kernel-matrix"
@@ -37,8 +37,8 @@ def read(folder: Path) -> PyProject:
     known = ("suites", "matrix", "kernels")
     for key in table:
         if key not in known:
-            words = did_you_mean(key, known) or f"the keys are {', '.join(known)}"
-            raise _mistake(path, text, key, f"unknown key {key!r}; {words}")
+            meant = near(key, known, f"the keys are {', '.join(known)}")
+            raise _mistake(path, text, key, f"unknown key {key!r}{meant}")
     matrix = table.get("matrix")
     if matrix is not None and not (isinstance(matrix, str) and matrix):
         raise _mistake(path, text, "matrix", "matrix: should be a path, in quotes")

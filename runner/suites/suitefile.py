@@ -34,6 +34,7 @@ from runner.suites.model import (
 from runner.suites.reach import Reach
 from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
+from runner.text.nearest import near
 from runner.versions import VersionRange
 
 # Names that every case has, in addition to those that it saves.
@@ -150,8 +151,7 @@ def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
         mistakes = [
             suite.source.mistake(
                 ("cases", number, "vmlinux"),
-                f"the matrix has no kernel {case.vmlinux!r}"
-                f"{modelfile.near(case.vmlinux, known)}",
+                f"the matrix has no kernel {case.vmlinux!r}{near(case.vmlinux, known)}",
             )
             for number, case in enumerate(suite.suite.cases)
             if case.vmlinux is not None and case.vmlinux not in known
@@ -322,7 +322,7 @@ def _class(name: str) -> Iterator[Mistake]:
     if name not in names:
         yield Mistake(
             ("expect_failure", "class"),
-            f"no failure class {name!r}{modelfile.near(name, names)}",
+            f"no failure class {name!r}{near(name, names)}",
         )
 
 
@@ -409,7 +409,7 @@ def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:
     if not parent.is_dir():
         return ""
     there = sorted(it.name for it in parent.iterdir() if it.is_file())
-    return modelfile.near(Path(name).name, [it for it in there if not refusal(it)])
+    return near(Path(name).name, [it for it in there if not refusal(it)])
 
 
 def _start(text: str) -> str:
@@ -464,16 +464,14 @@ def _names(case: Case) -> Iterator[Mistake]:
         yield from _references(values, known, at)
         for name in used(values):
             if name.startswith("truth.") and name[6:].split(".")[0] not in case.truth:
-                yield Mistake(
-                    at, f"no {name!r}{modelfile.near(name[6:], list(case.truth))}"
-                )
+                yield Mistake(at, f"no {name!r}{near(name[6:], list(case.truth))}")
 
 
 def _references(value: JsonValue, known: set[str], at: Where) -> Iterator[Mistake]:
     for name in used(value):
         if name.split(".")[0] not in known:
-            near = modelfile.near(name.split(".")[0], sorted(known))
-            yield Mistake(at, f"${{{name}}}: no value has this name yet{near}")
+            meant = near(name.split(".")[0], sorted(known))
+            yield Mistake(at, f"${{{name}}}: no value has this name yet{meant}")
 
 
 def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:

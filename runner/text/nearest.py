@@ -1,7 +1,7 @@
 """What a mistyped word was meant to be."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def nearest(
@@ -15,3 +15,17 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
     """Return "did you mean 'btf'?", or nothing when no known word is near."""
     near = nearest(word, known, cutoff=cutoff)
     return f"did you mean {near[0]!r}?" if near else ""
+
+
+def near(
+    word: str,
+    known: Collection[str],
+    otherwise: str | None = None,
+    *,
+    cutoff: float = 0.6,
+) -> str:
+    """Return "; did you mean 'btf'?", or `otherwise`: by default, what is known."""
+    if otherwise is None:
+        otherwise = f"there are {', '.join(known)}" if known else ""
+    words = did_you_mean(word, known, cutoff=cutoff) or otherwise
+    return f"; {words}" if words else ""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,10 +65,28 @@ def test_what_needs_a_checkout_says_so(
     assert "Traceback" not in done.stderr
 
 
+def setuptools_options() -> dict[str, Any]:
+    options: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found: dict[str, Any] = options["tool"]["setuptools"]
+    return found
+
+
 def test_only_the_runner_is_installed() -> None:
-    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"][
-        "setuptools"
-    ]
+    setuptools = setuptools_options()
 
     assert setuptools["packages"]["find"]["include"] == ["runner*"]
     assert setuptools["py-modules"] == ["bpf_kernel_matrix"]
+
+
+def test_data_of_the_runner_is_installed() -> None:
+    package = ROOT / "runner"
+    listed = setuptools_options()["package-data"]["runner"]
+    installed = {path for pattern in listed for path in package.glob(pattern)}
+
+    data = {
+        path
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert package / "failures/classes.yaml" in data
+    assert data <= installed

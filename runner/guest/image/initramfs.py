@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bpf import bpftool
-from runner.errors import InfrastructureError
+from runner.errors import DOCTOR_INSTALLS, InfrastructureError, file_errors
 from runner.guest.image import cpio, libraries
 
 # Where a guest expects the agent, and how the runner starts it. It is root's shell too.
@@ -143,10 +143,6 @@ def fingerprint(members: Iterable[cpio.ArchiveMember]) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    what = f"a guest needs {path}"
+    with file_errors(InfrastructureError, what, hint=DOCTOR_INSTALLS):
         return path.read_bytes()
-    except OSError as error:
-        raise InfrastructureError(
-            f"a guest needs {path}: {error.strerror}",
-            hint="`python -m runner doctor` shows what to install",
-        ) from error

@@ -8,7 +8,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
-from runner.errors import InfrastructureError
+from runner.errors import DOCTOR_INSTALLS, InfrastructureError
 
 # Where Debian's dynamic linker looks on x86_64, in its order.
 SEARCH = (
@@ -52,7 +52,7 @@ def _dependencies(program: Path) -> tuple[str, list[str]]:
     except (OSError, ELFError) as error:
         raise InfrastructureError(
             f"{program} can't be added to the guest image: {error}",
-            hint="`python -m runner doctor` shows what to install",
+            hint=DOCTOR_INSTALLS,
         ) from error
 
 

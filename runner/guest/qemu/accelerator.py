@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.errors import InfrastructureError, UsageError
+from runner.errors import DOCTOR_INSTALLS, InfrastructureError, UsageError, file_errors
 from runner.files import whole
 from runner.guest.qemu.machine import Accelerator, Machine
 from runner.guest.qemu.vm import Vm, boot
@@ -64,13 +64,10 @@ def choose(
 
 def _host(qemu: Path) -> str:
     """Return what the finding depends on: this boot of the host, this QEMU."""
-    try:
+    with file_errors(
+        InfrastructureError, f"can't find QEMU at {qemu}", hint=DOCTOR_INSTALLS
+    ):
         status = qemu.stat()
-    except OSError as error:
-        raise InfrastructureError(
-            f"can't find QEMU at {qemu}: {error.strerror}",
-            hint="`python -m runner doctor` shows what to install",
-        ) from error
     boot_id = _BOOT_ID.read_text().strip()
     return (
         f"{boot_id} {qemu} {status.st_size} {status.st_mtime_ns} {KVM.stat().st_mode}"

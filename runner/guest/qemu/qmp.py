@@ -2,23 +2,20 @@
 
 import asyncio
 import socket
-from typing import Self
+from contextlib import AbstractContextManager
 
 from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
 
 from runner.errors import InfrastructureError
 
 
-class Qmp:
+class Qmp(AbstractContextManager["Qmp"]):
     """QEMU's monitor. Closed with the `with` block; QEMU itself goes on."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._runner = asyncio.Runner()
         self._client = QMPClient()
         self._connection = connection
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

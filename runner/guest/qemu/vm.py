@@ -16,7 +16,13 @@ from typing import IO
 
 from runner import timeouts
 from runner.deadline import Deadline
-from runner.errors import GuestError, InfrastructureError, timed_out
+from runner.errors import (
+    DOCTOR_INSTALLS,
+    GuestError,
+    InfrastructureError,
+    file_errors,
+    timed_out,
+)
 from runner.failures import splats
 from runner.guest.qemu.machine import Machine, command
 from runner.guest.qemu.memory import guest_memory, memory_file
@@ -192,7 +198,8 @@ def _start(
     # setpriv, of util-linux: kill -9 of the runner must not leave a guest behind.
     guarded = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
     log.debug("+ %s", shlex.join(guarded))
-    try:
+    what = f"can't start {guarded[0]}"
+    with file_errors(InfrastructureError, what, hint=DOCTOR_INSTALLS):
         return subprocess.Popen(
             guarded,
             env=environment(),
@@ -203,11 +210,6 @@ def _start(
             # Ctrl-C is the runner's to handle: it asks QEMU to quit.
             start_new_session=True,
         )
-    except OSError as error:
-        raise InfrastructureError(
-            f"can't start {guarded[0]}: {error.strerror}",
-            hint="`python -m runner doctor` shows what to install",
-        ) from error
 
 
 def _first_words(
@@ -293,7 +295,7 @@ def version(qemu: Path) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise InfrastructureError(
             f"can't run {qemu}: {error}",
-            hint="`python -m runner doctor` shows what to install",
+            hint=DOCTOR_INSTALLS,
         ) from error
     match = re.search(r"version (\d+(?:\.\d+)+)", said)
     return match[1] if match else said.strip()

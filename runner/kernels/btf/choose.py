@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.errors import ArtifactError, MissingFileError
+from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
-from runner.kernels import bzimage, elf
+from runner.kernels import bzimage, elfsections
 from runner.kernels.btf import minimal, pahole
 from runner.kernels.btf.pinned import PinnedBtf, hold
 from runner.kernels.btf.verify import verify
@@ -99,14 +99,15 @@ def choose(setting: _Setting, material: Material) -> Chosen:
         hold(setting, made.items)
         return made
     if setting == "auto":
-        return _detect(material)
-    if setting == KERNEL:
-        return _own(material) or Chosen(
+        made = _detect(material)
+    elif setting == KERNEL:
+        made = _own(material) or Chosen(
             data=None,
             source="",
             detail="the image has none, and you asked for no other",
         )
-    made = _MAKERS[type(setting)](setting, material)
+    else:
+        made = _MAKERS[type(setting)](setting, material)
     _verify(made, material)
     return made
 
@@ -133,26 +134,17 @@ def _own(material: Material) -> Chosen | None:
     data = bzimage.btf(material.image)
     if data is None:
         return None
-    shown = material.version >= _SHOWN_SINCE
-    made = Chosen(
-        data=data,
-        source=KERNEL if shown else IMAGE,
-        detail="the kernel's own"
-        if shown
-        else "from the image; the kernel does not show it",
-    )
-    _verify(made, material)
-    return made
+    if material.version >= _SHOWN_SINCE:
+        return Chosen(data=data, source=KERNEL, detail="the kernel's own")
+    detail = "from the image; the kernel does not show it"
+    return Chosen(data=data, source=IMAGE, detail=detail)
 
 
 def _beside(material: Material) -> Chosen | None:
     if material.beside is None:
         return None
-    made = Chosen(
-        data=material.beside, source="file", detail="next to the kernel's image"
-    )
-    _verify(made, material)
-    return made
+    detail = "next to the kernel's image"
+    return Chosen(data=material.beside, source="file", detail=detail)
 
 
 def _debug_information(material: Material) -> Chosen | None:
@@ -207,9 +199,7 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     if found is None:
         return None
     data, item = found
-    made = Chosen(data=data, source="btfhub", detail=item.location, items=(item,))
-    _verify(made, material)
-    return made
+    return Chosen(data=data, source="btfhub", detail=item.location, items=(item,))
 
 
 def _vmlinux(setting: VmlinuxBtf, material: Material) -> Chosen:
@@ -298,20 +288,16 @@ def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
         version = pahole.encode(
             vmlinux, output, release=material.release, kernel=material.version
         )
-    made = Chosen(
+    return Chosen(
         data=output.read_bytes(), source=source, detail=f"pahole {version} on {vmlinux}"
     )
-    _verify(made, material)
-    return made
 
 
 def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
     """Refuse a vmlinux of another build, whose release may well be the same."""
-    image = elf.build_id(bzimage.vmlinux(material.image))
-    try:
-        found = elf.build_id_of(vmlinux)
-    except OSError as error:
-        raise ArtifactError(f"{vmlinux}: {error.strerror}") from error
+    image = elfsections.build_id(bzimage.vmlinux(material.image))
+    with file_errors(ArtifactError, vmlinux):
+        found = elfsections.build_id_of(vmlinux)
     if image and found and image != found:
         raise ArtifactError(
             f"{source}: the vmlinux is of another build than the image: its build-id "
@@ -333,10 +319,8 @@ def _verify(made: Chosen, material: Material) -> None:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with file_errors(ArtifactError, path):
         return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
 def _local(name: str, path: Path) -> Item:
@@ -344,9 +328,7 @@ def _local(name: str, path: Path) -> Item:
 
 
 def _sha256(path: Path) -> str:
-    try:
+    with file_errors(ArtifactError, path):
+        if not path.exists():
+            raise MissingFileError(f"{path} does not exist")
         return sha256_of(path)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} does not exist") from error
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error

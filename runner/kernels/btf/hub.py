@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, file_errors
 from runner.kernels import http, packed
 from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
@@ -104,10 +104,8 @@ def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, Item] 
             hint="clone btfhub-archive there, or set its address",
         )
     for path in _candidates(folder, release, distribution):
-        try:
+        with file_errors(ArtifactError, path):
             return _found(path.read_bytes(), release, str(path))
-        except OSError as error:
-            raise ArtifactError(f"{path}: {error.strerror}") from error
     return None
 
 

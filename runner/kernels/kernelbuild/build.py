@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import ArtifactError
-from runner.kernels import options
+from runner.errors import ArtifactError, file_errors
+from runner.kernels import guestconfig
 from runner.kernels.btf import pahole
 from runner.kernels.kernelbuild import kconfig
 from runner.kernels.kernelbuild.recipe import Edit, Recipe
@@ -86,10 +86,8 @@ def unpack(tarball: Path, folder: Path) -> Path:
 
 def version_of(tree: Path) -> KernelVersion:
     """Return the version that a tree's Makefile says. Raises ArtifactError."""
-    try:
+    with file_errors(ArtifactError, "the source has no Makefile"):
         text = (tree / "Makefile").read_text(errors="replace")
-    except OSError as error:
-        raise ArtifactError(f"the source has no Makefile: {error.strerror}") from error
     numbers = []
     for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"):
         found = re.search(rf"^{name} *= *(\d+)$", text, re.MULTILINE)
@@ -123,7 +121,7 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         preset = tree / "requested.config"
         preset.write_text(kconfig.preset(recipe.requests))
         make.run(["allnoconfig"], {"KCONFIG_ALLCONFIG": str(preset)})
-        config = options.parse((tree / ".config").read_text())
+        config = guestconfig.parse((tree / ".config").read_text())
         kconfig.check(recipe.requests, config, tree)
         modular = "m" in config.values()
         # Of this process, which may have fewer than the machine.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, RootModel
 
-from runner.errors import UsageError
+from runner.errors import UsageError, file_errors
 from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
@@ -139,11 +139,8 @@ def load(
         if not row.holds(version):
             continue
         path = folder / row.file
-        try:
+        with file_errors(UsageError, source.mistake((number, "file"), str(path))):
             text = path.read_text()
-        except OSError as error:
-            mistake = source.mistake((number, "file"), f"{path}: {error.strerror}")
-            raise UsageError(mistake) from error
         requests |= {it.name: it for it in parse_fragment(text, path.name)}
     for name, value in options.items():
         requests[name] = Request(name=name, value=value, where="the row's options")

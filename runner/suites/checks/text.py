@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from runner.results import Mismatch
-from runner.text.nearest import did_you_mean
+from runner.text.nearest import near
 
 # A value, or its bytes where it is judged raw or has no BTF.
 Observed = JsonValue | bytes
@@ -88,7 +88,5 @@ def listing(values: Collection[str]) -> str:
 
 def no_such(kind: str, name: str, names: Collection[str]) -> str:
     """Return "no such map; did you mean 'tasks'?", or which ones there are."""
-    if not names:
-        return f"no such {kind}; there are none"
-    meant = did_you_mean(name, names) or f"there are {listing(names)}"
-    return f"no such {kind}; {meant}"
+    there = f"there are {listing(names) or 'none'}"
+    return f"no such {kind}{near(name, names, there)}"

@@ -60,7 +60,6 @@ def test_without_btf_only_bytes_are_there() -> None:
     assert dump("plain").rows == (
         MapRow(key=bytes([1, 0, 0, 0]), value=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0])),
     )
-    assert not dump("plain").rows[0].has_btf
 
 
 def test_per_cpu_rows_hold_a_value_a_cpu() -> None:
@@ -70,7 +69,6 @@ def test_per_cpu_rows_hold_a_value_a_cpu() -> None:
         CpuValue(cpu=0, data=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0]), formatted=1500),
         CpuValue(cpu=1, data=bytes(8), formatted=0),
     )
-    assert second.has_btf
     assert second.value == b""
 
 
@@ -82,7 +80,6 @@ def test_per_cpu_rows_of_structs() -> None:
 def test_per_cpu_rows_without_btf() -> None:
     (row,) = dump("plain_cpu").rows
     assert row.cpus[0] == CpuValue(cpu=0, data=bytes([0xDC, 5, 0, 0, 0, 0, 0, 0]))
-    assert not row.has_btf
 
 
 def test_empty_map_has_no_rows() -> None:

@@ -60,17 +60,17 @@ def test_a_line_holds_until_the_next_one(data: bytes) -> None:
     info = read(data).debug
     last = info.programs["first"].size - 1
 
-    assert str(info.line_of("first")) == "two.bpf.c:5"
-    assert str(info.line_of("first", last)) == "two.bpf.c:8"
-    assert str(info.line_of("second")) == "two.bpf.c:14"
+    assert str(info.line_reading("first", 0, "no_field")) == "two.bpf.c:5"
+    assert str(info.line_reading("first", last, "no_field")) == "two.bpf.c:8"
+    assert str(info.line_reading("second", 0, "no_field")) == "two.bpf.c:14"
 
 
 def test_what_is_not_the_programs_own_has_no_line(data: bytes) -> None:
     info = read(data).debug
 
-    assert info.line_of("first", info.programs["first"].size) is None
-    assert info.line_of("first", -1) is None
-    assert info.line_of("third") is None
+    assert info.line_reading("first", info.programs["first"].size, "no_field") is None
+    assert info.line_reading("first", -1, "no_field") is None
+    assert info.line_reading("third", 0, "no_field") is None
 
 
 def test_relocations_are_told_by_program_and_instruction(data: bytes) -> None:
@@ -94,7 +94,7 @@ def test_an_object_without_it_has_none(data: bytes, tmp_path: Path) -> None:
     info = read(stripped.read_bytes()).debug
 
     assert "first" in info.programs
-    assert info.line_of("first") is None
+    assert info.line_reading("first", 0, "no_field") is None
 
 
 def test_programs_and_what_they_refer_to(data: bytes) -> None:

@@ -91,8 +91,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--kernels", "4.40"], "there is no kernel '4.40'; did you mean 4.4?"),
-        (["--kernels", "@legcay"], "has the tag @legcay; did you mean @legacy?"),
+        (["--kernels", "4.40"], "there is no kernel '4.40'; did you mean '4.4'?"),
+        (["--kernels", "@legcay"], "has the tag @legcay; did you mean '@legacy'?"),
         (["--kernels", ">=9"], "--kernels '>=9' selects no kernel"),
         (["--kernels", ">=five"], "is not a version comparison"),
         (["--kernels", "5.5", "--suite", "good"], "not [yet] built"),

@@ -146,12 +146,6 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
     assert said == f'zoo.yaml:1: animals: "{"x" * 56}…: should be a list'
 
 
-def test_near_knows_when_nothing_is() -> None:
-    assert modelfile.near("btf", []) == ""
-    assert modelfile.near("bft", ["btf", "id"]) == "; did you mean 'btf'?"
-    assert modelfile.near("xyz", ["btf", "id"]) == "; there are btf, id"
-
-
 def test_each_of_several_mistakes_is_told_as_an_error(tmp_path: Path) -> None:
     path = tmp_path / "zoo.yaml"
     path.write_text("nmae: a\nopen: 3\n")

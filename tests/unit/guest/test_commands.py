@@ -20,7 +20,7 @@ def output(**more: object) -> CommandOutput:
         "truncated": False,
         "duration_ms": 1,
     }
-    return CommandOutput(**{**given, **more})  # type: ignore[arg-type]
+    return CommandOutput.model_validate({**given, **more})
 
 
 def test_both_ends_are_kept_and_the_whole_is_in_a_file(tmp_path: Path) -> None:

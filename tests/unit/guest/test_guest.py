@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -121,7 +121,11 @@ class Machines:
     @contextmanager
     def connect(self, *_: object) -> Iterator[object]:
         version = {**COMMAND, "stdout": '{"version": "7.1.0"}'}
-        answers = {"hello": asdict(HELLO), "run": version, "settle": {"cleared": 0}}
+        answers = {
+            "hello": HELLO.model_dump(),
+            "run": version,
+            "settle": {"cleared": 0},
+        }
         agent = FakeAgent({**answers, **self.answers})
         self.agents.append(agent)
         yield SimpleNamespace(start=lambda _: agent, close=lambda: None, pace=Pace(1.0))

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.kernels import fetch, lock, options
+from runner.kernels import fetch, guestconfig, lock
 from runner.kernels.fetch import PinnedKernel
 from runner.kernels.sources import providers
 from runner.kernels.sources.kernelorg import KernelOrg
@@ -172,7 +172,7 @@ def test_rows_options_are_part_of_the_pin(bench: Bench, tarball: Path) -> None:
     assert bench.resolve(source) != bench.resolve(other)
 
 
-GUEST = "".join(f"CONFIG_{it}=y\n" for it in (*(it for it in options.NEEDED), "E1000"))
+GUEST = "".join(f"CONFIG_{it}=y\n" for it in (*guestconfig.NEEDED, "E1000"))
 
 
 def test_built_kernel_is_kept_and_first_in_its_turn(

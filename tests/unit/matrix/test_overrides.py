@@ -30,7 +30,7 @@ def test_row_gets_its_kernel_from_the_path(tmp_path: Path) -> None:
         ("5.14", "is not ID=PATH"),
         ("=x", "is not ID=PATH"),
         ("5.14=", "is not ID=PATH"),
-        ("5.1=/", "no kernel '5.1'; did you mean 5.14?"),
+        ("5.1=/", "no kernel '5.1'; did you mean '5.14'?"),
         ("5.14=/no/such", "/no/such does not exist"),
     ],
 )

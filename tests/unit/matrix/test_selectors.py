@@ -113,7 +113,7 @@ def test_a_version_that_can_not_be_told_is_no_usage_error() -> None:
     [
         (
             "5.41",
-            "there is no kernel '5.41'; did you mean 5.14?",
+            "there is no kernel '5.41'; did you mean '5.14'?",
             "the matrix has 4.4, 5.10, 5.14, 6.1, sid",
         ),
         (
@@ -123,7 +123,7 @@ def test_a_version_that_can_not_be_told_is_no_usage_error() -> None:
         ),
         (
             "@legcay",
-            "no kernel has the tag @legcay; did you mean @legacy?",
+            "no kernel has the tag @legcay; did you mean '@legacy'?",
             "the tags are @default, @legacy, @lts, @newest",
         ),
         (

@@ -13,7 +13,7 @@ from runner.bpf.compile import command
 from runner.bpf.object import BpfObject, read_whole
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
-from runner.kernels import elf
+from runner.kernels import elfsections
 from runner.preflight.engine import Engine
 from runner.preflight.model import Prediction, Relocation
 from runner.preflight.predict import Loader, PredictedObject, Target, predict
@@ -62,7 +62,7 @@ def an_object(source: str, *options: str) -> BpfObject:
 @cache
 def kernel(types: str, *options: str) -> bytes:
     """Return the raw BTF of a kernel that has these types: `struct a { int b; } x;`."""
-    found = elf.section(compiled(types, *options), ".BTF")
+    found = elfsections.section(compiled(types, *options), ".BTF")
     assert found is not None
     return found
 

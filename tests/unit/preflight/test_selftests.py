@@ -6,7 +6,7 @@ import pytest
 
 from runner.bpf.insn import LD_IMM64
 from runner.bpf.object import read_whole
-from runner.kernels import elf
+from runner.kernels import elfsections
 from runner.preflight.engine import Engine
 from runner.preflight.model import Guard, Status
 from runner.preflight.predict import (
@@ -73,7 +73,7 @@ def _problem(selftests: Selftests, case: Case) -> str | None:
     None when clang left its program empty.
     """
     path = selftests.folder / case.object
-    btf = elf.section((selftests.folder / case.btf).read_bytes(), ".BTF")
+    btf = elfsections.section((selftests.folder / case.btf).read_bytes(), ".BTF")
     assert btf is not None
     item = read_whole(path.read_bytes(), path)
     if not item.relocations:

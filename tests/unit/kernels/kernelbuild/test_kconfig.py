@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ArtifactError, UsageError
-from runner.kernels import options
+from runner.kernels import guestconfig
 from runner.kernels.kernelbuild import kconfig
 from runner.kernels.kernelbuild.kconfig import Request
 from tests.unit.kernels.kernelbuild.trees import make_tree
@@ -53,7 +53,7 @@ def test_garbage_is_refused_or_read(text: str) -> None:
         read = kconfig.parse_fragment(text, "base.config")
     except UsageError:
         return
-    assert kconfig.lost(read, options.parse(kconfig.preset(read))) == ()
+    assert kconfig.lost(read, guestconfig.parse(kconfig.preset(read))) == ()
 
 
 def test_option_that_became_built_in_counts_as_asked_for() -> None:

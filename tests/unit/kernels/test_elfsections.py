@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.kernels import elf
+from runner.kernels import elfsections
 from tests.unit.kernels import images
 
 
@@ -22,21 +22,21 @@ def test_a_build_id_is_what_the_linker_wrote(tmp_path: Path) -> None:
         ["objcopy", "--rename-section", ".note.gnu.build-id=.notes", built], check=True
     )
 
-    assert elf.build_id_of(built) == identity
-    assert elf.build_id(built.read_bytes()) == identity
+    assert elfsections.build_id_of(built) == identity
+    assert elfsections.build_id(built.read_bytes()) == identity
 
 
 def test_what_tells_no_build_id_has_none(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
 
-    assert elf.build_id_of(empty) == ""
-    assert elf.build_id(b"no ELF file") == ""
-    assert elf.build_id(images.elf({".text": b"\x90"})) == ""
+    assert elfsections.build_id_of(empty) == ""
+    assert elfsections.build_id(b"no ELF file") == ""
+    assert elfsections.build_id(images.elf({".text": b"\x90"})) == ""
 
 
 @given(st.binary(max_size=200))
 def test_damaged_notes_tell_nothing_or_something(notes: bytes) -> None:
-    found = elf.build_id(images.elf({".text": b"\x90", ".notes": notes}))
+    found = elfsections.build_id(images.elf({".text": b"\x90", ".notes": notes}))
 
     assert found == "" or bytes.fromhex(found) in notes

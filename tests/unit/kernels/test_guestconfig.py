@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.kernels import fetch, nic, options
+from runner.kernels import fetch, guestconfig, nic
 from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.kernels import images
@@ -30,27 +30,27 @@ def obtain(tmp_path: Path, config: str) -> Artifact:
 
 
 def test_whole_config_lacks_nothing() -> None:
-    assert options.missing(options.parse(GOOD)) == []
+    assert guestconfig.missing(guestconfig.parse(GOOD)) == []
 
 
 def test_every_missing_option_is_named_with_its_reason() -> None:
     config = GOOD.replace("CONFIG_BPF_SYSCALL=y", "# CONFIG_BPF_SYSCALL is not set")
     config = config.replace("CONFIG_TMPFS=y", "CONFIG_TMPFS=m")
 
-    assert options.missing(options.parse(config)) == [
+    assert guestconfig.missing(guestconfig.parse(config)) == [
         "CONFIG_TMPFS=y (/run is one)",
         "CONFIG_BPF_SYSCALL=y (objects are loaded with bpf())",
     ]
 
 
 def test_card_may_be_virtio_or_e1000() -> None:
-    config = options.parse(GOOD.replace("CONFIG_VIRTIO_NET=y\n", ""))
+    config = guestconfig.parse(GOOD.replace("CONFIG_VIRTIO_NET=y\n", ""))
 
-    assert options.missing(config) == [
+    assert guestconfig.missing(config) == [
         "CONFIG_VIRTIO_NET=y or m, or else CONFIG_E1000=y or m (SSH needs a network "
         "card)"
     ]
-    assert options.missing({**config, "E1000": "m"}) == []
+    assert guestconfig.missing({**config, "E1000": "m"}) == []
 
 
 def test_kernel_is_refused_before_it_boots(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_card_needs_all_of_its_drivers() -> None:
 
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
-    assert options.missing(options.parse(text)) or "CONFIG_PCI=y" in text
+    assert guestconfig.missing(guestconfig.parse(text)) or "CONFIG_PCI=y" in text
