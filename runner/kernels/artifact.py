@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
@@ -65,11 +66,17 @@ def known_kernel(artifact: Artifact, facts: Facts | None) -> KnownKernel:
     """Return a kernel as conditions of suites ask for it."""
     return KnownKernel(
         version=artifact.version,
-        config=artifact.config_text(),
+        config=None if artifact.config is None else _text_of(artifact.config),
         facts=facts,
         # What is cut to some objects does not tell what the kernel lacks.
         btf=None if artifact.btf_source == MINIMAL else artifact.btf,
     )
+
+
+@lru_cache(maxsize=16)
+def _text_of(path: Path) -> str:
+    """Read a file of the cache, which never changes; each case asks for it."""
+    return path.read_text(errors="replace")
 
 
 def from_entry(entry: CacheEntry) -> Artifact:
