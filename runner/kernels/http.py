@@ -222,7 +222,13 @@ def _pieces(
     for piece in answer.iter_content(_PIECE):
         done += len(piece)
         if most is not None and done > most:
-            raise ArtifactError(f"{url} is too large: over {most} bytes")
+            raise ArtifactError(
+                f"{url} is too large: over {most} bytes",
+                hint="check the address: it seems to be another file",
+            )
         yield piece
     if total and done < total and "Content-Encoding" not in answer.headers:
-        raise ArtifactError(f"{url}: got only {done} of {total} bytes")
+        raise ArtifactError(
+            f"{url}: got only {done} of {total} bytes",
+            hint="the connection broke; try again",
+        )

@@ -25,6 +25,8 @@ _STRONG = ("sha256", "sha384", "sha512")
 # How kernel packages require each other: kernel-modules-core-uname-r = RELEASE.
 # Source: kernel.spec of RHEL and Fedora.
 _RELEASE_CAPABILITY = "-uname-r"
+_MOVED = "check the address; a repository may have moved"
+_VENDOR = "the repository is damaged; try another mirror, or later"
 _BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
 
@@ -88,10 +90,12 @@ def index_of(repomd: bytes, url: str) -> Index:
     if reader.root != "repomd":
         raise ArtifactError(
             f"{url} is not the metadata of an RPM repository",
-            hint="check the address; a repository may have moved",
+            hint=_MOVED,
         )
     if reader.primary is None:
-        raise ArtifactError(f"{url} names no primary.xml, so the repository is empty")
+        raise ArtifactError(
+            f"{url} names no primary.xml, so the repository is empty", hint=_VENDOR
+        )
     return _index(reader.primary, url)
 
 
@@ -105,14 +109,15 @@ def packages_of(
     reader = _Primary(wanted, url)
     _parse(pieces, reader, url)
     if reader.root != "metadata":
-        raise ArtifactError(f"{url} is not a primary.xml")
+        raise ArtifactError(f"{url} is not a primary.xml", hint=_VENDOR)
     return reader.packages, reader.names
 
 
 def unpacked(stream: IO[bytes], url: str, checksum: Checksum | None) -> Iterator[bytes]:
     """Yield what a file holds that is packed by gzip, xz, zstd or not at all.
 
-    Raises ArtifactError for a damaged, another or a huge one.
+    `checksum` is the unpacked file's. Raises ArtifactError for a damaged, another or a
+    huge one.
     """
     digest = hashlib.new(checksum.algorithm) if checksum else None
     done = 0
@@ -120,7 +125,9 @@ def unpacked(stream: IO[bytes], url: str, checksum: Checksum | None) -> Iterator
         for piece in packed.pieces(stream):
             done += len(piece)
             if done > LARGEST:
-                raise ArtifactError(f"{url} is too large: over {LARGEST} bytes")
+                raise ArtifactError(
+                    f"{url} is too large: over {LARGEST} bytes", hint=_VENDOR
+                )
             if digest:
                 digest.update(piece)
             yield piece
@@ -131,11 +138,14 @@ def unpacked(stream: IO[bytes], url: str, checksum: Checksum | None) -> Iterator
         lzma.LZMAError,
         zstandard.ZstdError,
     ) as error:
-        raise ArtifactError(f"{url} can't be unpacked: {error}") from error
+        raise ArtifactError(
+            f"{url} can't be unpacked: {error}", hint=_VENDOR
+        ) from error
     if checksum and digest and digest.hexdigest() != checksum.value:
         raise ArtifactError(
             f"{url} is another file when unpacked: {checksum.algorithm} "
-            f"{digest.hexdigest()}, not {checksum.value}"
+            f"{digest.hexdigest()}, not {checksum.value}",
+            hint=_VENDOR,
         )
 
 
@@ -160,7 +170,7 @@ class _Target:
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         # Where entities are declared, which could be huge or files of this machine.
-        raise ArtifactError("a document type, which metadata never has")
+        raise ArtifactError("a document type, which metadata never has", hint=_MOVED)
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._text.clear()
@@ -190,7 +200,7 @@ def _parse(pieces: Iterable[bytes], reader: _Reader, url: str) -> None:
     except ParseError as error:
         raise ArtifactError(
             f"{url} is not XML: {error}",
-            hint="check the address; a repository may have moved",
+            hint=_MOVED,
         ) from error
     except ArtifactError as error:
         if url in error.message:
@@ -273,7 +283,7 @@ class _Repomd:
 
 def _index(data: _Data, url: str) -> Index:
     if not data.href:
-        raise ArtifactError(f"{url} does not say where primary.xml is")
+        raise ArtifactError(f"{url} does not say where primary.xml is", hint=_VENDOR)
     opened = (
         _checksum(data.open_algorithm, data.open_value, url)
         if data.open_value

@@ -259,15 +259,9 @@ def _from_archive(
     attempt: Callable[[str], tuple[str, str]],
     gone: ArtifactError,
 ) -> tuple[str, str]:
-    if source.packages:
-        raise gone
     if source.archive is None:
-        raise ArtifactError(
-            gone.message,
-            hint=gone.hint
-            or "the key archive names a repository that keeps old packages; without "
-            "--locked, or after `python -m runner lock`, the current one is used",
-        ) from gone
+        dropped = not source.packages and isinstance(gone, http.NotOnServerError)
+        raise ArtifactError(gone.message, hint=_DROPPED if dropped else gone.hint)
     try:
         return attempt(source.expanded(source.archive).rstrip("/"))
     except ArtifactError as error:
@@ -276,6 +270,12 @@ def _from_archive(
             hint="check the key archive; without --locked, or after `python -m runner "
             "lock`, the repository's current package is used",
         ) from error
+
+
+_DROPPED = (
+    "the key archive names a repository that keeps old packages; without --locked, or "
+    "after `python -m runner lock`, the current one is used"
+)
 
 
 def _is_debug(item: Item, source: RpmSource) -> bool:

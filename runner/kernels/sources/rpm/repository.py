@@ -58,7 +58,8 @@ def mirrors(url: str) -> list[str]:
 def first(bases: Sequence[str], attempt: Callable[[str], _Result]) -> _Result:
     """Return what an attempt returns at the first address where it works.
 
-    Raises the first ArtifactError if it works nowhere.
+    Raises what the first ArtifactError says if it works nowhere; it is a
+    NotOnServerError if all are.
     """
     failures: list[ArtifactError] = []
     for base in bases:
@@ -69,7 +70,8 @@ def first(bases: Sequence[str], attempt: Callable[[str], _Result]) -> _Result:
     if len(failures) == 1:
         raise failures[0]
     others = len(failures) - 1
-    raise ArtifactError(
+    gone = all(isinstance(it, http.NotOnServerError) for it in failures)
+    raise (http.NotOnServerError if gone else ArtifactError)(
         f"{failures[0].message}; {others} other mirror{'s' if others > 1 else ''} "
         f"failed, too: {failures[-1].message}",
         hint=failures[0].hint,
