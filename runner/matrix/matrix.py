@@ -494,11 +494,11 @@ class VmlinuxBtf(BaseBtf):
 
 
 class DebugPackageBtf(BaseBtf):
-    """BTF that pahole generates from the vmlinux of a -dbg package."""
+    """BTF that pahole generates from the vmlinux of a -dbg or -debuginfo package."""
 
     type: Literal["debug-package"]
     path: LocalPath | None = None
-    """The .deb, if it is on this machine."""
+    """The .deb or .rpm, if it is on this machine."""
 
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """The Debian suite that has it."""

@@ -87,7 +87,7 @@ def _spellings(package: RpmPackage) -> Iterable[str]:
 
 def _fitting(name: str, repository: Repository) -> list[RpmPackage]:
     """Return the packages of a name for this architecture, at least one."""
-    found = [it for it in repository.packages if it.name == name and it.arch != "src"]
+    found = [it for it in repository.packages if it.name == name]
     fitting = [package for package in found if package.arch in _FITTING]
     if fitting:
         return fitting

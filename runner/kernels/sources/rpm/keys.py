@@ -5,7 +5,7 @@ gpg says which keys there are and which expired, rpmkeys checks packages.
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -66,19 +66,19 @@ class Keyring:
         paths = (self._folder / "signature", self._folder / "signed")
         for path, content in zip(paths, (signature, data), strict=True):
             path.write_bytes(content)
-        done = tools.gpg(self._folder, "--status-fd", "1", "--verify", *map(str, paths))
-        said = [line.split()[1:] for line in done.stdout.splitlines() if " " in line]
+        said = tools.gpg(
+            self._folder, "--status-fd", "1", "--verify", *map(str, paths)
+        ).stdout
         trusted = {key.fingerprint for key in self._keys}
-        for words in said:
-            if words[0] == "EXPKEYSIG" or words[0] not in _REFUSALS:
-                continue
-            raise self._refused(words, url)
-        good = any(words[0] == "GOODSIG" for words in said)
-        valid = {words[-1] for words in said if words[0] == "VALIDSIG"}
-        if good and valid & trusted:
+        # Of several signatures one is enough: vendors sign with the old and a new key.
+        # One that does not match the file is never right.
+        signatures = list(_signatures(said))
+        good = any(_is_good(it, trusted) for it in signatures)
+        words = [line for it in signatures for line in it]
+        bad = [line for line in words if line[0] in _REFUSALS]
+        if good and not any(line[0] == "BADSIG" for line in bad):
             return
-        expired = next((it for it in said if it[0] == "EXPKEYSIG"), ["ERRSIG"])
-        raise self._refused(expired, url)
+        raise self._refused(bad[0] if bad else ["ERRSIG"], url)
 
     def _refused(self, words: Sequence[str], url: str) -> ArtifactError:
         key = f" (key {words[1]})" if len(words) > 1 and len(words[1]) >= 8 else ""
@@ -155,6 +155,21 @@ class Keyring:
                     f"{programs.words_of(done)}"
                 )
         return database
+
+
+def _signatures(said: str) -> Iterator[list[list[str]]]:
+    """Yield what gpg says of each signature of a file, line by line, in words."""
+    for block in re.split(r"^\[GNUPG:\] NEWSIG.*\n", said, flags=re.M):
+        lines = (line.split()[1:] for line in block.splitlines())
+        yield [words for words in lines if words]
+
+
+def _is_good(lines: Sequence[Sequence[str]], trusted: Collection[str]) -> bool:
+    # The last word of VALIDSIG is the primary key's fingerprint.
+    valid = {words[-1] for words in lines if words[0] == "VALIDSIG"}
+    return any(words[0] == "GOODSIG" for words in lines) and bool(
+        valid.intersection(trusted)
+    )
 
 
 def keyring(

@@ -43,13 +43,13 @@ class RpmSigner:
             capture_output=True,
         )
 
-    def signature(self, content: bytes) -> bytes:
-        """Return an armored signature of a file's content."""
+    def signature(self, content: bytes, *, armored: bool = True) -> bytes:
+        """Return a signature of a file's content."""
         options = [_FAKED, "20200601T000000"] if self.expired else []
         return _gpg(
             self.home,
             *options,
-            "--armor",
+            *(["--armor"] if armored else []),
             "--detach-sign",
             "--output",
             "-",

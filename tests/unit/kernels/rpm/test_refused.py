@@ -228,7 +228,7 @@ def test_key_at_an_address_needs_the_fingerprint(
     repository: RpmRepository, signed: Path, vendor: RpmSigner, cache: Cache
 ) -> None:
     repository.publish(signed)
-    url = repository.server.put("/KEY-9", vendor.public).replace("9", "$releasever")
+    url = repository.server.put("/KEY-9", vendor.public).replace("-9", "-$releasever")
 
     source = row(
         repository,
