@@ -94,11 +94,11 @@ class PathSource(BaseSource):
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
     """A bzImage, a folder that contains one (a built kernel tree, an unpacked package),
-    or a .deb."""
+    a .deb or an .rpm."""
 
     modules: LocalPath | None = None
-    """A folder of .ko files, such as lib/modules/RELEASE; by default that of the
-    image's folder."""
+    """A folder of .ko files, such as lib/modules/RELEASE, or a package with them; by
+    default that of the image's folder."""
 
     config: LocalPath | None = None
     """The kernel's .config; by default the one next to the image."""

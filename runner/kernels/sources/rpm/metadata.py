@@ -8,24 +8,22 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Protocol
-from xml.etree.ElementTree import ParseError, XMLParser
+from typing import IO
 
 import zstandard
 
 from runner.errors import ArtifactError
 from runner.kernels import packed
+from runner.kernels.sources.rpm import xmlreader
 from runner.kernels.sources.rpm.version import Evr
+from runner.kernels.sources.rpm.xmlreader import MOVED
 
 # Bytes of primary.xml; Fedora's has 180 MB.
 LARGEST = 512 << 20
-# Characters of a name or a checksum.
-_LONGEST = 4096
 _STRONG = ("sha256", "sha384", "sha512")
 # How kernel packages require each other: kernel-modules-core-uname-r = RELEASE.
 # Source: kernel.spec of RHEL and Fedora.
 _RELEASE_CAPABILITY = "-uname-r"
-_MOVED = "check the address; a repository may have moved"
 _VENDOR = "the repository is damaged; try another mirror, or later"
 _BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
@@ -86,11 +84,11 @@ class RpmPackage:
 def index_of(repomd: bytes, url: str) -> Index:
     """Read repomd.xml. Raises ArtifactError for anything else."""
     reader = _Repomd()
-    _parse([repomd], reader, url)
+    xmlreader.parse([repomd], reader, url)
     if reader.root != "repomd":
         raise ArtifactError(
             f"{url} is not the metadata of an RPM repository",
-            hint=_MOVED,
+            hint=MOVED,
         )
     if reader.primary is None:
         raise ArtifactError(
@@ -107,7 +105,7 @@ def packages_of(
     Packages that provide a kernel's release are wanted, too. Raises ArtifactError.
     """
     reader = _Primary(wanted, url)
-    _parse(pieces, reader, url)
+    xmlreader.parse(pieces, reader, url)
     if reader.root != "metadata":
         raise ArtifactError(f"{url} is not a primary.xml", hint=_VENDOR)
     return reader.packages, reader.names
@@ -149,67 +147,7 @@ def unpacked(stream: IO[bytes], url: str, checksum: Checksum | None) -> Iterator
         )
 
 
-# ------------------------------------------------------------------------ reading XML
-
-
-class _Reader(Protocol):
-    """What expat tells of a document; the names of elements are without namespace."""
-
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None: ...
-
-    def end(self, tag: str, text: str) -> None: ...
-
-
-class _Target:
-    """Between expat and a reader: refuses what metadata never has."""
-
-    def __init__(self, reader: _Reader) -> None:
-        self._reader = reader
-        self._text: list[str] = []
-        self._length = 0
-
-    def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        # Where entities are declared, which could be huge or files of this machine.
-        raise ArtifactError("a document type, which metadata never has", hint=_MOVED)
-
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        self._text.clear()
-        self._length = 0
-        self._reader.start(_local(tag), attributes)
-
-    def data(self, text: str) -> None:
-        self._length += len(text)
-        if self._length <= _LONGEST:
-            self._text.append(text)
-
-    def end(self, tag: str) -> None:
-        self._reader.end(_local(tag), "".join(self._text).strip())
-        self._text.clear()
-        self._length = 0
-
-    def close(self) -> None:
-        pass
-
-
-def _parse(pieces: Iterable[bytes], reader: _Reader, url: str) -> None:
-    parser = XMLParser(target=_Target(reader))
-    try:
-        for piece in pieces:
-            parser.feed(piece)
-        parser.close()
-    except ParseError as error:
-        raise ArtifactError(
-            f"{url} is not XML: {error}",
-            hint=_MOVED,
-        ) from error
-    except ArtifactError as error:
-        if url in error.message:
-            raise
-        raise ArtifactError(f"{url} has {error.message}", hint=error.hint) from error
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+# ------------------------------------------------------------------ of expat's words
 
 
 def _number(text: str | None) -> int:
