@@ -37,6 +37,13 @@ class NotOnServerError(ArtifactError):
     """The server is there and does not have it."""
 
 
+class ForbiddenError(ArtifactError):
+    """The server does not give it to everybody, or does not have it.
+
+    Stores of files in a cloud, where some repositories are, say the one for the other.
+    """
+
+
 def json_of(url: str) -> JsonValue:
     """Return what an interface for programs answers. Raises ArtifactError."""
     with _asking(url) as answer:
@@ -143,7 +150,8 @@ def check(answer: requests.Response, url: str) -> None:
     if answer.status_code == requests.codes.not_found:
         raise NotOnServerError(f"{url}{moved} does not exist (HTTP 404)")
     if not answer.ok:
-        raise ArtifactError(
+        forbidden = answer.status_code == requests.codes.forbidden
+        raise (ForbiddenError if forbidden else ArtifactError)(
             f"{url}{moved}: HTTP {answer.status_code} {answer.reason}",
             hint="the server refused; try again later",
         )

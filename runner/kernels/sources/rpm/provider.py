@@ -180,7 +180,7 @@ class _Trust:
         url = f"{base}/repodata/repomd.xml"
         try:
             signature = http.small(f"{url}.asc")
-        except http.NotOnServerError as error:
+        except (http.NotOnServerError, http.ForbiddenError) as error:
             if not self._source.repo_gpgcheck:
                 return
             raise ArtifactError(
@@ -260,7 +260,8 @@ def _from_archive(
     gone: ArtifactError,
 ) -> tuple[str, str]:
     if source.archive is None:
-        dropped = not source.packages and isinstance(gone, http.NotOnServerError)
+        missing = isinstance(gone, http.NotOnServerError | http.ForbiddenError)
+        dropped = missing and not source.packages
         raise ArtifactError(gone.message, hint=_DROPPED if dropped else gone.hint)
     try:
         return attempt(source.expanded(source.archive).rstrip("/"))

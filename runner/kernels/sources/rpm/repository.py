@@ -85,11 +85,11 @@ def read(
     url = f"{base}/repodata/repomd.xml"
     try:
         repomd = http.small(url, most=_LARGEST_REPOMD)
-    except http.NotOnServerError as error:
+    except (http.NotOnServerError, http.ForbiddenError) as error:
         raise ArtifactError(
             f"there is no RPM repository at {base}: {error.message}",
-            hint="the vendor may have moved it, as old releases are; look for its "
-            "repodata/repomd.xml with a browser",
+            hint="check the variables; the vendor may have moved it, as old releases "
+            "are, or may ask for a certificate",
         ) from error
     index = metadata.index_of(repomd, url)
     check(base, repomd)

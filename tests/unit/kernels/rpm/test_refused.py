@@ -350,7 +350,30 @@ def test_moved_repository_is_an_error_that_says_where_to_look(
 
     assert f"there is no RPM repository at {repository.url}" in said
     assert "HTTP 404" in said
-    assert "the vendor may have moved it" in said
+    assert "may have moved it" in said
+
+
+def test_store_that_says_forbidden_for_missing_files_is_a_repository(
+    repository: RpmRepository, signed: Path, key: Path, cache: Cache
+) -> None:
+    repository.publish(signed)
+    path = f"{repository.path}/repodata/repomd.xml"
+    repository.server.answers[f"{path}.asc"] = Answer(status=403)
+    kernel = Kernel(id="x", source=trusting(repository, key), btf="kernel")
+
+    assert fetch.obtain(kernel, cache, Silent()).release == KERNEL.uname
+
+
+def test_store_that_says_forbidden_has_no_repository(
+    repository: RpmRepository, key: Path, refused: Refused
+) -> None:
+    path = f"{repository.path}/repodata/repomd.xml"
+    repository.server.answers[path] = Answer(status=403)
+
+    said = refused(trusting(repository, key))
+
+    assert f"there is no RPM repository at {repository.url}" in said
+    assert "HTTP 403" in said
 
 
 def test_page_in_place_of_a_repository_is_refused(
