@@ -17,8 +17,8 @@ from runner.process import programs
 
 _NEW_KEY = "get the vendor's current key for the key gpgkey of the row"
 
-# "Header V4 RSA/SHA512 Signature, key ID d60cdc3b: NOKEY"
-_SIGNATURE = re.compile(r"Signature, key ID ([0-9a-f]+): (\w+)", re.I)
+# "Header V4 RSA/SHA512 Signature, key ID d60cdc3b: NOKEY"; RPM 6 says "fingerprint:".
+_SIGNATURE = re.compile(r"signature, key (?:ID|fingerprint:) ([0-9a-f]+): (\w+)", re.I)
 _DIGEST = re.compile(r"^\s*(.*digest): (?!OK|NOTFOUND)(\w+)", re.M)
 # What gpg says of a signature, besides GOODSIG. Source: doc/DETAILS of GnuPG.
 _REFUSALS = {
