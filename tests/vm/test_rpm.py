@@ -46,8 +46,10 @@ def debian() -> Artifact:
 def vendor() -> Iterator[RpmSigner]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "gnupg"
-        yield make_rpm_signer(home)
-        end_agent(home)
+        try:
+            yield make_rpm_signer(home)
+        finally:
+            end_agent(home)
 
 
 @pytest.fixture

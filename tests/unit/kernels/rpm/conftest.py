@@ -24,8 +24,10 @@ def _signer(*, expired: bool = False) -> Iterator[RpmSigner]:
     # Not below pytest's folder: gpg's sockets need a short path.
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "gnupg"
-        yield make_rpm_signer(home, expired=expired)
-        end_agent(home)
+        try:
+            yield make_rpm_signer(home, expired=expired)
+        finally:
+            end_agent(home)
 
 
 @pytest.fixture(scope="session")
