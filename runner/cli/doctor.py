@@ -20,6 +20,7 @@ from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
 from runner.kernels import kernelbuild
 from runner.kernels.sources import apt
+from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
 from runner.process.programs import environment
 from runner.text.tables import print_rows
@@ -164,10 +165,18 @@ def _mirror() -> str:
 
 
 def _builds() -> str:
-    lacking = kernelbuild.missing()
+    return _for_some("kernel-org", kernelbuild.missing())
+
+
+def _rpm_packages() -> str:
+    return _for_some("rpm", rpm_tools.missing())
+
+
+def _for_some(source: str, lacking: Mapping[str, str]) -> str:
+    """Look at the programs, by name, that one type of source needs."""
     if lacking:
         raise _OptionalError(
-            f"{', '.join(lacking)} missing; only kernel-org sources need it",
+            f"{', '.join(lacking)} missing; only {source} sources need it",
             hint=f"apt-get install {' '.join(lacking.values())}",
         )
     return "all programs are installed"
@@ -211,6 +220,7 @@ _CHECKS: Mapping[str, Callable[[], str]] = {
     "guest agent": _agent,
     "Debian mirror": _mirror,
     "kernel builds": _builds,
+    "RPM packages": _rpm_packages,
     "KVM": _kvm,
     "cache": _cache,
     "memory": _memory,

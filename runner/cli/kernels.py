@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from runner.cli import stale
 from runner.cli.output import print_json
 from runner.errors import ExitStatus
 from runner.files.cache import Cache
@@ -43,11 +44,18 @@ class ListedKernel:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `kernels` takes."""
     options.add(parser, "--kernels", *options.KERNEL_FILES, kernels="all rows")
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="ask each source whether it has something newer than matrix.lock",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the matrix. Raises UsageError if something is wrong with it."""
+    if arguments.stale:
+        return stale.main(arguments)
     cache = Cache()
     saved = snapshots.sizes(cache)
     kernels = rows_.choose(options.choice_of(arguments, ALL), cache).kernels

@@ -56,6 +56,14 @@ PATTERNS = {
     r"^https?://[^ ]+$": "an address that begins with http:// or https://",
     r"^linux-image-[a-z0-9.+-]+$": "a package's name that begins with linux-image-",
     r"^[0-9][A-Za-z0-9.+~-]*$": "a package's version: 4.11.6-1",
+    r"^[A-Za-z0-9._+~^:-]*\d[A-Za-z0-9._+~^:-]*$": "a package's version: "
+    "5.14.0-503.40.1.el9_5",
+    r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$": "a package's name of letters, digits, '.', '_', "
+    "'+' and '-'",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and '_' that does not "
+    "begin with a digit",
+    r"^([0-9A-Fa-f] *){40}(([0-9A-Fa-f] *){24})?$": "a key's whole fingerprint: 40 or "
+    "64 hexadecimal digits",
     r"^[0-9a-f]{64}$": "a SHA-256 checksum of 64 hexadecimal digits",
     r"^\d+\.\d+(\.\d+)?$": "a version: 4.4, or 5.10.223",
     r"^[A-Z0-9_]+$": "a name of upper-case letters, digits and '_'",

@@ -37,6 +37,13 @@ class NotOnServerError(ArtifactError):
     """The server is there and does not have it."""
 
 
+class ForbiddenError(ArtifactError):
+    """The server does not give it to everybody, or does not have it.
+
+    Stores of files in a cloud, where some repositories are, say the one for the other.
+    """
+
+
 def json_of(url: str) -> JsonValue:
     """Return what an interface for programs answers. Raises ArtifactError."""
     with _asking(url) as answer:
@@ -53,17 +60,29 @@ def json_of(url: str) -> JsonValue:
 
 
 def download(
-    url: str, target: Path, *, checksums: dict[str, str], progress: Progress, name: str
+    url: str,
+    target: Path,
+    *,
+    checksums: dict[str, str],
+    progress: Progress,
+    name: str,
+    most: int | None = None,
 ) -> str:
     """Write a file and return its SHA-256, in hexadecimal.
 
-    `checksums` has the expected ones by algorithm ("sha256", "sha1"); empty ones are
+    `checksums` has the expected ones by algorithm, as hashlib names it; empty ones are
     not looked at. Raises ArtifactError, and leaves nothing at `target`, when the file
-    is incomplete or is another one.
+    is incomplete, is another one or has more than `most` bytes.
     """
     with _asking(url) as answer:
         return save(
-            answer, url, target, checksums=checksums, progress=progress, name=name
+            answer,
+            url,
+            target,
+            checksums=checksums,
+            progress=progress,
+            name=name,
+            most=most,
         )
 
 
@@ -75,13 +94,17 @@ def save(
     checksums: dict[str, str],
     progress: Progress,
     name: str,
+    most: int | None = None,
 ) -> str:
     """Write what a server answers to a file; for the rest see `download`."""
-    digests = {algorithm: hashlib.new(algorithm) for algorithm in ("sha256", "sha1")}
+    checksums = {algorithm: it for algorithm, it in checksums.items() if it}
+    digests = {
+        algorithm: hashlib.new(algorithm) for algorithm in ("sha256", *checksums)
+    }
     try:
         with progress.task(name) as task, target.open("wb") as file:
             done, total = 0, _length(answer)
-            for piece in _pieces(answer, url):
+            for piece in _pieces(answer, url, most):
                 file.write(piece)
                 for digest in digests.values():
                     digest.update(piece)
@@ -89,7 +112,7 @@ def save(
                 task.advance_to(done, total)
         for algorithm, expected in checksums.items():
             found = digests[algorithm].hexdigest()
-            if expected and found != expected:
+            if found != expected:
                 raise ArtifactError(
                     f"{url} is another file: {algorithm} {found}, not {expected}",
                     hint="if the change is right, pin it again: python -m runner lock",
@@ -98,6 +121,12 @@ def save(
         target.unlink(missing_ok=True)
         raise
     return digests["sha256"].hexdigest()
+
+
+def small(url: str, *, most: int = _LARGEST_ANSWER) -> bytes:
+    """Return a file of at most so many bytes; raises what `fetch` does."""
+    with _asking(url) as answer:
+        return b"".join(_pieces(answer, url, most))
 
 
 def fetch(url: str, progress: Progress) -> bytes:
@@ -117,11 +146,13 @@ def body(answer: requests.Response, url: str) -> bytes:
 
 def check(answer: requests.Response, url: str) -> None:
     """Refuse an error. Raises NotOnServerError, and ArtifactError for all others."""
+    moved = f", which redirects to {answer.url}," if answer.history else ""
     if answer.status_code == requests.codes.not_found:
-        raise NotOnServerError(f"{url} does not exist (HTTP 404)")
+        raise NotOnServerError(f"{url}{moved} does not exist (HTTP 404)")
     if not answer.ok:
-        raise ArtifactError(
-            f"{url}: HTTP {answer.status_code} {answer.reason}",
+        forbidden = answer.status_code == requests.codes.forbidden
+        raise (ForbiddenError if forbidden else ArtifactError)(
+            f"{url}{moved}: HTTP {answer.status_code} {answer.reason}",
             hint="the server refused; try again later",
         )
 
@@ -199,7 +230,13 @@ def _pieces(
     for piece in answer.iter_content(_PIECE):
         done += len(piece)
         if most is not None and done > most:
-            raise ArtifactError(f"{url} is too large: over {most} bytes")
+            raise ArtifactError(
+                f"{url} is too large: over {most} bytes",
+                hint="check the address: it seems to be another file",
+            )
         yield piece
     if total and done < total and "Content-Encoding" not in answer.headers:
-        raise ArtifactError(f"{url}: got only {done} of {total} bytes")
+        raise ArtifactError(
+            f"{url}: got only {done} of {total} bytes",
+            hint="the connection broke; try again",
+        )

@@ -94,11 +94,11 @@ class PathSource(BaseSource):
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
     """A bzImage, a folder that contains one (a built kernel tree, an unpacked package),
-    or a .deb."""
+    a .deb or an .rpm."""
 
     modules: LocalPath | None = None
-    """A folder of .ko files, such as lib/modules/RELEASE; by default that of the
-    image's folder."""
+    """A folder of .ko files, such as lib/modules/RELEASE, or a package with them; by
+    default that of the image's folder."""
 
     config: LocalPath | None = None
     """The kernel's .config; by default the one next to the image."""
@@ -170,6 +170,184 @@ class UbuntuSource(BaseSource):
     def tells_checksums(self) -> bool:
         """Each package has one."""
         return True
+
+
+def _one_or_many(data: object) -> str:
+    return "many" if isinstance(data, list | tuple) else "one"
+
+
+_Location = Annotated[
+    str,
+    AfterValidator(_beside_unless_url),
+    Field(examples=["RPM-GPG-KEY-AlmaLinux-9", "https://yum.oracle.com/RPM-GPG-KEY"]),
+]
+# OpenPGP's versions 4 and 6; people write them in groups.
+_Fingerprint = Annotated[
+    str,
+    Field(pattern=r"^([0-9A-Fa-f] *){40}(([0-9A-Fa-f] *){24})?$"),
+]
+_RpmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
+_Address = Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
+
+
+class RpmSource(BaseSource):
+    """A kernel package of an RPM repository; its keys are called as in a .repo file."""
+
+    type: Literal["rpm"]
+    baseurl: Annotated[
+        _Address | None,
+        Field(examples=["https://repo.almalinux.org/almalinux/9/BaseOS/$basearch/os/"]),
+    ] = None
+    """The repository: the folder that contains repodata/. `$basearch` and your
+    `variables` are replaced, as dnf does."""
+
+    mirrorlist: _Address | None = None
+    """A list of such addresses, one a line; the first that works is used."""
+
+    variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = (
+        Field(default_factory=dict, examples=[{"releasever": "9"}])
+    )
+    """What replaces `$releasever` and so on in addresses. `$basearch` and `$arch` are
+    x86_64 unless you set them."""
+
+    package: _RpmName = "kernel-core"
+    """The package that contains the image, or one that requires it. `kernel-core`,
+    `kernel-uek-core`; `kernel` on el7 and Amazon Linux; `kernel-default` on SUSE."""
+
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._+~^:-]*\d[A-Za-z0-9._+~^:-]*$",
+            examples=["5.14.0-503.40.1.el9_5", "4.18.0-553.el8_10"],
+        ),
+    ] = ""
+    """Its exact version, VERSION-RELEASE; by default the newest."""
+
+    modules: (
+        Annotated[
+            Annotated[_RpmName, Tag("one")]
+            | Annotated[tuple[_RpmName, ...], Tag("many")],
+            Discriminator(_one_or_many),
+        ]
+        | None
+    ) = None
+    """Packages with more modules, of the same version: `kernel-modules-core`. By
+    default those that the package requires. [] means none."""
+
+    gpgkey: Annotated[
+        Annotated[_Location, Tag("one")]
+        | Annotated[tuple[_Location, ...], Tag("many")],
+        Discriminator(_one_or_many),
+    ] = ()
+    """The vendor's public keys: files, relative to this one, or addresses."""
+
+    fingerprint: Annotated[
+        Annotated[_Fingerprint, Tag("one")]
+        | Annotated[tuple[_Fingerprint, ...], Tag("many")],
+        Discriminator(_one_or_many),
+    ] = ()
+    """Trusts no other keys than those with these fingerprints. Required for keys at an
+    address. Without `gpgkey`, the key is the repository's repodata/repomd.xml.key."""
+
+    gpgcheck: bool = True
+    """Whether packages must be signed by such a key. `false` accepts what anybody made
+    who can write to the repository or to the way to it."""
+
+    repo_gpgcheck: bool = False
+    """Whether repomd.xml must be signed, too. A signature that is there is always
+    checked."""
+
+    debug_package: _RpmName | None = None
+    """The package with the debug information, to generate BTF from it where the kernel
+    has none: `kernel-debuginfo`, hundreds of megabytes."""
+
+    debug_baseurl: _Address | None = None
+    """Its repository; by default the same."""
+
+    archive: _Address | None = None
+    """A repository that keeps what this one drops, for locked packages."""
+
+    packages: tuple[RemoteFile, ...] = ()
+    """Packages by address, instead of a repository. `gpgkey` is optional for these."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words."""
+        if self.packages:
+            return f"rpm {self.packages[0].name}"
+        return f"rpm {self.package}{f'-{self.version}' if self.version else ''}"
+
+    @property
+    def tells_checksums(self) -> bool:
+        """Whether the packages are given by address."""
+        return bool(self.packages)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Paths and addresses of keys; empty if the repository's own is meant."""
+        return _many(self.gpgkey)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the keys that are accepted, in upper case; empty if all are."""
+        return tuple(it.replace(" ", "").upper() for it in _many(self.fingerprint))
+
+    @property
+    def more_modules(self) -> tuple[str, ...] | None:
+        """Names of the packages with modules; None for those that it requires."""
+        return None if self.modules is None else _many(self.modules)
+
+    def expanded(self, address: str) -> str:
+        """Return an address with its variables replaced. Raises ValueError."""
+        known = {"basearch": "x86_64", "arch": "x86_64", **self.variables}
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1] or found[2]
+            if name not in known:
+                raise ValueError(f"{found[0]} has no value; set it in variables")
+            return known[name]
+
+        return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, address)
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> Self:
+        forms = {it for it in _FORMS if getattr(self, it)}
+        if len(forms) != 1:
+            raise ValueError(f"needs one of the keys {', '.join(_FORMS)}")
+        unused = sorted(self.model_fields_set - _WITH_PACKAGES)
+        if self.packages and unused:
+            raise ValueError(f"the key packages can't be used with {unused[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_values(self) -> Self:
+        addresses = (self.baseurl, self.mirrorlist, self.debug_baseurl, self.archive)
+        for address in (*addresses, *self.keys):
+            self.expanded(address or "")
+        return self
+
+    @model_validator(mode="after")
+    def _names_a_key(self) -> Self:
+        checks = not self.packages and (self.gpgcheck or self.repo_gpgcheck)
+        if checks and not self.keys and not self.fingerprints:
+            raise ValueError(
+                "needs the key gpgkey, or gpgcheck: false if the packages are not "
+                "signed"
+            )
+        if any("://" in it for it in self.keys) and not self.fingerprints:
+            raise ValueError("needs the key fingerprint, because gpgkey is an address")
+        if self.packages and self.fingerprints and not self.keys:
+            raise ValueError("needs the key gpgkey, because there is no repository")
+        return self
+
+
+_FORMS = ("baseurl", "mirrorlist", "packages")
+# Keys of an `rpm` source that mean something for packages by address.
+_WITH_PACKAGES = {"type", "packages", "gpgkey", "fingerprint", "variables"}
+
+
+def _many(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 class KernelOrgSource(BaseSource):
@@ -267,6 +445,7 @@ Source = Annotated[
     | PathSource
     | SnapshotSource
     | UbuntuSource
+    | RpmSource
     | KernelOrgSource
     | OciSource
     | UnavailableSource,
@@ -315,11 +494,11 @@ class VmlinuxBtf(BaseBtf):
 
 
 class DebugPackageBtf(BaseBtf):
-    """BTF that pahole generates from the vmlinux of a -dbg package."""
+    """BTF that pahole generates from the vmlinux of a -dbg or -debuginfo package."""
 
     type: Literal["debug-package"]
     path: LocalPath | None = None
-    """The .deb, if it is on this machine."""
+    """The .deb or .rpm, if it is on this machine."""
 
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """The Debian suite that has it."""
@@ -371,7 +550,7 @@ BtfSource = Annotated[
 # --------------------------------------------------------------------- rows
 
 
-def _one_or_many(data: object) -> str:
+def _one_or_many_sources(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
 
@@ -384,7 +563,7 @@ class Kernel(FileEntry):
     source: Annotated[
         Annotated[Source, Tag("one source")]
         | Annotated[tuple[Source, ...], Field(min_length=1), Tag("many sources")],
-        Discriminator(_one_or_many),
+        Discriminator(_one_or_many_sources),
     ]
     """Where the kernel's files come from; the first source in a list that can provide
     them is used."""

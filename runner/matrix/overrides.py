@@ -60,6 +60,7 @@ def _parse(rows: Matrix, word: str) -> tuple[str, PathSource]:
     if not path.exists():
         raise UsageError(
             f"--kernel {word}: {path} does not exist",
-            hint="PATH must be a bzImage, a folder that contains one, or a .deb",
+            hint="PATH must be a bzImage, a folder that contains one, a .deb or an "
+            ".rpm",
         )
     return id_, PathSource(type="path", image=path)

@@ -84,7 +84,7 @@ OPTIONS = (
         action="append",
         metavar="ID=PATH",
         help="use your own kernel for a row: a bzImage, a folder that contains one, "
-        "or a .deb; may be given several times. Without --kernels, only these "
+        "a .deb or an .rpm; may be given several times. Without --kernels, only these "
         "kernels run",
     ),
     RunOption(

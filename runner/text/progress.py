@@ -81,6 +81,21 @@ class Terminal:
         self._console.print(text, highlight=False, markup=False)
 
 
+class Hidden:
+    """A progress that shows nothing."""
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[ProgressTask]:
+        """Show nothing of a piece of work."""
+        yield self
+
+    def advance_to(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def message(self, text: str) -> None:
+        """Show nothing."""
+
+
 class _BarTask:
     def __init__(self, bars: "Bars", name: str) -> None:
         self._bars = bars

@@ -110,7 +110,11 @@ def test_no_step_writes_expressions_into_a_shell() -> None:
 
 
 def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
-    wanted = {"comment": {"pull-requests"}, "build": {"packages"}}
+    wanted = {
+        "comment": {"pull-requests"},
+        "build": {"packages"},
+        "stale": {"issues"},
+    }
     for path in WORKFLOWS:
         found = workflow.load(path)
         assert found["permissions"] == {}, path
@@ -657,3 +661,68 @@ def test_a_kernel_is_pushed_with_a_login_that_is_not_kept(
     assert json.loads(login) == {"auths": {"ghcr.io": {"auth": "bWU6c2VjcmV0"}}}
     assert mode == "600"
     assert not (tmp_path / "home/.docker/config.json").exists()
+
+
+# ------------------------------------------------------------------------- stale
+
+# Answers as `kernels --stale --json` does, and runs the rest.
+STALE = """\
+case "$1" in
+-m) cat "$ROWS"; exit "$STATUS" ;;
+*) exec /usr/bin/env -i PATH=/usr/bin:/bin python3 "$@" ;;
+esac"""
+ISSUES = """\
+echo "$*" >>"$CALLS"
+[ "$2" = list ] && cat "$OPEN"
+for word; do case $word in */body.md) cat "$word" >>"$CALLS" ;; esac; done
+true"""
+ROWS = [
+    {"id": "sid", "state": "stale", "locked": "sid 7.0-1", "now": "sid 7.1-1"},
+    {"id": "6.1", "state": "current", "locked": "a", "now": "a"},
+    {"id": "5.14", "state": "unknown", "locked": "b", "now": ""},
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "status", "opened", "call"),
+    [
+        (ROWS, 0, "", "issue create --repo me/it --title Kernels that moved on"),
+        (ROWS, 3, "12\n", "issue edit 12 --repo me/it --body-file"),
+        (ROWS[1:], 0, "", ""),
+        ([], 2, "", ""),
+    ],
+)
+def test_kernels_that_moved_on_have_one_issue(
+    machine: Machine,
+    tmp_path: Path,
+    rows: list[dict[str, str]],
+    status: int,
+    opened: str,
+    call: str,
+) -> None:
+    program(machine.action / ".venv/bin/python", STALE)
+    program(tmp_path / "bin/gh", ISSUES)
+    (tmp_path / "rows").write_text(json.dumps(rows))
+    (tmp_path / "open").write_text(opened)
+    (tmp_path / "calls").touch()
+
+    done = subprocess.run(
+        [machine.action / ".github/scripts/stale"],
+        env={
+            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
+            "CALLS": str(tmp_path / "calls"),
+            "OPEN": str(tmp_path / "open"),
+            "ROWS": str(tmp_path / "rows"),
+            "STATUS": str(status),
+            "GITHUB_REPOSITORY": "me/it",
+        },
+        timeout=60,
+    )
+
+    said = (tmp_path / "calls").read_text()
+    assert done.returncode == status
+    assert bool(said) is bool(call)
+    assert call in said
+    assert ("| sid | sid 7.0-1 | sid 7.1-1 |" in said) is bool(call)
+    assert ("lock --update sid" in said) is bool(call)
+    assert "6.1" not in said

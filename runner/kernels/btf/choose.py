@@ -220,6 +220,8 @@ def _debug_package(setting: DebugPackageBtf, material: Material) -> Chosen:
     wanted = (
         f"boot/vmlinux-{material.release}",
         f"lib/modules/{material.release}/vmlinux",
+        # SUSE's.
+        f"lib/modules/{material.release}/vmlinux.debug",
     )
     if packages.extract(package, lambda path: path.endswith(wanted), output) is None:
         raise ArtifactError(

@@ -79,17 +79,18 @@ def _shown(files: _KernelFiles, key: str) -> str:
     return f"{key.replace('_', ' ')} ({files.others[key]})"
 
 
-def is_deb(path: Path) -> bool:
-    """Whether a file is a Debian package."""
+def is_package(path: Path) -> bool:
+    """Whether a file is a package of Debian's or RPM's."""
     with path.open("rb") as stream:
-        return stream.read(len(_AR)) == _AR
+        return stream.read(len(_AR)) == _AR or packages.is_rpm(path)
 
 
 def _files(source: PathSource) -> _KernelFiles:
     if not source.image.exists():
         raise MissingFileError(
             f"{source.image} does not exist",
-            hint="`image` must be a bzImage, a folder that contains one, or a .deb",
+            hint="`image` must be a bzImage, a folder that contains one, a .deb or an "
+            ".rpm",
         )
     folder = source.image if source.image.is_dir() else source.image.parent
     image = layout.image_in(folder) if source.image.is_dir() else source.image
@@ -101,7 +102,7 @@ def _files(source: PathSource) -> _KernelFiles:
     for key, path in named.items():
         if not path.exists():
             raise MissingFileError(f"{key}: {path} does not exist")
-    if is_deb(image):
+    if is_package(image):
         return _KernelFiles(image=image, release="", others=named, found=())
     release = bzimage.release(_read(image))
     around = layout.around(image, folder, release)
@@ -117,7 +118,7 @@ def _files(source: PathSource) -> _KernelFiles:
 
 def _contents(files: _KernelFiles) -> Mapping[str, bytes]:
     read: dict[str, bytes] = {}
-    if is_deb(files.image):
+    if is_package(files.image):
         read |= packages.files(files.image, packages.is_of_kernel)
     else:
         read["boot/vmlinuz"] = _read(files.image)

@@ -1,5 +1,6 @@
-"""Files out of Debian packages."""
+"""Files out of Debian's packages and RPM's, which their own tools make tars of."""
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -15,6 +16,11 @@ from runner.process.programs import environment
 
 # A module or an image larger than this is none.
 LARGEST = 512 << 20
+# Source: lib/rpmlead.h of RPM.
+_RPM = b"\xed\xab\xee\xdb"
+_DEB_TO_TAR = ["dpkg-deb", "--fsys-tarfile"]
+# It reads standard input, because it writes beside a file that it is given by name.
+_RPM_TO_TAR = ["rpm2archive", "--nocompression", "-"]
 
 
 @contextmanager
@@ -27,7 +33,7 @@ def _opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
                 yield archive
             if to_the_end:
-                # A truncated archive looks to tarfile as if it had ended; dpkg-deb
+                # A truncated archive looks to tarfile as if it had ended; the tool
                 # knows.
                 while process.stdout.read(1 << 20):
                     pass
@@ -41,26 +47,40 @@ def _opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
         process.wait()
         if problem:
             errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()
+            lines = errors.read().decode("utf-8", "replace").splitlines()
+            said = "; ".join(dict.fromkeys(filter(None, map(str.strip, lines))))
             raise ArtifactError(
                 f"{package.name} can't be read: {said or problem}",
                 hint="fetch it again: python -m runner fetch",
             )
 
 
+def is_rpm(package: Path) -> bool:
+    """Whether a file is a package of RPM's. Raises OSError for one that is closed."""
+    if not package.is_file():
+        return False
+    with package.open("rb") as stream:
+        return stream.read(len(_RPM)) == _RPM
+
+
 def _unpacking(package: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    rpm = is_rpm(package)
+    argv = _RPM_TO_TAR if rpm else [*_DEB_TO_TAR, str(package)]
     try:
-        return subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", str(package)],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        with open(package if rpm else os.devnull, "rb") as stream:
+            return subprocess.Popen(
+                argv,
+                env=environment(),
+                stdin=stream,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
     except OSError as error:
         raise ArtifactError(
-            f"can't run dpkg-deb: {error.strerror}",
-            hint="run on Debian, or in a Debian container",
+            f"can't run {argv[0]}: {error.strerror}",
+            hint="apt-get install rpm2cpio"
+            if rpm
+            else "run on Debian, or in a Debian container",
         ) from error
 
 

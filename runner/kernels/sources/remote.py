@@ -43,8 +43,9 @@ def collect(pin: Pin, work: Workplace) -> Collected:
 
 def is_debug_vmlinux(path: str) -> bool:
     """Whether a package's file is a vmlinux with debug information."""
-    # usr/lib/debug/boot/vmlinux-RELEASE, usr/lib/debug/lib/modules/RELEASE/vmlinux
+    # usr/lib/debug/boot/vmlinux-RELEASE, usr/lib/debug/lib/modules/RELEASE/vmlinux, and
+    # SUSE's usr/lib/debug/usr/lib/modules/RELEASE/vmlinux.debug
     name = PurePosixPath(path).name
     return path.startswith("usr/lib/debug/") and (
-        name == "vmlinux" or name.startswith("vmlinux-")
+        name in ("vmlinux", "vmlinux.debug") or name.startswith("vmlinux-")
     )

@@ -28,21 +28,22 @@ class Item(BaseModel):
     # Where it is: a URL, package=version, a path or a digest.
     location: str
     # Of the file, in hexadecimal; empty until the first download of what is published
-    # with its SHA-1 only.
+    # with another checksum only.
     sha256: str = ""
     sha1: str = ""
+    sha512: str = ""
     # In bytes; 0 when it is not known before the download.
     size: int = 0
 
     @property
     def identity(self) -> str:
         """What tells it from other files, before and after its first download."""
-        return f"{self.name} {self.sha1 or self.sha256}"
+        return f"{self.name} {self.sha1 or self.sha512 or self.sha256}"
 
     @property
     def checksums(self) -> dict[str, str]:
         """What is known of its content, by algorithm."""
-        return {"sha256": self.sha256, "sha1": self.sha1}
+        return {"sha256": self.sha256, "sha1": self.sha1, "sha512": self.sha512}
 
 
 class Pin(BaseModel):

@@ -162,3 +162,14 @@ def test_findings_as_json(empty_path: Path, capsys: pytest.CaptureFixture[str]) 
     findings = json.loads(capsys.readouterr().out)
     assert {"what", "good", "seen", "mend"} == set(findings[0])
     assert all(it["good"] or it["mend"] for it in findings)
+
+
+def test_programs_of_rpm_are_asked_for_only_by_rows_that_need_them(
+    empty_path: Path,
+) -> None:
+    assert found("RPM packages") == MachineCheck(
+        what="RPM packages",
+        good=True,
+        seen="gpg, rpmkeys, rpm2archive missing; only rpm sources need it",
+        mend="apt-get install gpg rpm rpm2cpio",
+    )

@@ -15,6 +15,8 @@ class Answer:
     status: int = 200
     # Promised; None tells the truth.
     length: int | None = None
+    # Where it redirects to.
+    location: str = ""
 
 
 @dataclass(kw_only=True)
@@ -50,6 +52,8 @@ def serving() -> Iterator[Server]:
             length = len(answer.body) if answer.length is None else answer.length
             self.send_response(answer.status)
             self.send_header("Content-Length", str(length))
+            if answer.location:
+                self.send_header("Location", answer.location)
             self.end_headers()
             self.wfile.write(answer.body)
 

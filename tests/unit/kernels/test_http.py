@@ -153,3 +153,36 @@ def test_other_machines_are_asked_through_the_proxy(
     server.answers["http://elsewhere.invalid/a"] = Answer(body=b"1")
 
     assert http.json_of("http://elsewhere.invalid/a") == 1
+
+
+def test_file_that_is_larger_than_told_is_refused(
+    server: Server, tmp_path: Path
+) -> None:
+    url = server.put("/a", BODY)
+
+    with pytest.raises(ArtifactError, match="is too large"):
+        http.download(
+            url,
+            tmp_path / "a",
+            checksums={},
+            progress=Silent(),
+            name="a",
+            most=len(BODY) - 1,
+        )
+    assert not (tmp_path / "a").exists()
+
+
+def test_sha512_is_compared(server: Server, tmp_path: Path) -> None:
+    url = server.put("/a", BODY)
+    right = hashlib.sha512(BODY).hexdigest()
+
+    assert download(url, tmp_path / "a", sha512=right) == SHA256
+    with pytest.raises(ArtifactError, match="is another file: sha512"):
+        download(url, tmp_path / "b", sha512="0" * 128)
+
+
+def test_redirect_that_leads_nowhere_names_both_addresses(server: Server) -> None:
+    server.answers["/a"] = Answer(status=302, location=f"{server.url}/b")
+
+    with pytest.raises(http.NotOnServerError, match=r"/a, which redirects to .*/b, do"):
+        http.small(f"{server.url}/a")

@@ -14,6 +14,7 @@ from runner.kernels.sources import localpath
 from runner.kernels.sources.source import Collected, Workplace
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.kernels import images
+from tests.unit.kernels.rpm.made import Spec, make_rpm
 from tests.unit.kernels.silent import Silent
 
 
@@ -199,3 +200,21 @@ def test_modules_of_a_tree_are_those_of_its_order(tmp_path: Path, cache: Cache) 
         "lib/modules/fs/ext4/ext4.ko",
     }
     assert "lib/modules/modules.builtin" in found.contents
+
+
+def test_rpm_package_is_a_kernel_and_another_has_its_modules(
+    cache: Cache, tmp_path: Path
+) -> None:
+    core = Spec(
+        name="kernel-core", files={"lib/modules/5/vmlinuz": images.bzimage("5")}
+    )
+    modules = Spec(name="kernel-modules", files={"lib/modules/5/a.ko": images.module()})
+
+    found, _ = collect(
+        cache, make_rpm(tmp_path, core), modules=make_rpm(tmp_path, modules)
+    )
+
+    assert dict(found.contents) == {
+        "lib/modules/5/vmlinuz": images.bzimage("5"),
+        "lib/modules/5/a.ko": images.module(),
+    }

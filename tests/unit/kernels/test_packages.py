@@ -8,6 +8,7 @@ import pytest
 from runner.errors import ArtifactError
 from runner.kernels.sources import packages
 from tests.unit.kernels.packaging import make_package
+from tests.unit.kernels.rpm.made import Spec, make_rpm
 
 # Larger than a pipe and than what compresses away.
 FILES = {
@@ -121,3 +122,41 @@ def test_nothing_is_extracted_from_a_truncated_package(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match="can't be read: dpkg-deb"):
         packages.extract(package, everything, tmp_path / "output")
+
+
+@pytest.mark.parametrize("payload", ["gzip", "xz", "zstd"])
+def test_rpm_packages_are_opened_as_well(tmp_path: Path, payload: str) -> None:
+    package = make_rpm(
+        tmp_path,
+        Spec(
+            name="kernel",
+            files={"boot/vmlinuz-5": b"image", "etc/x": b"x"},
+            links={"boot/vmlinuz": "vmlinuz-5"},
+            payload=payload,
+        ),
+    )
+
+    found = dict(packages.files(package, packages.is_of_kernel))
+    name = packages.extract(package, "etc/x".__eq__, tmp_path / "x")
+
+    assert found == {"boot/vmlinuz-5": b"image"}
+    assert (name, (tmp_path / "x").read_bytes()) == ("etc/x", b"x")
+
+
+def test_truncated_rpm_package_is_refused(tmp_path: Path) -> None:
+    package = make_rpm(tmp_path, Spec(name="kernel", files={"boot/x": bytes(9999)}))
+    package.write_bytes(package.read_bytes()[:-20])
+
+    with pytest.raises(ArtifactError, match=r"\.rpm can't be read: "):
+        dict(packages.files(package, lambda path: True))
+
+
+def test_machine_without_rpm_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = make_rpm(tmp_path, Spec(name="kernel"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ArtifactError, match="can't run rpm2archive") as it:
+        list(packages.files(package, lambda path: True))
+    assert it.value.hint == "apt-get install rpm2cpio"

@@ -1,0 +1,313 @@
+"""The provider of `rpm` sources."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from runner.errors import ArtifactError, MissingFileError
+from runner.files.cache import Cache
+from runner.kernels import http
+from runner.kernels.sources import packages, remote
+from runner.kernels.sources.rpm import choice, keys, repository
+from runner.kernels.sources.rpm.choice import Chosen
+from runner.kernels.sources.rpm.keys import Keyring
+from runner.kernels.sources.rpm.metadata import RpmPackage
+from runner.kernels.sources.rpm.repository import Repository
+from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
+from runner.kernels.sources.spool import Spool
+from runner.matrix.matrix import RpmSource
+from runner.versions import KernelVersion
+
+# Files of which a kernel has one, that a vendor may ship in two folders.
+_SINGLE = ("vmlinuz", "config", "System.map", "modules.builtin")
+
+
+class Rpm:
+    """The provider of `rpm` sources."""
+
+    fresh = WEEK
+    at_hand = False
+
+    def resolve(self, source: RpmSource, cache: Cache) -> Pin:
+        """Ask the repository what it has. Raises ArtifactError."""
+        if source.packages:
+            return _given(source)
+        with cache.scratch() as scratch:
+            trust = _Trust(source, scratch)
+            main = _open(_bases(source), source, trust, scratch)
+            chosen = choice.choose(source, main)
+            items = [_item(package, package.href) for package in chosen.packages]
+            if source.debug_package:
+                items.append(_debug_item(source, chosen, main, trust, scratch))
+        return Pin(
+            provider=source.type,
+            version=_upstream(chosen.named),
+            origin=f"{chosen.named.nevra} of {main.base}",
+            items=tuple(items),
+        )
+
+    def collect(self, pin: Pin, source: RpmSource, work: Workplace) -> Collected:
+        """Download the pinned packages, verify and unpack them. Raises ArtifactError.
+
+        What the repository dropped comes from the source's archive.
+        """
+        files = Spool(work.scratch / "files")
+        checksums: dict[str, str] = {}
+        vmlinux: Path | None = None
+        trust = _Trust(source, work.scratch)
+        bases = _bases(source)
+        for item in pin.items:
+            path = work.scratch / "package.rpm"
+            base, checksums[item.name] = _download(item, source, bases, path, work)
+            trust.check_package(path, item.name, base)
+            if _is_debug(item, source):
+                vmlinux = work.scratch / "vmlinux.debug"
+                _extract(path, item, vmlinux)
+            else:
+                for name, content in packages.files(path, packages.is_of_kernel):
+                    files.add(name, content)
+            path.unlink()
+        _drop_copies(files)
+        return Collected(
+            contents=files,
+            origin=pin.origin,
+            version=pin.version,
+            vmlinux=vmlinux,
+            checksums=checksums,
+        )
+
+
+# ---------------------------------------------------------------- what is there
+
+
+def _given(source: RpmSource) -> Pin:
+    return Pin(
+        provider=source.type,
+        origin=source.shown,
+        items=tuple(
+            Item(
+                name=package.name,
+                location=source.expanded(package.url),
+                sha256=package.sha256,
+            )
+            for package in source.packages
+        ),
+    )
+
+
+def _bases(source: RpmSource) -> Sequence[str]:
+    """Return where the repository is, the best mirror first. Raises ArtifactError."""
+    if source.mirrorlist:
+        return repository.mirrors(source.expanded(source.mirrorlist))
+    return [source.expanded(source.baseurl).rstrip("/")] if source.baseurl else []
+
+
+def _open(
+    bases: Sequence[str], source: RpmSource, trust: "_Trust", scratch: Path
+) -> Repository:
+    names = choice.wanted(source)
+
+    def attempt(base: str) -> Repository:
+        return repository.read(base, trust.check_metadata, names.__contains__, scratch)
+
+    return repository.first(bases, attempt)
+
+
+def _item(package: RpmPackage, location: str) -> Item:
+    if package.checksum.algorithm not in ("sha256", "sha512"):
+        raise ArtifactError(
+            f"{package.nevra} is published with a {package.checksum.algorithm}, and "
+            "only sha256 and sha512 can be pinned"
+        )
+    return Item.model_validate(
+        {
+            "name": package.nevra,
+            "location": location,
+            "size": package.size,
+            package.checksum.algorithm: package.checksum.value,
+        }
+    )
+
+
+def _upstream(package: RpmPackage) -> str:
+    try:
+        return str(KernelVersion.parse(package.evr.version))
+    except ValueError:
+        # The image says it.
+        return ""
+
+
+def _debug_item(
+    source: RpmSource,
+    chosen: Chosen,
+    main: Repository,
+    trust: "_Trust",
+    scratch: Path,
+) -> Item:
+    assert source.debug_package is not None
+    where = main
+    if source.debug_baseurl:
+        base = source.expanded(source.debug_baseurl).rstrip("/")
+        where = _open([base], source, trust, scratch)
+    found = choice.same_version(
+        source.debug_package, chosen.named, where, "debug_package"
+    )
+    # With its address, if it is in a repository of its own.
+    href = repository.address(where.base, found.href)
+    return _item(found, found.href if where is main else href)
+
+
+# --------------------------------------------------------------- who is trusted
+
+
+class _Trust:
+    """Whom a source trusts; its keys are fetched when they are needed."""
+
+    def __init__(self, source: RpmSource, scratch: Path) -> None:
+        self._source = source
+        self._folder = scratch / "keys"
+        self._folder.mkdir()
+        self._made: dict[str, Keyring] = {}
+
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self._source.keys or self._source.fingerprints)
+
+    def check_metadata(self, base: str, repomd: bytes) -> None:
+        """Refuse a repomd.xml whose signature is wrong, or missing and required."""
+        if not self._has_keys:
+            return
+        url = f"{base}/repodata/repomd.xml"
+        try:
+            signature = http.small(f"{url}.asc")
+        except (http.NotOnServerError, http.ForbiddenError) as error:
+            if not self._source.repo_gpgcheck:
+                return
+            raise ArtifactError(
+                f"{url} is not signed: there is no repomd.xml.asc",
+                hint="repo_gpgcheck: false accepts that; packages are then checked all "
+                "the same",
+            ) from error
+        self._keyring(base).check_file(signature, repomd, url)
+
+    def check_package(self, path: Path, name: str, base: str) -> None:
+        """Refuse a package that is damaged, or signed by nobody who is trusted."""
+        if self._source.gpgcheck and self._has_keys:
+            self._keyring(base).check_package(path, name)
+        else:
+            keys.check_digests(path, name, self._folder / "none")
+
+    def _keyring(self, base: str) -> Keyring:
+        # The repository's own key is another file on each mirror.
+        place = "" if self._source.keys else base
+        if place not in self._made:
+            folder = self._folder / str(len(self._made))
+            self._made[place] = keys.keyring(
+                self._files(base), self._source.fingerprints, folder
+            )
+        return self._made[place]
+
+    def _files(self, base: str) -> Mapping[str, bytes]:
+        named = self._source.keys or (f"{base}/repodata/repomd.xml.key",)
+        return {it: _read_key(self._source.expanded(it)) for it in named}
+
+
+def _read_key(location: str) -> bytes:
+    if "://" in location:
+        return http.small(location)
+    try:
+        return Path(location).read_bytes()
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"gpgkey: {location} does not exist",
+            hint="download the vendor's public key to it",
+        ) from error
+    except OSError as error:
+        raise ArtifactError(f"gpgkey: {location}: {error.strerror}") from error
+
+
+# -------------------------------------------------------------- getting packages
+
+
+def _download(
+    item: Item, source: RpmSource, bases: Sequence[str], path: Path, work: Workplace
+) -> tuple[str, str]:
+    """Write a package to a path; return its repository's address, and its SHA-256."""
+    size = f" ({item.size / 1e6:.1f} MB)" if item.size else ""
+
+    def attempt(base: str) -> tuple[str, str]:
+        sha256 = http.download(
+            repository.address(base, item.location),
+            path,
+            checksums=item.checksums,
+            progress=work.progress,
+            name=item.name + size,
+            most=item.size or None,
+        )
+        return base, sha256
+
+    try:
+        # An address needs no repository.
+        return repository.first(bases or [""], attempt)
+    except ArtifactError as error:
+        return _from_archive(item, source, attempt, error)
+
+
+def _from_archive(
+    item: Item,
+    source: RpmSource,
+    attempt: Callable[[str], tuple[str, str]],
+    gone: ArtifactError,
+) -> tuple[str, str]:
+    if source.archive is None:
+        missing = isinstance(gone, http.NotOnServerError | http.ForbiddenError)
+        dropped = missing and not source.packages
+        raise ArtifactError(gone.message, hint=_DROPPED if dropped else gone.hint)
+    try:
+        return attempt(source.expanded(source.archive).rstrip("/"))
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{gone.message}; and {error.message}",
+            hint="check the key archive; without --locked, or after `python -m runner "
+            "lock`, the repository's current package is used",
+        ) from error
+
+
+_DROPPED = (
+    "the key archive names a repository that keeps old packages; without --locked, or "
+    "after `python -m runner lock`, the current one is used"
+)
+
+
+def _is_debug(item: Item, source: RpmSource) -> bool:
+    # Of packages by address only the name says it.
+    return "-debuginfo-" in item.name or (
+        source.debug_package is not None
+        and item.name.startswith(f"{source.debug_package}-")
+    )
+
+
+def _extract(path: Path, item: Item, target: Path) -> None:
+    if packages.extract(path, remote.is_debug_vmlinux, target) is None:
+        raise ArtifactError(
+            f"{item.name} contains no vmlinux",
+            hint="check the key debug_package: kernel-debuginfo, kernel-uek-debuginfo, "
+            "kernel-default-debuginfo",
+        )
+
+
+def _drop_copies(files: Spool) -> None:
+    """Keep one of equal files: some vendors ship them in /boot and in /lib/modules."""
+    seen: set[tuple[str, bytes]] = set()
+    for path in _single(files):
+        name = PurePosixPath(path).name.partition("-")[0]
+        copy = (name, hashlib.sha256(files[path]).digest())
+        if copy in seen:
+            files.discard(path)
+        seen.add(copy)
+
+
+def _single(files: Iterable[str]) -> list[str]:
+    return [
+        path for path in files if PurePosixPath(path).name.partition("-")[0] in _SINGLE
+    ]

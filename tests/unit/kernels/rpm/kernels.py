@@ -1,0 +1,272 @@
+"""Small kernels in the layouts of the vendors.
+
+Sources: kernel.spec of CentOS 7, RHEL 8, 9 and Fedora, kernel-uek.spec of Oracle Linux,
+kernel.spec of Amazon Linux, kernel-default.spec of openSUSE.
+"""
+
+import lzma
+from dataclasses import dataclass, field
+
+import zstandard
+
+from tests.unit.kernels import images
+from tests.unit.kernels.rpm.made import Spec
+
+CONFIG = images.GUEST_CONFIG.replace(b"CONFIG_VIRTIO_NET=y", b"CONFIG_VIRTIO_NET=m")
+BUILT_IN = b"kernel/drivers/virtio/virtio_pci.ko\n"
+SYSTEM_MAP = b"ffffffff81000000 T _text\n"
+NET, FAILOVER = images.module("net_failover"), images.module()
+_ALONE = "kernel/drivers/net/virtio_net.ko", "kernel/drivers/net/net_failover.ko"
+
+
+def _modules(folder: str, suffix: str) -> dict[str, bytes]:
+    modules = dict(zip(_ALONE, (NET, FAILOVER), strict=True))
+    return {
+        f"{folder}/{path}{suffix}": lzma.compress(it)
+        if suffix == ".xz"
+        else zstandard.compress(it)
+        for path, it in modules.items()
+    }
+
+
+def _image(release: str, folder: str) -> dict[str, bytes]:
+    return {
+        f"{folder}/vmlinuz": images.bzimage(release),
+        f"{folder}/.vmlinuz.hmac": b"0  vmlinuz\n",
+        f"{folder}/config": CONFIG,
+        f"{folder}/System.map": SYSTEM_MAP,
+    }
+
+
+def _boot(release: str) -> dict[str, bytes]:
+    return {
+        f"boot/vmlinuz-{release}": images.bzimage(release),
+        f"boot/.vmlinuz-{release}.hmac": b"0  vmlinuz\n",
+        f"boot/config-{release}": CONFIG,
+        f"boot/System.map-{release}": SYSTEM_MAP,
+        f"boot/symvers-{release}.gz": b"no one looks",
+    }
+
+
+def _ghosts(release: str) -> list[str]:
+    return [f"boot/vmlinuz-{release}", f"boot/initramfs-{release}.img"]
+
+
+def debug(name: str, like: Spec, vmlinux: bytes = images.VMLINUX) -> Spec:
+    """Return the package of debug information of a kernel's package."""
+    path = f"usr/lib/debug/lib/modules/{like.uname}/vmlinux"
+    return Spec(
+        name=name,
+        version=like.version,
+        release=like.release,
+        files={path: vmlinux},
+        payload="xz",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A vendor's kernel, as its packages split it."""
+
+    family: str
+    packages: tuple[Spec, ...]
+    # Keys of the row besides the repository's and the signature's.
+    keys: dict[str, object] = field(default_factory=dict)
+    # How the repository is made.
+    compression: str = "gz"
+    checksum: str = "sha256"
+    signed: bool = False
+    # What `uname -r` says; empty for what follows from the package's version.
+    uname: str = ""
+    # How many of the packages a guest needs; None for all.
+    most: int | None = None
+
+    @property
+    def release(self) -> str:
+        """What `uname -r` says."""
+        return self.uname or self.packages[0].uname
+
+    @property
+    def needed(self) -> tuple[Spec, ...]:
+        """The packages that are to be fetched."""
+        return self.packages[: self.most]
+
+
+def plain(version: str, release: str, payload: str) -> Spec:
+    """Return `kernel` as el7 and Amazon Linux 2 have it: all in one package."""
+    uname = f"{version}-{release}.x86_64"
+    folder = f"lib/modules/{uname}"
+    return Spec(
+        name="kernel",
+        version=version,
+        release=release,
+        files={
+            **_boot(uname),
+            f"{folder}/modules.builtin": BUILT_IN,
+            **_modules(folder, ".xz"),
+        },
+        provides=[f"kernel-uname-r = {uname}"],
+        payload=payload,
+    )
+
+
+def el8(version: str = "4.18.0", release: str = "553.el8_10") -> tuple[Spec, Spec]:
+    """Return kernel-core, which has what a guest needs, and kernel-modules."""
+    uname = f"{version}-{release}.x86_64"
+    folder = f"lib/modules/{uname}"
+    core = Spec(
+        name="kernel-core",
+        version=version,
+        release=release,
+        files={
+            **_image(uname, folder),
+            f"{folder}/modules.builtin": BUILT_IN,
+            **_modules(folder, ".xz"),
+        },
+        ghosts=_ghosts(uname),
+        provides=[f"kernel-core-uname-r = {uname}", f"kernel-uname-r = {uname}"],
+        payload="xz",
+    )
+    more = Spec(
+        name="kernel-modules",
+        version=version,
+        release=release,
+        files={f"{folder}/kernel/drivers/net/ppp.ko.xz": lzma.compress(FAILOVER)},
+        requires=[f"kernel-uname-r = {uname}"],
+        payload="xz",
+    )
+    return core, more
+
+
+def split(
+    version: str = "5.14.0", release: str = "1.el9", name: str = "kernel"
+) -> tuple[Spec, Spec, Spec]:
+    """Return core, modules-core and the empty package, as el9, el10 and Fedora do."""
+    uname = f"{version}-{release}.x86_64"
+    folder = f"lib/modules/{uname}"
+    core = Spec(
+        name=f"{name}-core",
+        version=version,
+        release=release,
+        files=_image(uname, folder),
+        ghosts=_ghosts(uname),
+        requires=[f"{name}-modules-core-uname-r = {uname}"],
+        provides=[f"{name}-core-uname-r = {uname}"],
+    )
+    modules = Spec(
+        name=f"{name}-modules-core",
+        version=version,
+        release=release,
+        files={f"{folder}/modules.builtin": BUILT_IN, **_modules(folder, ".xz")},
+        requires=[f"{name}-core-uname-r = {uname}"],
+        provides=[f"{name}-modules-core-uname-r = {uname}"],
+    )
+    whole = Spec(
+        name=name,
+        version=version,
+        release=release,
+        requires=[
+            f"{name}-core-uname-r = {uname}",
+            f"{name}-modules-core-uname-r = {uname}",
+        ],
+    )
+    return core, modules, whole
+
+
+def amazon2023() -> Spec:
+    """Return `kernel` with an image in /boot and in /lib/modules."""
+    version, release = "6.1.141", "155.222.amzn2023"
+    uname = f"{version}-{release}.x86_64"
+    folder = f"lib/modules/{uname}"
+    return Spec(
+        name="kernel",
+        version=version,
+        release=release,
+        files={
+            **_boot(uname),
+            **_image(uname, folder),
+            f"{folder}/modules.builtin": BUILT_IN,
+            **_modules(folder, ".xz"),
+        },
+    )
+
+
+# Not that of its package, as everywhere else.
+_SUSE_UNAME = "6.4.0-150600.23.47-default"
+
+
+def suse() -> Spec:
+    """Return kernel-default: /usr/lib/modules, links in /boot, modules by zstd."""
+    version, release = "6.4.0", "150600.23.47.2"
+    uname = _SUSE_UNAME
+    folder = f"usr/lib/modules/{uname}"
+    return Spec(
+        name="kernel-default",
+        version=version,
+        release=release,
+        files={
+            **_image(uname, folder),
+            f"{folder}/modules.builtin": BUILT_IN,
+            f"boot/vmlinux-{uname}.gz": b"no one looks",
+            **_modules(folder, ".zst"),
+        },
+        links={
+            f"boot/vmlinuz-{uname}": f"../{folder}/vmlinuz",
+            f"boot/config-{uname}": f"../{folder}/config",
+            f"boot/System.map-{uname}": f"../{folder}/System.map",
+        },
+    )
+
+
+def _uek() -> tuple[Spec, Spec]:
+    core, modules, _ = split("5.15.0", "309.180.4.el9uek", "kernel-uek")
+    # Of which nothing says that they belong together.
+    return (
+        Spec(**{**vars(core), "requires": ()}),
+        Spec(**{**vars(modules), "requires": ()}),
+    )
+
+
+LAYOUTS = (
+    Layout(
+        family="el7",
+        packages=(plain("3.10.0", "1160.el7", "xz"),),
+        keys={"package": "kernel"},
+    ),
+    Layout(family="el8", packages=el8(), most=1),
+    Layout(family="el9", packages=split()[:2]),
+    Layout(
+        family="el10",
+        packages=split("6.12.0", "55.9.1.el10_0")[:2],
+        compression="zst",
+    ),
+    Layout(
+        family="fedora",
+        packages=split("6.14.0", "63.fc42")[:2],
+        compression="zst",
+    ),
+    Layout(
+        family="oracle",
+        packages=_uek(),
+        keys={"package": "kernel-uek-core", "modules": "kernel-uek-modules-core"},
+    ),
+    Layout(
+        family="amazon2",
+        packages=(plain("4.14.355", "276.618.amzn2", "gzip"),),
+        keys={"package": "kernel"},
+    ),
+    Layout(
+        family="amazon2023",
+        packages=(amazon2023(),),
+        keys={"package": "kernel"},
+        compression="xz",
+    ),
+    Layout(
+        family="suse",
+        packages=(suse(),),
+        keys={"package": "kernel-default"},
+        checksum="sha512",
+        signed=True,
+        uname=_SUSE_UNAME,
+    ),
+)

@@ -1,0 +1,184 @@
+"""Which packages a row means, in real repositories."""
+
+import re
+from typing import Any
+
+import pytest
+
+from runner.errors import ArtifactError
+from runner.files.cache import Cache
+from runner.kernels.sources.rpm.provider import Rpm
+from tests.unit.kernels.rpm.conftest import Maker, row
+from tests.unit.kernels.rpm.made import RpmRepository, Spec
+
+
+def core(version: str, release: str = "1.el9", **more: Any) -> Spec:
+    return Spec(name="kernel-core", version=version, release=release, **more)
+
+
+def named(repository: RpmRepository, cache: Cache, **keys: object) -> list[str]:
+    """Return the packages that a row of the repository means."""
+    pin = Rpm().resolve(row(repository, gpgcheck=False, **keys), cache)
+    return [item.name for item in pin.items]
+
+
+def test_newest_is_chosen_by_the_order_of_rpm(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(
+        make(core("5.14.0", "70.el9")),
+        make(core("5.14.0", "570.12.1.el9_6")),
+        make(core("5.14.0", "570.el9")),
+        make(core("5.14.0~rc1", "999.el9")),
+    )
+
+    assert named(repository, cache) == ["kernel-core-5.14.0-570.12.1.el9_6.x86_64"]
+
+
+def test_epoch_makes_a_lower_version_the_newest(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(make(core("5.14.0")), make(core("4.18.0", epoch=1)))
+
+    assert named(repository, cache) == ["kernel-core-1:4.18.0-1.el9.x86_64"]
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "5.14.0-70.el9",
+        "5.14.0-70.el9.x86_64",
+        "kernel-core-5.14.0-70.el9",
+        "kernel-core-5.14.0-70.el9.x86_64",
+        "1:5.14.0-70.el9",
+    ],
+)
+def test_exact_version_is_chosen_however_it_is_written(
+    version: str, repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(
+        make(core("5.14.0", "70.el9", epoch=1)),
+        make(core("5.14.0", "570.el9", epoch=1)),
+    )
+
+    (found,) = named(repository, cache, version=version)
+    assert found == "kernel-core-1:5.14.0-70.el9.x86_64"
+
+
+def test_version_that_is_not_there_is_an_error_that_lists_near_ones(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(make(core("5.14.0", "70.el9")), make(core("6.12.0", "1.el10")))
+
+    with pytest.raises(
+        ArtifactError, match=r"no kernel-core of version 5\.14\.0-71"
+    ) as it:
+        named(repository, cache, version="5.14.0-71.el9")
+    assert it.value.hint.startswith("it has 5.14.0-70.el9")
+
+
+def test_package_that_is_not_there_is_an_error_with_a_near_name(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(make(core("5.14.0")))
+
+    with pytest.raises(ArtifactError, match="has no package kernel-cor\n") as it:
+        named(repository, cache, package="kernel-cor")
+    assert it.value.hint == "did you mean 'kernel-core'?"
+
+
+def test_repository_without_a_kernel_says_so(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(make(Spec(name="bash")))
+
+    with pytest.raises(ArtifactError, match="has no package kernel-core") as it:
+        named(repository, cache)
+    assert "it has no kernel" in it.value.hint
+
+
+def test_package_of_this_architecture_is_taken_though_another_is_newer(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(
+        make(core("5.14.0", "2.el9", arch="aarch64")), make(core("5.14.0", "1.el9"))
+    )
+
+    assert named(repository, cache) == ["kernel-core-5.14.0-1.el9.x86_64"]
+
+
+def test_package_of_another_architecture_only_is_an_error_that_names_it(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(make(core("5.14.0", arch="aarch64")))
+
+    with pytest.raises(
+        ArtifactError, match="kernel-core for aarch64 only, not for x86"
+    ):
+        named(repository, cache)
+
+
+def test_required_modules_that_are_not_there_are_an_error(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    required = "kernel-modules-core-uname-r = 5.14.0-1.el9.x86_64"
+    repository.publish(make(core("5.14.0", requires=[required])))
+
+    with pytest.raises(
+        ArtifactError, match=re.escape(f"requires {required}, which no")
+    ):
+        named(repository, cache)
+    assert named(repository, cache, modules=()) == ["kernel-core-5.14.0-1.el9.x86_64"]
+
+
+def test_named_modules_of_another_version_only_are_an_error(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    modules = Spec(name="kernel-modules-core", version="5.14.0", release="2.el9")
+    repository.publish(make(core("5.14.0")), make(modules))
+
+    with pytest.raises(
+        ArtifactError, match=r"no package kernel-modules-core-5\.14\.0-1\.el9"
+    ) as it:
+        named(repository, cache, modules="kernel-modules-core")
+    assert it.value.hint == "it has 5.14.0-2.el9"
+
+
+def test_debug_package_may_be_in_a_repository_of_its_own(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    other = RpmRepository(
+        root=repository.root.parent / "debug", server=repository.server, path="/debug"
+    )
+    repository.publish(make(core("5.14.0")))
+    other.publish(make(Spec(name="kernel-debuginfo", version="5.14.0")))
+    source = row(
+        repository,
+        gpgcheck=False,
+        debug_package="kernel-debuginfo",
+        debug_baseurl=f"{repository.server.url}/$place/",
+        variables={"place": "debug"},
+    )
+
+    kernel, debug = Rpm().resolve(source, cache).items
+
+    assert kernel.location == "Packages/kernel-core-5.14.0-1.el9.x86_64.rpm"
+    assert debug.location.startswith(f"{other.url}/Packages/kernel-debuginfo-5.14.0")
+
+
+def test_variables_are_replaced_as_dnf_does(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    placed = RpmRepository(
+        root=repository.root, server=repository.server, path="/9/x86_64/os"
+    )
+    placed.publish(make(core("5.14.0")))
+
+    source = row(
+        repository,
+        baseurl=f"{repository.server.url}/$releasever/${{basearch}}/os/",
+        variables={"releasever": "9"},
+        gpgcheck=False,
+    )
+
+    assert placed.url in Rpm().resolve(source, cache).origin
