@@ -102,8 +102,8 @@ class Printed(Record):
     stderr_file: str = ""
     """The same for its standard error."""
     truncated: bool = False
-    """Whether it printed more than the 2 MiB of a stream that a guest keeps. No file
-    has the missing part."""
+    """Whether it printed more of a stream than is kept: 2 MiB, or 1 GiB of a case's
+    `command`. No file has the missing part."""
 
     @property
     def ending(self) -> str:

@@ -140,6 +140,12 @@ LOOK = Timeout(
     seconds=30.0,
     why="a program in the guest prints something: bpftool, cat, the command of a truth",
 )
+EXEC = Timeout(
+    name="exec",
+    seconds=300.0,
+    why="a program or test of yours, if you set no other time",
+    option="--timeout of exec, or `timeout` in suite.yaml",
+)
 KILL = Timeout(
     name="kill",
     seconds=15.0,

@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "buffer.h"
 #include "clock.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -132,6 +133,42 @@ static void kill_children_in_proc(void)
 
 		if (pid > 0 && process_state(pid, &parent) && parent == getpid())
 			kill(pid, SIGKILL);
+	}
+	if (processes)
+		closedir(processes);
+}
+
+static json_t *comm_json(pid_t pid)
+{
+	char path[64], comm[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (file) {
+		if (!fgets(comm, sizeof(comm), file))
+			*comm = '\0';
+		fclose(file);
+	}
+	comm[strcspn(comm, "\n")] = '\0';
+	return string_json(comm);
+}
+
+void children_strangers(json_t *found)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	pid_t parent;
+
+	while (processes && (entry = readdir(processes))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		char state = pid > 0 ? process_state(pid, &parent) : 0;
+
+		if (!state || state == 'Z' || parent != getpid() || find(pid))
+			continue;
+		json_array_append_new(found, json_pack("{s:i, s:o, s:b}", "pid", pid,
+						       "name", comm_json(pid), "daemon",
+						       getsid(pid) != getsid(0)));
 	}
 	if (processes)
 		closedir(processes);

@@ -13,6 +13,10 @@ void children_start(void);
 
 /* Remembers a child, so that release can name it. */
 void children_add(pid_t pid);
+/* Appends to an array each process that came to the agent when its parent ended, as
+ * {"pid", "name", "daemon"}: whether it left its session.
+ */
+void children_strangers(json_t *found);
 /* Reaps what ended without being waited for. */
 void children_reap(void);
 /* Kills and reaps every process below the agent. */

@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,14 @@ struct command {
 	int64_t timeout_ns;
 	/* Variables that are set beside the agent's own. */
 	const json_t *environment;
+	/* Whether output is sent as it comes, and not kept. */
+	json_int_t streams;
+	/* The file that is its standard input in place of `input`; may be NULL. */
+	const char *input_path;
+	/* Its working directory; NULL for the agent's. */
+	const char *folder;
+	/* Whom it runs as; -1 for the agent's own. */
+	json_int_t uid, gid;
 };
 
 /* What is read of one of a command's streams: its start, and its end, which often says
@@ -37,6 +47,8 @@ struct command {
  */
 struct output {
 	int descriptor;
+	/* What it is called in events; NULL if it is kept. */
+	const char *name;
 	size_t half;
 	struct buffer head;
 	/* Up to twice as long while the command runs. */
@@ -114,6 +126,15 @@ static bool command_arguments(const json_t *request, struct command *command,
 			      failure) ||
 	    !integer_argument(request, "most_output", OPTIONAL, 2, MOST_OUTPUT,
 			      &most_output, failure) ||
+	    !integer_argument(request, "stream", OPTIONAL, 0, 1, &command->streams,
+			      failure) ||
+	    !text_argument(request, "stdin_path", OPTIONAL, &command->input_path,
+			   failure) ||
+	    !text_argument(request, "cwd", OPTIONAL, &command->folder, failure) ||
+	    !integer_argument(request, "uid", OPTIONAL, 0, INT32_MAX, &command->uid,
+			      failure) ||
+	    !integer_argument(request, "gid", OPTIONAL, 0, INT32_MAX, &command->gid,
+			      failure) ||
 	    !environment_argument(request, &command->environment, failure) ||
 	    !bytes_argument(request, "stdin", OPTIONAL, &command->input, failure) ||
 	    !argv_argument(request, &command->argv, failure))
@@ -145,35 +166,93 @@ static bool make_pipes(int pipes[PIPES][2])
 	return true;
 }
 
+/* Becomes the user that the command runs as; false with errno. */
+static bool become(const struct command *command)
+{
+	gid_t gid = (gid_t)(command->gid < 0 ? command->uid : command->gid);
+
+	if (command->uid < 0)
+		return true;
+	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+	       setresuid((uid_t)command->uid, (uid_t)command->uid,
+			 (uid_t)command->uid) == 0;
+}
+
+/* Has the command read its standard input from a file; false with errno. */
+static bool open_input(const struct command *command, int *descriptor)
+{
+	if (!command->input_path)
+		return true;
+	*descriptor = open(command->input_path, O_RDONLY | O_CLOEXEC);
+	return *descriptor >= 0;
+}
+
+/* Where a new process failed on its way to its program. */
+struct obstacle {
+	enum { RUN, OPEN_INPUT, ENTER_FOLDER, BECOME_USER } step;
+	int error;
+};
+
 static _Noreturn void execute(const struct command *command, int pipes[PIPES][2],
 			      pid_t parent)
 {
 	const char *name;
 	json_t *value;
-	int error;
+	struct obstacle obstacle = {.step = RUN};
+	int input = pipes[IN][0];
 
-	die_with(parent);
 	setpgid(0, 0);
-	dup2(pipes[IN][0], STDIN_FILENO);
-	dup2(pipes[OUT][1], STDOUT_FILENO);
-	dup2(pipes[ERR][1], STDERR_FILENO);
-	json_object_foreach ((json_t *)command->environment, name, value)
-		setenv(name, json_string_value(value), 1);
-	execvp(command->argv[0], command->argv);
-	error = errno;
-	_exit(write(pipes[EXEC][1], &error, sizeof(error)) < 0 ? 126 : 127);
+	if (!open_input(command, &input)) {
+		obstacle.step = OPEN_INPUT;
+	} else if (command->folder && chdir(command->folder) < 0) {
+		obstacle.step = ENTER_FOLDER;
+	} else if (!become(command)) {
+		obstacle.step = BECOME_USER;
+	} else {
+		/* Not before: who becomes another user outlives its parent again. */
+		die_with(parent);
+		dup2(input, STDIN_FILENO);
+		dup2(pipes[OUT][1], STDOUT_FILENO);
+		dup2(pipes[ERR][1], STDERR_FILENO);
+		json_object_foreach ((json_t *)command->environment, name, value)
+			setenv(name, json_string_value(value), 1);
+		execvp(command->argv[0], command->argv);
+	}
+	obstacle.error = errno;
+	_exit(write(pipes[EXEC][1], &obstacle, sizeof(obstacle)) < 0 ? 126 : 127);
 }
 
-/* The errno of the command's execve(), 0 once the program runs. */
-static int execution_error(int descriptor)
+/* What kept the program from running; its error is 0 once it runs. */
+static struct obstacle obstacle_from(int descriptor)
 {
-	int error = 0;
+	struct obstacle obstacle = {0};
 	ssize_t size;
 
 	do
-		size = read(descriptor, &error, sizeof(error));
+		size = read(descriptor, &obstacle, sizeof(obstacle));
 	while (size < 0 && errno == EINTR);
-	return size == sizeof(error) ? error : 0;
+	return size == sizeof(obstacle) ? obstacle : (struct obstacle){0};
+}
+
+static void fail_at(const struct command *command, struct obstacle obstacle,
+		    struct failure *failure)
+{
+	switch (obstacle.step) {
+	case OPEN_INPUT:
+		fail_errno(failure, obstacle.error, "can't open %s",
+			   command->input_path);
+		break;
+	case ENTER_FOLDER:
+		fail_errno(failure, obstacle.error, "can't enter the folder %s",
+			   command->folder);
+		break;
+	case BECOME_USER:
+		fail_errno(failure, obstacle.error, "can't become user %lld",
+			   (long long)command->uid);
+		break;
+	default:
+		fail_errno(failure, obstacle.error, "can't run %s", command->argv[0]);
+	}
 }
 
 /* Takes a pipe's end out, so that close_pipes() leaves it open. */
@@ -191,7 +270,7 @@ static bool start(const struct command *command, struct running *running,
 {
 	int pipes[PIPES][2];
 	pid_t parent = getpid();
-	int error;
+	struct obstacle obstacle;
 
 	if (!make_pipes(pipes)) {
 		fail_errno(failure, errno, "can't make pipes");
@@ -209,12 +288,16 @@ static bool start(const struct command *command, struct running *running,
 	}
 	close(pipes[EXEC][1]);
 	pipes[EXEC][1] = -1;
-	error = execution_error(pipes[EXEC][0]);
-	if (error) {
+	obstacle = obstacle_from(pipes[EXEC][0]);
+	if (obstacle.error) {
 		close_pipes(pipes);
 		waitpid(running->pid, NULL, 0);
-		fail_errno(failure, error, "can't run %s", command->argv[0]);
+		fail_at(command, obstacle, failure);
 		return false;
+	}
+	if (command->streams) {
+		running->out.name = "stdout";
+		running->err.name = "stderr";
 	}
 	running->input = taken(&pipes[IN][1]);
 	running->out.half = running->err.half = command->most_output / 2;
@@ -258,7 +341,16 @@ static void keep(struct output *output, const unsigned char *bytes, size_t size)
 		shorten_tail(output, output->half);
 }
 
-/* Reads once; false when there is nothing to be read now, or ever. */
+/* Sends a piece of output; false when nobody reads it. */
+static bool send(const struct output *output, const unsigned char *bytes, size_t size)
+{
+	return send_event(json_pack("{s:s, s:o}", "stream", output->name, "data",
+				    base64_json(bytes, size)));
+}
+
+/* Reads once; false when there is nothing to be read now, or ever, or nobody to read it
+ * for.
+ */
 static bool read_some(struct output *output, size_t *size)
 {
 	static unsigned char chunk[1 << 16];
@@ -273,9 +365,11 @@ static bool read_some(struct output *output, size_t *size)
 		close_once(&output->descriptor);
 		return false;
 	}
+	*size = (size_t)got;
+	if (output->name)
+		return send(output, chunk, (size_t)got);
 	/* Read on past the limit: a full pipe would stop the command. */
 	keep(output, chunk, (size_t)got);
-	*size = (size_t)got;
 	return true;
 }
 
@@ -375,6 +469,16 @@ static void wait_for_end(struct running *running, const struct command *command)
 
 /* ------------------------------------------------------------------ reply */
 
+/* What the command has left running; looking costs time where nobody wants to know. */
+static json_t *left_json(bool wanted)
+{
+	json_t *left = json_array();
+
+	if (wanted)
+		children_strangers(left);
+	return left;
+}
+
 static json_t *signal_json(int number)
 {
 	const char *name = sigabbrev_np(number);
@@ -413,21 +517,22 @@ static json_t *reply(struct running *running)
 	int64_t duration = monotonic_ns() - running->started;
 	json_t *out = take_text(&running->out), *err = take_text(&running->err);
 
-	return json_pack(
-		"{s:i, s:o, s:o, s:b, s:b, s:I, s:o, s:o}", "pid", running->pid, "exit",
-		known && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))
-					   : json_null(),
-		"signal",
-		known && WIFSIGNALED(status) ? signal_json(WTERMSIG(status))
-					     : json_null(),
-		"timed_out", running->timed_out, "truncated",
-		running->out.left_out || running->err.left_out, "duration_ms",
-		(json_int_t)(duration / NS_PER_MS), "stdout", out, "stderr", err);
+	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:I, s:o, s:o, s:o}", "pid",
+			 running->pid, "exit",
+			 known && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))
+						    : json_null(),
+			 "signal",
+			 known && WIFSIGNALED(status) ? signal_json(WTERMSIG(status))
+						      : json_null(),
+			 "timed_out", running->timed_out, "truncated",
+			 running->out.left_out || running->err.left_out, "duration_ms",
+			 (json_int_t)(duration / NS_PER_MS), "stdout", out, "stderr",
+			 err, "left", left_json(running->out.name));
 }
 
 json_t *run_operation(const json_t *request, struct failure *failure)
 {
-	struct command command = {0};
+	struct command command = {.uid = -1, .gid = -1};
 	struct running running = {0};
 	json_t *done = NULL;
 

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 static FILE *replies;
+/* Of the request that is being answered. */
+static json_int_t answered;
 
 void protocol_start(void)
 {
@@ -40,6 +42,12 @@ bool send_reply(json_t *reply)
 	return sent;
 }
 
+bool send_event(json_t *event)
+{
+	json_object_set_new(event, "id", json_integer(answered));
+	return send_reply(event);
+}
+
 static json_t *parse(const char *line, size_t size, json_t **id,
 		     struct failure *failure)
 {
@@ -58,6 +66,7 @@ static json_t *parse(const char *line, size_t size, json_t **id,
 		return fail(failure, "\"id\" must be an integer");
 	}
 	*id = json_incref(json_object_get(request, "id"));
+	answered = json_integer_value(*id);
 	if (!json_is_string(json_object_get(request, "op"))) {
 		json_decref(request);
 		return fail(failure, "\"op\" must be a text");

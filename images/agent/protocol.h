@@ -20,6 +20,11 @@ json_t *next_request(json_t **id, struct failure *failure);
 /* Writes one line; false when nobody reads any more. Takes over `reply`. */
 bool send_reply(json_t *reply);
 
+/* Writes a line about the request that is being answered, before its reply: it has the
+ * request's id, and no "ok". Takes over `event`; false when nobody reads any more.
+ */
+bool send_event(json_t *event);
+
 /* A descriptor that polls as POLLERR or POLLHUP once nobody reads replies. */
 int reply_descriptor(void);
 

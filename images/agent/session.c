@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include "append.h"
 #include "attach.h"
 #include "bpf_calls.h"
 #include "children.h"
@@ -31,7 +32,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define MOST_ARGUMENTS 8
+#define MOST_ARGUMENTS 12
 
 static const struct operation {
 	const char *name;
@@ -42,6 +43,10 @@ static const struct operation {
 } operations[] = {
 	{"hello", hello_operation, {0}, false},
 	{"put", put_operation, {"path", "data", "mode"}, false},
+	{"append",
+	 append_operation,
+	 {"path", "at", "data", "size", "mode", "last"},
+	 false},
 	{"read", read_operation, {"path", "max"}, false},
 	{"open",
 	 open_operation,
@@ -73,7 +78,8 @@ static const struct operation {
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run",
 	 run_operation,
-	 {"argv", "stdin", "timeout_ms", "env", "most_output"},
+	 {"argv", "stdin", "timeout_ms", "env", "most_output", "stream", "stdin_path",
+	  "cwd", "uid", "gid"},
 	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))

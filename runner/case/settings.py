@@ -1,6 +1,7 @@
 """What the loader of a case sets on a kernel before it loads the object."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from pydantic import JsonValue
 
@@ -76,8 +77,11 @@ def _chosen(
     }
 
 
-def known(guest: Guest) -> dict[str, JsonValue]:
-    """Return what references may name before anything is loaded."""
+def known(guest: Guest, folder: PurePosixPath = loaders.FOLDER) -> dict[str, JsonValue]:
+    """Return what references may name before anything is loaded.
+
+    `folder` is where the case's files are.
+    """
     return {
         "kernel": {
             "id": guest.kernel.id,
@@ -86,7 +90,7 @@ def known(guest: Guest) -> dict[str, JsonValue]:
         },
         "agent": {"pid": guest.hello.pid, "tick_ns": guest.hello.tick_ns},
         "files": {
-            "folder": str(loaders.FOLDER),
+            "folder": str(folder),
             "btf": str(guest.btf or loaders.KERNELS_BTF),
         },
     }

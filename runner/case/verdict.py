@@ -38,6 +38,8 @@ from runner.guest.agent import AgentError
 from runner.guest.commands import CommandFailedError, last_line
 from runner.results import CaseVerdict, Outcome
 from runner.suites.checks.text import listing
+from runner.suites.known import KnownKernel
+from runner.suites.model import Case
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +204,22 @@ def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
     )
 
 
+def of_lost_guest(error: GuestError) -> CaseVerdict:
+    """Return the verdict on a program whose guest was lost while it ran."""
+    if error.cause == TIMED_OUT:
+        return _of_other(error, TIMED_OUT, Outcome.ERROR, error.console)
+    found = as_class(OUT_OF_MEMORY) if error.cause == "out_of_memory" else None
+    deadly = is_deadly(error)
+    own = f"kernel_{error.cause}" if deadly else error.cause
+    return CaseVerdict(
+        outcome=Outcome.FAILED if deadly else Outcome.ERROR,
+        message=f"the guest was lost: {error.message}",
+        failure_class=found.name if found else own,
+        cure=found.cure if found else error.hint,
+        console=error.console,
+    )
+
+
 def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
     if error.cause == "out_of_memory":
         return as_class(OUT_OF_MEMORY)
@@ -220,7 +238,7 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
 
 def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
-    declared = _compare_with_suite(verdict, attempt)
+    declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
     prediction = attempt.foretold.prediction
     if prediction is None or verdict.outcome is Outcome.ERROR:
         return declared
@@ -238,8 +256,11 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     return declared.model_copy(update=failure)
 
 
-def _compare_with_suite(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
-    declared = attempt.case.failure_on(attempt.guest.on)
+def compare_with_suite(
+    verdict: CaseVerdict, case: Case, kernel: KnownKernel
+) -> CaseVerdict:
+    """Return a verdict after the failure that a case declares for a kernel."""
+    declared = case.failure_on(kernel)
     if declared is None or verdict.outcome is Outcome.ERROR:
         return verdict
     expected = f"{' or '.join(declared.classes)} ({declared.reason})"

@@ -14,6 +14,8 @@ from runner.files import checkout
 from runner.process import ending
 
 _DEFAULT_VERB = "run"
+# Everything behind its -- is a command.
+_COMMAND_VERB = "exec"
 
 _EPILOG = """\
 SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6',
@@ -30,6 +32,7 @@ examples:
   python -m runner --kernels '>=5.4' --suite path/to/my/suite -k state
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
+  python -m runner exec --kernels @lts -- ./my-tool --once
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
@@ -41,8 +44,10 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    words = _with_verb(argv)
+    words, command = _with_command(_with_verb(argv))
     arguments = _parser(words[0]).parse_args(words)
+    if words[0] == _COMMAND_VERB:
+        arguments.words = command
     try:
         if arguments.needs_checkout:
             checkout.require()
@@ -88,6 +93,14 @@ def internal(error: BaseException) -> str:
     )
 
 
+def _with_command(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words of a verb, and those of the command that it is to run."""
+    if words[0] != _COMMAND_VERB or "--" not in words:
+        return words, []
+    end = words.index("--")
+    return words[:end], words[end + 1 :]
+
+
 def _with_verb(argv: Sequence[str]) -> list[str]:
     # `run` is implied, but for what is about the whole program.
     if argv and (
@@ -101,6 +114,7 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
 # starts at once.
 _VERBS = {
     _DEFAULT_VERB: "boot kernels and run suites (default command)",
+    _COMMAND_VERB: "run a program of your own, or its tests, on kernels",
     "kernels": "list the matrix and what is in the cache",
     "fetch": "fill the cache, so that runs need no network",
     "btf": "show where a kernel's BTF comes from, and write it to a file",

@@ -10,14 +10,11 @@ import yaml
 from runner.errors import UsageError
 from runner.reports import folder as reports
 from runner.reports.atomic import explained
-from runner.suites.search import SUITE_FILE
+from runner.suites.search import SUITE_FILE, TAG, TAG_TEXT
 
 _OBJECT = ".o"
 _SOURCE = (".c", ".cc", ".cpp", ".cxx", ".h")
 _SUFFIX = re.compile(r"(\.bpf)?\.o$")
-# No search for suites enters the folder (https://bford.info/cachedir).
-_TAG = "CACHEDIR.TAG"
-_TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) -> Path:
@@ -48,7 +45,7 @@ def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) 
     with explained(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        (folder / _TAG).write_text(_TAG_TEXT)
+        (folder / TAG).write_text(TAG_TEXT)
         for name, path in names.items():
             (folder / files[name]).parent.mkdir(exist_ok=True)
             (folder / files[name]).symlink_to(path.absolute())

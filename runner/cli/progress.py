@@ -22,14 +22,15 @@ from rich.progress import (
 from rich.text import Text
 
 from runner.cli import ended, internal
+from runner.cli.streaming import Streams
 from runner.errors import ExitStatus
 from runner.guest.life import Step
 from runner.plugin import RECORDER
-from runner.plugin.recorder import Recorder, result_of
+from runner.plugin.recorder import Recorder, more_results_of, result_of
 from runner.process import ending, streams
 from runner.process.ending import Stopped
 from runner.reports.criteria import Report
-from runner.results import Outcome
+from runner.results import CaseResult, Outcome
 
 # "task::state[6.1]", and "test_mine.py::test_a[6.1-2]" of a test in Python.
 _KERNEL = re.compile(r"\[([^\s\[\]/]+?)(?:-[^\[\]]*)?\]$")
@@ -73,6 +74,7 @@ class Live(AbstractContextManager["Live"]):
         self.running: dict[str, tuple[str, str]] = {}
         # The last step of each thread with each kernel's guest.
         self.steps: dict[tuple[str, str], str] = {}
+        self._streams = Streams(lambda line: console.print(Text(line)))
         self._bar = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
@@ -119,6 +121,12 @@ class Live(AbstractContextManager["Live"]):
         """Show what is done for a case."""
         self.steps[step.kernel, step.thread] = step.text
 
+    def pytest_kernel_matrix_output(
+        self, kernel: str, stream: str, data: bytes
+    ) -> None:
+        """Show what a program prints."""
+        self._streams.feed(kernel, stream, data)
+
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Count a case that ended."""
         self.running.pop(nodeid, None)
@@ -139,14 +147,19 @@ class Live(AbstractContextManager["Live"]):
     def _show(self, report: pytest.TestReport) -> None:
         result = result_of(report)
         if result is not None:
+            self._streams.close(result.kernel)
             if self._quiet:
                 return
-            line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
-            line.append(str(result.outcome), style=_STYLES[result.outcome])
-            line.append(f"  {result.duration:.2f} s", style="dim")
-            self._console.print(line)
+            for each in (result, *more_results_of(report)):
+                self._print(each)
         elif report.failed:
             self._console.print(Text(f"{report.nodeid}\n{report.longreprtext}"))
+
+    def _print(self, result: CaseResult) -> None:
+        line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
+        line.append(str(result.outcome), style=_STYLES[result.outcome])
+        line.append(f"  {result.duration:.2f} s", style="dim")
+        self._console.print(line)
 
     @property
     def exit_status(self) -> int:

@@ -3,9 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ from runner.process import ending
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import options, selection
+from runner.run import options, programs, selection
+from runner.run.retry import name_of
 from runner.run.run import Run
 from runner.run.settings import settings_of
 from runner.suites import project, suitefile
@@ -45,6 +46,10 @@ class AtOnce:
     # Of pytest-xdist, each for a kernel; 0 for this one alone.
     processes: int = 0
 
+    def at_most(self, guests: int) -> "AtOnce":
+        """Return it with no more threads than there are guests to drive."""
+        return replace(self, lanes=min(self.lanes, max(1, guests)))
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the main job takes."""
@@ -52,7 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the suites and return the exit status.
+    """Run the suites and return the exit status. Raises as `carry_out` does."""
+    return carry_out(arguments, _of_objects)
+
+
+def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+    if not arguments.object:
+        return []
+    folder = arguments.reports / "objects"
+    return [objects.suite_of(arguments.object, folder, load_only=arguments.load_only)]
+
+
+def carry_out(
+    arguments: argparse.Namespace, make: Callable[[argparse.Namespace], list[Path]]
+) -> int:
+    """Run the suites and what `make` makes, and return the exit status.
 
     Raises UsageError if something is wrong with the selection, the matrix or a suite.
     """
@@ -65,14 +84,7 @@ def main(arguments: argparse.Namespace) -> int:
     run = Run(settings_of(arguments))
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
-        given = list(arguments.suite)
-        if arguments.object:
-            folder = arguments.reports / "objects"
-            given.append(
-                objects.suite_of(
-                    arguments.object, folder, load_only=arguments.load_only
-                )
-            )
+        given = [*arguments.suite, *make(arguments)]
         found = project.find(arguments.matrix)
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
@@ -84,6 +96,7 @@ def main(arguments: argparse.Namespace) -> int:
             return _without_kernels(arguments, run, paths, criteria)
         run.obtain(progress.progress())
         run.check_names(suites)
+        plan = plan.at_most(_guests(run, suites))
         python_tests = any(map(suites_.has_python_tests, paths))
         if not (arguments.k or arguments.lf or python_tests):
             # Nothing is left for pytest to select: the first guests start while it is
@@ -107,13 +120,27 @@ def main(arguments: argparse.Namespace) -> int:
             stack.callback(run.close)
 
 
+def _guests(run: Run, suites: Iterable[LoadedSuite]) -> int:
+    """Return how many guests could be of use at once.
+
+    The cases of an object may be spread over guests. The tests of a program are not.
+    """
+    found = 0
+    for suite in suites:
+        for case in suite.suite.cases:
+            is_apart = not case.command or case.isolate
+            found += len(programs.names_of(run, suite, case)) if is_apart else 1
+    return found * len(run.kernels)
+
+
 def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
     """Return every case on every kernel."""
     return [
-        CaseKey(kernel.id, suite.name, case.name)
+        CaseKey(kernel.id, suite.name, name_of(case, test))
         for suite in suites
         for case in suite.suite.cases
         for kernel in run.kernels
+        for test in programs.names_of(run, suite, case)
     ]
 
 
@@ -215,6 +242,8 @@ def pytest_arguments(
         words += ["-n", str(plan.processes), "--dist", "loadgroup"]
     else:
         words += ["--lanes", str(plan.lanes)]
+    # Else pytest would keep what programs print while their case runs.
+    words += ["--capture=no"] if getattr(arguments, "streams", False) else []
     words += ["-k", arguments.k] if arguments.k else []
     words += ["-x"] if arguments.x else []
     words += ["--lf"] if arguments.lf else []

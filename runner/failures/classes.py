@@ -141,6 +141,15 @@ def _mistake(path: Path, what: str, *where: int | str) -> UsageError:
 CLASSES = read(FILE)
 
 # Those that code decides on.
+LEFT_RUNNING = CLASSES["left_running"]
+LIBRARY_MISSING = CLASSES["library_missing"]
+PROGRAM_BAD = CLASSES["program_bad"]
+PROGRAM_KILLED = CLASSES["program_killed"]
+RESULTS_BAD = CLASSES["results_bad"]
+TEST_DIED = CLASSES["test_died"]
+TEST_FAILED = CLASSES["test_failed"]
+TEST_MISSING = CLASSES["test_missing"]
+TEST_SKIPPED = CLASSES["test_skipped"]
 COMMAND_FAILED = CLASSES["command_failed"]
 DECLARED_GAP = CLASSES["declared_gap"]
 GUARD_UNDECIDED = CLASSES["guard_undecided"]

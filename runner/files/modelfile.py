@@ -46,6 +46,10 @@ PATTERNS = {
     r"^[A-Za-z_]\w*$": "a name of letters, digits and '_'",
     r"^((struct|union|enum) )?[A-Za-z_]\w*$": "a type: struct file, or file",
     r"^CONFIG_\w+(=.+)?$": "an option: CONFIG_BPF_LSM, or CONFIG_HZ=250",
+    r"^(exit|gotest|cargo|tap|gtest|auto|junit=/.+)$": "exit, gotest, cargo, gtest, "
+    "tap, auto, or junit=PATH with an absolute path of the guest",
+    r"^(root|nobody|[0-9]{1,9}(:[0-9]{1,9})?)$": "root, nobody, UID or UID:GID",
+    r"^/": "a path that begins with /",
     r"^CONFIG_\w+=.+$": "a line of a kernel's configuration: CONFIG_BPF_LSM=y",
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
     "'-' that begins with a letter or digit",

@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import (
@@ -40,6 +40,8 @@ _MOST_MS = 24 * 3600 * 1000
 # Bytes of a stream that a command may print until its middle is left out: a guest under
 # TCG sends about a megabyte in a second, and control characters take six times as much.
 MOST_PRINTED = 2 << 20
+# Bytes of a file that go over the channel at once.
+_PART = 1 << 20
 # The most that the agent keeps, which dumps of maps may need.
 MOST_OUTPUT = 16 << 20
 
@@ -89,6 +91,17 @@ class AgentLost(GuestError):  # noqa: N818
         self.operation = operation
         # How long it was waited for, if it did not answer.
         self.seconds = seconds
+
+
+class Window(Protocol):
+    """Memory that this process writes and the guest reads."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    def write(self, data: bytes) -> None:
+        """Put bytes at its start."""
 
 
 class Channel(Protocol):
@@ -378,6 +391,36 @@ class CommandOutput(AgentReply):
     seconds: float = 0.0
 
 
+class LeftProcess(AgentReply):
+    """A process that a command has left running."""
+
+    pid: _Pid
+    name: str
+    # Whether it left the command's session, as daemons do.
+    daemon: bool
+
+
+class CommandEnd(AgentReply):
+    """How a command ended whose output was shown as it came."""
+
+    pid: _Pid
+    # None when a signal ended it.
+    exit: int | None
+    # "SIGKILL", or None.
+    signal: str | None
+    # It was killed, with its process group, when its time was over.
+    timed_out: bool
+    duration_ms: _Count
+    left: tuple[LeftProcess, ...] = ()
+    # How long it was allowed to run, on this machine.
+    seconds: float = 0.0
+
+
+class _Printed(AgentReply):
+    stream: Literal["stdout", "stderr"]
+    data: _Base64
+
+
 class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
@@ -460,9 +503,13 @@ class AgentSession:
     answer can't be told from the next one.
     """
 
-    def __init__(self, channel: Channel, pace: Pace = USUAL) -> None:
+    def __init__(
+        self, channel: Channel, pace: Pace = USUAL, window: Window | None = None
+    ) -> None:
+        """`window` is the guest's, for files that are too large for the channel."""
         self._channel = channel
         self._pace = pace
+        self._window = window
         self._last_id = 0
         self._lost = ""
         # Gets every command that `run` ran, and how it ended.
@@ -486,6 +533,73 @@ class AgentSession:
         self._ask(
             AgentReply, "put", timeout, path=str(path), data=_encoded(data), mode=mode
         )
+
+    def copy(
+        self,
+        source: Path,
+        path: PurePosixPath | str,
+        *,
+        mode: int = 0o600,
+        timeout: float,
+    ) -> None:
+        """Write a file of any size to an absolute path, whole or not at all.
+
+        `timeout` is for each part of it. Raises OSError when `source` can't be read.
+        """
+        with source.open("rb") as stream:
+            at, part = 0, stream.read(self._part)
+            while True:
+                following = stream.read(self._part)
+                self._append(
+                    str(path),
+                    part,
+                    timeout=timeout,
+                    at=at,
+                    mode=mode,
+                    last=int(not following),
+                )
+                if not following:
+                    return
+                at, part = at + len(part), following
+
+    @property
+    def _part(self) -> int:
+        return _PART if self._window is None else self._window.size
+
+    def _append(
+        self, path: str, data: bytes, *, timeout: float, at: int, mode: int, last: int
+    ) -> None:
+        whole: dict[str, Any] = {"path": path, "mode": mode}
+        if self._window is not None:
+            self._window.write(data)
+            try:
+                self._ask(
+                    AgentReply,
+                    "append",
+                    timeout,
+                    size=len(data),
+                    at=at,
+                    last=last,
+                    **whole,
+                )
+                return
+            except AgentError as error:
+                if at or error.errno_name == "ENOSPC":
+                    raise
+                # Its kernel lets nobody look through it.
+                self._window = None
+        for start in range(0, max(1, len(data)), _PART):
+            part = data[start : start + _PART]
+            is_end = start + _PART >= len(data)
+            self._ask(
+                AgentReply,
+                "append",
+                timeout,
+                data=_encoded(part),
+                at=at + start,
+                last=last and int(is_end),
+                **whole,
+            )
 
     def read(
         self, path: PurePosixPath | str, *, limit: int = 1 << 20, timeout: float
@@ -721,6 +835,41 @@ class AgentSession:
             self.watcher(argv, output)
         return output
 
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        show: Callable[[str, bytes], None],
+        stdin: PurePosixPath | None = None,
+        environment: Mapping[str, str] | None = None,
+        folder: PurePosixPath | None = None,
+        user: tuple[int, int] | None = None,
+        timeout: float,
+    ) -> CommandEnd:
+        """Run a command as `run` does, and show what it prints as it comes.
+
+        `show` gets "stdout" or "stderr", and bytes. `stdin` is a file of the guest,
+        `folder` the working directory, and `user` a user and a group by number.
+        """
+        scale = self._pace.scale
+        uid, gid = (None, None) if user is None else user
+        return self._ask(
+            CommandEnd,
+            "run",
+            timeout + timeouts.KILL.seconds,
+            scale=scale,
+            known={"seconds": timeout * scale},
+            show=show,
+            argv=[*argv],
+            stream=1,
+            stdin_path=None if stdin is None else str(stdin),
+            env={**(environment or {})},
+            cwd=None if folder is None else str(folder),
+            uid=uid,
+            gid=gid,
+            timeout_ms=min(max(1, round(timeout * scale * 1000)), _MOST_MS),
+        )
+
     @contextmanager
     def unwatched(self) -> Iterator[None]:
         """Keep commands that nobody but this program asked for from the watcher."""
@@ -758,6 +907,7 @@ class AgentSession:
         *,
         known: Mapping[str, JsonValue] | None = None,
         scale: float | None = None,
+        show: Callable[[str, bytes], None] | None = None,
         **arguments: JsonValue,
     ) -> _Reply:
         """Send a request and return its reply, completed by what is `known`."""
@@ -769,8 +919,14 @@ class AgentSession:
         self._last_id += 1
         request = {"id": self._last_id, "op": operation, **arguments}
         patience = timeout * (self._pace.scale if scale is None else scale)
-        line = self._exchange(operation, json.dumps(request).encode(), patience)
+        text = json.dumps(request).encode()
+        line = self._exchange(operation, text, patience)
         reply = self._parse(operation, line)
+        while show is not None and "ok" not in reply:
+            self._show(operation, line, reply, show)
+            # What it prints takes its own time to come.
+            line = self._exchange(operation, b"", patience)
+            reply = self._parse(operation, line)
         try:
             if reply.get("ok") is True:
                 return shape.model_validate({**reply, **(known or {})})
@@ -786,7 +942,8 @@ class AgentSession:
 
     def _exchange(self, operation: str, request: bytes, timeout: float) -> bytes:
         try:
-            self._channel.send(request + b"\n")
+            if request:
+                self._channel.send(request + b"\n")
             return self._channel.receive_line(Deadline.after(timeout))
         except TimeoutError as error:
             late = f"did not answer {operation} within {timeout:g} s"
@@ -798,6 +955,24 @@ class AgentSession:
             raise self._loss(gone, cause="gone", operation=operation) from error
         except KeyboardInterrupt:
             # It may be at work for long still, and nobody waits for what comes then.
+            self._loss(f"was interrupted during {operation}")
+            raise
+
+    def _show(
+        self,
+        operation: str,
+        line: bytes,
+        event: Mapping[str, JsonValue],
+        show: Callable[[str, bytes], None],
+    ) -> None:
+        try:
+            printed = _Printed.model_validate(event)
+        except ValidationError as error:
+            raise self._loss(f"answered {operation} with {_shown(line)}") from error
+        try:
+            show(printed.stream, printed.data)
+        except BaseException:
+            # More comes, and nobody waits for it.
             self._loss(f"was interrupted during {operation}")
             raise
 

@@ -8,12 +8,14 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from runner.errors import RunnerError
-from runner.guest.agent import CommandOutput
+from runner.guest.agent import CommandEnd, CommandOutput
 from runner.results import Printed
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ KEPT = 16 * 1024
 # A test in Python may run any number of commands.
 _MOST = 100
 _LONGEST_NAME = 80
+# Bytes of a stream that a file holds, where output comes in pieces.
+MOST_STREAMED = 1 << 30
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]|^[.-]")
 # Characters of a line that a message quotes.
 _QUOTED = 200
@@ -54,6 +58,119 @@ class Place:
     def of(cls, reports: Path, kernel: str, case: str) -> "Place":
         """Return the place of a kernel's case, "SUITE.CASE"."""
         return cls(reports=reports, folder=PurePosixPath(kernel, FOLDER, _safe(case)))
+
+
+class _Stream:
+    """A stream of a command: whole in a file, its start and end in memory."""
+
+    def __init__(self, place: Place | None, name: str) -> None:
+        self._place = place
+        self._name = name
+        self._file: BinaryIO | None = None
+        self.shown = ""
+        self.size = 0
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file has all of it."""
+        return self.size <= MOST_STREAMED
+
+    def write(self, data: bytes) -> None:
+        """Take a piece."""
+        if not self.size:
+            self._open()
+        room = max(0, KEPT - len(self._head))
+        self._head += data[:room]
+        self._tail += data[room:]
+        if len(self._tail) > 4 * KEPT:
+            del self._tail[:-KEPT]
+        left = MOST_STREAMED - self.size
+        self.size += len(data)
+        if self._file is not None and left > 0:
+            self._keep(self._file, data[:left])
+
+    def _open(self) -> None:
+        if self._place is None:
+            return
+        shown = self._place.folder / self._name
+        path = self._place.reports / shown
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("wb")
+        except OSError as error:
+            log.warning("%s can't be written: %s", path, error.strerror or error)
+        else:
+            self.shown = str(shown)
+
+    def _keep(self, file: BinaryIO, data: bytes) -> None:
+        try:
+            file.write(data)
+        except OSError as error:
+            # A full disk: the record has its start and end.
+            log.warning("%s can't be written: %s", file.name, error.strerror or error)
+            self.close()
+            self.shown = ""
+
+    def close(self) -> None:
+        """Close the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+
+    def text(self) -> str:
+        """Return its start and end, and how much is left out between them."""
+        tail = bytes(self._tail[-KEPT:])
+        left = self.size - len(self._head) - len(tail)
+        note = b""
+        if left:
+            much = "all" if self.is_whole else "more"
+            where = f"; {self.shown} has {much} of it" if self.shown else ""
+            note = f"\n[… {left} bytes are left out{where} …]\n".encode()
+        return (bytes(self._head) + note + tail).decode("utf-8", "replace")
+
+
+class Recording:
+    """A command that runs and prints."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        argv: tuple[str, ...],
+        keep: Callable[[Printed], None],
+        streams: Mapping[str, _Stream],
+    ) -> None:
+        self._name = name
+        self._argv = argv
+        self._keep = keep
+        self._streams = streams
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Take a piece of "stdout" or "stderr"."""
+        self._streams[stream].write(data)
+
+    def end(self, end: CommandEnd | None) -> Printed:
+        """Keep how it ended; None if its guest was lost."""
+        out, err = self._streams["stdout"], self._streams["stderr"]
+        out.close()
+        err.close()
+        record = Printed(
+            name=self._name,
+            argv=self._argv,
+            exit=None if end is None else end.exit,
+            signal="" if end is None else end.signal or "",
+            timed_out=end is not None and end.timed_out,
+            stdout=out.text(),
+            stderr=err.text(),
+            stdout_file=out.shown,
+            stderr_file=err.shown,
+            truncated=not (out.is_whole and err.is_whole),
+        )
+        self._keep(record)
+        return record
 
 
 class Commands:
@@ -102,6 +219,21 @@ class Commands:
         )
         self._records.append(record)
         return record
+
+    def record(self, name: str, argv: Sequence[str]) -> "Recording":
+        """Keep a command whose output comes in pieces, until `Recording.end`."""
+        self._names[name] += 1
+        count = self._names[name]
+        file = _safe(name if count == 1 else f"{name}-{count}")
+        return Recording(
+            name=name,
+            argv=tuple(argv),
+            keep=self._records.append,
+            streams={
+                "stdout": _Stream(self._place, f"{file}.stdout"),
+                "stderr": _Stream(self._place, f"{file}.stderr"),
+            },
+        )
 
     def watch(self, argv: Sequence[str], output: CommandOutput) -> None:
         """Keep the output of a command that a test in Python ran."""

@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +16,7 @@ from runner import timeouts
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError
 from runner.deadline import Deadline
-from runner.errors import GuestError, InfrastructureError, timed_out
+from runner.errors import GuestError, InfrastructureError, UsageError, timed_out
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.failures.classes import VERIFIER_TOO_SLOW
@@ -28,14 +28,17 @@ from runner.guest.agent import (
     AgentLost,
     AgentSession,
     Hello,
+    LeftProcess,
 )
 from runner.guest.commands import Commands
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
+from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, snapshot
-from runner.guest.qemu.machine import Machine
+from runner.guest.qemu.machine import WINDOW, Machine
+from runner.guest.qemu.memory import GuestWindow
 from runner.guest.qemu.snapshot import SnapshotError
 from runner.guest.qemu.vm import (
     Vm,
@@ -50,17 +53,37 @@ from runner.kernels import btf
 from runner.kernels import facts as kernel_facts
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.matrix.matrix import Kernel
+from runner.programs import prepare
+from runner.programs.prepare import GuestFile
 from runner.suites.known import KnownKernel
-from runner.timeouts import Timeout
+from runner.timeouts import EXEC, Timeout
 
 log = logging.getLogger(__name__)
 
 # Bytes; as many as a kernel's generator is keyed with, and to spare.
 _ENTROPY = 128
 _BTF = PurePosixPath("/run/agent/vmlinux.btf")
+_STDIN = PurePosixPath("/run/files.stdin")
 # Key of a snapshot's metadata: how long its guest took to boot, which guests that come
 # from it must know.
 _BOOT = "boot_seconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """How a command of `Guest.exec` ended, and what it printed."""
+
+    # None when a signal ended it.
+    exit: int | None
+    # "SIGSEGV", or None.
+    signal: str | None
+    # It was killed when its time was over.
+    timed_out: bool
+    # The first 16 MiB of each; bytes that are no UTF-8 are U+FFFD.
+    stdout: str
+    stderr: str
+    # What it has left running.
+    left: tuple[LeftProcess, ...]
 
 
 @dataclass(kw_only=True)
@@ -83,6 +106,8 @@ class Guest:
     facts: Facts | None = None
     # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
     boot_seconds: float = 0.0
+    # What its image was made of; None when that is not known.
+    tools: Tools | None = None
     # Keeps what commands printed that failed.
     commands: Commands = field(default_factory=Commands)
 
@@ -159,6 +184,117 @@ class Guest:
             timeouts.SCALE_OPTION,
             console=found.console,
         )
+
+    def put(
+        self, source: Path | str, target: PurePosixPath | str | None = None
+    ) -> PurePosixPath:
+        """Copy a file of this machine into the guest, and return its path there.
+
+        Without a `target`, an absolute path, it goes to /run/files under its own name.
+        Its mode stays. Raises as `copy` does.
+        """
+        path = Path(source)
+        there = PurePosixPath(target or prepare.FOLDER / path.name)
+        try:
+            mode = path.stat().st_mode & 0o777
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror or error}") from error
+        self.copy([GuestFile(source=path, target=there, mode=mode)])
+        return there
+
+    def exec(
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: Path | None = None,
+        cwd: str = str(prepare.FOLDER),
+        user: int | tuple[int, int] | None = None,
+        timeout: float = EXEC.seconds,
+    ) -> Executed:
+        """Run a command in the guest, and return how it ended and what it printed.
+
+        A first word that is a Path is a program of this machine: it is copied with its
+        shared libraries. A text is a program of the guest. `stdin` is a file of this
+        machine, `user` a user, or a user and a group, by number; `timeout` is in
+        seconds. The reports have all of the output. Raises UsageError for a program
+        that no guest could start, AgentError for one that this guest can't start, and
+        GuestError when the guest dies; an exit status other than 0 raises nothing.
+        """
+        first, *words = command
+        if isinstance(first, Path):
+            own = initramfs.commands(self.tools.recipe) if self.tools else frozenset()
+            program = prepare.prepare(first.resolve(), commands=own)
+            self.copy(program.files)
+            first = program.path
+        there = None if stdin is None else self.put(stdin, _STDIN)
+        argv = [first, *map(str, words)]
+        recording = self.commands.record(PurePosixPath(first).name, argv)
+        kept: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+
+        def take(stream: str, data: bytes) -> None:
+            recording.write(stream, data)
+            kept[stream] += data[: max(0, MOST_OUTPUT - len(kept[stream]))]
+
+        end = None
+        try:
+            with self.doing(f"running {first}"):
+                end = self.agent.stream(
+                    argv,
+                    show=take,
+                    stdin=there,
+                    environment=env,
+                    folder=PurePosixPath(cwd),
+                    user=(user, user) if isinstance(user, int) else user,
+                    timeout=timeout,
+                )
+        finally:
+            recording.end(end)
+        return Executed(
+            exit=end.exit,
+            signal=end.signal,
+            timed_out=end.timed_out,
+            stdout=kept["stdout"].decode("utf-8", "replace"),
+            stderr=kept["stderr"].decode("utf-8", "replace"),
+            left=end.left,
+        )
+
+    def copy(self, files: Iterable[GuestFile]) -> None:
+        """Copy files of this machine, but for those that every guest has.
+
+        Raises UsageError for a file that can't be read or does not fit, and GuestError
+        when the guest dies.
+        """
+        own = initramfs.own_files(self.tools) if self.tools is not None else {}
+        for file in files:
+            if own.get(file.target) == file.source.resolve():
+                continue
+            with self.doing(f"copying {file.source.name}"):
+                self._copy(file)
+
+    def _copy(self, file: GuestFile) -> None:
+        try:
+            self.agent.copy(
+                file.source,
+                file.target,
+                mode=file.mode,
+                timeout=timeouts.TRANSFER.seconds,
+            )
+        except OSError as error:
+            raise UsageError(f"{file.source}: {error.strerror or error}") from error
+        except AgentError as error:
+            if error.errno_name != "ENOSPC":
+                raise UsageError(
+                    f"{file.source} can't be copied to {file.target} in the guest: "
+                    f"{error.message}"
+                ) from error
+            size = file.source.stat().st_size >> 20
+            raise UsageError(
+                f"{file.source} ({size} MiB) does not fit into the guest, whose files "
+                "are in its memory",
+                hint=f"raise `memory:` of {self.kernel.id} in matrix.yaml (now "
+                f"{self.kernel.memory} MiB)",
+            ) from error
 
     def run(self, argv: list[str], *, timeout: Timeout = timeouts.LOOK) -> str:
         """Run a program that looks at something, and return what it printed.
@@ -312,7 +448,7 @@ def _booted(
         deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
-            agent = _session(connection)
+            agent = _session(connection, vm)
             with _diagnosed(vm):
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
                 ready = time.monotonic() - started
@@ -335,6 +471,7 @@ def _booted(
                 cache=host.cache,
                 life=life,
                 facts=facts,
+                tools=host.tools,
                 boot_seconds=ready,
             )
 
@@ -369,9 +506,10 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     return saved
 
 
-def _session(connection: Ssh) -> AgentSession:
+def _session(connection: Ssh, vm: Vm) -> AgentSession:
     channel = connection.start(f"{initramfs.AGENT} session")
-    return AgentSession(channel, connection.pace)
+    window = GuestWindow(descriptor=vm.window, size=WINDOW << 20)
+    return AgentSession(channel, connection.pace, window)
 
 
 @contextmanager
@@ -420,7 +558,7 @@ def _restored(
         deadline = Deadline.after(most * pace.scale)
         snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
         with ssh.connect(vm, saved.keys, deadline) as connection:
-            agent = _session(connection)
+            agent = _session(connection, vm)
             with _diagnosed(vm):
                 wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
@@ -440,6 +578,7 @@ def _restored(
                 cache=origin.host.cache,
                 life=life,
                 facts=facts,
+                tools=origin.host.tools,
             )
 
 

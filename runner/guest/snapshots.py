@@ -162,6 +162,7 @@ def key(
         kernel=Path(kernel),
         initrd=initramfs,
         memory_path="",
+        window_path="",
         console=Path("console"),
     )
     with file_errors(InfrastructureError, machine.qemu):

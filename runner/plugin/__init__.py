@@ -14,7 +14,7 @@ from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
 from runner.plugin import hooks, loop, state, steps
 from runner.plugin.bpf import Bpf
-from runner.plugin.items import FOLLOWING, SuiteFile, kernel_of, need_of
+from runner.plugin.items import FOLLOWING, CaseItem, SuiteFile, kernel_of, need_of
 from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
 from runner.run.lease import Need
@@ -141,6 +141,13 @@ def pytest_collection_modifyitems(
     items.sort(key=_place(run.in_order()))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the items that one run of a program decides of each other."""
+    for item in session.items:
+        if isinstance(item, CaseItem) and item.group is not None:
+            item.group.items.append(item)
+
+
 def _place(kernels: Sequence[Kernel]) -> Callable[[pytest.Item], int]:
     order = {kernel.id: number for number, kernel in enumerate(kernels, 1)}
 
@@ -158,6 +165,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if run is None:
         return None
     run.observe = steps.observer(session.config)
+    if run.settings.streams:
+        run.show_output = steps.printer(session.config)
     workers = loop.workers_of(session)
     if workers < 2:
         return None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from runner.plugin import names
 from runner.plugin.state import run_of
 from runner.preflight import objectuse
 from runner.results import CaseResult, ObjectUse, Outcome
-from runner.run import retry
-from runner.run.lease import Need
-from runner.run.retry import KernelCase
+from runner.run import programs, retry
+from runner.run.lease import GuestLease, Need
+from runner.run.programs import Performed
+from runner.run.retry import KernelCase, name_of
+from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 
@@ -41,14 +44,19 @@ class SuiteFile(pytest.File):
         loaded = run.load_suite(self.path)
         run.check_names([loaded])
         for case in loaded.suite.cases:
+            names = programs.names_of(run, loaded, case)
             for kernel in run.kernels:
-                yield CaseItem.from_parent(
-                    self,
-                    name=f"{case.name}[{kernel.id}]",
-                    loaded=loaded,
-                    case=case,
-                    kernel=kernel,
-                )
+                group = Group() if case.command and not case.isolate else None
+                for test in names:
+                    yield CaseItem.from_parent(
+                        self,
+                        name=f"{name_of(case, test)}[{kernel.id}]",
+                        loaded=loaded,
+                        case=case,
+                        kernel=kernel,
+                        test=test,
+                        group=group or (Group() if case.command else None),
+                    )
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -63,14 +71,25 @@ class CaseItem(pytest.Item):
     """One case on one kernel."""
 
     def __init__(
-        self, *, loaded: LoadedSuite, case: Case, kernel: Kernel, **rest: Any
+        self,
+        *,
+        loaded: LoadedSuite,
+        case: Case,
+        kernel: Kernel,
+        test: str = "",
+        group: "Group | None" = None,
+        **rest: Any,
     ) -> None:
         super().__init__(**rest)
+        # Of a case with a command: all that one run of its program decides.
+        self.group = group
+        # What else came out, such as subtests.
+        self.more: tuple[CaseResult, ...] = ()
         self.loaded = loaded
         self.case = case
         self.kernel = kernel
         self.on = KernelCase(
-            loaded=loaded, case=case, kernel=kernel, nodeid=self.nodeid
+            loaded=loaded, case=case, kernel=kernel, nodeid=self.nodeid, test=test
         )
         # What is reported.
         self.result: CaseResult | None = None
@@ -85,7 +104,7 @@ class CaseItem(pytest.Item):
     @property
     def was(self) -> tuple[str, ...]:
         """What reports called the case before."""
-        return self.loaded.former_names(self.case)
+        return _former(self.loaded, self.case, self.on.test)
 
     @property
     def need(self) -> Need:
@@ -95,10 +114,17 @@ class CaseItem(pytest.Item):
     def perform(self, worker: int | None, following: Need | None) -> None:
         """Run the case in a worker's guest; `runtest` then reports how it ended."""
         run = run_of(self.config)
-        self._performed = retry.perform(run, self.on, run.guests(worker), following)
+        guests = run.guests(worker)
+        if self.group is None:
+            self._performed = retry.perform(run, self.on, guests, following)
+        else:
+            self.group.perform(run, self, guests, following)
+            self._performed = self.group.result(self), b""
 
     def runtest(self) -> None:
         """Run the case, unless a worker did, and raise for what is not a pass."""
+        if self.group is not None and self.group.performed is not None:
+            self._performed = self.group.result(self), b""
         if self._performed is None:
             self.perform(None, self.stash.get(FOLLOWING, None))
         assert self._performed is not None
@@ -106,6 +132,9 @@ class CaseItem(pytest.Item):
 
     def _replay(self, result: CaseResult, data: bytes) -> None:
         self.result = self._placed(result)
+        if self.group is not None:
+            more = map(self._placed, self.group.more(self))
+            self.more = tuple(it.model_copy(update={"nodeid": ""}) for it in more)
         if data:
             self.object_use = objectuse.inspect(data, self.on.shown_object)
         if self.result.outcome is Outcome.SKIPPED:
@@ -138,8 +167,69 @@ class CaseItem(pytest.Item):
         built = self.loaded.file(self.on.subject)
         source = source_of(built, result.source.rpartition(":")[0], started)
         return result.model_copy(
-            update={"source_path": os.path.relpath(source, started), "was": self.was}
+            update={
+                "source_path": os.path.relpath(source, started),
+                "was": _former(
+                    self.loaded, self.case, result.case[len(self.case.name) :][2:]
+                ),
+                "nodeid": self.nodeid,
+            }
         )
+
+
+def _former(loaded: LoadedSuite, case: Case, test: str) -> tuple[str, ...]:
+    """Return what reports called a case before, or a test of its program."""
+    return tuple(f"{it}::{test}" if test else it for it in loaded.former_names(case))
+
+
+class Group:
+    """The items that one run of a program decides: the program's own, and its tests."""
+
+    def __init__(self) -> None:
+        # Those that are to run, in order.
+        self.items: list[CaseItem] = []
+        self.performed: Performed | None = None
+
+    def perform(
+        self, run: Run, item: CaseItem, guests: GuestLease, following: Need | None
+    ) -> None:
+        """Run the program with the tests of the items."""
+        tests = [it.on.test for it in self.items or [item] if it.on.test]
+        on = item.on if item.case.isolate else replace(item.on, test="")
+        self.performed = programs.perform(run, on, tests or None, guests, following)
+
+    def result(self, item: CaseItem) -> CaseResult:
+        """Return an item's own result."""
+        assert self.performed is not None
+        own, found = self.performed.own, self.performed.tests.get(item.on.test)
+        if found is None:
+            # The program's, or a test's without a result: then the program says why.
+            return own.model_copy(update={"case": item.on.name})
+        good = (Outcome.PASSED, Outcome.SKIPPED)
+        if item.case.isolate and found.outcome in good and own.outcome not in good:
+            return own.model_copy(update={"case": item.on.name})
+        return found
+
+    def more(self, item: CaseItem) -> list[CaseResult]:
+        """Return the results that are no item's, and are reported with this one."""
+        assert self.performed is not None
+        items = self.items or [item]
+        names = {it.on.test for it in items}
+        results = [
+            result
+            for name, result in self.performed.tests.items()
+            if name not in names and self._reporter(name, items) is item
+        ]
+        is_last = items[-1] is item
+        if is_last and "" not in names and not item.case.isolate:
+            # Whether all is well with the program itself, is never left out.
+            results.append(self.performed.own)
+        return results
+
+    def _reporter(self, name: str, items: "list[CaseItem]") -> "CaseItem":
+        """Return the item with which a test is reported: that of its outermost test."""
+        found = [it for it in items if name.startswith(f"{it.on.test}/")]
+        return (found or [it for it in items if not it.on.test] or items[-1:])[0]
 
 
 def placed(result: CaseResult, started: Path) -> CaseResult:

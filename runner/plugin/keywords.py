@@ -53,7 +53,7 @@ def _parsed(text: str) -> Expression:
 
 def _matcher(item: pytest.Item) -> Callable[..., bool]:
     if isinstance(item, CaseItem):
-        return matcher(item.loaded.name, item.case.name, item.kernel.id)
+        return matcher(item.loaded.name, item.on.name, item.kernel.id)
     return KeywordMatcher.from_item(item)
 
 
@@ -61,7 +61,8 @@ def matcher(suite: str, case: str, kernel: str) -> Callable[..., bool]:
     """Return what says whether a word of -k means a case on a kernel.
 
     A part of SUITE::CASE does, the kernel's whole id, and CASE[KERNEL] as pytest has
-    it: 6.1 is not 6.12.
+    it: 6.1 is not 6.12. TEST/SUBTEST means the test that has the subtest, which only
+    shows while that runs.
     """
     name = f"{suite}::{case}".lower()
     whole = {kernel.lower(), f"{case}[{kernel}]".lower(), f"{name}[{kernel.lower()}]"}
@@ -69,6 +70,9 @@ def matcher(suite: str, case: str, kernel: str) -> Callable[..., bool]:
     def means(word: str, /, **arguments: object) -> bool:
         if arguments:
             raise pytest.UsageError(f"-k: {word}() takes no arguments")
-        return word.lower() in name or word.lower() in whole
+        parts = word.lower().split("/")
+        outer = ("/".join(parts[:count]) for count in range(1, len(parts)))
+        inside = any(it and name.endswith(it) for it in outer)
+        return word.lower() in name or word.lower() in whole or inside
 
     return means

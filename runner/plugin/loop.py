@@ -17,14 +17,19 @@ def run_items(session: pytest.Session, run: Run, count: int) -> None:
 
     Raises session.Failed or session.Interrupted where pytest's own loop does.
     """
-    cases = [item for item in session.items if isinstance(item, CaseItem)]
+    cases = [
+        item
+        for item in session.items
+        if isinstance(item, CaseItem) and together(item)[0] is item
+    ]
     others = [item for item in session.items if not isinstance(item, CaseItem)]
     schedule = Schedule(cases, exclusive=run.settings.cold)
     workers = Workers(count, schedule, _performer(session), run.leave)
     try:
         for item in workers.completed():
             # What broke its worker is done once more, and shows why.
-            _report(session, item, None)
+            for each in together(item):
+                _report(session, each, None)
     except BaseException:
         workers.stop()
         run.stop()
@@ -33,6 +38,11 @@ def run_items(session: pytest.Session, run: Run, count: int) -> None:
         workers.join()
     for other, following in zip_longest(others, others[1:]):
         _report(session, other, following)
+
+
+def together(item: CaseItem) -> list[CaseItem]:
+    """Return the items that one run decides, of which the first does the work."""
+    return item.group.items if item.group and item.group.items else [item]
 
 
 def _report(

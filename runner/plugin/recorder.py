@@ -45,6 +45,7 @@ _NO_PARAMETERS = "got empty parameter set "
 _MOST_MESSAGE = 4000
 
 _CASE = "case_result"
+_MORE = "more_results"
 _KERNEL = "kernel_run"
 _ORDER = "case_order"
 _OBJECT = "object_use"
@@ -70,6 +71,8 @@ def attach(
     kernel = run.kernel(result.kernel)
     setattr(report, _ORDER, item.stash[ORDER])
     setattr(report, _CASE, result.model_dump(mode="json"))
+    more = item.more if isinstance(item, CaseItem) else ()
+    setattr(report, _MORE, [it.model_dump(mode="json") for it in more])
     setattr(report, _KERNEL, run.kernel_run(kernel).model_dump(mode="json"))
     if isinstance(item, CaseItem) and item.object_use is not None:
         setattr(report, _OBJECT, item.object_use.model_dump(mode="json"))
@@ -219,7 +222,7 @@ def _key_of(item: pytest.Item) -> CaseKey | None:
     if kernel is None:
         return None
     if isinstance(item, CaseItem):
-        return CaseKey(kernel, item.loaded.name, item.case.name)
+        return CaseKey(kernel, item.loaded.name, item.on.name)
     return CaseKey(kernel, item.path.stem, name_of_test(item, kernel))
 
 
@@ -227,6 +230,12 @@ def result_of(report: pytest.TestReport) -> CaseResult | None:
     """Return the case's result that a report carries, if it carries one."""
     found = getattr(report, _CASE, None)
     return None if found is None else CaseResult.model_validate(found)
+
+
+def more_results_of(report: pytest.TestReport) -> list[CaseResult]:
+    """Return what a program's run found out beside that: its subtests, for example."""
+    found = getattr(report, _MORE, [])
+    return [CaseResult.model_validate(it) for it in found]
 
 
 class Recorder:
@@ -300,6 +309,8 @@ class Recorder:
             if hasattr(report, _OBJECT)
             else None,
         )
+        for more in more_results_of(report):
+            run.ledger.add(more, order=getattr(report, _ORDER), found=True)
 
     def _take_other(self, report: pytest.TestReport) -> None:
         """Take a report of a test without kernels, or of a worker that died."""

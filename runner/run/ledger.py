@@ -48,6 +48,9 @@ class Ledger:
         self._started = datetime.now(UTC)
         self._claim: ExitStack | None = None
         self._planned: tuple[PlannedCase, ...] | None = None
+        # What is planned, and what was found while programs ran.
+        self._keys: tuple[CaseKey, ...] = ()
+        self._found: dict[CaseKey, None] = {}
         self._selection = Selection()
         self._cases: dict[CaseKey, tuple[int, CaseResult]] = {}
         self._runs: dict[str, KernelRun] = {}
@@ -78,7 +81,8 @@ class Ledger:
         written.
         """
         first = not self.has_plan
-        self._planned = PlannedCase.of(planned)
+        self._keys = tuple(planned)
+        self._planned = PlannedCase.of(self._keys)
         self._selection = selection
         try:
             self._journal.begin()
@@ -90,7 +94,8 @@ class Ledger:
 
     def correct(self, planned: Iterable[CaseKey]) -> None:
         """Put other names into the plan, which are written with the next result."""
-        self._planned = PlannedCase.of(planned)
+        self._keys = tuple(planned)
+        self._planned = PlannedCase.of(self._keys)
 
     def add(
         self,
@@ -99,8 +104,16 @@ class Ledger:
         order: int,
         kernel: KernelRun | None = None,
         use: ObjectUse | None = None,
+        found: bool = False,
     ) -> None:
-        """Take a result; `order` is its place in the reports."""
+        """Take a result; `order` is its place in the reports.
+
+        One that is `found` while a program runs, such as a subtest, enters the plan
+        with its result. What could still be found is in the plan with the program's own
+        case, whose result comes last.
+        """
+        if found:
+            self._found[case.key] = None
         if kernel is not None:
             self._runs[kernel.id] = kernel
         if use is not None:
@@ -130,6 +143,12 @@ class Ledger:
             self._claim.close()
         self._claim = None
 
+    def _plan(self) -> tuple[PlannedCase, ...]:
+        """Return the plan with what was found."""
+        # Copied, because the thread that writes calls this, too.
+        found = tuple(self._found)
+        return PlannedCase.of((*self._keys, *found)) if found else self._planned or ()
+
     def _head(self) -> RunResults:
         """Return all but the cases."""
         runs, objects = dict(self._runs), dict(self._objects)
@@ -137,7 +156,7 @@ class Ledger:
             runner=__version__,
             started=self._started.isoformat(timespec="seconds"),
             duration=time.monotonic() - self._began,
-            planned=self._planned or (),
+            planned=self._plan(),
             kernels=tuple(
                 runs.get(kernel.id) or self._kernel_run(kernel)
                 for kernel in self._kernels

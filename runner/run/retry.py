@@ -29,6 +29,10 @@ _MISTAKES = (
 )
 
 
+# Between a case and a test of its program, in reports.
+_BETWEEN = "::"
+
+
 @dataclass(frozen=True, kw_only=True)
 class KernelCase:
     """A case of a suite on one kernel."""
@@ -38,6 +42,8 @@ class KernelCase:
     kernel: Kernel
     # What pytest calls it.
     nodeid: str
+    # A test of its program; empty for the whole.
+    test: str = ""
 
     @property
     def need(self) -> Need:
@@ -45,13 +51,20 @@ class KernelCase:
         folder = self.loaded.folder
         # What a loader of the user loads, no other case may find in its guest.
         own = folder / (self.case.object or self.case.name)
+        if self.case.isolate:
+            own /= self.test
         shared = self.loaded.suite.reuse == "suite"
         return Need(kernel=self.kernel, tenant=str(folder if shared else own))
 
     @property
+    def name(self) -> str:
+        """What reports call it, next to its suite."""
+        return name_of(self.case, self.test)
+
+    @property
     def subject(self) -> str:
         """The object, or a loader, as the suite names it."""
-        return self.case.object or self.case.files[0]
+        return self.case.object or (*self.case.command, *self.case.files)[0]
 
     @property
     def shown_object(self) -> str:
@@ -65,7 +78,7 @@ class KernelCase:
         return CaseResult(
             kernel=self.kernel.id,
             suite=self.loaded.name,
-            case=self.case.name,
+            case=self.name,
             outcome=outcome,
             message=error.message,
             failure_class=failure_class,
@@ -77,6 +90,11 @@ class KernelCase:
         )
 
 
+def name_of(case: Case, test: str) -> str:
+    """Return what reports call a test of a case's program; "" is the case itself."""
+    return f"{case.name}{_BETWEEN}{test}" if test else case.name
+
+
 def perform(
     run: Run, case: KernelCase, guests: GuestLease, following: Need | None
 ) -> tuple[CaseResult, bytes]:
@@ -84,7 +102,7 @@ def perform(
 
     Return how it ended, and the compiled object if it came to that.
     """
-    gap = _declared_gap(run, case)
+    gap = declared_gap(run, case)
     if gap is not None:
         return gap, b""
     compiled = None
@@ -111,7 +129,7 @@ def perform(
         result = _tried(job, guests, case.need, following)
         if result.failure_class == DECLARED_GAP.name:
             # The guest has found out what the kernel has.
-            result = _declared_gap(run, case) or result
+            result = declared_gap(run, case) or result
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)
@@ -143,7 +161,7 @@ def class_of_mistake(error: BaseException | None) -> str:
     return next((name for kind, name in _MISTAKES if isinstance(error, kind)), "")
 
 
-def _declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
+def declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
     """Return the result of a case that does not run on this kernel."""
     case = on.case
     if all(_is_gap(case, _by_version(run, it)) for it in run.matrix.kernels):

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.run import sharding
+from runner.run import listing, sharding
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
@@ -35,6 +35,7 @@ from runner.run.once import Once
 from runner.run.settings import Settings
 from runner.suites import suitefile
 from runner.suites.known import KnownKernel
+from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
 
@@ -57,8 +58,12 @@ class Run:
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: Once[tuple[Path, str | None], Path] = Once()
+        self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         # Is shown what the guests do from now on.
         self.observe: Observe = ignore
+        # Is shown what programs print: a kernel's id, "stdout" or "stderr", and bytes.
+        # Called in any thread.
+        self.show_output: Callable[[str, str, bytes], None] = lambda *_: None
         self._factory = GuestFactory(
             self._inspect,
             self._artifacts,
@@ -119,6 +124,17 @@ class Run:
             return compile_object(source, self.cache, headers)
 
         return self._objects.get((source, vmlinux), compile_it)
+
+    def tests_of(self, loaded: LoadedSuite, case: Case) -> tuple[str, ...]:
+        """Return the tests of a case's program, asked for once a run.
+
+        Empty where they can't be known before the program runs in a guest.
+        """
+        found = self._listed.get(
+            (loaded.path, case.name),
+            lambda: listing.tests_of(case, loaded.file),
+        )
+        return found or ()
 
     def load_suite(self, path: Path) -> LoadedSuite:
         """Read a suite file. Raises UsageError that lists its mistakes."""

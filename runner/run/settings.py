@@ -33,8 +33,10 @@ class Settings:
     timings: Path | None = None
     # Where the libbpf is that loads objects; None is the machine's.
     libbpf: Path | None = None
-    # Objects that the command line names; they may lie anywhere.
+    # Objects, programs and files that the command line names; they may lie anywhere.
     objects: tuple[Path, ...] = ()
+    # Whether what programs print is shown as it comes.
+    streams: bool = False
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -55,6 +57,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         libbpf=arguments.libbpf,
         # pytest has no such option.
         objects=tuple(getattr(arguments, "object", ())),
+        # Only `exec` has it.
+        streams=getattr(arguments, "streams", False),
     )
 
 

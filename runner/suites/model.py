@@ -18,6 +18,11 @@ FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
 # As the ids of kernels.
 SUITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
+# Of a command: how its results are read, and whom it runs as.
+RESULTS = r"^(exit|gotest|cargo|tap|gtest|auto|junit=/.+)$"
+USER = r"^(root|nobody|[0-9]{1,9}(:[0-9]{1,9})?)$"
+GUEST_PATH = r"^/"
+
 Loader = Literal["libbpf", "compat"]
 
 # Text in which ${name.field} represents a value that was taken in the guest.
@@ -519,7 +524,33 @@ class Case(FileEntry):
     files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Files, such as a loader and its object, for the guest's folder ${files.folder}:
     bin/loader is ${files.folder}/loader there. ${files.btf} is the kernel's BTF. Paths
-    are written as those of `object`."""
+    are written as those of `object`. With `command`, folders are copied, too, and
+    PATH:GUESTPATH copies to an absolute path of the guest."""
+    command: tuple[Template, ...] = ()
+    """A program of your own with its arguments, in place of an object: a path relative
+    to the suite's folder. It is copied into the guest with its shared libraries. A name
+    that is not a file of the folder is a program of the guest. ${kernel.…} and
+    ${files.…} are replaced, also in `env`; a shell's own ${NAME} is not."""
+    results: Annotated[str, Field(pattern=RESULTS)] = "exit"
+    """How the results of `command` are read. `exit`: status 0 passes. `gotest` (a
+    binary of `go test -c`), `cargo` (of `cargo test --no-run`), `gtest`, `tap` and
+    `junit=PATH` (a file in the guest): each test is a case CASE::TEST of its own.
+    `auto` finds out which."""
+    isolate: bool = False
+    """Whether each test runs in a guest of its own."""
+    env: dict[str, Template] = {}
+    """Environment variables of the command."""
+    stdin: Annotated[str, Field(min_length=1)] | None = None
+    """The file that the command reads as its standard input, written as in `files`;
+    empty otherwise."""
+    timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Seconds until the command is killed, with its process group. Slow machines wait
+    longer automatically (docs/timeouts.md)."""
+    run_as: Annotated[str, Field(alias="as", pattern=USER)] = "root"
+    """The user that the command runs as: root, nobody, UID or UID:GID."""
+    cwd: Annotated[str, Field(pattern=GUEST_PATH)] = "/run/files"
+    """The command's working directory in the guest. Its program and files are in
+    /run/files."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
     loader: (
@@ -572,6 +603,14 @@ class Case(FileEntry):
     """What the guest itself says, taken after the triggers: ${truth.NAME}."""
     expect: tuple[Expectation, ...] = ()
     """What must be true; a case without any expectation fails."""
+
+    @property
+    def user(self) -> tuple[int, int] | None:
+        """The numbers of the command's user and group; None for root."""
+        uid, _, gid = {"root": "0", "nobody": "65534"}.get(
+            self.run_as, self.run_as
+        ).partition(":")
+        return (int(uid), int(gid or uid)) if int(uid) else None
 
     def loader_on(self, kernel: KnownKernel) -> Loader:
         """Return what loads the object on a kernel."""

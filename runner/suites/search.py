@@ -17,7 +17,9 @@ _MOST_FOLDERS = 20_000
 _FOREIGN = frozenset({"node_modules", "__pycache__"})
 # A folder that holds one of these is a Python environment, a cache or build output
 # (https://bford.info/cachedir), or another repository.
-_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", ".git")
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n"
+_MARKS = ("pyvenv.cfg", TAG, ".git")
 
 
 def below(folder: Path, name: str = SUITE_FILE) -> list[Path]:

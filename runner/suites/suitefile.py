@@ -11,12 +11,19 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from runner.errors import UsageError
-from runner.failures.classes import CLASSES
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
-from runner.suites import conditionnames, naming, search, tautology
+from runner.suites import (
+    commandcase,
+    conditionnames,
+    namedfiles,
+    naming,
+    ranges,
+    search,
+    tautology,
+)
 from runner.suites.model import (
     FILE_NAME,
     Case,
@@ -35,7 +42,6 @@ from runner.suites.reach import Reach
 from runner.suites.references import used
 from runner.suites.search import SUITE_FILE
 from runner.text.nearest import near
-from runner.versions import VersionRange
 
 # Names that every case has, in addition to those that it saves.
 BUILT_IN = ("kernel", "agent", "files", "maps", "programs", "truth")
@@ -207,8 +213,11 @@ def referenced(path: Path) -> list[Path]:
     found: dict[Path, Path] = {}
     for case in cases if isinstance(cases, list) else ():
         keys = case if isinstance(case, dict) else {}
-        files = keys.get("files")
-        for name in (keys.get("object"), *(files if isinstance(files, list) else ())):
+        given: list[object] = [keys.get("object"), keys.get("stdin")]
+        for key in ("files", "command"):
+            words = keys.get(key)
+            given += words if isinstance(words, list) else []
+        for name in given:
             with suppress(OSError, ValueError, RuntimeError):
                 if isinstance(name, str) and (path.parent / name).is_file():
                     whole = path.parent / name
@@ -279,14 +288,18 @@ def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
 
 
 def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
+    if case.command:
+        yield from commandcase.mistakes(case, reach)
+        return
+    yield from commandcase.needing(case)
     if case.object:
-        yield from _file(case.object, reach, ("object",), _is_object)
+        yield from namedfiles.check(case.object, reach, ("object",), _is_object)
     else:
         yield from _without_object(case)
     yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
-    yield from _range(case.kernels, ("kernels",))
+    yield from ranges.check(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
             yield Mistake(
@@ -297,12 +310,14 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     if case.needs is not None:
         yield from conditionnames.mistakes(case.needs, ("needs",))
     if case.expect_failure is not None:
-        yield from _range(case.expect_failure.kernels, ("expect_failure", "kernels"))
+        yield from ranges.check(
+            case.expect_failure.kernels, ("expect_failure", "kernels")
+        )
         if case.expect_failure.needs is not None:
             failing = ("expect_failure", "needs")
             yield from conditionnames.mistakes(case.expect_failure.needs, failing)
         for name in case.expect_failure.classes:
-            yield from _class(name)
+            yield from ranges.check_class(name)
     elif not case.expect:
         yield Mistake((), f"{case.name!r} checks nothing; give it an `expect`")
     if case.expect and case.must_run and not tautology.observes(case.expect, BEFORE):
@@ -317,19 +332,11 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
                 yield from check(expectation, at)
 
 
-def _class(name: str) -> Iterator[Mistake]:
-    names = [it.name for it in CLASSES.values() if it.declarable]
-    if name not in names:
-        yield Mistake(
-            ("expect_failure", "class"),
-            f"no failure class {name!r}{near(name, names)}",
-        )
-
-
 def _without_object(case: Case) -> Iterator[Mistake]:
     """Find what the agent can't do of what a command has loaded."""
     if not case.files:
-        yield Mistake((), "key 'object' is missing, or 'files' with a loader")
+        what = "key 'object' is missing, or 'files' with a loader, or 'command'"
+        yield Mistake((), what)
     for key in (
         *("vmlinux", "loader", "programs", "alternatives", "maps"),
         *("variables", "attach", "must_attach"),
@@ -349,10 +356,10 @@ def _files(case: Case, reach: Reach) -> Iterator[Mistake]:
     for number, name in enumerate(case.files):
         at = ("files", number)
         base = Path(name).name
-        yield from _file(name, reach, at, lambda _: "")
+        yield from namedfiles.check(name, reach, at, lambda _: "")
         if not re.fullmatch(FILE_NAME, base):
             what = "a file's name may only have letters, digits, '.', '_' and '-'"
-            yield Mistake(at, f"{_start(name)}: {what}")
+            yield Mistake(at, f"{namedfiles.shown(name)}: {what}")
         elif known.setdefault(base, name) != name:
             what = f"{known[base]!r} is {base} in the guest, too; rename one of them"
             yield Mistake(at, f"{name!r}: {what}")
@@ -382,49 +389,6 @@ def _is_object(name: str) -> str:
     return "is neither a NAME.bpf.c nor an object file (.o)"
 
 
-def _file(
-    name: str, reach: Reach, at: Where, refusal: Callable[[str], str]
-) -> Iterator[Mistake]:
-    """Check that a file is there, and inside; `refusal` says what its name lacks."""
-    try:
-        if not reach.holds(name):
-            where = reach.name
-            what = f"is outside of the {where}; copy it into the {where} when you build"
-            instead = ", or load it with --object" if name.endswith(".o") else ""
-            yield Mistake(at, f"{_start(name)} {what}{instead}")
-        elif refused := refusal(name):
-            yield Mistake(at, f"{_start(name)} {refused}")
-        elif (reach.folder / name).is_dir():
-            yield Mistake(at, f"{name!r} is a folder; name a file in it")
-        elif not (reach.folder / name).is_file():
-            yield Mistake(at, f"no file {name!r}{_near(name, reach.folder, refusal)}")
-    except (OSError, ValueError, RuntimeError) as error:
-        # Too long a name, a NUL in it, a symlink to itself.
-        words = getattr(error, "strerror", None) or str(error)
-        yield Mistake(at, f"{_start(name)} can't be opened: {words}")
-
-
-def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:
-    parent = (folder / name).parent
-    if not parent.is_dir():
-        return ""
-    there = sorted(it.name for it in parent.iterdir() if it.is_file())
-    return near(Path(name).name, [it for it in there if not refusal(it)])
-
-
-def _start(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:59]}…")
-
-
-def _range(text: str, at: tuple[str, ...]) -> Iterator[Mistake]:
-    if not text:
-        return
-    try:
-        VersionRange.parse(text)
-    except ValueError as error:
-        yield Mistake(at, str(error))
-
-
 def _tables(case: Case) -> Iterator[Mistake]:
     """Check the ranges and conditions of what differs from kernel to kernel."""
     tables: dict[tuple[str, ...], object] = {("loader",): case.loader}
@@ -435,7 +399,7 @@ def _tables(case: Case) -> Iterator[Mistake]:
         tables["maps", name, "create"] = map_.create
     for at, table in tables.items():
         for text in table if isinstance(table, dict) else ():
-            yield from _range(text, (*at, text))
+            yield from ranges.check(text, (*at, text))
         for number, choice in enumerate(table if isinstance(table, tuple) else ()):
             inside: Where = (*at, number, "needs")
             yield from conditionnames.mistakes(choice.needs, inside)

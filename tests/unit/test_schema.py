@@ -218,13 +218,21 @@ def test_examples_of_a_matrix_load(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [*examples(SUITE.page_path), *examples(ROOT / "README.md")]
+    "text",
+    [
+        *examples(SUITE.page_path),
+        *examples(ROOT / "README.md"),
+        *examples(ROOT / "docs/exec.md"),
+    ],
 )
 def test_examples_of_a_suite_load(text: str, tmp_path: Path) -> None:
     data = yaml.safe_load(text)
     for case in data["cases"]:
-        for name in [*case.get("files", ()), case.get("object", "suite.yaml")]:
-            (tmp_path / name).touch()
+        named = [*case.get("files", ()), *case.get("command", ())[:1]]
+        for name in [*named, case.get("object", "suite.yaml")]:
+            path = tmp_path / name.partition(":/")[0]
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
 
     load_suite(data, tmp_path)
 

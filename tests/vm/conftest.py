@@ -47,14 +47,19 @@ def run(
     option: str = "--reports",
     prefix: Sequence[str] = (),
     folder: Path = ROOT,
+    before: str | None = None,
     **environment: str,
 ) -> Finished:
     """Run the main job, or another verb, to its end; it writes below `reports`.
 
-    It is started from `folder`.
+    It is started from `folder`. The option that names `reports` stands at the end, or
+    `before` one of the arguments.
     """
+    words = list(map(str, arguments))
+    end = len(words) if before is None else words.index(before)
+    words[end:end] = [option, str(reports)]
     done = subprocess.run(
-        [*prefix, *command(*arguments), option, str(reports)],
+        [*prefix, *command(*words)],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

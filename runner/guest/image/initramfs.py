@@ -1,10 +1,11 @@
 """The initramfs of a guest: tools of this machine, modules of the kernel."""
 
+import functools
 import gzip
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner.bpf import bpftool
 from runner.errors import DOCTOR_INSTALLS, InfrastructureError, file_errors
@@ -34,8 +35,9 @@ _DIRECTORIES = (
 )
 
 _TEXTS = {
-    "etc/passwd": f"root:x:0:0:root:/root:{AGENT}\n",
-    "etc/group": "root:x:0:\n",
+    "etc/passwd": f"root:x:0:0:root:/root:{AGENT}\n"
+    "nobody:x:65534:65534:nobody:/:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
     # dropbear lets nobody in whose shell is not listed.
     "etc/shells": f"{AGENT}\n",
 }
@@ -74,6 +76,21 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
         "etc/inittab": (tools.recipe / "inittab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
     }
+
+
+@functools.cache
+def own_files(tools: Tools) -> Mapping[PurePosixPath, Path]:
+    """Return the files of this machine that every guest has, by their paths in it."""
+    return {
+        PurePosixPath("/") / path: source.resolve()
+        for path, (source, _) in sources(tools).items()
+    }
+
+
+def commands(recipe: Path) -> frozenset[str]:
+    """Return the paths of the programs that every guest has. Raises as `sources`."""
+    names = _read(recipe / "applets").decode().split()
+    return frozenset(f"/bin/{name}" for name in [*names, "busybox"]) | {bpftool.PROGRAM}
 
 
 def inputs(tools: Tools) -> list[Path]:

@@ -11,6 +11,9 @@ Accelerator = Literal["kvm", "tcg"]
 # The guest's own port, forwarded to one on 127.0.0.1 that the host picks.
 SSH_PORT = 22
 
+# MiB; a power of two.
+WINDOW = 4
+
 # Words on every guest's kernel command line, each with its reason.
 KERNEL_ARGUMENTS = (
     "console=ttyS0",
@@ -58,6 +61,8 @@ class Machine:
     memory: int
     # The file that its memory is, of that size; a path that QEMU can open.
     memory_path: str = ""
+    # The file that the host writes into and the guest reads; see images/agent/window.h.
+    window_path: str = ""
     nic: Nic = "virtio-net-pci"
     # Whether it waits for a saved state in place of booting. Its memory's file then
     # holds what was saved, and is not written to.
@@ -79,6 +84,7 @@ def command(machine: Machine, *, qmp_fd: int) -> list[str]:
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
         *_devices(machine),
+        *_window(machine),
     ]
 
 
@@ -134,6 +140,17 @@ def _start(machine: Machine) -> list[str]:
         *("-kernel", str(machine.kernel)),
         *("-initrd", machine.initrd),
         *("-append", " ".join((*KERNEL_ARGUMENTS, *machine.arguments))),
+    ]
+
+
+def _window(machine: Machine) -> list[str]:
+    # Not shared, though the host writes to the file: a guest that only reads finds what
+    # is in the file now, and a saved state needs no word about where the device is.
+    # `master`, because QEMU saves no state with a window that somebody else owns.
+    path = f"mem-path={machine.window_path},share=off"
+    return [
+        *("-object", f"memory-backend-file,id=window,size={WINDOW}M,{path}"),
+        *("-device", "ivshmem-plain,memdev=window,master=on"),
     ]
 
 

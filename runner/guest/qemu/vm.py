@@ -24,7 +24,7 @@ from runner.errors import (
     timed_out,
 )
 from runner.failures import splats
-from runner.guest.qemu.machine import Machine, command
+from runner.guest.qemu.machine import WINDOW, Machine, command
 from runner.guest.qemu.memory import guest_memory, memory_file
 from runner.guest.qemu.qmp import Qmp
 from runner.process.programs import environment
@@ -57,6 +57,8 @@ class Vm:
     qmp: Qmp
     # A descriptor of what its memory's file is. A guest that booted writes to it.
     memory: int
+    # A descriptor of what the guest reads through its window.
+    window: int
     # On 127.0.0.1, forwarded to the guest's SSH port.
     port: int
     # Where this guest's output begins in the console's file, in bytes.
@@ -165,15 +167,20 @@ def wait_for_state(machine: Machine, memory: int, pace: Pace = USUAL) -> Iterato
 def _running(
     machine: Machine, memory: int, pace: Pace, *descriptors: int
 ) -> Iterator[Vm]:
-    machine = replace(machine, memory_path=f"/dev/fd/{memory}")
     with ExitStack() as stack:
+        window = guest_memory(WINDOW)
+        stack.callback(os.close, window)
+        machine = replace(
+            machine, memory_path=f"/dev/fd/{memory}", window_path=f"/dev/fd/{window}"
+        )
         console_start = _size(machine.console)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         with theirs:
             argv = command(machine, qmp_fd=theirs.fileno())
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = _start(argv, (memory, *descriptors, theirs.fileno()), errors)
+            inherited = (memory, window, *descriptors, theirs.fileno())
+            process = _start(argv, inherited, errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
         yield Vm(
@@ -182,6 +189,7 @@ def _running(
             process=process,
             qmp=qmp,
             memory=memory,
+            window=window,
             port=_first_words(qmp, process, errors, pace),
             console_start=console_start,
             pace=pace,

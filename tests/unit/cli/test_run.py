@@ -131,3 +131,10 @@ def test_a_reports_folder_that_can_not_be_written_is_a_mistake(tmp_path: Path) -
 
     with pytest.raises(UsageError, match="can't write there: Not a directory"):
         run.main(parsed("--reports", str(tmp_path / "file/latest")))
+
+
+def test_no_more_guests_start_than_are_of_use() -> None:
+    assert AtOnce(lanes=4).at_most(1) == AtOnce(lanes=1)
+    assert AtOnce(lanes=4).at_most(0) == AtOnce(lanes=1)
+    assert AtOnce(lanes=2).at_most(9) == AtOnce(lanes=2)
+    assert AtOnce(processes=8).at_most(1) == AtOnce(processes=8)

@@ -158,6 +158,7 @@ class FakeVm:
     running: bool = True
     command_line: str = "qemu"
     machine: Machine = MACHINE
+    window: int = -1
     pace: Pace = field(default_factory=lambda: Pace(1.0))
 
     def console(self) -> str:

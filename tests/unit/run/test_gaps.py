@@ -43,7 +43,7 @@ def outcome(case: Case, known: KnownKernel) -> Outcome | None:
     on = KernelCase(
         loaded=cast(LoadedSuite, loaded), case=case, kernel=KERNEL, nodeid="n"
     )
-    found = retry._declared_gap(cast(Run, KnownRun(known)), on)
+    found = retry.declared_gap(cast(Run, KnownRun(known)), on)
     return None if found is None else found.outcome
 
 

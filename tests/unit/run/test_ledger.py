@@ -74,3 +74,30 @@ def test_of_two_results_of_a_case_the_worse_one_counts(
     for outcome in (first, second):
         ledger.add(case("6.1", outcome), order=0)
     assert [it.outcome for it in ledger.finish().cases] == [counts]
+
+
+def test_what_is_found_while_a_program_runs_enters_the_plan(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    program, subtest = CaseKey("6.1", "task", "t"), CaseKey("6.1", "task", "t::A/b")
+    ledger.begin([program], Selection())
+
+    ledger.add(case("6.1", P, "t::A/b"), order=0, found=True)
+
+    # More could be found: the program's own case says when that is over.
+    cut = ledger.finish()
+    assert cut.undone == (program,)
+    assert subtest in cut.plan
+    reports.write(Report(results=cut), tmp_path)
+    assert not written(tmp_path).complete
+    ledger.add(case("6.1", P, "t"), order=0)
+    assert ledger.finish().complete
+
+
+def test_a_corrected_plan_keeps_what_was_found(ledger: Ledger) -> None:
+    ledger.begin([STATE], Selection())
+    ledger.add(case("6.1", P, "found"), order=0, found=True)
+
+    ledger.correct([COMM])
+
+    assert {it.case for it in ledger.finish().plan} == {"comm", "found"}

@@ -105,6 +105,7 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         timings=Path("old.json"),
         libbpf=Path("mine"),
         objects=(Path("a.o"), Path("b.o")),
+        streams=True,
     )
     for field in dataclasses.fields(Settings):
         assert getattr(settings, field.name) != field.default, field.name

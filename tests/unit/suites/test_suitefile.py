@@ -432,7 +432,8 @@ def test_a_case_may_have_a_loader_in_place_of_an_object(folder: Path) -> None:
         ),
         (
             LOADER.replace("    files: [loader]\n", ""),
-            "3: cases[0]: key 'object' is missing, or 'files' with a loader",
+            "3: cases[0]: key 'object' is missing, or 'files' with a loader, or "
+            "'command'",
         ),
         (
             LOADER + "    loader: compat\n",

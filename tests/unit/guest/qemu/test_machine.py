@@ -12,6 +12,7 @@ MACHINE = Machine(
     initrd="/dev/fd/7",
     memory=256,
     memory_path="/dev/fd/8",
+    window_path="/dev/fd/6",
     arguments=("nokaslr",),
     console=Path("reports/6.1/console.log"),
 )
@@ -61,6 +62,10 @@ def test_the_whole_command_line() -> None:
         "virtio-rng-pci,rng=rng",
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-object",
+        "memory-backend-file,id=window,size=4M,mem-path=/dev/fd/6,share=off",
+        "-device",
+        "ivshmem-plain,memdev=window,master=on",
     ]
 
 

@@ -1,0 +1,292 @@
+"""`exec`: a program of the user's own on every kernel, without a suite."""
+
+import argparse
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from runner import timeouts
+from runner.cli import run
+from runner.errors import UsageError
+from runner.files import checkout
+from runner.guest.image import initramfs
+from runner.harness import kinds
+from runner.programs import prepare
+from runner.reports import folder as reports
+from runner.reports.atomic import explained
+from runner.run import options
+from runner.suites import commandcase
+from runner.suites.model import RESULTS, USER
+from runner.suites.search import SUITE_FILE, TAG, TAG_TEXT
+
+# Options of a run that are about suites and objects.
+_WITHOUT = ("--suite", "--object", "--load-only")
+_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+EPILOG = """\
+A COMMAND with a "/" is a program of this machine. It is copied with its shared
+libraries into /run/files of the guest, and starts there. A plain name is a program that
+every guest has (sh, cat, bpftool, …), or else one on your PATH. Each kernel gets a
+clean guest. Exit status 0 of the command on all kernels is a pass.
+
+--results reads what a test program prints: each test is then a case of its own in all
+reports, and -k chooses tests.
+  gotest      a binary of `go test -c`; use CGO_ENABLED=0 for a static one
+  cargo       a binary of `cargo test --no-run` or `rustc --test`
+  gtest       a binary that uses GoogleTest
+  tap         anything that prints the Test Anything Protocol
+  junit=PATH  anything that leaves JUnit's XML in this file of the guest
+  auto        finds out which of the first four it is
+
+examples:
+  python -m runner exec --kernels 5.10,6.1,6.12 -- ./my-tool --once
+  python -m runner exec --kernels @lts --results gotest -- ./loader.test -test.short
+  python -m runner exec --kernels 6.1 --results cargo -k maps -- target/debug/deps/t-1f
+  python -m runner exec --kernels all --file probe.bpf.o -- ./my-loader probe.bpf.o
+  python -m runner exec --kernels 6.1 --as nobody --timeout 30 -- ./needs-no-root
+  python -m runner exec --kernels 6.1 -- sh -c 'bpftool prog show; uname -r'
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `exec` takes."""
+    parser.usage = "%(prog)s [OPTION ...] -- COMMAND [ARGUMENT ...]"
+    # What stands here lacks the -- before it.
+    parser.add_argument("stray", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--results",
+        type=_results,
+        default=kinds.EXIT,
+        metavar="KIND",
+        help=f"how to read the results: {', '.join(kinds.WORDS)} (default: exit)",
+    )
+    parser.add_argument(
+        "--isolate",
+        action="store_true",
+        help="run each test in a guest of its own",
+    )
+    parser.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="PATH[:GUESTPATH]",
+        help="copy a file or a folder to /run/files, or to GUESTPATH; may be given "
+        "several times",
+    )
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="set an environment variable; without a value, to the one that it has "
+        "here; may be given several times",
+    )
+    parser.add_argument(
+        "--stdin",
+        type=Path,
+        metavar="FILE",
+        help="the command's standard input (default: empty)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=timeouts.seconds,
+        default=timeouts.EXEC.seconds,
+        metavar="SECONDS",
+        help="how long the command may run (default: 300)",
+    )
+    parser.add_argument(
+        "--as",
+        dest="run_as",
+        type=_user,
+        default="root",
+        metavar="USER",
+        help="run as root, nobody, UID or UID:GID (default: root)",
+    )
+    parser.add_argument(
+        "--cwd",
+        default=str(prepare.FOLDER),
+        metavar="GUESTPATH",
+        help=f"the working directory (default: {prepare.FOLDER})",
+    )
+    flags = (option.flag for option in options.of("cli"))
+    options.add(parser, *(flag for flag in flags if flag not in _WITHOUT))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run a command on the kernels and return the exit status.
+
+    Raises UsageError for a program that no guest could start, and for files that are
+    missing.
+    """
+    words = arguments.words
+    if arguments.stray:
+        raise UsageError(
+            f"exec: {arguments.stray[0]!r} stands in front of --",
+            hint="write the command behind --: exec --kernels 6.1 -- "
+            f"{' '.join(arguments.stray)}",
+        )
+    if not words:
+        raise UsageError(
+            "exec: there is no command",
+            hint="write it behind --: exec --kernels 6.1 -- ./my-tool --once",
+        )
+    program = _program(words[0])
+    files = [_file(word) for word in arguments.file]
+    named = [path for path, _ in files]
+    if program is not None:
+        named.insert(0, program)
+        # Before anything boots.
+        prepare.prepare(program.resolve(), commands=_commands())
+    if arguments.stdin is not None:
+        _require_file(arguments.stdin, "--stdin")
+        named.append(arguments.stdin)
+    suite = _suite(arguments, program, files)
+    arguments.suite, arguments.object, arguments.load_only = [], named, False
+    arguments.streams = not arguments.quiet
+
+    def make(given: argparse.Namespace) -> list[Path]:
+        return [_written(given.reports / "exec", suite, program, files, given.stdin)]
+
+    return run.carry_out(arguments, make)
+
+
+def _commands() -> frozenset[str]:
+    return initramfs.commands(checkout.IMAGES)
+
+
+def _program(word: str) -> Path | None:
+    """Return the program of this machine that a command's first word names."""
+    if "/" in word:
+        path = Path(word)
+        _require_file(path, "exec")
+        return path
+    if any(Path(it).name == word for it in _commands()):
+        return None
+    found = shutil.which(word)
+    if found is not None:
+        return Path(found)
+    here = f"to run the file of this folder: ./{word}" if Path(word).is_file() else ""
+    raise UsageError(
+        f"exec: no program {word!r} in the guest or on the PATH",
+        hint=here or "name a program of this machine by its path",
+    )
+
+
+def _require_file(path: Path, option: str) -> None:
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; name a file in it")
+    if not path.is_file():
+        raise UsageError(f"{option}: there is no file {path}")
+
+
+def _file(word: str) -> tuple[Path, str]:
+    """Return a file of --file, and its path in the guest; "" is the default."""
+    name, target = commandcase.split(word)
+    path = Path(name)
+    if not path.exists():
+        raise UsageError(f"--file {word}: there is no file or folder {name}")
+    if ":" in word and not target and not Path(word).exists():
+        raise UsageError(
+            f"--file {word}: GUESTPATH must be absolute",
+            hint=f"--file {name.partition(':')[0]}:/run/files/NAME",
+        )
+    if target and not commandcase.is_plain(target):
+        raise UsageError(f"--file {word}: GUESTPATH must be absolute, without ..")
+    return path, target
+
+
+def _results(text: str) -> str:
+    if re.fullmatch(RESULTS, text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text}: must be one of {', '.join(kinds.WORDS)}, with an absolute PATH"
+    )
+
+
+def _user(text: str) -> str:
+    if re.fullmatch(USER, text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text}: must be root, nobody, UID or UID:GID")
+
+
+def _variables(words: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for word in words:
+        name, given, value = word.partition("=")
+        if not name or (not given and name not in os.environ):
+            raise UsageError(
+                f"--env {word}: is not NAME=VALUE, and not set here",
+                hint="write --env NAME=VALUE",
+            )
+        found[name] = value if given else os.environ[name]
+    return found
+
+
+def _suite(
+    arguments: argparse.Namespace,
+    program: Path | None,
+    files: Sequence[tuple[Path, str]],
+) -> dict[str, object]:
+    """Return the suite that the arguments describe."""
+    first = arguments.words[0] if program is None else f"program/{program.name}"
+    case: dict[str, object] = {
+        "name": _case_name(arguments.words[0]),
+        "command": [first, *arguments.words[1:]],
+        "results": arguments.results,
+        "timeout": arguments.timeout,
+        "as": arguments.run_as,
+        "cwd": arguments.cwd,
+    }
+    if arguments.isolate:
+        case["isolate"] = True
+    if arguments.env:
+        case["env"] = _variables(arguments.env)
+    if arguments.stdin is not None:
+        case["stdin"] = f"stdin/{arguments.stdin.name}"
+    if files:
+        case["files"] = [
+            f"files/{number}/{path.name}" + (f":{target}" if target else "")
+            for number, (path, target) in enumerate(files)
+        ]
+    return {
+        "name": "exec",
+        "description": "The command of the command line.",
+        "cases": [case],
+    }
+
+
+def _case_name(word: str) -> str:
+    name = _NAME.sub("_", Path(word).name)
+    return name if re.match("[A-Za-z_]", name) else f"_{name}"
+
+
+def _written(
+    folder: Path,
+    suite: dict[str, object],
+    program: Path | None,
+    files: Sequence[tuple[Path, str]],
+    stdin: Path | None,
+) -> Path:
+    """Write the suite, with links to what it names, and return its folder."""
+    links = {
+        f"files/{number}/{path.name}": path for number, (path, _) in enumerate(files)
+    }
+    if program is not None:
+        links[f"program/{program.name}"] = program
+    if stdin is not None:
+        links[f"stdin/{stdin.name}"] = stdin
+    reports.make(folder.parent)
+    with explained(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / TAG).write_text(TAG_TEXT)
+        for name, path in links.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(path.absolute())
+        text = yaml.safe_dump(suite, sort_keys=False, allow_unicode=True)
+        (folder / SUITE_FILE).write_text(text)
+    return folder

@@ -1,0 +1,1 @@
+"""Programs of this machine that run in a guest: what they are, and what they need."""

@@ -1,0 +1,174 @@
+"""A program on its way into a guest: the files that it needs, and what starts it."""
+
+import os
+import re
+import shutil
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from runner.programs import elf, linker
+from runner.programs.errors import ProgramError
+
+# Where programs and files without a place of their own go; commands start there.
+FOLDER = PurePosixPath("/run/files")
+# The architecture of guests, as `uname -m` says it.
+MACHINE = "x86_64"
+# BINPRM_BUF_SIZE of the kernel (5.1).
+_MOST_LINE = 256
+_MOST_SCRIPTS = 4
+_SAFE = re.compile(r"[^A-Za-z0-9_.+-]")
+_ENV = {"/usr/bin/env", "/bin/env"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestFile:
+    """A file that goes into a guest."""
+
+    source: Path
+    # An absolute path in the guest.
+    target: PurePosixPath
+    # Its permissions.
+    mode: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedProgram:
+    """A program with all that it needs to start."""
+
+    # What is executed, and the first word of its arguments.
+    path: str
+    # Itself, its dynamic linker, its libraries, and a script's interpreter with its.
+    files: tuple[GuestFile, ...] = ()
+    # Whether this machine can run it as it is.
+    is_native: bool = False
+
+
+def guest_name(path: Path) -> str:
+    """Return what a file is called in the guest's folder."""
+    return _SAFE.sub("_", path.name) or "_"
+
+
+def prepare(
+    path: Path,
+    *,
+    target: PurePosixPath | None = None,
+    machine: str = MACHINE,
+    commands: Container[str] = (),
+) -> PreparedProgram:
+    """Return what a program of this machine needs in a guest.
+
+    `commands` are the paths of programs that every guest has. Raises ProgramError for a
+    program of another architecture, a missing library, a script without its
+    interpreter, and a file that is not a program.
+    """
+    target = target or FOLDER / guest_name(path)
+    files = {target: GuestFile(source=path, target=target, mode=0o755)}
+    _add(files, path, target, machine, commands, depth=0)
+    return PreparedProgram(
+        path=str(target),
+        files=tuple(files.values()),
+        is_native=_is_elf(path) and os.uname().machine == machine,
+    )
+
+
+def _add(
+    files: dict[PurePosixPath, GuestFile],
+    path: Path,
+    target: PurePosixPath,
+    machine: str,
+    commands: Container[str],
+    depth: int,
+) -> None:
+    if not _is_elf(path):
+        interpreter = _interpreter(path, commands)
+        if interpreter is not None:
+            if depth == _MOST_SCRIPTS:
+                raise ProgramError(
+                    f"{path}: its interpreters are scripts that need each other",
+                    failure_class="interpreter_missing",
+                )
+            here, there = interpreter
+            files[there] = GuestFile(source=here, target=there, mode=0o755)
+            _add(files, here, there, machine, commands, depth + 1)
+        return
+    _require_machine(elf.read(path), machine)
+    for found in linker.closure(path, target):
+        files[found.target] = GuestFile(
+            source=found.source, target=found.target, mode=0o755
+        )
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        return elf.is_elf(path)
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise ProgramError(f"{path}: {words}", failure_class="program_bad") from error
+
+
+def _require_machine(program: elf.ElfFile, machine: str) -> None:
+    if program.kind == "ET_REL":
+        raise ProgramError(
+            f"{program.path} is an object file, not a program",
+            failure_class="program_bad",
+            hint="load a BPF object with --object, or link the program",
+        )
+    # A kernel for 64 bits runs programs for 32, but Debian's cloud kernels may not.
+    if program.machine != machine:
+        raise ProgramError(
+            f"{program.path} is a program for {program.machine} "
+            f"({program.bits} bits); the guest is {machine}",
+            failure_class="wrong_architecture",
+            hint=f"build it for {machine}",
+        )
+
+
+def _interpreter(
+    path: Path, commands: Container[str]
+) -> tuple[Path, PurePosixPath] | None:
+    """Return a script's interpreter here and in the guest; None if guests have it."""
+    with path.open("rb") as stream:
+        first = stream.read(_MOST_LINE)
+    if not first.startswith(b"#!"):
+        raise ProgramError(
+            f"{path} is not a program: it is not an ELF file, and does not begin with "
+            "#! and an interpreter",
+            failure_class="program_bad",
+            hint="name a program, or a script that begins with #!/bin/sh",
+        )
+    words = first[2:].split(b"\n")[0].decode("utf-8", "replace").split()
+    if not words:
+        raise ProgramError(
+            f"{path}: its first line names no interpreter",
+            failure_class="interpreter_missing",
+            hint="write #!/bin/sh, for example",
+        )
+    named = words[0]
+    if named in _ENV and len(words) > 1:
+        return _by_name(path, words[1], commands)
+    if named in commands:
+        return None
+    if not Path(named).is_file():
+        raise _no_interpreter(path, named, "on this machine or in the guest")
+    return Path(named), PurePosixPath(named)
+
+
+def _by_name(
+    script: Path, name: str, commands: Container[str]
+) -> tuple[Path, PurePosixPath] | None:
+    """Return what `env NAME` starts."""
+    if any(f"{folder}/{name}" in commands for folder in ("/bin", "/usr/bin")):
+        return None
+    found = shutil.which(name)
+    if found is None:
+        raise _no_interpreter(script, name, "on the PATH of this machine")
+    return Path(found), PurePosixPath("/usr/bin") / name
+
+
+def _no_interpreter(script: Path, name: str, where: str) -> ProgramError:
+    return ProgramError(
+        f"{script} needs the interpreter {name}, which is not {where}",
+        failure_class="interpreter_missing",
+        hint="install it, or name another one in the script's first line",
+    )

@@ -1,0 +1,124 @@
+"""Cases with a `command`: programs of the user's own, in place of an object."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from runner.files.modelfile import Mistake
+from runner.programs import prepare
+from runner.suites import conditionnames, namedfiles, ranges
+from runner.suites.model import Case
+from runner.suites.reach import Reach
+
+# Keys that need a command.
+_OF_COMMANDS = ("results", "isolate", "env", "stdin", "timeout", "run_as", "cwd")
+# Keys of cases in which the runner loads, triggers and looks.
+_OF_OTHERS = (
+    *("object", "vmlinux", "loader", "programs", "alternatives", "maps", "variables"),
+    *("attach", "must_attach", "must_run", "trigger", "truth", "expect"),
+)
+_SHOWN = {"run_as": "as"}
+# Returns the path of a file that a suite names, as a user would name it.
+Find = Callable[[str], Path]
+
+# What an argument may refer to; a shell's own ${NAME} has no dot.
+REFERENCE = re.compile(r"\$\{(kernel|files)\.\w+\}")
+
+
+def needing(case: Case) -> Iterator[Mistake]:
+    """Find keys of a case without a command that only a command has."""
+    for key in _OF_COMMANDS:
+        if key in case.model_fields_set:
+            yield Mistake((_SHOWN.get(key, key),), "needs a `command`")
+
+
+def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
+    """Find what is wrong with a case that has a command."""
+    for key in _OF_OTHERS:
+        if key in case.model_fields_set:
+            what = "does not work with `command`; make it a case of its own"
+            yield Mistake((key,), what)
+    yield from _command(case, reach)
+    taken = {_default(case.command[0]): case.command[0]}
+    for number, word in enumerate(case.files):
+        name, target = split(word)
+        at = ("files", number)
+        there = target or _default(name)
+        if taken.setdefault(there, name) != name:
+            what = f"{name!r} would be {there} in the guest, like {taken[there]!r}"
+            yield Mistake(at, f"{what}; write {name}:GUESTPATH")
+        yield from namedfiles.check(name, reach, at, folders=True)
+        if target and not is_plain(target):
+            what = f"{target!r} must be an absolute path without .. in the guest"
+            yield Mistake(at, what)
+    if case.stdin is not None:
+        yield from namedfiles.check(case.stdin, reach, ("stdin",))
+    for name in case.env:
+        if not name or "=" in name or "\0" in name:
+            yield Mistake(("env", name), "is not the name of a variable")
+    yield from _selection(case)
+
+
+def _command(case: Case, reach: Reach) -> Iterator[Mistake]:
+    program = case.command[0]
+    if not program:
+        yield Mistake(("command", 0), "the program has no name")
+    elif "/" in program or (reach.folder / program).is_file():
+        yield from namedfiles.check(program, reach, ("command", 0))
+    for number, word in enumerate(case.command):
+        if "\0" in word:
+            yield Mistake(("command", number), "has a NUL in it")
+
+
+def _selection(case: Case) -> Iterator[Mistake]:
+    yield from ranges.check(case.kernels, ("kernels",))
+    for key in ("kernels", "config"):
+        if getattr(case, key) and not case.reason:
+            yield Mistake(
+                (key,),
+                "needs a `reason` that explains why it is skipped on other kernels",
+            )
+    if case.needs is not None:
+        yield from conditionnames.mistakes(case.needs, ("needs",))
+    if case.expect_failure is None:
+        return
+    if case.expect_failure.needs is not None:
+        failing = ("expect_failure", "needs")
+        yield from conditionnames.mistakes(case.expect_failure.needs, failing)
+    if case.results != "exit":
+        yield Mistake(("expect_failure",), "only works with `results: exit`")
+    yield from ranges.check(case.expect_failure.kernels, ("expect_failure", "kernels"))
+    for name in case.expect_failure.classes:
+        yield from ranges.check_class(name)
+
+
+def _default(name: str) -> str:
+    """Return where a file goes that has no path of its own."""
+    return str(target(name, prepare.FOLDER))
+
+
+def split(word: str) -> tuple[str, str]:
+    """Return a file and its path in the guest, which is empty if it has none.
+
+    "a:b:/c" is the file "a:b".
+    """
+    name, colon, target = word.rpartition(":/")
+    return (name, f"/{target}") if colon and name else (word, "")
+
+
+def is_plain(path: str) -> bool:
+    """Whether an absolute path has no empty, "." or ".." component."""
+    return path.startswith("/") and all(
+        it not in ("", ".", "..") for it in path[1:].split("/")
+    )
+
+
+def program(case: Case, find: Find) -> Path | None:
+    """Return the program's file of this machine; None for one that the guest has."""
+    path = find(case.command[0])
+    return path if path.is_file() else None
+
+
+def target(name: str, folder: PurePosixPath) -> PurePosixPath:
+    """Return where a file goes that has no path of its own."""
+    return folder / (Path(name).name or "_")

@@ -1,0 +1,3 @@
+module example.test/loader
+
+go 1.20
