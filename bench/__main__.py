@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import boots, figures, preflight, runs
+from bench import boots, figures, preflight, programs, runs
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part",
-        choices=("boots", "preflight", "all"),
+        choices=("boots", "preflight", "programs", "all"),
         default="all",
         help="what to measure (all)",
     )
@@ -69,7 +69,11 @@ def _count(text: str) -> int:
 
 def _report(arguments: argparse.Namespace, found: Samples) -> None:
     rows = found.rows(
-        [*_of_runs(arguments.kernel, arguments.matrix), *_of_checks(arguments.btfs)]
+        [
+            *_of_runs(arguments.kernel, arguments.matrix),
+            *_of_programs(arguments.kernel),
+            *_of_checks(arguments.btfs),
+        ]
     )
     if not rows:
         return
@@ -84,12 +88,14 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         raise UsageError(f"--json {arguments.json}: the folder does not exist")
     subject = boots.origin(arguments.kernel)
     virtme = None
-    if arguments.vng and arguments.part != "preflight":
+    if arguments.vng and arguments.part in ("boots", "all"):
         release = subject.artifact.release
         virtme = boots.virtme(arguments.vng, arguments.vng_image, release)
-    if arguments.part != "preflight":
+    if arguments.part in ("boots", "all"):
         measure_runs(arguments, subject, virtme, found)
-    if arguments.part != "boots":
+    if arguments.part in ("programs", "all"):
+        measure_programs(arguments, subject, found)
+    if arguments.part in ("preflight", "all"):
         measure_checks(arguments, subject, found)
 
 
@@ -118,6 +124,20 @@ def measure_runs(
         found.add("case", *suites.cases)
         found.add("matrix", runs.job(arguments.matrix).seconds)
         found.add("eleven", runs.first_issue(arguments.matrix).seconds)
+
+
+def measure_programs(
+    arguments: argparse.Namespace, subject: Origin, found: Samples
+) -> None:
+    """Measure programs of a user's own in guests."""
+    # What is saved by the first of them.
+    programs.true(arguments.kernel)
+    measures_bare = BARE not in found
+    for _ in range(arguments.times):
+        if measures_bare:
+            found.add(BARE, boots.bare(subject))
+        found.add("true", programs.true(arguments.kernel))
+        found.add("copied", programs.copied(subject))
 
 
 def measure_checks(
@@ -180,6 +200,21 @@ def _of_runs(kernel: str, matrix: str) -> list[Figure]:
             what="suite task to virtme-ng",
             unit="x",
             at_most=1 / 8,
+        ),
+    ]
+
+
+def _of_programs(kernel: str) -> list[Figure]:
+    return [
+        Figure(
+            name="true",
+            what=f"{kernel}: exec -- /bin/true, command to exit",
+            at_most=0.8,
+        ),
+        Figure(
+            name="copied",
+            what=f"{kernel}: {programs.LARGE} MB copied into a guest",
+            at_most=0.5,
         ),
     ]
 
