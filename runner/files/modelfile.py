@@ -69,7 +69,11 @@ PATTERNS = {
     r"^([0-9A-Fa-f] *){40}(([0-9A-Fa-f] *){24})?$": "a key's whole fingerprint: 40 or "
     "64 hexadecimal digits",
     r"^[0-9a-f]{64}$": "a SHA-256 checksum of 64 hexadecimal digits",
-    r"^\d+\.\d+(\.\d+)?$": "a version: 4.4, or 5.10.223",
+    r"^\d+\.\d+(\.\d+)?(-[A-Za-z0-9][A-Za-z0-9._+~-]*)?$": "a version: 4.4, "
+    "5.10.223, or 4.18.0-553.el8_10",
+    r"^gcc(-\d+(\.\d+)?)?$": "gcc, or a version of it: gcc-11",
+    r"^[a-z0-9_/.-]+\.h$": "a header: gelf.h",
+    r"^[a-z0-9-]+$": "a program's name",
     r"^[A-Z0-9_]+$": "a name of upper-case letters, digits and '_'",
     r'^(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"\n]*")$': "y, m, n, a number, or text in double "
     "quotes",

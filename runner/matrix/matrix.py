@@ -357,9 +357,14 @@ class KernelOrgSource(BaseSource):
 
     type: Literal["kernel-org"]
     version: Annotated[
-        str, Field(pattern=r"^\d+\.\d+(\.\d+)?$", examples=["4.4", "5.10.223"])
+        str,
+        Field(
+            pattern=r"^\d+\.\d+(\.\d+)?(-[A-Za-z0-9][A-Za-z0-9._+~-]*)?$",
+            examples=["4.4", "5.10.223", "4.18.0-553.66.1.el8_10"],
+        ),
     ]
-    """The release, as in the name of its tarball."""
+    """The release, as in the name of its tarball; a vendor's as its packages have
+    it."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """The tarball's SHA-256; optional only for a local file."""
@@ -382,6 +387,11 @@ class KernelOrgSource(BaseSource):
     ] = Field(default_factory=dict, examples=[{"DEBUG_INFO_BTF": "n", "HZ": "1000"}])
     """Options in addition to images/kernel, without CONFIG_; they take precedence."""
 
+    compiler: Annotated[
+        str, Field(pattern=r"^gcc(-\d+(\.\d+)?)?$", examples=["gcc-11"])
+    ] = "gcc"
+    """What compiles the kernel: another gcc that is installed here."""
+
     @property
     def address(self) -> str:
         """Where the tarball is: a path or an address."""
@@ -403,6 +413,12 @@ class KernelOrgSource(BaseSource):
     def _is_pinned(self) -> Self:
         if self.sha256 is None and not self.is_local:
             raise ValueError("needs the key sha256, because the tarball is downloaded")
+        return self
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Self:
+        if "-" in self.version and not self.tarball:
+            raise ValueError("needs the key tarball, because it is a vendor's release")
         return self
 
 

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import ArtifactError, file_errors
+from runner.errors import ArtifactError
 from runner.kernels import guestconfig
 from runner.kernels.btf import pahole
-from runner.kernels.kernelbuild import kconfig
+from runner.kernels.kernelbuild import kconfig, refusals
 from runner.kernels.kernelbuild.recipe import Edit, Recipe
+from runner.kernels.kernelbuild.refusals import GCC
+from runner.kernels.kernelbuild.release import extraversion
 from runner.process import programs
 from runner.text.progress import Progress
-from runner.versions import KernelVersion
 
 log = logging.getLogger(__name__)
 
@@ -84,17 +85,17 @@ def unpack(tarball: Path, folder: Path) -> Path:
     return trees[0]
 
 
-def version_of(tree: Path) -> KernelVersion:
-    """Return the version that a tree's Makefile says. Raises ArtifactError."""
-    with file_errors(ArtifactError, "the source has no Makefile"):
-        text = (tree / "Makefile").read_text(errors="replace")
-    numbers = []
-    for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"):
-        found = re.search(rf"^{name} *= *(\d+)$", text, re.MULTILINE)
-        if found is None:
-            raise ArtifactError(f"the source's Makefile does not set {name}")
-        numbers.append(int(found[1]))
-    return KernelVersion(tuple(numbers))
+def check(recipe: Recipe) -> None:
+    """Refuse what is known to fail with this machine's tools; takes a second.
+
+    Raises ArtifactError that names each reason, and what to do.
+    """
+    _need([recipe.compiler if it == GCC else it for it in _PROGRAMS])
+    _check(recipe, recipe.requested)
+
+
+def _check(recipe: Recipe, config: Mapping[str, str]) -> None:
+    refusals.check(recipe.refusals, recipe.version, config, recipe.compiler)
 
 
 def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Built:
@@ -104,10 +105,10 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
     started. Raises ArtifactError for a tool that is missing, an option that did not
     stick, and a build that fails, with its last lines.
     """
-    _need()
+    check(recipe)
     for edit in recipe.edits:
         _apply(edit, tree)
-    name = f"linux {recipe.version}"
+    name = f"linux {recipe.version.release or recipe.version}"
     make = _Make(
         name=name,
         tree=tree,
@@ -123,6 +124,8 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         make.run(["allnoconfig"], {"KCONFIG_ALLCONFIG": str(preset)})
         config = guestconfig.parse((tree / ".config").read_text())
         kconfig.check(recipe.requests, config, tree)
+        # Options select others, which need more.
+        _check(recipe, refusals.complete(recipe.refusals, config))
         modular = "m" in config.values()
         # Of this process, which may have fewer than the machine.
         jobs = f"-j{len(os.sched_getaffinity(0))}"
@@ -139,17 +142,20 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
 def _variables(recipe: Recipe, tree: Path) -> dict[str, str]:
     """Return the make variables: those of the quirks, ccache, and pahole's wrapper."""
     variables = {"LOCALVERSION": "", **recipe.variables}
-    if shutil.which("ccache"):
-        variables |= {"CC": "ccache gcc", "HOSTCC": "ccache gcc"}
+    if extra := extraversion(recipe.version):
+        variables["EXTRAVERSION"] = extra
+    words = (["ccache"] if shutil.which("ccache") else []) + [recipe.compiler]
+    if words != [GCC]:
+        variables |= dict.fromkeys(("CC", "HOSTCC"), " ".join(words))
     wants_btf = any(
         it.name == "DEBUG_INFO_BTF" and it.value == "y" for it in recipe.requests
     )
     if wants_btf:
-        words = recipe.pahole(pahole.version())
-        if words:
+        flags = recipe.pahole(pahole.version())
+        if flags:
             # A file, because scripts of the kernel take PAHOLE for one word.
             wrapper = tree / "pahole-as-needed"
-            wrapper.write_text(f'#!/bin/sh\nexec pahole {shlex.join(words)} "$@"\n')
+            wrapper.write_text(f'#!/bin/sh\nexec pahole {shlex.join(flags)} "$@"\n')
             wrapper.chmod(0o755)
             variables["PAHOLE"] = str(wrapper)
     return variables

@@ -13,7 +13,10 @@ from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
 from runner.files.checkout import IMAGES
 from runner.files.modelfile import FileEntry
+from runner.kernels.kernelbuild import refusals
 from runner.kernels.kernelbuild.kconfig import Request, parse_fragment
+from runner.kernels.kernelbuild.ranges import Range
+from runner.kernels.kernelbuild.refusals import GCC, Refusal
 from runner.versions import KernelVersion, VersionRange
 
 FOLDER = IMAGES / "kernel"
@@ -24,11 +27,6 @@ _QUIRKS = "quirks.yaml"
 Variable = Literal["KCFLAGS", "KAFLAGS", "HOSTCFLAGS", "HOSTLDFLAGS", "LD"]
 
 
-def _range(text: str) -> str:
-    VersionRange.parse(text)
-    return text
-
-
 def _expression(text: str) -> str:
     try:
         re.compile(text)
@@ -37,12 +35,9 @@ def _expression(text: str) -> str:
     return text
 
 
-_Range = Annotated[str, AfterValidator(_range)]
-
-
 class _RecipeRow(FileEntry):
     # All kernels when it is empty.
-    kernels: _Range | None = None
+    kernels: Range | None = None
 
     def holds(self, version: KernelVersion) -> bool:
         """Whether the row is about a kernel."""
@@ -72,13 +67,13 @@ class PaholeOption(FileEntry):
 
     option: Annotated[str, Field(pattern=r"^--[a-z0-9_=-]+$")]
     # Which versions of pahole know it.
-    versions: _Range
+    versions: Range
 
 
 class Quirk(_RecipeRow):
     """What some kernels need to be built by today's tools."""
 
-    kernels: _Range
+    kernels: Range
     why: Annotated[str, Field(min_length=1)]
     make: Mapping[Variable, tuple[str, ...]] = Field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
@@ -100,6 +95,15 @@ class Recipe:
     version: KernelVersion
     requests: tuple[Request, ...]
     quirks: tuple[Quirk, ...]
+    # What is known to fail.
+    refusals: tuple[Refusal, ...] = ()
+    # What compiles the kernel and the programs of its build.
+    compiler: str = GCC
+
+    @property
+    def requested(self) -> dict[str, str]:
+        """The options that are asked for, without CONFIG_."""
+        return {it.name: it.value for it in self.requests}
 
     @property
     def variables(self) -> dict[str, str]:
@@ -126,7 +130,10 @@ class Recipe:
 
 
 def load(
-    version: KernelVersion, options: Mapping[str, str], folder: Path = FOLDER
+    version: KernelVersion,
+    options: Mapping[str, str],
+    folder: Path = FOLDER,
+    compiler: str = GCC,
 ) -> Recipe:
     """Return the recipe of a kernel; `options` are a row's own, and count most.
 
@@ -148,13 +155,18 @@ def load(
         version=version,
         requests=tuple(requests.values()),
         quirks=tuple(quirk for quirk in quirks.root if quirk.holds(version)),
+        refusals=refusals.load(folder),
+        compiler=compiler,
     )
 
 
-def fingerprint(options: Mapping[str, str], folder: Path = FOLDER) -> str:
+def fingerprint(
+    options: Mapping[str, str], folder: Path = FOLDER, compiler: str = GCC
+) -> str:
     """Return what a built kernel depends on besides its source."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return key_of(
         *(f"{path.name} {sha256_of(path)}" for path in files),
         *(f"{name}={value}" for name, value in sorted(options.items())),
+        compiler,
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of, sha256_of_large
 from runner.kernels import http, kernelbuild
-from runner.kernels.kernelbuild import recipe
-from runner.kernels.kernelbuild.build import unpack, version_of
+from runner.kernels.kernelbuild import Recipe, recipe
+from runner.kernels.kernelbuild.build import unpack
+from runner.kernels.kernelbuild.release import version_of
 from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import KernelOrgSource
 from runner.versions import KernelVersion
@@ -33,7 +34,7 @@ class KernelOrg:
         sha256 = source.sha256 or ""
         if source.is_local:
             sha256 = _local(source, cache)
-        made_by = recipe.fingerprint(source.options, self.recipes)
+        made_by = self._fingerprint(source)
         return Pin(
             provider=source.type,
             version=source.version,
@@ -51,18 +52,21 @@ class KernelOrg:
         another than the pin's.
         """
         items = {item.name: item for item in pin.items}
-        if items[_RECIPE].sha256 != recipe.fingerprint(source.options, self.recipes):
+        if items[_RECIPE].sha256 != self._fingerprint(source):
             raise ArtifactError(
                 f"images/kernel changed since linux {source.version} was pinned",
                 hint="python -m runner lock",
             )
+        # What fails for sure, does so before a download; the tree may tell more.
+        kernelbuild.check(self._recipe(KernelVersion.parse(source.version), source))
         tarball = self._tarball(items[_TARBALL], source, work)
         with work.progress.task(f"{tarball.name}: unpacking"):
             tree = unpack(tarball, work.scratch / "source")
-        _compare(version_of(tree), source)
+        version = version_of(tree, source.version)
+        _compare(version, source)
         built = kernelbuild.build(
             tree,
-            kernelbuild.load(version_of(tree), source.options, self.recipes),
+            self._recipe(version, source),
             work.progress,
             _log(pin, work.cache),
         )
@@ -79,6 +83,12 @@ class KernelOrg:
             origin=pin.origin,
             vmlinux=built.vmlinux,
         )
+
+    def _recipe(self, version: KernelVersion, source: KernelOrgSource) -> Recipe:
+        return kernelbuild.load(version, source.options, self.recipes, source.compiler)
+
+    def _fingerprint(self, source: KernelOrgSource) -> str:
+        return recipe.fingerprint(source.options, self.recipes, source.compiler)
 
     def _tarball(self, item: Item, source: KernelOrgSource, work: Workplace) -> Path:
         """Return the tarball; a downloaded one is kept, for it builds many kernels."""

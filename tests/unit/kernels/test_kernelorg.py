@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
@@ -16,6 +17,7 @@ from runner.kernels.sources.source import Collected, Pin, Workplace
 from runner.matrix.matrix import Kernel, KernelOrgSource, Matrix, SnapshotSource
 from tests.unit.kernels.kernelbuild.trees import (
     make_recipes,
+    make_rhel_tree,
     make_tarball,
     make_tree,
 )
@@ -152,6 +154,36 @@ def test_version_may_be_as_short_as_one_likes(
 def test_tarball_of_another_version_is_refused(bench: Bench, tarball: Path) -> None:
     with pytest.raises(ArtifactError, match=r"contains linux 5\.10\.223, not 5\.4"):
         bench.collect(local(tarball, "5.4"))
+
+
+def test_vendors_tree_is_built_as_what_it_is(bench: Bench, tmp_path: Path) -> None:
+    tarball = make_tarball(make_rhel_tree(tmp_path))
+
+    for version in ("4.18", "4.18.0-553.66.1.el8_10"):
+        found = bench.collect(local(tarball, version))
+        assert found.origin == f"linux {version}, built here"
+    assert "linux 4.18.0-553.66.1.el8_10.x86_64: building" in bench.progress.tasks
+    with pytest.raises(ArtifactError, match=r"not 4\.18\.0-240"):
+        bench.collect(local(tarball, "4.18.0-240.el8"))
+
+
+def test_what_is_known_to_fail_is_not_downloaded(
+    bench: Bench, tarball: Path, server: Server
+) -> None:
+    refused = bench.provider.recipes / "refused.yaml"
+    refused.write_text(
+        '- {kernels: "<6", header: not/there.h, why: x, instead: install it}\n'
+    )
+
+    with pytest.raises(ArtifactError, match=r"not/there\.h is missing") as caught:
+        bench.collect(remote(server, tarball))
+    assert caught.value.hint == "install it"
+    assert server.asked == []
+
+
+def test_vendors_release_needs_a_tarball() -> None:
+    with pytest.raises(ValidationError, match="because it is a vendor's release"):
+        KernelOrgSource(type="kernel-org", version="4.18.0-553.el8_10", sha256="0" * 64)
 
 
 def test_recipe_is_part_of_the_pin(bench: Bench, tarball: Path) -> None:

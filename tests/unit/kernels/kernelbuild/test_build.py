@@ -11,10 +11,12 @@ import pytest
 from runner.deadline import Deadline
 from runner.errors import ArtifactError
 from runner.kernels.kernelbuild import Built, build, recipe
-from runner.kernels.kernelbuild.build import unpack, version_of
+from runner.kernels.kernelbuild.build import unpack
+from runner.kernels.kernelbuild.release import version_of
 from runner.process import programs
 from tests.unit.kernels.kernelbuild.trees import (
     make_recipes,
+    make_rhel_tree,
     make_tarball,
     make_tree,
 )
@@ -64,6 +66,70 @@ def test_quirks_of_its_version_are_applied(tmp_path: Path) -> None:
 
     assert (tree / "arguments").read_text() == "-fno-pie -w|ld -z noseparate-code|\n"
     assert (tree / "arch/x86/Makefile").read_text() == "LDFLAGS := -m elf_x86_64 -x\n"
+
+
+def test_vendors_kernel_is_built_with_the_vendors_release(tmp_path: Path) -> None:
+    tree = make_rhel_tree(tmp_path)
+
+    run(tree, tmp_path)
+
+    assert (tree / "names").read_text().endswith("|-553.66.1.el8_10.x86_64\n")
+
+
+def test_upstreams_kernel_has_its_own_release(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+
+    run(tree, tmp_path)
+
+    assert "EXTRAVERSION=" not in (tmp_path / "log").read_text()
+
+
+def test_compiler_of_the_row_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "gcc-4.9").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes")
+    made = recipe.load(version_of(tree), {}, recipes, "gcc-4.9")
+
+    build(tree, made, Silent(), tmp_path / "log")
+
+    assert (tree / "names").read_text().removeprefix("ccache ") == "gcc-4.9|\n"
+
+
+def test_compiler_of_the_row_that_is_missing_is_named(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes")
+    made = recipe.load(version_of(tree), {}, recipes, "gcc-2.95")
+
+    with pytest.raises(ArtifactError, match=r"gcc-2\.95 missing") as caught:
+        build(tree, made, Silent(), tmp_path / "log")
+    assert caught.value.hint == "apt-get install gcc-2.95"
+
+
+def test_what_is_known_to_fail_is_not_compiled(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    refused = "- {options: {NET: y}, header: none.h, why: it is used, instead: x}\n"
+
+    with pytest.raises(ArtifactError, match=r"none\.h is missing: it is used"):
+        run(tree, tmp_path, {"refused.yaml": refused})
+    assert not (tmp_path / "log").exists()
+
+
+def test_what_a_config_turned_on_is_known_to_fail_before_it_is_compiled(
+    tmp_path: Path,
+) -> None:
+    tree = make_tree(tmp_path)
+    refused = "- {options: {SMP: n}, why: it is used, instead: leave it on}\n"
+
+    with pytest.raises(ArtifactError, match="CONFIG_SMP=n: it is used") as caught:
+        run(tree, tmp_path, {"refused.yaml": refused})
+    assert caught.value.hint == "leave it on"
+    assert (tree / ".config").exists()
+    assert not (tree / "arguments").exists()
 
 
 def test_modules_are_built_when_one_is_asked_for(tmp_path: Path) -> None:
@@ -151,7 +217,7 @@ def test_what_ends_the_runner_ends_the_build(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from runner.kernels.kernelbuild import build, load\n"
-        "from runner.kernels.kernelbuild.build import version_of\n"
+        "from runner.kernels.kernelbuild.release import version_of\n"
         "from runner.text.progress import Lines\n"
         "tree, recipes, log = map(Path, sys.argv[1:])\n"
         "build(tree, load(version_of(tree), {}, recipes), Lines(), log)\n"

@@ -61,6 +61,38 @@ def test_fragments_are_for_versions() -> None:
     assert "BPF_LSM" not in requested(shipped("5.6"))
 
 
+@pytest.mark.parametrize("kernel", ["4.18.0-240.el8", "4.18.0-553.66.1.el8_10.x86_64"])
+def test_rhel_8_gets_what_it_needs_and_upstreams_4_18_does_not(kernel: str) -> None:
+    made = shipped(kernel)
+
+    assert "-Wno-error" in made.variables["KCFLAGS"]
+    assert requested(made)["DEBUG_INFO_BTF"] == "y"
+    assert requested(made)["BPF_LSM"] == "y"
+    assert requested(made)["RHEL_DIFFERENCES"] == "y"
+    assert made.pahole(version("1.24")) == ["--skip_encoding_btf_enum64"]
+    upstream = shipped("4.18")
+    assert "-Wno-error" not in upstream.variables["KCFLAGS"]
+    assert {"DEBUG_INFO_BTF", "RHEL_DIFFERENCES"}.isdisjoint(requested(upstream))
+
+
+def test_later_kernels_of_rhel_8_are_edited_where_they_do_not_build() -> None:
+    files = {
+        *("init/Kconfig", "arch/x86/entry/entry_64.S", "arch/x86/kernel/alternative.c")
+    }
+
+    assert files <= {it.file for it in shipped("4.18.0-553.66.1.el8_10").edits}
+    for other in ("4.18.0-240.el8", "4.18", "5.14.0-570.el9"):
+        assert files.isdisjoint({it.file for it in shipped(other).edits})
+
+
+def test_rhel_9_is_built_as_upstreams_5_14() -> None:
+    made, upstream = shipped("5.14.0-570.32.1.el9_6"), shipped("5.14")
+
+    assert made.variables == upstream.variables
+    assert made.edits == upstream.edits
+    assert made.requests == upstream.requests
+
+
 def test_options_of_a_row_count_most() -> None:
     made = shipped("5.10", DEBUG_INFO_BTF="n")
 
@@ -78,6 +110,7 @@ def test_fingerprint_changes_with_files_and_options(tmp_path: Path) -> None:
     before = recipe.fingerprint({}, folder)
 
     assert recipe.fingerprint({"NET": "n"}, folder) != before
+    assert recipe.fingerprint({}, folder, "gcc-11") != before
     (folder / "base.config").write_text("CONFIG_64BIT=y\n")
     assert recipe.fingerprint({}, folder) != before
 

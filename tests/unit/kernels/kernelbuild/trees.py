@@ -35,6 +35,7 @@ allnoconfig:
 bzImage:
 \t@echo "$(KCFLAGS)|$(LD)|$(PAHOLE)" >arguments
 \t@env >environment
+\t@echo "$(CC)|$(EXTRAVERSION)" >names
 \t@test ! -e broken || {{ echo "x.c:1: error: no such thing"; exit 1; }}
 \t@test ! -e slow || {{ echo "  CC      kernel/fork.o"; \\
 \t\techo $$$$ >child; exec sleep $$(cat slow); }}
@@ -45,6 +46,25 @@ bzImage:
 modules:
 \tmkdir -p drivers/net && cp module drivers/net/virtio_net.ko
 """
+
+
+# As Red Hat's trees have it, with its comments cut.
+RHELVER = """\
+RHEL_MAJOR = 8
+RHEL_MINOR = 10
+#
+# Use this spot to avoid future merge conflicts.
+RHEL_RELEASE = {release}
+ZSTREAM = yes
+EARLY_YSTREAM ?= no
+"""
+
+
+def make_rhel_tree(folder: Path, release: str = "553.66.1") -> Path:
+    """Write a tree of Red Hat's and return it."""
+    return make_tree(
+        folder, "4.18.0", **{"Makefile.rhelver": RHELVER.format(release=release)}
+    )
 
 
 def make_tree(folder: Path, version: str = "5.10.223", **files: str) -> Path:
@@ -81,6 +101,7 @@ def make_recipes(folder: Path, files: Mapping[str, str] | None = None) -> Path:
     for name, text in {
         "fragments.yaml": "- file: base.config\n",
         "quirks.yaml": "[]\n",
+        "refused.yaml": "[]\n",
         "base.config": "CONFIG_64BIT=y\nCONFIG_NET=y\nCONFIG_UNHEARD_OF=y\n",
         **(files or {}),
     }.items():
