@@ -184,7 +184,10 @@ class VersionRange:
         whole release, "5.14.0-570.el9".
         Raises ValueError that names the part that can't be read.
         """
-        return cls(tuple(_clause(it.strip()) for it in text.split(",")), text)
+        parts = [it.strip() for it in text.split(",")]
+        clauses = tuple(_clause(it) for it in parts)
+        _refuse_forgotten_family(parts, clauses)
+        return cls(clauses, text)
 
     def __contains__(self, version: KernelVersion) -> bool:
         return all(clause.allows(version) for clause in self.clauses)
@@ -223,6 +226,20 @@ def _clause(part: str) -> _Clause:
         operator=match["operator"] or "",
         bound=_numbers(match["bound"]) if match["bound"] else (),
     )
+
+
+def _refuse_forgotten_family(parts: list[str], clauses: tuple[_Clause, ...]) -> None:
+    """Raise ValueError for "rhel>=8.7,<9", where "<9" would hold for RHEL 10, too."""
+    vendor = ""
+    for part, clause in zip(parts, clauses, strict=True):
+        if isinstance(clause, _OfFamily) and clause.bound and not clause.series:
+            vendor = clause.family
+        if vendor and isinstance(clause, _OfVersion):
+            meant = f"{vendor}{clause.operator}{clause.bound}"
+            raise ValueError(
+                f"{part!r} counts as upstream does, behind numbers of {vendor}; write "
+                f"{meant!r}, or put it in front if you mean the upstream version"
+            )
 
 
 def _no_comparison(part: str, family: str) -> str:
