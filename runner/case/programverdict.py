@@ -25,7 +25,7 @@ from runner.failures.classify import classify_printed
 from runner.guest import timely
 from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import last_line
-from runner.harness.tests import State, Test
+from runner.harness.tests import HarnessState, Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseVerdict, Outcome, Printed, ended
 from runner.suites.checks.text import listing
@@ -58,15 +58,15 @@ def _failure(failure: FailureClass, message: str, **more: Any) -> CaseVerdict:
 def of_test(test: Test, run: ProgramRun, case: Case) -> CaseVerdict:
     """Return the verdict on a test of a program."""
     match test.state:
-        case State.PASSED:
+        case HarnessState.PASSED:
             return _PASSED
-        case State.SKIPPED:
+        case HarnessState.SKIPPED:
             return CaseVerdict(
                 outcome=Outcome.SKIPPED,
                 message=test.message or "the test skipped itself, and said no reason",
                 failure_class=TEST_SKIPPED.name,
             )
-        case State.FAILED:
+        case HarnessState.FAILED:
             return _of_failed(test, run)
         case _:
             return _of_unended(test, run, case)
@@ -77,7 +77,7 @@ def _of_failed(test: Test, run: ProgramRun) -> CaseVerdict:
     inner = [
         it.name
         for it in run.tests
-        if it.name.startswith(f"{test.name}/") and it.state is State.FAILED
+        if it.name.startswith(f"{test.name}/") and it.state is HarnessState.FAILED
     ]
     if test.message:
         message = f"failed: {test.message}"
@@ -121,7 +121,7 @@ def printed_by(test: Test, run: ProgramRun) -> Printed | None:
     """Return what a test printed, with the command that ran it; None if nothing."""
     whole = run.printed
     words = test.output.text()
-    if whole is None or test.state in (State.PASSED, State.SKIPPED):
+    if whole is None or test.state in (HarnessState.PASSED, HarnessState.SKIPPED):
         return None
     # Nobody knows whose a line of standard error is; of a test that ended all, it says
     # why.
@@ -288,5 +288,5 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
         return None
     if run.tests.problems:
         return _failure(RESULTS_BAD, "; ".join(run.tests.problems))
-    explained = run.end is not None and run.end.exit and State.FAILED in states
+    explained = run.end is not None and run.end.exit and HarnessState.FAILED in states
     return None if explained else fault

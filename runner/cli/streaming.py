@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.reports.text import clean
 
 # Bytes of a kernel's output that are shown; files have all of it.
@@ -18,7 +18,7 @@ class Streams:
         self._show = show
         self._lock = threading.Lock()
         # By kernel, stream, and the thread that has the guest.
-        self._lines: dict[tuple[str, str, int], Lines] = {}
+        self._lines: dict[tuple[str, str, int], LineSplitter] = {}
         # Bytes of each kernel that were shown.
         self._shown: dict[str, int] = {}
 
@@ -29,7 +29,7 @@ class Streams:
                 return
             key = kernel, stream, threading.get_ident()
             if key not in self._lines:
-                self._lines[key] = Lines(lambda line: self._print(kernel, line))
+                self._lines[key] = LineSplitter(lambda line: self._print(kernel, line))
             self._lines[key].feed(data)
 
     def close(self, kernel: str) -> None:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
-from runner.harness.tests import State, Tests
+from runner.harness.tests import HarnessState, Tests
 
 _THREADS = "--test-threads"
 _CHOOSING = ("--skip", "--exact", "--ignored", "--include-ignored", "--bench", "--list")
@@ -28,7 +28,11 @@ _STARTED = re.compile(rb"test (.+?)(?: - should panic(?: - compile)?)? \.\.\. ?(
 _VERDICT = re.compile(rb"(ok|FAILED|ignored(?:, (.*))?)( <[0-9.]+s>)?")
 _OUTPUT = re.compile(rb"---- (.+) stdout ----")
 _SUMMARY = re.compile(rb"test result: \S+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
-_EVENTS = {"ok": State.PASSED, "failed": State.FAILED, "ignored": State.SKIPPED}
+_EVENTS = {
+    "ok": HarnessState.PASSED,
+    "failed": HarnessState.FAILED,
+    "ignored": HarnessState.SKIPPED,
+}
 # A number of arguments that every kernel takes.
 _MOST_NAMES = 2000
 
@@ -88,7 +92,7 @@ class CargoReader:
 
     def __init__(self) -> None:
         self.tests = Tests()
-        self._lines = Lines(self._take)
+        self._lines = LineSplitter(self._take)
         # The test whose output the text shows at its end.
         self._shown: str | None = None
         self._summaries = 0
@@ -186,7 +190,9 @@ class CargoReader:
 
     def _end(self, name: str, verdict: re.Match[bytes]) -> bool:
         word = verdict[1][:2]
-        state = {b"ok": State.PASSED, b"FA": State.FAILED}.get(word, State.SKIPPED)
+        state = {b"ok": HarnessState.PASSED, b"FA": HarnessState.FAILED}.get(
+            word, HarnessState.SKIPPED
+        )
         reason = (verdict[2] or b"").decode("utf-8", "replace")
         self.tests.output_of("")
         return self.tests.end(name, state, message=reason)
@@ -196,7 +202,8 @@ class CargoReader:
         self._summaries += 1
         states = [it.state for it in self.tests]
         read = tuple(
-            states.count(it) for it in (State.PASSED, State.FAILED, State.SKIPPED)
+            states.count(it)
+            for it in (HarnessState.PASSED, HarnessState.FAILED, HarnessState.SKIPPED)
         )
         if counts != read:
             words = "passed {}, failed {}, ignored {}"

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
-from runner.harness.tests import State, Tests
+from runner.harness.tests import HarnessState, Tests
 from runner.programs import golang
 
 _MARKER = b"\x16"
@@ -20,7 +20,11 @@ _OWN_CHOICE = re.compile(r"--?test\.(run|list|bench|fuzz|skip)(=|$)")
 _LISTED = re.compile(r"(Test|Example|Fuzz)\w*")
 _UPDATE = re.compile(rb"=== (RUN|PAUSE|CONT|NAME) +(.*)")
 _REPORT = re.compile(rb"(?: {4})*--- (PASS|FAIL|SKIP): (.+?)(?: \(([0-9.]+)s\))?")
-_STATES = {b"PASS": State.PASSED, b"FAIL": State.FAILED, b"SKIP": State.SKIPPED}
+_STATES = {
+    b"PASS": HarnessState.PASSED,
+    b"FAIL": HarnessState.FAILED,
+    b"SKIP": HarnessState.SKIPPED,
+}
 # Characters of a regular expression, far below what one argument may have.
 _MOST_PATTERN = 100_000
 
@@ -70,7 +74,7 @@ class GoReader:
     def __init__(self, *, marked: bool) -> None:
         self.tests = Tests()
         self._marked = marked
-        self._lines = Lines(self._take, marker=_MARKER if marked else b"")
+        self._lines = LineSplitter(self._take, marker=_MARKER if marked else b"")
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take a piece; the results are on standard output."""
@@ -99,7 +103,7 @@ class GoReader:
             case b"RUN":
                 self.tests.start(name)
             case b"PAUSE":
-                self.tests.go_on(name, State.PAUSED)
+                self.tests.go_on(name, HarnessState.PAUSED)
             case b"CONT":
                 self.tests.go_on(name)
             case _:
@@ -110,7 +114,11 @@ class GoReader:
         name, state = _text(report[2]), _STATES[report[1]]
         found = self.tests.by_name.get(name)
         # The testing package gives the reason as the last thing that was logged.
-        reason = found.output.text().strip() if found and state is State.SKIPPED else ""
+        reason = (
+            found.output.text().strip()
+            if found and state is HarnessState.SKIPPED
+            else ""
+        )
         seconds = float(report[3]) if report[3] else None
         return self.tests.end(
             name, state, message=reason.rpartition("\n")[2], seconds=seconds

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.harness import junit, xmlfile
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
-from runner.harness.tests import State, Tests
+from runner.harness.tests import HarnessState, Tests
 from runner.harness.xmlfile import Element, XmlError
 
 _FILE = "/tmp/gtest.xml"
@@ -19,7 +19,11 @@ _LINE = re.compile(
     rb"\[ {1,8}(RUN|OK|FAILED|SKIPPED) {1,6}\] (.+?)"
     rb"(?:, where .*)?(?: \((\d+) ms\))?"
 )
-_STATES = {b"OK": State.PASSED, b"FAILED": State.FAILED, b"SKIPPED": State.SKIPPED}
+_STATES = {
+    b"OK": HarnessState.PASSED,
+    b"FAILED": HarnessState.FAILED,
+    b"SKIPPED": HarnessState.SKIPPED,
+}
 
 
 class GoogleTest:
@@ -77,7 +81,7 @@ class GoogleReader:
 
     def __init__(self) -> None:
         self.tests = Tests()
-        self._lines = Lines(self._take)
+        self._lines = LineSplitter(self._take)
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take a piece."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.harness import xmlfile
 from runner.harness.model import Invocation
-from runner.harness.tests import State, Tests
+from runner.harness.tests import HarnessState, Tests
 from runner.harness.xmlfile import Element, XmlError
 
 _BAD = ("failure", "error")
@@ -82,7 +82,13 @@ def add(tests: Tests, name: str, case: Element) -> None:
         started.output.write("\n".join(filter(None, words)).encode("utf-8", "replace"))
     told = (bad or skipped or [Element("")])[0]
     message = told.attributes.get("message") or told.text.strip().partition("\n")[0]
-    state = State.FAILED if bad else State.SKIPPED if skipped else State.PASSED
+    state = (
+        HarnessState.FAILED
+        if bad
+        else HarnessState.SKIPPED
+        if skipped
+        else HarnessState.PASSED
+    )
     tests.end(unique, state, message=message, seconds=_seconds(case))
 
 

@@ -7,7 +7,7 @@ from runner.harness.cargo import Cargo
 from runner.harness.gotest import GoTest
 from runner.harness.gtest import GoogleTest
 from runner.harness.junit import JUnit
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.harness.model import Harness, Invocation, Reader
 from runner.harness.tap import BEGINS, Tap, TapReader
 from runner.harness.tests import Tests
@@ -60,7 +60,7 @@ class UnknownReader:
     def __init__(self) -> None:
         self.tests = Tests()
         self._reader: Reader | None = None
-        self._lines = Lines(self._take)
+        self._lines = LineSplitter(self._take)
         self._is_tap: bool | None = None
 
     def feed(self, stream: str, data: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 MOST_LINE = 1 << 20
 
 
-class Lines:
+class LineSplitter:
     """Cuts a stream into lines; each keeps its end."""
 
     def __init__(self, take: Callable[[bytes], None], *, marker: bytes = b"") -> None:

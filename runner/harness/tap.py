@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.harness.lines import Lines
+from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
-from runner.harness.tests import State, Test, Tests, clean_name
+from runner.harness.tests import HarnessState, Test, Tests, clean_name
 
 _INDENT = re.compile(rb"( {4})*")
 _PLAN = re.compile(rb"1\.\.(\d{1,9})(?:\s*#\s*(?:skip\S*\s*)?(.*))?", re.IGNORECASE)
@@ -64,10 +64,10 @@ class TapReader:
 
     def __init__(self) -> None:
         self.tests = Tests()
-        self._lines = Lines(self._take)
+        self._lines = LineSplitter(self._take)
         self._levels = [_Level()]
         # Tests of deeper levels that wait for their parent's name, by depth.
-        self._waiting: dict[int, list[tuple[str, State, str]]] = {}
+        self._waiting: dict[int, list[tuple[str, HarnessState, str]]] = {}
         # What was printed since the last test.
         self._printed = b""
         self._last: Test | None = None
@@ -114,7 +114,7 @@ class TapReader:
         if plan is not None:
             self._level(depth).planned = int(plan[1])
             if plan[1] == b"0" and depth == 0:
-                self._add("all", State.SKIPPED, _text(plan[2] or b""))
+                self._add("all", HarnessState.SKIPPED, _text(plan[2] or b""))
                 self._level(0).seen = 0
         elif point is not None:
             self._point(point, depth)
@@ -137,13 +137,13 @@ class TapReader:
         level.seen += 1
         number = point[2].decode() if point[2] else str(level.seen)
         name = clean_name(_text(point[3]) or f"test {number}")
-        state = State.FAILED if point[1] else State.PASSED
+        state = HarnessState.FAILED if point[1] else HarnessState.PASSED
         directive = (point[4] or b"").lower()
         message = _text(point[5] or b"")
         if directive.startswith(b"skip"):
-            state = State.SKIPPED
-        elif directive == b"todo" and state is State.FAILED:
-            state, message = State.SKIPPED, f"to do: {message}".rstrip(": ")
+            state = HarnessState.SKIPPED
+        elif directive == b"todo" and state is HarnessState.FAILED:
+            state, message = HarnessState.SKIPPED, f"to do: {message}".rstrip(": ")
         inner = self._waiting.pop(depth + 1, [])
         if len(self._levels) > depth + 1:
             self._check_plan(self._levels[depth + 1], f"subtest {name}")
@@ -156,7 +156,7 @@ class TapReader:
         for each in found:
             self._add(*each)
 
-    def _add(self, name: str, state: State, message: str) -> None:
+    def _add(self, name: str, state: HarnessState, message: str) -> None:
         unique, count = name, 1
         while unique in self.tests.by_name:
             count += 1

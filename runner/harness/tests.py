@@ -13,7 +13,7 @@ _LONGEST_NAME = 400
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+")
 
 
-class State(StrEnum):
+class HarnessState(StrEnum):
     """How far a test is."""
 
     RUNNING = "running"
@@ -26,7 +26,7 @@ class State(StrEnum):
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
-        return self not in (State.RUNNING, State.PAUSED)
+        return self not in (HarnessState.RUNNING, HarnessState.PAUSED)
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Test:
     __test__ = False
 
     name: str
-    state: State = State.RUNNING
+    state: HarnessState = HarnessState.RUNNING
     # Why it was skipped, or what is odd about it.
     message: str = ""
     # As the program measured it.
@@ -90,10 +90,10 @@ class Tests:
         name = self._current
         while name:
             found = self.by_name.get(name)
-            if found is not None and found.state is State.RUNNING:
+            if found is not None and found.state is HarnessState.RUNNING:
                 return found
             name = name.rpartition("/")[0]
-        running = [it for it in self if it.state is State.RUNNING]
+        running = [it for it in self if it.state is HarnessState.RUNNING]
         return running[-1] if running else None
 
     def start(self, name: str) -> Test | None:
@@ -107,20 +107,20 @@ class Tests:
         self._current = name
         return self.by_name[name]
 
-    def go_on(self, name: str, state: State = State.RUNNING) -> None:
+    def go_on(self, name: str, state: HarnessState = HarnessState.RUNNING) -> None:
         """Take a test that started before and pauses or runs now."""
         found = self.by_name.get(clean_name(name))
         if found is None:
             return
         if not found.state.is_over:
             found.state = state
-        if state is State.RUNNING:
+        if state is HarnessState.RUNNING:
             self._current = found.name
 
     def end(
         self,
         name: str,
-        state: State,
+        state: HarnessState,
         *,
         message: str = "",
         seconds: float | None = None,
@@ -132,10 +132,10 @@ class Tests:
         found = self.by_name.get(clean_name(name))
         if found is None:
             return False
-        if found.state.is_over and State.FAILED in (found.state, state):
+        if found.state.is_over and HarnessState.FAILED in (found.state, state):
             if found.state is not state:
                 found.message = "two results were printed for it, and one is a failure"
-            state = State.FAILED
+            state = HarnessState.FAILED
         found.state = state
         found.message = found.message or _CONTROL.sub(" ", message).strip()
         found.seconds = seconds

@@ -46,7 +46,7 @@ class SuiteFile(pytest.File):
         for case in loaded.suite.cases:
             names = programs.names_of(run, loaded, case)
             for kernel in run.kernels:
-                group = Group() if case.command and not case.isolate else None
+                group = ProgramItems() if case.command and not case.isolate else None
                 for test in names:
                     yield CaseItem.from_parent(
                         self,
@@ -55,7 +55,7 @@ class SuiteFile(pytest.File):
                         case=case,
                         kernel=kernel,
                         test=test,
-                        group=group or (Group() if case.command else None),
+                        group=group or (ProgramItems() if case.command else None),
                     )
 
     def repr_failure(
@@ -77,7 +77,7 @@ class CaseItem(pytest.Item):
         case: Case,
         kernel: Kernel,
         test: str = "",
-        group: "Group | None" = None,
+        group: "ProgramItems | None" = None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
@@ -182,7 +182,7 @@ def _former(loaded: LoadedSuite, case: Case, test: str) -> tuple[str, ...]:
     return tuple(f"{it}::{test}" if test else it for it in loaded.former_names(case))
 
 
-class Group:
+class ProgramItems:
     """The items that one run of a program decides: the program's own, and its tests."""
 
     def __init__(self) -> None:

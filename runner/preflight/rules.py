@@ -78,7 +78,7 @@ class Code:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class LinkKind:
     """A kind of link that BTF tells of."""
 
     name: str
@@ -96,7 +96,7 @@ class Rule:
     """Something that not every kernel can do."""
 
     # What BTF does not show, by name, or a kind of link.
-    wanted: Ability | Link
+    wanted: Ability | LinkKind
     # Programs and maps of an object that need it.
     users: Callable[[Code], list[str]]
     stops_loading: bool = True
@@ -133,7 +133,7 @@ def features(
         )
 
 
-def _of_link(link: Link, known: Known, engine: Engine) -> Judgement:
+def _of_link(link: LinkKind, known: Known, engine: Engine) -> Judgement:
     """Return whether a kernel has a kind of link: by its BTF, or by its version."""
     kinds, struct = engine.find(["bpf_link_type", link.struct or "bpf_link"])
     enums = [id_ for id_, kind in kinds if kind in (Kind.ENUM, Kind.ENUM64)]
@@ -146,7 +146,7 @@ def _of_link(link: Link, known: Known, engine: Engine) -> Judgement:
     return judged(known.version >= KernelVersion.parse(link.since), Learnt.VERSION)
 
 
-def _evidence(wanted: Ability | Link, learnt: Learnt) -> str:
+def _evidence(wanted: Ability | LinkKind, learnt: Learnt) -> str:
     if learnt is Learnt.PROBED:
         return Learnt.PROBED.value
     if learnt is Learnt.BTF:
@@ -331,7 +331,7 @@ RULES = (
         stops_loading=False,
     ),
     Rule(
-        Link(
+        LinkKind(
             name="XDP links",
             enumerator="BPF_LINK_TYPE_XDP",
             since="5.9",
@@ -341,7 +341,7 @@ RULES = (
         stops_loading=False,
     ),
     Rule(
-        Link(
+        LinkKind(
             name="multi-kprobe links",
             enumerator="BPF_LINK_TYPE_KPROBE_MULTI",
             # Without CONFIG_FPROBE it is left out.
@@ -353,7 +353,7 @@ RULES = (
         stops_loading=False,
     ),
     Rule(
-        Link(
+        LinkKind(
             name="cgroup links",
             enumerator="BPF_LINK_TYPE_CGROUP",
             since="5.7",
@@ -365,7 +365,7 @@ RULES = (
         stops_loading=False,
     ),
     Rule(
-        Link(
+        LinkKind(
             name="network namespace links",
             enumerator="BPF_LINK_TYPE_NETNS",
             since="5.8",

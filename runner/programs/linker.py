@@ -104,10 +104,10 @@ def closure(
     first = elf.read(program)
     if first.is_static:
         return ()
-    return _Search(linker or Linker(machine=first.machine), first, target).run()
+    return _Lookup(linker or Linker(machine=first.machine), first, target).run()
 
 
-class _Search:
+class _Lookup:
     def __init__(self, linker: Linker, program: ElfFile, target: PurePosixPath) -> None:
         self._linker = (
             linker

@@ -30,7 +30,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class Decision:
     """Whether a condition holds, and what decides it."""
 
     judgement: Judgement
@@ -85,7 +85,7 @@ class Condition(FileEntry):
     not_: Annotated["Condition | None", Field(alias="not")] = None
     """A condition that must not hold."""
 
-    def on(self, kernel: KnownKernel) -> Held:
+    def on(self, kernel: KnownKernel) -> Decision:
         """Return whether it holds on a kernel, and what decides that."""
         return _both([*self._own(kernel), *self._nested(kernel)])
 
@@ -117,11 +117,13 @@ class Condition(FileEntry):
         """Return what it asks for, in words."""
         return _both([*self._own(KnownKernel()), *self._nested(KnownKernel())]).what
 
-    def _own(self, kernel: KnownKernel) -> Iterator[Held]:
+    def _own(self, kernel: KnownKernel) -> Iterator[Decision]:
         for key, name in self.named:
-            yield Held(judgement=kernel.judge(key, name), what=_WORDS[key].format(name))
+            yield Decision(
+                judgement=kernel.judge(key, name), what=_WORDS[key].format(name)
+            )
 
-    def _nested(self, kernel: KnownKernel) -> Iterator[Held]:
+    def _nested(self, kernel: KnownKernel) -> Iterator[Decision]:
         yield from (it.on(kernel) for it in self.all)
         if self.any:
             yield _either([it.on(kernel) for it in self.any])
@@ -129,33 +131,33 @@ class Condition(FileEntry):
             yield _opposite(self.not_.on(kernel))
 
 
-def _both(all_: Sequence[Held]) -> Held:
+def _both(all_: Sequence[Decision]) -> Decision:
     """Return whether all hold: of those that don't, the first decides."""
     for presence in (Presence.ABSENT, Presence.UNKNOWN):
         missing = [it for it in all_ if it.presence is presence]
         if missing:
             what = " and ".join(it.what for it in missing)
-            return Held(judgement=missing[0].judgement, what=what)
+            return Decision(judgement=missing[0].judgement, what=what)
     what = " and ".join(it.what for it in all_)
-    return Held(judgement=all_[0].judgement if all_ else UNKNOWN, what=what)
+    return Decision(judgement=all_[0].judgement if all_ else UNKNOWN, what=what)
 
 
-def _either(any_: Sequence[Held]) -> Held:
+def _either(any_: Sequence[Decision]) -> Decision:
     """Return whether one holds."""
     what = " or ".join(it.what for it in any_)
     for presence in (Presence.PRESENT, Presence.UNKNOWN, Presence.ABSENT):
         found = [it for it in any_ if it.presence is presence]
         if found:
-            return Held(judgement=found[0].judgement, what=what)
-    return Held(judgement=UNKNOWN, what=what)
+            return Decision(judgement=found[0].judgement, what=what)
+    return Decision(judgement=UNKNOWN, what=what)
 
 
-def _opposite(held: Held) -> Held:
+def _opposite(held: Decision) -> Decision:
     judgement = held.judgement
     if judgement.is_known:
         is_there = judgement.presence is Presence.PRESENT
         judgement = judged(not is_there, judgement.learnt)
-    return Held(judgement=judgement, what=f"a kernel without {held.what}")
+    return Decision(judgement=judgement, what=f"a kernel without {held.what}")
 
 
 _Value = TypeVar("_Value")

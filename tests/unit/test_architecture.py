@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,3 +41,13 @@ def test_the_layers_are_those_that_lint_checks() -> None:
 def test_few_modules_stand_outside_of_the_rooms() -> None:
     assert len(list((ROOT / "runner").glob("*.py"))) <= 8
     assert len(layers()) <= 10
+
+
+def test_no_two_classes_share_a_name() -> None:
+    found = Counter(
+        name
+        for path in (ROOT / "runner").rglob("*.py")
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE)
+    )
+
+    assert [name for name, count in found.items() if count > 1] == []

@@ -6,12 +6,12 @@ tests/tools/record_programs.py records them from tests/data/programs.
 from pathlib import Path
 
 from runner.harness.model import Reader
-from runner.harness.tests import State
+from runner.harness.tests import HarnessState
 
 FOLDER = Path(__file__).resolve().parents[2] / "data/programs/recorded"
 
-PASSED, FAILED, SKIPPED = State.PASSED, State.FAILED, State.SKIPPED
-RUNNING, PAUSED = State.RUNNING, State.PAUSED
+PASSED, FAILED, SKIPPED = HarnessState.PASSED, HarnessState.FAILED, HarnessState.SKIPPED
+RUNNING, PAUSED = HarnessState.RUNNING, HarnessState.PAUSED
 
 
 def read(
@@ -24,6 +24,6 @@ def read(
     reader.close(file)
 
 
-def states(reader: Reader) -> dict[str, State]:
+def states(reader: Reader) -> dict[str, HarnessState]:
     """Return how each test ended."""
     return {it.name: it.state for it in reader.tests}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.harness import kinds
-from runner.harness.lines import MOST_LINE, Lines
-from runner.harness.tests import MOST_TESTS, KeptText, State, Tests
+from runner.harness.lines import MOST_LINE, LineSplitter
+from runner.harness.tests import MOST_TESTS, HarnessState, KeptText, Tests
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_exit_status_needs_no_kind() -> None:
 
 def test_a_line_without_end_is_bounded() -> None:
     taken: list[bytes] = []
-    lines = Lines(taken.append)
+    lines = LineSplitter(taken.append)
 
     for _ in range(3):
         lines.feed(b"x" * MOST_LINE)
@@ -91,4 +91,4 @@ def test_names_are_fit_for_reports() -> None:
 
 
 def test_a_result_without_a_start_is_refused() -> None:
-    assert not Tests().end("a", State.PASSED)
+    assert not Tests().end("a", HarnessState.PASSED)

@@ -12,7 +12,7 @@ from runner.case import program
 from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import GuestError, RunnerError, timed_out
 from runner.guest.agent import CommandEnd, LeftProcess
-from runner.harness.tests import State
+from runner.harness.tests import HarnessState
 from runner.results import Outcome, Printed
 from runner.run import programs
 from runner.run.lease import GuestLease, Need
@@ -23,7 +23,12 @@ from runner.suites import suitefile
 from runner.suites.known import KnownKernel
 from tests.unit.guest.doubles import KERNEL
 
-P, F, S, R = State.PASSED, State.FAILED, State.SKIPPED, State.RUNNING
+P, F, S, R = (
+    HarnessState.PASSED,
+    HarnessState.FAILED,
+    HarnessState.SKIPPED,
+    HarnessState.RUNNING,
+)
 PANIC = GuestError("panic while running", cause="panic", console="the last words")
 GONE = GuestError("no answer", cause="no_answer")
 SUITE = """\
@@ -49,7 +54,7 @@ class Lease:
 
 
 def ended(
-    tests: dict[str, State],
+    tests: dict[str, HarnessState],
     *,
     exit: int | None = 0,
     signal: str | None = None,

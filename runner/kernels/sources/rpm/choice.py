@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runner.errors import ArtifactError
 from runner.kernels.sources.rpm.metadata import Capability, RpmPackage
-from runner.kernels.sources.rpm.repository import Repository
+from runner.kernels.sources.rpm.repository import RpmRepository
 from runner.kernels.sources.rpm.version import Evr
 from runner.matrix.matrix import RpmSource
 from runner.text.nearest import nearest
@@ -17,7 +17,7 @@ _MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class ChosenPackages:
     """A kernel's packages."""
 
     # The one that the source names.
@@ -32,19 +32,19 @@ def wanted(source: RpmSource) -> frozenset[str]:
     return frozenset(name for name in names if name)
 
 
-def choose(source: RpmSource, repository: Repository) -> Chosen:
+def choose(source: RpmSource, repository: RpmRepository) -> ChosenPackages:
     """Return the packages that a source means now. Raises ArtifactError."""
     named = _named(source, repository)
     if source.more_modules is None:
-        return Chosen(named=named, packages=_with_required(named, repository))
+        return ChosenPackages(named=named, packages=_with_required(named, repository))
     modules = (
         same_version(name, named, repository, "modules") for name in source.more_modules
     )
-    return Chosen(named=named, packages=(named, *modules))
+    return ChosenPackages(named=named, packages=(named, *modules))
 
 
 def same_version(
-    name: str, of: RpmPackage, repository: Repository, key: str
+    name: str, of: RpmPackage, repository: RpmRepository, key: str
 ) -> RpmPackage:
     """Return the package of exactly a kernel's version that a key of the row names.
 
@@ -62,7 +62,7 @@ def same_version(
     )
 
 
-def _named(source: RpmSource, repository: Repository) -> RpmPackage:
+def _named(source: RpmSource, repository: RpmRepository) -> RpmPackage:
     found = _fitting(source.package, repository)
     if not source.version:
         return max(found, key=lambda package: package.evr)
@@ -85,7 +85,7 @@ def _spellings(package: RpmPackage) -> Iterable[str]:
         yield f"{package.name}-{version}.{package.arch}"
 
 
-def _fitting(name: str, repository: Repository) -> list[RpmPackage]:
+def _fitting(name: str, repository: RpmRepository) -> list[RpmPackage]:
     """Return the packages of a name for this architecture, at least one."""
     found = [it for it in repository.packages if it.name == name]
     fitting = [package for package in found if package.arch in _FITTING]
@@ -102,7 +102,7 @@ def _fitting(name: str, repository: Repository) -> list[RpmPackage]:
     )
 
 
-def _similar(name: str, repository: Repository) -> str:
+def _similar(name: str, repository: RpmRepository) -> str:
     near = nearest(name, repository.names)
     if near:
         return f"did you mean {near[0]!r}?"
@@ -126,7 +126,7 @@ def _versions(packages: Sequence[RpmPackage], near: str = "") -> str:
 
 
 def _with_required(
-    package: RpmPackage, repository: Repository
+    package: RpmPackage, repository: RpmRepository
 ) -> tuple[RpmPackage, ...]:
     """Return a package and all that it requires of the same kernel.
 
@@ -153,7 +153,7 @@ def _provider(
     required: Capability,
     providers: dict[tuple[str, Evr], RpmPackage],
     package: RpmPackage,
-    repository: Repository,
+    repository: RpmRepository,
 ) -> RpmPackage:
     found = providers.get((required.name, required.evr))
     if found is not None:

@@ -37,7 +37,7 @@ class Checksum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Index:
+class MetadataIndex:
     """Where a repository's primary.xml is, and which file it is."""
 
     href: str
@@ -81,7 +81,7 @@ class RpmPackage:
         return f"{self.name}-{self.evr}.{self.arch}"
 
 
-def index_of(repomd: bytes, url: str) -> Index:
+def index_of(repomd: bytes, url: str) -> MetadataIndex:
     """Read repomd.xml. Raises ArtifactError for anything else."""
     reader = _Repomd()
     xmlreader.parse([repomd], reader, url)
@@ -219,7 +219,7 @@ class _Repomd:
             self.primary, self._data = data, None
 
 
-def _index(data: _Data, url: str) -> Index:
+def _index(data: _Data, url: str) -> MetadataIndex:
     if not data.href:
         raise ArtifactError(f"{url} does not say where primary.xml is", hint=_VENDOR)
     opened = (
@@ -227,7 +227,7 @@ def _index(data: _Data, url: str) -> Index:
         if data.open_value
         else None
     )
-    return Index(
+    return MetadataIndex(
         href=data.href,
         checksum=_checksum(data.algorithm, data.value, url),
         open_checksum=opened,

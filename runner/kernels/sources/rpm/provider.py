@@ -9,10 +9,10 @@ from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import packages, remote
 from runner.kernels.sources.rpm import choice, keys, repository
-from runner.kernels.sources.rpm.choice import Chosen
+from runner.kernels.sources.rpm.choice import ChosenPackages
 from runner.kernels.sources.rpm.keys import Keyring
 from runner.kernels.sources.rpm.metadata import RpmPackage
-from runner.kernels.sources.rpm.repository import Repository
+from runner.kernels.sources.rpm.repository import RpmRepository
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import RpmSource
@@ -104,10 +104,10 @@ def _bases(source: RpmSource) -> Sequence[str]:
 
 def _open(
     bases: Sequence[str], source: RpmSource, trust: "_Trust", scratch: Path
-) -> Repository:
+) -> RpmRepository:
     names = choice.wanted(source)
 
-    def attempt(base: str) -> Repository:
+    def attempt(base: str) -> RpmRepository:
         return repository.read(base, trust.check_metadata, names.__contains__, scratch)
 
     return repository.first(bases, attempt)
@@ -139,8 +139,8 @@ def _upstream(package: RpmPackage) -> str:
 
 def _debug_item(
     source: RpmSource,
-    chosen: Chosen,
-    main: Repository,
+    chosen: ChosenPackages,
+    main: RpmRepository,
     trust: "_Trust",
     scratch: Path,
 ) -> Item:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from runner.errors import ArtifactError
 from runner.kernels import http
 from runner.kernels.sources.rpm import metadata
-from runner.kernels.sources.rpm.metadata import Index, RpmPackage
+from runner.kernels.sources.rpm.metadata import MetadataIndex, RpmPackage
 from runner.text.progress import Hidden
 
 # Of a list's mirrors, how many are tried: dnf's lists have a hundred.
@@ -21,7 +21,7 @@ Check = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repository:
+class RpmRepository:
     """What a repository has."""
 
     # Its address, without a slash at the end.
@@ -80,7 +80,7 @@ def first(bases: Sequence[str], attempt: Callable[[str], _Result]) -> _Result:
 
 def read(
     base: str, check: Check, wanted: Callable[[str], bool], scratch: Path
-) -> Repository:
+) -> RpmRepository:
     """Fetch what a repository has, and verify it. Raises ArtifactError."""
     url = f"{base}/repodata/repomd.xml"
     try:
@@ -101,7 +101,7 @@ def read(
         path.unlink(missing_ok=True)
 
 
-def _fetch(index: Index, base: str, path: Path) -> None:
+def _fetch(index: MetadataIndex, base: str, path: Path) -> None:
     url = address(base, index.href)
     try:
         http.download(
@@ -126,10 +126,10 @@ _AMID = "the repository may be amid an update, or a proxy is stale; try again la
 
 
 def _read(
-    index: Index, base: str, path: Path, wanted: Callable[[str], bool]
-) -> Repository:
+    index: MetadataIndex, base: str, path: Path, wanted: Callable[[str], bool]
+) -> RpmRepository:
     url = address(base, index.href)
     with path.open("rb") as stream:
         pieces = metadata.unpacked(stream, url, index.open_checksum)
         packages, names = metadata.packages_of(pieces, wanted, url)
-    return Repository(base=base, packages=tuple(packages), names=frozenset(names))
+    return RpmRepository(base=base, packages=tuple(packages), names=frozenset(names))
