@@ -824,14 +824,12 @@ def test_a_kernel_that_belies_its_prediction_fails_the_case(
     outcome: Outcome,
     predicted: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     build()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path, btf = tmp_path / "a.o", tmp_path / "vmlinux.btf"
     path.write_bytes(compiled(HEAD + UNGUARDED % (field, field)))
     btf.write_bytes(kernel("struct task { long a; int pid; } x;"))
-    lent = guest(FakeAgent(answers))
+    lent = guest(FakeAgent(answers), cache=Cache(tmp_path / "cache"))
     lent.artifact = replace(lent.artifact, btf=btf)
 
     result = session_case.run(

@@ -245,6 +245,7 @@ def guest(
         hello=HELLO,
         bpftool_version="7.1.0",
         engine=ENGINE,
-        cache=cache or Cache(Path("/none")),
+        # Nobody can write there, not even root.
+        cache=cache or Cache(Path("/dev/null/none")),
         life=life or Life(Starts(kernel=kernel.id)),
     )
