@@ -40,8 +40,8 @@ class Member:
     version: Numbers
 
 
-# Kernel build → minor release. RHEL_RELEASE in Makefile.rhelver of AlmaLinux's trees says
-# so for 8.3 to 8.10, 9.0 to 9.6 and 10.0. Nobody has held the others against a tree.
+# Kernel build → minor release. Makefile.rhelver of AlmaLinux's trees says so for 8.3 to
+# 8.10, 9.0 to 9.6 and 10.0. The others were held against no tree.
 _RHEL_MINORS: Mapping[int, tuple[tuple[int, int], ...]] = {
     7: (
         *((123, 0), (229, 1), (327, 2), (514, 3), (693, 4)),
