@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.case.prediction import Foretold, predicted
 from runner.case.states import ObjectStates
+from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
@@ -30,6 +31,8 @@ class CaseJob:
     folder: Path = Path()
     # Keeps what its commands print.
     commands: Commands = field(default_factory=Commands)
+    # Of its suite.
+    splats: ConsoleLines = NO_LINES
 
 
 @dataclass(kw_only=True)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from runner import timeouts
-from runner.case import settings
+from runner.case import kernelreport, settings
 from runner.errors import GuestError, RunnerError, UsageError
+from runner.failures.splats import KernelReport
+from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
@@ -50,6 +52,8 @@ class ProgramJob:
     # Keeps what it prints.
     commands: Commands
     show: Show
+    # Of its suite.
+    splats: ConsoleLines = NO_LINES
     # All tests that it has, as far as that is known before it runs.
     listed: tuple[str, ...] = ()
 
@@ -66,6 +70,8 @@ class ProgramRun:
     # What kept it from running to its end.
     error: RunnerError | None = None
     printed: Printed | None = None
+    # What the kernel reported of itself meanwhile.
+    report: KernelReport | None = None
     # Whether the guest is gone.
     is_lost: bool = False
     # Seconds.
@@ -107,6 +113,7 @@ def job(
     commands: Commands,
     show: Show,
     own: frozenset[str],
+    splats: ConsoleLines = NO_LINES,
     listed: tuple[str, ...] = (),
 ) -> ProgramJob:
     """Return what a case needs, whose files `find` finds.
@@ -133,6 +140,7 @@ def job(
         harness=harness,
         commands=commands,
         show=show,
+        splats=splats,
         listed=listed,
     )
 
@@ -190,6 +198,7 @@ def run(
             _perform(job, guest, done)
     except RunnerError as error:
         done.error = error
+    done.report = kernelreport.since_last(guest, (job.splats,))
     done.is_lost = guest.life.state is State.LOST
     done.running = time.monotonic() - started - done.copying
     return done

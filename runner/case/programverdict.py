@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runner.case import kernelreport
 from runner.case.program import ProgramRun
 from runner.case.verdict import of_lost_guest
 from runner.errors import TIMED_OUT, GuestError, UsageError
@@ -162,7 +163,7 @@ def of_program_error(error: ProgramError) -> CaseVerdict:
 def of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
     """Return what is wrong with how a program ended; None if nothing is.
 
-    An exit status other than 0 is.
+    An exit status other than 0 is, and so is what the kernel reported meanwhile.
     """
     if run.error is not None:
         return _of_error(run)
@@ -184,7 +185,8 @@ def of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
         return _failure(PROGRAM_KILLED, f"killed by {end.signal}{_quoted(run.printed)}")
     if end.exit:
         return _of_status(end.exit, run.printed)
-    return _of_left(end)
+    reported = None if run.report is None else kernelreport.of_report(run.report)
+    return _of_left(end) or reported
 
 
 def _of_left(end: CommandEnd) -> CaseVerdict | None:
@@ -281,6 +283,9 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
 
     A failed test with exit status 0 is fine: programs that print TAP need not care.
     """
+    if run.report is not None:
+        # Nobody knows which test it was: --isolate tells.
+        return kernelreport.of_report(run.report)
     fault = of_end(run, case)
     states = {it.state for it in run.tests}
     if run.blamed is not None:

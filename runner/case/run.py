@@ -3,7 +3,7 @@
 import hashlib
 import time
 
-from runner.case import phases, verdict
+from runner.case import kernelreport, phases, verdict
 from runner.case.attempt import Attempt, CaseJob
 from runner.errors import RunnerError
 from runner.failures.classes import DECLARED_GAP
@@ -22,6 +22,8 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
     guest.commands, already = job.commands, job.commands.count
     with guest.agent.unwatched():
         own = _perform(attempt)
+    report = kernelreport.since_last(guest, (job.splats,), "".join(attempt.log))
+    own = kernelreport.judged(own, report, job.case, guest.on)
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(
         **dict(verdict.final(own, attempt)),

@@ -1,12 +1,26 @@
-"""What a guest's serial console says about its end."""
+"""What a guest's serial console says: of its end, and of what its kernel survived."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+
+from runner.files import checkout, modelfile
+from runner.files.modelfile import FileEntry
+from runner.files.patternlist import ConsoleLines, LinePattern
+
+FILE = checkout.IMAGES / "splats.yaml"
 
 # ANSI sequences, and control characters other than tab and newline.
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+# The time, and with CONFIG_PRINTK_CALLER who printed it.
+_STAMP = re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?")
+_CUT, _END = "[ cut here ]", "---[ end trace "
 _LAST_LINES = 40
 _MOST_LINES = 200
+# Of one report that a kernel survived.
+_MOST_REPORT = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,38 +34,43 @@ class Splat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Marker:
+class KernelReport:
+    """What a kernel reported of itself, and went on."""
+
+    # The line that says it, without its time.
+    line: str
+    # What such a line means.
+    reason: str
+    # The line with those around it: registers and the call trace.
+    text: str
+    # Whether a host that is busy explains it as well.
+    again: bool = False
+
+
+class _End(FileEntry):
     cause: str
-    pattern: re.Pattern[str]
+    pattern: str
+    source: str
+
+    def find(self, lines: Sequence[str]) -> str | None:
+        pattern = re.compile(self.pattern)
+        return next((it for it in lines if pattern.search(it)), None)
 
 
-# The order is the order of preference: with oops=panic an oops ends in a panic, and
-# what the user needs to know is the oops.
-_MARKERS = (
-    _Marker(
-        cause="out_of_memory",
-        pattern=re.compile(r"Out of memory: Kill|System is deadlocked on memory"),
-    ),
-    _Marker(
-        cause="oops",
-        pattern=re.compile(
-            # "unable to handle kernel" up to 5.0, "kernel NULL pointer" after it.
-            r"BUG: unable to handle|BUG: kernel NULL pointer dereference|Oops: |"
-            r"general protection fault|kernel BUG at|invalid opcode: |"
-            r"divide error: |stack segment: "
-        ),
-    ),
-    _Marker(
-        cause="soft_lockup",
-        # "NMI watchdog:" up to 4.13, "watchdog:" after it.
-        pattern=re.compile(r"BUG: soft lockup|hard LOCKUP"),
-    ),
-    _Marker(
-        cause="rcu_stall",
-        pattern=re.compile(r"rcu: INFO: .*stall|INFO: rcu_\w+ (self-)?detected"),
-    ),
-    _Marker(cause="panic", pattern=re.compile(r"Kernel panic - not syncing")),
-)
+class _SourcedPattern(LinePattern):
+    source: str
+    again: bool = False
+
+
+class _Table(FileEntry):
+    ends: tuple[_End, ...]
+    deny: tuple[_SourcedPattern, ...]
+    allow: tuple[_SourcedPattern, ...]
+
+
+@cache
+def _table() -> _Table:
+    return modelfile.load(FILE, _Table)[0]
 
 
 def clean(raw: bytes) -> str:
@@ -63,11 +82,50 @@ def clean(raw: bytes) -> str:
 def diagnose(text: str) -> Splat | None:
     """Return the most telling splat of a cleaned console, or None."""
     lines = text.splitlines()
-    for marker in _MARKERS:
-        for line in lines:
-            if marker.pattern.search(line):
-                return Splat(cause=marker.cause, line=line.strip())
+    for end in _table().ends:
+        line = end.find(lines)
+        if line is not None:
+            return Splat(cause=end.cause, line=line.strip())
     return None
+
+
+def reported(text: str, own: Sequence[ConsoleLines] = ()) -> KernelReport | None:
+    """Return the first thing that a kernel reported of itself; None if nothing.
+
+    Args:
+        text: a cleaned console, or a log of the verifier.
+        own: the lists of the kernel's row and of the suite, besides images/splats.yaml.
+    """
+    if not text:
+        return None
+    table = _table()
+    deny = [*table.deny, *chain.from_iterable(it.deny for it in own)]
+    allow = [*table.allow, *chain.from_iterable(it.allow for it in own)]
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        words = _STAMP.sub("", line)
+        found = _first(deny, words)
+        if found is not None and _first(allow, words) is None:
+            return KernelReport(
+                line=words.strip(),
+                reason=found.reason,
+                text="\n".join(_block(lines, number)),
+                again=isinstance(found, _SourcedPattern) and found.again,
+            )
+    return None
+
+
+def _first(patterns: Sequence[LinePattern], words: str) -> LinePattern | None:
+    return next((it for it in patterns if it.compiled.search(words)), None)
+
+
+def _block(lines: Sequence[str], number: int) -> Iterator[str]:
+    """Yield a report from its first line to its last, as far as the kernel marks it."""
+    start = number - 1 if number and _CUT in lines[number - 1] else number
+    for line in lines[start : start + _MOST_REPORT]:
+        yield line
+        if _END in line:
+            return
 
 
 def last_lines(text: str, splat: Splat | None = None, count: int = _LAST_LINES) -> str:

@@ -17,6 +17,7 @@ from pydantic import (
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
+from runner.files.patternlist import ConsoleLines
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -606,6 +607,10 @@ class Kernel(FileEntry):
 
     arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
     """More arguments for the kernel's command line."""
+
+    splats: ConsoleLines = ConsoleLines()
+    """Lines on its console that fail a case, and lines that do not, besides those of
+    images/splats.yaml."""
 
     @property
     def sources(self) -> tuple[BaseSource, ...]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from runner.case import kernelreport
 from runner.errors import InternalError, RunnerError, UsageError
 from runner.guest.commands import Commands, Place
 from runner.guest.guest import Guest
@@ -201,6 +202,9 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
         # What the test raises does not come here.
         yield it
         it.agent.watcher = None
+        report = kernelreport.since_last(it)
+        if report is not None:
+            raise kernelreport.KernelWarnedError(report)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runner import reports
+from runner.case.kernelreport import KernelWarnedError
 from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
     ExitStatus,
@@ -126,6 +127,8 @@ def _result(item: pytest.Item, verdict: CaseVerdict, **more: Any) -> CaseResult:
 
 def _verdict(report: pytest.TestReport, error: BaseException | None) -> CaseVerdict:
     console = ""
+    if isinstance(error, KernelWarnedError):
+        return error.verdict
     match error:
         case GuestError():
             name, cure, console = error.cause, error.hint, error.console

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.case import program, programverdict
+from runner.case import kernelreport, program, programverdict
 from runner.case.program import ProgramJob, ProgramRun
 from runner.case.verdict import compare_with_suite
 from runner.errors import GuestError, RunnerError, UsageError
@@ -73,6 +73,7 @@ def perform(
             commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
             show=functools.partial(run.show_output, case.kernel.id),
             own=initramfs.commands(checkout.IMAGES),
+            splats=case.loaded.suite.splats,
             listed=run.tests_of(case.loaded, case.case),
         )
     except ProgramError as error:
@@ -274,9 +275,11 @@ class _Rounds:
         )
 
     def _of_exit(self) -> CaseVerdict:
-        verdict = programverdict.of_end(self._runs[-1], self._job.case)
+        last, case = self._runs[-1], self._job.case
         passed = CaseVerdict(outcome=Outcome.PASSED, checked=1)
-        return compare_with_suite(verdict or passed, self._job.case, self._known)
+        verdict = programverdict.of_end(last, case) or passed
+        judged = kernelreport.judged(verdict, last.report, case, self._known)
+        return compare_with_suite(judged, case, self._known)
 
 
 def _is_blamed(test: Test, blamed: Test | None) -> bool:

@@ -8,7 +8,7 @@ from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
-from runner.failures.classes import DECLARED_GAP, NOTHING_LOADED
+from runner.failures.classes import DECLARED_GAP, KERNEL_WARNED, NOTHING_LOADED
 from runner.guest.commands import Commands, Place
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
@@ -124,6 +124,7 @@ def perform(
         nodeid=case.nodeid,
         folder=case.loaded.folder,
         commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
+        splats=case.loaded.suite.splats,
     )
     try:
         result = _tried(job, guests, case.need, following)
@@ -139,21 +140,32 @@ def perform(
 def _tried(
     job: CaseJob, guests: GuestLease, need: Need, following: Need | None
 ) -> CaseResult:
-    """Run a case, again in a clean guest if the first is lost for no known reason."""
+    """Run a case, again in a clean guest if the first try says nothing about it."""
     with guests.lease(need, following) as guest:
         first = case_run.run(job, guest)
-    if first.outcome is not Outcome.ERROR or guest.life.state is not State.LOST:
+    is_lost = guest.life.state is State.LOST
+    is_doubtful = is_lost or first.failure_class == KERNEL_WARNED.name
+    if first.outcome is not Outcome.ERROR or not is_doubtful:
         return first
-    # It says nothing about the object.
-    guest.life.to(State.RETRIED)
-    with guests.lease(need, following) as guest:
+    if is_lost:
+        guest.life.to(State.RETRIED)
+    # Another tenant gets another guest.
+    clean = need if is_lost else Need(kernel=need.kernel, tenant=f"{need.tenant}#2")
+    with guests.lease(clean, following) as guest:
         second = case_run.run(job, guest)
     if guest.life.state is State.LOST:
         guest.life.to(State.GIVEN_UP)
+    return _confirmed(second).model_copy(update={"flaky": first.message})
+
+
+def _confirmed(second: CaseResult) -> CaseResult:
+    """Return the result of a second try, which is the last one."""
     if second.failure_class == TIMED_OUT:
         message = f"{second.message} (a second try, in a clean guest)"
-        second = second.model_copy(update={"message": message})
-    return second.model_copy(update={"flaky": first.message})
+        return second.model_copy(update={"message": message})
+    if second.failure_class == KERNEL_WARNED.name:
+        return second.model_copy(update={"outcome": Outcome.FAILED})
+    return second
 
 
 def class_of_mistake(error: BaseException | None) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
 from runner.facts.model import Presence
 from runner.files.modelfile import FileEntry, Where
+from runner.files.patternlist import ConsoleLines
 from runner.suites.conditions import Choice, Condition, chosen
 from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion, VersionRange, pick
@@ -675,5 +676,8 @@ class Suite(FileEntry):
     """Which cases share a guest: those of an object, or all of the suite. A guest from
     a snapshot is as quick as it is clean. Without snapshots one guest serves the whole
     kernel."""
+    splats: ConsoleLines = ConsoleLines()
+    """Lines on a kernel's console that fail a case, and lines that do not, besides
+    those of images/splats.yaml and of the kernel's row."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
     """The cases, in the order in which they run."""

@@ -63,6 +63,8 @@ class Vm:
     port: int
     # Where this guest's output begins in the console's file, in bytes.
     console_start: int
+    # Up to where `news` has returned it, in bytes.
+    console_read: int
     # How patient the runner is with it.
     pace: Pace
 
@@ -84,8 +86,17 @@ class Vm:
 
         What an earlier case did to the guest says nothing about the next one.
         """
-        with suppress(FileNotFoundError):
-            self.console_start = self.machine.console.stat().st_size
+        self.console_start = self.console_read = _size(self.machine.console)
+
+    def news(self) -> str:
+        """Return what `console` has now and had not when this was last called."""
+        written = _size(self.machine.console)
+        if written <= self.console_read:
+            return ""
+        start, self.console_read = self.console_read, written
+        with self.machine.console.open("rb") as stream:
+            stream.seek(start)
+            return splats.clean(stream.read(written - start))
 
     def lost(self, doing: str, *, cause: Exception | None = None) -> GuestError:
         """Return the error that says why the guest no longer answers.
@@ -192,6 +203,7 @@ def _running(
             window=window,
             port=_first_words(qmp, process, errors, pace),
             console_start=console_start,
+            console_read=console_start,
             pace=pace,
         )
 

@@ -912,3 +912,60 @@ def test_a_case_is_skipped_for_what_the_kernel_says_that_it_lacks(
     assert agent.operations == []
     # Its version says that it has them.
     assert job_of.run(it).outcome is Outcome.PASSED
+
+
+# ------------------------------------------ what the kernel reports meanwhile
+
+
+WARNS = "[    7.2] WARNING: CPU: 0 PID: 99 at kernel/bpf/core.c:1 a+0x1/0x2\n"
+
+
+def test_a_kernel_that_warns_fails_the_case(job_of: JobOf) -> None:
+    result = job_of.run(case(RIGHT), vm=FakeVm(said=WARNS))
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert "WARNING: CPU: 0 PID: 99 at" in result.message
+    assert result.console == WARNS.rstrip("\n")
+
+
+def test_a_failure_that_is_declared_does_not_hide_a_warning(job_of: JobOf) -> None:
+    declared = {
+        "class": "poison_reachable",
+        "kernels": ">=4.4",
+        "reason": "it has no such field",
+    }
+    refused = {"load": fault("can't load", log=REJECTED)}
+
+    quiet = job_of.run(case(RIGHT, expect_failure=declared), refused)
+    warned = job_of.run(
+        case(RIGHT, expect_failure=declared), refused, vm=FakeVm(said=WARNS)
+    )
+
+    assert quiet.failure_class == "poison_reachable"
+    assert quiet.outcome is not Outcome.FAILED
+    assert warned.outcome is Outcome.FAILED
+    assert "kernel_warned" in warned.failure_class + warned.message
+
+
+def test_another_failure_is_shown_with_the_warning(job_of: JobOf) -> None:
+    result = job_of.run(case(WRONG), vm=FakeVm(said=WARNS))
+
+    assert result.failure_class == "wrong_value"
+    assert "the kernel also reported: WARNING" in result.message
+
+
+def test_a_stall_says_nothing_until_a_second_try(job_of: JobOf) -> None:
+    stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
+
+    result = job_of.run(case(RIGHT), vm=FakeVm(said=stall))
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "kernel_warned")
+
+
+def test_a_verifier_that_finds_itself_inconsistent_is_told(job_of: JobOf) -> None:
+    log = "verifier bug: REG INVARIANTS VIOLATION (true_reg1): range bounds"
+
+    result = job_of.run(case(RIGHT), {"load": fault("can't load", log=log)})
+
+    assert result.outcome is Outcome.FAILED
+    assert "the kernel also reported: verifier bug" in result.message

@@ -96,7 +96,7 @@ def test_every_refused_operation_has_a_row() -> None:
 
 
 def test_every_way_to_lose_a_guest_has_a_row() -> None:
-    causes = {it.cause for it in splats._MARKERS}
+    causes = {it.cause for it in splats._table().ends}
 
     assert causes <= CLASSES.keys()
     assert {f"kernel_{it}" for it in verdict.DEADLY} <= CLASSES.keys()
@@ -131,7 +131,7 @@ def test_every_constant_is_used() -> None:
 
 def test_every_row_is_found_or_given() -> None:
     found = {it.name for it in CLASSES.values() if has_patterns(it)}
-    lost = {it.cause for it in splats._MARKERS} | {"lost", "gone", TIMED_OUT}
+    lost = {it.cause for it in splats._table().ends} | {"lost", "gone", TIMED_OUT}
     refused = {f"{it}_failed" for it in operations()}
     ends = {f"kernel_{it}" for it in verdict.DEADLY}
     mistakes = {name for _, name in retry._MISTAKES}

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.failures import splats
+from runner.files.patternlist import ConsoleLines, LinePattern
 
 # As kernels print them; the addresses are cut.
 OOPS_6_1 = """\
@@ -88,3 +89,100 @@ def test_any_bytes_become_clean_text(raw: bytes) -> None:
 
     splats.diagnose(text)
     assert not any(ord(letter) < 32 and letter not in "\t\n" for letter in text)
+
+
+# ------------------------------------------------------- what a kernel survives
+
+
+WARN = """\
+[    7.1] nothing
+[    7.2] ------------[ cut here ]------------
+[    7.2] WARNING: CPU: 0 PID: 99 at kernel/bpf/core.c:1 bpf_check+0x1/0x2
+[    7.2] Call Trace:
+[    7.2] ---[ end trace 0000000000000000 ]---
+[    7.3] more
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    1.0][  T12] WARNING: possible circular locking dependency detected",
+        "[    1.0] WARNING: kernel/bpf/core.c:12 at bpf_check+0x1/0x2, CPU#0: sh/1",
+        "[    1.0] [ INFO: possible circular locking dependency detected ]",
+        "[    1.0] INFO: suspicious RCU usage.",
+        "[    1.0] BUG: KASAN: slab-use-after-free in kfree+0x1/0x2",
+        "[    1.0] UBSAN: array-index-out-of-bounds in net/core/filter.c:1:2",
+        "[    1.0] BUG: KCSAN: data-race in a / b",
+        "[    1.0] BUG: scheduling while atomic: sh/12/0x00000002",
+        "[    1.0] BUG: sleeping function called from invalid context at mm/a.h:1",
+        "[    1.0] INFO: task sh:12 blocked for more than 120 seconds.",
+        "[    1.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
+        "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
+        "[    1.0] BUG kmalloc-64 (Not tainted): Right Redzone overwritten",
+        "[    1.0] BUG: Bad page state in process sh  pfn:12345",
+        "[    1.0] unregister_netdevice: waiting for lo to become free. Usage = 2",
+        "[    1.0] kmemleak: 3 new suspected memory leaks",
+        "verifier bug: REG INVARIANTS VIOLATION (true_reg1): range bounds violation",
+        "REG INVARIANTS VIOLATION (alu): range bounds violation u64=[0x1, 0x0]",
+        "verifier internal error: R1 type",
+    ],
+)
+def test_what_a_kernel_survives_is_found(line: str) -> None:
+    found = splats.reported(f"[    0.9] fine\n{line}\n")
+
+    assert found is not None
+    assert line.endswith(found.line)
+    assert found.reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    1.0] Linux version 6.1",
+        "[    1.0] Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS",
+        "[    1.0] WARNING: Unprivileged eBPF is enabled with eIBRS on",
+        "[    1.0] clocksource: Marking clocksource 'tsc' as unstable",
+        "[    1.0] sh[12]: segfault at 0 ip 0 sp 0 error 6 in busybox[400000]",
+        "[    1.0] **   NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE   **",
+        "[    1.0] random: crng init done",
+    ],
+)
+def test_what_means_nothing_is_not(line: str) -> None:
+    assert splats.reported(line) is None
+
+
+def test_a_report_is_shown_from_its_first_line_to_its_last() -> None:
+    found = splats.reported(WARN)
+
+    assert found is not None
+    assert found.line.startswith("WARNING: CPU: 0 PID: 99 at")
+    lines = found.text.splitlines()
+    assert len(lines) == 4
+    assert "[ cut here ]" in lines[0]
+    assert "[ end trace" in lines[-1]
+
+
+def test_a_suite_and_a_row_add_to_the_lists() -> None:
+    mine = ConsoleLines(
+        deny=(LinePattern(pattern="^mine: lost", reason="it lost something"),),
+        allow=(LinePattern(pattern="at kernel/bpf/core", reason="known"),),
+    )
+
+    assert splats.reported(WARN, [mine]) is None
+    found = splats.reported("[    1.0] mine: lost 5", [mine])
+    assert found is not None
+    assert (found.line, found.reason) == ("mine: lost 5", "it lost something")
+
+
+def test_what_a_busy_host_explains_is_tried_again() -> None:
+    stall, warning = splats.reported(STALL), splats.reported(WARN)
+
+    assert stall is not None
+    assert warning is not None
+    assert (stall.again, warning.again) == (True, False)
+
+
+@given(st.text())
+def test_no_console_breaks_the_search(text: str) -> None:
+    splats.reported(text)

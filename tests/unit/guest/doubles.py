@@ -160,9 +160,15 @@ class FakeVm:
     machine: Machine = MACHINE
     window: int = -1
     pace: Pace = field(default_factory=lambda: Pace(1.0))
+    # What its kernel reports while a case runs.
+    said: str = ""
 
     def console(self) -> str:
         return self.end.console
+
+    def news(self) -> str:
+        said, self.said = self.said, ""
+        return said
 
     def turn_page(self) -> None:
         pass

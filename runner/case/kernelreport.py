@@ -1,0 +1,69 @@
+"""What a kernel reported of itself while a case ran, and survived: WARN, KASAN, …."""
+
+from collections.abc import Sequence
+
+from runner.errors import RunnerError
+from runner.failures import splats
+from runner.failures.classes import KERNEL_WARNED
+from runner.failures.splats import KernelReport
+from runner.files.patternlist import ConsoleLines
+from runner.guest.guest import Guest
+from runner.results import CaseVerdict, Outcome
+from runner.suites.known import KnownKernel
+from runner.suites.model import Case
+
+_NAME = KERNEL_WARNED.name
+
+
+class KernelWarnedError(RunnerError):
+    """The kernel reported a fault of its own while a test in Python ran."""
+
+    def __init__(self, report: KernelReport) -> None:
+        self.verdict = of_report(report)
+        super().__init__(self.verdict.message, hint=self.verdict.cure)
+
+
+def since_last(
+    guest: Guest, own: Sequence[ConsoleLines] = (), log: str = ""
+) -> KernelReport | None:
+    """Return the first report since this was last asked, or since the guest was lent.
+
+    A guest that was lost has a verdict of its own. `own` are the lists of the suite,
+    and `log` is the verifier's.
+    """
+    if not guest.usable:
+        return None
+    lists = (guest.kernel.splats, *own)
+    return splats.reported(guest.vm.news(), lists) or splats.reported(log, lists)
+
+
+def judged(
+    verdict: CaseVerdict, report: KernelReport | None, case: Case, kernel: KnownKernel
+) -> CaseVerdict:
+    """Return the verdict on a case, given what the kernel reported meanwhile.
+
+    A case can't pass with it, nor with a failure that its suite declares; another
+    failure stays what it is, with the report as evidence.
+    """
+    known = verdict.outcome is Outcome.ERROR or verdict.failure_class == _NAME
+    if report is None or known:
+        return verdict
+    declared = case.failure_on(kernel)
+    excused = declared is not None and verdict.failure_class in declared.classes
+    if verdict.outcome is Outcome.FAILED and not excused:
+        said = f"{verdict.message}; the kernel also reported: {report.line}"
+        return verdict.model_copy(update={"message": said, "console": report.text})
+    return of_report(report)
+
+
+def of_report(report: KernelReport) -> CaseVerdict:
+    """Return the verdict on what made a kernel report something."""
+    return CaseVerdict(
+        # A second try tells whether the host was the reason.
+        outcome=Outcome.ERROR if report.again else Outcome.FAILED,
+        message=f"the kernel reported: {report.line} ({report.reason})",
+        failure_class=_NAME,
+        cure=KERNEL_WARNED.cure,
+        console=report.text,
+        checked=1,
+    )

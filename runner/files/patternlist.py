@@ -1,0 +1,57 @@
+"""Lists of regular expressions in files, each with its reason."""
+
+import re
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from runner.files.modelfile import FileEntry
+
+# No pattern finds something in each of these unless it does in nearly every line.
+_ANY_LINES = ("a", "Z 0", "-: (9)")
+
+
+def _checked(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    if all(compiled.search(line) for line in _ANY_LINES):
+        raise ValueError(
+            f"{pattern!r} matches everything; write more of the line that you mean"
+        )
+    return pattern
+
+
+class LinePattern(FileEntry):
+    """What a line is known by."""
+
+    pattern: Annotated[
+        str,
+        Field(min_length=1, examples=["^my_module: lost \\d+ events"]),
+        AfterValidator(_checked),
+    ]
+    """A regular expression of Python, which is looked for in each line, after the time
+    that printk puts in front of it. `^` is the beginning of the kernel's own words."""
+
+    reason: Annotated[str, Field(min_length=1)]
+    """What such a line means, or why it does not matter."""
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """The pattern."""
+        return re.compile(self.pattern)
+
+
+class ConsoleLines(FileEntry):
+    """Lines on a kernel's console that fail a case, and lines that do not."""
+
+    deny: tuple[LinePattern, ...] = ()
+    """Lines that fail the case that made the kernel print them (`kernel_warned`)."""
+
+    allow: tuple[LinePattern, ...] = ()
+    """Lines that fail no case, although `deny` or images/splats.yaml has them."""
+
+
+NO_LINES = ConsoleLines()

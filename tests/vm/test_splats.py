@@ -1,0 +1,102 @@
+"""A kernel that reports a fault of its own fails the case that did it, and no other."""
+
+import pytest
+
+from runner.results import Outcome
+from tests.vm.conftest import DATA, Finished, run
+
+pytestmark = pytest.mark.vm
+
+P, F, S = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
+# As WARN prints it, at its level.
+WARNING = "<4>WARNING: CPU: 0 PID: 1 at lib/mine.c:1 mine+0x1/0x2"
+SUITE = """\
+description: A kernel that warns.
+reuse: suite
+splats:
+  deny: [{pattern: "^mine: lost", reason: it lost something}]
+  allow: [{pattern: "at lib/harmless", reason: known}]
+cases:
+"""
+# Cases of one object: what the kernel prints, and what else they say.
+CASES = {
+    "before": ("", ""),
+    "warns": (WARNING, ""),
+    "after": ("", ""),
+    "allowed": ("<4>WARNING: x at lib/harmless.c:1", ""),
+    "denied": ("<4>mine: lost 5", ""),
+    "declared": (
+        WARNING,
+        "expect_failure: {class: kernel_warned, kernels: '>=2.6', reason: it warns}",
+    ),
+    "wrong": (WARNING, ""),
+}
+PROGRAM = f"""\
+  - name: program
+    command: [sh, -c, "echo '{WARNING}' > /dev/kmsg; echo ok"]
+"""
+TEST = f"""\
+def test_warns(guest):
+    guest.exec(["sh", "-c", "echo '{WARNING}' > /dev/kmsg"])
+
+
+def test_after(guest):
+    guest.exec(["true"])
+"""
+
+
+def case(name: str, line: str, more: str) -> str:
+    right = 51 if name == "wrong" else 50
+    return f"""\
+  - name: {name}
+    object: fine.bpf.c
+    trigger:
+      - {{test_run: length}}
+      - command: [sh, -c, "if [ '{line}' ]; then echo '{line}' > /dev/kmsg; fi"]
+    expect: [{{value: "${{run.retval}}", equals: {right}}}]
+    {more}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    suite = tmp_path_factory.mktemp("mine") / "mine"
+    suite.mkdir()
+    (suite / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
+    cases = "".join(case(name, *words) for name, words in CASES.items())
+    (suite / "suite.yaml").write_text(SUITE + cases + PROGRAM)
+    (suite / "test_mine.py").write_text(TEST)
+    reports = tmp_path_factory.mktemp("reports") / "r"
+    return run("--kernels", "6.1", "--suite", suite, "-n", "1", reports=reports)
+
+
+def test_only_who_made_the_kernel_warn_fails(finished: Finished) -> None:
+    assert {it.case: it.outcome for it in finished.results.cases} == {
+        "before": P,
+        "warns": F,
+        "after": P,
+        "allowed": P,
+        "denied": F,
+        "declared": S,
+        "wrong": F,
+        "program": F,
+        "test_warns": F,
+        "test_after": P,
+    }
+
+
+@pytest.mark.parametrize("name", ["warns", "program", "test_warns"])
+def test_the_kernels_words_are_shown(finished: Finished, name: str) -> None:
+    case = finished.case(name)
+
+    assert case.failure_class == "kernel_warned"
+    assert "WARNING: CPU: 0 PID: 1 at lib/mine.c:1" in case.message
+    assert "at lib/mine.c:1 mine+0x1/0x2" in case.console
+
+
+def test_another_failure_stays_what_it_is(finished: Finished) -> None:
+    case = finished.case("wrong")
+
+    assert case.failure_class == "wrong_value"
+    assert "expected 51, observed 50" in case.message
+    assert "the kernel also reported: WARNING" in case.message
