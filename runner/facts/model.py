@@ -68,6 +68,8 @@ class Facts:
     helpers: Mapping[int, bool] = field(default_factory=dict)
     programs: Mapping[int, bool] = field(default_factory=dict)
     maps: Mapping[int, bool] = field(default_factory=dict)
+    # By types of programs: which helpers their programs may call.
+    calls: Mapping[int, Mapping[int, bool]] = field(default_factory=dict)
     # How long the kernel took to answer, in the guest.
     milliseconds: float = 0.0
 
@@ -76,6 +78,7 @@ class Facts:
         """Return a hash of what is known."""
         known = self.abilities, self.helpers, self.programs, self.maps
         words = [str(sorted(it.items())) for it in known]
+        words += [f"{type_} {sorted(it.items())}" for type_, it in self.calls.items()]
         return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 

@@ -359,7 +359,8 @@ class ProgramRuns(AgentReply):
     """How often a program ran since it was loaded."""
 
     name: str
-    # None before 5.1, and where the kernel was not told to count.
+    # None before 5.1, where the kernel was not told to count, and for a program that
+    # may sleep where the kernel does not count those.
     runs: _Count | None
 
 

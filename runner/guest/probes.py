@@ -11,7 +11,7 @@ from runner.guest.abilityprobes import CONTROL, abilities
 from runner.guest.agent import AgentSession, BpfAnswer
 from runner.guest.bpfcalls import BpfCall
 from runner.guest.probe import Probe
-from runner.guest.typeprobes import helpers, maps, programs
+from runner.guest.typeprobes import calls_of, helpers, maps, programs
 from runner.versions import KernelVersion
 
 # BPF_MAP_TYPE_ARRAY.
@@ -29,13 +29,15 @@ class _Wanted:
     programs: Mapping[int, Probe]
     maps: Mapping[int, Probe]
     helpers: Mapping[int, Probe]
+    # By types of programs and helpers.
+    pairs: Mapping[tuple[int, int], Probe]
 
     @property
     def probes(self) -> tuple[Probe, ...]:
         """All of them, in one order."""
         named = (*self.control.values(), *self.abilities.values())
         types = (*self.programs.values(), *self.maps.values())
-        return (*named, *types, *self.helpers.values())
+        return (*named, *types, *self.helpers.values(), *self.pairs.values())
 
     @property
     def calls(self) -> Iterator[BpfCall]:
@@ -61,6 +63,7 @@ def find_out(agent: AgentSession, release: str, version: KernelVersion) -> Facts
         programs=programs(version),
         maps=maps(),
         helpers=helpers(),
+        pairs=calls_of(version),
     )
     replies = agent.bpf([*wanted.calls], timeout=timeouts.PROBES.seconds)
     (wrapped,) = agent.has_targets([_WRAPPER], timeout=timeouts.READ.seconds)
@@ -73,6 +76,7 @@ def find_out(agent: AgentSession, release: str, version: KernelVersion) -> Facts
         programs=_known(wanted.programs, found),
         maps=_known(wanted.maps, found),
         helpers=_known(wanted.helpers, found),
+        calls=_by_type(_known(wanted.pairs, found)),
         milliseconds=replies.duration_us / 1000,
     )
 
@@ -83,7 +87,7 @@ def judged(wanted: _Wanted, answers: Sequence[BpfAnswer]) -> Mapping[Probe, Pres
     return {it: it.judge([next(left) for _ in it.calls]) for it in wanted.probes}
 
 
-_Key = TypeVar("_Key", int, str)
+_Key = TypeVar("_Key", int, str, tuple[int, int])
 
 
 def _known(
@@ -95,3 +99,11 @@ def _known(
         for key, probe in probes.items()
         if found[probe] is not Presence.UNKNOWN
     }
+
+
+def _by_type(pairs: Mapping[tuple[int, int], bool]) -> dict[int, dict[int, bool]]:
+    """Return helpers by the types of programs that were asked about them."""
+    found: dict[int, dict[int, bool]] = {}
+    for (type_, helper), is_allowed in pairs.items():
+        found.setdefault(type_, {})[helper] = is_allowed
+    return found

@@ -45,6 +45,38 @@ def helpers() -> Mapping[int, Probe]:
     }
 
 
+# Types of programs that many objects have, and whose helpers do not depend on what a
+# program attaches to: socket_filter, kprobe, sched_cls, sched_act, tracepoint, xdp,
+# perf_event, cgroup_skb, sock_ops and raw_tracepoint.
+_CALLERS = (1, _KPROBE, 3, 4, 5, 6, 7, 8, 13, 17)
+# bpf_trace_printk, bpf_probe_write_user and bpf_trace_vprintk: a kernel whose verifier
+# sees one of them warns of it on its console.
+_TOLD = (6, 36, 177)
+
+
+def calls_of(version: KernelVersion) -> Mapping[tuple[int, int], Probe]:
+    """Return the probes by types of programs and helpers that these may call."""
+    return {
+        (type_, helper): Probe(
+            calls=(
+                calls.program(
+                    _call(helper), *_RETURN, type_=type_, version=version_code(version)
+                ),
+            ),
+            # check_helper_call() of 4.4, 4.18 and 6.12.
+            absent=(
+                *(r"invalid func", r"unknown func"),
+                r"program of this type cannot use helper",
+            ),
+            # It is about the arguments, and so the helper was found.
+            present=(r"\bR\d\b",),
+        )
+        for type_ in _CALLERS
+        for helper in range(1, len(HELPERS))
+        if helper not in _TOLD
+    }
+
+
 # Attach types without which these are refused before they are looked at:
 # cgroup_sock_addr, cgroup_sockopt, sk_lookup and netfilter.
 _EXPECTED = {18: 10, 25: 21, 30: 36, 32: 45}

@@ -15,6 +15,7 @@ from runner.facts.model import (
     judged,
     probed,
 )
+from runner.facts.names import HELPERS, PROGRAM_TYPES
 from runner.preflight import rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
@@ -79,6 +80,7 @@ def features(
     """Return what an object needs, and whether the engine's target has it."""
     return (
         *_helpers(code, known.facts, engine),
+        *_calls(code, known.facts),
         *_types(code, known.facts, engine),
         *_kfuncs(code, engine),
         *_targets(code, engine),
@@ -154,6 +156,28 @@ def _helpers(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Featur
         engine,
         facts.helpers if facts else None,
     )
+
+
+def _calls(code: Code, facts: Facts | None) -> Iterator[Feature]:
+    """Yield the helpers that the kernel has, and refused to a type of programs."""
+    refused: dict[tuple[int, int], list[str]] = {}
+    calls = facts.calls if facts else {}
+    for program, type_, helpers in code.calls:
+        told = calls.get(type_, {})
+        for number in helpers:
+            asked = [told.get(it) for it in {number, _FALLBACKS.get(number, number)}]
+            is_there = facts is not None and facts.helpers.get(number)
+            if is_there and all(it is False for it in asked):
+                refused.setdefault((number, type_), []).append(program)
+    for (number, type_), programs in sorted(refused.items()):
+        yield Feature(
+            need=KernelNeed.RULE,
+            name=f"{HELPERS[number]}() for {PROGRAM_TYPES[type_]} programs",
+            presence=Presence.ABSENT,
+            users=tuple(dict.fromkeys(programs)),
+            evidence=Learnt.PROBED.value,
+            learnt=Learnt.PROBED,
+        )
 
 
 def _types(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:

@@ -58,11 +58,36 @@ class Code:
     def helpers(self) -> Mapping[int, tuple[str, ...]]:
         """The helpers that it calls, with the functions that do."""
         found: dict[int, list[str]] = {}
-        for function, at, insn in self.instructions:
-            helper = insn.code == _CALL and insn.src == op.CALL_HELPER
-            if helper and not insn.is_poison and not self.flow.is_reference(at):
-                found.setdefault(insn.imm, []).append(function.name)
+        for function, number in self._calls:
+            found.setdefault(number, []).append(function.name)
         return {number: tuple(_unique(names)) for number, names in found.items()}
+
+    @cached_property
+    def calls(self) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+        """Programs, their types, and the helpers that they and their functions call.
+
+        Programs that may sleep are left out: they may call more than others of a type.
+        """
+        types = {it.name: it.type for it in self.contents.programs}
+        own: dict[Function, list[int]] = {}
+        for function, number in self._calls:
+            own.setdefault(function, []).append(number)
+        found = []
+        for it in self.programs():
+            helpers = [each for f in _closure(self, it) for each in own.get(f, ())]
+            if helpers and not _may_sleep(it):
+                called = tuple(dict.fromkeys(helpers))
+                found.append((it.name, types.get(it.name, 0), called))
+        return tuple(found)
+
+    @cached_property
+    def _calls(self) -> tuple[tuple[Function, int], ...]:
+        return tuple(
+            (function, insn.imm)
+            for function, at, insn in self.instructions
+            if (insn.code == _CALL and insn.src == op.CALL_HELPER)
+            and not (insn.is_poison or self.flow.is_reference(at))
+        )
 
     def users(self, matches: Callable[[Address, Insn], bool]) -> list[str]:
         """Return the functions that reach an instruction of a kind."""
@@ -267,10 +292,14 @@ def _by_section(*prefixes: str, sleepable: bool = False) -> Callable[[Code], lis
             it.name
             for it in code.programs()
             if any(it.section == p or it.section.startswith(f"{p}/") for p in prefixes)
-            or (sleepable and it.section.partition("/")[0].endswith(".s"))
+            or (sleepable and _may_sleep(it))
         ]
 
     return users
+
+
+def _may_sleep(program: Function) -> bool:
+    return program.section.partition("/")[0].endswith(".s")
 
 
 def _is_ordered_below(insn: Insn) -> bool:

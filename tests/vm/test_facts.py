@@ -21,6 +21,8 @@ from runner.run.settings import Settings
 from runner.text.progress import progress
 from tests.vm.conftest import ROOT
 
+pytestmark = pytest.mark.vm
+
 # Types that the configuration of Debian's cloud kernels leaves out.
 LEFT_OUT = {PROGRAM_TYPES.index("lirc_mode2")}
 
@@ -55,6 +57,13 @@ def test_a_kernel_says_of_itself_what_is_known_of_it(guest: Guest) -> None:
     assert facts.abilities == {name: by_version.has(name) for name in facts.abilities}
     helpers = in_btf(guest, "bpf_func_id", "__BPF_FUNC_MAX")
     assert {it for it, is_there in facts.helpers.items() if is_there} == helpers
+    # bpf_trace_printk and the two that also warn on the console are not tried.
+    asked = set(facts.helpers) - {6, 36, 177}
+    assert all(set(it) == asked for it in facts.calls.values())
+    for allowed in facts.calls.values():
+        assert {it for it, is_allowed in allowed.items() if is_allowed} <= helpers
+    # bpf_skb_store_bytes, of kprobes and of sched_cls.
+    assert (facts.calls[2][9], facts.calls[3][9]) == (False, True)
     programs = in_btf(guest, "bpf_prog_type", "__MAX")
     there = {it for it, is_there in facts.programs.items() if is_there}
     assert there == programs - LEFT_OUT

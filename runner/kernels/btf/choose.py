@@ -29,6 +29,8 @@ KERNEL = "kernel"
 # In the image, but shown by the kernel only from v5.4 on (341dfcf8d78e).
 IMAGE = "image"
 _SHOWN_SINCE = KernelVersion.parse("5.4")
+# The function that does it, in kernel/bpf/sysfs_btf.c. RHEL 8's 4.18 has it, too.
+_SHOWN_BY = b"\0btf_vmlinux_init\0"
 
 # A clone or an address of BTFHub's archive, for `auto`.
 HUB_VARIABLE = "BTFHUB_ARCHIVE"
@@ -134,7 +136,7 @@ def _own(material: Material) -> Chosen | None:
     data = bzimage.btf(material.image)
     if data is None:
         return None
-    if material.version >= _SHOWN_SINCE:
+    if material.version >= _SHOWN_SINCE or _SHOWN_BY in data:
         return Chosen(data=data, source=KERNEL, detail="the kernel's own")
     detail = "from the image; the kernel does not show it"
     return Chosen(data=data, source=IMAGE, detail=detail)

@@ -111,6 +111,26 @@ def test_a_helper_is_missing_where_its_number_is_invalid() -> None:
     assert probe.judge([refused("EPERM")]) is Presence.UNKNOWN
 
 
+def test_a_type_of_programs_may_not_call_each_helper() -> None:
+    # bpf_skb_store_bytes, of kprobes and of sched_cls.
+    of_kprobe, of_tc = (typeprobes.calls_of(VERSION)[it, 9] for it in (2, 3))
+    words = (
+        "invalid func 9\n",
+        "unknown func bpf_skb_store_bytes#9\n",
+        "program of this type cannot use helper bpf_skb_store_bytes#9\n",
+    )
+
+    assert all(
+        of_kprobe.judge([refused("EINVAL", it)]) is Presence.ABSENT for it in words
+    )
+    assert of_tc.judge([refused("EACCES", "R2 !read_ok\n")]) is Presence.PRESENT
+    assert of_tc.judge([refused("EINVAL", "bpf_probe_read is for others\n")]) is (
+        Presence.UNKNOWN
+    )
+    # What makes a kernel warn on its console is not asked: bpf_trace_printk.
+    assert (2, 6) not in typeprobes.calls_of(VERSION)
+
+
 def test_a_probe_of_a_type_that_kernels_refuse_for_more_reasons_stays_unknown() -> None:
     found = typeprobes.programs(VERSION)
     kprobe, tracing, sk_lookup = found[2], found[26], found[30]
@@ -145,6 +165,7 @@ def test_a_changed_probe_has_another_recipe() -> None:
         *typeprobes.programs(VERSION).values(),
         *typeprobes.maps().values(),
         *typeprobes.helpers().values(),
+        *typeprobes.calls_of(VERSION).values(),
     )
     text = json.dumps(
         [
@@ -157,4 +178,4 @@ def test_a_changed_probe_has_another_recipe() -> None:
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    assert (facts.RECIPE, digest) == ("1", "83b32b2c501cfff1")
+    assert (facts.RECIPE, digest) == ("2", "1866654bed80c552")

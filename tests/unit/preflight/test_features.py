@@ -289,6 +289,49 @@ def test_what_a_kernel_said_counts_more_than_its_version(
         assert found.evidence == "probed on the kernel"
 
 
+# bpf_skb_store_bytes is number 9, bpf_probe_read_kernel 113 and bpf_probe_read 4.
+STORES = KPROBE % "bpf_skb_store_bytes(ctx, 0, ctx, 1, 0);"
+STORES_BEHIND = (
+    "static __noinline int f(void *c) { return bpf_skb_store_bytes(c, 0, c, 1, 0); }\n"
+    + KPROBE % "return f(ctx);"
+)
+READS = KPROBE % "long x; bpf_probe_read_kernel(&x, 8, ctx); return x;"
+SLEEPS = (
+    'SEC("uprobe.s/f") int on_a(void *ctx)'
+    " { long x; bpf_copy_from_user(&x, 8, ctx); return x; }\n"
+)
+NO_STORE = "bpf_skb_store_bytes() for kprobe programs"
+
+
+@pytest.mark.parametrize(
+    ("source", "calls", "refused"),
+    [
+        (STORES, {9: False}, NO_STORE),
+        (STORES_BEHIND, {9: False}, NO_STORE),
+        (STORES, {9: True}, ""),
+        # The kernel did not say.
+        (STORES, {}, ""),
+        # libbpf takes the older one.
+        (READS, {113: False, 4: True}, ""),
+        (READS, {113: False, 4: False}, "bpf_probe_read_kernel() for kprobe programs"),
+        # Programs of the type may call it if they may sleep.
+        (SLEEPS, {148: False}, ""),
+    ],
+    ids=["own", "behind", "allowed", "unknown", "older", "neither", "sleeps"],
+)
+def test_a_kernel_said_which_helpers_a_type_of_programs_may_call(
+    source: str, calls: dict[int, bool], refused: str
+) -> None:
+    helpers = {9: True, 4: True, 113: True, 148: True}
+    facts = Facts(release="", helpers=helpers, calls={2: calls})
+    found = checked(an_object(source), kernel(NOTHING), facts=facts)
+
+    named = [it.name for it in found.features if "() for " in it.name]
+    assert named == ([refused] if refused else [])
+    assert found.verdict is (Verdict.REJECTED if refused else Verdict.LOADS)
+    assert all(refused in it for it in found.reasons)
+
+
 LINKS = """\
 enum bpf_link_type { L0, BPF_LINK_TYPE_CGROUP = 3, BPF_LINK_TYPE_KPROBE_MULTI = 8 } a;
 """

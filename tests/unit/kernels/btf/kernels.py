@@ -12,6 +12,9 @@ struct task_struct {{
     struct thread_struct thread; struct mm_struct *mm;
 }};
 struct task_struct init_task;
+#ifdef SHOWS_BTF
+int btf_vmlinux_init(void) {{ return 0; }}
+#endif
 enum small {{ ONE = 1 }} one;
 """
 OLD = {
@@ -44,13 +47,15 @@ def vmlinux(
     return output
 
 
-def btf(folder: Path, names: dict[str, str] = OLD) -> bytes:
+def btf(
+    folder: Path, names: dict[str, str] = OLD, options: tuple[str, ...] = ("-g",)
+) -> bytes:
     """Return raw BTF that pahole made of such a vmlinux."""
     output = folder / "made.btf"
     subprocess.run(
         [
             *("pahole", "--btf_encode_detached", output),
-            vmlinux(folder, names=names),
+            vmlinux(folder, names=names, options=options),
         ],
         check=True,
     )

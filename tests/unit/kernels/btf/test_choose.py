@@ -54,6 +54,13 @@ def test_own_that_the_kernel_does_not_show_is_brought(tmp_path: Path) -> None:
     assert choose("auto", material(tmp_path, "4.4.1", own)).source == "image"
 
 
+def test_an_old_kernel_shows_its_own_if_a_vendor_put_that_in(tmp_path: Path) -> None:
+    own = kernels.btf(tmp_path, kernels.NEW, ("-g", "-DSHOWS_BTF"))
+    release = "4.18.0-553.el8_10.x86_64"
+
+    assert choose("auto", material(tmp_path, release, own)).source == "kernel"
+
+
 def test_file_beside_the_image_comes_second(tmp_path: Path) -> None:
     beside = kernels.btf(tmp_path)
     it = replace(

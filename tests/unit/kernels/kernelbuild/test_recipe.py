@@ -1,5 +1,6 @@
 """Fragments and quirks: the shipped ones, and mistakes in others."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,14 +76,58 @@ def test_rhel_8_gets_what_it_needs_and_upstreams_4_18_does_not(kernel: str) -> N
     assert {"DEBUG_INFO_BTF", "RHEL_DIFFERENCES"}.isdisjoint(requested(upstream))
 
 
-def test_later_kernels_of_rhel_8_are_edited_where_they_do_not_build() -> None:
-    files = {
-        *("init/Kconfig", "arch/x86/entry/entry_64.S", "arch/x86/kernel/alternative.c")
-    }
+# A file of RHEL 8, the release that has the trouble first and the one before it, what
+# stands there, and what it becomes.
+EDITS = [
+    (
+        *("init/Kconfig", "4.18.0-305.el8", "4.18.0-240.el8"),
+        '\ttristate "Kernel .config support"',
+        '\ttristate "Kernel .config support"\n\tselect BUILD_BIN2C',
+    ),
+    (
+        *("drivers/virtio/Makefile", "4.18.0-348.el8", "4.18.0-305.el8"),
+        "obj-$(CONFIG_VIRTIO) += virtio.o virtio_ring.o virtio_dma_buf.o",
+        "obj-$(CONFIG_VIRTIO) += virtio.o virtio_ring.o\n"
+        "obj-$(CONFIG_DMA_SHARED_BUFFER) += virtio_dma_buf.o",
+    ),
+    (
+        *("arch/x86/kernel/alternative.c", "4.18.0-372.el8", "4.18.0-348.el8"),
+        "\tparavirt_set_cap();",
+        "#ifdef CONFIG_PARAVIRT_SPINLOCKS\n\tparavirt_set_cap();\n#endif",
+    ),
+    (
+        *("arch/x86/entry/entry_64.S", "4.18.0-425.el8", "4.18.0-372.el8"),
+        "idtentry_vc vmm_communication do_vmm",
+        "#ifdef CONFIG_AMD_MEM_ENCRYPT\nidtentry_vc vmm_communication do_vmm\n#endif",
+    ),
+    (
+        *("arch/x86/mm/cpu_entry_area.c", "4.18.0-513.el8", "4.18.0-477.el8"),
+        "\tif (!kaslr_enabled()) {",
+        "\tif (!IS_ENABLED(CONFIG_RANDOMIZE_BASE) || !kaslr_enabled()) {",
+    ),
+    (
+        *("arch/x86/boot/header.S", "4.18.0-553.el8_10", "4.18.0-513.el8"),
+        "\t.macro\t\t__handover_offset\n#if !defined(CONFIG_X86_64)",
+        "\t.macro\t\t__handover_offset\n#ifndef CONFIG_EFI_STUB\n\t.long\t\t0\n"
+        "#elif !defined(CONFIG_X86_64)",
+    ),
+]
 
-    assert files <= {it.file for it in shipped("4.18.0-553.66.1.el8_10").edits}
-    for other in ("4.18.0-240.el8", "4.18", "5.14.0-570.el9"):
-        assert files.isdisjoint({it.file for it in shipped(other).edits})
+
+@pytest.mark.parametrize(
+    ("file", "first", "before", "text", "edited"), EDITS, ids=[it[0] for it in EDITS]
+)
+def test_later_kernels_of_rhel_8_are_edited_where_they_do_not_build(
+    file: str, first: str, before: str, text: str, edited: str
+) -> None:
+    (edit,) = [it for it in shipped(first).edits if it.file == file]
+
+    assert re.sub(edit.find, edit.replace, text, flags=re.MULTILINE) == edited
+    # A tree that has something else stays as it is.
+    assert not re.search(edit.find, f"/* {text}", flags=re.MULTILINE)
+    assert file in {it.file for it in shipped("4.18.0-553.66.1.el8_10").edits}
+    for other in (before, "4.18", "5.14.0-570.el9"):
+        assert file not in {it.file for it in shipped(other).edits}
 
 
 def test_rhel_9_is_built_as_upstreams_5_14() -> None:

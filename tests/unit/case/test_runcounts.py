@@ -1,0 +1,59 @@
+"""Whether programs ran, on kernels that count all of their runs and on others."""
+
+import pytest
+from pydantic import JsonValue
+
+from runner.case import runcounts
+from runner.guest.agent import AgentSession, LoadedObject
+from runner.suites.model import Case
+from tests.unit.guest.doubles import ANSWERS, FakeAgent
+
+CASE = Case.model_validate(
+    {
+        "name": "c",
+        "object": "a.bpf.c",
+        "expect": [{"map": "m", "key": 1, "equals": 42}],
+    },
+    strict=False,
+)
+LOADED = LoadedObject.model_validate({"handle": 1, **ANSWERS["load"]})
+
+
+def answers(runs: list[int | None], value: bytes) -> AgentSession:
+    """Return an agent that counts so, and has a map with this row."""
+    programs: list[JsonValue] = [{"name": "p", "runs": it} for it in runs]
+    rows: list[JsonValue] = [{"key": "AQ==", "value": value.decode()}]
+    return AgentSession(
+        FakeAgent(
+            {
+                "runs": {"programs": programs},
+                "dump": {"rows": rows, "btf_key_type": 0, "btf_value_type": 0},
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed", "ran"),
+    [
+        ([3], [4], False, True),
+        # A map that changes otherwise does not count where runs are counted.
+        ([3], [3], True, False),
+        # Programs that may sleep, on 5.10; and all programs before 5.1.
+        ([None], [None], True, True),
+        ([None], [None], False, False),
+        # A program that may sleep, next to one that is counted.
+        ([2, None], [2, None], True, True),
+        ([2, None], [3, None], False, True),
+        # The kernel counts it, as it turns out.
+        ([None], [1], False, True),
+        ([2, None], [2, 1], False, True),
+    ],
+)
+def test_what_the_kernel_does_not_count_ran_if_a_map_changed(
+    before: list[int | None], after: list[int | None], changed: bool, ran: bool
+) -> None:
+    first = runcounts.count(CASE, answers(before, b"AQ=="), LOADED)
+    then = answers(after, b"Ag==" if changed else b"AQ==")
+
+    assert runcounts.ran(CASE, then, LOADED, first) is ran
