@@ -19,7 +19,7 @@ from runner.guest.host import QEMU, ROOT
 from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
 from runner.kernels import kernelbuild
-from runner.kernels.sources import apt
+from runner.kernels.sources import debian
 from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
 from runner.process.programs import environment
@@ -160,7 +160,7 @@ def _agent() -> str:
 
 
 def _mirror() -> str:
-    apt.mirror()
+    debian.mirror()
     return "configured for apt"
 
 

@@ -57,8 +57,12 @@ class BaseSource(FileEntry):
         return False
 
 
-# Every package that Debian ever had.
+# Every package that Debian ever had, and every one that Ubuntu had.
 _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
+_LAUNCHPAD = "https://launchpad.net/ubuntu/+archive/primary/+files"
+
+_Address = Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
+_AptPattern = Annotated[str, Field(pattern=r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$")]
 
 
 class DebianSource(BaseSource):
@@ -69,18 +73,37 @@ class DebianSource(BaseSource):
     type: Literal["debian"]
     suite: Annotated[
         str,
-        Field(pattern=r"^[a-z][a-z0-9-]*$", examples=["bookworm", "sid"]),
+        Field(
+            pattern=r"^[a-z][a-z0-9-]*(/updates)?$",
+            examples=["bookworm", "sid", "bookworm-backports", "bookworm-security"],
+        ),
     ]
-    """The suite's codename; your system's mirror must have it."""
+    """The suite's codename; the mirror must have it."""
 
     package: Annotated[
-        str,
+        _AptPattern,
         Field(
-            pattern=r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$",
             examples=["linux-image-cloud-amd64", "linux-image-6.1.0-*-cloud-amd64"],
         ),
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; the newest match is used."""
+
+    mirror: Annotated[
+        _Address | None, Field(examples=["http://archive.debian.org/debian"])
+    ] = None
+    """The archive's address; by default your system's mirror of Debian, or of its
+    security updates."""
+
+    keyring: LocalPath | None = None
+    """The public keys that may sign the suite, in a file; by default Debian's."""
+
+    check_valid_until: bool = True
+    """Whether a mirror that the row names is refused after its index's own end.
+    `false` is for archives of old suites, which nobody signs again."""
+
+    debug: bool = False
+    """Whether to fetch PACKAGE-dbg, too, to generate BTF from it: hundreds of
+    megabytes."""
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where to get a locked version after the mirror dropped it."""
@@ -157,19 +180,113 @@ class RemoteFile(FileEntry):
         return self.url.rpartition("/")[2]
 
 
-class UbuntuSource(BaseSource):
-    """Kernel packages by address: Ubuntu's mainline builds and releases."""
+# What a pocket of Ubuntu's archive adds to the series: jammy-updates.
+RELEASE_POCKET = "release"
 
-    SHOWN = "ubuntu {0.packages[0].name}"
+
+class UbuntuSource(BaseSource):
+    """A kernel package of an Ubuntu series, resolved and verified by apt; or packages
+    by address, such as mainline builds."""
 
     type: Literal["ubuntu"]
-    packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
-    """linux-image-unsigned-… and linux-modules-…; and -dbgsym, to generate BTF."""
+    series: Annotated[
+        str | None, Field(pattern=r"^[a-z][a-z0-9-]*$", examples=["jammy", "noble"])
+    ] = None
+    """The series' codename."""
+
+    package: Annotated[
+        _AptPattern,
+        Field(
+            examples=[
+                "linux-image-aws",
+                "linux-image-generic-hwe-22.04",
+                "linux-image-5.15.0-*-generic",
+            ]
+        ),
+    ] = "linux-image-generic"
+    """A package, a metapackage or a glob; the newest match is used."""
+
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^\d+\.\d+\.\d+-\d[0-9A-Za-z.+~-]*$",
+            examples=["5.15.0-91", "5.15.0-91.101"],
+        ),
+    ] = ""
+    """The kernel's exact version: as in `uname -r`, without the flavour, or as its
+    package has it. By default the newest."""
+
+    pockets: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
+        Field(min_length=1),
+    ] = (RELEASE_POCKET, "security", "updates")
+    """The parts of the series to look in. Others are `proposed` and, in Ubuntu Pro's
+    archives, `infra-security` and `infra-updates`."""
+
+    components: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
+        Field(min_length=1),
+    ] = ("main",)
+    """The archive's components to look in."""
+
+    archive: Annotated[
+        _Address | None, Field(examples=["http://old-releases.ubuntu.com/ubuntu"])
+    ] = None
+    """The archive's address; by default your system's mirror of Ubuntu, or else
+    http://archive.ubuntu.com/ubuntu."""
+
+    keyring: LocalPath | None = None
+    """The public keys that may sign the archive, in a file; by default Ubuntu's, of the
+    package ubuntu-keyring or Debian's ubuntu-archive-keyring."""
+
+    check_valid_until: bool = True
+    """Whether an archive is refused after its index's own end. `false` is for copies
+    that nobody signs again."""
+
+    extra_modules: bool = False
+    """Whether to fetch linux-modules-extra-RELEASE, too. Guests need nothing of it,
+    unless the kernel keeps its network card's driver there."""
+
+    debug: bool = False
+    """Whether to fetch the package with debug information, too, to generate BTF from
+    it where the kernel has none: a gigabyte."""
+
+    debug_archive: _Address = "http://ddebs.ubuntu.com"
+    """Its archive."""
+
+    debug_keyring: LocalPath | None = None
+    """The keys that may sign that; by default those of the package
+    ubuntu-dbgsym-keyring."""
+
+    old_packages: _Address = _LAUNCHPAD
+    """A folder that keeps what the archive drops, for locked packages."""
+
+    packages: tuple[RemoteFile, ...] = ()
+    """Packages by address, instead of a series: linux-image-unsigned-… and
+    linux-modules-…; and -dbgsym, to generate BTF."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words."""
+        if self.packages:
+            return f"ubuntu {self.packages[0].name}"
+        return " ".join(
+            filter(None, ("ubuntu", self.series, self.package, self.version))
+        )
 
     @property
     def tells_checksums(self) -> bool:
-        """Each package has one."""
-        return True
+        """Whether the packages are given by address."""
+        return bool(self.packages)
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> Self:
+        if bool(self.series) == bool(self.packages):
+            raise ValueError("needs either the key series or the key packages")
+        unused = sorted(self.model_fields_set - {"type", "packages"})
+        if self.packages and unused:
+            raise ValueError(f"the key packages can't be used with {unused[0]}")
+        return self
 
 
 def _one_or_many(data: object) -> str:
@@ -187,7 +304,6 @@ _Fingerprint = Annotated[
     Field(pattern=r"^([0-9A-Fa-f] *){40}(([0-9A-Fa-f] *){24})?$"),
 ]
 _RpmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
-_Address = Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
 
 
 class RpmSource(BaseSource):

@@ -242,16 +242,14 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
     name = setting.package.format(release=material.release)
     locked = (item for item in material.locked if item.name == name)
     item = next(locked, None) or _in_suite(name, setting, material)
-    return debian.download(item, setting, material.work), item
+    return debian.download_debug(item, setting, material.work), item
 
 
 def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
-    from runner.kernels.sources import apt
+    from runner.kernels.sources import apt, debian
 
-    assert setting.suite is not None
-    folder = material.work.cache.folder("apt") / setting.suite
-    with material.work.cache.locked(f"apt-{setting.suite}"):
-        found = apt.open_suite(setting.suite, folder).describe([name])
+    with apt.fresh(debian.debug_place(setting), material.work.cache) as archive:
+        found = archive.describe([name])
     if not found:
         raise ArtifactError(
             f"{setting.suite} has no package {name}",
