@@ -4,6 +4,7 @@ Each archive has a private state directory, so that nothing of the machine's apt
 and no root is needed. The machine's apt.conf, proxies and passwords count.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -15,12 +16,12 @@ from pathlib import Path
 
 from debian.deb822 import Deb822
 
-from runner.errors import ArtifactError, MissingFileError
-from runner.files.cache import Cache, key_of, sha256_of
+from runner.errors import ArtifactError
+from runner.files.cache import Cache, key_of
+from runner.kernels.sources import aptrefusals
+from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 from runner.kernels.sources.source import Item
 from runner.process import programs
-
-ARCHITECTURE = "amd64"
 
 # Seconds in which apt must have read a suite's index (10 MB), or said why not.
 _UPDATE_TIMEOUT = 300.0
@@ -57,42 +58,6 @@ class Package:
             location=f"{self.name}={self.version}",
             sha256=self.sha256,
             size=self.size,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AptPlace:
-    """Suites of an archive, as lines of sources.list name them."""
-
-    # The archive's address.
-    address: str
-    # "jammy", "jammy-updates"; the first names the place for people.
-    suites: tuple[str, ...]
-    components: tuple[str, ...] = ("main",)
-    # The keys that may sign the suites; a file.
-    keyring: Path
-    # The packages that contain that file, for who lacks it.
-    keyring_packages: str = ""
-    # Whether an index past its Valid-Until is refused; None leaves it to the machine's
-    # apt.conf.
-    check_valid_until: bool | None = None
-    # What to do where the archive does not have what is wanted.
-    hint: str
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return self.suites[0]
-
-    def lines(self) -> str:
-        """Return what sources.list says."""
-        options = f"arch={ARCHITECTURE}"
-        if self.check_valid_until is not None:
-            word = "yes" if self.check_valid_until else "no"
-            options += f" check-valid-until={word}"
-        return "".join(
-            f"deb [{options}] {self.address} {suite} {' '.join(self.components)}\n"
-            for suite in self.suites
         )
 
 
@@ -188,9 +153,9 @@ def fresh(place: AptPlace, cache: Cache) -> Iterator[Archive]:
 
 
 def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
-    """Return a place; its index is fetched if the one that is here lacks the item.
+    """Return a place that has an item; its index is fetched if the old one lacks it.
 
-    Raises what `fresh` raises.
+    Raises what `fresh` raises, and ArtifactError if the place dropped the item.
     """
     folder = _folder(place, cache)
     with cache.locked(f"apt-{folder.name}"):
@@ -199,28 +164,14 @@ def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
         if not there or not archive.has(item):
             # The index may be older than the pin.
             _update(archive)
+            if not archive.has(item):
+                raise ArtifactError(f"{place.name} does not have {item.location}")
     return archive
 
 
 def _folder(place: AptPlace, cache: Cache) -> Path:
-    key = key_of(place.lines(), sha256_of(_keyring(place)))
+    key = key_of(place.lines(), hashlib.sha256(place.keys()).hexdigest())
     return cache.folder("apt") / f"{place.name.replace('/', '-')}-{key[:12]}"
-
-
-def _keyring(place: AptPlace) -> Path:
-    if place.keyring.is_file():
-        return place.keyring
-    if place.keyring_packages:
-        raise ArtifactError(
-            f"the public keys of {place.address} are not here: {place.keyring} is "
-            "missing",
-            hint=f"install {place.keyring_packages}, or name a file of keys with the "
-            "key keyring",
-        )
-    raise MissingFileError(
-        f"keyring: {place.keyring} does not exist",
-        hint="download the archive's public keys to it",
-    )
 
 
 def _configured(place: AptPlace, folder: Path) -> Archive:
@@ -235,7 +186,7 @@ def _configured(place: AptPlace, folder: Path) -> Archive:
     (folder / "etc/preferences").write_text(
         "Package: *\nPin: release a=*\nPin-Priority: 500\n"
     )
-    keys = place.keyring.read_bytes()
+    keys = place.keys()
     suffix = "asc" if keys.startswith(_ARMORED) else "gpg"
     (folder / f"etc/keys/trusted.{suffix}").write_bytes(keys)
     settings = {
@@ -272,12 +223,18 @@ def _configured(place: AptPlace, folder: Path) -> Archive:
 
 
 def _update(archive: Archive) -> None:
-    _run(
+    place, folder = archive.place, archive.configuration.parent
+    done = programs.run(
         ["apt-get", "-q", "update"],
-        archive.configuration,
         timeout=_UPDATE_TIMEOUT,
-        hint=archive.place.hint,
+        error=ArtifactError,
+        hint=_NEEDS_APT,
+        slow_hint=place.hint,
+        env=_environment(archive.configuration),
     )
+    if done.returncode != 0:
+        raise aptrefusals.refusal(place, done.stderr)
+    aptrefusals.check_contents(place, folder / "state/lists")
 
 
 def _package(block: Deb822) -> Package:
@@ -307,24 +264,17 @@ def _environment(configuration: Path | None) -> dict[str, str]:
     return environment
 
 
-def _run(
-    argv: list[str],
-    configuration: Path | None,
-    *,
-    timeout: float = _QUERY_TIMEOUT,
-    tolerate: bool = False,
-    hint: str = "check that the mirror is reachable",
-) -> str:
+def _run(argv: list[str], configuration: Path | None, *, tolerate: bool = False) -> str:
     done = programs.run(
         argv,
-        timeout=timeout,
+        timeout=_QUERY_TIMEOUT,
         error=ArtifactError,
         hint=_NEEDS_APT,
-        slow_hint=hint,
+        slow_hint="end other programs that use apt, or the disk",
         env=_environment(configuration),
     )
     if done.returncode != 0 and not tolerate:
-        raise ArtifactError(f"{argv[0]} failed: {_words(done.stderr)}", hint=hint)
+        raise ArtifactError(f"{argv[0]} failed: {aptrefusals.words(done.stderr)}")
     return done.stdout
 
 
@@ -357,10 +307,4 @@ def _download(
             process.kill()
             raise
     if process.returncode != 0:
-        raise ArtifactError(f"apt-get download failed: {_words(errors)}")
-
-
-def _words(errors: str) -> str:
-    """Return what apt complains of: its E: lines, or all of it."""
-    lines = [line for line in errors.splitlines() if line.startswith("E:")]
-    return " ".join(lines) or errors.strip() or "it printed nothing"
+        raise ArtifactError(f"apt-get download failed: {aptrefusals.words(errors)}")

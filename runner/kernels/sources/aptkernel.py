@@ -16,7 +16,8 @@ from runner.errors import ArtifactError
 from runner.files.cache import sha256_of
 from runner.kernels import http
 from runner.kernels.sources import apt, packages, remote
-from runner.kernels.sources.apt import AptPlace, Archive, Package
+from runner.kernels.sources.apt import Archive, Package
+from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.text.nearest import nearest
@@ -28,6 +29,10 @@ _IMAGES = "linux-image-"
 _UNWANTED = ("-dbg", "-dbgsym", "-unsigned")
 # A release without its flavour, which the version of an Ubuntu package begins with.
 _ABI = re.compile(r"\d+\.\d+\.\d+-\d+")
+_AMID_UPDATE = (
+    "the archive may be in the middle of an update: try again later, or name an exact "
+    "package"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +100,7 @@ def _follow(package: Package, archive: Archive) -> Package:
 
     A metapackage may lead to another: linux-generic to linux-image-generic.
     """
-    waiting, seen = [package], set[str]()
+    waiting, seen, missing = [package], set[str](), list[str]()
     while waiting:
         found = waiting.pop(0)
         if _IMAGE.fullmatch(found.name):
@@ -103,9 +108,17 @@ def _follow(package: Package, archive: Archive) -> Package:
         seen.add(found.name)
         for names in found.depends:
             images = [it for it in names if it.startswith(_IMAGES) and it not in seen]
-            waiting += _first(images, archive)
+            there = _first(images, archive)
+            waiting += there
+            missing += images[:1] if images and not there else []
+    where = archive.place.name
+    if missing:
+        raise ArtifactError(
+            f"{where} has no package {missing[0]}, which {package.name} needs",
+            hint=_AMID_UPDATE,
+        )
     raise ArtifactError(
-        f"{archive.place.name}: {package.name} is not a kernel and depends on none",
+        f"{where}: {package.name} is not a kernel and depends on none",
         hint="use a linux-image package",
     )
 
@@ -157,8 +170,7 @@ def part(name: str, image: Package, archive: Archive) -> Package:
         return found[0]
     raise ArtifactError(
         f"{archive.place.name} has no package {name}, which {image.name} needs",
-        hint="the archive may be in the middle of an update: try again later, or use "
-        "another version",
+        hint=_AMID_UPDATE,
     )
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels.sources import apt, aptkernel, snapshot
-from runner.kernels.sources.apt import AptPlace, Package
+from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages
+from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource, DebugPackageBtf
 from runner.versions import KernelVersion

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from runner.files.cache import Cache
 from runner.kernels.sources import apt, aptkernel, remote
-from runner.kernels.sources.apt import AptPlace, Package
+from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages, Resolved
+from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import RELEASE_POCKET, UbuntuSource
 
@@ -83,7 +84,8 @@ def _debug(source: UbuntuSource, found: Resolved, cache: Cache) -> tuple[Package
 
 
 def _place(source: UbuntuSource) -> AptPlace:
-    address = source.archive or apt.mirror("Ubuntu") or _ARCHIVE
+    mirror = "" if source.archive else apt.mirror("Ubuntu")
+    address = source.archive or mirror or _ARCHIVE
     place = AptPlace(
         address=address,
         suites=_suites(source, source.pockets),
@@ -92,7 +94,7 @@ def _place(source: UbuntuSource) -> AptPlace:
         keyring_packages="Ubuntu's package ubuntu-keyring, or ubuntu-archive-keyring "
         "of Debian 13",
         # A mirror of the machine's is as its apt.conf says.
-        check_valid_until=source.check_valid_until,
+        check_valid_until=None if mirror else source.check_valid_until,
         hint=f"check that {address} is reachable and has {source.series}; series that "
         "Ubuntu ended are at http://old-releases.ubuntu.com/ubuntu",
     )
@@ -129,7 +131,7 @@ def _old(folder: str) -> OldPackages:
         # File names have no epoch.
         version = item.location.partition("=")[2].rpartition(":")[2]
         suffix = "ddeb" if aptkernel.is_debug(item) else "deb"
-        file = f"{item.name}_{version}_{apt.ARCHITECTURE}.{suffix}"
+        file = f"{item.name}_{version}_{ARCHITECTURE}.{suffix}"
         return item.model_copy(update={"location": f"{folder.rstrip('/')}/{file}"})
 
     return OldPackages(name=folder, find=find)

@@ -132,14 +132,14 @@ def test_a_suite_that_the_mirror_lacks_is_told(suite: Suite) -> None:
 def test_an_unsigned_index_is_refused(suite: Suite) -> None:
     suite.repository.publish("sid", [suite.package("a")], None)
 
-    with pytest.raises(ArtifactError, match="is not signed"):
+    with pytest.raises(ArtifactError, match="sid is not signed by a key that is tr"):
         suite.open("sid")
 
 
 def test_a_strangers_signature_is_refused(suite: Suite, stranger: Signer) -> None:
     suite.repository.publish("sid", [suite.package("a")], stranger)
 
-    with pytest.raises(ArtifactError, match=r"is not signed|NO_PUBKEY"):
+    with pytest.raises(ArtifactError, match="which is not among the keys of"):
         suite.open("sid")
 
 
@@ -148,7 +148,7 @@ def test_a_changed_release_file_is_refused(suite: Suite) -> None:
     release = suite.repository.root / "dists/sid/InRelease"
     release.write_text(release.read_text().replace("Codename: sid", "Codename: six"))
 
-    with pytest.raises(ArtifactError, match=r"not signed|BADSIG"):
+    with pytest.raises(ArtifactError, match="does not match the file"):
         suite.open("sid")
 
 
@@ -159,7 +159,7 @@ def test_a_suite_that_turns_bad_is_not_read_from_its_old_index(
     suite.open()
     suite.repository.publish("bookworm", [suite.package("a", version="2")], stranger)
 
-    with pytest.raises(ArtifactError, match=r"signature|not signed"):
+    with pytest.raises(ArtifactError, match="which is not among the keys"):
         suite.open()
 
 
@@ -205,7 +205,7 @@ def test_a_mirror_that_can_not_be_reached_is_told(suite: Suite) -> None:
     with pytest.raises(ArtifactError) as caught:
         suite.open()
 
-    assert caught.value.message.startswith("apt-get failed: E: ")
+    assert "has no suite bookworm" in caught.value.message
     assert "reachable" in caught.value.hint
 
 
