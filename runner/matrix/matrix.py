@@ -237,7 +237,7 @@ class UbuntuSource(BaseSource):
 
     keyring: LocalPath | None = None
     """The public keys that may sign the archive, in a file; by default Ubuntu's, of the
-    package ubuntu-keyring or Debian's ubuntu-archive-keyring."""
+    package ubuntu-keyring."""
 
     check_valid_until: bool = True
     """Whether an archive is refused after its index's own end. `false` is for copies
@@ -255,8 +255,7 @@ class UbuntuSource(BaseSource):
     """Its archive."""
 
     debug_keyring: LocalPath | None = None
-    """The keys that may sign that; by default those of the package
-    ubuntu-dbgsym-keyring."""
+    """The keys that may sign that; by default Ubuntu's, too."""
 
     old_packages: _Address = _LAUNCHPAD
     """A folder that keeps what the archive drops, for locked packages."""

@@ -1,18 +1,13 @@
 """Kernels of Ubuntu's series, and packages of Ubuntu's by address."""
 
-from dataclasses import replace
-from pathlib import Path
-
 from runner.files.cache import Cache
-from runner.kernels.sources import apt, aptkernel, remote
+from runner.kernels.sources import apt, aptkernel, remote, ubuntukeys
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages, Resolved
 from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import RELEASE_POCKET, UbuntuSource
 
-KEYRING = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
-DEBUG_KEYRING = Path("/usr/share/keyrings/ubuntu-dbgsym-keyring.gpg")
 _ARCHIVE = "http://archive.ubuntu.com/ubuntu"
 # Security updates' debug information is in the pocket updates.
 _NOT_OF_DEBUG = "security"
@@ -31,7 +26,7 @@ class Ubuntu:
         """
         if source.packages:
             return _given(source)
-        with apt.fresh(_place(source), cache) as archive:
+        with apt.fresh(_place(source, cache), cache) as archive:
             found = aptkernel.resolve(source.package, archive, source.version)
             extra = _extra(found, archive) if source.extra_modules else ()
         debug = _debug(source, found, cache) if source.debug else ()
@@ -50,10 +45,12 @@ class Ubuntu:
         """
         if source.packages:
             return remote.collect(pin, work)
-        place = _place(source)
+        place = _place(source, work.cache)
 
         def place_of(item: Item) -> AptPlace:
-            return _debug_place(source) if aptkernel.is_debug(item) else place
+            return (
+                _debug_place(source, work.cache) if aptkernel.is_debug(item) else place
+            )
 
         return aptkernel.collect(pin, place_of, _old(source.old_packages), work)
 
@@ -77,45 +74,37 @@ def _extra(found: Resolved, archive: apt.Archive) -> tuple[Package, ...]:
 def _debug(source: UbuntuSource, found: Resolved, cache: Cache) -> tuple[Package, ...]:
     # Of a signed image, too: its debug information is the unsigned one's.
     name = f"linux-image-unsigned-{found.release}-dbgsym"
-    with apt.fresh(_debug_place(source), cache) as archive:
+    with apt.fresh(_debug_place(source, cache), cache) as archive:
         there = archive.names(name)
         name = name if there else f"linux-image-{found.release}-dbgsym"
         return (aptkernel.part(name, found.image, archive),)
 
 
-def _place(source: UbuntuSource) -> AptPlace:
+def _place(source: UbuntuSource, cache: Cache) -> AptPlace:
     mirror = "" if source.archive else apt.mirror("Ubuntu")
     address = source.archive or mirror or _ARCHIVE
-    place = AptPlace(
+    return AptPlace(
         address=address,
         suites=_suites(source, source.pockets),
         components=source.components,
-        keyring=KEYRING,
-        keyring_packages="Ubuntu's package ubuntu-keyring, or ubuntu-archive-keyring "
-        "of Debian 13",
+        keyring=source.keyring or ubuntukeys.find(ubuntukeys.ARCHIVE_KEYS, cache),
         # A mirror of the machine's is as its apt.conf says.
         check_valid_until=None if mirror else source.check_valid_until,
         hint=f"check that {address} is reachable and has {source.series}; series that "
         "Ubuntu ended are at http://old-releases.ubuntu.com/ubuntu",
     )
-    if source.keyring is None:
-        return place
-    return replace(place, keyring=source.keyring, keyring_packages="")
 
 
-def _debug_place(source: UbuntuSource) -> AptPlace:
+def _debug_place(source: UbuntuSource, cache: Cache) -> AptPlace:
     pockets = tuple(it for it in source.pockets if it != _NOT_OF_DEBUG)
-    place = AptPlace(
+    keyring = source.debug_keyring or ubuntukeys.find(ubuntukeys.DEBUG_KEYS, cache)
+    return AptPlace(
         address=source.debug_archive,
         suites=_suites(source, pockets or (RELEASE_POCKET,)),
         components=source.components,
-        keyring=DEBUG_KEYRING,
-        keyring_packages="the package ubuntu-dbgsym-keyring of Ubuntu or Debian 13",
+        keyring=keyring,
         hint="the key debug_archive sets another archive of debug information",
     )
-    if source.debug_keyring is None:
-        return place
-    return replace(place, keyring=source.debug_keyring, keyring_packages="")
 
 
 def _suites(source: UbuntuSource, pockets: tuple[str, ...]) -> tuple[str, ...]:

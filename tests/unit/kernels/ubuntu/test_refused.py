@@ -8,7 +8,6 @@ import pytest
 from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch
-from runner.kernels.sources import ubuntu
 from runner.matrix.matrix import Kernel, UbuntuSource
 from tests.unit.kernels.packaging import Signer, make_package
 from tests.unit.kernels.silent import Silent
@@ -285,20 +284,6 @@ def test_server_that_is_not_there_is_told(
 
 
 # ------------------------------------------------------------------------------ keys
-
-
-def test_keys_that_nobody_installed_are_told(
-    archive: UbuntuArchive,
-    refused: Refused,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setattr(ubuntu, "KEYRING", tmp_path / "ubuntu-archive-keyring.gpg")
-
-    said = refused(archive.row(keyring=None))
-
-    assert "ubuntu-archive-keyring.gpg is missing" in said
-    assert "install Ubuntu's package ubuntu-keyring, or ubuntu-archive-keyring" in said
 
 
 def test_key_file_that_does_not_exist_is_a_mistake_of_the_row(
