@@ -26,6 +26,8 @@ from runner.suites.search import SUITE_FILE, TAG, TAG_TEXT
 # Options of a run that are about suites and objects.
 _WITHOUT = ("--suite", "--object", "--load-only")
 _NAME = re.compile(r"[^A-Za-z0-9_-]")
+# What Cargo adds to the name of a binary; it changes with the compiler.
+_CARGO_HASH = re.compile(r"-[0-9a-f]{16}$")
 
 EPILOG = """\
 A COMMAND with a "/" is a program of this machine. It is copied with its shared
@@ -260,7 +262,7 @@ def _suite(
 
 
 def _case_name(word: str) -> str:
-    name = _NAME.sub("_", Path(word).name)
+    name = _NAME.sub("_", _CARGO_HASH.sub("", Path(word).name))
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.harness.arguments import without
 from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
 from runner.harness.tests import HarnessState, Tests
@@ -68,7 +69,8 @@ class Cargo:
         """Return how to run tests, chosen by whole names."""
         own = [it for it in arguments if it.startswith(_THREADS)]
         chosen = ["--exact", *names] if names and len(names) <= _MOST_NAMES else []
-        common = ([] if own else [f"{_THREADS}=1"]) + chosen + list(arguments)
+        kept = without(arguments, ("-q", "--quiet"), valued=("--format", "--color"))
+        common = ([] if own else [f"{_THREADS}=1"]) + chosen + kept
         return Invocation(
             arguments=("-Z", "unstable-options", "--format", "json", *common),
             environment={"RUSTC_BOOTSTRAP": "1"},

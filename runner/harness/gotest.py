@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.harness.arguments import without
 from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
 from runner.harness.tests import HarnessState, Tests
@@ -62,7 +63,7 @@ class GoTest:
                 "-test.paniconexit0",
                 f"-test.v={'test2json' if marked else 'true'}",
                 *chosen,
-                *arguments,
+                *without(arguments, ("-test.v", "--test.v")),
             ),
             reader=GoReader(marked=marked),
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.harness import junit, xmlfile
+from runner.harness.arguments import without
 from runner.harness.lines import LineSplitter
 from runner.harness.model import Invocation
 from runner.harness.tests import HarnessState, Tests
@@ -24,6 +25,8 @@ _STATES = {
     b"FAILED": HarnessState.FAILED,
     b"SKIPPED": HarnessState.SKIPPED,
 }
+# Options that say what is printed, and where the XML goes.
+_PRINTING = ("--gtest_output", "--gtest_color", "--gtest_brief")
 
 
 class GoogleTest:
@@ -69,7 +72,7 @@ class GoogleTest:
                 f"--gtest_output=xml:{_FILE}",
                 "--gtest_color=no",
                 *(it for it in chosen if len(it) < _MOST_FILTER),
-                *arguments,
+                *without(arguments, _PRINTING),
             ),
             reader=GoogleReader(),
             file=_FILE,

@@ -156,6 +156,11 @@ def test_the_name_of_a_case_is_a_name() -> None:
     assert exec_._case_name("/a/4 b.c") == "_4_b_c"
 
 
+def test_the_name_of_a_test_binary_of_cargo_stays_when_the_compiler_changes() -> None:
+    assert exec_._case_name("target/debug/deps/forks-8a288f9809a8f7cb") == "forks"
+    assert exec_._case_name("deadbeef-12345678") == "deadbeef-12345678"
+
+
 def test_output_is_shown_in_lines_with_the_kernel_in_front() -> None:
     shown: list[str] = []
     streams = Streams(shown.append)

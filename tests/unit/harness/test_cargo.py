@@ -112,7 +112,11 @@ def test_options_choose_nothing() -> None:
 
 
 def test_one_that_prints_no_json_is_run_again_for_its_text() -> None:
-    made = Cargo().invocation(Path("t"), ["--nocapture"], ["a", "b"])
+    made = Cargo().invocation(
+        Path("t"),
+        ["-q", "--format", "pretty", "--color=always", "--nocapture"],
+        ["a", "b"],
+    )
 
     assert made.environment == {"RUSTC_BOOTSTRAP": "1"}
     assert made.otherwise is not None

@@ -152,7 +152,9 @@ def test_tests_are_chosen_by_their_whole_names(tmp_path: Path) -> None:
     program = tmp_path / "t"
     program.write_bytes(b"\xff Go buildinf:" + b"\0" * 18 + b"\x08go1.20.3" + b"\0" * 9)
 
-    made = GoTest().invocation(program, ["-test.short"], ["TestA", "TestB"])
+    made = GoTest().invocation(
+        program, ["-test.v=true", "-test.short", "--test.v"], ["TestA", "TestB"]
+    )
 
     assert made.arguments == (
         "-test.paniconexit0",

@@ -68,7 +68,9 @@ def test_tests_are_listed_but_for_disabled_ones() -> None:
 
 
 def test_tests_are_chosen_by_their_whole_names() -> None:
-    made = GoogleTest().invocation(Path("t"), ["--x"], ["A.b", "C.d"])
+    made = GoogleTest().invocation(
+        Path("t"), ["--gtest_output=json:a", "--gtest_brief=1", "--x"], ["A.b", "C.d"]
+    )
 
     assert "--gtest_filter=A.b:C.d" in made.arguments
     assert f"--gtest_output=xml:{made.file}" in made.arguments
