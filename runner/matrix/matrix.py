@@ -319,6 +319,16 @@ class RpmSource(BaseSource):
     mirrorlist: _Address | None = None
     """A list of such addresses, one a line; the first that works is used."""
 
+    metalink: Annotated[
+        _Address | None,
+        Field(
+            examples=[
+                "https://mirrors.fedoraproject.org/metalink?repo=fedora-44&arch=x86_64"
+            ]
+        ),
+    ] = None
+    """A list of such addresses in XML, with the checksums that repomd.xml must have."""
+
     variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = (
         Field(default_factory=dict, examples=[{"releasever": "9"}])
     )
@@ -379,6 +389,12 @@ class RpmSource(BaseSource):
     debug_baseurl: _Address | None = None
     """Its repository; by default the same."""
 
+    debug_mirrorlist: _Address | None = None
+    """A list of mirrors of its repository."""
+
+    debug_metalink: _Address | None = None
+    """A metalink of its repository."""
+
     archive: _Address | None = None
     """A repository that keeps what this one drops, for locked packages."""
 
@@ -391,6 +407,21 @@ class RpmSource(BaseSource):
         if self.packages:
             return f"rpm {self.packages[0].name}"
         return f"rpm {self.package}{f'-{self.version}' if self.version else ''}"
+
+    @property
+    def listed(self) -> str | None:
+        """The address of a list of mirrors, of either form."""
+        return self.mirrorlist or self.metalink
+
+    @property
+    def debug_listed(self) -> str | None:
+        """The same of the repository with debug information."""
+        return self.debug_mirrorlist or self.debug_metalink
+
+    @property
+    def has_debug_repository(self) -> bool:
+        """Whether debug information has a repository of its own."""
+        return any(getattr(self, it) for it in _DEBUG_FORMS)
 
     @property
     def tells_checksums(self) -> bool:
@@ -435,9 +466,18 @@ class RpmSource(BaseSource):
         return self
 
     @model_validator(mode="after")
+    def _has_one_debug_form(self) -> Self:
+        given = [it for it in _DEBUG_FORMS if getattr(self, it)]
+        if len(given) > 1:
+            raise ValueError(f"needs only one of the keys {', '.join(given)}")
+        if given and not self.debug_package:
+            raise ValueError(f"needs the key debug_package, because of {given[0]}")
+        return self
+
+    @model_validator(mode="after")
     def _has_values(self) -> Self:
-        addresses = (self.baseurl, self.mirrorlist, self.debug_baseurl, self.archive)
-        for address in (*addresses, *self.keys):
+        own = (self.baseurl, self.listed, self.archive)
+        for address in (*own, self.debug_baseurl, self.debug_listed, *self.keys):
             self.expanded(address or "")
         return self
 
@@ -456,7 +496,8 @@ class RpmSource(BaseSource):
         return self
 
 
-_FORMS = ("baseurl", "mirrorlist", "packages")
+_FORMS = ("baseurl", "mirrorlist", "metalink", "packages")
+_DEBUG_FORMS = ("debug_baseurl", "debug_mirrorlist", "debug_metalink")
 # Keys of an `rpm` source that mean something for packages by address.
 _WITH_PACKAGES = {"type", "packages", "gpgkey", "fingerprint", "variables"}
 
