@@ -56,6 +56,11 @@ class BaseSource(FileEntry):
         """Whether the row itself pins every file, so that no lock has to."""
         return False
 
+    @property
+    def release(self) -> str:
+        """The kernel's release, as far as the row itself says it; empty if not."""
+        return ""
+
 
 # Every package that Debian ever had, and every one that Ubuntu had.
 _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
@@ -409,6 +414,12 @@ class RpmSource(BaseSource):
         return f"rpm {self.package}{f'-{self.version}' if self.version else ''}"
 
     @property
+    def release(self) -> str:
+        """VERSION-RELEASE, however the row writes it."""
+        found = re.search(r"\d+\.\d+\.\d.*", self.version)
+        return found[0] if found else ""
+
+    @property
     def listed(self) -> str | None:
         """The address of a list of mirrors, of either form."""
         return self.mirrorlist or self.metalink
@@ -486,8 +497,8 @@ class RpmSource(BaseSource):
         checks = not self.packages and (self.gpgcheck or self.repo_gpgcheck)
         if checks and not self.keys and not self.fingerprints:
             raise ValueError(
-                "needs the key gpgkey, or gpgcheck: false if the packages are not "
-                "signed"
+                "needs the key gpgkey or fingerprint, because the packages' signatures "
+                "are checked; gpgcheck: false accepts packages that nobody signed"
             )
         if any("://" in it for it in self.keys) and not self.fingerprints:
             raise ValueError("needs the key fingerprint, because gpgkey is an address")
@@ -554,6 +565,11 @@ class KernelOrgSource(BaseSource):
         major = self.version.partition(".")[0]
         file = f"linux-{self.version}.tar.xz"
         return self.tarball or f"{self.mirror.rstrip('/')}/v{major}.x/{file}"
+
+    @property
+    def release(self) -> str:
+        """A vendor's release; empty for upstream's."""
+        return self.version if "-" in self.version else ""
 
     @property
     def is_local(self) -> bool:
@@ -757,6 +773,10 @@ class Kernel(FileEntry):
     required: bool = True
     """Whether a failure on this kernel fails the run."""
 
+    seen: Literal["booted", "layout"] | None = None
+    """What the authors of this row saw: `booted` means that this kernel was fetched and
+    ran. `layout` means that only packages made in the vendor's layout were tested."""
+
     memory: Annotated[int, Field(ge=96, le=65536)] = 256
     """The guest's memory in MiB."""
 
@@ -783,11 +803,14 @@ class Kernel(FileEntry):
 
     @property
     def version(self) -> KernelVersion | None:
-        """The version that the id says, or None ("sid")."""
-        if re.match(r"\d+\.\d+", self.id):
-            found = KernelVersion.parse(self.id)
-            # What follows in "6.1-arm64" is no release, unless a vendor writes it so.
-            return found if found.member else found.of_release("")
+        """The version that the id says, or else a source; None ("sid")."""
+        releases = (it.release for it in self.sources)
+        for told in (self.id, *releases):
+            if re.match(r"\d+\.\d+", told):
+                found = KernelVersion.parse(told)
+                # What follows in "6.1-arm64" is no release, unless a vendor writes it
+                # so.
+                return found if found.member else found.of_release("")
         return None
 
 
@@ -815,7 +838,7 @@ def load(path: Path) -> Matrix:
             f"there is no matrix file {path}",
             hint="it lists the kernels to test on; copy the example in "
             "docs/matrix.md, or use --matrix FILE for another file, or --matrix "
-            "builtin for the matrix of bpf-kernel-matrix itself",
+            "builtin or --matrix vendors for those of bpf-kernel-matrix itself",
         )
     matrix, source = modelfile.load(path, Matrix)
     lines: dict[str, int] = {}
