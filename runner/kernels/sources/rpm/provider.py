@@ -42,7 +42,7 @@ class Rpm:
                 items.append(_debug_item(source, chosen, main, trust, scratch))
         return Pin(
             provider=source.type,
-            version=_upstream(chosen.named),
+            version=_release(chosen.named),
             origin=f"{chosen.named.nevra} of {main.base}",
             items=tuple(items),
         )
@@ -72,7 +72,8 @@ class Rpm:
         return Collected(
             contents=files,
             origin=pin.origin,
-            version=pin.version,
+            # Upstream's, which the release begins with.
+            version=str(KernelVersion.parse(pin.version)) if pin.version else "",
             vmlinux=vmlinux,
             checksums=checksums,
         )
@@ -139,12 +140,18 @@ def _item(package: RpmPackage, location: str) -> Item:
     )
 
 
-def _upstream(package: RpmPackage) -> str:
+def _release(package: RpmPackage) -> str:
+    """Return what `uname -r` says with all vendors but SUSE; empty if it is no version.
+
+    Vendors' ranges ("rhel>=9.4") need it.
+    """
+    release = f"{package.evr.version}-{package.evr.release}.{package.arch}"
     try:
-        return str(KernelVersion.parse(package.evr.version))
+        KernelVersion.parse(release)
     except ValueError:
         # The image says it.
         return ""
+    return release
 
 
 def _debug_item(
