@@ -1,7 +1,7 @@
 """matrices/vendors.yaml: which kernels it has, and how they are selected.
 
-That each row's kernel is found in its vendor's layout is tested in
-tests/unit/kernels/rpm/test_vendors.py.
+That each row's kernel is found in its vendor's layout is tested in test_vendors.py of
+tests/unit/kernels/rpm and ubuntu, and in tests/unit/kernels/test_fetch_debian.py.
 """
 
 import time
@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from runner.matrix import matrix, selectors
-from runner.matrix.matrix import DebianSource, Kernel, KernelOrgSource, RpmSource
+from runner.matrix.matrix import (
+    DebianSource,
+    Kernel,
+    KernelOrgSource,
+    RpmSource,
+    UbuntuSource,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDORS = ROOT / "matrices/vendors.yaml"
@@ -45,8 +51,10 @@ def test_only_rows_whose_packages_can_be_had_here_were_booted() -> None:
         ("@amazon", {"amazon-2-4.14", "amazon-2-5.10", "amazon-2023-6.1"}),
         ("@suse", {"leap-15.6", "leap-16.0"}),
         ("@fedora", {"fedora-44", "fedora-45"}),
+        ("@ubuntu", {"ubuntu-18.04", "ubuntu-22.04-hwe", "ubuntu-24.04-aws"}),
+        ("@hwe", {"ubuntu-20.04-hwe", "ubuntu-26.04-hwe"}),
         ("@debian", {"debian-11", "debian-12", "debian-13", "debian-12-bpo"}),
-        ("@cloud", {"amazon-2023-6.1", "debian-13"}),
+        ("@cloud", {"amazon-2023-6.1", "ubuntu-24.04-gcp", "debian-13"}),
     ],
 )
 def test_tag_of_a_family_selects_its_rows(tag: str, some: set[str]) -> None:
@@ -114,3 +122,9 @@ def test_release_of_a_vendors_source_is_known_and_upstreams_is_not() -> None:
     upstreams = KernelOrgSource(type="kernel-org", version="5.5", sha256="0" * 64)
 
     assert (vendors.release, upstreams.release) == ("4.18.0-553.el8_10", "")
+
+
+def test_rows_have_no_other_sources_than_those_whose_layout_is_tested() -> None:
+    kinds = {type(it) for row in MATRIX.kernels for it in row.sources}
+
+    assert kinds == {RpmSource, UbuntuSource, DebianSource}
