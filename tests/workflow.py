@@ -62,7 +62,10 @@ class Done:
 
 def checkout(folder: Path) -> Path:
     """Make what a checkout of the runner looks like once ./dev has set it up."""
-    for name in (".github", "action.yml", "matrix.yaml", "runner", "suites", "images"):
+    for name in (
+        *(".github", "action.yml", "matrix.yaml", "matrices", "runner", "suites"),
+        "images",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(ROOT / name)
     program(folder / "dev", 'echo "dev $*"')

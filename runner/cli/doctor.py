@@ -19,7 +19,7 @@ from runner.guest.host import QEMU, ROOT
 from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
 from runner.kernels import kernelbuild
-from runner.kernels.sources import apt
+from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
 from runner.process.programs import environment
@@ -160,8 +160,16 @@ def _agent() -> str:
 
 
 def _mirror() -> str:
-    apt.mirror()
+    debian.mirror()
     return "configured for apt"
+
+
+def _ubuntu_keys() -> str:
+    path = ubuntukeys.INSTALLED / ubuntukeys.ARCHIVE_KEYS
+    if path.is_file():
+        return str(path)
+    # Not an error: Debian 12 has no such package.
+    return f"{path} missing; ubuntu sources get it out of Debian's ubuntu-keyring"
 
 
 def _builds() -> str:
@@ -219,6 +227,7 @@ def _memory() -> str:
 _CHECKS: Mapping[str, Callable[[], str]] = {
     "guest agent": _agent,
     "Debian mirror": _mirror,
+    "Ubuntu's keys": _ubuntu_keys,
     "kernel builds": _builds,
     "RPM packages": _rpm_packages,
     "KVM": _kvm,

@@ -37,6 +37,8 @@ class ListedKernel:
     # Bytes of the newest snapshot that was saved of it; 0 without one.
     snapshot: int
     tags: tuple[str, ...]
+    # What the row says that its authors saw: "booted", "layout" or nothing.
+    seen: str
     # Why it is unavailable; empty if it is not.
     unavailable: str
 
@@ -80,6 +82,7 @@ def _row(kernel: Kernel, cache: Cache, saved: Mapping[str, int]) -> ListedKernel
         size=_size(found.directory) if found else 0,
         snapshot=saved.get(found.image_sha256, 0) if found else 0,
         tags=kernel.tags,
+        seen=kernel.seen or "",
         unavailable=kernel.unavailable,
     )
 
@@ -95,8 +98,8 @@ def _size(folder: Path) -> int:
 
 
 def _show(rows: list[ListedKernel]) -> None:
-    columns = ("id", "version", "source", "btf", "cached", "snapshot", "tags")
-    print_rows(columns, map(_cells, rows))
+    columns = ("id", "version", "source", "btf", "cached", "seen", "tags")
+    print_rows(columns, map(_cells, rows), whole=("id", "version", "cached"))
 
 
 def _cells(row: ListedKernel) -> tuple[str, ...]:
@@ -105,6 +108,12 @@ def _cells(row: ListedKernel) -> tuple[str, ...]:
     if row.unavailable:
         found = (row.id, row.version, escape(row.unavailable), "", "", "", tags)
         return tuple(f"[dim]{cell}[/]" if cell else "" for cell in found)
-    cached = f"{row.size / 1e6:.0f} MB" if row.cached else "no"
-    snapshot = f"{row.snapshot / 1e6:.0f} MB" if row.snapshot else "no"
-    return (row.id, row.version, escape(row.source), row.btf, cached, snapshot, tags)
+    source = escape(row.source)
+    return (row.id, row.version, source, row.btf, _kept(row), row.seen, tags)
+
+
+def _kept(row: ListedKernel) -> str:
+    """Return the size of a kernel in the cache, and of its snapshot if it has one."""
+    sizes = [row.size] if row.cached else []
+    sizes += [row.snapshot] if row.snapshot else []
+    return "+".join(f"{it / 1e6:.0f}" for it in sizes) + " MB" if sizes else ""

@@ -41,7 +41,9 @@ class Member:
 
 
 # Kernel build → minor release. Makefile.rhelver of AlmaLinux's trees says so for 8.3 to
-# 8.10, 9.0 to 9.6 and 10.0. The others were held against no tree.
+# 8.10, 9.0 to 9.6 and 10.0; releases themselves for 8.0 to 8.2, 9.7, 9.8, 10.1 and 10.2
+# ("5.14.0-687.29.1.el9_8"), which a test holds. RHEL 7's releases have no minor number:
+# 7.6 and 7.8 were found in what others published, the rest was compared with nothing.
 _RHEL_MINORS: Mapping[int, tuple[tuple[int, int], ...]] = {
     7: (
         *((123, 0), (229, 1), (327, 2), (514, 3), (693, 4)),
@@ -53,9 +55,9 @@ _RHEL_MINORS: Mapping[int, tuple[tuple[int, int], ...]] = {
     ),
     9: (
         *((70, 0), (162, 1), (284, 2), (362, 3), (427, 4)),
-        *((503, 5), (570, 6), (611, 7)),
+        *((503, 5), (570, 6), (611, 7), (687, 8)),
     ),
-    10: ((55, 0), (124, 1)),
+    10: ((55, 0), (124, 1), (211, 2)),
 }
 
 

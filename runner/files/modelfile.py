@@ -54,6 +54,10 @@ PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a name of letters, digits, '.', '_', '+' and "
     "'-' that begins with a letter or digit",
     r"^[a-z][a-z0-9-]*$": "a name of lower-case letters, digits and '-'",
+    r"^[a-z][a-z0-9-]*(/updates)?$": "a suite's name of lower-case letters, digits and "
+    "'-'",
+    r"^\d+\.\d+\.\d+-\d[0-9A-Za-z.+~-]*$": "a version such as 5.15.0-91 or "
+    "5.15.0-91.101",
     r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$": "a package's name; '*', '?' and […] are "
     "wildcards",
     r"^https?://": "an address that begins with http:// or https://",

@@ -83,6 +83,11 @@ class PinnedSource(BaseSource):
         """Return the source that was locked."""
         return self.source.shown
 
+    @property
+    def release(self) -> str:
+        """What the source that was locked says."""
+        return self.source.release
+
 
 @dataclass(frozen=True)
 class _PinnedProvider:

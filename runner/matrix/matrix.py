@@ -57,9 +57,18 @@ class BaseSource(FileEntry):
         """Whether the row itself pins every file, so that no lock has to."""
         return False
 
+    @property
+    def release(self) -> str:
+        """The kernel's release, as far as the row itself says it; empty if not."""
+        return ""
 
-# Every package that Debian ever had.
+
+# Every package that Debian ever had, and every one that Ubuntu had.
 _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
+_LAUNCHPAD = "https://launchpad.net/ubuntu/+archive/primary/+files"
+
+_Address = Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
+_AptPattern = Annotated[str, Field(pattern=r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$")]
 
 
 class DebianSource(BaseSource):
@@ -70,18 +79,37 @@ class DebianSource(BaseSource):
     type: Literal["debian"]
     suite: Annotated[
         str,
-        Field(pattern=r"^[a-z][a-z0-9-]*$", examples=["bookworm", "sid"]),
+        Field(
+            pattern=r"^[a-z][a-z0-9-]*(/updates)?$",
+            examples=["bookworm", "sid", "bookworm-backports", "bookworm-security"],
+        ),
     ]
-    """The suite's codename; your system's mirror must have it."""
+    """The suite's codename; the mirror must have it."""
 
     package: Annotated[
-        str,
+        _AptPattern,
         Field(
-            pattern=r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$",
             examples=["linux-image-cloud-amd64", "linux-image-6.1.0-*-cloud-amd64"],
         ),
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; the newest match is used."""
+
+    mirror: Annotated[
+        _Address | None, Field(examples=["http://archive.debian.org/debian"])
+    ] = None
+    """The archive's address; by default your system's mirror of Debian, or of its
+    security updates."""
+
+    keyring: LocalPath | None = None
+    """The public keys that may sign the suite, in a file; by default Debian's."""
+
+    check_valid_until: bool = True
+    """Whether a mirror that the row names is refused after its index's own end.
+    `false` is for archives of old suites, which nobody signs again."""
+
+    debug: bool = False
+    """Whether to fetch PACKAGE-dbg, too, to generate BTF from it: hundreds of
+    megabytes."""
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where to get a locked version after the mirror dropped it."""
@@ -158,19 +186,112 @@ class RemoteFile(FileEntry):
         return self.url.rpartition("/")[2]
 
 
-class UbuntuSource(BaseSource):
-    """Kernel packages by address: Ubuntu's mainline builds and releases."""
+# What a pocket of Ubuntu's archive adds to the series: jammy-updates.
+RELEASE_POCKET = "release"
 
-    SHOWN = "ubuntu {0.packages[0].name}"
+
+class UbuntuSource(BaseSource):
+    """A kernel package of an Ubuntu series, resolved and verified by apt; or packages
+    by address, such as mainline builds."""
 
     type: Literal["ubuntu"]
-    packages: Annotated[tuple[RemoteFile, ...], Field(min_length=1)]
-    """linux-image-unsigned-… and linux-modules-…; and -dbgsym, to generate BTF."""
+    series: Annotated[
+        str | None, Field(pattern=r"^[a-z][a-z0-9-]*$", examples=["jammy", "noble"])
+    ] = None
+    """The series' codename."""
+
+    package: Annotated[
+        _AptPattern,
+        Field(
+            examples=[
+                "linux-image-aws",
+                "linux-image-generic-hwe-22.04",
+                "linux-image-5.15.0-*-generic",
+            ]
+        ),
+    ] = "linux-image-generic"
+    """A package, a metapackage or a glob; the newest match is used."""
+
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^\d+\.\d+\.\d+-\d[0-9A-Za-z.+~-]*$",
+            examples=["5.15.0-91", "5.15.0-91.101"],
+        ),
+    ] = ""
+    """The kernel's exact version: as in `uname -r`, without the flavour, or as its
+    package has it. By default the newest."""
+
+    pockets: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
+        Field(min_length=1),
+    ] = (RELEASE_POCKET, "security", "updates")
+    """The parts of the series to look in. Others are `proposed` and, in Ubuntu Pro's
+    archives, `infra-security` and `infra-updates`."""
+
+    components: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
+        Field(min_length=1),
+    ] = ("main",)
+    """The archive's components to look in."""
+
+    archive: Annotated[
+        _Address | None, Field(examples=["http://old-releases.ubuntu.com/ubuntu"])
+    ] = None
+    """The archive's address; by default your system's mirror of Ubuntu, or else
+    http://archive.ubuntu.com/ubuntu."""
+
+    keyring: LocalPath | None = None
+    """The public keys that may sign the archive, in a file; by default Ubuntu's, of the
+    package ubuntu-keyring."""
+
+    check_valid_until: bool = True
+    """Whether an archive is refused after its index's own end. `false` is for copies
+    that nobody signs again."""
+
+    extra_modules: bool = False
+    """Whether to fetch linux-modules-extra-RELEASE, too. Guests need nothing of it,
+    unless the kernel keeps its network card's driver there."""
+
+    debug: bool = False
+    """Whether to fetch the package with debug information, too, to generate BTF from
+    it where the kernel has none: a gigabyte."""
+
+    debug_archive: _Address = "http://ddebs.ubuntu.com"
+    """Its archive."""
+
+    debug_keyring: LocalPath | None = None
+    """The keys that may sign that; by default Ubuntu's, too."""
+
+    old_packages: _Address = _LAUNCHPAD
+    """A folder that keeps what the archive drops, for locked packages."""
+
+    packages: tuple[RemoteFile, ...] = ()
+    """Packages by address, instead of a series: linux-image-unsigned-… and
+    linux-modules-…; and -dbgsym, to generate BTF."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words."""
+        if self.packages:
+            return f"ubuntu {self.packages[0].name}"
+        return " ".join(
+            filter(None, ("ubuntu", self.series, self.package, self.version))
+        )
 
     @property
     def tells_checksums(self) -> bool:
-        """Each package has one."""
-        return True
+        """Whether the packages are given by address."""
+        return bool(self.packages)
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> Self:
+        if bool(self.series) == bool(self.packages):
+            raise ValueError("needs either the key series or the key packages")
+        unused = sorted(self.model_fields_set - {"type", "packages"})
+        if self.packages and unused:
+            raise ValueError(f"the key packages can't be used with {unused[0]}")
+        return self
 
 
 def _one_or_many(data: object) -> str:
@@ -188,7 +309,6 @@ _Fingerprint = Annotated[
     Field(pattern=r"^([0-9A-Fa-f] *){40}(([0-9A-Fa-f] *){24})?$"),
 ]
 _RpmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
-_Address = Annotated[str, Field(pattern=r"^https?://[^ ]+$")]
 
 
 class RpmSource(BaseSource):
@@ -204,6 +324,16 @@ class RpmSource(BaseSource):
 
     mirrorlist: _Address | None = None
     """A list of such addresses, one a line; the first that works is used."""
+
+    metalink: Annotated[
+        _Address | None,
+        Field(
+            examples=[
+                "https://mirrors.fedoraproject.org/metalink?repo=fedora-44&arch=x86_64"
+            ]
+        ),
+    ] = None
+    """A list of such addresses in XML, with the checksums that repomd.xml must have."""
 
     variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = (
         Field(default_factory=dict, examples=[{"releasever": "9"}])
@@ -265,6 +395,12 @@ class RpmSource(BaseSource):
     debug_baseurl: _Address | None = None
     """Its repository; by default the same."""
 
+    debug_mirrorlist: _Address | None = None
+    """A list of mirrors of its repository."""
+
+    debug_metalink: _Address | None = None
+    """A metalink of its repository."""
+
     archive: _Address | None = None
     """A repository that keeps what this one drops, for locked packages."""
 
@@ -277,6 +413,27 @@ class RpmSource(BaseSource):
         if self.packages:
             return f"rpm {self.packages[0].name}"
         return f"rpm {self.package}{f'-{self.version}' if self.version else ''}"
+
+    @property
+    def release(self) -> str:
+        """VERSION-RELEASE, however the row writes it."""
+        found = re.search(r"\d+\.\d+\.\d.*", self.version)
+        return found[0] if found else ""
+
+    @property
+    def listed(self) -> str | None:
+        """The address of a list of mirrors, of either form."""
+        return self.mirrorlist or self.metalink
+
+    @property
+    def debug_listed(self) -> str | None:
+        """The same of the repository with debug information."""
+        return self.debug_mirrorlist or self.debug_metalink
+
+    @property
+    def has_debug_repository(self) -> bool:
+        """Whether debug information has a repository of its own."""
+        return any(getattr(self, it) for it in _DEBUG_FORMS)
 
     @property
     def tells_checksums(self) -> bool:
@@ -321,9 +478,18 @@ class RpmSource(BaseSource):
         return self
 
     @model_validator(mode="after")
+    def _has_one_debug_form(self) -> Self:
+        given = [it for it in _DEBUG_FORMS if getattr(self, it)]
+        if len(given) > 1:
+            raise ValueError(f"needs only one of the keys {', '.join(given)}")
+        if given and not self.debug_package:
+            raise ValueError(f"needs the key debug_package, because of {given[0]}")
+        return self
+
+    @model_validator(mode="after")
     def _has_values(self) -> Self:
-        addresses = (self.baseurl, self.mirrorlist, self.debug_baseurl, self.archive)
-        for address in (*addresses, *self.keys):
+        own = (self.baseurl, self.listed, self.archive)
+        for address in (*own, self.debug_baseurl, self.debug_listed, *self.keys):
             self.expanded(address or "")
         return self
 
@@ -332,8 +498,8 @@ class RpmSource(BaseSource):
         checks = not self.packages and (self.gpgcheck or self.repo_gpgcheck)
         if checks and not self.keys and not self.fingerprints:
             raise ValueError(
-                "needs the key gpgkey, or gpgcheck: false if the packages are not "
-                "signed"
+                "needs the key gpgkey or fingerprint, because the packages' signatures "
+                "are checked; gpgcheck: false accepts packages that nobody signed"
             )
         if any("://" in it for it in self.keys) and not self.fingerprints:
             raise ValueError("needs the key fingerprint, because gpgkey is an address")
@@ -342,7 +508,8 @@ class RpmSource(BaseSource):
         return self
 
 
-_FORMS = ("baseurl", "mirrorlist", "packages")
+_FORMS = ("baseurl", "mirrorlist", "metalink", "packages")
+_DEBUG_FORMS = ("debug_baseurl", "debug_mirrorlist", "debug_metalink")
 # Keys of an `rpm` source that mean something for packages by address.
 _WITH_PACKAGES = {"type", "packages", "gpgkey", "fingerprint", "variables"}
 
@@ -399,6 +566,11 @@ class KernelOrgSource(BaseSource):
         major = self.version.partition(".")[0]
         file = f"linux-{self.version}.tar.xz"
         return self.tarball or f"{self.mirror.rstrip('/')}/v{major}.x/{file}"
+
+    @property
+    def release(self) -> str:
+        """A vendor's release; empty for upstream's."""
+        return self.version if "-" in self.version else ""
 
     @property
     def is_local(self) -> bool:
@@ -602,6 +774,10 @@ class Kernel(FileEntry):
     required: bool = True
     """Whether a failure on this kernel fails the run."""
 
+    seen: Literal["booted", "layout"] | None = None
+    """What the authors of this row saw: `booted` means that this kernel was fetched and
+    ran. `layout` means that only packages made in the vendor's layout were tested."""
+
     memory: Annotated[int, Field(ge=96, le=65536)] = 256
     """The guest's memory in MiB."""
 
@@ -632,11 +808,14 @@ class Kernel(FileEntry):
 
     @property
     def version(self) -> KernelVersion | None:
-        """The version that the id says, or None ("sid")."""
-        if re.match(r"\d+\.\d+", self.id):
-            found = KernelVersion.parse(self.id)
-            # What follows in "6.1-arm64" is no release, unless a vendor writes it so.
-            return found if found.member else found.of_release("")
+        """The version that the id says, or else a source; None ("sid")."""
+        releases = (it.release for it in self.sources)
+        for told in (self.id, *releases):
+            if re.match(r"\d+\.\d+", told):
+                found = KernelVersion.parse(told)
+                # What follows in "6.1-arm64" is no release, unless a vendor writes it
+                # so.
+                return found if found.member else found.of_release("")
         return None
 
 
@@ -664,7 +843,7 @@ def load(path: Path) -> Matrix:
             f"there is no matrix file {path}",
             hint="it lists the kernels to test on; copy the example in "
             "docs/matrix.md, or use --matrix FILE for another file, or --matrix "
-            "builtin for the matrix of bpf-kernel-matrix itself",
+            "builtin or --matrix vendors for those of bpf-kernel-matrix itself",
         )
     matrix, source = modelfile.load(path, Matrix)
     lines: dict[str, int] = {}

@@ -96,7 +96,7 @@ OPTIONS = (
         flag="--matrix",
         type=Path,
         metavar="FILE",
-        help="the file that lists the kernels, or `builtin` for that of "
+        help="the file that lists the kernels, or `builtin` or `vendors` for those of "
         "bpf-kernel-matrix",
         otherwise="matrix.yaml, or the file in pyproject.toml",
     ),

@@ -1,6 +1,7 @@
 """Which matrix and which suites a command means, by its words or by the project."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from runner.text.nearest import near
 # On the command line: what this project brings along itself.
 BUILTIN = Path("builtin")
 MATRIX_FILE = Path("matrix.yaml")
+# Where its other matrices are.
+_MATRICES = ROOT / "matrices"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Project:
     folder: Path
     # Of that folder.
     pyproject: PyProject
-    # Whether the matrix is the one of this checkout, and the project another one.
+    # Whether the matrix is one of this checkout's, and the project another one.
     has_foreign_matrix: bool = False
 
     @property
@@ -37,18 +40,24 @@ class Project:
         return ",".join(self.pyproject.kernels) or DEFAULT
 
 
+def shipped() -> Mapping[str, Path]:
+    """Return the matrices of this checkout, by what --matrix calls them."""
+    others = {path.stem: path for path in sorted(_MATRICES.glob("*.yaml"))}
+    return {BUILTIN.name: ROOT / MATRIX_FILE, **others}
+
+
 def find(matrix: Path | None) -> Project:
     """Return the project that a command is about; None is a command without --matrix.
 
-    Raises UsageError if something is wrong with a pyproject.toml.
+    Raises UsageError for an unknown name of a matrix, and if something is wrong with a
+    pyproject.toml.
     """
     here = Path()
     if matrix is None:
         table = pyproject.read(here)
         return Project(matrix=table.matrix or MATRIX_FILE, folder=here, pyproject=table)
-    if _is_builtin(matrix):
-        matrix = ROOT / MATRIX_FILE
-    foreign = matrix.resolve() == ROOT / MATRIX_FILE and not _is_own_checkout(here)
+    matrix = _named(matrix)
+    foreign = matrix.resolve() in shipped().values() and not _is_own_checkout(here)
     folder = here if foreign else matrix.parent
     return Project(
         matrix=matrix,
@@ -88,6 +97,21 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     return found
 
 
+def _named(given: Path) -> Path:
+    """Return the file that a path, or the name of a shipped matrix, means."""
+    # A user's own file of that name is what he means.
+    if given.is_file() or given.suffix or len(given.parts) != 1:
+        return given
+    known = shipped()
+    if given.name not in known:
+        raise UsageError(
+            f"there is no matrix {given.name!r}{near(given.name, list(known))}",
+            hint=f"bpf-kernel-matrix has {', '.join(known)}; your own needs its path, "
+            "such as --matrix kernels/matrix.yaml",
+        )
+    return known[given.name]
+
+
 def _is_builtin(path: Path) -> bool:
     # A user's own file or folder of that name is what he means.
     return path == BUILTIN and not path.exists()
@@ -106,7 +130,10 @@ def _require(listed: Sequence[Path], project: Project) -> None:
 def _shown(path: Path) -> Path:
     """Return a path as a user would write it: relative, where it is below him."""
     here = Path().absolute()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    if not path.is_relative_to(here):
+        return path
+    # matrices/../suites is suites.
+    return Path(os.path.normpath(path.relative_to(here)))
 
 
 def _is_own_checkout(folder: Path) -> bool:

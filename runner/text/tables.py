@@ -8,11 +8,15 @@ from rich.text import Text
 
 
 def print_rows(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> None:
     """Print rows of markup, without the columns in which every row is empty.
 
-    `right` are the columns that are aligned to the right.
+    `right` are the columns that are aligned to the right, `whole` those that are never
+    broken into lines, such as names that people copy.
     """
     all_rows = list(rows)
     kept = [
@@ -23,7 +27,10 @@ def print_rows(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in map(columns.__getitem__, kept):
         table.add_column(
-            name, overflow="fold", justify="right" if name in right else "left"
+            name,
+            overflow="fold",
+            justify="right" if name in right else "left",
+            no_wrap=name in whole,
         )
     for row in all_rows:
         table.add_row(*map(row.__getitem__, kept))

@@ -154,6 +154,16 @@ def test_a_repositorys_own_matrix_is_the_default(machine: Machine) -> None:
     assert done.outputs["prepare"]["matrix"] == "matrix.yaml"
 
 
+def test_the_actions_matrix_of_vendors_has_a_name(machine: Machine) -> None:
+    done = step(machine, "prepare", matrix="vendors")
+
+    found = done.outputs["prepare"]["matrix"]
+    assert found == str(machine.action / "matrices/vendors.yaml")
+    (machine.workspace / "vendors").write_text("kernels: []\n")
+    done = step(machine, "prepare", matrix="vendors")
+    assert done.outputs["prepare"]["matrix"] == "vendors"
+
+
 def test_the_actions_own_suites_have_a_name(machine: Machine) -> None:
     assert not step(machine, "prepare", suites="builtin").failed
 

@@ -19,7 +19,7 @@ from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun, Mismatch, Outcome, RunResults
 from runner.schema import DescribedFile, page
 from runner.schema import examples as suite_examples
-from runner.suites import suitefile
+from runner.suites import project, suitefile
 from runner.suites.model import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +62,9 @@ def test_every_key_is_explained(subject: schema.DescribedFile) -> None:
     assert not silent
 
 
-def test_the_shipped_matrix_is_valid() -> None:
-    check(MATRIX, yaml.safe_load((ROOT / "matrix.yaml").read_text()))
+@pytest.mark.parametrize("path", project.shipped().values(), ids=lambda it: it.name)
+def test_the_shipped_matrices_are_valid(path: Path) -> None:
+    check(MATRIX, yaml.safe_load(path.read_text()))
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.parent.name)

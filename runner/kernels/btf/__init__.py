@@ -1,6 +1,6 @@
 """BTF of kernels: found, made, verified, cut down."""
 
-from runner.kernels.btf.choose import KERNEL, Chosen, Material, choose, identity
+from runner.kernels.btf.choose import KERNEL, Chosen, Material, choose, identity, now
 from runner.kernels.btf.pinned import PinnedBtf, hold
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "choose",
     "hold",
     "identity",
+    "now",
 ]

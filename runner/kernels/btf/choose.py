@@ -1,7 +1,7 @@
 """A kernel's BTF, from where its row says or from where it can be had."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,22 @@ def choose(setting: _Setting, material: Material) -> Chosen:
         made = _MAKERS[type(setting)](setting, material)
     _verify(made, material)
     return made
+
+
+def now(setting: _Setting, locked: Sequence[Item], cache: Cache) -> tuple[Item, ...]:
+    """Return what the files are now that a lock has of a row's BTF.
+
+    Files of this machine are read, and suites asked. BTFHub is not: it has a file for
+    each release, which stays. Raises ArtifactError for what is gone.
+    """
+    if isinstance(setting, MinBtf):
+        return now(setting.of, locked, cache)
+    path = getattr(setting, "path", None)
+    if isinstance(path, Path):
+        return tuple(_local(item.name, path) for item in locked)
+    if isinstance(setting, DebugPackageBtf):
+        return tuple(_in_suite(item.name, setting, cache) for item in locked)
+    return tuple(locked)
 
 
 def _detect(material: Material) -> Chosen:
@@ -243,17 +259,15 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
 
     name = setting.package.format(release=material.release)
     locked = (item for item in material.locked if item.name == name)
-    item = next(locked, None) or _in_suite(name, setting, material)
-    return debian.download(item, setting, material.work), item
+    item = next(locked, None) or _in_suite(name, setting, material.work.cache)
+    return debian.download_debug(item, setting, material.work), item
 
 
-def _in_suite(name: str, setting: DebugPackageBtf, material: Material) -> Item:
-    from runner.kernels.sources import apt
+def _in_suite(name: str, setting: DebugPackageBtf, cache: Cache) -> Item:
+    from runner.kernels.sources import apt, debian
 
-    assert setting.suite is not None
-    folder = material.work.cache.folder("apt") / setting.suite
-    with material.work.cache.locked(f"apt-{setting.suite}"):
-        found = apt.open_suite(setting.suite, folder).describe([name])
+    with apt.fresh(debian.debug_place(setting), cache) as archive:
+        found = archive.describe([name])
     if not found:
         raise ArtifactError(
             f"{setting.suite} has no package {name}",

@@ -1,29 +1,37 @@
-"""Packages of any Debian suite, resolved and verified by apt, beside the machine's own.
+"""Packages of any APT archive, resolved and verified by apt, beside the machine's own.
 
-Each suite has a private state directory, so that nothing of the machine's apt changes
-and no root is needed. The machine's apt.conf, proxies and keyring count.
+Each archive has a private state directory, so that nothing of the machine's apt changes
+and no root is needed. The machine's apt.conf, proxies and passwords count.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
+from runner.files.cache import Cache, key_of
+from runner.kernels.sources import aptrefusals
+from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 from runner.kernels.sources.source import Item
 from runner.process import programs
-
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ARCHITECTURE = "amd64"
 
 # Seconds in which apt must have read a suite's index (10 MB), or said why not.
 _UPDATE_TIMEOUT = 300.0
 _QUERY_TIMEOUT = 60.0
 _DOWNLOAD_TIMEOUT = 1800.0
+_NEEDS_APT = "run on Debian or Ubuntu, or in a container of one"
+# What the names of suites of security updates end with: bookworm-security, and up to
+# buster buster/updates.
+SECURITY = ("-security", "/updates")
+_ARMORED = b"-----BEGIN"
 
 # Bytes done, bytes in all.
 Advance = Callable[[int, int], None]
@@ -31,7 +39,7 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package of a suite, as its signed index describes it."""
+    """A package of an archive, as its signed index describes it."""
 
     name: str
     version: str
@@ -39,8 +47,8 @@ class Package:
     sha256: str
     # Of the .deb, in bytes.
     size: int
-    # Names only, of Depends and Pre-Depends; of alternatives the first.
-    depends: tuple[str, ...]
+    # Names only, of Depends and Pre-Depends: for each the alternatives.
+    depends: tuple[tuple[str, ...], ...]
 
     @property
     def item(self) -> Item:
@@ -55,10 +63,9 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A suite of the system's mirror."""
+    """A place whose index is here."""
 
-    suite: str
-    folder: Path
+    place: AptPlace
     configuration: Path
 
     def names(self, prefix: str) -> list[str]:
@@ -66,19 +73,21 @@ class Archive:
         return _run(["apt-cache", "pkgnames", prefix], self.configuration).split()
 
     def describe(self, names: Sequence[str]) -> list[Package]:
-        """Return what the suite says of packages; names that it lacks are left out."""
-        if not names:
-            return []
-        said = _run(
-            ["apt-cache", "show", "--no-all-versions", *names],
-            self.configuration,
-            tolerate=True,
-        )
+        """Return the newest version of packages; names that it lacks are left out."""
+        return self._show(["--no-all-versions", *names]) if names else []
+
+    def versions(self, name: str) -> list[Package]:
+        """Return all versions of a package."""
+        return self._show([name])
+
+    def _show(self, words: Sequence[str]) -> list[Package]:
+        argv = ["apt-cache", "show", *words]
+        said = _run(argv, self.configuration, tolerate=True)
         return [_package(block) for block in Deb822.iter_paragraphs(said)]
 
     def has(self, item: Item) -> bool:
-        """Whether the suite has this very version of a package."""
-        return item.sha256 in (it.sha256 for it in self.describe([item.name]))
+        """Whether it has this very version of a package."""
+        return item.sha256 in (it.sha256 for it in self.versions(item.name))
 
     def download(self, item: Item, folder: Path, advance: Advance) -> Path:
         """Download a .deb, whose checksum apt verifies, and return its path.
@@ -91,91 +100,113 @@ class Archive:
             folder,
             lambda percent: advance(int(item.size * percent / 100), item.size),
         )
-        found = list(folder.glob(f"{item.name}_*.deb"))
+        # Ubuntu's packages of debug information are .ddeb files.
+        found = list(folder.glob(f"{item.name}_*deb"))
         if len(found) != 1:
-            raise ArtifactError(f"apt did not download {item.name} of {self.suite}")
+            raise ArtifactError(
+                f"apt did not download {item.name} of {self.place.name}"
+            )
         return found[0]
 
 
-def mirror() -> str:
-    """Return the address of the Debian mirror that this machine is set up with.
+def mirror(distribution: str, *, security: bool = False) -> str:
+    """Return where a distribution's packages are for this machine, or "".
 
-    Raises ArtifactError that names the setting when there is none.
+    The name is the one that Release files have as their origin: "Debian". Of its
+    security updates if `security`. Raises ArtifactError if there is no apt.
     """
     if shutil.which("apt-get") is None:
         raise ArtifactError(
-            "there is no apt-get here, and the source `debian` needs it",
-            hint="run on Debian, or in a Debian container",
+            "there is no apt-get here, and the sources `debian` and `ubuntu` need it",
+            hint=_NEEDS_APT,
         )
     said = _run(
         [
             *("apt-get", "indextargets", "--format"),
-            "$(REPO_URI) $(ORIGIN) $(CODENAME) $(COMPONENT)",
+            "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)",
             "Created-By: Packages",
         ],
         None,
     )
     for line in said.splitlines():
-        words = line.split()
-        if len(words) != 4:
-            continue
-        address, origin, codename, component = words
-        if origin == "Debian" and component == "main" and "-" not in codename:
+        address, suite, component, origin = line.split("|", 3)
+        # Not a mirror of updates only, nor Ubuntu's archive of debug information.
+        whole = not re.search("[-/]", suite) and "ddebs" not in address
+        wanted = suite.endswith(SECURITY) if security else whole
+        if wanted and (origin, component) == (distribution, "main"):
             return address
-    raise ArtifactError(
-        "apt knows no Debian mirror on this machine",
-        hint="add one to /etc/apt/sources.list.d, then run: apt-get update",
-    )
+    return ""
 
 
-def open_suite(suite: str, folder: Path) -> Archive:
-    """Fetch a suite's signed index into a folder of its own.
+@contextmanager
+def fresh(place: AptPlace, cache: Cache) -> Iterator[Archive]:
+    """Fetch a place's signed index, and hold it for the length of a `with` block.
 
-    Raises ArtifactError when the mirror can't be reached, has no such suite, or when
-    its signature is not good; with apt's words.
+    Raises ArtifactError when it can't be reached, has no such suite, or when its
+    signature is not good; with apt's words.
     """
-    archive = configured(suite, folder, mirror())
-    _run(
-        ["apt-get", "-q", "update"],
-        archive.configuration,
-        timeout=_UPDATE_TIMEOUT,
-        hint="check that the mirror of /etc/apt/sources.list.d is reachable and has "
-        f"{suite}, and that debian-archive-keyring is installed",
-    )
+    folder = _folder(place, cache)
+    with cache.locked(f"apt-{folder.name}"):
+        archive = _configured(place, folder)
+        _update(archive)
+        yield archive
+
+
+def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
+    """Return a place that has an item; its index is fetched if the old one lacks it.
+
+    Raises what `fresh` raises, and ArtifactError if the place dropped the item.
+    """
+    folder = _folder(place, cache)
+    with cache.locked(f"apt-{folder.name}"):
+        archive = _configured(place, folder)
+        there = list((folder / "state/lists").glob("*_Packages*"))
+        if not there or not archive.has(item):
+            # The index may be older than the pin.
+            _update(archive)
+            if not archive.has(item):
+                raise ArtifactError(f"{place.name} does not have {item.location}")
     return archive
 
 
-def known_suite(suite: str, folder: Path) -> Archive:
-    """Return a suite whose index may be there already; fetch it when it is not.
-
-    Raises what `open_suite` raises.
-    """
-    if not list((folder / "state/lists").glob("*_Packages*")):
-        return open_suite(suite, folder)
-    return configured(suite, folder, mirror())
+def _folder(place: AptPlace, cache: Cache) -> Path:
+    key = key_of(place.lines(), hashlib.sha256(place.keys()).hexdigest())
+    return cache.folder("apt") / f"{place.name.replace('/', '-')}-{key[:12]}"
 
 
-def configured(suite: str, folder: Path, address: str) -> Archive:
-    """Write apt's configuration for a suite, and fetch nothing."""
-    for name in ("state/lists/partial", "cache/archives/partial", "etc"):
+def _configured(place: AptPlace, folder: Path) -> Archive:
+    """Write apt's configuration for a place, and fetch nothing."""
+    for name in ("state/lists/partial", "cache/archives/partial", "etc/keys"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     # No package counts as installed.
     (folder / "state/status").touch()
-    (folder / "etc/sources.list").write_text(
-        f"deb [arch={ARCHITECTURE} signed-by={KEYRING}] {address} {suite} main\n"
+    (folder / "etc/sources.list").write_text(place.lines())
+    # All suites count the same, also those that apt would not take by itself, such as
+    # backports: the newest package is used.
+    (folder / "etc/preferences").write_text(
+        "Package: *\nPin: release a=*\nPin-Priority: 500\n"
     )
+    keys = place.keys()
+    suffix = "asc" if keys.startswith(_ARMORED) else "gpg"
+    (folder / f"etc/keys/trusted.{suffix}").write_bytes(keys)
     settings = {
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "state/status",
         "Dir::Cache": folder / "cache",
         "Dir::Etc::sourcelist": folder / "etc/sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferences": folder / "etc/preferences",
         "Dir::Etc::preferencesparts": "/dev/null",
+        # Nobody else's keys. A path behind signed-by could hold no blank.
+        "Dir::Etc::trusted": "/dev/null",
+        "Dir::Etc::trustedparts": folder / "etc/keys",
         "APT::Architecture": ARCHITECTURE,
         "APT::Architectures": ARCHITECTURE,
         "Acquire::Languages": "none",
         "Acquire::Retries": 3,
+        # As everywhere: what this machine serves itself needs no proxy.
+        "Acquire::http::Proxy::127.0.0.1": "DIRECT",
+        "Acquire::http::Proxy::localhost": "DIRECT",
         # Seconds without a byte.
         "Acquire::http::Timeout": 60,
         "Acquire::https::Timeout": 60,
@@ -188,7 +219,22 @@ def configured(suite: str, folder: Path, address: str) -> Archive:
     configuration.write_text(
         "".join(f'{name} "{value}";\n' for name, value in settings.items() if value)
     )
-    return Archive(suite=suite, folder=folder, configuration=configuration)
+    return Archive(place=place, configuration=configuration)
+
+
+def _update(archive: Archive) -> None:
+    place, folder = archive.place, archive.configuration.parent
+    done = programs.run(
+        ["apt-get", "-q", "update"],
+        timeout=_UPDATE_TIMEOUT,
+        error=ArtifactError,
+        hint=_NEEDS_APT,
+        slow_hint=place.hint,
+        env=_environment(archive.configuration),
+    )
+    if done.returncode != 0:
+        raise aptrefusals.refusal(place, done.stderr)
+    aptrefusals.check_contents(place, folder / "state/lists")
 
 
 def _package(block: Deb822) -> Package:
@@ -201,9 +247,11 @@ def _package(block: Deb822) -> Package:
         version=block["Version"],
         sha256=block["SHA256"],
         size=int(block["Size"]),
-        # "linux-base:any (>= 4)"
         depends=tuple(
-            word.split()[0].partition(":")[0] for word in words if word.strip()
+            # "linux-base:any (>= 4) | other"
+            tuple(it.split()[0].partition(":")[0] for it in word.split("|"))
+            for word in words
+            if word.strip()
         ),
     )
 
@@ -216,24 +264,17 @@ def _environment(configuration: Path | None) -> dict[str, str]:
     return environment
 
 
-def _run(
-    argv: list[str],
-    configuration: Path | None,
-    *,
-    timeout: float = _QUERY_TIMEOUT,
-    tolerate: bool = False,
-    hint: str = "check that the mirror is reachable",
-) -> str:
+def _run(argv: list[str], configuration: Path | None, *, tolerate: bool = False) -> str:
     done = programs.run(
         argv,
-        timeout=timeout,
+        timeout=_QUERY_TIMEOUT,
         error=ArtifactError,
-        hint="run on Debian, or in a Debian container",
-        slow_hint=hint,
+        hint=_NEEDS_APT,
+        slow_hint="end other programs that use apt, or the disk",
         env=_environment(configuration),
     )
     if done.returncode != 0 and not tolerate:
-        raise ArtifactError(f"{argv[0]} failed: {_words(done.stderr)}", hint=hint)
+        raise ArtifactError(f"{argv[0]} failed: {aptrefusals.words(done.stderr)}")
     return done.stdout
 
 
@@ -266,10 +307,4 @@ def _download(
             process.kill()
             raise
     if process.returncode != 0:
-        raise ArtifactError(f"apt-get download failed: {_words(errors)}")
-
-
-def _words(errors: str) -> str:
-    """Return what apt complains of: its E: lines, or all of it."""
-    lines = [line for line in errors.splitlines() if line.startswith("E:")]
-    return " ".join(lines) or errors.strip() or "it printed nothing"
+        raise ArtifactError(f"apt-get download failed: {aptrefusals.words(errors)}")

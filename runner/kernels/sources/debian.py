@@ -1,48 +1,19 @@
-"""Which packages of a Debian suite hold a kernel."""
+"""Kernels of Debian's suites."""
 
-import re
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from pathlib import Path
 
-from debian.debian_support import Version
-
 from runner.errors import ArtifactError
-from runner.files.cache import Cache, sha256_of
-from runner.kernels import http
-from runner.kernels.sources import apt, packages, snapshot
-from runner.kernels.sources.apt import Archive, Package
+from runner.files.cache import Cache
+from runner.kernels.sources import apt, aptkernel, snapshot
+from runner.kernels.sources.apt import Package
+from runner.kernels.sources.aptkernel import OldPackages
+from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource, DebugPackageBtf
-from runner.text.nearest import nearest
 from runner.versions import KernelVersion
 
-# A package that names a release: linux-image-6.1.0-50-cloud-amd64.
-_IMAGE = re.compile(r"linux-image-(\d.*)")
-_UNWANTED = ("-dbg", "-unsigned")
-# From 7.x on the image is split, and linux-image-RELEASE only pulls these in.
-_PARTS = ("linux-binary-", "linux-modules-", "linux-base-")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """A kernel's packages."""
-
-    suite: str
-    # linux-image-RELEASE.
-    image: Package
-    # All that hold its files, the image among them.
-    packages: tuple[Package, ...]
-
-    @property
-    def origin(self) -> str:
-        """Where it comes from, for people."""
-        return f"{self.suite} {self.image.name} {self.image.version}"
-
-    @property
-    def version(self) -> KernelVersion:
-        """The upstream version, which `uname -r` of Debian's kernels does not tell."""
-        return KernelVersion.parse(self.image.version)
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class Debian:
@@ -53,14 +24,18 @@ class Debian:
 
     def resolve(self, source: DebianSource, cache: Cache) -> Pin:
         """Ask the suite's index. Raises ArtifactError with apt's words."""
-        folder = cache.folder("apt") / source.suite
-        with cache.locked(f"apt-{source.suite}"):
-            found = resolve(source, apt.open_suite(source.suite, folder))
+        debug: tuple[Package, ...] = ()
+        with apt.fresh(place(source), cache) as archive:
+            found = aptkernel.resolve(source.package, archive)
+            if source.debug:
+                name = f"{found.image.name}-dbg"
+                debug = (aptkernel.part(name, found.image, archive),)
         return Pin(
             provider=source.type,
-            version=str(found.version),
+            # Which `uname -r` of Debian's kernels does not tell.
+            version=str(KernelVersion.parse(found.image.version)),
             origin=found.origin,
-            items=tuple(package.item for package in found.packages),
+            items=tuple(package.item for package in (*found.packages, *debug)),
         )
 
     def collect(self, pin: Pin, source: DebianSource, work: Workplace) -> Collected:
@@ -68,122 +43,68 @@ class Debian:
 
         Raises ArtifactError with apt's words.
         """
-        contents: dict[str, bytes] = {}
-        for item in pin.items:
-            path = download(item, source, work)
-            contents |= packages.files(path, packages.is_of_kernel)
-            path.unlink()
-        return Collected(contents=contents, origin=pin.origin, version=pin.version)
+        suite = place(source)
+        made = aptkernel.collect(pin, lambda _: suite, _old(source.archive), work)
+        return replace(made, version=pin.version)
 
 
-# What names a suite, and the archive of what suites once had.
-Carrier = DebianSource | DebugPackageBtf
+def mirror() -> str:
+    """Return the address of the Debian mirror that this machine is set up with.
 
-
-def download(item: Item, carrier: Carrier, work: Workplace) -> Path:
-    """Return a package that the mirror has, or once had: a lock outlives a suite.
-
-    Raises ArtifactError with apt's words, and for another file than was pinned.
+    Raises ArtifactError that names the setting when there is none.
     """
-    try:
-        with work.progress.task(_title(item)) as task:
-            path = _from_mirror(item, carrier, work, task.advance_to)
-    except ArtifactError as error:
-        gone = error
-    else:
-        if sha256_of(path) != item.sha256:
-            raise ArtifactError(f"{path.name} differs from the index")
-        return path
-    version = item.location.partition("=")[2]
-    work.progress.message(
-        f"{gone.message}: looking for {item.name} {version} in {carrier.archive}"
+    return _mirror(security=False)
+
+
+def debug_place(setting: DebugPackageBtf) -> AptPlace:
+    """Return the suite that a row's key btf names. Raises ArtifactError."""
+    assert setting.suite is not None
+    return _suite(setting.suite)
+
+
+def download_debug(item: Item, setting: DebugPackageBtf, work: Workplace) -> Path:
+    """Return a suite's package with debug information. Raises ArtifactError."""
+    return aptkernel.download(item, debug_place(setting), _old(setting.archive), work)
+
+
+def place(source: DebianSource) -> AptPlace:
+    """Return the suite that a row names. Raises ArtifactError."""
+    found = _suite(source.suite, source.mirror or "")
+    if source.mirror is not None:
+        found = replace(found, check_valid_until=source.check_valid_until)
+    if source.keyring is not None:
+        found = replace(found, keyring=source.keyring, keyring_packages="")
+    return found
+
+
+def _suite(suite: str, address: str = "") -> AptPlace:
+    return AptPlace(
+        address=address or _mirror(security=suite.endswith(apt.SECURITY)),
+        suites=(suite,),
+        keyring=KEYRING,
+        keyring_packages="Debian's package debian-archive-keyring",
+        hint=f"check that the mirror {'of the row' if address else _SOURCES} is "
+        f"reachable and has {suite}",
     )
-    try:
-        found = snapshot.find(carrier.archive, item.name, version)
-        path = work.scratch / f"{item.name}_{version}_{apt.ARCHITECTURE}.deb"
-        http.download(
-            found.location,
-            path,
-            checksums=item.checksums | {"sha1": found.sha1},
-            progress=work.progress,
-            name=_title(item),
-        )
-        return path
-    except ArtifactError as error:
-        raise ArtifactError(
-            f"{gone.message}; and {error.message}",
-            hint="use the key archive to name another archive; without --locked, or "
-            "after `python -m runner lock`, the mirror's current version is used",
-        ) from error
 
 
-def _title(item: Item) -> str:
-    return f"{item.name} ({item.size / 1e6:.1f} MB)"
+_SOURCES = "of /etc/apt/sources.list.d"
 
 
-def _from_mirror(
-    item: Item, carrier: Carrier, work: Workplace, advance: apt.Advance
-) -> Path:
-    assert carrier.suite is not None
-    state = work.cache.folder("apt") / carrier.suite
-    with work.cache.locked(f"apt-{carrier.suite}"):
-        archive = apt.known_suite(carrier.suite, state)
-        if not archive.has(item):
-            # The index may be older than the pin.
-            archive = apt.open_suite(carrier.suite, state)
-    return archive.download(item, work.scratch, advance)
-
-
-def resolve(source: DebianSource, archive: Archive) -> Resolved:
-    """Return the newest kernel that a source's package or pattern means.
-
-    Raises ArtifactError for a package that the suite lacks, naming similar ones.
-    """
-    image = _follow(_newest(source, archive), archive)
-    release = image.name.removeprefix("linux-image-")
-    parts = archive.describe([f"{part}{release}" for part in _PARTS if _splits(image)])
-    return Resolved(suite=source.suite, image=image, packages=(image, *parts))
-
-
-def _newest(source: DebianSource, archive: Archive) -> Package:
-    pattern = source.package
-    prefix = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    matching = [
-        name
-        for name in archive.names(prefix)
-        if fnmatchcase(name, pattern) and not name.endswith(_UNWANTED)
-    ]
-    found = archive.describe(matching)
-    if not found:
-        raise ArtifactError(
-            f"{source.suite} has no package {pattern}",
-            hint=_similar(pattern, archive),
-        )
-    return max(found, key=lambda package: Version(package.version))
-
-
-def _follow(package: Package, archive: Archive) -> Package:
-    """Return the kernel that a metapackage pulls in, or the package itself."""
-    if _IMAGE.fullmatch(package.name):
-        return package
-    for name in package.depends:
-        if _IMAGE.fullmatch(name):
-            found = archive.describe([name])
-            if found:
-                return found[0]
+def _mirror(*, security: bool) -> str:
+    found = apt.mirror("Debian", security=security)
+    if found:
+        return found
+    what = "mirror of Debian's security updates" if security else "Debian mirror"
     raise ArtifactError(
-        f"{archive.suite}: {package.name} is not a kernel and depends on none",
-        hint="use a linux-image package",
+        f"apt knows no {what} on this machine",
+        hint="add one to /etc/apt/sources.list.d, then run: apt-get update; or name "
+        "one with the key mirror",
     )
 
 
-def _splits(image: Package) -> bool:
-    return any(name.startswith("linux-binary-") for name in image.depends)
+def _old(archive: str) -> OldPackages:
+    def find(item: Item) -> Item:
+        return snapshot.find(archive, item.name, item.location.partition("=")[2])
 
-
-def _similar(pattern: str, archive: Archive) -> str:
-    names = [
-        name for name in archive.names("linux-image-") if not name.endswith(_UNWANTED)
-    ]
-    near = nearest(pattern, names, most=3, cutoff=0.3) or names[:3]
-    return f"there are {', '.join(near)}" if near else "it has no kernel"
+    return OldPackages(name=archive, find=find)

@@ -9,6 +9,7 @@ import pytest
 from runner import cli
 from runner.cli import doctor
 from runner.cli.doctor import MachineCheck
+from runner.kernels.sources import ubuntukeys
 from tests.unit.guest.qemu import fake_qemu
 from tests.unit.kernels.packaging import machine_configuration
 
@@ -43,7 +44,7 @@ def test_a_machine_without_apt_is_told(empty_path: Path) -> None:
     finding = found("Debian mirror")
 
     assert not finding.good
-    assert finding.seen == "there is no apt-get here, and the source `debian` needs it"
+    assert finding.seen.startswith("there is no apt-get here, and the sources ")
     assert finding.mend
 
 
@@ -173,3 +174,19 @@ def test_programs_of_rpm_are_asked_for_only_by_rows_that_need_them(
         seen="gpg, rpmkeys, rpm2archive missing; only rpm sources need it",
         mend="apt-get install gpg rpm rpm2cpio",
     )
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_ubuntus_keys_need_not_be_installed(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ubuntukeys, "INSTALLED", tmp_path)
+    path = tmp_path / ubuntukeys.ARCHIVE_KEYS
+    if installed:
+        path.touch()
+
+    finding = found("Ubuntu's keys")
+
+    assert finding.good
+    assert ("missing" in finding.seen) is not installed
+    assert str(path) in finding.seen

@@ -1,5 +1,7 @@
 """Vendors, by the releases of their kernels."""
 
+import re
+
 import pytest
 
 from runner.facts.families import member
@@ -13,7 +15,8 @@ from runner.facts.families import member
         ("5.14.0-570.32.1.el9_6.x86_64", "rhel", (9, 6)),
         ("5.14.0-570.el9", "rhel", (9, 6)),
         # CentOS Stream runs ahead of the list.
-        ("5.14.0-9999.el9.x86_64", "rhel", (9, 7)),
+        ("5.14.0-9999.el9.x86_64", "rhel", (9, 8)),
+        ("6.12.0-211.el10.x86_64", "rhel", (10, 2)),
         ("3.10.0-1160.108.1.el7.x86_64", "rhel", (7, 9)),
         ("6.12.0-55.9.1.el10_0.x86_64", "rhel", (10, 0)),
         ("5.14.0-70.13.1.rt21.83.el9_0.x86_64", "rhel", (9, 0)),
@@ -38,6 +41,29 @@ def test_a_release_names_its_vendor(
 
     assert found is not None
     assert (found.family.name, found.version) == (name, version)
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        *("4.18.0-80.1.2.el8_0", "4.18.0-147.3.1.el8_1", "4.18.0-193.6.3.el8_2"),
+        *("4.18.0-240.15.1.el8_3", "4.18.0-305.25.1.el8_4", "4.18.0-348.23.1.el8_5"),
+        *("4.18.0-372.32.1.el8_6", "4.18.0-425.19.2.el8_7", "4.18.0-477.27.2.el8_8"),
+        *("4.18.0-513.24.1.el8_9", "4.18.0-553.66.1.el8_10"),
+        *("5.14.0-70.30.1.el9_0", "5.14.0-162.23.1.el9_1", "5.14.0-284.30.1.el9_2"),
+        *("5.14.0-362.24.2.el9_3", "5.14.0-427.42.1.el9_4", "5.14.0-503.40.1.el9_5"),
+        *("5.14.0-570.32.1.el9_6", "5.14.0-611.5.1.el9_7", "5.14.0-687.29.1.el9_8"),
+        *("6.12.0-55.24.1.el10_0", "6.12.0-124.8.1.el10_1", "6.12.0-211.22.1.el10_2"),
+    ],
+)
+def test_build_has_the_minor_release_that_published_releases_name(
+    release: str,
+) -> None:
+    named, built = member(release), member(re.sub(r"_\d+$", "", release))
+
+    assert named is not None
+    assert built is not None
+    assert built.version == named.version
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.kernels.sources import apt
+from runner.files.cache import Cache
+from runner.kernels.sources import apt, debian
 from runner.kernels.sources.apt import Archive
+from runner.matrix.matrix import DebianSource
 from tests.unit.kernels.packaging import (
     Repository,
     Signer,
@@ -55,8 +57,12 @@ class Suite:
             self.folder, name, files or {"x": b"x"}, version=version, depends=depends
         )
 
-    def open(self, name: str = "bookworm") -> Archive:
-        return apt.open_suite(name, self.folder / "private" / name)
+    def open(self, name: str = "bookworm", **keys: object) -> Archive:
+        """Fetch a suite's index as the runner does for a row with these keys."""
+        row = {"type": "debian", "suite": name, **keys}
+        place = debian.place(DebianSource.model_validate(row))
+        with apt.fresh(place, Cache(self.folder / "private")) as archive:
+            return archive
 
 
 @pytest.fixture
@@ -69,5 +75,5 @@ def suite(tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> Su
     source = f"deb [signed-by={signer.keyring}] {repository.address} bookworm main\n"
     configuration = machine_configuration(tmp_path / "machine", source)
     monkeypatch.setenv("APT_CONFIG", str(configuration))
-    monkeypatch.setattr(apt, "KEYRING", signer.keyring)
+    monkeypatch.setattr(debian, "KEYRING", signer.keyring)
     return Suite(repository=repository, signer=signer, folder=tmp_path)

@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from debian.deb822 import Deb822
+
+from tests.unit.kernels.server import Server
 
 
 def make_package(
@@ -19,9 +22,11 @@ def make_package(
     version: str = "1",
     depends: str = "",
     compression: str = "xz",
+    architecture: str = "amd64",
+    suffix: str = "deb",
 ) -> Path:
     """Make a .deb that holds files, by dpkg-deb, and return its path."""
-    tree = folder / f"{name}-tree"
+    tree = folder / f"{name}-{version}-{architecture}-tree"
     for path, content in files.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_bytes(content)
@@ -30,20 +35,26 @@ def make_package(
     lines = [
         f"Package: {name}",
         f"Version: {version}",
-        "Architecture: amd64",
+        f"Architecture: {architecture}",
         "Maintainer: Nobody <nobody@example.org>",
         "Description: made by a test",
     ]
     control.write_text("\n".join([*lines, *([f"Depends: {depends}"] * bool(depends))]))
     with control.open("a") as stream:
         stream.write("\n")
-    made = folder / f"{name}_{version}_amd64.deb"
+    made = folder / f"{name}_{version}_{architecture}.{suffix}"
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", tree, made],
         check=True,
         capture_output=True,
+        # The same bytes whenever it is made.
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1767225600"},
     )
     return made
+
+
+# A day before the end of a key that expired.
+_THEN = ("--faked-system-time", "20200601T000000")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,25 +64,32 @@ class Signer:
     home: Path
     # Its public half, as apt takes it.
     keyring: Path
+    # Whether it expired long ago; it still signs, as of a day before.
+    expired: bool = False
 
     def sign(self, release: Path) -> None:
         """Write InRelease beside a Release file."""
-        self._gpg("--clearsign", "--output", release.parent / "InRelease", release)
+        then = _THEN if self.expired else ()
+        signed = release.parent / "InRelease"
+        _gpg(self.home, *then, "--clearsign", "--output", signed, release)
 
-    def _gpg(self, *arguments: str | Path) -> bytes:
-        return _gpg(self.home, *arguments)
+    def armored(self) -> bytes:
+        """Return its public half as text."""
+        return _gpg(self.home, "--armor", "--export")
 
 
-def make_signer(folder: Path) -> Signer:
+def make_signer(folder: Path, *, expired: bool = False) -> Signer:
     """Make a key that is good for a test. `folder` must have a short path."""
     folder.mkdir(mode=0o700)
     user = "test@example.org"
-    _gpg(folder, "--quick-generate-key", user, "ed25519", "sign", "never")
+    made = ("--faked-system-time", "20200101T000000") if expired else ()
+    lasts = "1y" if expired else "never"
+    _gpg(folder, *made, "--quick-generate-key", user, "ed25519", "sign", lasts)
     keyring = folder / "public.gpg"
     keyring.write_bytes(_gpg(folder, "--export", user))
     # gpg starts an agent, which would outlive the test.
     subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)
-    return Signer(home=folder, keyring=keyring)
+    return Signer(home=folder, keyring=keyring, expired=expired)
 
 
 def _gpg(home: Path, *arguments: str | Path) -> bytes:
@@ -86,7 +104,7 @@ def _gpg(home: Path, *arguments: str | Path) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """An archive in a folder, of one component for amd64."""
+    """An archive in a folder, of one component."""
 
     root: Path
 
@@ -95,6 +113,14 @@ class Repository:
         """Where apt finds it. Copied, as from a network."""
         return f"copy:{self.root}"
 
+    def serve(self, server: Server, path: str) -> None:
+        """Serve what is in the folder now, and nothing else of this archive."""
+        for known in [it for it in server.answers if it.startswith(f"{path}/")]:
+            del server.answers[known]
+        for file in self.root.rglob("*"):
+            if file.is_file():
+                server.put(f"{path}/{file.relative_to(self.root)}", file.read_bytes())
+
     def publish(
         self,
         suite: str,
@@ -102,42 +128,60 @@ class Repository:
         signer: Signer | None,
         *,
         origin: str = "Debian",
+        architectures: Sequence[str] = ("amd64",),
+        more: Sequence[str] = (),
     ) -> None:
-        """Write a suite's indices, and sign them."""
+        """Write a suite's indices, by dpkg-scanpackages, and sign them.
+
+        `more` are lines of its Release file.
+        """
         pool = self.root / "pool"
         pool.mkdir(parents=True, exist_ok=True)
-        blocks = []
         for package in packages:
-            data = package.read_bytes()
-            (pool / package.name).write_bytes(data)
-            said = subprocess.run(
-                ["dpkg-deb", "--field", package], check=True, capture_output=True
-            )
-            block = Deb822(said.stdout.decode())
-            block["Filename"] = f"pool/{package.name}"
-            block["Size"] = str(len(data))
-            block["SHA256"] = hashlib.sha256(data).hexdigest()
-            blocks.append(block.dump())
-        index = "\n".join(blocks).encode()
+            shutil.copy(package, pool)
         folder = self.root / "dists" / suite
-        binary = folder / "main/binary-amd64"
-        binary.mkdir(parents=True, exist_ok=True)
-        (binary / "Packages").write_bytes(index)
-        (binary / "Packages.gz").write_bytes(gzip.compress(index))
         sums = "".join(
             f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} "
             f"{path.relative_to(folder)}\n"
-            for path in (binary / "Packages", binary / "Packages.gz")
+            for architecture in architectures
+            for path in self._index(folder, architecture, packages)
         )
         release = folder / "Release"
         release.write_text(
             f"Origin: {origin}\nSuite: {suite}\nCodename: {suite}\n"
-            "Date: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64\n"
-            f"Components: main\nSHA256:\n{sums}"
+            "Date: Thu, 01 Jan 2026 00:00:00 UTC\n"
+            f"Architectures: {' '.join(architectures)}\n"
+            + "".join(f"{line}\n" for line in more)
+            + f"Components: main\nSHA256:\n{sums}"
         )
         (folder / "InRelease").unlink(missing_ok=True)
         if signer is not None:
             signer.sign(release)
+
+    def _index(
+        self, folder: Path, architecture: str, packages: Sequence[Path]
+    ) -> tuple[Path, Path]:
+        """List packages of the pool; return the index, plain and packed."""
+        scan = ("dpkg-scanpackages", "--multiversion", "--arch", architecture)
+        said = "\n\n".join(
+            subprocess.run(
+                [*scan, "--type", suffix, "pool"],
+                cwd=self.root,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            for suffix in {package.suffix[1:] for package in packages}
+        )
+        names = {f"pool/{package.name}" for package in packages}
+        blocks = said.split("\n\n")
+        mine = [it for it in blocks if Deb822(it).get("Filename") in names]
+        index = "".join(f"{it.strip()}\n\n" for it in mine).encode()
+        binary = folder / f"main/binary-{architecture}"
+        binary.mkdir(parents=True, exist_ok=True)
+        (binary / "Packages").write_bytes(index)
+        (binary / "Packages.gz").write_bytes(gzip.compress(index))
+        return binary / "Packages", binary / "Packages.gz"
 
 
 def machine_configuration(folder: Path, sources: str) -> Path:

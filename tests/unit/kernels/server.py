@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,11 +45,10 @@ def serving() -> Iterator[Server]:
         def do_GET(self) -> None:
             server.asked.append(self.path)
             first = server.before.get(self.path)
-            answer = (
-                first.pop(0)
-                if first
-                else server.answers.get(self.path, Answer(status=404))
-            )
+            # apt writes %7e for ~.
+            plain = urllib.parse.unquote(self.path)
+            known = server.answers.get(self.path) or server.answers.get(plain)
+            answer = first.pop(0) if first else known or Answer(status=404)
             length = len(answer.body) if answer.length is None else answer.length
             self.send_response(answer.status)
             self.send_header("Content-Length", str(length))

@@ -6,7 +6,7 @@ import pytest
 
 from runner.errors import ArtifactError
 from runner.files.cache import sha256_of
-from runner.kernels.sources import apt
+from runner.kernels.sources import debian
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.packaging import Signer, machine_configuration
 
@@ -29,7 +29,7 @@ def downloads(tmp_path: Path) -> Path:
 
 
 def test_the_machines_mirror_is_found(suite: Suite) -> None:
-    assert apt.mirror() == f"{suite.repository.address}/"
+    assert debian.mirror() == f"{suite.repository.address}/"
 
 
 @pytest.mark.parametrize("sources", ["", "# nothing\n"])
@@ -40,7 +40,7 @@ def test_a_machine_without_a_mirror_is_told_what_to_set(
     monkeypatch.setenv("APT_CONFIG", str(configuration))
 
     with pytest.raises(ArtifactError) as caught:
-        apt.open_suite("bookworm", tmp_path / "private")
+        debian.mirror()
 
     assert caught.value.message == "apt knows no Debian mirror on this machine"
     assert "/etc/apt/sources.list.d" in caught.value.hint
@@ -60,7 +60,7 @@ def test_another_distributions_mirror_does_not_count(
     monkeypatch.setenv("APT_CONFIG", str(configuration))
 
     with pytest.raises(ArtifactError, match="apt knows no Debian mirror"):
-        apt.mirror()
+        debian.mirror()
 
 
 def test_a_machine_without_apt_is_told(
@@ -69,7 +69,7 @@ def test_a_machine_without_apt_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ArtifactError, match="there is no apt-get here"):
-        apt.mirror()
+        debian.mirror()
 
 
 def test_packages_are_described(suite: Suite) -> None:
@@ -84,7 +84,7 @@ def test_packages_are_described(suite: Suite) -> None:
     assert (found.name, found.version) == ("a", "1:2.0~rc1-1")
     assert found.sha256 == sha256_of(package)
     assert found.size == package.stat().st_size
-    assert found.depends == ("b", "c", "e")
+    assert found.depends == (("b",), ("c", "d"), ("e",))
     assert archive.describe([]) == []
     assert archive.describe(["nowhere"]) == []
 
@@ -132,14 +132,14 @@ def test_a_suite_that_the_mirror_lacks_is_told(suite: Suite) -> None:
 def test_an_unsigned_index_is_refused(suite: Suite) -> None:
     suite.repository.publish("sid", [suite.package("a")], None)
 
-    with pytest.raises(ArtifactError, match="is not signed"):
+    with pytest.raises(ArtifactError, match="sid is not signed by a key that is tr"):
         suite.open("sid")
 
 
 def test_a_strangers_signature_is_refused(suite: Suite, stranger: Signer) -> None:
     suite.repository.publish("sid", [suite.package("a")], stranger)
 
-    with pytest.raises(ArtifactError, match=r"is not signed|NO_PUBKEY"):
+    with pytest.raises(ArtifactError, match="which is not among the keys of"):
         suite.open("sid")
 
 
@@ -148,7 +148,7 @@ def test_a_changed_release_file_is_refused(suite: Suite) -> None:
     release = suite.repository.root / "dists/sid/InRelease"
     release.write_text(release.read_text().replace("Codename: sid", "Codename: six"))
 
-    with pytest.raises(ArtifactError, match=r"not signed|BADSIG"):
+    with pytest.raises(ArtifactError, match="does not match the file"):
         suite.open("sid")
 
 
@@ -159,7 +159,7 @@ def test_a_suite_that_turns_bad_is_not_read_from_its_old_index(
     suite.open()
     suite.repository.publish("bookworm", [suite.package("a", version="2")], stranger)
 
-    with pytest.raises(ArtifactError, match=r"signature|not signed"):
+    with pytest.raises(ArtifactError, match="which is not among the keys"):
         suite.open()
 
 
@@ -205,7 +205,7 @@ def test_a_mirror_that_can_not_be_reached_is_told(suite: Suite) -> None:
     with pytest.raises(ArtifactError) as caught:
         suite.open()
 
-    assert caught.value.message.startswith("apt-get failed: E: ")
+    assert "has no suite bookworm" in caught.value.message
     assert "reachable" in caught.value.hint
 
 

@@ -5,19 +5,20 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ArtifactError
-from runner.kernels.sources import debian
-from runner.kernels.sources.debian import Resolved
-from runner.matrix.matrix import DebianSource
+from runner.kernels.sources import aptkernel, debian
+from runner.kernels.sources.aptkernel import Resolved
 from tests.unit.kernels.conftest import Suite
-from tests.unit.kernels.packaging import make_package
-
-
-def source(package: str = "linux-image-cloud-amd64") -> DebianSource:
-    return DebianSource(type="debian", suite="bookworm", package=package)
+from tests.unit.kernels.packaging import (
+    Repository,
+    Signer,
+    machine_configuration,
+    make_package,
+)
+from tests.unit.kernels.server import serving
 
 
 def resolved(suite: Suite, package: str = "linux-image-cloud-amd64") -> Resolved:
-    return debian.resolve(source(package), suite.open())
+    return aptkernel.resolve(package, suite.open())
 
 
 def names(found: Resolved) -> list[str]:
@@ -63,7 +64,7 @@ def test_a_metapackage_is_followed(kernels: Suite) -> None:
     found = resolved(kernels)
 
     assert names(found) == ["linux-image-6.1.0-50-cloud-amd64"]
-    assert str(found.version) == "6.1.176"
+    assert found.image.version == "6.1.176-1"
     assert found.origin == "bookworm linux-image-6.1.0-50-cloud-amd64 6.1.176-1"
 
 
@@ -71,7 +72,7 @@ def test_a_package_stands_for_itself(kernels: Suite) -> None:
     found = resolved(kernels, "linux-image-6.1.0-9-amd64")
 
     assert names(found) == ["linux-image-6.1.0-9-amd64"]
-    assert str(found.version) == "6.1.27"
+    assert found.image.version == "6.1.27-1"
 
 
 def test_the_newest_of_a_pattern_is_taken(kernels: Suite) -> None:
@@ -113,7 +114,7 @@ def test_a_split_kernel_is_several_packages(suite: Suite) -> None:
 
     assert names(found)[0] == f"linux-image-{release}"
     assert sorted(names(found)[1:]) == parts
-    assert str(found.version) == "7.2.13"
+    assert found.release == release
 
 
 @pytest.mark.parametrize(
@@ -150,11 +151,128 @@ def test_a_suite_without_kernels_says_so(suite: Suite) -> None:
     assert caught.value.hint == "it has no kernel"
 
 
-@pytest.mark.parametrize("package", ["linux-image-empty", "linux-image-dangling"])
-def test_a_package_without_a_kernel_is_told(kernels: Suite, package: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        (
+            "linux-image-empty",
+            "bookworm: linux-image-empty is not a kernel and depends on none",
+        ),
+        (
+            "linux-image-dangling",
+            "bookworm has no package linux-image-9.9-cloud-amd64, which "
+            "linux-image-dangling needs",
+        ),
+    ],
+)
+def test_a_package_without_a_kernel_is_told(
+    kernels: Suite, package: str, said: str
+) -> None:
     with pytest.raises(ArtifactError) as caught:
         resolved(kernels, package)
 
-    assert caught.value.message == (
-        f"bookworm: {package} is not a kernel and depends on none"
+    assert caught.value.message == said
+    assert caught.value.hint
+
+
+def test_split_kernel_without_one_of_its_packages_is_refused(suite: Suite) -> None:
+    release = "7.2.13-cloud-amd64"
+    suite.publish(
+        suite.package(f"linux-binary-{release}"),
+        suite.package(
+            f"linux-image-{release}",
+            depends=f"linux-binary-{release}, linux-modules-{release}",
+        ),
     )
+
+    with pytest.raises(ArtifactError) as caught:
+        resolved(suite, "linux-image-7.*")
+
+    assert caught.value.message == (
+        f"bookworm has no package linux-modules-{release}, which linux-image-{release} "
+        "needs"
+    )
+
+
+# ------------------------------------------------------------ other suites and mirrors
+
+
+def test_backports_are_used_although_apt_would_not_by_itself(suite: Suite) -> None:
+    name = "linux-image-6.12.9+deb12-cloud-amd64"
+    suite.repository.publish(
+        "bookworm-backports",
+        [
+            suite.package(name, version="6.12.9-1~bpo12+1"),
+            suite.package("linux-image-cloud-amd64", depends=name),
+        ],
+        suite.signer,
+        more=["NotAutomatic: yes", "ButAutomaticUpgrades: yes"],
+    )
+
+    found = aptkernel.resolve(
+        "linux-image-cloud-amd64", suite.open("bookworm-backports")
+    )
+
+    assert names(found) == [name]
+
+
+def test_security_updates_come_from_their_own_mirror(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    security = Repository(root=suite.folder / "security")
+    name = "linux-image-6.1.0-57-amd64"
+    security.publish(
+        "bookworm-security",
+        [suite.package(name)],
+        suite.signer,
+        more=["Label: Debian-Security"],
+    )
+    signed = f"deb [signed-by={suite.signer.keyring}]"
+    configuration = machine_configuration(
+        suite.folder / "two",
+        f"{signed} {security.address} bookworm-security main\n"
+        f"{signed} {suite.repository.address} bookworm main\n",
+    )
+    monkeypatch.setenv("APT_CONFIG", str(configuration))
+
+    found = aptkernel.resolve(name, suite.open("bookworm-security"))
+
+    assert names(found) == [name]
+    assert debian.mirror() == f"{suite.repository.address}/"
+
+
+def test_machine_without_security_updates_is_told(suite: Suite) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        suite.open("bookworm-security")
+
+    assert caught.value.message == (
+        "apt knows no mirror of Debian's security updates on this machine"
+    )
+    assert "the key mirror" in caught.value.hint
+
+
+def test_old_suite_comes_from_the_archive_that_the_row_names(
+    suite: Suite, stranger: Signer
+) -> None:
+    name = "linux-image-4.19.0-27-amd64"
+    old = Repository(root=suite.folder / "old")
+    old.publish(
+        "buster/updates",
+        [suite.package(name)],
+        stranger,
+        more=["Valid-Until: Thu, 08 Jan 2026 00:00:00 UTC"],
+    )
+    with serving() as server:
+        old.serve(server, "/debian")
+        keys: dict[str, object] = {
+            "mirror": f"{server.url}/debian",
+            "keyring": stranger.keyring,
+        }
+
+        with pytest.raises(ArtifactError) as caught:
+            suite.open("buster/updates", **keys)
+        found = suite.open("buster/updates", check_valid_until=False, **keys)
+
+    assert "the index of buster/updates is past its Valid-Until" in caught.value.message
+    assert "check_valid_until to false" in caught.value.hint
+    assert names(aptkernel.resolve(name, found)) == [name]

@@ -12,6 +12,7 @@ from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.lock import PinnedSource
 from runner.kernels.sources.debian import Debian
+from runner.matrix import matrix
 from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.kernels import images
 from tests.unit.kernels.conftest import Suite
@@ -19,6 +20,7 @@ from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
 from tests.unit.kernels.test_remote_sources import publish as served_as_archive
 
+ROOT = Path(__file__).resolve().parents[3]
 # Its own BTF or none, so that nothing else is asked for any.
 KERNEL = Kernel(
     id="6.1", source=DebianSource(type="debian", suite="bookworm"), btf="kernel"
@@ -116,31 +118,35 @@ def test_a_kernel_becomes_an_artifact(suite: Suite, cache: Cache) -> None:
     assert fetch.cached(KERNEL, cache) == found
 
 
-def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
-    release = "7.2.13-cloud-amd64"
-    files = kernel_files(release)
+def split(suite: Suite, release: str) -> list[Path]:
+    """Make a kernel as from 7.2 on: image, config and modules in three packages."""
+    version = f"{release.partition('-')[0].partition('+')[0]}-1"
     parts: dict[str, dict[str, bytes]] = {"binary": {}, "base": {}, "modules": {}}
-    for path, content in files.items():
+    for path, content in kernel_files(release).items():
         if path.startswith("boot/"):
             file = path.removeprefix("boot/").removesuffix(f"-{release}")
             part = "binary" if file == "vmlinuz" else "base"
             parts[part][f"usr/lib/modules/{release}/{file}"] = content
         else:
             parts["modules"][f"usr/{path}"] = content
-    made = [
-        suite.package(f"linux-{part}-{release}", held, version="7.2.13-1")
-        for part, held in parts.items()
-    ]
     depends = ", ".join(f"linux-{part}-{release}" for part in parts)
-    suite.publish(
-        *made,
-        suite.package(f"linux-image-{release}", version="7.2.13-1", depends=depends),
+    return [
+        *(
+            suite.package(f"linux-{part}-{release}", held, version=version)
+            for part, held in parts.items()
+        ),
+        suite.package(f"linux-image-{release}", version=version, depends=depends),
         suite.package(
             "linux-image-cloud-amd64",
-            version="7.2.13-1",
+            version=version,
             depends=f"linux-image-{release}",
         ),
-    )
+    ]
+
+
+def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
+    release = "7.2.13-cloud-amd64"
+    suite.publish(*split(suite, release))
 
     found = fetch.obtain(KERNEL.model_copy(update={"id": "sid"}), cache, Silent())
 
@@ -149,6 +155,50 @@ def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
     assert len(found.modules) == 4
     assert found.config is not None
     assert found.system_map is not None
+
+
+# Of matrices/vendors.yaml: how Debian packs the kernel, and its release.
+VENDORS = {
+    "debian-11": ("whole", "5.10.0-32-cloud-amd64"),
+    "debian-12": ("whole", "6.1.0-50-cloud-amd64"),
+    "debian-13": ("whole", "6.12.117+deb13-cloud-amd64"),
+    "debian-12-bpo": ("whole", "6.12.95+deb12-cloud-amd64"),
+    "debian-13-bpo": ("split", "7.3.4+deb13-cloud-amd64"),
+}
+ROWS = {
+    row.id: row
+    for row in matrix.load(ROOT / "matrices/vendors.yaml").kernels
+    if isinstance(row.source, DebianSource)
+}
+
+
+def test_every_row_of_debian_has_a_layout() -> None:
+    assert set(VENDORS) == set(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_row_of_debian_gets_its_kernel_out_of_its_layout(
+    row: Kernel, suite: Suite, cache: Cache
+) -> None:
+    layout, release = VENDORS[row.id]
+    (source,) = row.sources
+    assert isinstance(source, DebianSource)
+    if layout == "split":
+        made = split(suite, release)
+    else:
+        name = f"linux-image-{release}"
+        version = f"{release.partition('-')[0].partition('+')[0]}-1"
+        made = [
+            suite.package(name, kernel_files(release), version=version),
+            suite.package(source.package, version=version, depends=name),
+        ]
+    suite.publish(*made, name=source.suite)
+
+    found = fetch.obtain(row.model_copy(update={"btf": "kernel"}), cache, Silent())
+
+    assert found.release == release
+    assert found.origin.startswith(f"{source.suite} linux-image-{release} ")
+    assert len(found.modules) == 4
 
 
 def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:

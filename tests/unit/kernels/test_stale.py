@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from runner.errors import ArtifactError
-from runner.files.cache import Cache
+from runner.files.cache import Cache, sha256_of
 from runner.kernels import stale
 from runner.kernels.fetch import PinnedKernel
 from runner.kernels.lock import Lock
@@ -22,7 +22,16 @@ from runner.kernels.sources.source import (
     Workplace,
 )
 from runner.kernels.stale import LockedState
-from runner.matrix.matrix import BaseSource, Kernel, UnavailableSource
+from runner.matrix.matrix import (
+    BaseBtf,
+    BaseSource,
+    DebugPackageBtf,
+    FileBtf,
+    Kernel,
+    MinBtf,
+    UnavailableSource,
+)
+from tests.unit.kernels.conftest import Suite
 
 FOLDER = Path("/somewhere")
 
@@ -145,6 +154,79 @@ def test_row_that_differs_from_the_lock_is_unlocked(
     known = locked(MovingSource(name="b"), "1")
 
     assert compared(row(MovingSource()), known, tmp_path).state == "unlocked"
+
+
+# ----------------------------------------------------------------------- what BTF is of
+
+
+def with_btf(setting: BaseBtf, source: BaseSource) -> Kernel:
+    keys: dict[str, Any] = {"id": "x", "source": (source,), "btf": setting}
+    return Kernel.model_construct(**keys)
+
+
+def locked_with(kernel: Kernel, *items: Item) -> Lock:
+    pinned = PinnedKernel(source=kernel.sources[0], pin=pin("1"), btf=items)
+    return Lock().with_pinned(kernel, pinned, FOLDER)
+
+
+@pytest.mark.parametrize("is_reduced", [False, True])
+def test_row_whose_file_of_btf_is_another_is_stale(
+    is_reduced: bool, moving: Moving, tmp_path: Path
+) -> None:
+    moving.has["a"] = "1"
+    path = tmp_path / "x.btf"
+    path.write_bytes(b"one")
+    whole = FileBtf(type="file", path=path)
+    reduced = MinBtf(type="min", objects=(tmp_path,), of=whole)
+    kernel = with_btf(reduced if is_reduced else whole, MovingSource())
+    item = Item(name="file", location=str(path), sha256=sha256_of(path))
+    known = locked_with(kernel, item)
+
+    before = compared(kernel, known, tmp_path / "cache")
+    path.write_bytes(b"two")
+    after = compared(kernel, known, tmp_path / "cache")
+    path.unlink()
+    gone = compared(kernel, known, tmp_path / "cache")
+
+    assert before.state == "current"
+    assert (after.state, after.reason) == ("stale", "other files now: file")
+    assert (gone.state, gone.reason) == ("unknown", f"{path} does not exist")
+
+
+def test_row_whose_debug_package_moved_on_is_stale(
+    moving: Moving, suite: Suite, tmp_path: Path
+) -> None:
+    moving.has["a"] = "1"
+    name = "linux-image-6.1.0-50-amd64-dbg"
+    suite.publish(suite.package(name, version="6.1.50-1"))
+    setting = DebugPackageBtf(type="debug-package", suite="bookworm")
+    kernel = with_btf(setting, MovingSource())
+    cache = tmp_path / "cache"
+    (package,) = suite.open().describe([name])
+    known = locked_with(kernel, package.item)
+
+    before = compared(kernel, known, cache)
+    suite.publish(suite.package(name, version="6.1.50-2"))
+    after = compared(kernel, known, cache)
+    suite.publish(suite.package("other"))
+    gone = compared(kernel, known, cache)
+
+    assert before.state == "current"
+    assert (after.state, after.reason) == ("stale", f"other files now: {name}")
+    assert (gone.state, gone.reason) == ("unknown", f"bookworm has no package {name}")
+
+
+def test_btf_of_a_kernel_that_moved_on_is_not_asked_for(
+    moving: Moving, tmp_path: Path
+) -> None:
+    moving.has["a"] = "2"
+    setting = FileBtf(type="file", path=tmp_path / "gone.btf")
+    kernel = with_btf(setting, MovingSource())
+    known = locked_with(kernel, Item(name="file", location="gone.btf", sha256="1"))
+
+    found = compared(kernel, known, tmp_path / "cache")
+
+    assert (found.state, found.now, found.reason) == ("stale", "kernel 2", "")
 
 
 def test_row_that_has_its_checksums_is_pinned(moving: Moving, tmp_path: Path) -> None:

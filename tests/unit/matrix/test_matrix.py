@@ -102,7 +102,7 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
         (
             ROW.replace("bookworm", "bookworm/main"),
             "3: kernels[0].source.suite: 'bookworm/main' must be "
-            + PATTERNS[r"^[a-z][a-z0-9-]*$"],
+            + PATTERNS[r"^[a-z][a-z0-9-]*(/updates)?$"],
         ),
         (
             ROW.replace("bookworm", "sid, package: --help"),

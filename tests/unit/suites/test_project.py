@@ -92,6 +92,44 @@ def test_the_runners_own_checkout_means_its_own(
     assert meant(file=str(ROOT / "matrix.yaml")) == ["suites"]
 
 
+def test_shipped_matrices_have_names_everywhere(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = suite(mine / "tests").relative_to(mine)
+
+    found = project.find(Path("vendors"))
+
+    assert found.matrix == ROOT / "matrices/vendors.yaml"
+    # The kernels are the vendors', the suites one's own.
+    assert meant(file="vendors") == [str(own)]
+    monkeypatch.chdir(ROOT)
+    assert meant(file="vendors") == ["suites"]
+
+
+def test_unknown_name_of_a_matrix_is_refused_with_those_that_there_are(
+    mine: Path,
+) -> None:
+    with pytest.raises(UsageError, match="no matrix 'vendor'; did you mean") as caught:
+        project.find(Path("vendor"))
+
+    assert "bpf-kernel-matrix has builtin, vendors" in caught.value.hint
+
+
+@pytest.mark.parametrize("given", ["vendors.yaml", "./x/vendors", "vendors"])
+def test_path_of_a_matrix_is_a_path(mine: Path, given: str) -> None:
+    path = mine / given
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(MATRIX)
+
+    assert project.find(Path(given)).matrix == Path(given)
+
+
+def test_path_that_is_not_there_is_no_name(mine: Path) -> None:
+    for given in ("x/vendors", "vendors.yml"):
+        with pytest.raises(UsageError, match=f"no matrix file {given}"):
+            meant(file=given)
+
+
 def test_its_suites_have_a_name_everywhere(mine: Path) -> None:
     suite(mine / "unmeant")
 

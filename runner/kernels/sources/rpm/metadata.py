@@ -20,7 +20,8 @@ from runner.kernels.sources.rpm.xmlreader import MOVED
 
 # Bytes of primary.xml; Fedora's has 180 MB.
 LARGEST = 512 << 20
-_STRONG = ("sha256", "sha384", "sha512")
+# Checksums that can be trusted.
+STRONG = ("sha256", "sha384", "sha512")
 # How kernel packages require each other: kernel-modules-core-uname-r = RELEASE.
 # Source: kernel.spec of RHEL and Fedora.
 _RELEASE_CAPABILITY = "-uname-r"
@@ -163,11 +164,11 @@ def _evr(attributes: Mapping[str, str]) -> Evr:
 
 
 def _checksum(algorithm: str, value: str, of: str) -> Checksum:
-    if algorithm not in _STRONG:
+    if algorithm not in STRONG:
         raise ArtifactError(
             f"{of} has a checksum of the type {algorithm or 'unknown'!r}, which can't "
             "be trusted",
-            hint=f"the vendor must make the repository with {' or '.join(_STRONG)}",
+            hint=f"the vendor must make the repository with {' or '.join(STRONG)}",
         )
     return Checksum(algorithm=algorithm, value=value.lower())
 

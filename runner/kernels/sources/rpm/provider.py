@@ -8,10 +8,11 @@ from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import packages, remote
-from runner.kernels.sources.rpm import choice, keys, repository
+from runner.kernels.sources.rpm import choice, keys, mirrors, repository
 from runner.kernels.sources.rpm.choice import ChosenPackages
 from runner.kernels.sources.rpm.keys import Keyring
 from runner.kernels.sources.rpm.metadata import RpmPackage
+from runner.kernels.sources.rpm.mirrors import Mirrors
 from runner.kernels.sources.rpm.repository import RpmRepository
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
@@ -34,14 +35,14 @@ class Rpm:
             return _given(source)
         with cache.scratch() as scratch:
             trust = _Trust(source, scratch)
-            main = _open(_bases(source), source, trust, scratch)
+            main = _open(_mirrors(source), source, trust, scratch)
             chosen = choice.choose(source, main)
             items = [_item(package, package.href) for package in chosen.packages]
             if source.debug_package:
                 items.append(_debug_item(source, chosen, main, trust, scratch))
         return Pin(
             provider=source.type,
-            version=_upstream(chosen.named),
+            version=_release(chosen.named),
             origin=f"{chosen.named.nevra} of {main.base}",
             items=tuple(items),
         )
@@ -55,7 +56,7 @@ class Rpm:
         checksums: dict[str, str] = {}
         vmlinux: Path | None = None
         trust = _Trust(source, work.scratch)
-        bases = _bases(source)
+        bases = _mirrors(source).bases
         for item in pin.items:
             path = work.scratch / "package.rpm"
             base, checksums[item.name] = _download(item, source, bases, path, work)
@@ -71,7 +72,8 @@ class Rpm:
         return Collected(
             contents=files,
             origin=pin.origin,
-            version=pin.version,
+            # Upstream's, which the release begins with.
+            version=str(KernelVersion.parse(pin.version)) if pin.version else "",
             vmlinux=vmlinux,
             checksums=checksums,
         )
@@ -95,22 +97,31 @@ def _given(source: RpmSource) -> Pin:
     )
 
 
-def _bases(source: RpmSource) -> Sequence[str]:
-    """Return where the repository is, the best mirror first. Raises ArtifactError."""
-    if source.mirrorlist:
-        return repository.mirrors(source.expanded(source.mirrorlist))
-    return [source.expanded(source.baseurl).rstrip("/")] if source.baseurl else []
+def _mirrors(source: RpmSource) -> Mirrors:
+    """Return where the repository is. Raises ArtifactError."""
+    return _place(source, source.baseurl, source.listed)
+
+
+def _place(source: RpmSource, baseurl: str | None, listed: str | None) -> Mirrors:
+    if listed:
+        return mirrors.read(source.expanded(listed), source.expanded)
+    bases = (source.expanded(baseurl).rstrip("/"),) if baseurl else ()
+    return Mirrors(bases=bases)
 
 
 def _open(
-    bases: Sequence[str], source: RpmSource, trust: "_Trust", scratch: Path
+    place: Mirrors, source: RpmSource, trust: "_Trust", scratch: Path
 ) -> RpmRepository:
     names = choice.wanted(source)
 
-    def attempt(base: str) -> RpmRepository:
-        return repository.read(base, trust.check_metadata, names.__contains__, scratch)
+    def check(base: str, repomd: bytes) -> None:
+        place.check(base, repomd)
+        trust.check_metadata(base, repomd)
 
-    return repository.first(bases, attempt)
+    def attempt(base: str) -> RpmRepository:
+        return repository.read(base, check, names.__contains__, scratch)
+
+    return repository.first(place.bases, attempt)
 
 
 def _item(package: RpmPackage, location: str) -> Item:
@@ -129,12 +140,18 @@ def _item(package: RpmPackage, location: str) -> Item:
     )
 
 
-def _upstream(package: RpmPackage) -> str:
+def _release(package: RpmPackage) -> str:
+    """Return what `uname -r` says with all vendors but SUSE; empty if it is no version.
+
+    Vendors' ranges ("rhel>=9.4") need it.
+    """
+    release = f"{package.evr.version}-{package.evr.release}.{package.arch}"
     try:
-        return str(KernelVersion.parse(package.evr.version))
+        KernelVersion.parse(release)
     except ValueError:
         # The image says it.
         return ""
+    return release
 
 
 def _debug_item(
@@ -146,9 +163,9 @@ def _debug_item(
 ) -> Item:
     assert source.debug_package is not None
     where = main
-    if source.debug_baseurl:
-        base = source.expanded(source.debug_baseurl).rstrip("/")
-        where = _open([base], source, trust, scratch)
+    if source.has_debug_repository:
+        place = _place(source, source.debug_baseurl, source.debug_listed)
+        where = _open(place, source, trust, scratch)
     found = choice.same_version(
         source.debug_package, chosen.named, where, "debug_package"
     )

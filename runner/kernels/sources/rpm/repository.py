@@ -11,8 +11,6 @@ from runner.kernels.sources.rpm import metadata
 from runner.kernels.sources.rpm.metadata import MetadataIndex, RpmPackage
 from runner.text.progress import Hidden
 
-# Of a list's mirrors, how many are tried: dnf's lists have a hundred.
-_MOST_MIRRORS = 5
 _LARGEST_REPOMD = 8 << 20
 
 _Result = TypeVar("_Result")
@@ -35,24 +33,6 @@ class RpmRepository:
 def address(base: str, href: str) -> str:
     """Return the address of a repository's file."""
     return href if "://" in href else f"{base}/{href}"
-
-
-def mirrors(url: str) -> list[str]:
-    """Return the addresses that a mirror list names. Raises ArtifactError."""
-    text = http.small(url).decode("utf-8", "replace")
-    if text.lstrip().startswith("<"):
-        raise ArtifactError(
-            f"{url} is not a list of mirrors, but XML or a page",
-            hint="a metalink can't be used; use the vendor's mirrorlist or a baseurl",
-        )
-    lines = (line.strip().rstrip("/") for line in text.splitlines())
-    found = [it for it in lines if it.startswith(("http://", "https://"))]
-    if not found:
-        raise ArtifactError(
-            f"{url} lists no mirror",
-            hint="check the variables of the row, such as releasever",
-        )
-    return found[:_MOST_MIRRORS]
 
 
 def first(bases: Sequence[str], attempt: Callable[[str], _Result]) -> _Result:

@@ -31,6 +31,19 @@ NEW = {
 }
 
 
+# Since when the kernel has the new name. Source: runner/kernels/btf/verify.py.
+_SINCE = {"fs": (4, 7), "start": (5, 5), "mmap_lock": (5, 8), "state": (5, 14)}
+
+
+def names_of(version: str) -> dict[str, str]:
+    """Return the names that a kernel of an upstream version has."""
+    major, minor = map(int, version.split(".")[:2])
+    return {
+        what: (NEW if (major, minor) >= since else OLD)[what]
+        for what, since in _SINCE.items()
+    }
+
+
 def vmlinux(
     folder: Path,
     *,

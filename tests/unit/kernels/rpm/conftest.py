@@ -2,13 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from runner.errors import ArtifactError, ExitStatus
 from runner.files.cache import Cache
-from runner.matrix.matrix import RpmSource
+from runner.kernels import fetch
+from runner.matrix.matrix import Kernel, RpmSource
+from tests.unit.kernels.rpm import kernels
 from tests.unit.kernels.rpm.made import (
     RpmRepository,
     RpmSigner,
@@ -18,6 +21,7 @@ from tests.unit.kernels.rpm.made import (
     make_rpm_signer,
 )
 from tests.unit.kernels.server import Server, serving
+from tests.unit.kernels.silent import Silent
 
 
 def _signer(*, expired: bool = False) -> Iterator[RpmSigner]:
@@ -107,3 +111,37 @@ def row(repository: RpmRepository, **keys: object) -> RpmSource:
     return RpmSource.model_validate(
         {"type": "rpm", "baseurl": repository.url, **keys}, strict=False
     )
+
+
+KERNEL = kernels.plain("4.14.355", "1.amzn2", "gzip")
+
+# Refuses a source: returns the message and the hint.
+Refused = Callable[[RpmSource], str]
+
+
+@pytest.fixture
+def refused(cache: Cache) -> Refused:
+    """What is said of a source; nothing of it may be left in the cache."""
+
+    def tried(source: RpmSource) -> str:
+        kernel = Kernel(id="x", source=source, btf="kernel")
+        with pytest.raises(ArtifactError) as it:
+            fetch.obtain(kernel, cache, Silent())
+        assert it.value.exit_status == ExitStatus.INFRASTRUCTURE
+        assert it.value.hint
+        assert fetch.cached(kernel, cache) is None
+        kept = cache.root.rglob("*") if cache.root.exists() else []
+        left = [path for path in kept if path.is_file() and "lock" not in str(path)]
+        assert not left
+        return str(it.value)
+
+    return tried
+
+
+@pytest.fixture
+def signed(make: Maker, vendor: RpmSigner) -> Path:
+    return make(KERNEL, vendor)
+
+
+def trusting(repository: RpmRepository, key: Path, **keys: object) -> RpmSource:
+    return row(repository, gpgkey=str(key), package="kernel", **keys)

@@ -52,9 +52,11 @@ def _ghosts(release: str) -> list[str]:
     return [f"boot/vmlinuz-{release}", f"boot/initramfs-{release}.img"]
 
 
-def debug(name: str, like: Spec, vmlinux: bytes = images.VMLINUX) -> Spec:
+def debug(
+    name: str, like: Spec, vmlinux: bytes = images.VMLINUX, path: str = ""
+) -> Spec:
     """Return the package of debug information of a kernel's package."""
-    path = f"usr/lib/debug/lib/modules/{like.uname}/vmlinux"
+    path = path or f"usr/lib/debug/lib/modules/{like.uname}/vmlinux"
     return Spec(
         name=name,
         version=like.version,
@@ -80,6 +82,9 @@ class Layout:
     uname: str = ""
     # How many of the packages a guest needs; None for all.
     most: int | None = None
+    # The package with the debug information, and its file.
+    debug_package: str = "kernel-debuginfo"
+    debug_path: str = ""
 
     @property
     def release(self) -> str:
@@ -173,13 +178,12 @@ def split(
     return core, modules, whole
 
 
-def amazon2023() -> Spec:
+def amazon2023(version: str, release: str, name: str = "kernel") -> Spec:
     """Return `kernel` with an image in /boot and in /lib/modules."""
-    version, release = "6.1.141", "155.222.amzn2023"
     uname = f"{version}-{release}.x86_64"
     folder = f"lib/modules/{uname}"
     return Spec(
-        name="kernel",
+        name=name,
         version=version,
         release=release,
         files={
@@ -191,14 +195,9 @@ def amazon2023() -> Spec:
     )
 
 
-# Not that of its package, as everywhere else.
-_SUSE_UNAME = "6.4.0-150600.23.47-default"
-
-
-def suse() -> Spec:
+def suse(version: str, release: str) -> Spec:
     """Return kernel-default: /usr/lib/modules, links in /boot, modules by zstd."""
-    version, release = "6.4.0", "150600.23.47.2"
-    uname = _SUSE_UNAME
+    uname = _suse_uname(version, release)
     folder = f"usr/lib/modules/{uname}"
     return Spec(
         name="kernel-default",
@@ -218,55 +217,100 @@ def suse() -> Spec:
     )
 
 
-def _uek() -> tuple[Spec, Spec]:
-    core, modules, _ = split("5.15.0", "309.180.4.el9uek", "kernel-uek")
-    # Of which nothing says that they belong together.
+def _suse_uname(version: str, release: str) -> str:
+    # Not that of its package, as everywhere else: without how often it was rebuilt.
+    return f"{version}-{release.rpartition('.')[0]}-default"
+
+
+def uek(version: str, release: str, modules: str) -> tuple[Spec, Spec]:
+    """Return kernel-uek-core, and a package with modules that it does not require.
+
+    Those are kernel-uek-modules of UEK 7, and kernel-uek-modules-core of UEK 8.
+    """
+    core, more, _ = split(version, release, "kernel-uek")
     return (
         Spec(**{**vars(core), "requires": ()}),
-        Spec(**{**vars(modules), "requires": ()}),
+        Spec(**{**vars(more), "name": modules, "requires": ()}),
+    )
+
+
+# ------------------------------------------------------------------ whole layouts
+
+
+def el7_layout(version: str, release: str) -> Layout:
+    return Layout(
+        family="el7",
+        packages=(plain(version, release, "xz"),),
+        keys={"package": "kernel"},
+    )
+
+
+def el8_layout(version: str, release: str) -> Layout:
+    return Layout(family="el8", packages=el8(version, release), most=1)
+
+
+def split_layout(family: str, version: str, release: str) -> Layout:
+    """Return that of el9, el10 and Fedora, whose metadata is packed differently."""
+    return Layout(
+        family=family,
+        packages=split(version, release)[:2],
+        compression="gz" if family == "el9" else "zst",
+    )
+
+
+def uek_layout(family: str, version: str, release: str) -> Layout:
+    modules = f"kernel-uek-modules{'-core' if family == 'uek8' else ''}"
+    return Layout(
+        family=family,
+        packages=uek(version, release, modules),
+        keys={"package": "kernel-uek-core", "modules": modules},
+        debug_package="kernel-uek-debuginfo",
+    )
+
+
+def amazon2_layout(version: str, release: str) -> Layout:
+    return Layout(
+        family="amazon2",
+        packages=(plain(version, release, "gzip"),),
+        keys={"package": "kernel"},
+    )
+
+
+def amazon2023_layout(version: str, release: str, name: str = "kernel") -> Layout:
+    return Layout(
+        family=f"amazon2023-{name}",
+        packages=(amazon2023(version, release, name),),
+        keys={"package": name},
+        compression="xz",
+        debug_package=f"{name}-debuginfo",
+    )
+
+
+def suse_layout(version: str, release: str) -> Layout:
+    uname = _suse_uname(version, release)
+    return Layout(
+        family=f"suse-{version}",
+        packages=(suse(version, release),),
+        keys={"package": "kernel-default"},
+        checksum="sha512",
+        signed=True,
+        uname=uname,
+        debug_package="kernel-default-debuginfo",
+        debug_path=f"usr/lib/debug/usr/lib/modules/{uname}/vmlinux.debug",
     )
 
 
 LAYOUTS = (
-    Layout(
-        family="el7",
-        packages=(plain("3.10.0", "1160.el7", "xz"),),
-        keys={"package": "kernel"},
-    ),
-    Layout(family="el8", packages=el8(), most=1),
-    Layout(family="el9", packages=split()[:2]),
-    Layout(
-        family="el10",
-        packages=split("6.12.0", "55.9.1.el10_0")[:2],
-        compression="zst",
-    ),
-    Layout(
-        family="fedora",
-        packages=split("6.14.0", "63.fc42")[:2],
-        compression="zst",
-    ),
-    Layout(
-        family="oracle",
-        packages=_uek(),
-        keys={"package": "kernel-uek-core", "modules": "kernel-uek-modules-core"},
-    ),
-    Layout(
-        family="amazon2",
-        packages=(plain("4.14.355", "276.618.amzn2", "gzip"),),
-        keys={"package": "kernel"},
-    ),
-    Layout(
-        family="amazon2023",
-        packages=(amazon2023(),),
-        keys={"package": "kernel"},
-        compression="xz",
-    ),
-    Layout(
-        family="suse",
-        packages=(suse(),),
-        keys={"package": "kernel-default"},
-        checksum="sha512",
-        signed=True,
-        uname=_SUSE_UNAME,
-    ),
+    el7_layout("3.10.0", "1160.el7"),
+    el8_layout("4.18.0", "553.el8_10"),
+    split_layout("el9", "5.14.0", "1.el9"),
+    split_layout("el10", "6.12.0", "55.9.1.el10_0"),
+    split_layout("fedora", "6.14.0", "63.fc42"),
+    uek_layout("uek7", "5.15.0", "309.180.4.el9uek"),
+    uek_layout("uek8", "6.12.0", "103.40.4.4.el9uek"),
+    amazon2_layout("4.14.355", "276.618.amzn2"),
+    amazon2023_layout("6.1.141", "155.222.amzn2023"),
+    amazon2023_layout("6.12.40", "63.114.amzn2023", "kernel6.12"),
+    suse_layout("6.4.0", "150600.23.47.2"),
+    suse_layout("6.12.0", "160000.9.1"),
 )

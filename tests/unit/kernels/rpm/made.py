@@ -1,5 +1,6 @@
 """Real RPM packages and repositories: made by rpmbuild, rpmsign, createrepo_c, gpg."""
 
+import gzip
 import hashlib
 import os
 import re
@@ -246,6 +247,10 @@ class RpmRepository:
         assert re.search(old, text)
         repomd.write_text(re.sub(old, new, text, count=1))
         self.serve()
+
+    def primary(self) -> bytes:
+        """Return primary.xml, unpacked by gzip."""
+        return gzip.decompress(self.file("repodata/*primary.xml.gz").read_bytes())
 
     def replace_primary(self, content: bytes, name: str = "primary.xml") -> None:
         """Put another primary.xml, as it is, into a repository that holds together."""

@@ -7,7 +7,10 @@ import pytest
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels import fetch
 from runner.kernels.sources.rpm.provider import Rpm
+from runner.matrix.matrix import Kernel
+from runner.versions import VersionRange
 from tests.unit.kernels.rpm.conftest import Maker, row
 from tests.unit.kernels.rpm.made import RpmRepository, Spec
 
@@ -182,3 +185,19 @@ def test_variables_are_replaced_as_dnf_does(
     )
 
     assert placed.url in Rpm().resolve(source, cache).origin
+
+
+def test_vendors_range_holds_for_the_newest_kernel_that_a_repository_has(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    repository.publish(
+        make(Spec(name="kernel-core", version="5.14.0", release="687.29.1.el9_8"))
+    )
+    kernel = Kernel(id="alma-9", source=row(repository, gpgcheck=False))
+
+    version = fetch.version_of(kernel, cache)
+
+    assert version is not None
+    assert str(version) == "5.14.0"
+    assert version in VersionRange.parse("rhel>=9.8,rhel<10")
+    assert version not in VersionRange.parse("rhel<9.8")

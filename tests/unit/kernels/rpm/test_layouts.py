@@ -8,6 +8,7 @@ from runner.files.cache import Cache, sha256_of
 from runner.kernels import fetch
 from runner.matrix.matrix import Kernel, RpmSource
 from tests.unit.kernels import images
+from tests.unit.kernels.btf import kernels as btf
 from tests.unit.kernels.rpm import kernels
 from tests.unit.kernels.rpm.conftest import Maker, row
 from tests.unit.kernels.rpm.kernels import LAYOUTS, Layout
@@ -46,11 +47,49 @@ def test_kernel_of_each_family_becomes_an_artifact(
     assert found.system_map.read_bytes() == kernels.SYSTEM_MAP
     assert [path.name for path in found.modules] == ["net_failover.ko", "virtio_net.ko"]
     assert found.modules[1].read_bytes() == kernels.NET
-    assert len(found.packages) == (
-        1 if layout.family == "el8" else len(layout.packages)
-    )
+    assert len(found.packages) == len(layout.needed)
     assert all(len(it) == 64 for it in found.packages.values())
     assert repository.url in found.origin
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda it: it.family)
+def test_debug_information_of_each_family_becomes_btf_and_is_pinned(
+    layout: Layout,
+    repository: RpmRepository,
+    make: Maker,
+    vendor: RpmSigner,
+    key: Path,
+    cache: Cache,
+    tmp_path: Path,
+) -> None:
+    kernel = layout.packages[0]
+    # The release in the banner makes it this build's and no other's.
+    vmlinux = btf.vmlinux(
+        tmp_path / "vmlinux",
+        release=layout.release,
+        names=btf.names_of(kernel.version),
+    ).read_bytes()
+    debug = kernels.debug(layout.debug_package, kernel, vmlinux, layout.debug_path)
+    repository.publish(
+        *(make(spec, vendor) for spec in (*layout.packages, debug)),
+        checksum=layout.checksum,
+    )
+    source = row(
+        repository,
+        gpgkey=str(key),
+        debug_package=layout.debug_package,
+        **layout.keys,
+    )
+    meant = Kernel(id=layout.family, source=source)
+
+    found = fetch.obtain(meant, cache, Silent())
+
+    assert (found.release, found.btf_source) == (layout.release, "vmlinux")
+    assert found.btf is not None
+    pinned = fetch.pinned(meant, cache)
+    assert pinned is not None
+    assert pinned.pin.items[-1].name == debug.nevra
+    assert len(pinned.pin.items[-1].sha256) == 64
 
 
 def test_empty_package_stands_for_those_that_it_requires(

@@ -1,6 +1,7 @@
 """`kernels --stale` and `lock --update`, with a repository that moves on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,40 @@ def test_row_moves_on_when_it_is_updated_and_the_others_stay(
     assert f"newest: {change}\n" in said
     assert "exact" not in said
     assert states(matrix, capsys) == {"newest": "current", "exact": "current"}
+
+
+def test_debug_package_that_was_built_again_makes_its_row_stale(
+    repository: RpmRepository,
+    make: Maker,
+    key: Path,
+    vendor: RpmSigner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "250")
+    debug = kernels.debug("kernel-debuginfo", OLD)
+    repository.publish(make(OLD, vendor), make(debug, vendor))
+    file = tmp_path / "matrix.yaml"
+    file.write_text(
+        "kernels:\n- id: old\n  btf: kernel\n  source: "
+        f"{{type: rpm, baseurl: '{repository.url}', package: kernel, "
+        f"gpgkey: {key.name}, debug_package: kernel-debuginfo}}\n"
+    )
+    assert cli.main(["lock", "--matrix", str(file)]) == 0
+    capsys.readouterr()
+
+    # Of the same version, and signed; only its content is another.
+    again = replace(debug, files={**debug.files, "usr/lib/debug/more": b"more"})
+    repository.publish(make(OLD, vendor), make(again, vendor))
+
+    assert states(str(file), capsys) == {"old": "stale"}
+    assert cli.main(["kernels", "--stale", "--matrix", str(file)]) == 0
+    assert f"other files now: {debug.nevra}" in capsys.readouterr().out
+    assert cli.main(["lock", "--matrix", str(file), "--update", "old"]) == 0
+    capsys.readouterr()
+    assert states(str(file), capsys) == {"old": "current"}
 
 
 def test_repository_that_can_not_be_asked_makes_the_status_3(

@@ -4,54 +4,19 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runner.errors import ArtifactError, ExitStatus, UsageError
+from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.matrix.matrix import Kernel, RpmSource
 from tests.unit.kernels.rpm import kernels
-from tests.unit.kernels.rpm.conftest import Maker, row
+from tests.unit.kernels.rpm.conftest import KERNEL, Maker, Refused, row, trusting
 from tests.unit.kernels.rpm.made import RpmRepository, RpmSigner, Spec
 from tests.unit.kernels.server import Answer
 from tests.unit.kernels.silent import Silent
-
-KERNEL = kernels.plain("4.14.355", "1.amzn2", "gzip")
-
-# Refuses a source: returns the message and the hint.
-Refused = Callable[[RpmSource], str]
-
-
-@pytest.fixture
-def refused(cache: Cache) -> Refused:
-    """What is said of a source; nothing of it may be left in the cache."""
-
-    def tried(source: RpmSource) -> str:
-        kernel = Kernel(id="x", source=source, btf="kernel")
-        with pytest.raises(ArtifactError) as it:
-            fetch.obtain(kernel, cache, Silent())
-        assert it.value.exit_status == ExitStatus.INFRASTRUCTURE
-        assert it.value.hint
-        assert fetch.cached(kernel, cache) is None
-        kept = cache.root.rglob("*") if cache.root.exists() else []
-        left = [path for path in kept if path.is_file() and "lock" not in str(path)]
-        assert not left
-        return str(it.value)
-
-    return tried
-
-
-@pytest.fixture
-def signed(make: Maker, vendor: RpmSigner) -> Path:
-    return make(KERNEL, vendor)
-
-
-def trusting(repository: RpmRepository, key: Path, **keys: object) -> RpmSource:
-    return row(repository, gpgkey=str(key), package="kernel", **keys)
-
 
 # ----------------------------------------------------------------------- signatures
 
@@ -427,61 +392,6 @@ def test_repository_that_breaks_leaves_the_kernel_in_the_cache(
 
     assert again == found
     assert any("not updated" in it for it in progress.messages)
-
-
-# ------------------------------------------------------------------------- mirrors
-
-
-def test_first_mirror_that_works_is_used(
-    repository: RpmRepository, signed: Path, key: Path, cache: Cache
-) -> None:
-    repository.publish(signed)
-    url = repository.server.put(
-        "/mirrors-9",
-        f"# mirrors\n{repository.server.url}/gone/\n\n{repository.url}/\n".encode(),
-    )
-    source = row(
-        repository,
-        baseurl=None,
-        mirrorlist=url.replace("-9", "-$v"),
-        variables={"v": "9"},
-        package="kernel",
-        gpgkey=str(key),
-    )
-
-    found = fetch.obtain(Kernel(id="x", source=source, btf="kernel"), cache, Silent())
-
-    assert repository.url in found.origin
-
-
-def test_mirrors_that_all_fail_are_counted(
-    repository: RpmRepository, key: Path, refused: Refused
-) -> None:
-    base = repository.server.url
-    url = repository.server.put("/m", "".join(f"{base}/{n}\n" for n in "abc").encode())
-
-    said = refused(row(repository, baseurl=None, mirrorlist=url, gpgkey=str(key)))
-
-    assert f"there is no RPM repository at {base}/a" in said
-    assert "2 other mirrors failed, too" in said
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (b"", "lists no mirror"),
-        (b"Bad Request - invalid repo\n", "lists no mirror"),
-        (b'<?xml version="1.0"?><metalink/>', "not a list of mirrors"),
-    ],
-)
-def test_something_else_than_a_list_of_mirrors_is_refused(
-    body: bytes, message: str, repository: RpmRepository, key: Path, refused: Refused
-) -> None:
-    url = repository.server.put("/m", body)
-
-    assert message in refused(
-        row(repository, baseurl=None, mirrorlist=url, gpgkey=str(key))
-    )
 
 
 # ------------------------------------------------------------- what is not looked at

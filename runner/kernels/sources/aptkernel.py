@@ -1,0 +1,263 @@
+"""Which packages of an APT archive hold a kernel, and its files out of them.
+
+What Debian and Ubuntu have in common: metapackages lead to the kernel's image, and the
+image depends on packages of the same release that hold the rest.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from debian.debian_support import Version
+
+from runner.errors import ArtifactError
+from runner.files.cache import sha256_of
+from runner.kernels import http
+from runner.kernels.sources import apt, packages, remote
+from runner.kernels.sources.apt import Archive, Package
+from runner.kernels.sources.aptplace import AptPlace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
+from runner.kernels.sources.spool import Spool
+from runner.text.nearest import nearest
+
+# A package that names a release: linux-image-6.1.0-50-cloud-amd64, or Ubuntu's
+# linux-image-unsigned-5.15.0-91-generic.
+_IMAGE = re.compile(r"linux-image-(?:unsigned-)?(\d.*)")
+_IMAGES = "linux-image-"
+_UNWANTED = ("-dbg", "-dbgsym", "-unsigned")
+# A release without its flavour, which the version of an Ubuntu package begins with.
+_ABI = re.compile(r"\d+\.\d+\.\d+-\d+")
+_AMID_UPDATE = (
+    "the archive may be in the middle of an update: try again later, or name an exact "
+    "package"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A kernel's packages."""
+
+    # The suite, or the first of several.
+    suite: str
+    # The one that holds the image.
+    image: Package
+    # All that hold its files, the image among them.
+    packages: tuple[Package, ...]
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for people."""
+        return f"{self.suite} {self.image.name} {self.image.version}"
+
+    @property
+    def release(self) -> str:
+        """What `uname -r` says."""
+        return release_of(self.image)
+
+
+def release_of(image: Package) -> str:
+    """Return the release that an image's package is named after."""
+    found = _IMAGE.fullmatch(image.name)
+    assert found is not None
+    return found[1]
+
+
+def resolve(pattern: str, archive: Archive, version: str = "") -> Resolved:
+    """Return the newest kernel that a package or pattern means, or one of its version.
+
+    Raises ArtifactError for a package that the archive lacks, naming similar ones.
+    """
+    image = _follow(_newest(pattern, archive), archive)
+    if version:
+        image = _exactly(version, image, archive)
+    return Resolved(
+        suite=archive.place.name,
+        image=image,
+        packages=(image, *_parts(image, archive)),
+    )
+
+
+def _newest(pattern: str, archive: Archive) -> Package:
+    prefix = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    matching = [
+        name
+        for name in archive.names(prefix)
+        if fnmatchcase(name, pattern) and not name.endswith(_UNWANTED)
+    ]
+    found = archive.describe(matching)
+    if not found:
+        raise ArtifactError(
+            f"{archive.place.name} has no package {pattern}",
+            hint=_similar(pattern, archive),
+        )
+    return max(found, key=lambda package: Version(package.version))
+
+
+def _follow(package: Package, archive: Archive) -> Package:
+    """Return the kernel that a metapackage leads to, or the package itself.
+
+    A metapackage may lead to another: linux-generic to linux-image-generic.
+    """
+    waiting, seen, missing = [package], set[str](), list[str]()
+    while waiting:
+        found = waiting.pop(0)
+        if _IMAGE.fullmatch(found.name):
+            return found
+        seen.add(found.name)
+        for names in found.depends:
+            images = [it for it in names if it.startswith(_IMAGES) and it not in seen]
+            there = _first(images, archive)
+            waiting += there
+            missing += images[:1] if images and not there else []
+    where = archive.place.name
+    if missing:
+        raise ArtifactError(
+            f"{where} has no package {missing[0]}, which {package.name} needs",
+            hint=_AMID_UPDATE,
+        )
+    raise ArtifactError(
+        f"{where}: {package.name} is not a kernel and depends on none",
+        hint="use a linux-image package",
+    )
+
+
+def _first(names: list[str], archive: Archive) -> list[Package]:
+    """Return the first of alternatives that the archive has, if it has any."""
+    found = {package.name: package for package in archive.describe(names)}
+    return [found[name] for name in names if name in found][:1]
+
+
+def _exactly(version: str, image: Package, archive: Archive) -> Package:
+    """Return the image of a version and of another image's flavour."""
+    abi = _ABI.match(version)
+    flavour = _ABI.sub("", release_of(image), count=1)
+    assert abi is not None
+    release = abi[0] + flavour
+    of_release = version in (abi[0], release)
+    names = [f"{_IMAGES}{release}", f"{_IMAGES}unsigned-{release}"]
+    there = [it for name in names for it in archive.versions(name)]
+    fitting = [it for it in there if of_release or it.version == version]
+    if fitting:
+        return fitting[0]
+    known = ", ".join(dict.fromkeys(it.version for it in there))
+    raise ArtifactError(
+        f"{archive.place.name} has no {names[0]} of version {version}",
+        hint=f"it has {known}" if known else _similar(names[0], archive),
+    )
+
+
+def _parts(image: Package, archive: Archive) -> Iterator[Package]:
+    """Yield the packages of the image's release that it depends on.
+
+    Ubuntu's modules are in one, and Debian splits all off from 7.x on.
+    """
+    release = release_of(image)
+    for names in image.depends:
+        own = [name for name in names if name.endswith(f"-{release}")]
+        if own:
+            yield part(own[0], image, archive)
+
+
+def part(name: str, image: Package, archive: Archive) -> Package:
+    """Return a package of an image's version. Raises ArtifactError if there is none."""
+    found = archive.versions(name)
+    for package in found:
+        if package.version == image.version:
+            return package
+    if found:
+        return found[0]
+    raise ArtifactError(
+        f"{archive.place.name} has no package {name}, which {image.name} needs",
+        hint=_AMID_UPDATE,
+    )
+
+
+def _similar(pattern: str, archive: Archive) -> str:
+    names = [name for name in archive.names(_IMAGES) if not name.endswith(_UNWANTED)]
+    near = nearest(pattern, names, most=3, cutoff=0.3) or names[:3]
+    return f"there are {', '.join(near)}" if near else "it has no kernel"
+
+
+# -------------------------------------------------------------- getting packages
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldPackages:
+    """Where packages are that an archive dropped: a lock outlives a suite."""
+
+    # For people.
+    name: str
+    # Returns an item whose location is an address. Raises ArtifactError.
+    find: Callable[[Item], Item]
+
+
+def collect(
+    pin: Pin,
+    place_of: Callable[[Item], AptPlace],
+    old: OldPackages,
+    work: Workplace,
+) -> Collected:
+    """Download the pinned packages, and unpack them.
+
+    Of packages with debug information only the vmlinux is kept, in the scratch folder.
+    Raises ArtifactError with apt's words.
+    """
+    files = Spool(work.scratch / "files")
+    vmlinux: Path | None = None
+    for item in pin.items:
+        path = download(item, place_of(item), old, work)
+        if is_debug(item):
+            vmlinux = work.scratch / "vmlinux.debug"
+            if packages.extract(path, remote.is_debug_vmlinux, vmlinux) is None:
+                raise ArtifactError(f"{item.name} contains no vmlinux")
+        else:
+            for name, content in packages.files(path, packages.is_of_kernel):
+                files.add(name, content)
+        path.unlink()
+    return Collected(contents=files, origin=pin.origin, vmlinux=vmlinux)
+
+
+def is_debug(item: Item) -> bool:
+    """Whether a package holds debug information."""
+    return item.name.endswith(("-dbg", "-dbgsym"))
+
+
+def download(item: Item, place: AptPlace, old: OldPackages, work: Workplace) -> Path:
+    """Return a package that an archive has, or once had.
+
+    Raises ArtifactError with apt's words, and for another file than was pinned.
+    """
+    title = f"{item.name} ({item.size / 1e6:.1f} MB)"
+    try:
+        with work.progress.task(title) as task:
+            archive = apt.holding(item, place, work.cache)
+            path = archive.download(item, work.scratch, task.advance_to)
+    except ArtifactError as error:
+        gone = error
+    else:
+        if sha256_of(path) != item.sha256:
+            raise ArtifactError(f"{path.name} differs from the index")
+        return path
+    version = item.location.partition("=")[2]
+    work.progress.message(
+        f"{gone.message}: looking for {item.name} {version} in {old.name}"
+    )
+    try:
+        found = old.find(item)
+        path = work.scratch / f"{item.name}.deb"
+        http.download(
+            found.location,
+            path,
+            checksums={**found.checksums, "sha256": item.sha256},
+            progress=work.progress,
+            name=title,
+        )
+        return path
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{gone.message}; and {error.message}",
+            hint="another place can be set in the row; without --locked, or after "
+            "`python -m runner lock`, the archive's current version is used",
+        ) from error

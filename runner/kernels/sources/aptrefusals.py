@@ -1,0 +1,117 @@
+"""What apt refuses of an archive, in words that say what to do."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from debian.deb822 import Deb822
+
+from runner.errors import ArtifactError
+from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """Something that apt prints when it refuses an archive."""
+
+    # Of apt 2.6 to 3.0.
+    printed: re.Pattern[str]
+    # Its groups are {0}, {1}; {place} is the archive.
+    message: str
+    hint: str
+
+
+# The first that is found counts: of a bad signature apt says at last "is not signed".
+_REFUSALS = (
+    _Refusal(
+        printed=re.compile(
+            r"The repository '(\S+) (\S+) (?:In)?Release' .* a Release f"
+        ),
+        message="{0} has no suite {1}: it does not have a Release file",
+        hint="{place.hint}",
+    ),
+    _Refusal(
+        printed=re.compile(r" (\S+) (?:In)?Release: .*\bEXPKEYSIG (\w+)"),
+        message="{place.address}: {0} is signed by the key {1}, which has expired",
+        hint="get the archive's current keys: {keys}",
+    ),
+    _Refusal(
+        printed=re.compile(r" (\S+) (?:In)?Release: .*\bNO_PUBKEY (\w+)"),
+        message="{place.address}: {0} is signed by the key {1}, which is not among the "
+        "keys of {place.keyring}",
+        hint="compare the key with what the vendor publishes; keys come from {keys}",
+    ),
+    _Refusal(
+        printed=re.compile(r" (\S+) (?:In)?Release: .*\bBADSIG (\w+)"),
+        message="{place.address}: the signature of {0} by the key {1} does not match "
+        "the file",
+        hint="try again later: the archive may be in the middle of an update; or "
+        "somebody changed it",
+    ),
+    _Refusal(
+        printed=re.compile(
+            r"Release file for \S+/dists/(\S+)/(?:In)?Release is expired"
+        ),
+        message="{place.address}: the index of {0} is past its Valid-Until",
+        hint="the archive does not get updates any more; for a copy of an old suite, "
+        "set the key check_valid_until to false",
+    ),
+    _Refusal(
+        printed=re.compile(r"The repository '\S+ (\S+) (?:In)?Release' is not signed"),
+        message="{place.address}: {0} is not signed by a key that is trusted",
+        hint="the trusted keys are those of {place.keyring}, from {keys}",
+    ),
+)
+
+
+def refusal(place: AptPlace, errors: str) -> ArtifactError:
+    """Return what apt's errors about a place mean."""
+    keys = place.keyring_packages or "the file that the key keyring names"
+    for known in _REFUSALS:
+        found = known.printed.search(errors)
+        if found is not None:
+            groups = found.groups()
+            return ArtifactError(
+                known.message.format(*groups, place=place, keys=keys),
+                hint=known.hint.format(*groups, place=place, keys=keys),
+            )
+    return ArtifactError(f"apt-get failed: {words(errors)}", hint=place.hint)
+
+
+def words(errors: str) -> str:
+    """Return what apt complains of: its E: lines, or all of it."""
+    lines = [line for line in errors.splitlines() if line.startswith("E:")]
+    return " ".join(lines) or errors.strip() or "it printed nothing"
+
+
+def check_contents(place: AptPlace, lists: Path) -> None:
+    """Refuse an archive that has nothing for this architecture or of a component.
+
+    For apt that is no error. `lists` is its folder of indices. Raises ArtifactError.
+    """
+    for path in sorted(lists.glob("*Release")):
+        # InRelease files are signed around the fields.
+        with path.open("rb") as stream:
+            release = Deb822(Deb822.split_gpg_and_payload(stream)[1])
+        suite = release.get("Suite") or release.get("Codename") or place.name
+        _check("packages for", suite, place, release, "Architectures", [ARCHITECTURE])
+        _check("the component", suite, place, release, "Components", place.components)
+
+
+def _check(
+    what: str,
+    suite: str,
+    place: AptPlace,
+    release: Deb822,
+    key: str,
+    wanted: Sequence[str],
+) -> None:
+    # Debian's suites of security updates say updates/main.
+    there = [it.rpartition("/")[2] for it in release.get(key, "").split()]
+    for name in wanted:
+        if there and name not in there:
+            raise ArtifactError(
+                f"{place.address}: {suite} does not have {what} {name}",
+                hint=f"it has {', '.join(there)}",
+            )

@@ -1,0 +1,1 @@
+"""Kernels of Ubuntu's series, out of archives in Ubuntu's layout."""
