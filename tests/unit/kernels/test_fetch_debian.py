@@ -14,6 +14,7 @@ from runner.kernels.lock import PinnedSource
 from runner.kernels.sources.debian import Debian
 from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.kernels import images
+from tests.unit.kernels.btf import kernels as btf
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
@@ -149,6 +150,28 @@ def test_a_split_kernel_becomes_one_too(suite: Suite, cache: Cache) -> None:
     assert len(found.modules) == 4
     assert found.config is not None
     assert found.system_map is not None
+
+
+def test_btf_comes_from_the_debug_package_if_the_row_says_so(
+    suite: Suite, cache: Cache, tmp_path: Path
+) -> None:
+    release = "4.19.0-27-cloud-amd64"
+    # thread.fs was renamed in 4.7.
+    names = {**btf.OLD, "fs": "fsbase"}
+    vmlinux = btf.vmlinux(tmp_path, release=release, names=names).read_bytes()
+    image, debug = f"linux-image-{release}", f"linux-image-{release}-dbg"
+    symbols = {f"usr/lib/debug/boot/vmlinux-{release}": vmlinux}
+    suite.publish(
+        suite.package(image, kernel_files(release), version="4.19.316-1"),
+        suite.package(debug, symbols, version="4.19.316-1"),
+    )
+    source = DebianSource(type="debian", suite="bookworm", package=image, debug=True)
+
+    found = fetch.obtain(Kernel(id="4.19", source=source), cache, Silent())
+
+    assert list(found.packages) == [image, debug]
+    assert found.btf_source == "vmlinux"
+    assert str(found.version) == "4.19.316"
 
 
 def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:
