@@ -189,6 +189,8 @@ class OldPackages:
 
     # For people.
     name: str
+    # The row's key that names it.
+    key: str
     # Returns an item whose location is an address. Raises ArtifactError.
     find: Callable[[Item], Item]
 
@@ -258,6 +260,6 @@ def download(item: Item, place: AptPlace, old: OldPackages, work: Workplace) -> 
     except ArtifactError as error:
         raise ArtifactError(
             f"{gone.message}; and {error.message}",
-            hint="another place can be set in the row; without --locked, or after "
-            "`python -m runner lock`, the archive's current version is used",
+            hint=f"the key {old.key} names another place; without --locked, or after "
+            "`python -m runner lock`, the current version is used",
         ) from error

@@ -107,4 +107,4 @@ def _old(archive: str) -> OldPackages:
     def find(item: Item) -> Item:
         return snapshot.find(archive, item.name, item.location.partition("=")[2])
 
-    return OldPackages(name=archive, find=find)
+    return OldPackages(name=archive, key="archive", find=find)

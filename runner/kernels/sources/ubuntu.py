@@ -123,4 +123,4 @@ def _old(folder: str) -> OldPackages:
         file = f"{item.name}_{version}_{ARCHITECTURE}.{suffix}"
         return item.model_copy(update={"location": f"{folder.rstrip('/')}/{file}"})
 
-    return OldPackages(name=folder, find=find)
+    return OldPackages(name=folder, key="old_packages", find=find)

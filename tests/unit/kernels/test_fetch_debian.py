@@ -15,6 +15,7 @@ from runner.kernels.sources.debian import Debian
 from runner.matrix import matrix
 from runner.matrix.matrix import DebianSource, Kernel
 from tests.unit.kernels import images
+from tests.unit.kernels.btf import kernels as btf
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
@@ -199,6 +200,28 @@ def test_row_of_debian_gets_its_kernel_out_of_its_layout(
     assert found.release == release
     assert found.origin.startswith(f"{source.suite} linux-image-{release} ")
     assert len(found.modules) == 4
+
+
+def test_btf_comes_from_the_debug_package_if_the_row_says_so(
+    suite: Suite, cache: Cache, tmp_path: Path
+) -> None:
+    release = "4.19.0-27-cloud-amd64"
+    # thread.fs was renamed in 4.7.
+    names = {**btf.OLD, "fs": "fsbase"}
+    vmlinux = btf.vmlinux(tmp_path, release=release, names=names).read_bytes()
+    image, debug = f"linux-image-{release}", f"linux-image-{release}-dbg"
+    symbols = {f"usr/lib/debug/boot/vmlinux-{release}": vmlinux}
+    suite.publish(
+        suite.package(image, kernel_files(release), version="4.19.316-1"),
+        suite.package(debug, symbols, version="4.19.316-1"),
+    )
+    source = DebianSource(type="debian", suite="bookworm", package=image, debug=True)
+
+    found = fetch.obtain(Kernel(id="4.19", source=source), cache, Silent())
+
+    assert list(found.packages) == [image, debug]
+    assert found.btf_source == "vmlinux"
+    assert str(found.version) == "4.19.316"
 
 
 def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:

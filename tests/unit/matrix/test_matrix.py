@@ -152,3 +152,49 @@ def test_the_shipped_matrix_holds_what_is_promised() -> None:
         if isinstance(kernel.source, UnavailableSource):
             assert kernel.source.reason
     assert any("default" in kernel.tags for kernel in shipped.kernels)
+
+
+UBUNTU = "kernels:\n- id: a\n  source: {type: ubuntu, KEYS}\n"
+ADDRESS = f"{{url: 'https://example.org/a.deb', sha256: {'a' * 64}}}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("package: linux-image-aws", "needs either the key series or the key packages"),
+        (
+            f"series: jammy, packages: [{ADDRESS}]",
+            "needs either the key series or the key packages",
+        ),
+        (
+            f"packages: [{ADDRESS}], debug: true",
+            "the key packages can't be used with debug",
+        ),
+        ("series: jammy, pockets: []", "kernels[0].source.pockets"),
+        (
+            "series: jammy, version: latest",
+            "'latest' must be a version such as 5.15.0-91 or 5.15.0-91.101",
+        ),
+        ("series: jammy, archive: /mnt/ubuntu", "'/mnt/ubuntu' must be an address"),
+        ("series: jammy, pocket: updates", "did you mean 'pockets'?"),
+    ],
+)
+def test_mistake_in_an_ubuntu_row_is_told(tmp_path: Path, keys: str, said: str) -> None:
+    assert said in " ".join(mistakes(tmp_path, UBUNTU.replace("KEYS", keys)))
+
+
+def test_ubuntu_row_needs_a_series_or_addresses_only(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.yaml"
+    path.write_text(
+        UBUNTU.replace("KEYS", "series: jammy, version: 5.15.0-91")
+        + UBUNTU.replace("KEYS", f"packages: [{ADDRESS}]")
+        .removeprefix("kernels:\n")
+        .replace("id: a", "id: b")
+    )
+
+    first, second = (row.sources[0] for row in matrix.load(path).kernels)
+
+    assert first.shown == "ubuntu jammy linux-image-generic 5.15.0-91"
+    assert not first.tells_checksums
+    assert second.shown == "ubuntu a.deb"
+    assert second.tells_checksums
