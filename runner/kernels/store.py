@@ -46,7 +46,11 @@ def write(collected: Collected, folder: Path) -> Stored:
     contents = collected.contents
     image_path = _only("vmlinuz", contents)
     if image_path is None:
-        raise ArtifactError(f"{collected.origin} contains no kernel image (vmlinuz)")
+        raise ArtifactError(
+            f"{collected.origin} contains no kernel image (vmlinuz)",
+            hint="vendors split kernels over several packages; name the one with "
+            "/boot/vmlinuz-… or /lib/modules/…/vmlinuz",
+        )
     image = contents[image_path]
     release = bzimage.release(image)
     (folder / artifact.VMLINUZ).write_bytes(image)

@@ -105,6 +105,15 @@ def layout(family: str, kernel: Artifact) -> list[Spec]:
                 spec("kernel-core", image(kernel, folder), "zstd", required),
                 spec("kernel-modules-core", modules(kernel, folder, ".xz"), "zstd"),
             ]
+        case "uek":
+            # Nothing says that they belong together.
+            return [
+                spec("kernel-uek-core", image(kernel, folder), "zstd"),
+                spec("kernel-uek-modules", modules(kernel, folder, ".xz"), "zstd"),
+            ]
+        case "amazon2023":
+            files = image(kernel, folder) | image(kernel, "boot", f"-{kernel.release}")
+            return [spec("kernel6.12", files | modules(kernel, folder, ".xz"), "zstd")]
         case _:
             folder = f"usr/{folder}"
             files = image(kernel, folder) | modules(kernel, folder, ".zst")
@@ -129,7 +138,7 @@ def publish(
     return specs[0].name
 
 
-@pytest.mark.parametrize("family", ["plain", "el8", "el9", "suse"])
+@pytest.mark.parametrize("family", ["plain", "el8", "el9", "uek", "amazon2023", "suse"])
 def test_real_kernel_is_the_same_in_each_layout(
     family: str,
     debian: Artifact,
@@ -142,6 +151,7 @@ def test_real_kernel_is_the_same_in_each_layout(
         type="rpm",
         baseurl=repository.url,
         package=package,
+        modules="kernel-uek-modules" if family == "uek" else None,
         fingerprint=vendor.fingerprint,
         repo_gpgcheck=True,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ArtifactError, UsageError
+from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.matrix.matrix import Kernel, RpmSource
@@ -423,23 +423,69 @@ def test_modular_metadata_is_ignored(
 
 
 def test_kernel_without_its_modules_is_refused(
-    repository: RpmRepository, make: Maker, vendor: RpmSigner, key: Path, cache: Cache
+    repository: RpmRepository,
+    make: Maker,
+    vendor: RpmSigner,
+    key: Path,
+    refused: Refused,
 ) -> None:
     core, _, _ = kernels.split()
     repository.publish(make(core, vendor))
-    source = row(repository, gpgkey=str(key))
 
-    with pytest.raises(ArtifactError, match="requires kernel-modules-core-uname-r"):
-        fetch.obtain(Kernel(id="x", source=source, btf="kernel"), cache, Silent())
+    said = refused(row(repository, gpgkey=str(key)))
+
+    assert (
+        "kernel-core-5.14.0-1.el9.x86_64 requires kernel-modules-core-uname-r" in said
+    )
+    assert "the key modules sets other packages" in said
 
 
 def test_package_without_a_kernel_is_refused(
-    repository: RpmRepository, make: Maker, vendor: RpmSigner, key: Path, cache: Cache
+    repository: RpmRepository,
+    make: Maker,
+    vendor: RpmSigner,
+    key: Path,
+    refused: Refused,
 ) -> None:
     repository.publish(make(Spec(name="kernel", files={"etc/x": b"x"}), vendor))
 
-    with pytest.raises(ArtifactError, match="contains no kernel image"):
-        fetch.obtain(Kernel(id="x", source=trusting(repository, key)), cache, Silent())
+    assert "contains no kernel image" in refused(trusting(repository, key))
+
+
+# ------------------------------------------------------------------- architectures
+
+
+def test_kernel_of_this_architecture_is_fetched_out_of_a_repository_of_two(
+    repository: RpmRepository, make: Maker, vendor: RpmSigner, key: Path, cache: Cache
+) -> None:
+    other = Spec(
+        name="kernel",
+        version="9.9.9",
+        release=KERNEL.release,
+        arch="aarch64",
+        files={"boot/vmlinuz-9.9.9": b"of another machine"},
+    )
+    repository.publish(make(KERNEL, vendor), make(other, vendor))
+    kernel = Kernel(id="x", source=trusting(repository, key), btf="kernel")
+
+    assert fetch.obtain(kernel, cache, Silent()).release == KERNEL.uname
+    assert not any("aarch64" in it for it in repository.server.asked)
+
+
+def test_repository_of_another_architecture_is_refused(
+    repository: RpmRepository,
+    make: Maker,
+    vendor: RpmSigner,
+    key: Path,
+    refused: Refused,
+) -> None:
+    other = Spec(name="kernel", arch="aarch64", files={"boot/vmlinuz-1": b"x"})
+    repository.publish(make(other, vendor))
+
+    said = refused(trusting(repository, key))
+
+    assert "has kernel for aarch64 only, not for x86_64" in said
+    assert "check the architecture in the address" in said
 
 
 def test_system_without_the_programs_says_what_to_install(
