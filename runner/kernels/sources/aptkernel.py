@@ -160,8 +160,13 @@ def _parts(image: Package, archive: Archive) -> Iterator[Package]:
             yield part(own[0], image, archive)
 
 
-def part(name: str, image: Package, archive: Archive) -> Package:
-    """Return a package of an image's version. Raises ArtifactError if there is none."""
+def part(
+    name: str, image: Package, archive: Archive, *, needed_by: str = ""
+) -> Package:
+    """Return a package of an image's version. Raises ArtifactError if there is none.
+
+    `needed_by` is what asks for it, if it is not the image.
+    """
     found = archive.versions(name)
     for package in found:
         if package.version == image.version:
@@ -169,7 +174,8 @@ def part(name: str, image: Package, archive: Archive) -> Package:
     if found:
         return found[0]
     raise ArtifactError(
-        f"{archive.place.name} has no package {name}, which {image.name} needs",
+        f"{archive.place.name} has no package {name}, which "
+        f"{needed_by or image.name} needs",
         hint=_AMID_UPDATE,
     )
 

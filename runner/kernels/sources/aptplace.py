@@ -34,7 +34,8 @@ class AptPlace:
 
     def lines(self) -> str:
         """Return what sources.list says."""
-        options = f"arch={ARCHITECTURE}"
+        # No other indices, which the machine's apt.conf may want of its own sources.
+        options = f"arch={ARCHITECTURE} target=Packages"
         if self.check_valid_until:
             # apt looks at Valid-Until only where it looks at Date.
             options += " check-date=yes check-valid-until=yes"

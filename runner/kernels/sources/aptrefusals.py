@@ -32,6 +32,15 @@ _REFUSALS = (
         hint="{place.hint}",
     ),
     _Refusal(
+        # No answer at all, whatever the reason.
+        printed=re.compile(
+            r"E: Failed to fetch \S+/(?:In)?Release +"
+            r"((?:Could not|Unable to|Connection|Temporary failure|Something) .*)"
+        ),
+        message="{place.address} is unavailable: {0}",
+        hint="check your network and apt's proxy; {place.hint}",
+    ),
+    _Refusal(
         printed=re.compile(r" (\S+) (?:In)?Release: .*\bEXPKEYSIG (\w+)"),
         message="{place.address}: {0} is signed by the key {1}, which has expired",
         hint="get the archive's current keys: {keys}",

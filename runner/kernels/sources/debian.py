@@ -29,7 +29,8 @@ class Debian:
             found = aptkernel.resolve(source.package, archive)
             if source.debug:
                 name = f"{found.image.name}-dbg"
-                debug = (aptkernel.part(name, found.image, archive),)
+                by = "the key debug"
+                debug = (aptkernel.part(name, found.image, archive, needed_by=by),)
         return Pin(
             provider=source.type,
             # Which `uname -r` of Debian's kernels does not tell.

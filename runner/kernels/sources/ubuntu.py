@@ -68,7 +68,8 @@ def _given(source: UbuntuSource) -> Pin:
 
 def _extra(found: Resolved, archive: apt.Archive) -> tuple[Package, ...]:
     name = f"linux-modules-extra-{found.release}"
-    return (aptkernel.part(name, found.image, archive),)
+    by = "the key extra_modules"
+    return (aptkernel.part(name, found.image, archive, needed_by=by),)
 
 
 def _debug(source: UbuntuSource, found: Resolved, cache: Cache) -> tuple[Package, ...]:
@@ -77,7 +78,7 @@ def _debug(source: UbuntuSource, found: Resolved, cache: Cache) -> tuple[Package
     with apt.fresh(_debug_place(source, cache), cache) as archive:
         there = archive.names(name)
         name = name if there else f"linux-image-{found.release}-dbgsym"
-        return (aptkernel.part(name, found.image, archive),)
+        return (aptkernel.part(name, found.image, archive, needed_by="the key debug"),)
 
 
 def _place(source: UbuntuSource, cache: Cache) -> AptPlace:

@@ -145,7 +145,9 @@ def test_archive_without_the_debug_package_is_told(
         debug=True, debug_archive=archive.address, debug_keyring=archive.signer.keyring
     )
 
-    with pytest.raises(ArtifactError, match=r"has no package \S+-dbgsym, which"):
+    with pytest.raises(
+        ArtifactError, match=r"has no package \S+-dbgsym, which the key debug needs"
+    ):
         fetch.obtain(kernel_of(source), cache, Silent())
 
 

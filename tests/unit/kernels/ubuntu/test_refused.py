@@ -210,6 +210,17 @@ def test_kernel_without_its_modules_is_refused(
     )
 
 
+def test_extra_modules_that_the_archive_lacks_are_told(
+    archive: UbuntuArchive, made: list[Path], refused: Refused
+) -> None:
+    name = f"linux-modules-extra-{GENERIC.release}"
+    archive.publish(*without(made, name))
+
+    said = refused(archive.row(extra_modules=True))
+
+    assert f"jammy has no package {name}, which the key extra_modules needs" in said
+
+
 def test_metapackage_without_its_kernel_is_refused(
     archive: UbuntuArchive, made: list[Path], refused: Refused
 ) -> None:
@@ -279,8 +290,9 @@ def test_server_that_is_not_there_is_told(
 ) -> None:
     said = refused(archive.row(archive="http://127.0.0.1:1/ubuntu"))
 
-    assert "http://127.0.0.1:1/ubuntu" in said
+    assert "http://127.0.0.1:1/ubuntu is unavailable: Could not connect to " in said
     assert "Connection refused" in said
+    assert "check your network and apt's proxy" in said
 
 
 # ------------------------------------------------------------------------------ keys
