@@ -57,7 +57,7 @@ def _line(call: RecordedCall) -> str:
         words += f", tag {call.tag}" if call.tag else ""
     words += ", with BTF" if call.btf and not call.error else ""
     times = f", {call.count} times" if call.count > 1 else ""
-    return one_line(f"{words}, by {call.process} ({call.pid}){times}")
+    return one_line(f"{words}, by {call.process}{times}")
 
 
 def _kind(call: RecordedCall) -> str:

@@ -189,6 +189,7 @@ def _template() -> Template:
         "bold": lambda text: _marked(text, "bold"),
         "dim": lambda text: _marked(text, "dim"),
         "distinct": _distinct,
+        "loaded_lines": _loaded_lines,
         "mark": _marked,
         "one_line": one_line,
         "plain": lambda text: _marked(text, ""),
@@ -227,6 +228,17 @@ def _distinct(group: Group, what: str) -> Iterator[tuple[str, str]]:
         yield (f" on {', '.join(kernels)}" if len(found) > 1 else ""), text
 
 
+def _loaded_lines(group: Group) -> Iterator[tuple[str, str]]:
+    """Yield what the commands of a group loaded, a line each, as `_distinct` does."""
+    found: dict[str, list[str]] = {}
+    for case in group.cases:
+        for line in loads.lines(case, _MOST_LOADED):
+            found.setdefault(line, []).append(case.kernel)
+    for line, kernels in found.items():
+        everywhere = len(kernels) == len(group.cases)
+        yield ("" if everywhere else f" on {', '.join(kernels)}"), line
+
+
 def _why(case: CaseResult) -> str:
     why = case.message or "no reason was given"
     if case.failure_class:
@@ -260,7 +272,6 @@ _OF_CASE: Mapping[str, Callable[[CaseResult], str]] = {
     "more": _more,
     "do": lambda case: case.cure or output.where_to_look(case),
     "printed": _printed,
-    "loaded": lambda case: "\n".join(loads.lines(case, _MOST_LOADED)),
 }
 
 

@@ -56,17 +56,17 @@ def test_each_call_is_a_line_and_probes_are_counted() -> None:
     )
 
     assert loads.lines(case(record)) == [
-        "program on_fentry: tracing refused (EINVAL), by tool (9), 2 times",
+        "program on_fentry: tracing refused (EINVAL), by tool, 2 times",
         "program on_kprobe: kprobe at kprobe/a, kprobe/b, kprobe/c and 1 more, not at "
-        "kprobe.multi/a: EINVAL, by tool (9)",
+        "kprobe.multi/a: EINVAL, by tool",
         f"program on_fentry: tracing at fentry/vfs_read, tag {'a' * 16}, with BTF, by "
-        "tool (9)",
-        "map events: perf_event_array, by tool (9)",
+        "tool",
+        "map events: perf_event_array, by tool",
         "3 tests of what the kernel can do",
         "not all was seen: 2 more",
     ]
     assert loads.lines(case(record), 1)[:2] == [
-        "program on_fentry: tracing refused (EINVAL), by tool (9), 2 times",
+        "program on_fentry: tracing refused (EINVAL), by tool, 2 times",
         "and 3 more; see results.json",
     ]
     assert loads.lines(case(None)) == []
