@@ -3,7 +3,15 @@
 #ifndef CALL_FILTER_H
 #define CALL_FILTER_H
 
+#include "tracee.h"
+
 #include <stdbool.h>
+
+/* Whether the kernel has filters (CONFIG_SECCOMP_FILTER). */
+bool call_filter_is_possible(void);
+
+/* Whether a call is one of those that the filter stops. */
+bool call_filter_stops(const struct call *call);
 
 /* Has the calling process and all that it starts stop for its tracer in each call that
  * loads or attaches something, or traces a process itself. No other call is slowed

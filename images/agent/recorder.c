@@ -25,7 +25,10 @@
 /* Of a command; the rest is counted by nobody. */
 #define MOST_RECORDS 5000
 #define MOST_DESCRIPTORS 1024
-#define TRACED 't'
+/* What a command learns before it starts: that it is traced, with a filter or without.
+ */
+#define FILTERED 'f'
+#define STEPPED 's'
 #define OPTIONS                                                                        \
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |            \
 	 PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP)
@@ -75,6 +78,8 @@ static struct pending *pending;
 static size_t pending_count;
 static int records = -1;
 static size_t record_count;
+/* Whether each call stops, because the kernel has no filters. */
+static bool is_stepping;
 
 static struct pending *pending_of(pid_t thread)
 {
@@ -95,7 +100,9 @@ static void forget(pid_t thread)
 /* Lets a thread go on; one in a call stops once more behind it. */
 static void go_on(pid_t thread, int signal)
 {
-	ptrace(pending_of(thread) ? PTRACE_SYSCALL : PTRACE_CONT, thread, NULL, signal);
+	bool stops = is_stepping || pending_of(thread);
+
+	ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, thread, NULL, signal);
 }
 
 static void add_record(json_t *record)
@@ -143,6 +150,10 @@ static void begin(pid_t thread)
 
 	if (!tracee_call(thread, &call))
 		return;
+	if (is_stepping && (call.result != -ENOSYS || !call_filter_stops(&call))) {
+		go_on(thread, 0);
+		return;
+	}
 	if (call.number == SYS_ptrace) {
 		if (make_way(thread, &call))
 			go_on(thread, 0);
@@ -150,7 +161,8 @@ static void begin(pid_t thread)
 	}
 	if (record_count < MOST_RECORDS) {
 		pending = must_resize(pending, pending_count + 1, sizeof(*pending));
-		pending[pending_count] = (struct pending){.thread = thread};
+		pending[pending_count] =
+			(struct pending){.thread = thread, .entered = is_stepping};
 		loading_begin(thread, &call, &pending[pending_count++].loading);
 	}
 	go_on(thread, 0);
@@ -168,10 +180,8 @@ static void end(pid_t thread)
 	struct call call;
 	int64_t result;
 
-	if (!found || !tracee_call(thread, &call)) {
-		go_on(thread, 0);
+	if (!tracee_call(thread, &call))
 		return;
-	}
 	result = call.result;
 	if (result == -ENOSYS && !found->entered) {
 		/* Either the call is still to be made, or there is no such call. */
@@ -201,8 +211,10 @@ static void serve(pid_t thread, int status)
 		ptrace(PTRACE_LISTEN, thread, NULL, NULL);
 	else if (event)
 		go_on(thread, 0);
-	else if (signal == (SIGTRAP | 0x80))
+	else if (signal == (SIGTRAP | 0x80) && pending_of(thread))
 		end(thread);
+	else if (signal == (SIGTRAP | 0x80))
+		begin(thread);
 	else
 		go_on(thread, signal);
 }
@@ -215,6 +227,16 @@ static void close_others(int ready, int out)
 	for (int i = STDERR_FILENO + 1; i < MOST_DESCRIPTORS; i++)
 		if (i != ready && i != out)
 			close(i);
+}
+
+/* Has a command stop at its next call; it waits for a word from here. */
+static void step(pid_t command)
+{
+	int status;
+
+	if (ptrace(PTRACE_INTERRUPT, command, NULL, NULL) == 0 &&
+	    waitpid(command, &status, __WALL) == command && WIFSTOPPED(status))
+		go_on(command, 0);
 }
 
 static _Noreturn void record(const struct recorder *recorder, pid_t command,
@@ -233,7 +255,14 @@ static _Noreturn void record(const struct recorder *recorder, pid_t command,
 		add_record(missing_json("not_traceable", errno));
 		_exit(EXIT_FAILURE);
 	}
-	if (write(ready, &(char){TRACED}, 1) < 0)
+	is_stepping = !call_filter_is_possible();
+	if (is_stepping && !call_marks_entry) {
+		add_record(missing_json("no_filter", ENOSYS));
+		_exit(EXIT_FAILURE);
+	}
+	if (is_stepping)
+		step(command);
+	if (write(ready, &(char){is_stepping ? STEPPED : FILTERED}, 1) < 0)
 		_exit(EXIT_FAILURE);
 	close(ready);
 	for (;;) {
@@ -273,9 +302,8 @@ void recorder_submit(struct recorder *recorder)
 	do
 		size = read(recorder->ready[0], &answer, 1);
 	while (size < 0 && errno == EINTR);
-	if (size == 1 && answer == TRACED && !call_filter_install())
-		write_record(recorder->records[1],
-			     missing_json("no_filter", errno));
+	if (size == 1 && answer == FILTERED && !call_filter_install())
+		write_record(recorder->records[1], missing_json("no_filter", errno));
 }
 
 void recorder_start(struct recorder *recorder, pid_t command)
@@ -290,8 +318,7 @@ void recorder_start(struct recorder *recorder, pid_t command)
 	if (pid > 0)
 		children_add(pid);
 	else
-		write_record(recorder->records[1],
-			     missing_json("no_process", errno));
+		write_record(recorder->records[1], missing_json("no_process", errno));
 	close_once(&recorder->records[1]);
 	fcntl(recorder->records[0], F_SETFL, O_NONBLOCK);
 }

@@ -3,7 +3,8 @@
  *
  * A process of its own traces the command by ptrace(2). A seccomp filter stops it only
  * in the calls that load something, so that what else it does costs no more than
- * before, and nothing is too short-lived to be seen. Both work from 3.8 on.
+ * before, and nothing is too short-lived to be seen. Both work from 3.8 on. Where the
+ * kernel was built without such filters, each call stops.
  */
 #ifndef RECORDER_H
 #define RECORDER_H

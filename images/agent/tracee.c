@@ -15,6 +15,7 @@
 
 #if defined(__x86_64__)
 const uint32_t call_architecture = AUDIT_ARCH_X86_64;
+const bool call_marks_entry = true;
 
 typedef struct user_regs_struct registers;
 
@@ -29,6 +30,7 @@ static struct call call_of(const registers *regs)
 }
 #elif defined(__aarch64__)
 const uint32_t call_architecture = AUDIT_ARCH_AARCH64;
+const bool call_marks_entry = false;
 
 typedef struct user_regs_struct registers;
 

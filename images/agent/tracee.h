@@ -18,6 +18,9 @@ struct call {
 	int64_t result;
 };
 
+/* Whether `result` tells a call that is to be made from one that was made. */
+extern const bool call_marks_entry;
+
 /* The architecture whose system calls are read (AUDIT_ARCH_…), for seccomp. */
 extern const uint32_t call_architecture;
 

@@ -11,9 +11,10 @@ from runner.results import LoadRecord, RecordedCall, RecordedMap, RecordedProgra
 _MOST = 500
 _MOST_PLACES = 20
 # Names that libraries give to what they load to find out what the kernel can do:
-# libbpf's features.c ("libbpf_nametest", "libbpf_global"), cilium/ebpf's syscalls.go.
-_PROBE_NAMES = ("feature_test", "test")
-_PROBE_PREFIX = "libbpf_"
+# libbpf's features.c ("libbpf_nametest", "libbpf_global"), cilium/ebpf's syscalls.go
+# and link/perf_event.go ("probe_bpf_perf_link").
+_PROBE_NAMES = ("feature_test", "test", ".test")
+_PROBE_PREFIXES = ("libbpf_", "probe_bpf_")
 # Instructions, and entries of a map; both libraries' probes are smaller.
 _PROBE_INSTRUCTIONS = 8
 _PROBE_ENTRIES = 1
@@ -57,7 +58,7 @@ class _SeenProgram:
 
 
 def _is_probe_name(name: str) -> bool:
-    return not name or name in _PROBE_NAMES or name.startswith(_PROBE_PREFIX)
+    return not name or name in _PROBE_NAMES or name.startswith(_PROBE_PREFIXES)
 
 
 class LoadRecorder:

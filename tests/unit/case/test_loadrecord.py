@@ -166,6 +166,7 @@ def test_what_several_runs_loaded_is_one_record() -> None:
     [
         (program("", instructions=2), True),
         (program("libbpf_nametest", instructions=2), True),
+        (program("probe_bpf_perf_", instructions=2), True),
         (program("test", instructions=2), True),
         (program("test", instructions=20), False),
         (program("mine", instructions=2), False),
