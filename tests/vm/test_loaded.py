@@ -61,12 +61,10 @@ cases:
 def _build(folder: Path) -> None:
     fallback = ROOT / "docs/examples/exec/c/fallback.c"
     loads = DATA / "programs/recorded/loads.c"
-    for words in (
-        ["gcc", "-o", folder / "fallback", fallback, "-lbpf"],
-        ["gcc", "-static", "-o", folder / "loads", loads],
-    ):
-        subprocess.run([*map(str, words)], check=True, capture_output=True)
-    # Two goroutines on threads of their own in a static program.
+    dynamic = ["gcc", "-o", folder / "fallback", fallback, "-lbpf"]
+    static = ["gcc", "-static", "-o", folder / "loads", loads]
+    for compiler in (dynamic, static):
+        subprocess.run([*map(str, compiler)], check=True, capture_output=True)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOPROXY": "off"}
     source = DATA / "programs/recorded/threads.go"
     words = ["go", "build", "-o", str(folder / "threads"), str(source)]
