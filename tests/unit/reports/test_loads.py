@@ -1,6 +1,11 @@
 """What commands loaded, as reports say it."""
 
-from runner.reports import loads
+from io import StringIO
+
+from rich.console import Console
+
+from runner.reports import junit, loads, markdown, page, summary
+from runner.reports.criteria import Report
 from runner.results import (
     CaseResult,
     LoadRecord,
@@ -9,6 +14,7 @@ from runner.results import (
     RecordedProgram,
     RunResults,
 )
+from tests.unit.reports import runs
 
 FENTRY = RecordedProgram(
     name="on_fentry",
@@ -121,3 +127,34 @@ def test_a_name_forges_no_line() -> None:
 
     assert len(lines) == 2
     assert not any(c < " " for line in lines for c in line)
+
+
+def test_every_report_shows_what_a_command_loaded() -> None:
+    found = runs.run(
+        runs.case("5.10", runs.F, recorded=LoadRecord(maps=(PERF,))),
+        runs.case("6.1", runs.P, recorded=LoadRecord(maps=(RING,))),
+    )
+    console = Console(file=StringIO(), width=200)
+    files = dict(zip(("5.10", "6.1"), junit.documents(found), strict=True))
+
+    summary.render(Report(results=found), console, loaded=True)
+
+    assert isinstance(console.file, StringIO)
+    terminal = console.file.getvalue()
+    difference = "map events: perf_event_array on 5.10; ringbuf on 6.1"
+    assert "loaded: map events: perf_event_array, by tool\n" in terminal
+    assert "    map events: ringbuf, by tool\n" in terminal
+    assert f"task::state: {difference}\n" in terminal
+    assert "loaded: map events: ringbuf, by tool" in files["6.1"][1]
+    assert f"`task::state`: `{difference}`" in markdown.render(found)
+    assert "map events: ringbuf, by tool" in page.render(found)
+
+
+def test_the_terminal_lists_what_passed_only_if_asked() -> None:
+    found = runs.run(runs.case("6.1", runs.P, recorded=LoadRecord(maps=(RING,))))
+    console = Console(file=StringIO(), width=200)
+
+    summary.render(Report(results=found), console)
+
+    assert isinstance(console.file, StringIO)
+    assert "ringbuf" not in console.file.getvalue()

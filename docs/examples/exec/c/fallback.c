@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PROBED "do_unlinkat"
+#define PROBED "vfs_read"
 
 /* A program that returns 0. */
 static int load(const char *name, enum bpf_prog_type type, enum bpf_attach_type attach,
