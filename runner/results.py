@@ -154,6 +154,70 @@ class StructOpsState(Record):
     """Why it was not registered."""
 
 
+class RecordedCall(Record):
+    """What a command gave to the kernel, read from its system call."""
+
+    name: str = ""
+    """Its name, at most 15 bytes; empty if the command gave none. Kernels before 4.15
+    take no names."""
+    type: str = ""
+    """libbpf's name of its type ("kprobe", "ringbuf"), or a number that it does not
+    know."""
+    btf: bool = False
+    """Whether it came with BTF."""
+    process: str = ""
+    """The name of the process that made the call."""
+    pid: int = 0
+    """The process's number in the guest."""
+    error: str = ""
+    """Why the kernel refused it: "EINVAL"; empty if it is in the kernel."""
+    probe: bool = False
+    """Whether it looks like a loader's test of what the kernel can do: tiny, without a
+    name or with one that libraries use for that, and never attached."""
+    count: int = 1
+    """How often the same was done."""
+
+
+class RecordedProgram(RecordedCall):
+    """A program that a command loaded, or tried to load."""
+
+    tag: str = ""
+    """The kernel's checksum of its instructions; empty before 4.10, and if it was
+    refused."""
+    instructions: int = 0
+    """The number of its instructions, as it was loaded."""
+    target: str = ""
+    """What it can only be attached to: "fentry/vfs_read"; empty for types that are
+    attached to anything."""
+    attached: tuple[str, ...] = ()
+    """What it was attached to: "kprobe/do_unlinkat". A kind alone, "perf_event", if the
+    rest is unknown; what goes over netlink (tc, XDP without a link) is not seen."""
+    not_attached: tuple[str, ...] = ()
+    """What it could not be attached to, and why: "kprobe/no_such: ENOENT"."""
+
+
+class RecordedMap(RecordedCall):
+    """A map that a command created, or tried to create."""
+
+    key_size: int = 0
+    """Bytes."""
+    value_size: int = 0
+    """Bytes."""
+    max_entries: int = 0
+    """The number of entries; of a ring buffer, its bytes."""
+
+
+class LoadRecord(Record):
+    """What the commands of a case loaded, with all that they started."""
+
+    programs: tuple[RecordedProgram, ...] = ()
+    """In the order in which they were loaded; the same ones once, with a count."""
+    maps: tuple[RecordedMap, ...] = ()
+    """The same for maps."""
+    missing: tuple[str, ...] = ()
+    """Why there may be more that is not listed; empty if all was seen."""
+
+
 class Phases(Record):
     """The seconds that each part of a case took."""
 
@@ -227,6 +291,9 @@ class CaseResult(CaseVerdict, CaseId):
     """The object's programs, and whether they were loaded and attached."""
     struct_ops: tuple[StructOpsState, ...] = ()
     """The object's struct_ops maps, and whether they were registered."""
+    recorded: LoadRecord | None = None
+    """What the case's `command` loaded; null for other cases, and if nothing was
+    recorded."""
     object_path: str = ""
     """The path of the object, or its source, in the suite."""
     object_sha256: str = ""

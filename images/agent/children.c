@@ -138,7 +138,7 @@ static void kill_children_in_proc(void)
 		closedir(processes);
 }
 
-static json_t *comm_json(pid_t pid)
+json_t *process_name_json(pid_t pid)
 {
 	char path[64], comm[64] = "";
 	FILE *file;
@@ -166,9 +166,10 @@ void children_strangers(json_t *found)
 
 		if (!state || state == 'Z' || parent != getpid() || find(pid))
 			continue;
-		json_array_append_new(found, json_pack("{s:i, s:o, s:b}", "pid", pid,
-						       "name", comm_json(pid), "daemon",
-						       getsid(pid) != getsid(0)));
+		json_array_append_new(found,
+				      json_pack("{s:i, s:o, s:b}", "pid", pid, "name",
+						process_name_json(pid), "daemon",
+						getsid(pid) != getsid(0)));
 	}
 	if (processes)
 		closedir(processes);

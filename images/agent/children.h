@@ -32,6 +32,9 @@ void die_with(pid_t parent);
 /* The state letter of /proc/PID/stat, or 0; `parent` may be NULL. */
 char process_state(pid_t pid, pid_t *parent);
 
+/* The comm of a process; empty when it is gone. */
+json_t *process_name_json(pid_t pid);
+
 json_t *release_operation(const json_t *request, struct failure *failure);
 
 #endif

@@ -5,6 +5,7 @@
 #include "children.h"
 #include "clock.h"
 #include "protocol.h"
+#include "recorder.h"
 #include "text.h"
 
 #include <errno.h>
@@ -34,6 +35,8 @@ struct command {
 	const json_t *environment;
 	/* Whether output is sent as it comes, and not kept. */
 	json_int_t streams;
+	/* Whether what it loads is recorded, and sent as it comes. */
+	json_int_t records;
 	/* The file that is its standard input in place of `input`; may be NULL. */
 	const char *input_path;
 	/* Its working directory; NULL for the agent's. */
@@ -63,6 +66,7 @@ struct running {
 	int input;
 	size_t written;
 	struct output out, err;
+	struct recorder recorder;
 	int64_t started;
 	bool ended, timed_out;
 	int status;
@@ -127,6 +131,8 @@ static bool command_arguments(const json_t *request, struct command *command,
 	    !integer_argument(request, "most_output", OPTIONAL, 2, MOST_OUTPUT,
 			      &most_output, failure) ||
 	    !integer_argument(request, "stream", OPTIONAL, 0, 1, &command->streams,
+			      failure) ||
+	    !integer_argument(request, "record", OPTIONAL, 0, 1, &command->records,
 			      failure) ||
 	    !text_argument(request, "stdin_path", OPTIONAL, &command->input_path,
 			   failure) ||
@@ -194,7 +200,7 @@ struct obstacle {
 };
 
 static _Noreturn void execute(const struct command *command, int pipes[PIPES][2],
-			      pid_t parent)
+			      struct recorder *recorder, pid_t parent)
 {
 	const char *name;
 	json_t *value;
@@ -202,6 +208,8 @@ static _Noreturn void execute(const struct command *command, int pipes[PIPES][2]
 	int input = pipes[IN][0];
 
 	setpgid(0, 0);
+	if (command->records)
+		recorder_submit(recorder);
 	if (!open_input(command, &input)) {
 		obstacle.step = OPEN_INPUT;
 	} else if (command->folder && chdir(command->folder) < 0) {
@@ -272,26 +280,32 @@ static bool start(const struct command *command, struct running *running,
 	pid_t parent = getpid();
 	struct obstacle obstacle;
 
-	if (!make_pipes(pipes)) {
+	if (!make_pipes(pipes) ||
+	    (command->records && !recorder_prepare(&running->recorder))) {
 		fail_errno(failure, errno, "can't make pipes");
 		close_pipes(pipes);
+		recorder_end(&running->recorder);
 		return false;
 	}
 	running->started = monotonic_ns();
 	running->pid = fork();
 	if (running->pid == 0)
-		execute(command, pipes, parent);
+		execute(command, pipes, &running->recorder, parent);
 	if (running->pid < 0) {
 		fail_errno(failure, errno, "can't fork");
 		close_pipes(pipes);
+		recorder_end(&running->recorder);
 		return false;
 	}
+	if (command->records)
+		recorder_start(&running->recorder, running->pid);
 	close(pipes[EXEC][1]);
 	pipes[EXEC][1] = -1;
 	obstacle = obstacle_from(pipes[EXEC][0]);
 	if (obstacle.error) {
 		close_pipes(pipes);
 		waitpid(running->pid, NULL, 0);
+		recorder_end(&running->recorder);
 		fail_at(command, obstacle, failure);
 		return false;
 	}
@@ -420,11 +434,12 @@ static void kill_group(const struct running *running)
 static bool watch(struct running *running, const struct command *command,
 		  int64_t deadline)
 {
-	enum { INPUT, OUTPUT, ERRORS, CHILD, READER, COUNT };
+	enum { INPUT, OUTPUT, ERRORS, RECORDS, CHILD, READER, COUNT };
 	struct pollfd polled[COUNT] = {
 		[INPUT] = {.fd = running->input, .events = POLLOUT},
 		[OUTPUT] = {.fd = running->out.descriptor, .events = POLLIN},
 		[ERRORS] = {.fd = running->err.descriptor, .events = POLLIN},
+		[RECORDS] = {.fd = running->recorder.records[0], .events = POLLIN},
 		[CHILD] = {.fd = children_descriptor(), .events = POLLIN},
 		[READER] = {.fd = reply_descriptor()},
 	};
@@ -440,6 +455,8 @@ static bool watch(struct running *running, const struct command *command,
 		read_some(&running->out, &size);
 	if (polled[ERRORS].revents)
 		read_some(&running->err, &size);
+	if (polled[RECORDS].revents)
+		recorder_forward(&running->recorder);
 	look_whether_ended(running);
 	return !polled[READER].revents;
 }
@@ -465,6 +482,7 @@ static void wait_for_end(struct running *running, const struct command *command)
 	read_rest(&running->out);
 	read_rest(&running->err);
 	close_once(&running->input);
+	recorder_end(&running->recorder);
 }
 
 /* ------------------------------------------------------------------ reply */
@@ -533,7 +551,7 @@ static json_t *reply(struct running *running)
 json_t *run_operation(const json_t *request, struct failure *failure)
 {
 	struct command command = {.uid = -1, .gid = -1};
-	struct running running = {0};
+	struct running running = {.recorder = NO_RECORDER};
 	json_t *done = NULL;
 
 	if (command_arguments(request, &command, failure) &&

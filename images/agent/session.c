@@ -79,7 +79,7 @@ static const struct operation {
 	{"run",
 	 run_operation,
 	 {"argv", "stdin", "timeout_ms", "env", "most_output", "stream", "stdin_path",
-	  "cwd", "uid", "gid"},
+	  "cwd", "uid", "gid", "record"},
 	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from runner import timeouts
-from runner.case import kernelreport, settings
+from runner.case import kernelreport, loadrecord, settings
+from runner.case.loadrecord import LoadRecorder
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import NO_LINES, ConsoleLines
@@ -20,7 +21,7 @@ from runner.harness.tests import Test, Tests
 from runner.programs import prepare
 from runner.programs.errors import ProgramError
 from runner.programs.prepare import GuestFile, PreparedProgram
-from runner.results import Printed
+from runner.results import LoadRecord, Printed
 from runner.suites import commandcase
 from runner.suites.commandcase import Find
 from runner.suites.model import Case
@@ -72,6 +73,10 @@ class ProgramRun:
     printed: Printed | None = None
     # What the kernel reported of itself meanwhile.
     report: KernelReport | None = None
+    # What it loaded; None where nobody recorded that.
+    recorded: LoadRecord | None = None
+    # Whether the command traces processes itself, which the recorder is in the way of.
+    is_disturbed: bool = False
     # Whether the guest is gone.
     is_lost: bool = False
     # Seconds.
@@ -286,6 +291,7 @@ def _execute(
     invocation: Invocation | None = None,
 ) -> None:
     recording = job.commands.record("command", argv)
+    recorder = LoadRecorder() if job.case.record else None
     done.end = None
 
     def take(stream: str, data: bytes) -> None:
@@ -303,6 +309,7 @@ def _execute(
                 environment=environment,
                 folder=PurePosixPath(job.case.cwd),
                 user=job.case.user,
+                record=None if recorder is None else recorder.take,
                 timeout=job.case.timeout,
             )
         if done.end.left:
@@ -310,6 +317,10 @@ def _execute(
                 guest.agent.release(timeout=timeouts.ANSWER.seconds)
     finally:
         done.printed = recording.end(done.end)
+        if recorder is not None:
+            earlier = [] if done.recorded is None else [done.recorded]
+            done.recorded = loadrecord.merged([*earlier, recorder.result()])
+            done.is_disturbed |= recorder.is_in_the_way
 
 
 def _left(path: str, guest: Guest) -> str | None:

@@ -12,6 +12,7 @@ from runner.failures.classes import (
     COMMAND_FAILED,
     LEFT_RUNNING,
     LIBRARY_MISSING,
+    LOADED_OTHERWISE,
     NOTHING_CHECKED,
     PROGRAM_BAD,
     PROGRAM_KILLED,
@@ -28,9 +29,11 @@ from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import last_line
 from runner.harness.tests import HarnessState, Test
 from runner.programs.errors import ProgramError
-from runner.results import CaseVerdict, Outcome, Printed, ended
+from runner.results import CaseVerdict, LoadRecord, Outcome, Printed, ended
+from runner.suites import checks
+from runner.suites.checks import Observations, loaded
 from runner.suites.checks.text import listing
-from runner.suites.model import Case
+from runner.suites.model import Case, ShowExpectation
 
 # What glibc's dynamic linker prints, and musl's.
 _NO_LIBRARY = re.compile(
@@ -295,3 +298,46 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
         return _failure(RESULTS_BAD, "; ".join(run.tests.problems))
     explained = run.end is not None and run.end.exit and HarnessState.FAILED in states
     return None if explained else fault
+
+
+def of_loads(
+    verdict: CaseVerdict, record: LoadRecord | None, case: Case, *, is_old: bool
+) -> CaseVerdict:
+    """Return a verdict after what a suite expects to be loaded.
+
+    A command that failed has failed already. `is_old` says that its kernel is one
+    before 4.15, which keeps no names.
+    """
+    if verdict.outcome is not Outcome.PASSED or not case.expect:
+        return verdict
+    seen = _observations(record, case, is_old=is_old)
+    missing = tuple(checks.not_available(case.expect, seen))
+    found = tuple(checks.check_all(case.expect, seen, {}))
+    more = {
+        "checked": verdict.checked + len(case.expect) - len(missing),
+        "not_available": missing,
+    }
+    if not found:
+        return verdict.model_copy(update=more)
+    return _failure(LOADED_OTHERWISE, str(found[0]), mismatches=found, **more)
+
+
+def _observations(
+    record: LoadRecord | None, case: Case, *, is_old: bool
+) -> Observations:
+    if record is None:
+        return Observations(not_shown="nothing was recorded")
+    nameless = loaded.nameless(record, is_old=is_old)
+    shows = {}
+    for it in case.expect:
+        if isinstance(it, ShowExpectation):
+            shown = loaded.shown(it.subject, record)
+            if shown is not None:
+                shows[it.subject] = shown
+    return Observations(
+        shows=shows,
+        ids=loaded.named(record),
+        recorded=record,
+        nameless=nameless,
+        not_shown=nameless,
+    )

@@ -114,6 +114,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GUESTPATH",
         help=f"the working directory (default: {prepare.FOLDER})",
     )
+    parser.add_argument(
+        "--no-record",
+        action="store_true",
+        help="do not record what the command loads; for a program that traces others "
+        "with ptrace(2)",
+    )
+    parser.add_argument(
+        "--loaded",
+        action="store_true",
+        help="list what the command loaded on each kernel, also if it passed",
+    )
     flags = (option.flag for option in options.of("cli"))
     options.add(parser, *(flag for flag in flags if flag not in _WITHOUT))
 
@@ -245,6 +256,8 @@ def _suite(
     }
     if arguments.isolate:
         case["isolate"] = True
+    if arguments.no_record:
+        case["record"] = False
     if arguments.env:
         case["env"] = _variables(arguments.env)
     if arguments.stdin is not None:

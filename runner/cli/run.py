@@ -204,7 +204,13 @@ def _run_pytest(
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             written = None if live.unwritten else arguments.reports
-            summary.render(live.report, console, written, quiet=arguments.quiet)
+            summary.render(
+                live.report,
+                console,
+                written,
+                quiet=arguments.quiet,
+                loaded=getattr(arguments, "loaded", False),
+            )
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:

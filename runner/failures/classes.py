@@ -143,6 +143,7 @@ CLASSES = read(FILE)
 # Those that code decides on.
 LEFT_RUNNING = CLASSES["left_running"]
 LIBRARY_MISSING = CLASSES["library_missing"]
+LOADED_OTHERWISE = CLASSES["loaded_otherwise"]
 PROGRAM_BAD = CLASSES["program_bad"]
 PROGRAM_KILLED = CLASSES["program_killed"]
 RESULTS_BAD = CLASSES["results_bad"]

@@ -42,6 +42,7 @@ PATTERNS = {
     r"\$\{[^}]+\}": "a reference: ${run.retval}",
     r"^([0-9a-fA-F]{2}\s*)+$": "bytes in hexadecimal: 00ff",
     r"^/(proc|sys)/": "a path that begins with /proc/ or /sys/",
+    r"^[0-9a-f]{16}$": "16 hexadecimal digits, as bpftool shows a program's tag",
     r"^[a-z_]+/.+$": "a place such as kprobe/NAME or xdp/INTERFACE",
     r"^[A-Za-z_]\w*$": "a name of letters, digits and '_'",
     r"^((struct|union|enum) )?[A-Za-z_]\w*$": "a type: struct file, or file",

@@ -32,6 +32,7 @@ from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from runner.guest.bpfcalls import BpfCall
+from runner.guest.loads import Seen
 from runner.timeouts import USUAL, Pace
 
 _SHOWN = 200
@@ -420,6 +421,10 @@ class CommandEnd(AgentReply):
 class _Printed(AgentReply):
     stream: Literal["stdout", "stderr"]
     data: _Base64
+
+
+class _Recorded(AgentReply):
+    record: Seen
 
 
 class _Settled(AgentReply):
@@ -845,12 +850,15 @@ class AgentSession:
         environment: Mapping[str, str] | None = None,
         folder: PurePosixPath | None = None,
         user: tuple[int, int] | None = None,
+        record: Callable[[Seen], None] | None = None,
         timeout: float,
     ) -> CommandEnd:
         """Run a command as `run` does, and show what it prints as it comes.
 
         `show` gets "stdout" or "stderr", and bytes. `stdin` is a file of the guest,
         `folder` the working directory, and `user` a user and a group by number.
+        `record` gets what the command and all that it starts load and attach; without
+        it, nobody traces them.
         """
         scale = self._pace.scale
         uid, gid = (None, None) if user is None else user
@@ -860,9 +868,10 @@ class AgentSession:
             timeout + timeouts.KILL.seconds,
             scale=scale,
             known={"seconds": timeout * scale},
-            show=show,
+            events=_Events(show=show, record=record or _ignore),
             argv=[*argv],
             stream=1,
+            record=int(record is not None),
             stdin_path=None if stdin is None else str(stdin),
             env={**(environment or {})},
             cwd=None if folder is None else str(folder),
@@ -908,7 +917,7 @@ class AgentSession:
         *,
         known: Mapping[str, JsonValue] | None = None,
         scale: float | None = None,
-        show: Callable[[str, bytes], None] | None = None,
+        events: "_Events | None" = None,
         **arguments: JsonValue,
     ) -> _Reply:
         """Send a request and return its reply, completed by what is `known`."""
@@ -923,8 +932,8 @@ class AgentSession:
         text = json.dumps(request).encode()
         line = self._exchange(operation, text, patience)
         reply = self._parse(operation, line)
-        while show is not None and "ok" not in reply:
-            self._show(operation, line, reply, show)
+        while events is not None and "ok" not in reply:
+            self._take(operation, line, reply, events)
             # What it prints takes its own time to come.
             line = self._exchange(operation, b"", patience)
             reply = self._parse(operation, line)
@@ -959,19 +968,20 @@ class AgentSession:
             self._loss(f"was interrupted during {operation}")
             raise
 
-    def _show(
+    def _take(
         self,
         operation: str,
         line: bytes,
         event: Mapping[str, JsonValue],
-        show: Callable[[str, bytes], None],
+        events: "_Events",
     ) -> None:
         try:
-            printed = _Printed.model_validate(event)
+            shape = _Recorded if "record" in event else _Printed
+            found = shape.model_validate(event)
         except ValidationError as error:
             raise self._loss(f"answered {operation} with {_shown(line)}") from error
         try:
-            show(printed.stream, printed.data)
+            events.take(found)
         except BaseException:
             # More comes, and nobody waits for it.
             self._loss(f"was interrupted during {operation}")
@@ -1001,6 +1011,25 @@ class AgentSession:
     ) -> AgentLost:
         self._lost = f"the agent {what}"
         return AgentLost(self._lost, cause=cause, operation=operation, seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Events:
+    """Who gets what a command does while it runs."""
+
+    show: Callable[[str, bytes], None]
+    record: Callable[[Seen], None]
+
+    def take(self, event: _Printed | _Recorded) -> None:
+        match event:
+            case _Printed():
+                self.show(event.stream, event.data)
+            case _Recorded():
+                self.record(event.record)
+
+
+def _ignore(seen: Seen) -> None:
+    pass
 
 
 def _encoded(data: bytes) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from junit_xml import TestCase, TestSuite
 
-from runner.reports import output
+from runner.reports import loads, output
 from runner.reports.text import clean, one_line
 from runner.results import CaseKey, CaseResult, KernelRun, Outcome, RunResults
 
@@ -127,7 +127,8 @@ def _output(case: CaseResult) -> str:
         for it in case.commands
     )
     log = _ended(case.log) if printed else case.log
-    return flaky + note + missing + log + printed
+    loaded = "".join(f"loaded: {line}\n" for line in loads.lines(case))
+    return flaky + note + missing + log + printed + loaded
 
 
 def _errors(case: CaseResult) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from runner.errors import ExitStatus
-from runner.reports import cells, output, style, templating
+from runner.reports import cells, loads, output, style, templating
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -94,7 +94,9 @@ def _parts() -> Any:
     environment = templating.of_text({it.__name__: it for it in filters})
     values = {
         "counts": style.counts,
+        "differences": loads.differences,
         "failed_streams": output.failed_streams,
+        "loaded": lambda case: "\n".join(loads.lines(case)),
         "looks": style.LOOKS,
         "most_letters": _MESSAGE,
         "most_mismatches": _MISMATCHES,

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from runner.reports import output
+from runner.reports import loads, output
 from runner.reports.compare import Comparison
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
@@ -128,6 +128,7 @@ def _has_more(case: CaseResult) -> bool:
         or case.flaky
         or case.not_available
         or case.message
+        or case.recorded
     )
 
 
@@ -170,6 +171,7 @@ def _detail(
             )
             for it in case.struct_ops
         ],
+        "loaded": [strings.number(it) for it in loads.lines(case)],
         "printed": [
             [strings.number(it.title), logs.number(it.text)]
             for command in case.commands

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import cells, output, style, templating
+from runner.reports import cells, loads, output, style, templating
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.groups import Group, errors, failures
@@ -41,6 +41,8 @@ _MOST_LINES = 16
 # Mismatches of a case, and lines of what a command printed to a stream.
 _MOST_MISMATCHES = 10
 _MOST_PRINTED = 8
+# Lines of what a command loaded, where it failed.
+_MOST_LOADED = 12
 
 # Cases of each kind of change.
 _MOST_CHANGES = 10
@@ -64,14 +66,16 @@ def render(
     folder: Path | None = None,
     *,
     quiet: bool = False,
+    loaded: bool = False,
 ) -> None:
     """Print a run's summary; `folder` is where its reports are.
 
-    When `quiet`, only what failed and the last line.
+    When `quiet`, only what failed and the last line. When `loaded`, also what the
+    commands loaded that did not fail.
     """
     if not quiet:
         _render_matrix(report.results, console)
-    for line in _body(report, console, quiet=quiet).split("\n")[:-1]:
+    for line in _body(report, console, quiet=quiet, loaded=loaded).split("\n")[:-1]:
         if line:
             _print(console, *_parsed(line))
         else:
@@ -141,7 +145,7 @@ def _cell(cell: cells.Cell | None, console: Console) -> Text:
 # ----------------------------------------------------------------- failures
 
 
-def _body(report: Report, console: Console, *, quiet: bool) -> str:
+def _body(report: Report, console: Console, *, quiet: bool, loaded: bool) -> str:
     results, comparison = report.results, report.comparison
     shown_as = {kernel.id: shown(kernel) for kernel in results.kernels}
     cases = Counter(case.kernel for case in results.cases)
@@ -161,6 +165,8 @@ def _body(report: Report, console: Console, *, quiet: bool) -> str:
     return _template().render(
         broken=errors(results),
         comparison=comparison,
+        differences=loads.differences(results),
+        loaded=_loaded(results) if loaded else [],
         failed=failures(results),
         looks=LOOKS,
         lost=[kernel for kernel in results.kernels if kernel.error],
@@ -183,6 +189,7 @@ def _template() -> Template:
         "bold": lambda text: _marked(text, "bold"),
         "dim": lambda text: _marked(text, "dim"),
         "distinct": _distinct,
+        "loaded_lines": _loaded_lines,
         "mark": _marked,
         "one_line": one_line,
         "plain": lambda text: _marked(text, ""),
@@ -219,6 +226,17 @@ def _distinct(group: Group, what: str) -> Iterator[tuple[str, str]]:
         found.setdefault(_OF_CASE[what](case), []).append(case.kernel)
     for text, kernels in found.items():
         yield (f" on {', '.join(kernels)}" if len(found) > 1 else ""), text
+
+
+def _loaded_lines(group: Group) -> Iterator[tuple[str, str]]:
+    """Yield what the commands of a group loaded, a line each, as `_distinct` does."""
+    found: dict[str, list[str]] = {}
+    for case in group.cases:
+        for line in loads.lines(case, _MOST_LOADED):
+            found.setdefault(line, []).append(case.kernel)
+    for line, kernels in found.items():
+        everywhere = len(kernels) == len(group.cases)
+        yield ("" if everywhere else f" on {', '.join(kernels)}"), line
 
 
 def _why(case: CaseResult) -> str:
@@ -265,6 +283,15 @@ def _shortened(text: str) -> list[str]:
         half = _MOST_LINES // 2
         rest[half:-half] = [f"[… {left} lines; see results.json]"]
     return [first, *rest]
+
+
+def _loaded(results: RunResults) -> list[tuple[str, list[str]]]:
+    """Return what each case's command loaded, where no failure lists it."""
+    return [
+        (str(it.key), loads.lines(it))
+        for it in results.cases
+        if it.recorded is not None and it.outcome is not Outcome.FAILED
+    ]
 
 
 def _notes(results: RunResults) -> list[tuple[str, str]]:

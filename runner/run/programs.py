@@ -6,9 +6,9 @@ verdict; those that have not run by then run in another, clean guest.
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from runner.case import kernelreport, program, programverdict
+from runner.case import kernelreport, loadrecord, program, programverdict
 from runner.case.program import ProgramJob, ProgramRun
 from runner.case.verdict import compare_with_suite
 from runner.errors import GuestError, RunnerError, UsageError
@@ -18,13 +18,18 @@ from runner.guest.commands import Commands, Place
 from runner.guest.image import initramfs
 from runner.harness.tests import Test
 from runner.programs.errors import ProgramError
-from runner.results import CaseResult, CaseVerdict, Outcome, Phases
+from runner.results import CaseResult, CaseVerdict, LoadRecord, Outcome, Phases
 from runner.run.lease import GuestLease, Need
 from runner.run.retry import KernelCase, declared_gap, name_of
 from runner.run.run import Run
 from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
+from runner.versions import KernelVersion
+
+# That keeps names of programs and maps (cb4d2b3f03d8, ad5b177bd73f).
+_FIRST_NAMES = KernelVersion.parse("4.15")
+_DISTURBED = "it traces processes itself, and ran once more without a recorder"
 
 
 def names_of(run: Run, loaded: LoadedSuite, case: Case) -> tuple[str, ...]:
@@ -136,6 +141,8 @@ class _Rounds:
         # Of guests.
         self._count = 0
         self._tests: dict[str, CaseResult] = {}
+        # Whether its recorder was in its way, so that it runs without.
+        self._is_disturbed = False
         # Why the first try of a round lost its guest, or took too long.
         self._flaky = ""
         # What a guest died of while no test is known that does this alone.
@@ -201,6 +208,13 @@ class _Rounds:
         """Run once, and again in a clean guest if that says nothing of the program."""
         done = self._once(names)
         verdict = programverdict.of_end(done, self._job.case)
+        if verdict is not None and done.is_disturbed:
+            # It may fail because it was recorded.
+            unrecorded = self._job.case.model_copy(update={"record": False})
+            self._job = replace(self._job, case=unrecorded)
+            self._is_disturbed = True
+            done = self._once(names)
+            verdict = programverdict.of_end(done, self._job.case)
         if verdict is not None and verdict.outcome is Outcome.ERROR:
             again = done.wanted
             if again is not None:
@@ -255,10 +269,12 @@ class _Rounds:
             verdict = self._of_exit()
         else:
             verdict = programverdict.of_tests(self._runs, self._tests, self._job.case)
+            verdict = self._of_loads(verdict)
         return _result(
             self._case,
             verdict,
             commands=self._job.commands.since(),
+            recorded=self._recorded,
             duration=sum(it.copying + it.running for it in self._runs),
             phases=Phases(
                 load=sum(it.copying for it in self._runs),
@@ -277,9 +293,24 @@ class _Rounds:
     def _of_exit(self) -> CaseVerdict:
         last, case = self._runs[-1], self._job.case
         passed = CaseVerdict(outcome=Outcome.PASSED, checked=1)
-        verdict = programverdict.of_end(last, case) or passed
+        verdict = programverdict.of_end(last, case) or self._of_loads(passed)
         judged = kernelreport.judged(verdict, last.report, case, self._known)
         return compare_with_suite(judged, case, self._known)
+
+    @property
+    def _recorded(self) -> LoadRecord | None:
+        """What all runs that count loaded."""
+        found = [it.recorded for it in self._runs if it.recorded is not None]
+        if self._is_disturbed:
+            found.append(LoadRecord(missing=(_DISTURBED,)))
+        return loadrecord.merged(found) if found else None
+
+    def _of_loads(self, verdict: CaseVerdict) -> CaseVerdict:
+        """Return a verdict after what the suite expects to be loaded."""
+        is_old = (self._known.version or _FIRST_NAMES) < _FIRST_NAMES
+        return programverdict.of_loads(
+            verdict, self._recorded, self._job.case, is_old=is_old
+        )
 
 
 def _is_blamed(test: Test, blamed: Test | None) -> bool:

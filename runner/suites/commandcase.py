@@ -4,20 +4,34 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from runner.files.modelfile import Mistake
+from runner.files.modelfile import Mistake, Where
 from runner.programs import prepare
 from runner.suites import conditionnames, namedfiles, ranges
-from runner.suites.model import Case
+from runner.suites.model import Case, LoadedExpectation, ShowExpectation
 from runner.suites.reach import Reach
+from runner.suites.references import used
 
 # Keys that need a command.
-_OF_COMMANDS = ("results", "isolate", "env", "stdin", "timeout", "run_as", "cwd")
+_OF_COMMANDS = (
+    "results",
+    "isolate",
+    "env",
+    "stdin",
+    "timeout",
+    "run_as",
+    "cwd",
+    "record",
+)
 # Keys of cases in which the runner loads, triggers and looks.
 _OF_OTHERS = (
     *("object", "vmlinux", "loader", "programs", "alternatives", "maps", "variables"),
-    *("attach", "must_attach", "must_run", "trigger", "truth", "expect"),
+    *("attach", "must_attach", "must_run", "trigger", "truth"),
 )
 _SHOWN = {"run_as": "as"}
+# Of bpftool's `prog show` and `map show`, what a record has.
+RECORDED_KEYS = frozenset(
+    ("name", "type", "tag", "bytes_key", "bytes_value", "max_entries")
+)
 # Returns the path of a file that a suite names, as a user would name it.
 Find = Callable[[str], Path]
 
@@ -57,6 +71,40 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
         if not name or "=" in name or "\0" in name:
             yield Mistake(("env", name), "is not the name of a variable")
     yield from _selection(case)
+    yield from _expectations(case)
+
+
+def _expectations(case: Case) -> Iterator[Mistake]:
+    for number, expectation in enumerate(case.expect):
+        at = ("expect", number)
+        if not isinstance(expectation, LoadedExpectation | ShowExpectation):
+            what = "looks into the kernel when the command has ended; use `loaded` or "
+            yield Mistake(at, what + "`show`, or a `trigger` with the command")
+        elif not case.record:
+            yield Mistake(at, "needs what is recorded; remove `record: false`")
+        else:
+            yield from _expectation(expectation, at)
+
+
+def _expectation(
+    expectation: LoadedExpectation | ShowExpectation, at: Where
+) -> Iterator[Mistake]:
+    if isinstance(expectation, ShowExpectation):
+        unknown = [it for it in expectation.show if it not in RECORDED_KEYS]
+        for key in unknown:
+            known = ", ".join(sorted(RECORDED_KEYS))
+            yield Mistake((*at, "show", key), f"is not recorded; keys are {known}")
+        if (expectation.program is None) == (expectation.map is None):
+            yield Mistake(at, "needs either `program` or `map`")
+        if [*used(expectation.show)]:
+            yield Mistake((*at, "show"), "references are not replaced here")
+        return
+    thing = expectation.loaded
+    if (thing.program is None) == (thing.map is None):
+        yield Mistake((*at, "loaded"), "needs either `program` or `map`")
+    for key in ("attach", "tag"):
+        if thing.map is not None and getattr(thing, key) is not None:
+            yield Mistake((*at, "loaded", key), "maps have none; only programs do")
 
 
 def _command(case: Case, reach: Reach) -> Iterator[Mistake]:

@@ -353,15 +353,50 @@ class ValueExpectation(Matcher):
     """What to check, such as ${run.retval}."""
 
 
+class LoadedThing(FileEntry):
+    """A program or a map that a command loads, or must not load."""
+
+    program: Annotated[str, Field(min_length=1)] | None = None
+    """The program's name. Kernels keep 15 bytes of it. Give either this or `map`."""
+    map: Annotated[str, Field(min_length=1)] | None = None
+    """The map's name."""
+    type: str | None = None
+    """Its type, as libbpf names it: kprobe, tracing, ringbuf, perf_event_array."""
+    attach: str | None = None
+    """What the program was attached to: kprobe/do_unlinkat; or only the kind of place:
+    fentry."""
+    tag: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """The kernel's checksum of the program, as bpftool shows it."""
+    present: bool = True
+    """Whether it must be loaded. `false`: nothing like it may be loaded."""
+
+    @property
+    def subject(self) -> "Subject":
+        """What it is."""
+        if self.program is not None:
+            return "program", self.program
+        return "map", self.map or ""
+
+
+class LoadedExpectation(FileEntry):
+    """What `command` loads, also if it has ended since."""
+
+    loaded: LoadedThing
+    """The program or map: {program: on_fentry, attach: fentry/vfs_read}."""
+
+
 Expectation = Annotated[
-    Annotated[RowsExpectation, Tag("rows expectation")]
+    Annotated[LoadedExpectation, Tag("loaded expectation")]
+    | Annotated[RowsExpectation, Tag("rows expectation")]
     | Annotated[ShowExpectation, Tag("show expectation")]
     | Annotated[CodeExpectation, Tag("xlated expectation")]
     | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
     # In this order: rows and show may be next to map.
-    by_key("expectation", "rows", "show", "xlated", "relocated", "value", "map"),
+    by_key(
+        "expectation", "loaded", "rows", "show", "xlated", "relocated", "value", "map"
+    ),
 ]
 
 # ------------------------------------------------------------------- cases
@@ -552,6 +587,9 @@ class Case(FileEntry):
     cwd: Annotated[str, Field(pattern=GUEST_PATH)] = "/run/files"
     """The command's working directory in the guest. Its program and files are in
     /run/files."""
+    record: bool = True
+    """Whether what the command loads is recorded, for reports and for `expect`. It is
+    traced for that with ptrace(2); `false` for a program that traces others itself."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
     loader: (

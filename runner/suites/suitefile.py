@@ -31,6 +31,7 @@ from runner.suites.model import (
     Command,
     Drain,
     Iterate,
+    LoadedExpectation,
     MapExpectation,
     Matcher,
     RowsExpectation,
@@ -467,6 +468,11 @@ def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
         yield Mistake(at, "needs either `program` or `map`")
 
 
+def _loaded(expectation: LoadedExpectation, at: Where) -> Iterator[Mistake]:
+    what = "needs a `command`; use `show` for what the runner or a trigger loads"
+    yield Mistake((*at, "loaded"), what)
+
+
 def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
         yield Mistake((*at, "rows"), "has no rows, so it is true for every map")
@@ -496,6 +502,7 @@ _CHECKS: tuple[
 ] = (
     (Matcher, _matcher),
     (MapExpectation, _field),
+    (LoadedExpectation, _loaded),
     (ShowExpectation, _show),
     (RowsExpectation, _rows),
     (CodeExpectation, _code),

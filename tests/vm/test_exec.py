@@ -250,4 +250,4 @@ def test_the_examples_of_the_pages_do_what_they_show(
 
 
 def test_the_pages_have_an_example_of_each_kind() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7

@@ -70,6 +70,7 @@
       entry(list, "flaky", string(detail.flaky));
       for (const number of detail.missing) entry(list, "not available", string(number));
       for (const number of detail.programs) entry(list, "program", string(number));
+      for (const number of detail.loaded) entry(list, "loaded", string(number));
     }
     entry(list, "checks", String(it.checked));
     entry(list, "predicted, without a boot", it.predicted);

@@ -7,14 +7,15 @@ from pydantic import JsonValue
 
 from runner.bpf.bpftool import MapDump
 from runner.bpf.insn import Insn
-from runner.results import Mismatch
-from runner.suites.checks import code, maps, rows
+from runner.results import LoadRecord, Mismatch
+from runner.suites.checks import code, loaded, maps, rows
 from runner.suites.checks.equality import differences
 from runner.suites.checks.matchers import in_words, judge
 from runner.suites.checks.text import mismatch, no_such, show
 from runner.suites.model import (
     CodeExpectation,
     Expectation,
+    LoadedExpectation,
     MapExpectation,
     RowsExpectation,
     ShowExpectation,
@@ -40,6 +41,9 @@ class Observations:
     ids: Mapping[Subject, int | None] = field(default_factory=dict)
     # Why programs and maps could not be shown; empty where they could.
     not_shown: str = ""
+    # What a case's command loaded, and why names say nothing of it.
+    recorded: LoadRecord | None = None
+    nameless: str = ""
 
 
 def check_all(
@@ -62,13 +66,18 @@ def not_available(
     expectations: Iterable[Expectation], observations: Observations
 ) -> list[str]:
     """Return the expectations that the kernel gives no facts for, each with why."""
-    if not observations.not_shown:
-        return []
-    return [
-        f"{subject}: {observations.not_shown}"
-        for subject in map(_of_what_is_shown, expectations)
-        if subject
-    ]
+    found = []
+    for expectation in expectations:
+        if isinstance(expectation, LoadedExpectation):
+            thing = expectation.loaded
+            why = loaded.not_available(
+                thing, observations.recorded, observations.nameless
+            )
+            found += [f"loaded {' '.join(thing.subject)}: {why}"] if why else []
+        elif observations.not_shown and _of_what_is_shown(expectation):
+            subject = _of_what_is_shown(expectation)
+            found.append(f"{subject}: {observations.not_shown}")
+    return found
 
 
 def _of_what_is_shown(expectation: Expectation) -> str:
@@ -105,6 +114,10 @@ def check(
                 words = f"{len(expectation.rows)} rows"
                 return [_absent("map", expectation.map, words, observations)]
             return rows.check(expectation, dump, namespace)
+        case LoadedExpectation():
+            thing, record = expectation.loaded, observations.recorded
+            why = loaded.not_available(thing, record, observations.nameless)
+            return [] if why or record is None else loaded.check(thing, record)
         case ShowExpectation() if observations.not_shown:
             return []
         case CodeExpectation():

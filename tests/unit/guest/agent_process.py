@@ -7,7 +7,7 @@ import platform
 import re
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +117,14 @@ def check_reply(reply: object) -> None:
 
 
 @contextmanager
-def start(binary: Path, errors: Path) -> Iterator[AgentProcess]:
+def start(
+    binary: Path, errors: Path, prefix: Sequence[Path] = ()
+) -> Iterator[AgentProcess]:
     """Start a session whose standard error goes to the file `errors`."""
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(
-            [binary, "session"],
+            [*prefix, binary, "session"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

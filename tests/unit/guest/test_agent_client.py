@@ -18,6 +18,7 @@ from runner.guest.agent import (
     LoadedObject,
     ObjectSettings,
 )
+from runner.guest.loads import MapSeen
 from tests.unit.guest.agent_process import (
     COUNTER,
     LIBBPF,
@@ -367,3 +368,61 @@ def test_requests_are_lines_with_ids() -> None:
             "mode": 0o755,
         },
     ]
+
+
+ENDED = {
+    "id": 1,
+    "ok": True,
+    "pid": 5,
+    "exit": 0,
+    "signal": None,
+    "timed_out": False,
+    "duration_ms": 1,
+}
+RECORD = {
+    "call": "map",
+    "name": "events",
+    "type": "ringbuf",
+    "key_size": 0,
+    "value_size": 0,
+    "max_entries": 4096,
+    "btf": False,
+    "pid": 5,
+    "process": "tool",
+    "error": "",
+}
+
+
+def streaming(*events: object) -> list[object]:
+    """Return what was recorded of a command, of which an agent says this."""
+    lines = iter([*events, ENDED])
+    channel = ScriptedChannel(lambda request: json.dumps(next(lines)).encode())
+    seen: list[object] = []
+    AgentSession(channel).stream(
+        ["x"], show=lambda *_: None, record=seen.append, timeout=1
+    )
+    return seen
+
+
+def test_what_a_command_loads_is_handed_on_as_it_comes() -> None:
+    assert streaming({"id": 1, "record": RECORD}) == [MapSeen.model_validate(RECORD)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        [],
+        {},
+        {**RECORD, "call": "bomb"},
+        {**RECORD, "name": "x" * 65},
+        {**RECORD, "max_entries": -1},
+        {**RECORD, "pid": "init"},
+        {**RECORD, "error": "no\nnewline"},
+        {"call": "missing", "why": "<script>", "error": ""},
+        {key: value for key, value in RECORD.items() if key != "type"},
+    ],
+)
+def test_a_record_of_another_shape_loses_the_agent(record: object) -> None:
+    with pytest.raises(AgentLost, match="the agent answered run with"):
+        streaming({"id": 1, "record": record})

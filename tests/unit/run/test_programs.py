@@ -13,7 +13,7 @@ from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import GuestError, RunnerError, timed_out
 from runner.guest.agent import CommandEnd, LeftProcess
 from runner.harness.tests import HarnessState
-from runner.results import Outcome, Printed
+from runner.results import LoadRecord, Outcome, Printed, RecordedProgram
 from runner.run import programs
 from runner.run.lease import GuestLease, Need
 from runner.run.programs import Performed
@@ -21,6 +21,7 @@ from runner.run.retry import KernelCase
 from runner.run.run import Run
 from runner.suites import suitefile
 from runner.suites.known import KnownKernel
+from runner.versions import KernelVersion
 from tests.unit.guest.doubles import KERNEL
 
 P, F, S, R = (
@@ -38,6 +39,7 @@ cases:
     command: [./tool]
     results: %s
     isolate: %s
+    expect: %s
 """
 
 
@@ -96,6 +98,8 @@ class Scripted:
         self.lease = Lease()
         # What each run was to run.
         self.asked: list[Sequence[str] | None] = []
+        # Whether each run was recorded.
+        self.recorded: list[bool] = []
 
     def perform(
         self,
@@ -103,12 +107,14 @@ class Scripted:
         names: Sequence[str] | None = None,
         results: str = "tap",
         test: str = "",
+        expect: str = "[]",
+        kernel: str = "6.1",
     ) -> Performed:
         tool = self._folder / "tool"
         tool.write_text("#!/bin/sh\n")
         tool.chmod(0o755)
         file = self._folder / "suite.yaml"
-        file.write_text(SUITE % (results, "true" if test else "false"))
+        file.write_text(SUITE % (results, "true" if test else "false", expect))
         loaded = suitefile.load(file)
         left = list(runs)
 
@@ -116,6 +122,7 @@ class Scripted:
             job: ProgramJob, guest: object, names: Sequence[str] | None
         ) -> ProgramRun:
             self.asked.append(names)
+            self.recorded.append(job.case.record)
             done = left.pop(0)
             done.is_lost = done.error is not None
             done.wanted = None if names is None else tuple(names)
@@ -132,7 +139,7 @@ class Scripted:
         known: Any = SimpleNamespace(
             settings=SimpleNamespace(reports=self._folder),
             matrix=SimpleNamespace(kernels=[KERNEL]),
-            known=lambda _: KnownKernel(),
+            known=lambda _: KnownKernel(version=KernelVersion.parse(kernel)),
             tests_of=lambda *_: (),
             show_output=lambda *_: None,
         )
@@ -411,3 +418,109 @@ def test_a_passed_test_says_nothing_of_what_it_printed(scripted: Scripted) -> No
     (printed,) = done.tests["b"].commands
     assert printed.stderr == "panic: no\n"
     assert done.tests["b"].message == "failed: panic: no"
+
+
+FELL_BACK = LoadRecord(programs=(RecordedProgram(name="on_kprobe", type="kprobe"),))
+WANTS_FENTRY = "[{loaded: {program: on_fentry}}]"
+
+
+def recorded(
+    tests: dict[str, HarnessState], record: LoadRecord | None, exit: int = 0
+) -> ProgramRun:
+    done = ended(tests, exit=exit)
+    done.recorded = record
+    return done
+
+
+@pytest.mark.parametrize(("results", "tests"), [("exit", {}), ("tap", {"1": P})])
+def test_a_loader_that_falls_back_fails_though_it_ended_well(
+    results: str, tests: dict[str, HarnessState], scripted: Scripted
+) -> None:
+    own = scripted.perform(
+        recorded(tests, FELL_BACK), results=results, expect=WANTS_FENTRY
+    ).own
+
+    assert own.outcome is Outcome.FAILED
+    assert own.failure_class == "loaded_otherwise"
+    assert own.message == (
+        "program on_fentry: expected loaded, observed no program of this name; "
+        "loaded were on_kprobe"
+    )
+    assert own.recorded == FELL_BACK
+    assert own.checked == 2
+
+
+def test_a_loader_that_loads_what_it_should_passes(scripted: Scripted) -> None:
+    run = recorded({}, FELL_BACK)
+
+    own = scripted.perform(
+        run,
+        results="exit",
+        expect="[{loaded: {program: on_kprobe, type: kprobe}}]",
+    ).own
+
+    assert own.outcome is Outcome.PASSED
+    assert own.checked == 2
+
+
+def test_a_bad_exit_status_says_more_than_what_was_not_loaded(
+    scripted: Scripted,
+) -> None:
+    run = recorded({}, FELL_BACK, exit=1)
+
+    own = scripted.perform(run, results="exit", expect=WANTS_FENTRY).own
+
+    assert own.failure_class == "command_failed"
+    assert own.recorded == FELL_BACK
+
+
+@pytest.mark.parametrize(
+    ("record", "kernel", "why"),
+    [
+        (None, "6.1", "nothing was recorded"),
+        (LoadRecord(missing=("5 more calls",)), "6.1", "5 more calls"),
+        (
+            LoadRecord(programs=(RecordedProgram(type="kprobe"),)),
+            "4.11",
+            "this kernel takes no names (before 4.15)",
+        ),
+    ],
+)
+def test_what_nobody_saw_is_not_available(
+    record: LoadRecord | None, kernel: str, why: str, scripted: Scripted
+) -> None:
+    run = recorded({}, record)
+
+    own = scripted.perform(run, results="exit", expect=WANTS_FENTRY, kernel=kernel).own
+
+    assert own.outcome is Outcome.PASSED
+    assert own.not_available == (f"loaded program on_fentry: {why}",)
+    assert own.checked == 1
+
+
+def test_what_fails_because_it_is_traced_runs_once_more_without(
+    scripted: Scripted,
+) -> None:
+    disturbed = recorded({}, FELL_BACK, exit=3)
+    disturbed.is_disturbed = True
+
+    own = scripted.perform(disturbed, recorded({}, None), results="exit").own
+
+    assert own.outcome is Outcome.PASSED
+    assert scripted.recorded == [True, False]
+    assert len(set(scripted.lease.tenants)) == 2
+    assert own.recorded == LoadRecord(
+        missing=("it traces processes itself, and ran once more without a recorder",)
+    )
+
+
+def test_what_passes_though_it_is_traced_does_not_run_again(
+    scripted: Scripted,
+) -> None:
+    disturbed = recorded({}, FELL_BACK)
+    disturbed.is_disturbed = True
+
+    own = scripted.perform(disturbed, results="exit").own
+
+    assert own.outcome is Outcome.PASSED
+    assert own.recorded == FELL_BACK

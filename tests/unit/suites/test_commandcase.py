@@ -70,7 +70,23 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
     [
         ("object: a.o", "does not work with `command`"),
         ("trigger: []", "does not work with `command`"),
-        ("expect: []", "does not work with `command`"),
+        ("expect: [{map: m, key: 1, equals: 2}]", "when the command has ended"),
+        ("expect: [{value: '${run.exit}', equals: 0}]", "when the command has ended"),
+        ("expect: [{loaded: {type: kprobe}}]", "needs either `program` or `map`"),
+        (
+            "expect: [{loaded: {program: a, map: b}}]",
+            "needs either `program` or `map`",
+        ),
+        ("expect: [{loaded: {map: a, attach: xdp}}]", "maps have none"),
+        ("expect: [{loaded: {program: a, tag: xy}}]", "16 hexadecimal digits"),
+        ("expect: [{loaded: {map: a, presence: false}}]", "did you mean 'present'?"),
+        ("expect: [{map: m, show: {flags: 1}}]", "is not recorded; keys are bytes_key"),
+        ("expect: [{map: m, show: {type: '${a.b}'}}]", "references are not replaced"),
+        ("expect: [{show: {type: hash}}]", "needs either `program` or `map`"),
+        (
+            "expect: [{loaded: {map: a}}]\n    record: false",
+            "remove `record: false`",
+        ),
         ("results: perl", "exit, gotest, cargo, gtest, tap, auto, or junit=PATH"),
         ("results: junit=a.xml", "an absolute path of the guest"),
         ("as: me", "root, nobody, UID or UID:GID"),
@@ -94,7 +110,15 @@ def test_a_mistake_is_told(more: str, words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["results: exit", "env: {A: b}", "stdin: tool", "as: root", "isolate: true"]
+    "key",
+    [
+        "results: exit",
+        "env: {A: b}",
+        "stdin: tool",
+        "as: root",
+        "isolate: true",
+        "record: false",
+    ],
 )
 def test_keys_of_commands_need_one(key: str, tmp_path: Path) -> None:
     text = CASE.replace("command: [./tool, --once]", "files: [tool]\n    expect: []")
@@ -112,6 +136,14 @@ def test_a_program_that_is_not_there_is_told(
     text = CASE.replace("[./tool, --once]", command)
 
     assert words in mistake(tmp_path, "timeout: 5", text)
+
+
+def test_what_is_loaded_is_only_known_of_a_command(tmp_path: Path) -> None:
+    text = CASE.replace("command: [./tool, --once]", "files: [tool]")
+
+    words = mistake(tmp_path, "expect: [{loaded: {map: a}}]", text)
+
+    assert "expect[0].loaded: needs a `command`" in words
 
 
 def test_a_name_that_is_no_file_is_a_program_of_the_guest(tmp_path: Path) -> None:
