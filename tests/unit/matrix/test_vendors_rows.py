@@ -39,7 +39,7 @@ def test_only_rows_whose_packages_can_be_had_here_were_booted() -> None:
     booted = [row for row in MATRIX.kernels if row.seen == "booted"]
 
     assert booted
-    assert all(isinstance(row.source, DebianSource) for row in booted)
+    assert all(isinstance(row.source, DebianSource | UbuntuSource) for row in booted)
 
 
 @pytest.mark.parametrize(
