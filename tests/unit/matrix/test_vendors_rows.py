@@ -35,11 +35,11 @@ def test_each_row_says_what_was_seen_of_it() -> None:
     assert all(row.seen for row in MATRIX.kernels)
 
 
-def test_only_rows_whose_packages_can_be_had_here_were_booted() -> None:
+def test_only_rows_whose_packages_could_be_had_were_booted() -> None:
     booted = [row for row in MATRIX.kernels if row.seen == "booted"]
 
     assert booted
-    assert all(isinstance(row.source, DebianSource | UbuntuSource) for row in booted)
+    assert all(isinstance(it.source, DebianSource | UbuntuSource) for it in booted)
 
 
 @pytest.mark.parametrize(
