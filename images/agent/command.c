@@ -37,6 +37,8 @@ struct command {
 	json_int_t streams;
 	/* Whether what it loads is recorded, and sent as it comes. */
 	json_int_t records;
+	/* Names of maps that are kept when it has ended; NULL for none. */
+	const json_t *held;
 	/* The file that is its standard input in place of `input`; may be NULL. */
 	const char *input_path;
 	/* Its working directory; NULL for the agent's. */
@@ -121,6 +123,23 @@ static bool environment_argument(const json_t *request, const json_t **environme
 	return true;
 }
 
+static bool held_argument(const json_t *request, const json_t **held,
+			  struct failure *failure)
+{
+	const json_t *name;
+	size_t i;
+
+	if (!json_object_get(request, "hold"))
+		return true;
+	if (!array_argument(request, "hold", held, failure))
+		return false;
+	json_array_foreach (*held, i, name)
+		if (!json_string_length(name))
+			return wrong_argument(failure, "hold", "an array of names",
+					      name);
+	return true;
+}
+
 static bool command_arguments(const json_t *request, struct command *command,
 			      struct failure *failure)
 {
@@ -134,6 +153,7 @@ static bool command_arguments(const json_t *request, struct command *command,
 			      failure) ||
 	    !integer_argument(request, "record", OPTIONAL, 0, 1, &command->records,
 			      failure) ||
+	    !held_argument(request, &command->held, failure) ||
 	    !text_argument(request, "stdin_path", OPTIONAL, &command->input_path,
 			   failure) ||
 	    !text_argument(request, "cwd", OPTIONAL, &command->folder, failure) ||
@@ -298,7 +318,7 @@ static bool start(const struct command *command, struct running *running,
 		return false;
 	}
 	if (command->records)
-		recorder_start(&running->recorder, running->pid);
+		recorder_start(&running->recorder, running->pid, command->held);
 	close(pipes[EXEC][1]);
 	pipes[EXEC][1] = -1;
 	obstacle = obstacle_from(pipes[EXEC][0]);

@@ -7,13 +7,14 @@
 #include "places.h"
 #include "text.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #define NO_ID 0
 #define NO_PROGRAM (-1)
@@ -37,6 +38,15 @@ struct event {
 	char *place;
 };
 
+/* A map that is kept. */
+struct held {
+	const char *name;
+	/* -1 until there is one. */
+	int descriptor;
+};
+
+static struct held *held;
+static size_t held_count;
 static struct program *programs;
 static struct event *events;
 static size_t program_count, event_count;
@@ -60,6 +70,7 @@ static struct details details_of(pid_t thread, int descriptor)
 	while (info && fgets(line, sizeof(line), info)) {
 		sscanf(line, "prog_tag: %16[0-9a-f]", details.tag);
 		sscanf(line, "prog_id: %u", &details.id);
+		sscanf(line, "map_id: %u", &details.id);
 	}
 	if (info)
 		fclose(info);
@@ -103,6 +114,41 @@ static int program_of(pid_t thread, int descriptor)
 			return (int)(i - 1);
 	}
 	return NO_PROGRAM;
+}
+
+void loading_hold(const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		held = must_resize(held, held_count + 1, sizeof(*held));
+		held[held_count++] = (struct held){json_string_value(name), -1};
+	}
+}
+
+bool loading_holds(void)
+{
+	for (size_t i = 0; i < held_count; i++)
+		if (held[i].descriptor >= 0)
+			return true;
+	return false;
+}
+
+/* Keeps a map that a thread has created, if it is one of those that are wanted. */
+static void hold(pid_t thread, const char *name, int descriptor)
+{
+	for (size_t i = 0; i < held_count; i++) {
+		unsigned int id;
+
+		/* A loader cuts a name to what the kernel keeps. */
+		if (!*name || strncmp(held[i].name, name, BPF_OBJ_NAME_LEN - 1) != 0)
+			continue;
+		id = details_of(thread, descriptor).id;
+		if (held[i].descriptor >= 0)
+			close(held[i].descriptor);
+		held[i].descriptor = id == NO_ID ? -1 : bpf_map_get_fd_by_id(id);
+	}
 }
 
 /* ------------------------------------------------------------------ begin */
@@ -261,6 +307,8 @@ static json_t *bpf_json(pid_t thread, const struct loading *loading, int64_t res
 
 	switch (loading->call.arguments[0]) {
 	case BPF_MAP_CREATE:
+		if (result >= 0)
+			hold(thread, attr->map_name, (int)result);
 		return map_json(attr);
 	case BPF_PROG_LOAD:
 		return program_json(thread, attr, result);

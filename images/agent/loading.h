@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
+#include <stdbool.h>
 
 /* A call that is on its way. */
 struct loading {
@@ -25,6 +26,14 @@ struct loading {
 
 /* Reads what a call was given, before it is made. */
 void loading_begin(pid_t thread, const struct call *call, struct loading *loading);
+
+/* Keeps maps of these names, an array of texts, after their own process has closed
+ * them; of several with one name the last. Before 4.18 a kernel has no ids in
+ * /proc/PID/fdinfo, and nothing is kept.
+ */
+void loading_hold(const json_t *names);
+/* Whether any is kept; they are until this process ends. */
+bool loading_holds(void);
 
 /* What a call did, once it was made; NULL for one that changes nothing. */
 json_t *loading_end(pid_t thread, const struct loading *loading, int64_t result);

@@ -240,7 +240,7 @@ static void step(pid_t command)
 }
 
 static _Noreturn void record(const struct recorder *recorder, pid_t command,
-			     pid_t parent)
+			     const json_t *held, pid_t parent)
 {
 	int ready = recorder->ready[1], status;
 	pid_t thread;
@@ -251,6 +251,7 @@ static _Noreturn void record(const struct recorder *recorder, pid_t command,
 	records = recorder->records[1];
 	close_others(ready, records);
 	libbpf_set_print(NULL);
+	loading_hold(held);
 	if (ptrace(PTRACE_SEIZE, command, NULL, OPTIONS) < 0) {
 		add_record(missing_json("not_traceable", errno));
 		_exit(EXIT_FAILURE);
@@ -274,6 +275,8 @@ static _Noreturn void record(const struct recorder *recorder, pid_t command,
 		else if (thread > 0)
 			forget(thread);
 	}
+	while (loading_holds())
+		pause();
 	_exit(EXIT_SUCCESS);
 }
 
@@ -306,12 +309,12 @@ void recorder_submit(struct recorder *recorder)
 		write_record(recorder->records[1], missing_json("no_filter", errno));
 }
 
-void recorder_start(struct recorder *recorder, pid_t command)
+void recorder_start(struct recorder *recorder, pid_t command, const json_t *held)
 {
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0)
-		record(recorder, command, parent);
+		record(recorder, command, held, parent);
 	close_once(&recorder->ready[0]);
 	/* Without a recorder the command goes on. */
 	close_once(&recorder->ready[1]);

@@ -11,6 +11,7 @@
 
 #include "buffer.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -30,8 +31,10 @@ struct recorder {
 bool recorder_prepare(struct recorder *recorder);
 /* To be called in the command's process, while it may still do everything. */
 void recorder_submit(struct recorder *recorder);
-/* To be called in the agent: starts to trace the command. */
-void recorder_start(struct recorder *recorder, pid_t command);
+/* To be called in the agent: starts to trace the command. Maps of the names in `held`,
+ * an array or NULL, are kept until all that the command left behind is released.
+ */
+void recorder_start(struct recorder *recorder, pid_t command, const json_t *held);
 /* Sends what was recorded by now as events; false when there is nothing to come, or
  * nobody to read it.
  */

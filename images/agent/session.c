@@ -32,7 +32,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define MOST_ARGUMENTS 12
+#define MOST_ARGUMENTS 13
 
 static const struct operation {
 	const char *name;
@@ -79,7 +79,7 @@ static const struct operation {
 	{"run",
 	 run_operation,
 	 {"argv", "stdin", "timeout_ms", "env", "most_output", "stream", "stdin_path",
-	  "cwd", "uid", "gid", "record"},
+	  "cwd", "uid", "gid", "record", "hold"},
 	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))

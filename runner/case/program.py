@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from runner import timeouts
-from runner.case import kernelreport, loadrecord, settings
+from runner.bpf.bpftool import MapDump
+from runner.case import heldmaps, kernelreport, loadrecord, settings
 from runner.case.loadrecord import LoadRecorder
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
@@ -75,6 +76,8 @@ class ProgramRun:
     report: KernelReport | None = None
     # What it loaded; None where nobody recorded that.
     recorded: LoadRecord | None = None
+    # Those that the suite looks into, as they were when the command had ended.
+    maps: dict[str, MapDump] = field(default_factory=dict)
     # Whether the command traces processes itself, which the recorder is in the way of.
     is_disturbed: bool = False
     # Whether the guest is gone.
@@ -292,6 +295,7 @@ def _execute(
 ) -> None:
     recording = job.commands.record("command", argv)
     recorder = LoadRecorder() if job.case.record else None
+    held = heldmaps.wanted(job.case)
     done.end = None
 
     def take(stream: str, data: bytes) -> None:
@@ -310,9 +314,12 @@ def _execute(
                 folder=PurePosixPath(job.case.cwd),
                 user=job.case.user,
                 record=None if recorder is None else recorder.take,
+                hold=held if recorder is not None else (),
                 timeout=job.case.timeout,
             )
-        if done.end.left:
+        if held and recorder is not None:
+            done.maps = heldmaps.dumps(held, guest)
+        if done.end.left or held:
             with guest.doing("ending what the command left running"):
                 guest.agent.release(timeout=timeouts.ANSWER.seconds)
     finally:

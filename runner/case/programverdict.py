@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.case import kernelreport
+from runner.bpf.bpftool import MapDump
+from runner.case import heldmaps, kernelreport
 from runner.case.program import ProgramRun
 from runner.case.verdict import of_lost_guest
 from runner.errors import TIMED_OUT, GuestError, UsageError
@@ -21,6 +22,7 @@ from runner.failures.classes import (
     TEST_FAILED,
     TEST_MISSING,
     TEST_SKIPPED,
+    WRONG_VALUE,
     FailureClass,
 )
 from runner.failures.classify import classify_printed
@@ -33,7 +35,12 @@ from runner.results import CaseVerdict, LoadRecord, Outcome, Printed, ended
 from runner.suites import checks
 from runner.suites.checks import Observations, loaded
 from runner.suites.checks.text import listing
-from runner.suites.model import Case, ShowExpectation
+from runner.suites.model import (
+    Case,
+    MapExpectation,
+    RowsExpectation,
+    ShowExpectation,
+)
 
 # What glibc's dynamic linker prints, and musl's.
 _NO_LIBRARY = re.compile(
@@ -301,43 +308,60 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
 
 
 def of_loads(
-    verdict: CaseVerdict, record: LoadRecord | None, case: Case, *, is_old: bool
+    verdict: CaseVerdict,
+    record: LoadRecord | None,
+    maps: Mapping[str, MapDump],
+    case: Case,
+    *,
+    is_old: bool,
 ) -> CaseVerdict:
-    """Return a verdict after what a suite expects to be loaded.
+    """Return a verdict after what a suite expects to be loaded, and to be in its maps.
 
     A command that failed has failed already. `is_old` says that its kernel is one
     before 4.15, which keeps no names.
     """
     if verdict.outcome is not Outcome.PASSED or not case.expect:
         return verdict
-    seen = _observations(record, case, is_old=is_old)
+    seen = _observations(record, maps, case, is_old=is_old)
     missing = tuple(checks.not_available(case.expect, seen))
-    found = tuple(checks.check_all(case.expect, seen, {}))
+    values = [
+        it for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
+    ]
+    loads = [it for it in case.expect if it not in values]
+    otherwise = checks.check_all(loads, seen, {})
+    wrong = checks.check_all(values, seen, {})
     more = {
         "checked": verdict.checked + len(case.expect) - len(missing),
         "not_available": missing,
     }
+    found = (*otherwise, *wrong)
     if not found:
         return verdict.model_copy(update=more)
-    return _failure(LOADED_OTHERWISE, str(found[0]), mismatches=found, **more)
+    failure = LOADED_OTHERWISE if otherwise else WRONG_VALUE
+    return _failure(failure, str(found[0]), mismatches=found, **more)
 
 
 def _observations(
-    record: LoadRecord | None, case: Case, *, is_old: bool
+    record: LoadRecord | None,
+    maps: Mapping[str, MapDump],
+    case: Case,
+    *,
+    is_old: bool,
 ) -> Observations:
+    unread = [it for it in heldmaps.wanted(case) if it not in maps]
     if record is None:
-        return Observations(not_shown="nothing was recorded")
+        why = "nothing was recorded"
+        return Observations(not_shown=why, out_of_sight=dict.fromkeys(unread, why))
     nameless = loaded.nameless(record, is_old=is_old)
-    shows = {}
-    for it in case.expect:
-        if isinstance(it, ShowExpectation):
-            shown = loaded.shown(it.subject, record)
-            if shown is not None:
-                shows[it.subject] = shown
+    subjects = [it.subject for it in case.expect if isinstance(it, ShowExpectation)]
+    shows = {it: loaded.shown(it, record) for it in subjects}
+    hidden = {it: loaded.out_of_sight(it, record, nameless) for it in unread}
     return Observations(
-        shows=shows,
+        maps=maps,
+        shows={it: shown for it, shown in shows.items() if shown is not None},
         ids=loaded.named(record),
         recorded=record,
         nameless=nameless,
         not_shown=nameless,
+        out_of_sight={it: why for it, why in hidden.items() if why},
     )

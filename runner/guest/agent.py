@@ -851,6 +851,7 @@ class AgentSession:
         folder: PurePosixPath | None = None,
         user: tuple[int, int] | None = None,
         record: Callable[[Seen], None] | None = None,
+        hold: Sequence[str] = (),
         timeout: float,
     ) -> CommandEnd:
         """Run a command as `run` does, and show what it prints as it comes.
@@ -858,7 +859,7 @@ class AgentSession:
         `show` gets "stdout" or "stderr", and bytes. `stdin` is a file of the guest,
         `folder` the working directory, and `user` a user and a group by number.
         `record` gets what the command and all that it starts load and attach; without
-        it, nobody traces them.
+        it, nobody traces them. Maps with the names in `hold` then stay until `release`.
         """
         scale = self._pace.scale
         uid, gid = (None, None) if user is None else user
@@ -872,6 +873,7 @@ class AgentSession:
             argv=[*argv],
             stream=1,
             record=int(record is not None),
+            hold=[*hold],
             stdin_path=None if stdin is None else str(stdin),
             env={**(environment or {})},
             cwd=None if folder is None else str(folder),

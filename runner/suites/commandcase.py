@@ -7,7 +7,14 @@ from pathlib import Path, PurePosixPath
 from runner.files.modelfile import Mistake, Where
 from runner.programs import prepare
 from runner.suites import conditionnames, namedfiles, ranges
-from runner.suites.model import Case, LoadedExpectation, ShowExpectation
+from runner.suites.model import (
+    Case,
+    CodeExpectation,
+    LoadedExpectation,
+    LoadedThing,
+    ShowExpectation,
+    ValueExpectation,
+)
 from runner.suites.reach import Reach
 from runner.suites.references import used
 
@@ -77,34 +84,29 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
 def _expectations(case: Case) -> Iterator[Mistake]:
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
-        if not isinstance(expectation, LoadedExpectation | ShowExpectation):
-            what = "looks into the kernel when the command has ended; use `loaded` or "
-            yield Mistake(at, what + "`show`, or a `trigger` with the command")
+        if isinstance(expectation, CodeExpectation | ValueExpectation):
+            what = "does not work with `command`; only `loaded`, `show` and maps do"
+            yield Mistake(at, what)
         elif not case.record:
             yield Mistake(at, "needs what is recorded; remove `record: false`")
-        else:
-            yield from _expectation(expectation, at)
+        elif [*used(expectation.model_dump())]:
+            yield Mistake(at, "references are not replaced here")
+        elif isinstance(expectation, LoadedExpectation):
+            yield from _thing(expectation.loaded, (*at, "loaded"))
+        elif isinstance(expectation, ShowExpectation):
+            for key in expectation.show:
+                if key not in RECORDED_KEYS:
+                    known = ", ".join(sorted(RECORDED_KEYS))
+                    what = f"is not recorded; keys are {known}"
+                    yield Mistake((*at, "show", key), what)
 
 
-def _expectation(
-    expectation: LoadedExpectation | ShowExpectation, at: Where
-) -> Iterator[Mistake]:
-    if isinstance(expectation, ShowExpectation):
-        unknown = [it for it in expectation.show if it not in RECORDED_KEYS]
-        for key in unknown:
-            known = ", ".join(sorted(RECORDED_KEYS))
-            yield Mistake((*at, "show", key), f"is not recorded; keys are {known}")
-        if (expectation.program is None) == (expectation.map is None):
-            yield Mistake(at, "needs either `program` or `map`")
-        if [*used(expectation.show)]:
-            yield Mistake((*at, "show"), "references are not replaced here")
-        return
-    thing = expectation.loaded
+def _thing(thing: LoadedThing, at: Where) -> Iterator[Mistake]:
     if (thing.program is None) == (thing.map is None):
-        yield Mistake((*at, "loaded"), "needs either `program` or `map`")
+        yield Mistake(at, "needs either `program` or `map`")
     for key in ("attach", "tag"):
         if thing.map is not None and getattr(thing, key) is not None:
-            yield Mistake((*at, "loaded", key), "maps have none; only programs do")
+            yield Mistake((*at, key), "maps have none; only programs do")
 
 
 def _command(case: Case, reach: Reach) -> Iterator[Mistake]:

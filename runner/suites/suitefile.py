@@ -291,6 +291,7 @@ def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
 def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     if case.command:
         yield from commandcase.mistakes(case, reach)
+        yield from _expectations(case)
         return
     yield from commandcase.needing(case)
     if case.object:
@@ -324,6 +325,16 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     if case.expect and case.must_run and not tautology.observes(case.expect, BEFORE):
         yield Mistake((), f"{case.name!r} {_UNOBSERVED}")
     yield from _names(case)
+    yield from _expectations(case)
+    for number, expectation in enumerate(case.expect):
+        if isinstance(expectation, LoadedExpectation):
+            what = (
+                "needs a `command`; use `show` for what the runner or a trigger loads"
+            )
+            yield Mistake(("expect", number, "loaded"), what)
+
+
+def _expectations(case: Case) -> Iterator[Mistake]:
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
         for where, what in tautology.mistakes(expectation):
@@ -468,11 +479,6 @@ def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
         yield Mistake(at, "needs either `program` or `map`")
 
 
-def _loaded(expectation: LoadedExpectation, at: Where) -> Iterator[Mistake]:
-    what = "needs a `command`; use `show` for what the runner or a trigger loads"
-    yield Mistake((*at, "loaded"), what)
-
-
 def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     if not expectation.rows and expectation.match == "includes":
         yield Mistake((*at, "rows"), "has no rows, so it is true for every map")
@@ -502,7 +508,6 @@ _CHECKS: tuple[
 ] = (
     (Matcher, _matcher),
     (MapExpectation, _field),
-    (LoadedExpectation, _loaded),
     (ShowExpectation, _show),
     (RowsExpectation, _rows),
     (CodeExpectation, _code),

@@ -38,6 +38,18 @@ cases:
   - name: instant
     command: [sh, -c, "./loads map; (setsid ./loads program refused); exit 0"]
     files: [loads]
+  - name: values
+    command: [./loads, count]
+    expect:
+      - {map: counts_of_packets, key: 1, equals: 42}
+      - {map: counts_of_packets, rows: [{key: 1, value: 42}]}
+  - name: wrong_values
+    command: [./loads, count, map]
+    expect:
+      - {map: counts_of_packets, key: 1, equals: 43}
+      - {map: instance, key: 1, equals: 43}
+    kernels: ">=6.1,<6.2"
+    reason: one kernel is enough
   - name: unprivileged
     command: [./loads, map]
     as: nobody
@@ -146,6 +158,26 @@ def test_each_thread_of_a_go_program_is_seen(suite: Finished, kernel: str) -> No
     assert found.recorded is not None
     names = sorted(it.name for it in found.recorded.maps)
     assert names == sorted(f"map{number}" for number in range(20))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_maps_are_read_though_the_command_has_ended(
+    suite: Finished, kernel: str
+) -> None:
+    found = case(suite, "values", kernel)
+
+    assert found.outcome is Outcome.PASSED, found.message
+    assert found.checked == 3
+
+
+def test_a_wrong_value_and_a_map_that_is_not_there_fail(suite: Finished) -> None:
+    found = case(suite, "wrong_values", "6.1")
+
+    assert found.failure_class == "wrong_value"
+    assert [str(it) for it in found.mismatches] == [
+        "map counts_of_packets key 1: expected 43, observed 0x2a" + " 0x00" * 7,
+        "map instance: expected 43, observed no such map; did you mean 'instant'?",
+    ]
 
 
 def test_a_user_without_rights_is_recorded(suite: Finished) -> None:

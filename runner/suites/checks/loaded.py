@@ -19,6 +19,22 @@ _NAME = 15
 _NAMELESS = "this kernel takes no names (before 4.15)"
 
 
+def kept_name(name: str) -> str:
+    """Return what a kernel keeps of a name."""
+    return name.encode()[:_NAME].decode("utf-8", "ignore")
+
+
+def out_of_sight(name: str, record: LoadRecord, why: str) -> str:
+    """Return why nobody knows what is in a map that could not be read.
+
+    `why` is what is known of the kernel: that it keeps no names. Nothing if the map was
+    not there.
+    """
+    if any(_loaded(("map", name), record)):
+        return "it was gone when the command had ended (maps are kept from 4.18 on)"
+    return why or "; ".join(record.missing)
+
+
 def check(thing: LoadedThing, record: LoadRecord) -> list[Mismatch]:
     """Return how what was loaded is not as expected."""
     kind, name = thing.subject
@@ -93,8 +109,7 @@ def _shown(call: RecordedCall) -> dict[str, JsonValue]:
 def _calls(subject: Subject, record: LoadRecord) -> Iterator[RecordedCall]:
     kind, name = subject
     calls = record.programs if kind == "program" else record.maps
-    short = name.encode()[:_NAME].decode("utf-8", "ignore")
-    yield from (it for it in calls if it.name and it.name in (name, short))
+    yield from (it for it in calls if it.name and it.name in (name, kept_name(name)))
 
 
 def _loaded(subject: Subject, record: LoadRecord) -> Iterator[RecordedCall]:

@@ -189,6 +189,26 @@ def test_the_recorder_is_not_among_what_is_left(session: AgentSession) -> None:
     assert run(session, "true").end.left == ()
 
 
+def test_a_map_stays_until_it_is_released(session: AgentSession, folder: Path) -> None:
+    def count() -> int:
+        """How many of our maps the kernel has, by their descriptors in processes."""
+        found = subprocess.run(
+            ["bpftool", "-j", "map", "show"], capture_output=True, check=True
+        )
+        return sum(it.get("name") == "instant" for it in json.loads(found.stdout))
+
+    before = count()
+
+    # Of two with one name, the last stays.
+    done = run(session, folder / "loads", "map", "map", hold=["instant", "other"])
+
+    assert [it.name for it in done.maps] == ["instant", "instant"]
+    assert done.end.left == ()
+    assert count() == before + 1
+    session.release(timeout=20)
+    assert count() == before
+
+
 def test_setuid_programs_keep_their_rights(session: AgentSession, folder: Path) -> None:
     program = folder / "id"
     shutil.copy(shutil.which("id") or "", program)

@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from runner.bpf.bpftool import MapDump, MapRow
 from runner.case import program
 from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import GuestError, RunnerError, timed_out
 from runner.guest.agent import CommandEnd, LeftProcess
 from runner.harness.tests import HarnessState
-from runner.results import LoadRecord, Outcome, Printed, RecordedProgram
+from runner.results import LoadRecord, Outcome, Printed, RecordedMap, RecordedProgram
 from runner.run import programs
 from runner.run.lease import GuestLease, Need
 from runner.run.programs import Performed
@@ -524,3 +525,47 @@ def test_what_passes_though_it_is_traced_does_not_run_again(
 
     assert own.outcome is Outcome.PASSED
     assert own.recorded == FELL_BACK
+
+
+COUNTS = "[{map: counts, key: 1, equals: 3}]"
+HAS_COUNTS = LoadRecord(maps=(RecordedMap(name="counts", type="hash"),))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, ""),
+        (4, "map counts key 1: expected 3, observed 4"),
+    ],
+)
+def test_a_map_is_held_against_what_the_suite_expects(
+    value: int, message: str, scripted: Scripted
+) -> None:
+    run = recorded({}, HAS_COUNTS)
+    row = MapRow(key=b"", value=b"", formatted_key=1, formatted_value=value)
+    run.maps["counts"] = MapDump(rows=(row,))
+
+    own = scripted.perform(run, results="exit", expect=COUNTS).own
+
+    assert own.message == message
+    assert own.failure_class == ("wrong_value" if message else "")
+    assert own.checked == 2
+
+
+def test_a_map_that_was_never_there_fails(scripted: Scripted) -> None:
+    own = scripted.perform(recorded({}, FELL_BACK), results="exit", expect=COUNTS).own
+
+    assert own.failure_class == "wrong_value"
+    assert own.message == (
+        "map counts: expected 3, observed no such map; there are none"
+    )
+
+
+def test_a_map_that_is_gone_is_not_available(scripted: Scripted) -> None:
+    own = scripted.perform(recorded({}, HAS_COUNTS), results="exit", expect=COUNTS).own
+
+    assert own.outcome is Outcome.PASSED
+    assert own.not_available == (
+        "map counts: it was gone when the command had ended (maps are kept from 4.18 "
+        "on)",
+    )

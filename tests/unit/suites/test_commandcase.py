@@ -70,8 +70,10 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
     [
         ("object: a.o", "does not work with `command`"),
         ("trigger: []", "does not work with `command`"),
-        ("expect: [{map: m, key: 1, equals: 2}]", "when the command has ended"),
-        ("expect: [{value: '${run.exit}', equals: 0}]", "when the command has ended"),
+        ("expect: [{value: '${run.exit}', equals: 0}]", "does not work with `command`"),
+        ("expect: [{program: p, xlated: [{number: 1}]}]", "does not work with"),
+        ("expect: [{map: m, key: 1}]", "needs one of equals"),
+        ("expect: [{map: m, key: 1, equals: '${a.b}'}]", "references are not replaced"),
         ("expect: [{loaded: {type: kprobe}}]", "needs either `program` or `map`"),
         (
             "expect: [{loaded: {program: a, map: b}}]",

@@ -40,6 +40,20 @@ static bool map(void)
 	return descriptor >= 0 && close(descriptor) == 0;
 }
 
+/* A map with the value 42. */
+static bool count(void)
+{
+	uint32_t key = 1;
+	uint64_t value = 42;
+	union bpf_attr attributes = {
+		.map_fd = (unsigned int)create("counts_of_packe"),
+		.key = (uintptr_t)&key,
+		.value = (uintptr_t)&value,
+	};
+
+	return bpf(BPF_MAP_UPDATE_ELEM, &attributes) == 0;
+}
+
 static int load(const char *name, unsigned int count)
 {
 	static const struct bpf_insn code[] = {
@@ -131,10 +145,15 @@ static const struct {
 	const char *name;
 	bool (*run)(void);
 } deeds[] = {
-	{"map", map},	      {"program", program},
-	{"refused", refused}, {"socket", attach_socket},
-	{"threads", threads}, {"fork", in_child},
-	{"many", many},	      {"busy", busy},
+	{"count", count},
+	{"map", map},
+	{"program", program},
+	{"refused", refused},
+	{"socket", attach_socket},
+	{"threads", threads},
+	{"fork", in_child},
+	{"many", many},
+	{"busy", busy},
 };
 
 int main(int argc, char **argv)
