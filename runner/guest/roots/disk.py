@@ -14,7 +14,7 @@ from runner.guest.roots.tree import Inode, RootTree
 from runner.process.programs import environment
 
 PROGRAM = "sqfstar"
-_PACKAGE = "squashfs-tools 4.5 or later"
+_PACKAGE = "squashfs-tools"
 # Not compressed: unpacking costs an emulated guest more than reading, and a kernel may
 # be built without this or that algorithm. Times are 0, so that the same root gives the
 # same disk.
@@ -30,16 +30,21 @@ _TYPES = {
 }
 
 
+def missing() -> dict[str, str]:
+    """Return the program that this system lacks, with Debian's package of it."""
+    return {} if shutil.which(PROGRAM) else {PROGRAM: _PACKAGE}
+
+
 def write(tree: RootTree, target: Path) -> None:
     """Write a tree as a disk: the same bytes for the same tree.
 
     Raises InfrastructureError when the tool is missing or fails, and RootError for a
     file that can't be read.
     """
-    if shutil.which(PROGRAM) is None:
+    if missing():
         raise InfrastructureError(
             f"{PROGRAM} is not installed, and --root needs it to make a disk",
-            hint=f"install Debian's package {_PACKAGE}: apt-get install squashfs-tools",
+            hint=f"apt-get install {_PACKAGE} (4.5 or later)",
         )
     root = tree.root
     argv = [

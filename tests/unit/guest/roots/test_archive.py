@@ -74,6 +74,16 @@ def test_an_opaque_folder_keeps_what_its_own_layer_has(
     }
 
 
+def test_a_hard_link_of_a_layer_to_a_lower_one_is_its_own(tmp_path: Path) -> None:
+    tree = tree_of(
+        tmp_path,
+        tar([file("a", b"1"), file("d/old", b"2")]),
+        tar([hardlink("d/b", "a"), file("d/.wh..wh..opq")]),
+    )
+
+    assert paths(tree) == {"a": "1", "d": "folder", "d/b": "1"}
+
+
 def test_a_tar_without_layers_has_files_with_any_name(tmp_path: Path) -> None:
     tree = tree_of(tmp_path, tar([file("a/.wh.kept", b"1")]))
 
