@@ -79,8 +79,7 @@ static const struct operation {
 	{"run",
 	 run_operation,
 	 {"argv", "stdin", "timeout_ms", "env", "most_output", "stream", "stdin_path",
-	  "cwd", "uid", "gid", "record",
-	  "root"},
+	  "cwd", "uid", "gid", "record", "root"},
 	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))
