@@ -2,6 +2,7 @@
 #include "append.h"
 
 #include "arguments.h"
+#include "root.h"
 #include "window.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 #define MOST_FILE (INT64_C(1) << 40)
 
 struct part {
+	/* Where the path begins; NULL for the agent's own root. */
+	const char *root;
 	const char *path;
 	json_int_t at;
 	/* Where its bytes are: in `data`, or so many in the window. */
@@ -47,7 +50,8 @@ static bool is_plain(const char *path)
 static bool part_arguments(const json_t *request, struct part *part,
 			   struct failure *failure)
 {
-	if (!text_argument(request, "path", REQUIRED, &part->path, failure) ||
+	if (!root_argument(request, &part->root, failure) ||
+	    !text_argument(request, "path", REQUIRED, &part->path, failure) ||
 	    !integer_argument(request, "at", REQUIRED, 0, MOST_FILE, &part->at,
 			      failure) ||
 	    !integer_argument(request, "size", OPTIONAL, 0, MOST_FILE, &part->in_window,
@@ -121,14 +125,18 @@ static bool append(const struct part *part, const unsigned char *bytes, size_t s
 	char partial[PATH_MAX];
 	int error;
 
+	if (!root_enter(part->root, failure))
+		return false;
 	snprintf(partial, sizeof(partial), "%s" PARTIAL, part->path);
 	error = write_part(part, bytes, size, partial);
 	/* A file is never seen half, and a link is replaced, not followed. */
 	if (!error && part->last && rename(partial, part->path) < 0)
 		error = errno;
+	if (error)
+		unlink(partial);
+	root_leave();
 	if (!error)
 		return true;
-	unlink(partial);
 	fail_errno(failure, error, "can't write %s", part->path);
 	return false;
 }

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "protocol.h"
 #include "recorder.h"
+#include "root.h"
 #include "text.h"
 
 #include <errno.h>
@@ -41,7 +42,9 @@ struct command {
 	const json_t *held;
 	/* The file that is its standard input in place of `input`; may be NULL. */
 	const char *input_path;
-	/* Its working directory; NULL for the agent's. */
+	/* Its root; NULL for the agent's. */
+	const char *root;
+	/* Its working directory there; NULL for the agent's. */
 	const char *folder;
 	/* Whom it runs as; -1 for the agent's own. */
 	json_int_t uid, gid;
@@ -156,6 +159,7 @@ static bool command_arguments(const json_t *request, struct command *command,
 	    !held_argument(request, &command->held, failure) ||
 	    !text_argument(request, "stdin_path", OPTIONAL, &command->input_path,
 			   failure) ||
+	    !root_argument(request, &command->root, failure) ||
 	    !text_argument(request, "cwd", OPTIONAL, &command->folder, failure) ||
 	    !integer_argument(request, "uid", OPTIONAL, 0, INT32_MAX, &command->uid,
 			      failure) ||
@@ -213,9 +217,15 @@ static bool open_input(const struct command *command, int *descriptor)
 	return *descriptor >= 0;
 }
 
+/* Has the command find its files in its root; false with errno. */
+static bool enter_root(const struct command *command)
+{
+	return !command->root || (chroot(command->root) == 0 && chdir("/") == 0);
+}
+
 /* Where a new process failed on its way to its program. */
 struct obstacle {
-	enum { RUN, OPEN_INPUT, ENTER_FOLDER, BECOME_USER } step;
+	enum { RUN, OPEN_INPUT, ENTER_ROOT, ENTER_FOLDER, BECOME_USER } step;
 	int error;
 };
 
@@ -232,6 +242,8 @@ static _Noreturn void execute(const struct command *command, int pipes[PIPES][2]
 		recorder_submit(recorder);
 	if (!open_input(command, &input)) {
 		obstacle.step = OPEN_INPUT;
+	} else if (!enter_root(command)) {
+		obstacle.step = ENTER_ROOT;
 	} else if (command->folder && chdir(command->folder) < 0) {
 		obstacle.step = ENTER_FOLDER;
 	} else if (!become(command)) {
@@ -269,6 +281,10 @@ static void fail_at(const struct command *command, struct obstacle obstacle,
 	case OPEN_INPUT:
 		fail_errno(failure, obstacle.error, "can't open %s",
 			   command->input_path);
+		break;
+	case ENTER_ROOT:
+		fail_errno(failure, obstacle.error, "can't make %s the root",
+			   command->root);
 		break;
 	case ENTER_FOLDER:
 		fail_errno(failure, obstacle.error, "can't enter the folder %s",

@@ -2,6 +2,7 @@
 #include "files.h"
 
 #include "arguments.h"
+#include "root.h"
 #include "text.h"
 
 #include <errno.h>
@@ -72,16 +73,22 @@ json_t *read_operation(const json_t *request, struct failure *failure)
 	json_int_t most = READ_UNLESS_TOLD;
 	struct buffer content = {0};
 	json_t *result = NULL;
-	const char *path;
+	const char *path, *root = NULL;
+	bool is_read;
 
-	if (!text_argument(request, "path", REQUIRED, &path, failure) ||
+	if (!root_argument(request, &root, failure) ||
+	    !text_argument(request, "path", REQUIRED, &path, failure) ||
 	    !integer_argument(request, "max", OPTIONAL, 1, MOST_READ, &most, failure))
 		return NULL;
 	if (*path != '/')
 		return fail(failure, "argument \"path\" must begin with /; it is %s",
 			    path);
+	if (!root_enter(root, failure))
+		return NULL;
 	/* A byte more tells whether there is more. */
-	if (read_file(path, (size_t)most + 1, &content, failure)) {
+	is_read = read_file(path, (size_t)most + 1, &content, failure);
+	root_leave();
+	if (is_read) {
 		bool truncated = content.size > (size_t)most;
 
 		result = json_pack("{s:o, s:b}", "text",

@@ -45,9 +45,9 @@ static const struct operation {
 	{"put", put_operation, {"path", "data", "mode"}, false},
 	{"append",
 	 append_operation,
-	 {"path", "at", "data", "size", "mode", "last"},
+	 {"path", "at", "data", "size", "mode", "last", "root"},
 	 false},
-	{"read", read_operation, {"path", "max"}, false},
+	{"read", read_operation, {"path", "max", "root"}, false},
 	{"open",
 	 open_operation,
 	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
@@ -79,7 +79,7 @@ static const struct operation {
 	{"run",
 	 run_operation,
 	 {"argv", "stdin", "timeout_ms", "env", "most_output", "stream", "stdin_path",
-	  "cwd", "uid", "gid", "record", "hold"},
+	  "cwd", "uid", "gid", "record", "hold", "root"},
 	 false},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(*operations))

@@ -1,7 +1,7 @@
 """A program of the user's own in a guest: copied, run once, and its tests read."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,11 @@ from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.life import State
+from runner.guest.roots import mount
+from runner.guest.roots import programs as rootprograms
+from runner.guest.roots.contents import SEARCH
+from runner.guest.roots.headers import HeadersImage
+from runner.guest.roots.image import RootImage
 from runner.harness import kinds
 from runner.harness.model import Harness, Invocation
 from runner.harness.tests import Test, Tests
@@ -51,6 +56,10 @@ class ProgramJob:
     files: tuple[GuestFile, ...]
     # None where its exit status is the result.
     harness: Harness | None
+    # What it runs in; None for the guest's own files.
+    root: RootImage | None = None
+    # The kernel's, for the root.
+    headers: HeadersImage | None = None
     # Keeps what it prints.
     commands: Commands
     show: Show
@@ -122,19 +131,28 @@ def job(
     show: Show,
     own: frozenset[str],
     splats: ConsoleLines = NO_LINES,
+    root: RootImage | None = None,
+    headers: HeadersImage | None = None,
     listed: tuple[str, ...] = (),
 ) -> ProgramJob:
     """Return what a case needs, whose files `find` finds.
 
-    `own` are the paths of programs that guests have, and `listed` its tests, as far as
-    they are known.
+    `own` are the paths of programs that guests have, `root` is what it runs in, with
+    `headers` of its kernel, and `listed` are its tests, as far as they are known.
     Raises ProgramError for a program that no guest could start, UsageError for files
     that can't be copied.
     """
     source = commandcase.program(case, find)
     program = None
     if source is not None:
-        program = prepare.prepare(source.resolve(), commands=own, target=_place(source))
+        program = prepare.prepare(
+            source.resolve(),
+            commands=own if root is None else root.contents.programs,
+            there=None if root is None else root.contents.paths,
+            target=_place(source),
+        )
+    elif root is not None:
+        rootprograms.require(root, case.command[0], case.env.get("PATH", SEARCH))
     try:
         harness = kinds.harness(case.results, source)
     except OSError as error:
@@ -146,6 +164,8 @@ def job(
         source=source,
         files=tuple(_files(case, find)),
         harness=harness,
+        root=root,
+        headers=headers,
         commands=commands,
         show=show,
         splats=splats,
@@ -201,9 +221,13 @@ def run(
     started = time.monotonic()
     try:
         with guest.agent.unwatched():
-            guest.copy([*(job.program.files if job.program else ()), *job.files])
+            there = None
+            if job.root is not None:
+                there = mount.enter(guest, job.root, job.headers)
+            files = [*(job.program.files if job.program else ()), *job.files]
+            guest.copy(files, there)
             done.copying = time.monotonic() - started
-            _perform(job, guest, done)
+            _perform(job, guest, done, there)
     except RunnerError as error:
         done.error = error
     done.report = kernelreport.since_last(guest, (job.splats,))
@@ -212,19 +236,22 @@ def run(
     return done
 
 
-def _perform(job: ProgramJob, guest: Guest, done: ProgramRun) -> None:
+def _perform(
+    job: ProgramJob, guest: Guest, done: ProgramRun, root: PurePosixPath | None
+) -> None:
     words = _resolved(list(job.case.command), guest)
     if job.program is not None:
         words[0] = job.program.path
-    environment = dict(
-        zip(job.case.env, _resolved([*job.case.env.values()], guest), strict=True)
+    environment = {} if root is None else {"PATH": SEARCH}
+    environment |= zip(
+        job.case.env, _resolved([*job.case.env.values()], guest), strict=True
     )
     if job.harness is None:
-        _execute(job, guest, done, words, environment)
+        _execute(job, guest, done, words, environment, root)
         return
     listed: tuple[str, ...] | None = job.listed
     if done.wanted is None:
-        done.wanted = listed = _listed(job.harness, guest, words)
+        done.wanted = listed = _listed(job.harness, guest, words, environment, root)
     # All that there is needs no choice.
     chosen = None if done.wanted == listed else done.wanted
     pending: Invocation | None = job.harness.invocation(
@@ -239,11 +266,14 @@ def _perform(job: ProgramJob, guest: Guest, done: ProgramRun) -> None:
                 done,
                 [words[0], *pending.arguments],
                 {**pending.environment, **environment},
+                root,
                 pending,
             )
         finally:
             is_usable = guest.usable and done.end is not None
-            pending.reader.close(_left(pending.file, guest) if is_usable else None)
+            pending.reader.close(
+                _left(pending.file, guest, root) if is_usable else None
+            )
             done.tests = pending.reader.tests
         refused = not done.tests.by_name and done.end is not None and done.end.exit
         pending = pending.otherwise if refused else None
@@ -259,7 +289,11 @@ def _resolved(words: list[str], guest: Guest) -> list[str]:
 
 
 def _listed(
-    harness: Harness, guest: Guest, words: Sequence[str]
+    harness: Harness,
+    guest: Guest,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    root: PurePosixPath | None,
 ) -> tuple[str, ...] | None:
     """Return the tests that a program lists in the guest; None if it lists none."""
     listing = harness.listing(words[1:])
@@ -267,7 +301,10 @@ def _listed(
         return None
     with guest.doing("listing tests"):
         output = guest.agent.run(
-            [words[0], *listing, *words[1:]], timeout=timeouts.LOOK.seconds
+            [words[0], *listing, *words[1:]],
+            environment=environment,
+            root=root,
+            timeout=timeouts.LOOK.seconds,
         )
     try:
         return harness.names(output.stdout) or None if output.exit == 0 else None
@@ -291,6 +328,7 @@ def _execute(
     done: ProgramRun,
     argv: list[str],
     environment: dict[str, str],
+    root: PurePosixPath | None,
     invocation: Invocation | None = None,
 ) -> None:
     recording = job.commands.record("command", argv)
@@ -315,6 +353,7 @@ def _execute(
                 user=job.case.user,
                 record=None if recorder is None else recorder.take,
                 hold=held if recorder is not None else (),
+                root=root,
                 timeout=job.case.timeout,
             )
         if held and recorder is not None:
@@ -330,14 +369,17 @@ def _execute(
             done.is_disturbed |= recorder.is_in_the_way
 
 
-def _left(path: str, guest: Guest) -> str | None:
+def _left(path: str, guest: Guest, root: PurePosixPath | None) -> str | None:
     """Return a file that the program left; None if there is none."""
     if not path:
         return None
     try:
         with guest.doing(f"reading {path}"):
             return guest.agent.read(
-                path, limit=_MOST_RESULTS, timeout=timeouts.TRANSFER.seconds
+                path,
+                limit=_MOST_RESULTS,
+                root=root,
+                timeout=timeouts.TRANSFER.seconds,
             )
     except (AgentError, GuestError):
         return None

@@ -18,6 +18,7 @@ from runner.files.cache import Cache
 from runner.guest.host import QEMU, ROOT
 from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
+from runner.guest.roots import disk
 from runner.kernels import kernelbuild
 from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
@@ -173,18 +174,22 @@ def _ubuntu_keys() -> str:
 
 
 def _builds() -> str:
-    return _for_some("kernel-org", kernelbuild.missing())
+    return _for_some("kernel-org sources need", kernelbuild.missing())
 
 
 def _rpm_packages() -> str:
-    return _for_some("rpm", rpm_tools.missing())
+    return _for_some("rpm sources need", rpm_tools.missing())
 
 
-def _for_some(source: str, lacking: Mapping[str, str]) -> str:
-    """Look at the programs, by name, that one type of source needs."""
+def _roots() -> str:
+    return _for_some("root file systems (exec --root) need", disk.missing())
+
+
+def _for_some(users: str, lacking: Mapping[str, str]) -> str:
+    """Look at programs, by name, that only some `users` "need"."""
     if lacking:
         raise _OptionalError(
-            f"{', '.join(lacking)} missing; only {source} sources need it",
+            f"{', '.join(lacking)} missing; only {users} it",
             hint=f"apt-get install {' '.join(lacking.values())}",
         )
     return "all programs are installed"
@@ -230,6 +235,7 @@ _CHECKS: Mapping[str, Callable[[], str]] = {
     "Ubuntu's keys": _ubuntu_keys,
     "kernel builds": _builds,
     "RPM packages": _rpm_packages,
+    "disks of roots": _roots,
     "KVM": _kvm,
     "cache": _cache,
     "memory": _memory,

@@ -4,8 +4,10 @@ import argparse
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,7 +15,13 @@ from runner import timeouts
 from runner.cli import run
 from runner.errors import UsageError
 from runner.files import checkout
+from runner.files.cache import Cache
 from runner.guest.image import initramfs
+from runner.guest.roots import image as images
+from runner.guest.roots import origin
+from runner.guest.roots import programs as rootprograms
+from runner.guest.roots.contents import SEARCH
+from runner.guest.roots.origin import RootOrigin
 from runner.harness import kinds
 from runner.programs import prepare
 from runner.reports import folder as reports
@@ -22,6 +30,7 @@ from runner.run import options
 from runner.suites import commandcase
 from runner.suites.model import RESULTS, USER
 from runner.suites.search import SUITE_FILE, TAG, TAG_TEXT
+from runner.text.progress import progress
 
 # Options of a run that are about suites and objects.
 _WITHOUT = ("--suite", "--object", "--load-only")
@@ -34,6 +43,8 @@ A COMMAND with a "/" is a program of this machine. It is copied with its shared
 libraries into /run/files of the guest, and starts there. A plain name is a program that
 every guest has (sh, cat, bpftool, …), or else one on your PATH. Each kernel gets a
 clean guest. Exit status 0 of the command on all kernels is a pass.
+
+With --root, a plain name is a program of the root, and so is a path that is not here.
 
 --results reads what a test program prints: each test is then a case of its own in all
 reports, and -k chooses tests.
@@ -125,6 +136,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="list what the command loaded on each kernel, also if it passed",
     )
+    parser.add_argument(
+        "--root",
+        metavar="DIR|TAR|OCI",
+        help="run the command in a root file system: a folder (debootstrap), a tar "
+        "(docker export), an OCI layout, or an image REGISTRY/NAME:TAG",
+    )
+    parser.add_argument(
+        "--headers",
+        action="store_true",
+        help="give the root the headers of each kernel, which bcc needs",
+    )
     flags = (option.flag for option in options.of("cli"))
     options.add(parser, *(flag for flag in flags if flag not in _WITHOUT))
 
@@ -147,22 +169,30 @@ def main(arguments: argparse.Namespace) -> int:
             "exec: there is no command",
             hint="write it behind --: exec --kernels 6.1 -- ./my-tool --once",
         )
-    program = _program(words[0])
+    root = _root(arguments.root)
+    if arguments.headers and root is None:
+        raise UsageError("exec: --headers needs a --root that they are for")
+    program = _program(words[0], root is not None)
     files = [_file(word) for word in arguments.file]
     named = [path for path, _ in files]
     if program is not None:
         named.insert(0, program)
-        # Before anything boots.
-        prepare.prepare(program.resolve(), commands=_commands())
+    # Before anything boots.
+    _check(arguments, program, root)
+    if root is not None and root.path is not None:
+        named.append(root.path)
     if arguments.stdin is not None:
         _require_file(arguments.stdin, "--stdin")
         named.append(arguments.stdin)
     suite = _suite(arguments, program, files)
+    if root is not None:
+        suite["cases"][0] |= {"root": root.word, "headers": arguments.headers}
     arguments.suite, arguments.object, arguments.load_only = [], named, False
     arguments.streams = not arguments.quiet
 
     def make(given: argparse.Namespace) -> list[Path]:
-        return [_written(given.reports / "exec", suite, program, files, given.stdin)]
+        links = _links(program, files, given.stdin, root)
+        return [_written(given.reports / "exec", suite, links)]
 
     return run.carry_out(arguments, make)
 
@@ -171,8 +201,56 @@ def _commands() -> frozenset[str]:
     return initramfs.commands(checkout.IMAGES)
 
 
-def _program(word: str) -> Path | None:
+@dataclass(frozen=True, kw_only=True)
+class _Root:
+    """What --root names."""
+
+    origin: RootOrigin
+    # As the suite names it.
+    word: str
+
+    @property
+    def path(self) -> Path | None:
+        """Its file or folder of this machine; None for an image in a registry."""
+        return self.origin.path
+
+
+def _root(word: str | None) -> _Root | None:
+    if word is None:
+        return None
+    found = origin.of(word, Path)
+    if found.path is None:
+        return _Root(origin=found, word=word)
+    name = _link_name(found.path)
+    if isinstance(found, origin.LayoutOrigin) and found.tag:
+        return _Root(origin=found, word=f"{name}:{found.tag}")
+    return _Root(origin=found, word=name)
+
+
+def _link_name(path: Path) -> str:
+    return f"root/{path.resolve().name or '_'}"
+
+
+def _check(
+    arguments: argparse.Namespace, program: Path | None, root: _Root | None
+) -> None:
+    """Refuse a command that no guest could start, and make the disk of its root."""
+    image = None if root is None else images.obtain(root.origin, Cache(), progress())
+    if program is not None:
+        prepare.prepare(
+            program.resolve(),
+            commands=_commands() if image is None else image.contents.programs,
+            there=None if image is None else image.contents.paths,
+        )
+    elif image is not None:
+        search = _variables(arguments.env).get("PATH", SEARCH)
+        rootprograms.require(image, arguments.words[0], search)
+
+
+def _program(word: str, has_root: bool) -> Path | None:
     """Return the program of this machine that a command's first word names."""
+    if has_root and ("/" not in word or not Path(word).exists()):
+        return None
     if "/" in word:
         path = Path(word)
         _require_file(path, "exec")
@@ -243,7 +321,7 @@ def _suite(
     arguments: argparse.Namespace,
     program: Path | None,
     files: Sequence[tuple[Path, str]],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the suite that the arguments describe."""
     first = arguments.words[0] if program is None else f"program/{program.name}"
     case: dict[str, object] = {
@@ -279,14 +357,13 @@ def _case_name(word: str) -> str:
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 
-def _written(
-    folder: Path,
-    suite: dict[str, object],
+def _links(
     program: Path | None,
     files: Sequence[tuple[Path, str]],
     stdin: Path | None,
-) -> Path:
-    """Write the suite, with links to what it names, and return its folder."""
+    root: _Root | None,
+) -> dict[str, Path]:
+    """Return what a suite names, and the files of this machine that these are."""
     links = {
         f"files/{number}/{path.name}": path for number, (path, _) in enumerate(files)
     }
@@ -294,6 +371,13 @@ def _written(
         links[f"program/{program.name}"] = program
     if stdin is not None:
         links[f"stdin/{stdin.name}"] = stdin
+    if root is not None and root.path is not None:
+        links[_link_name(root.path)] = root.path
+    return links
+
+
+def _written(folder: Path, suite: dict[str, Any], links: Mapping[str, Path]) -> Path:
+    """Write the suite, with links to what it names, and return its folder."""
     reports.make(folder.parent)
     with explained(folder):
         shutil.rmtree(folder, ignore_errors=True)

@@ -546,11 +546,13 @@ class AgentSession:
         path: PurePosixPath | str,
         *,
         mode: int = 0o600,
+        root: PurePosixPath | None = None,
         timeout: float,
     ) -> None:
         """Write a file of any size to an absolute path, whole or not at all.
 
-        `timeout` is for each part of it. Raises OSError when `source` can't be read.
+        The path begins at `root`, the guest's own by default. `timeout` is for each
+        part of it. Raises OSError when `source` can't be read.
         """
         with source.open("rb") as stream:
             at, part = 0, stream.read(self._part)
@@ -563,6 +565,7 @@ class AgentSession:
                     at=at,
                     mode=mode,
                     last=int(not following),
+                    root=root,
                 )
                 if not following:
                     return
@@ -573,9 +576,17 @@ class AgentSession:
         return _PART if self._window is None else self._window.size
 
     def _append(
-        self, path: str, data: bytes, *, timeout: float, at: int, mode: int, last: int
+        self,
+        path: str,
+        data: bytes,
+        *,
+        timeout: float,
+        at: int,
+        mode: int,
+        last: int,
+        root: PurePosixPath | None,
     ) -> None:
-        whole: dict[str, Any] = {"path": path, "mode": mode}
+        whole: dict[str, Any] = {"path": path, "mode": mode, **_root(root)}
         if self._window is not None:
             self._window.write(data)
             try:
@@ -608,10 +619,22 @@ class AgentSession:
             )
 
     def read(
-        self, path: PurePosixPath | str, *, limit: int = 1 << 20, timeout: float
+        self,
+        path: PurePosixPath | str,
+        *,
+        limit: int = 1 << 20,
+        root: PurePosixPath | None = None,
+        timeout: float,
     ) -> str:
         """Return a file's text. A file of more than `limit` bytes is an AgentError."""
-        found = self._ask(_Text, "read", timeout, path=str(path), max=limit)
+        found = self._ask(
+            _Text,
+            "read",
+            timeout,
+            path=str(path),
+            max=limit,
+            **_root(root),
+        )
         if found.truncated:
             raise AgentError(f"{path} is larger than {limit} bytes", operation="read")
         return found.text
@@ -814,6 +837,7 @@ class AgentSession:
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
         most_output: int = MOST_PRINTED,
+        root: PurePosixPath | None = None,
         timeout: float,
     ) -> CommandOutput:
         """Run a command in the guest until it ends, or `timeout` seconds.
@@ -822,7 +846,8 @@ class AgentSession:
 
         It starts with the agent's environment and what `environment` adds. Whatever its
         exit status, that is no error; a program that can't be executed is. Of each
-        stream up to `most_output` bytes are kept, of its start and its end.
+        stream up to `most_output` bytes are kept, of its start and its end. Its root is
+        `root`, the guest's own by default.
         """
         scale = self._pace.scale
         output = self._ask(
@@ -836,6 +861,7 @@ class AgentSession:
             env={**(environment or {})},
             timeout_ms=min(max(1, round(timeout * scale * 1000)), _MOST_MS),
             most_output=most_output,
+            **_root(root),
         )
         if self.watcher is not None:
             self.watcher(argv, output)
@@ -852,14 +878,16 @@ class AgentSession:
         user: tuple[int, int] | None = None,
         record: Callable[[Seen], None] | None = None,
         hold: Sequence[str] = (),
+        root: PurePosixPath | None = None,
         timeout: float,
     ) -> CommandEnd:
         """Run a command as `run` does, and show what it prints as it comes.
 
         `show` gets "stdout" or "stderr", and bytes. `stdin` is a file of the guest,
-        `folder` the working directory, and `user` a user and a group by number.
-        `record` gets what the command and all that it starts load and attach; without
-        it, nobody traces them. Maps with the names in `hold` then stay until `release`.
+        `folder` the working directory in `root`, and `user` a user and a group by
+        number. `record` gets what the command and all that it starts load and attach;
+        without it, nobody traces them. Maps with the names in `hold` then
+        stay until `release`.
         """
         scale = self._pace.scale
         uid, gid = (None, None) if user is None else user
@@ -879,6 +907,7 @@ class AgentSession:
             cwd=None if folder is None else str(folder),
             uid=uid,
             gid=gid,
+            **_root(root),
             timeout_ms=min(max(1, round(timeout * scale * 1000)), _MOST_MS),
         )
 
@@ -1032,6 +1061,11 @@ class _Events:
 
 def _ignore(seen: Seen) -> None:
     pass
+
+
+def _root(root: PurePosixPath | None) -> dict[str, Any]:
+    """Return the argument for another root than the guest's own."""
+    return {} if root is None else {"root": str(root)}
 
 
 def _encoded(data: bytes) -> str:

@@ -110,6 +110,10 @@ class Guest:
     tools: Tools | None = None
     # Keeps what commands printed that failed.
     commands: Commands = field(default_factory=Commands)
+    # Disks that were plugged in: the root's key → serial number.
+    disks: dict[str, str] = field(default_factory=dict)
+    # Folders of its roots.
+    roots: list[str] = field(default_factory=list)
 
     @property
     def btf(self) -> PurePosixPath | None:
@@ -259,25 +263,28 @@ class Guest:
             left=end.left,
         )
 
-    def copy(self, files: Iterable[GuestFile]) -> None:
+    def copy(
+        self, files: Iterable[GuestFile], root: PurePosixPath | None = None
+    ) -> None:
         """Copy files of this machine, but for those that every guest has.
 
-        Raises UsageError for a file that can't be read or does not fit, and GuestError
-        when the guest dies.
+        Their paths begin at `root`, the guest's own by default. Raises UsageError for a
+        file that can't be read or does not fit, and GuestError when the guest dies.
         """
         own = initramfs.own_files(self.tools) if self.tools is not None else {}
         for file in files:
-            if own.get(file.target) == file.source.resolve():
+            if root is None and own.get(file.target) == file.source.resolve():
                 continue
             with self.doing(f"copying {file.source.name}"):
-                self._copy(file)
+                self._copy(file, root)
 
-    def _copy(self, file: GuestFile) -> None:
+    def _copy(self, file: GuestFile, root: PurePosixPath | None) -> None:
         try:
             self.agent.copy(
                 file.source,
                 file.target,
                 mode=file.mode,
+                root=root,
                 timeout=timeouts.TRANSFER.seconds,
             )
         except OSError as error:

@@ -37,6 +37,8 @@ class Artifact:
     vmlinuz: Path
     # In the order in which they load.
     modules: tuple[Path, ...]
+    # What a guest loads besides, in this order, before it is given a disk.
+    root_modules: tuple[Path, ...] = ()
     config: Path | None
     system_map: Path | None
     # The network card of QEMU's that it has a driver for; None when it has none.
@@ -86,16 +88,18 @@ def from_entry(entry: CacheEntry) -> Artifact:
     def optional(name: str) -> Path | None:
         return entry.directory / name if name in entry.checksums else None
 
+    def listed(name: str) -> tuple[Path, ...]:
+        words = _text(data[name]).split()
+        return tuple(entry.directory / MODULES / f"{word}.ko" for word in words)
+
     release = _text(data["release"])
     return Artifact(
         release=release,
         version=KernelVersion.parse(_text(data["version"])).of_release(release),
         directory=entry.directory,
         vmlinuz=entry.directory / VMLINUZ,
-        modules=tuple(
-            entry.directory / MODULES / f"{name}.ko"
-            for name in _text(data["modules"]).split()
-        ),
+        modules=listed("modules"),
+        root_modules=listed("root_modules"),
         config=optional(CONFIG),
         system_map=optional(SYSTEM_MAP),
         nic=_nic(data["nic"]),

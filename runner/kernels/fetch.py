@@ -271,6 +271,7 @@ def _build(
             "release": stored.release,
             "version": stored.version,
             "modules": " ".join(stored.modules),
+            "root_modules": " ".join(stored.root_modules),
             "nic": stored.card.device if stored.card else "",
             "btf_source": chosen.source,
             "btf_detail": chosen.detail,

@@ -2,6 +2,7 @@
 
 import lzma
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -122,6 +123,26 @@ def load_order(
         if name in present:
             visit(name, "a guest")
     return list(ordered)
+
+
+def obtainable(
+    wanted: Iterable[str],
+    present: Mapping[str, bytes],
+    loaded: Iterable[str],
+    *,
+    complete: bool = True,
+) -> list[str]:
+    """Return what to load, each after what it needs, without those that lack something.
+
+    `loaded` is what is there already; what it lacks counts as `load_order` says.
+    """
+    there = set(loaded)
+    ordered: list[str] = []
+    for name in wanted:
+        one = Wanted(required=(), optional=(name,))
+        with suppress(ArtifactError):
+            ordered += load_order(one, present, {*there, *ordered}, complete=complete)
+    return ordered
 
 
 def _normal(name: str) -> str:

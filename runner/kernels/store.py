@@ -13,13 +13,14 @@ from runner.kernels.nic import Card
 from runner.kernels.sources.source import Collected
 
 # To be raised when the same files are to give another entry.
-_RECIPE = "5"
+_RECIPE = "6"
 _WANTED = IMAGES / "modules"
+_FOR_ROOTS = IMAGES / "root-modules"
 
 
 def fingerprint() -> str:
     """Return what an entry depends on besides the kernel's files."""
-    return key_of(_RECIPE, sha256_of(_WANTED))
+    return key_of(_RECIPE, sha256_of(_WANTED), sha256_of(_FOR_ROOTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Stored:
     version: str
     # In the order in which they load.
     modules: tuple[str, ...]
+    # What else a guest loads, in order, before it has a disk.
+    root_modules: tuple[str, ...]
     # The card that it has a driver for; None when it has none.
     card: Card | None
 
@@ -59,11 +62,12 @@ def write(collected: Collected, folder: Path) -> Stored:
         if path is not None:
             (folder / name).write_bytes(contents[path])
     told = _version(folder / artifact.CONFIG, release)
-    card, ordered = _write_modules(contents, folder / artifact.MODULES)
+    card, ordered, for_roots = _write_modules(contents, folder / artifact.MODULES)
     return Stored(
         release=release,
         version=collected.version or told,
         modules=tuple(ordered),
+        root_modules=tuple(for_roots),
         card=card,
     )
 
@@ -79,13 +83,16 @@ def _version(config: Path, release: str) -> str:
 
 def _write_modules(
     contents: Mapping[str, bytes], folder: Path
-) -> tuple[Card | None, list[str]]:
-    """Write what a guest loads; return its network card and the order of loading."""
+) -> tuple[Card | None, list[str], list[str]]:
+    """Write what a guest loads.
+
+    Return its network card, the order of loading, and the same for disks.
+    """
     present = _Modules(contents)
     listing, config = _only("modules.builtin", contents), _only("config", contents)
     if listing is None and config is None and not present:
         # Nothing says what is built in; if the image lacks it, its guest says.
-        return nic.CARDS[0], []
+        return nic.CARDS[0], [], []
     built_in: set[str] = set()
     if listing is not None:
         built_in |= modules.builtin(contents[listing].decode("utf-8", "replace"))
@@ -103,10 +110,17 @@ def _write_modules(
         built_in,
         complete=listing is not None,
     )
+    loaded = {*built_in, *ordered}
+    for_roots = modules.obtainable(
+        modules.parse_wanted(_FOR_ROOTS.read_text()).required,
+        present,
+        loaded,
+        complete=listing is not None,
+    )
     folder.mkdir()
-    for name in ordered:
+    for name in (*ordered, *for_roots):
         (folder / f"{name}.ko").write_bytes(present[name])
-    return card, ordered
+    return card, ordered, for_roots
 
 
 class _Modules(Mapping[str, bytes]):

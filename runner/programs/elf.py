@@ -7,6 +7,7 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
 from elftools.elf.segments import InterpSegment
 
 from runner.programs.errors import ProgramError
@@ -58,6 +59,20 @@ def is_elf(path: Path) -> bool:
     """Whether a file begins as ELF files do. Raises OSError."""
     with path.open("rb") as stream:
         return stream.read(len(MAGIC)) == MAGIC
+
+
+def machine_of(head: bytes) -> str | None:
+    """Return the architecture of a file that begins so; None if it is not ELF's.
+
+    It is as `uname -m` says it, or "ELF machine NUMBER".
+    """
+    if not head.startswith(MAGIC) or len(head) < 20:
+        return None
+    number = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
+    for name, machine in _MACHINES.items():
+        if ENUM_E_MACHINE[name] == number:
+            return machine
+    return f"ELF machine {number}"
 
 
 def read(path: Path) -> ElfFile:

@@ -19,6 +19,8 @@ _MOST_LINE = 256
 _MOST_SCRIPTS = 4
 _SAFE = re.compile(r"[^A-Za-z0-9_.+-]")
 _ENV = {"/usr/bin/env", "/bin/env"}
+# Where a guest looks for what `env NAME` starts.
+_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +57,19 @@ def prepare(
     target: PurePosixPath | None = None,
     machine: str = MACHINE,
     commands: Container[str] = (),
+    there: Container[str] | None = None,
 ) -> PreparedProgram:
     """Return what a program of this machine needs in a guest.
 
-    `commands` are the paths of programs that every guest has. Raises ProgramError for a
+    `commands` are the paths of programs that the guest has. `there` are those of all
+    files of a root of the user's own, whose libraries come first; a script's
+    interpreter must be in it. Raises ProgramError for a
     program of another architecture, a missing library, a script without its
     interpreter, and a file that is not a program.
     """
     target = target or FOLDER / guest_name(path)
     files = {target: GuestFile(source=path, target=target, mode=0o755)}
-    _add(files, path, target, machine, commands, depth=0)
+    _add(files, path, target, machine, _Place(commands, there), depth=0)
     return PreparedProgram(
         path=str(target),
         files=tuple(files.values()),
@@ -72,16 +77,29 @@ def prepare(
     )
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What a program finds where it runs."""
+
+    commands: Container[str]
+    # All files, of a root; None for a guest's own.
+    there: Container[str] | None
+
+    def has(self, path: PurePosixPath) -> bool:
+        """Whether a file is there, which is not replaced."""
+        return self.there is not None and str(path) in self.there
+
+
 def _add(
     files: dict[PurePosixPath, GuestFile],
     path: Path,
     target: PurePosixPath,
     machine: str,
-    commands: Container[str],
+    place: _Place,
     depth: int,
 ) -> None:
     if not _is_elf(path):
-        interpreter = _interpreter(path, commands)
+        interpreter = _interpreter(path, place)
         if interpreter is not None:
             if depth == _MOST_SCRIPTS:
                 raise ProgramError(
@@ -90,10 +108,12 @@ def _add(
                 )
             here, there = interpreter
             files[there] = GuestFile(source=here, target=there, mode=0o755)
-            _add(files, here, there, machine, commands, depth + 1)
+            _add(files, here, there, machine, place, depth + 1)
         return
     _require_machine(elf.read(path), machine)
     for found in linker.closure(path, target):
+        if place.has(found.target):
+            continue
         files[found.target] = GuestFile(
             source=found.source, target=found.target, mode=0o755
         )
@@ -124,9 +144,7 @@ def _require_machine(program: elf.ElfFile, machine: str) -> None:
         )
 
 
-def _interpreter(
-    path: Path, commands: Container[str]
-) -> tuple[Path, PurePosixPath] | None:
+def _interpreter(path: Path, place: _Place) -> tuple[Path, PurePosixPath] | None:
     """Return a script's interpreter here and in the guest; None if guests have it."""
     with path.open("rb") as stream:
         first = stream.read(_MOST_LINE)
@@ -146,20 +164,24 @@ def _interpreter(
         )
     named = words[0]
     if named in _ENV and len(words) > 1:
-        return _by_name(path, words[1], commands)
-    if named in commands:
+        return _by_name(path, words[1], place)
+    if named in place.commands:
         return None
+    if place.there is not None:
+        raise _no_interpreter(path, named, "in the root")
     if not Path(named).is_file():
         raise _no_interpreter(path, named, "on this machine or in the guest")
     return Path(named), PurePosixPath(named)
 
 
 def _by_name(
-    script: Path, name: str, commands: Container[str]
+    script: Path, name: str, place: _Place
 ) -> tuple[Path, PurePosixPath] | None:
     """Return what `env NAME` starts."""
-    if any(f"{folder}/{name}" in commands for folder in ("/bin", "/usr/bin")):
+    if any(f"{folder}/{name}" in place.commands for folder in _FOLDERS):
         return None
+    if place.there is not None:
+        raise _no_interpreter(script, name, "in the root")
     found = shutil.which(name)
     if found is None:
         raise _no_interpreter(script, name, "on the PATH of this machine")

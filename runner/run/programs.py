@@ -72,6 +72,17 @@ def perform(
         return Performed(own=case.ended(Outcome.FAILED, mistake, "suite_error"))
     name = f"{case.loaded.name}.{case.name}"
     try:
+        root = run.root_of(case.loaded, case.case)
+        headers = run.headers_of(case.kernel, case.case, root)
+    except RunnerError as error:
+        mistaken = isinstance(error, UsageError)
+        ended = (
+            case.ended(Outcome.FAILED, error, "suite_error")
+            if mistaken
+            else case.ended(Outcome.ERROR, error, "infrastructure")
+        )
+        return _everywhere(case, ended, names)
+    try:
         job = program.job(
             case.case,
             case.loaded.file,
@@ -79,6 +90,8 @@ def perform(
             show=functools.partial(run.show_output, case.kernel.id),
             own=initramfs.commands(checkout.IMAGES),
             splats=case.loaded.suite.splats,
+            root=root,
+            headers=headers,
             listed=run.tests_of(case.loaded, case.case),
         )
     except ProgramError as error:

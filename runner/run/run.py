@@ -21,7 +21,11 @@ from runner.files.cache import Cache
 from runner.guest import host
 from runner.guest.host import Host
 from runner.guest.life import Observe, ignore
-from runner.kernels import facts, fetch, rows
+from runner.guest.roots import headers as rootheaders
+from runner.guest.roots import image, origin
+from runner.guest.roots.headers import HeadersImage
+from runner.guest.roots.image import RootImage
+from runner.kernels import facts, fetch, headers, rows
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.libbpf import Programs
 from runner.matrix.matrix import Kernel
@@ -59,6 +63,8 @@ class Run:
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: Once[tuple[Path, str | None], Path] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
+        self._headers: Once[str, HeadersImage] = Once()
+        self._roots: Once[tuple[Path, str], RootImage] = Once()
         # Is shown what the guests do from now on.
         self.observe: Observe = ignore
         # Is shown what programs print: a kernel's id, "stdout" or "stderr", and bytes.
@@ -135,6 +141,40 @@ class Run:
             lambda: listing.tests_of(case, loaded.file),
         )
         return found or ()
+
+    def root_of(self, loaded: LoadedSuite, case: Case) -> RootImage | None:
+        """Return the root that a case's command runs in; None for the guest's own.
+
+        It is made once a run. Raises RootError for one that can't be used, and
+        InfrastructureError where it can't be made.
+        """
+        if case.root is None:
+            return None
+        word = case.root
+        return self._roots.get(
+            (loaded.path, word),
+            lambda: image.obtain(origin.of(word, loaded.file), self.cache, progress()),
+        )
+
+    def headers_of(
+        self, kernel: Kernel, case: Case, root: RootImage | None
+    ) -> HeadersImage | None:
+        """Return a kernel's headers if a case wants them and its root lacks them.
+
+        Raises UsageError for a kernel whose source has none, and ArtifactError.
+        """
+        found = self._artifacts.get(kernel.id)
+        if root is None or not case.headers or not isinstance(found, Artifact):
+            return None
+        release = found.release
+        if root.contents.has(f"/lib/modules/{release}/build"):
+            return None
+
+        def obtain() -> HeadersImage:
+            packages = headers.of(kernel, release, self.cache)
+            return rootheaders.obtain(packages, self.cache, progress())
+
+        return self._headers.get(release, obtain)
 
     def load_suite(self, path: Path) -> LoadedSuite:
         """Read a suite file. Raises UsageError that lists its mistakes."""

@@ -28,6 +28,8 @@ _OF_COMMANDS = (
     "run_as",
     "cwd",
     "record",
+    "root",
+    "headers",
 )
 # Keys of cases in which the runner loads, triggers and looks.
 _OF_OTHERS = (
@@ -42,6 +44,12 @@ RECORDED_KEYS = frozenset(
 # Returns the path of a file that a suite names, as a user would name it.
 Find = Callable[[str], Path]
 
+# A root of REGISTRY/NAME[:TAG][@sha256:DIGEST]; a registry has a dot or a port, or is
+# localhost.
+IMAGE = re.compile(
+    r"(?P<name>(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+(?=:\d+/))(?::\d+)?"
+    r"(?:/[a-z0-9._-]+)+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 # What an argument may refer to; a shell's own ${NAME} has no dot.
 REFERENCE = re.compile(r"\$\{(kernel|files)\.\w+\}")
 
@@ -74,6 +82,10 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
             yield Mistake(at, what)
     if case.stdin is not None:
         yield from namedfiles.check(case.stdin, reach, ("stdin",))
+    if case.root is not None:
+        yield from _root(case.root, reach)
+    elif case.headers:
+        yield Mistake(("headers",), "needs a `root`")
     for name in case.env:
         if not name or "=" in name or "\0" in name:
             yield Mistake(("env", name), "is not the name of a variable")
@@ -113,11 +125,24 @@ def _command(case: Case, reach: Reach) -> Iterator[Mistake]:
     program = case.command[0]
     if not program:
         yield Mistake(("command", 0), "the program has no name")
+    elif case.root is not None and program.startswith("/"):
+        pass
     elif "/" in program or (reach.folder / program).is_file():
         yield from namedfiles.check(program, reach, ("command", 0))
     for number, word in enumerate(case.command):
         if "\0" in word:
             yield Mistake(("command", number), "has a NUL in it")
+
+
+def _root(word: str, reach: Reach) -> Iterator[Mistake]:
+    name, _, _ = word.rpartition(":")
+    for it in (word, name):
+        if it and (reach.folder / it).exists():
+            yield from namedfiles.check(it, reach, ("root",), folders=True)
+            return
+    if not IMAGE.fullmatch(word):
+        what = f"there is no folder, tar or image {word!r}; an image needs its registry"
+        yield Mistake(("root",), f"{what}: REGISTRY/NAME:TAG")
 
 
 def _selection(case: Case) -> Iterator[Mistake]:
@@ -164,7 +189,12 @@ def is_plain(path: str) -> bool:
 
 
 def program(case: Case, find: Find) -> Path | None:
-    """Return the program's file of this machine; None for one that the guest has."""
+    """Return the program's file of this machine; None for one that the guest has.
+
+    In a root, an absolute path is the root's.
+    """
+    if case.root is not None and case.command[0].startswith("/"):
+        return None
     path = find(case.command[0])
     return path if path.is_file() else None
 

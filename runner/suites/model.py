@@ -590,6 +590,13 @@ class Case(FileEntry):
     record: bool = True
     """Whether what the command loads is recorded, for reports and for `expect`. It is
     traced for that with ptrace(2); `false` for a program that traces others itself."""
+    root: Annotated[str, Field(min_length=1)] | None = None
+    """A root file system that the command runs in: a folder, a tar or an OCI layout
+    (FOLDER or FOLDER:TAG), written as in `files`, or an image REGISTRY/NAME:TAG. A
+    program that is not a file of the suite's folder is then a program of the root."""
+    headers: bool = False
+    """Whether the root gets the kernel's headers (/lib/modules/RELEASE/build), which
+    bcc needs, from the kernel's own source: for kernels of the source `debian`."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
     """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
     loader: (

@@ -13,6 +13,8 @@ from runner.guest.image import cpio, libraries
 
 # Where a guest expects the agent, and how the runner starts it. It is root's shell too.
 AGENT = "/usr/bin/agent"
+# The script that makes a root of the user's own out of a disk, or of memory.
+ROOT = "/etc/root"
 
 _DIRECTORIES = (
     "bin",
@@ -52,7 +54,7 @@ class Tools:
     bpftool: Path = Path("/usr/sbin/bpftool")
     # Static, so that it needs nothing of what is beside it.
     agent: Path
-    # The folder that holds inittab, rc and applets.
+    # The folder that holds inittab, rc, root and applets.
     recipe: Path
 
 
@@ -75,6 +77,7 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
         **{path: (source, 0o755) for path, source in binaries.items()},
         "etc/inittab": (tools.recipe / "inittab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
+        ROOT.lstrip("/"): (tools.recipe / "root", 0o755),
     }
 
 

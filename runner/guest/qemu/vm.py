@@ -256,6 +256,36 @@ def _first_words(
     return int(match[1])
 
 
+def plug_disk(vm: Vm, path: Path, serial: str) -> None:
+    """Give a running machine a disk that it can read, and nobody writes to.
+
+    The guest finds it by its serial number when it looks at its bus again. A saved
+    machine needs no place for it: all that is restored may be given another one.
+    Raises InfrastructureError when QEMU refuses it.
+    """
+    answer = vm.pace.seconds(timeouts.QEMU_ANSWER)
+    vm.qmp.execute(
+        "blockdev-add",
+        {
+            "node-name": f"file-{serial}",
+            "driver": "raw",
+            "read-only": True,
+            "file": {"driver": "file", "filename": str(path), "read-only": True},
+        },
+        timeout=answer,
+    )
+    vm.qmp.execute(
+        "device_add",
+        {
+            "driver": "virtio-blk-pci",
+            "id": serial,
+            "drive": f"file-{serial}",
+            "serial": serial,
+        },
+        timeout=answer,
+    )
+
+
 def wait_for_hangup(vm: Vm, deadline: Deadline) -> None:
     """Wait until both sides have closed every connection, or until the deadline."""
     while _CONNECTION.search(_network(vm.qmp, vm.pace)) and not deadline.expired:

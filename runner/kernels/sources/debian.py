@@ -13,6 +13,7 @@ from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource, DebugPackageBtf
 from runner.versions import KernelVersion
 
+_HEADERS = "linux-headers-"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -66,6 +67,31 @@ def debug_place(setting: DebugPackageBtf) -> AptPlace:
 def download_debug(item: Item, setting: DebugPackageBtf, work: Workplace) -> Path:
     """Return a suite's package with debug information. Raises ArtifactError."""
     return aptkernel.download(item, debug_place(setting), _old(setting.archive), work)
+
+
+def headers(release: str, source: DebianSource, cache: Cache) -> tuple[Item, ...]:
+    """Return the packages with a kernel's headers, and what these share with others.
+
+    `release` is what `uname -r` says. Raises ArtifactError if the suite has none.
+    """
+    name = f"{_HEADERS}{release}"
+    with apt.fresh(place(source), cache) as archive:
+        found = archive.describe([name])
+        if not found:
+            raise ArtifactError(
+                f"{archive.place.name} has no package {name}",
+                hint="the suite moved on: python -m runner fetch --refresh gets its "
+                "newest kernel",
+            )
+        shared = [
+            names[0] for names in found[0].depends if names[0].startswith(_HEADERS)
+        ]
+        return tuple(it.item for it in (found[0], *archive.describe(shared)))
+
+
+def download(item: Item, source: DebianSource, work: Workplace) -> Path:
+    """Return a package of a row's suite. Raises ArtifactError with apt's words."""
+    return aptkernel.download(item, place(source), _old(source.archive), work)
 
 
 def place(source: DebianSource) -> AptPlace:

@@ -5,22 +5,14 @@ little-vm-helper the same, with config, System.map and BTF, below /data/kernels/
 Source: the Dockerfiles of cilium/ci-kernels and cilium/little-vm-helper-images.
 """
 
-import gzip
-import lzma
 import re
 import shutil
-import tarfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
-
-import zstandard
+from typing import IO
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.kernels import bzimage
+from runner.kernels import bzimage, layers
 from runner.kernels.sources import packages
 from runner.kernels.sources.registry import Repository
 from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
@@ -31,11 +23,6 @@ _BELOW = re.compile(r"data/kernels/[^/]+/")
 _KERNEL = re.compile(r"boot/[^/]+|(usr/)?lib/modules/.+")
 _VMLINUX = re.compile(r"boot/vmlinux(-[^/]+)?")
 _BTF = re.compile(r"boot/(btf(-[^/]+)?|vmlinux(-[^/]+)?\.btf)")
-# How a layer says that a file of a lower one is gone, or a folder's whole content.
-# Source: the OCI image specification, layer.md.
-_GONE = ".wh."
-_ALL_GONE = ".wh..wh..opq"
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class Oci:
@@ -80,16 +67,6 @@ class Oci:
         )
 
 
-_DAMAGED = (
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    zstandard.ZstdError,
-    gzip.BadGzipFile,
-    EOFError,
-)
-
-
 class LayerFiles:
     """A kernel's files in an image, layer on layer."""
 
@@ -103,7 +80,7 @@ class LayerFiles:
         """Lay a layer on top. Raises ArtifactError, with its name, if damaged."""
         try:
             self._add(layer)
-        except _DAMAGED as error:
+        except layers.DAMAGED as error:
             raise ArtifactError(f"{name} can't be unpacked: {error}") from error
 
     def complete(self) -> None:
@@ -125,14 +102,12 @@ class LayerFiles:
                 self.contents.add("boot/config", config)
 
     def _add(self, layer: Path) -> None:
-        with _opened(layer) as archive:
+        with layers.opened(layer) as archive:
             for member in archive:
                 path = _BELOW.sub("", member.name.removeprefix("./").lstrip("/"), 1)
-                folder, _, name = path.rpartition("/")
-                if name == _ALL_GONE:
-                    self._forget(f"{folder}/")
-                elif name.startswith(_GONE):
-                    self._forget(f"{folder}/{name.removeprefix(_GONE)}")
+                gone = layers.whiteout(path)
+                if gone is not None:
+                    self._forget(f"{gone.path}/" if gone.is_content else gone.path)
                 elif member.isreg() and _KERNEL.fullmatch(path):
                     content = archive.extractfile(member)
                     assert content is not None
@@ -155,31 +130,3 @@ class LayerFiles:
         for name in list(self.contents):
             if name == path or name.startswith(f"{path.rstrip('/')}/"):
                 self.contents.discard(name)
-
-
-@contextmanager
-def _opened(layer: Path) -> Iterator[tarfile.TarFile]:
-    """Open a layer, whose compression its first bytes tell."""
-    with layer.open("rb") as stream:
-        magic = stream.read(4)
-        stream.seek(0)
-        with _decompressed(stream, magic) as content:
-            with tarfile.open(fileobj=content, mode="r|") as archive:
-                yield archive
-            # To the end, where a checksum may tell that it is damaged.
-            while content.read(1 << 20):
-                pass
-
-
-@contextmanager
-def _decompressed(stream: IO[bytes], magic: bytes) -> Iterator[IO[bytes]]:
-    if magic == _ZSTD:
-        with zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(
-            stream, read_across_frames=True
-        ) as reader:
-            yield reader
-    elif magic.startswith(_GZIP):
-        with gzip.open(stream) as unzipped:
-            yield cast(IO[bytes], unzipped)
-    else:
-        yield stream

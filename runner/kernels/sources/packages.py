@@ -122,6 +122,21 @@ def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str |
     return None
 
 
+def write_tar(package: Path, output: Path) -> None:
+    """Write all files of a package as a tar. Raises ArtifactError."""
+    with (
+        tempfile.TemporaryFile() as errors,
+        _unpacking(package, errors) as process,
+        output.open("wb") as stream,
+    ):
+        assert process.stdout is not None
+        shutil.copyfileobj(process.stdout, stream, 1 << 20)
+        if process.wait() != 0:
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()
+            raise ArtifactError(f"{package.name} can't be read: {said}")
+
+
 def is_of_kernel(path: str) -> bool:
     """Whether a package's file is one that an artifact is made of."""
     # boot/vmlinuz-RELEASE up to 6.x, usr/lib/modules/RELEASE/vmlinuz from 7.x on.

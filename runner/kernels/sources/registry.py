@@ -37,6 +37,7 @@ _ACCEPTED = (
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _OS, _ARCHITECTURE = "linux", "amd64"
+_SOURCE = "the source's keys image and tag"
 
 
 class Layer(BaseModel):
@@ -51,7 +52,9 @@ class _Platform(BaseModel):
     architecture: str = ""
 
 
-class _PlatformManifest(BaseModel):
+class PlatformManifest(BaseModel):
+    """An image of several."""
+
     digest: str = Field(pattern=_DIGEST)
     platform: _Platform = _Platform()
 
@@ -60,7 +63,7 @@ class ImageManifest(BaseModel):
     """A manifest of one image, or of several."""
 
     layers: tuple[Layer, ...] | None = None
-    manifests: tuple[_PlatformManifest, ...] | None = None
+    manifests: tuple[PlatformManifest, ...] | None = None
 
 
 def parse(data: bytes, url: str) -> ImageManifest:
@@ -109,8 +112,10 @@ class _Registry(Registry):  # type: ignore[misc]
 class Repository:
     """A repository of a registry: "ghcr.io/cilium/ci-kernels"."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, asked_by: str = _SOURCE) -> None:
+        """`asked_by` ends a hint: "check …"."""
         self.name = name
+        self._asked_by = asked_by
         self._registry = _Registry(name)
         self._container = Container(name)
         # What `docker login` left, for registries that ask for it.
@@ -121,7 +126,7 @@ class Repository:
         where = f"{self.name}:{tag}"
         digest, manifest = self._manifest(tag, where)
         if manifest.manifests is not None:
-            digest = _chosen(manifest.manifests, where)
+            digest = chosen(manifest.manifests, where)
             found, manifest = self._manifest(digest, f"{self.name}@{digest}")
             if found != digest:
                 raise ArtifactError(f"{self.name}@{digest} is another image: {found}")
@@ -211,17 +216,17 @@ class Repository:
                 ) as answer,
             ):
                 if answer.status_code in (401, 403):
-                    raise _refused(where)
+                    raise _refused(where, asked_by=self._asked_by)
                 http.check(answer, url)
                 yield answer
         except http.NotOnServerError as error:
             raise http.NotOnServerError(
                 f"{where} is not in the registry",
-                hint="check the source's keys image and tag",
+                hint=f"check {self._asked_by}",
             ) from error
         # What oras raises when a registry wants what it can't give.
         except (AuthenticationException, ValueError) as error:
-            raise _refused(where) from error
+            raise _refused(where, asked_by=self._asked_by) from error
 
 
 def _configuration(layer: Path) -> dict[str, object]:
@@ -238,15 +243,18 @@ def _configuration(layer: Path) -> dict[str, object]:
     }
 
 
-def _refused(where: str, does: str = "give") -> ArtifactError:
+def _refused(
+    where: str, does: str = "give", *, asked_by: str = _SOURCE
+) -> ArtifactError:
     preposition = "to" if does == "give" else "from"
     return ArtifactError(
         f"the registry does not {does} {where} {preposition} everybody",
-        hint="log in with: docker login; or check the source's keys image and tag",
+        hint=f"log in with: docker login; or check {asked_by}",
     )
 
 
-def _chosen(choices: tuple[_PlatformManifest, ...], where: str) -> str:
+def chosen(choices: tuple[PlatformManifest, ...], where: str) -> str:
+    """Return the digest of the image for this architecture. Raises ArtifactError."""
     for choice in choices:
         if (choice.platform.os, choice.platform.architecture) == (_OS, _ARCHITECTURE):
             return choice.digest

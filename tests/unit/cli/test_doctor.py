@@ -165,6 +165,15 @@ def test_findings_as_json(empty_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(it["good"] or it["mend"] for it in findings)
 
 
+def test_the_program_for_disks_is_asked_for_only_by_roots(empty_path: Path) -> None:
+    assert found("disks of roots") == MachineCheck(
+        what="disks of roots",
+        good=True,
+        seen="sqfstar missing; only root file systems (exec --root) need it",
+        mend="apt-get install squashfs-tools",
+    )
+
+
 def test_programs_of_rpm_are_asked_for_only_by_rows_that_need_them(
     empty_path: Path,
 ) -> None:

@@ -12,6 +12,7 @@ from runner.cli import run
 from runner.cli.streaming import Streams
 from runner.suites import suitefile
 from runner.suites.suitefile import LoadedSuite
+from tests.unit.guest.roots import tars
 
 
 class Run:
@@ -110,6 +111,9 @@ def test_an_empty_argument_stays(run_exec: Run) -> None:
         (["--file", "text:/a/../b", "--", "sh"], "GUESTPATH must be absolute"),
         (["--stdin", "none", "--", "sh"], "--stdin: there is no file none"),
         (["--env", "NOT_SET_HERE", "--", "sh"], "is not NAME=VALUE"),
+        (["--root", "none.tar", "--", "sh"], "no folder, tar or image 'none.tar'"),
+        (["--root", "text", "--", "sh"], "text can't be unpacked"),
+        (["--headers", "--", "sh"], "--headers needs a --root"),
     ],
 )
 def test_a_mistake_is_told_before_anything_boots(
@@ -189,3 +193,54 @@ def test_output_without_end_is_shown_in_part() -> None:
 
     assert shown[-1].endswith("[… more is in the folder of reports …]")
     assert 1000 < len(shown) < 1100
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "root.tar"
+    path.write_bytes(tars.tar([*tars.SMALL, tars.file("opt/mine", b"#!", 0o755)]))
+    return path
+
+
+def test_a_name_and_a_path_that_is_not_here_are_programs_of_the_root(
+    run_exec: Run, root: Path, tmp_path: Path
+) -> None:
+    case = run_exec("--root", "root.tar", "--headers", "--", "cat", "x")
+
+    assert case["command"] == ("cat", "x")
+    assert case["root"] == "root/root.tar"
+    assert case["headers"]
+    assert (tmp_path / "reports/exec/root/root.tar").resolve() == root
+    command = run_exec("--root", root, "--", "/opt/mine")["command"]
+    assert command == ("/opt/mine",)
+
+
+def test_a_path_that_is_here_is_copied_into_the_root(
+    run_exec: Run, root: Path, tool: Path
+) -> None:
+    case = run_exec("--root", root, "--", "./my tool.test")
+
+    assert case["command"] == ("program/my tool.test",)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("git", "has no program 'git'"),
+        ("/opt/none", "has no program '/opt/none'"),
+        ("./python", "needs the interpreter python3, which is not in the root"),
+    ],
+)
+def test_what_the_root_lacks_is_told_before_anything_boots(
+    command: str,
+    told: str,
+    run_exec: Run,
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "python").write_text("#!/usr/bin/env python3\n")
+
+    assert cli.main(["exec", "--root", str(root), "--", command]) == 2
+
+    assert told in capsys.readouterr().err

@@ -1,9 +1,10 @@
 """Files that come in parts, and commands that are shown as they run, by the agent."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -206,3 +207,77 @@ def test_a_record_has_the_ends_and_its_file_the_whole(tmp_path: Path) -> None:
     assert whole == b"".join(b"%d\xff\n" % it for it in range(20_000))
     assert (record.stderr, record.exit, record.truncated) == ("err", None, False)
     assert commands.since() == (record,)
+
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may chroot()")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root whose absolute links mean something else outside of it."""
+    path = tmp_path / "root"
+    (path / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", path / "bin/busybox")
+    for name in ("sh", "cat", "pwd"):
+        (path / "bin" / name).symlink_to("/bin/busybox")
+    (path / "inside").mkdir()
+    (path / "etc").symlink_to("/inside")
+    return path
+
+
+@AS_ROOT
+def test_all_of_a_command_is_in_its_root(session: AgentSession, root: Path) -> None:
+    (root / "inside/hello").write_text("hello")
+
+    end, printed = shown(
+        session,
+        *("sh", "-c", "cat /etc/hello; pwd"),
+        environment={"PATH": "/bin"},
+        folder=PurePosixPath("/etc"),
+        root=root,
+    )
+
+    assert end.exit == 0
+    assert printed == "hello/inside\n"
+
+
+@AS_ROOT
+def test_files_are_copied_and_read_in_the_root(
+    session: AgentSession, root: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_text("hello")
+
+    session.copy(source, "/etc/new/file", root=PurePosixPath(root), timeout=PATIENCE)
+
+    assert (root / "inside/new/file").read_text() == "hello"
+    read = session.read("/etc/new/file", root=PurePosixPath(root), timeout=PATIENCE)
+    assert read == "hello"
+    # The agent is where it was.
+    assert session.read(str(source), timeout=PATIENCE) == "hello"
+
+
+@AS_ROOT
+def test_the_agent_stays_in_its_root_after_an_error(
+    session: AgentSession, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_text("hello")
+    for there in (root, tmp_path / "none"):
+        with pytest.raises(AgentError):
+            session.read("/none", root=PurePosixPath(there), timeout=PATIENCE)
+        with pytest.raises(AgentError):
+            session.copy(
+                tmp_path / "source",
+                "/bin/busybox/x",
+                root=PurePosixPath(there),
+                timeout=PATIENCE,
+            )
+
+    assert session.read(str(tmp_path / "source"), timeout=PATIENCE) == "hello"
+
+
+def test_a_root_that_is_not_there_is_told(
+    session: AgentSession, tmp_path: Path
+) -> None:
+    with pytest.raises(AgentError, match=r"can't make .*/none the root"):
+        shown(session, "true", root=tmp_path / "none")

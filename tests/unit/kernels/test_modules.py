@@ -93,6 +93,24 @@ def test_an_optional_module_may_be_missing() -> None:
     assert ordered == ["virtio", "failover"]
 
 
+def test_what_lacks_a_dependency_is_left_out_alone() -> None:
+    present = {
+        "squashfs": images.module("zstd"),
+        "overlay": images.module("virtio"),
+        "virtio": images.module(),
+        "virtio_blk": images.module("virtio"),
+    }
+
+    ordered = modules.obtainable(
+        ["virtio_blk", "squashfs", "overlay", "none"], present, loaded={"fs"}
+    )
+
+    assert ordered == ["virtio", "virtio_blk", "overlay"]
+    # Without a list of what is built in, it may be there.
+    lenient = modules.obtainable(["squashfs"], present, loaded=(), complete=False)
+    assert lenient == ["squashfs"]
+
+
 def test_a_required_module_that_is_missing_is_told() -> None:
     with pytest.raises(ArtifactError) as caught:
         modules.load_order(wanted("virtio_blk"), PRESENT, [])

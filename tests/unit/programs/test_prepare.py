@@ -107,3 +107,23 @@ def test_an_object_file_is_told(tmp_path: Path) -> None:
     path.write_bytes(data)
 
     assert "--object" in refusal(path).hint
+
+
+def test_a_root_keeps_the_libraries_that_it_has() -> None:
+    linker = "/lib64/ld-linux-x86-64.so.2"
+
+    made = prepare.prepare(Path("/bin/true"), there={linker})
+
+    targets = {str(it.target) for it in made.files}
+    assert linker not in targets
+    assert any(it.endswith("/libc.so.6") for it in targets)
+
+
+@pytest.mark.parametrize("line", ["#!/bin/bash", "#!/usr/bin/env bash", "#!/bin/sh"])
+def test_a_root_brings_the_interpreter_of_a_script(line: str, tmp_path: Path) -> None:
+    path = script(tmp_path, f"{line}\n")
+
+    with pytest.raises(ProgramError, match="which is not in the root"):
+        prepare.prepare(path, commands=set(), there=set())
+    own = {"/bin/bash", "/usr/local/bin/bash", "/bin/sh"}
+    assert len(prepare.prepare(path, commands=own, there=own).files) == 1

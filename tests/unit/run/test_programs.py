@@ -1,6 +1,6 @@
 """A program's tests in as many guests as it takes; what each guest does is scripted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +11,9 @@ import pytest
 from runner.bpf.bpftool import MapDump, MapRow
 from runner.case import program
 from runner.case.program import ProgramJob, ProgramRun
-from runner.errors import GuestError, RunnerError, timed_out
+from runner.errors import ArtifactError, GuestError, RunnerError, timed_out
 from runner.guest.agent import CommandEnd, LeftProcess
+from runner.guest.roots.errors import RootError
 from runner.harness.tests import HarnessState
 from runner.results import LoadRecord, Outcome, Printed, RecordedMap, RecordedProgram
 from runner.run import programs
@@ -97,6 +98,8 @@ class Scripted:
         self._folder = folder
         self._put = monkeypatch.setattr
         self.lease = Lease()
+        # Gives the case its root.
+        self.root_of: Callable[..., None] = lambda *_: None
         # What each run was to run.
         self.asked: list[Sequence[str] | None] = []
         # Whether each run was recorded.
@@ -142,6 +145,8 @@ class Scripted:
             matrix=SimpleNamespace(kernels=[KERNEL]),
             known=lambda _: KnownKernel(version=KernelVersion.parse(kernel)),
             tests_of=lambda *_: (),
+            root_of=self.root_of,
+            headers_of=lambda *_: None,
             show_output=lambda *_: None,
         )
         done = programs.perform(
@@ -407,6 +412,28 @@ def test_no_guest_is_an_error_of_all(scripted: Scripted) -> None:
 
     assert {it.outcome for it in done.tests.values()} == {Outcome.ERROR}
     assert done.own.outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "class_"),
+    [
+        (RootError("it is broken"), Outcome.FAILED, "suite_error"),
+        (ArtifactError("log in first"), Outcome.ERROR, "infrastructure"),
+    ],
+)
+def test_a_bad_root_fails_and_one_that_nobody_gave_is_an_error(
+    scripted: Scripted, error: RunnerError, outcome: Outcome, class_: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    scripted.root_of = refuse
+
+    done = scripted.perform(names=["a", "b"])
+
+    for it in (done.own, *done.tests.values()):
+        assert (it.outcome, it.failure_class) == (outcome, class_)
+        assert it.message == error.message
 
 
 def test_a_passed_test_says_nothing_of_what_it_printed(scripted: Scripted) -> None:

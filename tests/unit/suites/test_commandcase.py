@@ -105,6 +105,10 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
             "only works with `results: exit`",
         ),
         ("kernels: '>=5.4'", "needs a `reason`"),
+        ("root: none.tar", "there is no folder, tar or image 'none.tar'"),
+        ("root: debian:12", "an image needs its registry: REGISTRY/NAME:TAG"),
+        ("root: /usr", "is outside of the"),
+        ("headers: true", "needs a `root`"),
     ],
 )
 def test_a_mistake_is_told(more: str, words: str, tmp_path: Path) -> None:
@@ -120,6 +124,8 @@ def test_a_mistake_is_told(more: str, words: str, tmp_path: Path) -> None:
         "as: root",
         "isolate: true",
         "record: false",
+        "root: data",
+        "headers: true",
     ],
 )
 def test_keys_of_commands_need_one(key: str, tmp_path: Path) -> None:
@@ -166,3 +172,24 @@ def test_a_name_that_is_no_file_is_a_program_of_the_guest(tmp_path: Path) -> Non
 )
 def test_a_file_may_say_where_it_goes(word: str, parts: tuple[str, str]) -> None:
     assert commandcase.split(word) == parts
+
+
+@pytest.mark.parametrize(
+    "root",
+    ["data", "data/input", "registry.example/team/tools:v1", "localhost:5000/tools"],
+)
+def test_a_root_is_a_folder_a_file_or_an_image_with_its_registry(
+    root: str, tmp_path: Path
+) -> None:
+    assert load(tmp_path, f"{CASE}    root: {root}\n").root == root
+
+
+@pytest.mark.parametrize("program", ["/bin/sh", "bpftrace"])
+def test_a_program_of_the_root_is_none_of_this_machine(
+    program: str, tmp_path: Path
+) -> None:
+    text = CASE.replace("./tool", program)
+
+    case = load(tmp_path, f"{text}    root: data\n")
+
+    assert commandcase.program(case, tmp_path.joinpath) is None
