@@ -283,8 +283,11 @@ class CaseResult(CaseVerdict, CaseId):
     none."""
     not_predicted: str = ""
     """Why preflight was asked, but made no prediction; otherwise empty."""
+    loader: str = ""
+    """The library that loaded the object, with its version: "cilium/ebpf 0.22.0"; empty
+    for the kernel's `libbpf`."""
     log: str = ""
-    """The full log of libbpf and the verifier."""
+    """The full log of the loader's library and the verifier."""
     commands: tuple[Printed, ...] = ()
     """The commands that the case ran in its guest, in order; at most the last 100."""
     programs: tuple[ProgramState, ...] = ()

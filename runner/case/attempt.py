@@ -1,7 +1,7 @@
 """A case in a guest: what it needs of the host, and what is known of it so far."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,9 @@ from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
-from runner.suites.model import Case
+from runner.guest.otherloader import OtherSession
+from runner.loaders import LoaderProgram
+from runner.suites.model import Case, Loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,9 @@ class CaseJob:
     commands: Commands = field(default_factory=Commands)
     # Of its suite.
     splats: ConsoleLines = NO_LINES
+    # Returns a loader with another library, built when it is first asked for; raises as
+    # `runner.loaders.program` does.
+    loader_program: Callable[[str], LoaderProgram] | None = None
 
 
 @dataclass(kw_only=True)
@@ -44,6 +49,8 @@ class Attempt:
     log: list[str] = field(default_factory=list)
     # Of the phases that began, by their names.
     seconds: dict[str, float] = field(default_factory=dict)
+    # The loader, if it is another one than the agent; ended with the attempt.
+    other: OtherSession | None = None
     # What is loaded, even if attaching it is refused later.
     loaded: LoadedObject | None = None
     # Whether that is attached, too, so that a failure is not the load's.
@@ -59,6 +66,11 @@ class Attempt:
     def case(self) -> Case:
         """The case."""
         return self.job.case
+
+    @property
+    def loader(self) -> Loader:
+        """What loads the object on this kernel."""
+        return self.case.loader_on(self.guest.on)
 
     @cached_property
     def data(self) -> bytes:

@@ -53,6 +53,9 @@ def of_object(attempt: Attempt) -> Checked:
             _gather(attempt)
             _release(guest)
             _close(attempt.loaded, guest)
+        if attempt.other is not None:
+            with _cleaning(guest):
+                attempt.other.end()
 
 
 def of_commands(attempt: Attempt) -> Checked:

@@ -39,7 +39,7 @@ from runner.guest.commands import CommandFailedError, last_line
 from runner.results import CaseVerdict, Outcome
 from runner.suites.checks.text import listing
 from runner.suites.known import KnownKernel
-from runner.suites.model import Case
+from runner.suites.model import OTHER_LOADERS, Case
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,13 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         return _of_other(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(attempt.data)
     sizes = {program.name: program.size for program in info.programs.values()}
-    found = classify(error.log, operation, error.errno_name, sizes)
+    found = classify(
+        error.log,
+        operation,
+        error.errno_name,
+        sizes,
+        other_library=attempt.loader in OTHER_LOADERS,
+    )
     blamed = blame.blame(
         blame.Evidence(
             found=found,
@@ -240,7 +246,8 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
     declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
     prediction = attempt.foretold.prediction
-    if prediction is None or verdict.outcome is Outcome.ERROR:
+    binds = attempt.foretold.binds
+    if prediction is None or not binds or verdict.outcome is Outcome.ERROR:
         return declared
     wrong = disagreement(
         prediction, loaded=attempt.is_ready, failure_class=verdict.failure_class

@@ -22,6 +22,7 @@ from runner.kernels import kernelbuild
 from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
+from runner.loaders import LIBRARIES
 from runner.process.programs import environment
 from runner.text.tables import print_rows
 
@@ -182,9 +183,22 @@ def _rpm_packages() -> str:
 
 def _for_some(source: str, lacking: Mapping[str, str]) -> str:
     """Look at the programs, by name, that one type of source needs."""
+    return _wanted_by(f"{source} sources", lacking)
+
+
+def _loaders() -> str:
+    lacking = {
+        it.tool: it.package for it in LIBRARIES.values() if not shutil.which(it.tool)
+    }
+    names = " and ".join(it.name for it in LIBRARIES.values() if it.tool in lacking)
+    return _wanted_by(f"cases with the loader {names}", lacking)
+
+
+def _wanted_by(who: str, lacking: Mapping[str, str]) -> str:
+    """Report programs, by name, that only some users need, with their packages."""
     if lacking:
         raise _OptionalError(
-            f"{', '.join(lacking)} missing; only {source} sources need it",
+            f"{', '.join(lacking)} missing; only {who} need it",
             hint=f"apt-get install {' '.join(lacking.values())}",
         )
     return "all programs are installed"
@@ -230,6 +244,7 @@ _CHECKS: Mapping[str, Callable[[], str]] = {
     "Ubuntu's keys": _ubuntu_keys,
     "kernel builds": _builds,
     "RPM packages": _rpm_packages,
+    "other loaders": _loaders,
     "KVM": _kvm,
     "cache": _cache,
     "memory": _memory,
