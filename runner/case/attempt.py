@@ -15,6 +15,7 @@ from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.otherloader import OtherSession
 from runner.loaders import LoaderProgram
+from runner.results import RelocationDifference
 from runner.suites.model import Case, Loader
 
 
@@ -53,6 +54,8 @@ class Attempt:
     other: OtherSession | None = None
     # What is loaded, even if attaching it is refused later.
     loaded: LoadedObject | None = None
+    # Where another library relocated it otherwise than libbpf.
+    differences: tuple[RelocationDifference, ...] = ()
     # Whether that is attached, too, so that a failure is not the load's.
     is_ready: bool = False
     # Whether a program of the object ran.

@@ -35,6 +35,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         else "",
         not_predicted=foretold.why_not,
         loader=attempt.other.program.title if attempt.other else "",
+        relocated_otherwise=attempt.differences,
         log="".join(attempt.log),
         commands=job.commands.since(already),
         programs=attempt.states.programs,

@@ -22,6 +22,7 @@ from runner.failures.classes import (
     NOTHING_LOADED,
     OUT_OF_MEMORY,
     PREDICTION_WRONG,
+    RELOCATED_OTHERWISE,
     UNEXPECTED_PASS,
     VERIFIER_TOO_SLOW,
     WRONG_VALUE,
@@ -244,6 +245,7 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
 
 def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
+    verdict = _with_differences(verdict, attempt)
     declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
     prediction = attempt.foretold.prediction
     binds = attempt.foretold.binds
@@ -261,6 +263,23 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
         "cure": PREDICTION_WRONG.explanation,
     }
     return declared.model_copy(update=failure)
+
+
+def _with_differences(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+    """Return a verdict that says where the loader relocated otherwise than libbpf.
+
+    What passes is a failure then: it may read right on this kernel, and for this case.
+    """
+    if not attempt.differences or verdict.outcome is Outcome.ERROR:
+        return verdict
+    first, *others = attempt.differences
+    more = f" (and {len(others)} more)" if others else ""
+    words = f"{attempt.loader} relocates otherwise than libbpf: {first}{more}"
+    if verdict.outcome is Outcome.PASSED:
+        return _failure(
+            RELOCATED_OTHERWISE, words, source=first.source, checked=verdict.checked
+        )
+    return verdict.model_copy(update={"message": f"{verdict.message}; {words}"})
 
 
 def compare_with_suite(

@@ -1,4 +1,4 @@
-"""Loaders that use other libraries than libbpf: cilium/ebpf (Go).
+"""Loaders that use other libraries than libbpf: cilium/ebpf (Go) and Aya (Rust).
 
 Their sources are in images/loaders. They are built when something first asks for them,
 and run in guests beside the agent.
@@ -10,11 +10,11 @@ from pathlib import Path
 from runner.errors import UsageError
 from runner.files.cache import Cache
 from runner.files.checkout import IMAGES
-from runner.loaders import build, ebpfgo
+from runner.loaders import aya, build, ebpfgo
 from runner.loaders.library import Library, LibraryOrigin
 from runner.text.progress import Progress
 
-LIBRARIES: dict[str, Library] = {it.name: it for it in (ebpfgo.LIBRARY,)}
+LIBRARIES: dict[str, Library] = {it.name: it for it in (ebpfgo.LIBRARY, aya.LIBRARY)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class LoaderProgram:
     # As suites name it.
     name: str
     path: Path
-    # "cilium/ebpf 0.22.0", and where a library of the user's own is from.
+    # "cilium/ebpf 0.22.0", or "Aya 0.14.0 (--aya DIR)".
     title: str
 
 
@@ -40,13 +40,13 @@ def program(
     library = LIBRARIES[name]
     origin = _origin(library, wanted)
     entry = build.built(library, origin, IMAGES / "loaders", cache, progress)
-    version = str(entry.metadata["version"])
+    # No path: reports are published.
+    own = f"({library.option} DIR)" if origin.folder else ""
+    words = library.title, str(entry.metadata["version"]), own
     return LoaderProgram(
         name=name,
         path=entry.directory / build.PROGRAM,
-        title=f"{library.title} {version} ({origin.folder})"
-        if origin.folder
-        else f"{library.title} {version}",
+        title=" ".join(filter(None, words)),
     )
 
 

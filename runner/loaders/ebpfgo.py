@@ -23,7 +23,8 @@ def _make(shop: Workshop, origin: LibraryOrigin, program: Path) -> str:
         *("-ldflags=-s -w", "-o", str(program), "."),
     )
     if origin.folder is not None:
-        return "of a folder"
+        # Go's modules do not say their own version.
+        return ""
     shown = shop.printed("go", "list", "-m", "-f", "{{.Version}}", _MODULE)
     return shown.strip().removeprefix("v")
 
@@ -38,6 +39,7 @@ LIBRARY = Library(
     tool="go",
     package="golang-go",
     tool_version=("go", "version"),
-    unknown_version=r"unknown revision|no matching versions|invalid version",
+    # The second one is a proxy's word.
+    unknown_version=r"unknown revision|\.info: 4(03|04|10) |no matching versions",
     make=_make,
 )

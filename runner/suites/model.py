@@ -26,7 +26,7 @@ GUEST_PATH = r"^/"
 
 # What the guest agent does itself, and programs of this project with other libraries.
 AgentLoader = Literal["libbpf", "compat"]
-OtherLoader = Literal["ebpf-go"]
+OtherLoader = Literal["ebpf-go", "aya"]
 Loader = Literal[AgentLoader, OtherLoader]
 OTHER_LOADERS = get_args(OtherLoader)
 
@@ -347,8 +347,8 @@ class CodeExpectation(FileEntry):
     """Instructions as the kernel runs them, and `bpftool prog dump xlated` shows them
     (from 4.13 on). They must not contain poison."""
     relocated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
-    """Instructions as the loader passes them to the kernel; for ebpf-go, they are
-    recorded from 4.20 on."""
+    """Instructions as the loader passes them to the kernel; for ebpf-go and aya, they
+    are recorded from 4.20 on."""
 
 
 class ValueExpectation(Matcher):
@@ -605,10 +605,10 @@ class Case(FileEntry):
     ) = "libbpf"
     """What loads the object: plain libbpf, as a user's loader would, libbpf with
     programs rewritten so that kernels from 4.4 on accept them (compat), or a loader
-    that uses cilium/ebpf (ebpf-go); see docs/other-loaders.md. With a list,
-    [libbpf, ebpf-go], the case runs once with each, as NAME[LOADER]. Or by version
-    range, {"<4.15": compat}, or by what the kernel has, [{needs: {not: {ability:
-    dead_poison}}, use: compat}]; libbpf on other kernels."""
+    that uses cilium/ebpf (ebpf-go) or Aya (aya); see docs/other-loaders.md. With a
+    list, [libbpf, ebpf-go, aya], the case runs once with each, as NAME[LOADER]. Or by
+    version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
+    {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
