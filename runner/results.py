@@ -218,6 +218,30 @@ class LoadRecord(Record):
     """Why there may be more that is not listed; empty if all was seen."""
 
 
+class RelocationDifference(Record):
+    """A place where a loader relocated otherwise than libbpf."""
+
+    access: str
+    """What it is about: "task_struct.tgid"."""
+    what: str = ""
+    """libbpf's name of the kind of relocation: "byte_off"."""
+    source: str = ""
+    """The line of source, or the program and its instruction."""
+    libbpf: str
+    """What libbpf puts into the instruction; "poison" for what the kernel lacks."""
+    loader: str
+    """What this loader has put there, as the kernel got it."""
+    wrong_offset: bool = False
+    """Whether the program would read at another offset than with libbpf."""
+
+    def __str__(self) -> str:
+        wrong = ": wrong offset" if self.wrong_offset else ""
+        return (
+            f"{self.what} of {self.access} at {self.source}: libbpf {self.libbpf}, "
+            f"this loader {self.loader}{wrong}"
+        )
+
+
 class Phases(Record):
     """The seconds that each part of a case took."""
 
@@ -283,8 +307,13 @@ class CaseResult(CaseVerdict, CaseId):
     none."""
     not_predicted: str = ""
     """Why preflight was asked, but made no prediction; otherwise empty."""
+    loader: str = ""
+    """The library that loaded the object, with its version: "cilium/ebpf 0.22.0"; empty
+    for the kernel's `libbpf`."""
+    relocated_otherwise: tuple[RelocationDifference, ...] = ()
+    """Where the loader put something else than libbpf into an instruction."""
     log: str = ""
-    """The full log of libbpf and the verifier."""
+    """The full log of the loader's library and the verifier."""
     commands: tuple[Printed, ...] = ()
     """The commands that the case ran in its guest, in order; at most the last 100."""
     programs: tuple[ProgramState, ...] = ()

@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include "buffer.h"
+#include "adopted.h"
 #include "text.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #define MOST_RECORDS 10000
 
 struct listener {
-	const struct bpf_map *map;
+	/* Of the map; the object holds it. */
+	int descriptor;
 	struct ring_buffer *ring;
 	struct perf_buffer *perf;
 	json_t *records;
@@ -57,12 +59,12 @@ static void end(struct listener *listener)
 	free(listener);
 }
 
-static bool listen_to(struct listener *listener, struct failure *failure)
+static bool listen_to(struct listener *listener, const struct held_map *map,
+		      struct failure *failure)
 {
-	const struct bpf_map *map = listener->map;
-	int descriptor = bpf_map__fd(map);
+	int descriptor = map->descriptor;
 
-	switch (bpf_map__type(map)) {
+	switch (map->type) {
 	case BPF_MAP_TYPE_RINGBUF:
 		listener->ring =
 			ring_buffer__new(descriptor, keep_ring_record, listener, NULL);
@@ -73,31 +75,31 @@ static bool listen_to(struct listener *listener, struct failure *failure)
 		break;
 	default:
 		fail(failure, "map %s is neither a ring buffer nor a perf event array",
-		     bpf_map__name(map));
+		     map->name);
 		return false;
 	}
 	if (!listener->ring && !listener->perf) {
-		fail_errno(failure, errno, "can't listen to map %s",
-			   bpf_map__name(map));
+		fail_errno(failure, errno, "can't listen to map %s", map->name);
 		return false;
 	}
 	return true;
 }
 
-struct listener *listener_find(struct listener *list, const struct bpf_map *map)
+struct listener *listener_find(struct listener *list, const struct held_map *map)
 {
-	while (list && list->map != map)
+	while (list && list->descriptor != map->descriptor)
 		list = list->next;
 	return list;
 }
 
-bool listener_add(struct listener **list, const struct bpf_map *map,
+bool listener_add(struct listener **list, const struct held_map *map,
 		  struct failure *failure)
 {
 	struct listener *listener = must_resize(NULL, 1, sizeof(*listener));
 
-	*listener = (struct listener){.map = map, .records = json_array()};
-	if (!listen_to(listener, failure)) {
+	*listener = (struct listener){.descriptor = map->descriptor,
+				      .records = json_array()};
+	if (!listen_to(listener, map, failure)) {
 		end(listener);
 		return false;
 	}
@@ -106,7 +108,8 @@ bool listener_add(struct listener **list, const struct bpf_map *map,
 	return true;
 }
 
-json_t *listener_drain(struct listener *listener, struct failure *failure)
+json_t *listener_drain(struct listener *listener, const char *name,
+		       struct failure *failure)
 {
 	json_t *given;
 	int error;
@@ -114,8 +117,7 @@ json_t *listener_drain(struct listener *listener, struct failure *failure)
 	error = listener->ring ? ring_buffer__consume(listener->ring)
 			       : perf_buffer__consume(listener->perf);
 	if (error < 0)
-		return fail_errno(failure, -error, "can't read map %s",
-				  bpf_map__name(listener->map));
+		return fail_errno(failure, -error, "can't read map %s", name);
 	given = json_pack("{s:o, s:I}", "records", listener->records, "lost",
 			  listener->lost);
 	listener->records = json_array();

@@ -5,7 +5,8 @@
 #include "compat.h"
 #include "describe.h"
 #include "log.h"
-#include "object.h"
+#include "files.h"
+#include "held.h"
 #include "older.h"
 #include "text.h"
 
@@ -141,8 +142,9 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 	json_int_t log_level = 0;
 	int error;
 
-	if (!object || !integer_argument(request, "log_level", OPTIONAL, 0,
-					 MOST_LOG_LEVEL, &log_level, failure))
+	if (!object || !require_own(object, failure) ||
+	    !integer_argument(request, "log_level", OPTIONAL, 0, MOST_LOG_LEVEL,
+			      &log_level, failure))
 		return NULL;
 	if (log_level) {
 		bpf_object__for_each_program (program, object->bpf)
@@ -157,13 +159,34 @@ json_t *load_operation(const json_t *request, struct failure *failure)
 			 loaded_maps_json(object));
 }
 
+/* What another loader handed to the kernel. */
+static json_t *handed_instructions(const struct object *object, const json_t *request,
+				   struct failure *failure)
+{
+	struct held_program program;
+	struct buffer code = {0};
+	char path[HANDED_PATH_SIZE];
+	json_t *found = NULL;
+
+	if (!held_program_argument(object, request, &program, failure))
+		return NULL;
+	handed_path(path, program.id);
+	if (read_whole_file(path, &code, failure))
+		found = json_pack("{s:o}", "instructions",
+				  base64_json(code.data, code.size));
+	buffer_free(&code);
+	return found;
+}
+
 json_t *instructions_operation(const json_t *request, struct failure *failure)
 {
 	struct object *object = object_argument_of(request, failure);
-	struct bpf_program *program =
-		object ? program_argument(object, request, failure) : NULL;
+	struct bpf_program *program;
 	size_t count;
 
+	if (object && object->adopted)
+		return handed_instructions(object, request, failure);
+	program = object ? program_argument(object, request, failure) : NULL;
 	if (!program)
 		return NULL;
 	if (bpf_program__fd(program) < 0)

@@ -6,9 +6,8 @@
 
 #include <stdlib.h>
 
-/* Fails: argument "WHAT": the object has no WHAT "WRONG"; did you mean …? */
-static void fail_with_names(struct failure *failure, const char *what,
-			    const char *wrong, const char **names, size_t count)
+void fail_with_names(struct failure *failure, const char *what, const char *wrong,
+		     const char **names, size_t count)
 {
 	char *near = suggest_names(wrong, names, count);
 

@@ -13,4 +13,10 @@ struct bpf_program *lookup_program(const struct bpf_object *bpf, const char *nam
 struct bpf_map *lookup_map(const struct bpf_object *bpf, const char *name,
 			   struct failure *failure);
 
+/* Fails: the object has no WHAT "WRONG": did you mean …? Frees `names`, not what is in
+ * it.
+ */
+void fail_with_names(struct failure *failure, const char *what, const char *wrong,
+		     const char **names, size_t count);
+
 #endif

@@ -3,6 +3,7 @@
 #include "entropy.h"
 #include "hello.h"
 #include "session.h"
+#include "trace.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #define USAGE_STATUS 2
 #define NO_SHELL_STATUS 127
 #define SHELL "/bin/sh"
+#define TRACE "trace"
 
 static int show_version(void)
 {
@@ -43,6 +45,8 @@ static void print_help(FILE *stream)
 	fprintf(stream, "Usage: agent COMMAND\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(stream, "  %-16s%s\n", commands[i].name, commands[i].help);
+	fprintf(stream, "  %-16s%s\n", TRACE " COMMAND…",
+		"run a command, and keep the BPF instructions that it loads");
 }
 
 static int show_help(void)
@@ -103,6 +107,8 @@ int main(int argc, char **argv)
 		return run_as_shell(argv[2]);
 	if (argc == 1 && argv[0][0] == '-')
 		return run_as_shell(NULL);
+	if (argc > 2 && !strcmp(argv[1], TRACE))
+		return trace(argv + 2);
 	if (argc == 2)
 		status = run(argv[1]);
 	if (status >= 0)

@@ -2,7 +2,7 @@
 #include "maps.h"
 
 #include "buffer.h"
-#include "object.h"
+#include "held.h"
 #include "older.h"
 #include "text.h"
 
@@ -147,7 +147,7 @@ static int walk_from_absent_key(struct dump *dump)
 	return EFAULT;
 }
 
-static json_t *rows_json(const struct dump *dump, const struct bpf_map *map)
+static json_t *rows_json(const struct dump *dump, const struct held_map *map)
 {
 	json_t *rows = json_array(), *row;
 	const char *key;
@@ -155,11 +155,11 @@ static json_t *rows_json(const struct dump *dump, const struct bpf_map *map)
 	json_object_foreach (dump->rows, key, row)
 		json_array_append(rows, row);
 	return json_pack("{s:o, s:I, s:I}", "rows", rows, "btf_key_type",
-			 (json_int_t)bpf_map__btf_key_type_id(map), "btf_value_type",
-			 (json_int_t)bpf_map__btf_value_type_id(map));
+			 (json_int_t)map->key_type, "btf_value_type",
+			 (json_int_t)map->value_type);
 }
 
-static json_t *dump_map(struct dump *dump, const struct bpf_map *map,
+static json_t *dump_map(struct dump *dump, const struct held_map *map,
 			struct failure *failure)
 {
 	size_t value_size = dump->cpus * dump->stride;
@@ -175,7 +175,7 @@ static json_t *dump_map(struct dump *dump, const struct bpf_map *map,
 	if (error == EFAULT)
 		error = walk_from_absent_key(dump);
 	if (error)
-		fail_errno(failure, error, "can't read map %s", bpf_map__name(map));
+		fail_errno(failure, error, "can't read map %s", map->name);
 	else
 		rows = rows_json(dump, map);
 	json_decref(dump->rows);
@@ -188,32 +188,30 @@ static json_t *dump_map(struct dump *dump, const struct bpf_map *map,
 json_t *dump_operation(const json_t *request, struct failure *failure)
 {
 	struct object *object = object_argument_of(request, failure);
-	struct bpf_map *map = object ? map_argument(object, request, failure) : NULL;
 	struct dump dump = {0};
-	enum bpf_map_type type;
+	struct held_map map;
 	int cpus = 1;
 
-	if (!map)
+	if (!object || !held_map_argument(object, request, &map, failure))
 		return NULL;
-	type = bpf_map__type(map);
-	dump.map = bpf_map__fd(map);
+	dump.map = map.descriptor;
 	if (dump.map < 0)
 		return fail(failure,
 			    "map %s does not exist; is the object loaded, "
 			    "and does the kernel have global data?",
-			    bpf_map__name(map));
-	if (IS_ONE_OF(type, keyless_types))
-		return fail(failure, "map %s has no keys: it is of type %s",
-			    bpf_map__name(map), libbpf_bpf_map_type_str(type));
-	dump.key_size = bpf_map__key_size(map);
-	dump.value_size = bpf_map__value_size(map);
-	dump.max_entries = bpf_map__max_entries(map);
-	dump.per_cpu = IS_ONE_OF(type, per_cpu_types);
+			    map.name);
+	if (IS_ONE_OF(map.type, keyless_types))
+		return fail(failure, "map %s has no keys: it is of type %s", map.name,
+			    libbpf_bpf_map_type_str(map.type));
+	dump.key_size = map.key_size;
+	dump.value_size = map.value_size;
+	dump.max_entries = map.max_entries;
+	dump.per_cpu = IS_ONE_OF(map.type, per_cpu_types);
 	if (dump.per_cpu)
 		cpus = libbpf_num_possible_cpus();
 	if (cpus < 0)
 		return fail_errno(failure, -cpus, "can't count the possible CPUs");
 	dump.cpus = (size_t)cpus;
 	dump.stride = (dump.value_size + 7) & ~(size_t)7;
-	return dump_map(&dump, map, failure);
+	return dump_map(&dump, &map, failure);
 }

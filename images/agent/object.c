@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "object.h"
 
+#include "adopted.h"
 #include "arguments.h"
 #include "lookup.h"
 
@@ -31,30 +32,40 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 {
 	const char *name;
 
-	if (!text_argument(request, "program", REQUIRED, &name, failure))
+	if (!require_own(object, failure) ||
+	    !text_argument(request, "program", REQUIRED, &name, failure))
 		return NULL;
 	return lookup_program(object->bpf, name, failure);
 }
 
-struct bpf_map *map_argument(const struct object *object, const json_t *request,
-			     struct failure *failure)
+bool require_own(const struct object *object, struct failure *failure)
 {
-	const char *name;
-
-	if (!text_argument(request, "map", REQUIRED, &name, failure))
-		return NULL;
-	return lookup_map(object->bpf, name, failure);
+	if (object->bpf)
+		return true;
+	fail(failure, "another loader loaded the object, and must be asked");
+	return false;
 }
 
-struct object *object_hold(struct bpf_object *bpf, struct compat *compat)
+static struct object *hold(struct object with)
 {
 	static int last_handle;
 	struct object *object = must_resize(NULL, 1, sizeof(*object));
 
-	*object = (struct object){
-		.handle = ++last_handle, .bpf = bpf, .compat = compat, .next = objects};
+	*object = with;
+	object->handle = ++last_handle;
+	object->next = objects;
 	objects = object;
 	return object;
+}
+
+struct object *object_hold(struct bpf_object *bpf, struct compat *compat)
+{
+	return hold((struct object){.bpf = bpf, .compat = compat});
+}
+
+struct object *object_hold_adopted(struct adopted *adopted)
+{
+	return hold((struct object){.adopted = adopted});
 }
 
 const struct bpf_link *object_link(const struct object *object,
@@ -94,6 +105,7 @@ static int end_object(struct object *object)
 	listener_end_all(&object->listeners);
 	bpf_object__close(object->bpf);
 	compat_close(object->compat);
+	adopted_close(object->adopted);
 	free(object->attached);
 	free(object);
 	return error;

@@ -8,15 +8,20 @@
 #include "listener.h"
 
 #include <bpf/libbpf.h>
+#include <stdbool.h>
 
 struct attached {
 	const struct bpf_program *program;
 	struct bpf_link *link;
 };
 
+struct adopted;
+
 struct object {
 	int handle;
+	/* NULL: another loader loaded it. */
 	struct bpf_object *bpf;
+	struct adopted *adopted;
 	/* NULL: plain libbpf loads it. */
 	struct compat *compat;
 	struct attached *attached;
@@ -28,15 +33,18 @@ struct object {
 
 /* Holds an object that was opened, under a handle of its own. */
 struct object *object_hold(struct bpf_object *bpf, struct compat *compat);
+/* The same of what another loader loaded. */
+struct object *object_hold_adopted(struct adopted *adopted);
 
 /* The object of a request's "handle", its "program" and its "map"; NULL with a failure
- * that names what there is.
+ * that names what there is, or tells that another loader loaded the object; see held.h
+ * for both.
  */
 struct object *object_argument_of(const json_t *request, struct failure *failure);
 struct bpf_program *program_argument(const struct object *object, const json_t *request,
 				     struct failure *failure);
-struct bpf_map *map_argument(const struct object *object, const json_t *request,
-			     struct failure *failure);
+/* Whether it is this agent's own; else with a failure. */
+bool require_own(const struct object *object, struct failure *failure);
 
 /* NULL when the program is not attached. */
 const struct bpf_link *object_link(const struct object *object,

@@ -9,6 +9,7 @@
 #include "drain.h"
 #include "failure.h"
 #include "files.h"
+#include "held.h"
 #include "hello.h"
 #include "iterate.h"
 #include "load.h"
@@ -55,6 +56,7 @@ static const struct operation {
 	{"there", there_operation, {"places"}, true},
 	{"bpf", bpf_operation, {"calls"}, true},
 	{"load", load_operation, {"handle", "log_level"}, true},
+	{"adopt", adopt_operation, {"programs", "maps"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
 	{"attach", attach_operation, {"handle", "program", "target"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},

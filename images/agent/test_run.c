@@ -3,7 +3,7 @@
 
 #include "arguments.h"
 #include "buffer.h"
-#include "object.h"
+#include "held.h"
 #include "text.h"
 
 #include <bpf/bpf.h>
@@ -20,7 +20,7 @@ static bool takes_context_only(enum bpf_prog_type type)
 	return type == BPF_PROG_TYPE_RAW_TRACEPOINT || type == BPF_PROG_TYPE_SYSCALL;
 }
 
-static json_t *run(const struct bpf_program *program, struct buffer *data,
+static json_t *run(const struct held_program *program, struct buffer *data,
 		   struct buffer *context, json_int_t repeat, struct failure *failure)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
@@ -32,7 +32,7 @@ static json_t *run(const struct bpf_program *program, struct buffer *data,
 		options.ctx_in = context->data;
 		options.ctx_size_in = (uint32_t)context->size;
 	}
-	if (!takes_context_only(bpf_program__type(program))) {
+	if (!takes_context_only(program->type)) {
 		buffer_reserve(&data_out, data->size + DATA_ROOM);
 		options.repeat = (int)repeat;
 		options.data_in = data->data;
@@ -45,10 +45,9 @@ static json_t *run(const struct bpf_program *program, struct buffer *data,
 			options.ctx_size_out = (uint32_t)context->size;
 		}
 	}
-	error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	error = bpf_prog_test_run_opts(program->descriptor, &options);
 	if (error)
-		fail_errno(failure, -error, "can't test-run %s",
-			   bpf_program__name(program));
+		fail_errno(failure, -error, "can't test-run %s", program->name);
 	else
 		result = json_pack(
 			"{s:I, s:I, s:o, s:o}", "retval", (json_int_t)options.retval,
@@ -63,21 +62,20 @@ static json_t *run(const struct bpf_program *program, struct buffer *data,
 json_t *test_run_operation(const json_t *request, struct failure *failure)
 {
 	struct object *object = object_argument_of(request, failure);
-	struct bpf_program *program =
-		object ? program_argument(object, request, failure) : NULL;
+	struct held_program program;
 	struct buffer data = {0}, context = {0};
 	json_int_t repeat = 1;
 	json_t *result = NULL;
 
-	if (program && bpf_program__fd(program) < 0)
-		return fail(failure, "program %s is not loaded",
-			    bpf_program__name(program));
-	if (program &&
-	    integer_argument(request, "repeat", OPTIONAL, 1, MOST_REPEATS, &repeat,
+	if (!object || !held_program_argument(object, request, &program, failure))
+		return NULL;
+	if (program.descriptor < 0)
+		return fail(failure, "program %s is not loaded", program.name);
+	if (integer_argument(request, "repeat", OPTIONAL, 1, MOST_REPEATS, &repeat,
 			     failure) &&
 	    bytes_argument(request, "data", REQUIRED, &data, failure) &&
 	    bytes_argument(request, "ctx", OPTIONAL, &context, failure))
-		result = run(program, &data, &context, repeat, failure);
+		result = run(&program, &data, &context, repeat, failure);
 	buffer_free(&data);
 	buffer_free(&context);
 	return result;

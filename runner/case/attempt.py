@@ -1,7 +1,7 @@
 """A case in a guest: what it needs of the host, and what is known of it so far."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,10 @@ from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
-from runner.suites.model import Case
+from runner.guest.otherloader import OtherSession
+from runner.loaders import LoaderProgram
+from runner.results import RelocationDifference
+from runner.suites.model import Case, Loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,9 @@ class CaseJob:
     commands: Commands = field(default_factory=Commands)
     # Of its suite.
     splats: ConsoleLines = NO_LINES
+    # Returns a loader with another library, built when it is first asked for; raises as
+    # `runner.loaders.program` does.
+    loader_program: Callable[[str], LoaderProgram] | None = None
 
 
 @dataclass(kw_only=True)
@@ -44,8 +50,12 @@ class Attempt:
     log: list[str] = field(default_factory=list)
     # Of the phases that began, by their names.
     seconds: dict[str, float] = field(default_factory=dict)
+    # The loader, if it is another one than the agent; ended with the attempt.
+    other: OtherSession | None = None
     # What is loaded, even if attaching it is refused later.
     loaded: LoadedObject | None = None
+    # Where another library relocated it otherwise than libbpf.
+    differences: tuple[RelocationDifference, ...] = ()
     # Whether that is attached, too, so that a failure is not the load's.
     is_ready: bool = False
     # Whether a program of the object ran.
@@ -59,6 +69,11 @@ class Attempt:
     def case(self) -> Case:
         """The case."""
         return self.job.case
+
+    @property
+    def loader(self) -> Loader:
+        """What loads the object on this kernel."""
+        return self.case.loader_on(self.guest.on)
 
     @cached_property
     def data(self) -> bytes:

@@ -5,10 +5,12 @@ from pathlib import Path
 from runner import timeouts
 from runner.case import settings, states
 from runner.case.attempt import Attempt
+from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
 from runner.guest.agent import AgentError, LoadedObject, OpenedObject
-from runner.suites.model import Program
+from runner.guest.otherloader import OtherSession
+from runner.suites.model import OTHER_LOADERS, Program
 
 # BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
@@ -40,6 +42,8 @@ def _open_and_load(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
     again with a larger and larger buffer, which takes minutes and more memory than a
     guest has.
     """
+    if attempt.loader in OTHER_LOADERS:
+        return _by_other(attempt, attempt.loader)
     if attempt.guest.known.has("verifier_verdicts"):
         before = list(attempt.log)
         try:
@@ -56,13 +60,36 @@ def _is_too_large(error: AgentError) -> bool:
     return found.name == PROGRAM_TOO_LARGE.name
 
 
+def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject]:
+    """Open and load an object with another library than libbpf."""
+    guest, job = attempt.guest, attempt.job
+    if job.loader_program is None:
+        raise UsageError(f"loader: {loader}: there is no such loader here")
+    attempt.other = OtherSession(guest, job.loader_program(loader))
+    opened = attempt.other.open(
+        attempt.data,
+        name=_object_name(attempt),
+        btf=guest.btf,
+        settings=attempt.settings,
+        timeout=timeouts.OPEN.seconds,
+    )
+    attempt.log.append(opened.log)
+    loaded = attempt.other.load(opened.handle, timeout=timeouts.LOAD.seconds)
+    attempt.log.append(loaded.log)
+    return opened, loaded
+
+
+def _object_name(attempt: Attempt) -> str:
+    return Path(attempt.job.shown_path).name.partition(".")[0]
+
+
 def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedObject]:
     agent, guest = attempt.guest.agent, attempt.guest
     opened = agent.open(
         attempt.data,
-        name=Path(attempt.job.shown_path).name.partition(".")[0],
+        name=_object_name(attempt),
         btf=guest.btf,
-        loader=attempt.case.loader_on(guest.on),
+        loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=attempt.settings,
         timeout=timeouts.OPEN.seconds,
     )
@@ -90,7 +117,7 @@ def _attach(attempt: Attempt, loaded: LoadedObject) -> None:
             continue
         with attempt.guest.doing(f"attaching {name}"):
             try:
-                attached = attempt.guest.agent.attach(
+                attached = (attempt.other or attempt.guest.agent).attach(
                     loaded.handle,
                     name,
                     settings.place(wanted, attempt.guest),
@@ -101,7 +128,9 @@ def _attach(attempt: Attempt, loaded: LoadedObject) -> None:
                 attempt.states = attempt.states.refused(name, error.message)
                 continue
         attempt.log.append(attached.log)
-        attempt.states = attempt.states.tried(name, attached=attached.attached)
+        attempt.states = attempt.states.tried(
+            name, attached=attached.attached, loader=attempt.loader
+        )
     if refused:
         first, *others = refused.values()
         # The first one's log is put down by who judges it.

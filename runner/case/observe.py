@@ -9,7 +9,7 @@ from runner.bpf import bpftool, btf, insn
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import Btf
-from runner.case.rawdump import map_dump
+from runner.case.rawdump import map_dump, with_variables
 from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
 from runner.suites.checks import Observations
@@ -82,6 +82,7 @@ def _types(guest: Guest) -> Btf | None:
 def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:
     """Return a map's rows as `bpftool map dump` shows them; `data` is the object."""
     if info.id is not None:
-        return bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
+        found = bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
+        return with_variables(found, info.name, data) if data else found
     raw = guest.agent.dump(loaded.handle, info.name, timeout=timeouts.READ.seconds)
     return map_dump(raw, bpf_object.read(data).btf)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.case import load, loaders, runcounts, settings, triggers, truths
+from runner.case import load, loaders, relocated, runcounts, settings, triggers, truths
 from runner.case.attempt import Attempt
 from runner.case.observe import observe
 from runner.errors import RunnerError, UsageError
@@ -40,6 +40,8 @@ def of_object(attempt: Attempt) -> Checked:
             loaded = load.load(attempt)
         attempt.is_ready = True
         with attempt.phase("trigger"):
+            with guest.doing("reading instructions"):
+                attempt.differences = relocated.differences(attempt, loaded)
             with guest.doing("counting runs"):
                 before = runcounts.count(case, guest.agent, loaded)
             namespace = _stimulate(attempt, loaded)
@@ -53,6 +55,9 @@ def of_object(attempt: Attempt) -> Checked:
             _gather(attempt)
             _release(guest)
             _close(attempt.loaded, guest)
+        if attempt.other is not None:
+            with _cleaning(guest):
+                attempt.other.end()
 
 
 def of_commands(attempt: Attempt) -> Checked:

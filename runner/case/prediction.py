@@ -10,7 +10,7 @@ from runner.guest.guest import Guest
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import BtfSource
-from runner.suites.model import Case
+from runner.suites.model import OTHER_LOADERS, Case
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ class Foretold:
     prediction: Prediction | None = None
     # Empty where it was not asked.
     why_not: str = ""
+    # Whether the boot must agree: predictions are about libbpf.
+    binds: bool = True
 
 
 def predicted(
@@ -42,7 +44,8 @@ def predicted(
 
     `wanted` is what is set of the object before it is loaded.
     """
-    artifact = guest.artifact
+    artifact, loader = guest.artifact, case.loader_on(guest.on)
+    is_other = loader in OTHER_LOADERS
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
     source = BtfSource(
@@ -55,7 +58,7 @@ def predicted(
         job = CheckJob(
             objects=(object_path,),
             index=guest.cache.folder("preflight"),
-            loader=case.loader_on(guest.on),
+            loader="compat" if loader == "compat" else "libbpf",
             load=tuple(wanted.load.items()),
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
@@ -72,6 +75,9 @@ def predicted(
     (prediction,) = result.predictions
     if prediction.verdict is Verdict.UNKNOWN:
         return _unknown(guest, prediction.reasons[0])
+    if is_other:
+        why = f"predictions are about libbpf, and {loader} loads this object"
+        return Foretold(prediction=prediction, why_not=why, binds=False)
     return Foretold(prediction=prediction)
 
 

@@ -3,13 +3,16 @@
 bpftool asks for maps by their ids, which kernels have since 4.13. Below that the agent
 reads the rows, and this formats them by the object's own BTF.
 
-Left out is global data, which no kernel has that has no ids (5.2).
+Global data, which no kernel has that has no ids (5.2), is dumped by bpftool; only its
+variables are named here, where a loader gave the map no BTF.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pydantic import JsonValue
 
+from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.kinds import Kind
@@ -26,6 +29,39 @@ def map_dump(dump: RawDump, btf: Btf) -> MapDump:
         raise BtfError("bpftool formats global data")
     formatter = Formatter(btf)
     return MapDump(rows=tuple(_row(row, dump, formatter) for row in dump.rows))
+
+
+def with_variables(dump: MapDump, name: str, data: bytes) -> MapDump:
+    """Return a dump of global data that names its variables.
+
+    Not every loader gives such maps their BTF, by which bpftool would do it: then the
+    object's own is used. `name` is the map's, `data` the object.
+    """
+    if not dump.rows or any(it.formatted_value is not None for it in dump.rows):
+        return dump
+    item = bpf_object.read(data)
+    sections = [
+        it
+        for it in item.btf.sections()
+        if it.name.startswith(".") and name.endswith(it.name)
+    ]
+    if not sections:
+        return dump
+    # What stands in the BTF itself is 0 until a loader has put it there.
+    places = {it.name: it.value for it in item.symbols}
+    formatter = Formatter(item.btf)
+    rows = tuple(
+        replace(
+            row,
+            formatted_value={
+                variable: formatter.partial(type_, row.value[places[variable] :])
+                for variable, type_ in item.btf.variables(sections[0])
+                if variable in places
+            },
+        )
+        for row in dump.rows
+    )
+    return MapDump(rows=rows)
 
 
 def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> MapRow:

@@ -30,8 +30,12 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         kernel=guest.kernel.id,
         suite=job.suite,
         case=job.case.name,
-        predicted=foretold.prediction.verdict.value if foretold.prediction else "",
+        predicted=foretold.prediction.verdict.value
+        if foretold.prediction and foretold.binds
+        else "",
         not_predicted=foretold.why_not,
+        loader=attempt.other.program.title if attempt.other else "",
+        relocated_otherwise=attempt.differences,
         log="".join(attempt.log),
         commands=job.commands.since(already),
         programs=attempt.states.programs,

@@ -10,6 +10,8 @@ from runner.suites.checks.text import listing
 from runner.suites.model import Case, Program
 
 _STRUCT_OPS = "struct_ops"
+# By which reports know the library of a loader that has another name.
+_LIBRARY = {"compat": "libbpf"}
 
 
 class NothingError(RunnerError):
@@ -34,14 +36,14 @@ class ObjectStates:
     # Whether the case attaches programs.
     attaches: bool = True
 
-    def tried(self, name: str, *, attached: bool) -> "ObjectStates":
+    def tried(self, name: str, *, attached: bool, loader: str) -> "ObjectStates":
         """Return the states after a program was attached, or could not be by itself."""
         type_ = next(it.type for it in self.programs if it.name == name)
         why = (
             ""
             if attached
-            else f"libbpf does not attach {type_ or 'such'} programs automatically if "
-            "their section has no target"
+            else f"{_LIBRARY.get(loader, loader)} does not attach {type_ or 'such'} "
+            "programs automatically if their section has no target"
         )
         return self._with(name, attached=attached, why=why)
 

@@ -22,6 +22,7 @@ from runner.failures.classes import (
     NOTHING_LOADED,
     OUT_OF_MEMORY,
     PREDICTION_WRONG,
+    RELOCATED_OTHERWISE,
     UNEXPECTED_PASS,
     VERIFIER_TOO_SLOW,
     WRONG_VALUE,
@@ -39,7 +40,7 @@ from runner.guest.commands import CommandFailedError, last_line
 from runner.results import CaseVerdict, Outcome
 from runner.suites.checks.text import listing
 from runner.suites.known import KnownKernel
-from runner.suites.model import Case
+from runner.suites.model import OTHER_LOADERS, Case
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,13 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         return _of_other(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(attempt.data)
     sizes = {program.name: program.size for program in info.programs.values()}
-    found = classify(error.log, operation, error.errno_name, sizes)
+    found = classify(
+        error.log,
+        operation,
+        error.errno_name,
+        sizes,
+        other_library=attempt.loader in OTHER_LOADERS,
+    )
     blamed = blame.blame(
         blame.Evidence(
             found=found,
@@ -238,9 +245,11 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
 
 def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
+    verdict = _with_differences(verdict, attempt)
     declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
     prediction = attempt.foretold.prediction
-    if prediction is None or verdict.outcome is Outcome.ERROR:
+    binds = attempt.foretold.binds
+    if prediction is None or not binds or verdict.outcome is Outcome.ERROR:
         return declared
     wrong = disagreement(
         prediction, loaded=attempt.is_ready, failure_class=verdict.failure_class
@@ -254,6 +263,23 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
         "cure": PREDICTION_WRONG.explanation,
     }
     return declared.model_copy(update=failure)
+
+
+def _with_differences(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
+    """Return a verdict that says where the loader relocated otherwise than libbpf.
+
+    What passes is a failure then: it may read right on this kernel, and for this case.
+    """
+    if not attempt.differences or verdict.outcome is Outcome.ERROR:
+        return verdict
+    first, *others = attempt.differences
+    more = f" (and {len(others)} more)" if others else ""
+    words = f"{attempt.loader} relocates otherwise than libbpf: {first}{more}"
+    if verdict.outcome is Outcome.PASSED:
+        return _failure(
+            RELOCATED_OTHERWISE, words, source=first.source, checked=verdict.checked
+        )
+    return verdict.model_copy(update={"message": f"{verdict.message}; {words}"})
 
 
 def compare_with_suite(

@@ -23,6 +23,7 @@ from runner.kernels import kernelbuild
 from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
+from runner.loaders import LIBRARIES
 from runner.process.programs import environment
 from runner.text.tables import print_rows
 
@@ -185,6 +186,14 @@ def _roots() -> str:
     return _for_some("root file systems (exec --root) need", disk.missing())
 
 
+def _loaders() -> str:
+    lacking = {
+        it.tool: it.package for it in LIBRARIES.values() if not shutil.which(it.tool)
+    }
+    names = " and ".join(it.name for it in LIBRARIES.values() if it.tool in lacking)
+    return _for_some(f"cases with the loader {names} need", lacking)
+
+
 def _for_some(users: str, lacking: Mapping[str, str]) -> str:
     """Look at programs, by name, that only some `users` "need"."""
     if lacking:
@@ -236,6 +245,7 @@ _CHECKS: Mapping[str, Callable[[], str]] = {
     "kernel builds": _builds,
     "RPM packages": _rpm_packages,
     "disks of roots": _roots,
+    "other loaders": _loaders,
     "KVM": _kvm,
     "cache": _cache,
     "memory": _memory,

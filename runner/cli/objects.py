@@ -17,11 +17,17 @@ _SOURCE = (".c", ".cc", ".cpp", ".cxx", ".h")
 _SUFFIX = re.compile(r"(\.bpf)?\.o$")
 
 
-def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) -> Path:
+def suite_of(
+    objects: Sequence[Path],
+    folder: Path,
+    *,
+    load_only: bool = False,
+    loaders: Sequence[str] = (),
+) -> Path:
     """Write a suite of objects, with links to them, and return its folder.
 
     With `load_only` nothing is attached; else an object that has nothing attached
-    fails.
+    fails. With several `loaders`, each object is loaded once with each.
 
     Raises UsageError for what is no object file, InfrastructureError when the folder
     can't be written.
@@ -38,7 +44,8 @@ def suite_of(objects: Sequence[Path], folder: Path, *, load_only: bool = False) 
         "description": "The objects of the command line load"
         + ("." if load_only else ", and attach."),
         "cases": [
-            _case(name, file, load_only=load_only) for name, file in files.items()
+            _case(name, file, load_only=load_only, loaders=loaders)
+            for name, file in files.items()
         ],
     }
     reports.make(folder.parent)
@@ -113,10 +120,15 @@ def _name(path: Path, depth: int, *, keep_suffix: bool = False) -> str:
     return name if re.match("[A-Za-z_]", name) else f"_{name}"
 
 
-def _case(name: str, file: str, *, load_only: bool) -> dict[str, object]:
+def _case(
+    name: str, file: str, *, load_only: bool, loaders: Sequence[str]
+) -> dict[str, object]:
+    distinct = list(dict.fromkeys(loaders))
+    named = {"loader": distinct if distinct[1:] else distinct[0]} if distinct else {}
     return {
         "name": name,
         "object": file,
+        **named,
         **({"attach": False} if load_only else {"must_attach": True}),
         # Nothing is known of what makes its programs run.
         "must_run": False,

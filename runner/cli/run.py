@@ -65,7 +65,14 @@ def _of_objects(arguments: argparse.Namespace) -> list[Path]:
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"
-    return [objects.suite_of(arguments.object, folder, load_only=arguments.load_only)]
+    return [
+        objects.suite_of(
+            arguments.object,
+            folder,
+            load_only=arguments.load_only,
+            loaders=arguments.loader,
+        )
+    ]
 
 
 def carry_out(
@@ -162,6 +169,11 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise UsageError(
             "--load-only only works with --object",
             hint="in a suite, set `attach: false` for the case",
+        )
+    if arguments.loader and not arguments.object:
+        raise UsageError(
+            "--loader only works with --object",
+            hint="in a suite, set `loader:` of the case",
         )
     if arguments.lf and arguments.shard is not None:
         raise UsageError(

@@ -79,13 +79,20 @@ def classify(
     operation: str,
     errno_name: str | None,
     instructions: Mapping[str, int] | None = None,
+    *,
+    other_library: bool = False,
 ) -> Classification:
     """Tell why an object was refused, or that it is "unclassified": never a guess.
 
-    `log` is libbpf's with the verifier's in it; `errno_name` is "EINVAL" and the like.
-    `instructions` says how many the object's programs have.
+    `log` is libbpf's with the verifier's in it, or that of an `other_library`;
+    `errno_name` is "EINVAL" and the like. `instructions` says how many the object's
+    programs have.
     """
     loading = operation == "load"
+    # Its own words say more than the verifier's: each has a poison of its own.
+    own = classify_printed(log) if other_library else None
+    if own is not None:
+        return own
     verifier = verifier_log(log) if loading else ""
     if verifier:
         return _by_verifier(verifier, log)

@@ -226,6 +226,20 @@ class LoadedObject(AgentReply):
     log: str
 
 
+class NamedId(AgentReply):
+    """A program or a map of an object, and what the kernel calls it."""
+
+    name: str
+    id: _Pid
+
+
+class _Adopted(AgentReply):
+    handle: _Pid
+    programs: tuple[ProgramInfo, ...]
+    maps: tuple[MapInfo, ...]
+    log: str
+
+
 class _Targets(AgentReply):
     there: tuple[bool, ...]
 
@@ -703,11 +717,29 @@ class AgentSession:
             log_level=log_level,
         )
 
+    def adopt(
+        self, programs: Sequence[NamedId], maps: Sequence[NamedId], *, timeout: float
+    ) -> LoadedObject:
+        """Take over what another loader has loaded, for all that needs a handle.
+
+        Only that loader can attach its programs. The agent keeps them loaded until the
+        object is closed. Needs 4.13, which gave programs and maps their ids.
+        """
+        found = self._ask(
+            _Adopted,
+            "adopt",
+            timeout,
+            programs=[it.model_dump() for it in programs],
+            maps=[it.model_dump() for it in maps],
+        )
+        return LoadedObject.model_validate(found.model_dump())
+
     def instructions(self, handle: int, program: str, *, timeout: float) -> bytes:
         """Return a loaded program's instructions as libbpf relocated them.
 
         They are what plain libbpf hands to the kernel; the loader "compat" rewrites
-        them once more.
+        them once more. Of an adopted object they are what its loader handed to the
+        kernel, which is known from 4.20 on.
         """
         return self._ask(
             _Instructions, "instructions", timeout, handle=handle, program=program

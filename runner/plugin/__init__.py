@@ -216,6 +216,7 @@ def bpf(guest: Guest, request: pytest.FixtureRequest) -> Generator[Bpf]:
         folder=request.path.parent,
         cache=run.cache,
         compiled=run.compiled,
+        loader_program=run.loader_program,
     )
     with _own_faults(), made as it:
         yield it

@@ -14,11 +14,12 @@ from runner.case.attempt import Attempt, CaseJob
 from runner.case.load import load
 from runner.case.observe import dump
 from runner.files.cache import Cache
-from runner.guest.agent import LoadedObject, LoaderName
+from runner.guest.agent import LoadedObject
 from runner.guest.guest import Guest
+from runner.loaders import LoaderProgram
 from runner.results import CaseResult
 from runner.suites import suitefile
-from runner.suites.model import Case
+from runner.suites.model import Case, Loader
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -27,12 +28,19 @@ class Bpf(AbstractContextManager["Bpf"]):
     """Loads objects and reads their maps; closes them with the `with` block."""
 
     def __init__(
-        self, guest: Guest, *, folder: Path, cache: Cache, compiled: Compile
+        self,
+        guest: Guest,
+        *,
+        folder: Path,
+        cache: Cache,
+        compiled: Compile,
+        loader_program: Callable[[str], LoaderProgram],
     ) -> None:
         self._guest = guest
         self._folder = folder
         self._cache = cache
         self._compiled = compiled
+        self._loader_program = loader_program
         self._loaded: list[LoadedObject] = []
         # Handle → the object.
         self._data: dict[int, bytes] = {}
@@ -47,7 +55,7 @@ class Bpf(AbstractContextManager["Bpf"]):
             )
 
     def load(
-        self, source: str, *, attach: bool = True, loader: LoaderName = "libbpf"
+        self, source: str, *, attach: bool = True, loader: Loader = "libbpf"
     ) -> LoadedObject:
         """Compile NAME.bpf.c next to the test, load it and attach its programs.
 
@@ -95,4 +103,5 @@ class Bpf(AbstractContextManager["Bpf"]):
             folder=self._folder,
             # The test's.
             commands=self._guest.commands,
+            loader_program=self._loader_program,
         )

@@ -4,22 +4,32 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runner import timeouts
 from runner.errors import UsageError
 from runner.kernels import rows
 from runner.kernels.rows import KernelChoice
+from runner.loaders import LIBRARIES
 from runner.matrix.selectors import DEFAULT
 from runner.reports.compare import Gate
 from runner.reports.criteria import Criteria
 from runner.suites import project
+from runner.suites.model import Loader
 
 if TYPE_CHECKING:
     import pytest
 
 # Who reads options: `python -m runner`, and pytest with this project's plugin.
 FrontEnd = Literal["cli", "pytest"]
+
+
+LOADERS = get_args(Loader)
+
+
+def dest_of(flag: str) -> str:
+    """Return an option's name in what a parser returns."""
+    return flag.lstrip("-").replace("-", "_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +53,7 @@ class RunOption:
     @property
     def dest(self) -> str:
         """Its name in what a parser returns."""
-        return self.flag.lstrip("-").replace("-", "_")
+        return dest_of(self.flag)
 
     def declaration(self, front_end: FrontEnd, otherwise: str = "") -> dict[str, Any]:
         """Return the keywords of argparse's add_argument and of pytest's addoption."""
@@ -118,6 +128,15 @@ OPTIONS = (
         type=Path,
         metavar="FILE",
         help="compiled objects that must load and attach, without a suite",
+    ),
+    RunOption(
+        flag="--loader",
+        front_ends=("cli",),
+        action="extend",
+        choices=LOADERS,
+        help="what loads the objects of --object; with several, each object is loaded "
+        "once with each; see docs/other-loaders.md",
+        otherwise="libbpf",
     ),
     RunOption(
         flag="--load-only",
@@ -219,6 +238,17 @@ OPTIONS = (
         help="load and predict with the libbpf in this folder: its source, a kernel "
         "tree, or an installed libbpf; see docs/libbpf.md",
         otherwise="the system's",
+    ),
+    *(
+        RunOption(
+            flag=library.option,
+            metavar="VERSION|DIR",
+            help=f"build the loader {library.name} with this version of "
+            f"{library.title}, or with the source in this folder; see "
+            "docs/other-loaders.md",
+            otherwise="the version that this project pins",
+        )
+        for library in LIBRARIES.values()
     ),
     RunOption(
         flag="--timings",

@@ -16,7 +16,7 @@ from runner.results import CaseResult, Outcome
 from runner.run.lease import GuestLease, Need
 from runner.run.run import Run
 from runner.suites.known import KnownKernel
-from runner.suites.model import Case
+from runner.suites.model import OTHER_LOADERS, Case
 from runner.suites.suitefile import LoadedSuite
 
 # Errors that are a test's or its object's, not the infrastructure's, and their classes.
@@ -111,6 +111,10 @@ def perform(
             compiled = run.compiled(
                 case.loaded.file(case.case.object), case.case.vmlinux
             )
+            loader = case.case.loader_on(run.known(case.kernel))
+            if loader in OTHER_LOADERS:
+                # Before a guest waits for it.
+                run.loader_program(loader)
     except RunnerError as error:
         mistake = class_of_mistake(error)
         outcome = Outcome.FAILED if mistake else Outcome.ERROR
@@ -125,6 +129,7 @@ def perform(
         folder=case.loaded.folder,
         commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
         splats=case.loaded.suite.splats,
+        loader_program=run.loader_program,
     )
     try:
         result = _tried(job, guests, case.need, following)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner import libbpf
+from runner import libbpf, loaders
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -28,6 +28,7 @@ from runner.guest.roots.image import RootImage
 from runner.kernels import facts, fetch, headers, rows
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.libbpf import Programs
+from runner.loaders import LoaderProgram
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
@@ -62,6 +63,7 @@ class Run:
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
         self._objects: Once[tuple[Path, str | None], Path] = Once()
+        self._loaders: Once[str, LoaderProgram] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         self._headers: Once[str, HeadersImage] = Once()
         self._roots: Once[tuple[Path, str], RootImage] = Once()
@@ -99,10 +101,12 @@ class Run:
         """Get every kernel's artifact; what is unavailable is that kernel's trouble.
 
         Raises UsageError for a kernel that no source of this version provides, and for
-        a libbpf that can't be used; InfrastructureError where one can't be built.
+        a library that can't be used; InfrastructureError where one can't be built.
         """
         # First: it is soon told, and nothing runs without.
         self._programs = libbpf.programs(self.settings.libbpf, self.cache, progress)
+        for name in self.settings.loaders:
+            self.loader_program(name)
         for kernel in self.kernels:
             self.artifact(kernel, progress)
 
@@ -130,6 +134,16 @@ class Run:
             return compile_object(source, self.cache, headers)
 
         return self._objects.get((source, vmlinux), compile_it)
+
+    def loader_program(self, name: str) -> LoaderProgram:
+        """Return a loader with another library than libbpf, built once a run.
+
+        Raises as `runner.loaders.program` does.
+        """
+        wanted = self.settings.loaders.get(name)
+        return self._loaders.get(
+            name, lambda: loaders.program(name, wanted, self.cache, progress())
+        )
 
     def tests_of(self, loaded: LoadedSuite, case: Case) -> tuple[str, ...]:
         """Return the tests of a case's program, asked for once a run.

@@ -1,7 +1,7 @@
 """What a run was asked for, as values that other processes can be given."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from runner import timeouts
 from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.kernels import rows
+from runner.loaders import LIBRARIES
 from runner.run import options
 from runner.run.sharding import Part
 
@@ -33,6 +34,9 @@ class Settings:
     timings: Path | None = None
     # Where the libbpf is that loads objects; None is the machine's.
     libbpf: Path | None = None
+    # Versions or folders of the libraries of other loaders, by the loader's name; those
+    # that are not here are the pinned ones.
+    loaders: dict[str, str] = field(default_factory=dict)
     # Objects, programs and files that the command line names; they may lie anywhere.
     objects: tuple[Path, ...] = ()
     # Whether what programs print is shown as it comes.
@@ -55,6 +59,11 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         part=None if shard is None else Part.parse(shard),
         timings=arguments.timings,
         libbpf=arguments.libbpf,
+        loaders={
+            name: given
+            for name, library in LIBRARIES.items()
+            if (given := getattr(arguments, options.dest_of(library.option)))
+        },
         # pytest has no such option.
         objects=tuple(getattr(arguments, "object", ())),
         # Only `exec` has it.

@@ -1,7 +1,7 @@
 """suite.yaml: cases that load an object in a guest and compare what it read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
@@ -24,7 +24,11 @@ RESULTS = r"^(exit|gotest|cargo|tap|gtest|auto|junit=/.+)$"
 USER = r"^(root|nobody|[0-9]{1,9}(:[0-9]{1,9})?)$"
 GUEST_PATH = r"^/"
 
-Loader = Literal["libbpf", "compat"]
+# What the guest agent does itself, and programs of this project with other libraries.
+AgentLoader = Literal["libbpf", "compat"]
+OtherLoader = Literal["ebpf-go", "aya"]
+Loader = Literal[AgentLoader, OtherLoader]
+OTHER_LOADERS = get_args(OtherLoader)
 
 # Text in which ${name.field} represents a value that was taken in the guest.
 Template = str
@@ -343,7 +347,8 @@ class CodeExpectation(FileEntry):
     """Instructions as the kernel runs them, and `bpftool prog dump xlated` shows them
     (from 4.13 on). They must not contain poison."""
     relocated: Annotated[tuple[Instruction, ...], Field(min_length=1)] | None = None
-    """Instructions as libbpf passes them to the kernel."""
+    """Instructions as the loader passes them to the kernel; for ebpf-go and aya, they
+    are recorded from 4.20 on."""
 
 
 class ValueExpectation(Matcher):
@@ -603,11 +608,14 @@ class Case(FileEntry):
         Loader
         | Annotated[dict[str, Loader], Field(min_length=1)]
         | Annotated[tuple[LoaderChoice, ...], Field(min_length=1)]
+        | Annotated[tuple[Loader, ...], Field(min_length=1)]
     ) = "libbpf"
-    """What loads the object: plain libbpf, as a user's loader would, or libbpf with
-    programs rewritten so that kernels from 4.4 on accept them (compat). Or by version
-    range, {"<4.15": compat}, or by what the kernel has, [{needs: {not: {ability:
-    dead_poison}}, use: compat}]; libbpf on other kernels."""
+    """What loads the object: plain libbpf, as a user's loader would, libbpf with
+    programs rewritten so that kernels from 4.4 on accept them (compat), or a loader
+    that uses cilium/ebpf (ebpf-go) or Aya (aya); see docs/other-loaders.md. With a
+    list, [libbpf, ebpf-go, aya], the case runs once with each, as NAME[LOADER]. Or by
+    version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
+    {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
@@ -662,7 +670,14 @@ class Case(FileEntry):
         """Return what loads the object on a kernel."""
         if isinstance(self.loader, str):
             return self.loader
-        return _on(self.loader, kernel) or "libbpf"
+        if isinstance(self.loader, dict):
+            return _on(self.loader, kernel) or "libbpf"
+        for it in self.loader:
+            if isinstance(it, str):
+                # A list makes a case of each: `runner.suites.variants`.
+                return it
+        choices = [it for it in self.loader if isinstance(it, LoaderChoice)]
+        return _on(choices, kernel) or "libbpf"
 
     def gap_on(self, kernel: KnownKernel) -> str:
         """Return why the case does not run on a kernel; nothing where it does.

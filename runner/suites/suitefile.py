@@ -23,6 +23,7 @@ from runner.suites import (
     ranges,
     search,
     tautology,
+    variants,
 )
 from runner.suites.model import (
     FILE_NAME,
@@ -187,14 +188,16 @@ def load(
     ]
     if mistakes:
         raise modelfile.refused(source, mistakes)
+    lines = {
+        each.name: source.line(("cases", number))
+        for number, case in enumerate(suite.cases)
+        for each in variants.expanded([case])
+    }
     return LoadedSuite(
         path=path,
         name=name,
-        suite=suite,
-        lines={
-            case.name: source.line(("cases", number))
-            for number, case in enumerate(suite.cases)
-        },
+        suite=suite.model_copy(update={"cases": tuple(variants.expanded(suite.cases))}),
+        lines=lines,
         source=source,
         reach=reach,
         named={it.resolve(): it for it in named},
@@ -243,6 +246,8 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
         f"{yamlfile.shown(it.where)}: {it.what}" if it.where else it.what
         for it in _case(case, Reach.of(folder))
     ]
+    if variants.loaders_of(case):
+        mistakes.append("loader: name one; only suite.yaml takes a list")
     if mistakes:
         raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
     return case
@@ -413,8 +418,14 @@ def _tables(case: Case) -> Iterator[Mistake]:
         for text in table if isinstance(table, dict) else ():
             yield from ranges.check(text, (*at, text))
         for number, choice in enumerate(table if isinstance(table, tuple) else ()):
+            if isinstance(choice, str):
+                continue
             inside: Where = (*at, number, "needs")
             yield from conditionnames.mistakes(choice.needs, inside)
+    listed = variants.loaders_of(case)
+    for number, name in enumerate(listed):
+        if name in listed[:number]:
+            yield Mistake(("loader", number), f"{name} is listed twice")
 
 
 def _names(case: Case) -> Iterator[Mistake]:

@@ -4,17 +4,18 @@ import contextlib
 import struct
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.bpf import bpftool
-from runner.bpf.bpftool import MapDump
+from runner.bpf.bpftool import MapDump, MapRow
 from runner.bpf.btf import parse
 from runner.bpf.object import read
 from runner.bpf.values import Formatter
-from runner.case.rawdump import map_dump
+from runner.case.rawdump import map_dump, with_variables
 from runner.errors import ArtifactError
 from runner.guest.agent import AgentSession, LoadedObject, RawDump, RawRow
 from tests.unit.guest.agent_process import PATIENCE, ROOT, build, compile_bpf, start
@@ -239,3 +240,29 @@ def test_damaged_btf_is_an_error_and_no_crash(
     # ArtifactError is what users are told of; anything else would be a bug here.
     with contextlib.suppress(ArtifactError):
         map_dump(raw, parse(bytes(whole)))
+
+
+def test_global_data_without_btf_is_named_by_the_objects_own(
+    shapes: bytes,
+) -> None:
+    # `seen_count` and `seen_again`, as bpftool shows them where the map has its BTF.
+    (row,) = bpftool.parse_map_dump(
+        (DATA / "map-dump-shapes_data.json").read_text()
+    ).rows
+    plain = MapDump(rows=(replace(row, formatted_value=None),))
+
+    named = with_variables(plain, "shapes.data", shapes)
+
+    assert named.rows == (row,)
+
+
+def test_what_bpftool_has_named_stays(shapes: bytes) -> None:
+    dump = MapDump(rows=(MapRow(key=b"\0", value=b"\1", formatted_value={"v": 1}),))
+
+    assert with_variables(dump, "shapes.data", shapes) is dump
+
+
+def test_maps_of_other_names_stay(shapes: bytes) -> None:
+    dump = MapDump(rows=(MapRow(key=b"\0", value=b"\1"),))
+
+    assert with_variables(dump, "cells", shapes) is dump

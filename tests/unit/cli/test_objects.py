@@ -39,6 +39,26 @@ def test_objects_may_have_to_load_only(tmp_path: Path) -> None:
     assert (case.attach, case.must_attach) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("loaders", "cases"),
+    [
+        ([], {"a": "libbpf"}),
+        (["ebpf-go"], {"a": "ebpf-go"}),
+        (["ebpf-go", "ebpf-go"], {"a": "ebpf-go"}),
+        (["libbpf", "aya"], {"a[libbpf]": "libbpf", "a[aya]": "aya"}),
+    ],
+)
+def test_each_loader_loads_each_object(
+    loaders: list[str], cases: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.o").touch()
+
+    folder = objects.suite_of([tmp_path / "a.o"], tmp_path / "x", loaders=loaders)
+
+    loaded = suitefile.load(folder / "suite.yaml", named=[tmp_path / "a.o"])
+    assert {it.name: it.loader for it in loaded.suite.cases} == cases
+
+
 def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
     (tmp_path / "new.o").touch()
     (tmp_path / "objects").mkdir()

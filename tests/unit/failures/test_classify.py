@@ -567,3 +567,75 @@ def test_an_empty_log_of_the_verifier_is_no_missing_type() -> None:
     log = refused("processed 0 insns (limit 1000000) max_states_per_insn 0\n")
 
     assert classify(log, "load", "EINVAL").name == "verifier_rejected"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        # What loaders with cilium/ebpf 0.22 printed on 6.1, 5.4 and 4.19.
+        (
+            "program p: load program: bad CO-RE relocation: R1_w=0: "
+            "frame pointer is read only (5 line(s) omitted)",
+            "poison_reachable",
+        ),
+        (
+            'program p: apply CO-RE relocations: relocate Struct:"perf_aux_event": '
+            "type_size: multiple types match: ambiguous relocation",
+            "relocation_ambiguous",
+        ),
+        ('program p: fixing up kfuncs: kfunc "f": not supported', "kfunc_missing"),
+        ("map strange: map create: invalid argument", "map_type_missing"),
+        (
+            'program p: resolve .kconfig: config option "CONFIG_X" does not exist on '
+            "this kernel",
+            "extern_missing",
+        ),
+        (
+            "attach p to kprobe/f: creating perf_kprobe PMU (arch-specific fallback "
+            'for "f"): token __x64_f: not found: no such file or directory',
+            "attach_target_missing",
+        ),
+        (
+            'attach p to tracepoint/sched/e: reading file "…/id": open '
+            "/sys/kernel/tracing/events/sched/e/id: no such file or directory",
+            "attach_target_missing",
+        ),
+        (
+            "program p: attach Tracing/TraceFEntry: fentry f not supported",
+            "attach_target_missing",
+        ),
+        (
+            "program p: load program: map create: ring buffers not supported "
+            "(requires >= v5.8)",
+            "kernel_feature_missing",
+        ),
+        (
+            "loader: ebpf-go can't attach program p to perf_event/cpu-clock: no "
+            "function of the library does",
+            "loader_unsupported",
+        ),
+    ],
+)
+def test_words_of_other_libraries(words: str, name: str) -> None:
+    found = classify(words + "\n", "load", None, other_library=True)
+
+    assert (found.name, found.line) == (name, words)
+
+
+def test_words_of_other_libraries_mean_nothing_from_libbpf() -> None:
+    words = "program p: load program: bad CO-RE relocation\n"
+
+    assert classify(words, "load", None).name == UNCLASSIFIED
+
+
+def test_another_library_leaves_the_verifiers_words_as_they_are() -> None:
+    log = (
+        "program p: load program: permission denied\n"
+        "-- BEGIN PROG LOAD LOG --\n"
+        f"{NULL_POINTER}"
+        "-- END PROG LOAD LOG --\n"
+    )
+
+    assert classify(log, "load", "EACCES", other_library=True) == classify(
+        log, "load", "EACCES"
+    )

@@ -82,6 +82,26 @@ def dead(pid: int) -> bool:
 # ------------------------------------------------------------ command line
 
 
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["/bin/sh", "-c", "exit 7"], 7),
+        # As a shell says it: 128 + SIGTERM.
+        (["/bin/sh", "-c", "kill -TERM $$"], 143),
+        # Its signals and its children are its own.
+        (["/bin/sh", "-c", "trap 'exit 3' USR1; kill -USR1 $$"], 3),
+        (["/bin/sh", "-c", "(exit 4) & wait $!"], 4),
+        (["/nowhere/loader"], 127),
+    ],
+)
+def test_a_traced_loader_ends_as_it_would_untraced(
+    binary: Path, command: list[str], status: int
+) -> None:
+    done = subprocess.run([binary, "trace", *command], timeout=PATIENCE, check=False)
+
+    assert done.returncode == status
+
+
 def test_help_and_version_are_told(binary: Path) -> None:
     def said(argument: str) -> str:
         return subprocess.run(
