@@ -62,15 +62,15 @@ class _SourcedPattern(LinePattern):
     again: bool = False
 
 
-class _Table(FileEntry):
+class _SplatTable(FileEntry):
     ends: tuple[_End, ...]
     deny: tuple[_SourcedPattern, ...]
     allow: tuple[_SourcedPattern, ...]
 
 
 @cache
-def _table() -> _Table:
-    return modelfile.load(FILE, _Table)[0]
+def _table() -> _SplatTable:
+    return modelfile.load(FILE, _SplatTable)[0]
 
 
 def clean(raw: bytes) -> str:

@@ -18,6 +18,7 @@ from runner.run.sharding import Part
 
 # A value for each option that takes one of its own kind.
 VALUES = {
+    "--matrix": "x.yaml",
     "--kernel": "6.1=bzImage",
     "--shard": "2/3",
     "--boot-timeout": "90",
