@@ -19,7 +19,7 @@ from runner.guest.life import State
 from runner.guest.roots import mount
 from runner.guest.roots import programs as rootprograms
 from runner.guest.roots.contents import SEARCH
-from runner.guest.roots.headers import HeadersImage
+from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.image import RootImage
 from runner.harness import kinds
 from runner.harness.model import Harness, Invocation

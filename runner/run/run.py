@@ -21,11 +21,10 @@ from runner.files.cache import Cache
 from runner.guest import host
 from runner.guest.host import Host
 from runner.guest.life import Observe, ignore
-from runner.guest.roots import headers as rootheaders
 from runner.guest.roots import image, origin
-from runner.guest.roots.headers import HeadersImage
+from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.image import RootImage
-from runner.kernels import facts, fetch, headers, rows
+from runner.kernels import facts, fetch, rows
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.libbpf import Programs
 from runner.loaders import LoaderProgram
@@ -185,6 +184,10 @@ class Run:
             return None
 
         def obtain() -> HeadersImage:
+            # Only now: they take long to import, and few runs need headers.
+            from runner.guest.roots import headers as rootheaders
+            from runner.kernels import headers
+
             packages = headers.of(kernel, release, self.cache)
             return rootheaders.obtain(packages, self.cache, progress())
 

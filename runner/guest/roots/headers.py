@@ -1,7 +1,6 @@
 """A disk with a kernel's headers, for roots whose programs compile for the kernel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -10,6 +9,7 @@ from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of
 from runner.guest.roots import archive, disk, image
 from runner.guest.roots.content import ContentSpool
+from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.tree import Inode, RootTree
 from runner.kernels.headers import HeaderPackages
 from runner.kernels.sources import packages
@@ -23,18 +23,6 @@ _DISK = "headers.squashfs"
 _SOURCES = "usr/src"
 # From trixie on below usr.
 _MODULES = ("lib/modules", "usr/lib/modules")
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadersImage:
-    """A kernel's headers as a disk."""
-
-    # Of the cache.
-    key: str
-    disk: Path
-    # Folders on it: what /lib/modules/RELEASE/build and …/source mean.
-    build: str
-    source: str
 
 
 def _required(inode: Inode | None, path: str) -> Inode:

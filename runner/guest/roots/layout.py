@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of_large
 from runner.guest.roots.errors import RootError
-from runner.kernels.sources import registry
-from runner.kernels.sources.registry import Image, PlatformManifest
+from runner.kernels.sources import imagemanifest
+from runner.kernels.sources.imagemanifest import Image, PlatformManifest
 
 _NAME = "org.opencontainers.image.ref.name"
 # Bytes of an index or a manifest.
@@ -52,9 +52,11 @@ def image(folder: Path, tag: str) -> Image:
 
 def _image(folder: Path, digest: str) -> Image:
     try:
-        manifest = registry.parse(_read(_path(folder, digest)), f"{folder}: {digest}")
+        manifest = imagemanifest.parse(
+            _read(_path(folder, digest)), f"{folder}: {digest}"
+        )
         if manifest.manifests is not None:
-            return _image(folder, registry.chosen(manifest.manifests, str(folder)))
+            return _image(folder, imagemanifest.chosen(manifest.manifests, str(folder)))
     except ArtifactError as error:
         raise RootError(error.message, hint=error.hint) from error
     if not manifest.layers:

@@ -14,7 +14,7 @@ from runner.guest import timely
 from runner.guest.guest import Guest
 from runner.guest.image import initramfs
 from runner.guest.qemu import vm
-from runner.guest.roots.headers import HeadersImage
+from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.image import RootImage, shown
 from runner.programs.prepare import GuestFile
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of_large
@@ -12,9 +12,11 @@ from runner.guest.roots import archive, folder, layout
 from runner.guest.roots.content import ContentSpool
 from runner.guest.roots.errors import RootError
 from runner.guest.roots.tree import RootTree
-from runner.kernels.sources.registry import Repository
 from runner.suites import commandcase
 from runner.text.progress import Progress
+
+if TYPE_CHECKING:
+    from runner.kernels.sources.registry import Repository
 
 _LATEST = "latest"
 _ASKED_BY = "the name of the image in --root or `root`"
@@ -156,7 +158,10 @@ class RegistryOrigin:
         return found
 
     @property
-    def _repository(self) -> Repository:
+    def _repository(self) -> "Repository":
+        # Only now: it takes long to import, and most runs ask no registry.
+        from runner.kernels.sources.registry import Repository
+
         return Repository(self.repository, asked_by=_ASKED_BY)
 
     def fill(self, tree: RootTree, work: RootWork) -> None:

@@ -10,7 +10,6 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,13 @@ import requests
 from oras.auth import AuthenticationException
 from oras.container import Container
 from oras.provider import Registry
-from pydantic import BaseModel, Field, ValidationError
 
 from runner.errors import ArtifactError
 from runner.kernels import http
+from runner.kernels.sources import imagemanifest
+from runner.kernels.sources.imagemanifest import Image, ImageManifest
 from runner.text.progress import Progress
 
-_DIGEST = r"^sha256:[0-9a-f]{64}$"
 _LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")
 # Of one image, and of several for a choice of platforms; OCI's names and Docker's.
 _ACCEPTED = (
@@ -36,55 +35,7 @@ _ACCEPTED = (
 )
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_OS, _ARCHITECTURE = "linux", "amd64"
 _SOURCE = "the source's keys image and tag"
-
-
-class Layer(BaseModel):
-    """A layer as a manifest names it."""
-
-    digest: str = Field(pattern=_DIGEST)
-    size: int = Field(ge=0)
-
-
-class _Platform(BaseModel):
-    os: str = ""
-    architecture: str = ""
-
-
-class PlatformManifest(BaseModel):
-    """An image of several."""
-
-    digest: str = Field(pattern=_DIGEST)
-    platform: _Platform = _Platform()
-
-
-class ImageManifest(BaseModel):
-    """A manifest of one image, or of several."""
-
-    layers: tuple[Layer, ...] | None = None
-    manifests: tuple[PlatformManifest, ...] | None = None
-
-
-def parse(data: bytes, url: str) -> ImageManifest:
-    """Read a manifest. Raises ArtifactError for anything else."""
-    try:
-        return ImageManifest.model_validate_json(data)
-    except ValidationError as error:
-        raise ArtifactError(
-            f"{url} did not answer like a registry",
-            hint="check that the source's key image names a registry and a repository",
-        ) from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """One image, for this architecture."""
-
-    # sha256:….
-    digest: str
-    # The lowest first.
-    layers: tuple[Layer, ...]
 
 
 class _Session(http.DirectToHere):
@@ -126,7 +77,7 @@ class Repository:
         where = f"{self.name}:{tag}"
         digest, manifest = self._manifest(tag, where)
         if manifest.manifests is not None:
-            digest = chosen(manifest.manifests, where)
+            digest = imagemanifest.chosen(manifest.manifests, where)
             found, manifest = self._manifest(digest, f"{self.name}@{digest}")
             if found != digest:
                 raise ArtifactError(f"{self.name}@{digest} is another image: {found}")
@@ -200,7 +151,9 @@ class Repository:
         url = f"{self._registry.prefix}://{path}"
         with self._asking(url, where, {"Accept": ", ".join(_ACCEPTED)}) as answer:
             data = http.body(answer, url)
-        return f"sha256:{hashlib.sha256(data).hexdigest()}", parse(data, url)
+        return f"sha256:{hashlib.sha256(data).hexdigest()}", imagemanifest.parse(
+            data, url
+        )
 
     @contextmanager
     def _asking(
@@ -236,8 +189,8 @@ def _configuration(layer: Path) -> dict[str, object]:
         while part := stream.read(1 << 20):
             whole.update(part)
     return {
-        "os": _OS,
-        "architecture": _ARCHITECTURE,
+        "os": imagemanifest.OS,
+        "architecture": imagemanifest.ARCHITECTURE,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{whole.hexdigest()}"]},
         "config": {},
     }
@@ -250,16 +203,4 @@ def _refused(
     return ArtifactError(
         f"the registry does not {does} {where} {preposition} everybody",
         hint=f"log in with: docker login; or check {asked_by}",
-    )
-
-
-def chosen(choices: tuple[PlatformManifest, ...], where: str) -> str:
-    """Return the digest of the image for this architecture. Raises ArtifactError."""
-    for choice in choices:
-        if (choice.platform.os, choice.platform.architecture) == (_OS, _ARCHITECTURE):
-            return choice.digest
-    there = sorted({it.platform.architecture for it in choices} - {"", "unknown"})
-    raise ArtifactError(
-        f"{where} has no image for {_ARCHITECTURE}",
-        hint=f"it has {', '.join(there)}" if there else "",
     )

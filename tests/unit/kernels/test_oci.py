@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch
-from runner.kernels.sources import image
+from runner.kernels.sources import image, imagemanifest
 from runner.kernels.sources import registry as registry_
 from runner.kernels.sources.oci import LayerFiles, Oci
 from runner.kernels.sources.source import Workplace
@@ -336,7 +336,7 @@ JSON = st.recursive(
 @given(JSON.map(json.dumps).map(str.encode) | st.binary())
 def test_garbage_is_a_manifest_or_refused(data: bytes) -> None:
     with contextlib.suppress(ArtifactError):
-        registry_.parse(data, "http://127.0.0.1/v2/x/manifests/y")
+        imagemanifest.parse(data, "http://127.0.0.1/v2/x/manifests/y")
 
 
 @pytest.fixture
