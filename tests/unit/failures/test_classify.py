@@ -609,6 +609,47 @@ def test_an_empty_log_of_the_verifier_is_no_missing_type() -> None:
             "(requires >= v5.8)",
             "kernel_feature_missing",
         ),
+        # And those with Aya 0.14 on 6.1.
+        (
+            "error relocating section: error relocating `socket`: error relocating "
+            "perf_aux_event, multiple candidate target types found with different "
+            'memory layouts: ["perf_aux_event"]',
+            "relocation_ambiguous",
+        ),
+        (
+            "error relocating section: error relocating `kprobe/f`: instruction #1 "
+            "referenced by relocation #0 is invalid: original type long has size 8 but "
+            "target type int has size 4",
+            "signed_field_resized",
+        ),
+        (
+            "error parsing BPF object: invalid program section `tc`",
+            "loader_unsupported",
+        ),
+        (
+            "BTF error: Unable to determine the size of section `.kconfig`",
+            "loader_unsupported",
+        ),
+        ("map error: invalid map type 999", "map_type_missing"),
+        (
+            "attach p to kprobe/f: `perf_event_open` failed: No such file or directory "
+            "(os error 2)",
+            "attach_target_missing",
+        ),
+        (
+            "attach p to tracepoint/sched/e: `/sys/kernel/tracing/events/sched/e/id`: "
+            "No such file or directory (os error 2)",
+            "attach_target_missing",
+        ),
+        (
+            "attach p to raw_tp/e: `bpf_raw_tracepoint_open` failed: No such file or "
+            "directory (os error 2)",
+            "attach_target_missing",
+        ),
+        (
+            "program p: fentry/f: BTF error: unknown BTF type `f`",
+            "attach_target_missing",
+        ),
         (
             "loader: ebpf-go can't attach program p to perf_event/cpu-clock: no "
             "function of the library does",
