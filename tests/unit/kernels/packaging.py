@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from debian.deb822 import Deb822
 
@@ -24,12 +25,19 @@ def make_package(
     compression: str = "xz",
     architecture: str = "amd64",
     suffix: str = "deb",
+    links: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Make a .deb that holds files, by dpkg-deb, and return its path."""
+    """Make a .deb that holds files, by dpkg-deb, and return its path.
+
+    `links` are symbolic links, by their paths, with what they lead to.
+    """
     tree = folder / f"{name}-{version}-{architecture}-tree"
     for path, content in files.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_bytes(content)
+    for path, target in links.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).symlink_to(target)
     control = tree / "DEBIAN/control"
     control.parent.mkdir(parents=True, exist_ok=True)
     lines = [

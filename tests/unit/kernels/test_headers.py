@@ -12,6 +12,7 @@ from runner.kernels import fetch, headers
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.kernels import images
 from tests.unit.kernels.conftest import Suite
+from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.server import serving
 from tests.unit.kernels.silent import Silent
 from tests.unit.kernels.test_fetch_debian import KERNEL, kernel_files, locked
@@ -23,18 +24,22 @@ COMMON = "6.1.0-50-common"
 def publish(suite: Suite, modules: str = "lib/modules") -> None:
     """Publish 6.1.50 with its headers, whose links are as Debian's."""
     name = f"linux-headers-{RELEASE}"
-    links = suite.folder / f"{name}-tree/{modules}/{RELEASE}"
-    links.mkdir(parents=True)
-    (links / "build").symlink_to(f"/usr/src/{name}")
-    (links / "source").symlink_to(f"/usr/src/linux-headers-{COMMON}")
+    links = f"{modules}/{RELEASE}"
     common = f"linux-headers-{COMMON}"
     suite.publish(
         suite.package(f"linux-image-{RELEASE}", kernel_files(RELEASE), version="6.1-1"),
         suite.package(
             "linux-image-cloud-amd64", version="6.1-1", depends=f"linux-image-{RELEASE}"
         ),
-        suite.package(
-            name, {f"usr/src/{name}/Makefile": b"own"}, depends=f"{common}, gcc-12"
+        make_package(
+            suite.folder,
+            name,
+            {f"usr/src/{name}/Makefile": b"own"},
+            depends=f"{common}, gcc-12",
+            links={
+                f"{links}/build": f"/usr/src/{name}",
+                f"{links}/source": f"/usr/src/{common}",
+            },
         ),
         suite.package(common, {f"usr/src/{common}/include/linux/x.h": b"shared"}),
     )
