@@ -24,6 +24,7 @@ _RECIPE = "1"
 # Seconds; Aya takes 40 on two cores.
 _TIMEOUT = 900.0
 _LAST_LINES = 12
+_ERROR = re.compile(r"error\[E\d+\]: ")
 # What of the environment says where to download from, and where downloads are kept.
 _PASSED = re.compile(
     r"(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|"
@@ -165,8 +166,11 @@ class _Bench:
             return -1
 
     def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-        return "\n".join(f"  {line.replace(f'{self.folder}/', '')}" for line in lines)
+        lines = self.log.read_text(errors="replace").splitlines()
+        # Cargo shows the source below each; go's last lines are its errors.
+        errors = [it for it in lines if _ERROR.match(it)]
+        told = errors[:_LAST_LINES] or lines[-_LAST_LINES:]
+        return "\n".join(f"  {line.replace(f'{self.folder}/', '')}" for line in told)
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,12 @@ import pytest
 from runner.results import CaseResult, Outcome
 from tests.vm.conftest import DATA, ROOT, Finished, run
 
-pytestmark = pytest.mark.vm
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(
+        not (shutil.which("go") and shutil.which("cargo")), reason="needs Go and Rust"
+    ),
+]
 
 LOADERS = ("libbpf", "ebpf-go", "aya")
 
