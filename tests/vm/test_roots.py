@@ -215,6 +215,11 @@ cases:
     # Compiles for the running kernel, which takes an emulated guest long.
     timeout: 250
     command: [funccount-bpfcc, -d, "1", vfs_read]
+  - name: script
+    root: root.tar
+    headers: true
+    timeout: 250
+    command: [./opens.py]
 """
 
 
@@ -222,6 +227,7 @@ cases:
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("tools")
     (folder / "root.tar").hardlink_to(roots.debian())
+    shutil.copy(ROOT / "docs/examples/bcc/opens.py", folder)
     (folder / "suite.yaml").write_text(DEBIAN)
     return run(
         *("--kernels", ",".join(KERNELS), "--suite", folder),
@@ -251,3 +257,13 @@ def test_a_bcc_tool_of_debian_runs_with_the_kernels_headers(
 
     assert case.outcome is P, case.message
     assert "Tracing 1 functions" in case.commands[0].stdout
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_script_of_the_page_counts_right(debian: Finished, kernel: str) -> None:
+    (case,) = (
+        it for it in debian.results.cases if (it.kernel, it.case) == (kernel, "script")
+    )
+
+    assert case.outcome is P, case.message
+    assert case.commands[0].stdout == "opened 100 files, counted 100\n"
