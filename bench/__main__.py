@@ -1,6 +1,7 @@
 """`python -m bench`: times of the main job next to a bare boot and virtme-ng."""
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.guest.guest import Origin
 from runner.guest.host import ROOT
+
+_THREE_KERNELS = "5.10,6.1,6.12"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -138,6 +141,10 @@ def measure_programs(
             found.add(BARE, boots.bare(subject))
         found.add("true", programs.true(arguments.kernel))
         found.add("copied", programs.copied(subject))
+        if shutil.which("go"):
+            ran = programs.subtests(_THREE_KERNELS)
+            found.add("subtests", ran.whole)
+            found.add("tests", ran.tests)
 
 
 def measure_checks(
@@ -215,6 +222,13 @@ def _of_programs(kernel: str) -> list[Figure]:
             name="copied",
             what=f"{kernel}: {programs.LARGE} MB copied into a guest",
             at_most=0.5,
+        ),
+        Figure(
+            name="subtests",
+            what=f"{_THREE_KERNELS}: 50 subtests of Go, to what they take themselves",
+            unit="x",
+            over="tests",
+            at_most=1.5,
         ),
     ]
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from runner.errors import RunnerError
@@ -12,9 +14,11 @@ from runner.guest import guest
 from runner.guest.guest import Origin
 from runner.guest.host import ROOT
 from runner.guest.life import Life, Starts
+from runner.reports import resultsfile
 
 # MiB.
 LARGE = 60
+SUBTESTS = Path(__file__).with_name("subtests")
 
 
 def true(kernel: str) -> float:
@@ -25,16 +29,54 @@ def true(kernel: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         words = ["exec", "--kernels", kernel, "--reports", folder, "--", "/bin/true"]
         started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "runner", *words],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
+        _run([sys.executable, "-m", "runner", *words])
+        return time.monotonic() - started
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRun:
+    """A test binary on several kernels, in seconds."""
+
+    # From command to exit.
+    whole: float
+    # What the binary says of its tests, summed over the kernels.
+    tests: float
+
+
+def subtests(kernels: str) -> TestRun:
+    """Run a binary of `go test -c` with 50 subtests, each a case of its own.
+
+    Raises RunnerError when it is not green, or can't be built.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        binary, reports = Path(folder) / "subtests.test", Path(folder) / "reports"
+        _run(
+            ["go", "test", "-C", SUBTESTS, "-c", "-o", binary, "."],
+            environment={"CGO_ENABLED": "0"},
         )
-        seconds = time.monotonic() - started
+        words = ["exec", "--kernels", kernels, "--results", "gotest", "--reports"]
+        started = time.monotonic()
+        _run([sys.executable, "-m", "runner", *words, reports, "--", binary])
+        whole = time.monotonic() - started
+        cases = resultsfile.read(reports / "results.json").cases
+    tests = [it.duration for it in cases if it.case.endswith("::TestMaps")]
+    return TestRun(whole=whole, tests=sum(tests))
+
+
+def _run(
+    words: Sequence[str | Path], environment: Mapping[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode != 0:
-        raise RunnerError(f"exec ended with {done.returncode}", hint=done.stdout)
-    return seconds
+        raise RunnerError(
+            f"{words[0]} ended with {done.returncode}", hint=done.stdout + done.stderr
+        )
 
 
 def copied(of: Origin) -> float:

@@ -1,0 +1,3 @@
+module example.test/subtests
+
+go 1.20
