@@ -133,7 +133,7 @@ def _at_hand(
     """
     for number, source in enumerate(kernel.sources):
         try:
-            if providers.of(source).at_hand:
+            if providers.is_at_hand(source):
                 return _fetch(kernel, source, cache, progress)
             known = None if _stale(source, cache) else _known(kernel, source, cache)
             if known is not None:
@@ -296,7 +296,7 @@ def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
 
 def _pin(source: BaseSource, cache: Cache) -> Pin:
     """Return what a source was last resolved to. Raises ArtifactError if never."""
-    if providers.of(source).fresh == LOCAL:
+    if providers.freshness(source) == LOCAL:
         return providers.of(source).resolve(source, cache)
     resolution = _remembered(source, cache)
     if resolution is None:
@@ -305,7 +305,7 @@ def _pin(source: BaseSource, cache: Cache) -> Pin:
 
 
 def _stale(source: BaseSource, cache: Cache) -> bool:
-    fresh = providers.of(source).fresh
+    fresh = providers.freshness(source)
     if fresh == LOCAL:
         return False
     known = _remembered(source, cache)

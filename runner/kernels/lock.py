@@ -1,7 +1,6 @@
 """matrix.lock: what the sources of a matrix were resolved to, file by file."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -89,12 +88,8 @@ class PinnedSource(BaseSource):
         return self.source.release
 
 
-@dataclass(frozen=True)
 class _PinnedProvider:
     """The provider of pinned sources: the pin is known, the rest is as ever."""
-
-    fresh: float = FOREVER
-    at_hand: bool = False
 
     def resolve(self, source: PinnedSource, cache: Cache) -> Pin:
         """Return the pin."""
@@ -105,7 +100,7 @@ class _PinnedProvider:
         return providers.of(source.source).collect(pin, source.source, work)
 
 
-providers.register(PinnedSource, _PinnedProvider())
+providers.register(PinnedSource, _PinnedProvider(), FOREVER)
 
 
 def path_of(matrix: Path) -> Path:
@@ -160,7 +155,7 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
     files: tuple[Item, ...] = ()
     for source in kernel.sources:
         locked = lock.of_source(kernel, source, folder)
-        if locked is not None and (strict or providers.of(source).fresh == FOREVER):
+        if locked is not None and (strict or providers.freshness(source) == FOREVER):
             sources.append(PinnedSource(source=source, pin=locked.pin))
             files = locked.btf
         elif not strict or source.tells_checksums:

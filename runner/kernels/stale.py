@@ -60,7 +60,7 @@ def _compare(
     pin = locked.pin
     try:
         # What can't move need not be asked.
-        forever = provider.fresh == FOREVER
+        forever = providers.freshness(source) == FOREVER
         now = pin if forever else provider.resolve(source, cache)
         others = _others(pin.items, now.items)
         # Another kernel has other BTF anyway.

@@ -9,7 +9,7 @@ from runner.kernels.sources import apt, aptkernel, snapshot
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages
 from runner.kernels.sources.aptplace import AptPlace
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource, DebugPackageBtf
 from runner.versions import KernelVersion
 
@@ -19,9 +19,6 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 class Debian:
     """The provider of `debian` sources."""
-
-    fresh = WEEK
-    at_hand = False
 
     def resolve(self, source: DebianSource, cache: Cache) -> Pin:
         """Ask the suite's index. Raises ArtifactError with apt's words."""

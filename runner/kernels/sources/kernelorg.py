@@ -10,7 +10,7 @@ from runner.kernels import http, kernelbuild
 from runner.kernels.kernelbuild import Recipe, recipe
 from runner.kernels.kernelbuild.build import unpack
 from runner.kernels.kernelbuild.release import version_of
-from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import KernelOrgSource
 from runner.versions import KernelVersion
 
@@ -23,8 +23,6 @@ class KernelOrg:
     """The provider of `kernel-org` sources."""
 
     # The source's own words tell the tarball; only the recipe may change.
-    fresh = LOCAL
-    at_hand = False
     # Where fragments and quirks are.
     recipes: Path = recipe.FOLDER
 

@@ -9,7 +9,7 @@ from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
 from runner.kernels import bzimage
 from runner.kernels.sources import layout, packages
-from runner.kernels.sources.source import LOCAL, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import PathSource
 
 _AR = b"!<arch>\n"
@@ -30,9 +30,6 @@ class _KernelFiles:
 
 class LocalFiles:
     """The provider of `path` sources."""
-
-    fresh = LOCAL
-    at_hand = True
 
     def resolve(self, source: PathSource, cache: Cache) -> Pin:
         """Look at the files. Raises ArtifactError for what is not there."""

@@ -15,7 +15,7 @@ from runner.files.cache import Cache
 from runner.kernels import bzimage, layers
 from runner.kernels.sources import packages
 from runner.kernels.sources.registry import Repository
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import OciSource
 
@@ -27,9 +27,6 @@ _BTF = re.compile(r"boot/(btf(-[^/]+)?|vmlinux(-[^/]+)?\.btf)")
 
 class Oci:
     """The provider of `oci` sources."""
-
-    fresh = WEEK
-    at_hand = False
 
     def resolve(self, source: OciSource, cache: Cache) -> Pin:
         """Ask the registry what the tag stands for now. Raises ArtifactError."""

@@ -1,11 +1,19 @@
 """Which provider gets the kernels of which type of source."""
 
 import importlib
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.kernels.sources.source import WEEK, Pin, Provider, Workplace
+from runner.kernels.sources.source import (
+    FOREVER,
+    LOCAL,
+    WEEK,
+    Pin,
+    Provider,
+    Workplace,
+)
 from runner.matrix.matrix import (
     BaseSource,
     DebianSource,
@@ -22,9 +30,6 @@ from runner.matrix.matrix import (
 class _Unavailable:
     """The provider of kernels that no source can provide."""
 
-    fresh = WEEK
-    at_hand = False
-
     def resolve(self, source: UnavailableSource, cache: Cache) -> NoReturn:
         """Raise ArtifactError that says why."""
         raise ArtifactError(source.reason)
@@ -34,33 +39,55 @@ class _Unavailable:
         raise ArtifactError(source.reason)
 
 
-# A provider, or its module and class, which are imported when a row needs them: what
-# talks to registries and archives takes longer to import than a guest takes to start.
-PROVIDERS: dict[type[BaseSource], Provider[Any] | tuple[str, str]] = {
-    DebianSource: ("debian", "Debian"),
-    PathSource: ("localpath", "LocalFiles"),
-    SnapshotSource: ("snapshot", "SnapshotArchive"),
-    UbuntuSource: ("ubuntu", "Ubuntu"),
-    RpmSource: ("rpm.provider", "Rpm"),
-    KernelOrgSource: ("kernelorg", "KernelOrg"),
-    OciSource: ("oci", "Oci"),
-    UnavailableSource: _Unavailable(),
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    # Seconds for which a resolution holds: WEEK, FOREVER or LOCAL.
+    fresh: float
+    # Or its module and class, which are imported when a row needs them: what talks to
+    # registries and archives takes longer to import than a guest takes to start.
+    provider: Provider[Any] | tuple[str, str]
+    # Whether collecting takes neither network nor time.
+    at_hand: bool = False
+
+
+PROVIDERS: dict[type[BaseSource], _Entry] = {
+    DebianSource: _Entry(fresh=WEEK, provider=("debian", "Debian")),
+    PathSource: _Entry(fresh=LOCAL, provider=("localpath", "LocalFiles"), at_hand=True),
+    SnapshotSource: _Entry(fresh=FOREVER, provider=("snapshot", "SnapshotArchive")),
+    UbuntuSource: _Entry(fresh=WEEK, provider=("ubuntu", "Ubuntu")),
+    RpmSource: _Entry(fresh=WEEK, provider=("rpm.provider", "Rpm")),
+    KernelOrgSource: _Entry(fresh=LOCAL, provider=("kernelorg", "KernelOrg")),
+    OciSource: _Entry(fresh=WEEK, provider=("oci", "Oci")),
+    UnavailableSource: _Entry(fresh=WEEK, provider=_Unavailable()),
 }
+
+
+def freshness(source: BaseSource) -> float:
+    """Return the seconds for which a resolution of a source holds.
+
+    WEEK, FOREVER or LOCAL. Imports nothing.
+    """
+    return PROVIDERS[type(source)].fresh
+
+
+def is_at_hand(source: BaseSource) -> bool:
+    """Whether collecting takes neither network nor time. Imports nothing."""
+    return PROVIDERS[type(source)].at_hand
 
 
 def of(source: BaseSource) -> Provider[Any]:
     """Return a source's provider."""
-    found = PROVIDERS[type(source)]
-    if not isinstance(found, tuple):
-        return found
-    module, name = found
+    entry = PROVIDERS[type(source)]
+    if not isinstance(entry.provider, tuple):
+        return entry.provider
+    module, name = entry.provider
     made: Provider[Any] = getattr(
         importlib.import_module(f"runner.kernels.sources.{module}"), name
     )()
-    register(type(source), made)
+    PROVIDERS[type(source)] = replace(entry, provider=made)
     return made
 
 
-def register(source: type[BaseSource], provider: Provider[Any]) -> None:
-    """Add the provider of a type of source that represents others."""
-    PROVIDERS[source] = provider
+def register(source: type[BaseSource], provider: Provider[Any], fresh: float) -> None:
+    """Add the provider of a type of source, and how long its resolutions hold."""
+    PROVIDERS[source] = _Entry(fresh=fresh, provider=provider)

@@ -14,7 +14,7 @@ from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import remote
-from runner.kernels.sources.source import FOREVER, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import SnapshotSource
 from runner.versions import KernelVersion
 
@@ -40,9 +40,6 @@ class _ArchiveAnswer(BaseModel):
 
 class SnapshotArchive:
     """The provider of `snapshot` sources."""
-
-    fresh = FOREVER
-    at_hand = False
 
     def resolve(self, source: SnapshotSource, cache: Cache) -> Pin:
         """Ask the archive for the files' hashes. Raises ArtifactError."""

@@ -97,14 +97,6 @@ _Source = TypeVar("_Source", bound=BaseSource, contravariant=True)
 class Provider(Protocol[_Source]):
     """Gets kernels from one type of source."""
 
-    @property
-    def fresh(self) -> float:
-        """Seconds for which a resolution holds: WEEK, FOREVER or LOCAL."""
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether collecting takes neither network nor time."""
-
     def resolve(self, source: _Source, cache: Cache) -> Pin:
         """Return exactly which files the source stands for now.
 

@@ -5,7 +5,7 @@ from runner.kernels.sources import apt, aptkernel, remote, ubuntukeys
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages, Resolved
 from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import RELEASE_POCKET, UbuntuSource
 
 _ARCHIVE = "http://archive.ubuntu.com/ubuntu"
@@ -15,9 +15,6 @@ _NOT_OF_DEBUG = "security"
 
 class Ubuntu:
     """The provider of `ubuntu` sources."""
-
-    fresh = WEEK
-    at_hand = False
 
     def resolve(self, source: UbuntuSource, cache: Cache) -> Pin:
         """Ask the series' indices, unless the row has the addresses.

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,8 @@ def test_built_kernel_is_kept_and_first_in_its_turn(
     bench: Bench, tarball: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = dict(providers.PROVIDERS)
-    table[KernelOrgSource] = bench.provider
+    known = table[KernelOrgSource]
+    table[KernelOrgSource] = replace(known, provider=bench.provider)
     monkeypatch.setattr(providers, "PROVIDERS", table)
     (bench.provider.recipes / "base.config").write_text(GUEST)
     # The server has no such package.
@@ -246,7 +248,8 @@ def test_locked_tarball_that_changed_is_refused(
     bench: Bench, tarball: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = dict(providers.PROVIDERS)
-    table[KernelOrgSource] = bench.provider
+    known = table[KernelOrgSource]
+    table[KernelOrgSource] = replace(known, provider=bench.provider)
     monkeypatch.setattr(providers, "PROVIDERS", table)
     source = local(tarball)
     locked = pinned(Kernel(id="5.10", source=source), source, bench)
@@ -263,7 +266,8 @@ def test_locked_kernel_is_not_built_by_another_recipe(
     bench: Bench, tarball: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = dict(providers.PROVIDERS)
-    table[KernelOrgSource] = bench.provider
+    known = table[KernelOrgSource]
+    table[KernelOrgSource] = replace(known, provider=bench.provider)
     monkeypatch.setattr(providers, "PROVIDERS", table)
     recipe = bench.provider.recipes / "base.config"
     recipe.write_text(GUEST)

@@ -55,8 +55,6 @@ class Moving:
     """Its provider, which has what a test says."""
 
     has: dict[str, str] = field(default_factory=dict)
-    fresh: float = WEEK
-    at_hand: bool = False
 
     def resolve(self, source: MovingSource, cache: Cache) -> Pin:
         if source.name not in self.has:
@@ -78,7 +76,7 @@ def pin(version: str) -> Pin:
 @pytest.fixture
 def moving() -> Iterator[Moving]:
     provider = Moving()
-    providers.register(MovingSource, provider)
+    providers.register(MovingSource, provider, WEEK)
     yield provider
     del providers.PROVIDERS[MovingSource]
 
@@ -142,7 +140,7 @@ def test_source_that_can_not_be_asked_is_unknown(
 
 
 def test_source_that_can_not_move_is_not_asked(moving: Moving, tmp_path: Path) -> None:
-    moving.fresh = FOREVER
+    providers.register(MovingSource, moving, FOREVER)
     source = MovingSource()
 
     assert compared(row(source), locked(source, "1"), tmp_path).state == "current"

@@ -14,7 +14,7 @@ from runner.kernels.sources.rpm.keys import Keyring
 from runner.kernels.sources.rpm.metadata import RpmPackage
 from runner.kernels.sources.rpm.mirrors import Mirrors
 from runner.kernels.sources.rpm.repository import RpmRepository
-from runner.kernels.sources.source import WEEK, Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import RpmSource
 from runner.versions import KernelVersion
@@ -25,9 +25,6 @@ _SINGLE = ("vmlinuz", "config", "System.map", "modules.builtin")
 
 class Rpm:
     """The provider of `rpm` sources."""
-
-    fresh = WEEK
-    at_hand = False
 
     def resolve(self, source: RpmSource, cache: Cache) -> Pin:
         """Ask the repository what it has. Raises ArtifactError."""
