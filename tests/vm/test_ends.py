@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +36,13 @@ def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
     return False
 
 
+def temporary(folder: Path) -> Path:
+    """Make and return the folder for a run's temporary files."""
+    made = folder / "temporary"
+    made.mkdir()
+    return made
+
+
 @pytest.fixture
 def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run in the middle of its cases, with a guest."""
@@ -60,6 +66,8 @@ def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             ),
         ],
         cwd=ROOT,
+        # Of its own: other programs of this machine have temporary files, too.
+        env={**os.environ, "TMPDIR": str(temporary(tmp_path))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -201,13 +209,13 @@ def test_a_mistake_in_the_selection_keeps_the_reports(reports: Path) -> None:
 def test_kill_9_leaves_no_guest_and_no_temporary_file(
     long_run: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    before = set(os.listdir(tempfile.gettempdir()))
+    before = set(os.listdir(tmp_path / "temporary"))
 
     long_run.kill()
     long_run.communicate(timeout=30)
 
     assert eventually(lambda: not guests(tmp_path / "r"), seconds=5)
-    assert set(os.listdir(tempfile.gettempdir())) <= before
+    assert set(os.listdir(tmp_path / "temporary")) <= before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to cut the network")
