@@ -10,7 +10,7 @@ from pydantic import JsonValue, TypeAdapter
 from runner.facts.model import Facts
 from runner.files.cache import CacheEntry
 from runner.kernels.nic import CARDS, Nic
-from runner.kernels.sources.source import Item
+from runner.kernels.sources.source import Item, Pin
 from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion
 
@@ -81,9 +81,12 @@ def _text_of(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
-def from_entry(entry: CacheEntry) -> Artifact:
-    """Read what a builder of artifacts stored."""
+def from_entry(entry: CacheEntry, pin: Pin) -> Artifact:
+    """Read what a builder of artifacts stored, for what a row was resolved to."""
     data = entry.metadata
+    # Rows whose files are equal share an entry, and one of them built it. That one's
+    # files may come from another mirror than its pin says.
+    built_for_it = data.get("pin_origin") == pin.origin
 
     def optional(name: str) -> Path | None:
         return entry.directory / name if name in entry.checksums else None
@@ -108,7 +111,7 @@ def from_entry(entry: CacheEntry) -> Artifact:
         btf_detail=_text(data["btf_detail"]),
         image_sha256=entry.checksums[VMLINUZ],
         btf_sha256=entry.checksums.get(BTF, ""),
-        origin=_text(data["origin"]),
+        origin=_text(data["origin"]) if built_for_it else pin.origin,
         packages=_packages(data["packages"]),
         btf_items=_ITEMS.validate_python(data["btf_items"]),
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.files.cache import Cache, key_of
-from runner.kernels import artifact, btf, guestconfig, nic, store
+from runner.kernels import artifact, btf, guestconfig, nic, store, trust
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material
 from runner.kernels.sources import providers
@@ -87,7 +87,8 @@ def pinned(kernel: Kernel, cache: Cache) -> PinnedKernel | None:
             )
             return PinnedKernel(
                 source=source,
-                pin=pin.model_copy(update={"items": items}),
+                # With where the files really came from.
+                pin=pin.model_copy(update={"origin": found.origin, "items": items}),
                 btf=found.btf_items,
             )
     return None
@@ -194,11 +195,11 @@ def _fetch(
         return _build(kernel, pin, source, folder, cache, progress)
 
     pin = providers.of(source).resolve(source, cache)
-    key = _key(kernel, pin, cache)
-    found = artifact.from_entry(cache.entry(_KIND, key, build))
+    key = _key(kernel, source, pin, cache)
+    found = artifact.from_entry(cache.entry(_KIND, key, build), pin)
     if refresh and found.btf_items:
         # The kernel is the same, and its BTF's source may have moved on.
-        found = artifact.from_entry(cache.renew(_KIND, key, build))
+        found = artifact.from_entry(cache.renew(_KIND, key, build), pin)
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
@@ -264,6 +265,7 @@ def _build(
             (folder / artifact.BTF).write_bytes(chosen.data)
         return {
             "origin": collected.origin,
+            "pin_origin": pin.origin,
             "packages": {
                 item.name: item.sha256 or collected.checksums[item.name]
                 for item in pin.items
@@ -286,12 +288,12 @@ def _known(kernel: Kernel, source: BaseSource, cache: Cache) -> Artifact | None:
     """Return what a source was last resolved to, if the cache has it."""
     try:
         pin = _pin(source, cache)
-        entry = cache.lookup(_KIND, _key(kernel, pin, cache))
+        entry = cache.lookup(_KIND, _key(kernel, source, pin, cache))
     except RunnerError as error:
         # What is missing now is reported when the kernel is asked for.
         log.debug("%s: %s: %s", kernel.id, source.shown, error)
         return None
-    return None if entry is None else artifact.from_entry(entry)
+    return None if entry is None else artifact.from_entry(entry, pin)
 
 
 def _pin(source: BaseSource, cache: Cache) -> Pin:
@@ -315,18 +317,22 @@ def _stale(source: BaseSource, cache: Cache) -> bool:
 def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
     try:
         return _Resolution.model_validate(cache.recall(_name(source)))
-    except ValidationError:
+    except (ValidationError, ArtifactError):
+        # A file of keys that is missing is reported when the source is asked.
         return None
 
 
 def _name(source: BaseSource) -> str:
-    return f"pin-{key_of(source.model_dump_json())[:16]}"
+    key = key_of(source.model_dump_json(), *trust.identity(source))
+    return f"pin-{key[:16]}"
 
 
-def _key(kernel: Kernel, pin: Pin, cache: Cache) -> str:
+def _key(kernel: Kernel, source: BaseSource, pin: Pin, cache: Cache) -> str:
     return key_of(
         store.fingerprint(),
         btf.identity(kernel.btf, cache),
         pin.provider,
         *(item.identity for item in pin.items),
+        # Signatures are checked when an entry is built.
+        *trust.identity(source),
     )

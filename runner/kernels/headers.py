@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runner.errors import UsageError
 from runner.files.cache import Cache
-from runner.kernels import fetch
+from runner.kernels import fetch, trust
 from runner.kernels.lock import PinnedSource
 from runner.kernels.sources import debian
 from runner.kernels.sources.source import Item, Workplace
@@ -47,7 +47,7 @@ def of(kernel: Kernel, release: str, cache: Cache) -> HeaderPackages:
             hint=f"put them into the root, below /lib/modules/{release}/build; headers "
             "can be fetched for kernels of the source `debian`",
         )
-    note = f"headers-{release}"
+    note = "-".join(("headers", release, *trust.identity(source)))
     try:
         items = _ITEMS.validate_python(cache.recall(note))
     except ValidationError:

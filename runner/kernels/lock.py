@@ -87,6 +87,11 @@ class PinnedSource(BaseSource):
         """What the source that was locked says."""
         return self.source.release
 
+    @property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """What the source that was locked says: the files are checked as ever."""
+        return self.source.trusted
+
 
 class _PinnedProvider:
     """The provider of pinned sources: the pin is known, the rest is as ever."""

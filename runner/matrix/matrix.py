@@ -62,6 +62,14 @@ class BaseSource(FileEntry):
         """The kernel's release, as far as the row itself says it; empty if not."""
         return ""
 
+    @property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """What the row says of whose signatures count; of paths, the content does.
+
+        Empty if it says nothing: this machine's keys count then, or none.
+        """
+        return ()
+
 
 # Every package that Debian ever had, and every one that Ubuntu had.
 _SNAPSHOT_ARCHIVE = "https://snapshot.debian.org"
@@ -113,6 +121,11 @@ class DebianSource(BaseSource):
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where to get a locked version after the mirror dropped it."""
+
+    @property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """The file of keys, if the row names one."""
+        return () if self.keyring is None else ("keyring", self.keyring)
 
 
 class PathSource(BaseSource):
@@ -284,6 +297,13 @@ class UbuntuSource(BaseSource):
         """Whether the packages are given by address."""
         return bool(self.packages)
 
+    @property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """The files of keys, as far as the row names them."""
+        named = {"keyring": self.keyring, "debug_keyring": self.debug_keyring}
+        given = ((name, path) for name, path in named.items() if path is not None)
+        return tuple(part for pair in given for part in pair)
+
     @model_validator(mode="after")
     def _is_one_form(self) -> Self:
         if bool(self.series) == bool(self.packages):
@@ -451,6 +471,18 @@ class RpmSource(BaseSource):
         return tuple(it.replace(" ", "").upper() for it in _many(self.fingerprint))
 
     @property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """Which signatures must be there, and whose count; empty if nobody's do."""
+        if not self.keys and not self.fingerprints:
+            return ()
+        checks = (f"gpgcheck {self.gpgcheck}", f"repo_gpgcheck {self.repo_gpgcheck}")
+        # Without gpgkey, each repository tells its own key.
+        named = self.keys or filter(None, (getattr(self, it) for it in _REPOSITORIES))
+        places = (self.expanded(it) for it in named)
+        keys = (it if "://" in it else Path(it) for it in places)
+        return (*checks, *self.fingerprints, *keys)
+
+    @property
     def more_modules(self) -> tuple[str, ...] | None:
         """Names of the packages with modules; None for those that it requires."""
         return None if self.modules is None else _many(self.modules)
@@ -510,6 +542,8 @@ class RpmSource(BaseSource):
 
 _FORMS = ("baseurl", "mirrorlist", "metalink", "packages")
 _DEBUG_FORMS = ("debug_baseurl", "debug_mirrorlist", "debug_metalink")
+# Keys of an `rpm` source that say where packages are, and thus their vendors' keys.
+_REPOSITORIES = ("baseurl", "mirrorlist", "metalink", *_DEBUG_FORMS, "archive")
 # Keys of an `rpm` source that mean something for packages by address.
 _WITH_PACKAGES = {"type", "packages", "gpgkey", "fingerprint", "variables"}
 

@@ -11,6 +11,7 @@ from runner.guest.roots import archive, disk, image
 from runner.guest.roots.content import ContentSpool
 from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.tree import Inode, RootTree
+from runner.kernels import trust
 from runner.kernels.headers import HeaderPackages
 from runner.kernels.sources import packages
 from runner.kernels.sources.source import Workplace
@@ -48,7 +49,8 @@ def obtain(found: HeaderPackages, cache: Cache, progress: Progress) -> HeadersIm
 
     Raises ArtifactError for packages that can't be had or read.
     """
-    key = key_of(_RECIPE, *(item.identity for item in found.items))
+    files = (item.identity for item in found.items)
+    key = key_of(_RECIPE, *files, *trust.identity(found.source))
 
     def build(folder: Path) -> Mapping[str, JsonValue]:
         with cache.scratch() as scratch:

@@ -1,5 +1,6 @@
 """The headers of Debian's kernels, from packages of a suite, as a disk."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.guest.roots import headers as disks
 from runner.kernels import fetch, headers
-from runner.matrix.matrix import Kernel, PathSource
+from runner.matrix.matrix import DebianSource, Kernel, PathSource
 from tests.unit.kernels import images
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.packaging import make_package
@@ -90,6 +91,25 @@ def test_a_locked_kernel_has_its_headers(
         f"linux-headers-{RELEASE}",
         f"linux-headers-{COMMON}",
     ]
+
+
+def test_a_row_with_other_keys_asks_for_its_own_headers(
+    suite: Suite, cache: Cache, tmp_path: Path
+) -> None:
+    keyring = Path(shutil.copy(suite.signer.keyring, tmp_path / "keyring.gpg"))
+    source = DebianSource(type="debian", suite="bookworm", keyring=keyring)
+    other = Kernel(id="other", source=source, btf="kernel")
+    publish(suite)
+    theirs = headers.of(
+        other, fetch.obtain(other, cache, Silent()).release, cache
+    ).items
+    publish(suite, "usr/lib/modules")
+
+    fetch.obtain(KERNEL, cache, Silent())
+    own = headers.of(KERNEL, RELEASE, cache).items
+
+    assert own[0].sha256 != theirs[0].sha256
+    assert headers.of(other, RELEASE, cache).items == theirs
 
 
 def test_headers_that_the_suite_lacks_are_said_so(

@@ -21,6 +21,8 @@ from runner.versions import KernelVersion
 
 # Files of which a kernel has one, that a vendor may ship in two folders.
 _SINGLE = ("vmlinuz", "config", "System.map", "modules.builtin")
+# In a pin's origin, between the package and the repository.
+_OF = " of "
 
 
 class Rpm:
@@ -40,7 +42,7 @@ class Rpm:
         return Pin(
             provider=source.type,
             version=_release(chosen.named),
-            origin=f"{chosen.named.nevra} of {main.base}",
+            origin=f"{chosen.named.nevra}{_OF}{main.base}",
             items=tuple(items),
         )
 
@@ -54,10 +56,13 @@ class Rpm:
         vmlinux: Path | None = None
         trust = _Trust(source, work.scratch)
         bases = _mirrors(source).bases
+        used: list[str] = []
         for item in pin.items:
             path = work.scratch / "package.rpm"
             base, checksums[item.name] = _download(item, source, bases, path, work)
             trust.check_package(path, item.name, base)
+            if "://" not in item.location:
+                used.append(base)
             if _is_debug(item, source):
                 vmlinux = work.scratch / "vmlinux.debug"
                 _extract(path, item, vmlinux)
@@ -68,7 +73,7 @@ class Rpm:
         _drop_copies(files)
         return Collected(
             contents=files,
-            origin=pin.origin,
+            origin=_origin_of(pin, used),
             # Upstream's, which the release begins with.
             version=str(KernelVersion.parse(pin.version)) if pin.version else "",
             vmlinux=vmlinux,
@@ -77,6 +82,13 @@ class Rpm:
 
 
 # ---------------------------------------------------------------- what is there
+
+
+def _origin_of(pin: Pin, bases: Iterable[str]) -> str:
+    """Return where the files came from: another mirror may have had them."""
+    used = ", ".join(dict.fromkeys(bases))
+    # Packages by address have no repository.
+    return f"{pin.origin.partition(_OF)[0]}{_OF}{used}" if used else pin.origin
 
 
 def _given(source: RpmSource) -> Pin:
