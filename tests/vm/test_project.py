@@ -91,7 +91,7 @@ cases:
     assert alone.status == 1, alone.output + alone.errors
     assert alone.results.cases[0].failure_class == "never_runs"
     assert "did you mean 'CONFIG_BPF_LSM'?" in alone.results.cases[0].message
-    assert "has the option CONFIG_BPF_LMS" in alone.errors
+    assert alone.errors.count("has the option CONFIG_BPF_LMS") == 1
 
     newer = '  - {id: "6.99", source: {type: unavailable, reason: not yet}}\n'
     (project / "matrix.yaml").write_text(MATRIX + newer)
