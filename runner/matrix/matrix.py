@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -200,7 +200,17 @@ class RemoteFile(FileEntry):
 
 
 # What a pocket of Ubuntu's archive adds to the series: jammy-updates.
-RELEASE_POCKET = "release"
+RELEASE_POCKET: Final = "release"
+# Those of the archive, and those of the archives of Ubuntu Pro (infra-…).
+_Pocket = Literal[
+    "release",
+    "security",
+    "updates",
+    "proposed",
+    "backports",
+    "infra-security",
+    "infra-updates",
+]
 
 
 class UbuntuSource(BaseSource):
@@ -235,12 +245,13 @@ class UbuntuSource(BaseSource):
     """The kernel's exact version: as in `uname -r`, without the flavour, or as its
     package has it. By default the newest."""
 
-    pockets: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
-        Field(min_length=1),
-    ] = (RELEASE_POCKET, "security", "updates")
-    """The parts of the series to look in. Others are `proposed` and, in Ubuntu Pro's
-    archives, `infra-security` and `infra-updates`."""
+    pockets: Annotated[tuple[_Pocket, ...], Field(min_length=1)] = (
+        RELEASE_POCKET,
+        "security",
+        "updates",
+    )
+    """The parts of the series to look in. Others are `proposed`, `backports` and, in
+    Ubuntu Pro's archives, `infra-security` and `infra-updates`."""
 
     components: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], ...],
@@ -501,9 +512,11 @@ class RpmSource(BaseSource):
 
     @model_validator(mode="after")
     def _is_one_form(self) -> Self:
-        forms = {it for it in _FORMS if getattr(self, it)}
-        if len(forms) != 1:
+        forms = [it for it in _FORMS if getattr(self, it)]
+        if not forms:
             raise ValueError(f"needs one of the keys {', '.join(_FORMS)}")
+        if len(forms) > 1:
+            raise ValueError(f"needs only one of the keys {', '.join(forms)}")
         unused = sorted(self.model_fields_set - _WITH_PACKAGES)
         if self.packages and unused:
             raise ValueError(f"the key packages can't be used with {unused[0]}")

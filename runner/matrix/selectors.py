@@ -1,10 +1,9 @@
 """Which kernels of a matrix a command line means."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from runner.errors import UsageError
-from runner.facts import families
 from runner.matrix.matrix import Kernel, Matrix
 from runner.text.nearest import near
 from runner.versions import KernelVersion, VersionRange
@@ -12,9 +11,13 @@ from runner.versions import KernelVersion, VersionRange
 ALL = "all"
 # What a run takes when nothing is asked for: all rows of a matrix without this tag.
 DEFAULT = "@default"
-_COMPARISONS = ("<", ">", "=", "!")
-# "rhel>=9.4", "ubuntu:5.15>=5.15.0-91": a vendor's kernels.
-_OF_FAMILY = re.compile(rf"({'|'.join(families.NAMES)})(:[\d.]+)?\s*[<>=!].*")
+# No id has one of these.
+_COMPARES = frozenset("<>=!")
+
+_ALL_MUST_HOLD = (
+    "comparisons with commas between must all hold; give ranges that add up as words "
+    "of their own: --kernels 'rhel>=9' 'suse>=15.5'"
+)
 
 VersionOf = Callable[[Kernel], KernelVersion | None]
 
@@ -24,53 +27,82 @@ def select(
 ) -> tuple[Kernel, ...]:
     """Return the kernels that selectors name, in the matrix's order, each once.
 
-    A selector is an id, @tag, `all`, a range (">=5.4,<6"), a vendor's range
-    ("rhel>=9.4"), or several with commas between; comparisons of upstream versions that
-    stand side by side are one range. `version_of` is asked for kernels whose id has no
-    version, and for releases.
-    Raises UsageError for what the matrix lacks and when nothing is left.
+    A selector is an id, @tag, `all`, a comparison (">=5.4", "rhel>=9.4", "uek", a whole
+    release), or several with commas between. All comparisons of a selector are one
+    range, as in suites: kernels must meet all of them. What is an id is no comparison.
+    `version_of` is asked for kernels whose id has no version, and for releases.
+    Raises UsageError for what the matrix lacks, for a range that can't be read and when
+    nothing is left.
     """
     wanted: set[str] = set()
-    for selector in selectors:
-        for part in _parts(selector):
-            wanted |= {kernel.id for kernel in _matching(matrix, part, version_of)}
+    parts = [_Parts.of(selector, matrix) for selector in selectors]
+    for part in parts:
+        for name in part.names:
+            wanted |= {kernel.id for kernel in _named(matrix, name)}
+        wanted |= {kernel.id for kernel in _in_range(matrix, part, version_of)}
     chosen = tuple(kernel for kernel in matrix.kernels if kernel.id in wanted)
     if not chosen:
+        ids = f"the kernels are {', '.join(kernel.id for kernel in matrix.kernels)}"
         raise UsageError(
             f"--kernels {' '.join(selectors)!r} selects no kernel",
-            hint=f"the kernels are {', '.join(kernel.id for kernel in matrix.kernels)}",
+            hint=f"{_ALL_MUST_HOLD}; {ids}"
+            if any(len(it.comparisons) > 1 for it in parts)
+            else ids,
         )
     return chosen
 
 
-def _parts(selector: str) -> Iterator[str]:
-    """Split at commas, but keep comparisons together: ">=5.4,<6,@lts" is two parts."""
-    comparisons: list[str] = []
-    for word in selector.split(","):
-        word = word.strip()
-        if word.startswith(_COMPARISONS):
-            comparisons.append(word)
-        elif word:
-            yield word
-    if comparisons:
-        yield ",".join(comparisons)
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """What one selector consists of: ">=5.4,<6,@lts" is a name and a range."""
 
+    # Ids, tags and `all`: kernels that any of them names are meant.
+    names: tuple[str, ...]
+    # Of one range, as they stand.
+    comparisons: tuple[str, ...]
 
-def _matching(matrix: Matrix, part: str, version_of: VersionOf) -> list[Kernel]:
-    kernels = matrix.kernels
-    if part == ALL:
-        return list(kernels)
-    if part.startswith("@"):
-        return _tagged(matrix, part[1:])
-    if part.startswith(_COMPARISONS) or _OF_FAMILY.fullmatch(part):
-        return _in_range(matrix, part, version_of)
-    found = [kernel for kernel in kernels if kernel.id == part]
-    if not found:
-        raise UsageError(
-            f"there is no kernel {part!r}{_near(part, [it.id for it in kernels])}",
-            hint=f"the matrix has {', '.join(kernel.id for kernel in kernels)}",
+    @classmethod
+    def of(cls, selector: str, matrix: Matrix) -> "_Parts":
+        """Split at commas."""
+        ids = {kernel.id for kernel in matrix.kernels}
+        words = [word for it in selector.split(",") if (word := it.strip())]
+        compared = [it for it in words if it not in ids and _is_comparison(it)]
+        return cls(
+            names=tuple(it for it in words if it not in compared),
+            comparisons=tuple(compared),
         )
+
+
+def _is_comparison(word: str) -> bool:
+    """Whether a word that is no id is part of a range."""
+    if word == ALL or word.startswith("@"):
+        return False
+    if not _COMPARES.isdisjoint(word):
+        return True
+    try:
+        # "uek", "5.14.0-570.el9". A bare "5.10" is nothing but an id here.
+        return VersionRange.parse(word).needs_release
+    except ValueError:
+        return False
+
+
+def _named(matrix: Matrix, name: str) -> list[Kernel]:
+    if name == ALL:
+        return list(matrix.kernels)
+    if name.startswith("@"):
+        return _tagged(matrix, name[1:])
+    found = [kernel for kernel in matrix.kernels if kernel.id == name]
+    if not found:
+        raise _no_kernel(matrix, name)
     return found
+
+
+def _no_kernel(matrix: Matrix, name: str) -> UsageError:
+    ids = [kernel.id for kernel in matrix.kernels]
+    return UsageError(
+        f"there is no kernel {name!r}{_near(name, ids)}",
+        hint=f"the matrix has {', '.join(ids)}",
+    )
 
 
 def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
@@ -89,7 +121,10 @@ def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
     return found
 
 
-def _in_range(matrix: Matrix, text: str, version_of: VersionOf) -> list[Kernel]:
+def _in_range(matrix: Matrix, parts: _Parts, version_of: VersionOf) -> list[Kernel]:
+    if not parts.comparisons:
+        return []
+    text = ",".join(parts.comparisons)
     try:
         wanted = VersionRange.parse(text)
     except ValueError as error:
@@ -101,6 +136,9 @@ def _in_range(matrix: Matrix, text: str, version_of: VersionOf) -> list[Kernel]:
             version = version_of(kernel) or version
         if version is not None and version in wanted:
             found.append(kernel)
+    if not found and _COMPARES.isdisjoint(text) and len(parts.comparisons) == 1:
+        # It may be an id with a typing mistake.
+        raise _no_kernel(matrix, text)
     return found
 
 

@@ -1,6 +1,6 @@
 """One case of a run on one kernel: its declared gap, or a guest, or a second one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runner.bpf.compile import CompileError
 from runner.bpf.object import ObjectError
@@ -13,6 +13,7 @@ from runner.guest.commands import Commands, Place
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
+from runner.run import configoptions
 from runner.run.lease import GuestLease, Need
 from runner.run.run import Run
 from runner.suites.known import KnownKernel
@@ -181,17 +182,27 @@ def class_of_mistake(error: BaseException | None) -> str:
 def declared_gap(run: Run, on: KernelCase) -> CaseResult | None:
     """Return the result of a case that does not run on this kernel."""
     case = on.case
-    if all(_is_gap(case, _by_version(run, it)) for it in run.matrix.kernels):
+    # Of a kernel that the run does not have, only the version is known.
+    if all(_is_gap(case, run.known(it)) for it in run.matrix.kernels):
         file = run.settings.kernels.matrix
         mistake = UsageError(
-            f"no kernel of the matrix has {case.where()}, so this case never runs",
+            "; ".join(
+                [
+                    "this case never runs, because no kernel of the matrix meets "
+                    f"what it needs: {case.where()}",
+                    *configoptions.unknown(case, _all_known(run)),
+                ]
+            ),
             hint=f"add such a kernel to {file}, or drop the case",
         )
         return on.ended(Outcome.FAILED, mistake, "never_runs")
     known = run.known(on.kernel)
     if not _is_gap(case, known):
         return None
-    return on.ended(Outcome.SKIPPED, UsageError(case.gap_on(known)), DECLARED_GAP.name)
+    why = "; ".join(
+        [case.gap_on(known), *configoptions.mistyped(case, _all_known(run))]
+    )
+    return on.ended(Outcome.SKIPPED, UsageError(why), DECLARED_GAP.name)
 
 
 def _is_gap(case: Case, known: KnownKernel) -> bool:
@@ -199,6 +210,5 @@ def _is_gap(case: Case, known: KnownKernel) -> bool:
     return not case.waits_for_boot(known) and bool(case.gap_on(known))
 
 
-def _by_version(run: Run, kernel: Kernel) -> KnownKernel:
-    """Return a kernel without its configuration, which says nothing of others."""
-    return replace(run.known(kernel), config=None)
+def _all_known(run: Run) -> list[KnownKernel]:
+    return [run.known(it) for it in run.matrix.kernels]

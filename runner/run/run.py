@@ -1,5 +1,6 @@
 """A run: the kernels that were asked for, their artifacts and their guests."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +32,7 @@ from runner.loaders import LoaderProgram
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.run import listing, sharding
+from runner.run import configoptions, listing, sharding
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
@@ -42,6 +43,8 @@ from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 from runner.text.progress import Progress, progress
+
+log = logging.getLogger(__name__)
 
 # What the cache remembers them as.
 _DURATIONS = "durations"
@@ -93,6 +96,8 @@ class Run:
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
         self._tests: list[Path] = []
+        # Cases, and what is said of their options: suites are read twice.
+        self._warned: set[tuple[str, str]] = set()
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
@@ -210,6 +215,18 @@ class Run:
         suitefile.require_distinct(self._suites, self._tests)
         suitefile.require_kernels(given, self.matrix)
         namecheck.check(given, self.compiled, self.cache)
+        self._warn_of_options(given)
+
+    def _warn_of_options(self, suites: Iterable[LoadedSuite]) -> None:
+        """Warn of options that look mistyped: their cases may run nowhere."""
+        known = [self.known(it) for it in self.kernels]
+        for loaded in suites:
+            for case in loaded.suite.cases:
+                name = f"{loaded.name}::{case.name}"
+                for said in configoptions.mistyped(case, known):
+                    if (name, said) not in self._warned:
+                        log.warning("%s: %s", name, said)
+                    self._warned.add((name, said))
 
     def check_test(self, path: Path) -> None:
         """Refuse a Python test file that has the name of another one, or of a suite.

@@ -25,7 +25,7 @@ _WORDS = {
     "field": "the field {}",
     "func": "the function {}",
     "config": "{}",
-    "kernels": "{}",
+    "kernels": "a version in {}",
 }
 
 
@@ -96,6 +96,14 @@ class Condition(FileEntry):
             name = getattr(self, key)
             if name is not None:
                 yield key, name
+
+    @property
+    def options(self) -> Iterator[str]:
+        """The options of configurations that it names, without their values."""
+        if self.config is not None:
+            yield self.config.partition("=")[0]
+        for _, it in self.inner:
+            yield from it.options
 
     @property
     def inner(self) -> Iterator[tuple[tuple[str | int, ...], "Condition"]]:

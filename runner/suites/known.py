@@ -42,6 +42,11 @@ class KnownKernel:
         return _JUDGES[key](self, name)
 
     @property
+    def options(self) -> frozenset[str]:
+        """The names of its configuration, also of what "is not set"."""
+        return _options(self.config) if self.config else frozenset()
+
+    @property
     def types(self) -> "_Types | None":
         """Its types; None where no BTF can be read."""
         if self.btf is None:
@@ -105,6 +110,15 @@ class _Types:
 @lru_cache(maxsize=8)
 def _types(path: Path) -> _Types:
     return _Types(btf=btf.of_file(path))
+
+
+# "CONFIG_HZ=250", "# CONFIG_BPF_LSM is not set".
+_OPTION = re.compile(r"^(?:# )?(CONFIG_\w+)(?:=| is not set$)", re.MULTILINE)
+
+
+@lru_cache(maxsize=16)
+def _options(config: str) -> frozenset[str]:
+    return frozenset(_OPTION.findall(config))
 
 
 # ------------------------------------------------------------------- judging

@@ -705,9 +705,16 @@ class Case(FileEntry):
         """Whether a kernel must be booted to know whether the case runs there."""
         return kernel.facts is None and self.needs is not None and self.needs.is_probed
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of kernels' configurations that it names, each once."""
+        lines = [line.partition("=")[0] for line in self.config]
+        needed = self.needs.options if self.needs else ()
+        return tuple(dict.fromkeys([*lines, *needed]))
+
     def where(self) -> str:
         """Return where it runs, in words; empty for all kernels."""
-        words = [self.kernels, self.needs.words if self.needs else ""]
+        words = [self.kernels, *self.config, self.needs.words if self.needs else ""]
         return ", ".join(it for it in words if it)
 
     def failure_on(self, kernel: KnownKernel) -> ExpectedFailure | None:

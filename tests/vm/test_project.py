@@ -79,13 +79,25 @@ description: For old kernels only.
 cases:
   - name: old
     object: build/execsnoop.bpf.o
-    config: [CONFIG_NO_SUCH_THING=y]
-    reason: nobody has it
+    config: [CONFIG_BPF_LMS=y]
+    reason: the name is mistyped
     expect: [{map: events, equals: 1}]
 """
     )
 
-    done = run(reports=reports, folder=project)
+    alone = run(reports=reports, folder=project)
 
+    # No kernel of the matrix has it.
+    assert alone.status == 1, alone.output + alone.errors
+    assert alone.results.cases[0].failure_class == "never_runs"
+    assert "did you mean 'CONFIG_BPF_LSM'?" in alone.results.cases[0].message
+    assert alone.errors.count("has the option CONFIG_BPF_LMS") == 1
+
+    newer = '  - {id: "6.99", source: {type: unavailable, reason: not yet}}\n'
+    (project / "matrix.yaml").write_text(MATRIX + newer)
+
+    done = run("--kernels", "6.12", reports=reports, folder=project)
+
+    # What the other kernel has is not known.
     assert done.status == 3, done.output + done.errors
     assert "no verdict: nothing was checked, 1 declared gap" in done.output

@@ -172,6 +172,12 @@ ADDRESS = f"{{url: 'https://example.org/a.deb', sha256: {'a' * 64}}}"
         ),
         ("series: jammy, pockets: []", "kernels[0].source.pockets"),
         (
+            "series: jammy, pockets: [release, sekurity]",
+            "'sekurity' must be 'release', 'security', 'updates', 'proposed', "
+            "'backports', 'infra-security' or 'infra-updates'; did you mean "
+            "'security'?",
+        ),
+        (
             "series: jammy, version: latest",
             "'latest' must be a version such as 5.15.0-91 or 5.15.0-91.101",
         ),

@@ -33,7 +33,7 @@ def load(tmp_path: Path, *keys: str) -> RpmSource:
         ((UNSIGNED,), "needs one of the keys baseurl, mirrorlist, metalink, packages"),
         (
             (BASE, UNSIGNED, "metalink: https://example.org/"),
-            "needs one of the keys baseurl, mirrorlist, metalink, packages",
+            "needs only one of the keys baseurl, metalink",
         ),
         (
             (UNSIGNED, "baseurl: https://example.org/$releasever/"),

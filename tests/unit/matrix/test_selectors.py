@@ -166,6 +166,86 @@ def test_any_selector_selects_or_is_a_usage_error(selectors: list[str]) -> None:
         assert chosen(*selectors)
 
 
+VENDORS = Matrix(kernels=tuple(map(row, ("6.1", "el8", "el9", "el10", "uek8"))))
+RELEASES = {
+    "6.1": "6.1.0-50-amd64",
+    "el8": "4.18.0-553.el8_10.x86_64",
+    "el9": "5.14.0-570.12.1.el9_6.x86_64",
+    "el10": "6.12.0-55.el10.x86_64",
+    "uek8": "6.12.0-100.28.2.el9uek.x86_64",
+}
+
+
+def of_vendors(*selectors: str) -> list[str]:
+    def version_of(kernel: Kernel) -> KernelVersion:
+        return KernelVersion.parse(RELEASES[kernel.id])
+
+    return [kernel.id for kernel in select(VENDORS, selectors, version_of)]
+
+
+@pytest.mark.parametrize(
+    ("selector", "ids"),
+    [
+        ("rhel>=9.3,rhel<10", ["el9"]),
+        ("rhel>=9,rhel<10", ["el9"]),
+        ("rhel<9,rhel>=8", ["el8"]),
+        ("rhel>=9.3, 6.1 ,rhel<10", ["6.1", "el9"]),
+        ("<6,rhel>=8", ["el8", "el9"]),
+        ("rhel", ["el8", "el9", "el10"]),
+        ("rhel,>=5", ["el9", "el10"]),
+        ("uek,el8", ["el8", "uek8"]),
+        ("debian", ["6.1"]),
+        ("rhel:4.18", ["el8"]),
+        ("rhel:4.18>=4.18.0-500", ["el8"]),
+        ("5.14.0-570.12.1.el9_6", ["el9"]),
+        ("!=5.14.0-570.12.1.el9_6,rhel", ["el8", "el10"]),
+    ],
+)
+def test_all_comparisons_of_a_selector_must_hold(selector: str, ids: list[str]) -> None:
+    assert of_vendors(selector) == ids
+
+
+def test_ranges_of_several_selectors_add_up() -> None:
+    assert of_vendors("rhel>=9,rhel<10", "uek") == ["el9", "uek8"]
+
+
+def test_an_id_comes_before_a_vendors_name() -> None:
+    matrix = Matrix(kernels=(row("debian"), row("6.1"), row("5.14.0-570.el9")))
+
+    def nobody_asks(_: Kernel) -> KernelVersion:
+        raise ArtifactError("no network")
+
+    for id_ in ("debian", "5.14.0-570.el9"):
+        assert [it.id for it in select(matrix, [id_], nobody_asks)] == [id_]
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ("rhel>=9.3,<10", "'<10' counts as upstream does, behind numbers of rhel"),
+        ("rehl>=9", "'rehl>=9' is not a version comparison; did you mean 'rhel'?"),
+        ("rhel>=nine", "'rhel>=nine' is not a version comparison"),
+        ("rhel>=9,rhel<9", "'rhel>=9,rhel<9' selects no kernel"),
+        ("rhel,uek", "'rhel,uek' selects no kernel"),
+        ("fedora", "there is no kernel 'fedora'"),
+        ("5.14.0-571.el9", "there is no kernel '5.14.0-571.el9'"),
+    ],
+)
+def test_ranges_are_refused_as_in_suites(selector: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        of_vendors(selector)
+
+    assert said in caught.value.message
+
+
+def test_an_empty_range_says_how_ranges_add_up() -> None:
+    with pytest.raises(UsageError) as caught:
+        of_vendors("rhel>=9,uek")
+
+    assert "must all hold" in caught.value.hint
+    assert "--kernels 'rhel>=9' 'suse>=15.5'" in caught.value.hint
+
+
 def test_a_vendors_range_asks_for_releases() -> None:
     mirror = Mirror("5.14.0-570.el9")
 
