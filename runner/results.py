@@ -309,7 +309,7 @@ class CaseResult(CaseVerdict, CaseId):
     """Why preflight was asked, but made no prediction; otherwise empty."""
     loader: str = ""
     """The library that loaded the object, with its version: "cilium/ebpf 0.22.0"; empty
-    for the kernel's `libbpf`."""
+    for libbpf, whose version is the kernel result's `libbpf`."""
     relocated_otherwise: tuple[RelocationDifference, ...] = ()
     """Where the loader put something else than libbpf into an instruction."""
     log: str = ""

@@ -17,7 +17,7 @@ _VERDICT_ONLY = 4
 
 
 def load(attempt: Attempt) -> LoadedObject:
-    """Load the object and attach what is to be attached.
+    """Load the object.
 
     Raises AgentError for what is refused, NothingError where nothing is left.
     """
@@ -29,10 +29,17 @@ def load(attempt: Attempt) -> LoadedObject:
     attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
-    _attach(attempt, loaded)
-    if case.must_attach:
-        states.require_attached(attempt.states)
     return loaded
+
+
+def attach(attempt: Attempt, loaded: LoadedObject) -> None:
+    """Attach what is to be attached.
+
+    Raises AgentError for what is refused, NothingError where nothing is left.
+    """
+    _attach_all(attempt, loaded)
+    if attempt.case.must_attach:
+        states.require_attached(attempt.states)
 
 
 def _open_and_load(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
@@ -105,7 +112,7 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
     return opened, loaded
 
 
-def _attach(attempt: Attempt, loaded: LoadedObject) -> None:
+def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
     """Attach the programs, all of them, so that one message names all that can't be.
 
     Raises AgentError: the first one, which names the others.

@@ -38,10 +38,12 @@ def of_object(attempt: Attempt) -> Checked:
         with attempt.phase("load"):
             _put_files(attempt)
             loaded = load.load(attempt)
-        attempt.is_ready = True
-        with attempt.phase("trigger"):
+            # Before anything can fail: the difference may be why.
             with guest.doing("reading instructions"):
                 attempt.differences = relocated.differences(attempt, loaded)
+            load.attach(attempt, loaded)
+        attempt.is_ready = True
+        with attempt.phase("trigger"):
             with guest.doing("counting runs"):
                 before = runcounts.count(case, guest.agent, loaded)
             namespace = _stimulate(attempt, loaded)

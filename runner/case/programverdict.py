@@ -48,6 +48,8 @@ _NO_LIBRARY = re.compile(
     r"Error loading shared library (\S+):"
 )
 _PANIC = re.compile(r"panic: |fatal error: |thread '.*' .*panicked at ")
+# Of Go's runtime; its testing package ends with 1 if tests failed.
+_GO_PANICKED = 2
 _SHOWN_TESTS = 5
 _PASSED = CaseVerdict(outcome=Outcome.PASSED, checked=1)
 
@@ -90,13 +92,18 @@ def _of_failed(test: Test, run: ProgramRun) -> CaseVerdict:
         for it in run.tests
         if it.name.startswith(f"{test.name}/") and it.state is HarnessState.FAILED
     ]
+    said = last_line(words)
     if test.message:
         message = f"failed: {test.message}"
-    elif inner and not words.strip():
+    elif _ended_by_panic(test, run):
+        message = f"failed: {_panic(run)}"
+        message += f'; the last that it printed is "{said}"' if said else ""
+        message += _unlisted(run)
+    elif inner and not said:
         message = f"failed, as its test {inner[0]} did"
     else:
-        said = last_line(words) or _panic(run) or "it printed nothing"
-        message = f"failed: {said}"
+        message = f"failed: {said or _panic(run) or 'it printed nothing'}"
+    message += f"; {test.odd}" if test.odd else ""
     found = classify_printed(words)
     if found is None:
         return _failure(TEST_FAILED, message)
@@ -113,9 +120,20 @@ def _of_unended(test: Test, run: ProgramRun, case: Case) -> CaseVerdict:
         said = last_line(test.output.text()) or last_line(_stderr(run))
         how = run.printed.ending if run.printed is not None else fault.message
         quoted = f'; the last that it printed is "{said}"' if said else ""
-        return _failure(TEST_DIED, f"started and never ended: {how}{quoted}")
+        words = f"started and never ended: {how}{quoted}{_unlisted(run)}"
+        return _failure(TEST_DIED, words)
     message = f"started and never ended: {fault.message}"
     return fault.model_copy(update={"message": message})
+
+
+def _unlisted(run: ProgramRun) -> str:
+    """Return what to say of tests behind one that ended the program.
+
+    Those of a list get a result of their own.
+    """
+    if run.wanted is not None:
+        return ""
+    return "; tests that were to start after it did not, and no list names them"
 
 
 def _stderr(run: ProgramRun) -> str:
@@ -128,6 +146,16 @@ def _panic(run: ProgramRun) -> str:
     return next((it for it in lines if _PANIC.match(it)), "")
 
 
+def _ended_by_panic(test: Test, run: ProgramRun) -> bool:
+    """Whether a program of Go ended by a panic in a test.
+
+    The testing package prints that the test failed before it lets the panic go on. Then
+    its last result is that of this test, whatever the test printed before.
+    """
+    status = None if run.end is None else run.end.exit
+    return status == _GO_PANICKED and test.name == run.tests.last and bool(_panic(run))
+
+
 def printed_by(test: Test, run: ProgramRun) -> Printed | None:
     """Return what a test printed, with the command that ran it; None if nothing."""
     whole = run.printed
@@ -136,7 +164,8 @@ def printed_by(test: Test, run: ProgramRun) -> Printed | None:
         return None
     # Nobody knows whose a line of standard error is; of a test that ended all, it says
     # why.
-    alone = test is run.blamed or not words.strip()
+    ended_all = test is run.blamed or _ended_by_panic(test, run)
+    alone = ended_all or not words.strip()
     inner = any(it.name.startswith(f"{test.name}/") for it in run.tests)
     update = {
         "name": "test",

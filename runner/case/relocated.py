@@ -30,8 +30,10 @@ def differences(
     Local ids of types are not compared: each library numbers types as it likes. Raises
     GuestError when the guest is lost.
     """
+    if attempt.other is None:
+        return ()
     prediction = attempt.foretold.prediction
-    if attempt.other is None or prediction is None:
+    if prediction is None:
         return ()
     item = bpf_object.read(attempt.data)
     found: dict[tuple[str, int], RelocationDifference] = {}

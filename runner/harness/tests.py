@@ -62,8 +62,10 @@ class Test:
 
     name: str
     state: HarnessState = HarnessState.RUNNING
-    # Why it was skipped, or what is odd about it.
+    # Why it was skipped, or why it failed if the results themselves say so.
     message: str = ""
+    # What is odd about its results.
+    odd: str = ""
     # As the program measured it.
     seconds: float | None = None
     output: KeptText = field(default_factory=KeptText)
@@ -78,6 +80,9 @@ class Tests:
         self.by_name: dict[str, Test] = {}
         # What is wrong with the results as a whole, a sentence each.
         self.problems: list[str] = []
+        # The name of the test that ended last; of those around it that ended with it,
+        # the innermost.
+        self.last = ""
         # The name of the test that started or went on last.
         self._current: str | None = None
 
@@ -132,13 +137,19 @@ class Tests:
         found = self.by_name.get(clean_name(name))
         if found is None:
             return False
+        if not self.last.startswith(f"{found.name}/"):
+            self.last = found.name
+        found.seconds = seconds
         if found.state.is_over and HarnessState.FAILED in (found.state, state):
             if found.state is not state:
-                found.message = "two results were printed for it, and one is a failure"
-            state = HarnessState.FAILED
+                found.odd = "two results were printed for it, and one is a failure"
+            if state is not HarnessState.FAILED:
+                return True
+            if found.state is not HarnessState.FAILED:
+                # It was that of the other result.
+                found.message = ""
         found.state = state
         found.message = found.message or _CONTROL.sub(" ", message).strip()
-        found.seconds = seconds
         return True
 
     def output_of(self, name: str) -> None:

@@ -15,20 +15,22 @@ pytestmark = [
 ]
 
 LOADERS = ("libbpf", "ebpf-go", "aya")
+EXAMPLE = ROOT / "docs/examples/loaders"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("loaders")
-    suite = folder / "loaders"
+    suite = folder / "alike"
     shutil.copytree(DATA / "suites/loaders", suite)
     for name in ("task/task", "maps/globals", "tracing/perf_event"):
         shutil.copy(ROOT / f"suites/{name}.bpf.c", suite)
+    shutil.copy(EXAMPLE / "candidates.bpf.c", suite)
     gone = ROOT / "suites/negative/missing_field.bpf.c"
     shutil.copy(gone, suite / "gone.bpf.c")
     matrix = ROOT / "matrix.yaml"
     return run(
-        *("--matrix", matrix, "--kernels", "6.1", "--suite", suite),
+        *("--matrix", matrix, "--kernels", "6.1", "--suite", suite, EXAMPLE),
         reports=folder / "r",
     )
 
@@ -109,6 +111,17 @@ def test_a_difference_alone_is_a_failure(finished: Finished) -> None:
     for loader in LOADERS[1:]:
         found = finished.case(f"unread[{loader}]")
         assert found.failure_class == "relocated_otherwise", found.message
+
+
+def test_a_difference_is_told_of_what_can_not_be_attached(finished: Finished) -> None:
+    for loader in LOADERS:
+        found = finished.case(f"unattached[{loader}]")
+        assert found.failure_class == "nothing_attached", found.message
+        if loader == "libbpf":
+            assert found.relocated_otherwise == ()
+            continue
+        assert f"{loader} relocates otherwise than libbpf" in found.message
+        assert told(found) == told(finished.case(f"unread[{loader}]"))
 
 
 def test_what_is_relocated_alike_is_no_difference(finished: Finished) -> None:

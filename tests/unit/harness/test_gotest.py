@@ -92,7 +92,7 @@ def test_a_test_that_prints_a_pass_with_the_marker_still_fails() -> None:
     )
 
     assert states(reader) == {"TestA": FAILED}
-    assert "two results" in reader.tests.by_name["TestA"].message
+    assert "two results" in reader.tests.by_name["TestA"].odd
 
 
 def test_after_a_panic_parallel_tests_have_not_ended() -> None:
