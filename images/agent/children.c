@@ -20,6 +20,13 @@
 
 /* A killed process is gone at once, unless it hangs in the kernel. */
 #define END_DEADLINE_NS (5 * NS_PER_SECOND)
+/* How long what is left has to call setsid(2): `setsid tool &` forks first, and its
+ * shell may end before the child has run at all.
+ */
+#define SETTLE_NS (500 * NS_PER_MS)
+#define SETTLE_PAUSE_NS (10 * NS_PER_MS)
+/* A process further below the agent is not looked at. */
+#define MOST_ANCESTORS 64
 
 struct child {
 	pid_t pid;
@@ -154,25 +161,57 @@ json_t *process_name_json(pid_t pid)
 	return string_json(comm);
 }
 
-void children_strangers(json_t *found)
+/* The agent's child that a process is, or is below of; 0 if it is none of these. */
+static pid_t child_above(pid_t pid)
+{
+	pid_t parent;
+
+	for (int i = 0; i < MOST_ANCESTORS && process_state(pid, &parent); i++) {
+		if (parent == getpid())
+			return pid;
+		pid = parent;
+	}
+	return 0;
+}
+
+/* Appends what is left now; returns whether any of it may still leave its session. */
+static bool look_for_strangers(json_t *found)
 {
 	DIR *processes = opendir("/proc");
 	const struct dirent *entry;
-	pid_t parent;
+	bool may_leave = false;
 
 	while (processes && (entry = readdir(processes))) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		char state = pid > 0 ? process_state(pid, &parent) : 0;
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10), above, session;
+		char state = pid > 0 ? process_state(pid, NULL) : 0;
 
-		if (!state || state == 'Z' || parent != getpid() || find(pid))
+		if (!state || state == 'Z')
 			continue;
-		json_array_append_new(found,
-				      json_pack("{s:i, s:o, s:b}", "pid", pid, "name",
-						process_name_json(pid), "daemon",
-						getsid(pid) != getsid(0)));
+		above = child_above(pid);
+		session = getsid(pid);
+		if (!above || find(above) || session < 0)
+			continue;
+		may_leave |= session == getsid(0);
+		/* Of what stays in the session, the topmost process says enough. */
+		if (above != pid && session == getsid(0))
+			continue;
+		json_array_append_new(found, json_pack("{s:i, s:o, s:b}", "pid", pid,
+						       "name", process_name_json(pid),
+						       "daemon", session != getsid(0)));
 	}
 	if (processes)
 		closedir(processes);
+	return may_leave;
+}
+
+void children_strangers(json_t *found)
+{
+	int64_t deadline = monotonic_ns() + SETTLE_NS;
+
+	while (look_for_strangers(found) && monotonic_ns() < deadline) {
+		pause_ns(SETTLE_PAUSE_NS);
+		json_array_clear(found);
+	}
 }
 
 void children_end(void)

@@ -13,8 +13,9 @@ void children_start(void);
 
 /* Remembers a child, so that release can name it. */
 void children_add(pid_t pid);
-/* Appends to an array each process that came to the agent when its parent ended, as
- * {"pid", "name", "daemon"}: whether it left its session.
+/* Fills an empty array with each process that came to the agent when its parent ended,
+ * and with those below it that left their session, as {"pid", "name", "daemon"}:
+ * whether it left its session. Waits up to half a second for those that may yet leave.
  */
 void children_strangers(json_t *found);
 /* Reaps what ended without being waited for. */

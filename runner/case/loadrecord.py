@@ -12,8 +12,9 @@ _MOST = 500
 _MOST_PLACES = 20
 # Names that libraries give to what they load to find out what the kernel can do:
 # libbpf's features.c ("libbpf_nametest", "libbpf_global"), cilium/ebpf's syscalls.go
-# and link/perf_event.go ("probe_bpf_perf_link").
-_PROBE_NAMES = ("feature_test", "test", ".test")
+# and link/perf_event.go ("probe_bpf_perf_link"), aya's sys/bpf.rs ("aya_name_check",
+# "aya_global").
+_PROBE_NAMES = ("feature_test", "test", ".test", "aya_name_check", "aya_global")
 _PROBE_PREFIXES = ("libbpf_", "probe_bpf_")
 # Instructions, and entries of a map; both libraries' probes are smaller.
 _PROBE_INSTRUCTIONS = 8

@@ -169,6 +169,11 @@ def main(arguments: argparse.Namespace) -> int:
             "exec: there is no command",
             hint="write it behind --: exec --kernels 6.1 -- ./my-tool --once",
         )
+    if arguments.loaded and arguments.no_record:
+        raise UsageError(
+            "exec: --loaded lists what --no-record does not record",
+            hint="remove one of them",
+        )
     root = _root(arguments.root)
     if arguments.headers and root is None:
         raise UsageError("exec: --headers needs a --root that they are for")

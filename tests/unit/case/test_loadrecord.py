@@ -167,6 +167,9 @@ def test_what_several_runs_loaded_is_one_record() -> None:
         (program("", instructions=2), True),
         (program("libbpf_nametest", instructions=2), True),
         (program("probe_bpf_perf_", instructions=2), True),
+        (program("aya_name_check", instructions=2), True),
+        (program("aya_name_check", instructions=20), False),
+        (program("aya_mine", instructions=2), False),
         (program("test", instructions=2), True),
         (program("test", instructions=20), False),
         (program("mine", instructions=2), False),
@@ -192,9 +195,12 @@ def test_a_map_without_a_name_may_be_any_where_nothing_has_one() -> None:
 
     assert [it.probe for it in record(tiny, program("")).maps] == [False]
     assert [it.probe for it in record(tiny, program("mine")).maps] == [True]
-    assert [it.probe for it in record(map_("libbpf_global", max_entries=1)).maps] == [
-        True
-    ]
+
+
+@pytest.mark.parametrize("name", ["libbpf_global", "aya_global"])
+def test_a_map_of_one_entry_that_a_library_names_is_a_probe(name: str) -> None:
+    assert [it.probe for it in record(map_(name, max_entries=1)).maps] == [True]
+    assert [it.probe for it in record(map_(name, max_entries=2)).maps] == [False]
 
 
 def test_what_else_there_may_be_is_said() -> None:

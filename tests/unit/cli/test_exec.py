@@ -114,6 +114,7 @@ def test_an_empty_argument_stays(run_exec: Run) -> None:
         (["--root", "none.tar", "--", "sh"], "no folder, tar or image 'none.tar'"),
         (["--root", "text", "--", "sh"], "text can't be unpacked"),
         (["--headers", "--", "sh"], "--headers needs a --root"),
+        (["--loaded", "--no-record", "--", "sh"], "--no-record does not record"),
     ],
 )
 def test_a_mistake_is_told_before_anything_boots(

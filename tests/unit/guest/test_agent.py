@@ -448,6 +448,29 @@ def test_release_ends_what_commands_left_behind(agent: AgentProcess) -> None:
     assert dead(int(ran["stdout"]))
 
 
+@pytest.mark.parametrize(
+    ("script", "left"),
+    [
+        pytest.param("setsid sleep 600", [True], id="at-once"),
+        pytest.param("sleep 0.05; exec setsid sleep 600", [True], id="a-moment-later"),
+        pytest.param("setsid sleep 600; :", [False, True], id="further-below"),
+        pytest.param("exec sleep 600", [False], id="in-the-session"),
+        pytest.param("sleep 0.05", [], id="about-to-end"),
+    ],
+)
+def test_what_a_command_leaves_behind_is_judged_once_it_settled(
+    agent: AgentProcess, script: str, left: list[bool]
+) -> None:
+    ran = agent.ask(
+        "run",
+        argv=["sh", "-c", f"({script}) >/dev/null 2>&1 &"],
+        timeout_ms=10_000,
+        stream=1,
+    )
+
+    assert sorted(it["daemon"] for it in ran["left"]) == left
+
+
 def test_the_end_of_input_ends_every_process(agent: AgentProcess) -> None:
     forked = [agent.ask("fork")["pid"] for _ in range(3)]
     left = agent.ask(
