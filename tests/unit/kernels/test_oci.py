@@ -299,6 +299,17 @@ def test_layer_that_is_damaged_is_refused(registry: Registry, cache: Cache) -> N
         fetch.obtain(registry.kernel(), cache, Silent())
 
 
+def test_layer_that_ends_between_two_files_is_refused(
+    registry: Registry, cache: Cache
+) -> None:
+    one = tar({"boot/vmlinuz": IMAGE}).rstrip(b"\0")
+    border = -len(one) % tarfile.BLOCKSIZE
+    registry.push("6.6", gzip.compress(one + bytes(border)))
+
+    with pytest.raises(ArtifactError, match="can't be unpacked: it ends too early"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
 def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> None:
     registry.push("6.6", zipped({"bin/busybox": b"x"}))
 
