@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import zstandard
 
@@ -19,6 +19,8 @@ from runner.kernels import packed
 # Source: the OCI image specification, layer.md.
 _GONE = ".wh."
 _ALL_GONE = ".wh..wh..opq"
+
+_CUT = "it ends too early, without the two blocks of zeros at the end of a tar"
 
 # What a damaged layer raises.
 DAMAGED = (
@@ -59,15 +61,50 @@ def whiteout(path: str) -> Whiteout | None:
 def opened(layer: Path) -> Iterator[tarfile.TarFile]:
     """Open a layer for reading from its start, whose compression its first bytes tell.
 
-    Raises OSError, and one of DAMAGED.
+    It must be read through: a layer without a proper end is damaged. Raises OSError,
+    and one of DAMAGED.
     """
     with layer.open("rb") as stream:
         content = io.BufferedReader(_Unpacked(stream), 1 << 20)
-        with tarfile.open(fileobj=content, mode="r|") as archive:
+        with tarfile.open(fileobj=content, mode="r|", tarinfo=_Member) as archive:
             yield archive
-        # To the end, where a checksum may tell that it is damaged.
-        while content.read(1 << 20):
-            pass
+            _require_end(archive)
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose damaged header is an error, and not the end of the archive.
+
+    tarfile stops in silence at a header that is damaged, cut short or missing.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: "bytes | bytearray", encoding: str, errors: str) -> Self:
+        """Read a header, or raise HeaderError at a block of zeros: the end."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            if len(buf) < tarfile.BLOCKSIZE:
+                raise tarfile.ReadError(_CUT) from error
+            raise tarfile.ReadError(f"a file's header is damaged: {error}") from error
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """Read what follows the first block of the end: a second one, and only zeros.
+
+    A tar must have been read through. To its very end, where a checksum may tell that
+    it is damaged. Raises ReadError. Source: POSIX, pax, "ustar Interchange Format".
+    """
+    stream = archive.fileobj
+    assert stream is not None
+    size = 0
+    while piece := stream.read(1 << 20):
+        if piece.count(0) != len(piece):
+            raise tarfile.ReadError("it goes on behind its end")
+        size += len(piece)
+    if size < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(_CUT)
 
 
 class _Unpacked(io.RawIOBase):

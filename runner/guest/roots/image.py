@@ -20,7 +20,7 @@ from runner.programs import elf
 from runner.text.progress import Progress
 
 # To be raised when the same root is to give another disk.
-_RECIPE = "1"
+_RECIPE = "2"
 _DISKS, _PARTS = "root-disks", "root-parts"
 _DISK, _CONTENTS = "root.squashfs", "contents.json"
 # What is mounted in a root, and with which permissions its folder is made.

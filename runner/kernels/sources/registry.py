@@ -15,7 +15,7 @@ from typing import Any
 
 import oras.oci
 import requests
-from oras.auth import AuthenticationException
+from oras.auth import AuthenticationException, TokenAuth, utils
 from oras.container import Container
 from oras.provider import Registry
 
@@ -50,10 +50,56 @@ class _Session(http.DirectToHere):
         return answer
 
 
+class _Auth(TokenAuth):  # type: ignore[misc]
+    """What a registry is told about who asks: a token, or the login itself.
+
+    oras (0.2) takes each challenge for Bearer's. Of Basic it would ask a token from a
+    server with the realm's name. And it prints a line of its own when it gets none.
+    """
+
+    _scheme = "Bearer"
+    # What `docker login` left: user and password in Base64.
+    _basic_auth: str | None = None
+
+    @property
+    def has_login(self) -> bool:
+        """Whether somebody logged in to the registry."""
+        return self._basic_auth is not None
+
+    def get_auth_header(self) -> dict[str, str]:
+        """Return the header of all requests, once the registry wants one."""
+        return {"Authorization": f"{self._scheme} {self.token}"} if self.token else {}
+
+    def authenticate_request(
+        self,
+        original: requests.Response,
+        headers: dict[str, str],
+        refresh: bool = False,
+    ) -> tuple[dict[str, str], bool]:
+        """Return the headers that a refused request needs, and whether there are any.
+
+        Source: RFC 9110, 11.6.1, and the distribution's "Token Authentication".
+        """
+        challenge = original.headers.get("WWW-Authenticate", "")
+        if challenge.lower().startswith("basic"):
+            self._scheme, self.token = "Basic", self._basic_auth
+        else:
+            asked = utils.parse_auth_header(challenge)
+            self._scheme, self.token = "Bearer", None
+            if asked.realm and self.has_login:
+                self.token = self.request_token(asked)
+            elif asked.realm:
+                self.token = self.request_anonymous_token(asked)
+        return {**headers, **self.get_auth_header()}, self.token is not None
+
+
 class _Registry(Registry):  # type: ignore[misc]
     def __init__(self, repository: str) -> None:
         super().__init__(insecure=_LOCAL.match(repository) is not None)
-        self.session = self.auth.session = _Session()
+        self.session = _Session()
+        self.auth = _Auth()
+        self.auth.session, self.auth.prefix = self.session, self.prefix
+        self.auth._tls_verify = self._tls_verify
 
     # oras tries five times, with pauses of 160 seconds in all, also what no waiting
     # fixes.
@@ -135,7 +181,7 @@ class Repository:
 
     def _take(self, answer: requests.Response, where: str) -> None:
         if answer.status_code in (401, 403):
-            raise _refused(where, "take")
+            raise self._refused(where, "take")
         http.check(answer, answer.url or where)
 
     @contextmanager
@@ -144,7 +190,7 @@ class Repository:
             with http.translated(where), self._registry.session:
                 yield
         except (AuthenticationException, ValueError) as error:
-            raise _refused(where, "take") from error
+            raise self._refused(where, "take") from error
 
     def _manifest(self, reference: str, where: str) -> tuple[str, ImageManifest]:
         path = self._container.manifest_url(reference)
@@ -169,7 +215,7 @@ class Repository:
                 ) as answer,
             ):
                 if answer.status_code in (401, 403):
-                    raise _refused(where, asked_by=self._asked_by)
+                    raise self._refused(where, "give")
                 http.check(answer, url)
                 yield answer
         except http.NotOnServerError as error:
@@ -179,7 +225,19 @@ class Repository:
             ) from error
         # What oras raises when a registry wants what it can't give.
         except (AuthenticationException, ValueError) as error:
-            raise _refused(where, asked_by=self._asked_by) from error
+            raise self._refused(where, "give") from error
+
+    def _refused(self, where: str, does: str) -> ArtifactError:
+        login = f"docker login {self._container.registry}"
+        if not self._registry.auth.has_login:
+            return ArtifactError(
+                f"{where} needs a login", hint=f"{login}; or check {self._asked_by}"
+            )
+        way = "to" if does == "give" else "from"
+        return ArtifactError(
+            f"the registry does not {does} {where} {way} your login",
+            hint=f"log in again: {login}; or check {self._asked_by}",
+        )
 
 
 def _configuration(layer: Path) -> dict[str, object]:
@@ -194,13 +252,3 @@ def _configuration(layer: Path) -> dict[str, object]:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{whole.hexdigest()}"]},
         "config": {},
     }
-
-
-def _refused(
-    where: str, does: str = "give", *, asked_by: str = _SOURCE
-) -> ArtifactError:
-    preposition = "to" if does == "give" else "from"
-    return ArtifactError(
-        f"the registry does not {does} {where} {preposition} everybody",
-        hint=f"log in with: docker login; or check {asked_by}",
-    )

@@ -18,6 +18,8 @@ class Answer:
     length: int | None = None
     # Where it redirects to.
     location: str = ""
+    # How it wants to be told who asks.
+    challenge: str = ""
 
 
 @dataclass(kw_only=True)
@@ -28,6 +30,9 @@ class Server:
     answers: dict[str, Answer] = field(default_factory=dict)
     # What is sent first, each once: a server that is busy for a while.
     before: dict[str, list[Answer]] = field(default_factory=dict)
+    # What it asks those for who don't send one of these headers, below /v2/.
+    challenge: str = ""
+    authorizations: tuple[str, ...] = ()
     # What was asked for, in order.
     asked: list[str] = field(default_factory=list)
 
@@ -49,11 +54,17 @@ def serving() -> Iterator[Server]:
             plain = urllib.parse.unquote(self.path)
             known = server.answers.get(self.path) or server.answers.get(plain)
             answer = first.pop(0) if first else known or Answer(status=404)
+            is_closed = server.challenge and self.path.startswith("/v2/")
+            sent = self.headers.get("Authorization", "")
+            if is_closed and sent not in server.authorizations:
+                answer = Answer(status=401, challenge=server.challenge)
             length = len(answer.body) if answer.length is None else answer.length
             self.send_response(answer.status)
             self.send_header("Content-Length", str(length))
             if answer.location:
                 self.send_header("Location", answer.location)
+            if answer.challenge:
+                self.send_header("WWW-Authenticate", answer.challenge)
             self.end_headers()
             self.wfile.write(answer.body)
 

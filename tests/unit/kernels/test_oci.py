@@ -1,5 +1,6 @@
 """Kernels from container images, of a registry on this machine."""
 
+import base64
 import contextlib
 import dataclasses
 import gzip
@@ -245,7 +246,82 @@ def test_registry_that_wants_a_login_is_told(registry: Registry, cache: Cache) -
         status=401
     )
 
-    with pytest.raises(ArtifactError, match="does not give") as caught:
+    with pytest.raises(ArtifactError, match=r"6\.6 needs a login") as caught:
+        Oci().resolve(registry.source(), cache)
+    assert "docker login" in caught.value.hint
+
+
+# As Debian's docker-registry asks with htpasswd, and as one with a server for tokens.
+BASIC = 'Basic realm="Registry Realm"'
+BEARER = 'Bearer realm="{url}/token",service="registry",scope="repository:x:pull"'
+LOGIN = base64.b64encode(b"me:secret").decode()
+# "secret", by bcrypt.
+HTPASSWD = "me:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which nobody logged in."""
+    path = tmp_path / "home"
+    (path / ".docker").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(path))
+    return path
+
+
+def log_in(home: Path, image: str, login: str = LOGIN) -> None:
+    """Write what `docker login` does."""
+    document = {"auths": {image.partition("/")[0]: {"auth": login}}}
+    (home / ".docker/config.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("challenge", [BASIC, BEARER, "Bearer", "Negotiate"])
+def test_without_a_login_the_command_for_one_is_told(
+    registry: Registry,
+    cache: Cache,
+    home: Path,
+    caplog: pytest.LogCaptureFixture,
+    challenge: str,
+) -> None:
+    registry.push("6.6", zipped(CI_KERNELS))
+    registry.server.challenge = challenge.format(url=registry.server.url)
+
+    with pytest.raises(ArtifactError, match=r"6\.6 needs a login") as caught:
+        Oci().resolve(registry.source(), cache)
+
+    host = registry.image.partition("/")[0]
+    assert caught.value.hint.startswith(f"docker login {host};")
+    assert not [it for it in caplog.records if it.name.startswith("oras")]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "authorization"),
+    [(BASIC, f"Basic {LOGIN}"), (BEARER, "Bearer abc")],
+    ids=["basic", "bearer"],
+)
+def test_what_docker_login_left_is_used(
+    registry: Registry, cache: Cache, home: Path, challenge: str, authorization: str
+) -> None:
+    registry.push("6.6", zipped(CI_KERNELS))
+    server = registry.server
+    server.challenge = challenge.format(url=server.url)
+    server.authorizations = (authorization,)
+    query = "?service=registry&scope=repository%3Ax%3Apull"
+    server.put(f"/token{query}", b'{"token": "abc"}')
+    log_in(home, registry.image)
+
+    assert fetch.obtain(registry.kernel(), cache, Silent()).release == RELEASE
+
+
+def test_a_login_that_is_not_taken_is_told(
+    registry: Registry, cache: Cache, home: Path
+) -> None:
+    registry.push("6.6", zipped(CI_KERNELS))
+    registry.server.challenge = BASIC
+    log_in(home, registry.image)
+
+    with pytest.raises(
+        ArtifactError, match=r"does not give .* to your login"
+    ) as caught:
         Oci().resolve(registry.source(), cache)
     assert "docker login" in caught.value.hint
 
@@ -299,6 +375,17 @@ def test_layer_that_is_damaged_is_refused(registry: Registry, cache: Cache) -> N
         fetch.obtain(registry.kernel(), cache, Silent())
 
 
+def test_layer_that_ends_between_two_files_is_refused(
+    registry: Registry, cache: Cache
+) -> None:
+    one = tar({"boot/vmlinuz": IMAGE}).rstrip(b"\0")
+    border = -len(one) % tarfile.BLOCKSIZE
+    registry.push("6.6", gzip.compress(one + bytes(border)))
+
+    with pytest.raises(ArtifactError, match="can't be unpacked: it ends too early"):
+        fetch.obtain(registry.kernel(), cache, Silent())
+
+
 def test_image_without_a_kernel_is_told(registry: Registry, cache: Cache) -> None:
     registry.push("6.6", zipped({"bin/busybox": b"x"}))
 
@@ -339,9 +426,9 @@ def test_garbage_is_a_manifest_or_refused(data: bytes) -> None:
         imagemanifest.parse(data, "http://127.0.0.1/v2/x/manifests/y")
 
 
-@pytest.fixture
-def distribution(tmp_path: Path) -> Iterator[str]:
-    """A registry as they are in use: Debian's docker-registry."""
+@contextlib.contextmanager
+def distributing(tmp_path: Path, **more: object) -> Iterator[str]:
+    """Run a registry as they are in use: Debian's docker-registry."""
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("docker-registry is not installed")
@@ -351,6 +438,7 @@ def distribution(tmp_path: Path) -> Iterator[str]:
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
         "http": {"addr": free},
+        **more,
     }
     file = tmp_path / "registry.yml"
     file.write_text(json.dumps(configuration))
@@ -366,6 +454,33 @@ def distribution(tmp_path: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.stderr.read()
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Iterator[str]:
+    with distributing(tmp_path) as host:
+        yield host
+
+
+def test_a_real_registry_with_passwords_wants_a_login(
+    cache: Cache, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    (tmp_path / "layer").write_bytes(zipped(CI_KERNELS))
+    auth = {"realm": "Registry Realm", "path": str(tmp_path / "htpasswd")}
+    with distributing(tmp_path, auth={"htpasswd": auth}) as host:
+        name = f"{host}/me/kernels"
+        source = OciSource(type="oci", image=name, tag="6.6")
+        with pytest.raises(ArtifactError, match="needs a login"):
+            registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6")
+        with pytest.raises(ArtifactError, match="needs a login"):
+            Oci().resolve(source, cache)
+
+        log_in(home, name)
+        registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6")
+        kernel = Kernel(id="6.6", source=source, btf="kernel")
+
+        assert fetch.obtain(kernel, cache, Silent()).release == RELEASE
 
 
 def test_kernel_comes_from_a_real_registry(distribution: str, cache: Cache) -> None:

@@ -161,6 +161,65 @@ def test_a_broken_tar_is_refused(tmp_path: Path, data: bytes) -> None:
         tree_of(tmp_path, data)
 
 
+# Headers at 0, 1024 and 2560 bytes; the end at 3072. Behind it is only padding.
+WHOLE = tar([file("a", b"1" * 512), file("b", b"2" * 600), folder("c")])
+WHOLE_END = 3072
+
+
+@pytest.mark.parametrize(
+    "size",
+    [100, 512, 700, 1024, 1300, 1536, 2000, 2200, 2560, 2800, 3072, 3300, 3584],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_tar_that_is_cut_anywhere_is_refused(
+    tmp_path: Path, size: int, pack: object, layers: int
+) -> None:
+    assert callable(pack)
+    lower = [tar([])] * (layers - 1)
+
+    with pytest.raises(
+        RootError, match=r"can't be unpacked: .*(too early|end of data)"
+    ):
+        tree_of(tmp_path, *lower, pack(WHOLE[:size]))
+
+
+def test_a_tar_needs_no_padding_behind_its_end(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, WHOLE[: WHOLE_END + 1024])
+
+    assert set(paths(tree)) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("at", "garbage"),
+    [
+        (1024, NOISE[:512]),
+        (1024, bytes(512)),
+        (1024, bytes(1024)),
+        (1100, b"12345678"),
+        (2048, NOISE[:1024]),
+        (2560, NOISE[:512]),
+        (3072, NOISE[:512]),
+        (3584, NOISE[:512]),
+        (8000, b"x"),
+    ],
+)
+def test_garbage_is_not_taken_as_the_end(
+    tmp_path: Path, at: int, garbage: bytes
+) -> None:
+    data = WHOLE[:at] + garbage + WHOLE[at + len(garbage) :]
+
+    with pytest.raises(RootError, match=r"can't be unpacked: .*(damaged|goes on)"):
+        tree_of(tmp_path, data)
+
+
+def test_a_damaged_name_of_a_long_path_is_refused(tmp_path: Path) -> None:
+    data = tar([file("a"), file("b" * 300, b"1")])
+    # GNU's header, the name in one block, and the header of the file.
+    with pytest.raises(RootError, match="can't be unpacked"):
+        tree_of(tmp_path, data[:1536])
+
+
 def test_a_sparse_giant_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
