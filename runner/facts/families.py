@@ -162,3 +162,9 @@ def member(release: str) -> Member | None:
         if match is not None:
             return Member(family=family, version=family.count(match))
     return None
+
+
+def vendor(release: str) -> str:
+    """Return whose kernel it is; "" for upstream's and those that follow it."""
+    found = member(release)
+    return "" if found is None or found.family.follows_upstream else found.family.shown

@@ -1,6 +1,7 @@
 """From a row of the matrix to a kernel's files."""
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
+from runner.facts import families
 from runner.files.cache import Cache, key_of
 from runner.kernels import artifact, btf, guestconfig, nic, store, trust
 from runner.kernels.artifact import Artifact
@@ -233,10 +235,16 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
 
 
 def _compare(kernel: Kernel, found: Artifact, progress: Progress) -> None:
-    """Say when a row's id has another version than its kernel."""
+    """Say when a row's id has another version than its kernel, or is upstream's.
+
+    An id that is nothing but a number, "5.14", promises upstream's kernel.
+    """
     told = kernel.version
-    if told is not None and told.parts != found.version.parts[: len(told.parts)]:
-        progress.message(f"{kernel.id}: note: this kernel is {found.release}")
+    vendor = families.vendor(found.release)
+    other = told is not None and told.parts != found.version.parts[: len(told.parts)]
+    if other or (vendor and re.fullmatch(r"[\d.]+", kernel.id)):
+        whose = f", of {vendor}" if vendor else ""
+        progress.message(f"{kernel.id}: note: this kernel is {found.release}{whose}")
 
 
 def _build(

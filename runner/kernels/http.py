@@ -31,10 +31,19 @@ RETRIES = Retry(
 _PIECE = 1 << 18
 _LARGEST_ANSWER = 64 << 20
 _AGENT = {"User-Agent": "bpf-kernel-matrix"}
+# For what the server itself tells the checksums of.
+AMID_UPDATE = (
+    "the file is damaged, or the server is in the middle of an update, or a proxy is "
+    "stale: try again later"
+)
 
 
 class NotOnServerError(ArtifactError):
     """The server is there and does not have it."""
+
+
+class DamagedError(ArtifactError):
+    """The server sent another content than it should have, or only a part of it."""
 
 
 class ForbiddenError(ArtifactError):
@@ -66,13 +75,17 @@ def download(
     checksums: dict[str, str],
     progress: Progress,
     name: str,
+    size: int = 0,
     most: int | None = None,
+    hint: str = "",
 ) -> str:
     """Write a file and return its SHA-256, in hexadecimal.
 
     `checksums` has the expected ones by algorithm, as hashlib names it; empty ones are
-    not looked at. Raises ArtifactError, and leaves nothing at `target`, when the file
-    is incomplete, is another one or has more than `most` bytes.
+    not looked at. `size` is the expected one in bytes, 0 if it is not known. `hint`
+    says what to do about another file, if not the server told the checksums.
+    Raises ArtifactError, and leaves nothing at `target`, when the file has more than
+    `most` bytes; DamagedError when it is incomplete or another one.
     """
     with _asking(url) as answer:
         return save(
@@ -82,7 +95,9 @@ def download(
             checksums=checksums,
             progress=progress,
             name=name,
+            size=size,
             most=most,
+            hint=hint,
         )
 
 
@@ -94,7 +109,9 @@ def save(
     checksums: dict[str, str],
     progress: Progress,
     name: str,
+    size: int = 0,
     most: int | None = None,
+    hint: str = "",
 ) -> str:
     """Write what a server answers to a file; for the rest see `download`."""
     checksums = {algorithm: it for algorithm, it in checksums.items() if it}
@@ -110,12 +127,17 @@ def save(
                     digest.update(piece)
                 done += len(piece)
                 task.advance_to(done, total)
+        if done < size:
+            raise DamagedError(
+                f"{url} is incomplete, or another file: it has {done} of {size} bytes",
+                hint=hint or AMID_UPDATE,
+            )
         for algorithm, expected in checksums.items():
             found = digests[algorithm].hexdigest()
             if found != expected:
-                raise ArtifactError(
+                raise DamagedError(
                     f"{url} is another file: {algorithm} {found}, not {expected}",
-                    hint="if the change is right, pin it again: python -m runner lock",
+                    hint=hint or AMID_UPDATE,
                 )
     except BaseException:
         target.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """matrix.lock: what the sources of a matrix were resolved to, file by file."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -102,6 +103,7 @@ class _PinnedProvider:
 
     def collect(self, pin: Pin, source: PinnedSource, work: Workplace) -> Collected:
         """Get the pinned files as the source's own provider does."""
+        work = replace(work, locked=True)
         return providers.of(source.source).collect(pin, source.source, work)
 
 

@@ -287,12 +287,18 @@ class UbuntuSource(BaseSource):
     debug_keyring: LocalPath | None = None
     """The keys that may sign that; by default Ubuntu's, too."""
 
-    old_packages: _Address = _LAUNCHPAD
-    """A folder that keeps what the archive drops, for locked packages."""
+    old_packages: _Address | None = None
+    """A folder that keeps what the archive drops, for locked packages; by default
+    Launchpad's, or none for a row that names its archive."""
 
     packages: tuple[RemoteFile, ...] = ()
     """Packages by address, instead of a series: linux-image-unsigned-… and
     linux-modules-…; and -dbgsym, to generate BTF."""
+
+    @property
+    def keeper(self) -> str | None:
+        """Where old packages are. Launchpad has none of an archive of your own."""
+        return self.old_packages or (None if self.archive else _LAUNCHPAD)
 
     @property
     def shown(self) -> str:

@@ -120,7 +120,7 @@ def _notes(
 
 def _name(kernel: KernelRun) -> str:
     sign = f"{LOOKS[Outcome.ERROR].sign} " if kernel.error else ""
-    return sign + _short(one_line(style.shown(kernel)), 40)
+    return sign + _short(one_line(support.title(kernel)), 40)
 
 
 def _short(text: str, most: int) -> str:

@@ -83,9 +83,10 @@ def names(keys: Sequence[CaseKey], most: int) -> list[tuple[str, str]]:
     return entries
 
 
-def shown(kernel: KernelRun) -> str:
-    """Return a kernel's name, and whether it counts."""
-    return kernel.id if kernel.required else f"{kernel.id} (not required)"
+def shown(kernel: KernelRun, vendor: str = "") -> str:
+    """Return a kernel's name, whose it is if that is told, and whether it counts."""
+    notes = ", ".join(filter(None, (vendor, "" if kernel.required else "not required")))
+    return f"{kernel.id} ({notes})" if notes else kernel.id
 
 
 def counted(number: int, word: str, plural: str) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import cells, loads, output, style, templating
+from runner.reports import cells, loads, output, style, support, templating
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.groups import Group, errors, failures
@@ -104,7 +104,7 @@ def _render_matrix(results: RunResults, console: Console) -> None:
     # Too narrow for a table: a line for each kernel and suite.
     names = [_fit(name, console) for name in cells.suites(results)]
     for kernel, row in cells.rows(results):
-        _print(console, [(shown(kernel), "bold")], "")
+        _print(console, [(support.title(kernel), "bold")], "")
         for name, cell in zip(names, row, strict=True):
             if cell is not None:
                 line = Text(f"  {name} ").append_text(_cell(cell, console))
@@ -119,7 +119,9 @@ def _table(results: RunResults, console: Console, *, wide: bool) -> Table:
     for name in cells.suites(results):
         table.add_column(Text(_fit(name, console)), no_wrap=True)
     for kernel, row in cells.rows(results):
-        texts = [Text(shown(kernel), "bold")]
+        # The release tells whose kernel it is.
+        name = shown(kernel) if wide else support.title(kernel)
+        texts = [Text(_fit(name, console), "bold")]
         if wide:
             texts.append(Text(_fit(_release(kernel, console), console), "dim"))
         table.add_row(*texts, *(_cell(it, console) for it in row))

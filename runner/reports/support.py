@@ -1,10 +1,12 @@
 """Which kernels work, in words: "4.4 – 7.2, except 5.10"."""  # noqa: RUF002
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.facts.families import Family
+from runner.reports import style
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from runner.versions import KernelVersion
 
@@ -21,12 +23,11 @@ class Support(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
-    """A kernel with what is known of it."""
+class Labelled:
+    """A kernel, and how reports name its version."""
 
     kernel: KernelRun
     version: KernelVersion | None
-    support: Support
 
     @property
     def family(self) -> Family | None:
@@ -54,6 +55,19 @@ class Tested:
     def shown(self) -> str:
         """The same with the vendor's name: "RHEL 9.6"."""
         return f"{self.family.shown} {self.label}" if self.family else self.label
+
+    @property
+    def title(self) -> str:
+        """The id, and for a vendor's kernel whose: "5.14 (RHEL 9.6)"."""
+        told = self.family is None or _letters(self.shown) in _letters(self.kernel.id)
+        return style.shown(self.kernel, "" if told else self.shown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested(Labelled):
+    """A kernel with what is known of it."""
+
+    support: Support
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +177,16 @@ def support_of(
     ):
         return Support.UNKNOWN
     return Support.WORKS
+
+
+def title(kernel: KernelRun) -> str:
+    """Return a kernel's name where its release is not shown: "5.14 (RHEL 9.6)"."""
+    return Labelled(kernel=kernel, version=version_of(kernel)).title
+
+
+def _letters(text: str) -> str:
+    """Return what is left of a name where signs don't count: "rhel9.6"."""
+    return re.sub(r"[^a-z0-9.]", "", text.lower())
 
 
 def version_of(kernel: KernelRun) -> KernelVersion | None:

@@ -97,7 +97,10 @@ def choose(setting: _Setting, material: Material) -> Chosen:
     that open.
     """
     if isinstance(setting, PinnedBtf):
-        made = choose(setting.setting, replace(material, locked=setting.items))
+        work = replace(material.work, locked=True)
+        made = choose(
+            setting.setting, replace(material, locked=setting.items, work=work)
+        )
         hold(setting, made.items)
         return made
     if setting == "auto":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from runner.errors import ArtifactError
-from runner.kernels.sources.source import Item
+from runner.kernels.sources.source import PIN_AGAIN, Item
 from runner.matrix.matrix import BaseBtf, BtfSource, BtfWord
 
 
@@ -39,5 +39,5 @@ def hold(setting: BaseBtf | str, items: Sequence[Item]) -> None:
     )
     raise ArtifactError(
         f"its BTF comes from other files than the lock has: {told}",
-        hint="if the change is right, pin it again: python -m runner lock",
+        hint=PIN_AGAIN,
     )

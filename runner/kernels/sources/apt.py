@@ -18,6 +18,7 @@ from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of
+from runner.kernels import http
 from runner.kernels.sources import aptrefusals
 from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 from runner.kernels.sources.source import Item
@@ -92,11 +93,11 @@ class Archive:
     def download(self, item: Item, folder: Path, advance: Advance) -> Path:
         """Download a .deb, whose checksum apt verifies, and return its path.
 
-        Raises ArtifactError with apt's words.
+        Raises NotOnServerError, DamagedError, and ArtifactError with apt's words.
         """
         _download(
             ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", item.location],
-            self.configuration,
+            self,
             folder,
             lambda percent: advance(int(item.size * percent / 100), item.size),
         )
@@ -155,7 +156,7 @@ def fresh(place: AptPlace, cache: Cache) -> Iterator[Archive]:
 def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
     """Return a place that has an item; its index is fetched if the old one lacks it.
 
-    Raises what `fresh` raises, and ArtifactError if the place dropped the item.
+    Raises what `fresh` raises, and NotOnServerError if the place dropped the item.
     """
     folder = _folder(place, cache)
     with cache.locked(f"apt-{folder.name}"):
@@ -165,7 +166,9 @@ def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
             # The index may be older than the pin.
             _update(archive)
             if not archive.has(item):
-                raise ArtifactError(f"{place.name} does not have {item.location}")
+                raise http.NotOnServerError(
+                    f"{place.name} does not have {item.location}", hint=aptrefusals.GONE
+                )
     return archive
 
 
@@ -280,14 +283,14 @@ def _run(argv: list[str], configuration: Path | None, *, tolerate: bool = False)
 
 def _download(
     argv: list[str],
-    configuration: Path,
+    archive: Archive,
     folder: Path,
     advance: Callable[[float], None],
 ) -> None:
     with subprocess.Popen(
         argv,
         cwd=folder,
-        env=_environment(configuration),
+        env=_environment(archive.configuration),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -307,4 +310,4 @@ def _download(
             process.kill()
             raise
     if process.returncode != 0:
-        raise ArtifactError(f"apt-get download failed: {aptrefusals.words(errors)}")
+        raise aptrefusals.refusal(archive.place, errors)

@@ -15,7 +15,7 @@ from debian.debian_support import Version
 from runner.errors import ArtifactError
 from runner.files.cache import sha256_of
 from runner.kernels import http
-from runner.kernels.sources import apt, packages, remote
+from runner.kernels.sources import apt, aptrefusals, packages, remote
 from runner.kernels.sources.apt import Archive, Package
 from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
@@ -204,7 +204,7 @@ class OldPackages:
 def collect(
     pin: Pin,
     place_of: Callable[[Item], AptPlace],
-    old: OldPackages,
+    old: OldPackages | None,
     work: Workplace,
 ) -> Collected:
     """Download the pinned packages, and unpack them.
@@ -232,25 +232,42 @@ def is_debug(item: Item) -> bool:
     return item.name.endswith(("-dbg", "-dbgsym"))
 
 
-def download(item: Item, place: AptPlace, old: OldPackages, work: Workplace) -> Path:
+def download(
+    item: Item, place: AptPlace, old: OldPackages | None, work: Workplace
+) -> Path:
     """Return a package that an archive has, or once had.
 
-    Raises ArtifactError with apt's words, and for another file than was pinned.
+    Old packages are asked for what a lock pins and for what the archive says is gone,
+    not instead of a damaged file. Raises ArtifactError with apt's words, and for
+    another file than was pinned.
     """
-    title = f"{item.name} ({item.size / 1e6:.1f} MB)"
     try:
-        with work.progress.task(title) as task:
+        with work.progress.task(_title(item)) as task:
             archive = apt.holding(item, place, work.cache)
             path = archive.download(item, work.scratch, task.advance_to)
-    except ArtifactError as error:
-        gone = error
-    else:
         if sha256_of(path) != item.sha256:
-            raise ArtifactError(f"{path.name} differs from the index")
+            raise http.DamagedError(
+                f"{path.name} differs from the index", hint=http.AMID_UPDATE
+            )
         return path
+    except http.DamagedError:
+        raise
+    except ArtifactError as error:
+        gone = isinstance(error, http.NotOnServerError)
+        if not gone and not work.locked:
+            raise
+        if old is None:
+            hint = f"{_NO_OLD}; {_CURRENT}" if work.locked else error.hint
+            raise ArtifactError(error.message, hint=hint) from error
+        return _from_old(item, old, error, work)
+
+
+def _from_old(
+    item: Item, old: OldPackages, failure: ArtifactError, work: Workplace
+) -> Path:
     version = item.location.partition("=")[2]
     work.progress.message(
-        f"{gone.message}: looking for {item.name} {version} in {old.name}"
+        f"{failure.message}: looking for {item.name} {version} in {old.name}"
     )
     try:
         found = old.find(item)
@@ -260,12 +277,23 @@ def download(item: Item, place: AptPlace, old: OldPackages, work: Workplace) -> 
             path,
             checksums={**found.checksums, "sha256": item.sha256},
             progress=work.progress,
-            name=title,
+            name=_title(item),
+            size=item.size,
         )
         return path
     except ArtifactError as error:
         raise ArtifactError(
-            f"{gone.message}; and {error.message}",
-            hint=f"the key {old.key} names another place; without --locked, or after "
-            "`python -m runner lock`, the current version is used",
+            f"{failure.message}; and {error.message}",
+            hint=f"the key {old.key} names another place; "
+            + (_CURRENT if work.locked else aptrefusals.GONE),
         ) from error
+
+
+_NO_OLD = "the key old_packages names a folder that keeps what the archive drops"
+_CURRENT = (
+    "without --locked, or after `python -m runner lock`, the current version is used"
+)
+
+
+def _title(item: Item) -> str:
+    return f"{item.name} ({item.size / 1e6:.1f} MB)"

@@ -8,6 +8,7 @@ from pathlib import Path
 from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
+from runner.kernels import http
 from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
 
 
@@ -20,7 +21,12 @@ class _Refusal:
     # Its groups are {0}, {1}; {place} is the archive.
     message: str
     hint: str
+    kind: type[ArtifactError] = ArtifactError
 
+
+# Of a package that the index has.
+GONE = "the archive may be in the middle of an update: try again later"
+_PACKAGE = r"E: Failed to fetch (\S+\.d?deb) +"
 
 # The first that is found counts: of a bad signature apt says at last "is not signed".
 _REFUSALS = (
@@ -71,6 +77,24 @@ _REFUSALS = (
         message="{place.address}: {0} is not signed by a key that is trusted",
         hint="the trusted keys are those of {place.keyring}, from {keys}",
     ),
+    _Refusal(
+        printed=re.compile(rf"{_PACKAGE}404 "),
+        message="{0} does not exist (HTTP 404)",
+        hint=GONE,
+        kind=http.NotOnServerError,
+    ),
+    _Refusal(
+        printed=re.compile(rf"{_PACKAGE}File has unexpected size \((\d+) != (\d+)\)"),
+        message="{0} is damaged: it has {1} bytes, and the archive's index says {2}",
+        hint=http.AMID_UPDATE,
+        kind=http.DamagedError,
+    ),
+    _Refusal(
+        printed=re.compile(rf"{_PACKAGE}Hash Sum mismatch"),
+        message="{0} is another file: its checksum is not that of the archive's index",
+        hint=http.AMID_UPDATE,
+        kind=http.DamagedError,
+    ),
 )
 
 
@@ -81,7 +105,7 @@ def refusal(place: AptPlace, errors: str) -> ArtifactError:
         found = known.printed.search(errors)
         if found is not None:
             groups = found.groups()
-            return ArtifactError(
+            return known.kind(
                 known.message.format(*groups, place=place, keys=keys),
                 hint=known.hint.format(*groups, place=place, keys=keys),
             )

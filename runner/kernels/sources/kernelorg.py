@@ -107,6 +107,7 @@ class KernelOrg:
                     checksums=item.checksums,
                     progress=work.progress,
                     name=item.location.rpartition("/")[2],
+                    hint=work.other_file_hint(source),
                 )
                 shutil.move(path, kept)
         return kept

@@ -9,7 +9,13 @@ from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
 from runner.kernels import bzimage
 from runner.kernels.sources import layout, packages
-from runner.kernels.sources.source import Collected, Item, Pin, Workplace
+from runner.kernels.sources.source import (
+    PIN_AGAIN,
+    Collected,
+    Item,
+    Pin,
+    Workplace,
+)
 from runner.matrix.matrix import PathSource
 
 _AR = b"!<arch>\n"
@@ -68,7 +74,7 @@ def _compare(pin: Pin, found: Pin, source: PathSource) -> None:
         raise ArtifactError(
             f"{source.image} is not the kernel that was pinned; these files differ: "
             f"{', '.join(changed)}",
-            hint="if the change is right, pin it again: python -m runner lock",
+            hint=PIN_AGAIN,
         )
 
 

@@ -5,9 +5,10 @@ from pathlib import Path, PurePosixPath
 from runner.kernels import http
 from runner.kernels.sources import packages
 from runner.kernels.sources.source import Collected, Pin, Workplace
+from runner.matrix.matrix import BaseSource
 
 
-def collect(pin: Pin, work: Workplace) -> Collected:
+def collect(pin: Pin, source: BaseSource, work: Workplace) -> Collected:
     """Download a pin's .deb packages, whose locations are addresses, and open them.
 
     A vmlinux with debug information, of a -dbg or -dbgsym package, stays in the scratch
@@ -26,6 +27,8 @@ def collect(pin: Pin, work: Workplace) -> Collected:
             checksums=item.checksums,
             progress=work.progress,
             name=item.name + size,
+            size=item.size,
+            hint=work.other_file_hint(source),
         )
         contents |= packages.files(path, packages.is_of_kernel)
         debug = work.scratch / "vmlinux.debug"

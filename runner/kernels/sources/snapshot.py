@@ -53,7 +53,7 @@ class SnapshotArchive:
 
     def collect(self, pin: Pin, source: SnapshotSource, work: Workplace) -> Collected:
         """Download the pinned packages. Raises ArtifactError."""
-        return remote.collect(pin, work)
+        return remote.collect(pin, source, work)
 
 
 def find(archive: str, package: str, version: str) -> Item:

@@ -16,6 +16,7 @@ from runner.text.progress import Progress
 WEEK = 7 * 24 * 3600.0
 FOREVER = float("inf")
 LOCAL = 0.0
+PIN_AGAIN = "if the change is right, pin it again: python -m runner lock"
 
 
 class Item(BaseModel):
@@ -89,6 +90,17 @@ class Workplace:
     # For downloads; removed afterwards.
     scratch: Path
     progress: Progress
+    # Whether the pin is a lock's: what it names may be gone, or have changed, since.
+    locked: bool = False
+
+    def other_file_hint(self, source: BaseSource) -> str:
+        """Return what to do about another file than a source's pin has.
+
+        Empty if the source's server told the checksum: neither row nor lock is wrong.
+        """
+        if source.tells_checksums:
+            return "if the change is right, change the row's key sha256"
+        return PIN_AGAIN if self.locked else ""
 
 
 _Source = TypeVar("_Source", bound=BaseSource, contravariant=True)

@@ -36,12 +36,12 @@ class Ubuntu:
         )
 
     def collect(self, pin: Pin, source: UbuntuSource, work: Workplace) -> Collected:
-        """Download the pinned packages, from Launchpad if the archive dropped them.
+        """Download the pinned packages, from the row's keeper if they were dropped.
 
         Raises ArtifactError with apt's words.
         """
         if source.packages:
-            return remote.collect(pin, work)
+            return remote.collect(pin, source, work)
         place = _place(source, work.cache)
 
         def place_of(item: Item) -> AptPlace:
@@ -49,7 +49,7 @@ class Ubuntu:
                 _debug_place(source, work.cache) if aptkernel.is_debug(item) else place
             )
 
-        return aptkernel.collect(pin, place_of, _old(source.old_packages), work)
+        return aptkernel.collect(pin, place_of, _old(source.keeper), work)
 
 
 def _given(source: UbuntuSource) -> Pin:
@@ -113,7 +113,10 @@ def _suites(source: UbuntuSource, pockets: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _old(folder: str) -> OldPackages:
+def _old(folder: str | None) -> OldPackages | None:
+    if folder is None:
+        return None
+
     def find(item: Item) -> Item:
         # File names have no epoch.
         version = item.location.partition("=")[2].rpartition(":")[2]

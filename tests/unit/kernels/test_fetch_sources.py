@@ -94,3 +94,32 @@ def test_changed_image_is_another_artifact(tmp_path: Path, cache: Cache) -> None
     assert fetch.cached(kernel, cache) is None
     assert fetch.obtain(kernel, cache, Silent()).release == "4.4.2"
     assert before.vmlinuz.exists()
+
+
+@pytest.mark.parametrize(
+    ("id_", "release", "note"),
+    [
+        ("5.14", "5.14.0-570.12.1.el9_6.x86_64", ", of RHEL"),
+        ("4.11", "4.18.0-553.el8_10.x86_64", ", of RHEL"),
+        ("5.15", "5.15.0-91-generic", ", of Ubuntu"),
+        ("5.14", "5.14.21", None),
+        ("5.14", "5.15.3", ""),
+        # Debian's kernels are upstream's stable ones.
+        ("6.1", "6.1.0-44-cloud-amd64", None),
+        ("5.14-el9", "5.14.0-570.12.1.el9_6.x86_64", None),
+        ("rhel-9.6", "5.14.0-570.12.1.el9_6.x86_64", None),
+    ],
+)
+def test_row_that_promises_another_kernel_is_noted(
+    tmp_path: Path, cache: Cache, id_: str, release: str, note: str | None
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage(release))
+    progress = Silent()
+    kernel = Kernel(id=id_, source=path(image), btf="kernel")
+
+    fetch.obtain(kernel, cache, progress)
+
+    said = f"{id_}: note: this kernel is {release}{note}"
+    noted = [it for it in progress.messages if "note: this kernel" in it]
+    assert noted == ([] if note is None else [said])

@@ -186,3 +186,33 @@ def test_redirect_that_leads_nowhere_names_both_addresses(server: Server) -> Non
 
     with pytest.raises(http.NotOnServerError, match=r"/a, which redirects to .*/b, do"):
         http.small(f"{server.url}/a")
+
+
+def test_file_that_is_shorter_than_told_is_not_only_another_one(
+    server: Server, tmp_path: Path
+) -> None:
+    with pytest.raises(http.DamagedError, match="it has 3 of 5 bytes") as it:
+        http.download(
+            server.put("/a", BODY[:3]),
+            tmp_path / "a",
+            checksums={"sha256": SHA256},
+            size=5,
+            progress=Silent(),
+            name="a",
+        )
+    assert "is incomplete" in it.value.message
+    assert "try again later" in it.value.hint
+    assert not (tmp_path / "a").exists()
+
+
+def test_hint_about_another_file_is_the_callers(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(http.DamagedError) as it:
+        http.download(
+            server.put("/a", BODY),
+            tmp_path / "a",
+            checksums={"sha256": "0" * 64},
+            progress=Silent(),
+            name="a",
+            hint="pin it again",
+        )
+    assert it.value.hint == "pin it again"

@@ -109,7 +109,7 @@ def test_a_file_that_is_not_what_the_archive_told_is_refused(
 ) -> None:
     package = make_package(tmp_path, PACKAGE, FILES, version="4.11.6-1")
     sha1 = publish(server, package)
-    server.put(f"/file/{sha1}", b"another file")
+    server.put(f"/file/{sha1}", bytes(package.stat().st_size))
     kernel = Kernel(id="4.11", source=snapshot(server), btf="kernel")
 
     with pytest.raises(ArtifactError, match="is another file: sha1"):

@@ -90,3 +90,13 @@ def test_pictures_are_xml_without_scripts_and_links(
     assert names <= {"svg", "title", "style", "clipPath", "rect", "g", "text"}
     attributes = {name for it in tree.iter(etree.Element) for name in it.attrib}
     assert not any(name.startswith("on") or "href" in name for name in attributes)
+
+
+def test_a_vendors_kernel_is_not_shown_under_an_upstream_number_alone() -> None:
+    rhel = KernelRun(id="5.14", release="5.14.0-570.12.1.el9_6.x86_64")
+    passed = CaseResult(
+        kernel="5.14", suite="task", case="state", outcome=Outcome.PASSED
+    )
+    found = texts(pictures.matrix(run(kernels=(rhel,), cases=(passed,))))
+    assert "5.14 (RHEL 9.6)" in found
+    assert any(it.endswith("works on RHEL 9.6") for it in found)

@@ -426,3 +426,18 @@ def test_each_failure_has_what_why_and_what_to_do() -> None:
     at = lines.index("  ✗ 5.10: maps::hash")
     assert lines[at + 1].startswith("    why: ")
     assert lines[at + 2].startswith("    do:  ")
+
+
+def test_narrow_matrix_tells_whose_a_kernel_is_instead_of_its_release() -> None:
+    rhel = KernelRun(id="5.14", release="5.14.0-570.12.1.el9_6.x86_64")
+    passed = case("5.14", "task", "comm", Outcome.PASSED)
+
+    def top(width: int) -> str:
+        return rendered(passed, kernels=(rhel,), width=width)[1]
+
+    assert top(100) == "5.14    5.14.0-570.12.1.el9_6.x86_64  ✓ 1/1"
+    assert top(30) == "5.14 (RHEL 9.6)  ✓ 1/1"
+    assert rendered(passed, kernels=(rhel,), width=18)[:2] == [
+        "5.14 (RHEL 9.6)",
+        "  task ✓ 1/1",
+    ]

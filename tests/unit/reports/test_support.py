@@ -2,8 +2,9 @@
 
 import pytest
 
+from runner.reports import support
 from runner.reports.support import ranges
-from runner.results import Outcome
+from runner.results import KernelRun, Outcome
 from tests.unit.reports.runs import E, F, P, S, case, kernel, on_all, run
 
 
@@ -77,3 +78,24 @@ def test_a_vendors_kernel_alone_is_the_minimum_by_the_vendors_name() -> None:
     kernels = [kernel("el9", release="5.14.0-570.el9")]
     found = ranges(run(case("el9", P), kernels=kernels))
     assert (found.statement, found.minimum) == ("RHEL 9.6", "RHEL 9.6")
+
+
+@pytest.mark.parametrize(
+    ("id_", "release", "title"),
+    [
+        ("5.14", "5.14.0-570.12.1.el9_6.x86_64", "5.14 (RHEL 9.6)"),
+        ("rhel-9.6", "5.14.0-570.12.1.el9_6.x86_64", "rhel-9.6"),
+        ("6.1", "6.1.0-44-cloud-amd64", "6.1"),
+        ("5.5", "5.5.0", "5.5"),
+        ("4.4", "", "4.4"),
+        ("5.15", "5.15.0-91-generic", "5.15 (Ubuntu 5.15.0-91)"),
+    ],
+)
+def test_title_tells_whose_kernel_it_is(id_: str, release: str, title: str) -> None:
+    kernel = KernelRun(id=id_, release=release)
+    assert support.title(kernel) == title
+
+
+def test_title_tells_also_that_a_kernel_does_not_count() -> None:
+    kernel = KernelRun(id="5.14", release="5.14.0-570.el9.x86_64", required=False)
+    assert support.title(kernel) == "5.14 (RHEL 9.6, not required)"

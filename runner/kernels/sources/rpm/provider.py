@@ -268,7 +268,9 @@ def _download(
             checksums=item.checksums,
             progress=work.progress,
             name=item.name + size,
+            size=item.size,
             most=item.size or None,
+            hint=work.other_file_hint(source),
         )
         return base, sha256
 
@@ -276,33 +278,43 @@ def _download(
         # An address needs no repository.
         return repository.first(bases or [""], attempt)
     except ArtifactError as error:
-        return _from_archive(item, source, attempt, error)
+        return _from_archive(source, attempt, error, work)
 
 
 def _from_archive(
-    item: Item,
     source: RpmSource,
     attempt: Callable[[str], tuple[str, str]],
-    gone: ArtifactError,
+    failure: ArtifactError,
+    work: Workplace,
 ) -> tuple[str, str]:
-    if source.archive is None:
-        missing = isinstance(gone, http.NotOnServerError | http.ForbiddenError)
-        dropped = missing and not source.packages
-        raise ArtifactError(gone.message, hint=_DROPPED if dropped else gone.hint)
+    """Return what the source's archive keeps of what its repository dropped.
+
+    Raises ArtifactError for any other failure than that, if no lock pins the package.
+    """
+    gone = isinstance(failure, http.NotOnServerError | http.ForbiddenError)
+    if source.archive is None and gone and not source.packages:
+        hint = _DROPPED if work.locked else _AMID_UPDATE
+        raise ArtifactError(failure.message, hint=hint)
+    if source.archive is None or not (gone or work.locked):
+        raise failure
     try:
         return attempt(source.expanded(source.archive).rstrip("/"))
     except ArtifactError as error:
         raise ArtifactError(
-            f"{gone.message}; and {error.message}",
-            hint="check the key archive; without --locked, or after `python -m runner "
-            "lock`, the repository's current package is used",
+            f"{failure.message}; and {error.message}",
+            hint=f"check the key archive; {_CURRENT if work.locked else _AMID_UPDATE}",
         ) from error
 
 
-_DROPPED = (
-    "the key archive names a repository that keeps old packages; without --locked, or "
-    "after `python -m runner lock`, the current one is used"
+_CURRENT = (
+    "without --locked, or after `python -m runner lock`, the repository's current "
+    "package is used"
 )
+_AMID_UPDATE = (
+    "the repository's metadata names it, so the repository may be in the middle of an "
+    "update: try again later"
+)
+_DROPPED = f"the key archive names a repository that keeps old packages; {_CURRENT}"
 
 
 def _is_debug(item: Item, source: RpmSource) -> bool:

@@ -90,19 +90,13 @@ def _fetch(index: MetadataIndex, base: str, path: Path) -> None:
             checksums={index.checksum.algorithm: index.checksum.value},
             progress=Hidden(),
             name=url,
+            size=index.size,
             most=index.size or metadata.LARGEST,
         )
     except http.NotOnServerError as error:
         raise ArtifactError(
-            f"{error.message}, but repomd.xml names it", hint=_AMID
+            f"{error.message}, but repomd.xml names it", hint=http.AMID_UPDATE
         ) from error
-    except ArtifactError as error:
-        if "is another file" not in error.message:
-            raise
-        raise ArtifactError(error.message, hint=_AMID) from error
-
-
-_AMID = "the repository may be amid an update, or a proxy is stale; try again later"
 
 
 def _read(

@@ -236,3 +236,67 @@ def test_the_command_pins_and_a_locked_choice_takes_the_pin(
     # Neither a mirror's address nor a path of this machine.
     assert f"location: Packages/{OLD.nevra}.rpm" in written
     assert str(tmp_path) not in written
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_hint_names_the_lock_only_where_there_is_one(
+    repository: RpmRepository,
+    source: RpmSource,
+    make: Maker,
+    vendor: RpmSigner,
+    cache: Cache,
+    tmp_path: Path,
+    damage: str,
+    *,
+    is_locked: bool,
+) -> None:
+    repository.publish(make(OLD, vendor))
+    kernel = kernel_of(source)
+    if is_locked:
+        kernel = bound(kernel, locked(kernel, cache))
+    file = repository.file("Packages/*.rpm")
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "missing":
+        end = b"" if damage == "cut" else bytes([content[-1] ^ 1])
+        file.write_bytes(content[:-1] + end)
+    repository.serve()
+
+    with pytest.raises(ArtifactError) as it:
+        fetch.obtain(kernel, Cache(tmp_path / "other"), Silent())
+
+    assert ("lock" in it.value.hint) == is_locked
+    assert is_locked or "try again later" in it.value.hint
+    assert ("is incomplete" in it.value.message) == (damage == "cut")
+
+
+@pytest.mark.parametrize(("missing", "asked"), [(True, True), (False, False)])
+def test_without_a_lock_the_archive_has_only_what_is_gone(
+    repository: RpmRepository,
+    source: RpmSource,
+    make: Maker,
+    vendor: RpmSigner,
+    cache: Cache,
+    *,
+    missing: bool,
+    asked: bool,
+) -> None:
+    repository.publish(make(OLD, vendor))
+    file = repository.file("Packages/*.rpm")
+    content = file.read_bytes()
+    file.unlink()
+    if not missing:
+        file.write_bytes(content[:-1])
+    repository.serve()
+    archive = f"{repository.server.url}/vault"
+    repository.server.put(f"/vault/Packages/{file.name}", content)
+    kernel = kernel_of(source.model_copy(update={"archive": archive}))
+
+    if asked:
+        assert fetch.obtain(kernel, cache, Silent()).release == OLD.uname
+    else:
+        with pytest.raises(ArtifactError, match="is incomplete"):
+            fetch.obtain(kernel, cache, Silent())
+
+    assert any(it.startswith("/vault/") for it in repository.server.asked) == asked

@@ -255,7 +255,7 @@ def test_metadata_with_another_checksum_than_repomd_says_is_refused(
     said = refused(trusting(repository, key))
 
     assert "primary.xml.gz is another file: sha256" in said
-    assert "amid an update" in said
+    assert "in the middle of an update" in said
 
 
 def test_metadata_with_another_checksum_when_unpacked_is_refused(

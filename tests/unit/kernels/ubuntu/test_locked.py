@@ -93,8 +93,23 @@ def test_other_file_than_the_locked_one_is_refused(
     for package in made:
         archive.server.put(f"/launchpad/{package.name}", b"another file")
 
-    with pytest.raises(ArtifactError, match="is another file: sha256"):
+    with pytest.raises(ArtifactError, match="or another file: it has 12 of"):
         fetch.obtain(bound(kernel, known), Cache(tmp_path / "other"), Silent())
+
+
+def test_locked_package_that_a_row_s_own_archive_dropped_is_told_with_the_way_out(
+    archive: UbuntuArchive, cache: Cache, tmp_path: Path
+) -> None:
+    archive.publish(*GENERIC.make(tmp_path))
+    kernel = kernel_of(archive.row(old_packages=None))
+    known = locked(kernel, cache)
+    move_on(archive, tmp_path)
+
+    with pytest.raises(ArtifactError, match="does not have") as it:
+        fetch.obtain(bound(kernel, known), Cache(tmp_path / "other"), Silent())
+
+    assert "the key old_packages" in it.value.hint
+    assert "without --locked" in it.value.hint
 
 
 def test_btf_is_made_of_the_debug_package_and_pinned_with_it(

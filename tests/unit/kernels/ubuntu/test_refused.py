@@ -155,7 +155,7 @@ def test_package_with_another_checksum_is_refused(
     said = refused(archive.row())
 
     assert GENERIC.modules in said
-    assert "Hash Sum mismatch" in said
+    assert "is another file: its checksum" in said
 
 
 def test_truncated_package_is_refused(
@@ -167,7 +167,7 @@ def test_truncated_package_is_refused(
     said = refused(archive.row())
 
     assert GENERIC.modules in said
-    assert "File has unexpected size" in said
+    assert "is damaged: it has " in said
 
 
 def test_package_that_its_vendor_truncated_is_refused(
@@ -329,3 +329,61 @@ def test_armored_keys_are_read(
 
     kernel = Kernel(id="x", source=archive.row(keyring=keys), btf="kernel")
     assert fetch.obtain(kernel, cache, Silent()).release == GENERIC.release
+
+
+# ----------------------------------------------------------------- old packages
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_damaged_package_is_told_and_not_looked_for_elsewhere(
+    archive: UbuntuArchive, made: list[Path], refused: Refused, *, cut: bool
+) -> None:
+    archive.publish(*made)
+    content = made[0].read_bytes()
+    end = b"" if cut else bytes([content[-1] ^ 1])
+    replace_in_pool(archive, GENERIC.image, content[:-1] + end)
+
+    said = refused(archive.row())
+
+    assert "index says" in said if cut else "is another file" in said
+    assert f"/{GENERIC.image}_" in said
+    assert "try again later" in said
+    assert "apt-get" not in said
+    assert "lock" not in said
+    assert not any("/launchpad/" in it for it in archive.server.asked)
+
+
+def test_missing_package_is_looked_for_where_the_row_says(
+    archive: UbuntuArchive, made: list[Path], refused: Refused
+) -> None:
+    archive.publish(*made)
+    replace_in_pool(archive, GENERIC.image, None)
+
+    said = refused(archive.row())
+
+    assert "does not exist (HTTP 404); and " in said
+    assert "lock" not in said
+    assert any("/launchpad/" in it for it in archive.server.asked)
+
+
+def test_row_with_an_archive_of_its_own_has_no_other_place(
+    archive: UbuntuArchive, made: list[Path], refused: Refused
+) -> None:
+    archive.publish(*made)
+    replace_in_pool(archive, GENERIC.image, None)
+
+    said = refused(archive.row(old_packages=None))
+
+    assert "does not exist (HTTP 404)" in said
+    assert "launchpad" not in said
+    assert "try again later" in said
+
+
+def test_ubuntus_own_archive_has_launchpad_for_old_packages() -> None:
+    ours = UbuntuSource(type="ubuntu", series="jammy")
+    named = UbuntuSource(
+        type="ubuntu", series="jammy", archive="http://a", old_packages="http://b"
+    )
+
+    assert "launchpad.net" in (ours.keeper or "")
+    assert named.keeper == "http://b"
