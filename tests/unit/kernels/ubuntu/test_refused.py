@@ -339,7 +339,9 @@ def test_damaged_package_is_told_and_not_looked_for_elsewhere(
     archive: UbuntuArchive, made: list[Path], refused: Refused, *, cut: bool
 ) -> None:
     archive.publish(*made)
-    content = made[0].read_bytes()
+    (content,) = (
+        it.read_bytes() for it in made if it.name.startswith(f"{GENERIC.image}_")
+    )
     end = b"" if cut else bytes([content[-1] ^ 1])
     replace_in_pool(archive, GENERIC.image, content[:-1] + end)
 
