@@ -4,9 +4,42 @@ The command runs as root in the guest, so nothing of it is taken on trust: every
 has a limit, and so has the number of records that anybody keeps.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+)
+
+from runner.facts import names
+
+
+def _of(table: Sequence[str], number: str) -> str:
+    """Return the name of what is newer than the agent's libbpf, or the number."""
+    return table[int(number)] if int(number) < len(table) else number
+
+
+def _program_type(text: str) -> str:
+    return re.sub("^[0-9]+$", lambda it: _of(names.PROGRAM_TYPES, it[0]), text)
+
+
+def _map_type(text: str) -> str:
+    return re.sub("^[0-9]+$", lambda it: _of(names.MAP_TYPES, it[0]), text)
+
+
+def _attached(place: str) -> str:
+    """Return a place with the name of its kind: "attach type 46/eth0"."""
+    found = re.match("attach type ([0-9]+)", place)
+    if found is None or int(found[1]) >= len(names.ATTACH_TYPES):
+        return place
+    return names.ATTACH_TYPES[int(found[1])] + place[found.end() :]
+
 
 _Number = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
 _Pid = Annotated[int, Field(ge=1)]
@@ -39,8 +72,8 @@ class ProgramSeen(_Made):
     call: Literal["program"]
     # 15 bytes; empty before 4.15, which knows no names.
     name: _Name
-    # As libbpf names it, or a number that it does not know.
-    type: _Name
+    # As libbpf names it, or a number without a name.
+    type: Annotated[_Name, AfterValidator(_program_type)]
     # Empty before 4.10, and of what was refused.
     tag: _Tag
     # What it can only be attached to: "fentry/vfs_read"; empty for other types.
@@ -54,7 +87,7 @@ class MapSeen(_Made):
 
     call: Literal["map"]
     name: _Name
-    type: _Name
+    type: Annotated[_Name, AfterValidator(_map_type)]
     # Bytes.
     key_size: _Number
     value_size: _Number
@@ -69,7 +102,7 @@ class AttachSeen(_Made):
     # How many programs of the command were loaded before it; -1 for another program.
     program: Annotated[int, Field(ge=-1)]
     # "kprobe/do_unlinkat"; empty where nothing says.
-    place: _Place
+    place: Annotated[_Place, AfterValidator(_attached)]
 
 
 class SomethingMissed(_Seen):

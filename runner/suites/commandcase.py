@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from runner.files.modelfile import Mistake, Where
 from runner.programs import prepare
-from runner.suites import conditionnames, namedfiles, ranges
+from runner.suites import conditionnames, loadednames, namedfiles, ranges
 from runner.suites.model import (
     Case,
     CodeExpectation,
@@ -116,6 +116,8 @@ def _expectations(case: Case) -> Iterator[Mistake]:
 def _thing(thing: LoadedThing, at: Where) -> Iterator[Mistake]:
     if (thing.program is None) == (thing.map is None):
         yield Mistake(at, "needs either `program` or `map`")
+    else:
+        yield from loadednames.mistakes(thing, at)
     for key in ("attach", "tag"):
         if thing.map is not None and getattr(thing, key) is not None:
             yield Mistake((*at, key), "maps have none; only programs do")

@@ -27,14 +27,23 @@ def mistakes(condition: Condition, at: Where) -> Iterator[Mistake]:
     for key, name in condition.named:
         if key == "kernels":
             yield from _range(name, (*at, key))
-        elif key in _KNOWN and name not in _KNOWN[key][1]:
-            what, known = _KNOWN[key]
-            # There are too many helpers to list them.
-            otherwise = "" if key == "helper" else None
-            meant = near(name, known, otherwise, cutoff=0.5)
-            yield Mistake((*at, key), f"there is no {what} {name!r}{meant}")
+        elif why := unknown(key, name):
+            yield Mistake((*at, key), why)
     for where, inner in condition.inner:
         yield from mistakes(inner, (*at, *where))
+
+
+def unknown(key: str, name: str) -> str:
+    """Return that no kernel has what a key names, and what may be meant.
+
+    Keys are those of conditions: helper, map_type, prog_type. Nothing if some have it.
+    """
+    if key not in _KNOWN or name in _KNOWN[key][1]:
+        return ""
+    what, known = _KNOWN[key]
+    # There are too many helpers to list them.
+    otherwise = "" if key == "helper" else None
+    return f"there is no {what} {name!r}{near(name, known, otherwise, cutoff=0.5)}"
 
 
 def _range(text: str, at: Where) -> Iterator[Mistake]:

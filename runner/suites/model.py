@@ -366,14 +366,16 @@ class LoadedThing(FileEntry):
     map: Annotated[str, Field(min_length=1)] | None = None
     """The map's name."""
     type: str | None = None
-    """Its type, as libbpf names it: kprobe, tracing, ringbuf, perf_event_array."""
+    """Its type, as libbpf names it: kprobe, tracing, ringbuf, perf_event_array. A type
+    that no kernel has is a mistake."""
     attach: str | None = None
     """What the program was attached to: kprobe/do_unlinkat; or only the kind of place:
-    fentry."""
+    fentry. A kind that no record has is a mistake."""
     tag: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     """The kernel's checksum of the program, as bpftool shows it."""
     present: bool = True
-    """Whether it must be loaded. `false`: nothing like it may be loaded."""
+    """Whether it must be loaded. `false`: nothing like it may be loaded, but something
+    else must."""
 
     @property
     def subject(self) -> "Subject":

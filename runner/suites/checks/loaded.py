@@ -39,16 +39,13 @@ def check(thing: LoadedThing, record: LoadRecord) -> list[Mismatch]:
     """Return how what was loaded is not as expected."""
     kind, name = thing.subject
     found = [it for it in _loaded(thing.subject, record) if _fits(thing, it)]
-    if bool(found) is thing.present:
+    observed = _observed(thing.subject, record)
+    if not thing.present and not any(_real((*record.programs, *record.maps))):
+        observed += "; the command loaded nothing at all, so this says nothing"
+    elif bool(found) is thing.present:
         return []
     expected = f"{'' if thing.present else 'not '}loaded{_conditions(thing)}"
-    return [
-        Mismatch(
-            subject=f"{kind} {name}",
-            expected=expected,
-            observed=_observed(thing.subject, record),
-        )
-    ]
+    return [Mismatch(subject=f"{kind} {name}", expected=expected, observed=observed)]
 
 
 def not_available(thing: LoadedThing, record: LoadRecord | None, why: str) -> str:

@@ -184,6 +184,20 @@ def test_tiny_programs_of_libraries_are_probes(
     assert found.probe is is_probe
 
 
+def test_what_is_newer_than_the_agents_libbpf_has_its_name() -> None:
+    found = record(
+        program(type="32", instructions=100),
+        attach(0, "attach type 46/eth0"),
+        attach(0, "attach type 999/eth0"),
+        map_("a", type="33"),
+        map_("b", type="999"),
+    )
+
+    assert found.programs[0].type == "netfilter"
+    assert found.programs[0].attached == ("tcx_ingress/eth0", "attach type 999/eth0")
+    assert [it.type for it in found.maps] == ["arena", "999"]
+
+
 def test_what_was_attached_is_not_a_probe() -> None:
     (found,) = record(program("", instructions=2), attach(0, "socket")).programs
 

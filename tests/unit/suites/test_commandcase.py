@@ -80,6 +80,25 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
             "needs either `program` or `map`",
         ),
         ("expect: [{loaded: {map: a, attach: xdp}}]", "maps have none"),
+        (
+            "expect: [{loaded: {map: a, type: perfevent_array, present: false}}]",
+            "expect[0].loaded.type: there is no type of maps 'perfevent_array'; "
+            "did you mean 'perf_event_array'?",
+        ),
+        (
+            "expect: [{loaded: {program: a, type: ringbuf}}]",
+            "there is no type of programs 'ringbuf'",
+        ),
+        (
+            "expect: [{loaded: {program: a, attach: kprobes, present: false}}]",
+            "expect[0].loaded.attach: there is no kind of place 'kprobes'; "
+            "did you mean 'kprobe'?",
+        ),
+        ("expect: [{loaded: {program: a, attach: 'kprobe:f'}}]", "mean 'kprobe'?"),
+        ("expect: [{loaded: {program: a, attach: raw_tracepoint/f}}]", "'raw_tp'?"),
+        ("expect: [{loaded: {program: a, attach: trace_fentry}}]", "'fentry'?"),
+        ("expect: [{loaded: {program: a, attach: kprobe/}}]", "no name behind kprobe/"),
+        ("expect: [{loaded: {program: a, attach: socket/x}}]", "has no names"),
         ("expect: [{loaded: {program: a, tag: xy}}]", "16 hexadecimal digits"),
         ("expect: [{loaded: {map: a, presence: false}}]", "did you mean 'present'?"),
         ("expect: [{map: m, show: {flags: 1}}]", "is not recorded; keys are bytes_key"),

@@ -87,6 +87,18 @@ def test_a_command_that_loads_nothing_fails() -> None:
     assert "observed no map was loaded" in check(LoadRecord(), map="events")
 
 
+@pytest.mark.parametrize(
+    "record", [LoadRecord(), LoadRecord(programs=(PROBE, REFUSED))]
+)
+def test_nothing_is_absent_from_a_command_that_loads_nothing(
+    record: LoadRecord,
+) -> None:
+    words = check(record, program="on_kprobe", present=False)
+
+    assert "expected not loaded" in words
+    assert "the command loaded nothing" in words
+
+
 def test_a_probe_is_not_listed_as_loaded() -> None:
     only = LoadRecord(programs=(PROBE,))
 
