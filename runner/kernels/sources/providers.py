@@ -40,7 +40,7 @@ class _Unavailable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Entry:
+class _Listed:
     # Seconds for which a resolution holds: WEEK, FOREVER or LOCAL.
     fresh: float
     # Or its module and class, which are imported when a row needs them: what talks to
@@ -50,15 +50,17 @@ class _Entry:
     at_hand: bool = False
 
 
-PROVIDERS: dict[type[BaseSource], _Entry] = {
-    DebianSource: _Entry(fresh=WEEK, provider=("debian", "Debian")),
-    PathSource: _Entry(fresh=LOCAL, provider=("localpath", "LocalFiles"), at_hand=True),
-    SnapshotSource: _Entry(fresh=FOREVER, provider=("snapshot", "SnapshotArchive")),
-    UbuntuSource: _Entry(fresh=WEEK, provider=("ubuntu", "Ubuntu")),
-    RpmSource: _Entry(fresh=WEEK, provider=("rpm.provider", "Rpm")),
-    KernelOrgSource: _Entry(fresh=LOCAL, provider=("kernelorg", "KernelOrg")),
-    OciSource: _Entry(fresh=WEEK, provider=("oci", "Oci")),
-    UnavailableSource: _Entry(fresh=WEEK, provider=_Unavailable()),
+PROVIDERS: dict[type[BaseSource], _Listed] = {
+    DebianSource: _Listed(fresh=WEEK, provider=("debian", "Debian")),
+    PathSource: _Listed(
+        fresh=LOCAL, provider=("localpath", "LocalFiles"), at_hand=True
+    ),
+    SnapshotSource: _Listed(fresh=FOREVER, provider=("snapshot", "SnapshotArchive")),
+    UbuntuSource: _Listed(fresh=WEEK, provider=("ubuntu", "Ubuntu")),
+    RpmSource: _Listed(fresh=WEEK, provider=("rpm.provider", "Rpm")),
+    KernelOrgSource: _Listed(fresh=LOCAL, provider=("kernelorg", "KernelOrg")),
+    OciSource: _Listed(fresh=WEEK, provider=("oci", "Oci")),
+    UnavailableSource: _Listed(fresh=WEEK, provider=_Unavailable()),
 }
 
 
@@ -90,4 +92,4 @@ def of(source: BaseSource) -> Provider[Any]:
 
 def register(source: type[BaseSource], provider: Provider[Any], fresh: float) -> None:
     """Add the provider of a type of source, and how long its resolutions hold."""
-    PROVIDERS[source] = _Entry(fresh=fresh, provider=provider)
+    PROVIDERS[source] = _Listed(fresh=fresh, provider=provider)
