@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
@@ -86,6 +87,15 @@ def read(path: Path) -> ElfFile:
     except OSError as error:
         words = error.strerror or str(error)
         raise ProgramError(f"{path}: {words}", failure_class="program_bad") from error
+
+
+def parse(stream: IO[bytes], path: Path) -> ElfFile:
+    """Read the headers of what a stream has, from its start.
+
+    `path` is for people. Raises ProgramError for a damaged file.
+    """
+    try:
+        return _read(path, ELFFile(stream))
     except _DAMAGED as error:
         raise ProgramError(
             f"{path} is a damaged ELF file: {error}",
@@ -98,7 +108,7 @@ def read(path: Path) -> ElfFile:
 def _known(path: Path, mtime_ns: int, size: int) -> ElfFile:
     """Read a file once: each kernel gets the same libraries."""
     with path.open("rb") as stream:
-        return _read(path, ELFFile(stream))
+        return parse(stream, path)
 
 
 def _read(path: Path, elf: ELFFile) -> ElfFile:

@@ -7,18 +7,14 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner.programs import elf, linker
+from runner.programs import elf, linker, script
 from runner.programs.errors import ProgramError
 
 # Where programs and files without a place of their own go; commands start there.
 FOLDER = PurePosixPath("/run/files")
 # The architecture of guests, as `uname -m` says it.
 MACHINE = "x86_64"
-# BINPRM_BUF_SIZE of the kernel (5.1).
-_MOST_LINE = 256
-_MOST_SCRIPTS = 4
 _SAFE = re.compile(r"[^A-Za-z0-9_.+-]")
-_ENV = {"/usr/bin/env", "/bin/env"}
 # Where a guest looks for what `env NAME` starts.
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
@@ -101,16 +97,12 @@ def _add(
     if not _is_elf(path):
         interpreter = _interpreter(path, place)
         if interpreter is not None:
-            if depth == _MOST_SCRIPTS:
-                raise ProgramError(
-                    f"{path}: its interpreters are scripts that need each other",
-                    failure_class="interpreter_missing",
-                )
+            script.require_depth(depth, path)
             here, there = interpreter
             files[there] = GuestFile(source=here, target=there, mode=0o755)
             _add(files, here, there, machine, place, depth + 1)
         return
-    _require_machine(elf.read(path), machine)
+    require_machine(elf.read(path), machine)
     for found in linker.closure(path, target):
         if place.has(found.target):
             continue
@@ -127,7 +119,8 @@ def _is_elf(path: Path) -> bool:
         raise ProgramError(f"{path}: {words}", failure_class="program_bad") from error
 
 
-def _require_machine(program: elf.ElfFile, machine: str) -> None:
+def require_machine(program: elf.ElfFile, machine: str = MACHINE) -> None:
+    """Refuse what a guest of a machine can't execute. Raises ProgramError."""
     if program.kind == "ET_REL":
         raise ProgramError(
             f"{program.path} is an object file, not a program",
@@ -147,50 +140,26 @@ def _require_machine(program: elf.ElfFile, machine: str) -> None:
 def _interpreter(path: Path, place: _Place) -> tuple[Path, PurePosixPath] | None:
     """Return a script's interpreter here and in the guest; None if guests have it."""
     with path.open("rb") as stream:
-        first = stream.read(_MOST_LINE)
-    if not first.startswith(b"#!"):
-        raise ProgramError(
-            f"{path} is not a program: it is not an ELF file, and does not begin with "
-            "#! and an interpreter",
-            failure_class="program_bad",
-            hint="name a program, or a script that begins with #!/bin/sh",
-        )
-    words = first[2:].split(b"\n")[0].decode("utf-8", "replace").split()
-    if not words:
-        raise ProgramError(
-            f"{path}: its first line names no interpreter",
-            failure_class="interpreter_missing",
-            hint="write #!/bin/sh, for example",
-        )
-    named = words[0]
-    if named in _ENV and len(words) > 1:
-        return _by_name(path, words[1], place)
+        wanted = script.interpreter(stream, path)
+    if wanted.program:
+        return _by_name(path, wanted.program, place)
+    named = wanted.path
     if named in place.commands:
         return None
     if place.there is not None:
-        raise _no_interpreter(path, named, "in the root")
+        raise script.no_interpreter(path, named, "in the root")
     if not Path(named).is_file():
-        raise _no_interpreter(path, named, "on this machine or in the guest")
+        raise script.no_interpreter(path, named, "on this machine or in the guest")
     return Path(named), PurePosixPath(named)
 
 
-def _by_name(
-    script: Path, name: str, place: _Place
-) -> tuple[Path, PurePosixPath] | None:
+def _by_name(path: Path, name: str, place: _Place) -> tuple[Path, PurePosixPath] | None:
     """Return what `env NAME` starts."""
     if any(f"{folder}/{name}" in place.commands for folder in _FOLDERS):
         return None
     if place.there is not None:
-        raise _no_interpreter(script, name, "in the root")
+        raise script.no_interpreter(path, name, "in the root")
     found = shutil.which(name)
     if found is None:
-        raise _no_interpreter(script, name, "on the PATH of this machine")
+        raise script.no_interpreter(path, name, "on the PATH of this machine")
     return Path(found), PurePosixPath("/usr/bin") / name
-
-
-def _no_interpreter(script: Path, name: str, where: str) -> ProgramError:
-    return ProgramError(
-        f"{script} needs the interpreter {name}, which is not {where}",
-        failure_class="interpreter_missing",
-        hint="install it, or name another one in the script's first line",
-    )

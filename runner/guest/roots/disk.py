@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ from runner.guest.roots.tree import Inode, RootTree
 from runner.process.programs import environment
 
 PROGRAM = "sqfstar"
+_READER = "unsquashfs"
 _PACKAGE = "squashfs-tools"
 # Not compressed: unpacking costs an emulated guest more than reading, and a kernel may
 # be built without this or that algorithm. Times are 0, so that the same root gives the
@@ -77,6 +78,34 @@ def write(tree: RootTree, target: Path) -> None:
                 f"{PROGRAM} failed: {words or f'exit status {process.returncode}'}",
                 hint="check that the disk of the cache has room",
             )
+
+
+@contextmanager
+def opened(disk: Path, path: str) -> Iterator[IO[bytes]]:
+    """Give a file of a disk, by its path without symbolic links.
+
+    Raises InfrastructureError when the tool is missing or fails.
+    """
+    with tempfile.TemporaryFile() as stream:
+        try:
+            subprocess.run(
+                [_READER, "-no-wildcards", "-cat", disk, path.lstrip("/")],
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.PIPE,
+                check=True,
+            )
+        except FileNotFoundError as error:
+            raise InfrastructureError(
+                f"{_READER} is not installed, and --root needs it to read a disk",
+                hint=f"apt-get install {_PACKAGE} (4.5 or later)",
+            ) from error
+        except subprocess.CalledProcessError as error:
+            words = " ".join(error.stderr.decode("utf-8", "replace").split())
+            raise InfrastructureError(f"{_READER} failed: {words}") from error
+        stream.seek(0)
+        yield stream
 
 
 def write_tar(

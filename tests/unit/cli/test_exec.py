@@ -199,7 +199,12 @@ def test_output_without_end_is_shown_in_part() -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     path = tmp_path / "root.tar"
-    path.write_bytes(tars.tar([*tars.SMALL, tars.file("opt/mine", b"#!", 0o755)]))
+    programs = {
+        "opt/mine": b"#!/bin/sh\n",
+        "bin/nointerp.pl": b"#!/usr/bin/perl\n",
+    }
+    members = [tars.file(name, data, 0o755) for name, data in programs.items()]
+    path.write_bytes(tars.tar([*tars.SMALL, *members]))
     return path
 
 
@@ -230,6 +235,7 @@ def test_a_path_that_is_here_is_copied_into_the_root(
         ("git", "has no program 'git'"),
         ("/opt/none", "has no program '/opt/none'"),
         ("./python", "needs the interpreter python3, which is not in the root"),
+        ("nointerp.pl", "root.tar:/bin/nointerp.pl needs the interpreter /usr/bin/p"),
     ],
 )
 def test_what_the_root_lacks_is_told_before_anything_boots(

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -294,6 +295,96 @@ def test_a_command_that_the_root_lacks_is_refused(small: Path, cache: Cache) -> 
     with pytest.raises(ProgramError, match="has no program 'busybx'") as refused:
         programs.require(root, "busybx", SEARCH)
     assert "busybox" in refused.value.hint
+
+
+def program_of(machine: int, interpreter: str = "") -> bytes:
+    """Return the headers of a program for 64 bits, with a dynamic linker if named."""
+    name = interpreter.encode() + b"\0"
+    count = 1 if interpreter else 0
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    head = ident + struct.pack(
+        "<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0
+    )
+    segment = struct.pack("<IIQQQQQQ", 3, 4, 120, 0, 0, len(name), len(name), 1)
+    return head + segment + name
+
+
+X86_64, AARCH64 = 62, 183
+BAD_PROGRAMS = {
+    "nointerp.pl": b"#!/usr/bin/perl\n",
+    "noname": b"#!/usr/bin/env -S perl -w\n",
+    "empty.sh": b"#!\n",
+    "below": b"#!/bin/nointerp.pl\n",
+    "loop": b"#!/bin/loop\n",
+    "arm": program_of(AARCH64),
+    "by-arm": b"#!/bin/arm\n",
+    "nolinker": program_of(X86_64, "/lib64/ld-none.so.2"),
+    "cut": BUSYBOX[:100],
+    "text": b"echo hello\n",
+    "[": b"#!/usr/bin/perl\n",
+}
+
+
+@pytest.fixture
+def with_bad_programs(small: Path) -> Path:
+    """A root with programs that can't start."""
+    (small / "usr/bin").mkdir(parents=True)
+    (small / "usr/bin/env").symlink_to("/bin/busybox")
+    for name, data in BAD_PROGRAMS.items():
+        (small / "bin" / name).write_bytes(data)
+        (small / "bin" / name).chmod(0o755)
+    return small
+
+
+@pytest.mark.parametrize(
+    ("name", "failure_class", "words"),
+    [
+        ("nointerp.pl", "interpreter_missing", "interpreter /usr/bin/perl, which is"),
+        ("/bin/nointerp.pl", "interpreter_missing", ":/bin/nointerp.pl needs the"),
+        ("noname", "interpreter_missing", "interpreter perl, which is not in the root"),
+        ("empty.sh", "interpreter_missing", "names no interpreter"),
+        ("below", "interpreter_missing", ":/bin/nointerp.pl needs"),
+        ("loop", "interpreter_missing", "scripts that need each other"),
+        ("arm", "wrong_architecture", ":/bin/arm is a program for aarch64"),
+        ("by-arm", "wrong_architecture", ":/bin/arm is a program for aarch64"),
+        ("nolinker", "library_missing", "linker /lib64/ld-none.so.2, which is not in"),
+        ("cut", "program_bad", ":/bin/cut is a damaged ELF file"),
+        ("text", "program_bad", ":/bin/text is not a program"),
+        ("[", "interpreter_missing", "interpreter /usr/bin/perl"),
+    ],
+)
+def test_a_program_of_the_root_that_can_not_start_is_refused(
+    with_bad_programs: Path, cache: Cache, name: str, failure_class: str, words: str
+) -> None:
+    root = obtained(with_bad_programs, cache)
+
+    with pytest.raises(ProgramError) as refused:
+        programs.require(root, name, SEARCH)
+
+    assert refused.value.failure_class == failure_class
+    assert words in refused.value.message
+
+
+def test_a_program_of_the_root_that_can_start_is_taken(
+    small: Path, cache: Cache
+) -> None:
+    (small / "lib64").mkdir()
+    (small / "usr/bin").mkdir(parents=True)
+    (small / "usr/bin/env").symlink_to("/bin/busybox")
+    for name, data in {
+        "lib64/ld-real.so": program_of(X86_64),
+        "bin/dynamic": program_of(X86_64, "/lib64/ld.so.2"),
+        "bin/script": b"#!/bin/sh -e\n",
+        "bin/by-env": b"#!/usr/bin/env -S A=1 sh -e\n",
+        "bin/by-script": b"#!/bin/by-env\n",
+    }.items():
+        (small / name).write_bytes(data)
+        (small / name).chmod(0o755)
+    (small / "lib64/ld.so.2").symlink_to("ld-real.so")
+    root = obtained(small, cache)
+
+    for name in ("dynamic", "script", "by-env", "by-script", "/bin/../bin/script"):
+        programs.require(root, name, SEARCH)
 
 
 def test_a_disk_keeps_modes_and_owners(tmp_path: Path) -> None:
