@@ -26,11 +26,11 @@ def _sha256(keys: Path) -> str:
         return sha256_of(keys)
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"the row's file of public keys, {keys}, does not exist",
+            f"the file of public keys {keys} does not exist",
             hint="download the vendor's public keys to it",
         ) from error
     except OSError as error:
         raise ArtifactError(
-            f"the row's file of public keys, {keys}: {error.strerror}",
+            f"the file of public keys {keys}: {error.strerror}",
             hint="the key gpgkey or keyring must name a file that you can read",
         ) from error

@@ -97,7 +97,7 @@ def test_keys_at_addresses_count_by_fingerprint_and_place() -> None:
 def test_file_of_keys_that_does_not_exist_is_named(tmp_path: Path) -> None:
     path = tmp_path / "keys"
 
-    with pytest.raises(MissingFileError, match=re.escape(f"{path}, does not exist")):
+    with pytest.raises(MissingFileError, match=re.escape(f"{path} does not exist")):
         trust.identity(debian(keyring=path))
 
 

@@ -180,7 +180,7 @@ def test_locked_row_is_checked_with_its_own_key(
     with pytest.raises(ArtifactError, match="which the row does not trust"):
         fetch.obtain(bound, cache, Silent())
     key.unlink()
-    with pytest.raises(UsageError, match=f"{key}, does not exist"):
+    with pytest.raises(UsageError, match=f"{key} does not exist"):
         fetch.obtain(bound, cache, Silent())
 
 
