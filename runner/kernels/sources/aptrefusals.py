@@ -78,8 +78,11 @@ _REFUSALS = (
         hint="the trusted keys are those of {place.keyring}, from {keys}",
     ),
     _Refusal(
-        printed=re.compile(rf"{_PACKAGE}404 "),
-        message="{0} does not exist (HTTP 404)",
+        # The second are apt's words about a mirror that is a folder.
+        printed=re.compile(
+            rf"{_PACKAGE}(404 |Failed to stat - stat \(2|File not found)"
+        ),
+        message="{0} does not exist",
         hint=GONE,
         kind=http.NotOnServerError,
     ),

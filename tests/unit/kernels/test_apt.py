@@ -184,7 +184,9 @@ def test_a_package_that_is_not_as_signed_is_refused(
     changed[-1] ^= 1
     stored.write_bytes(changed)
 
-    with pytest.raises(ArtifactError, match="Hash Sum mismatch"):
+    with pytest.raises(
+        ArtifactError, match="is another file: its checksum is not that"
+    ):
         archive.download(described.item, downloads, Bar())
 
 
@@ -195,7 +197,7 @@ def test_a_package_that_is_gone_is_told(suite: Suite, downloads: Path) -> None:
     (described,) = archive.describe(["a"])
     (suite.repository.root / "pool" / package.name).unlink()
 
-    with pytest.raises(ArtifactError, match="apt-get download failed: E: "):
+    with pytest.raises(ArtifactError, match="a_1_amd64.deb does not exist"):
         archive.download(described.item, downloads, Bar())
 
 
