@@ -11,6 +11,7 @@ from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
 from runner.case.attempt import Attempt, CaseJob
+from runner.case.load import attach as attach_all
 from runner.case.load import load
 from runner.case.observe import dump
 from runner.files.cache import Cache
@@ -67,6 +68,7 @@ class Bpf(AbstractContextManager["Bpf"]):
         attempt = Attempt(job=self._job(case, path, source), guest=self._guest)
         try:
             loaded = load(attempt)
+            attach_all(attempt, loaded)
         finally:
             if attempt.loaded is not None:
                 self._loaded.append(attempt.loaded)
