@@ -544,6 +544,25 @@ class FailedTest(Record):
     """The reason, in a few lines."""
 
 
+class Provenance(Record):
+    """What was tested, as git and the CI system say; empty where neither knows."""
+
+    project: str = ""
+    """The repository, "owner/name"; or the name of its folder."""
+    commit: str = ""
+    """The commit that was checked out, as a full hash."""
+    branch: str = ""
+    """The branch; of a pull request, its own branch."""
+    tag: str = ""
+    """The tag of the commit, if it has one."""
+    changed: bool = False
+    """Whether files differ from the commit."""
+    ci: str = ""
+    """The CI system: "GitHub Actions"; empty outside of CI."""
+    ci_run: str = ""
+    """The address of the CI run: http or https."""
+
+
 class RunResults(Record):
     """A whole run: the content of results.json."""
 
@@ -573,6 +592,8 @@ class RunResults(Record):
     """The part of the run that this is, if it was spread over machines."""
     selection: Selection = Selection()
     """What was selected."""
+    provenance: Provenance = Provenance()
+    """What was tested: project, commit and CI run."""
 
     @model_validator(mode="after")
     def _settle(self) -> Self:

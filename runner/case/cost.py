@@ -8,8 +8,7 @@ from runner.case.attempt import Attempt
 from runner.guest.agent import ProgramInfo
 from runner.results import ProgramCost
 
-
-# What the verifier may process on kernels that tell how much that was without a log, from
+# What the verifier may process where the kernel counts it without a log, from
 # 5.16 on: BPF_COMPLEXITY_LIMIT_INSNS.
 _LIMIT = 1_000_000
 

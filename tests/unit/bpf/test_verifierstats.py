@@ -24,7 +24,7 @@ mark_read 1
 """
 
 
-def test_each_program_has_its_own():
+def test_each_program_has_its_own() -> None:
     found = verifierstats.of_log(TWO_PROGRAMS)
 
     assert found == {
@@ -62,7 +62,9 @@ def test_each_program_has_its_own():
         ),
     ],
 )
-def test_an_older_kernel_ends_its_trace_with_it(line, insns, limit, stack):
+def test_an_older_kernel_ends_its_trace_with_it(
+    line: str, insns: int, limit: int | None, stack: int | None
+) -> None:
     trace = f"0: (b7) r0 = 0\n1: (95) exit\n{line}\n"
 
     found = verifierstats.of_verifier(trace)
@@ -73,7 +75,7 @@ def test_an_older_kernel_ends_its_trace_with_it(line, insns, limit, stack):
     assert found.peak_states is None
 
 
-def test_the_last_load_of_a_program_counts():
+def test_the_last_load_of_a_program_counts() -> None:
     again = TWO_PROGRAMS.replace("processed 40 insns", "processed 44 insns")
 
     found = verifierstats.of_log(TWO_PROGRAMS + again)
@@ -81,7 +83,7 @@ def test_the_last_load_of_a_program_counts():
     assert found["on_fork"].insns == 44
 
 
-def test_a_refused_program_has_its_own():
+def test_a_refused_program_has_its_own() -> None:
     refused = """\
 libbpf: prog 'loops': BPF program load failed: Argument list too long
 libbpf: prog 'loops': -- BEGIN PROG LOAD LOG --
@@ -97,12 +99,12 @@ peak_states 9803 mark_read 4
     assert (found.insns, found.peak_states) == (1_000_001, 9803)
 
 
-def test_a_log_without_statistics_has_none():
+def test_a_log_without_statistics_has_none() -> None:
     assert verifierstats.of_log("libbpf: loading object 'x'\n") == {}
     assert verifierstats.of_verifier("0: (95) exit\n") is None
 
 
-@given(st.text(alphabet="processed insns(limt)+0123456789 ,\nstackdph:'-BEGINPRLOADEO"))
-def test_no_log_is_too_odd(log):
+@given(st.text(alphabet="processed insns(lm)+0123456789 ,\nstackdph:'-BEGINPRLOADEO"))
+def test_no_log_is_too_odd(log: str) -> None:
     verifierstats.of_log(log)
     verifierstats.of_verifier(log)

@@ -1,4 +1,4 @@
-"""What programs cost, put together from the verifier's log and the kernel's own words."""
+"""What programs cost, from the log of the verifier and the infos of the kernel."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -32,7 +32,7 @@ ON_FORK = ProgramInfo(
 )
 
 
-def test_the_log_and_the_kernel_are_put_together():
+def test_the_log_and_the_kernel_are_put_together() -> None:
     attempt = LoadedAttempt(loaded_with(ON_FORK), [TWO_PROGRAMS])
 
     # on_exec was verified, and is not loaded: its object was refused later.
@@ -42,7 +42,7 @@ def test_the_log_and_the_kernel_are_put_together():
     }
 
 
-def test_a_kernel_that_counts_needs_no_log():
+def test_a_kernel_that_counts_needs_no_log() -> None:
     counted = ON_FORK.model_copy(update={"verified_insns": 41})
 
     assert costs(LoadedAttempt(loaded_with(counted))) == {
@@ -50,17 +50,17 @@ def test_a_kernel_that_counts_needs_no_log():
     }
 
 
-def test_a_refused_object_has_what_its_log_says():
+def test_a_refused_object_has_what_its_log_says() -> None:
     assert set(costs(LoadedAttempt(None, [TWO_PROGRAMS]))) == {"on_fork", "on_exec"}
 
 
-def test_a_program_of_which_the_kernel_says_nothing_is_left_out():
+def test_a_program_of_which_the_kernel_says_nothing_is_left_out() -> None:
     silent = ProgramInfo(name="p", type="kprobe", id=None, instructions=2)
 
     assert costs(LoadedAttempt(loaded_with(silent))) == {}
 
 
-def test_the_share_of_the_limit():
+def test_the_share_of_the_limit() -> None:
     [found] = cost.of(
         cast(Attempt, LoadedAttempt(loaded_with(ON_FORK), [TWO_PROGRAMS]))
     )[:1]
