@@ -347,7 +347,9 @@ def _changes(
 def _words_of(run: RunResults) -> str:
     found = run.provenance
     named = found.tag or (f"commit {_commit(run)[:12]}" if found.commit else "")
-    return f"{named} ({run.started[:10]})" if named else f"the run of {run.started[:10]}"
+    return (
+        f"{named} ({run.started[:10]})" if named else f"the run of {run.started[:10]}"
+    )
 
 
 def _commit(run: RunResults) -> str:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from runner.reports import releasepages
 from runner.reports.compare import compare
 from runner.reports.release import Release, btf_need, facts
-from runner.results import MapUse, ObjectUse, ProgramUse, RunResults
+from runner.results import MapUse, ObjectUse, ProgramUse, Provenance, RunResults
 from runner.schema import SUBJECTS
 from tests.unit.reports import hostile
 from tests.unit.reports.runs import F, P, S, case, kernel, run
@@ -67,6 +67,30 @@ def test_it_states_the_range_and_each_program_s_oldest_kernel() -> None:
     assert found.works_on == "4.4 – 6.12, except 6.1"  # noqa: RUF001
     oldest = {it.name: it.oldest for it in found.programs}
     assert oldest == {"on_fork": "5.10", "on_exec": "5.10"}
+
+
+def test_project_commit_and_date_are_the_run_s() -> None:
+    about = Provenance(project="team/probe", commit="ab" * 20, changed=True)
+    found = facts(run(case("6.1", P), provenance=about), "v1")
+    assert found.title == "Kernel compatibility of team/probe v1"
+    assert found.commit == f"{'ab' * 20} with changes"
+    assert found.date == "2026-01-02"
+    text = releasepages.notes(found)
+    assert text.startswith(
+        f"# Kernel compatibility of `team/probe` `v1`\n\n`{found.date}`"
+    )
+
+
+def test_the_last_release_is_known_by_its_tag_or_commit() -> None:
+    for about, words in (
+        (Provenance(tag="v1.1", commit="cd" * 20), "v1.1 (2026-01-02)"),
+        (Provenance(commit="cd" * 20), "commit cdcdcdcdcdcd (2026-01-02)"),
+        (Provenance(), "the run of 2026-01-02"),
+    ):
+        before, now = run(case("6.1", P), provenance=about), run(case("6.1", P))
+        since = facts(now, "v1", compare(before, now), before).since
+        assert since is not None
+        assert since.since == words
 
 
 def test_families_have_ranges_of_their_own() -> None:
