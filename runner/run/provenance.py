@@ -93,7 +93,7 @@ def of(folder: Path, variables: Mapping[str, str]) -> Provenance:
         return Provenance(**told)
     git = _Git(repository)
     found = {
-        "project": git.project or repository.name,
+        "project": git.project or git.folder_name,
         "commit": git.words("rev-parse", "--verify", "HEAD"),
         "branch": git.words("symbolic-ref", "--quiet", "--short", "HEAD"),
         "tag": git.words("describe", "--tags", "--exact-match"),
@@ -138,6 +138,13 @@ class _Git:
         found = _OWNER_AND_NAME.search(remote)
         # Else it may be a path of this machine.
         return found[1] if found and not remote.startswith(("/", ".", "file:")) else ""
+
+    @property
+    def folder_name(self) -> str:
+        """Return the repository's folder; of a worktree, that of the repository."""
+        shared = Path(self.words("rev-parse", "--git-common-dir"))
+        found = shared if shared.is_absolute() else self._folder / shared
+        return found.parent.name if found.name == ".git" else self._folder.name
 
     def words(self, *arguments: str) -> str:
         """Return what git prints; nothing where it refuses."""
