@@ -156,6 +156,48 @@ class ProgramState(Record):
     """Why it was not loaded, or not attached."""
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
+class ProgramCost(Record):
+    """What a program costs a kernel, to verify and to keep; null for what the kernel
+    does not tell. The names are those of veristat and bpftool."""
+
+    program: str
+    """The program's name."""
+    verified_insns: Count | None = None
+    """Instructions that the verifier processed, on all paths. From 5.2 on, and on older
+    kernels for a program that was refused."""
+    insns_limit: Count | None = None
+    """How many it may process: 1,000,000 from 5.2 on."""
+    peak_states: Count | None = None
+    """States that the verifier kept at the same time."""
+    total_states: Count | None = None
+    """States that the verifier kept at some time."""
+    stack_depth: Count | None = None
+    """Bytes of stack, of all of its functions together."""
+    verification_usec: Count | None = None
+    """Microseconds that the verifier took in the guest, which may run without KVM."""
+    bytes_xlated: Count | None = None
+    """Bytes of its instructions, as the kernel rewrote them."""
+    bytes_jited: Count | None = None
+    """Bytes of machine code; null without a JIT compiler."""
+    bytes_memlock: Count | None = None
+    """Bytes of memory, with the kernel's own structures."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the kernel told anything."""
+        return any(value is not None for key, value in self if key != "program")
+
+    @property
+    def share(self) -> float | None:
+        """The processed instructions, as a share of how many may be."""
+        if self.verified_insns is None or not self.insns_limit:
+            return None
+        return self.verified_insns / self.insns_limit
+
+
 class StructOpsState(Record):
     """The state of a struct_ops map of a case's object."""
 
@@ -349,6 +391,9 @@ class CaseResult(CaseVerdict, CaseId):
     """The commands that the case ran in its guest, in order; at most the last 100."""
     programs: tuple[ProgramState, ...] = ()
     """The object's programs, and whether they were loaded and attached."""
+    cost: tuple[ProgramCost, ...] = ()
+    """What each of them cost the kernel; also one that was refused, where the verifier
+    says so."""
     struct_ops: tuple[StructOpsState, ...] = ()
     """The object's struct_ops maps, and whether they were registered."""
     recorded: LoadRecord | None = None

@@ -3,7 +3,7 @@
 import hashlib
 import time
 
-from runner.case import kernelreport, phases, verdict
+from runner.case import cost, kernelreport, phases, verdict
 from runner.case.attempt import Attempt, CaseJob
 from runner.errors import RunnerError
 from runner.failures.classes import DECLARED_GAP
@@ -39,6 +39,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         log="".join(attempt.log),
         commands=job.commands.since(already),
         programs=attempt.states.programs,
+        cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
