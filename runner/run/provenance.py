@@ -94,7 +94,7 @@ def of(folder: Path, variables: Mapping[str, str]) -> Provenance:
         return Provenance(**told)
     git = _Git(repository)
     found = {
-        "project": git.project or _name_of(repository),
+        "project": git.project or _name_in(repository) or git.folder_name,
         "commit": git.words("rev-parse", "--verify", "HEAD"),
         "branch": git.words("symbolic-ref", "--quiet", "--short", "HEAD"),
         "tag": git.words("describe", "--tags", "--exact-match"),
@@ -126,14 +126,14 @@ def _is_address(text: str) -> bool:
     return short and _ADDRESS.fullmatch(text) is not None
 
 
-def _name_of(repository: Path) -> str:
-    """Return what pyproject.toml calls a project without a remote, or its folder."""
+def _name_in(repository: Path) -> str:
+    """Return what pyproject.toml calls the project; nothing without one."""
     try:
         with (repository / "pyproject.toml").open("rb") as file:
             name = tomllib.load(file)["project"]["name"]
     except (OSError, ValueError, LookupError, TypeError):
-        return repository.name
-    return name if isinstance(name, str) else repository.name
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 class _Git:
@@ -149,6 +149,13 @@ class _Git:
         found = _OWNER_AND_NAME.search(remote)
         # Else it may be a path of this machine.
         return found[1] if found and not remote.startswith(("/", ".", "file:")) else ""
+
+    @property
+    def folder_name(self) -> str:
+        """Return the repository's folder; of a worktree, that of the repository."""
+        shared = Path(self.words("rev-parse", "--git-common-dir"))
+        found = shared if shared.is_absolute() else self._folder / shared
+        return found.parent.name if found.name == ".git" else self._folder.name
 
     def words(self, *arguments: str) -> str:
         """Return what git prints; nothing where it refuses."""

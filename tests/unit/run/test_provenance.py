@@ -76,6 +76,12 @@ def test_a_remote_on_this_machine_names_no_folder_of_it(repository: Path) -> Non
     assert provenance.of(repository, {}).project == "checkout"
 
 
+def test_a_worktree_has_the_name_of_its_repository(repository: Path) -> None:
+    git(repository, "worktree", "add", "-q", "-b", "other", "../worktree")
+    found = provenance.of(repository.parent / "worktree", {})
+    assert (found.project, found.branch) == ("checkout", "other")
+
+
 def test_a_pull_request_is_known_by_its_own_branch(repository: Path) -> None:
     git(repository, "checkout", "-q", "--detach")
     found = provenance.of(
