@@ -177,7 +177,7 @@ class Release(Record):
     since: ReleaseChanges | None = None
     """What changed; null without a baseline."""
     failures: tuple[ReleaseFinding, ...] = ()
-    """What fails, and is no declared gap."""
+    """What fails and was not declared a gap."""
     gaps: tuple[ReleaseFinding, ...] = ()
     """What the suites declare not to work, with reasons."""
     requirements: tuple[KernelRequirement, ...] = ()

@@ -31,8 +31,7 @@ _LOOKS = {
 
 def notes(release: Release) -> str:
     """Return it as Markdown."""
-    filters = {"code": markdown.code, "codes": _codes}
-    environment = templating.of_text(filters)
+    environment = templating.of_text({"code": markdown.code, "codes": _codes})
     template = environment.get_template("release.md.j2")
     text = template.render(release=release, row=markdown.row, words=_WORDS)
     return text.strip() + "\n"

@@ -1,10 +1,10 @@
 """What a release report says."""
 
 import json
-from html.parser import HTMLParser
 
 import pytest
 from jsonschema import Draft202012Validator
+from lxml import html
 
 from runner.reports import releasepages
 from runner.reports.compare import compare
@@ -225,9 +225,5 @@ def test_a_run_that_lost_everything_has_a_report() -> None:
     assert "## Tools" in releasepages.notes(found)
 
 
-def _text(html: str) -> str:
-    parts: list[str] = []
-    parser = HTMLParser()
-    parser.handle_data = parts.append  # type: ignore[method-assign]
-    parser.feed(html)
-    return " ".join(parts)
+def _text(page: str) -> str:
+    return str(html.fromstring(page.encode()).text_content())
