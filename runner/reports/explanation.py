@@ -42,17 +42,7 @@ class ShownSource:
     name: str
     note: str
     lines: tuple[SourceText, ...]
-    file: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownMismatch:
-    """What was expected and observed."""
-
-    # "map seen key 1 field pid"
-    where: str
-    expected: str
-    observed: str
+    file: Path | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +62,11 @@ class Explanation:
     outcome: Outcome
     # Sentences.
     what: tuple[str, ...]
-    mismatches: tuple[ShownMismatch, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
     # How many more there are.
     left: int = 0
+    # What was read as expected.
+    matches: tuple[tuple[str, str], ...] = ()
     excerpt: ShownSource | None = None
     # Each with its title.
     logs: tuple[tuple[str, tuple[LogPart, ...]], ...] = ()
@@ -139,8 +131,12 @@ def of_group(group: Group, run: ExplainedRun) -> Explanation:
         title=f"{group.title}: {LOOKS[case.outcome].word}{label}",
         outcome=case.outcome,
         what=tuple(_what(group, run.results)),
-        mismatches=tuple(_mismatch(it) for it in shown),
+        mismatches=shown,
         left=len(case.mismatches) - len(shown),
+        matches=tuple(
+            (f"{it.where}: ", f"{it.observed} (expected {it.expected})")
+            for it in case.matches
+        ),
         excerpt=_source(case, run) if is_bad else None,
         logs=tuple(_logs(case)) if is_bad else (),
         printed=tuple(title or it for title, it in failure.printed_lines(group)),
@@ -171,6 +167,8 @@ def of_undone(key: CaseKey, run: ExplainedRun) -> Explanation:
 
 def _what(group: Group, results: RunResults) -> Iterator[str]:
     case = group.first
+    if case.description:
+        yield case.description
     if case.message and case.message not in map(str, case.mismatches):
         yield case.message
     meaning = CLASSES.get(case.failure_class)
@@ -230,13 +228,6 @@ def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _mismatch(it: Mismatch) -> ShownMismatch:
-    where = it.subject
-    where += f" key {it.key}" if it.key else ""
-    where += f" field {it.field}" if it.field else ""
-    return ShownMismatch(where=where, expected=it.expected, observed=it.observed)
-
-
 def _state(program: ProgramState) -> str:
     if program.attached:
         state = "loaded and attached"
@@ -269,15 +260,16 @@ def _source(case: CaseResult, run: ExplainedRun) -> ShownSource | None:
     found = excerpt(case, run.started)
     if found is None:
         return None
-    if found.is_of_object:
-        note = f"from {found.read_from.name}, which has lines with instructions only"
-    elif found.read_from.stat().st_mtime > _ended(run):
+    file = found.read_from
+    if file is None:
+        note = ""
+    elif found.is_of_object:
+        note = f"from {file.name}, which has lines with instructions only"
+    elif file.stat().st_mtime > _ended(run):
         note = "changed since the run, so lines may have moved"
     else:
         note = ""
-    return ShownSource(
-        name=case.source, note=note, lines=found.lines, file=found.read_from
-    )
+    return ShownSource(name=case.source, note=note, lines=found.lines, file=file)
 
 
 def _ended(run: ExplainedRun) -> float:
