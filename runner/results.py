@@ -54,8 +54,8 @@ class Record(BaseModel):
     )
 
 
-class Mismatch(Record):
-    """One expectation that was not met."""
+class ComparedValue(Record):
+    """One expectation, with what was read in the guest."""
 
     subject: str
     """What was checked: "map tasks", "program on_fork", "value ${run.retval}"."""
@@ -69,13 +69,26 @@ class Mismatch(Record):
     observed: str
     """The observed value, in the same form."""
 
-    def __str__(self) -> str:
+    @property
+    def where(self) -> str:
+        """Return "map tasks key 7 field pid"."""
         where = self.subject
         if self.key:
             where += f" key {self.key}"
         if self.field:
             where += f" field {self.field}"
-        return f"{where}: expected {self.expected}, observed {self.observed}"
+        return where
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, observed {self.observed}"
+
+
+class Mismatch(ComparedValue):
+    """One expectation that was not met."""
+
+
+class Match(ComparedValue):
+    """One expectation that was met; long values are cut."""
 
 
 class Printed(Record):
@@ -331,6 +344,8 @@ class CaseVerdict(Record):
     where the run was started or to its repository; empty if it is not known."""
     mismatches: tuple[Mismatch, ...] = ()
     """Everything that was not as expected."""
+    matches: tuple[Match, ...] = ()
+    """What was as expected, with the values that were read; the first 20."""
     checked: int = 0
     """The number of expectations that were checked; a case that checked nothing is a
     failure."""
@@ -341,8 +356,24 @@ class CaseVerdict(Record):
     """The console's last lines, if the guest was lost."""
 
 
+class SourceExcerpt(Record):
+    """The lines around the line of source that a failure is about."""
+
+    first: int = Field(ge=1)
+    """The number of the first line."""
+    lines: tuple[str, ...]
+    """At most 11 lines, each of at most 200 characters."""
+
+
 class CaseResult(CaseVerdict, CaseId):
     """One case on one kernel."""
+
+    description: str = ""
+    """What the case shows, as its suite says; at most 500 characters."""
+    excerpt: SourceExcerpt | None = None
+    """The source around the line in `source`; null if there is none."""
+    began: Annotated[float, Field(ge=0, le=1e11)] = 0.0
+    """When it began: seconds since 1970, UTC; 0 if it did not run."""
 
     predicted: str = ""
     """Preflight's prediction: "loads", "rejected" or "crashes"; empty if there is
@@ -548,7 +579,8 @@ class Provenance(Record):
     """What was tested, as git and the CI system say; empty where neither knows."""
 
     project: str = ""
-    """The repository, "owner/name"; or the name of its folder."""
+    """The repository, "owner/name"; without a remote, its name in pyproject.toml, or
+    that of its folder."""
     commit: str = ""
     """The commit that was checked out, as a full hash."""
     branch: str = ""

@@ -18,7 +18,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
     if gap:
         return _skipped(job, guest, gap)
     attempt = Attempt(job=job, guest=guest)
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     guest.commands, already = job.commands, job.commands.count
     with guest.agent.unwatched():
         own = _perform(attempt)
@@ -43,6 +43,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         struct_ops=attempt.states.struct_ops,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
+        began=began,
         duration=time.monotonic() - started,
         phases=Phases(**attempt.seconds),
         nodeid=job.nodeid,

@@ -113,27 +113,35 @@ class Criteria:
 
     def report(self, results: RunResults) -> Report:
         """Hold a run against them."""
-        measured, baseline = results, self.baseline
+        judged, baseline = results, self.baseline
         if self.costs is not None:
-            results = costs.judged(results, self.costs, baseline)
+            judged = costs.judged(results, self.costs, baseline)
         if self.costs is not None and baseline is not None:
             # What was near the limit before is no regression.
             baseline = costs.judged(baseline, self.costs, None)
+        comparison = self._comparison(judged, baseline)
         return Report(
-            results=results,
-            measured=measured,
-            comparison=(
-                None
-                if baseline is None
-                else compare(
-                    baseline,
-                    results,
-                    allow_vanished=self.allow_vanished,
-                    allow_new_failures=self.allow_new_failures,
-                )
+            results=judged,
+            measured=results,
+            comparison=comparison,
+            release=(
+                release.facts(judged, self.release, comparison, baseline)
+                if self.release
+                else None
             ),
-            release=release.facts(results, self.release) if self.release else None,
             gate=self.gate,
+        )
+
+    def _comparison(
+        self, results: RunResults, baseline: RunResults | None
+    ) -> Comparison | None:
+        if baseline is None:
+            return None
+        return compare(
+            baseline,
+            results,
+            allow_vanished=self.allow_vanished,
+            allow_new_failures=self.allow_new_failures,
         )
 
 
