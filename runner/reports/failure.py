@@ -1,4 +1,4 @@
-"""What is said of a failure on the terminal, in the end of a run and by `explain`."""
+"""Words on a failure on the terminal, at the end of a run and by `explain`."""
 
 from collections.abc import Callable, Iterator, Mapping
 
