@@ -52,7 +52,7 @@ def _github(subject: WorkflowSubject) -> Iterator[str]:
     yield from commented(
         0,
         "Written by `bpf-kernel-matrix init`: each pull request runs the suites of "
-        "this repository on the kernels of matrix.yaml. docs/ci.md explains all inputs.",
+        "this repository on the kernels of matrix.yaml. docs/ci.md has all inputs.",
     )
     yield "name: Kernel matrix"
     yield ""
@@ -138,7 +138,7 @@ def _gitlab(subject: WorkflowSubject) -> Iterator[str]:
     yield from commented(
         0,
         "Written by `bpf-kernel-matrix init`: each merge request runs the suites of "
-        "this repository on the kernels of matrix.yaml. docs/ci.md explains the commands.",
+        "this repository on the kernels of matrix.yaml. docs/ci.md has the commands.",
     )
     yield "stages: [build, kernels, verdict]"
     yield ""
