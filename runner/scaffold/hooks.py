@@ -243,7 +243,7 @@ HOOKS: tuple[Hook, ...] = (
         r"link|chmod|setattr|truncate|getattr|permission|alloc_security|init_security|"
         r"free_security)",
         r"notify_change|chmod_common|lookup_fast|d_lookup|d_alloc|simple_unlink",
-        r"shmem_\w+|__d_lookup(_rcu)?|iput|evict|do_truncate",
+        r"shmem_\w+|__d_lookup(_rcu)?|evict|do_truncate",
         inside=False,
     ),
     *_rows(
