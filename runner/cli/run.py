@@ -59,10 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
-    return carry_out(arguments, _of_objects)
+    return carry_out(arguments, of_objects)
 
 
-def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+def of_objects(arguments: argparse.Namespace) -> list[Path]:
+    """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"
