@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -115,7 +115,7 @@ def carry_out(
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, paths, words, criteria, saved)
+            return run_pytest(arguments, run, paths, words, criteria, saved)
     except KeyboardInterrupt:
         if run.ledger.has_plan:
             # Before pytest could see to it, or while it did.
@@ -184,14 +184,20 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
 
 
-def _run_pytest(
+def run_pytest(
     arguments: argparse.Namespace,
     run: Run,
     paths: list[Path],
     words: list[str],
     criteria: Criteria,
     saved: Mapping[str, str],
+    more: Sequence[object] = (),
 ) -> int:
+    """Run pytest with these words, print what came of it, and return the exit status.
+
+    `paths` are what must have tests; `saved` is what workers give back to tests; `more`
+    are plugins.
+    """
     # Here, because a guest starts meanwhile.
     import pytest
 
@@ -211,7 +217,8 @@ def _run_pytest(
                 KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
-            if not (arguments.k or arguments.lf):
+            plugins += more
+            if not (arguments.k or arguments.lf or more):
                 plugins.append(EachFile(paths))
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
