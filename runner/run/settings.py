@@ -41,6 +41,9 @@ class Settings:
     objects: tuple[Path, ...] = ()
     # Whether what programs print is shown as it comes.
     streams: bool = False
+    # Objects in place of compiling, by "SOURCE|KERNEL" of their source and vmlinux.h;
+    # then no program of a suite is started on this machine either. None compiles.
+    precompiled: dict[str, Path] | None = None
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -68,6 +71,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         objects=tuple(getattr(arguments, "object", ())),
         # Only `exec` has it.
         streams=getattr(arguments, "streams", False),
+        # Only `replay` has it.
+        precompiled=getattr(arguments, "precompiled", None),
     )
 
 
