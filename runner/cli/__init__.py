@@ -137,6 +137,7 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
 _VERBS = {
     _DEFAULT_VERB: "boot kernels and run suites (default command)",
     _COMMAND_VERB: "run a program of your own, or its tests, on kernels",
+    "init": "write a first matrix, suites and a workflow for your objects",
     "kernels": "list the matrix and what is in the cache",
     "fetch": "fill the cache, so that runs need no network",
     "btf": "show where a kernel's BTF comes from, and write it to a file",
