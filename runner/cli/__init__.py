@@ -35,11 +35,8 @@ examples:
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner exec --kernels @lts -- ./my-tool --once
-<<<<<<< HEAD
   python -m runner replay kernel-matrix.zip
-=======
   python -m runner explain task::state@6.1
->>>>>>> main
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
@@ -144,11 +141,8 @@ _VERBS = {
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
-<<<<<<< HEAD
     "replay": "run here what failed in CI, from the artifact of that run",
-=======
     "explain": "show what happened to a case, or what a class of failures means",
->>>>>>> main
     "check": "check what relocates on kernels, without booting them",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
