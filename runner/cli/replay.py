@@ -187,7 +187,7 @@ def _replay(
     )
     status = run.main(_arguments(arguments, bundle, placed, kernels, keys))
     if status not in (ExitStatus.COMPATIBLE, ExitStatus.INCOMPATIBLE):
-        print("the run here did not come to a verdict on all cases", file=sys.stderr)
+        print("the run here has no verdict on some cases", file=sys.stderr)
     after = resultsfile.read(arguments.reports / RESULTS)
     found = outcome.replayed(before, after, keys)
     print()

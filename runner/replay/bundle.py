@@ -34,7 +34,7 @@ class KeptFile(Record):
     path: str
     """Its path, seen from the top of its suite."""
     sha256: Sha256
-    """Its SHA-256, by which it is named."""
+    """Its SHA-256, which is its name in the folder."""
     executable: bool = False
     """Whether it may be executed."""
 
