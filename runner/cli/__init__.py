@@ -138,6 +138,7 @@ _VERBS = {
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "history": "make a site of many runs: what broke when, flaky cases, releases",
     "check": "check what relocates on kernels, without booting them",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
@@ -147,7 +148,7 @@ _VERBS = {
     "doctor": "check for missing dependencies and show how to fix them",
 }
 # Those that need no files next to the package, which only a checkout has.
-_ANYWHERE = frozenset({"merge", "report", "github", "cache"})
+_ANYWHERE = frozenset({"merge", "report", "history", "github", "cache"})
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

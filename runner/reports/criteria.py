@@ -93,6 +93,8 @@ class Criteria:
 
     def report(self, results: RunResults) -> Report:
         """Hold a run against them."""
+        if self.release:
+            results = results.model_copy(update={"release": self.release})
         return Report(
             results=results,
             comparison=(
