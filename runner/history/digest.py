@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,7 @@ from runner.results import (
     KernelRun,
     KnownFlaky,
     Outcome,
+    ProgramCost,
     Record,
     RunResults,
     Seconds,
@@ -211,7 +212,7 @@ def _parts(case: CaseResult) -> tuple[object, ...]:
         case.loader,
         case.flaky,
         case.known_flaky,
-        getattr(case, "cost", ()),
+        case.cost,
     )
 
 
@@ -226,11 +227,11 @@ def _state(case: CaseResult) -> DigestedState:
         loader=case.loader,
         flaky=_short(case.flaky),
         known_flaky=case.known_flaky,
-        cost=tuple(_costs(getattr(case, "cost", ()))),
+        cost=tuple(_costs(case.cost)),
     )
 
 
-def _costs(costs: Iterable[Any]) -> Iterable[DigestedCost]:
+def _costs(costs: Iterable[ProgramCost]) -> Iterable[DigestedCost]:
     for it in costs:
         yield DigestedCost(
             program=it.program,

@@ -95,20 +95,26 @@ class Criteria:
         """Hold a run against them."""
         if self.release:
             results = results.model_copy(update={"release": self.release})
+        comparison = self._comparison(results)
         return Report(
             results=results,
-            comparison=(
-                None
-                if self.baseline is None
-                else compare(
-                    self.baseline,
-                    results,
-                    allow_vanished=self.allow_vanished,
-                    allow_new_failures=self.allow_new_failures,
-                )
+            comparison=comparison,
+            release=(
+                release.facts(results, self.release, comparison, self.baseline)
+                if self.release
+                else None
             ),
-            release=release.facts(results, self.release) if self.release else None,
             gate=self.gate,
+        )
+
+    def _comparison(self, results: RunResults) -> Comparison | None:
+        if self.baseline is None:
+            return None
+        return compare(
+            self.baseline,
+            results,
+            allow_vanished=self.allow_vanished,
+            allow_new_failures=self.allow_new_failures,
         )
 
 

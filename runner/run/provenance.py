@@ -1,6 +1,7 @@
 """What a run is about: the project, its commit and branch, and the CI run."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def of(folder: Path, variables: Mapping[str, str]) -> Provenance:
         return Provenance(**told)
     git = _Git(repository)
     found = {
-        "project": git.project or repository.name,
+        "project": git.project or _name_in(repository) or git.folder_name,
         "commit": git.words("rev-parse", "--verify", "HEAD"),
         "branch": git.words("symbolic-ref", "--quiet", "--short", "HEAD"),
         "tag": git.words("describe", "--tags", "--exact-match"),
@@ -125,6 +126,16 @@ def _is_address(text: str) -> bool:
     return short and _ADDRESS.fullmatch(text) is not None
 
 
+def _name_in(repository: Path) -> str:
+    """Return what pyproject.toml calls the project; nothing without one."""
+    try:
+        with (repository / "pyproject.toml").open("rb") as file:
+            name = tomllib.load(file)["project"]["name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
 class _Git:
     """A repository, which nothing is written to."""
 
@@ -138,6 +149,13 @@ class _Git:
         found = _OWNER_AND_NAME.search(remote)
         # Else it may be a path of this machine.
         return found[1] if found and not remote.startswith(("/", ".", "file:")) else ""
+
+    @property
+    def folder_name(self) -> str:
+        """Return the repository's folder; of a worktree, that of the repository."""
+        shared = Path(self.words("rev-parse", "--git-common-dir"))
+        found = shared if shared.is_absolute() else self._folder / shared
+        return found.parent.name if found.name == ".git" else self._folder.name
 
     def words(self, *arguments: str) -> str:
         """Return what git prints; nothing where it refuses."""

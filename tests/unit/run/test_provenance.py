@@ -40,6 +40,13 @@ def test_git_says_project_commit_and_branch(repository: Path) -> None:
     assert (found.ci, found.ci_run) == ("", "")
 
 
+def test_without_a_remote_pyproject_names_the_project(repository: Path) -> None:
+    (repository / "pyproject.toml").write_text('[project]\nname = "opens"\n')
+    assert provenance.of(repository, {}).project == "opens"
+    (repository / "pyproject.toml").write_text("[project\n")
+    assert provenance.of(repository, {}).project == "checkout"
+
+
 def test_a_changed_file_and_a_tag_are_told(repository: Path) -> None:
     git(repository, "tag", "v1.2")
     (repository / "probe.bpf.c").write_text("int y;\n")
@@ -67,6 +74,12 @@ def test_of_a_remote_only_owner_and_name_are_kept(
 def test_a_remote_on_this_machine_names_no_folder_of_it(repository: Path) -> None:
     git(repository, "remote", "add", "origin", "/srv/git/probe.git")
     assert provenance.of(repository, {}).project == "checkout"
+
+
+def test_a_worktree_has_the_name_of_its_repository(repository: Path) -> None:
+    git(repository, "worktree", "add", "-q", "-b", "other", "../worktree")
+    found = provenance.of(repository.parent / "worktree", {})
+    assert (found.project, found.branch) == ("checkout", "other")
 
 
 def test_a_pull_request_is_known_by_its_own_branch(repository: Path) -> None:
