@@ -175,6 +175,7 @@ def judgement(report: Report) -> dict[str, object]:
             "lost": _named(changes.lost),
             "not_run": list(changes.not_run),
             "slower": [asdict(it) for it in changes.slower],
+            "grown": [asdict(it) for it in changes.grown],
         },
     }
 

@@ -64,7 +64,7 @@ FORMATS = (
         "json",
         "results.json",
         "everything, for other programs and as a baseline",
-        lambda it: resultsfile.dump(it.results),
+        lambda it: resultsfile.dump(it.measured or it.results),
     ),
     Format("junit", "*/junit.xml", "JUnit for each kernel", _junit),
     Format("markdown", "summary.md", "a summary for a job or a comment", _summary),
