@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output, merge
+from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
 from runner.reports import formats, merging, resultsfile
@@ -98,7 +99,13 @@ def main(arguments: argparse.Namespace) -> int:
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     with github_output.muted(messages):
-        text = reports.summary_text(report, out, file=messages, quiet=arguments.quiet)
+        text = reports.summary_text(
+            report,
+            out,
+            file=messages,
+            quiet=arguments.quiet,
+            explain=as_called(EXPLAIN),
+        )
         print(text, file=messages)
         if report.release is not None:
             written = ", ".join(sorted(it.name for it in out.glob("release.*")))

@@ -14,6 +14,7 @@ from runner.loaders import LIBRARIES
 from runner.matrix.selectors import DEFAULT
 from runner.reports.costs import CostLimits
 from runner.reports.criteria import Criteria
+from runner.reports.folder import USUAL
 from runner.suites import project
 from runner.suites.model import Loader
 
@@ -193,10 +194,10 @@ OPTIONS = (
     RunOption(
         flag="--reports",
         type=Path,
-        default=Path("reports/latest"),
+        default=USUAL,
         metavar="DIR",
         help="folder for the reports",
-        otherwise="reports/latest",
+        otherwise=str(USUAL),
     ),
     RunOption(
         flag="--reports-unique",
