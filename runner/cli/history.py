@@ -23,7 +23,7 @@ SITE keeps what it was given, in SITE/data/runs. So tomorrow you only give it to
 run. Without RESULTS the pages are made again. SITE needs no server: open
 SITE/index.html, or publish the folder. docs/history.md describes it.
 
-A file that is no run is named and left out.
+A file that does not contain a run is named and left out.
 
 exit status: 0 if the site is written; 2 if there is no run at all, and, with --strict,
 if a file was left out; 3 if the site can't be written.

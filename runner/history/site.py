@@ -266,7 +266,9 @@ def run_words(run: RunDigest) -> str:
         style.counted(counts[Outcome.SKIPPED], "declared gap", "declared gaps"),
     ]
     words = ", ".join(filter(None, parts)) or "no case"
-    return words if run.complete else f"{words}; incomplete: it is no pass"
+    return (
+        words if run.complete else f"{words}; incomplete: it does not count as a pass"
+    )
 
 
 def _counts(run: RunDigest) -> dict[Outcome, int]:

@@ -94,7 +94,7 @@ def test_a_run_that_was_stopped_is_marked_and_is_no_pass() -> None:
 
     page = made(night(0, case(P)), stopped).files["index.html"]
 
-    assert "incomplete: it is no pass" in page
+    assert "incomplete: it does not count as a pass" in page
 
 
 def test_releases_say_what_they_run_on() -> None:
