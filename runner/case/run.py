@@ -40,6 +40,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         commands=job.commands.since(already),
         programs=attempt.states.programs,
         struct_ops=attempt.states.struct_ops,
+        agreement=attempt.agreement,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         duration=time.monotonic() - started,

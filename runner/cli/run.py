@@ -153,7 +153,10 @@ def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
 
 def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Selection:
     return selection.describe(
-        run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+        run.settings.kernels,
+        [str(path) for path in paths],
+        arguments.k or "",
+        all_kernels=run.has_all_kernels,
     )
 
 
@@ -223,6 +226,9 @@ def _run_pytest(
                 quiet=arguments.quiet,
                 loaded=getattr(arguments, "loaded", False),
             )
+        for update in live.updates:
+            for line in update.lines():
+                console.print(line, markup=False, highlight=False)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:

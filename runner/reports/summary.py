@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import cells, loads, output, style, support, templating
+from runner.reports import agreement, cells, loads, output, style, support, templating
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.groups import Group, errors, failures
@@ -168,6 +168,7 @@ def _body(report: Report, console: Console, *, quiet: bool, loaded: bool) -> str
         broken=errors(results),
         comparison=comparison,
         differences=loads.differences(results),
+        disagreements=agreement.differences(results),
         loaded=_loaded(results) if loaded else [],
         failed=failures(results),
         looks=LOOKS,

@@ -12,6 +12,7 @@ from runner.suites.checks import code, loaded, maps, rows
 from runner.suites.checks.equality import differences
 from runner.suites.checks.matchers import in_words, judge
 from runner.suites.checks.text import mismatch, no_such, show
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     CodeExpectation,
     Expectation,
@@ -79,6 +80,9 @@ def not_available(
         elif isinstance(expectation, MapExpectation | RowsExpectation):
             why = observations.out_of_sight.get(expectation.map, "")
             found += [f"map {expectation.map}: {why}"] if why else []
+        elif isinstance(expectation, Compared) and expectation.dumped is not None:
+            why = observations.out_of_sight.get(expectation.dumped, "")
+            found += [f"map {expectation.dumped}: {why}"] if why else []
         elif observations.not_shown and _of_what_is_shown(expectation):
             subject = _of_what_is_shown(expectation)
             found.append(f"{subject}: {observations.not_shown}")
@@ -88,6 +92,8 @@ def not_available(
 def _of_what_is_shown(expectation: Expectation) -> str:
     """Return what of an expectation takes ids, which old kernels lack, or nothing."""
     match expectation:
+        case Compared() if expectation.show is not None:
+            return f"{' '.join(expectation.shown)}: {', '.join(expectation.show)}"
         case ShowExpectation():
             return f"{' '.join(expectation.subject)}: {', '.join(expectation.show)}"
         case CodeExpectation() if expectation.xlated is not None:
@@ -107,6 +113,9 @@ def check(
     Raises UsageError for a reference that names nothing.
     """
     match expectation:
+        # Judged by what other kernels give, or by a file: runner.case.comparing.
+        case Compared():
+            return []
         case MapExpectation() | RowsExpectation() if (
             expectation.map in observations.out_of_sight
         ):
@@ -115,13 +124,13 @@ def check(
             dump = observations.maps.get(expectation.map)
             if dump is None:
                 words = in_words(expectation, namespace)
-                return [_absent("map", expectation.map, words, observations)]
+                return [absent("map", expectation.map, words, observations)]
             return maps.check(expectation, dump, namespace)
         case RowsExpectation():
             dump = observations.maps.get(expectation.map)
             if dump is None:
                 words = f"{len(expectation.rows)} rows"
-                return [_absent("map", expectation.map, words, observations)]
+                return [absent("map", expectation.map, words, observations)]
             return rows.check(expectation, dump, namespace)
         case LoadedExpectation():
             thing, record = expectation.loaded, observations.recorded
@@ -150,7 +159,7 @@ def _check_code(
     programs = observations.xlated if xlated else observations.relocated
     found = programs.get(expectation.program)
     if found is None:
-        return [_absent("program", expectation.program, "to exist", observations)]
+        return [absent("program", expectation.program, "to exist", observations)]
     map_ids = {
         name: id_
         for (kind, name), id_ in observations.ids.items()
@@ -167,7 +176,7 @@ def _check_show(
     kind, name = expectation.subject
     subject, shown = f"{kind} {name}", observations.shows.get((kind, name))
     if shown is None:
-        return [_absent(kind, name, "to be shown", observations)]
+        return [absent(kind, name, "to be shown", observations)]
     found = []
     for key, value in expectation.show.items():
         if key not in shown:
@@ -186,7 +195,8 @@ def _check_show(
     return found
 
 
-def _absent(kind: str, name: str, words: str, observations: Observations) -> Mismatch:
+def absent(kind: str, name: str, words: str, observations: Observations) -> Mismatch:
+    """Return the mismatch of a program or map that the object lacks."""
     names = [known for of_kind, known in observations.ids if of_kind == kind]
     return Mismatch(
         subject=f"{kind} {name}", expected=words, observed=no_such(kind, name, names)
