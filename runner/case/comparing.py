@@ -10,10 +10,11 @@ from runner import timeouts
 from runner.case.attempt import Attempt
 from runner.failures.classes import KERNELS_DISAGREE, RECORD_DIFFERS, RECORD_MISSING
 from runner.guest.guest import Guest
-from runner.results import Agreement, FoundRows, Mismatch
+from runner.results import Agreement, FoundRows, Match, Mismatch
 from runner.suites import recordfile
 from runner.suites.checks import Observations, absent, normal, rowdiff
 from runner.suites.checks.normal import Names, NormalRows
+from runner.suites.checks.text import match, show
 from runner.suites.comparable import AgreeExpectation, Compared, RecordExpectation
 from runner.suites.model import Case, ExpectedFailure
 from runner.suites.references import resolve
@@ -33,6 +34,8 @@ class CaseRows:
     differences: tuple[Mismatch, ...] = ()
     # Records that are not there yet.
     missing: tuple[str, ...] = ()
+    # What is as recorded.
+    matches: tuple[Match, ...] = ()
 
 
 def clock(case: Case, guest: Guest) -> int | None:
@@ -72,6 +75,7 @@ def compare(
     )
     lacking: list[Mismatch] = []
     differences: list[Mismatch] = []
+    matches: list[Match] = []
     missing: list[str] = []
     found: list[FoundRows] = []
     declared = case.failure_on(attempt.guest.on)
@@ -94,8 +98,12 @@ def compare(
             recorded = recordfile.read(attempt.job.folder / file)
             if recorded is None:
                 missing.append(file)
-            else:
-                differences += rowdiff.differences(it.subject, recorded.rows, rows.rows)
+                continue
+            different = rowdiff.differences(it.subject, recorded.rows, rows.rows)
+            differences += different
+            if not different:
+                shown = show(list(rows.rows))
+                matches.append(match(it.subject, f"as in {file}", shown))
     disagrees = _is_declared(declared, (KERNELS_DISAGREE.name,))
     attempt.agreement = Agreement(
         found=tuple(found),
@@ -107,6 +115,7 @@ def compare(
         mismatches=tuple(lacking),
         differences=tuple(differences),
         missing=tuple(missing),
+        matches=tuple(matches),
     )
 
 

@@ -24,9 +24,9 @@ from runner.errors import RunnerError, UsageError
 from runner.guest.agent import AgentError, LoadedObject
 from runner.guest.commands import CommandFailedError
 from runner.guest.guest import Guest
-from runner.results import Mismatch
+from runner.results import Match, Mismatch
 from runner.suites import checks
-from runner.suites.checks import Observations
+from runner.suites.checks import Observations, evidence
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ class Checked:
     # Where it differs from what was recorded, and records that are not there yet.
     differences: tuple[Mismatch, ...]
     unrecorded: tuple[str, ...]
+    # What was as expected.
+    matches: tuple[Match, ...]
     # What this kernel has no facts for, with why.
     not_available: tuple[str, ...]
 
@@ -110,11 +112,12 @@ def _check(
     with guest.doing("ending commands"):
         namespace = triggers.end(case, guest.agent, namespace, attempt.job.commands)
     compared = comparing.compare(attempt, observations, namespace)
-    found = checks.check_all(case.expect, observations, namespace)
+    judged = evidence.judge_all(case.expect, observations, namespace)
     return Checked(
-        mismatches=(*found, *compared.mismatches),
+        mismatches=(*judged.mismatches, *compared.mismatches),
         differences=compared.differences,
         unrecorded=compared.missing,
+        matches=(*judged.matches, *compared.matches)[: evidence.MOST],
         not_available=tuple(checks.not_available(case.expect, observations)),
     )
 

@@ -67,6 +67,7 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
             str(checked.mismatches[0]),
             cure=WRONG_VALUE.cure if attempt.ran else NEVER_RAN.explanation,
             mismatches=checked.mismatches,
+            matches=checked.matches,
             checked=count,
             not_available=missing,
         )
@@ -80,7 +81,7 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
     if checked.differences:
         return _failure(
             RECORD_DIFFERS,
-            f"not as recorded: {checked.differences[0]}",
+            str(checked.differences[0]),
             mismatches=checked.differences,
             checked=count,
             not_available=missing,
@@ -92,6 +93,7 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
         outcome=Outcome.PASSED,
         message="" if attempt.case.must_run else attempt.states.shortfall,
         checked=count,
+        matches=checked.matches,
         not_available=missing,
     )
 

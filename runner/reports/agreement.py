@@ -20,18 +20,19 @@ from runner.results import (
     CaseResult,
     CaseVerdict,
     FoundRows,
+    Match,
     Mismatch,
     Outcome,
     RunResults,
 )
 from runner.suites.checks import rowdiff
-from runner.suites.checks.text import listing
+from runner.suites.checks.text import listing, match, show
 
 # Characters of another kernel's reason.
 _REASON = 80
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SameRows:
     """Kernels that gave the same rows for an expectation."""
 
@@ -50,6 +51,8 @@ class Disagreement:
     reference: SameRows | None
     # All groups, in the order of their first kernels.
     groups: tuple[SameRows, ...]
+    # The kernels in the order of the matrix.
+    order: tuple[str, ...]
 
     @property
     def subject(self) -> str:
@@ -76,14 +79,29 @@ class Disagreement:
         """Return who agrees, who does not, and the first difference."""
         base = self.reference or self.groups[0]
         others = [it for it in self.groups if it is not base]
-        if self.reference is None:
-            who = f"no majority: {_alike(base)}; {'; '.join(map(_alike, others))}"
-        else:
+        first = _differences(base, others[0])[:1]
+        where = "".join(f": {_place(it)}" for it in first)
+        return f"{self.subject}: {self._who(base, others)}{where}{self._boundary()}"
+
+    def _who(self, base: SameRows, others: Sequence[SameRows]) -> str:
+        if self.reference is not None:
             verb = "agree" if len(base.kernels) > 1 else "is what others must be like"
             differs = "differs" if len(self.odd) == 1 else "differ"
-            who = f"{base} {verb}; {in_words(self.odd)} {differs}"
-        first = _differences(base, others[0])[:1]
-        return f"{self.subject}: {who}" + "".join(f": {_place(it)}" for it in first)
+            return f"{base} {verb}; {in_words(self.odd)} {differs}"
+        if all(len(it.kernels) == 1 for it in self.groups):
+            return f"no two of {in_words(self.odd)} agree"
+        return f"no majority: {'; '.join(map(_alike, [base, *others]))}"
+
+    def _boundary(self) -> str:
+        """Return between which kernels it changes, if it does so once."""
+        order = {it: number for number, it in enumerate(self.order)}
+        first, *others = sorted(
+            (sorted(it.kernels, key=order.__getitem__) for it in self.groups),
+            key=lambda kernels: order[kernels[0]],
+        )
+        if len(others) != 1 or order[first[-1]] > order[others[0][0]]:
+            return ""
+        return f"; it changes between {first[-1]} and {others[0][0]}"
 
 
 def in_words(kernels: Sequence[str]) -> str:
@@ -127,16 +145,23 @@ def differences(results: RunResults) -> list[LoadDifference]:
 
 def _by_value(name: str, disagreement: Disagreement) -> Iterator[LoadDifference]:
     base = disagreement.reference or disagreement.groups[0]
-    states: dict[str, dict[str, list[str]]] = {}
+    # Place → what a group has there, if it is not what the base has.
+    others: dict[str, dict[SameRows, str]] = {}
+    own: dict[str, str] = {}
     for group in disagreement.groups:
         if group is base:
             continue
         for it in rowdiff.differences(
             disagreement.subject, base.found.rows, group.found.rows
         ):
-            where = _where(it)
-            known = states.setdefault(where, {it.expected: [*base.kernels]})
-            known.setdefault(it.observed, []).extend(group.kernels)
+            own.setdefault(it.where, it.expected)
+            others.setdefault(it.where, {})[group] = it.observed
+    states: dict[str, dict[str, list[str]]] = {}
+    for where, observed in others.items():
+        for group in disagreement.groups:
+            state = observed.get(group, own[where])
+            by_kernel = states.setdefault(where, {})
+            by_kernel.setdefault(state, []).extend(group.kernels)
     for where, by_state in states.items():
         yield LoadDifference(
             case=name,
@@ -145,14 +170,8 @@ def _by_value(name: str, disagreement: Disagreement) -> Iterator[LoadDifference]
         )
 
 
-def _where(mismatch: Mismatch) -> str:
-    key = f" key {mismatch.key}" if mismatch.key else ""
-    field = f" field {mismatch.field}" if mismatch.field else ""
-    return f"{mismatch.subject}{key}{field}"
-
-
 def _place(mismatch: Mismatch) -> str:
-    where = _where(mismatch).removeprefix(mismatch.subject).strip()
+    where = mismatch.where.removeprefix(mismatch.subject).strip()
     return f"{where}: {mismatch.expected}, {mismatch.observed}".removeprefix(": ")
 
 
@@ -258,7 +277,10 @@ class _CaseOnKernels:
                 f"not: {KERNELS_DISAGREE.name} ({declared})",
                 UNEXPECTED_PASS.cure,
             )
-        return {"checked": case.checked + len(own)}
+        return {
+            "checked": case.checked + len(own),
+            "matches": (*case.matches, *map(self._match, sorted(own))),
+        }
 
     # ------------------------------------------------------------- majorities
 
@@ -278,7 +300,9 @@ class _CaseOnKernels:
             for it in groups
             if 2 * sum(kernel in voters for kernel in it.kernels) > len(voters)
         )
-        return Disagreement(reference=next(majority, None), groups=groups)
+        return Disagreement(
+            reference=next(majority, None), groups=groups, order=tuple(self._cases)
+        )
 
     def _voters(self, kernels: Sequence[str]) -> Sequence[str]:
         """Return the kernels that decide: not those that are declared to differ.
@@ -353,8 +377,17 @@ class _CaseOnKernels:
                         f"{{{path}: pid}}`"
                     )
 
+    def _match(self, number: int) -> Match:
+        found = self._found[number]
+        rows = next(iter(found.values())).rows
+        words = f"the same on {in_words([*found])}"
+        return match(self._subject(number), words, show(list(rows)))
+
+    def _subject(self, number: int) -> str:
+        return next(iter(self._found[number].values())).subject
+
     def _empty(self, number: int) -> Mapping[str, object]:
-        subject = next(iter(self._found[number].values())).subject
+        subject = self._subject(number)
         return _failed(
             NOTHING_TO_AGREE_WITH.name,
             f"{subject}: nothing to compare, because no kernel gave any rows",

@@ -134,6 +134,8 @@ def _key(row: JsonValue) -> str:
 def _row_in_words(row: JsonValue) -> str:
     if isinstance(row, dict) and "value" in row:
         return f"a row with {show(row['value'])}"
+    if isinstance(row, dict) and row.keys() == {"key"}:
+        return "a row"
     return f"a row {show(row)}"
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Stores numbers that differ by kernel, although each kernel runs it without a fault. */
+/* Stores numbers that differ by kernel, although it runs on each without a fault. */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
 #include <bpf/bpf_core_read.h>
