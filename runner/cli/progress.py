@@ -30,6 +30,7 @@ from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, more_results_of, result_of
 from runner.process import ending, streams
 from runner.process.ending import Stopped
+from runner.reports import agreement
 from runner.reports.criteria import Report
 from runner.results import CaseResult, Outcome
 from runner.run.recording import Update
@@ -163,6 +164,8 @@ class Live(AbstractContextManager["Live"]):
         line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
         line.append(str(result.outcome), style=_STYLES[result.outcome])
         line.append(f"  {result.duration:.2f} s", style="dim")
+        if result.outcome is Outcome.PASSED and agreement.is_waiting(result):
+            line.append(", to be compared with other kernels", style="dim")
         self._console.print(line)
 
     @property

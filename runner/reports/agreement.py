@@ -115,7 +115,7 @@ def judged(results: RunResults) -> RunResults:
     cases = [_alone_again(it) for it in results.cases]
     compared: dict[tuple[str, str], list[CaseResult]] = {}
     for case in cases:
-        if _agrees(case):
+        if is_waiting(case):
             compared.setdefault((case.suite, case.case), []).append(case)
     if not compared:
         return results
@@ -134,7 +134,7 @@ def differences(results: RunResults) -> list[LoadDifference]:
     found: list[LoadDifference] = []
     compared: dict[tuple[str, str], list[CaseResult]] = {}
     for case in map(_alone_again, results.cases):
-        if _agrees(case):
+        if is_waiting(case):
             compared.setdefault((case.suite, case.case), []).append(case)
     for (suite, name), members in compared.items():
         comparison = _CaseOnKernels(results, members)
@@ -204,8 +204,11 @@ def _differences(base: SameRows, other: SameRows) -> list[Mismatch]:
     ]
 
 
-def _agrees(case: CaseResult) -> bool:
-    """Whether a case has given something that kernels must agree about."""
+def is_waiting(case: CaseResult) -> bool:
+    """Whether a case has given something that kernels must agree about.
+
+    Until they are compared, it has passed on its own only.
+    """
     found = case.agreement.found if case.agreement else ()
     return any(not it.file for it in found)
 

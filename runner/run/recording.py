@@ -154,13 +154,11 @@ class _Record:
 
     def _obstacle(self) -> str:
         """Return why the file can't be written; nothing if it can."""
-        folder = self._path.parent
         if self._path.is_symlink() or self._path.is_dir():
             return "it is not a file of its own, but a link or a folder"
-        while not folder.exists():
-            folder = folder.parent
-        if not folder.is_dir():
-            return f"{os.path.relpath(folder)} is not a folder"
+        suite = self._path.parents[len(Path(self._found[0][1].file).parts) - 1]
+        if not self._path.parent.resolve().is_relative_to(suite.resolve()):
+            return "a link leads out of the suite's folder"
         if not self._found[0][1].rows:
             return "there are no rows to record"
         left_out = max(rows.left_out for _, rows in self._found)

@@ -45,8 +45,8 @@ class Compared(FileEntry):
     """Whether the order of a list's elements counts. By default, only the order of a
     text's lines does."""
     ignore: tuple[str, ...] = ()
-    """Paths that are left out: key, value.start_ns, or value.stack[] for each element
-    of a list. Paths begin with `key` or `value`."""
+    """Paths that are left out: key, value.start_ns, or, in quotes, "value.stack[]" for
+    each element of a list. Paths begin with `key` or `value`."""
     normalise: dict[str, str | tuple[int, int]] = {}
     """How numbers become the same on each kernel, by their paths: `pid`, `id` (of a
     program or map), `time` (nanoseconds since the boot, while the case ran), `address`,

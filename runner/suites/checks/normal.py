@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeGuard
@@ -146,9 +147,7 @@ def of_show(
     wanted: Compared, shown: Mapping[str, JsonValue], names: Names
 ) -> NormalRows:
     """Return the wanted keys of what bpftool shows, as one row."""
-    row: dict[str, JsonValue] = {
-        key: shown.get(key, _named("absent")) for key in wanted.show or ()
-    }
+    row = {key: shown[key] for key in wanted.show or () if key in shown}
     return _finished(wanted, [{"value": row}], names, text=False)
 
 
@@ -187,16 +186,21 @@ def _row(wanted: Compared, row: MapRow) -> dict[str, JsonValue]:
     if row.error:
         found["error"] = row.error
         return found
-    if row.cpus:
-        values = [
-            _member(wanted, it.data if it.formatted is None else it.formatted)
-            for it in row.cpus
-        ]
-        found["value"] = _sum(values) if wanted.cpu == "sum" else values
-    else:
-        value = row.value if row.formatted_value is None else row.formatted_value
-        found["value"] = _member(wanted, value)
+    # A member that a map's values lack is not there, and that is compared, too.
+    with suppress(NoSuchPathError):
+        found["value"] = _value_of(wanted, row)
     return found
+
+
+def _value_of(wanted: Compared, row: MapRow) -> JsonValue:
+    if not row.cpus:
+        value = row.value if row.formatted_value is None else row.formatted_value
+        return _member(wanted, value)
+    values = [
+        _member(wanted, it.data if it.formatted is None else it.formatted)
+        for it in row.cpus
+    ]
+    return _sum(values) if wanted.cpu == "sum" else values
 
 
 def _plain(value: Observed) -> JsonValue:
@@ -204,16 +208,12 @@ def _plain(value: Observed) -> JsonValue:
 
 
 def _member(wanted: Compared, value: Observed) -> JsonValue:
-    if wanted.field is None:
-        return _plain(value)
-    try:
-        return follow(_plain(value), wanted.field)
-    except NoSuchPathError:
-        return _named("absent")
+    plain = _plain(value)
+    return plain if wanted.field is None else follow(plain, wanted.field)
 
 
 def _sum(values: Sequence[JsonValue]) -> JsonValue:
-    """Add up the numbers in values of one shape; what can't be added must be equal."""
+    """Add up the numbers in values of one shape; what can't be added is listed."""
     first = values[0]
     if isinstance(first, dict):
         return {name: _sum([_fields(it).get(name) for it in values]) for name in first}
@@ -224,7 +224,7 @@ def _sum(values: Sequence[JsonValue]) -> JsonValue:
     if None not in numbers:
         return sum(it for it in numbers if it is not None)
     same = all(it == first for it in values)
-    return first if same else _named("differs by CPU")
+    return first if same else [*values]
 
 
 def _finished(
