@@ -371,7 +371,7 @@ class FoundRows(Record):
     left_out: int = 0
     """The number of rows that are not in `rows`."""
     sha256: str
-    """The SHA-256 of all rows, by which kernels are compared."""
+    """The SHA-256 of all rows. Kernels agree if they have the same."""
     unnamed: dict[str, str] = {}
     """Paths of small numbers that equal a known one, which nothing says they are:
     {"key": "child.pid"}. Shown as advice if kernels differ there."""

@@ -20,7 +20,7 @@ from runner.process import ending
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import options, programs, selection
+from runner.run import options, programs, recording, selection
 from runner.run.retry import name_of
 from runner.run.run import Run
 from runner.run.settings import settings_of
@@ -88,7 +88,9 @@ def carry_out(
         now = datetime.now(UTC)
         arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
     criteria = options.criteria_of(arguments)
-    run = Run(settings_of(arguments))
+    settings = settings_of(arguments)
+    recording.refuse_unreviewed(settings, os.environ)
+    run = Run(settings)
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
         given = [*arguments.suite, *make(arguments)]

@@ -14,6 +14,7 @@ from runner.failures.classes import KERNELS_DISAGREE, RECORD_MISSING
 from runner.files import whole
 from runner.reports.agreement import in_words
 from runner.results import CaseKey, CaseResult, FoundRows, Outcome, RunResults
+from runner.run.settings import Settings
 from runner.suites import recordfile
 from runner.suites.checks import rowdiff
 from runner.suites.checks.normal import MOST_ROWS, canonical
@@ -50,13 +51,20 @@ class Updated:
     updates: Sequence[Update]
 
 
-def refuse_in_ci(environment: Mapping[str, str]) -> None:
-    """Raise UsageError where nobody reviews what is written."""
+def refuse_unreviewed(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Raise UsageError for an --update that nobody could review."""
+    if not settings.update:
+        return
     if environment.get("CI", "").lower() not in _OFF:
         raise UsageError(
             "--update does not work in CI, where nobody reviews what it writes",
             hint="run it on your machine and commit the files; a job that opens a pull "
             "request with them unsets CI: `env -u CI …`",
+        )
+    if settings.part is not None:
+        raise UsageError(
+            "--update does not work with --shard: no part knows what all kernels give",
+            hint="run it on one machine: --update --kernels 6.1",
         )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.errors import ExitStatus, UsageError
+from runner.kernels.rows import KernelChoice
 from runner.results import (
     Agreement,
     CaseResult,
@@ -20,6 +21,8 @@ from runner.results import (
 )
 from runner.run import recording
 from runner.run.recording import Update
+from runner.run.settings import Settings
+from runner.run.sharding import Part
 from runner.suites import recordfile
 from runner.suites.checks import normal
 from runner.suites.checks.normal import NormalRows
@@ -201,18 +204,25 @@ def test_what_can_not_be_written_leaves_what_was_there(
     assert results.cases[0].outcome is Outcome.FAILED
 
 
-@pytest.mark.parametrize(
-    ("environment", "refused"),
-    [({}, False), ({"CI": ""}, False), ({"CI": "false"}, False), ({"CI": "1"}, True)],
-)
-def test_in_ci_nothing_is_recorded(
-    environment: Mapping[str, str], refused: bool
+def settings(tmp_path: Path, **more: Any) -> Settings:
+    choice = KernelChoice(matrix=Path("m.yaml"), selectors=("6.1",))
+    return Settings(kernels=choice, reports=tmp_path, **{"update": True, **more})
+
+
+@pytest.mark.parametrize("ci", [{}, {"CI": ""}, {"CI": "false"}])
+def test_outside_of_ci_records_may_be_written(
+    tmp_path: Path, ci: Mapping[str, str]
 ) -> None:
-    if not refused:
-        recording.refuse_in_ci(environment)
-        return
+    recording.refuse_unreviewed(settings(tmp_path), ci)
+    recording.refuse_unreviewed(settings(tmp_path, update=False), {"CI": "1"})
+
+
+def test_what_nobody_can_review_is_not_recorded(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not work in CI"):
-        recording.refuse_in_ci(environment)
+        recording.refuse_unreviewed(settings(tmp_path), {"CI": "true"})
+    part = settings(tmp_path, part=Part(index=1, count=2))
+    with pytest.raises(UsageError, match="does not work with --shard"):
+        recording.refuse_unreviewed(part, {})
 
 
 VALUES = st.recursive(

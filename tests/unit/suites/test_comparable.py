@@ -66,7 +66,7 @@ def test_what_may_be_compared(folder: Path, text: str) -> None:
         ("{agree: true}", "needs one of map, program, value; 0 given"),
         ("{map: m, program: p, agree: true}", "needs one of map, program, value; 2 gi"),
         ("{map: m, agree: false}", "must be True"),
-        ("{map: m, agreee: true}", "unknown key 'agreee'"),
+        ("{map: m, agrees: true}", "unknown key 'agrees'"),
         ("{program: p, agree: true}", "`program` needs `show`"),
         ('{value: "${child.pid}", show: [a], agree: true}', "needs `program` or `map`"),
         ("{map: m, show: [a], field: b, agree: true}", "only works for the rows of a"),
