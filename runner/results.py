@@ -620,7 +620,8 @@ class Provenance(Record):
     """What was tested, as git and the CI system say; empty where neither knows."""
 
     project: str = ""
-    """The repository, "owner/name"; or the name of its folder."""
+    """The repository, "owner/name"; without a remote, its name in pyproject.toml, or
+    that of its folder."""
     commit: str = ""
     """The commit that was checked out, as a full hash."""
     branch: str = ""

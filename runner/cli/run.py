@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
+from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
 from runner.guest import host
@@ -26,7 +27,7 @@ from runner.run.run import Run
 from runner.run.settings import settings_of
 from runner.suites import project, suitefile
 from runner.suites.suitefile import LoadedSuite
-from runner.text import progress
+from runner.text import console, progress
 
 if TYPE_CHECKING:
     import pytest
@@ -198,7 +199,6 @@ def _run_pytest(
 ) -> int:
     # Here, because a guest starts meanwhile.
     import pytest
-    from rich.console import Console
 
     from runner.cli.eachfile import EachFile
     from runner.cli.progress import Live
@@ -208,9 +208,9 @@ def _run_pytest(
 
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
-    console = Console(file=messages, soft_wrap=True)
+    to = console.make(messages)
     with github_output.muted(messages):
-        with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
+        with Live(to, quiet=arguments.quiet, debug=arguments.debug) as live:
             plugins: list[object] = [
                 live,
                 KnownRun(run, criteria),
@@ -223,10 +223,11 @@ def _run_pytest(
             written = None if live.unwritten else arguments.reports
             summary.render(
                 live.report,
-                console,
+                to,
                 written,
                 quiet=arguments.quiet,
                 loaded=getattr(arguments, "loaded", False),
+                explain=as_called(EXPLAIN),
             )
         for update in live.updates:
             for line in update.lines():

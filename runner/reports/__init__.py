@@ -25,7 +25,8 @@ LOG = "runner.log"
 # All that a run writes. A list of its own, because formats take a while to import,
 # and guests start first; a test holds it against them.
 _WRITTEN = (
-    *(RESULTS, "summary.md", "release.md", "results.sarif"),
+    *(RESULTS, "summary.md", "results.sarif"),
+    *("release.md", "release.html", "release.json"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
     # What commands printed.
@@ -41,9 +42,6 @@ _LEFT = (
     "*/.junit.xml.*",
 )
 PARTS = "*/console.*-*.log"
-
-# Columns of output that is no terminal: logs of CI, which scroll sideways.
-_WIDTH_OF_LOGS = 120
 
 
 def clear(folder: Path) -> None:
@@ -123,25 +121,23 @@ def summary_text(
     file: TextIO | None = None,
     width: int | None = None,
     quiet: bool = False,
+    explain: str = "",
 ) -> str:
     """Return the summary as it fits `file`, which is standard output by default.
 
-    Coloured only for a terminal, and never with NO_COLOR; in ASCII where the file's
-    encoding is not UTF-8.
+    Coloured as runner.text.console says; in ASCII where the file's encoding is not
+    UTF-8. `explain` is the command that says more of a failure.
     """
-    from rich.console import Console
-
     from runner.reports import summary
+    from runner.text import console
 
     target = file or sys.stdout
-    terminal = target.isatty()
-    buffer = _Buffer(target.encoding or "utf-8")
-    console = Console(
-        file=buffer,
-        force_terminal=terminal,
-        width=width if width is not None or terminal else _WIDTH_OF_LOGS,
-    )
-    summary.render(report, console, folder, quiet=quiet)
+    terminal = console.is_terminal(target)
+    buffer = _Buffer(target.encoding or "utf-8", terminal=terminal)
+    # COLUMNS may be those of the terminal that a log is not for.
+    usual = None if terminal else console.WIDTH_OF_LOGS
+    to = console.make(buffer, width=width or usual)
+    summary.render(report, to, folder, quiet=quiet, explain=explain)
     return buffer.getvalue().rstrip("\n")
 
 
@@ -151,6 +147,11 @@ class _Buffer(io.StringIO):
     # io.StringIO's own can't be set.
     encoding = "utf-8"
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, *, terminal: bool) -> None:
         super().__init__()
         self.encoding = encoding
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        """Whether it is going to be written to a terminal."""
+        return self._terminal
