@@ -231,7 +231,8 @@ def _run_pytest(
             )
         for update in live.updates:
             for line in update.lines():
-                console.print(line, markup=False, highlight=False)
+                # Lines of a diff are not broken.
+                to.print(line, markup=False, highlight=False, soft_wrap=True)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:
