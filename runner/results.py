@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from runner.errors import ExitStatus
 
@@ -372,6 +372,43 @@ class CaseVerdict(Record):
     """The console's last lines, if the guest was lost."""
 
 
+class FoundRows(Record):
+    """What a kernel gave for an expectation of `agree` or `record`."""
+
+    expectation: int
+    """The expectation's number in the case, from 0."""
+    subject: str
+    """What was compared: "map tasks"."""
+    file: str = ""
+    """The recorded rows, relative to the suite's folder; empty for `agree`."""
+    rows: tuple[JsonValue, ...] = ()
+    """The rows in their normal form, such as {"key": "${child.pid}", "value": 1}; at
+    most the first 500."""
+    left_out: int = 0
+    """The number of rows that are not in `rows`."""
+    sha256: str
+    """The SHA-256 of all rows. Kernels agree if they have the same."""
+    unnamed: dict[str, str] = {}
+    """Paths of small numbers that equal a known one, which nothing says they are:
+    {"key": "child.pid"}. Shown as advice if kernels differ there."""
+
+
+class Agreement(Record):
+    """What kernels are compared by, and what came of that."""
+
+    found: tuple[FoundRows, ...] = ()
+    """What this kernel gave."""
+    case_sha256: str = ""
+    """The SHA-256 of the case as the suite writes it: only the same ones are
+    compared."""
+    declared: str = ""
+    """The suite's reason why this kernel does not agree; empty if it has none."""
+    gap: bool = False
+    """Whether `declared` is a gap of some kernels, and not of all."""
+    own: CaseVerdict | None = None
+    """How the case ended on this kernel alone, if the comparison changed that."""
+
+
 class SourceExcerpt(Record):
     """The lines around the line of source that a failure is about."""
 
@@ -415,6 +452,8 @@ class CaseResult(CaseVerdict, CaseId):
     recorded: LoadRecord | None = None
     """What the case's `command` loaded; null for other cases, and if nothing was
     recorded."""
+    agreement: Agreement | None = None
+    """What kernels are compared by; null for cases without `agree` and `record`."""
     object_path: str = ""
     """The path of the object, or its source, in the suite."""
     object_sha256: str = ""
@@ -570,6 +609,8 @@ class Selection(Record):
     """The SHA-256 of the files of the suites and of the Python tests."""
     expression: str = ""
     """The expression of -k."""
+    all_kernels: bool = False
+    """Whether all kernels of the matrix were selected."""
 
 
 class PlannedCase(Record):

@@ -41,6 +41,8 @@ class Settings:
     objects: tuple[Path, ...] = ()
     # Whether what programs print is shown as it comes.
     streams: bool = False
+    # Whether what cases record replaces what was recorded before.
+    update: bool = False
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -68,6 +70,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         objects=tuple(getattr(arguments, "object", ())),
         # Only `exec` has it.
         streams=getattr(arguments, "streams", False),
+        # What makes its suite itself records nothing.
+        update=getattr(arguments, "update", False),
     )
 
 
