@@ -22,7 +22,7 @@ from runner.replay import keep
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import options, programs, selection
+from runner.run import options, programs, recording, selection
 from runner.run.retry import name_of
 from runner.run.run import Run
 from runner.run.settings import settings_of
@@ -95,7 +95,9 @@ def carry_out(
         now = datetime.now(UTC)
         arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
     criteria = options.criteria_of(arguments)
-    run = Run(settings_of(arguments))
+    settings = settings_of(arguments)
+    recording.refuse_unreviewed(settings, os.environ)
+    run = Run(settings)
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
         given = [*arguments.suite, *make(arguments)]
@@ -172,7 +174,10 @@ def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
 
 def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Selection:
     return selection.describe(
-        run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+        run.settings.kernels,
+        [str(path) for path in paths],
+        arguments.k or "",
+        all_kernels=run.has_all_kernels,
     )
 
 
@@ -245,6 +250,10 @@ def _run_pytest(
                 loaded=getattr(arguments, "loaded", False),
                 explain=as_called(EXPLAIN),
             )
+        for update in live.updates:
+            for line in update.lines():
+                # Lines of a diff are not broken.
+                to.print(line, markup=False, highlight=False, soft_wrap=True)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:

@@ -131,6 +131,7 @@ def perform(
         commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
         splats=case.loaded.suite.splats,
         loader_program=run.loader_program,
+        update=run.settings.update,
     )
     try:
         result = _tried(job, guests, case.need, following)

@@ -103,6 +103,12 @@ class Run:
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
+    @property
+    def has_all_kernels(self) -> bool:
+        """Whether the run, with its other parts, has all kernels of the matrix."""
+        planned = len(self.kernels) if self.shard is None else len(self.shard.planned)
+        return planned == len(self.matrix.kernels)
+
     def obtain(self, progress: Progress) -> None:
         """Get every kernel's artifact; what is unavailable is that kernel's trouble.
 

@@ -44,6 +44,8 @@ class Settings:
     # Objects in place of compiling, by "SOURCE|KERNEL" of their source and vmlinux.h;
     # then no program of a suite is started on this machine either. None compiles.
     precompiled: dict[str, Path] | None = None
+    # Whether what cases record replaces what was recorded before.
+    update: bool = False
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -73,6 +75,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         streams=getattr(arguments, "streams", False),
         # Only `replay` has it.
         precompiled=getattr(arguments, "precompiled", None),
+        # What makes its suite itself records nothing.
+        update=getattr(arguments, "update", False),
     )
 
 
