@@ -1,40 +1,39 @@
-"""A pytest plugin that leaves only some cases, and keeps how they ended."""
+"""Runs the cases of a list, and no others."""
 
 from collections.abc import Collection
 
 import pytest
 
 from runner.plugin.items import CaseItem
-from runner.plugin.recorder import more_results_of, result_of
-from runner.watching.touched import CaseName
+from runner.results import CaseKey
+from runner.run.retry import BETWEEN
 
 
 class OnlyCases:
-    """Deselects all other cases and tests."""
+    """A plugin that deselects all other cases."""
 
-    def __init__(self, only: Collection[CaseName]) -> None:
-        self._only = only
-        # By the names that reports have.
-        self.outcomes: dict[str, str] = {}
+    def __init__(self, keys: Collection[CaseKey]) -> None:
+        self._keys = frozenset(keys)
+        # A test that a program names when it runs belongs to the program's case.
+        self._cases = {
+            (it.kernel, it.suite, it.case.partition(BETWEEN)[0]) for it in self._keys
+        }
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Take the others away."""
-        others = [it for it in items if _name_of(it) not in self._only]
-        if others:
-            items[:] = [it for it in items if _name_of(it) in self._only]
-            config.hook.pytest_deselected(items=others)
+        """Keep the items that are meant."""
+        chosen = [it for it in items if self._is_meant(it)]
+        left = [it for it in items if not self._is_meant(it)]
+        if left:
+            config.hook.pytest_deselected(items=left)
+        items[:] = chosen
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep how a case ended."""
-        found = result_of(report)
-        for result in (*([found] if found else ()), *more_results_of(report)):
-            self.outcomes[f"{result.suite}::{result.case}"] = str(result.outcome)
-
-
-def _name_of(item: pytest.Item) -> CaseName:
-    if isinstance(item, CaseItem):
-        return CaseName(item.loaded.name, item.case.name)
-    return CaseName(item.path.stem)
+    def _is_meant(self, item: pytest.Item) -> bool:
+        if not isinstance(item, CaseItem):
+            return False
+        if item.on.test:
+            key = CaseKey(item.kernel.id, item.loaded.name, item.on.name)
+            return key in self._keys
+        return (item.kernel.id, item.loaded.name, item.case.name) in self._cases

@@ -164,7 +164,7 @@ def _warm_up(run: Run, criteria: Criteria) -> None:
 def _carry_out(
     run: Run, arguments: argparse.Namespace, order: WatchOrder
 ) -> WatchVerdict:
-    from runner.cli.onlycases import OnlyCases
+    from runner.cli.touchedcases import TouchedCases
 
     suites = run_.check_suites(list(order.paths), run)
     suitefile.require_kernels(suites, run.matrix)
@@ -173,7 +173,7 @@ def _carry_out(
     plan = AtOnce(lanes=1)
     words = run_.pytest_arguments(arguments, plan, list(order.paths))
     python_tests = _have_python_tests(order.paths)
-    only = OnlyCases(order.only)
+    only = TouchedCases(order.only)
     with isolated(workers=False, python_tests=python_tests) as saved:
         status = run_.run_pytest(
             arguments,
