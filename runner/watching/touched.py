@@ -1,4 +1,4 @@
-"""Which cases are made of which files, and what a change of files touches."""
+"""The files that cases are made of, and what a change of files touches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
