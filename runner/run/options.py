@@ -260,6 +260,12 @@ OPTIONS = (
         otherwise="all kernels count the same",
     ),
     RunOption(
+        flag="--update",
+        action="store_true",
+        help="write what cases record (`record:`) and show what changed, for you to "
+        "review; refuses where kernels do not agree, and in CI; see docs/agree.md",
+    ),
+    RunOption(
         flag="--baseline",
         type=Path,
         metavar="FILE",
