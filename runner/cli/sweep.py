@@ -181,7 +181,7 @@ def _place(
         wanted = KernelVersion.parse(text)
     except ValueError as error:
         raise UsageError(
-            f"{option} {text}: is no version",
+            f"{option} {text}: is not a version",
             hint=f"such as {there[0].version} or {there[-1].version}",
         ) from error
     length = len(wanted.parts)
@@ -247,7 +247,7 @@ def _swept(
 def _print_plan(
     versions: Sequence[OfferedKernel], planned: Mapping[str, PlannedBoot]
 ) -> None:
-    print(f"{len(versions)} versions, of which {len(planned)} are booted")
+    print(f"{len(versions)} versions; {len(planned)} of them are booted")
     for id_, boot in planned.items():
         print(f"  {id_}: {boot.words}")
 
