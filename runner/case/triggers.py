@@ -162,6 +162,7 @@ def _drain(
         "lost": drained.lost,
         "size": size,
         "record": record,
+        "records": [record for record, _ in found],
     }
 
 
