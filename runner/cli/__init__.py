@@ -35,6 +35,7 @@ examples:
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner exec --kernels @lts -- ./my-tool --once
+  python -m runner replay kernel-matrix.zip
   python -m runner explain task::state@6.1
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
@@ -135,12 +136,14 @@ _VERBS = {
     _DEFAULT_VERB: "boot kernels and run suites (default command)",
     _COMMAND_VERB: "run a program of your own, or its tests, on kernels",
     "init": "write a first matrix, suites and a workflow for your objects",
+    "watch": "run what each save touches, on one kernel, in about a second",
     "kernels": "list the matrix and what is in the cache",
     "fetch": "fill the cache, so that runs need no network",
     "btf": "show where a kernel's BTF comes from, and write it to a file",
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "replay": "run here what failed in CI, from the artifact of that run",
     "history": "make a site of many runs: what broke when, flaky cases, releases",
     "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",

@@ -142,10 +142,22 @@ class Run:
         """
 
         def compile_it() -> Path:
+            if self.settings.precompiled is not None:
+                return self._precompiled(source, vmlinux)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             return compile_object(source, self.cache, headers)
 
         return self._objects.get((source, vmlinux), compile_it)
+
+    def _precompiled(self, source: Path, vmlinux: str | None) -> Path:
+        known = self.settings.precompiled or {}
+        found = known.get(f"{source}|{vmlinux or ''}")
+        if found is None:
+            raise UsageError(
+                f"{source.name} was not kept, and nothing is compiled here"
+            )
+        # Refuses what is no object.
+        return compile_object(found, self.cache)
 
     def loader_program(self, name: str) -> LoaderProgram:
         """Return a loader with another library than libbpf, built once a run.
@@ -162,6 +174,9 @@ class Run:
 
         Empty where they can't be known before the program runs in a guest.
         """
+        if self.settings.precompiled is not None:
+            # Its program is a stranger's.
+            return ()
         found = self._listed.get(
             (loaded.path, case.name),
             lambda: listing.tests_of(case, loaded.file),
@@ -344,6 +359,13 @@ class Run:
             if number < len(order) or not self.settings.cold:
                 worker = number if workers > 1 else None
                 self.guests(worker).prepare(order[number % len(order)])
+
+    def wait_for_spares(self) -> None:
+        """Wait until the guests that `prepare` started are up, or failed."""
+        with self._lock:
+            leases = list(self._leases.values())
+        for lease in leases:
+            lease.wait_for_spare()
 
     def kernel(self, kernel_id: str) -> Kernel:
         """Return the run's kernel of an id."""
