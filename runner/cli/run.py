@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
-    return carry_out(arguments, _of_objects)
+    return carry_out(arguments, of_objects)
 
 
 def _narrowed(arguments: argparse.Namespace) -> bool:
@@ -68,7 +68,8 @@ def _narrowed(arguments: argparse.Namespace) -> bool:
     return bool(arguments.k or arguments.lf or getattr(arguments, "only", None))
 
 
-def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+def of_objects(arguments: argparse.Namespace) -> list[Path]:
+    """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"

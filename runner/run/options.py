@@ -371,6 +371,13 @@ def add_before_words(parser: argparse.ArgumentParser, *flags: str) -> None:
         parser.add_argument(option.flag, **declaration)
 
 
+def set_defaults(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Give a verb what a run has without some options, which it does not take."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        parser.set_defaults(**{option.dest: declaration.get("default", False)})
+
+
 def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
     """Add an option to a verb in which it has another text of help."""
     declaration = _BY_FLAG[flag].declaration("cli")
