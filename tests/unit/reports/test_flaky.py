@@ -214,7 +214,7 @@ def test_report_marks_a_run_that_was_made_without_the_list(tmp_path: Path) -> No
         ({"case": "task::*?[a-z]*"}, "whole suite"),
         ({"class": "wrong_valu"}, "wrong_value"),
         ({"kernels": '["@lts"]'}, "ids or ranges"),
-        ({"untill": "2026-01-01"}, "untill"),
+        ({"expires": "2026-01-01"}, "expires"),
     ],
 )
 def test_a_mistake_is_refused_with_its_line(
