@@ -356,7 +356,7 @@ class CaseVerdict(Record):
     """The console's last lines, if the guest was lost."""
 
 
-class SourceExcerpt(Record):
+class SourceAround(Record):
     """The lines around the line of source that a failure is about."""
 
     first: int = Field(ge=1)
@@ -370,7 +370,7 @@ class CaseResult(CaseVerdict, CaseId):
 
     description: str = ""
     """What the case shows, as its suite says; at most 500 characters."""
-    excerpt: SourceExcerpt | None = None
+    excerpt: SourceAround | None = None
     """The source around the line in `source`; null if there is none."""
     began: Annotated[float, Field(ge=0, le=1e11)] = 0.0
     """When it began: seconds since 1970, UTC; 0 if it did not run."""
@@ -429,6 +429,8 @@ class KernelRun(Record):
     """Its id in the matrix."""
     required: bool = True
     """Whether its failures count."""
+    tags: tuple[str, ...] = ()
+    """Its tags in the matrix."""
     release: str = ""
     """The guest's `uname -r`; empty if the guest never came up."""
     image: str = ""
