@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from runner.cli.output import print_json
@@ -25,6 +24,7 @@ from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import AGENT
 from runner.loaders import LIBRARIES
 from runner.process.programs import environment
+from runner.text import console
 from runner.text.tables import print_rows
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
@@ -263,4 +263,4 @@ def _show(findings: list[MachineCheck]) -> None:
     )
     bad = sum(not finding.good for finding in findings)
     found = f"{bad} problem{'s' if bad > 1 else ''} found" if bad else ""
-    Console().print(found or "nothing is missing", style="bold", highlight=False)
+    console.make().print(found or "nothing is missing", style="bold", highlight=False)

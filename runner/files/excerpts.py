@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from runner.results import SourceAround
+from runner.results import SourceExcerpt
 
 # Lines before and behind, and characters of a line.
 _AROUND = 5
@@ -12,7 +12,7 @@ _WIDTH = 200
 _MOST_BYTES = 4 << 20
 
 
-def around(file: Path, line: int) -> SourceAround | None:
+def around(file: Path, line: int) -> SourceExcerpt | None:
     """Return the lines around a line, which is counted from 1.
 
     None for a line that the file does not have, and a file that can't be read.
@@ -28,4 +28,4 @@ def around(file: Path, line: int) -> SourceAround | None:
     if len(lines) <= line - first:
         return None
     shown = tuple(it.rstrip("\r\n").expandtabs()[:_WIDTH] for it in lines)
-    return SourceAround(first=first, lines=shown)
+    return SourceExcerpt(first=first, lines=shown)

@@ -13,7 +13,7 @@ from runner.errors import ExitStatus
 from runner.failures.classes import CLASSES
 from runner.reports import (
     cells,
-    costs,
+    costcharts,
     neighbours,
     output,
     pagedata,
@@ -31,7 +31,7 @@ from runner.reports.compare import (
     vanished_words,
 )
 from runner.reports.groups import Group, errors, failures
-from runner.reports.release import Release, btf_need
+from runner.reports.release import Release
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.results import (
     CaseResult,
@@ -46,7 +46,6 @@ from runner.results import (
 _MOST_GROUPS = 100
 # The script's files, in the order in which one builds on the other.
 _SCRIPTS = ("data", "markdown", "state", "details", "grid", "main")
-_STYLES = ("theme.css", "report.css")
 _MOST_BOUNDARIES = 100
 # Programs, and kernels of each in the table.
 _MOST_COSTS = 60
@@ -114,7 +113,7 @@ def render(
     verdict = exit_status(results)
     judged = gate_status(results, gate, comparison)
     vanished = vanished_words(results, comparison)
-    css, script = _style(), _script()
+    css, script = templating.style("report.css"), _script()
     rows = _rows(results, kernels)
     return templating.render(
         "report.html.j2",
@@ -139,7 +138,6 @@ def render(
         counts=style.counts(results),
         ranges=support.ranges(results),
         release=release,
-        btf_need=btf_need,
         comparison=comparison,
         changes=_changes(comparison),
         suites=suites,
@@ -155,7 +153,7 @@ def render(
         kernel_counts=list(_kernel_counts(kernels)),
         boundaries=neighbours.boundaries(results),
         most_boundaries=_MOST_BOUNDARIES,
-        costs=costs.by_program(results),
+        costs=costcharts.by_program(results),
         most_costs=_MOST_COSTS,
         most_kernel_costs=_MOST_KERNEL_COSTS,
         shown=style.shown,
@@ -183,10 +181,6 @@ def render(
             pagedata.data(kernels, suites, results.cases, comparison)
         ),
     )
-
-
-def _style() -> str:
-    return "".join(templating.own_text(name) for name in _STYLES)
 
 
 def _script() -> str:

@@ -23,7 +23,7 @@ from runner.results import (
     Outcome,
     ProgramCost,
     ProgramState,
-    SourceAround,
+    SourceExcerpt,
 )
 
 # Mismatches of a case that are shown; a map dump may have thousands.
@@ -293,7 +293,7 @@ def folded(case: CaseResult) -> str:
     )
 
 
-def _source(around: SourceAround | None, line: int, strings: _Strings) -> list[Any]:
+def _source(around: SourceExcerpt | None, line: int, strings: _Strings) -> list[Any]:
     """Return the number of the first line, that of the one that counts, and lines."""
     if around is None:
         return []

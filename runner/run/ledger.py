@@ -9,6 +9,7 @@ from pathlib import Path
 from runner import __version__, reports
 from runner.errors import InfrastructureError
 from runner.matrix.matrix import Kernel
+from runner.reports import agreement
 from runner.reports.claim import claimed
 from runner.reports.journal import Journal
 from runner.results import (
@@ -141,9 +142,10 @@ class Ledger:
         """Return the run as it ended; nothing is written any more but by the caller."""
         self._journal.close()
         ordered = sorted(self._cases.values(), key=lambda pair: pair[0])
-        return self._head().model_copy(
+        found = self._head().model_copy(
             update={"cases": tuple(case for _, case in ordered)}
         )
+        return agreement.judged(found)
 
     def close(self) -> None:
         """Let other runs into the folder."""

@@ -12,8 +12,9 @@ from runner.kernels import rows
 from runner.kernels.rows import KernelChoice
 from runner.loaders import LIBRARIES
 from runner.matrix.selectors import DEFAULT
-from runner.reports.compare import Gate
+from runner.reports.costs import CostLimits
 from runner.reports.criteria import Criteria
+from runner.reports.folder import USUAL
 from runner.suites import project
 from runner.suites.model import Loader
 
@@ -193,10 +194,10 @@ OPTIONS = (
     RunOption(
         flag="--reports",
         type=Path,
-        default=Path("reports/latest"),
+        default=USUAL,
         metavar="DIR",
         help="folder for the reports",
-        otherwise="reports/latest",
+        otherwise=str(USUAL),
     ),
     RunOption(
         flag="--reports-unique",
@@ -259,6 +260,12 @@ OPTIONS = (
         otherwise="all kernels count the same",
     ),
     RunOption(
+        flag="--update",
+        action="store_true",
+        help="write what cases record (`record:`) and show what changed, for you to "
+        "review; refuses where kernels do not agree, and in CI; see docs/agree.md",
+    ),
+    RunOption(
         flag="--baseline",
         type=Path,
         metavar="FILE",
@@ -267,10 +274,28 @@ OPTIONS = (
     ),
     RunOption(
         flag="--gate",
-        choices=tuple(map(str, Gate)),
+        metavar="all|regressions|cost",
         help="which failures fail the run: all, or only those that are not in the "
-        "baseline",
+        "baseline (regressions). cost adds programs that are close to the verifier's "
+        "limit, or cost more than in the baseline: regressions,cost; cost alone means "
+        "all,cost",
         otherwise="all",
+    ),
+    RunOption(
+        flag="--cost-limit",
+        type=float,
+        metavar="PERCENT",
+        help="with --gate cost: how much of the verifier's limit on processed "
+        "instructions (1,000,000 from 5.2 on) a program must stay below",
+        otherwise=f"{CostLimits().share:g}",
+    ),
+    RunOption(
+        flag="--cost-growth",
+        type=float,
+        metavar="PERCENT",
+        help="with --gate cost: how many more instructions than in the baseline the "
+        "verifier may process; growth by fewer than 1,000 is fine",
+        otherwise=f"{CostLimits().growth:g}",
     ),
     RunOption(
         flag="--allow-vanished",
@@ -309,7 +334,8 @@ _BY_FLAG = {option.flag: option for option in OPTIONS}
 KERNEL_FILES = ("--kernel", "--locked", "--matrix")
 TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
 ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
-CRITERIA = ("--baseline", "--gate", *ALLOWANCES, "--release")
+COSTS = ("--cost-limit", "--cost-growth")
+CRITERIA = ("--baseline", "--gate", *COSTS, *ALLOWANCES, "--release")
 
 
 def of(front_end: FrontEnd) -> list[RunOption]:
@@ -328,6 +354,16 @@ def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
         parser.add_argument(option.flag, **option.declaration("cli", words))
 
 
+def add_before_words(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Add options to a verb that takes words: each takes one, and may come again."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        if option.action == "extend":
+            declaration["nargs"] = 1
+            declaration["help"] += "; may be given several times"
+        parser.add_argument(option.flag, **declaration)
+
+
 def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
     """Add an option to a verb in which it has another text of help."""
     declaration = _BY_FLAG[flag].declaration("cli")
@@ -338,6 +374,21 @@ def add_to_pytest(group: "pytest.OptionGroup") -> None:
     """Add what pytest has of the options."""
     for option in of("pytest"):
         group.addoption(option.flag, **option.declaration("pytest"))
+
+
+def as_words(arguments: argparse.Namespace, *flags: str) -> tuple[str, ...]:
+    """Return the words that give another run some of these arguments, without those
+    that are as by default."""
+    found: list[str] = []
+    for option in map(_BY_FLAG.__getitem__, flags):
+        value = getattr(arguments, option.dest)
+        if option.action == "store_true":
+            found += [option.flag] if value else []
+        elif option.action in ("append", "extend"):
+            found += [word for it in value for word in (option.flag, str(it))]
+        elif value is not None and value != option.default:
+            found += [option.flag, str(value)]
+    return tuple(found)
 
 
 def number_of(text: str, automatic: Callable[[], int]) -> int:
@@ -370,7 +421,26 @@ def criteria_of(arguments: argparse.Namespace) -> Criteria:
     return Criteria.read(
         baseline=arguments.baseline,
         gate=arguments.gate,
+        limits=limits_of(arguments),
         release=getattr(arguments, "release", None),
         allow_vanished=arguments.allow_vanished,
         allow_new_failures=arguments.allow_new_failures,
     )
+
+
+def limits_of(arguments: argparse.Namespace) -> CostLimits | None:
+    """Return what these arguments let programs cost; None if they do not say.
+
+    Raises UsageError for numbers that are no such percentages.
+    """
+    given = {
+        "share": getattr(arguments, "cost_limit", None),
+        "growth": getattr(arguments, "cost_growth", None),
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    if "growth" in known and arguments.baseline is None:
+        raise UsageError(
+            "--cost-growth requires --baseline FILE",
+            hint="use --baseline with the results.json of an earlier run",
+        )
+    return CostLimits(**known) if known else None

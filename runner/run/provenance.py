@@ -1,6 +1,7 @@
 """What a run is about: the project, its commit and branch, and the CI run."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def of(folder: Path, variables: Mapping[str, str]) -> Provenance:
         return Provenance(**told)
     git = _Git(repository)
     found = {
-        "project": git.project or git.folder_name,
+        "project": git.project or _name_in(repository) or git.folder_name,
         "commit": git.words("rev-parse", "--verify", "HEAD"),
         "branch": git.words("symbolic-ref", "--quiet", "--short", "HEAD"),
         "tag": git.words("describe", "--tags", "--exact-match"),
@@ -123,6 +124,16 @@ def _of_ci(ci: CiSystem, variables: Mapping[str, str]) -> dict[str, str]:
 def _is_address(text: str) -> bool:
     short = len(text) <= _MOST and "$" not in text
     return short and _ADDRESS.fullmatch(text) is not None
+
+
+def _name_in(repository: Path) -> str:
+    """Return what pyproject.toml calls the project; nothing without one."""
+    try:
+        with (repository / "pyproject.toml").open("rb") as file:
+            name = tomllib.load(file)["project"]["name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 class _Git:

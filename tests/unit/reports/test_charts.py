@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.reports import costs, timeline
+from runner.reports import costcharts, timeline
 from runner.results import CaseResult, KernelRun, Outcome, ProgramCost, RunResults
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -34,7 +34,7 @@ def cost(program: str, insns: int | None) -> ProgramCost:
 
 
 def test_of_several_cases_the_dearest_counts_and_the_dearest_program_is_first() -> None:
-    found = costs.by_program(
+    found = costcharts.by_program(
         run(
             case("6.1", "a", cost=(cost("one", 5), cost("two", 90))),
             case("6.1", "b", cost=(cost("one", 7),)),

@@ -23,6 +23,8 @@ VALUES = {
     "--shard": "2/3",
     "--boot-timeout": "90",
     "--timeout-scale": "2.5",
+    "--cost-limit": "70",
+    "--cost-growth": "5",
 }
 
 
@@ -107,6 +109,7 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         libbpf=Path("mine"),
         objects=(Path("a.o"), Path("b.o")),
         streams=True,
+        update=True,
     )
     for field in dataclasses.fields(Settings):
         assert getattr(settings, field.name) != field.default, field.name

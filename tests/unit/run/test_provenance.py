@@ -40,6 +40,13 @@ def test_git_says_project_commit_and_branch(repository: Path) -> None:
     assert (found.ci, found.ci_run) == ("", "")
 
 
+def test_without_a_remote_pyproject_names_the_project(repository: Path) -> None:
+    (repository / "pyproject.toml").write_text('[project]\nname = "opens"\n')
+    assert provenance.of(repository, {}).project == "opens"
+    (repository / "pyproject.toml").write_text("[project\n")
+    assert provenance.of(repository, {}).project == "checkout"
+
+
 def test_a_changed_file_and_a_tag_are_told(repository: Path) -> None:
     git(repository, "tag", "v1.2")
     (repository / "probe.bpf.c").write_text("int y;\n")
