@@ -360,6 +360,13 @@ class Run:
                 worker = number if workers > 1 else None
                 self.guests(worker).prepare(order[number % len(order)])
 
+    def wait_for_spares(self) -> None:
+        """Wait until the guests that `prepare` started are up, or failed."""
+        with self._lock:
+            leases = list(self._leases.values())
+        for lease in leases:
+            lease.wait_for_spare()
+
     def kernel(self, kernel_id: str) -> Kernel:
         """Return the run's kernel of an id."""
         return next(it for it in self.kernels if it.id == kernel_id)
