@@ -21,7 +21,7 @@ _COMMAND_VERB = "exec"
 
 _EPILOG = """\
 SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6',
-'rhel>=9.4'), a tag (@legacy) or all.
+'rhel>=9.4'), a tag (@legacy), a version of a row's source (6.1@6.1.170-3) or all.
 
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
@@ -40,6 +40,7 @@ examples:
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
   python -m runner check path/to/my/suite --btf kernels
+  python -m runner bisect --good 6.1@6.1.170-3 --bad 6.1 SUITE::CASE
   python -m runner shell 6.12 uname -r
   python -m runner doctor
 """
@@ -142,6 +143,7 @@ _VERBS = {
     "report": "regenerate reports, compare with a baseline, and apply a gate",
     "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",
+    "bisect": "find the kernel version with which a case began to fail",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
     "lock": "pin the exact files of the kernels, for runs with --locked",

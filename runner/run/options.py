@@ -348,6 +348,16 @@ def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
         parser.add_argument(option.flag, **option.declaration("cli", words))
 
 
+def add_before_words(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Add options to a verb that takes words: each takes one, and may come again."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        if option.action == "extend":
+            declaration["nargs"] = 1
+            declaration["help"] += "; may be given several times"
+        parser.add_argument(option.flag, **declaration)
+
+
 def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
     """Add an option to a verb in which it has another text of help."""
     declaration = _BY_FLAG[flag].declaration("cli")
@@ -358,6 +368,21 @@ def add_to_pytest(group: "pytest.OptionGroup") -> None:
     """Add what pytest has of the options."""
     for option in of("pytest"):
         group.addoption(option.flag, **option.declaration("pytest"))
+
+
+def as_words(arguments: argparse.Namespace, *flags: str) -> tuple[str, ...]:
+    """Return the words that give another run some of these arguments, without those
+    that are as by default."""
+    found: list[str] = []
+    for option in map(_BY_FLAG.__getitem__, flags):
+        value = getattr(arguments, option.dest)
+        if option.action == "store_true":
+            found += [option.flag] if value else []
+        elif option.action in ("append", "extend"):
+            found += [word for it in value for word in (option.flag, str(it))]
+        elif value is not None and value != option.default:
+            found += [option.flag, str(value)]
+    return tuple(found)
 
 
 def number_of(text: str, automatic: Callable[[], int]) -> int:
