@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.errors import ArtifactError
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.kernels.rows import KernelChoice
 from runner.plugin import state
 from runner.reports.criteria import Criteria
