@@ -54,8 +54,8 @@ class Record(BaseModel):
     )
 
 
-class Mismatch(Record):
-    """One expectation that was not met."""
+class ComparedValue(Record):
+    """One expectation, with what was read in the guest."""
 
     subject: str
     """What was checked: "map tasks", "program on_fork", "value ${run.retval}"."""
@@ -69,13 +69,26 @@ class Mismatch(Record):
     observed: str
     """The observed value, in the same form."""
 
-    def __str__(self) -> str:
+    @property
+    def where(self) -> str:
+        """Return "map tasks key 7 field pid"."""
         where = self.subject
         if self.key:
             where += f" key {self.key}"
         if self.field:
             where += f" field {self.field}"
-        return f"{where}: expected {self.expected}, observed {self.observed}"
+        return where
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, observed {self.observed}"
+
+
+class Mismatch(ComparedValue):
+    """One expectation that was not met."""
+
+
+class Match(ComparedValue):
+    """One expectation that was met; long values are cut."""
 
 
 class Printed(Record):
@@ -141,6 +154,48 @@ class ProgramState(Record):
     """Whether it was attached to something."""
     why: str = ""
     """Why it was not loaded, or not attached."""
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class ProgramCost(Record):
+    """What a program costs a kernel, to verify and to keep; null for what the kernel
+    does not tell. The names are those of veristat and bpftool."""
+
+    program: str
+    """The program's name."""
+    verified_insns: Count | None = None
+    """Instructions that the verifier processed, on all paths. From 5.2 on, and on older
+    kernels for a program that was refused."""
+    insns_limit: Count | None = None
+    """How many it may process: 1,000,000 from 5.2 on."""
+    peak_states: Count | None = None
+    """States that the verifier kept at the same time."""
+    total_states: Count | None = None
+    """States that the verifier kept at some time."""
+    stack_depth: Count | None = None
+    """Bytes of stack, of all of its functions together."""
+    verification_usec: Count | None = None
+    """Microseconds that the verifier took in the guest, which may run without KVM."""
+    bytes_xlated: Count | None = None
+    """Bytes of its instructions, as the kernel rewrote them."""
+    bytes_jited: Count | None = None
+    """Bytes of machine code; null without a JIT compiler."""
+    bytes_memlock: Count | None = None
+    """Bytes of memory, with the kernel's own structures."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the kernel told anything."""
+        return any(value is not None for key, value in self if key != "program")
+
+    @property
+    def share(self) -> float | None:
+        """The processed instructions, as a share of how many may be."""
+        if self.verified_insns is None or not self.insns_limit:
+            return None
+        return self.verified_insns / self.insns_limit
 
 
 class StructOpsState(Record):
@@ -289,6 +344,8 @@ class CaseVerdict(Record):
     where the run was started or to its repository; empty if it is not known."""
     mismatches: tuple[Mismatch, ...] = ()
     """Everything that was not as expected."""
+    matches: tuple[Match, ...] = ()
+    """What was as expected, with the values that were read; the first 20."""
     checked: int = 0
     """The number of expectations that were checked; a case that checked nothing is a
     failure."""
@@ -299,8 +356,24 @@ class CaseVerdict(Record):
     """The console's last lines, if the guest was lost."""
 
 
+class SourceExcerpt(Record):
+    """The lines around the line of source that a failure is about."""
+
+    first: int = Field(ge=1)
+    """The number of the first line."""
+    lines: tuple[str, ...]
+    """At most 11 lines, each of at most 200 characters."""
+
+
 class CaseResult(CaseVerdict, CaseId):
     """One case on one kernel."""
+
+    description: str = ""
+    """What the case shows, as its suite says; at most 500 characters."""
+    excerpt: SourceExcerpt | None = None
+    """The source around the line in `source`; null if there is none."""
+    began: Annotated[float, Field(ge=0, le=1e11)] = 0.0
+    """When it began: seconds since 1970, UTC; 0 if it did not run."""
 
     predicted: str = ""
     """Preflight's prediction: "loads", "rejected" or "crashes"; empty if there is
@@ -318,6 +391,9 @@ class CaseResult(CaseVerdict, CaseId):
     """The commands that the case ran in its guest, in order; at most the last 100."""
     programs: tuple[ProgramState, ...] = ()
     """The object's programs, and whether they were loaded and attached."""
+    cost: tuple[ProgramCost, ...] = ()
+    """What each of them cost the kernel; also one that was refused, where the verifier
+    says so."""
     struct_ops: tuple[StructOpsState, ...] = ()
     """The object's struct_ops maps, and whether they were registered."""
     recorded: LoadRecord | None = None
@@ -499,6 +575,26 @@ class FailedTest(Record):
     """The reason, in a few lines."""
 
 
+class Provenance(Record):
+    """What was tested, as git and the CI system say; empty where neither knows."""
+
+    project: str = ""
+    """The repository, "owner/name"; without a remote, its name in pyproject.toml, or
+    that of its folder."""
+    commit: str = ""
+    """The commit that was checked out, as a full hash."""
+    branch: str = ""
+    """The branch; of a pull request, its own branch."""
+    tag: str = ""
+    """The tag of the commit, if it has one."""
+    changed: bool = False
+    """Whether files differ from the commit."""
+    ci: str = ""
+    """The CI system: "GitHub Actions"; empty outside of CI."""
+    ci_run: str = ""
+    """The address of the CI run: http or https."""
+
+
 class RunResults(Record):
     """A whole run: the content of results.json."""
 
@@ -528,6 +624,8 @@ class RunResults(Record):
     """The part of the run that this is, if it was spread over machines."""
     selection: Selection = Selection()
     """What was selected."""
+    provenance: Provenance = Provenance()
+    """What was tested: project, commit and CI run."""
 
     @model_validator(mode="after")
     def _settle(self) -> Self:

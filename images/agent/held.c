@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "lookup.h"
 #include "older.h"
+#include "sizes.h"
 #include "text.h"
 
 #include <bpf/bpf.h>
@@ -76,14 +77,14 @@ static json_t *adopted_json(const struct object *object)
 
 	for (size_t i = 0; i < adopted->program_count; i++) {
 		const struct held_program *program = &adopted->programs[i];
+		json_t *row = json_pack(
+			"{s:o, s:o, s:I, s:I}", "name", string_json(program->name),
+			"type", name_json(libbpf_bpf_prog_type_str(program->type)),
+			"id", (json_int_t)program->id, "instructions",
+			handed_count(program->id));
 
-		json_array_append_new(
-			programs,
-			json_pack("{s:o, s:o, s:I, s:I}", "name",
-				  string_json(program->name), "type",
-				  name_json(libbpf_bpf_prog_type_str(program->type)),
-				  "id", (json_int_t)program->id, "instructions",
-				  handed_count(program->id)));
+		add_sizes(row, program->descriptor);
+		json_array_append_new(programs, row);
 	}
 	for (size_t i = 0; i < adopted->map_count; i++) {
 		const struct held_map *map = &adopted->maps[i];

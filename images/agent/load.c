@@ -8,6 +8,7 @@
 #include "files.h"
 #include "held.h"
 #include "older.h"
+#include "sizes.h"
 #include "text.h"
 
 #include <bpf/bpf.h>
@@ -53,6 +54,7 @@ static json_t *loaded_programs_json(const struct object *object)
 		json_object_set_new(
 			row, "instructions",
 			json_integer((json_int_t)bpf_program__insn_cnt(program)));
+		add_sizes(row, descriptor);
 		json_array_append_new(rows, row);
 	}
 	return rows;

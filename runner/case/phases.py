@@ -15,9 +15,9 @@ from runner.errors import RunnerError, UsageError
 from runner.guest.agent import AgentError, LoadedObject
 from runner.guest.commands import CommandFailedError
 from runner.guest.guest import Guest
-from runner.results import Mismatch
+from runner.results import Match, Mismatch
 from runner.suites import checks
-from runner.suites.checks import Observations
+from runner.suites.checks import Observations, evidence
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class Checked:
     """What the expectations of a case are worth."""
 
     mismatches: tuple[Mismatch, ...]
+    # What was as expected.
+    matches: tuple[Match, ...]
     # What this kernel has no facts for, with why.
     not_available: tuple[str, ...]
 
@@ -95,8 +97,10 @@ def _check(
     case, guest = attempt.case, attempt.guest
     with guest.doing("ending commands"):
         namespace = triggers.end(case, guest.agent, namespace, attempt.job.commands)
+    judged = evidence.judge_all(case.expect, observations, namespace)
     return Checked(
-        mismatches=tuple(checks.check_all(case.expect, observations, namespace)),
+        mismatches=judged.mismatches,
+        matches=judged.matches,
         not_available=tuple(checks.not_available(case.expect, observations)),
     )
 

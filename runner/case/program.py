@@ -91,7 +91,8 @@ class ProgramRun:
     is_disturbed: bool = False
     # Whether the guest is gone.
     is_lost: bool = False
-    # Seconds.
+    # When it began, as time.time() has it; seconds.
+    began: float = 0.0
     copying: float = 0.0
     running: float = 0.0
 
@@ -217,7 +218,8 @@ def run(
     job: ProgramJob, guest: Guest, names: Sequence[str] | None = None
 ) -> ProgramRun:
     """Run a program once, with some of its tests. Never raises for what it does."""
-    done = ProgramRun(wanted=None if names is None else tuple(names))
+    wanted = None if names is None else tuple(names)
+    done = ProgramRun(wanted=wanted, began=time.time())
     started = time.monotonic()
     try:
         with guest.agent.unwatched():

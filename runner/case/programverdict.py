@@ -33,7 +33,7 @@ from runner.harness.tests import HarnessState, Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseVerdict, LoadRecord, Outcome, Printed, ended
 from runner.suites import checks
-from runner.suites.checks import Observations, loaded
+from runner.suites.checks import Observations, evidence, loaded
 from runner.suites.checks.text import listing
 from runner.suites.model import (
     Case,
@@ -357,16 +357,17 @@ def of_loads(
         it for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
     ]
     loads = [it for it in case.expect if it not in values]
-    otherwise = checks.check_all(loads, seen, {})
-    wrong = checks.check_all(values, seen, {})
+    otherwise = evidence.judge_all(loads, seen, {})
+    wrong = evidence.judge_all(values, seen, {})
     more = {
         "checked": verdict.checked + len(case.expect) - len(missing),
         "not_available": missing,
+        "matches": (*otherwise.matches, *wrong.matches)[: evidence.MOST],
     }
-    found = (*otherwise, *wrong)
+    found = (*otherwise.mismatches, *wrong.mismatches)
     if not found:
         return verdict.model_copy(update=more)
-    failure = LOADED_OTHERWISE if otherwise else WRONG_VALUE
+    failure = LOADED_OTHERWISE if otherwise.mismatches else WRONG_VALUE
     return _failure(failure, str(found[0]), mismatches=found, **more)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 
-from runner.case import kernelreport, phases, verdict
+from runner.case import cost, kernelreport, phases, verdict
 from runner.case.attempt import Attempt, CaseJob
 from runner.errors import RunnerError
 from runner.failures.classes import DECLARED_GAP
@@ -18,7 +18,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
     if gap:
         return _skipped(job, guest, gap)
     attempt = Attempt(job=job, guest=guest)
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     guest.commands, already = job.commands, job.commands.count
     with guest.agent.unwatched():
         own = _perform(attempt)
@@ -39,9 +39,11 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         log="".join(attempt.log),
         commands=job.commands.since(already),
         programs=attempt.states.programs,
+        cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
+        began=began,
         duration=time.monotonic() - started,
         phases=Phases(**attempt.seconds),
         nodeid=job.nodeid,

@@ -65,6 +65,7 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
             str(checked.mismatches[0]),
             cure=WRONG_VALUE.cure if attempt.ran else NEVER_RAN.explanation,
             mismatches=checked.mismatches,
+            matches=checked.matches,
             checked=count,
             not_available=missing,
         )
@@ -76,6 +77,7 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
         outcome=Outcome.PASSED,
         message="" if attempt.case.must_run else attempt.states.shortfall,
         checked=count,
+        matches=checked.matches,
         not_available=missing,
     )
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from runner import reports
@@ -12,7 +13,7 @@ from runner.reports import markdown, resultsfile
 from runner.reports.atomic import write_text
 from runner.reports.claim import claimed
 from runner.reports.compare import Gate
-from runner.reports.criteria import Criteria
+from runner.reports.criteria import Criteria, gates_of
 from runner.run import options
 
 # For comments on pull requests.
@@ -41,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--gate",
         "which failures fail the gate: all, or only regressions and new failures "
-        "(without a baseline all are new)",
+        "(without a baseline all are new); cost adds programs that cost too much",
     )
-    options.add(parser, *options.ALLOWANCES)
+    options.add(parser, *options.COSTS, *options.ALLOWANCES)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -53,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     results = resultsfile.read(arguments.folder / reports.RESULTS)
     if arguments.baseline is None:
-        criteria = Criteria(gate=_gate_of_first_run(arguments))
+        criteria = _of_first_run(arguments)
     else:
         criteria = options.criteria_of(arguments)
     report = criteria.report(results)
@@ -61,13 +62,19 @@ def main(arguments: argparse.Namespace) -> int:
         reports.write(report, arguments.folder)
         write_text(
             arguments.folder / COMMENT,
-            markdown.render(results, report.comparison, gate=report.gate),
+            markdown.render(report.results, report.comparison, gate=report.gate),
         )
     github_output.show(report, sys.stdout)
     return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
-def _gate_of_first_run(arguments: argparse.Namespace) -> Gate:
-    """Return the gate of a run that has no baseline yet: all its failures are new."""
-    gate = Gate(arguments.gate or Gate.ALL)
-    return gate if arguments.allow_new_failures else Gate.ALL
+def _of_first_run(arguments: argparse.Namespace) -> Criteria:
+    """Return what holds of a run that has no baseline yet: all its failures are new."""
+    gate, costs_count = gates_of(arguments.gate)
+    criteria = Criteria.read(
+        baseline=None,
+        gate="cost" if costs_count else None,
+        limits=options.limits_of(arguments),
+        release=None,
+    )
+    return replace(criteria, gate=gate if arguments.allow_new_failures else Gate.ALL)

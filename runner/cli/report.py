@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="write what a repository keeps of a release, and nothing else: "
-        "compatibility.md, matrix.svg, and results.json without the logs of passed "
-        "cases and the paths of this machine; needs --release",
+        "release.md, release.html, release.json, matrix.svg, and results.json without "
+        "the logs of passed cases and the paths of this machine; needs --release",
     )
     options.add(parser, "--quiet")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
@@ -100,6 +100,9 @@ def main(arguments: argparse.Namespace) -> int:
     with github_output.muted(messages):
         text = reports.summary_text(report, out, file=messages, quiet=arguments.quiet)
         print(text, file=messages)
+        if report.release is not None:
+            written = ", ".join(sorted(it.name for it in out.glob("release.*")))
+            print(f"release report: {written} in {out}", file=messages)
     github_output.announce(report, messages)
     if arguments.json:
         print_json(judgement(report))
@@ -172,6 +175,7 @@ def judgement(report: Report) -> dict[str, object]:
             "lost": _named(changes.lost),
             "not_run": list(changes.not_run),
             "slower": [asdict(it) for it in changes.slower],
+            "grown": [asdict(it) for it in changes.grown],
         },
     }
 

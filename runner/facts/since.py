@@ -1,12 +1,13 @@
-"""Since when upstream has types of maps and programs, and a few helpers and fields.
+"""Since when upstream has types of maps and programs, helpers, and a few fields.
 
 It counts only where nobody has booted a kernel and no BTF of it is at hand, as in the
-page of coverage. Types, kinds of attachment and helpers were compared with
-data/feature-versions.yaml of ebpf-docs (18ec5e93ea4b), which cites the commit of each,
-and types with the features of cilium/ebpf (5ba0b3b27a92), too: all agree. A test
+page of coverage, and where a report says what a kernel must have. Types, kinds of
+attachment and helpers were compared with data/feature-versions.yaml of ebpf-docs
+(18ec5e93ea4b), which cites the commit of each, and types with the features of
+cilium/ebpf (5ba0b3b27a92), too: all agree, but for the first helpers, which came with
+the first programs that could be loaded, and bpf_get_prandom_u32 (03e69b508b6f). A test
 compares them with the header of the Linux that is installed. Fields follow their
-commits, which stand behind them. Helpers and fields are those that the shipped suites
-need.
+commits, which stand behind them; they are those that the shipped suites need.
 """
 
 from collections.abc import Mapping
@@ -75,10 +76,81 @@ ATTACH_TYPES = _table("""\
 """)
 
 HELPERS = _table("""\
-4.8 bpf_get_current_task
-5.8 bpf_ringbuf_output
-5.10 bpf_snprintf_btf
-6.1 bpf_ktime_get_tai_ns
+3.19 bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem
+4.1 bpf_probe_read bpf_ktime_get_ns bpf_trace_printk bpf_get_prandom_u32
+4.1 bpf_get_smp_processor_id bpf_skb_store_bytes bpf_l3_csum_replace
+4.1 bpf_l4_csum_replace
+4.2 bpf_tail_call bpf_clone_redirect bpf_get_current_pid_tgid
+4.2 bpf_get_current_uid_gid bpf_get_current_comm
+4.3 bpf_get_cgroup_classid bpf_skb_vlan_push bpf_skb_vlan_pop bpf_skb_get_tunnel_key
+4.3 bpf_skb_set_tunnel_key bpf_perf_event_read
+4.4 bpf_redirect bpf_get_route_realm bpf_perf_event_output
+4.5 bpf_skb_load_bytes
+4.6 bpf_get_stackid bpf_csum_diff bpf_skb_get_tunnel_opt bpf_skb_set_tunnel_opt
+4.8 bpf_skb_change_proto bpf_skb_change_type bpf_skb_under_cgroup
+4.8 bpf_get_hash_recalc bpf_get_current_task bpf_probe_write_user
+4.9 bpf_current_task_under_cgroup bpf_skb_change_tail bpf_skb_pull_data
+4.9 bpf_csum_update bpf_set_hash_invalid
+4.10 bpf_get_numa_node_id bpf_skb_change_head bpf_xdp_adjust_head
+4.11 bpf_probe_read_str
+4.12 bpf_get_socket_cookie bpf_get_socket_uid
+4.13 bpf_set_hash bpf_setsockopt bpf_skb_adjust_room
+4.14 bpf_redirect_map bpf_sk_redirect_map bpf_sock_map_update
+4.15 bpf_xdp_adjust_meta bpf_perf_event_read_value bpf_perf_prog_read_value
+4.15 bpf_getsockopt
+4.16 bpf_override_return bpf_sock_ops_cb_flags_set
+4.17 bpf_msg_redirect_map bpf_msg_apply_bytes bpf_msg_cork_bytes bpf_msg_pull_data
+4.17 bpf_bind
+4.18 bpf_xdp_adjust_tail bpf_skb_get_xfrm_state bpf_get_stack
+4.18 bpf_skb_load_bytes_relative bpf_fib_lookup bpf_sock_hash_update
+4.18 bpf_msg_redirect_hash bpf_sk_redirect_hash bpf_lwt_push_encap
+4.18 bpf_lwt_seg6_store_bytes bpf_lwt_seg6_adjust_srh bpf_lwt_seg6_action
+4.18 bpf_rc_repeat bpf_rc_keydown bpf_skb_cgroup_id bpf_get_current_cgroup_id
+4.19 bpf_get_local_storage bpf_sk_select_reuseport bpf_skb_ancestor_cgroup_id
+4.20 bpf_sk_lookup_tcp bpf_sk_lookup_udp bpf_sk_release bpf_map_push_elem
+4.20 bpf_map_pop_elem bpf_map_peek_elem bpf_msg_push_data
+5.0 bpf_msg_pop_data bpf_rc_pointer_rel
+5.1 bpf_spin_lock bpf_spin_unlock bpf_sk_fullsock bpf_tcp_sock bpf_skb_ecn_set_ce
+5.1 bpf_get_listener_sock
+5.2 bpf_skc_lookup_tcp bpf_tcp_check_syncookie bpf_sysctl_get_name
+5.2 bpf_sysctl_get_current_value bpf_sysctl_get_new_value bpf_sysctl_set_new_value
+5.2 bpf_strtol bpf_strtoul bpf_sk_storage_get bpf_sk_storage_delete
+5.3 bpf_send_signal
+5.4 bpf_tcp_gen_syncookie
+5.5 bpf_skb_output bpf_probe_read_user bpf_probe_read_kernel bpf_probe_read_user_str
+5.5 bpf_probe_read_kernel_str
+5.6 bpf_tcp_send_ack bpf_send_signal_thread bpf_jiffies64
+5.7 bpf_read_branch_records bpf_get_ns_current_pid_tgid bpf_xdp_output
+5.7 bpf_get_netns_cookie bpf_get_current_ancestor_cgroup_id bpf_sk_assign
+5.8 bpf_ktime_get_boot_ns bpf_seq_printf bpf_seq_write bpf_sk_cgroup_id
+5.8 bpf_sk_ancestor_cgroup_id bpf_ringbuf_output bpf_ringbuf_reserve
+5.8 bpf_ringbuf_submit bpf_ringbuf_discard bpf_ringbuf_query bpf_csum_level
+5.9 bpf_skc_to_tcp6_sock bpf_skc_to_tcp_sock bpf_skc_to_tcp_timewait_sock
+5.9 bpf_skc_to_tcp_request_sock bpf_skc_to_udp6_sock bpf_get_task_stack
+5.10 bpf_load_hdr_opt bpf_store_hdr_opt bpf_reserve_hdr_opt bpf_inode_storage_get
+5.10 bpf_inode_storage_delete bpf_d_path bpf_copy_from_user bpf_snprintf_btf
+5.10 bpf_seq_printf_btf bpf_skb_cgroup_classid bpf_redirect_neigh bpf_per_cpu_ptr
+5.10 bpf_this_cpu_ptr bpf_redirect_peer
+5.11 bpf_task_storage_get bpf_task_storage_delete bpf_get_current_task_btf
+5.11 bpf_bprm_opts_set bpf_ktime_get_coarse_ns bpf_ima_inode_hash bpf_sock_from_file
+5.12 bpf_check_mtu
+5.13 bpf_for_each_map_elem bpf_snprintf
+5.14 bpf_sys_bpf bpf_btf_find_by_name_kind bpf_sys_close
+5.15 bpf_timer_init bpf_timer_set_callback bpf_timer_start bpf_timer_cancel
+5.15 bpf_get_func_ip bpf_get_attach_cookie bpf_task_pt_regs
+5.16 bpf_get_branch_snapshot bpf_trace_vprintk bpf_skc_to_unix_sock
+5.16 bpf_kallsyms_lookup_name
+5.17 bpf_find_vma bpf_loop bpf_strncmp bpf_get_func_arg bpf_get_func_ret
+5.17 bpf_get_func_arg_cnt
+5.18 bpf_get_retval bpf_set_retval bpf_xdp_get_buff_len bpf_xdp_load_bytes
+5.18 bpf_xdp_store_bytes bpf_copy_from_user_task bpf_skb_set_tstamp bpf_ima_file_hash
+5.19 bpf_kptr_xchg bpf_map_lookup_percpu_elem bpf_skc_to_mptcp_sock
+5.19 bpf_dynptr_from_mem bpf_ringbuf_reserve_dynptr bpf_ringbuf_submit_dynptr
+5.19 bpf_ringbuf_discard_dynptr bpf_dynptr_read bpf_dynptr_write bpf_dynptr_data
+6.0 bpf_tcp_raw_gen_syncookie_ipv4 bpf_tcp_raw_gen_syncookie_ipv6
+6.0 bpf_tcp_raw_check_syncookie_ipv4 bpf_tcp_raw_check_syncookie_ipv6
+6.1 bpf_ktime_get_tai_ns bpf_user_ringbuf_drain
+6.2 bpf_cgrp_storage_get bpf_cgrp_storage_delete
 """)
 
 # 296f781a4b78, 2f064a59a11f, f1a7941243c1. Of Debian's kernels, 5.10 lacks the second

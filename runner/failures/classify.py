@@ -139,7 +139,7 @@ def _is_too_long(log: str, instructions: Mapping[str, int]) -> bool:
 
 def _by_verifier(verifier: str, log: str) -> Classification:
     found = _first(verifier, lambda it: it.verifier)
-    line = _telling_line(verifier)
+    line = verdict_line(verifier)
     if found is None and not line:
         # It was not asked, or has no words.
         found = _first(log, lambda it: it.libbpf)
@@ -184,8 +184,11 @@ def verifier_log(log: str) -> str:
     return log if _SUMMARY.search(log) else ""
 
 
-def _telling_line(verifier: str) -> str:
-    """Return the verifier's verdict, which stands before "processed N insns"."""
+def verdict_line(verifier: str) -> str:
+    """Return the verdict in a verifier's log: the line before "processed N insns".
+
+    Empty when there is no log.
+    """
     summary = _SUMMARY.search(verifier)
     lines = verifier[: summary.start() if summary else None].splitlines()
     for line in reversed(lines):

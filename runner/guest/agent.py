@@ -207,6 +207,13 @@ class ProgramInfo(AgentReply):
     id: int | None
     # As libbpf loaded it, before the kernel rewrote it.
     instructions: _Count
+    # What it takes in the kernel, in bytes: rewritten, compiled, and with the kernel's
+    # own structures; None for what the kernel does not tell.
+    bytes_xlated: int | None = None
+    bytes_jited: int | None = None
+    bytes_memlock: int | None = None
+    # Instructions that the verifier processed: from 5.16 on.
+    verified_insns: int | None = None
 
 
 class MapInfo(OpenedMap):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.errors import RunnerError
-from runner.files import sources
+from runner.files import excerpts, sources
 from runner.matrix.matrix import Kernel
 from runner.plugin import names
 from runner.plugin.state import run_of
@@ -26,6 +26,10 @@ from runner.text.progress import progress
 
 # Which guest the next item needs, on which pytest decides when an item begins.
 FOLLOWING = pytest.StashKey[Need | None]()
+
+
+# Characters of what a case says of itself, in results.json.
+_MOST_DESCRIPTION = 500
 
 
 class CaseFailedError(Exception):
@@ -171,9 +175,12 @@ class CaseItem(pytest.Item):
         result = placed(result, started)
         built = self.loaded.file(self.on.subject)
         source = source_of(built, result.source.rpartition(":")[0], started)
+        known = {"source_path": os.path.relpath(source, started)}
+        result = result.model_copy(update=known)
         return result.model_copy(
             update={
-                "source_path": os.path.relpath(source, started),
+                "description": self.case.description[:_MOST_DESCRIPTION],
+                "excerpt": excerpts.around(source, result.source_line),
                 "was": _former(
                     self.loaded, self.case, result.case[len(self.case.name) :][2:]
                 ),

@@ -114,6 +114,7 @@ def _of_test(
         _verdict(report, error),
         log=_log(report, error),
         commands=() if commands is None else commands.since(),
+        began=report.start,
         duration=report.duration,
     )
 

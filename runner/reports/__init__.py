@@ -25,7 +25,8 @@ LOG = "runner.log"
 # All that a run writes. A list of its own, because formats take a while to import,
 # and guests start first; a test holds it against them.
 _WRITTEN = (
-    *(RESULTS, "summary.md", "release.md", "results.sarif"),
+    *(RESULTS, "summary.md", "results.sarif"),
+    *("release.md", "release.html", "release.json"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
     # What commands printed.

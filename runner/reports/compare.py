@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from runner.errors import ExitStatus
+from runner.reports import costs
+from runner.reports.costs import Grown
 from runner.reports.style import BY_WEIGHT, counted
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -75,6 +77,8 @@ class Comparison:
     # Kernels of the earlier run that were not run now.
     not_run: tuple[str, ...] = ()
     slower: tuple[Slower, ...] = ()
+    # Programs that the verifier has more work with, the largest growth first.
+    grown: tuple[Grown, ...] = ()
     # Whether gates accept vanished cases, and failures of cases that are new.
     allow_vanished: bool = False
     allow_new_failures: bool = False
@@ -134,6 +138,11 @@ class Comparison:
                 self.lost, "case lost to infrastructure", "cases lost to infrastructure"
             ),
             _counted(self.slower, "slowdown"),
+            _counted(
+                self.grown,
+                "program costs more to verify",
+                "programs cost more to verify",
+            ),
             _counted(self.not_run, "kernel not run", "kernels not run"),
         ]
         return ", ".join(filter(None, parts)) or "no change"
@@ -179,6 +188,7 @@ def compare(
                 [(was, case) for was, case in pairs if was is not None],
             )
         ),
+        grown=costs.grown(baseline, results),
         allow_vanished=allow_vanished,
         allow_new_failures=allow_new_failures,
     )

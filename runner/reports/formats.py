@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UsageError
-from runner.reports import junit, markdown, page, pictures, resultsfile, sarif
+from runner.reports import (
+    junit,
+    markdown,
+    page,
+    pictures,
+    releasepages,
+    resultsfile,
+    sarif,
+)
 from runner.reports.criteria import Report
 
 
@@ -32,11 +40,15 @@ def _junit(report: Report) -> Mapping[str, str]:
     return {f"{kernel.id}/junit.xml": text for kernel, text in found}
 
 
-def release_notes(report: Report) -> str | Mapping[str, str]:
-    """Return the compatibility report; nothing of a run that is for no release."""
+def release_files(report: Report) -> Mapping[str, str]:
+    """Return the release report; nothing of a run that is for no release."""
     if report.release is None:
         return {}
-    return markdown.release_notes(report.results, report.release)
+    return {
+        releasepages.MARKDOWN: releasepages.notes(report.release),
+        releasepages.HTML: releasepages.page(report.release),
+        releasepages.JSON: releasepages.document(report.release),
+    }
 
 
 def _summary(report: Report) -> str:
@@ -52,7 +64,7 @@ FORMATS = (
         "json",
         "results.json",
         "everything, for other programs and as a baseline",
-        lambda it: resultsfile.dump(it.results),
+        lambda it: resultsfile.dump(it.measured or it.results),
     ),
     Format("junit", "*/junit.xml", "JUnit for each kernel", _junit),
     Format("markdown", "summary.md", "a summary for a job or a comment", _summary),
@@ -64,9 +76,9 @@ FORMATS = (
     ),
     Format(
         "release",
-        "release.md",
+        "release.*",
         "the compatibility report of a release; with --release",
-        release_notes,
+        release_files,
     ),
     Format(
         "html",

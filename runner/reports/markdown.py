@@ -19,7 +19,7 @@ from runner.reports.compare import (
     vanished_words,
 )
 from runner.reports.groups import errors, failures, grouped
-from runner.reports.release import Release, btf_need
+from runner.reports.release import Release
 from runner.reports.support import ranges
 from runner.reports.text import clean, one_line
 from runner.results import (
@@ -80,17 +80,10 @@ def render(
     return _cut(f"{title}\n", limit)
 
 
-def release_notes(results: RunResults, release: Release) -> str:
-    """Return a release's compatibility report."""
-    parts = _parts()
-    texts = parts.facts(release), parts.matrix(*_matrix(results, 10_000))
-    return _SECTION.join(it.strip() for it in texts) + "\n"
-
-
 @cache
 def _parts() -> Any:
     """Return the macros of the template, each of which gives a part."""
-    filters = (code, block, row, names, style.shown, btf_need)
+    filters = (code, block, row, names, style.shown)
     environment = templating.of_text({it.__name__: it for it in filters})
     values = {
         "counts": style.counts,

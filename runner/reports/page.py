@@ -18,7 +18,7 @@ from runner.reports.compare import (
     vanished_words,
 )
 from runner.reports.groups import errors, failures
-from runner.reports.release import Release, btf_need
+from runner.reports.release import Release
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
 
@@ -114,7 +114,6 @@ def render(
         counts=style.counts(results),
         ranges=support.ranges(results),
         release=release,
-        btf_need=btf_need,
         comparison=comparison,
         changes=_changes(comparison),
         suites=suites,

@@ -10,6 +10,7 @@ from runner.reports import style
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from runner.versions import KernelVersion
 
+UPSTREAM = "upstream"
 DASH = "–"  # noqa: RUF001
 
 
@@ -97,6 +98,16 @@ class Ranges:
             if it.support is Support.WORKS
         ]
         return found[0] if found else ""
+
+
+def by_family(tested: Iterable[Tested]) -> list[tuple[str, list[Tested]]]:
+    """Return kernels by their family, as `family_of` names it, upstream's first."""
+    return [(family_of(group[0]), group) for group in _by_family(tested)]
+
+
+def family_of(kernel: Labelled) -> str:
+    """Return whose kernel it is: "RHEL", or "upstream" if it follows upstream."""
+    return kernel.family.shown if kernel.family else UPSTREAM
 
 
 def _by_family(tested: Iterable[Tested]) -> list[list[Tested]]:

@@ -19,6 +19,7 @@ from runner.results import (
     ObjectUse,
     Outcome,
     PlannedCase,
+    Provenance,
     RunResults,
     Selection,
     Shard,
@@ -38,12 +39,17 @@ class Ledger:
         *,
         kernel_run: Callable[[Kernel], KernelRun],
         shard: Shard | None = None,
+        provenance: Callable[[], Provenance] = Provenance,
     ) -> None:
-        """`kernel_run` gives what is known of a kernel that has no result yet."""
+        """`kernel_run` gives what is known of a kernel that has no result yet.
+
+        `provenance` is asked once, when there is a plan.
+        """
         self._folder = folder
         self._kernels = kernels
         self._kernel_run = kernel_run
         self._shard = shard
+        self._find_provenance = provenance
         self._began = time.monotonic()
         self._started = datetime.now(UTC)
         self._claim: ExitStack | None = None
@@ -52,6 +58,7 @@ class Ledger:
         self._keys: tuple[CaseKey, ...] = ()
         self._found: dict[CaseKey, None] = {}
         self._selection = Selection()
+        self._provenance = Provenance()
         self._cases: dict[CaseKey, tuple[int, CaseResult]] = {}
         self._runs: dict[str, KernelRun] = {}
         self._objects: dict[tuple[str, str], ObjectUse] = {}
@@ -84,6 +91,8 @@ class Ledger:
         self._keys = tuple(planned)
         self._planned = PlannedCase.of(self._keys)
         self._selection = selection
+        if first:
+            self._provenance = self._find_provenance()
         try:
             self._journal.begin()
             if first:
@@ -165,6 +174,7 @@ class Ledger:
             failed_tests=tuple(self._failed_tests),
             shard=self._shard,
             selection=self._selection,
+            provenance=self._provenance,
         )
 
 

@@ -12,7 +12,7 @@ from runner.kernels import rows
 from runner.kernels.rows import KernelChoice
 from runner.loaders import LIBRARIES
 from runner.matrix.selectors import DEFAULT
-from runner.reports.compare import Gate
+from runner.reports.costs import CostLimits
 from runner.reports.criteria import Criteria
 from runner.suites import project
 from runner.suites.model import Loader
@@ -267,10 +267,28 @@ OPTIONS = (
     ),
     RunOption(
         flag="--gate",
-        choices=tuple(map(str, Gate)),
+        metavar="all|regressions|cost",
         help="which failures fail the run: all, or only those that are not in the "
-        "baseline",
+        "baseline (regressions). cost adds programs that are close to the verifier's "
+        "limit, or cost more than in the baseline: regressions,cost; cost alone means "
+        "all,cost",
         otherwise="all",
+    ),
+    RunOption(
+        flag="--cost-limit",
+        type=float,
+        metavar="PERCENT",
+        help="with --gate cost: how much of the verifier's limit on processed "
+        "instructions (1,000,000 from 5.2 on) a program must stay below",
+        otherwise=f"{CostLimits().share:g}",
+    ),
+    RunOption(
+        flag="--cost-growth",
+        type=float,
+        metavar="PERCENT",
+        help="with --gate cost: how many more instructions than in the baseline the "
+        "verifier may process; growth by fewer than 1,000 is fine",
+        otherwise=f"{CostLimits().growth:g}",
     ),
     RunOption(
         flag="--allow-vanished",
@@ -309,7 +327,8 @@ _BY_FLAG = {option.flag: option for option in OPTIONS}
 KERNEL_FILES = ("--kernel", "--locked", "--matrix")
 TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
 ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
-CRITERIA = ("--baseline", "--gate", *ALLOWANCES, "--release")
+COSTS = ("--cost-limit", "--cost-growth")
+CRITERIA = ("--baseline", "--gate", *COSTS, *ALLOWANCES, "--release")
 
 
 def of(front_end: FrontEnd) -> list[RunOption]:
@@ -370,7 +389,26 @@ def criteria_of(arguments: argparse.Namespace) -> Criteria:
     return Criteria.read(
         baseline=arguments.baseline,
         gate=arguments.gate,
+        limits=limits_of(arguments),
         release=getattr(arguments, "release", None),
         allow_vanished=arguments.allow_vanished,
         allow_new_failures=arguments.allow_new_failures,
     )
+
+
+def limits_of(arguments: argparse.Namespace) -> CostLimits | None:
+    """Return what these arguments let programs cost; None if they do not say.
+
+    Raises UsageError for numbers that are no such percentages.
+    """
+    given = {
+        "share": getattr(arguments, "cost_limit", None),
+        "growth": getattr(arguments, "cost_growth", None),
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    if "growth" in known and arguments.baseline is None:
+        raise UsageError(
+            "--cost-growth requires --baseline FILE",
+            hint="use --baseline with the results.json of an earlier run",
+        )
+    return CostLimits(**known) if known else None

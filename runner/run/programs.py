@@ -288,6 +288,7 @@ class _Rounds:
             verdict,
             commands=self._job.commands.since(),
             recorded=self._recorded,
+            began=min((it.began for it in self._runs), default=0.0),
             duration=sum(it.copying + it.running for it in self._runs),
             phases=Phases(
                 load=sum(it.copying for it in self._runs),

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
@@ -32,7 +33,7 @@ from runner.loaders import LoaderProgram
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.run import configoptions, listing, sharding
+from runner.run import configoptions, listing, provenance, sharding
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
@@ -90,6 +91,7 @@ class Run:
             self.kernels,
             kernel_run=self._factory.run_of,
             shard=self.shard,
+            provenance=lambda: provenance.of(Path.cwd(), os.environ),
         )
         # One thread at a time gets artifacts.
         self._obtaining = threading.Lock()

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue
 
 from runner.matrix.matrix import Matrix
+from runner.reports.release import Release
 from runner.results import RunResults
 from runner.schema import abilities, classes, examples, page, timeouts
 from runner.suites import coverage
@@ -63,6 +64,7 @@ SUBJECTS = (
     DescribedFile(name="matrix", model=Matrix),
     DescribedFile(name="suite", model=Suite),
     DescribedFile(name="results", model=RunResults),
+    DescribedFile(name="release", model=Release),
 )
 
 

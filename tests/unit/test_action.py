@@ -195,7 +195,7 @@ def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [
-        ({"gate": "some"}, "gate: 'some' is not one of all, regressions, none"),
+        ({"gate": "some"}, "gate: 'some' is not one of all, regressions, cost,"),
         ({"gate": "regressions"}, "gate: regressions needs a baseline"),
         ({"allow-vanished": "yes"}, "allow-vanished: 'yes' must be true or false"),
         (

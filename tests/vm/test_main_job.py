@@ -144,3 +144,25 @@ def test_a_failure_tells_what_was_expected_and_seen(reports: Path) -> None:
     assert mismatch.expected == "1"
     assert mismatch.observed.isdecimal()
     assert mismatch.observed in canary.output
+
+
+def test_every_program_that_loaded_has_its_cost(finished: Finished) -> None:
+    cases = [it for it in finished.results.cases if it.outcome is Outcome.PASSED]
+    costs = [cost for case in cases for cost in case.cost]
+
+    loaded = {
+        (case.kernel, case.suite, case.case, program.name)
+        for case in cases
+        for program in case.programs
+        if program.loaded
+    }
+    assert {
+        (case.kernel, case.suite, case.case, it.program)
+        for case in cases
+        for it in case.cost
+    } >= loaded
+    for cost in costs:
+        assert cost.verified_insns
+        assert cost.insns_limit == 1_000_000
+        assert cost.bytes_xlated
+        assert cost.bytes_memlock

@@ -161,4 +161,5 @@ def test_after_the_fix_the_gate_passes(
     assert done.status == 0, done.output + done.errors
     assert "1 fix" in done.output
     notes = (done.reports / "release.md").read_text()
-    assert "Works on: `5.10 – 6.12`" in notes  # noqa: RUF001
+    assert "- Fixed: " in notes
+    assert "**Works on:** `5.10 – 6.12`" in notes  # noqa: RUF001

@@ -80,5 +80,11 @@ def test_a_run_and_check_agree(project: Path, reports: Path) -> None:
     flat = re.sub(r"\s+", " ", output)
     assert f"load refused at {LINE}" in flat
     assert SIMILAR in flat
-    for name in ("results.json", "release.md", "summary.md", "6.1/junit.xml"):
+    for name in (
+        "results.json",
+        "release.md",
+        "release.json",
+        "summary.md",
+        "6.1/junit.xml",
+    ):
         assert f"{project}/src" not in (reports / name).read_text()

@@ -48,41 +48,30 @@ class Observations:
     out_of_sight: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_all(
-    expectations: Iterable[Expectation],
-    observations: Observations,
-    namespace: Mapping[str, JsonValue],
-) -> list[Mismatch]:
-    """Return what does not hold, in the order of the expectations.
-
-    Raises UsageError for a reference that names nothing.
-    """
-    return [
-        found
-        for expectation in expectations
-        for found in check(expectation, observations, namespace)
-    ]
-
-
 def not_available(
     expectations: Iterable[Expectation], observations: Observations
 ) -> list[str]:
     """Return the expectations that the kernel gives no facts for, each with why."""
-    found = []
-    for expectation in expectations:
-        if isinstance(expectation, LoadedExpectation):
-            thing = expectation.loaded
-            why = loaded.not_available(
-                thing, observations.recorded, observations.nameless
-            )
-            found += [f"loaded {' '.join(thing.subject)}: {why}"] if why else []
-        elif isinstance(expectation, MapExpectation | RowsExpectation):
-            why = observations.out_of_sight.get(expectation.map, "")
-            found += [f"map {expectation.map}: {why}"] if why else []
-        elif observations.not_shown and _of_what_is_shown(expectation):
-            subject = _of_what_is_shown(expectation)
-            found.append(f"{subject}: {observations.not_shown}")
-    return found
+    found = (_why_not_available(it, observations) for it in expectations)
+    return [words for words in found if words]
+
+
+def is_available(expectation: Expectation, observations: Observations) -> bool:
+    """Whether the kernel gives the facts for an expectation."""
+    return not _why_not_available(expectation, observations)
+
+
+def _why_not_available(expectation: Expectation, observations: Observations) -> str:
+    """Return "map tasks: WHY"; nothing for an expectation that can be checked."""
+    if isinstance(expectation, LoadedExpectation):
+        thing, record = expectation.loaded, observations.recorded
+        why = loaded.not_available(thing, record, observations.nameless)
+        return f"loaded {' '.join(thing.subject)}: {why}" if why else ""
+    if isinstance(expectation, MapExpectation | RowsExpectation):
+        why = observations.out_of_sight.get(expectation.map, "")
+        return f"map {expectation.map}: {why}" if why else ""
+    subject = _of_what_is_shown(expectation) if observations.not_shown else ""
+    return f"{subject}: {observations.not_shown}" if subject else ""
 
 
 def _of_what_is_shown(expectation: Expectation) -> str:
@@ -106,11 +95,9 @@ def check(
 
     Raises UsageError for a reference that names nothing.
     """
+    if not is_available(expectation, observations):
+        return []
     match expectation:
-        case MapExpectation() | RowsExpectation() if (
-            expectation.map in observations.out_of_sight
-        ):
-            return []
         case MapExpectation():
             dump = observations.maps.get(expectation.map)
             if dump is None:
@@ -124,11 +111,8 @@ def check(
                 return [_absent("map", expectation.map, words, observations)]
             return rows.check(expectation, dump, namespace)
         case LoadedExpectation():
-            thing, record = expectation.loaded, observations.recorded
-            why = loaded.not_available(thing, record, observations.nameless)
-            return [] if why or record is None else loaded.check(thing, record)
-        case ShowExpectation() if observations.not_shown:
-            return []
+            record = observations.recorded
+            return [] if record is None else loaded.check(expectation.loaded, record)
         case CodeExpectation():
             return _check_code(expectation, observations)
         case ShowExpectation():
@@ -144,19 +128,34 @@ def check(
 def _check_code(
     expectation: CodeExpectation, observations: Observations
 ) -> list[Mismatch]:
-    xlated = expectation.xlated is not None
-    if xlated and observations.not_shown:
-        return []
-    programs = observations.xlated if xlated else observations.relocated
-    found = programs.get(expectation.program)
+    found = _programs(expectation, observations).get(expectation.program)
     if found is None:
         return [_absent("program", expectation.program, "to exist", observations)]
-    map_ids = {
+    return code.check(expectation, found, observations.layout, map_ids(observations))
+
+
+def instructions_of(
+    expectation: CodeExpectation, observations: Observations
+) -> Sequence[Insn]:
+    """Return the instructions that an expectation is about."""
+    return _programs(expectation, observations)[expectation.program]
+
+
+def _programs(
+    expectation: CodeExpectation, observations: Observations
+) -> Mapping[str, Sequence[Insn]]:
+    """Return the dumps that an expectation is about, by programs' names."""
+    xlated = expectation.xlated is not None
+    return observations.xlated if xlated else observations.relocated
+
+
+def map_ids(observations: Observations) -> dict[str, int]:
+    """Return the ids of the maps, by their names."""
+    return {
         name: id_
         for (kind, name), id_ in observations.ids.items()
         if id_ is not None and kind == "map"
     }
-    return code.check(expectation, found, observations.layout, map_ids)
 
 
 def _check_show(

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from runner.bpf.insn import Insn
 from runner.errors import RunnerError
-from runner.results import Mismatch
-from runner.suites.checks.text import no_such
+from runner.results import Match, Mismatch
+from runner.suites.checks.text import match, no_such
 from runner.suites.model import CodeExpectation
 from runner.suites.model import Instruction as Wanted
 
@@ -28,8 +28,7 @@ def check(
     map_ids: Mapping[str, int],
 ) -> list[Mismatch]:
     """Return the first instruction that is missing, and poison that is left."""
-    kind = "relocated" if expectation.xlated is None else "xlated"
-    subject = f"program {expectation.program} {kind}"
+    subject = _subject(expectation)
     found = [
         Mismatch(
             subject=subject,
@@ -37,7 +36,7 @@ def check(
             observed=f"poison at instruction {index}",
         )
         for index, it in enumerate(instructions)
-        if kind == "xlated" and it.is_poison
+        if expectation.xlated is not None and it.is_poison
     ]
     behind = -1
     for number, wanted in enumerate(expectation.xlated or expectation.relocated or ()):
@@ -46,19 +45,43 @@ def check(
         except RunnerError as error:
             words, value = str(wanted.model_dump(exclude_unset=True)), None
             return [*found, _missing(subject, number, words, error.message)]
-        match = next(
-            (
-                index
-                for index, it in enumerate(instructions)
-                if index > behind and _holds(it, wanted, value)
-            ),
-            None,
-        )
-        if match is None:
+        place = _place_behind(behind, instructions, wanted, value)
+        if place is None:
             seen = _values_behind(instructions, behind, wanted)
             return [*found, _missing(subject, number, words, seen)]
-        behind = match
+        behind = place
     return found
+
+
+def evidence(
+    expectation: CodeExpectation,
+    instructions: Sequence[Insn],
+    layout: Layout | None,
+    map_ids: Mapping[str, int],
+) -> list[Match]:
+    """Return where the instructions are, for an expectation that holds."""
+    subject, behind, found = _subject(expectation), -1, []
+    for number, wanted in enumerate(expectation.xlated or expectation.relocated or ()):
+        words, value = _sought(wanted, layout, map_ids)
+        place = _place_behind(behind, instructions, wanted, value)
+        if place is None:
+            break
+        behind = place
+        found.append(match(f"{subject}[{number}]", words, f"at instruction {place}"))
+    return found
+
+
+def _subject(expectation: CodeExpectation) -> str:
+    kind = "relocated" if expectation.xlated is None else "xlated"
+    return f"program {expectation.program} {kind}"
+
+
+def _place_behind(
+    behind: int, instructions: Sequence[Insn], wanted: Wanted, value: int | None
+) -> int | None:
+    """Return the first instruction behind another that holds what is wanted."""
+    places = range(behind + 1, len(instructions))
+    return next((it for it in places if _holds(instructions[it], wanted, value)), None)
 
 
 def _sought(

@@ -6,12 +6,13 @@ from pydantic import JsonValue
 
 from runner.results import (
     LoadRecord,
+    Match,
     Mismatch,
     RecordedCall,
     RecordedMap,
     RecordedProgram,
 )
-from runner.suites.checks.text import listing
+from runner.suites.checks.text import listing, match
 from runner.suites.model import LoadedThing, Subject
 
 # Bytes of a name that a kernel keeps: BPF_OBJ_NAME_LEN without its end.
@@ -46,6 +47,12 @@ def check(thing: LoadedThing, record: LoadRecord) -> list[Mismatch]:
         return []
     expected = f"{'' if thing.present else 'not '}loaded{_conditions(thing)}"
     return [Mismatch(subject=f"{kind} {name}", expected=expected, observed=observed)]
+
+
+def evidence(thing: LoadedThing, record: LoadRecord) -> Match:
+    """Return what was loaded, for an expectation that holds."""
+    wanted = f"{'' if thing.present else 'not '}loaded{_conditions(thing)}"
+    return match(" ".join(thing.subject), wanted, _observed(thing.subject, record))
 
 
 def not_available(thing: LoadedThing, record: LoadRecord | None, why: str) -> str:

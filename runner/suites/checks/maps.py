@@ -5,11 +5,18 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import CpuValue, MapDump, MapRow
-from runner.results import Mismatch
+from runner.results import Match, Mismatch
 from runner.suites.checks.equality import contains, equal, number
-from runner.suites.checks.matchers import in_words, judge
+from runner.suites.checks.matchers import as_read, in_words, judge
 from runner.suites.checks.paths import NoSuchPathError, follow
-from runner.suites.checks.text import Observed, ValueDifference, listing, mismatch, show
+from runner.suites.checks.text import (
+    Observed,
+    ValueDifference,
+    listing,
+    match,
+    mismatch,
+    show,
+)
 from runner.suites.model import MapExpectation
 from runner.suites.references import resolve
 
@@ -34,6 +41,21 @@ def check(
         )
         for difference in found
     ]
+
+
+def evidence(
+    expectation: MapExpectation, dump: MapDump, namespace: Mapping[str, JsonValue]
+) -> Match:
+    """Return what was read for an expectation that holds."""
+    key = resolve(expectation.key, namespace)
+    row = _find(dump, key, raw=expectation.raw)
+    return match(
+        f"map {expectation.map}",
+        in_words(expectation, namespace),
+        _read(expectation, row),
+        key=_shown_key(key, expectation.cpu),
+        field=expectation.field or "",
+    )
 
 
 def key_of(row: MapRow) -> Observed:
@@ -99,6 +121,21 @@ def _judge(
             f"no CPU {cpu}; there are {listing([str(c) for c in values])}"
         )
     return judge(expectation, values[cpu], namespace)
+
+
+def _read(expectation: MapExpectation, row: MapRow) -> str:
+    """Return a row's value, or that of the CPUs that an expectation names."""
+    if not row.cpus:
+        value = _part(expectation, row.value, row.formatted_value)
+        return as_read(expectation, value)
+    values = {item.cpu: _part_of_cpu(expectation, item) for item in row.cpus}
+    match expectation.cpu:
+        case int():
+            return as_read(expectation, values[expectation.cpu])
+        case "sum":
+            return as_read(expectation, _sum(values))
+        case _:
+            return _each(values)
 
 
 def _part_of_cpu(expectation: MapExpectation, value: CpuValue) -> Observed:

@@ -31,8 +31,7 @@ def judge(
         masked = whole & matcher.mask
         if _holds(matcher, masked, namespace):
             return []
-        shown = f"{masked:#x} ({whole:#x} masked by {matcher.mask:#x})"
-        return _unlike(matcher, namespace, shown)
+        return _unlike(matcher, namespace, _masked(whole, matcher.mask))
     if "equals" in matcher.model_fields_set and matcher.within is None:
         return differences(resolve(matcher.equals, namespace), observed)
     if _holds(matcher, observed, namespace):
@@ -57,6 +56,18 @@ def in_words(matcher: Matcher, namespace: Mapping[str, JsonValue]) -> str:
     else:
         words = "any value"
     return words if matcher.mask is None else f"{words}, masked by {matcher.mask:#x}"
+
+
+def as_read(matcher: Matcher, observed: Observed) -> str:
+    """Return a value as a report shows it: what a mask leaves of it, too."""
+    whole = None if matcher.mask is None else number(observed)
+    if whole is None or matcher.mask is None:
+        return show(observed)
+    return _masked(whole, matcher.mask)
+
+
+def _masked(whole: int, mask: int) -> str:
+    return f"{whole & mask:#x} ({whole:#x} masked by {mask:#x})"
 
 
 def _unlike(

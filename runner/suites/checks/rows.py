@@ -6,10 +6,16 @@ from typing import Literal
 from pydantic import JsonValue
 
 from runner.bpf.bpftool import MapDump, MapRow
-from runner.results import Mismatch
+from runner.results import Match, Mismatch
 from runner.suites.checks.equality import equal
 from runner.suites.checks.maps import key_matches, key_of
-from runner.suites.checks.text import Observed, ValueDifference, mismatch, show
+from runner.suites.checks.text import (
+    Observed,
+    ValueDifference,
+    match,
+    mismatch,
+    show,
+)
 from runner.suites.model import RowsExpectation
 from runner.suites.references import resolve
 
@@ -46,6 +52,25 @@ def check(
     more = f"{len(found) - _MOST} more rows that differ"
     note = Mismatch(subject=subject, expected="no more rows that differ", observed=more)
     return [*found[:_MOST], note]
+
+
+def evidence(
+    expectation: RowsExpectation, dump: MapDump, namespace: Mapping[str, JsonValue]
+) -> list[Match]:
+    """Return the rows that an expectation that holds is about, up to a few."""
+    expected: list[Expected] = [
+        {part: resolve(value, namespace) for part, value in row.items()}
+        for row in expectation.rows
+    ]
+    subject = f"map {expectation.map}"
+    if not expected:
+        return [match(subject, "no rows", f"{len(dump.rows) or 'no'} rows")]
+    found = []
+    for index, at in sorted(_pair(expected, dump.rows).items())[:_MOST]:
+        row, wanted = dump.rows[at], expected[index]
+        value = show(wanted["value"]) if "value" in wanted else "any value"
+        found.append(match(subject, value, _text_of(row), key=show(key_of(row))))
+    return found
 
 
 def _pair(expected: Sequence[Expected], observed: Sequence[MapRow]) -> dict[int, int]:

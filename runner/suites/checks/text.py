@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from runner.results import Mismatch
+from runner.results import Match, Mismatch
 from runner.text.nearest import near
 
 # A value, or its bytes where it is judged raw or has no BTF.
@@ -56,6 +56,19 @@ def mismatch(
         field=join(field, difference.path),
         expected=expected,
         observed=observed,
+    )
+
+
+def match(
+    subject: str, expected: str, observed: str, *, key: str = "", field: str = ""
+) -> Match:
+    """Return what was as expected; long values are cut behind their beginning."""
+    return Match(
+        subject=subject,
+        key=_window(key, 0),
+        field=field,
+        expected=_window(expected, 0),
+        observed=_window(observed, 0),
     )
 
 

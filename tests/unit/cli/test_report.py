@@ -55,10 +55,19 @@ def test_exit_status(words: list[str], status: int) -> None:
 def test_reports_are_written_beside_the_results(name: str, folder: Path) -> None:
     assert report(name, *BASELINE, "--release", "v1.2") == 0
     assert sorted(it.name for it in (folder / "new").iterdir()) == [
-        *("5.10", "6.1", "6.12", "badge.svg", "matrix.svg", "release.md"),
-        *("report.html", "results.json", "results.sarif", "summary.md"),
+        *("5.10", "6.1", "6.12", "badge.svg", "matrix.svg"),
+        *("release.html", "release.json", "release.md", "report.html"),
+        *("results.json", "results.sarif", "summary.md"),
     ]
     assert resultsfile.read(folder / "new/results.json") == NEW
+
+
+def test_the_last_line_says_what_of_a_release_was_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report("new", "--release", "v1.2", "--out", "site")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "release report: release.html, release.json, release.md in site"
 
 
 def test_only_some_formats_elsewhere(folder: Path) -> None:

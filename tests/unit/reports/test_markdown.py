@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from runner.reports import markdown
+from runner.reports import markdown, releasepages
 from runner.reports.compare import Gate, compare
 from runner.reports.release import facts
 from runner.results import Mismatch, RunResults
@@ -94,13 +94,13 @@ def full(text: str) -> RunResults:
 def test_names_and_logs_are_text(text: str) -> None:
     results = full(text)
     refuse_markup(markdown.render(results, compare(results, results)))
-    refuse_markup(markdown.release_notes(results, facts(results, text)))
+    refuse_markup(releasepages.notes(facts(results, text)))
 
 
 def test_a_hostile_run_is_text() -> None:
     results = hostile.run()
     refuse_markup(markdown.render(results, limit=1_000_000))
-    refuse_markup(markdown.release_notes(results, facts(results, "v1.2")))
+    refuse_markup(releasepages.notes(facts(results, "v1.2")))
 
 
 @given(st.text(alphabet=st.sampled_from("`|\\<>[]()!*_#@-~ \nax&"), max_size=30))

@@ -1,5 +1,7 @@
 """What a repository keeps of a release."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from runner.errors import ExitStatus
 from runner.reports import resultsfile
 from runner.reports.criteria import Criteria
 from runner.reports.publication import published
+from runner.reports.release import Release, facts
 from runner.results import Outcome
 from tests.unit.reports.runs import F, P, on_all
 
@@ -36,18 +39,50 @@ def test_logs_of_passed_cases_and_paths_of_the_machine_are_not_published() -> No
     assert [it.key for it in results.cases] == [it.key for it in run.cases]
 
 
-def test_three_files_are_published_and_serve_as_a_baseline(folder: Path) -> None:
+def test_a_release_is_published_and_serves_as_a_baseline(folder: Path) -> None:
     resultsfile.write(on_all(P, P, P), folder / "run/results.json")
 
     words = ["--release", "1.2", "--publish", "reports/1.2"]
     assert cli.main(["report", "run", *words]) == 0
 
     published = {it.name for it in (folder / "reports/1.2").iterdir()}
-    assert published == {"compatibility.md", "matrix.svg", "results.json"}
-    text = (folder / "reports/1.2/compatibility.md").read_text()
-    assert text.startswith("## Compatibility of `1.2`")
+    assert published == {
+        *("release.md", "release.html", "release.json"),
+        *("matrix.svg", "results.json"),
+    }
+    text = (folder / "reports/1.2/release.md").read_text()
+    assert text.startswith("# Kernel compatibility of `1.2`")
     gate = ["--baseline", "reports/1.2/results.json", "--gate", "regressions"]
     assert cli.main(["report", "run", *gate]) == 0
+
+
+def test_nothing_that_is_published_has_a_path_of_the_machine(folder: Path) -> None:
+    place = "/home/me/src/probe"
+    failing = on_all(P, P, F)
+    cases = tuple(
+        it.model_copy(
+            update={
+                "message": f"refused at {place}/suites/task/task.bpf.c:41: no field",
+                "log": f"; {place}/suites/task/task.bpf.c:41\n~/x/a.h /sys/fs/bpf",
+                "cure": f"see {place}/suites/task/README.md",
+                "console": f"{place}/init",
+            }
+        )
+        for it in failing.cases
+    )
+    run = failing.model_copy(update={"cases": cases})
+    resultsfile.write(run, folder / "run/results.json")
+
+    words = ["--release", "1.2", "--publish", "out"]
+    assert cli.main(["report", "run", *words]) == 0
+
+    texts = {it.name: it.read_text() for it in (folder / "out").iterdir()}
+    assert not [name for name, text in texts.items() if "/home" in text or "~/" in text]
+    assert "refused at suites/task/task.bpf.c:41" in texts["release.md"]
+    assert "/sys/fs/bpf" in texts["results.json"]
+    assert [it.key for it in resultsfile.read(folder / "out/results.json").cases] == [
+        it.key for it in cases
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +95,18 @@ def test_publishing_needs_a_release_and_nothing_else(
     resultsfile.write(on_all(P, P, P), folder / "run/results.json")
     assert cli.main(["report", "run", "--publish", "reports/1.2", *words]) == 2
     assert "--publish goes with --release NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda it: it.parent.name)
+def test_our_own_release_reports_are_made_of_our_published_results(path: Path) -> None:
+    for name in ("release.md", "release.html", "release.json"):
+        text = (path.parent / name).read_text()
+        assert not re.search(r"/(home|root|work|tmp|builds)/", text), name
+    told = json.loads((path.parent / "release.json").read_text())
+    again = facts(resultsfile.read(path), path.parent.name)
+    assert again.model_copy(update={"since": None}) == Release.model_validate(
+        {**told, "since": None}
+    )
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda it: it.parent.name)

@@ -1,10 +1,17 @@
 """What a release report says."""
 
-import pytest
+import json
 
-from runner.reports import markdown, page
-from runner.reports.release import btf_need, facts
-from runner.results import MapUse, ObjectUse, ProgramUse, RunResults
+import pytest
+from jsonschema import Draft202012Validator
+from lxml import html
+
+from runner.reports import releasepages
+from runner.reports.compare import compare
+from runner.reports.release import Release, btf_need, facts
+from runner.results import MapUse, ObjectUse, ProgramUse, Provenance, RunResults
+from runner.schema import SUBJECTS
+from tests.unit.reports import hostile
 from tests.unit.reports.runs import F, P, S, case, kernel, run
 
 USES = (
@@ -13,11 +20,13 @@ USES = (
         sha256="aa11",
         programs=(
             ProgramUse(
-                name="on_fork", section="kprobe/wake_up", helpers=("probe_read",)
+                name="on_fork",
+                section="kprobe/wake_up",
+                helpers=("probe_read_kernel", "helper 9999"),
             ),
-            ProgramUse(name="on_exec", section="?tp_btf/exec", helpers=("ktime",)),
+            ProgramUse(name="on_exec", section="?tp_btf/exec", helpers=("loop",)),
         ),
-        maps=(MapUse(name="tasks", type="hash"),),
+        maps=(MapUse(name="tasks", type="ringbuf"),),
     ),
     ObjectUse(path="skb/skb.bpf.c", sha256="bb22"),
 )
@@ -28,7 +37,7 @@ def results() -> RunResults:
         case("4.4", S, message="needs >=5.5: tp_btf"),
         case("4.4", P, "other", object_path="skb/skb.bpf.c"),
         case("5.10", P),
-        case("6.1", F),
+        case("6.1", F, cure=""),
         case("6.12", P),
         kernels=(
             kernel("4.4", btf_source="btfhub ubuntu/16.04", libbpf="1.1"),
@@ -40,18 +49,91 @@ def results() -> RunResults:
     )
 
 
+def released() -> Release:
+    """Return the report of a release, compared with the one before."""
+    before = run(
+        case("5.10", P),
+        case("6.1", P),
+        case("6.12", F),
+        case("6.12", P, "gone"),
+        case("6.6", P),
+    )
+    now = results()
+    return facts(now, "v1.2", compare(before, now), before)
+
+
 def test_it_states_the_range_and_each_program_s_oldest_kernel() -> None:
-    found = facts(results(), "v1.2")
-    assert found.ranges.statement == "4.4 – 6.12, except 6.1"  # noqa: RUF001
-    minimum = {it.program.name: it.ranges.minimum for it in found.programs}
-    assert minimum == {"on_fork": "5.10", "on_exec": "5.10"}
+    found = released()
+    assert found.works_on == "4.4 – 6.12, except 6.1"  # noqa: RUF001
+    oldest = {it.name: it.oldest for it in found.programs}
+    assert oldest == {"on_fork": "5.10", "on_exec": "5.10"}
 
 
-def test_it_tells_what_a_kernel_must_have() -> None:
-    found = facts(results(), "v1.2")
-    assert found.program_types == ("kprobe", "tp_btf")
-    assert found.map_types == ("hash",)
-    assert found.helpers == ("ktime", "probe_read")
+def test_project_commit_and_date_are_the_run_s() -> None:
+    about = Provenance(project="team/probe", commit="ab" * 20, changed=True)
+    found = facts(run(case("6.1", P), provenance=about), "v1")
+    assert found.title == "Kernel compatibility of team/probe v1"
+    assert found.commit == f"{'ab' * 20} with changes"
+    assert found.date == "2026-01-02"
+    text = releasepages.notes(found)
+    assert text.startswith(
+        f"# Kernel compatibility of `team/probe` `v1`\n\n`{found.date}`"
+    )
+
+
+def test_the_last_release_is_known_by_its_tag_or_commit() -> None:
+    for about, words in (
+        (Provenance(tag="v1.1", commit="cd" * 20), "v1.1 (2026-01-02)"),
+        (Provenance(commit="cd" * 20), "commit cdcdcdcdcdcd (2026-01-02)"),
+        (Provenance(), "the run of 2026-01-02"),
+    ):
+        before, now = run(case("6.1", P), provenance=about), run(case("6.1", P))
+        since = facts(now, "v1", compare(before, now), before).since
+        assert since is not None
+        assert since.since == words
+
+
+def test_families_have_ranges_of_their_own() -> None:
+    found = facts(
+        run(
+            case("6.1", P),
+            case("rhel9", P),
+            kernels=(
+                kernel("6.1"),
+                kernel("rhel9", release="5.14.0-570.12.1.el9_6.x86_64"),
+            ),
+        ),
+        "v1",
+    )
+    assert [(it.family, it.works_on) for it in found.ranges] == [
+        ("upstream", "6.1"),
+        ("RHEL", "9.6"),
+    ]
+
+
+def test_what_a_kernel_must_have_comes_with_versions_and_options() -> None:
+    needs = {it.name: it for it in released().requirements}
+    assert needs["kprobe"].since == "4.1"
+    assert "CONFIG_KPROBE_EVENTS" in needs["kprobe"].options
+    assert needs["tp_btf"].since == "5.5"
+    assert needs["ringbuf"].since == "5.8"
+    assert needs["bpf_loop"].since == "5.17"
+    assert needs["9999"].since == ""
+    assert "bpf_probe_read " in needs["bpf_probe_read_kernel"].note
+    assert needs["bpf_loop"].users == ("task/task.bpf.c",)
+
+
+def test_it_says_what_changed_since_the_last_release() -> None:
+    since = released().since
+    assert since is not None
+    assert since.new_kernels == ("4.4",)
+    assert since.dropped_kernels == ("6.6",)
+    assert [(it.kind, it.case, it.kernels) for it in since.changes] == [
+        ("new failure", "task::state", ("6.1",)),
+        ("fixed", "task::state", ("6.12",)),
+        ("vanished", "task::gone", ("6.12",)),
+    ]
+    assert "does not have" in since.changes[0].meaning
 
 
 @pytest.mark.parametrize(
@@ -68,40 +150,80 @@ def test_it_tells_whose_btf_is_needed(source: str, need: str) -> None:
     assert btf_need(kernel("6.1", btf_source=source)) == need
 
 
-def test_gaps_and_failures_have_reasons() -> None:
-    found = facts(results(), "v1.2")
-    assert [(it.kernels, it.why) for it in found.gaps] == [
-        (("4.4",), "needs >=5.5: tp_btf")
-    ]
-    assert [(it.kernels, it.why) for it in found.failures] == [
-        (("6.1",), "there is no such field")
-    ]
+def test_failures_are_told_in_words_with_a_cure() -> None:
+    (failure,) = released().failures
+    assert failure.kernels == ("6.1",)
+    assert failure.failure_class == "poison_reachable"
+    assert failure.meaning.startswith("the program uses a field")
+    assert failure.why == "there is no such field"
+    assert "bpf_core_field_exists()" in failure.cure
+    (gap,) = released().gaps
+    assert (gap.kernels, gap.why) == (("4.4",), "needs >=5.5: tp_btf")
 
 
 def test_checksums_and_versions() -> None:
-    found = facts(results(), "v1.2")
-    assert found.objects == (("task/task.bpf.c", "aa11"), ("skb/skb.bpf.c", "bb22"))
-    assert dict(found.tools)["libbpf"] == "1.1, 1.4"
+    found = released()
+    assert [(it.name, it.sha256) for it in found.checksums] == [
+        ("task/task.bpf.c", "aa11"),
+        ("skb/skb.bpf.c", "bb22"),
+        ("kernel 6.1, 6.1.7-amd64", "cc33"),
+    ]
+    assert {it.name: it.version for it in found.tools}["libbpf"] == "1.1, 1.4"
 
 
-def test_all_of_it_is_in_the_text() -> None:
-    text = markdown.release_notes(results(), facts(results(), "v1.2"))
+def test_all_of_it_is_in_the_text_with_the_checksums_at_the_end() -> None:
+    text = releasepages.notes(released())
     for part in (
-        "## Compatibility of `v1.2`",
-        "Works on: `4.4 – 6.12, except 6.1`.",  # noqa: RUF001
+        "# Kernel compatibility of `v1.2`",
+        "`2026-01-02`",
+        "**Works on:** `4.4 – 6.12, except 6.1`",  # noqa: RUF001
         "`external: btfhub ubuntu/16.04`",
+        "## Since the last release",
+        "- New failure: `task::state` on `6.1`: the program uses a field",
+        "## Known failures",
+        "| programs of `kprobe` | 4.1 | `CONFIG_BPF_EVENTS`, `CONFIG_KPROBE_EVENTS` |",
+        "| the helper `bpf_loop` | 5.17 |",
         "| `task/task.bpf.c` | `on_fork` | `kprobe/wake_up` | `5.10` |",
-        "- map types: `hash`",
-        "- helpers: `ktime`, `probe_read`",
-        "### Known failures",
         "`needs >=5.5: tp_btf`",
-        "`aa11`",
-        "`cc33`",
     ):
         assert part in text
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[-1] == "## Checksums"
+    assert text.index("`cc33`") > text.index("## Checksums")
 
 
-def test_the_page_has_the_same() -> None:
-    text = page.render(results(), None, facts(results(), "v1.2"))
-    for part in ("What a kernel must have", "Known failures", "Known gaps", "cc33"):
-        assert part in text
+def test_the_page_and_the_text_say_the_same() -> None:
+    page = _text(releasepages.page(released()))
+    for part in (
+        "Since the last release",
+        "CONFIG_KPROBE_EVENTS",
+        "bpf_core_field_exists()",
+        "cc33",
+    ):
+        assert part in page
+
+
+def test_the_json_follows_its_schema() -> None:
+    (subject,) = [it for it in SUBJECTS if it.model is Release]
+    told = json.loads(releasepages.document(released()))
+    Draft202012Validator(subject.schema()).validate(told)
+    assert Release.model_validate(told) == released()
+
+
+def test_hostile_texts_are_text_in_every_form() -> None:
+    found = facts(hostile.run(), "v<b>1")
+    page = releasepages.page(found)
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert json.loads(releasepages.document(found))["name"] == "v<b>1"
+
+
+def test_a_run_that_lost_everything_has_a_report() -> None:
+    found = facts(run(kernels=(kernel("6.1", error="no image"),)), "v1")
+    assert found.works_on == "none"
+    assert [it.verdict for it in found.kernels] == ["unknown"]
+    assert "## Tools" in releasepages.notes(found)
+
+
+def _text(page: str) -> str:
+    return str(html.fromstring(page.encode()).text_content())

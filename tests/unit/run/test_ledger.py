@@ -7,7 +7,14 @@ import pytest
 from runner import reports
 from runner.reports import resultsfile
 from runner.reports.criteria import Report
-from runner.results import CaseKey, KernelRun, Outcome, RunResults, Selection
+from runner.results import (
+    CaseKey,
+    KernelRun,
+    Outcome,
+    Provenance,
+    RunResults,
+    Selection,
+)
 from runner.run.ledger import Ledger
 from tests.unit.guest.doubles import KERNEL
 from tests.unit.reports.runs import E, F, P, case, on_all
@@ -101,3 +108,21 @@ def test_a_corrected_plan_keeps_what_was_found(ledger: Ledger) -> None:
     ledger.correct([COMM])
 
     assert {it.case for it in ledger.finish().plan} == {"comm", "found"}
+
+
+def test_what_was_tested_is_found_out_once_and_is_in_the_file(tmp_path: Path) -> None:
+    asked = []
+
+    def find() -> Provenance:
+        asked.append(1)
+        return Provenance(project="team/probe")
+
+    ledger = Ledger(
+        tmp_path, [], kernel_run=lambda it: KernelRun(id=it.id), provenance=find
+    )
+    ledger.begin([STATE], Selection())
+    ledger.begin([STATE], Selection())
+    assert ledger.finish().provenance.project == "team/probe"
+    ledger.close()
+    assert written(tmp_path).provenance.project == "team/probe"
+    assert len(asked) == 1

@@ -23,6 +23,8 @@ VALUES = {
     "--shard": "2/3",
     "--boot-timeout": "90",
     "--timeout-scale": "2.5",
+    "--cost-limit": "70",
+    "--cost-growth": "5",
 }
 
 

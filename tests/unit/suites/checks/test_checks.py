@@ -9,7 +9,8 @@ from runner.bpf import bpftool
 from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.errors import UsageError
 from runner.results import Mismatch
-from runner.suites.checks import Observations, check, check_all, not_available
+from runner.suites.checks import Observations, check, not_available
+from runner.suites.checks.evidence import judge_all
 from runner.suites.model import Expectation
 
 DATA = Path(__file__).resolve().parents[3] / "data/bpftool"
@@ -47,7 +48,10 @@ def mismatches(**expectation: Any) -> list[Mismatch]:
     parsed: Expectation = TypeAdapter(Expectation).validate_python(
         expectation, strict=False
     )
-    return check(parsed, OBSERVED, NAMESPACE)
+    found = judge_all([parsed], OBSERVED, NAMESPACE)
+    # What holds has its evidence.
+    assert bool(found.mismatches) is not bool(found.matches)
+    return list(found.mismatches)
 
 
 def holds(**expectation: Any) -> bool:
@@ -483,6 +487,58 @@ def test_many_rows_that_differ_are_counted() -> None:
     assert found[-1].observed == "22 more rows that differ"
 
 
+# -------------------------------------------------------------------- evidence
+
+
+@pytest.mark.parametrize(
+    ("expectation", "words"),
+    [
+        (
+            {"map": "shapes", "key": 5, "field": "comm", "equals": "${child.comm}"},
+            'map shapes key 5 field comm: expected "sleeper", observed "sleeper"',
+        ),
+        (
+            {"map": "totals", "key": 1, "between": (1000, 2000)},
+            "map totals key 1: expected between 1000 and 2000, observed 1500",
+        ),
+        (
+            {"value": "${run.retval}", "equals": 4, "mask": 0xF},
+            "value ${run.retval}: expected 4, masked by 0xf, "
+            "observed 0x4 (0x24 masked by 0xf)",
+        ),
+        (
+            {"map": "totals", "rows": ({"key": 1},), "match": "includes"},
+            "map totals key 1: expected any value, observed 1500",
+        ),
+        (
+            {"map": "empty", "rows": ()},
+            "map empty: expected no rows, observed no rows",
+        ),
+        (
+            {"program": "fill", "show": {"name": "fill"}},
+            'program fill field name: expected "fill", observed "fill"',
+        ),
+    ],
+)
+def test_what_holds_says_what_was_read(expectation: dict[str, Any], words: str) -> None:
+    parsed: Expectation = TypeAdapter(Expectation).validate_python(
+        expectation, strict=False
+    )
+    (found,) = judge_all([parsed], OBSERVED, NAMESPACE).matches
+    assert str(found) == words
+
+
+def test_evidence_of_many_expectations_and_long_values_is_bounded() -> None:
+    row = MapRow(key=bytes(4), formatted_key=0, formatted_value="a" * 500)
+    observed = Observations(maps={"long": MapDump(rows=(row,))})
+    parsed: Expectation = TypeAdapter(Expectation).validate_python(
+        {"map": "long", "key": 0, "equals": "a" * 500}
+    )
+    found = judge_all([parsed] * 100, observed, {})
+    assert len(found.matches) == 20
+    assert all(len(it.observed) < 170 for it in found.matches)
+
+
 # --------------------------------------------------------------- many and long
 
 
@@ -496,7 +552,8 @@ def test_all_mismatches_are_returned_in_order() -> None:
             {"value": "${run.retval}", "equals": 1},
         ]
     )
-    subjects = [found.subject for found in check_all(expectations, OBSERVED, NAMESPACE)]
+    found = judge_all(expectations, OBSERVED, NAMESPACE)
+    subjects = [it.subject for it in found.mismatches]
     assert subjects == ["map totals", "value ${run.retval}"]
 
 

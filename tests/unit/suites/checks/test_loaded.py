@@ -7,6 +7,7 @@ import pytest
 from runner.results import LoadRecord, Mismatch, RecordedMap, RecordedProgram
 from runner.suites import checks
 from runner.suites.checks import Observations, loaded
+from runner.suites.checks.evidence import judge_all
 from runner.suites.model import LoadedExpectation, LoadedThing, ShowExpectation
 
 FENTRY = RecordedProgram(
@@ -26,9 +27,9 @@ def check(record: LoadRecord | None, nameless: str = "", **thing: Any) -> str:
     """Return the first mismatch, "not available: …", or nothing."""
     expected = [LoadedExpectation(loaded=LoadedThing.model_validate(thing))]
     seen = Observations(recorded=record, nameless=nameless)
-    found = checks.check_all(expected, seen, {})
-    missing = checks.not_available(expected, seen)
-    assert not (found and missing)
+    judged = judge_all(expected, seen, {})
+    found, missing = judged.mismatches, checks.not_available(expected, seen)
+    assert sum(map(bool, (found, missing, judged.matches))) == 1
     return str(found[0]) if found else "".join(f"not available: {it}" for it in missing)
 
 
@@ -153,10 +154,10 @@ def test_show_works_on_what_was_loaded() -> None:
     bad = ShowExpectation(map="events", show={"bytes_key": 8})
     other = ShowExpectation(map="evens", show={"bytes_key": 8})
 
-    assert checks.check_all([good], seen, {}) == []
-    assert checks.check_all([bad], seen, {}) == [
+    assert checks.check(good, seen, {}) == []
+    assert checks.check(bad, seen, {}) == [
         Mismatch(subject="map events", field="bytes_key", expected="8", observed="4")
     ]
-    (absent,) = checks.check_all([other], seen, {})
+    (absent,) = checks.check(other, seen, {})
     assert absent.observed == "no such map; did you mean 'events'?"
     assert loaded.shown(("program", "on_fentry"), FALLEN_BACK) is None
