@@ -26,6 +26,7 @@ from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.timeouts import Pace
 from runner.versions import KernelVersion
+from tests.unit.preflight.made import build
 
 KERNEL = Kernel(id="6.1", source=DebianSource(type="debian", suite="bookworm"))
 # Nobody runs them.
@@ -254,7 +255,7 @@ def guest(
         agent=AgentSession(agent or FakeAgent()),
         hello=HELLO,
         bpftool_version="7.1.0",
-        engine=PROGRAMS.engine,
+        engine=build(),
         # Nobody can write there, not even root.
         cache=cache or Cache(Path("/dev/null/none")),
         life=life or Life(Starts(kernel=kernel.id)),
