@@ -12,8 +12,9 @@ from runner.errors import UsageError
 from runner.guest.agent import MapSettings, ObjectSettings
 from runner.guest.guest import Guest
 from runner.suites.checks.text import no_such
+from runner.suites.known import KnownKernel
 from runner.suites.model import Case, Program
-from runner.suites.references import resolve
+from runner.suites.references import resolve, used
 
 # Sections whose programs libbpf looks up the target of when they load.
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
@@ -26,14 +27,37 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
     that can't be read, AgentError and GuestError.
     """
     kernel = guest.on
-    namespace = known(guest)
     places = {name: it.place(kernel) for name, it in case.programs.items()}
-    values = resolve(dict(case.variables), namespace)
+    values = resolve(dict(case.variables), known(guest))
+    return _settings(
+        case, data, kernel, values, chosen=_chosen(case, data, guest, places)
+    )
+
+
+def of_kernel(case: Case, data: bytes, kernel: KnownKernel) -> ObjectSettings | None:
+    """Return it for a kernel that is not booted; None if the case needs its guest.
+
+    Raises as `of_case` does.
+    """
+    if case.alternatives or any(used(case.variables)):
+        return None
+    return _settings(case, data, kernel, dict(case.variables), chosen={})
+
+
+def _settings(
+    case: Case,
+    data: bytes,
+    kernel: KnownKernel,
+    values: JsonValue,
+    *,
+    chosen: Mapping[str, bool],
+) -> ObjectSettings:
     assert isinstance(values, dict)
+    places = {name: it.place(kernel) for name, it in case.programs.items()}
     return ObjectSettings(
         load={
             **{name: it.loads(kernel) for name, it in case.programs.items()},
-            **_chosen(case, data, guest, places),
+            **chosen,
         },
         targets={
             name: place

@@ -146,6 +146,7 @@ def _drain(
         "lost": drained.lost,
         "size": size,
         "record": record,
+        "records": [record for record, _ in found],
     }
 
 

@@ -20,7 +20,7 @@ _COMMAND_VERB = "exec"
 
 _EPILOG = """\
 SELECTOR is an id (5.14), a comma list (5.10,6.1), a range ('>=5.4,<6',
-'rhel>=9.4'), a tag (@legacy) or all.
+'rhel>=9.4'), a tag (@legacy), a version of a row's source (6.1@6.1.170-3) or all.
 
 exit status: 0 compatible, 1 incompatible or a check failed, 2 usage or
 configuration, 3 infrastructure only
@@ -34,10 +34,14 @@ examples:
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner exec --kernels @lts -- ./my-tool --once
+  python -m runner replay kernel-matrix.zip
+  python -m runner explain task::state@6.1
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
   python -m runner btf 4.4 -o 4.4.btf
   python -m runner check path/to/my/suite --btf kernels
+  python -m runner bisect --good 6.1@6.1.170-3 --bad 6.1 SUITE::CASE
+  python -m runner sweep 6.1 --since 6.1.170
   python -m runner shell 6.12 uname -r
   python -m runner doctor
 """
@@ -143,13 +147,20 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
 _VERBS = {
     _DEFAULT_VERB: "boot kernels and run suites (default command)",
     _COMMAND_VERB: "run a program of your own, or its tests, on kernels",
+    "init": "write a first matrix, suites and a workflow for your objects",
+    "watch": "run what each save touches, on one kernel, in about a second",
     "kernels": "list the matrix and what is in the cache",
     "fetch": "fill the cache, so that runs need no network",
     "btf": "show where a kernel's BTF comes from, and write it to a file",
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "replay": "run here what failed in CI, from the artifact of that run",
+    "history": "make a site of many runs: what broke when, flaky cases, releases",
+    "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",
+    "bisect": "find the kernel version with which a case began to fail",
+    "sweep": "run suites over the versions of a kernel that its source offers",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
     "lock": "pin the exact files of the kernels, for runs with --locked",

@@ -4,11 +4,10 @@ import argparse
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from rich.console import Console
-
 from runner.cli.output import print_json
 from runner.errors import ExitStatus
 from runner.files.cache import Cache, Held, limit
+from runner.text import console
 from runner.text.tables import print_rows
 
 
@@ -85,7 +84,7 @@ def _show(cache: Cache, held: list[Held], most: int) -> None:
         right=columns[1:],
     )
     total = _size(sum(it.size for it in held))
-    Console().print(
+    console.make().print(
         f"{total} of {_size(most)} in {cache.root}", soft_wrap=True, highlight=False
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 COMMAND = "bpf-kernel-matrix"
 # As constants of help and errors write it.
 _MODULE = "python -m runner"
+# The command that says more of a failure; see as_called.
+EXPLAIN = f"{_MODULE} explain"
 
 
 def program() -> str:

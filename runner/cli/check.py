@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -17,18 +18,22 @@ from runner.errors import (
     RunnerError,
     UsageError,
 )
-from runner.files.cache import Cache
+from runner.files.cache import Cache, sha256_of
 from runner.kernels import rows
 from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
-from runner.preflight import show, targets, usable
+from runner.preflight import expectedcost, show, targets, usable
 from runner.preflight.engine import Engine
+from runner.preflight.expectedcost import CheckedObject, ExpectedCost
 from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
+from runner.preflight.showcost import show_costs
 from runner.preflight.steps import steps
 from runner.preflight.targets import BtfSource
+from runner.reports import resultsfile
+from runner.results import RunResults
 from runner.run import options
 from runner.text import progress
 
@@ -82,6 +87,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "resized, retyped, and what exists now",
     )
     parser.add_argument(
+        "--cost",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RESULTS.json",
+        help="also show what the verifier would process, by what these runs booted; on "
+        "other kernels that is a guess",
+    )
+    parser.add_argument(
         "--loader",
         choices=get_args(Loader),
         default="libbpf",
@@ -119,16 +133,29 @@ def main(arguments: argparse.Namespace) -> int:
     sources = _sources(arguments, cache)
     for error in refused.values():
         print(error.told, file=sys.stderr)
+    runs = [resultsfile.read(it) for it in arguments.cost]
     if arguments.changes:
         status = _changes(objects, sources, arguments, engine)
         return ExitStatus.USAGE if refused else status
     batches = _batches(objects, sources, arguments, workers, cache, engine)
     if arguments.json:
         found = list(batches)
-        print_json(show.as_json(found, refused))
+        costs = {"costs": list(map(asdict, _costs(objects, sources, runs)))}
+        print_json({**show.as_json(found, refused), **(costs if runs else {})})
     else:
         found = show.show(batches, verbose=arguments.verbose)
+        if runs:
+            show_costs(_costs(objects, sources, runs))
     return _status(found, refused)
+
+
+def _costs(
+    objects: Sequence[Path],
+    sources: Sequence[BtfSource],
+    runs: Sequence[RunResults],
+) -> list[ExpectedCost]:
+    checked = [CheckedObject(name=it.name, sha256=sha256_of(it)) for it in objects]
+    return list(expectedcost.expected(checked, sources, runs))
 
 
 def _batches(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from runner import libbpf
@@ -37,6 +36,7 @@ from runner.kernels.sources.rpm import tools as rpm_tools
 from runner.libbpf import recipe, systemlibbpf
 from runner.loaders import LIBRARIES
 from runner.process.programs import environment
+from runner.text import console
 from runner.text.progress import progress
 from runner.text.tables import print_rows
 
@@ -343,6 +343,6 @@ def _show(findings: list[MachineCheck]) -> None:
     )
     bad = sum(not finding.good for finding in findings)
     found = f"{bad} problem{'s' if bad > 1 else ''} found" if bad else ""
-    Console().print(found or "nothing is missing", style="bold", highlight=False)
+    console.make().print(found or "nothing is missing", style="bold", highlight=False)
     if any(it.mend.startswith(_INSTALL) for it in findings if not it.good):
         print(as_called(DOCTOR_FIXES))

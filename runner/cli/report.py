@@ -9,9 +9,10 @@ from pathlib import Path
 
 from runner import reports
 from runner.cli import github_output, merge
+from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
-from runner.reports import formats, merging, resultsfile
+from runner.reports import agreement, formats, merging, resultsfile
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
@@ -85,7 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
     out = arguments.publish or _out(arguments.out, parts)
     criteria = options.criteria_of(arguments)
     report = criteria.report(
-        parts[0].results
+        agreement.judged(parts[0].results)
         if len(parts) == 1
         else merging.merge(
             parts,
@@ -98,7 +99,13 @@ def main(arguments: argparse.Namespace) -> int:
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
     with github_output.muted(messages):
-        text = reports.summary_text(report, out, file=messages, quiet=arguments.quiet)
+        text = reports.summary_text(
+            report,
+            out,
+            file=messages,
+            quiet=arguments.quiet,
+            explain=as_called(EXPLAIN),
+        )
         print(text, file=messages)
         if report.release is not None:
             written = ", ".join(sorted(it.name for it in out.glob("release.*")))

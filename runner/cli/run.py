@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
+from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_note
-from runner.errors import ExitStatus, UsageError
+from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.guest import host
 from runner.process import ending
+from runner.replay import keep
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import options, programs, selection
+from runner.run import options, programs, recording, selection
 from runner.run.retry import name_of
 from runner.run.run import Run
 from runner.run.settings import settings_of
 from runner.suites import project, suitefile
 from runner.suites.suitefile import LoadedSuite
-from runner.text import progress
+from runner.text import console, progress
 
 if TYPE_CHECKING:
     import pytest
@@ -58,10 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
-    return carry_out(arguments, _of_objects)
+    return carry_out(arguments, of_objects)
 
 
-def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+def _narrowed(arguments: argparse.Namespace) -> bool:
+    """Whether only some cases are run. `only` is what `replay` selects."""
+    return bool(arguments.k or arguments.lf or getattr(arguments, "only", None))
+
+
+def of_objects(arguments: argparse.Namespace) -> list[Path]:
+    """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"
@@ -88,7 +96,9 @@ def carry_out(
         now = datetime.now(UTC)
         arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
     criteria = options.criteria_of(arguments)
-    run = Run(settings_of(arguments))
+    settings = settings_of(arguments)
+    recording.refuse_unreviewed(settings, os.environ)
+    run = Run(settings)
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
         given = [*arguments.suite, *make(arguments)]
@@ -105,7 +115,7 @@ def carry_out(
         run.check_names(suites)
         plan = plan.at_most(_guests(run, suites))
         python_tests = any(map(suites_.has_python_tests, paths))
-        if not (arguments.k or arguments.lf or python_tests):
+        if not (_narrowed(arguments) or python_tests):
             # Nothing is left for pytest to select: the first guests start while it is
             # imported.
             run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
@@ -114,7 +124,9 @@ def carry_out(
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, paths, words, criteria, saved)
+            status = run_pytest(arguments, run, paths, words, criteria, saved)
+        _keep(run, suites)
+        return status
     except KeyboardInterrupt:
         if run.ledger.has_plan:
             # Before pytest could see to it, or while it did.
@@ -125,6 +137,16 @@ def carry_out(
             # Whatever keeps the guests from ending well: others may write reports.
             stack.callback(run.ledger.close)
             stack.callback(run.close)
+
+
+def _keep(run: Run, suites: Sequence[LoadedSuite]) -> None:
+    """Keep next to the reports what `replay` needs; say why where that fails."""
+    if run.settings.precompiled is not None or not run.ledger.has_plan:
+        return
+    try:
+        keep.write(run, suites, run.ledger.finish())
+    except (RunnerError, OSError) as error:
+        print_note(f"nothing is kept for a replay: {error}")
 
 
 def _guests(run: Run, suites: Iterable[LoadedSuite]) -> int:
@@ -153,7 +175,10 @@ def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
 
 def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Selection:
     return selection.describe(
-        run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+        run.settings.kernels,
+        [str(path) for path in paths],
+        arguments.k or "",
+        all_kernels=run.has_all_kernels,
     )
 
 
@@ -183,19 +208,25 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
 
 
-def _run_pytest(
+def run_pytest(
     arguments: argparse.Namespace,
     run: Run,
     paths: list[Path],
     words: list[str],
     criteria: Criteria,
     saved: Mapping[str, str],
+    more: Sequence[object] = (),
 ) -> int:
+    """Run pytest with these words, print what came of it, and return the exit status.
+
+    `paths` are what must have tests; `saved` is what workers give back to tests; `more`
+    are plugins.
+    """
     # Here, because a guest starts meanwhile.
     import pytest
-    from rich.console import Console
 
     from runner.cli.eachfile import EachFile
+    from runner.cli.onlycases import OnlyCases
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
     from runner.plugin.state import KnownRun
@@ -203,26 +234,34 @@ def _run_pytest(
 
     # JSON stays alone on its stream; a workflow reads commands from both.
     messages = sys.stderr if arguments.json else sys.stdout
-    console = Console(file=messages, soft_wrap=True)
+    to = console.make(messages)
     with github_output.muted(messages):
-        with Live(console, quiet=arguments.quiet, debug=arguments.debug) as live:
+        with Live(to, quiet=arguments.quiet, debug=arguments.debug) as live:
             plugins: list[object] = [
                 live,
                 KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
-            if not (arguments.k or arguments.lf):
+            plugins += more
+            if not (_narrowed(arguments) or more):
                 plugins.append(EachFile(paths))
+            if getattr(arguments, "only", None):
+                plugins.append(OnlyCases(arguments.only))
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             written = None if live.unwritten else arguments.reports
             summary.render(
                 live.report,
-                console,
+                to,
                 written,
                 quiet=arguments.quiet,
                 loaded=getattr(arguments, "loaded", False),
+                explain=as_called(EXPLAIN),
             )
+        for update in live.updates:
+            for line in update.lines():
+                # Lines of a diff are not broken.
+                to.print(line, markup=False, highlight=False, soft_wrap=True)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:

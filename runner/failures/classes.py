@@ -19,6 +19,14 @@ from runner.text.nearest import near
 
 FILE = Path(__file__).with_name("classes.yaml")
 
+# Where the words of a class stand: keys of the file, in words.
+PLACES = (
+    ("verifier", "in the verifier's log"),
+    ("libbpf", "in libbpf's log"),
+    ("load", "in the log of a load"),
+    ("printed", "in what a loader prints"),
+)
+
 # libyaml's reader, if PyYAML has it, takes a tenth of the time.
 _Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 # "{EINVAL}" in a pattern; "{3}" and "{3,}" are the pattern's own.
@@ -32,6 +40,8 @@ class FailureClass:
     name: str
     meaning: str
     cure: str
+    # Names of classes that one may take for it; `related_to` has both directions.
+    related: tuple[str, ...] = ()
     # What shows it, by where it stands; the file's head says more.
     verifier: tuple[re.Pattern[str], ...] = ()
     libbpf: tuple[re.Pattern[str], ...] = ()
@@ -52,6 +62,7 @@ class _Entry(FileEntry):
     # Of one class, or of several by their names.
     meaning: str | dict[str, str]
     cure: str
+    related: tuple[str, ...] = ()
     verifier: tuple[str, ...] = ()
     libbpf: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
@@ -83,7 +94,18 @@ def read(path: Path) -> dict[str, FailureClass]:
             if it.name in found:
                 raise _mistake(path, f"{it.name} is already a class", "classes", name)
             found[it.name] = it
+    for name, entry in table.classes.items():
+        for word in entry.related:
+            if word not in found:
+                meant = near(word, found, "")
+                raise _mistake(path, f"no class {word!r}{meant}", "classes", name)
     return found
+
+
+def related_to(failure: FailureClass) -> list[FailureClass]:
+    """Return the classes that one may take for a class, each once."""
+    back = (it.name for it in CLASSES.values() if failure.name in it.related)
+    return [CLASSES[it] for it in dict.fromkeys((*failure.related, *back))]
 
 
 def _table(path: Path) -> _Table:
@@ -110,6 +132,7 @@ def _classes(
             name=name,
             meaning=meaning,
             cure=entry.cure,
+            related=entry.related,
             verifier=compiled("verifier"),
             libbpf=compiled("libbpf"),
             load=compiled("load"),
@@ -156,13 +179,17 @@ COST_GROWN = CLASSES["cost_grown"]
 COST_NEAR_LIMIT = CLASSES["cost_near_limit"]
 DECLARED_GAP = CLASSES["declared_gap"]
 GUARD_UNDECIDED = CLASSES["guard_undecided"]
+RECORD_DIFFERS = CLASSES["record_differs"]
+RECORD_MISSING = CLASSES["record_missing"]
 RELOCATED_OTHERWISE = CLASSES["relocated_otherwise"]
 LOADER_CRASHED = CLASSES["loader_crashed"]
 LOADER_FAILED = CLASSES["loader_failed"]
 NEVER_RAN = CLASSES["never_ran"]
 NOTHING_ATTACHED = CLASSES["nothing_attached"]
 NOTHING_CHECKED = CLASSES["nothing_checked"]
+NOTHING_TO_AGREE_WITH = CLASSES["nothing_to_agree_with"]
 NOTHING_LOADED = CLASSES["nothing_loaded"]
+KERNELS_DISAGREE = CLASSES["kernels_disagree"]
 KERNEL_WARNED = CLASSES["kernel_warned"]
 OUT_OF_MEMORY = CLASSES["kernel_out_of_memory"]
 POISON_REACHABLE = CLASSES["poison_reachable"]

@@ -5,9 +5,11 @@ Layout: Documentation/arch/x86/boot.rst in the kernel (boot protocol 2.08 and la
 
 import bz2
 import lzma
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import lz4.block
 import zstandard
@@ -26,6 +28,12 @@ _VERSION = 0x206
 # Of protocol 2.00 and later: where the banner stands, less 0x200.
 _KERNEL_VERSION = 0x20E
 _LONGEST_BANNER = 512
+# Debian writes "(2026-07-04)"; others as date(1) does: "Tue Nov 14 13:30:08 UTC 2023".
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+_CTIME = re.compile(
+    r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d+) "
+    r"[\d:]+ (?:\w+ )?(\d{4})"
+)
 _PAYLOAD = 0x248
 _SECTOR = 512
 _PROTOCOL_WITH_PAYLOAD = 0x208
@@ -50,14 +58,36 @@ def release(image: bytes) -> str:
 
     Raises ArtifactError for something that is not an x86 kernel image or has no banner.
     """
+    words = _banner(image).split()
+    if not words or not words[0][0].isdecimal():
+        raise ArtifactError("the kernel image's header has no release")
+    return words[0]
+
+
+def built(image: bytes) -> str:
+    """Return the date in the boot header's banner, as YYYY-MM-DD; empty if there is
+    none.
+
+    It is when the kernel was built, or what its vendor puts there instead. Raises
+    ArtifactError for something that is not an x86 kernel image.
+    """
+    banner = _banner(image)
+    dated = _DATE.search(banner)
+    if dated is not None:
+        return dated[0]
+    told = _CTIME.search(banner)
+    if told is None:
+        return ""
+    day = datetime.strptime(f"{told[1]} {told[2]} {told[3]}", "%b %d %Y")
+    return str(day.date())
+
+
+def _banner(image: bytes) -> str:
     _protocol(image)
     (offset,) = struct.unpack_from("<H", image, _KERNEL_VERSION)
     start = offset + 0x200
     banner = image[start : start + _LONGEST_BANNER].partition(b"\0")[0]
-    words = banner.decode("ascii", "replace").split()
-    if offset == 0 or not words or not words[0][0].isdecimal():
-        raise ArtifactError("the kernel image's header has no release")
-    return words[0]
+    return banner.decode("ascii", "replace") if offset else ""
 
 
 def btf_of_elf(data: bytes) -> bytes | None:

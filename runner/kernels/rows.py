@@ -6,8 +6,8 @@ from pathlib import Path
 
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock
+from runner.matrix import exact, overrides, selectors
 from runner.matrix import matrix as matrix_
-from runner.matrix import overrides, selectors
 from runner.matrix.matrix import Kernel, Matrix
 
 
@@ -40,8 +40,9 @@ def choose(choice: KernelChoice, cache: Cache) -> ChosenKernels:
     path = lock.path_of(choice.matrix)
     # What the command line names is meant as it is.
     named = overrides.ids(choice.overrides)
+    rows = exact.apply(matrix_.load(choice.matrix), choice.selectors)
     matrix = lock.applied(
-        overrides.apply(matrix_.load(choice.matrix), choice.overrides),
+        overrides.apply(rows, choice.overrides),
         lock.read(path),
         lock.folder_of(choice.matrix),
         strict=choice.locked,

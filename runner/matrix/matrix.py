@@ -21,6 +21,8 @@ from runner.files.patternlist import ConsoleLines
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+# Between a row's id and the version of its source that is meant: 6.1@6.1.176-1.
+AT = "@"
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
@@ -62,6 +64,11 @@ class BaseSource(FileEntry):
         """The kernel's release, as far as the row itself says it; empty if not."""
         return ""
 
+    def at(self, version: str) -> "BaseSource | None":
+        """Return the source of one version exactly; None if it has no such key."""
+        del version
+        return None
+
     @property
     def trusted(self) -> tuple[str | Path, ...]:
         """What the row says of whose signatures count; of paths, the content does.
@@ -82,8 +89,6 @@ _AptPattern = Annotated[str, Field(pattern=r"^[a-z0-9*?\[\]][a-z0-9.+*?\[\]-]*$"
 class DebianSource(BaseSource):
     """A kernel package of a Debian suite, resolved and verified by apt."""
 
-    SHOWN = "debian {0.suite} {0.package}"
-
     type: Literal["debian"]
     suite: Annotated[
         str,
@@ -101,6 +106,16 @@ class DebianSource(BaseSource):
         ),
     ] = "linux-image-cloud-amd64"
     """A package, a metapackage or a glob; the newest match is used."""
+
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9][A-Za-z0-9.+~-]*$",
+            examples=["6.1.176-1", "6.12.90-2~bpo12+1"],
+        ),
+    ] = ""
+    """The package's exact version, or what `uname -r` says without the flavour
+    (`6.1.0-50`). By default the newest."""
 
     mirror: Annotated[
         _Address | None, Field(examples=["http://archive.debian.org/debian"])
@@ -121,6 +136,17 @@ class DebianSource(BaseSource):
 
     archive: Annotated[str, Field(pattern=r"^https?://")] = _SNAPSHOT_ARCHIVE
     """Where to get a locked version after the mirror dropped it."""
+
+    @property
+    def shown(self) -> str:
+        """Return the source in a few words."""
+        return " ".join(
+            filter(None, ("debian", self.suite, self.package, self.version))
+        )
+
+    def at(self, version: str) -> "DebianSource":
+        """Return the source of one version exactly."""
+        return self.model_copy(update={"version": version})
 
     @property
     def trusted(self) -> tuple[str | Path, ...]:
@@ -314,6 +340,10 @@ class UbuntuSource(BaseSource):
         """Whether the packages are given by address."""
         return bool(self.packages)
 
+    def at(self, version: str) -> "UbuntuSource | None":
+        """Return the source of one version exactly; None for packages by address."""
+        return None if self.packages else self.model_copy(update={"version": version})
+
     @property
     def trusted(self) -> tuple[str | Path, ...]:
         """The files of keys, as far as the row names them."""
@@ -456,6 +486,10 @@ class RpmSource(BaseSource):
         """VERSION-RELEASE, however the row writes it."""
         found = re.search(r"\d+\.\d+\.\d.*", self.version)
         return found[0] if found else ""
+
+    def at(self, version: str) -> "RpmSource | None":
+        """Return the source of one version exactly; None for packages by address."""
+        return None if self.packages else self.model_copy(update={"version": version})
 
     @property
     def listed(self) -> str | None:
@@ -859,11 +893,26 @@ class Kernel(FileEntry):
         ]
         return reasons[0] if len(reasons) == len(self.sources) else ""
 
+    def at(self, version: str) -> "Kernel | None":
+        """Return this row with one version exactly, as ROW@VERSION.
+
+        Sources that can't be asked for a version are left out; None if that leaves
+        none.
+        """
+        exact = (it.at(version) for it in self.sources)
+        sources = tuple(it for it in exact if it is not None)
+        if not sources:
+            return None
+        return self.model_copy(
+            update={"id": f"{self.id}{AT}{version}", "source": sources}
+        )
+
     @property
     def version(self) -> KernelVersion | None:
         """The version that the id says, or else a source; None ("sid")."""
         releases = (it.release for it in self.sources)
-        for told in (self.id, *releases):
+        row, _, exact = self.id.partition(AT)
+        for told in (exact or row, *releases):
             if re.match(r"\d+\.\d+", told):
                 found = KernelVersion.parse(told)
                 # What follows in "6.1-arm64" is no release, unless a vendor writes it

@@ -2,6 +2,8 @@
 
 import functools
 import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +33,12 @@ from runner.results import (
     KernelRun,
     ObjectUse,
     Outcome,
+    RunResults,
 )
-from runner.run import selection, sharding
+from runner.run import recording, selection, sharding
+from runner.run.recording import Update
 from runner.run.retry import class_of_mistake
+from runner.run.run import Run
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -254,6 +259,8 @@ class Recorder:
         self.status: ExitStatus | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
+        # What became of the files that cases record, with --update.
+        self.updates: Sequence[Update] = ()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -288,7 +295,12 @@ class Recorder:
         run.ledger.claim(lambda note: warnings.warn(note, stacklevel=1))
         run.ledger.begin(
             planned.values(),
-            selection.describe(run.settings.kernels, self._config.args, expression),
+            selection.describe(
+                run.settings.kernels,
+                self._config.args,
+                expression,
+                all_kernels=run.has_all_kernels,
+            ),
         )
         if state.takes_part(self._config):
             run.prepare(self._config.getoption("lanes"))
@@ -348,6 +360,10 @@ class Recorder:
         if run is None or not run.ledger.has_plan:
             return
         results = run.ledger.finish()
+        if run.settings.update:
+            done = recording.update(results, self._folder_of(run))
+            results, self.updates = done.results, done.updates
+        self._remember_failures(results)
         self.report = state.criteria_of(self._config).report(results)
         try:
             reports.write(self.report, run.settings.reports)
@@ -357,6 +373,32 @@ class Recorder:
         self.status = self._status(self.report, exitstatus)
         if exitstatus != pytest.ExitCode.INTERRUPTED:
             session.exitstatus = int(self.status)
+
+    def _folder_of(self, run: Run) -> Callable[[CaseResult], Path]:
+        root = self._config.rootpath
+
+        @functools.cache
+        def folder_of(file: str) -> Path:
+            return run.load_suite(root / file).folder
+
+        return lambda case: folder_of(case.nodeid.partition("::")[0])
+
+    def _remember_failures(self, results: RunResults) -> None:
+        """Let --lf select what only the comparison of all kernels has failed.
+
+        On all kernels: one alone has nothing to be compared with.
+        """
+        plugin = self._config.pluginmanager.get_plugin("lfplugin")
+        odd = {
+            (it.suite, it.case)
+            for it in results.cases
+            if it.outcome is Outcome.FAILED
+            and it.agreement is not None
+            and it.agreement.own is not None
+        }
+        for case in results.cases:
+            if plugin is not None and (case.suite, case.case) in odd and case.nodeid:
+                plugin.lastfailed[case.nodeid] = True
 
     def _status(self, report: Report, exitstatus: int) -> ExitStatus:
         status = report.status
@@ -378,5 +420,8 @@ class Recorder:
                     width=terminalreporter._tw.fullwidth,
                 )
             )
+        for update in self.updates:
+            for line in update.lines():
+                terminalreporter.write_line(line)
         if self.unwritten is not None:
             terminalreporter.write_line(f"error: {self.unwritten}")

@@ -1,12 +1,13 @@
 """What the plugin keeps in pytest's configuration: options and the run."""
 
+import os
 from typing import Any
 
 import pytest
 
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
-from runner.run import options
+from runner.run import options, recording
 from runner.run.run import Run
 from runner.run.settings import as_plain, of_plain, settings_of
 from runner.text import progress
@@ -58,6 +59,7 @@ def run_of(config: pytest.Config) -> Run:
 
 def _own_run(config: pytest.Config) -> Run:
     settings = settings_of(config.option)
+    recording.refuse_unreviewed(settings, os.environ)
     # The process that starts the workers has looked already.
     if not is_worker(config):
         require_writable(settings.reports)

@@ -30,12 +30,12 @@ from runner.preflight.model import (
 )
 from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
+from runner.text.console import make
 from runner.text.tables import print_table
 
 # More classes of kernels than fit next to each other are shown below each other.
 _MOST_COLUMNS = 8
 _MOST_LINES = 12
-_PIPE_WIDTH = 200
 # Characters that an access gets at least.
 _ACCESS = 34
 _STYLES = {
@@ -149,7 +149,7 @@ def _errors(results: Sequence[Result]) -> str:
 
 def show(batches: Iterable[Batch], *, verbose: bool) -> list[Batch]:
     """Print a table for each object, a batch's as soon as it is there; return all."""
-    console = _console()
+    console = make()
     told: set[str] = set()
     found = []
     for batch in batches:
@@ -367,14 +367,14 @@ def show_history(field: str, marked: str, spans: Sequence[Span]) -> None:
             escape(", ".join(names)),
             Text(str(span.state), style="" if span.state.shown else "red"),
         )
-    console = _console()
+    console = make()
     console.print(f"[bold]{escape(field)}")
     print_table(console, table)
 
 
 def show_steps(name: str, found: Sequence[KernelStep]) -> None:
     """Print what changes for an object from each kernel to the next."""
-    console = _console()
+    console = make()
     console.print(f"\n[bold]{escape(name)}[/bold], from kernel to kernel")
     for step in found:
         console.print(f"{escape(step.before.name)} → {escape(step.after.name)}")
@@ -411,14 +411,6 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
         }
         for step in found
     ]
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    # For files and pipes; what reads them can scroll.
-    return (
-        console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
-    )
 
 
 # ---------------------------------------------------------------- sentences

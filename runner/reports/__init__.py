@@ -29,6 +29,8 @@ _WRITTEN = (
     *("release.md", "release.html", "release.json"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
+    # What `replay` needs.
+    *("replay/replay.json", "replay/files/*"),
     # What commands printed.
     *("*/output/*/*.stdout", "*/output/*/*.stderr"),
 )
@@ -43,9 +45,6 @@ _LEFT = (
 )
 PARTS = "*/console.*-*.log"
 
-# Columns of output that is no terminal: logs of CI, which scroll sideways.
-_WIDTH_OF_LOGS = 120
-
 
 def clear(folder: Path) -> None:
     """Remove an earlier run's reports but for results.json, and nothing of others.
@@ -57,7 +56,7 @@ def clear(folder: Path) -> None:
             for path in folder.glob(pattern):
                 if path.name != RESULTS:
                     path.unlink()
-        for pattern in ("*/output/*/", "*/output/", "*/"):
+        for pattern in ("*/output/*/", "*/output/", "replay/files/", "*/"):
             for empty in folder.glob(pattern):
                 if not any(empty.iterdir()):
                     empty.rmdir()
@@ -124,25 +123,23 @@ def summary_text(
     file: TextIO | None = None,
     width: int | None = None,
     quiet: bool = False,
+    explain: str = "",
 ) -> str:
     """Return the summary as it fits `file`, which is standard output by default.
 
-    Coloured only for a terminal, and never with NO_COLOR; in ASCII where the file's
-    encoding is not UTF-8.
+    Coloured as runner.text.console says; in ASCII where the file's encoding is not
+    UTF-8. `explain` is the command that says more of a failure.
     """
-    from rich.console import Console
-
     from runner.reports import summary
+    from runner.text import console
 
     target = file or sys.stdout
-    terminal = target.isatty()
-    buffer = _Buffer(target.encoding or "utf-8")
-    console = Console(
-        file=buffer,
-        force_terminal=terminal,
-        width=width if width is not None or terminal else _WIDTH_OF_LOGS,
-    )
-    summary.render(report, console, folder, quiet=quiet)
+    terminal = console.is_terminal(target)
+    buffer = _Buffer(target.encoding or "utf-8", terminal=terminal)
+    # COLUMNS may be those of the terminal that a log is not for.
+    usual = None if terminal else console.WIDTH_OF_LOGS
+    to = console.make(buffer, width=width or usual)
+    summary.render(report, to, folder, quiet=quiet, explain=explain)
     return buffer.getvalue().rstrip("\n")
 
 
@@ -152,6 +149,11 @@ class _Buffer(io.StringIO):
     # io.StringIO's own can't be set.
     encoding = "utf-8"
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, *, terminal: bool) -> None:
         super().__init__()
         self.encoding = encoding
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        """Whether it is going to be written to a terminal."""
+        return self._terminal

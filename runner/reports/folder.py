@@ -4,6 +4,9 @@ from pathlib import Path
 
 from runner.reports.atomic import explained
 
+# Where a run puts them that is not told otherwise.
+USUAL = Path("reports/latest")
+
 _IGNORE = ".gitignore"
 _TEXT = "# Made by bpf-kernel-matrix: reports are rarely committed.\n*\n"
 

@@ -1,4 +1,4 @@
-"""The source around a line: from its file, or from what an object has of it."""
+"""The source around a line: as the run kept it, from its file, or from an object."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -30,19 +30,19 @@ class SourceText:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceExcerpt:
+class ShownExcerpt:
     """Some lines around the one that a failure is about."""
 
     # As the report names the file: "src/probe.bpf.c".
     file: str
     lines: tuple[SourceText, ...]
-    # Where the lines were read; an object's name when they are of its BTF, in which
-    # lines without instructions are missing.
-    read_from: Path
+    # Where the lines were read: None when the report itself has them. An object has
+    # the lines with instructions only.
+    read_from: Path | None
     is_of_object: bool = False
 
 
-def excerpt(case: CaseResult, started: Path) -> SourceExcerpt | None:
+def excerpt(case: CaseResult, started: Path) -> ShownExcerpt | None:
     """Return the source around the line that a case's failure names, if it is here.
 
     `started` is the folder that paths of the report are relative to. Returns None if
@@ -52,10 +52,15 @@ def excerpt(case: CaseResult, started: Path) -> SourceExcerpt | None:
     if place is None:
         return None
     file, number = place[1], int(place[2])
+    if case.excerpt is not None:
+        kept = enumerate(map(clean, case.excerpt.lines), case.excerpt.first)
+        return ShownExcerpt(
+            file=file, lines=tuple(_around(kept, number)), read_from=None
+        )
     for path in _files(file, case.source_path, started):
         lines = _lines_of_file(path)
         if number <= len(lines):
-            return SourceExcerpt(
+            return ShownExcerpt(
                 file=file,
                 lines=tuple(_around(enumerate(lines, 1), number)),
                 read_from=path,
@@ -94,7 +99,7 @@ def _around(lines: Iterable[tuple[int, str]], number: int) -> Iterator[SourceTex
 
 def _of_object(
     case: CaseResult, file: str, number: int, started: Path
-) -> SourceExcerpt | None:
+) -> ShownExcerpt | None:
     """Return the lines that an object's BTF has, if the object lies where it lay."""
     path = started / case.source_path
     name = PurePosixPath(file).name
@@ -109,7 +114,7 @@ def _of_object(
             if PurePosixPath(line.file).name == name and line.number
         }
         if number in known:
-            return SourceExcerpt(
+            return ShownExcerpt(
                 file=file,
                 lines=tuple(_around(sorted(known.items()), number)),
                 read_from=path,

@@ -14,6 +14,7 @@ from runner.loaders import LIBRARIES
 from runner.matrix.selectors import DEFAULT
 from runner.reports.costs import CostLimits
 from runner.reports.criteria import Criteria
+from runner.reports.folder import USUAL
 from runner.suites import project
 from runner.suites.model import Loader
 
@@ -193,10 +194,10 @@ OPTIONS = (
     RunOption(
         flag="--reports",
         type=Path,
-        default=Path("reports/latest"),
+        default=USUAL,
         metavar="DIR",
         help="folder for the reports",
-        otherwise="reports/latest",
+        otherwise=str(USUAL),
     ),
     RunOption(
         flag="--reports-unique",
@@ -257,6 +258,12 @@ OPTIONS = (
         help="balance shards using durations from an earlier results.json, the same "
         "on all machines",
         otherwise="all kernels count the same",
+    ),
+    RunOption(
+        flag="--update",
+        action="store_true",
+        help="write what cases record (`record:`) and show what changed, for you to "
+        "review; refuses where kernels do not agree, and in CI; see docs/agree.md",
     ),
     RunOption(
         flag="--baseline",
@@ -347,6 +354,23 @@ def add(parser: argparse.ArgumentParser, *flags: str, **otherwise: str) -> None:
         parser.add_argument(option.flag, **option.declaration("cli", words))
 
 
+def add_before_words(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Add options to a verb that takes words: each takes one, and may come again."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        if option.action == "extend":
+            declaration["nargs"] = 1
+            declaration["help"] += "; may be given several times"
+        parser.add_argument(option.flag, **declaration)
+
+
+def set_defaults(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Give a verb what a run has without some options, which it does not take."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        parser.set_defaults(**{option.dest: declaration.get("default", False)})
+
+
 def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
     """Add an option to a verb in which it has another text of help."""
     declaration = _BY_FLAG[flag].declaration("cli")
@@ -357,6 +381,21 @@ def add_to_pytest(group: "pytest.OptionGroup") -> None:
     """Add what pytest has of the options."""
     for option in of("pytest"):
         group.addoption(option.flag, **option.declaration("pytest"))
+
+
+def as_words(arguments: argparse.Namespace, *flags: str) -> tuple[str, ...]:
+    """Return the words that give another run some of these arguments, without those
+    that are as by default."""
+    found: list[str] = []
+    for option in map(_BY_FLAG.__getitem__, flags):
+        value = getattr(arguments, option.dest)
+        if option.action == "store_true":
+            found += [option.flag] if value else []
+        elif option.action in ("append", "extend"):
+            found += [word for it in value for word in (option.flag, str(it))]
+        elif value is not None and value != option.default:
+            found += [option.flag, str(value)]
+    return tuple(found)
 
 
 def number_of(text: str, automatic: Callable[[], int]) -> int:

@@ -3,15 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from runner.failures.classes import CLASSES, FailureClass
+from runner.failures.classes import CLASSES, PLACES, FailureClass, related_to
 from runner.schema.page import below_mark
-
-_PLACES = (
-    ("verifier", "in the verifier's log"),
-    ("libbpf", "in libbpf's log"),
-    ("load", "in the log of a load"),
-    ("printed", "in what a loader prints"),
-)
 
 
 def filled(page: str, classes: Iterable[FailureClass] = CLASSES.values()) -> str:
@@ -33,7 +26,10 @@ def _section(failure: FailureClass) -> str:
         f"**How sure:** {f'likely; {failure.doubt}' if failure.doubt else 'certain'}.",
         "",
     ]
-    for place, words in _PLACES:
+    links = [f"[{it.name}](#{it.name})" for it in related_to(failure)]
+    if links:
+        lines += [f"**See also:** {', '.join(links)}.", ""]
+    for place, words in PLACES:
         patterns: tuple[re.Pattern[str], ...] = getattr(failure, place)
         if patterns:
             lines += [f"Shown {words} by", ""]

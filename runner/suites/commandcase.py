@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from runner.files.modelfile import Mistake, Where
 from runner.programs import prepare
 from runner.suites import conditionnames, loadednames, namedfiles, ranges
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
     CodeExpectation,
@@ -96,7 +97,7 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
 def _expectations(case: Case) -> Iterator[Mistake]:
     for number, expectation in enumerate(case.expect):
         at = ("expect", number)
-        if isinstance(expectation, CodeExpectation | ValueExpectation):
+        if isinstance(expectation, CodeExpectation | ValueExpectation | Compared):
             what = "does not work with `command`; only `loaded`, `show` and maps do"
             yield Mistake(at, what)
         elif not case.record:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 from runner.facts.model import Presence
 from runner.files.modelfile import FileEntry, Where
 from runner.files.patternlist import ConsoleLines
+from runner.suites.comparable import AgreeExpectation, RecordExpectation
 from runner.suites.conditions import Choice, Condition, chosen
 from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion, VersionRange, pick
@@ -133,7 +134,7 @@ class Drain(FileEntry):
     """Read what programs sent through a ring buffer or a perf event array.
 
     Returns count, lost, and the size in bytes and the fields of the first record:
-    ${drain.record.pid}.
+    ${drain.record.pid}. ${drain.records} are all of them.
     """
 
     drain: Annotated[str, Field(pattern=NAME)]
@@ -393,16 +394,20 @@ class LoadedExpectation(FileEntry):
 
 
 Expectation = Annotated[
-    Annotated[LoadedExpectation, Tag("loaded expectation")]
+    Annotated[AgreeExpectation, Tag("agree expectation")]
+    | Annotated[RecordExpectation, Tag("record expectation")]
+    | Annotated[LoadedExpectation, Tag("loaded expectation")]
     | Annotated[RowsExpectation, Tag("rows expectation")]
     | Annotated[ShowExpectation, Tag("show expectation")]
     | Annotated[CodeExpectation, Tag("xlated expectation")]
     | Annotated[CodeExpectation, Tag("relocated expectation")]
     | Annotated[ValueExpectation, Tag("value expectation")]
     | Annotated[MapExpectation, Tag("map expectation")],
-    # In this order: rows and show may be next to map.
+    # In this order: rows and show may be next to map, and all next to agree.
     by_key(
-        "expectation", "loaded", "rows", "show", "xlated", "relocated", "value", "map"
+        "expectation",
+        *("agree", "record", "loaded", "rows", "show", "xlated", "relocated"),
+        *("value", "map"),
     ),
 ]
 

@@ -17,6 +17,7 @@ from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import (
     commandcase,
+    comparable,
     conditionnames,
     namedfiles,
     naming,
@@ -25,6 +26,7 @@ from runner.suites import (
     tautology,
     variants,
 )
+from runner.suites.comparable import AgreeExpectation, Compared, RecordExpectation
 from runner.suites.model import (
     FILE_NAME,
     Case,
@@ -248,6 +250,12 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     ]
     if variants.loaders_of(case):
         mistakes.append("loader: name one; only suite.yaml takes a list")
+    mistakes += [
+        f"expect[{number}]: {_key_of(it)} works in a suite.yaml only: a test in Python "
+        "runs on one kernel, and asserts what it wants to see"
+        for number, it in enumerate(case.expect)
+        if isinstance(it, Compared)
+    ]
     if mistakes:
         raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
     return case
@@ -272,6 +280,22 @@ def _mistakes(
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
             yield Mistake((*at, *mistake.where), mistake.what)
+    yield from _records(suite, source)
+
+
+def _records(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
+    """Find two records in one file, which would overwrite each other."""
+    taken: dict[str, int] = {}
+    for number, case in enumerate(suite.cases):
+        for place, expectation in enumerate(case.expect):
+            if not isinstance(expectation, RecordExpectation):
+                continue
+            at = ("cases", number, "expect", place, "record")
+            file = expectation.file(case.name)
+            if file in taken:
+                what = f"line {taken[file]} records into {file}, too"
+                yield Mistake(at, f"{what}; give each its own file")
+            taken[file] = source.line(at)
 
 
 def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
@@ -337,6 +361,10 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
                 "needs a `command`; use `show` for what the runner or a trigger loads"
             )
             yield Mistake(("expect", number, "loaded"), what)
+
+
+def _key_of(expectation: Compared) -> str:
+    return "agree" if isinstance(expectation, AgreeExpectation) else "record"
 
 
 def _expectations(case: Case) -> Iterator[Mistake]:
@@ -522,6 +550,7 @@ _CHECKS: tuple[
     (ShowExpectation, _show),
     (RowsExpectation, _rows),
     (CodeExpectation, _code),
+    (Compared, comparable.mistakes),
 )
 
 

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runner.text import console
+
 
 def print_rows(
     columns: Sequence[str],
@@ -34,12 +36,12 @@ def print_rows(
         )
     for row in all_rows:
         table.add_row(*map(row.__getitem__, kept))
-    print_table(Console(), table)
+    print_table(console.make(), table)
 
 
-def print_table(console: Console, table: Table) -> None:
+def print_table(to: Console, table: Table) -> None:
     """Print a table; what is copied from it ends where its text ends."""
-    for segments in console.render_lines(table, pad=False):
+    for segments in to.render_lines(table, pad=False):
         line = Text.assemble(*((it.text, it.style or "") for it in segments))
         line.rstrip()
-        console.print(line, soft_wrap=True, highlight=False)
+        to.print(line, soft_wrap=True, highlight=False)

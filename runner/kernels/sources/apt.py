@@ -77,9 +77,9 @@ class Archive:
         """Return the newest version of packages; names that it lacks are left out."""
         return self._show(["--no-all-versions", *names]) if names else []
 
-    def versions(self, name: str) -> list[Package]:
-        """Return all versions of a package."""
-        return self._show([name])
+    def versions(self, *names: str) -> list[Package]:
+        """Return all versions of packages; names that it lacks are left out."""
+        return self._show(names) if names else []
 
     def _show(self, words: Sequence[str]) -> list[Package]:
         argv = ["apt-cache", "show", *words]

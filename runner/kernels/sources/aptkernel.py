@@ -18,6 +18,7 @@ from runner.kernels import http
 from runner.kernels.sources import apt, aptrefusals, packages, remote
 from runner.kernels.sources.apt import Archive, Package
 from runner.kernels.sources.aptplace import AptPlace
+from runner.kernels.sources.offer import Offer, order_of
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.text.nearest import nearest
@@ -27,8 +28,10 @@ from runner.text.nearest import nearest
 _IMAGE = re.compile(r"linux-image-(?:unsigned-)?(\d.*)")
 _IMAGES = "linux-image-"
 _UNWANTED = ("-dbg", "-dbgsym", "-unsigned")
-# A release without its flavour, which the version of an Ubuntu package begins with.
-_ABI = re.compile(r"\d+\.\d+\.\d+-\d+")
+# What a release begins with: "6.1.0-50-", "6.12.90+deb13.1-", "6.1.0-0.deb11.48-".
+_NUMBERS = re.compile(r"\d[^-]*-(?:(?:\d[^-]*|rc\d+|trunk)-)*")
+# Versions that an error lists.
+_MOST_SHOWN = 5
 _AMID_UPDATE = (
     "the archive may be in the middle of an update: try again later, or name an exact "
     "package"
@@ -69,9 +72,10 @@ def resolve(pattern: str, archive: Archive, version: str = "") -> Resolved:
 
     Raises ArtifactError for a package that the archive lacks, naming similar ones.
     """
-    image = _follow(_newest(pattern, archive), archive)
     if version:
-        image = _exactly(version, image, archive)
+        image = _exactly(version, pattern, archive)
+    else:
+        image = _follow(_newest(pattern, archive), archive)
     return Resolved(
         suite=archive.place.name,
         image=image,
@@ -129,22 +133,65 @@ def _first(names: list[str], archive: Archive) -> list[Package]:
     return [found[name] for name in names if name in found][:1]
 
 
-def _exactly(version: str, image: Package, archive: Archive) -> Package:
-    """Return the image of a version and of another image's flavour."""
-    abi = _ABI.match(version)
-    flavour = _ABI.sub("", release_of(image), count=1)
-    assert abi is not None
-    release = abi[0] + flavour
-    of_release = version in (abi[0], release)
-    names = [f"{_IMAGES}{release}", f"{_IMAGES}unsigned-{release}"]
-    there = [it for name in names for it in archive.versions(name)]
-    fitting = [it for it in there if of_release or it.version == version]
-    if fitting:
-        return fitting[0]
-    known = ", ".join(dict.fromkeys(it.version for it in there))
+def images(pattern: str, archive: Archive) -> list[Package]:
+    """Return every version of the kernel that a package or pattern means.
+
+    Of a metapackage, all images of its kernel's flavour; of a pattern, those that match
+    it. The oldest first, each version once. Raises as `resolve` does.
+    """
+    newest = _newest(pattern, archive)
+    flavour = flavour_of(release_of(_follow(newest, archive)))
+    is_meta = _IMAGE.fullmatch(newest.name) is None
+    names = [
+        name
+        for name in archive.names(_IMAGES)
+        if (named := _IMAGE.fullmatch(name))
+        and not name.endswith(_UNWANTED)
+        and flavour_of(named[1]) == flavour
+        and (is_meta or fnmatchcase(name, pattern))
+    ]
+    # Ubuntu's signed images first: they are what a metapackage leads to.
+    found = sorted(archive.versions(*names), key=lambda it: len(it.name))
+    once: dict[tuple[str, str], Package] = {}
+    for package in found:
+        # linux-image-6.1-cloud-amd64 is a metapackage, too.
+        leads_on = any(it.startswith(_IMAGES) for its in package.depends for it in its)
+        if not leads_on:
+            once.setdefault((release_of(package), package.version), package)
+    return sorted(once.values(), key=lambda it: Version(it.version))
+
+
+def offers(pattern: str, archive: Archive) -> list[Offer]:
+    """Return the same, as what bisect and sweep choose from."""
+    return [
+        Offer(
+            version=package.version,
+            package=package.name,
+            order=order_of("deb", package.version, Version(package.version)),
+        )
+        for package in images(pattern, archive)
+    ]
+
+
+def flavour_of(release: str) -> str:
+    """Return what a release ends with that is no version: "cloud-amd64", "generic"."""
+    return _NUMBERS.sub("", release, count=1)
+
+
+def _exactly(version: str, pattern: str, archive: Archive) -> Package:
+    """Return the image of a version, as its package or `uname -r` has it."""
+    there = images(pattern, archive)
+    for package in reversed(there):
+        release = release_of(package)
+        abi = release.removesuffix(f"-{flavour_of(release)}")
+        if version in (package.version, abi, release):
+            return package
+    known = [it.version for it in there]
+    near = nearest(version, known, _MOST_SHOWN) or known[-_MOST_SHOWN:]
+    more = f", and {len(known) - len(near)} others" if len(known) > len(near) else ""
     raise ArtifactError(
-        f"{archive.place.name} has no {names[0]} of version {version}",
-        hint=f"it has {known}" if known else _similar(names[0], archive),
+        f"{archive.place.name} has no {pattern} of version {version}",
+        hint=f"it has {', '.join(near)}{more}",
     )
 
 

@@ -9,6 +9,7 @@ from runner.kernels.sources import apt, aptkernel, snapshot
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages
 from runner.kernels.sources.aptplace import AptPlace
+from runner.kernels.sources.offer import Offer
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import DebianSource, DebugPackageBtf
 from runner.versions import KernelVersion
@@ -24,7 +25,7 @@ class Debian:
         """Ask the suite's index. Raises ArtifactError with apt's words."""
         debug: tuple[Package, ...] = ()
         with apt.fresh(place(source), cache) as archive:
-            found = aptkernel.resolve(source.package, archive)
+            found = aptkernel.resolve(source.package, archive, source.version)
             if source.debug:
                 name = f"{found.image.name}-dbg"
                 by = "the key debug"
@@ -36,6 +37,11 @@ class Debian:
             origin=found.origin,
             items=tuple(package.item for package in (*found.packages, *debug)),
         )
+
+    def offers(self, source: DebianSource, cache: Cache) -> list[Offer]:
+        """Return all versions in the suite. Raises ArtifactError with apt's words."""
+        with apt.fresh(place(source), cache) as archive:
+            return aptkernel.offers(source.package, archive)
 
     def collect(self, pin: Pin, source: DebianSource, work: Workplace) -> Collected:
         """Download the pinned packages, from Debian's archive if the mirror moved on.

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
+from runner.kernels.sources.offer import Offer, OffersVersions
 from runner.kernels.sources.source import (
     FOREVER,
     LOCAL,
@@ -88,6 +89,21 @@ def of(source: BaseSource) -> Provider[Any]:
     )()
     PROVIDERS[type(source)] = replace(entry, provider=made)
     return made
+
+
+def offers(source: BaseSource, cache: Cache) -> list[Offer]:
+    """Return all versions that a source offers, the oldest first.
+
+    Raises ArtifactError, also for a source that can't list them.
+    """
+    provider = of(source)
+    if source.at("") is None or not isinstance(provider, OffersVersions):
+        raise ArtifactError(
+            f"the source `{source.shown}` can't list its versions",
+            hint="name them one by one: --versions ROW,ROW@VERSION,… takes rows of the "
+            "matrix, also those of the sources path, oci and snapshot",
+        )
+    return provider.offers(source, cache)
 
 
 def register(source: type[BaseSource], provider: Provider[Any], fresh: float) -> None:

@@ -5,6 +5,7 @@ from runner.kernels.sources import apt, aptkernel, remote, ubuntukeys
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages, Resolved
 from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
+from runner.kernels.sources.offer import Offer
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import RELEASE_POCKET, UbuntuSource
 
@@ -34,6 +35,11 @@ class Ubuntu:
             origin=found.origin,
             items=tuple(it.item for it in (*found.packages, *extra, *debug)),
         )
+
+    def offers(self, source: UbuntuSource, cache: Cache) -> list[Offer]:
+        """Return all versions of the series. Raises ArtifactError with apt's words."""
+        with apt.fresh(_place(source, cache), cache) as archive:
+            return aptkernel.offers(source.package, archive)
 
     def collect(self, pin: Pin, source: UbuntuSource, work: Workplace) -> Collected:
         """Download the pinned packages, from the row's keeper if they were dropped.

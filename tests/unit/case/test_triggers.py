@@ -147,6 +147,7 @@ def test_records_are_read_by_fields_that_a_suite_gives() -> None:
         "lost": 0,
         "size": 16,
         "record": {"pid": 9, "comm": "cat"},
+        "records": [{"pid": 9, "comm": "cat"}],
     }
 
 

@@ -26,6 +26,27 @@ def test_image_without_a_banner_is_refused() -> None:
         bzimage.release(bytes(image))
 
 
+@pytest.mark.parametrize(
+    ("banner", "built"),
+    [
+        (
+            "6.1.0-50-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP "
+            "PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-04)",
+            "2026-07-04",
+        ),
+        (
+            "5.15.0-91-generic (build@host) #101-Ubuntu SMP Tue Nov 14 13:30:08 UTC "
+            "2023",
+            "2023-11-14",
+        ),
+        ("6.6.0 (root@host) #1 SMP Mon Jan  1 00:00:00 2024", "2024-01-01"),
+        ("6.6.0", ""),
+    ],
+)
+def test_date_is_the_one_in_the_banner(banner: str, built: str) -> None:
+    assert bzimage.built(images.bzimage(banner)) == built
+
+
 @given(st.binary(max_size=2048))
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(ArtifactError, match="kernel image"):

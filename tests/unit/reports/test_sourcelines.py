@@ -4,7 +4,8 @@ import pytest
 
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
-from runner.reports.sourcelines import SourceExcerpt, excerpt
+from runner.reports.sourcelines import ShownExcerpt, excerpt
+from runner.results import SourceExcerpt
 from tests.unit.reports.runs import F, case
 
 TEXT = """\
@@ -34,11 +35,11 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def read(folder: Path, source: str, source_path: str) -> SourceExcerpt | None:
+def read(folder: Path, source: str, source_path: str) -> ShownExcerpt | None:
     return excerpt(case("6.1", F, source=source, source_path=source_path), folder)
 
 
-def numbers(found: SourceExcerpt) -> list[int]:
+def numbers(found: ShownExcerpt) -> list[int]:
     return [it.number for it in found.lines]
 
 
@@ -49,6 +50,20 @@ def test_some_lines_around_the_one_that_counts(tmp_path: Path, source: Path) -> 
     assert numbers(found) == [4, 5, 6, 7, 8, 9, 10]
     assert [it.text for it in found.lines if it.counts] == [LENGTH]
     assert (found.read_from, found.is_of_object) == (source, False)
+
+
+def test_lines_that_the_run_kept_come_first(tmp_path: Path, source: Path) -> None:
+    kept = SourceExcerpt(first=6, lines=("six", "seven", "eight"))
+    failed = case("6.1", F, source="src/probe.bpf.c:7", excerpt=kept)
+
+    found = excerpt(failed, tmp_path)
+
+    assert found is not None
+    assert [(it.number, it.text, it.counts) for it in found.lines] == [
+        (6, "six", False),
+        (7, "seven", True),
+        (8, "eight", False),
+    ]
 
 
 def test_a_name_is_looked_for_next_to_the_object_too(

@@ -312,9 +312,30 @@ def test_ascii_where_the_encoding_has_no_signs() -> None:
     assert "+ 1/1 -1" in text
 
 
-def test_no_colour_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+def test_no_colour_without_a_terminal_unless_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     assert "\x1b" not in summary_text(report(*CASES), file=Output())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;31m✗ 1/2" in summary_text(report(*CASES), file=Output())
+
+
+def test_failures_name_the_command_that_explains_the_first() -> None:
+    text = summary_text(
+        report(*CASES), Path("other"), file=Output(), explain="runner explain"
+    )
+    assert "\n  more: runner explain maps::hash@5.10 --reports other\n" in text
+
+
+def test_a_run_without_a_failure_has_nothing_to_explain() -> None:
+    passed = case("5.10", "maps", "hash", Outcome.PASSED)
+    results_of_one = report(passed, kernels=(KERNELS[1],))
+    assert "more:" not in summary_text(
+        results_of_one, Path("other"), file=Output(), explain="runner explain"
+    )
 
 
 def test_colour_on_a_terminal_but_not_with_no_color(

@@ -43,6 +43,15 @@ def choose(source: RpmSource, repository: RpmRepository) -> ChosenPackages:
     return ChosenPackages(named=named, packages=(named, *modules))
 
 
+def versions(source: RpmSource, repository: RpmRepository) -> list[RpmPackage]:
+    """Return every version of the package that a source names, the oldest first.
+
+    Raises ArtifactError for one that the repository lacks.
+    """
+    once = {it.evr: it for it in _fitting(source.package, repository)}
+    return [once[evr] for evr in sorted(once)]
+
+
 def same_version(
     name: str, of: RpmPackage, repository: RpmRepository, key: str
 ) -> RpmPackage:

@@ -72,6 +72,8 @@ class RpmPackage:
     size: int
     # Relative to the repository, or an address.
     href: str
+    # When it was built: seconds since the epoch; 0 if nothing says it.
+    built: int = 0
     # Those that name a kernel's release.
     provides: tuple[Capability, ...] = ()
     requires: tuple[Capability, ...] = ()
@@ -261,7 +263,7 @@ class _Primary:
         self.root = self.root or tag
         if tag == "package":
             self._raw = _Raw()
-        elif tag in ("version", "checksum", "size", "location"):
+        elif tag in ("version", "checksum", "size", "location", "time"):
             self._raw.attributes[tag] = dict(attributes)
         elif tag == "provides":
             self._entries = self._raw.provides
@@ -298,6 +300,7 @@ class _Primary:
                 ),
                 size=_number(raw.attributes.get("size", {}).get("package")),
                 href=f"{base.rstrip('/')}/{href}" if base else href,
+                built=_number(raw.attributes.get("time", {}).get("build")),
                 provides=tuple(raw.provides),
                 requires=tuple(raw.requires),
             )

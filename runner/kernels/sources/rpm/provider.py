@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import packages, remote
+from runner.kernels.sources.offer import Offer, order_of
 from runner.kernels.sources.rpm import choice, keys, mirrors, repository
 from runner.kernels.sources.rpm.choice import ChosenPackages
 from runner.kernels.sources.rpm.keys import Keyring
@@ -45,6 +47,17 @@ class Rpm:
             origin=f"{chosen.named.nevra}{_OF}{main.base}",
             items=tuple(items),
         )
+
+    def offers(self, source: RpmSource, cache: Cache) -> list[Offer]:
+        """Return all versions in the repository. Raises ArtifactError."""
+        with cache.scratch() as scratch:
+            trust = _Trust(source, scratch)
+            return [
+                _offer(package)
+                for package in choice.versions(
+                    source, _open(_mirrors(source), source, trust, scratch)
+                )
+            ]
 
     def collect(self, pin: Pin, source: RpmSource, work: Workplace) -> Collected:
         """Download the pinned packages, verify and unpack them. Raises ArtifactError.
@@ -146,6 +159,17 @@ def _item(package: RpmPackage, location: str) -> Item:
             "size": package.size,
             package.checksum.algorithm: package.checksum.value,
         }
+    )
+
+
+def _offer(package: RpmPackage) -> Offer:
+    version = f"{package.evr.version}-{package.evr.release}"
+    built = datetime.fromtimestamp(package.built, UTC).date() if package.built else None
+    return Offer(
+        version=version,
+        package=package.nevra,
+        order=order_of("rpm", version, package.evr),
+        date=str(built or ""),
     )
 
 

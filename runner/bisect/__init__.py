@@ -1,0 +1,1 @@
+"""What happened between two kernel versions: the first bad one, and sweeps."""

@@ -1,0 +1,1 @@
+"""A first matrix, first suites and a first workflow for somebody's own objects."""
