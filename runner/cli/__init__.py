@@ -42,6 +42,7 @@ examples:
   python -m runner btf 4.4 -o 4.4.btf
   python -m runner check path/to/my/suite --btf kernels
   python -m runner bisect --good 6.1@6.1.170-3 --bad 6.1 SUITE::CASE
+  python -m runner sweep 6.1 --since 6.1.170
   python -m runner shell 6.12 uname -r
   python -m runner doctor
 """
@@ -148,6 +149,7 @@ _VERBS = {
     "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",
     "bisect": "find the kernel version with which a case began to fail",
+    "sweep": "run suites over the versions of a kernel that its source offers",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
     "lock": "pin the exact files of the kernels, for runs with --locked",
