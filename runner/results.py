@@ -2,12 +2,13 @@
 
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from runner.errors import ExitStatus
 
@@ -327,6 +328,21 @@ class CaseId(Record):
         return CaseKey(self.kernel, self.suite, self.case)
 
 
+class KnownFlaky(Record):
+    """A failure that the list of known flaky cases has, which --flaky names."""
+
+    owner: str
+    """Who takes care of it."""
+    until: date
+    """The last day on which its failures do not count, in UTC."""
+    reason: str = ""
+    """What is known about it."""
+    issue: str = ""
+    """The address of its issue; may be empty."""
+    ended: bool = False
+    """Whether that day is over, so that the failure counts."""
+
+
 class CaseVerdict(Record):
     """How a case ended, and what to do about it."""
 
@@ -354,6 +370,43 @@ class CaseVerdict(Record):
     `checked`."""
     console: str = ""
     """The console's last lines, if the guest was lost."""
+
+
+class FoundRows(Record):
+    """What a kernel gave for an expectation of `agree` or `record`."""
+
+    expectation: int
+    """The expectation's number in the case, from 0."""
+    subject: str
+    """What was compared: "map tasks"."""
+    file: str = ""
+    """The recorded rows, relative to the suite's folder; empty for `agree`."""
+    rows: tuple[JsonValue, ...] = ()
+    """The rows in their normal form, such as {"key": "${child.pid}", "value": 1}; at
+    most the first 500."""
+    left_out: int = 0
+    """The number of rows that are not in `rows`."""
+    sha256: str
+    """The SHA-256 of all rows. Kernels agree if they have the same."""
+    unnamed: dict[str, str] = {}
+    """Paths of small numbers that equal a known one, which nothing says they are:
+    {"key": "child.pid"}. Shown as advice if kernels differ there."""
+
+
+class Agreement(Record):
+    """What kernels are compared by, and what came of that."""
+
+    found: tuple[FoundRows, ...] = ()
+    """What this kernel gave."""
+    case_sha256: str = ""
+    """The SHA-256 of the case as the suite writes it: only the same ones are
+    compared."""
+    declared: str = ""
+    """The suite's reason why this kernel does not agree; empty if it has none."""
+    gap: bool = False
+    """Whether `declared` is a gap of some kernels, and not of all."""
+    own: CaseVerdict | None = None
+    """How the case ended on this kernel alone, if the comparison changed that."""
 
 
 class SourceExcerpt(Record):
@@ -399,6 +452,8 @@ class CaseResult(CaseVerdict, CaseId):
     recorded: LoadRecord | None = None
     """What the case's `command` loaded; null for other cases, and if nothing was
     recorded."""
+    agreement: Agreement | None = None
+    """What kernels are compared by; null for cases without `agree` and `record`."""
     object_path: str = ""
     """The path of the object, or its source, in the suite."""
     object_sha256: str = ""
@@ -413,6 +468,18 @@ class CaseResult(CaseVerdict, CaseId):
     """Its name in pytest."""
     flaky: str = ""
     """Why the first try lost its guest, if this is the outcome of a second try."""
+    known_flaky: KnownFlaky | None = None
+    """The entry of --flaky that has this failure; null for other cases. The failure
+    counts only if the entry has ended."""
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether this is a failure of a known flaky case, which does not count."""
+        return (
+            self.outcome is Outcome.FAILED
+            and self.known_flaky is not None
+            and not self.known_flaky.ended
+        )
 
     @property
     def source_line(self) -> int:
@@ -429,6 +496,8 @@ class KernelRun(Record):
     """Its id in the matrix."""
     required: bool = True
     """Whether its failures count."""
+    tags: tuple[str, ...] = ()
+    """Its tags in the matrix."""
     release: str = ""
     """The guest's `uname -r`; empty if the guest never came up."""
     image: str = ""
@@ -542,6 +611,8 @@ class Selection(Record):
     """The SHA-256 of the files of the suites and of the Python tests."""
     expression: str = ""
     """The expression of -k."""
+    all_kernels: bool = False
+    """Whether all kernels of the matrix were selected."""
 
 
 class PlannedCase(Record):
@@ -626,6 +697,8 @@ class RunResults(Record):
     """What was selected."""
     provenance: Provenance = Provenance()
     """What was tested: project, commit and CI run."""
+    release: str = ""
+    """The name of the release that was tested, as --release has it."""
 
     @model_validator(mode="after")
     def _settle(self) -> Self:
@@ -686,7 +759,8 @@ def exit_status(
 ) -> ExitStatus:
     """Return what a run means; a failure wins over infrastructure.
 
-    `counts` says of a failed case whether it counts against the run.
+    `counts` says of a failed case whether it counts against the run. Those of known
+    flaky cases never do.
 
     Kernels that are not required never fail a run. A run that was stopped, or that
     checked nothing, did not find the objects compatible.
@@ -694,7 +768,8 @@ def exit_status(
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     counting = [case for case in results.cases if case.kernel not in optional]
     if results.failed_tests or any(
-        case.outcome is Outcome.FAILED and counts(case) for case in counting
+        case.outcome is Outcome.FAILED and not case.is_excused and counts(case)
+        for case in counting
     ):
         return ExitStatus.INCOMPATIBLE
     if (
@@ -708,9 +783,12 @@ def exit_status(
 
 
 def checked_nothing(results: RunResults) -> bool:
-    """Whether nothing ran that counts: required kernels have declared gaps only."""
+    """Whether nothing ran that counts.
+
+    Required kernels have declared gaps only, and failures of known flaky cases.
+    """
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     return all(
-        case.outcome is Outcome.SKIPPED or case.kernel in optional
+        case.outcome is Outcome.SKIPPED or case.is_excused or case.kernel in optional
         for case in results.cases
     )

@@ -15,7 +15,7 @@ from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.otherloader import OtherSession
 from runner.loaders import LoaderProgram
-from runner.results import RelocationDifference
+from runner.results import Agreement, RelocationDifference
 from runner.suites.model import Case, Loader
 
 
@@ -39,6 +39,8 @@ class CaseJob:
     # Returns a loader with another library, built when it is first asked for; raises as
     # `runner.loaders.program` does.
     loader_program: Callable[[str], LoaderProgram] | None = None
+    # Whether what the case records replaces what was recorded before.
+    update: bool = False
 
 
 @dataclass(kw_only=True)
@@ -60,6 +62,10 @@ class Attempt:
     is_ready: bool = False
     # Whether a program of the object ran.
     ran: bool = True
+    # The guest's clock when the case began, in nanoseconds; None if nobody asks.
+    began: int | None = None
+    # What kernels are compared by; None if nothing is compared.
+    agreement: Agreement | None = None
     # What is set of the object before it is loaded; None when that is not known.
     settings: ObjectSettings | None = None
     # What became of its programs.

@@ -14,7 +14,6 @@ from runner.bpf import shapes
 from runner.bpf.compile import CompileError
 from runner.bpf.shapes import Shape, Shapes
 from runner.case import variables
-from runner.case.settings import is_looked_up
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -24,8 +23,10 @@ from runner.errors import (
 from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
+from runner.suites.attachplaces import is_looked_up
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
     CodeExpectation,
@@ -47,7 +48,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "2"
+_VERSION = "3"
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -174,6 +175,8 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
                 yield from known(shown, shape, (*at, kind))
             case CodeExpectation():
                 yield from _program(expectation.program, shape, (*at, "program"))
+            case Compared():
+                yield from _compared(expectation, shape, at)
 
 
 def _program(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
@@ -230,6 +233,34 @@ def _value(expectation: MapExpectation, shape: Shapes, at: Where) -> Iterator[Mi
             follow(found.value, expectation.field)
         except NoSuchPathError as nothing:
             yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+
+
+def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mistake]:
+    if expectation.program is not None:
+        yield from _program(expectation.program, shape, (*at, "program"))
+    if expectation.map is not None:
+        yield from _map(expectation.map, shape, (*at, "map"))
+    found = shape.maps.get(expectation.dumped or "", Shape())
+    sample = found.value
+    if expectation.field is not None and sample is not None:
+        try:
+            sample = follow(sample, expectation.field)
+        except NoSuchPathError as nothing:
+            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+            return
+    samples = {"key": found.key, "value": sample}
+    paths: list[tuple[Where, str]] = [
+        *((("ignore", number), it) for number, it in enumerate(expectation.ignore)),
+        *((("normalise", it), it) for it in expectation.normalise),
+    ]
+    for where, path in paths:
+        part = "value" if path.startswith("value") else "key"
+        rest = path.removeprefix(part).removeprefix(".").replace("[]", "[0]")
+        try:
+            if rest and isinstance(samples[part], dict):
+                follow(samples[part], rest)
+        except NoSuchPathError as nothing:
+            yield Mistake((*at, *where), f"map {expectation.map}: {nothing}")
 
 
 def _rows(expectation: RowsExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:

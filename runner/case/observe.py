@@ -13,6 +13,7 @@ from runner.case.rawdump import map_dump, with_variables
 from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
 from runner.suites.checks import Observations
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
     CodeExpectation,
@@ -37,12 +38,15 @@ def observe(
         **{("program", info.name): info.id for info in loaded.programs},
         **{("map", info.name): info.id for info in loaded.maps},
     }
-    dumped = {
+    dumped: set[str] = {
         it.map
         for it in case.expect
         if isinstance(it, MapExpectation | RowsExpectation) and it.map in maps
     }
+    compared = [it for it in case.expect if isinstance(it, Compared)]
+    dumped |= {it.dumped for it in compared if it.dumped and it.dumped in maps}
     shown = [it.subject for it in case.expect if isinstance(it, ShowExpectation)]
+    shown += [it.shown for it in compared if it.show]
     code = [it for it in case.expect if isinstance(it, CodeExpectation)]
     with guest.doing("reading maps and programs"):
         return Observations(

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.case import load, loaders, relocated, runcounts, settings, triggers, truths
+from runner.case import (
+    comparing,
+    load,
+    loaders,
+    relocated,
+    runcounts,
+    settings,
+    triggers,
+    truths,
+)
 from runner.case.attempt import Attempt
 from runner.case.observe import observe
 from runner.errors import RunnerError, UsageError
@@ -27,6 +36,9 @@ class Checked:
     """What the expectations of a case are worth."""
 
     mismatches: tuple[Mismatch, ...]
+    # Where it differs from what was recorded, and records that are not there yet.
+    differences: tuple[Mismatch, ...]
+    unrecorded: tuple[str, ...]
     # What was as expected.
     matches: tuple[Match, ...]
     # What this kernel has no facts for, with why.
@@ -38,6 +50,7 @@ def of_object(attempt: Attempt) -> Checked:
     case, guest = attempt.case, attempt.guest
     try:
         with attempt.phase("load"):
+            attempt.began = comparing.clock(case, guest)
             _put_files(attempt)
             loaded = load.load(attempt)
             # Before anything can fail: the difference may be why.
@@ -68,6 +81,7 @@ def of_commands(attempt: Attempt) -> Checked:
     """Run a case whose commands load something; else as `of_object`."""
     case, guest = attempt.case, attempt.guest
     with attempt.phase("load"):
+        attempt.began = comparing.clock(case, guest)
         _put_files(attempt)
     attempt.is_ready = True
     try:
@@ -97,10 +111,13 @@ def _check(
     case, guest = attempt.case, attempt.guest
     with guest.doing("ending commands"):
         namespace = triggers.end(case, guest.agent, namespace, attempt.job.commands)
+    compared = comparing.compare(attempt, observations, namespace)
     judged = evidence.judge_all(case.expect, observations, namespace)
     return Checked(
-        mismatches=judged.mismatches,
-        matches=judged.matches,
+        mismatches=(*judged.mismatches, *compared.mismatches),
+        differences=compared.differences,
+        unrecorded=compared.missing,
+        matches=(*judged.matches, *compared.matches)[: evidence.MOST],
         not_available=tuple(checks.not_available(case.expect, observations)),
     )
 

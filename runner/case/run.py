@@ -41,6 +41,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         programs=attempt.states.programs,
         cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,
+        agreement=attempt.agreement,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         began=began,

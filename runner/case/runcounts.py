@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runner import timeouts
 from runner.guest.agent import AgentError, AgentSession, LoadedObject, RawDump
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
     Drain,
@@ -43,7 +44,7 @@ def count(case: Case, agent: AgentSession, loaded: LoadedObject) -> Count:
     names = {info.name for info in loaded.maps}
     looked_at = {
         it.map for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
-    }
+    } | {it.dumped for it in case.expect if isinstance(it, Compared) and it.dumped}
     dumps = {}
     for name in sorted(names & looked_at):
         try:

@@ -6,7 +6,7 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame
+from runner.case import blame, comparing
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
@@ -22,6 +22,8 @@ from runner.failures.classes import (
     NOTHING_LOADED,
     OUT_OF_MEMORY,
     PREDICTION_WRONG,
+    RECORD_DIFFERS,
+    RECORD_MISSING,
     RELOCATED_OTHERWISE,
     UNEXPECTED_PASS,
     VERIFIER_TOO_SLOW,
@@ -74,6 +76,20 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
         return _failure(
             NEVER_RAN, "no program of the object ran", not_available=missing
         )
+    if checked.unrecorded:
+        words = f"nothing is recorded yet: there is no {listing(checked.unrecorded)}"
+        return _failure(RECORD_MISSING, words, checked=count, not_available=missing)
+    if checked.differences:
+        return _failure(
+            RECORD_DIFFERS,
+            str(checked.differences[0]),
+            mismatches=checked.differences,
+            checked=count,
+            not_available=missing,
+        )
+    # Those are checked when all kernels have given theirs.
+    found = attempt.agreement.found if attempt.agreement else ()
+    count -= sum(not it.file for it in found)
     return CaseVerdict(
         outcome=Outcome.PASSED,
         message="" if attempt.case.must_run else attempt.states.shortfall,
@@ -249,7 +265,9 @@ def _known_loss(error: GuestError, attempt: Attempt) -> Classification | None:
 def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
     """Return a verdict after the suite's declared failure, and the prediction."""
     verdict = _with_differences(verdict, attempt)
-    declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
+    declared = verdict
+    if not _decided_later(verdict, attempt):
+        declared = compare_with_suite(verdict, attempt.case, attempt.guest.on)
     prediction = attempt.foretold.prediction
     binds = attempt.foretold.binds
     if prediction is None or not binds or verdict.outcome is Outcome.ERROR:
@@ -266,6 +284,16 @@ def final(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:
         "cure": PREDICTION_WRONG.explanation,
     }
     return declared.model_copy(update=failure)
+
+
+def _decided_later(verdict: CaseVerdict, attempt: Attempt) -> bool:
+    """Whether a case is declared to differ from other kernels, which decide that."""
+    return (
+        verdict.outcome is Outcome.PASSED
+        and attempt.agreement is not None
+        and bool(attempt.agreement.declared)
+        and comparing.is_pending(attempt.agreement)
+    )
 
 
 def _with_differences(verdict: CaseVerdict, attempt: Attempt) -> CaseVerdict:

@@ -6,6 +6,7 @@ On a terminal a last line says which cases are at work, and for how long already
 import os
 import re
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -29,8 +30,10 @@ from runner.plugin import RECORDER
 from runner.plugin.recorder import Recorder, more_results_of, result_of
 from runner.process import ending, streams
 from runner.process.ending import Stopped
+from runner.reports import agreement
 from runner.reports.criteria import Report
 from runner.results import CaseResult, Outcome
+from runner.run.recording import Update
 
 # "task::state[6.1]", and "test_mine.py::test_a[6.1-2]" of a test in Python.
 _KERNEL = re.compile(r"\[([^\s\[\]/]+?)(?:-[^\[\]]*)?\]$")
@@ -65,6 +68,8 @@ class Live(AbstractContextManager["Live"]):
         self.status: ExitStatus | None = None
         # Whether a report is missing.
         self.unwritten = False
+        # What became of the files that cases record, with --update.
+        self.updates: Sequence[Update] = ()
         # Faults that kept the run or its reports from being whole, a line each.
         self.faults: list[str] = []
         # What ended the run early, in words; None when nothing did.
@@ -108,7 +113,9 @@ class Live(AbstractContextManager["Live"]):
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> None:
         """Show a case that begins, unless a worker began it before."""
-        shown = location[2].partition("@")[0]
+        # pytest-xdist adds @GROUP; ids of kernels may be ROW@VERSION.
+        case, end, _ = location[2].partition("]@")
+        shown = f"{case}]" if end else location[2]
         self.running.setdefault(nodeid, (shown, threading.main_thread().name))
 
     def pytest_kernel_matrix_case_begins(
@@ -159,6 +166,8 @@ class Live(AbstractContextManager["Live"]):
         line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
         line.append(str(result.outcome), style=_STYLES[result.outcome])
         line.append(f"  {result.duration:.2f} s", style="dim")
+        if result.outcome is Outcome.PASSED and agreement.is_waiting(result):
+            line.append(", to be compared with other kernels", style="dim")
         self._console.print(line)
 
     @property
@@ -200,6 +209,7 @@ class Live(AbstractContextManager["Live"]):
         if isinstance(recorder, Recorder):
             self.report = recorder.report
             self.status = recorder.status
+            self.updates = recorder.updates
             if recorder.unwritten is not None:
                 self.unwritten = True
                 self.faults.append(str(recorder.unwritten))

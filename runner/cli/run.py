@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,13 +15,14 @@ from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
 from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_note
-from runner.errors import ExitStatus, UsageError
+from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.guest import host
 from runner.process import ending
+from runner.replay import keep
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
-from runner.run import options, programs, selection
+from runner.run import options, programs, recording, selection
 from runner.run.retry import name_of
 from runner.run.run import Run
 from runner.run.settings import settings_of
@@ -59,10 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
-    return carry_out(arguments, _of_objects)
+    return carry_out(arguments, of_objects)
 
 
-def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+def _narrowed(arguments: argparse.Namespace) -> bool:
+    """Whether only some cases are run. `only` is what `replay` selects."""
+    return bool(arguments.k or arguments.lf or getattr(arguments, "only", None))
+
+
+def of_objects(arguments: argparse.Namespace) -> list[Path]:
+    """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"
@@ -89,7 +96,9 @@ def carry_out(
         now = datetime.now(UTC)
         arguments.reports /= f"{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
     criteria = options.criteria_of(arguments)
-    run = Run(settings_of(arguments))
+    settings = settings_of(arguments)
+    recording.refuse_unreviewed(settings, os.environ)
+    run = Run(settings)
     ending.sweep_with(lambda: reports.sweep(run.settings.reports))
     try:
         given = [*arguments.suite, *make(arguments)]
@@ -97,6 +106,9 @@ def carry_out(
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths, run)
+        if criteria.flaky and not any(map(suites_.has_python_tests, paths)):
+            # Else pytest has to find the tests first.
+            criteria.flaky.require_known(_planned(run, suites))
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
         run.ledger.claim(print_note)
@@ -106,7 +118,7 @@ def carry_out(
         run.check_names(suites)
         plan = plan.at_most(_guests(run, suites))
         python_tests = any(map(suites_.has_python_tests, paths))
-        if not (arguments.k or arguments.lf or python_tests):
+        if not (_narrowed(arguments) or python_tests):
             # Nothing is left for pytest to select: the first guests start while it is
             # imported.
             run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
@@ -115,7 +127,9 @@ def carry_out(
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, paths, words, criteria, saved)
+            status = run_pytest(arguments, run, paths, words, criteria, saved)
+        _keep(run, suites)
+        return status
     except KeyboardInterrupt:
         if run.ledger.has_plan:
             # Before pytest could see to it, or while it did.
@@ -126,6 +140,16 @@ def carry_out(
             # Whatever keeps the guests from ending well: others may write reports.
             stack.callback(run.ledger.close)
             stack.callback(run.close)
+
+
+def _keep(run: Run, suites: Sequence[LoadedSuite]) -> None:
+    """Keep next to the reports what `replay` needs; say why where that fails."""
+    if run.settings.precompiled is not None or not run.ledger.has_plan:
+        return
+    try:
+        keep.write(run, suites, run.ledger.finish())
+    except (RunnerError, OSError) as error:
+        print_note(f"nothing is kept for a replay: {error}")
 
 
 def _guests(run: Run, suites: Iterable[LoadedSuite]) -> int:
@@ -154,7 +178,10 @@ def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:
 
 def _selection(arguments: argparse.Namespace, run: Run, paths: list[Path]) -> Selection:
     return selection.describe(
-        run.settings.kernels, [str(path) for path in paths], arguments.k or ""
+        run.settings.kernels,
+        [str(path) for path in paths],
+        arguments.k or "",
+        all_kernels=run.has_all_kernels,
     )
 
 
@@ -184,18 +211,25 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
 
 
-def _run_pytest(
+def run_pytest(
     arguments: argparse.Namespace,
     run: Run,
     paths: list[Path],
     words: list[str],
     criteria: Criteria,
     saved: Mapping[str, str],
+    more: Sequence[object] = (),
 ) -> int:
+    """Run pytest with these words, print what came of it, and return the exit status.
+
+    `paths` are what must have tests; `saved` is what workers give back to tests; `more`
+    are plugins.
+    """
     # Here, because a guest starts meanwhile.
     import pytest
 
     from runner.cli.eachfile import EachFile
+    from runner.cli.onlycases import OnlyCases
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
     from runner.plugin.state import KnownRun
@@ -211,8 +245,11 @@ def _run_pytest(
                 KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
-            if not (arguments.k or arguments.lf):
+            plugins += more
+            if not (_narrowed(arguments) or more):
                 plugins.append(EachFile(paths))
+            if getattr(arguments, "only", None):
+                plugins.append(OnlyCases(arguments.only))
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             written = None if live.unwritten else arguments.reports
@@ -224,6 +261,10 @@ def _run_pytest(
                 loaded=getattr(arguments, "loaded", False),
                 explain=as_called(EXPLAIN),
             )
+        for update in live.updates:
+            for line in update.lines():
+                # Lines of a diff are not broken.
+                to.print(line, markup=False, highlight=False, soft_wrap=True)
     for fault in live.faults:
         print(f"error: {fault}", file=sys.stderr)
     if live.stopped is not None:

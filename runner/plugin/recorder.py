@@ -2,6 +2,8 @@
 
 import functools
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from runner.errors import (
     InfrastructureError,
     InternalError,
     RunnerError,
+    UsageError,
     is_out_of_memory,
 )
 from runner.failures.classes import NOTHING_CHECKED
@@ -23,6 +26,7 @@ from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
 from runner.reports.criteria import Report
+from runner.reports.flaky import FlakyList
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -31,9 +35,12 @@ from runner.results import (
     KernelRun,
     ObjectUse,
     Outcome,
+    RunResults,
 )
-from runner.run import selection, sharding
+from runner.run import recording, selection, sharding
+from runner.run.recording import Update
 from runner.run.retry import class_of_mistake
+from runner.run.run import Run
 
 # An item's place in the order of the collection, which reports keep.
 ORDER = pytest.StashKey[int]()
@@ -242,6 +249,14 @@ def more_results_of(report: pytest.TestReport) -> list[CaseResult]:
     return [CaseResult.model_validate(it) for it in found]
 
 
+def _require_known(flaky: FlakyList, planned: Iterable[CaseKey]) -> None:
+    """Raise pytest's error for entries that no case of a run matches."""
+    try:
+        flaky.require_known(planned)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 class Recorder:
     """A plugin of the process that sees every report: writes files, sets the status."""
 
@@ -254,6 +269,8 @@ class Recorder:
         self.status: ExitStatus | None = None
         # What kept the reports from being written.
         self.unwritten: InfrastructureError | None = None
+        # What became of the files that cases record, with --update.
+        self.updates: Sequence[Update] = ()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -283,12 +300,22 @@ class Recorder:
         run = state.known_run(self._config)
         if run is None or not planned:
             return
+        option = self._config.option
+        flaky = state.criteria_of(self._config).flaky
+        # These select cases, so that others than the planned ones exist.
+        if flaky is not None and not (option.keyword or option.lf):
+            _require_known(flaky, planned.values())
         self._planned = planned
         expression = self._config.option.keyword
         run.ledger.claim(lambda note: warnings.warn(note, stacklevel=1))
         run.ledger.begin(
             planned.values(),
-            selection.describe(run.settings.kernels, self._config.args, expression),
+            selection.describe(
+                run.settings.kernels,
+                self._config.args,
+                expression,
+                all_kernels=run.has_all_kernels,
+            ),
         )
         if state.takes_part(self._config):
             run.prepare(self._config.getoption("lanes"))
@@ -348,6 +375,10 @@ class Recorder:
         if run is None or not run.ledger.has_plan:
             return
         results = run.ledger.finish()
+        if run.settings.update:
+            done = recording.update(results, self._folder_of(run))
+            results, self.updates = done.results, done.updates
+        self._remember_failures(results)
         self.report = state.criteria_of(self._config).report(results)
         try:
             reports.write(self.report, run.settings.reports)
@@ -357,6 +388,32 @@ class Recorder:
         self.status = self._status(self.report, exitstatus)
         if exitstatus != pytest.ExitCode.INTERRUPTED:
             session.exitstatus = int(self.status)
+
+    def _folder_of(self, run: Run) -> Callable[[CaseResult], Path]:
+        root = self._config.rootpath
+
+        @functools.cache
+        def folder_of(file: str) -> Path:
+            return run.load_suite(root / file).folder
+
+        return lambda case: folder_of(case.nodeid.partition("::")[0])
+
+    def _remember_failures(self, results: RunResults) -> None:
+        """Let --lf select what only the comparison of all kernels has failed.
+
+        On all kernels: one alone has nothing to be compared with.
+        """
+        plugin = self._config.pluginmanager.get_plugin("lfplugin")
+        odd = {
+            (it.suite, it.case)
+            for it in results.cases
+            if it.outcome is Outcome.FAILED
+            and it.agreement is not None
+            and it.agreement.own is not None
+        }
+        for case in results.cases:
+            if plugin is not None and (case.suite, case.case) in odd and case.nodeid:
+                plugin.lastfailed[case.nodeid] = True
 
     def _status(self, report: Report, exitstatus: int) -> ExitStatus:
         status = report.status
@@ -378,5 +435,8 @@ class Recorder:
                     width=terminalreporter._tw.fullwidth,
                 )
             )
+        for update in self.updates:
+            for line in update.lines():
+                terminalreporter.write_line(line)
         if self.unwritten is not None:
             terminalreporter.write_line(f"error: {self.unwritten}")

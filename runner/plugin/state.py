@@ -1,13 +1,13 @@
 """What the plugin keeps in pytest's configuration: options and the run."""
 
+import os
 from typing import Any
 
 import pytest
 
-from runner.files import checkout
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
-from runner.run import options
+from runner.run import options, recording
 from runner.run.run import Run
 from runner.run.settings import as_plain, of_plain, settings_of
 from runner.text import progress
@@ -46,11 +46,10 @@ def asked_for_kernels(config: pytest.Config) -> bool:
 def run_of(config: pytest.Config) -> Run:
     """Return the run, made when it is first asked for.
 
-    Raises UsageError for a wrong matrix or selection, and without a checkout.
+    Raises UsageError for a wrong matrix or selection.
     """
     run = config.stash.get(_RUN, None)
     if run is None:
-        checkout.require()
         shared = _shared_with(config)
         run = _shared_run(shared) if shared else _own_run(config)
         run.obtain(progress.progress())
@@ -60,6 +59,7 @@ def run_of(config: pytest.Config) -> Run:
 
 def _own_run(config: pytest.Config) -> Run:
     settings = settings_of(config.option)
+    recording.refuse_unreviewed(settings, os.environ)
     # The process that starts the workers has looked already.
     if not is_worker(config):
         require_writable(settings.reports)

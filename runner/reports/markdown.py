@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from runner.errors import ExitStatus
-from runner.reports import cells, loads, output, style, templating
+from runner.reports import agreement, cells, loads, output, style, templating
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -88,6 +88,7 @@ def _parts() -> Any:
     values = {
         "counts": style.counts,
         "differences": loads.differences,
+        "disagreements": agreement.differences,
         "failed_streams": output.failed_streams,
         "loaded": lambda case: "\n".join(loads.lines(case)),
         "looks": style.LOOKS,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import cells, failure, loads, style, styled, support
+from runner.reports import agreement, cells, failure, loads, style, styled, support
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.folder import USUAL
@@ -161,6 +161,7 @@ def _body(
         broken=errors(results),
         comparison=comparison,
         differences=loads.differences(results),
+        disagreements=agreement.differences(results),
         loaded=_loaded(results) if loaded else [],
         failed=failures(results),
         looks=LOOKS,

@@ -9,6 +9,7 @@ from pathlib import Path
 from runner import __version__, reports
 from runner.errors import InfrastructureError
 from runner.matrix.matrix import Kernel
+from runner.reports import agreement
 from runner.reports.claim import claimed
 from runner.reports.journal import Journal
 from runner.results import (
@@ -69,6 +70,11 @@ class Ledger:
     def has_plan(self) -> bool:
         """Whether the run got as far as a plan: there is something to report."""
         return self._planned is not None
+
+    def restart_clock(self) -> None:
+        """Let the run begin now: it was made ready long before."""
+        self._began = time.monotonic()
+        self._started = datetime.now(UTC)
 
     def claim(self, note: Callable[[str], None]) -> None:
         """Keep other runs out of the folder of reports, until `close`.
@@ -141,9 +147,10 @@ class Ledger:
         """Return the run as it ended; nothing is written any more but by the caller."""
         self._journal.close()
         ordered = sorted(self._cases.values(), key=lambda pair: pair[0])
-        return self._head().model_copy(
+        found = self._head().model_copy(
             update={"cases": tuple(case for _, case in ordered)}
         )
+        return agreement.judged(found)
 
     def close(self) -> None:
         """Let other runs into the folder."""

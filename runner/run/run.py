@@ -83,7 +83,7 @@ class Run:
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}
-        self._programs = Programs()
+        self._programs: Once[None, Programs] = Once()
         # Workers are threads; this guards the table of their guests.
         self._lock = threading.Lock()
         self.ledger = Ledger(
@@ -103,6 +103,12 @@ class Run:
         # Seconds that each kernel's cases took last time.
         self.durations: dict[str, float] = _durations(self.cache.recall(_DURATIONS))
 
+    @property
+    def has_all_kernels(self) -> bool:
+        """Whether the run, with its other parts, has all kernels of the matrix."""
+        planned = len(self.kernels) if self.shard is None else len(self.shard.planned)
+        return planned == len(self.matrix.kernels)
+
     def obtain(self, progress: Progress) -> None:
         """Get every kernel's artifact; what is unavailable is that kernel's trouble.
 
@@ -110,11 +116,21 @@ class Run:
         a library that can't be used; InfrastructureError where one can't be built.
         """
         # First: it is soon told, and nothing runs without.
-        self._programs = libbpf.programs(self.settings.libbpf, self.cache, progress)
+        self.programs(progress)
         for name in self.settings.loaders:
             self.loader_program(name)
         for kernel in self.kernels:
             self.artifact(kernel, progress)
+
+    def programs(self, progress: Progress) -> Programs:
+        """Return the guest agent and preflight's engine, built once a run.
+
+        Raises as `runner.libbpf.programs` does.
+        """
+        folder = self.settings.libbpf
+        return self._programs.get(
+            None, lambda: libbpf.programs(folder, self.cache, progress)
+        )
 
     def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
         """Return a kernel's artifact, or why it is unavailable."""
@@ -136,10 +152,22 @@ class Run:
         """
 
         def compile_it() -> Path:
+            if self.settings.precompiled is not None:
+                return self._precompiled(source, vmlinux)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             return compile_object(source, self.cache, headers)
 
         return self._objects.get((source, vmlinux), compile_it)
+
+    def _precompiled(self, source: Path, vmlinux: str | None) -> Path:
+        known = self.settings.precompiled or {}
+        found = known.get(f"{source}|{vmlinux or ''}")
+        if found is None:
+            raise UsageError(
+                f"{source.name} was not kept, and nothing is compiled here"
+            )
+        # Refuses what is no object.
+        return compile_object(found, self.cache)
 
     def loader_program(self, name: str) -> LoaderProgram:
         """Return a loader with another library than libbpf, built once a run.
@@ -156,6 +184,9 @@ class Run:
 
         Empty where they can't be known before the program runs in a guest.
         """
+        if self.settings.precompiled is not None:
+            # Its program is a stranger's.
+            return ()
         found = self._listed.get(
             (loaded.path, case.name),
             lambda: listing.tests_of(case, loaded.file),
@@ -308,7 +339,7 @@ class Run:
             boot_timeout=self.settings.boot_timeout,
             timeout_scale=self.settings.timeout_scale,
             cold=self.settings.cold,
-            programs=self._programs,
+            programs=self.programs(progress()),
         )
 
     def in_order(self) -> tuple[Kernel, ...]:
@@ -338,6 +369,13 @@ class Run:
             if number < len(order) or not self.settings.cold:
                 worker = number if workers > 1 else None
                 self.guests(worker).prepare(order[number % len(order)])
+
+    def wait_for_spares(self) -> None:
+        """Wait until the guests that `prepare` started are up, or failed."""
+        with self._lock:
+            leases = list(self._leases.values())
+        for lease in leases:
+            lease.wait_for_spare()
 
     def kernel(self, kernel_id: str) -> Kernel:
         """Return the run's kernel of an id."""

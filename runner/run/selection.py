@@ -13,7 +13,13 @@ from runner.suites.suitefile import files_below, referenced
 _SUFFIXES = (".yaml", ".c", ".h", ".o", ".py")
 
 
-def describe(choice: KernelChoice, tests: Sequence[str], expression: str) -> Selection:
+def describe(
+    choice: KernelChoice,
+    tests: Sequence[str],
+    expression: str,
+    *,
+    all_kernels: bool = False,
+) -> Selection:
     """Return what a run was asked for.
 
     `tests` are pytest's arguments: paths, with ::NAME behind some. Checksums tell the
@@ -23,6 +29,7 @@ def describe(choice: KernelChoice, tests: Sequence[str], expression: str) -> Sel
         matrix_sha256=_sha256(_matrix(choice)),
         suites_sha256=_sha256(_suites(tests)),
         expression=expression,
+        all_kernels=all_kernels,
     )
 
 

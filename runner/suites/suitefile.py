@@ -16,7 +16,9 @@ from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import (
+    attachplaces,
     commandcase,
+    comparable,
     conditionnames,
     namedfiles,
     naming,
@@ -25,6 +27,7 @@ from runner.suites import (
     tautology,
     variants,
 )
+from runner.suites.comparable import AgreeExpectation, Compared, RecordExpectation
 from runner.suites.model import (
     FILE_NAME,
     Case,
@@ -248,6 +251,12 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     ]
     if variants.loaders_of(case):
         mistakes.append("loader: name one; only suite.yaml takes a list")
+    mistakes += [
+        f"expect[{number}]: {_key_of(it)} works in a suite.yaml only: a test in Python "
+        "runs on one kernel, and asserts what it wants to see"
+        for number, it in enumerate(case.expect)
+        if isinstance(it, Compared)
+    ]
     if mistakes:
         raise UsageError("; ".join(mistakes), hint="docs/suite.md explains every key")
     return case
@@ -272,6 +281,22 @@ def _mistakes(
         seen[case.name] = source.line(at)
         for mistake in _case(case, reach):
             yield Mistake((*at, *mistake.where), mistake.what)
+    yield from _records(suite, source)
+
+
+def _records(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
+    """Find two records in one file, which would overwrite each other."""
+    taken: dict[str, int] = {}
+    for number, case in enumerate(suite.cases):
+        for place, expectation in enumerate(case.expect):
+            if not isinstance(expectation, RecordExpectation):
+                continue
+            at = ("cases", number, "expect", place, "record")
+            file = expectation.file(case.name)
+            if file in taken:
+                what = f"line {taken[file]} records into {file}, too"
+                yield Mistake(at, f"{what}; give each its own file")
+            taken[file] = source.line(at)
 
 
 def _former_names(suite: Suite, source: YamlSource) -> Iterator[Mistake]:
@@ -303,6 +328,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
         yield from namedfiles.check(case.object, reach, ("object",), _is_object)
     else:
         yield from _without_object(case)
+    yield from attachplaces.mistakes(case)
     yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
@@ -337,6 +363,10 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
                 "needs a `command`; use `show` for what the runner or a trigger loads"
             )
             yield Mistake(("expect", number, "loaded"), what)
+
+
+def _key_of(expectation: Compared) -> str:
+    return "agree" if isinstance(expectation, AgreeExpectation) else "record"
 
 
 def _expectations(case: Case) -> Iterator[Mistake]:
@@ -384,6 +414,10 @@ def _files(case: Case, reach: Reach) -> Iterator[Mistake]:
 
 def _commands(case: Case) -> Iterator[Mistake]:
     for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Command):
+            for mistake in commandcase.variables(trigger.env):
+                where = ("trigger", number, *mistake.where)
+                yield Mistake(where, mistake.what)
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:
@@ -522,6 +556,7 @@ _CHECKS: tuple[
     (ShowExpectation, _show),
     (RowsExpectation, _rows),
     (CodeExpectation, _code),
+    (Compared, comparable.mistakes),
 )
 
 

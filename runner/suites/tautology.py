@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+from runner.suites.comparable import Compared
 from runner.suites.model import Expectation, Matcher, ValueExpectation
 from runner.suites.references import used
 
@@ -30,10 +31,14 @@ def observes(expectations: Iterable[Expectation], known: Collection[str]) -> boo
     `known` are the names of what there is before the object is loaded.
     """
     return any(
-        not isinstance(it, ValueExpectation)
+        not (isinstance(it, ValueExpectation) or _compares_value(it))
         or any(name.partition(".")[0] not in known for name in used(it.model_dump()))
         for it in expectations
     )
+
+
+def _compares_value(expectation: Expectation) -> bool:
+    return isinstance(expectation, Compared) and expectation.value is not None
 
 
 def _repeating(expectation: ValueExpectation) -> Iterator[str]:

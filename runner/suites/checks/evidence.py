@@ -22,6 +22,7 @@ from runner.suites.checks import (
 )
 from runner.suites.checks.matchers import as_read, in_words
 from runner.suites.checks.text import match, show
+from runner.suites.comparable import Compared
 from runner.suites.model import (
     CodeExpectation,
     Expectation,
@@ -95,6 +96,9 @@ def _matches(
             words = in_words(expectation, namespace)
             read = as_read(expectation, observed)
             return (match(f"value {expectation.value}", words, read),)
+        case Compared():
+            # What it is compared with is not known here.
+            return ()
 
 
 def _shown(

@@ -109,6 +109,7 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         libbpf=Path("mine"),
         objects=(Path("a.o"), Path("b.o")),
         streams=True,
+        update=True,
     )
     for field in dataclasses.fields(Settings):
         assert getattr(settings, field.name) != field.default, field.name

@@ -1,0 +1,71 @@
+"""Files of recorded rows: what `record` compares with, and `--update` writes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, JsonValue
+
+from runner.files import modelfile
+from runner.files.modelfile import FileEntry
+
+_HEAD = """\
+# What the kernel gave when this was recorded. Review it like code, because later runs
+# expect it, right or wrong. `--update` writes it again.
+"""
+_WIDTH = 100
+
+
+class RecordFile(FileEntry):
+    """A file of recorded rows."""
+
+    case: str
+    """The case that it was recorded for: SUITE::CASE."""
+    subject: str
+    """What was recorded: map tasks."""
+    kernel: str
+    """The kernels that gave it, with their releases."""
+    rows: Annotated[tuple[JsonValue, ...], Field(min_length=1)]
+    """The rows in their normal form."""
+
+
+def read(path: Path) -> RecordFile | None:
+    """Read a file; None if there is none.
+
+    Raises UsageError that lists every mistake by file and line.
+    """
+    if not path.exists():
+        return None
+    return modelfile.load(path, RecordFile)[0]
+
+
+def text(file: RecordFile) -> str:
+    """Return what a file holds: the same text for the same rows."""
+    return _HEAD + yaml.safe_dump(
+        {
+            "case": file.case,
+            "subject": file.subject,
+            "kernel": file.kernel,
+            "rows": list(file.rows),
+        },
+        sort_keys=False,
+        # A field a line: differences are small, then.
+        default_flow_style=False,
+        allow_unicode=True,
+        width=_WIDTH,
+    )
+
+
+def rows_text(rows: Sequence[JsonValue]) -> list[str]:
+    """Return rows as lines of such a file, to show what changed."""
+    if not rows:
+        return []
+    dumped = yaml.safe_dump(
+        list(rows),
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=_WIDTH,
+    )
+    return dumped.splitlines()
