@@ -106,6 +106,9 @@ def carry_out(
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths, run)
+        if criteria.flaky and not any(map(suites_.has_python_tests, paths)):
+            # Else pytest has to find the tests first.
+            criteria.flaky.require_known(_planned(run, suites))
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
         run.ledger.claim(print_note)

@@ -298,6 +298,13 @@ OPTIONS = (
         otherwise=f"{CostLimits().growth:g}",
     ),
     RunOption(
+        flag="--flaky",
+        type=Path,
+        metavar="FILE",
+        help="a list of known flaky cases, each with an owner and an end date, until "
+        "which its failures do not count; see docs/flaky.md",
+    ),
+    RunOption(
         flag="--allow-vanished",
         action="store_true",
         help="accept that cases of the baseline did not run, although their kernel "
@@ -335,7 +342,7 @@ KERNEL_FILES = ("--kernel", "--locked", "--matrix")
 TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
 ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
 COSTS = ("--cost-limit", "--cost-growth")
-CRITERIA = ("--baseline", "--gate", *COSTS, *ALLOWANCES, "--release")
+CRITERIA = ("--baseline", "--gate", *COSTS, "--flaky", *ALLOWANCES, "--release")
 
 
 def of(front_end: FrontEnd) -> list[RunOption]:
@@ -430,6 +437,7 @@ def criteria_of(arguments: argparse.Namespace) -> Criteria:
         gate=arguments.gate,
         limits=limits_of(arguments),
         release=getattr(arguments, "release", None),
+        flaky=arguments.flaky,
         allow_vanished=arguments.allow_vanished,
         allow_new_failures=arguments.allow_new_failures,
     )
