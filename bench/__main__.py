@@ -10,8 +10,8 @@ from bench import boots, figures, newcomers, preflight, programs, runs
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
+from runner.files.shipped import ROOT
 from runner.guest.guest import Origin
-from runner.guest.host import ROOT
 
 _TWO_KERNELS = "6.1,6.12"
 _THREE_KERNELS = "5.10,6.1,6.12"
