@@ -14,6 +14,7 @@ from runner.reports import resultsfile
 from runner.results import CaseKey, Outcome
 from tests.unit.kernels import conftest as kernels
 from tests.unit.kernels.conftest import Suite
+from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.test_fetch_debian import kernel_files
 from tests.unit.reports.runs import E, F, P, S, case, kernel, run
 
@@ -69,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         release = f"6.1.0-{number}-{CLOUD}"
         # The parts of 6.1.13 are missing.
         needs = f"linux-modules-{release}" if number == 13 else ""
-        package = kernels.make_package(
+        package = make_package(
             folder,
             f"linux-image-{release}",
             kernel_files(release),
