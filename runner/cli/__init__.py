@@ -142,6 +142,7 @@ _VERBS = {
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "baseline": "in CI, get the results of the last good run on the main branch",
     "replay": "run here what failed in CI, from the artifact of that run",
     "history": "make a site of many runs: what broke when, flaky cases, releases",
     "explain": "show what happened to a case, or what a class of failures means",
@@ -155,7 +156,9 @@ _VERBS = {
     "doctor": "check for missing dependencies and show how to fix them",
 }
 # Those that need no files next to the package, which only a checkout has.
-_ANYWHERE = frozenset({"explain", "merge", "report", "history", "github", "cache"})
+_ANYWHERE = frozenset(
+    {"baseline", "explain", "merge", "report", "history", "github", "cache"}
+)
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
