@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -327,6 +328,21 @@ class CaseId(Record):
         return CaseKey(self.kernel, self.suite, self.case)
 
 
+class KnownFlaky(Record):
+    """A failure that the list of known flaky cases has, which --flaky names."""
+
+    owner: str
+    """Who takes care of it."""
+    until: date
+    """The last day on which its failures do not count, in UTC."""
+    reason: str = ""
+    """What is known about it."""
+    issue: str = ""
+    """The address of its issue; may be empty."""
+    ended: bool = False
+    """Whether that day is over, so that the failure counts."""
+
+
 class CaseVerdict(Record):
     """How a case ended, and what to do about it."""
 
@@ -452,6 +468,18 @@ class CaseResult(CaseVerdict, CaseId):
     """Its name in pytest."""
     flaky: str = ""
     """Why the first try lost its guest, if this is the outcome of a second try."""
+    known_flaky: KnownFlaky | None = None
+    """The entry of --flaky that has this failure; null for other cases. The failure
+    counts only if the entry has ended."""
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether this is a failure of a known flaky case, which does not count."""
+        return (
+            self.outcome is Outcome.FAILED
+            and self.known_flaky is not None
+            and not self.known_flaky.ended
+        )
 
     @property
     def source_line(self) -> int:
@@ -667,6 +695,8 @@ class RunResults(Record):
     """What was selected."""
     provenance: Provenance = Provenance()
     """What was tested: project, commit and CI run."""
+    release: str = ""
+    """The name of the release that was tested, as --release has it."""
 
     @model_validator(mode="after")
     def _settle(self) -> Self:
@@ -727,7 +757,8 @@ def exit_status(
 ) -> ExitStatus:
     """Return what a run means; a failure wins over infrastructure.
 
-    `counts` says of a failed case whether it counts against the run.
+    `counts` says of a failed case whether it counts against the run. Those of known
+    flaky cases never do.
 
     Kernels that are not required never fail a run. A run that was stopped, or that
     checked nothing, did not find the objects compatible.
@@ -735,7 +766,8 @@ def exit_status(
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     counting = [case for case in results.cases if case.kernel not in optional]
     if results.failed_tests or any(
-        case.outcome is Outcome.FAILED and counts(case) for case in counting
+        case.outcome is Outcome.FAILED and not case.is_excused and counts(case)
+        for case in counting
     ):
         return ExitStatus.INCOMPATIBLE
     if (
@@ -749,9 +781,12 @@ def exit_status(
 
 
 def checked_nothing(results: RunResults) -> bool:
-    """Whether nothing ran that counts: required kernels have declared gaps only."""
+    """Whether nothing ran that counts.
+
+    Required kernels have declared gaps only, and failures of known flaky cases.
+    """
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     return all(
-        case.outcome is Outcome.SKIPPED or case.kernel in optional
+        case.outcome is Outcome.SKIPPED or case.is_excused or case.kernel in optional
         for case in results.cases
     )

@@ -35,6 +35,7 @@ examples:
   python -m runner --kernels all --shard 2/5 --timings earlier/results.json
   python -m runner report reports/latest --baseline v1.1.json --gate regressions
   python -m runner exec --kernels @lts -- ./my-tool --once
+  python -m runner replay kernel-matrix.zip
   python -m runner explain task::state@6.1
   python -m runner kernels
   python -m runner --kernel 4.4=linux-4.4/arch/x86/boot/bzImage
@@ -141,6 +142,8 @@ _VERBS = {
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "replay": "run here what failed in CI, from the artifact of that run",
+    "history": "make a site of many runs: what broke when, flaky cases, releases",
     "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",
     "bisect": "find the kernel version with which a case began to fail",
@@ -152,7 +155,7 @@ _VERBS = {
     "doctor": "check for missing dependencies and show how to fix them",
 }
 # Those that need no files next to the package, which only a checkout has.
-_ANYWHERE = frozenset({"explain", "merge", "report", "github", "cache"})
+_ANYWHERE = frozenset({"explain", "merge", "report", "history", "github", "cache"})
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

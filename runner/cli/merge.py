@@ -8,6 +8,7 @@ from pathlib import Path
 from runner import reports
 from runner.cli.output import print_note
 from runner.errors import ExitStatus, UsageError
+from runner.replay import keep
 from runner.reports import junit, merging, resultsfile
 from runner.reports.atomic import explained, write_text
 from runner.reports.claim import claimed
@@ -118,6 +119,7 @@ def write(results: RunResults, parts: Sequence[FoundRun], out: Path) -> None:
     bare = [it for it in results.kernels if out / it.id / reports.JUNIT not in copied]
     for kernel, text in junit.documents(results.model_copy(update={"kernels": bare})):
         write_text(out / kernel.id / reports.JUNIT, text)
+    keep.merge([part.folder for part in parts], out)
     # results.json is there already.
     others = [it for it in FORMATS if it.name not in ("junit", "json")]
     reports.write(Report(results=results), out, formats=others)

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,9 +15,10 @@ from runner.cli import github_output, isolation, objects
 from runner.cli import suites as suites_
 from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_note
-from runner.errors import ExitStatus, UsageError
+from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.guest import host
 from runner.process import ending
+from runner.replay import keep
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
@@ -60,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
     return carry_out(arguments, _of_objects)
+
+
+def _narrowed(arguments: argparse.Namespace) -> bool:
+    """Whether only some cases are run. `only` is what `replay` selects."""
+    return bool(arguments.k or arguments.lf or getattr(arguments, "only", None))
 
 
 def _of_objects(arguments: argparse.Namespace) -> list[Path]:
@@ -108,7 +114,7 @@ def carry_out(
         run.check_names(suites)
         plan = plan.at_most(_guests(run, suites))
         python_tests = any(map(suites_.has_python_tests, paths))
-        if not (arguments.k or arguments.lf or python_tests):
+        if not (_narrowed(arguments) or python_tests):
             # Nothing is left for pytest to select: the first guests start while it is
             # imported.
             run.ledger.begin(_planned(run, suites), _selection(arguments, run, paths))
@@ -117,7 +123,9 @@ def carry_out(
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            return _run_pytest(arguments, run, paths, words, criteria, saved)
+            status = _run_pytest(arguments, run, paths, words, criteria, saved)
+        _keep(run, suites)
+        return status
     except KeyboardInterrupt:
         if run.ledger.has_plan:
             # Before pytest could see to it, or while it did.
@@ -128,6 +136,16 @@ def carry_out(
             # Whatever keeps the guests from ending well: others may write reports.
             stack.callback(run.ledger.close)
             stack.callback(run.close)
+
+
+def _keep(run: Run, suites: Sequence[LoadedSuite]) -> None:
+    """Keep next to the reports what `replay` needs; say why where that fails."""
+    if run.settings.precompiled is not None or not run.ledger.has_plan:
+        return
+    try:
+        keep.write(run, suites, run.ledger.finish())
+    except (RunnerError, OSError) as error:
+        print_note(f"nothing is kept for a replay: {error}")
 
 
 def _guests(run: Run, suites: Iterable[LoadedSuite]) -> int:
@@ -201,6 +219,7 @@ def _run_pytest(
     import pytest
 
     from runner.cli.eachfile import EachFile
+    from runner.cli.onlycases import OnlyCases
     from runner.cli.progress import Live
     from runner.cli.pytesthooks import KeptEnvironment
     from runner.plugin.state import KnownRun
@@ -216,8 +235,10 @@ def _run_pytest(
                 KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
-            if not (arguments.k or arguments.lf):
+            if not _narrowed(arguments):
                 plugins.append(EachFile(paths))
+            if getattr(arguments, "only", None):
+                plugins.append(OnlyCases(arguments.only))
             status = pytest.main(words, plugins=plugins)
         if live.report is not None:
             written = None if live.unwritten else arguments.reports

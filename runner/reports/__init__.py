@@ -29,6 +29,8 @@ _WRITTEN = (
     *("release.md", "release.html", "release.json"),
     *("report.html", "badge.svg", "matrix.svg"),
     *(f"*/{JUNIT}", f"*/{CONSOLE}", f"*/{LOG}"),
+    # What `replay` needs.
+    *("replay/replay.json", "replay/files/*"),
     # What commands printed.
     *("*/output/*/*.stdout", "*/output/*/*.stderr"),
 )
@@ -54,7 +56,7 @@ def clear(folder: Path) -> None:
             for path in folder.glob(pattern):
                 if path.name != RESULTS:
                     path.unlink()
-        for pattern in ("*/output/*/", "*/output/", "*/"):
+        for pattern in ("*/output/*/", "*/output/", "replay/files/", "*/"):
             for empty in folder.glob(pattern):
                 if not any(empty.iterdir()):
                     empty.rmdir()

@@ -113,6 +113,8 @@ class Criteria:
 
     def report(self, results: RunResults) -> Report:
         """Hold a run against them."""
+        if self.release:
+            results = results.model_copy(update={"release": self.release})
         judged, baseline = results, self.baseline
         if self.costs is not None:
             judged = costs.judged(results, self.costs, baseline)

@@ -1,6 +1,7 @@
 """Pictures for READMEs: a badge, and the matrix."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from runner.errors import ExitStatus
 from runner.reports import cells, style, support, templating
@@ -31,23 +32,43 @@ _MOST_KERNELS = 60
 _MOST_SUITES = 16
 
 
+@dataclass(frozen=True, kw_only=True)
+class Badge:
+    """What a badge says: a label, a message, and the colour behind it."""
+
+    label: str
+    message: str
+    # "#1a7f37".
+    colour: str
+
+
 def badge(results: RunResults) -> str:
     """Return an SVG badge: which kernels work, in the colour of the verdict."""
+    return drawn(badge_of(results, _LABEL))
+
+
+def badge_of(results: RunResults, label: str) -> Badge:
+    """Return what a badge of a run says; `label` is what its kernels are called."""
     verdict = exit_status(results)
     statement = one_line(support.ranges(results).statement)
     if verdict is not ExitStatus.COMPATIBLE:
         statement = VERDICTS[verdict][0] if statement == "none" else statement
     if not results.complete:
         statement = style.incomplete(results)
-    message = _short(statement, _MOST_LETTERS)
-    left = round(len(_LABEL) * _BADGE_LETTER) + 12
+    message = _short(statement.removeprefix(f"{label} "), _MOST_LETTERS)
+    return Badge(label=label, message=message, colour=_COLOURS[verdict])
+
+
+def drawn(badge: Badge) -> str:
+    """Return a badge as SVG."""
+    left = round(len(badge.label) * _BADGE_LETTER) + 12
     return templating.render(
         "badge.svg.j2",
-        label=_LABEL,
-        message=message,
+        label=badge.label,
+        message=badge.message,
         left=left,
-        width=left + round(len(message) * _BADGE_LETTER) + 12,
-        colour=_COLOURS[verdict],
+        width=left + round(len(badge.message) * _BADGE_LETTER) + 12,
+        colour=badge.colour,
     )
 
 

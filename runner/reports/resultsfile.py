@@ -63,17 +63,23 @@ def read(path: Path) -> RunResults:
     try:
         with path.open("rb") as file:
             text = file.read(_MOST + 1)
-        if len(text) > _MOST:
-            raise ResultsFileError(
-                f"{path} is larger than {_MOST >> 20} MiB, which no run is",
-                hint=_WRITTEN,
-            )
-        data = json.loads(text)
     except OSError as error:
         raise ResultsFileError(
             f"{path} can't be read: {error.strerror or error}",
             hint=_WRITTEN,
         ) from error
+    if len(text) > _MOST:
+        raise ResultsFileError(
+            f"{path} is larger than {_MOST >> 20} MiB, which no run is",
+            hint=_WRITTEN,
+        )
+    return parse(text, path)
+
+
+def parse(text: bytes, path: Path) -> RunResults:
+    """Read the text of such a file. Raises as `read` does."""
+    try:
+        data = json.loads(text)
     # ValueError covers JSON and UTF-8 that are broken.
     except (ValueError, RecursionError) as error:
         raise ResultsFileError(

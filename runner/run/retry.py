@@ -31,7 +31,7 @@ _MISTAKES = (
 
 
 # Between a case and a test of its program, in reports.
-_BETWEEN = "::"
+BETWEEN = "::"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class KernelCase:
 
 def name_of(case: Case, test: str) -> str:
     """Return what reports call a test of a case's program; "" is the case itself."""
-    return f"{case.name}{_BETWEEN}{test}" if test else case.name
+    return f"{case.name}{BETWEEN}{test}" if test else case.name
 
 
 def perform(

@@ -142,10 +142,22 @@ class Run:
         """
 
         def compile_it() -> Path:
+            if self.settings.precompiled is not None:
+                return self._precompiled(source, vmlinux)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
             return compile_object(source, self.cache, headers)
 
         return self._objects.get((source, vmlinux), compile_it)
+
+    def _precompiled(self, source: Path, vmlinux: str | None) -> Path:
+        known = self.settings.precompiled or {}
+        found = known.get(f"{source}|{vmlinux or ''}")
+        if found is None:
+            raise UsageError(
+                f"{source.name} was not kept, and nothing is compiled here"
+            )
+        # Refuses what is no object.
+        return compile_object(found, self.cache)
 
     def loader_program(self, name: str) -> LoaderProgram:
         """Return a loader with another library than libbpf, built once a run.
@@ -162,6 +174,9 @@ class Run:
 
         Empty where they can't be known before the program runs in a guest.
         """
+        if self.settings.precompiled is not None:
+            # Its program is a stranger's.
+            return ()
         found = self._listed.get(
             (loaded.path, case.name),
             lambda: listing.tests_of(case, loaded.file),

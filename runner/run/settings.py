@@ -41,6 +41,9 @@ class Settings:
     objects: tuple[Path, ...] = ()
     # Whether what programs print is shown as it comes.
     streams: bool = False
+    # Objects in place of compiling, by "SOURCE|KERNEL" of their source and vmlinux.h;
+    # then no program of a suite is started on this machine either. None compiles.
+    precompiled: dict[str, Path] | None = None
     # Whether what cases record replaces what was recorded before.
     update: bool = False
 
@@ -70,6 +73,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         objects=tuple(getattr(arguments, "object", ())),
         # Only `exec` has it.
         streams=getattr(arguments, "streams", False),
+        # Only `replay` has it.
+        precompiled=getattr(arguments, "precompiled", None),
         # What makes its suite itself records nothing.
         update=getattr(arguments, "update", False),
     )

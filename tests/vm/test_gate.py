@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,3 +229,21 @@ def test_the_summary_and_the_comment_tell_it(bad: Outcome) -> None:
     assert "regression" in bad.gate.summary
     assert "repos/me/it/issues/7/comments" in bad.calls
     assert "state" in (bad.reports / "comment.md").read_text()
+
+
+def test_the_artifact_alone_gives_the_same_red(bad: Outcome, tmp_path: Path) -> None:
+    artifact = shutil.make_archive(str(tmp_path / "kernel-matrix"), "zip", bad.reports)
+    (tmp_path / "empty").mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "runner", "replay", artifact, "-n", "1"],
+        cwd=tmp_path / "empty",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same: 6.1 mine::state: failed [poison_reachable]" in done.stdout
+    assert "replayed 1 case: 1 the same" in done.stdout
+    assert "not the same" not in done.stdout

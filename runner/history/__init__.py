@@ -1,0 +1,1 @@
+"""Many runs as one history: what broke when, and what is flaky."""

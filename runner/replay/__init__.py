@@ -1,0 +1,1 @@
+"""What an artifact keeps so that what failed there fails here, and how it is run."""
