@@ -12,8 +12,9 @@ from runner.bisect.search import BootState, Foreseen, TriedBoot
 from runner.bisect.triallog import Trial, TrialLog
 from runner.bpf.object import read_whole
 from runner.errors import ArtifactError
+from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.kernels import fetch
+from runner.kernels import facts, fetch
 from runner.kernels.artifact import Artifact
 from runner.preflight.engine import Engine
 from runner.preflight.steps import KernelStep, steps
@@ -111,7 +112,11 @@ class CaseProbe:
             artifact,
             self._tools.cache,
             self._tools.engine,
+            seen=self._seen(artifact),
         )
+
+    def _seen(self, artifact: Artifact) -> Facts | None:
+        return facts.known(self._tools.cache, artifact.image_sha256)
 
     def boot(self, number: int) -> TriedBoot:
         """Run the case, unless the log has it."""
@@ -131,7 +136,7 @@ class CaseProbe:
         """Return what changes for the object from one version to another."""
         path = self._about.object_path
         sources = [
-            foresight.source_of(it, self._versions[number].id, self._tools.cache)
+            foresight.source_of(it, self._versions[number].id, self._seen(it))
             for number in (first, last)
             if isinstance(it := self.artifact(number), Artifact) and it.btf is not None
         ]

@@ -6,8 +6,8 @@ from pathlib import Path
 from runner.bisect.search import Foreseen
 from runner.case import settings
 from runner.errors import RunnerError
+from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.kernels import facts
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Prediction, Verdict
@@ -58,13 +58,19 @@ class Foresight:
 
 
 def foresee(
-    case: Case, object_path: Path, artifact: Artifact, cache: Cache, engine: Path
+    case: Case,
+    object_path: Path,
+    artifact: Artifact,
+    cache: Cache,
+    engine: Path,
+    *,
+    seen: Facts | None,
 ) -> Foresight:
     """Return what is predicted of a case, with what it sets of its object.
 
-    `object_path` is the compiled object. Never raises for what can't be predicted.
+    `object_path` is the compiled object, `seen` what the kernel said when somebody
+    booted it. Never raises for what can't be predicted.
     """
-    seen = facts.known(cache, artifact.image_sha256)
     known = known_kernel(artifact, seen)
     gap = case.gap_on(known)
     if gap:
@@ -85,7 +91,7 @@ def foresee(
             variables=tuple(wanted.variables.items()),
             engine=engine,
         )
-        source = source_of(artifact, artifact.release, cache)
+        source = source_of(artifact, artifact.release, seen)
         with Checker(job) as checker:
             result = checker.check(source)
     except RunnerError as error:
@@ -104,7 +110,7 @@ def _why_not(case: Case, loader: str, known: KnownKernel) -> str:
     return ""
 
 
-def source_of(artifact: Artifact, name: str, cache: Cache) -> BtfSource:
+def source_of(artifact: Artifact, name: str, seen: Facts | None) -> BtfSource:
     """Return a kernel's BTF under a name that tables show; it has some."""
     assert artifact.btf is not None
     return BtfSource(
@@ -112,5 +118,5 @@ def source_of(artifact: Artifact, name: str, cache: Cache) -> BtfSource:
         path=artifact.btf,
         version=artifact.version,
         config=artifact.config,
-        facts=facts.known(cache, artifact.image_sha256),
+        facts=seen,
     )

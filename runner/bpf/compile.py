@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.bpf import object as object_
-from runner.errors import InfrastructureError, UsageError
+from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.process.programs import environment
 
@@ -173,6 +173,21 @@ def _dependencies(source: Path, headers: Path | None) -> list[str]:
     return sorted(set(_prerequisites(rule)))
 
 
+def own_headers(source: Path) -> list[Path]:
+    """Return the headers that a source includes, but for those of the system.
+
+    What does not compile may lack some; without clang, there are none. A header that is
+    not there, such as a kernel's vmlinux.h, is none of the owner's.
+    """
+    argv = [CLANG, *_options(None), "-MM", "-MG", source.name]
+    try:
+        rule = _clang(argv, source)
+    except (UsageError, InfrastructureError):
+        return []
+    found = (source.parent / it for it in _prerequisites(rule))
+    return sorted(it for it in set(found) if it.is_file() and it.name != source.name)
+
+
 def _prerequisites(rule: str) -> Iterable[str]:
     """Return the files that a rule for make, "x.o: x.c \\<newline> x.h", names."""
     _, _, files = rule.replace("\\\n", " ").partition(": ")
@@ -207,7 +222,7 @@ def _run(
     except FileNotFoundError as error:
         raise InfrastructureError(
             f"{argv[0]} is not installed",
-            hint=f"install it with: ./dev setup (Debian: {package})",
+            hint=f"apt-get install {package}; {DOCTOR_FIXES}",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(

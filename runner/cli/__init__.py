@@ -12,7 +12,6 @@ from pathlib import Path
 from runner import __version__
 from runner.cli.called import as_called, program
 from runner.errors import ExitStatus, RunnerError, is_out_of_memory
-from runner.files import checkout
 from runner.process import ending
 
 _DEFAULT_VERB = "run"
@@ -42,6 +41,7 @@ examples:
   python -m runner btf 4.4 -o 4.4.btf
   python -m runner check path/to/my/suite --btf kernels
   python -m runner bisect --good 6.1@6.1.170-3 --bad 6.1 SUITE::CASE
+  python -m runner sweep 6.1 --since 6.1.170
   python -m runner shell 6.12 uname -r
   python -m runner doctor
 """
@@ -55,8 +55,7 @@ def main(argv: Sequence[str]) -> int:
     if words[0] == _COMMAND_VERB:
         arguments.words = command
     try:
-        if arguments.needs_checkout:
-            checkout.require()
+        _tell_of_matrix(arguments)
         return int(arguments.command(arguments))
     except RunnerError as error:
         print(as_called(error.told), file=sys.stderr)
@@ -70,6 +69,19 @@ def main(argv: Sequence[str]) -> int:
             raise
         print(f"error: {internal(error)}", file=sys.stderr)
         return ExitStatus.INFRASTRUCTURE
+
+
+def _tell_of_matrix(arguments: argparse.Namespace) -> None:
+    """Say first that the kernels are not the user's, if he did not name them."""
+    named = getattr(arguments, "matrix", "") is not None
+    if named or not arguments.uses_matrix(arguments):
+        return
+    # Not before: most of a short run's start are its imports.
+    from runner.cli.output import print_note
+    from runner.suites import project
+
+    if note := project.find(None).note:
+        print_note(note)
 
 
 @contextmanager
@@ -136,6 +148,7 @@ _VERBS = {
     _DEFAULT_VERB: "boot kernels and run suites (default command)",
     _COMMAND_VERB: "run a program of your own, or its tests, on kernels",
     "init": "write a first matrix, suites and a workflow for your objects",
+    "watch": "run what each save touches, on one kernel, in about a second",
     "kernels": "list the matrix and what is in the cache",
     "fetch": "fill the cache, so that runs need no network",
     "btf": "show where a kernel's BTF comes from, and write it to a file",
@@ -147,6 +160,7 @@ _VERBS = {
     "explain": "show what happened to a case, or what a class of failures means",
     "check": "check what relocates on kernels, without booting them",
     "bisect": "find the kernel version with which a case began to fail",
+    "sweep": "run suites over the versions of a kernel that its source offers",
     "shell": "open a shell in a guest, or run a command in one",
     "github": "report a run to a GitHub workflow",
     "lock": "pin the exact files of the kernels, for runs with --locked",
@@ -154,8 +168,6 @@ _VERBS = {
     "cache": "show cache usage, or prune least recently used entries",
     "doctor": "check for missing dependencies and show how to fix them",
 }
-# Those that need no files next to the package, which only a checkout has.
-_ANYWHERE = frozenset({"explain", "merge", "report", "history", "github", "cache"})
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -184,5 +196,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
                 action="store_true",
                 help="show tracebacks of internal errors",
             )
-            own.set_defaults(command=module.main, needs_checkout=verb not in _ANYWHERE)
+            own.set_defaults(
+                command=module.main,
+                uses_matrix=getattr(module, "uses_matrix", lambda _: True),
+            )
     return parser

@@ -78,13 +78,27 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _chosen(what: str, run: ExplainedRun) -> Iterator[CaseKey]:
     """Yield the cases of a run that a word means."""
-    name, at, kernel = what.rpartition("@")
-    name, kernel = (name, kernel) if at else (what, "")
+    name, kernel = _parted(what, run)
     on = [key for key in run.results.plan if not kernel or _matches(kernel, key.kernel)]
     return iter(
         [key for key in on if name in (key.case, f"{key.suite}::{key.case}")]
         or [key for key in on if _fits(name, key)]
     )
+
+
+def _parted(what: str, run: ExplainedRun) -> tuple[str, str]:
+    """Return the case and the kernel of CASE@KERNEL; no kernel of CASE alone.
+
+    A kernel may be ROW@VERSION.
+    """
+    kernels = {key.kernel for key in run.results.plan}
+    words = what.split("@")
+    for number in range(1, len(words)):
+        name, kernel = "@".join(words[:number]), "@".join(words[number:])
+        if any(_matches(kernel, it) for it in kernels):
+            return name, kernel
+    name, at, kernel = what.rpartition("@")
+    return (name, kernel) if at else (what, "")
 
 
 def _fits(name: str, key: CaseKey) -> bool:
@@ -110,9 +124,9 @@ def _failed(run: ExplainedRun) -> list[CaseKey]:
 
 
 def _nothing(what: str, run: ExplainedRun) -> UsageError:
-    name, at, kernel = what.rpartition("@")
+    name, kernel = _parted(what, run)
     plan = run.results.plan
-    if at and list(_chosen(name, run)):
+    if kernel and list(_chosen(name, run)):
         kernels = dict.fromkeys(key.kernel for key in _chosen(name, run))
         return UsageError(
             f"{name} has no result on a kernel {kernel!r} in {run.file}",

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "which failures fail the gate: all, or only regressions and new failures "
         "(without a baseline all are new); cost adds programs that cost too much",
     )
-    options.add(parser, *options.COSTS, *options.ALLOWANCES)
+    options.add(parser, *options.COSTS, "--flaky", *options.ALLOWANCES)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -76,5 +76,6 @@ def _of_first_run(arguments: argparse.Namespace) -> Criteria:
         gate="cost" if costs_count else None,
         limits=options.limits_of(arguments),
         release=None,
+        flaky=arguments.flaky,
     )
     return replace(criteria, gate=gate if arguments.allow_new_failures else Gate.ALL)

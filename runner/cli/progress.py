@@ -113,7 +113,9 @@ class Live(AbstractContextManager["Live"]):
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> None:
         """Show a case that begins, unless a worker began it before."""
-        shown = location[2].partition("@")[0]
+        # pytest-xdist adds @GROUP; ids of kernels may be ROW@VERSION.
+        case, end, _ = location[2].partition("]@")
+        shown = f"{case}]" if end else location[2]
         self.running.setdefault(nodeid, (shown, threading.main_thread().name))
 
     def pytest_kernel_matrix_case_begins(

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the suites and return the exit status. Raises as `carry_out` does."""
-    return carry_out(arguments, _of_objects)
+    return carry_out(arguments, of_objects)
 
 
 def _narrowed(arguments: argparse.Namespace) -> bool:
@@ -68,7 +68,8 @@ def _narrowed(arguments: argparse.Namespace) -> bool:
     return bool(arguments.k or arguments.lf or getattr(arguments, "only", None))
 
 
-def _of_objects(arguments: argparse.Namespace) -> list[Path]:
+def of_objects(arguments: argparse.Namespace) -> list[Path]:
+    """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
     folder = arguments.reports / "objects"
@@ -105,6 +106,9 @@ def carry_out(
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths, run)
+        if criteria.flaky and not any(map(suites_.has_python_tests, paths)):
+            # Else pytest has to find the tests first.
+            criteria.flaky.require_known(_planned(run, suites))
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.matrix)
         run.ledger.claim(print_note)
@@ -123,7 +127,7 @@ def carry_out(
         with isolation.isolated(
             workers=plan.processes > 0, python_tests=python_tests
         ) as saved:
-            status = _run_pytest(arguments, run, paths, words, criteria, saved)
+            status = run_pytest(arguments, run, paths, words, criteria, saved)
         _keep(run, suites)
         return status
     except KeyboardInterrupt:
@@ -207,14 +211,20 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
 
 
-def _run_pytest(
+def run_pytest(
     arguments: argparse.Namespace,
     run: Run,
     paths: list[Path],
     words: list[str],
     criteria: Criteria,
     saved: Mapping[str, str],
+    more: Sequence[object] = (),
 ) -> int:
+    """Run pytest with these words, print what came of it, and return the exit status.
+
+    `paths` are what must have tests; `saved` is what workers give back to tests; `more`
+    are plugins.
+    """
     # Here, because a guest starts meanwhile.
     import pytest
 
@@ -235,7 +245,8 @@ def _run_pytest(
                 KnownRun(run, criteria),
                 KeptEnvironment(saved),
             ]
-            if not _narrowed(arguments):
+            plugins += more
+            if not (_narrowed(arguments) or more):
                 plugins.append(EachFile(paths))
             if getattr(arguments, "only", None):
                 plugins.append(OnlyCases(arguments.only))

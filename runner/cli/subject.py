@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bisect.boots import RunOfCase
@@ -32,6 +33,43 @@ def words(given: Sequence[str]) -> list[str]:
     return [word for it in given for word in it.split(",") if word.strip()]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenSuites:
+    """The suites that a command line means."""
+
+    # Of suites, and of Python tests.
+    paths: tuple[Path, ...]
+    suites: tuple[LoadedSuite, ...]
+
+    @property
+    def has_python_tests(self) -> bool:
+        """Whether there are also Python tests, of which nothing is known."""
+        return any(map(suites_.has_python_tests, self.paths))
+
+
+def suites(arguments: argparse.Namespace) -> GivenSuites:
+    """Return those of --suite and --object, or the project's. Raises UsageError."""
+    found = project.find(arguments.matrix)
+    given = list(arguments.suite)
+    if arguments.object:
+        folder = arguments.reports / "objects"
+        given.append(
+            objects.suite_of(
+                arguments.object,
+                folder,
+                load_only=arguments.load_only,
+                loaders=arguments.loader,
+            )
+        )
+    paths = suites_.paths(given, found, matrix_.load(found.matrix))
+    loaded = (
+        suitefile.load(file, matrix=found.matrix, named=tuple(arguments.object))
+        for path in paths
+        for file in suitefile.files_below(path)
+    )
+    return GivenSuites(paths=tuple(paths), suites=tuple(loaded))
+
+
 def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase:
     """Return the case that a name means.
 
@@ -44,30 +82,13 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
             f"{name!r} is not SUITE::CASE", hint="write it as reports print it"
         )
     found = project.find(arguments.matrix)
-    matrix = matrix_.load(found.matrix)
-    given = list(arguments.suite)
-    if arguments.object:
-        folder = arguments.reports / "objects"
-        given.append(
-            objects.suite_of(
-                arguments.object,
-                folder,
-                load_only=arguments.load_only,
-                loaders=arguments.loader,
-            )
-        )
-    paths = suites_.paths(given, found, matrix)
-    loaded = [
-        suitefile.load(file, matrix=found.matrix, named=tuple(arguments.object))
-        for path in paths
-        for file in suitefile.files_below(path)
-    ]
-    place, own = _case(loaded, paths, suite, case)
+    given = suites(arguments)
+    place, own = _case(given, suite, case)
     source = place.file(own.object) if place and own and own.object else None
     path = None
     if source is not None and own is not None and own.vmlinux is None:
         path = compile_object(source, cache)
-    tests = [str(it) for it in paths]
+    tests = [str(it) for it in given.paths]
     choice = KernelChoice(matrix=found.matrix, selectors=())
     run = RunOfCase(
         suite=suite,
@@ -86,20 +107,18 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
 
 
 def _case(
-    loaded: Sequence[LoadedSuite], paths: Sequence[Path], suite: str, case: str
+    given: GivenSuites, suite: str, case: str
 ) -> tuple[LoadedSuite | None, Case | None]:
     """Return the case of a suite; nothing for a Python test. Raises UsageError."""
     known: list[str] = []
-    for place in loaded:
+    for place in given.suites:
         for own in place.suite.cases:
             known.append(f"{place.name}{_BETWEEN}{own.name}")
             # A test of a program is CASE::TEST.
             is_own = case == own.name or case.startswith(f"{own.name}{_BETWEEN}")
             if place.name == suite and is_own:
                 return place, own
-    if any(map(suites_.has_python_tests, paths)) and suite not in (
-        it.name for it in loaded
-    ):
+    if given.has_python_tests and suite not in (it.name for it in given.suites):
         return None, None
     near = nearest(f"{suite}{_BETWEEN}{case}", known, 3, cutoff=0.4) or known[:5]
     raise UsageError(

@@ -6,6 +6,7 @@ import pytest
 from _pytest.mark import KeywordMatcher
 from _pytest.mark.expression import Expression
 
+from runner.errors import UsageError
 from runner.plugin.items import CaseItem
 
 
@@ -55,6 +56,17 @@ def _matcher(item: pytest.Item) -> Callable[..., bool]:
     if isinstance(item, CaseItem):
         return matcher(item.loaded.name, item.on.name, item.kernel.id)
     return KeywordMatcher.from_item(item)
+
+
+def selects(text: str, suite: str, case: str, kernel: str) -> bool:
+    """Whether -k means a case on a kernel. Raises UsageError for what is no expression.
+
+    For those who ask before pytest does.
+    """
+    try:
+        return _parsed(text).evaluate(matcher(suite, case, kernel))
+    except pytest.UsageError as error:
+        raise UsageError(str(error)) from error
 
 
 def matcher(suite: str, case: str, kernel: str) -> Callable[..., bool]:

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.errors import (
     InfrastructureError,
     InternalError,
     RunnerError,
+    UsageError,
     is_out_of_memory,
 )
 from runner.failures.classes import NOTHING_CHECKED
@@ -25,6 +26,7 @@ from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test
 from runner.reports.criteria import Report
+from runner.reports.flaky import FlakyList
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -247,6 +249,14 @@ def more_results_of(report: pytest.TestReport) -> list[CaseResult]:
     return [CaseResult.model_validate(it) for it in found]
 
 
+def _require_known(flaky: FlakyList, planned: Iterable[CaseKey]) -> None:
+    """Raise pytest's error for entries that no case of a run matches."""
+    try:
+        flaky.require_known(planned)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 class Recorder:
     """A plugin of the process that sees every report: writes files, sets the status."""
 
@@ -290,6 +300,11 @@ class Recorder:
         run = state.known_run(self._config)
         if run is None or not planned:
             return
+        option = self._config.option
+        flaky = state.criteria_of(self._config).flaky
+        # These select cases, so that others than the planned ones exist.
+        if flaky is not None and not (option.keyword or option.lf):
+            _require_known(flaky, planned.values())
         self._planned = planned
         expression = self._config.option.keyword
         run.ledger.claim(lambda note: warnings.warn(note, stacklevel=1))

@@ -222,7 +222,11 @@ def held(
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
 
     def is_held(case: CaseResult) -> bool:
-        if case.outcome is not Outcome.FAILED or case.kernel in optional:
+        if (
+            case.outcome is not Outcome.FAILED
+            or case.is_excused
+            or case.kernel in optional
+        ):
             return False
         if gate is Gate.ALL:
             return True
@@ -262,6 +266,11 @@ def _kind(before: CaseResult | None, after: CaseResult) -> str:
     """Return the field of Comparison that a case belongs in; nothing for none."""
     was = None if before is None else before.outcome
     now = after.outcome
+    if after.is_excused:
+        return ""
+    if before is not None and before.is_excused:
+        # What its entry excused counts again, as if it had passed.
+        return "regressions" if now is Outcome.FAILED else ""
     if now is Outcome.ERROR:
         return "lost" if was not in (None, Outcome.ERROR) else ""
     if was in (None, Outcome.ERROR):

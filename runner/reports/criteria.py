@@ -9,6 +9,7 @@ from runner.errors import ExitStatus, UsageError
 from runner.reports import costs, release, resultsfile
 from runner.reports.compare import Comparison, Gate, compare, gate_status
 from runner.reports.costs import CostLimits
+from runner.reports.flaky import FlakyList
 from runner.reports.release import Release
 from runner.reports.text import clean
 from runner.results import RunResults
@@ -46,6 +47,8 @@ class Criteria:
     costs: CostLimits | None = None
     # Empty when the run is for no release.
     release: str = ""
+    # Failures that do not count, until a day.
+    flaky: FlakyList | None = None
     # Whether gates accept cases of the baseline that are gone, and new ones that fail.
     allow_vanished: bool = False
     allow_new_failures: bool = False
@@ -58,13 +61,15 @@ class Criteria:
         gate: str | None,
         release: str | None,
         limits: CostLimits | None = None,
+        flaky: Path | None = None,
         allow_vanished: bool = False,
         allow_new_failures: bool = False,
     ) -> Self:
         """Return what these options say.
 
         Raises UsageError for a baseline that holds no run or only a part of one, for a
-        gate that needs one, and for a name that is none.
+        gate that needs one, for a name that is none, and for a list of flaky cases
+        with mistakes.
         """
         chosen, costs_count = gates_of(gate)
         if limits is not None and not costs_count:
@@ -107,6 +112,7 @@ class Criteria:
             gate=chosen,
             costs=limits or CostLimits() if costs_count else None,
             release=release or "",
+            flaky=None if flaky is None else FlakyList.read(flaky),
             allow_vanished=allow_vanished,
             allow_new_failures=allow_new_failures,
         )
@@ -115,6 +121,8 @@ class Criteria:
         """Hold a run against them."""
         if self.release:
             results = results.model_copy(update={"release": self.release})
+        if self.flaky is not None:
+            results = self.flaky.marked(results)
         judged, baseline = results, self.baseline
         if self.costs is not None:
             judged = costs.judged(results, self.costs, baseline)

@@ -77,6 +77,7 @@ def grouped(cases: Iterable[CaseResult], outcome: Outcome) -> list[Group]:
                 case.failure_class,
                 case.source_path,
                 case.source_line,
+                case.is_excused,
             )
             found.setdefault(key, []).append(case)
     return [Group(cases=tuple(it)) for it in found.values()]

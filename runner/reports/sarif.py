@@ -75,7 +75,7 @@ def _result(
     found: _Object = {
         "ruleId": _rule(group),
         "ruleIndex": rules.index(_rule(group)),
-        "level": "warning" if optional.issuperset(group.kernels) else "error",
+        "level": _level(group, optional),
         "message": {"text": clean(text)[:_TEXT]},
         "partialFingerprints": {"case/v1": _fingerprint(group)},
         "properties": {"kernels": list(group.kernels)},
@@ -97,6 +97,12 @@ def _result(
             }
         ]
     return found
+
+
+def _level(group: Group, optional: set[str]) -> str:
+    if group.first.is_excused:
+        return "note"
+    return "warning" if optional.issuperset(group.kernels) else "error"
 
 
 def _notifications(

@@ -97,9 +97,11 @@ def counted(number: int, word: str, plural: str) -> str:
 def counts(results: RunResults) -> str:
     """Return "4 passed, 1 failed", or that there is no case."""
     unavailable = sum(len(case.not_available) for case in results.cases)
+    known = sum(case.is_excused for case in results.cases)
     parts = (
         counted(results.count(Outcome.PASSED), "passed", "passed"),
-        counted(results.count(Outcome.FAILED), "failed", "failed"),
+        counted(results.count(Outcome.FAILED) - known, "failed", "failed"),
+        counted(known, "known flaky failure", "known flaky failures"),
         counted(results.count(Outcome.ERROR), "error", "errors"),
         counted(results.count(Outcome.SKIPPED), "declared gap", "declared gaps"),
         counted(unavailable, "check not available", "checks not available"),

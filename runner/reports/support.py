@@ -178,10 +178,12 @@ def support_of(
     `whole` is whether all of its cases have a result.
     """
     outcomes = {case.outcome for case in cases}
-    if Outcome.FAILED in outcomes:
+    if any(it.outcome is Outcome.FAILED and not it.is_excused for it in cases):
         return Support.FAILS
     if (
         kernel.error
+        # It may be flaky, and it may be worse.
+        or Outcome.FAILED in outcomes
         or not whole
         or Outcome.ERROR in outcomes
         or Outcome.PASSED not in outcomes

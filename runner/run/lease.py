@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -83,6 +83,11 @@ class GuestLease:
             if self._factory.has_snapshot(kernel):
                 started = self._executor.submit(self._factory.start_spare, kernel)
                 self._spare = (kernel, started)
+
+    def wait_for_spare(self) -> None:
+        """Wait until the guest that `prepare` started is up, or failed."""
+        if self._spare is not None:
+            wait([self._spare[1]])
 
     def _serves(self, running: Running, need: Need) -> bool:
         if running.guest.kernel != need.kernel or not running.guest.usable:

@@ -71,6 +71,11 @@ class Ledger:
         """Whether the run got as far as a plan: there is something to report."""
         return self._planned is not None
 
+    def restart_clock(self) -> None:
+        """Let the run begin now: it was made ready long before."""
+        self._began = time.monotonic()
+        self._started = datetime.now(UTC)
+
     def claim(self, note: Callable[[str], None]) -> None:
         """Keep other runs out of the folder of reports, until `close`.
 

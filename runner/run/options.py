@@ -109,7 +109,7 @@ OPTIONS = (
         metavar="FILE",
         help="the file that lists the kernels, or `builtin` or `vendors` for those of "
         "bpf-kernel-matrix",
-        otherwise="matrix.yaml, or the file in pyproject.toml",
+        otherwise="the file in pyproject.toml, or matrix.yaml, or `builtin`",
     ),
     RunOption(
         flag="--suite",
@@ -118,7 +118,7 @@ OPTIONS = (
         type=Path,
         metavar="PATH",
         help="folders of suites, folders that contain suites, Python test files, or "
-        "`builtin` for the suites of bpf-kernel-matrix",
+        "`builtin` for the suites of bpf-kernel-matrix, `builtin/task` for one of them",
         otherwise="`suites` in matrix.yaml or pyproject.toml, or else all suites below "
         "the matrix's folder",
     ),
@@ -298,6 +298,13 @@ OPTIONS = (
         otherwise=f"{CostLimits().growth:g}",
     ),
     RunOption(
+        flag="--flaky",
+        type=Path,
+        metavar="FILE",
+        help="a list of known flaky cases, each with an owner and an end date, until "
+        "which its failures do not count; see docs/flaky.md",
+    ),
+    RunOption(
         flag="--allow-vanished",
         action="store_true",
         help="accept that cases of the baseline did not run, although their kernel "
@@ -335,7 +342,7 @@ KERNEL_FILES = ("--kernel", "--locked", "--matrix")
 TIMEOUTS = (timeouts.BOOT.option, timeouts.SCALE_OPTION)
 ALLOWANCES = ("--allow-vanished", "--allow-new-failures")
 COSTS = ("--cost-limit", "--cost-growth")
-CRITERIA = ("--baseline", "--gate", *COSTS, *ALLOWANCES, "--release")
+CRITERIA = ("--baseline", "--gate", *COSTS, "--flaky", *ALLOWANCES, "--release")
 
 
 def of(front_end: FrontEnd) -> list[RunOption]:
@@ -362,6 +369,13 @@ def add_before_words(parser: argparse.ArgumentParser, *flags: str) -> None:
             declaration["nargs"] = 1
             declaration["help"] += "; may be given several times"
         parser.add_argument(option.flag, **declaration)
+
+
+def set_defaults(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Give a verb what a run has without some options, which it does not take."""
+    for option in map(_BY_FLAG.__getitem__, flags):
+        declaration = option.declaration("cli")
+        parser.set_defaults(**{option.dest: declaration.get("default", False)})
 
 
 def add_as(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
@@ -423,6 +437,7 @@ def criteria_of(arguments: argparse.Namespace) -> Criteria:
         gate=arguments.gate,
         limits=limits_of(arguments),
         release=getattr(arguments, "release", None),
+        flaky=arguments.flaky,
         allow_vanished=arguments.allow_vanished,
         allow_new_failures=arguments.allow_new_failures,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue
 
 from runner.matrix.matrix import Matrix
+from runner.reports.flaky import FlakyFile
 from runner.reports.release import Release
 from runner.results import RunResults
 from runner.schema import abilities, classes, examples, page, timeouts
@@ -64,6 +65,7 @@ SUBJECTS = (
     DescribedFile(name="matrix", model=Matrix),
     DescribedFile(name="suite", model=Suite),
     DescribedFile(name="results", model=RunResults),
+    DescribedFile(name="flaky", model=FlakyFile),
     DescribedFile(name="release", model=Release),
 )
 

@@ -23,7 +23,7 @@ from runner.suites import project, suitefile
 from runner.suites.model import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
-MATRIX, SUITE, RESULTS, _ = schema.SUBJECTS
+MATRIX, SUITE, RESULTS, *_ = schema.SUBJECTS
 
 SUITES = sorted(
     [*ROOT.glob("suites/*/suite.yaml"), *ROOT.glob("tests/data/suites/*/suite.yaml")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.reports import resultsfile
 from runner.results import PlannedCase
 from tests.unit.reports.runs import F, P, case, run
@@ -206,3 +206,14 @@ def test_a_narrow_terminal_wraps_between_words(
     lines = explained(capsys, "renamed::state@6.1")
     sentences = [*lines[: lines.index("")], *section(lines, "What to do")]
     assert all(len(it) <= 60 for it in sentences)
+
+
+def test_kernel_may_be_one_version_of_a_row(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = RECORDED.read_text().replace('"6.1"', '"6.1@6.1.176-1"')
+    (folder / "reports/latest/results.json").write_text(text)
+
+    lines = explained(capsys, "renamed::state@6.1@6.1.176-1")
+
+    assert lines[0].startswith("✗ renamed::state on 6.1@6.1.176-1: failed")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import cli
 from runner.cli import run
 from runner.cli.run import AtOnce
 from runner.errors import UsageError
@@ -138,3 +139,19 @@ def test_no_more_guests_start_than_are_of_use() -> None:
     assert AtOnce(lanes=4).at_most(0) == AtOnce(lanes=1)
     assert AtOnce(lanes=2).at_most(9) == AtOnce(lanes=2)
     assert AtOnce(processes=8).at_most(1) == AtOnce(processes=8)
+
+
+def test_a_flaky_list_that_matches_no_case_is_told_before_anything_boots(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "flaky.yaml").write_text(
+        "flaky:\n- case: task::stat\n  owner: '@ada'\n  until: 2020-01-01\n"
+    )
+    words = ["--flaky", str(tmp_path / "flaky.yaml"), "--reports", str(tmp_path / "r")]
+
+    assert cli.main([*words, "--kernels", "6.1", "--suite", "builtin"]) == 2
+
+    said = capsys.readouterr().err
+    assert "flaky.yaml:2" in said
+    assert "no case matches task::stat" in said
+    assert not (tmp_path / "r/results.json").exists()

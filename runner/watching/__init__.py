@@ -1,0 +1,1 @@
+"""Which files a suite is made of, when they change, and which cases that touches."""
