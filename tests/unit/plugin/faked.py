@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from runner import libbpf
 from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.errors import ArtifactError
@@ -105,6 +106,7 @@ def install(put: Callable[[Any, str, object], None] = setattr) -> None:
     """Replace kernels, the machine, guests and what runs in them."""
     replaced: tuple[tuple[Any, str, object], ...] = (
         (fetch, "obtain", obtain),
+        (libbpf, "programs", lambda *_: doubles.PROGRAMS),
         (host, "inspect", inspect),
         (guest, "start", start),
         (case_run, "run", run),
