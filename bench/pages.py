@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from runner.errors import RunnerError
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.reports import page as pages
 from runner.reports import resultsfile
 from tests.manykernels import many
