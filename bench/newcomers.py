@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from runner.bpf import compile as compile_
 from runner.errors import RunnerError
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 
 _OBJECT = ROOT / "tests/data/suites/hostile/fine.bpf.c"
 _EXAMPLE = ROOT / "docs/example/execsnoop.bpf.c"
