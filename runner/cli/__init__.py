@@ -185,8 +185,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
         "--schemas",
         action="version",
         version=str(_SCHEMAS),
-        help="print the folder of the JSON schemas, with which editors check suite.yaml "
-        "and matrix.yaml",
+        help="print the folder of the JSON schemas, with which editors check "
+        "suite.yaml and matrix.yaml",
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb, summary in _VERBS.items():
