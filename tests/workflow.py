@@ -19,6 +19,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 _EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
+_NOTHING_DONE = (
+    *("actions/checkout", "actions/cache"),
+    *("actions/upload-pages-artifact", "actions/deploy-pages"),
+)
 _OWN = ("./", "./.kernel-matrix")
 # A bash for `run`, as GitHub starts it.
 _SHELLS = {
@@ -195,7 +199,7 @@ def _use(machine: Machine, uses: str, given: Mapping[str, str], done: Done) -> i
             for found in machine.artifacts.glob(given["pattern"]):
                 shutil.copytree(found, target / found.name)
     else:
-        assert action in ("actions/checkout", "actions/cache"), uses
+        assert action in _NOTHING_DONE, uses
     return 0
 
 

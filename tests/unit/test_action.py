@@ -114,6 +114,7 @@ def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
         "comment": {"pull-requests"},
         "build": {"packages"},
         "stale": {"issues"},
+        "publish": {"pages", "id-token"},
     }
     for path in WORKFLOWS:
         found = workflow.load(path)
