@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import boots, figures, preflight, programs, runs
+from bench import boots, figures, newcomers, preflight, programs, runs
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
+from runner.files.shipped import ROOT
 from runner.guest.guest import Origin
-from runner.guest.host import ROOT
 
+_TWO_KERNELS = "6.1,6.12"
 _THREE_KERNELS = "5.10,6.1,6.12"
 
 
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part",
-        choices=("boots", "preflight", "programs", "all"),
+        choices=("boots", "newcomers", "preflight", "programs", "all"),
         default="all",
         help="what to measure (all)",
     )
@@ -74,6 +75,7 @@ def _report(arguments: argparse.Namespace, found: Samples) -> None:
     rows = found.rows(
         [
             *_of_runs(arguments.kernel, arguments.matrix),
+            *_of_newcomers(arguments.kernel),
             *_of_programs(arguments.kernel),
             *_of_checks(arguments.btfs),
         ]
@@ -96,6 +98,8 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         virtme = boots.virtme(arguments.vng, arguments.vng_image, release)
     if arguments.part in ("boots", "all"):
         measure_runs(arguments, subject, virtme, found)
+    if arguments.part in ("newcomers", "all"):
+        measure_newcomers(arguments, subject, found)
     if arguments.part in ("programs", "all"):
         measure_programs(arguments, subject, found)
     if arguments.part in ("preflight", "all"):
@@ -145,6 +149,24 @@ def measure_programs(
             ran = programs.subtests(_THREE_KERNELS)
             found.add("subtests", ran.whole)
             found.add("tests", ran.tests)
+
+
+def measure_newcomers(
+    arguments: argparse.Namespace, subject: Origin, found: Samples
+) -> None:
+    """Measure the way to a first verdict, and the wait after a save."""
+    # What is fetched, saved and compiled by the first of them.
+    newcomers.first(_TWO_KERNELS)
+    measures_bare = BARE not in found
+    for _ in range(arguments.times):
+        first = newcomers.first(_TWO_KERNELS)
+        found.add("first", first.whole)
+        found.add("run alone", first.alone)
+    with newcomers.watched(arguments.kernel) as source:
+        for _ in range(arguments.times):
+            if measures_bare:
+                found.add(BARE, boots.bare(subject))
+            found.add("save", source.save())
 
 
 def measure_checks(
@@ -208,6 +230,20 @@ def _of_runs(kernel: str, matrix: str) -> list[Figure]:
             unit="x",
             at_most=1 / 8,
         ),
+    ]
+
+
+def _of_newcomers(kernel: str) -> list[Figure]:
+    return [
+        Figure(name="first", what=f"init of 2 objects, and a run on {_TWO_KERNELS}"),
+        Figure(
+            name="first",
+            over="run alone",
+            what="init and the run to the run alone",
+            unit="x",
+            at_most=3,
+        ),
+        Figure(name="save", what=f"{kernel}: watch, save to the verdict", at_most=0.6),
     ]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
+from runner.files.shipped import ROOT
 from runner.guest import guest, host
 from runner.guest.guest import Origin
-from runner.guest.host import ROOT
 from runner.guest.life import Life, Starts
 from runner.guest.qemu.vm import boot
 from runner.kernels import fetch

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from runner import libbpf
 from runner.errors import RunnerError
 from runner.files.cache import Cache
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import targets
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.targets import BtfSource
+from runner.text.progress import progress
 from tests.unit.preflight.mutations import PLAIN, Mutator
 
 # Of about fifty relocations.
@@ -72,7 +74,12 @@ class One:
 def one(of: Subject) -> One:
     """Predict one kernel: start an engine, read both files, relocate, judge."""
     with tempfile.TemporaryDirectory() as folder:
-        job = CheckJob(objects=(of.object,), index=Path(folder), loader="libbpf")
+        job = CheckJob(
+            objects=(of.object,),
+            index=Path(folder),
+            loader="libbpf",
+            engine=libbpf.programs(None, Cache(), progress()).engine,
+        )
         source = BtfSource(name="x", path=of.btf, version=None)
         before = _busy()
         cold = _checked(job, source)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from runner.errors import RunnerError
+from runner.files.shipped import ROOT
 from runner.guest import guest
 from runner.guest.guest import Origin
-from runner.guest.host import ROOT
 from runner.guest.life import Life, Starts
 from runner.reports import resultsfile
 

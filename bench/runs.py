@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RunnerError
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.reports import resultsfile
 from runner.results import Outcome
 

@@ -43,7 +43,7 @@ def _hint() -> str:
             "a folder 'runner' of the current folder hides parts of this program; the "
             "command bpf-kernel-matrix does not look there"
         )
-    return "`./dev setup` installs what is missing; --debug shows where this was"
+    return "install the package again; --debug shows where this was"
 
 
 if __name__ == "__main__":

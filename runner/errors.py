@@ -22,6 +22,7 @@ TIMED_OUT = "timed_out"
 
 # What to do about a program or a file that this machine lacks.
 DOCTOR_INSTALLS = "`python -m runner doctor` shows what to install"
+DOCTOR_FIXES = "`python -m runner doctor --fix` installs everything that is missing"
 
 
 class RunnerError(Exception):

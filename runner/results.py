@@ -496,6 +496,8 @@ class KernelRun(Record):
     """Its id in the matrix."""
     required: bool = True
     """Whether its failures count."""
+    tags: tuple[str, ...] = ()
+    """Its tags in the matrix."""
     release: str = ""
     """The guest's `uname -r`; empty if the guest never came up."""
     image: str = ""

@@ -15,6 +15,7 @@
 #include "load.h"
 #include "log.h"
 #include "maps.h"
+#include "network.h"
 #include "object.h"
 #include "open.h"
 #include "pipe.h"
@@ -74,7 +75,11 @@ static const struct operation {
 	{"release", release_operation, {"pid"}, false},
 	{"syscall", syscall_operation, {"name", "times"}, false},
 	{"sleep", sleep_operation, {"seconds"}, false},
-	{"udp", udp_operation, {"bytes", "port", "times", "options"}, false},
+	{"udp",
+	 udp_operation,
+	 {"bytes", "port", "times", "ip", "received", "options"},
+	 false},
+	{"tcp", tcp_operation, {"bytes", "port", "times", "ip", "accepted"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},

@@ -119,12 +119,17 @@ static struct bpf_link *attach_xdp(const struct bpf_program *program,
 	return index ? bpf_program__attach_xdp(program, (int)index) : NULL;
 }
 
-/* By the group's folder. */
+/* By the group's folder: of "cgroup/sys/fs/cgroup" the path begins with the slash. */
 static struct bpf_link *attach_cgroup(const struct bpf_program *program,
 				      const char *path)
 {
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), folder, error;
 	struct bpf_link *link;
+
+	folder = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	error = errno;
+	close(root);
+	errno = error;
 
 	if (folder < 0)
 		return NULL;

@@ -8,19 +8,16 @@
 #include "protocol.h"
 #include "text.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,8 +28,6 @@
 #define SPIN_STEPS 100000
 #define MOST_SECONDS 3600
 #define MOST_CALLS 1000000
-#define MOST_PACKETS 100000
-#define MOST_PAYLOAD 65507
 
 /* ------------------------------------------------------------------- fork */
 
@@ -296,158 +291,4 @@ json_t *sleep_operation(const json_t *request, struct failure *failure)
 	}
 	return json_pack("{s:i, s:I}", "pid", getpid(), "slept_ns",
 			 (json_int_t)(monotonic_ns() - started));
-}
-
-/* -------------------------------------------------------------------- udp */
-
-static struct sockaddr_in loopback(uint16_t port)
-{
-	return (struct sockaddr_in){.sin_family = AF_INET,
-				    .sin_port = htons(port),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-
-/* A socket bound to a loopback port, 0 for any; -1 with errno. */
-static int bound_socket(uint16_t port)
-{
-	struct sockaddr_in address = loopback(port);
-	int made = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (made >= 0 && bind(made, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		close(made);
-		errno = error;
-		return -1;
-	}
-	return made;
-}
-
-/* Options of a sender that are on or off, and what the kernel keeps of each. */
-static const struct socket_option {
-	const char *name;
-	int level, option;
-} socket_options[] = {
-	{"freebind", IPPROTO_IP, IP_FREEBIND},
-	{"reuseport", SOL_SOCKET, SO_REUSEPORT},
-	{"no_check", SOL_SOCKET, SO_NO_CHECK},
-};
-#define SOCKET_OPTION_COUNT (sizeof(socket_options) / sizeof(*socket_options))
-
-static bool set_option(int made, const char *name, struct failure *failure)
-{
-	int on = 1;
-
-	for (size_t i = 0; i < SOCKET_OPTION_COUNT; i++) {
-		const struct socket_option *known = &socket_options[i];
-
-		if (strcmp(name, known->name))
-			continue;
-		if (setsockopt(made, known->level, known->option, &on, sizeof(on)) < 0)
-			fail_errno(failure, errno, "can't set %s", name);
-		return !failure->message;
-	}
-	fail(failure,
-	     "argument \"options\": \"%s\" is not freebind, reuseport or no_check",
-	     name);
-	return false;
-}
-
-static bool set_options(int made, const json_t *options, struct failure *failure)
-{
-	const json_t *option;
-	size_t i;
-
-	json_array_foreach ((json_t *)options, i, option) {
-		if (!json_is_string(option))
-			return wrong_argument(failure, "options", "a list of texts",
-					      options);
-		if (!set_option(made, json_string_value(option), failure))
-			return false;
-	}
-	return true;
-}
-
-static json_t *asked(int made, int level, int option)
-{
-	int value = -1;
-	socklen_t length = sizeof(value);
-
-	if (getsockopt(made, level, option, &value, &length) < 0)
-		return json_null();
-	return json_integer(value);
-}
-
-/* What the kernel says that a socket is. */
-static void describe(json_t *told, int made)
-{
-	json_object_set_new(told, "protocol", asked(made, SOL_SOCKET, SO_PROTOCOL));
-	json_object_set_new(told, "type", asked(made, SOL_SOCKET, SO_TYPE));
-	for (size_t i = 0; i < SOCKET_OPTION_COUNT; i++)
-		json_object_set_new(
-			told, socket_options[i].name,
-			asked(made, socket_options[i].level, socket_options[i].option));
-}
-
-static json_t *send_packets(int sender, int receiver, json_int_t port,
-			    const struct buffer *payload, json_int_t times,
-			    struct failure *failure)
-{
-	struct sockaddr_in source, target = loopback((uint16_t)port);
-	socklen_t length = sizeof(source);
-	char dropped;
-
-	if (getsockname(sender, (struct sockaddr *)&source, &length) < 0)
-		return fail_errno(failure, errno, "can't find out the source port");
-	for (json_int_t i = 0; i < times; i++) {
-		if (sendto(sender, payload->data, payload->size, 0,
-			   (struct sockaddr *)&target, sizeof(target)) < 0)
-			return fail_errno(failure, errno, "can't send to 127.0.0.1");
-		if (receiver >= 0)
-			recv(receiver, &dropped, sizeof(dropped), MSG_DONTWAIT);
-	}
-	return json_pack("{s:i, s:I, s:i, s:I, s:I}", "pid", getpid(), "bytes",
-			 (json_int_t)payload->size, "source_port",
-			 ntohs(source.sin_port), "port", port, "sent", times);
-}
-
-json_t *udp_operation(const json_t *request, struct failure *failure)
-{
-	json_int_t bytes, port, times = 1;
-	struct buffer payload = {0};
-	const json_t *options = NULL;
-	int sender, receiver;
-	json_t *sent;
-
-	if (!integer_argument(request, "bytes", REQUIRED, 0, MOST_PAYLOAD, &bytes,
-			      failure) ||
-	    !integer_argument(request, "port", REQUIRED, 1, UINT16_MAX, &port,
-			      failure) ||
-	    !integer_argument(request, "times", OPTIONAL, 1, MOST_PACKETS, &times,
-			      failure) ||
-	    (json_object_get(request, "options") &&
-	     !array_argument(request, "options", &options, failure)))
-		return NULL;
-	sender = bound_socket(0);
-	if (sender < 0)
-		return fail_errno(failure, errno, "can't make a UDP socket");
-	if (!set_options(sender, options, failure)) {
-		close(sender);
-		return NULL;
-	}
-	/* Without a receiver each packet would be answered by an ICMP packet, which
-	 * programs would see too. Where the port is taken there is one already.
-	 */
-	receiver = bound_socket((uint16_t)port);
-	buffer_reserve(&payload, (size_t)bytes);
-	memset(payload.data, 'A', (size_t)bytes);
-	payload.size = (size_t)bytes;
-	sent = send_packets(sender, receiver, port, &payload, times, failure);
-	if (sent)
-		describe(sent, sender);
-	buffer_free(&payload);
-	close(sender);
-	if (receiver >= 0)
-		close(receiver);
-	return sent;
 }

@@ -8,6 +8,5 @@
 json_t *fork_operation(const json_t *request, struct failure *failure);
 json_t *syscall_operation(const json_t *request, struct failure *failure);
 json_t *sleep_operation(const json_t *request, struct failure *failure);
-json_t *udp_operation(const json_t *request, struct failure *failure);
 
 #endif

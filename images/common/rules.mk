@@ -22,6 +22,8 @@ ifdef LIBBPF
 CFLAGS += -isystem $(LIBBPF)/include -isystem $(LIBBPF)/private
 LIBRARIES = -L$(LIBBPF)/lib
 endif
+# Debian 13's libelf.a unpacks zstd; Debian 12's does not, and has no libzstd.a by it.
+ZSTD := $(shell nm -u "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | grep -q ZSTD_ && echo -lzstd)
 WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 RULES = Makefile ../common/rules.mk
 
@@ -39,7 +41,7 @@ asan: $(BUILD)/$(PROGRAM)-asan
 # above 4 GiB, for kernels before 4.7 keep a lower thread pointer in a segment, where
 # thread.fs does not show it.
 $(BUILD)/$(PROGRAM): $(OBJECTS)
-	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz -ljansson
+	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz $(ZSTD) -ljansson
 	$(if $(CHECK),$@ $(CHECK))
 
 # libbpf from the same archive; the sanitizers can't be linked statically.

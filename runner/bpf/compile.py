@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.bpf import object as object_
-from runner.errors import InfrastructureError, UsageError
+from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.process.programs import environment
 
@@ -222,7 +222,7 @@ def _run(
     except FileNotFoundError as error:
         raise InfrastructureError(
             f"{argv[0]} is not installed",
-            hint=f"install it with: ./dev setup (Debian: {package})",
+            hint=f"apt-get install {package}; {DOCTOR_FIXES}",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(

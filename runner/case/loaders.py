@@ -152,7 +152,7 @@ def start(
     argv = [str(resolve(word, namespace)) for word in trigger.command]
     started = timely.run(
         agent,
-        _script(_START, trigger, *argv),
+        _script(_START, trigger, *_with(environment(trigger, namespace)), *argv),
         limit(trigger),
         shown=f"starting {shlex.join(argv)} in the background",
     )
@@ -172,6 +172,18 @@ def start(
             wanted = f"to print a line that matches {pattern}"
             raise failed(record, wanted, loads=True)
     return {"pid": int(started.stdout), **_output(trigger, agent)}
+
+
+def environment(trigger: Command, namespace: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Return the variables that a suite sets for a command."""
+    return {name: str(resolve(it, namespace)) for name, it in trigger.env.items()}
+
+
+def _with(variables: Mapping[str, str]) -> list[str]:
+    """Return the words before a command that set its variables, and not a script's."""
+    if not variables:
+        return []
+    return ["env", *(f"{name}={value}" for name, value in variables.items())]
 
 
 def _script(script: str, trigger: Command, *words: str) -> list[str]:

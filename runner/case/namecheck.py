@@ -14,7 +14,6 @@ from runner.bpf import shapes
 from runner.bpf.compile import CompileError
 from runner.bpf.shapes import Shape, Shapes
 from runner.case import variables
-from runner.case.settings import is_looked_up
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -24,6 +23,7 @@ from runner.errors import (
 from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
+from runner.suites.attachplaces import is_looked_up
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.comparable import Compared

@@ -11,13 +11,11 @@ from runner.case import loaders, variables
 from runner.errors import UsageError
 from runner.guest.agent import MapSettings, ObjectSettings
 from runner.guest.guest import Guest
+from runner.suites.attachplaces import is_looked_up
 from runner.suites.checks.text import no_such
 from runner.suites.known import KnownKernel
 from runner.suites.model import Case, Program
 from runner.suites.references import resolve, used
-
-# Sections whose programs libbpf looks up the target of when they load.
-_LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
 
 
 def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
@@ -130,8 +128,3 @@ def place(program: Program, guest: Guest) -> str | None:
     if found is None or is_looked_up(found):
         return None
     return str(resolve(found, known(guest)))
-
-
-def is_looked_up(place: str) -> bool:
-    """Tell whether a place is looked up when the program loads, and not to attach."""
-    return place.partition("/")[0].removesuffix(".s") in _LOOKED_UP

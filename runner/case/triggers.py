@@ -26,6 +26,7 @@ from runner.suites.model import (
     Pipe,
     Sleep,
     Syscall,
+    Tcp,
     TestRun,
     Trigger,
     Udp,
@@ -74,7 +75,18 @@ def pull(
                 trigger.udp,
                 port=trigger.port,
                 times=trigger.times,
+                ip=trigger.ip,
+                received=trigger.received,
                 options=trigger.options,
+                timeout=timeouts.TRIGGER.seconds,
+            )
+        case Tcp():
+            given = agent.tcp(
+                trigger.tcp,
+                port=trigger.port,
+                times=trigger.times,
+                ip=trigger.ip,
+                accepted=trigger.accepted,
                 timeout=timeouts.TRIGGER.seconds,
             )
         case Pipe():
@@ -111,7 +123,11 @@ def _run_command(
     argv = [str(resolve(word, namespace)) for word in trigger.command]
     loads = loaders.is_loader(trigger)
     try:
-        output = agent.run(argv, timeout=trigger.timeout)
+        output = agent.run(
+            argv,
+            environment=loaders.environment(trigger, namespace),
+            timeout=trigger.timeout,
+        )
     except AgentError as error:
         raise CommandFailedError(
             f"{subject(trigger.save, argv)}: {error.message}", loads=loads

@@ -12,7 +12,6 @@ from pathlib import Path
 from runner import __version__
 from runner.cli.called import as_called, program
 from runner.errors import ExitStatus, RunnerError, is_out_of_memory
-from runner.files import checkout
 from runner.process import ending
 
 _DEFAULT_VERB = "run"
@@ -56,8 +55,7 @@ def main(argv: Sequence[str]) -> int:
     if words[0] == _COMMAND_VERB:
         arguments.words = command
     try:
-        if arguments.needs_checkout:
-            checkout.require()
+        _tell_of_matrix(arguments)
         return int(arguments.command(arguments))
     except RunnerError as error:
         print(as_called(error.told), file=sys.stderr)
@@ -71,6 +69,19 @@ def main(argv: Sequence[str]) -> int:
             raise
         print(f"error: {internal(error)}", file=sys.stderr)
         return ExitStatus.INFRASTRUCTURE
+
+
+def _tell_of_matrix(arguments: argparse.Namespace) -> None:
+    """Say first that the kernels are not the user's, if he did not name them."""
+    named = getattr(arguments, "matrix", "") is not None
+    if named or not arguments.uses_matrix(arguments):
+        return
+    # Not before: most of a short run's start are its imports.
+    from runner.cli.output import print_note
+    from runner.suites import project
+
+    if note := project.find(None).note:
+        print_note(note)
 
 
 @contextmanager
@@ -157,8 +168,6 @@ _VERBS = {
     "cache": "show cache usage, or prune least recently used entries",
     "doctor": "check for missing dependencies and show how to fix them",
 }
-# Those that need no files next to the package, which only a checkout has.
-_ANYWHERE = frozenset({"explain", "merge", "report", "history", "github", "cache"})
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -187,5 +196,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
                 action="store_true",
                 help="show tracebacks of internal errors",
             )
-            own.set_defaults(command=module.main, needs_checkout=verb not in _ANYWHERE)
+            own.set_defaults(
+                command=module.main,
+                uses_matrix=getattr(module, "uses_matrix", lambda _: True),
+            )
     return parser

@@ -108,6 +108,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def uses_matrix(arguments: argparse.Namespace) -> bool:
+    """Whether kernels of the matrix are meant."""
+    return not arguments.btf or _MATRIX in arguments.btf
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Print what becomes of objects on kernels; 1 when one would not load.
 

@@ -1,30 +1,43 @@
-"""`doctor`: what this machine lacks for the main job, and what fixes it."""
+"""`doctor`: what this machine lacks for the main job, and how that is fixed."""
 
 import argparse
 import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.markup import escape
 
+from runner import libbpf
+from runner.cli import packages
+from runner.cli.called import as_called
 from runner.cli.output import print_json
-from runner.errors import ExitStatus, RunnerError
+from runner.cli.packages import DebianPackage
+from runner.errors import (
+    DOCTOR_FIXES,
+    ExitStatus,
+    InfrastructureError,
+    RunnerError,
+    UsageError,
+)
+from runner.files import shipped
 from runner.files.cache import Cache
-from runner.guest.host import QEMU, ROOT
+from runner.guest.host import QEMU
 from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
 from runner.guest.roots import disk
 from runner.kernels import kernelbuild
 from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
-from runner.libbpf import AGENT
+from runner.libbpf import recipe, systemlibbpf
 from runner.loaders import LIBRARIES
 from runner.process.programs import environment
 from runner.text import console
+from runner.text.progress import progress
 from runner.text.tables import print_rows
 
 # Below this a build of artifacts may fill the disk: four kernels take 200 MB.
@@ -33,6 +46,8 @@ _ENOUGH_DISK = 1 << 30
 _ENOUGH_MEMORY = 512 << 20
 # Seconds; it prints a line.
 _AGENT_TIMEOUT = 10.0
+# How a hint begins that `--fix` can do.
+_INSTALL = "apt-get install "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +105,27 @@ _PROGRAMS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="on Debian and Ubuntu, install the packages that are missing, after "
+        "asking you, and build the guest agent",
+    )
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="with --fix: install without asking"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print what was found; 0 when nothing is missing, else 3."""
+    """Print what was found; 0 when nothing is missing, else 3.
+
+    With `--fix`, what is missing is installed first. Raises UsageError if nobody can
+    be asked, and InfrastructureError for packages that can't be installed.
+    """
+    if arguments.yes and not arguments.fix:
+        raise UsageError("--yes only works with --fix")
+    if arguments.fix and not _fix(without_asking=arguments.yes):
+        return ExitStatus.INFRASTRUCTURE
     findings = list(look())
     if arguments.json:
         print_json([asdict(finding) for finding in findings])
@@ -101,6 +133,48 @@ def main(arguments: argparse.Namespace) -> int:
         _show(findings)
     good = all(finding.good for finding in findings)
     return ExitStatus.COMPATIBLE if good else ExitStatus.INFRASTRUCTURE
+
+
+def _fix(*, without_asking: bool) -> bool:
+    """Install packages and build the programs; return whether the user agreed."""
+    lacking = packages.missing()
+    if lacking:
+        if not without_asking and not _agrees(lacking):
+            print("nothing was installed", file=sys.stderr)
+            return False
+        update, install = packages.commands(lacking)
+        packages.run(update)
+        _require_candidates(lacking)
+        packages.run(install)
+    libbpf.programs(None, Cache(), progress())
+    return True
+
+
+def _agrees(lacking: Sequence[DebianPackage]) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "--fix asks before it installs packages, and there is no terminal",
+            hint="give --yes to install without being asked",
+        )
+    width = max(len(it.name) for it in lacking)
+    for package in lacking:
+        print(f"  {package.name:{width}}  {package.reason}", file=sys.stderr)
+    by = packages.commands(lacking)[-1][0]
+    print(f"Install these {len(lacking)} packages", end="", file=sys.stderr)
+    print(f"{' with sudo' if by == 'sudo' else ''}? [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _require_candidates(lacking: Sequence[DebianPackage]) -> None:
+    unknown = packages.unavailable(lacking)
+    if unknown:
+        names = ", ".join(it.name for it in unknown)
+        raise InfrastructureError(
+            f"apt knows no package {names}",
+            hint="nothing was installed; on Ubuntu, enable the component universe "
+            "(add-apt-repository universe)",
+        )
 
 
 class _OptionalError(RunnerError):
@@ -129,7 +203,7 @@ def _program(program: _Tool) -> str:
     if found is None or not Path(found).exists():
         raise RunnerError(
             f"missing; it {program.purpose}",
-            hint=f"apt-get install {program.package}",
+            hint=f"{_INSTALL}{program.package}",
         )
     return _qemu(Path(found)) if program.name == QEMU else str(found)
 
@@ -143,12 +217,18 @@ def _qemu(path: Path) -> str:
 
 
 def _agent() -> str:
-    shown = str(AGENT.relative_to(ROOT))
-    if not AGENT.exists():
-        raise RunnerError(f"{shown} missing", hint="./dev setup")
+    lacking = systemlibbpf.missing()
+    if lacking:
+        raise RunnerError(
+            f"can't be built: {', '.join(lacking)} missing",
+            hint=f"{_INSTALL}{' '.join(dict.fromkeys(lacking.values()))}",
+        )
+    found = systemlibbpf.known(shipped.IMAGES, Cache())
+    if found is None:
+        return "not built yet; the first run builds it, in some seconds"
     try:
         said = subprocess.run(
-            [AGENT, "--version"],
+            [found.directory / recipe.AGENT, "--version"],
             env=environment(),
             capture_output=True,
             text=True,
@@ -156,8 +236,8 @@ def _agent() -> str:
             timeout=_AGENT_TIMEOUT,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        mend = "./dev clean && ./dev setup"
-        raise RunnerError(f"{shown} does not run", hint=mend) from error
+        mend = f"rm -r {found.directory}; the next run builds it again"
+        raise RunnerError("it does not run", hint=mend) from error
     return said.strip()
 
 
@@ -264,3 +344,5 @@ def _show(findings: list[MachineCheck]) -> None:
     bad = sum(not finding.good for finding in findings)
     found = f"{bad} problem{'s' if bad > 1 else ''} found" if bad else ""
     console.make().print(found or "nothing is missing", style="bold", highlight=False)
+    if any(it.mend.startswith(_INSTALL) for it in findings if not it.good):
+        print(as_called(DOCTOR_FIXES))

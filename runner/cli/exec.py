@@ -14,7 +14,7 @@ import yaml
 from runner import timeouts
 from runner.cli import run
 from runner.errors import UsageError
-from runner.files import checkout
+from runner.files import shipped
 from runner.files.cache import Cache
 from runner.guest.image import initramfs
 from runner.guest.roots import image as images
@@ -203,7 +203,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _commands() -> frozenset[str]:
-    return initramfs.commands(checkout.IMAGES)
+    return initramfs.commands(shipped.IMAGES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from runner.cli.called import as_called
 from runner.cli.output import print_note
 from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.files.cache import Cache
-from runner.files.checkout import ROOT
+from runner.files.shipped import ROOT
 from runner.files.sources import repository_of
 from runner.kernels import fetch, rows
 from runner.kernels.rows import KernelChoice

@@ -40,7 +40,14 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError if something is wrong with the matrix, the lock or the selection.
     """
     cache, progress, failures = Cache(), progress_.progress(), Failures()
-    file = project.find(arguments.matrix).matrix
+    chosen = project.find(arguments.matrix)
+    if chosen.has_foreign_matrix:
+        raise UsageError(
+            "the kernels of bpf-kernel-matrix itself can't be locked from here",
+            hint=f"write a matrix.yaml of your own: copy {chosen.matrix}, or use "
+            "`python -m runner init`",
+        )
+    file = chosen.matrix
     rows = matrix.load(file)
     path = lock.path_of(file)
     known = lock.read(path)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
-from runner.files import checkout, modelfile
+from runner.files import modelfile, shipped
 from runner.files.modelfile import FileEntry
 from runner.files.patternlist import ConsoleLines, LinePattern
 
-FILE = checkout.IMAGES / "splats.yaml"
+FILE = shipped.IMAGES / "splats.yaml"
 
 # ANSI sequences, and control characters other than tab and newline.
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")

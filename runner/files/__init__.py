@@ -1,1 +1,1 @@
-"""Files that the runner reads and keeps: YAML, models, the cache, the checkout."""
+"""Files that the runner reads and keeps: YAML, models, the cache, what is shipped."""

@@ -357,12 +357,30 @@ class PacketsSent(AgentReply):
     source_port: _Count
     port: _Count
     sent: _Count
+    # How many a socket of the guest received.
+    received: _Count = 0
     # What getsockopt() says about the sender; None where the kernel does not.
     protocol: int | None = None
     type: int | None = None
     freebind: int | None = None
     reuseport: int | None = None
     no_check: int | None = None
+
+
+class ConnectionsMade(AgentReply):
+    """TCP connections over the guest's loopback, from the agent to itself."""
+
+    pid: _Pid
+    # That each one carries.
+    bytes: _Count
+    # Of the last one's client.
+    source_port: _Count
+    port: _Count
+    connections: _Count
+    # Attempts that the kernel refused, because nobody listened.
+    refused: _Count
+    # Bytes that arrived, of all connections.
+    received: _Count
 
 
 class PipeFilled(AgentReply):
@@ -851,10 +869,16 @@ class AgentSession:
         *,
         port: int,
         times: int = 1,
+        ip: int = 4,
+        received: bool = True,
         options: Sequence[str] = (),
         timeout: float,
     ) -> PacketsSent:
-        """Send UDP packets of `size` bytes over the guest's loopback."""
+        """Send UDP packets of `size` bytes over the guest's loopback.
+
+        If they are not to be received, the kernel drops each, and answers with an ICMP
+        packet.
+        """
         return self._ask(
             PacketsSent,
             "udp",
@@ -862,7 +886,34 @@ class AgentSession:
             bytes=size,
             port=port,
             times=times,
+            ip=ip,
+            received=received,
             options=[*options],
+        )
+
+    def tcp(
+        self,
+        size: int,
+        *,
+        port: int,
+        times: int = 1,
+        ip: int = 4,
+        accepted: bool = True,
+        timeout: float,
+    ) -> ConnectionsMade:
+        """Make TCP connections over the guest's loopback, each carries `size` bytes.
+
+        If they are not to be accepted, nobody listens, and the kernel refuses each.
+        """
+        return self._ask(
+            ConnectionsMade,
+            "tcp",
+            timeout,
+            bytes=size,
+            port=port,
+            times=times,
+            ip=ip,
+            accepted=accepted,
         )
 
     def pipe(self, size: int, *, writes: int, timeout: float) -> PipeFilled:

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import timeouts
-from runner.errors import InfrastructureError
-from runner.files import checkout
+from runner import libbpf, timeouts
+from runner.errors import DOCTOR_FIXES, InfrastructureError
+from runner.files import shipped
 from runner.files.cache import Cache
 from runner.guest.image import cpio, initramfs
 from runner.guest.image.initramfs import Tools
@@ -18,17 +18,15 @@ from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.guest.snapshots import Snapshots
 from runner.libbpf import Programs
 from runner.memo import Finding, found_once
+from runner.text.progress import progress
 from runner.timeouts import Pace
 
-ROOT = checkout.ROOT
-RECIPE = checkout.IMAGES
+RECIPE = shipped.IMAGES
 QEMU = "qemu-system-x86_64"
 _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.
 _GUEST_MEMORY = 350
 _INITRAMFS = "initramfs"
-# With the system's libbpf.
-_OWN = Programs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +55,21 @@ def inspect(
     boot_timeout: float = timeouts.BOOT.seconds,
     timeout_scale: float | None = None,
     cold: bool = False,
-    programs: Programs = _OWN,
+    programs: Programs | None = None,
 ) -> Host:
     """Look at this machine. Raises InfrastructureError if it lacks something.
 
     `timeout_scale` multiplies all timeouts; None is what the machine's speed asks for.
+    Without `programs`, they are those with the system's libbpf, built if need be.
     """
     found = shutil.which(QEMU)
     if found is None:
         raise InfrastructureError(
             f"{QEMU} is not on the PATH",
-            hint="install it with: ./dev setup (Debian: qemu-system-x86)",
+            hint=f"apt-get install qemu-system-x86; {DOCTOR_FIXES}",
         )
-    if not programs.agent.exists():
-        raise InfrastructureError(
-            f"the guest agent is not built: {programs.agent} is missing",
-            hint="build it with: ./dev setup",
-        )
+    if programs is None:
+        programs = libbpf.programs(None, cache, progress())
     qemu = Path(found)
     return Host(
         qemu=qemu,

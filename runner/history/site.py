@@ -553,7 +553,7 @@ def _side(
 
 @cache
 def _css() -> str:
-    return templating.own_text("report.css") + templating.own_text("history.css")
+    return templating.style("report.css", "history.css")
 
 
 def _hash(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from runner.errors import ArtifactError
 from runner.files.cache import key_of, sha256_of
-from runner.files.checkout import IMAGES
+from runner.files.shipped import IMAGES
 from runner.kernels import artifact, bzimage, guestconfig, modules, nic
 from runner.kernels.modules import Wanted
 from runner.kernels.nic import Card

@@ -5,45 +5,42 @@ The guest agent loads objects and preflight's engine predicts them; both always 
 same libbpf.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.files.cache import Cache
-from runner.files.checkout import IMAGES, ROOT
-from runner.libbpf import build, source
+from runner.files.cache import Cache, CacheEntry
+from runner.files.shipped import IMAGES
+from runner.libbpf import build, recipe, source, systemlibbpf
 from runner.text.progress import Progress
-
-# What ./dev built in this checkout, with the system's libbpf.
-AGENT = ROOT / "build/agent/agent"
-ENGINE = ROOT / "build/preflight/engine"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Programs:
     """The guest agent and preflight's engine, with one libbpf."""
 
-    agent: Path = AGENT
-    engine: Path = ENGINE
-    # The folder that libbpf is from, as its user named it; empty for the machine's.
+    agent: Path
+    engine: Path
+    # The folder that libbpf is from, as its user named it; empty for the system's.
     source: str = ""
     # Of the files there that count.
     sha256: str = ""
 
 
 def programs(folder: Path | None, cache: Cache, progress: Progress) -> Programs:
-    """Return the programs with the libbpf of a folder, or with the machine's.
+    """Return the programs with the libbpf of a folder, or with the system's.
 
     They are built once for each content of that folder and of images/. Raises
     UsageError for a folder that can't be used or does not build, and
     InfrastructureError for what this machine lacks.
     """
     if folder is None:
-        return Programs()
+        return _in(systemlibbpf.built(IMAGES, cache, progress))
     found = source.read(folder)
-    entry = build.built(found, IMAGES, cache, progress)
+    own = _in(build.built(found, IMAGES, cache, progress))
+    return replace(own, source=str(folder), sha256=found.sha256)
+
+
+def _in(entry: CacheEntry) -> Programs:
     return Programs(
-        agent=entry.directory / build.AGENT,
-        engine=entry.directory / build.ENGINE,
-        source=str(folder),
-        sha256=found.sha256,
+        agent=entry.directory / recipe.AGENT, engine=entry.directory / recipe.ENGINE
     )

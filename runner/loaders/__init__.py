@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.files.cache import Cache
-from runner.files.checkout import IMAGES
+from runner.files.shipped import IMAGES
 from runner.loaders import aya, build, ebpfgo
 from runner.loaders.library import Library, LibraryOrigin
 from runner.text.progress import Progress

@@ -20,6 +20,7 @@ from runner.plugin.keywords import Keywords
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
 from runner.run.lease import Need
 from runner.run.run import Run
+from runner.suites import project
 from runner.suites.search import SUITE_FILE
 
 _Found = TypeVar("_Found")
@@ -44,6 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Keywords(), KEYWORDS)
     if not state.is_worker(config):
         config.pluginmanager.register(Recorder(config), RECORDER)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which kernels are used if nobody named a matrix."""
+    if not state.asked_for_kernels(config):
+        return None
+    return project.find(config.option.matrix).note or None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -22,6 +22,7 @@ from runner.run.retry import KernelCase, name_of
 from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
+from runner.text.progress import progress
 
 # Which guest the next item needs, on which pytest decides when an item begins.
 FOLLOWING = pytest.StashKey[Need | None]()
@@ -140,11 +141,15 @@ class CaseItem(pytest.Item):
             more = map(self._placed, self.group.more(self))
             self.more = tuple(it.model_copy(update={"nodeid": ""}) for it in more)
         if data:
-            self.object_use = objectuse.inspect(data, self.on.shown_object)
+            self.object_use = self._object_use(data)
         if self.result.outcome is Outcome.SKIPPED:
             pytest.skip(self.result.message)
         if self.result.outcome is not Outcome.PASSED:
             raise CaseFailedError(self.result)
+
+    def _object_use(self, data: bytes) -> ObjectUse:
+        engine = run_of(self.config).programs(progress()).engine
+        return objectuse.inspect(data, self.on.shown_object, engine)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Tell pytest where the case stands."""

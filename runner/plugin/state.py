@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from runner.files import checkout
 from runner.reports.criteria import Criteria
 from runner.reports.place import require_writable
 from runner.run import options, recording
@@ -47,11 +46,10 @@ def asked_for_kernels(config: pytest.Config) -> bool:
 def run_of(config: pytest.Config) -> Run:
     """Return the run, made when it is first asked for.
 
-    Raises UsageError for a wrong matrix or selection, and without a checkout.
+    Raises UsageError for a wrong matrix or selection.
     """
     run = config.stash.get(_RUN, None)
     if run is None:
-        checkout.require()
         shared = _shared_with(config)
         run = _shared_run(shared) if shared else _own_run(config)
         run.obtain(progress.progress())

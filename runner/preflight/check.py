@@ -15,7 +15,6 @@ from pathlib import Path
 from runner.bpf.object import patched, read_whole
 from runner.errors import RunnerError
 from runner.files.cache import key_of
-from runner.libbpf import ENGINE
 from runner.preflight import targets
 from runner.preflight.engine import Engine
 from runner.preflight.errors import EngineError, NotFollowedError
@@ -44,8 +43,8 @@ def check(
     index: Path,
     *,
     workers: int = 1,
+    engine: Path,
     loader: Loader = "libbpf",
-    engine: Path = ENGINE,
 ) -> Iterator[Result]:
     """Yield what becomes of objects on kernels, in the order of the kernels.
 
@@ -120,14 +119,14 @@ class CheckJob:
     objects: tuple[Path, ...]
     index: Path
     loader: Loader
+    # With the libbpf that is asked for.
+    engine: Path
     # Whether programs are loaded, where the object itself does not tell.
     load: tuple[tuple[str, bool], ...] = ()
     # What programs attach to in place of what their sections name: "fentry/vfs_read".
     targets: tuple[tuple[str, str], ...] = ()
     # Bytes that global variables begin with, in place of those in the object.
     variables: tuple[tuple[str, bytes], ...] = ()
-    # With the libbpf that is asked for.
-    engine: Path = ENGINE
     # Asked now and then whether to go on.
     wanted: Callable[[], bool] = lambda: True
 

@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from runner.bpf.insn import Insn
 from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject, ObjectError
-from runner.libbpf import ENGINE
 from runner.preflight.errors import BadBtfError, EngineError
 from runner.preflight.payload import Payload, opened, send
 from runner.process.programs import environment
@@ -34,7 +33,7 @@ _MOST = 128 << 20
 # speaks otherwise.
 _PROTOCOL = "1"
 _OTHER_PROTOCOL = 3
-_REBUILD = "build it again with: ./dev setup"
+_REBUILD = "start the command again; what the cache lacks is built again"
 # Seconds, of which it works for ten at most.
 _TIMEOUT = 120.0
 
@@ -241,13 +240,13 @@ class Engine(AbstractContextManager["Engine"]):
     What it knows is gone when a file broke it: EngineError is the end of it.
     """
 
-    def __init__(self, path: Path = ENGINE) -> None:
+    def __init__(self, path: Path) -> None:
         """Use the engine at `path`. Raises EngineError when it was not built."""
         self._path = path
         if not self._path.exists():
             raise EngineError(
                 f"preflight's engine is not built: {self._path.name} is missing",
-                hint="build it with: ./dev setup",
+                hint=_REBUILD,
             )
         self._process: subprocess.Popen[bytes] | None = None
         # To its standard input.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from runner.bpf import object as bpf_object
 from runner.bpf.btf import BtfError, Type
@@ -16,50 +17,55 @@ from runner.results import MapUse, ObjectUse, ProgramUse
 _MAPS = ".maps"
 
 
-def inspect(data: bytes, path: str) -> ObjectUse:
-    """Return what an object's own words say; a damaged one says nothing."""
+def inspect(data: bytes, path: str, engine: Path) -> ObjectUse:
+    """Return what an object's own words say; a damaged one says nothing.
+
+    `engine` is asked what libbpf calls helpers and types.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         found = bpf_object.read(data)
         return ObjectUse(
             path=path,
             sha256=sha256,
-            programs=tuple(_programs(found)),
-            maps=tuple(_maps(found)),
+            programs=tuple(_programs(found, _names(engine).helpers)),
+            maps=tuple(_maps(found, _names(engine).maps)),
         )
     # The run itself says what is wrong with it.
     except (ObjectError, BtfError):
         return ObjectUse(path=path, sha256=sha256)
 
 
-def _programs(found: BpfObject) -> Iterator[ProgramUse]:
+def _programs(found: BpfObject, names: tuple[str, ...]) -> Iterator[ProgramUse]:
     shared = {
         helper
         for function in found.functions
         if function.section == TEXT
-        for helper in _helpers(function, found)
+        for helper in _helpers(function, found, names)
     }
     for function in found.functions:
         if function.is_program:
             yield ProgramUse(
                 name=function.name,
                 section=function.section,
-                helpers=tuple(sorted(shared.union(_helpers(function, found)))),
+                helpers=tuple(sorted(shared.union(_helpers(function, found, names)))),
             )
 
 
-def _helpers(function: Function, found: BpfObject) -> Iterator[str]:
+def _helpers(
+    function: Function, found: BpfObject, names: tuple[str, ...]
+) -> Iterator[str]:
     for insn in found.insns(function):
         if insn.code == JMP | CALL and insn.src == CALL_HELPER:
-            yield _name_of(_names().helpers, insn.imm, "helper")
+            yield _name_of(names, insn.imm, "helper")
 
 
-def _maps(found: BpfObject) -> Iterator[MapUse]:
+def _maps(found: BpfObject, names: tuple[str, ...]) -> Iterator[MapUse]:
     for section in found.btf.sections():
         if section.name == _MAPS:
             for name, type_ in found.btf.variables(section):
                 number = _map_type(found.btf.resolved(type_), found)
-                yield MapUse(name=name, type=_name_of(_names().maps, number, "type"))
+                yield MapUse(name=name, type=_name_of(names, number, "type"))
 
 
 def _map_type(definition: Type, found: BpfObject) -> int:
@@ -72,11 +78,11 @@ def _map_type(definition: Type, found: BpfObject) -> int:
 
 
 @cache
-def _names() -> LibbpfNames:
+def _names(engine: Path) -> LibbpfNames:
     """Return what libbpf calls helpers and types; none without the engine."""
     try:
-        with Engine() as engine:
-            return engine.names
+        with Engine(engine) as asked:
+            return asked.names
     except RunnerError:
         return LibbpfNames(helpers=(), programs=(), maps=(), attach=())
 

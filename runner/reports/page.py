@@ -5,11 +5,24 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 
 from runner.errors import ExitStatus
-from runner.reports import cells, output, pagedata, style, support, templating
+from runner.failures.classes import CLASSES
+from runner.reports import (
+    cells,
+    costcharts,
+    neighbours,
+    output,
+    pagedata,
+    repeat,
+    style,
+    support,
+    templating,
+    timeline,
+)
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -17,23 +30,31 @@ from runner.reports.compare import (
     gate_status,
     vanished_words,
 )
-from runner.reports.groups import errors, failures
+from runner.reports.groups import Group, errors, failures
 from runner.reports.release import Release
 from runner.reports.style import BY_WEIGHT, LOOKS
-from runner.results import CaseResult, KernelRun, Outcome, RunResults, exit_status
+from runner.results import (
+    CaseResult,
+    KernelRun,
+    Mismatch,
+    Outcome,
+    RunResults,
+    exit_status,
+)
 
 # Kinds of failures that are reported below the matrix, which has all of them.
 _MOST_GROUPS = 100
-# Kernels of the matrix that are shown before a reader asks for more: browsers lay out
-# a table of 50,000 cells in ten seconds and more.
-_MOST_ROWS = 100
-# Runs before the table is laid out, and says that a script will see to its rows.
-_EARLY = 'document.documentElement.classList.add("scripted");'
+# The script's files, in the order in which one builds on the other.
+_SCRIPTS = ("data", "markdown", "state", "details", "grid", "main")
+_MOST_BOUNDARIES = 100
+# Programs, and kernels of each in the table.
+_MOST_COSTS = 60
+_MOST_KERNEL_COSTS = 100
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
 # Of the statement of what works, before it is folded.
 _MOST_LETTERS = 200
-_MOST_MISMATCHES = 20
+_MOST_MISMATCHES = 40
 
 # Of a run's seconds; also what report.css colours.
 PHASES = ("boot", "load", "trigger", "check")
@@ -88,21 +109,24 @@ def render(
     suites = cells.suites(results)
     # Without those that a lost kernel explains.
     groups = [*failures(results), *errors(results)]
-    numbers = {id(case): number for number, case in enumerate(results.cases)}
+    places = pagedata.places(kernels, suites, results.cases)
     verdict = exit_status(results)
     judged = gate_status(results, gate, comparison)
     vanished = vanished_words(results, comparison)
-    css, script = templating.own_text("report.css"), templating.own_text("report.js")
+    css, script = templating.style("report.css"), _script()
+    rows = _rows(results, kernels)
     return templating.render(
         "report.html.j2",
-        title="Kernel matrix" if release is None else f"Kernel matrix: {release.name}",
+        title=_title(results, release),
         style=Markup(css),
         script=Markup(script),
         style_hash=_hash(css),
         script_hash=_hash(script),
-        early=Markup(_EARLY),
-        early_hash=_hash(_EARLY),
         results=results,
+        tested=results.provenance,
+        ci_run=_address(results.provenance.ci_run),
+        started=_date(results.started),
+        duration=_seconds_in_words(results.duration),
         verdict=style.verdict(results),
         undone=style.names(results.undone, _MOST_NAMES),
         gated="" if gate is Gate.ALL and not vanished else gate.value,
@@ -119,7 +143,19 @@ def render(
         suites=suites,
         looks=[pagedata.look(outcome) for outcome in BY_WEIGHT],
         phases=PHASES,
-        rows=_rows(results, kernels),
+        rows=rows,
+        any_time=any(row.bars for row in rows),
+        times={it.kernel.id: it for it in timeline.by_kernel(results)},
+        suite_counts=list(Counter(it.suite for it in results.cases).items()),
+        class_counts=Counter(
+            it.failure_class for it in results.cases if it.failure_class
+        ).most_common(),
+        kernel_counts=list(_kernel_counts(kernels)),
+        boundaries=neighbours.boundaries(results),
+        most_boundaries=_MOST_BOUNDARIES,
+        costs=costcharts.by_program(results),
+        most_costs=_MOST_COSTS,
+        most_kernel_costs=_MOST_KERNEL_COSTS,
         shown=style.shown,
         lost=[kernel for kernel in results.kernels if kernel.error],
         # Cases that could not be run, by their kernels.
@@ -128,20 +164,89 @@ def render(
         ),
         groups=groups[:_MOST_GROUPS],
         left_out=len(groups) - _MOST_GROUPS,
-        # Places of a group's cases in the run.
-        numbers=lambda group: [numbers[id(case)] for case in group.cases],
+        # Places of a group's results in the script's matrix.
+        numbers=lambda group: [places[case.key] for case in group.cases],
+        differences=_differences,
+        command=_command,
+        folded=pagedata.folded,
+        look_of=lambda case: LOOKS[case.outcome],
+        meaning=lambda name: CLASSES[name].meaning if name in CLASSES else "",
         where=pagedata.where,
         printed=output.failed_streams,
-        most_rows=_MOST_ROWS,
         most_names=_MOST_NAMES,
         most_letters=_MOST_LETTERS,
         most_mismatches=_MOST_MISMATCHES,
         error_sign=LOOKS[Outcome.ERROR].sign,
         data=pagedata.embedded(
             pagedata.data(kernels, suites, results.cases, comparison)
-            | {"rows": _MOST_ROWS}
         ),
     )
+
+
+def _script() -> str:
+    """Return the files of the script as one, whose names nothing outside sees."""
+    parts = (templating.own_text(f"report-{name}.js") for name in _SCRIPTS)
+    return '"use strict";\n(() => {\n' + "".join(parts) + "})();\n"
+
+
+def _title(results: RunResults, release: Release | None) -> str:
+    """Return what tells two pages apart: the project, and the release or branch."""
+    tested = results.provenance
+    which = release.name if release else tested.tag or tested.branch
+    words = " ".join(filter(None, (tested.project, which)))
+    return f"Kernel matrix: {words}" if words else "Kernel matrix"
+
+
+def _address(text: str) -> str:
+    """Return an address that a page may link to; nothing for any other."""
+    return text if text.startswith(("https://", "http://")) else ""
+
+
+def _date(text: str) -> str:
+    """Return "29 Nov 2026, 18:34 UTC"; the text itself if it is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return f"{found.day} {found:%b %Y, %H:%M} UTC"
+
+
+def _seconds_in_words(seconds: float) -> str:
+    """Return "11.5 s", or "1 h 2 min"."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return (
+        f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    )
+
+
+def _kernel_counts(kernels: Sequence[KernelRun]) -> Iterator[tuple[str, str, int]]:
+    """Yield each family and tag: the filter's value, its name, and how many kernels."""
+    families = Counter(neighbours.family_of(it) for it in kernels)
+    if len(families) > 1:
+        yield from ((name, name, count) for name, count in families.items())
+    tags = Counter(tag for it in kernels for tag in it.tags)
+    yield from ((f"@{tag}", f"@{tag}", count) for tag, count in tags.items())
+
+
+def _differences(group: Group) -> list[tuple[str, Mismatch]]:
+    """Return what differs on all kernels; what they have in common once."""
+    found: dict[Mismatch, list[str]] = {}
+    for case in group.cases:
+        for mismatch in case.mismatches[: pagedata.MOST_MISMATCHES]:
+            found.setdefault(mismatch, []).append(case.kernel)
+    return [(_names(on), mismatch) for mismatch, on in found.items()]
+
+
+def _names(kernels: Sequence[str]) -> str:
+    more = len(kernels) - _MOST_NAMES
+    return ", ".join(kernels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _command(group: Group) -> str:
+    return repeat.command(group.first).on(",".join(group.kernels))
 
 
 def _hash(text: str) -> str:

@@ -1,17 +1,30 @@
-"""What the page's script knows: a run as compact JSON that is safe in HTML."""
+"""What the page's script knows: a run as compact JSON that is safe in HTML.
+
+A run of 100 kernels and 500 cases has 50,000 results. So a case is one row with its
+outcomes as letters, and every text is kept once. report-data.js says what is what.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from runner.reports import loads, output
+from runner.failures.classes import CLASSES
+from runner.reports import loads, logfold, neighbours, output, repeat
 from runner.reports.compare import Comparison
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
 from runner.reports.text import clean
-from runner.results import CaseResult, KernelRun, Outcome, ProgramState
+from runner.results import (
+    CaseKey,
+    CaseResult,
+    KernelRun,
+    Outcome,
+    ProgramCost,
+    ProgramState,
+    SourceExcerpt,
+)
 
 # Mismatches of a case that are shown; a map dump may have thousands.
 MOST_MISMATCHES = 100
@@ -19,6 +32,8 @@ MOST_MISMATCHES = 100
 # Characters of all logs together: browsers hold more, mail and artifact viewers don't.
 _ALL_LOGS = 24_000_000
 _TOO_MUCH = "[this run has too many logs for one page; see results.json]"
+# Values of all checks that held.
+_ALL_MATCHES = 100_000
 
 # What may end a script element or begin a comment in it, and the two line ends that
 # JSON allows and scripts of before ES2019 do not. "&" is for those who serve the page
@@ -34,10 +49,15 @@ class _Strings:
     def __init__(self) -> None:
         self.all: list[str] = []
         self._numbers: dict[str, int] = {}
+        # By texts as they were given.
+        self._known: dict[str, int] = {}
 
     def number(self, text: str) -> int:
         """Return the place of a text without control characters; -1 of an empty one."""
-        return self.place(clean(text))
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self.place(clean(text))
+        return known
 
     def place(self, text: str) -> int:
         """Return the place of a text that is clean."""
@@ -55,6 +75,7 @@ class _Logs:
     def __init__(self, strings: _Strings) -> None:
         self._strings = strings
         self._numbers: dict[str, int] = {}
+        self._folded: dict[tuple[str, str], int] = {}
         self._left = _ALL_LOGS
 
     def number(self, text: str) -> int:
@@ -64,6 +85,40 @@ class _Logs:
             self._left -= len(shown)
             self._numbers[text] = self._strings.place(shown)
         return self._numbers[text]
+
+    def folded(self, case: CaseResult) -> int:
+        """Return the place of the lines of a case's log that say why."""
+        key = case.log, case.message
+        if key not in self._folded:
+            shown = folded(case) if self._left > 0 else ""
+            self._left -= len(shown)
+            self._folded[key] = self._strings.place(shown)
+        return self._folded[key]
+
+
+class _Evidence:
+    """What checks that held have read, each set of values kept once."""
+
+    def __init__(self, strings: _Strings) -> None:
+        self._strings = strings
+        self.all: list[list[list[int]]] = []
+        self._numbers: dict[tuple[tuple[int, ...], ...], int] = {}
+        self._left = _ALL_MATCHES
+
+    def number(self, case: CaseResult) -> int:
+        """Return the place of a case's evidence; -1 where there is none."""
+        number = self._strings.number
+        found = tuple(
+            tuple(map(number, (it.subject, it.key, it.field, it.expected, it.observed)))
+            for it in case.matches
+        )
+        if not found or (found not in self._numbers and self._left < len(found)):
+            return -1
+        if found not in self._numbers:
+            self._left -= len(found)
+            self._numbers[found] = len(self.all)
+            self.all.append([list(it) for it in found])
+        return self._numbers[found]
 
 
 def embedded(data: object) -> Markup:
@@ -78,47 +133,92 @@ def data(
     cases: Iterable[CaseResult],
     comparison: Comparison | None,
 ) -> dict[str, object]:
-    """Return what report.js reads; it says there what is what."""
-    kernels, suites = list(kernels), list(suites)
+    """Return what the page's script reads; report-data.js says there what is what."""
+    kernels, suites, cases = list(kernels), list(suites), list(cases)
     strings = _Strings()
-    logs = _Logs(strings)
+    logs, evidence = _Logs(strings), _Evidence(strings)
     details: list[object] = []
-    rows: list[list[object]] = []
     of_kernel = {kernel.id: number for number, kernel in enumerate(kernels)}
     of_suite = {suite: number for number, suite in enumerate(suites)}
     of_outcome = {outcome: number for number, outcome in enumerate(BY_WEIGHT)}
-    for case in cases:
-        detail = -1
-        if _has_more(case):
-            detail = len(details)
-            details.append(_detail(case, comparison, strings, logs))
+    rows = []
+    for group in _by_case(suites, cases):
+        # Of two results of one case, as in an edited file, the worse one.
+        known = {
+            of_kernel[it.kernel]: it
+            for it in sorted(group, key=lambda it: -of_outcome[it.outcome])
+        }
+        on = [known[number] for number in sorted(known)]
+        letters = [" "] * len(kernels)
+        detailed: dict[int, int] = {}
+        for number, case in known.items():
+            letters[number] = str(of_outcome[case.outcome])
+            if _has_more(case):
+                detailed[number] = len(details)
+                details.append(_detail(case, comparison, strings, logs))
+        first = on[0]
+        again = repeat.command(first)
         rows.append(
             [
-                of_kernel[case.kernel],
-                of_suite[case.suite],
-                strings.number(case.case),
-                of_outcome[case.outcome],
-                round(case.duration, 3),
-                case.checked,
-                detail,
-                strings.number(case.predicted),
+                of_suite[first.suite],
+                strings.number(first.case),
+                strings.number(next((it.description for it in on), "")),
+                strings.number(again.program),
+                strings.number(again.selection),
+                "".join(letters),
+                [round(it.duration, 2) for it in on],
+                _same([it.checked for it in on]),
+                _same([strings.number(it.predicted) for it in on]),
+                _same([evidence.number(it) for it in on]),
+                detailed,
             ]
         )
+    classes = {case.failure_class for case in cases if case.failure_class in CLASSES}
     return {
         "looks": [look(outcome) for outcome in BY_WEIGHT],
         "passed": of_outcome[Outcome.PASSED],
         "suites": [clean(suite) for suite in suites],
         "kernels": [_kernel(kernel, logs) for kernel in kernels],
-        "cases": rows,
+        "rows": rows,
         "details": details,
+        "evidence": evidence.all,
+        "classes": {name: CLASSES[name].meaning for name in sorted(classes)},
         "strings": strings.all,
     }
+
+
+def places(
+    kernels: Sequence[KernelRun], suites: Sequence[str], cases: Iterable[CaseResult]
+) -> Mapping[CaseKey, int]:
+    """Return where each result is in the script's matrix of cases by kernels."""
+    of_kernel = {kernel.id: number for number, kernel in enumerate(kernels)}
+    return {
+        case.key: number * len(kernels) + of_kernel[case.kernel]
+        for number, group in enumerate(_by_case(suites, cases))
+        for case in group
+    }
+
+
+def _by_case(
+    suites: Sequence[str], cases: Iterable[CaseResult]
+) -> list[list[CaseResult]]:
+    """Return each case's results; the cases of a suite follow each other."""
+    found: dict[tuple[str, str], list[CaseResult]] = {}
+    for case in cases:
+        found.setdefault((case.suite, case.case), []).append(case)
+    order = {suite: number for number, suite in enumerate(suites)}
+    return [found[key] for key in sorted(found, key=lambda it: order[it[0]])]
 
 
 def look(outcome: Outcome) -> Mapping[str, str]:
     """Return the sign and the word of an outcome, and the class that colours them."""
     found = LOOKS[outcome]
     return {"class": outcome.value, "sign": found.sign, "word": found.word}
+
+
+def _same(values: Sequence[int]) -> int | list[int]:
+    """Return a value that all kernels have, or the value of each."""
+    return values[0] if len(set(values)) == 1 else list(values)
 
 
 def _has_more(case: CaseResult) -> bool:
@@ -129,55 +229,90 @@ def _has_more(case: CaseResult) -> bool:
         or case.not_available
         or case.message
         or case.recorded
+        or any(it.is_known for it in case.cost)
     )
 
 
 def _detail(
     case: CaseResult, comparison: Comparison | None, strings: _Strings, logs: _Logs
 ) -> Mapping[str, Any]:
+    """Return what is known of a case; what is empty is left out."""
     phases = case.phases
-    return {
+    number = strings.number
+    found: dict[str, Any] = {
         "phases": [round(it, 3) for it in (phases.load, phases.trigger, phases.check)],
-        "message": strings.number(case.message),
+        "message": number(case.message),
         "class": clean(case.failure_class),
-        "cure": strings.number(case.cure),
-        "where": strings.number(where(case)),
-        "object": strings.number(f"{case.object_path} {case.object_sha256}".strip()),
-        "flaky": strings.number(case.flaky),
+        "cure": number(case.cure),
+        "where": number(where(case)),
+        "source": _source(case.excerpt, case.source_line, strings),
+        "object": number(f"{case.object_path} {case.object_sha256}".strip()),
+        "flaky": number(case.flaky),
         "change": _change(case, comparison),
-        "missing": [strings.number(it) for it in case.not_available],
+        "missing": [number(it) for it in case.not_available],
         "mismatches": [
-            [
-                strings.number(text)
-                for text in (
-                    f"{it.subject} {it.key} {it.field}",
-                    it.expected,
-                    it.observed,
-                )
-            ]
+            list(map(number, (it.subject, it.key, it.field, it.expected, it.observed)))
             for it in case.mismatches[:MOST_MISMATCHES]
         ],
         "left": max(0, len(case.mismatches) - MOST_MISMATCHES),
         "log": logs.number(case.log),
+        "folded": logs.folded(case),
         "console": logs.number(case.console),
         "programs": [
-            strings.number(f"{it.name} ({it.section or it.type}): {_state(it)}")
+            number(f"{it.name} ({it.section or it.type}): {_state(it)}")
             for it in case.programs
         ]
         + [
-            strings.number(
+            number(
                 f"{it.name} (struct_ops map): "
                 + ("registered" if it.registered else f"not registered: {it.why}")
             )
             for it in case.struct_ops
         ],
-        "loaded": [strings.number(it) for it in loads.lines(case)],
+        "costs": [number(_cost(it)) for it in case.cost if it.is_known],
+        "loaded": [number(it) for it in loads.lines(case)],
         "printed": [
-            [strings.number(it.title), logs.number(it.text)]
+            [number(it.title), logs.number(it.text)]
             for command in case.commands
             for it in output.streams(command)
         ],
     }
+    return {
+        name: value for name, value in found.items() if value not in ("", -1, [], 0)
+    }
+
+
+def folded(case: CaseResult) -> str:
+    """Return the lines of a log that say why; empty where none does."""
+    parts = logfold.fold(excerpt(case.log), case.message)
+    if all(part.is_folded for part in parts):
+        return ""
+    return "\n".join(
+        part.note if part.is_folded else "\n".join(line.text for line in part.lines)
+        for part in parts
+    )
+
+
+def _source(around: SourceExcerpt | None, line: int, strings: _Strings) -> list[Any]:
+    """Return the number of the first line, that of the one that counts, and lines."""
+    if around is None:
+        return []
+    return [around.first, line, strings.number("\n".join(around.lines))]
+
+
+def _cost(cost: ProgramCost) -> str:
+    """Return "on_exec: 41 instructions verified, 64 bytes of stack"."""
+    parts = (
+        (cost.verified_insns, "instructions verified"),
+        (cost.total_states, "states"),
+        (cost.peak_states, "states at most"),
+        (cost.stack_depth, "bytes of stack"),
+        (cost.verification_usec, "µs to verify"),
+        (cost.bytes_xlated, "bytes translated"),
+        (cost.bytes_jited, "bytes compiled"),
+    )
+    words = [f"{value:,} {what}" for value, what in parts if value is not None]
+    return f"{cost.program}: {', '.join(words)}"
 
 
 def _state(program: ProgramState) -> str:
@@ -206,6 +341,7 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
         "why it did not come up": kernel.error,
         "what to do": kernel.cure,
         "release": kernel.release,
+        "tags": ", ".join(kernel.tags),
         "image": kernel.image,
         "image's SHA-256": kernel.image_sha256,
         "BTF": kernel.btf_source,
@@ -224,6 +360,9 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
     return {
         "id": clean(kernel.id),
         "release": clean(kernel.release),
+        "family": clean(neighbours.family_of(kernel)),
+        "tags": [clean(it) for it in kernel.tags],
+        "lost": bool(kernel.error),
         "evidence": [[name, clean(text)] for name, text in evidence.items() if text],
         "console": logs.number(kernel.console),
     }

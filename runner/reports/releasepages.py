@@ -39,7 +39,7 @@ def notes(release: Release) -> str:
 
 def page(release: Release) -> str:
     """Return it as a web page, which needs no network."""
-    style = templating.own_text("report.css")
+    style = templating.style("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return templating.render(
         "release.html.j2",

@@ -49,6 +49,11 @@ def own_text(name: str) -> str:
     )
 
 
+def style(*names: str) -> str:
+    """Return the style that all pages of this project have, and those named."""
+    return "".join(own_text(name) for name in ("theme.css", *names))
+
+
 def excerpt(text: str, *, head: int = _HEAD, tail: int = _TAIL) -> str:
     """Return a log without terminal sequences, and without its middle if it is long."""
     if len(text) > 3 * (head + tail):

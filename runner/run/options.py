@@ -109,7 +109,7 @@ OPTIONS = (
         metavar="FILE",
         help="the file that lists the kernels, or `builtin` or `vendors` for those of "
         "bpf-kernel-matrix",
-        otherwise="matrix.yaml, or the file in pyproject.toml",
+        otherwise="the file in pyproject.toml, or matrix.yaml, or `builtin`",
     ),
     RunOption(
         flag="--suite",
@@ -118,7 +118,7 @@ OPTIONS = (
         type=Path,
         metavar="PATH",
         help="folders of suites, folders that contain suites, Python test files, or "
-        "`builtin` for the suites of bpf-kernel-matrix",
+        "`builtin` for the suites of bpf-kernel-matrix, `builtin/task` for one of them",
         otherwise="`suites` in matrix.yaml or pyproject.toml, or else all suites below "
         "the matrix's folder",
     ),

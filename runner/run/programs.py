@@ -13,7 +13,7 @@ from runner.case.program import ProgramJob, ProgramRun
 from runner.case.verdict import compare_with_suite
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.classes import DECLARED_GAP
-from runner.files import checkout
+from runner.files import shipped
 from runner.guest.commands import Commands, Place
 from runner.guest.image import initramfs
 from runner.harness.tests import Test
@@ -88,7 +88,7 @@ def perform(
             case.loaded.file,
             commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
             show=functools.partial(run.show_output, case.kernel.id),
-            own=initramfs.commands(checkout.IMAGES),
+            own=initramfs.commands(shipped.IMAGES),
             splats=case.loaded.suite.splats,
             root=root,
             headers=headers,

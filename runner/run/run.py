@@ -83,7 +83,7 @@ class Run:
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}
-        self._programs = Programs()
+        self._programs: Once[None, Programs] = Once()
         # Workers are threads; this guards the table of their guests.
         self._lock = threading.Lock()
         self.ledger = Ledger(
@@ -116,11 +116,21 @@ class Run:
         a library that can't be used; InfrastructureError where one can't be built.
         """
         # First: it is soon told, and nothing runs without.
-        self._programs = libbpf.programs(self.settings.libbpf, self.cache, progress)
+        self.programs(progress)
         for name in self.settings.loaders:
             self.loader_program(name)
         for kernel in self.kernels:
             self.artifact(kernel, progress)
+
+    def programs(self, progress: Progress) -> Programs:
+        """Return the guest agent and preflight's engine, built once a run.
+
+        Raises as `runner.libbpf.programs` does.
+        """
+        folder = self.settings.libbpf
+        return self._programs.get(
+            None, lambda: libbpf.programs(folder, self.cache, progress)
+        )
 
     def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
         """Return a kernel's artifact, or why it is unavailable."""
@@ -329,7 +339,7 @@ class Run:
             boot_timeout=self.settings.boot_timeout,
             timeout_scale=self.settings.timeout_scale,
             cold=self.settings.cold,
-            programs=self._programs,
+            programs=self.programs(progress()),
         )
 
     def in_order(self) -> tuple[Kernel, ...]:

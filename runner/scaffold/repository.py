@@ -27,7 +27,12 @@ _BUILDS = {
 
 
 def origin_of(folder: Path) -> RunnerOrigin:
-    """Return where a workflow gets this program from; `folder` is its checkout."""
+    """Return where a workflow gets this program from; `folder` is its checkout.
+
+    An installed package is none, although a repository of the user's may be around it.
+    """
+    if not (folder / ".git").exists():
+        return RunnerOrigin(repository=_UNKNOWN, ref=f"v{__version__}", is_known=False)
     address = _ADDRESS.search(_git(folder, "remote", "get-url", "origin").strip())
     commit = _git(folder, "rev-parse", "HEAD").strip()
     ref = commit if _COMMIT.fullmatch(commit) else f"v{__version__}"

@@ -1,7 +1,7 @@
 """Cases with a `command`: programs of the user's own, in place of an object."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from runner.files.modelfile import Mistake, Where
@@ -87,9 +87,7 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
         yield from _root(case.root, reach)
     elif case.headers:
         yield Mistake(("headers",), "needs a `root`")
-    for name in case.env:
-        if not name or "=" in name or "\0" in name:
-            yield Mistake(("env", name), "is not the name of a variable")
+    yield from variables(case.env)
     yield from _selection(case)
     yield from _expectations(case)
 
@@ -205,3 +203,10 @@ def program(case: Case, find: Find) -> Path | None:
 def target(name: str, folder: PurePosixPath) -> PurePosixPath:
     """Return where a file goes that has no path of its own."""
     return folder / (Path(name).name or "_")
+
+
+def variables(env: Iterable[str]) -> Iterator[Mistake]:
+    """Find names in `env` that no variable can have."""
+    for name in env:
+        if not name or "=" in name or "\0" in name:
+            yield Mistake(("env", name), "is not the name of a variable")

@@ -100,20 +100,47 @@ class Sleep(FileEntry):
 class Udp(FileEntry):
     """Send UDP packets over the guest's loopback.
 
-    Returns pid, bytes, source_port, port, sent; and, from getsockopt(), protocol, type,
-    freebind, reuseport, no_check.
+    Returns pid, bytes, source_port, port, sent, received; and, from getsockopt(),
+    protocol, type, freebind, reuseport, no_check.
     """
 
     udp: Annotated[int, Field(ge=0, le=1400)]
     """The size of the payload in bytes."""
     port: Annotated[int, Field(ge=1, le=65535)] = 9
-    """The port to send to; nobody needs to listen."""
+    """The port to send to. The agent receives the packets there."""
     times: Annotated[int, Field(ge=1, le=100_000)] = 1
     """How many packets."""
+    ip: Literal[4, 6] = 4
+    """The version of IP: packets go to 127.0.0.1 or to ::1."""
+    received: bool = True
+    """Whether somebody receives them. If not, the kernel drops each packet (no_socket)
+    and answers with an ICMP packet; a port that is in use is then refused."""
     options: tuple[Literal["freebind", "reuseport", "no_check"], ...] = ()
     """Options to set on the sending socket: IP_FREEBIND and so on."""
     save: Annotated[str, Field(pattern=NAME)] = "udp"
     """Name for its results: ${udp.sent} and so on."""
+
+
+class Tcp(FileEntry):
+    """Make TCP connections over the guest's loopback, and end them.
+
+    The agent is both sides: it listens, connects, accepts, sends, receives, and closes
+    the client first. Returns pid, bytes, source_port (of the last client), port,
+    connections, refused, received (bytes of all connections).
+    """
+
+    tcp: Annotated[int, Field(ge=0, le=16_384)]
+    """The bytes that the client sends over each connection; 0 for none."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 9
+    """The port to connect to."""
+    times: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How many connections, one after the other."""
+    ip: Literal[4, 6] = 4
+    """The version of IP: connections are to 127.0.0.1 or to ::1."""
+    accepted: bool = True
+    """Whether somebody listens. If not, the kernel refuses each connection."""
+    save: Annotated[str, Field(pattern=NAME)] = "tcp"
+    """Name for its results: ${tcp.source_port} and so on."""
 
 
 class Pipe(FileEntry):
@@ -166,6 +193,8 @@ class Command(FileEntry):
 
     command: Annotated[tuple[Template, ...], Field(min_length=1)]
     """The argument vector; no shell is used."""
+    env: dict[str, Template] = {}
+    """Environment variables of the command, besides those of the guest."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
     """Seconds until the command and its process group are killed, and the case ends as
     timed_out. In the background, it also limits the wait for a line that matches
@@ -208,6 +237,7 @@ Trigger = Annotated[
     | Annotated[Syscall, Tag("syscall trigger")]
     | Annotated[Sleep, Tag("sleep trigger")]
     | Annotated[Udp, Tag("udp trigger")]
+    | Annotated[Tcp, Tag("tcp trigger")]
     | Annotated[Command, Tag("command trigger")]
     | Annotated[TestRun, Tag("test_run trigger")]
     | Annotated[Pipe, Tag("pipe trigger")]
@@ -215,7 +245,7 @@ Trigger = Annotated[
     | Annotated[Iterate, Tag("iterate trigger")],
     by_key(
         "trigger",
-        *("fork", "syscall", "sleep", "udp", "command", "test_run"),
+        *("fork", "syscall", "sleep", "udp", "tcp", "command", "test_run"),
         *("pipe", "drain", "iterate"),
     ),
 ]
@@ -414,7 +444,8 @@ Expectation = Annotated[
 # ------------------------------------------------------------------- cases
 
 
-AttachPlace = Annotated[str, Field(pattern=r"^[a-z_]+/.+$")]
+# runner.suites.attachplaces says which there are.
+AttachPlace = Annotated[str, Field(min_length=1)]
 
 
 class SwitchChoice(Choice[bool]):
@@ -468,11 +499,12 @@ class Program(FileEntry):
     """Whether it is attached, as its section says (socket filters never are). Or what
     to attach it to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
     perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (FILE may begin with
-    ${files.folder}), xdp/INTERFACE, cgroup/FOLDER. Programs with such a section also
-    accept fentry/NAME, fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME. Or what to
-    attach it to by version range, {"<4.17": kprobe/sys_getpgid}, or by what the kernel
-    has, [{needs: {not: {ability: syscall_wrappers}}, use: kprobe/sys_getpgid}]; on
-    other kernels as its section says."""
+    ${files.folder}), xdp/INTERFACE, cgroup/FOLDER with one slash, such as
+    cgroup/sys/fs/cgroup. Programs with such a section also accept fentry/NAME,
+    fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME. Or what to attach it to by version
+    range, {"<4.17": kprobe/sys_getpgid}, or by what the kernel has, [{needs: {not:
+    {ability: syscall_wrappers}}, use: kprobe/sys_getpgid}]; on other kernels as its
+    section says."""
 
     def loads(self, kernel: KnownKernel) -> bool:
         """Return whether it is loaded on a kernel."""

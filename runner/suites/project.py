@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.files import shipped as files
 from runner.files import yamlfile
-from runner.files.checkout import ROOT
 from runner.matrix.matrix import Matrix
 from runner.matrix.selectors import DEFAULT
 from runner.suites import pyproject, search
@@ -18,8 +18,6 @@ from runner.text.nearest import near
 # On the command line: what this project brings along itself.
 BUILTIN = Path("builtin")
 MATRIX_FILE = Path("matrix.yaml")
-# Where its other matrices are.
-_MATRICES = ROOT / "matrices"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +29,10 @@ class Project:
     folder: Path
     # Of that folder.
     pyproject: PyProject
-    # Whether the matrix is one of this checkout's, and the project another one.
+    # Whether the matrix is one of bpf-kernel-matrix, and the project another one.
     has_foreign_matrix: bool = False
+    # What to tell before all else; empty if there is nothing that could surprise.
+    note: str = ""
 
     @property
     def kernels(self) -> str:
@@ -41,21 +41,22 @@ class Project:
 
 
 def shipped() -> Mapping[str, Path]:
-    """Return the matrices of this checkout, by what --matrix calls them."""
-    others = {path.stem: path for path in sorted(_MATRICES.glob("*.yaml"))}
-    return {BUILTIN.name: ROOT / MATRIX_FILE, **others}
+    """Return the matrices of bpf-kernel-matrix, by what --matrix calls them."""
+    others = {path.stem: path for path in sorted(files.MATRICES.glob("*.yaml"))}
+    return {BUILTIN.name: files.MATRIX, **others}
 
 
 def find(matrix: Path | None) -> Project:
     """Return the project that a command is about; None is a command without --matrix.
 
+    That means the matrix of pyproject.toml, else matrix.yaml, else the built-in one.
     Raises UsageError for an unknown name of a matrix, and if something is wrong with a
     pyproject.toml.
     """
     here = Path()
     if matrix is None:
         table = pyproject.read(here)
-        return Project(matrix=table.matrix or MATRIX_FILE, folder=here, pyproject=table)
+        return _of_here(here, table)
     matrix = _named(matrix)
     foreign = matrix.resolve() in shipped().values() and not _is_own_checkout(here)
     folder = here if foreign else matrix.parent
@@ -67,6 +68,19 @@ def find(matrix: Path | None) -> Project:
     )
 
 
+def _of_here(here: Path, table: PyProject) -> Project:
+    if table.matrix or MATRIX_FILE.exists():
+        return Project(matrix=table.matrix or MATRIX_FILE, folder=here, pyproject=table)
+    return Project(
+        matrix=files.MATRIX,
+        folder=here,
+        pyproject=table,
+        has_foreign_matrix=True,
+        note=f"there is no {MATRIX_FILE} in this folder; using the built-in kernels "
+        "(--matrix builtin)",
+    )
+
+
 def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path]:
     """Return the paths of the suites that a command means.
 
@@ -75,7 +89,7 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     that is not there, and when there is no suite at all.
     """
     if given:
-        return [ROOT / "suites" if _is_builtin(it) else it for it in given]
+        return named(given)
     if matrix.suites and not project.has_foreign_matrix:
         _require(matrix.suites, project)
         return [_shown(it) for it in matrix.suites]
@@ -92,9 +106,18 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
             f"there is no {SUITE_FILE} below {project.folder.resolve()}",
             hint="give suites with --suite PATH, or compiled objects with --object "
             "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite "
-            "builtin runs the suites of bpf-kernel-matrix itself",
+            "builtin runs the suites of bpf-kernel-matrix itself, and --suite "
+            "builtin/task one of them",
         )
     return found
+
+
+def named(given: Sequence[Path]) -> list[Path]:
+    """Return paths with `builtin` and `builtin/NAME` as what they stand for.
+
+    Raises UsageError for a suite that there is not.
+    """
+    return [_shipped_suite(it) if _is_builtin(it) else it for it in given]
 
 
 def _named(given: Path) -> Path:
@@ -114,7 +137,19 @@ def _named(given: Path) -> Path:
 
 def _is_builtin(path: Path) -> bool:
     # A user's own file or folder of that name is what he means.
-    return path == BUILTIN and not path.exists()
+    return path.parts[:1] == BUILTIN.parts and not path.exists()
+
+
+def _shipped_suite(path: Path) -> Path:
+    """Return the folder that `builtin` or `builtin/NAME` means. Raises UsageError."""
+    found = files.SUITES.joinpath(*path.parts[1:])
+    if not found.exists():
+        known = [it.name for it in sorted(files.SUITES.iterdir()) if it.is_dir()]
+        raise UsageError(
+            f"{path}: there is no such suite{near(path.name, known, '')}",
+            hint=f"bpf-kernel-matrix has {', '.join(known)}",
+        )
+    return found
 
 
 def _require(listed: Sequence[Path], project: Project) -> None:
@@ -137,4 +172,4 @@ def _shown(path: Path) -> Path:
 
 
 def _is_own_checkout(folder: Path) -> bool:
-    return folder.resolve().is_relative_to(ROOT)
+    return folder.resolve().is_relative_to(files.ROOT)

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.files.checkout import ROOT
+from runner.files.shipped import ROOT
 
 SUITE_FILE = "suite.yaml"
 PYTHON_TESTS = "test_*.py"

@@ -16,6 +16,7 @@ from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import (
+    attachplaces,
     commandcase,
     comparable,
     conditionnames,
@@ -327,6 +328,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
         yield from namedfiles.check(case.object, reach, ("object",), _is_object)
     else:
         yield from _without_object(case)
+    yield from attachplaces.mistakes(case)
     yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
@@ -412,6 +414,10 @@ def _files(case: Case, reach: Reach) -> Iterator[Mistake]:
 
 def _commands(case: Case) -> Iterator[Mistake]:
     for number, trigger in enumerate(case.trigger):
+        if isinstance(trigger, Command):
+            for mistake in commandcase.variables(trigger.env):
+                where = ("trigger", number, *mistake.where)
+                yield Mistake(where, mistake.what)
         if isinstance(trigger, Command) and not trigger.background:
             for key in ("until", "stop"):
                 if key in trigger.model_fields_set:

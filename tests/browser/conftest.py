@@ -48,7 +48,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Return what opens HTML; every page must be silent and ask for nothing."""
     all_opened: list[Opened] = []
 
-    def open_(text: str, **options: object) -> Opened:
+    def open_(text: str, fragment: str = "", **options: object) -> Opened:
         path = tmp_path / f"page-{len(all_opened)}.html"
         path.write_text(text, encoding="utf-8")
         known: dict[str, object] = {"viewport": {"width": 1280, "height": 900}}
@@ -75,7 +75,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: complain(str(error)))
         # Playwright dismisses it.
         page.on("dialog", lambda dialog: complain(dialog.message))
-        page.goto(url)
+        page.goto(url + fragment)
         return opened
 
     yield open_

@@ -9,6 +9,7 @@ from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.process import programs
 from runner.suites import suitefile
+from runner.suites.project import named
 from runner.suites.search import SUITE_FILE
 
 _TIMEOUT = 60.0
@@ -31,7 +32,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
 
     Raises UsageError for something that does not exist.
     """
-    return list(dict.fromkeys(it for path in paths for it in _files(path)))
+    return list(dict.fromkeys(it for path in named(paths) for it in _files(path)))
 
 
 def cut(data: bytes, objects_: Sequence[Path], scratch: Path) -> bytes:

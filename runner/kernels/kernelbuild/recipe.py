@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, RootModel
 from runner.errors import UsageError, file_errors
 from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
-from runner.files.checkout import IMAGES
 from runner.files.modelfile import FileEntry
+from runner.files.shipped import IMAGES
 from runner.kernels.kernelbuild import refusals
 from runner.kernels.kernelbuild.kconfig import Request, parse_fragment
 from runner.kernels.kernelbuild.ranges import Range

@@ -12,7 +12,17 @@ from runner.case import triggers
 from runner.errors import GuestError
 from runner.guest.agent import AgentSession
 from runner.guest.commands import CommandFailedError, Commands
-from runner.suites.model import Case, Command, Drain, Fork, Sleep, Syscall, TestRun, Udp
+from runner.suites.model import (
+    Case,
+    Command,
+    Drain,
+    Fork,
+    Sleep,
+    Syscall,
+    Tcp,
+    TestRun,
+    Udp,
+)
 from tests.unit.guest.agent_process import compile_bpf
 from tests.unit.guest.doubles import COMMAND, FakeAgent, fault
 
@@ -85,6 +95,15 @@ def test_what_a_trigger_gives_has_its_names() -> None:
             "syscall": {"pid": 2, "tid": 3, "count": 4, "result": -1},
             "sleep": {"pid": 2, "slept_ns": 10},
             "udp": {"pid": 2, "bytes": 1, "source_port": 5, "port": 9, "sent": 1},
+            "tcp": {
+                "pid": 2,
+                "bytes": 1,
+                "source_port": 6,
+                "port": 9,
+                "connections": 1,
+                "refused": 0,
+                "received": 1,
+            },
             "test_run": {
                 "retval": 7,
                 "duration_ns": 8,
@@ -106,12 +125,36 @@ def test_what_a_trigger_gives_has_its_names() -> None:
     }
     assert triggers.pull(Sleep(sleep=0.1), session, 1, {})["slept_ns"] == 10
     assert triggers.pull(Udp(udp=1), session, 1, {})["source_port"] == 5
+    assert triggers.pull(Tcp(tcp=1), session, 1, {})["connections"] == 1
     assert triggers.pull(TestRun(test_run="p"), session, 1, {}) == {
         "retval": 7,
         "duration_ns": 8,
         "data": "0001",
     }
-    assert agent.operations == ["fork", "syscall", "sleep", "udp", "test_run"]
+    assert agent.operations == ["fork", "syscall", "sleep", "udp", "tcp", "test_run"]
+
+
+def test_a_command_gets_its_variables() -> None:
+    agent = FakeAgent()
+    command = Command(command=("tool",), env={"BTF": "${files.folder}/x.btf"})
+
+    triggers.pull(command, AgentSession(agent), 1, {"files": {"folder": "/run/files"}})
+
+    assert agent.requests[0]["env"] == {"BTF": "/run/files/x.btf"}
+
+
+def test_a_command_in_the_background_gets_its_variables_and_its_script_does_not() -> (
+    None
+):
+    agent = FakeAgent({"run": {**COMMAND, "exit": 0, "stdout": "7\n"}})
+    command = Command(command=("tool", "-v"), env={"PATH": "/mine"}, background=True)
+
+    triggers.pull(command, AgentSession(agent), 1, {}, commands=Commands())
+
+    argv = agent.requests[0]["argv"]
+    assert isinstance(argv, list)
+    assert argv[-4:] == ["env", "PATH=/mine", "tool", "-v"]
+    assert agent.requests[0]["env"] == {}
 
 
 def test_a_command_gets_its_references() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.caches import with_programs
 from tests.unit.preflight.made import HEAD, ROOT, build, compiled, kernel
 
 SOURCE = """\
@@ -35,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
     }
     for version, text in types.items():
         (tmp_path / f"btf/{version}.btf").write_bytes(kernel(text))
+    with_programs(tmp_path / "cache")
     return tmp_path
 
 

@@ -11,6 +11,7 @@ import pytest
 from runner import __version__, cli
 from runner.reports import resultsfile
 from runner.results import Shard
+from tests.unit.caches import with_programs
 from tests.unit.kernels import images
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,7 +46,7 @@ cases:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a matrix, and a cache that is empty."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(with_programs(tmp_path / "cache")))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bzImage").write_bytes(images.bzimage("4.4.1"))

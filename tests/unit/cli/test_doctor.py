@@ -9,7 +9,9 @@ import pytest
 from runner import cli
 from runner.cli import doctor
 from runner.cli.doctor import MachineCheck
+from runner.files.cache import CacheEntry
 from runner.kernels.sources import ubuntukeys
+from runner.libbpf import systemlibbpf
 from tests.unit.guest.qemu import fake_qemu
 from tests.unit.kernels.packaging import machine_configuration
 
@@ -81,35 +83,51 @@ def test_a_qemu_that_does_not_run_is_told(empty_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "mode", "seen", "mend"),
+    ("content", "seen", "mend"),
     [
-        (None, 0, "build/agent/agent missing", "./dev setup"),
-        ("#!/bin/sh\nexit 1\n", 0o755, "does not run", "./dev clean && ./dev setup"),
-        ("garbage", 0o755, "does not run", "./dev clean && ./dev setup"),
-        ("#!/bin/sh\necho agent 1\n", 0o755, "agent 1", ""),
+        ("#!/bin/sh\nexit 1\n", "it does not run", "; the next run builds it again"),
+        ("garbage", "it does not run", "; the next run builds it again"),
+        ("#!/bin/sh\necho agent 1\n", "agent 1", ""),
     ],
 )
 def test_the_agent_is_tried(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    content: str | None,
-    mode: int,
+    content: str,
     seen: str,
     mend: str,
 ) -> None:
-    agent = tmp_path / "build/agent/agent"
-    agent.parent.mkdir(parents=True)
-    if content is not None:
-        agent.write_text(content)
-        agent.chmod(mode)
-    monkeypatch.setattr(doctor, "AGENT", agent)
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    agent = tmp_path / "agent"
+    agent.write_text(content)
+    agent.chmod(0o755)
+    entry = CacheEntry(directory=tmp_path, metadata={}, checksums={})
+    monkeypatch.setattr(systemlibbpf, "known", lambda *_: entry)
 
     finding = found("guest agent")
 
-    assert finding.seen.endswith(seen)
-    assert finding.mend == mend
+    assert finding.seen == seen
+    assert finding.mend.endswith(mend)
     assert finding.good is (not mend)
+
+
+def test_an_agent_that_is_not_built_yet_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    finding = found("guest agent")
+
+    assert finding.good
+    assert finding.seen.startswith("not built yet; the first run builds it")
+
+
+def test_what_the_agent_is_built_with_may_be_missing(empty_path: Path) -> None:
+    assert found("guest agent") == MachineCheck(
+        what="guest agent",
+        good=False,
+        seen="can't be built: make, gcc, ar missing",
+        mend="apt-get install make gcc binutils",
+    )
 
 
 def test_a_cache_that_is_no_folder_yet_is_fine(
@@ -154,6 +172,7 @@ def test_a_machine_that_lacks_something_is_status_3(
     said = capsys.readouterr().out
     assert "!! clang" in " ".join(said.split())
     assert "apt-get install clang" in said
+    assert "`python -m runner doctor --fix` installs everything" in said
     assert "problem" in said
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.reports import resultsfile
 from runner.results import PlannedCase
 from tests.unit.reports.runs import F, P, case, run

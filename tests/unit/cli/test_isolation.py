@@ -11,6 +11,7 @@ import pytest
 from runner.cli import isolation
 from runner.files.cache import Cache
 from runner.process import startup
+from tests.unit.caches import with_programs
 from tests.unit.kernels import images
 
 MATRIX = """\
@@ -44,6 +45,7 @@ def project(tmp_path: Path) -> Path:
     (project / "suite/a.bpf.c").write_text("// nothing\n")
     for name, text in SETTINGS.items():
         (project / name).write_text(text)
+    with_programs(tmp_path / "cache")
     return project
 
 

@@ -11,6 +11,7 @@ from runner import cli
 from runner.cli import github_output
 from runner.errors import InfrastructureError
 from runner.kernels import fetch
+from tests.unit.caches import with_programs
 from tests.unit.guest.doubles import artifact
 
 SUITE = """\
@@ -31,7 +32,7 @@ ROW = '  - {{id: "{}", source: {{type: path, image: bzImage}}}}\n'
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a matrix and a suite, and a cache that is empty."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(with_programs(tmp_path / "cache")))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv(github_output.OUTPUT, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -22,12 +22,17 @@ from runner.guest.qemu.vm import Vm
 from runner.guest.snapshots import Snapshots
 from runner.guest.ssh import Ssh
 from runner.kernels.artifact import Artifact
-from runner.libbpf import ENGINE, Programs
+from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.timeouts import Pace
 from runner.versions import KernelVersion
+from tests.unit.preflight.made import build
 
 KERNEL = Kernel(id="6.1", source=DebianSource(type="debian", suite="bookworm"))
+# Nobody runs them.
+PROGRAMS = Programs(
+    agent=Path("/agent"), engine=Path("/engine"), source="/mine", sha256="ab12"
+)
 HELLO = Hello(
     agent="1",
     libbpf="1.1",
@@ -201,7 +206,7 @@ def machine_of(cache: Cache, *, cold: bool) -> Host:
         qemu=Path("/usr/bin/qemu"),
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
-        programs=Programs(source="/mine", sha256="ab12"),
+        programs=PROGRAMS,
         cache=cache,
         snapshots=SavedGuests(cache),
         cold=cold,
@@ -250,7 +255,7 @@ def guest(
         agent=AgentSession(agent or FakeAgent()),
         hello=HELLO,
         bpftool_version="7.1.0",
-        engine=ENGINE,
+        engine=build(),
         # Nobody can write there, not even root.
         cache=cache or Cache(Path("/dev/null/none")),
         life=life or Life(Starts(kernel=kernel.id)),

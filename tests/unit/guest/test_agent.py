@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -246,6 +247,11 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("udp", {"bytes": 1, "port": 0}, 'argument "port" must be an integer'),
         ("udp", {"bytes": 1, "port": 65536}, "from 1 to 65535"),
         ("udp", {"bytes": 1, "port": 9, "times": -1}, 'argument "times"'),
+        ("udp", {"bytes": 1, "port": 9, "ip": 5}, '"ip" must be 4 or 6; it is 5'),
+        ("udp", {"bytes": 1, "port": 9, "ip": 7}, 'argument "ip" must be an integer'),
+        ("udp", {"bytes": 1, "port": 9, "received": 1}, "must be true or false"),
+        ("tcp", {"bytes": 16385, "port": 9}, 'argument "bytes" must be an integer'),
+        ("tcp", {"bytes": 1, "port": 9, "accepted": 0}, "must be true or false"),
         ("fork", {"comm": 5}, 'argument "comm" must be a text'),
         ("fork", {"comm": "x" * 16}, "at most 15 bytes; it has 16"),
         ("fork", {"comm": "é" * 8}, "at most 15 bytes; it has 16"),
@@ -332,7 +338,7 @@ ARGUMENTS = [
 OPERATIONS = [
     *("hello", "put", "read", "open", "load", "attach", "detach", "close", "test_run"),
     # Not "wake", which would set this machine's clock.
-    *("dump", "fork", "release", "syscall", "sleep", "udp", "run", "settle"),
+    *("dump", "fork", "release", "syscall", "sleep", "udp", "tcp", "run", "settle"),
 ]
 FUZZ = settings(
     max_examples=150,
@@ -535,6 +541,69 @@ def test_packets_are_sent(agent: AgentProcess) -> None:
     assert 0 < sent["source_port"] < 65536
 
 
+@pytest.mark.parametrize("ip", [4, 6])
+def test_packets_are_received_unless_nobody_is_to(agent: AgentProcess, ip: int) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+
+    sent = agent.ask("udp", bytes=10, port=port, times=3, ip=ip)
+    assert (sent["sent"], sent["received"]) == (3, 3)
+
+    sent = agent.ask("udp", bytes=10, port=port, times=3, ip=ip, received=False)
+    assert (sent["sent"], sent["received"]) == (3, 0)
+
+
+def test_a_port_that_must_have_no_receiver_is_refused_if_it_has_one(
+    agent: AgentProcess,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        failure = agent.refusal(
+            "udp", bytes=1, port=taken.getsockname()[1], received=False
+        )
+    assert "must have no receiver" in failure
+
+
+@pytest.mark.parametrize("ip", [4, 6])
+def test_connections_are_made_and_carry_bytes(agent: AgentProcess, ip: int) -> None:
+    port = free_port(socket.SOCK_STREAM)
+
+    made = agent.ask("tcp", bytes=16384, port=port, times=3, ip=ip)
+
+    assert (made["connections"], made["refused"]) == (3, 0)
+    assert made["received"] == 3 * 16384
+    assert made["source_port"] not in (0, port)
+
+
+def test_a_connection_may_carry_nothing(agent: AgentProcess) -> None:
+    port = free_port(socket.SOCK_STREAM)
+    assert agent.ask("tcp", bytes=0, port=port)["connections"] == 1
+    # At once again, although the first one keeps the port for a minute.
+    assert agent.ask("tcp", bytes=0, port=port)["connections"] == 1
+
+
+def test_connections_are_refused_where_nobody_listens(agent: AgentProcess) -> None:
+    made = agent.ask(
+        "tcp", bytes=5, port=free_port(socket.SOCK_STREAM), times=2, accepted=False
+    )
+    assert (made["connections"], made["refused"], made["received"]) == (0, 2, 0)
+
+
+def test_a_port_that_somebody_listens_at_is_not_taken(agent: AgentProcess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        listening = agent.refusal("tcp", bytes=0, port=port)
+        refusing = agent.refusal("tcp", bytes=0, port=port, accepted=False)
+    assert f"can't listen at port {port}" in listening
+    assert f"port {port} must have no listener" in refusing
+
+
+def free_port(kind: int) -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket(socket.AF_INET, kind) as it:
+        it.bind(("127.0.0.1", 0))
+        return int(it.getsockname()[1])
+
+
 def test_packets_may_be_empty(agent: AgentProcess) -> None:
     assert agent.ask("udp", bytes=0, port=65535)["sent"] == 1
 
@@ -708,6 +777,7 @@ def test_commands_leave_no_descriptor_behind(agent: AgentProcess) -> None:
     agent.ask("run", argv=["no-such-program"], timeout_ms=5000)
     agent.ask("fork")
     agent.ask("udp", bytes=1, port=9)
+    agent.ask("tcp", bytes=1, port=free_port(socket.SOCK_STREAM))
 
     assert sorted(os.listdir(descriptors)) == before
 

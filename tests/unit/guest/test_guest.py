@@ -25,13 +25,13 @@ from runner.guest.life import Life, Starts, State, Step
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.snapshot import SnapshotError
 from runner.guest.snapshots import Snapshot, Snapshots
-from runner.libbpf import Programs
 from runner.timeouts import Pace
 from tests.unit.guest.doubles import (
     COMMAND,
     HELLO,
     KERNEL,
     MACHINE,
+    PROGRAMS,
     FakeAgent,
     FakeVm,
     artifact,
@@ -183,7 +183,7 @@ def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
         qemu=Path("/usr/bin/qemu"),
         qemu_version="7.2",
         tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
-        programs=Programs(),
+        programs=PROGRAMS,
         cache=snapshots.cache,
         snapshots=snapshots,
         cold=cold,

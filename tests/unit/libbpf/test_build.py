@@ -56,13 +56,6 @@ def programs(folder: Path, cache: Cache) -> Programs:
     return libbpf.programs(folder, cache, Watched())
 
 
-def test_without_a_folder_they_have_the_machines(cache: Cache) -> None:
-    found = libbpf.programs(None, cache, Watched())
-
-    assert (found.agent, found.engine) == (libbpf.AGENT, libbpf.ENGINE)
-    assert (found.source, found.sha256) == ("", "")
-
-
 def test_the_agent_has_the_libbpf_that_was_named(
     programs: Programs, folder: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """Replaces all that takes a kernel, where pytest runs the plugin.
 
-How a case ends, its name says. What happens is appended to the file "events" in the
-folder that pytest is started in.
+How a case ends, and what it gives, its name says. What happens is appended to the file
+"events" in the folder that pytest is started in.
 """
 
 import os
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from runner import libbpf
 from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.errors import ArtifactError
@@ -23,7 +24,9 @@ from runner.guest.life import Life, State
 from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
-from runner.results import CaseResult, Outcome
+from runner.results import Agreement, CaseResult, Outcome
+from runner.suites.checks.normal import NormalRows, found
+from runner.suites.comparable import AgreeExpectation
 from tests.unit.guest import doubles
 
 PATIENCE = 20
@@ -98,13 +101,25 @@ def run(job: CaseJob, up: Guest) -> CaseResult:
         message="" if outcome is Outcome.PASSED else f"{name} ended so",
         checked=1,
         nodeid=job.nodeid,
+        agreement=_agreement(name, kernel, "rows.yaml" if job.update else ""),
     )
+
+
+def _agreement(name: str, kernel: str, file: str) -> Agreement | None:
+    """Return what a case gives for the comparison of kernels, by its name."""
+    if not name.startswith(("differs", "agrees")):
+        return None
+    value = kernel if name.startswith("differs") else "same"
+    rows = NormalRows(rows=[{"value": value}])
+    wanted = AgreeExpectation.model_validate({"map": "m", "agree": True})
+    return Agreement(found=(found(wanted, rows, expectation=0, file=file),))
 
 
 def install(put: Callable[[Any, str, object], None] = setattr) -> None:
     """Replace kernels, the machine, guests and what runs in them."""
     replaced: tuple[tuple[Any, str, object], ...] = (
         (fetch, "obtain", obtain),
+        (libbpf, "programs", lambda *_: doubles.PROGRAMS),
         (host, "inspect", inspect),
         (guest, "start", start),
         (case_run, "run", run),

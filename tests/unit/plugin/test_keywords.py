@@ -7,6 +7,7 @@ import pytest
 from _pytest.mark.expression import Expression
 
 from runner.plugin.keywords import matcher
+from tests.unit.caches import with_programs
 
 ROOT = Path(__file__).resolve().parents[3]
 MATRIX = """\
@@ -56,7 +57,7 @@ def test_words_mean_names_of_reports(expression: str, means: bool) -> None:
 def collected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., list[str]]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(with_programs(tmp_path / "cache")))
     folder = tmp_path / "newcomer/myprobe"
     folder.mkdir(parents=True)
     (folder.parent / "matrix.yaml").write_text(MATRIX)

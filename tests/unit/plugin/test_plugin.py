@@ -173,3 +173,57 @@ def test_one_worker_uses_the_guest_that_was_prepared(project: Project) -> None:
     (kernel,) = project.results.kernels
     assert len(kernel.restores) == 1
     assert project.events.count("end 6.1") == 1
+
+
+TWO = "6.1,6.12"
+
+
+def test_kernels_are_compared_at_the_end_and_lf_runs_all_of_them_again(
+    project: Project,
+) -> None:
+    project.suite("agrees", "differs", "passes")
+
+    done = project.run("--lanes=2", kernels=TWO)
+
+    assert done.ret == ExitStatus.INCOMPATIBLE, done.stdout.str()
+    classes = {it.failure_class for it in project.results.cases if it.case == "differs"}
+    assert classes == {"kernels_disagree"}
+    assert project.cases["agrees[6.1]"].checked == 2
+    before = project.events.count("run differs 6.1")
+    project.run("--lf", "--lanes=2", kernels=TWO)
+    assert set(project.cases) == {"differs[6.1]", "differs[6.12]"}
+    assert project.events.count("run differs 6.1") == before + 1
+
+
+@pytest.mark.parametrize("workers", [False, True])
+def test_update_writes_what_kernels_agree_about_and_nothing_else(
+    project: Project, workers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    record = project.folder / "mine/rows.yaml"
+    words = ("-n2", "--dist=loadgroup") if workers else ()
+    project.suite("differs")
+
+    done = project.run("--update", *words, kernels=TWO, workers=workers)
+
+    assert done.ret == ExitStatus.INCOMPATIBLE, done.stdout.str()
+    assert not record.exists()
+    assert "not written: mine/rows.yaml: the kernels do not agree" in done.stdout.str()
+    project.suite("agrees", "fails")
+    done = project.run("--update", *words, kernels=TWO, workers=workers)
+    assert "value: same" in record.read_text()
+    assert "new: mine/rows.yaml: 1 row from 6.1 and 6.12" in done.stdout.str()
+    # What else fails, fails.
+    assert done.ret == ExitStatus.INCOMPATIBLE
+
+
+def test_update_is_refused_in_ci(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    project.suite("agrees")
+
+    done = project.run("--update")
+
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--update does not work in CI" in done.stderr.str()

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from runner.errors import ArtifactError
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.kernels.rows import KernelChoice
 from runner.plugin import state
 from runner.reports.criteria import Criteria
 from runner.run.run import Run
 from runner.run.settings import Settings
+from tests.unit.caches import with_programs
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(with_programs(tmp_path / "cache")))
     monkeypatch.setattr(Run, "obtain", lambda *_: None)
     choice = KernelChoice(matrix=ROOT / "matrix.yaml", selectors=("5.10", "6.1"))
     settings = Settings(kernels=choice, reports=tmp_path / "reports", cold=True)

@@ -50,7 +50,9 @@ def test_processes_and_the_index_give_the_same_as_one_process(kernels: Path) -> 
 
     def checked(index: str, workers: int) -> list[check.Result]:
         folder = kernels.parent / index
-        return list(check.check(objects, sources, folder, workers=workers))
+        return list(
+            check.check(objects, sources, folder, workers=workers, engine=build())
+        )
 
     alone = checked("alone", 1)
     together = checked("together", 2)
@@ -109,6 +111,7 @@ def verdict(folder: Path, **settings: Any) -> tuple[Verdict, tuple[str, ...]]:
         objects=(folder / "guarded.bpf.o",),
         index=folder / "settings",
         loader="libbpf",
+        engine=build(),
         **settings,
     )
     with check.Checker(job) as checker:
@@ -162,7 +165,8 @@ def test_facts_of_a_kernel_make_another_prediction_than_its_version(
     booted = replace(source, facts=facts)
 
     def verdict(it: targets.BtfSource) -> Verdict:
-        found = check.check([tmp_path / "made.bpf.o"], [it], tmp_path / "index")
+        made, index = tmp_path / "made.bpf.o", tmp_path / "index"
+        found = check.check([made], [it], index, engine=build())
         ((prediction,),) = (result.predictions for result in found)
         return prediction.verdict
 

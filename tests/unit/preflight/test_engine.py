@@ -130,4 +130,4 @@ def test_an_engine_of_another_version_is_told(
     ):
         other.load_target(a_kernel().data)
 
-    assert "./dev setup" in caught.value.hint
+    assert "is built again" in caught.value.hint

@@ -32,7 +32,9 @@ def rows(
 ) -> dict[str, str]:
     """Return the table's cells of what is needed."""
     folder = sources[0].path.parent
-    results = check.check([folder / "loop.bpf.o"], sources, folder / "index")
+    results = check.check(
+        [folder / "loop.bpf.o"], sources, folder / "index", engine=build()
+    )
     batch = show.Batch(names=("loop.bpf.o",), results=tuple(results))
     show.show([batch], verbose=True)
     lines = [it.split() for it in capsys.readouterr().out.splitlines()]

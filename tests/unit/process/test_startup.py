@@ -255,4 +255,4 @@ def test_a_missing_library_is_an_error_in_a_line(tmp_path: Path) -> None:
     assert done.returncode == 3
     said, hint = done.stderr.splitlines()
     assert said.startswith("error: ModuleNotFoundError: No module named ")
-    assert "./dev setup" in hint
+    assert "install the package again" in hint

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.reports.logfold import LogPart, fold
 
 LOGS = ROOT / "tests/data/logs"

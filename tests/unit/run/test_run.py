@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.files.cache import Cache
-from runner.guest.host import ROOT
+from runner.files.shipped import ROOT
 from runner.kernels.rows import KernelChoice
 from runner.run import run as session_run
 from runner.run.run import Run

@@ -137,6 +137,18 @@ def test_its_suites_have_a_name_everywhere(mine: Path) -> None:
     assert meant("builtin", "x") == [str(ROOT / "suites"), "x"]
 
 
+def test_one_of_its_suites_has_a_name_everywhere(mine: Path) -> None:
+    assert meant("builtin/task") == [str(ROOT / "suites/task")]
+
+
+def test_a_suite_that_it_does_not_have_is_told(mine: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"builtin/tsk.*; did you mean 'task'"
+    ) as caught:
+        meant("builtin/tsk")
+    assert "bpf-kernel-matrix has bytecode, flavors, " in caught.value.hint
+
+
 def test_a_users_own_folder_of_that_name_wins(mine: Path) -> None:
     suite(mine / "builtin")
 
@@ -289,10 +301,37 @@ def test_pyproject_counts_where_the_matrix_is(mine: Path) -> None:
         meant(file="../other/matrix.yaml")
 
 
-def test_without_a_matrix_it_is_told_what_to_do(mine: Path) -> None:
+def test_without_a_matrix_the_built_in_one_is_used(mine: Path) -> None:
+    (mine / "matrix.yaml").unlink()
+    own = suite(mine / "tests").relative_to(mine)
+
+    found = project.find(None)
+
+    assert found.matrix == ROOT / "matrix.yaml"
+    assert found.note.startswith("there is no matrix.yaml in this folder; using the ")
+    assert meant() == [str(own)]
+
+
+def test_without_a_matrix_and_a_suite_it_is_told_what_to_do(mine: Path) -> None:
     (mine / "matrix.yaml").unlink()
 
-    with pytest.raises(UsageError, match=r"no matrix file matrix\.yaml") as caught:
+    with pytest.raises(UsageError, match=r"no suite\.yaml below") as caught:
+        meant()
+    assert "--suite builtin/task" in caught.value.hint
+
+
+def test_a_matrix_of_ones_own_needs_no_word(mine: Path) -> None:
+    assert project.find(None).note == ""
+    assert project.find(Path("builtin")).note == ""
+
+
+def test_a_matrix_that_pyproject_names_must_be_there(mine: Path) -> None:
+    (mine / "matrix.yaml").unlink()
+    (mine / "pyproject.toml").write_text(
+        '[tool.bpf-kernel-matrix]\nmatrix = "kernels.yaml"\n'
+    )
+
+    with pytest.raises(UsageError, match=r"no matrix file kernels\.yaml") as caught:
         meant()
     for word in ("docs/matrix.md", "--matrix FILE", "--matrix builtin"):
         assert word in caught.value.hint

@@ -26,6 +26,15 @@ def test_packing_twice_gives_the_same_bytes(tools: Tools) -> None:
     assert initramfs.pack(initramfs.userland(tools)) == first
 
 
+def test_busybox_has_every_command_of_a_guest() -> None:
+    listed = subprocess.run(
+        ["busybox", "--list"], capture_output=True, text=True, check=True
+    )
+    commands = (RECIPE / "applets").read_text().split()
+    assert {"chmod", "timeout", "sysctl"} <= {*commands} <= {*listed.stdout.split()}
+    assert commands == sorted(commands)
+
+
 def test_an_initramfs_is_under_six_megabytes(tools: Tools) -> None:
     assert len(initramfs.pack(initramfs.userland(tools))) < 6_000_000
 

@@ -1,0 +1,63 @@
+"""What programs cost the verifier, kernel by kernel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.results import ProgramCost, RunResults
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelCost:
+    """What a program costs one kernel."""
+
+    kernel: str
+    cost: ProgramCost
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramCosts:
+    """What a program costs each kernel that tells, in the order of the run."""
+
+    object_path: str
+    name: str
+    kernels: tuple[KernelCost, ...]
+
+    @property
+    def most(self) -> int:
+        """The instructions that the verifier processed, where they were most."""
+        return max((it.cost.verified_insns or 0 for it in self.kernels), default=0)
+
+    @property
+    def least(self) -> int:
+        """The same, where they were fewest."""
+        return min((it.cost.verified_insns or 0 for it in self.kernels), default=0)
+
+
+def by_program(results: RunResults) -> list[ProgramCosts]:
+    """Return the costs of the programs, the most expensive one first.
+
+    Of several cases that load a program, the one counts where it cost most. Kernels
+    that do not tell the processed instructions are left out.
+    """
+    order = {kernel.id: number for number, kernel in enumerate(results.kernels)}
+    found: dict[tuple[str, str], dict[str, ProgramCost]] = {}
+    for case in results.cases:
+        for cost in case.cost:
+            if cost.verified_insns is None or case.kernel not in order:
+                continue
+            known = found.setdefault((case.object_path, cost.program), {})
+            other = known.get(case.kernel)
+            if other is None or (other.verified_insns or 0) < cost.verified_insns:
+                known[case.kernel] = cost
+    programs = [
+        ProgramCosts(object_path=path, name=name, kernels=_ordered(costs, order))
+        for (path, name), costs in found.items()
+    ]
+    return sorted(programs, key=lambda it: (-it.most, it.object_path, it.name))
+
+
+def _ordered(
+    costs: dict[str, ProgramCost], order: dict[str, int]
+) -> tuple[KernelCost, ...]:
+    ids: Sequence[str] = sorted(costs, key=order.__getitem__)
+    return tuple(KernelCost(kernel=id_, cost=costs[id_]) for id_ in ids)
