@@ -62,6 +62,8 @@ class Done:
     ran: list[str] = field(default_factory=list)
     # What the steps showed on the workflow's page.
     summary: str = ""
+    # Of a job, for those that need it.
+    of_job: dict[str, str] = field(default_factory=dict)
 
 
 def checkout(folder: Path) -> Path:
@@ -129,6 +131,11 @@ def run_steps(machine: Machine, steps: list[Any], known: dict[str, Any]) -> Done
     return done
 
 
+def outputs_of_job(job: Any, known: Mapping[str, Any]) -> dict[str, str]:
+    """Return a job's outputs, once its steps have run with `known`."""
+    return {name: resolved(it, known) for name, it in job.get("outputs", {}).items()}
+
+
 def _holds(condition: str, known: Mapping[str, Any], done: Done) -> bool:
     """Whether a step runs; comparisons with && between are known."""
     terms = [term.strip() for term in condition.split("&&") if term.strip()]
@@ -138,6 +145,8 @@ def _holds(condition: str, known: Mapping[str, Any], done: Done) -> bool:
 
 
 def _is_true(term: str, known: Mapping[str, Any]) -> bool:
+    if " " not in term:
+        return _literal(term, known).lower() not in ("", "false")
     left, operator, right = re.split(r" (==|!=) ", term)
     same = _literal(left, known) == _literal(right, known)
     return same if operator == "==" else not same
@@ -192,12 +201,17 @@ def _use(machine: Machine, uses: str, given: Mapping[str, str], done: Done) -> i
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
     elif action == "actions/download-artifact":
-        target = machine.workspace / given["path"]
+        target = machine.workspace / given.get("path", "")
         if "name" in given:
-            shutil.copytree(machine.artifacts / given["name"], target)
+            shutil.copytree(
+                machine.artifacts / given["name"], target, dirs_exist_ok=True
+            )
         else:
             for found in machine.artifacts.glob(given["pattern"]):
                 shutil.copytree(found, target / found.name)
+    elif action == "github/codeql-action/upload-sarif":
+        source = machine.workspace / given["sarif_file"]
+        shutil.copyfile(source, machine.artifacts / f"{given['category']}.scanned")
     else:
         assert action in _NOTHING_DONE, uses
     return 0

@@ -155,6 +155,7 @@ _VERBS = {
     "plan": "show what would run where, without booting",
     "merge": "merge the reports of several shards into one",
     "report": "regenerate reports, compare with a baseline, and apply a gate",
+    "baseline": "in CI, get the results of the last good run on the main branch",
     "replay": "run here what failed in CI, from the artifact of that run",
     "history": "make a site of many runs: what broke when, flaky cases, releases",
     "explain": "show what happened to a case, or what a class of failures means",

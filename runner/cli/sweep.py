@@ -40,8 +40,9 @@ _OWN = ("--kernels", "--kernel", "--locked", "--reports", "--reports-unique", "-
 _WITHOUT = ("--shard", "--timings", "--lf", "--release")
 
 EPILOG = """\
-ROW is a row of the matrix with the source debian, ubuntu or rpm. VERSION is one that
-the source offers, or the upstream version to begin or end with (6.1.100).
+ROW is a row of the matrix with the source debian, ubuntu or rpm, or with kernel-org and
+its key tree. VERSION is one that the source offers, or the upstream version to begin or
+end with (6.1.100).
 
 All versions are fetched, and all cases predicted on each. Booted are the oldest
 version, the newest, and both sides of each difference between neighbours: a
@@ -153,8 +154,8 @@ def _versions(
     if all(it.at("") is None for it in row.sources):
         raise UsageError(
             f"{row.id}: its source can't list versions: {row.sources[0].shown}",
-            hint="the sources debian, ubuntu and rpm can; for others, run the rows: "
-            "python -m runner --kernels ROW,ROW",
+            hint="debian, ubuntu, rpm, and kernel-org with the key tree can; for "
+            "others: python -m runner --kernels ROW,ROW",
         )
     there = rows.of_row(row)
     first = _place(arguments.since, "--since", there)

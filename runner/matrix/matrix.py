@@ -631,6 +631,10 @@ class KernelOrgSource(BaseSource):
     ] = ""
     """A file, or its address; by default it comes from `mirror`."""
 
+    tree: Annotated[LocalPath | None, Field(examples=["../linux-stable"])] = None
+    """A git clone of linux or linux-stable: the source is that of the tag v`version`,
+    and other tags can be selected as ROW@VERSION. It takes the place of a tarball."""
+
     mirror: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] = (
         "https://cdn.kernel.org/pub/linux/kernel"
     )
@@ -649,7 +653,9 @@ class KernelOrgSource(BaseSource):
 
     @property
     def address(self) -> str:
-        """Where the tarball is: a path or an address."""
+        """Where the source is: a path or an address."""
+        if self.tree is not None:
+            return str(self.tree)
         major = self.version.partition(".")[0]
         file = f"linux-{self.version}.tar.xz"
         return self.tarball or f"{self.mirror.rstrip('/')}/v{major}.x/{file}"
@@ -668,6 +674,19 @@ class KernelOrgSource(BaseSource):
     def tells_checksums(self) -> bool:
         """Whether the tarball's is given."""
         return self.sha256 is not None
+
+    def at(self, version: str) -> "KernelOrgSource | None":
+        """Return the source of another tag of its tree; None for a tarball."""
+        if self.tree is None:
+            return None
+        return self.model_copy(update={"version": version})
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        used = sorted({"tarball", "sha256", "mirror"} & self.model_fields_set)
+        if self.tree is not None and used:
+            raise ValueError(f"the key tree can't be used with {used[0]}")
+        return self
 
     @model_validator(mode="after")
     def _is_pinned(self) -> Self:

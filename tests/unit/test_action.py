@@ -18,7 +18,7 @@ from runner.results import (
     RunResults,
     Shard,
 )
-from tests import workflow
+from tests import github, workflow
 from tests.workflow import ROOT, Machine, program
 
 SCRIPTS = ROOT / ".github/scripts"
@@ -112,6 +112,7 @@ def test_no_step_writes_expressions_into_a_shell() -> None:
 def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
     wanted = {
         "comment": {"pull-requests"},
+        "scan": {"security-events"},
         "build": {"packages"},
         "stale": {"issues"},
         "publish": {"pages", "id-token"},
@@ -190,7 +191,7 @@ def test_what_is_locked_is_cached_by_the_lock(machine: Machine) -> None:
 def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
     done = step(machine, "prepare", shard="2/12", gate="none")
 
-    assert done.outputs["prepare"]["artifact"] == "kernel-matrix-2-of-12"
+    assert done.outputs["prepare"]["artifact"] == "kernel-matrix.2-of-12"
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,9 @@ def test_a_shard_has_a_name_without_a_slash(machine: Machine) -> None:
         ({"suites": "suites\n  none\n"}, "suites: there is no file or folder none"),
         ({"objects": "none.o"}, "objects: there is no file none.o"),
         ({"report-dir": ""}, "report-dir: it is empty"),
+        ({"name": "a.b"}, "name: 'a.b' may only have letters"),
+        ({"kernel": "6.1"}, "kernel: '6.1' is not ID=PATH"),
+        ({"kernel": "6.1=none"}, "kernel: there is no file none"),
     ],
 )
 def test_a_mistake_is_an_annotation_before_anything_is_installed(
@@ -256,6 +260,7 @@ def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
         objects="a b.o",
         shard="1/2",
         libbpf="my libbpf",
+        kernel=" 6.1=my build/bzImage\n\n5.10=x.deb",
     )
 
     assert words[:3] == ["-m", "runner", "run"]
@@ -264,7 +269,11 @@ def test_inputs_become_arguments_word_by_word(machine: Machine) -> None:
         "my suites/one",
         "other",
     ]
-    assert words[-2:] == ["--object", "a b.o"]
+    assert words[words.index("--object") + 1] == "a b.o"
+    assert [words[at + 1] for at, it in enumerate(words) if it == "--kernel"] == [
+        "6.1=my build/bzImage",
+        "5.10=x.deb",
+    ]
     assert words[words.index("--shard") + 1] == "1/2"
     assert words[words.index("--libbpf") + 1] == "my libbpf"
     assert "--timings" not in words
@@ -509,7 +518,13 @@ def script(machine: Machine, name: str, **environment: str) -> workflow.Done:
 
 def test_a_plan_is_a_jobs_matrix(machine: Machine) -> None:
     done = script(
-        machine, "plan", KERNELS="5.10,6.1,6.12", MATRIX="", SHARDS="2", TIMINGS=""
+        machine,
+        "plan",
+        KERNELS="5.10,6.1,6.12",
+        MATRIX="",
+        SHARDS="2",
+        TIMINGS="",
+        OWN_KERNELS="",
     )
 
     assert not done.failed, done.said
@@ -536,7 +551,7 @@ def write_part(folder: Path, index: int, *own: str) -> None:
 
 
 def test_parts_are_merged_and_a_missing_one_is_told(machine: Machine) -> None:
-    write_part(machine.temp / "parts/kernel-matrix-1-of-2", 1, "5.10")
+    write_part(machine.temp / "parts/kernel-matrix.1-of-2", 1, "5.10")
 
     done = script(
         machine, "merge", PARTS=str(machine.temp / "parts"), REPORT_DIR="report"
@@ -546,6 +561,94 @@ def test_parts_are_merged_and_a_missing_one_is_told(machine: Machine) -> None:
     assert "its part of the run is missing" in done.said["merge"]
     merged = resultsfile.read(machine.workspace / "report/results.json")
     assert [it.id for it in merged.kernels] == ["5.10", "6.1"]
+
+
+# --------------------------------------------------------------------- baseline
+
+
+def baseline(machine: Machine, **environment: str) -> workflow.Done:
+    given = {"NAME": "kernel-matrix", "BRANCH": "trunk", "GH_TOKEN": "t"}
+    return script(
+        machine, "baseline", **given, GITHUB_REPOSITORY="me/it", **environment
+    )
+
+
+def test_the_word_main_means_what_its_last_good_run_found(
+    machine: Machine, tmp_path: Path
+) -> None:
+    resultsfile.write(results_of("6.1"), tmp_path / "good/results.json")
+    with github.serving(
+        tmp_path / "good", name="kernel-matrix", branch="trunk"
+    ) as address:
+        done = baseline(machine, BASELINE="main", GITHUB_API_URL=address)
+
+    assert not done.failed, done.said
+    path = done.outputs["baseline"]["baseline"]
+    assert resultsfile.read(machine.workspace / path) == results_of("6.1")
+    assert "the baseline is artifact kernel-matrix of run 7" in done.said["baseline"]
+
+
+def test_a_main_without_a_good_run_is_told_and_no_mistake(machine: Machine) -> None:
+    with github.serving(None, name="kernel-matrix", branch="trunk") as address:
+        done = baseline(machine, BASELINE="main", GITHUB_API_URL=address)
+
+    assert not done.failed, done.said
+    assert done.outputs["baseline"] == {"baseline": ""}
+    assert "there is no baseline yet" in done.said["baseline"]
+
+
+@pytest.mark.parametrize("path", ["", "old.json", "main"])
+def test_a_baseline_of_the_caller_is_handed_on(machine: Machine, path: str) -> None:
+    if path:
+        (machine.workspace / path).write_text("{}")
+    done = baseline(machine, BASELINE=path, GITHUB_API_URL="http://192.0.2.1")
+
+    assert done.outputs["baseline"] == {"baseline": path}
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "options"),
+    [
+        ("auto", "null", "--device /dev/kvm"),
+        ("auto", "none", ""),
+        ("--cpus 2", "none", "--cpus 2"),
+        ("", "null", ""),
+    ],
+)
+def test_a_container_gets_kvm_only_where_it_is(
+    machine: Machine, given: str, device: str, options: str
+) -> None:
+    done = script(machine, "kvm", CONTAINER_OPTIONS=given, KVM_DEVICE=f"/dev/{device}")
+
+    assert done.outputs["kvm"] == {"options": options}
+    told = "guests run without it" in done.said["kvm"]
+    assert told is (given == "auto" and not options)
+
+
+def test_two_calls_of_the_workflow_share_no_name() -> None:
+    gate = workflow.load(ROOT / ".github/workflows/gate.yml")
+    names = [
+        it["with"].get("name", it["with"].get("pattern"))
+        for job in gate["jobs"].values()
+        for it in job["steps"]
+        if "artifact@" in it.get("uses", "")
+    ]
+
+    assert names
+    for name in names:
+        assert name.startswith("${{ inputs.name }}") or "objects-artifact" in name
+    # A dot, which no name has: "a" does not match the parts of "a-b".
+    assert "${{ inputs.name }}.*-of-*" in names
+
+
+def test_every_input_of_the_workflow_is_used_and_explained() -> None:
+    text = (ROOT / ".github/workflows/gate.yml").read_text()
+    page = (ROOT / "docs/ci.md").read_text()
+    gate = workflow.load(ROOT / ".github/workflows/gate.yml")
+
+    for name in gate["on"]["workflow_call"]["inputs"]:
+        assert f"inputs.{name}" in text.partition("\njobs:")[2], name
+        assert f"`{name}`" in page, name
 
 
 # ----------------------------------------------------------------------- report
@@ -619,12 +722,21 @@ esac"""
         ("41\n42\n", "--method PATCH repos/me/it/issues/comments/42"),
     ],
 )
-def test_a_pull_request_has_one_comment(
-    machine: Machine, tmp_path: Path, earlier: str, call: str
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("kernel-matrix", "<!-- mark -->\n## Kernel matrix: compatible\n"),
+        ("two", "<!-- mark: two -->\n## Kernel matrix (two): compatible\n"),
+    ],
+)
+def test_a_pull_request_has_one_comment_for_each_name(
+    machine: Machine, tmp_path: Path, earlier: str, call: str, name: str, begin: str
 ) -> None:
     program(tmp_path / "bin/gh", GH)
     (tmp_path / "earlier").write_text(earlier)
-    (machine.workspace / "body.md").write_text("<!-- mark -->\n**compatible**\n")
+    (machine.workspace / "body.md").write_text(
+        "<!-- mark -->\n## Kernel matrix: compatible\n"
+    )
 
     subprocess.run(
         [str(SCRIPTS / "comment"), "body.md"],
@@ -635,6 +747,7 @@ def test_a_pull_request_has_one_comment(
             "EARLIER": str(tmp_path / "earlier"),
             "GITHUB_REPOSITORY": "me/it",
             "PULL_REQUEST": "7",
+            "NAME": name,
         },
         check=True,
         timeout=60,
@@ -642,7 +755,7 @@ def test_a_pull_request_has_one_comment(
 
     said = (tmp_path / "calls").read_text()
     assert call in said
-    assert "<!-- mark -->\n**compatible**\n" in said
+    assert begin in said
 
 
 # ------------------------------------------------------------------- push-image

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.workflow import program
+from runner.reports import resultsfile
+from runner.results import Outcome
+from tests.unit.reports.runs import F, P, case, run
+from tests.workflow import ROOT, program
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/kubernetes"
 FILES = ("job.yaml", "gate.yaml")
@@ -81,11 +85,49 @@ def test_each_pod_runs_its_part(tmp_path: Path) -> None:
     ]
 
 
-def test_the_parts_are_merged_and_judged(tmp_path: Path) -> None:
-    assert commands("gate.yaml", tmp_path) == [
-        "-m runner merge /reports/parts --out /reports/all --allow-missing",
-        "-m runner report /reports/all --gate all",
+REAL = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -P "$@"'
+
+
+def gate(folder: Path, **environment: str) -> int:
+    """Run the gate's command on a volume that lies in a folder."""
+    program(folder / "bin/python3", REAL)
+    command = [
+        it.replace("/reports", str(folder)) for it in container("gate.yaml")["command"]
     ]
+    given = {it["name"]: it["value"] for it in container("gate.yaml")["env"]}
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        command, env={**given, "PATH": path, **environment}, timeout=120
+    )
+    return done.returncode
+
+
+def test_the_parts_are_merged_and_judged_against_the_last_good_run(
+    tmp_path: Path,
+) -> None:
+    def found(outcome: Outcome) -> None:
+        part = tmp_path / "parts/1/results.json"
+        resultsfile.write(run(case("6.1", outcome), case("6.1", P, "other")), part)
+
+    found(F)
+    assert gate(tmp_path) == 1
+    assert gate(tmp_path, IS_MAIN="true") == 1
+    assert not (tmp_path / "baseline").exists()
+    found(P)
+    assert gate(tmp_path) == 0
+    assert not (tmp_path / "baseline").exists()
+    assert gate(tmp_path, IS_MAIN="true") == 0
+    kept = resultsfile.read(tmp_path / "baseline/results.json")
+    assert {it.outcome for it in kept.cases} == {P}
+    found(F)
+    assert gate(tmp_path) == 1
+
+
+def test_a_known_failure_of_the_baseline_passes(tmp_path: Path) -> None:
+    results = run(case("6.1", F))
+    resultsfile.write(results, tmp_path / "baseline/results.json")
+    resultsfile.write(results, tmp_path / "parts/1/results.json")
+    assert gate(tmp_path) == 0
 
 
 @pytest.mark.parametrize(("status", "left"), [(0, 0), (1, 0), (2, 2), (3, 3)])

@@ -13,7 +13,7 @@ import pytest
 
 from runner.reports import resultsfile
 from runner.results import RunResults
-from tests import workflow
+from tests import github, workflow
 from tests.vm.conftest import ROOT
 from tests.workflow import Done, Machine, program
 
@@ -79,6 +79,8 @@ cases:
     trigger: [{fork: sleeper}]
     expect: [{map: states, key: "${child.pid}", between: [0, 4096]}]
 """
+# The address of GitHub's API; nobody answers unless a test does.
+API = [""]
 # Keeps what it is told, and knows no earlier comment.
 GH = 'echo "$*" >>"$CALLS"'
 
@@ -121,16 +123,24 @@ def pull_request(folder: Path, read: str, **inputs: str) -> Outcome:
             "shards": "2",
             **inputs,
         },
-        "github": {"event": {"pull_request": {"number": "7"}}, "token": "t"},
+        "github": {
+            "event": {
+                "pull_request": {"number": "7"},
+                "repository": {"default_branch": "trunk"},
+            },
+            "token": "t",
+        },
     }
     planned = _job(folder, "plan", known)
     assert not planned.failed, planned.said
     matrix = json.loads(planned.outputs["plan"]["matrix"])
+    known["needs"] = {"plan": {"outputs": planned.of_job}}
     for include in matrix["include"]:
         done = _job(folder, "run", {**known, "matrix": include})
         assert not done.failed, done.said
     gate = _job(folder, "gate", known)
     _job(folder, "comment", known)
+    _job(folder, "scan", known)
     return Outcome(
         gate=gate,
         outputs=gate.outputs["report"],
@@ -158,10 +168,14 @@ def _job(folder: Path, name: str, known: dict[str, Any]) -> Done:
             "PATH": f"{bin_}:{os.environ['PATH']}",
             "CALLS": str(folder / "calls"),
             "GITHUB_REPOSITORY": "me/it",
+            "GITHUB_API_URL": API[0],
         },
     )
-    steps = GATE["jobs"][name]["steps"]
-    return workflow.run_steps(machine, steps, {**known, "runner": {"temp": str(temp)}})
+    job = GATE["jobs"][name]
+    seen = {**known, "runner": {"temp": str(temp)}}
+    done = workflow.run_steps(machine, job["steps"], seen)
+    done.of_job = workflow.outputs_of_job(job, seen)
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -172,12 +186,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory, good: Outcome) -> Outcome:
-    """The program without its guard, held against the good one's results."""
+    """The program without its guard, held against what main's last run found."""
     folder = tmp_path_factory.mktemp("bad")
-    (folder / "repository").mkdir()
-    baseline = folder / "repository/baseline.json"
-    shutil.copyfile(good.reports / "results.json", baseline)
-    return pull_request(folder, UNGUARDED, gate="regressions", baseline="baseline.json")
+    with github.serving(good.reports, name="kernel-matrix", branch="trunk") as address:
+        API[0] = address
+        try:
+            return pull_request(folder, UNGUARDED, gate="regressions", baseline="main")
+        finally:
+            API[0] = ""
 
 
 def test_what_works_passes(good: Outcome) -> None:
@@ -190,9 +206,9 @@ def test_what_works_passes(good: Outcome) -> None:
 
 
 def test_two_machines_did_it(good: Outcome) -> None:
-    parts = sorted(path.name for path in good.reports.parent.iterdir())
+    parts = sorted(it.name for it in good.reports.parent.iterdir() if it.is_dir())
 
-    assert parts == ["kernel-matrix", "kernel-matrix-1-of-2", "kernel-matrix-2-of-2"]
+    assert parts == ["kernel-matrix", "kernel-matrix.1-of-2", "kernel-matrix.2-of-2"]
     for path, own in zip(parts[1:], ("5.10", "6.1"), strict=True):
         found = resultsfile.read(good.reports.parent / path / "results.json")
         assert [it.id for it in found.kernels] == [own]
@@ -216,6 +232,11 @@ def test_a_regression_fails_on_the_kernel_that_has_it(bad: Outcome) -> None:
     assert bad.outputs["compatible-range"] == "5.10"
     failed = [it for it in bad.results.cases if it.failure_class]
     assert [it.kernel for it in failed] == ["6.1"]
+
+
+def test_code_scanning_gets_the_failure(bad: Outcome) -> None:
+    scanned = json.loads((bad.reports.parent / "kernel-matrix.scanned").read_text())
+    assert [it["ruleId"] for it in scanned["runs"][0]["results"]]
 
 
 def test_the_annotation_is_at_the_line_that_reads_the_field(bad: Outcome) -> None:

@@ -10,6 +10,8 @@ from runner.kernels import http, kernelbuild
 from runner.kernels.kernelbuild import Recipe, recipe
 from runner.kernels.kernelbuild.build import unpack
 from runner.kernels.kernelbuild.release import version_of
+from runner.kernels.sources import stabletags
+from runner.kernels.sources.offer import Offer
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import KernelOrgSource
 from runner.versions import KernelVersion
@@ -29,16 +31,13 @@ class KernelOrg:
     def resolve(self, source: KernelOrgSource, cache: Cache) -> Pin:
         """Return tarball and recipe. Raises ArtifactError for a file that is not
         there, or not what the source says."""
-        sha256 = source.sha256 or ""
-        if source.is_local:
-            sha256 = _local(source, cache)
         made_by = self._fingerprint(source)
         return Pin(
             provider=source.type,
             version=source.version,
             origin=f"linux {source.version}, built here",
             items=(
-                Item(name=_TARBALL, location=source.address, sha256=sha256),
+                _item(source, cache),
                 Item(name=_RECIPE, location="images/kernel", sha256=made_by),
             ),
         )
@@ -57,7 +56,10 @@ class KernelOrg:
             )
         # What fails for sure, does so before a download; the tree may tell more.
         kernelbuild.check(self._recipe(KernelVersion.parse(source.version), source))
-        tarball = self._tarball(items[_TARBALL], source, work)
+        if source.tree is None:
+            tarball = self._tarball(items[_TARBALL], source, work)
+        else:
+            tarball = _from_tree(items[_TARBALL], source.tree, pin.version, work)
         with work.progress.task(f"{tarball.name}: unpacking"):
             tree = unpack(tarball, work.scratch / "source")
         version = version_of(tree, source.version)
@@ -80,7 +82,13 @@ class KernelOrg:
             },
             origin=pin.origin,
             vmlinux=built.vmlinux,
+            checksums={_TARBALL: sha256_of_large(tarball, work.cache)},
         )
+
+    def offers(self, source: KernelOrgSource, cache: Cache) -> list[Offer]:
+        """Return the releases that the tree has tags of. Raises ArtifactError."""
+        assert source.tree is not None
+        return stabletags.offers(source.tree)
 
     def _recipe(self, version: KernelVersion, source: KernelOrgSource) -> Recipe:
         return kernelbuild.load(version, source.options, self.recipes, source.compiler)
@@ -111,6 +119,23 @@ class KernelOrg:
                 )
                 shutil.move(path, kept)
         return kept
+
+
+def _item(source: KernelOrgSource, cache: Cache) -> Item:
+    """Return what pins the source: a tarball's checksum, or a commit."""
+    if source.tree is not None:
+        commit = stabletags.commit_of(source.tree, source.version)
+        return Item(name=_TARBALL, location=f"v{source.version}", sha1=commit)
+    sha256 = _local(source, cache) if source.is_local else source.sha256 or ""
+    return Item(name=_TARBALL, location=source.address, sha256=sha256)
+
+
+def _from_tree(item: Item, tree: Path, version: str, work: Workplace) -> Path:
+    """Return the source of the pinned commit as a tar; its tag may have moved since."""
+    path = work.scratch / f"linux-{version}.tar"
+    with work.progress.task(f"{item.location} of {tree}"):
+        stabletags.archive(tree, item.sha1, version, path)
+    return path
 
 
 def _log(pin: Pin, cache: Cache) -> Path:
