@@ -189,15 +189,6 @@ def test_new_breaks_are_bisected_with_the_packages_of_both_nights(
     )
 
 
-def test_a_night_and_a_pull_request_run_kernels_alike() -> None:
-    gate = workflow.load(ROOT / ".github/workflows/gate.yml")["jobs"]
-
-    for job in ("plan", "run"):
-        ours, theirs = JOBS[job], gate[job]
-        assert ours["permissions"] == theirs["permissions"]
-        assert ours["timeout-minutes"]
-
-
 def test_docs_have_every_input() -> None:
     page = (ROOT / "docs/history.md").read_text()
     inputs = workflow.load(ROOT / ".github/workflows/nightly.yml")["on"][
