@@ -54,7 +54,7 @@ def night(machine: Machine, number: int, outcome: Outcome, **kernel: str) -> Don
     shutil.rmtree(machine.artifacts)
     for part in parts(number, outcome, **kernel):
         assert part.shard
-        name = f"kernel-matrix-{part.shard.index}-of-2"
+        name = f"kernel-matrix.{part.shard.index}-of-2"
         folder = machine.artifacts / name
         folder.mkdir(parents=True)
         resultsfile.write(part, folder / "results.json")
@@ -153,7 +153,7 @@ def test_a_part_that_is_missing_leaves_the_night_without_a_verdict(
         "runner": {"temp": str(machine.temp)},
         "github": {"ref_name": "main"},
     }
-    folder = machine.artifacts / "kernel-matrix-1-of-2"
+    folder = machine.artifacts / "kernel-matrix.1-of-2"
     folder.mkdir(parents=True)
     resultsfile.write(parts(0, P)[0], folder / "results.json")
 
