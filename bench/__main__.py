@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part",
-        choices=("boots", "newcomers", "preflight", "programs", "all"),
+        choices=("boots", "newcomers", "preflight", "programs", "page", "all"),
         default="all",
         help="what to measure (all)",
     )
@@ -78,6 +78,7 @@ def _report(arguments: argparse.Namespace, found: Samples) -> None:
             *_of_newcomers(arguments.kernel),
             *_of_programs(arguments.kernel),
             *_of_checks(arguments.btfs),
+            *_of_page(),
         ]
     )
     if not rows:
@@ -91,6 +92,9 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
     """Measure the parts. Raises RunnerError, at once for what could not end well."""
     if arguments.json and not arguments.json.absolute().parent.is_dir():
         raise UsageError(f"--json {arguments.json}: the folder does not exist")
+    if arguments.part == "page":
+        measure_page(arguments, found)
+        return
     subject = boots.origin(arguments.kernel)
     virtme = None
     if arguments.vng and arguments.part in ("boots", "all"):
@@ -104,6 +108,21 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         measure_programs(arguments, subject, found)
     if arguments.part in ("preflight", "all"):
         measure_checks(arguments, subject, found)
+    if arguments.part == "all" and shutil.which("chromium"):
+        measure_page(arguments, found)
+
+
+def measure_page(arguments: argparse.Namespace, found: Samples) -> None:
+    """Measure the page of a large run in a browser, which no guest is needed for."""
+    # Takes what only `./dev test` installs.
+    from bench import pages
+
+    with pages.large() as page:
+        found.add("render", page.render)
+        found.add("page", page.size)
+        for opening in pages.openings(page, arguments.times):
+            found.add("opened", opening.opened)
+            found.add("filtered", *opening.filtered)
 
 
 def measure_runs(
@@ -325,6 +344,16 @@ def _of_checks(btfs: int) -> list[Figure]:
             unit="MiB",
             at_most=500,
         ),
+    ]
+
+
+def _of_page() -> list[Figure]:
+    page = "page of 100 kernels, 500 cases"
+    return [
+        Figure(name="render", what=f"{page}: written"),
+        Figure(name="page", what=f"{page}: its size", unit="MiB", at_most=4),
+        Figure(name="opened", what=f"{page}: opened in Chromium", unit="ms"),
+        Figure(name="filtered", what=f"{page}: filtered", unit="ms"),
     ]
 
 

@@ -18,11 +18,15 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-_EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
-_NOTHING_DONE = (
-    *("actions/checkout", "actions/cache"),
-    *("actions/upload-pages-artifact", "actions/deploy-pages"),
+# Actions for which there is nothing to do here.
+_DONE_ELSEWHERE = (
+    "actions/attest-build-provenance",
+    "actions/cache",
+    "actions/checkout",
+    "actions/deploy-pages",
+    "actions/upload-pages-artifact",
 )
+_EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 _OWN = ("./", "./.kernel-matrix")
 # A bash for `run`, as GitHub starts it.
 _SHELLS = {
@@ -199,7 +203,11 @@ def _use(machine: Machine, uses: str, given: Mapping[str, str], done: Done) -> i
         if source.exists():
             target = machine.artifacts / given["name"]
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                target.mkdir(parents=True)
+                shutil.copy(source, target)
     elif action == "actions/download-artifact":
         target = machine.workspace / given.get("path", "")
         if "name" in given:
@@ -213,7 +221,7 @@ def _use(machine: Machine, uses: str, given: Mapping[str, str], done: Done) -> i
         source = machine.workspace / given["sarif_file"]
         shutil.copyfile(source, machine.artifacts / f"{given['category']}.scanned")
     else:
-        assert action in _NOTHING_DONE, uses
+        assert action in _DONE_ELSEWHERE, uses
     return 0
 
 

@@ -15,6 +15,7 @@ from runner.bpf.values import Formatter, GivenUpError
 
 # libbpf calls the maps of global data by the object and the section.
 _LONGEST_NAME = 15
+_LONGEST_SECTION = len(".rodata")
 _GLOBAL = (".data", ".rodata", ".bss", ".kconfig")
 # Of a type that no path leads into: larger ones take long.
 _LARGEST = 1 << 16
@@ -66,10 +67,18 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
                 yield name, _of_definition(btf, type_)
         elif section.name.startswith(_GLOBAL):
             value = {name: _sample(btf, type_) for name, type_ in variables}
-            kept = min(_LONGEST_NAME - len(section.name), len(object_name))
             # Newer libbpf calls maps of other sections, .data.mine, by these alone.
-            for name in {section.name, f"{object_name[: max(kept, 0)]}{section.name}"}:
+            for name in {section.name, name_of_globals(object_name, section.name)}:
                 yield name, Shape(value=value)
+
+
+def name_of_globals(object_name: str, section: str) -> str:
+    """Return what libbpf calls the map of a section of global data.
+
+    It keeps room for .rodata, also behind shorter sections (internal_map_name()).
+    """
+    room = _LONGEST_NAME - max(len(section), _LONGEST_SECTION)
+    return f"{object_name[: max(room, 0)]}{section}"
 
 
 def _of_definition(btf: Btf, type_: int) -> Shape:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from runner.errors import RunnerError
 from runner.failures import splats
-from runner.failures.classes import KERNEL_WARNED
+from runner.failures.classes import KERNEL_WARNED, is_one_of
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import ConsoleLines
 from runner.guest.guest import Guest
@@ -49,7 +49,9 @@ def judged(
     if report is None or known:
         return verdict
     declared = case.failure_on(kernel)
-    excused = declared is not None and verdict.failure_class in declared.classes
+    excused = declared is not None and is_one_of(
+        verdict.failure_class, declared.classes
+    )
     if verdict.outcome is Outcome.FAILED and not excused:
         said = f"{verdict.message}; the kernel also reported: {report.line}"
         return verdict.model_copy(update={"message": said, "console": report.text})

@@ -29,6 +29,7 @@ from runner.failures.classes import (
     VERIFIER_TOO_SLOW,
     WRONG_VALUE,
     FailureClass,
+    is_one_of,
 )
 from runner.failures.classify import (
     Classification,
@@ -325,7 +326,7 @@ def compare_with_suite(
             UNEXPECTED_PASS,
             f"passed, but the suite declares that it fails: {expected}",
         )
-    if verdict.failure_class not in declared.classes:
+    if not is_one_of(verdict.failure_class, declared.classes):
         return verdict.model_copy(
             update={
                 "message": f"failed as {verdict.failure_class}, not as declared, "

@@ -82,6 +82,7 @@ def _show(cache: Cache, held: list[Held], most: int) -> None:
             for kind, members in sorted(kinds.items())
         ],
         right=columns[1:],
+        spare=("largest", "entries"),
     )
     total = _size(sum(it.size for it in held))
     console.make().print(

@@ -7,6 +7,8 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from rich.text import Text
+
 from runner.cli.called import as_called
 from runner.cli.output import print_json
 from runner.errors import ExitStatus, UsageError
@@ -21,6 +23,7 @@ from runner.run import options
 from runner.text import console
 from runner.text.nearest import nearest
 from runner.text.tables import print_rows
+from runner.text.wrap import print_wrapped
 
 EPILOG = """\
 WHAT is one of
@@ -217,4 +220,6 @@ def _list(keys: Sequence[CaseKey], run: ExplainedRun, what: str) -> None:
     )
     given = run.folder if run.file.name == RESULTS else run.file
     more = f" --reports {given}" if given != USUAL else ""
-    print(as_called(f"\nto read about one: python -m runner explain CASE@KERNEL{more}"))
+    words = as_called(f"python -m runner explain CASE@KERNEL{more}")
+    print()
+    print_wrapped(console.make(), Text(f"To read about one: {words}"))

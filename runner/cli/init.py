@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import yaml
@@ -24,7 +24,7 @@ from runner.scaffold import files as files_
 from runner.scaffold import find, matrixtext, read, repository, suitetext, workflowtext
 from runner.scaffold.files import Fate, FileFate, NewFile
 from runner.scaffold.find import ObjectFound
-from runner.scaffold.read import ObjectRead
+from runner.scaffold.read import KernelTypes, ObjectRead
 from runner.scaffold.suitetext import SuiteSubject
 from runner.scaffold.workflowtext import WorkflowSubject
 from runner.suites import project
@@ -224,29 +224,37 @@ class _Setup:
             object_name=found.stem,
             path=_relative(found.path, folder),
             other=_relative(other, folder) if other else "",
-            vmlinux=self._types_row.id if done.wants_types else "",
+            vmlinux=done.types_of,
             problem=done.problem,
             inventory=done.inventory,
         )
 
     @cached_property
-    def _types_row(self) -> Kernel:
-        """The kernel whose types sources get: the newest with long-term support.
+    def _lasting(self) -> list[Kernel]:
+        """The kernels whose types sources may get: those with long-term support.
 
-        One that is in the cache needs no download. The types of the newest kernels
-        need a newer compiler than most people have.
+        Those that are in the cache need no download and come first, and newer ones
+        before older ones. The types of the newest kernels need a newer compiler than
+        most people have.
         """
         kernels = list(self._chosen.kernels)
         lasting = [it for it in kernels if _LONG_TERM in it.tags] or kernels
         at_hand = [it for it in lasting if fetch.cached(it, self._cache)]
-        return (at_hand or lasting)[-1]
+        return list(reversed(at_hand or lasting[-1:]))
 
-    def _types(self) -> Path | None:
+    @cached_property
+    def _types(self) -> list[KernelTypes]:
+        return [
+            KernelTypes(kernel=it.id, folder=partial(self._types_of, it))
+            for it in self._lasting
+        ]
+
+    def _types_of(self, kernel: Kernel) -> Path | None:
         # As a run does for a source that includes vmlinux.h.
         try:
-            found = fetch.obtain(self._types_row, self._cache, progress())
+            found = fetch.obtain(kernel, self._cache, progress())
         except RunnerError as error:
-            print_note(f"{self._types_row.id} is unavailable: {error.message}")
+            print_note(f"{kernel.id} is unavailable: {error.message}")
             return None
         if found.btf is None:
             return None
@@ -297,7 +305,7 @@ class _Setup:
         sys.stdout.flush()
         for note in self._notes(fates):
             print_note(as_called(note))
-        one = self._types_row.id
+        one = self._lasting[0].id
         print(as_called(f"next: python -m runner --kernels {one}"))
 
     def _notes(self, fates: Sequence[FileFate]) -> Iterator[str]:

@@ -99,7 +99,12 @@ def _size(folder: Path) -> int:
 
 def _show(rows: list[ListedKernel]) -> None:
     columns = ("id", "version", "source", "btf", "cached", "seen", "tags")
-    print_rows(columns, map(_cells, rows), whole=("id", "version", "cached"))
+    print_rows(
+        columns,
+        map(_cells, rows),
+        whole=("id", "version", "cached"),
+        spare=("btf", "seen", "tags", "cached"),
+    )
 
 
 def _cells(row: ListedKernel) -> tuple[str, ...]:

@@ -163,8 +163,9 @@ class Live(AbstractContextManager["Live"]):
             self._console.print(Text(f"{report.nodeid}\n{report.longreprtext}"))
 
     def _print(self, result: CaseResult) -> None:
-        line = Text(f"{result.kernel:>8}  {result.suite}::{result.case}  ")
-        line.append(str(result.outcome), style=_STYLES[result.outcome])
+        line = Text(f"{result.kernel:>8}  ")
+        line.append(f"{result.outcome:<7}", style=_STYLES[result.outcome])
+        line.append(f"  {result.suite}::{result.case}")
         line.append(f"  {result.duration:.2f} s", style="dim")
         if result.outcome is Outcome.PASSED and agreement.is_waiting(result):
             line.append(", to be compared with other kernels", style="dim")

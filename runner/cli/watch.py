@@ -176,13 +176,13 @@ class _Watch:
         print(f"watching {len(self._suites.files())} files on {self._kernel.id}")
         self._start()
         self._pending = self._suites.all
-        status = self._verdict(time.time())
+        status = self._verdict()
         while True:
             self._tell_waiting()
             changed = self._files.wait(self._wake)
             if self._keys.pressed == "q":
                 return status
-            began = _saved_at(changed)
+            began = _saved_at(changed) if changed else None
             if not self._take(changed):
                 continue
             status = self._verdict(began)
@@ -306,14 +306,14 @@ class _Watch:
         given.command = None
         self._waiting = WaitingRun(given, folder.absolute())
 
-    def _verdict(self, began: float) -> int:
+    def _verdict(self, began: float | None = None) -> int:
         """Run what is pending, print what came of it, and return its exit status."""
         assert self._waiting is not None
         only, self._pending = self._pending, frozenset()
         order = WatchOrder(paths=tuple(self._paths_of(only)), only=only)
         found = self._waiting.perform(order)
         self._keep(found, only)
-        self._tell(found, time.time() - began)
+        self._tell(found, began)
         self._waiting.close()
         self._keep_reports()
         self._start()
@@ -343,15 +343,19 @@ class _Watch:
 
     # ------------------------------------------------------------------- words
 
-    def _tell(self, found: WatchVerdict, seconds: float) -> None:
+    def _tell(self, found: WatchVerdict, began: float | None) -> None:
+        """Say how things stand; `began` is when files were saved, if they were."""
         counts = Counter(self._outcomes.values())
         words = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
         verdict = {
             int(ExitStatus.COMPATIBLE): "compatible",
             int(ExitStatus.INCOMPATIBLE): "incompatible",
         }.get(found.status, "no verdict")
+        after = ""
+        if began is not None:
+            after = f", {time.time() - began:.2f} s after the save"
         print(
-            f"{self._kernel.id}: {verdict}, {seconds:.2f} s after the save; all cases: "
+            f"{self._kernel.id}: {verdict}{after}; all cases: "
             f"{words or 'none has run'}",
             flush=True,
         )

@@ -6,7 +6,7 @@ and suites may name no class that is not in it.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class FailureClass:
     printed: tuple[re.Pattern[str], ...] = ()
     # Why the words may mean something else too; empty for those that can't.
     doubt: str = ""
+    # The class that it is a kind of; empty for most.
+    refines: str = ""
     # Whether an object can have earned it, so that a suite may expect it.
     declarable: bool = True
 
@@ -68,6 +70,7 @@ class _Entry(FileEntry):
     load: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     doubt: str = ""
+    refines: str = ""
     declarable: bool = True
 
     def meanings(self, heading: str) -> dict[str, str]:
@@ -95,7 +98,7 @@ def read(path: Path) -> dict[str, FailureClass]:
                 raise _mistake(path, f"{it.name} is already a class", "classes", name)
             found[it.name] = it
     for name, entry in table.classes.items():
-        for word in entry.related:
+        for word in (*entry.related, *filter(None, [entry.refines])):
             if word not in found:
                 meant = near(word, found, "")
                 raise _mistake(path, f"no class {word!r}{meant}", "classes", name)
@@ -106,6 +109,12 @@ def related_to(failure: FailureClass) -> list[FailureClass]:
     """Return the classes that one may take for a class, each once."""
     back = (it.name for it in CLASSES.values() if failure.name in it.related)
     return [CLASSES[it] for it in dict.fromkeys((*failure.related, *back))]
+
+
+def is_one_of(name: str, wanted: Collection[str]) -> bool:
+    """Whether a class is one of these, or a kind of one of them."""
+    known = CLASSES.get(name)
+    return name in wanted or bool(known and known.refines and known.refines in wanted)
 
 
 def _table(path: Path) -> _Table:
@@ -138,6 +147,7 @@ def _classes(
             load=compiled("load"),
             printed=compiled("printed"),
             doubt=entry.doubt,
+            refines=entry.refines,
             declarable=entry.declarable,
         )
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from runner.facts.abilities import Known
 from runner.failures.classes import (
@@ -45,6 +46,8 @@ _SAYS_NOTHING = re.compile(
 )
 _SUMMARY = re.compile(r"^processed \d+ insns", re.MULTILINE)
 
+# The lines of a verdict; more are no verdict.
+_MOST_VERDICT = 3
 # Lines that the verifier prints of what it does, not of what is wrong.
 _TRACE = re.compile(
     # "3: (07) r2 += 1", "0: R1=ctx() R10=fp0", "from 3 to 5: …"
@@ -139,7 +142,10 @@ def _is_too_long(log: str, instructions: Mapping[str, int]) -> bool:
 
 def _by_verifier(verifier: str, log: str) -> Classification:
     found = _first(verifier, lambda it: it.verifier)
-    line = verdict_line(verifier)
+    line = "; ".join(verdict_lines(verifier))
+    if found is not None and found.line in line:
+        # The words that show the class may be a part of what the verifier says.
+        found = replace(found, line=line)
     if found is None and not line:
         # It was not asked, or has no words.
         found = _first(log, lambda it: it.libbpf)
@@ -184,17 +190,20 @@ def verifier_log(log: str) -> str:
     return log if _SUMMARY.search(log) else ""
 
 
-def verdict_line(verifier: str) -> str:
-    """Return the verdict in a verifier's log: the line before "processed N insns".
+def verdict_lines(verifier: str) -> list[str]:
+    """Return the verdict in a verifier's log: what stands before "processed N insns".
 
     Empty when there is no log.
     """
     summary = _SUMMARY.search(verifier)
     lines = verifier[: summary.start() if summary else None].splitlines()
-    for line in reversed(lines):
-        if not _TRACE.match(line):
-            return line.strip()
-    return _last_line("\n".join(lines))
+    for end in range(len(lines), 0, -1):
+        if not _TRACE.match(lines[end - 1]):
+            last = reversed(lines[max(0, end - _MOST_VERDICT) : end])
+            told = [*takewhile(lambda it: not _TRACE.match(it), last)]
+            return [it.strip() for it in reversed(told)]
+    last_line = _last_line("\n".join(lines))
+    return [last_line] if last_line else []
 
 
 def _line_at(log: str, position: int) -> str:

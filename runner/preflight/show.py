@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
 from runner.facts.model import Learnt, Presence
 from runner.files import sources
-from runner.preflight.changes import Change
+from runner.preflight.changes import Change, FeatureChange
 from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.model import (
@@ -31,7 +32,8 @@ from runner.preflight.model import (
 from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
 from runner.text.console import make
-from runner.text.tables import print_table
+from runner.text.tables import print_rows, print_table
+from runner.text.wrap import print_wrapped
 
 # More classes of kernels than fit next to each other are shown below each other.
 _MOST_COLUMNS = 8
@@ -223,10 +225,11 @@ def _show_object(
         f"kernel{'s' if kernels != 1 else ''}, {len(found)} "
         f"{'ways' if len(found) != 1 else 'way'}"
     )
-    if len(found) <= _MOST_COLUMNS:
-        print_table(console, _wide(found, verbose=verbose))
+    wide = _wide(found, verbose=verbose)
+    if len(found) <= _MOST_COLUMNS and _fits(wide, console):
+        print_table(console, wide)
     else:
-        print_table(console, _long(found))
+        _print_long(found)
     if any(
         it.guard is Guard.GUARDED
         for each in found
@@ -243,6 +246,12 @@ def _show_object(
 
 
 # -------------------------------------------------------------------- tables
+
+
+def _fits(table: Table, console: Console) -> bool:
+    """Whether a table's columns have room for their longest words."""
+    options = console.options.update(width=10_000)
+    return Measurement.get(console, options, table).minimum <= console.width
 
 
 def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
@@ -271,21 +280,23 @@ def _wide(found: Sequence[Class], *, verbose: bool) -> Table:
     return table
 
 
-def _long(found: Sequence[Class]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kernels", "verdict", "missing", "why"):
-        table.add_column(column, overflow="fold")
+def _print_long(found: Sequence[Class]) -> None:
+    """Print kernels below each other."""
+    rows = []
     for each in found:
         it = each.prediction
         missing = {r.access for r in it.relocations if r.status is not Status.RESOLVED}
         missing |= {f.name for f in it.features if f.presence is Presence.ABSENT}
-        table.add_row(
-            escape(each.name),
-            _verdict(it),
-            str(len(missing)),
-            escape(it.reasons[0]) if it.reasons else "",
-        )
-    return table
+        verdict = f"[{_STYLES[it.verdict]}]{it.verdict.value}[/]"
+        why = escape(_relative(it, it.reasons[0])) if it.reasons else ""
+        rows.append((escape(each.name), verdict, str(len(missing)), why))
+    print_rows(("kernels", "verdict", "missing", "why"), rows, spare=("why", "missing"))
+
+
+def _relative(prediction: Prediction, reason: str) -> str:
+    """Return a reason with the files that it names relative to the current folder."""
+    files = {it.place.file for it in prediction.relocations}
+    return sources.relative(reason, files, Path.cwd())
 
 
 def _relocation_rows(found: Sequence[Class]) -> Iterator[list[Relocation]]:
@@ -381,10 +392,22 @@ def show_steps(name: str, found: Sequence[KernelStep]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         for it in step.changes:
             table.add_row(" ", escape(it.access), _change(it), _states(it))
-        if step.changes:
+        for each in step.features:
+            need = each.need.value.replace("_", " ")
+            table.add_row(" ", escape(f"{need} {each.name}"), _came(each), _users(each))
+        if step.changes or step.features:
             print_table(console, table)
         else:
             console.print("  nothing changes")
+
+
+def _came(it: FeatureChange) -> Text:
+    is_there = it.after is Presence.PRESENT
+    return Text(it.words, style="green" if is_there else "red")
+
+
+def _users(it: FeatureChange) -> Text:
+    return Text(f"needed by {', '.join(it.users)}" if it.users else "")
 
 
 def _change(it: Change) -> Text:
@@ -408,6 +431,7 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
             "before": step.before.name,
             "after": step.after.name,
             "changes": [asdict(it) for it in step.changes],
+            "features": [asdict(it) for it in step.features],
         }
         for step in found
     ]
@@ -421,10 +445,8 @@ def _explain(console: Console, each: Class) -> None:
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")
-    files = {it.place.file for it in prediction.relocations}
     for reason in prediction.reasons[:_MOST_LINES]:
-        told = sources.relative(reason, files, Path.cwd())
-        console.print(f"  {escape(told)}")
+        print_wrapped(console, Text(_relative(prediction, reason)), "  ")
     more = len(prediction.reasons) - _MOST_LINES
     if more > 0:
         console.print(f"  … and {more} more")
@@ -434,4 +456,4 @@ def _explain(console: Console, each: Class) -> None:
         if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
     ]
     for words in dict.fromkeys(similar):
-        console.print(f"  {escape(words)}")
+        print_wrapped(console, Text(words), "  ")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from runner.failures.classify import failed_program, verdict_line, verifier_log
+from runner.failures.classify import failed_program, verdict_lines, verifier_log
 from runner.reports.text import clean
 
 # Lines before a verdict: some instructions with their lines of source.
@@ -81,8 +81,8 @@ def fold(log: str, message: str = "") -> list[LogPart]:
 def _verdicts(text: str, lines: list[str], message: str) -> Iterator[int]:
     """Yield where the lines stand that say why, the last ones of several alike."""
     said = {it.strip() for it in lines if _is_said(it, message)}
-    verdict = verdict_line(verifier_log(text)) if _is_refused(text) else ""
-    for words in said | ({verdict} if verdict else set()):
+    verdict = verdict_lines(verifier_log(text)) if _is_refused(text) else []
+    for words in said | {*verdict}:
         yield max(at for at, line in enumerate(lines) if line.strip() == words)
 
 

@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from markupsafe import Markup
 
@@ -125,7 +124,7 @@ def render(
         results=results,
         tested=results.provenance,
         ci_run=_address(results.provenance.ci_run),
-        started=_date(results.started),
+        started=style.date(results.started),
         duration=_seconds_in_words(results.duration),
         verdict=style.verdict(results),
         undone=style.names(results.undone, _MOST_NAMES),
@@ -200,16 +199,6 @@ def _title(results: RunResults, release: Release | None) -> str:
 def _address(text: str) -> str:
     """Return an address that a page may link to; nothing for any other."""
     return text if text.startswith(("https://", "http://")) else ""
-
-
-def _date(text: str) -> str:
-    """Return "29 Nov 2026, 18:34 UTC"; the text itself if it is no time."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    return f"{found.day} {found:%b %Y, %H:%M} UTC"
 
 
 def _seconds_in_words(seconds: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runner.errors import ExitStatus
 from runner.reports import cells, style, support, templating
 from runner.reports.style import LOOKS, VERDICTS
+from runner.reports.support import Support
 from runner.reports.text import one_line
 from runner.results import KernelRun, Outcome, RunResults, exit_status
 
@@ -50,13 +51,35 @@ def badge(results: RunResults) -> str:
 def badge_of(results: RunResults, label: str) -> Badge:
     """Return what a badge of a run says; `label` is what its kernels are called."""
     verdict = exit_status(results)
-    statement = one_line(support.ranges(results).statement)
-    if verdict is not ExitStatus.COMPATIBLE:
-        statement = VERDICTS[verdict][0] if statement == "none" else statement
+    ranges = support.ranges(results)
+    statement = one_line(ranges.statement)
+    if verdict is ExitStatus.INCOMPATIBLE:
+        statement = _failing(ranges, label) or VERDICTS[verdict][0]
+    elif statement == "none":
+        statement = VERDICTS[verdict][0]
     if not results.complete:
         statement = style.incomplete(results)
     message = _short(statement.removeprefix(f"{label} "), _MOST_LETTERS)
     return Badge(label=label, message=message, colour=_COLOURS[verdict])
+
+
+def _failing(ranges: support.Ranges, label: str) -> str:
+    """Return "fails on 6.1, 6.12": what works would read as broken, on red.
+
+    Where that is too long, how many kernels work; nothing where none fails.
+    """
+    required = [it for it in ranges.tested if it.kernel.required]
+    fails = [it for it in required if it.support is Support.FAILS]
+    if not fails:
+        return ""
+    if len(fails) == len(required) > 1:
+        return f"fails on all {len(fails)}"
+    names = dict.fromkeys(it.shown.removeprefix(f"{label} ") for it in fails)
+    named = one_line(", ".join(names))
+    words = f"fails on {named}"
+    if len(words) <= _MOST_LETTERS:
+        return words
+    return f"fails on {len(fails)} of {len(required)}"
 
 
 def drawn(badge: Badge) -> str:
@@ -98,7 +121,7 @@ def matrix(results: RunResults) -> str:
         f"{style.verdict(results)}: {style.counts(results)}; "
         f"works on {support.ranges(results).statement}"
     )
-    small = [title, *_notes(results, kernels, suites)]
+    small = [title, _about(results), *_notes(results, kernels, suites)]
     longest = max(round(len(it) * _LETTER) for it in small) + _SPACE + _PADDING
     bottom = _SPACE + _LINE + len(rows) * (_LINE + _GAP)
     return templating.render(
@@ -117,6 +140,13 @@ def matrix(results: RunResults) -> str:
         height=bottom + len(small) * _LINE + _SPACE,
         one_line=one_line,
     )
+
+
+def _about(results: RunResults) -> str:
+    """Return "team/probe main, 29 Nov 2026, 18:34 UTC"."""
+    tested = results.provenance
+    words = " ".join(filter(None, (tested.project, tested.tag or tested.branch)))
+    return one_line(", ".join(filter(None, (words, style.date(results.started)))))
 
 
 def _shown(results: RunResults) -> list[KernelRun]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from runner.errors import ExitStatus
 from runner.results import (
@@ -61,6 +62,19 @@ def verdict(results: RunResults) -> str:
     if status is ExitStatus.INFRASTRUCTURE:
         return incomplete(results)
     return f"{word}, {incomplete(results)}"
+
+
+def date(text: str) -> str:
+    """Return "29 Nov 2026, 18:34 UTC"; the text itself if it is not a time."""
+    try:
+        found = datetime.fromisoformat(text)
+        # Else by the clock of who reads it.
+        aware = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        found = aware.astimezone(UTC)
+    # Also for a time beyond all calendars.
+    except (ValueError, OverflowError):
+        return text
+    return f"{found.day} {found:%b} {found.year}, {found:%H:%M} UTC"
 
 
 def incomplete(results: RunResults) -> str:

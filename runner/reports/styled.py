@@ -18,8 +18,8 @@ from runner.reports.style import LOOKS, shown
 from runner.reports.text import clean, one_line
 from runner.results import Outcome
 from runner.text.console import has_links, is_terminal
+from runner.text.wrap import print_wrapped
 
-_WORD = re.compile(r"\S+")
 # Around the style and the text of a part; a line's end within it.
 _BEGIN, _MIDDLE, _END, _LINE_END = "\x01", "\x02", "\x03", "\x04"
 _MARKS = re.compile("[\x01-\x04]")
@@ -108,22 +108,13 @@ def print_parts(
             text.truncate(console.width - len(indent), overflow="ellipsis")
         console.print(Text(indent).append_text(text), soft_wrap=True, highlight=False)
         return
-    hanging = " " * len(parts[0][0]) if indent and len(parts) > 1 else ""
-    lines = _wrapped(text, console.width - len(indent), len(hanging))
-    for number, line in enumerate(lines):
-        start = indent + hanging if number else indent
-        console.print(Text(start).append_text(line), soft_wrap=True, highlight=False)
+    print_wrapped(console, text, indent, _hanging(parts, indent))
 
 
-def _wrapped(text: Text, width: int, hanging: int) -> list[Text]:
-    """Break before words that do not fit; `hanging` is the further lines' indent."""
-    start = 0
-    breaks = []
-    for word in _WORD.finditer(text.plain):
-        if word.start() > start and word.end() - start > width:
-            breaks.append(word.start())
-            start = word.start() - hanging
-    lines = list(text.divide(breaks))
-    for line in lines:
-        line.rstrip()
-    return lines
+def _hanging(parts: Sequence[tuple[str, str]], indent: str) -> str:
+    """Return what further lines begin with: blanks below the second part."""
+    first = parts[0][0]
+    if len(parts) > 1:
+        return " " * len(first) if indent else ""
+    # A line of a program's output keeps its own indent.
+    return " " * (len(first) - len(first.lstrip(" ")))

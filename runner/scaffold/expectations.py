@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from runner.bpf.shapes import name_of_globals
 from runner.scaffold.hooks import Action, Hook, TriggerValue
 from runner.scaffold.inventory import Inventory, MapFound, ProgramFound, ValueField
 from runner.scaffold.sections import SectionKind, Way
@@ -296,8 +297,7 @@ def _globals(
     counters = [it for it in inventory.variables.items() if _COUNTERS.fullmatch(it[0])]
     certain = any(it.is_certain and it.program.counts_variables for it in runs)
     for variable, section in counters:
-        # As libbpf calls the map: in all at most 15 bytes.
-        map_ = f"{name[: 15 - len(section)]}{section}"
+        map_ = name_of_globals(name, section)
         line = Expected(
             value={"map": map_, "field": variable, "between": [1, MANY]},
             comment="a counter: say how many, if you know",

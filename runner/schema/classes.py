@@ -26,6 +26,9 @@ def _section(failure: FailureClass) -> str:
         f"**How sure:** {f'likely; {failure.doubt}' if failure.doubt else 'certain'}.",
         "",
     ]
+    if failure.refines:
+        name = f"[{failure.refines}](#{failure.refines})"
+        lines += [f"**A kind of:** {name}; a suite that declares that accepts it.", ""]
     links = [f"[{it.name}](#{it.name})" for it in related_to(failure)]
     if links:
         lines += [f"**See also:** {', '.join(links)}.", ""]

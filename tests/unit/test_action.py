@@ -115,7 +115,9 @@ def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
         "scan": {"security-events"},
         "build": {"packages"},
         "stale": {"issues"},
-        "publish": {"pages", "id-token"},
+        "pages": {"pages", "id-token"},
+        "image": {"packages", "id-token", "attestations"},
+        "publish": {"contents", "id-token", "attestations"},
     }
     for path in WORKFLOWS:
         found = workflow.load(path)

@@ -17,6 +17,7 @@ from runner.bpf.insn import LD_IMM64, Insn, decode
 from runner.bpf.object import BpfObject, read_whole
 from runner.case.verdict import is_deadly
 from runner.errors import GuestError
+from runner.failures.classes import is_one_of
 from runner.failures.classify import classify
 from runner.files.cache import Cache
 from runner.guest.agent import AgentError, LoadedObject, ObjectSettings
@@ -181,7 +182,7 @@ class Judge:
         if ended is Verdict.LOADS and prediction.by_config:
             return
         why = text.partition("\n")[0]
-        beyond = why in OF_THE_VERIFIER or (what.split()[0], why) in OF_OBJECTS
+        beyond = is_one_of(why, OF_THE_VERIFIER) or (what.split()[0], why) in OF_OBJECTS
         if prediction.verdict is Verdict.LOADS and beyond:
             self.compared.refused.append(f"{what.removesuffix(' []')}: {why}")
             return

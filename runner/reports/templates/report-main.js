@@ -87,7 +87,8 @@ form.addEventListener("submit", (event) => event.preventDefault());
 
 // ------------------------------------------------------------ the failures' list
 
-for (const { element, numbers } of listed) {
+// Filled when they are opened: a hundred of them take a browser longer than the matrix.
+const completeFailure = ({ element, numbers }) => {
   const found = failuresOf(element);
   const [row] = found[0];
   const bar = make("p", "bar-of-buttons",
@@ -100,14 +101,18 @@ for (const { element, numbers } of listed) {
     bar.append(link);
   }
   element.lastElementChild.prepend(bar);
-}
+};
+const whenOpened = (details, action) => {
+  if (details.open) action();
+  else details.addEventListener("toggle", action, { once: true });
+};
+for (const it of listed) whenOpened(it.element, () => completeFailure(it));
 const unfoldAll = (isOpen) => {
   for (const it of document.querySelectorAll("#failures details.case")) it.open = isOpen;
 };
 byId("unfold")?.append(button("Unfold all", () => unfoldAll(true)), button("Fold all", () => unfoldAll(false)));
 for (const details of document.querySelectorAll("main details.case")) {
-  atEnd(details);
-  details.addEventListener("toggle", () => atEnd(details), { once: true });
+  whenOpened(details, () => atEnd(details));
 }
 for (const line of document.querySelectorAll("main .command")) {
   line.append(button("Copy", () => copy(line.firstElementChild.textContent, "the command")));

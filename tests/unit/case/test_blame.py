@@ -90,8 +90,8 @@ def test_a_line_of_the_program_is_blamed(log: Path) -> None:
         ("6.1/stack_too_large--deep_calls", "has_a_callee("),
         ("5.14/signed_field_resized--signed_resize", "task->pid == 1"),
         ("5.10/relocation_ambiguous--ambiguous", "bpf_core_type_size"),
-        ("6.12/verifier_rejected--null_pointer", "return *value;"),
-        ("4.11/verifier_rejected--null_pointer", "return *value;"),
+        ("6.12/pointer_may_be_null--null_pointer", "return *value;"),
+        ("4.11/pointer_may_be_null--null_pointer", "return *value;"),
         ("6.1/license_not_gpl--not_gpl", "bpf_probe_read("),
     ],
 )

@@ -48,7 +48,7 @@ def shown(screen: io.StringIO, *, quiet: bool = False) -> str:
 
 
 def test_in_a_log_there_is_a_plain_line_a_case() -> None:
-    assert shown(io.StringIO()) == "     6.1  task::state  passed  0.25 s\n"
+    assert shown(io.StringIO()) == "     6.1  passed   task::state  0.25 s\n"
 
 
 @pytest.mark.parametrize("quiet", [True, False])

@@ -181,6 +181,14 @@ def test_fragments_are_put_into_patterns(tmp_path: Path) -> None:
     assert pattern.pattern == "failed{3}: (Invalid argument|-EINVAL)"
 
 
+def test_a_class_counts_as_the_one_that_it_refines() -> None:
+    assert classes.is_one_of("pointer_may_be_null", {"verifier_rejected"})
+    assert classes.is_one_of("pointer_may_be_null", {"pointer_may_be_null"})
+    assert not classes.is_one_of("verifier_rejected", {"pointer_may_be_null"})
+    assert not classes.is_one_of("wrong_value", {"verifier_rejected"})
+    assert not classes.is_one_of("no_such_class", {""})
+
+
 def test_several_meanings_are_several_classes(tmp_path: Path) -> None:
     found = classes.read(table(tmp_path, TABLE))
 

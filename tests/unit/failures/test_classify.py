@@ -68,7 +68,7 @@ OLD_SPELLING = "Procc" + "essed"
     [
         (
             NULL_POINTER,
-            "verifier_rejected",
+            "pointer_may_be_null",
             "R0 invalid mem access 'map_value_or_null'",
         ),
         (
@@ -180,10 +180,25 @@ OLD_SPELLING = "Procc" + "essed"
                 "combined stack size of 2 calls is 800. Too large",
             )
         ),
+        # In words that no class has.
+        (
+            "the program is not to my liking\n",
+            "verifier_rejected",
+            "the program is not to my liking",
+        ),
+        # In two lines: both count, and the first says more.
+        (
+            "8: (79) r6 = *(u64 *)(r0 +32)\n"
+            "invalid access to map value, value_size=8 off=32 size=8\n"
+            "R0 min value is outside of the allowed memory range\n",
+            "access_out_of_bounds",
+            "invalid access to map value, value_size=8 off=32 size=8; R0 min value is "
+            "outside of the allowed memory range",
+        ),
         # Above the stack's top, which is no matter of size.
         (
             "invalid stack off=8 size=8\n",
-            "verifier_rejected",
+            "stack_access_bad",
             "invalid stack off=8 size=8",
         ),
     ],
@@ -197,7 +212,7 @@ def test_verifiers_words_are_classified(verifier: str, name: str, line: str) -> 
 
 @pytest.mark.parametrize("error", ["Permission denied", "-EACCES"])
 def test_permission_denied_by_the_verifier_is_a_rejection(error: str) -> None:
-    found = classify(refused(NULL_POINTER, error), "load", "EACCES")
+    found = classify(refused("it is not to my liking\n", error), "load", "EACCES")
     assert found.name == "verifier_rejected"
 
 
@@ -219,7 +234,7 @@ def test_logs_of_programs_that_loaded_do_not_count() -> None:
         "-- END PROG LOAD LOG --\n"
     )
     found = classify(loaded + refused(NULL_POINTER), "load", "EACCES")
-    assert found.name == "verifier_rejected"
+    assert found.name == "pointer_may_be_null"
     log = loaded + "libbpf: prog 'p': BPF program load failed: Invalid argument\n"
     assert classify(log, "load", "EINVAL").name == "program_type_missing"
 
@@ -239,7 +254,7 @@ def test_resized_field_says_more_than_the_poison_that_it_leaves() -> None:
     found = classify(warning + refused(POISON), "load", "EINVAL")
     assert found.name == "signed_field_resized"
     found = classify(warning + refused(NULL_POINTER), "load", "EACCES")
-    assert found.name == "verifier_rejected"
+    assert found.name == "pointer_may_be_null"
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class Selftests:
         if shutil.which(CLANG) is None:
             raise Unavailable(f"{CLANG} is not installed")
         self.folder = folder
-        self._source = _source(folder) / FOLDER
+        self._source = source(folder, WANTED) / FOLDER
         # What clang can't compile.
         self.not_compiled: set[str] = set()
         for path in sorted((self._source / "progs").glob("*core_reloc_*.c")):
@@ -150,7 +150,8 @@ def _case(row: dict[str, str]) -> Case:
     )
 
 
-def _source(folder: Path) -> Path:
+def source(folder: Path, wanted: re.Pattern[str]) -> Path:
+    """Return a kernel's source that has what is wanted. Raises Unavailable."""
     given = os.environ.get(VARIABLE)
     if given:
         return Path(given)
@@ -161,7 +162,7 @@ def _source(folder: Path) -> Path:
             f"{VARIABLE} to an unpacked one"
         )
     with tarfile.open(archives[-1]) as archive:
-        members = [it for it in archive if WANTED.fullmatch(it.name)]
+        members = [it for it in archive if wanted.fullmatch(it.name)]
         archive.extractall(folder, members, filter="data")
     (found,) = folder.glob("linux-source-*")
     return found

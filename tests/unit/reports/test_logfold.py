@@ -32,7 +32,7 @@ def test_nothing_of_a_log_is_lost_and_something_of_each_is_shown(path: Path) -> 
 
 
 def test_the_verdict_stands_with_the_instructions_and_the_source_before_it() -> None:
-    parts = fold(log("6.12", "verifier_rejected--null_pointer"))
+    parts = fold(log("6.12", "pointer_may_be_null--null_pointer"))
 
     assert verdicts(parts) == ["R0 invalid mem access 'map_value_or_null'"]
     assert shown(parts)[-3:-1] == [

@@ -3,16 +3,27 @@ from pathlib import Path
 from runner.files.cache import Cache
 from runner.scaffold import read
 from runner.scaffold.find import ObjectFound
+from runner.scaffold.read import KernelTypes
 from tests.unit.scaffold import sources
 from tests.unit.scaffold.objects import compiled
 
 
-def _none() -> None:
-    return None
+def _types(folder: Path | None, kernel: str = "6.1") -> KernelTypes:
+    return KernelTypes(kernel=kernel, folder=lambda: folder)
 
 
-def _read(tmp_path: Path, **more: Path) -> read.ObjectRead:
-    return read.read(ObjectFound(name="tool", **more), Cache(tmp_path / "cache"), _none)
+def _read(tmp_path: Path, *types: KernelTypes, **more: Path) -> read.ObjectRead:
+    given = types or (_types(None),)
+    return read.read(ObjectFound(name="tool", **more), Cache(tmp_path / "cache"), given)
+
+
+def _headers(folder: Path, more: str = "") -> Path:
+    """Write types as a kernel's BTF gives them."""
+    folder.mkdir()
+    (folder / "vmlinux.h").write_text(
+        f"#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n{more}"
+    )
+    return folder
 
 
 def test_a_built_object_is_read(tmp_path: Path) -> None:
@@ -30,27 +41,29 @@ def test_a_source_is_compiled(tmp_path: Path) -> None:
 
     found = _read(tmp_path, source=source)
 
-    assert not found.wants_types
+    assert not found.types_of
     assert found.inventory.records
 
 
 def test_a_source_with_a_kernels_types_gets_them(tmp_path: Path) -> None:
     source = tmp_path / "tool.bpf.c"
     source.write_text('#include "vmlinux.h"\n' + sources.PACKETS)
-    headers = tmp_path / "types"
-    headers.mkdir()
-    (headers / "vmlinux.h").write_text(
-        "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n"
-    )
 
-    found = read.read(
-        ObjectFound(name="tool", source=source),
-        Cache(tmp_path / "cache"),
-        lambda: headers,
-    )
+    found = _read(tmp_path, _types(_headers(tmp_path / "types")), source=source)
 
-    assert (found.wants_types, found.problem) == (True, "")
+    assert (found.types_of, found.problem) == ("6.1", "")
     assert len(found.inventory.programs) == 2
+
+
+def test_the_first_kernel_counts_whose_types_fit(tmp_path: Path) -> None:
+    source = tmp_path / "tool.bpf.c"
+    source.write_text('#include "vmlinux.h"\nstruct older its;\n' + sources.PACKETS)
+    newer = _headers(tmp_path / "newer")
+    older = _headers(tmp_path / "older", "struct older { int it; };\n")
+
+    found = _read(tmp_path, _types(newer, "6.12"), _types(older, "6.1"), source=source)
+
+    assert (found.types_of, found.problem) == ("6.1", "")
 
 
 def test_a_header_of_its_own_may_want_them(tmp_path: Path) -> None:
@@ -58,7 +71,7 @@ def test_a_header_of_its_own_may_want_them(tmp_path: Path) -> None:
     source = tmp_path / "tool.bpf.c"
     source.write_text('#include "mine.h"\n' + sources.PACKETS)
 
-    assert _read(tmp_path, source=source).wants_types
+    assert _read(tmp_path, source=source).types_of == "6.1"
 
 
 def test_a_vmlinux_h_next_to_the_source_is_enough(tmp_path: Path) -> None:
@@ -68,7 +81,7 @@ def test_a_vmlinux_h_next_to_the_source_is_enough(tmp_path: Path) -> None:
         '#include "vmlinux.h"\n#include <bpf/bpf_helpers.h>\n' + sources.PACKETS
     )
 
-    assert not _read(tmp_path, source=source).wants_types
+    assert not _read(tmp_path, source=source).types_of
 
 
 def test_a_source_that_does_not_compile_is_read_as_text(tmp_path: Path) -> None:

@@ -102,7 +102,6 @@ def test_each_key_is_judged_by_what_knows_best(
 @pytest.mark.parametrize(
     "keys",
     [
-        {"helper": "bpf_loop"},
         {"link": "xdp"},
         {"field": "task_struct.on_rq"},
         {"type": "mm"},

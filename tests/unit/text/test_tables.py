@@ -40,3 +40,59 @@ def test_numbers_are_aligned_to_the_right(capsys: pytest.CaptureFixture[str]) ->
     print_rows(("id", "size"), [("a", "9 MB"), ("b", "120 MB")], right=["size"])
 
     assert capsys.readouterr().out == "id    size\na     9 MB\nb   120 MB\n"
+
+
+ROWS = [
+    ("4.4", "snapshot linux-image-4.4.0-1-amd64", "auto", "[dim]@legacy[/] @lts"),
+    ("6.1", "debian", "kernel", ""),
+]
+
+
+def printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = ("id", "source", "btf", "tags")
+    print_rows(columns, ROWS, whole=("id",), spare=("btf", "tags"))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_table_that_fits_is_as_wide_as_its_cells(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert printed(capsys, monkeypatch, 80) == [
+        "id   source                              btf     tags",
+        "4.4  snapshot linux-image-4.4.0-1-amd64  auto    @legacy @lts",
+        "6.1  debian                              kernel",
+    ]
+
+
+def test_cells_are_broken_between_words_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert printed(capsys, monkeypatch, 50) == [
+        "id   source                     btf     tags",
+        "4.4  snapshot                   auto    @legacy",
+        "     linux-image-4.4.0-1-amd64          @lts",
+        "6.1  debian                     kernel",
+    ]
+
+
+def test_columns_that_can_be_spared_go_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = printed(capsys, monkeypatch, 40)
+    assert lines[0] == "id   source                     tags"
+    assert all(len(line) <= 40 for line in lines)
+
+
+def test_a_row_is_lines_where_nothing_else_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert printed(capsys, monkeypatch, 20) == [
+        "4.4",
+        "  source: snapshot",
+        "          linux-image-4.4.0-1-amd64",
+        "6.1",
+        "  source: debian",
+    ]
