@@ -88,10 +88,10 @@ def show(found: BisectFindings) -> None:
     if found.steps:
         name = found.about.shown_object or found.about.name
         preflight_show.show_steps(name, found.steps)
-        if not any(it.changes for it in found.steps):
+        if not any(it.changes or it.features for it in found.steps):
             print(
-                "nothing that the object reads changed there: the cause is not in the "
-                "kernel's types"
+                "nothing that the object reads or needs changed there: the cause is in "
+                "what the kernel does"
             )
     print("\nto see it again:")
     for command in found.repeat:

@@ -121,13 +121,17 @@ def _selected(
     """Return the cases to run, and those that can't be, with the reasons."""
     keys: list[CaseKey] = []
     left: dict[str, str] = {}
+    failed = {(it.suite, it.case) for it in results.cases if it.outcome in BAD}
     for case in results.cases:
-        if not arguments.all and case.outcome not in BAD:
+        suite = bundle.suite(case.suite)
+        # Of kernels that are compared with each other, all must be there.
+        is_compared = suite is not None and case.case in suite.together
+        is_meant = is_compared and (case.suite, case.case) in failed
+        if not (arguments.all or is_meant or case.outcome in BAD):
             continue
         name = f"{case.suite}::{case.case}"
         if not _matches(arguments.case, name, case.kernel):
             continue
-        suite = bundle.suite(case.suite)
         if suite is None:
             left[name] = "it is a test in Python, or its suite was not kept"
         elif (why := suite.missing.get(case.case.partition(BETWEEN)[0])) is not None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runner.bpf.kinds import IDS
+from runner.facts.model import Presence
 from runner.preflight.model import (
     Difference,
     FieldLayout,
     InstructionPlace,
+    KernelNeed,
     Prediction,
     Relocation,
     Status,
@@ -49,6 +51,54 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
             before=_text_of(old),
             after=_text_of(new),
             became=tuple(it.access for it in new.candidates),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureChange:
+    """Something that an object needs, and that one of two kernels lacks."""
+
+    need: KernelNeed
+    # Such as the function that a program attaches to.
+    name: str
+    before: Presence
+    after: Presence
+    # Where the object needs it; names of programs and maps.
+    users: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What became of it."""
+        if Presence.UNKNOWN in (self.before, self.after):
+            # A function that BTF does not have may still be there.
+            gone, new = "no longer in the kernel's BTF", "now in the kernel's BTF"
+        else:
+            gone, new = "gone", "new"
+        return new if self.after is Presence.PRESENT else gone
+
+
+def feature_changes(before: Prediction, after: Prediction) -> Iterator[FeatureChange]:
+    """Yield what came and went of what an object needs, in the order of its features.
+
+    What is unknown on one of the kernels is a change only of what programs attach to:
+    BTF has a function, or has it no more.
+    """
+    known = {(it.need, it.name): it for it in before.features}
+    for it in after.features:
+        old = known.get((it.need, it.name))
+        if old is None or old.presence is it.presence:
+            continue
+        both = (old.presence, it.presence)
+        if Presence.UNKNOWN in both and (
+            it.need is not KernelNeed.ATTACH_TARGET or Presence.PRESENT not in both
+        ):
+            continue
+        yield FeatureChange(
+            need=it.need,
+            name=it.name,
+            before=old.presence,
+            after=it.presence,
+            users=it.users,
         )
 
 

@@ -16,7 +16,7 @@ from runner.bpf.kinds import RelocationKind
 from runner.errors import RunnerError
 from runner.facts.model import Learnt, Presence
 from runner.files import sources
-from runner.preflight.changes import Change
+from runner.preflight.changes import Change, FeatureChange
 from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.model import (
@@ -392,10 +392,22 @@ def show_steps(name: str, found: Sequence[KernelStep]) -> None:
         table = Table(box=None, pad_edge=False, show_header=False)
         for it in step.changes:
             table.add_row(" ", escape(it.access), _change(it), _states(it))
-        if step.changes:
+        for each in step.features:
+            need = each.need.value.replace("_", " ")
+            table.add_row(" ", escape(f"{need} {each.name}"), _came(each), _users(each))
+        if step.changes or step.features:
             print_table(console, table)
         else:
             console.print("  nothing changes")
+
+
+def _came(it: FeatureChange) -> Text:
+    is_there = it.after is Presence.PRESENT
+    return Text(it.words, style="green" if is_there else "red")
+
+
+def _users(it: FeatureChange) -> Text:
+    return Text(f"needed by {', '.join(it.users)}" if it.users else "")
 
 
 def _change(it: Change) -> Text:
@@ -419,6 +431,7 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
             "before": step.before.name,
             "after": step.after.name,
             "changes": [asdict(it) for it in step.changes],
+            "features": [asdict(it) for it in step.features],
         }
         for step in found
     ]

@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 
 from runner.bpf.object import BpfObject
 from runner.preflight import targets
-from runner.preflight.changes import Change, changes
+from runner.preflight.changes import (
+    Change,
+    FeatureChange,
+    changes,
+    feature_changes,
+)
 from runner.preflight.engine import Engine
 from runner.preflight.history import has_field, is_field
 from runner.preflight.model import Prediction
@@ -21,6 +26,8 @@ class KernelStep:
     after: BtfSource
     # In the order of the object's relocations, each once.
     changes: tuple[Change, ...]
+    # In the order of the object's features.
+    features: tuple[FeatureChange, ...] = ()
 
 
 def steps(
@@ -41,7 +48,12 @@ def steps(
         if last:
             lately = _without_old(prediction, last, engine)
             found = _once(changes(last[1], lately))
-            yield KernelStep(before=last[0], after=source, changes=found)
+            yield KernelStep(
+                before=last[0],
+                after=source,
+                changes=found,
+                features=tuple(feature_changes(last[1], prediction)),
+            )
         last = source, prediction
 
 

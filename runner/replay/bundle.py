@@ -61,6 +61,9 @@ class ReplaySuite(Record):
     """suite.yaml and the files that it names."""
     objects: tuple[KeptObject, ...] = ()
     """Its objects."""
+    together: tuple[str, ...] = ()
+    """Cases whose kernels are compared with each other, so that one alone says
+    nothing."""
     missing: dict[str, str] = Field(default={})
     """Cases that can't be replayed from these files, and why."""
 

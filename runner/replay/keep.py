@@ -38,6 +38,7 @@ from runner.results import Outcome, RunResults
 from runner.run.retry import BETWEEN
 from runner.run.run import Run
 from runner.suites import commandcase
+from runner.suites.comparable import AgreeExpectation, RecordExpectation
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 
@@ -186,6 +187,9 @@ def _suite(
     for case in loaded.suite.cases:
         try:
             _require_kept(case, loaded)
+            for recorded in _recorded(case):
+                if (loaded.folder / recorded).is_file():
+                    keep(loaded.folder / recorded, recorded)
             if case.object:
                 keep(loaded.file(case.object), case.object)
                 place = posixpath.normpath(posixpath.join(folder, case.object))
@@ -211,8 +215,20 @@ def _suite(
         folder=folder,
         files=tuple(files.values()),
         objects=tuple(objects.values()),
+        together=tuple(
+            case.name
+            for case in loaded.suite.cases
+            if any(isinstance(it, AgreeExpectation) for it in case.expect)
+        ),
         missing=missing,
     )
+
+
+def _recorded(case: Case) -> Iterator[str]:
+    """Yield the files of recorded rows that a case is compared with."""
+    for it in case.expect:
+        if isinstance(it, RecordExpectation):
+            yield it.file(case.name)
 
 
 def _require_kept(case: Case, loaded: LoadedSuite) -> None:

@@ -169,6 +169,7 @@ def test_the_actions_matrix_of_vendors_has_a_name(machine: Machine) -> None:
 
 def test_the_actions_own_suites_have_a_name(machine: Machine) -> None:
     assert not step(machine, "prepare", suites="builtin").failed
+    assert not step(machine, "prepare", suites="builtin/task").failed
 
 
 def test_what_is_locked_is_cached_by_the_lock(machine: Machine) -> None:
@@ -757,6 +758,50 @@ def test_a_pull_request_has_one_comment_for_each_name(
     said = (tmp_path / "calls").read_text()
     assert call in said
     assert begin in said
+
+
+FORK = """\
+echo "$*" >>"$CALLS"
+case "$*" in
+*/pulls*) cat "$PULLS" ;;
+*--paginate*) ;;
+*) for word; do case $word in body=@*) cat "${word#body=@}" >>"$CALLS" ;; esac; done ;;
+esac"""
+
+
+@pytest.mark.parametrize("number", ["12", ""])
+def test_a_fork_gets_a_comment_that_is_made_of_the_results_alone(
+    machine: Machine, tmp_path: Path, number: str
+) -> None:
+    program(tmp_path / "bin/gh", FORK)
+    (tmp_path / "pulls").write_text(f"{number}\n" if number else "")
+    write_run(machine.workspace / "old.json", a=Outcome.PASSED)
+    write_run(machine.workspace / "reports/results.json", a=Outcome.FAILED)
+    # What a stranger may have put there.
+    for name in ("comment.md", "summary.md"):
+        (machine.workspace / "reports" / name).write_text("@everybody [x](http://y)")
+
+    done = script(
+        machine,
+        "fork-comment",
+        REPORT_DIR="reports",
+        BASELINE="old.json",
+        NAME="kernel-matrix",
+        HEAD_OWNER="them",
+        HEAD_BRANCH="a;b",
+        HEAD_SHA="ab12",
+        GITHUB_REPOSITORY="me/it",
+        CALLS=str(tmp_path / "calls"),
+        PULLS=str(tmp_path / "pulls"),
+        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+    )
+
+    assert not done.failed, done.said
+    said = (tmp_path / "calls").read_text()
+    assert "--raw-field head=them:a;b" in said
+    assert ("POST repos/me/it/issues/12/comments" in said) is bool(number)
+    assert ("**Regressions**: `6.1 s::a`" in said) is bool(number)
+    assert "everybody" not in said
 
 
 # ------------------------------------------------------------------- push-image

@@ -264,8 +264,10 @@ def _named(name: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text so that it can't be taken for a name."""
-    return text.replace("${", "$${")
+    """Return a text so that it can't be taken for a name, and fits into a file."""
+    # Half a character, of bytes that were no UTF-8.
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return whole.replace("${", "$${")
 
 
 class _Normal:

@@ -31,6 +31,18 @@ def test_all_lists_what_passed_too(
     assert "5.10 task::state: passed" in capsys.readouterr().out
 
 
+def test_kernels_that_are_compared_with_each_other_all_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = index()
+    made["suites"][0]["together"] = ["state"]
+    zip_of(folder / "a.zip", files(made))
+    assert cli.main(["replay", "../a.zip", "--list"]) == 0
+    assert capsys.readouterr().out == (
+        "5.10 task::state: passed\n6.1 task::state: failed [poison_reachable]\n"
+    )
+
+
 def test_a_word_that_no_case_has_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,3 +85,43 @@ def test_what_comes_back_is_new(tmp_path: Path) -> None:
     without = FIRST.replace("int pid;", "int __pid;")
 
     assert told(tmp_path, without, FIRST) == [["task.pid new"]]
+
+
+WITH_HELPER = (
+    "enum bpf_func_id { BPF_FUNC_unspec, BPF_FUNC_ktime_get_ns = 5, "
+    "__BPF_FUNC_MAX_ID = 6 } helpers;\n"
+)
+WITHOUT = "enum bpf_func_id { BPF_FUNC_unspec, __BPF_FUNC_MAX_ID = 1 } helpers;\n"
+CALLER = an_object('SEC("kprobe/a") int on_a(void *ctx) { return bpf_ktime_get_ns(); }')
+
+
+def needs(folder: Path, *kernels: str) -> list[list[str]]:
+    """Return what comes and goes of what an object needs."""
+    sources = [_source(folder, number, text) for number, text in enumerate(kernels)]
+    with Engine(build()) as engine:
+        return [
+            [f"{it.name} {it.words} ({', '.join(it.users)})" for it in step.features]
+            for step in steps(CALLER, sources, engine, "libbpf")
+        ]
+
+
+def test_helper_that_comes_or_goes_is_told(tmp_path: Path) -> None:
+    assert needs(tmp_path, WITH_HELPER, WITHOUT, WITH_HELPER) == [
+        ["ktime_get_ns gone (on_a)"],
+        ["ktime_get_ns new (on_a)"],
+    ]
+
+
+def test_function_that_a_program_attaches_to_is_told_when_btf_loses_it(
+    tmp_path: Path,
+) -> None:
+    with_it = "int a(int x) { return x; } int b(int x) { return x; }"
+    without = "int b(int x) { return x; }"
+    assert needs(tmp_path, with_it, without, with_it) == [
+        ["kprobe/a no longer in the kernel's BTF (on_a)"],
+        ["kprobe/a now in the kernel's BTF (on_a)"],
+    ]
+
+
+def test_what_nobody_knows_of_two_kernels_is_no_change(tmp_path: Path) -> None:
+    assert needs(tmp_path, FIRST, FIRST + "int more;") == [[]]

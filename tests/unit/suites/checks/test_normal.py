@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -124,6 +124,16 @@ def test_no_text_of_a_program_looks_like_a_name(text: str) -> None:
     assert found["comm"] not in ("${child.pid}", "${time}")
     if "${" not in text and "6.1.0-44-cloud-amd64" not in text:
         assert found["comm"] == text
+
+
+@given(st.text(st.characters()))
+@example("\udc80")
+def test_half_a_character_fits_into_a_file(text: str) -> None:
+    found = value({"comm": text})
+
+    assert isinstance(found, dict)
+    shown = str(found["comm"])
+    assert shown.encode().decode() == shown
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.lists(st.integers(0, 3), max_size=6))
