@@ -227,7 +227,6 @@ def _map(btf: Btf, name: str, type_: int, uses: Sequence[_Use]) -> MapFound:
     kind = _number(btf, members.get("type"))
     key, value = (_pointed_to(btf, members.get(it)) for it in ("key", "value"))
     key_type = btf.resolved(key) if key else None
-    value_size = members.get("value_size")
     done = {helper for it in uses for map_, helper in it.done if map_ == name}
     return MapFound(
         name=name,
