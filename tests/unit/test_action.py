@@ -115,6 +115,7 @@ def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
         "scan": {"security-events"},
         "build": {"packages"},
         "stale": {"issues"},
+        "pages": {"pages", "id-token"},
         "image": {"packages", "id-token", "attestations"},
         "publish": {"contents", "id-token", "attestations"},
     }
