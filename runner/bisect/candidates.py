@@ -1,5 +1,6 @@
 """The versions that a search or a sweep chooses from: what sources of rows offer."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from runner.kernels import fetch
 from runner.kernels.sources import providers
 from runner.kernels.sources.offer import Offer, Order, order_of
 from runner.matrix import exact
-from runner.matrix.matrix import AT, Kernel, Matrix
+from runner.matrix.matrix import AT, EXACT_VERSION, Kernel, Matrix
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
 
@@ -50,7 +51,9 @@ def offered(row: Kernel, cache: Cache) -> list[OfferedKernel]:
         except ArtifactError as error:
             failure = failure or error
             continue
-        return [_candidate(row, it) for it in found]
+        # Others could be no part of a folder's name.
+        usable = (it for it in found if re.fullmatch(EXACT_VERSION, it.version))
+        return [_candidate(row, it) for it in usable]
     assert failure is not None
     raise ArtifactError(f"{row.id}: {failure.message}", hint=failure.hint) from failure
 

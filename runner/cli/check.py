@@ -75,10 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--explain",
-        nargs=2,
-        metavar=("KERNEL", "FIELD"),
+        nargs="+",
+        metavar=("KERNEL|FIELD", "FIELD"),
         help="show what happened to a field, such as task_struct.state, on all "
-        "kernels, and mark one of them; takes no objects",
+        "kernels, and mark one of them if you name it; takes no objects",
     )
     parser.add_argument(
         "--changes",
@@ -262,9 +262,16 @@ def _changes(
 
 
 def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
-    marked, field = arguments.explain
+    if len(arguments.explain) > 2 or arguments.objects:
+        raise UsageError(
+            "--explain takes a field, and a kernel before it if you like; no objects",
+            hint="such as --explain task_struct.state, or --explain 6.1 "
+            "task_struct.state",
+        )
+    *kernels, field = arguments.explain
+    marked = kernels[0] if kernels else ""
     sources = _sources(arguments, cache)
-    if marked not in (it.name for it in sources):
+    if marked and marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",
             hint=f"the kernels are {', '.join(it.name for it in sources)}",

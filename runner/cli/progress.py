@@ -6,6 +6,7 @@ On a terminal a last line says which cases are at work, and for how long already
 import os
 import re
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -40,6 +41,13 @@ _KERNEL = re.compile(r"\[([^\s\[\]/]+?)(?:-[^\[\]]*)?\]$")
 
 # Columns of a step, with a blank before it.
 _LONGEST = 41
+# Cases at work that are shown, a line each.
+_MOST_RUNNING = 8
+# Seconds after which a step shows how long it takes already.
+_LONG_WAIT = 5.0
+# Columns of the spinner, the count and the clock, and the fewest of a case's line.
+_BEFORE = 24
+_LEAST_ROOM = 20
 
 _STYLES = {
     Outcome.PASSED: "green",
@@ -61,6 +69,7 @@ class Live(AbstractContextManager["Live"]):
     ) -> None:
         """Print to a console; `debug` shows tracebacks of this program's faults."""
         self._console = console
+        self.width = console.width
         self._quiet = quiet
         self._debug = debug
         self.report: Report | None = None
@@ -77,8 +86,8 @@ class Live(AbstractContextManager["Live"]):
         self._stop_status = 0
         # What is at work, by node id: its name, and the thread that runs it.
         self.running: dict[str, tuple[str, str]] = {}
-        # The last step of each thread with each kernel's guest.
-        self.steps: dict[tuple[str, str], str] = {}
+        # The last step of each thread with each kernel's guest, and when it began.
+        self.steps: dict[tuple[str, str], tuple[str, float]] = {}
         self._streams = Streams(lambda line: console.print(Text(line)))
         self._bar = Progress(
             SpinnerColumn(),
@@ -126,7 +135,7 @@ class Live(AbstractContextManager["Live"]):
 
     def pytest_kernel_matrix_step(self, step: Step) -> None:
         """Show what is done for a case."""
-        self.steps[step.kernel, step.thread] = step.text
+        self.steps[step.kernel, step.thread] = step.text, time.monotonic()
 
     def pytest_kernel_matrix_output(
         self, kernel: str, stream: str, data: bytes
@@ -224,18 +233,34 @@ class _RunningCase(ProgressColumn):
         self._live = live
 
     def render(self, task: Task) -> Text:
-        """Return "task::state[6.1] loading task/task.bpf.c, …"."""
-        shown = Text()
+        """Return a line a case: "task::state[6.1] loading task/task.bpf.c"."""
         # Copied, because it is drawn by a thread of its own.
-        for name, thread in tuple(self._live.running.values()):
-            kernel = _KERNEL.search(name)
-            step = self._live.steps.get((kernel[1], thread), "") if kernel else ""
-            shown.append(", " if shown else "").append(name)
-            if step:
-                words = Text(f" {step}", style="dim")
-                words.truncate(_LONGEST, overflow="ellipsis")
-                shown.append(words)
-        return shown
+        running = tuple(self._live.running.values())
+        lines = [self._line(name, thread) for name, thread in running[:_MOST_RUNNING]]
+        if len(running) > _MOST_RUNNING:
+            lines.append(Text(f"and {len(running) - _MOST_RUNNING} more", "dim"))
+        for line in lines:
+            line.truncate(self._room, overflow="ellipsis")
+        return Text("\n").join(lines)
+
+    def _line(self, name: str, thread: str) -> Text:
+        kernel = _KERNEL.search(name)
+        key = (kernel[1] if kernel else "", thread)
+        step, began = self._live.steps.get(key, ("", 0.0))
+        line = Text(name)
+        if step:
+            words = Text(f" {step}", style="dim")
+            words.truncate(_LONGEST, overflow="ellipsis")
+            line.append_text(words)
+            waited = time.monotonic() - began
+            if waited >= _LONG_WAIT:
+                line.append(f" {waited:.0f} s", style="dim")
+        return line
+
+    @property
+    def _room(self) -> int:
+        """Columns for a line, next to the columns before."""
+        return max(_LEAST_ROOM, self._live.width - _BEFORE)
 
 
 def _is_live(console: Console) -> bool:

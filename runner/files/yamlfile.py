@@ -9,7 +9,8 @@ import yaml
 
 from runner.errors import UsageError
 
-_LARGEST = 1 << 20
+# Bytes of a file that is read.
+LARGEST = 1 << 20
 # More bits than any number in a kernel; Python refuses to print very large ones.
 _LARGEST_NUMBER = 128
 # Nodes after all aliases are followed; a matrix of a thousand kernels has 20,000.
@@ -74,12 +75,12 @@ def _text(path: Path) -> str:
     try:
         # By reading, because /dev/zero says that it is empty.
         with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+            data = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path}: {words}") from error
-    if len(data) > _LARGEST:
-        raise UsageError(f"{path}: larger than {_LARGEST >> 20} MiB")
+    if len(data) > LARGEST:
+        raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

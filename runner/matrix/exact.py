@@ -1,9 +1,10 @@
 """Rows of one version exactly, which a command line names: ROW@VERSION."""
 
+import re
 from collections.abc import Sequence
 
 from runner.errors import UsageError
-from runner.matrix.matrix import AT, Kernel, Matrix
+from runner.matrix.matrix import AT, EXACT_VERSION, Kernel, Matrix
 from runner.text.nearest import near
 
 
@@ -55,6 +56,11 @@ def row(matrix: Matrix, word: str) -> Kernel:
         raise UsageError(
             f"{word}: there is no version behind the {AT}",
             hint=f"such as {name}{AT}6.1.176-1; {name} alone means its newest one",
+        )
+    if re.fullmatch(EXACT_VERSION, version) is None:
+        raise UsageError(
+            f"{word}: {version!r} is not a version",
+            hint=f"such as {name}{AT}6.1.176-1",
         )
     found = rows[name].at(version)
     if found is None:

@@ -23,6 +23,10 @@ from runner.versions import KernelVersion
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 # Between a row's id and the version of its source that is meant: 6.1@6.1.176-1.
 AT = "@"
+# A version there. It becomes a part of names of folders.
+EXACT_VERSION = r"[A-Za-z0-9][A-Za-z0-9.+~^:_-]*"
+# What reports call a kernel.
+REPORTED_ID = rf"{ID.removesuffix('$')}({AT}{EXACT_VERSION})?$"
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:

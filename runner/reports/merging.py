@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.matrix.matrix import ID
+from runner.matrix.matrix import REPORTED_ID
 from runner.reports import agreement
 from runner.results import KernelRun, ObjectUse, PlannedCase, RunResults
 
@@ -88,7 +88,7 @@ def refuse_names(part: FoundRun) -> None:
     shard = part.results.shard
     ids = [kernel.id for kernel in part.results.kernels]
     for id_ in (*ids, *(shard.planned if shard else ())):
-        if re.fullmatch(ID, id_) is None:
+        if re.fullmatch(REPORTED_ID, id_) is None:
             raise UsageError(f"{part}: {id_!r} is not a kernel's id")
     strange = {case.kernel for case in part.results.cases} - {*ids}
     if strange:

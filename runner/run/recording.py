@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from runner.errors import InfrastructureError, UsageError, file_errors
 from runner.failures.classes import KERNELS_DISAGREE, RECORD_MISSING
-from runner.files import whole
+from runner.files import whole, yamlfile
 from runner.reports.agreement import in_words
 from runner.results import CaseKey, CaseResult, FoundRows, Outcome, RunResults
 from runner.run.settings import Settings
@@ -132,9 +132,13 @@ class _Record:
         why = f"{_counted(len(new.rows))} from {in_words(kernels)}"
         if old is not None and _same(old.rows, new.rows):
             return Update(file=self._shown, state="unchanged", why=why)
+        data = recordfile.text(new).encode()
+        if len(data) > yamlfile.LARGEST:
+            why = f"it would be larger than {yamlfile.LARGEST >> 20} MiB"
+            return Update(file=self._shown, state="not written", why=why)
         try:
             with file_errors(InfrastructureError, f"{self._shown} can't be written"):
-                whole.write(self._path, recordfile.text(new).encode(), mode=0o644)
+                whole.write(self._path, data, mode=0o644)
         except InfrastructureError as error:
             return Update(file=self._shown, state="not written", why=error.message)
         return Update(
@@ -169,6 +173,9 @@ class _Record:
             return "a link leads out of the suite's folder"
         if not self._found[0][1].rows:
             return "there are no rows to record"
+        missing = self._found[0][1].missing
+        if missing:
+            return f"bpftool shows no {', '.join(missing)}"
         left_out = max(rows.left_out for _, rows in self._found)
         if left_out:
             return (

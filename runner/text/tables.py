@@ -12,8 +12,8 @@ from runner.text.wrap import print_wrapped
 
 # Between columns.
 _GAP = 2
-# Longer words, such as addresses, are broken where they must.
-_LONGEST_WORD = 28
+# Longer words are broken: names of packages are not, but rather than a column is lost.
+_LONGEST_WORDS = (28, 20)
 
 
 def print_rows(
@@ -37,9 +37,13 @@ def print_rows(
         for number, name in enumerate(columns)
         if not all_rows or any(row[number] for row in all_rows)
     }
-    least = {
-        name: _least(name, cells, whole=name in whole) for name, cells in shown.items()
-    }
+    for most in _LONGEST_WORDS:
+        least = {
+            name: _least([name, *cells], None if name in whole else most)
+            for name, cells in shown.items()
+        }
+        if _width(least, shown) <= to.width:
+            break
     for name in spare:
         if _width(least, shown) > to.width:
             shown.pop(name, None)
@@ -55,13 +59,16 @@ def print_rows(
     print_table(to, table)
 
 
-def _least(name: str, cells: Iterable[str], *, whole: bool) -> int:
-    """Return the width of a column's longest word, or of its longest cell."""
-    texts = [name, *(Text.from_markup(it).plain for it in cells)]
-    if whole:
+def _least(cells: Iterable[str], most: int | None) -> int:
+    """Return the width of the longest word of a column, but at most `most`.
+
+    That of the longest cell where `most` is None.
+    """
+    texts = [Text.from_markup(it).plain for it in cells]
+    if most is None:
         return max(map(cell_len, texts))
     words = (cell_len(word) for it in texts for word in it.split())
-    return min(max(words, default=0), _LONGEST_WORD)
+    return min(max(words, default=0), most)
 
 
 def _widths(
@@ -71,7 +78,7 @@ def _widths(
 
     rich narrows all columns in proportion, and breaks words then.
     """
-    widths = {name: _least(name, cells, whole=True) for name, cells in shown.items()}
+    widths = {name: _least([name, *cells], None) for name, cells in shown.items()}
     while _width(widths, shown) > room:
         wide = [name for name in shown if widths[name] > least[name]]
         widest = max(wide, key=widths.__getitem__)

@@ -99,7 +99,8 @@ def test_a_terminal_shows_what_each_guest_is_asked(
 
     line = on_terminal(work, monkeypatch)
 
-    assert "task::state[6.1] loading a.bpf.o, task::comm[6.1] attaching b" in line
+    assert re.search(r"task::state\[6.1\] loading a.bpf.o *\n", line)
+    assert "task::comm[6.1] attaching b" in line
 
 
 def test_a_terminal_shows_how_a_guest_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +109,32 @@ def test_a_terminal_shows_how_a_guest_comes_up(monkeypatch: pytest.MonkeyPatch) 
         up.life.to(State.BOOTING)
 
     assert "task::state[6.1] booting" in on_terminal(boot, monkeypatch)
+
+
+def test_a_terminal_shows_how_long_a_guest_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def boot(live: Live, up: Guest) -> None:
+        live.pytest_runtest_logstart("a", ("suite.yaml", 0, "task::state[6.1]@6.1"))
+        up.life.to(State.BOOTING)
+        key = next(iter(live.steps))
+        live.steps[key] = live.steps[key][0], live.steps[key][1] - 12
+
+    assert "task::state[6.1] booting 12 s" in on_terminal(boot, monkeypatch)
+
+
+def test_many_guests_at_work_take_some_lines_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(live: Live, up: Guest) -> None:
+        for number in range(11):
+            place = ("suite.yaml", 0, f"task::case_{number}[6.1]@6.1")
+            live.pytest_runtest_logstart(str(number), place)
+
+    text = on_terminal(work, monkeypatch)
+    assert "task::case_7[6.1]" in text
+    assert "task::case_8[6.1]" not in text
+    assert "and 3 more" in text
 
 
 def test_a_long_step_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,8 @@ def test_source_that_has_no_versions_is_left_out_of_several() -> None:
         ("mine@6.1.1", "the source of mine can't be asked for a version: path "),
         ("6.2@6.2.1", "the matrix has no kernel '6.2'"),
         ("6.1@", "there is no version behind the @"),
+        ("6.1@../../etc", "'../../etc' is not a version"),
+        ("6.1@6.1.1@2", "'6.1.1@2' is not a version"),
     ],
 )
 def test_word_that_means_no_version_is_told(word: str, told: str) -> None:

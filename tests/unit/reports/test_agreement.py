@@ -36,7 +36,9 @@ def gave(on: str, *values: JsonValue, **more: Any) -> CaseResult:
     """Return a case that passed on its own, and gave rows with these values."""
     rows: list[JsonValue] = [{"key": 0, "value": it} for it in values]
     unnamed, checked = more.pop("unnamed", {}), more.pop("checked", 0)
-    found = normal.found(WANTED, NormalRows(rows=rows, unnamed=unnamed), expectation=0)
+    missing = more.pop("missing", ())
+    made = NormalRows(rows=rows, unnamed=unnamed, missing=missing)
+    found = normal.found(WANTED, made, expectation=0)
     keys = ("declared", "gap", "case_sha256")
     compared = {it: more.pop(it) for it in keys if it in more}
     given_ = {"outcome": Outcome.PASSED, "checked": checked, **more}
@@ -133,6 +135,17 @@ def test_a_kernel_that_gave_nothing_differs_from_those_that_gave_something() -> 
     found = ended(gave("5.10", 1), gave("6.1", 1), gave("6.12"))
 
     assert found["6.12"].failure_class == "kernels_disagree"
+
+
+def test_a_key_that_bpftool_shows_nowhere_is_no_agreement() -> None:
+    one, other = {"missing": ["typo", "btf_id"]}, {"missing": ["typo"]}
+
+    found = ended(gave("5.10", 1, **one), gave("6.1", 1, **other))
+
+    assert {it.failure_class for it in found.values()} == {"nothing_to_agree_with"}
+    assert "because bpftool shows no typo" in found["6.1"].message
+    alone = ended(gave("5.10", 1, **one), gave("6.1", 1))
+    assert {it.outcome for it in alone.values()} == {Outcome.PASSED}
 
 
 def test_a_run_of_one_kernel_is_not_green() -> None:

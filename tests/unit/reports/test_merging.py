@@ -161,7 +161,15 @@ def test_a_kernel_that_no_part_ran_is_told() -> None:
     assert "--timings" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", "x\n", "/etc"])
+def test_one_version_of_a_row_is_a_kernel() -> None:
+    results = whole("6.1@6.12.43-1~bpo12+1")
+    merged = merging.merge([FoundRun(folder=Path("p"), results=results)])
+    assert [it.id for it in merged.kernels] == ["6.1@6.12.43-1~bpo12+1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", "", ".", "..", "x\n", "/etc", "6.1@../up", "6.1@", "@1"]
+)
 def test_an_id_that_could_be_a_path_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is not a kernel's id"):
         merging.merge([FoundRun(folder=Path("p"), results=whole(name))])

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -124,6 +124,16 @@ def test_no_text_of_a_program_looks_like_a_name(text: str) -> None:
     assert found["comm"] not in ("${child.pid}", "${time}")
     if "${" not in text and "6.1.0-44-cloud-amd64" not in text:
         assert found["comm"] == text
+
+
+@given(st.text(st.characters()))
+@example("\udc80")
+def test_half_a_character_fits_into_a_file(text: str) -> None:
+    found = value({"comm": text})
+
+    assert isinstance(found, dict)
+    shown = str(found["comm"])
+    assert shown.encode().decode() == shown
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.lists(st.integers(0, 3), max_size=6))
@@ -333,9 +343,10 @@ def test_the_release_is_named_in_a_text() -> None:
 def test_what_bpftool_shows_is_one_row_of_the_keys_that_count() -> None:
     expectation = wanted(show=["type", "tag"])
 
-    found = normal.of_show(expectation, {"id": 3, "type": "hash"}, names()).rows
+    found = normal.of_show(expectation, {"id": 3, "type": "hash"}, names())
 
-    assert found == [{"value": {"type": "hash"}}]
+    assert found.rows == [{"value": {"type": "hash"}}]
+    assert found.missing == ["tag"]
 
 
 def test_a_run_keeps_the_first_rows_and_a_checksum_of_all() -> None:

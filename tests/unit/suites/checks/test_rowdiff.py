@@ -77,3 +77,12 @@ def test_many_differences_are_counted() -> None:
 
     assert len(found) == 11
     assert found[-1].endswith("observed 30 more differences")
+
+
+def test_a_row_that_is_there_once_is_not_one_that_is_there_twice() -> None:
+    row: JsonValue = {"key": "${pid}", "value": 1}
+
+    assert told([row, row], [row]) == [
+        'map m key "${pid}": expected a row with 1, observed no such row'
+    ]
+    assert told([row], [row, row])
