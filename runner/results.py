@@ -388,6 +388,8 @@ class FoundRows(Record):
     """The number of rows that are not in `rows`."""
     sha256: str
     """The SHA-256 of all rows. Kernels agree if they have the same."""
+    missing: tuple[str, ...] = ()
+    """Keys of `show` that bpftool does not show on this kernel."""
     unnamed: dict[str, str] = {}
     """Paths of small numbers that equal a known one, which nothing says they are:
     {"key": "child.pid"}. Shown as advice if kernels differ there."""

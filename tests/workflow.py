@@ -23,6 +23,8 @@ _DONE_ELSEWHERE = (
     "actions/attest-build-provenance",
     "actions/cache",
     "actions/checkout",
+    "actions/deploy-pages",
+    "actions/upload-pages-artifact",
 )
 _EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 _OWN = ("./", "./.kernel-matrix")

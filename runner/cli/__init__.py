@@ -15,6 +15,7 @@ from runner.errors import ExitStatus, RunnerError, is_out_of_memory
 from runner.process import ending
 
 _DEFAULT_VERB = "run"
+_SCHEMAS = Path(__file__).parents[1] / "schema"
 # Everything behind its -- is a command.
 _COMMAND_VERB = "exec"
 
@@ -136,7 +137,8 @@ def _with_command(words: list[str]) -> tuple[list[str], list[str]]:
 def _with_verb(argv: Sequence[str]) -> list[str]:
     # `run` is implied, but for what is about the whole program.
     if argv and (
-        not argv[0].startswith("-") or argv[0] in {"-h", "--help", "--version"}
+        not argv[0].startswith("-")
+        or argv[0] in {"-h", "--help", "--version", "--schemas"}
     ):
         return list(argv)
     return [_DEFAULT_VERB, *argv]
@@ -179,6 +181,13 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--schemas",
+        action="version",
+        version=str(_SCHEMAS),
+        help="print the folder of the JSON schemas, with which editors check "
+        "suite.yaml and matrix.yaml",
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb, summary in _VERBS.items():
         own = verbs.add_parser(

@@ -19,6 +19,15 @@ class Cause(StrEnum):
     SUITE = "suite"
     RUNNER = "runner"
 
+    @classmethod
+    def strong(cls) -> tuple["Cause", ...]:
+        """Return those that alone explain a break.
+
+        A change of the suites' files is seldom one of this case, and a new version of
+        the runner seldom one of a verdict.
+        """
+        return cls.OBJECT, cls.KERNEL, cls.LIBBPF, cls.LOADER
+
 
 # Who has to look, by what changed; in the order of suspicion.
 _WORDS = {
@@ -29,9 +38,6 @@ _WORDS = {
     Cause.SUITE: "the suite's change: its files are others",
     Cause.RUNNER: "bpf-kernel-matrix's change: its version is another one",
 }
-# Those that alone explain a break. A change of the suites' files is seldom one of this
-# case, and a new version of the runner seldom one of a verdict.
-_STRONG = (Cause.OBJECT, Cause.KERNEL, Cause.LIBBPF, Cause.LOADER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,7 @@ class Break:
         if not (before.are_known and after.are_known):
             return "not known: the results lack checksums of the object or the kernel"
         causes = self.causes
-        strong = [it for it in causes if it in _STRONG]
+        strong = [it for it in causes if it in Cause.strong()]
         if not causes:
             return (
                 "neither object, kernel nor libbpf changed: the case is flaky, or the "

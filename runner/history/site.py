@@ -16,6 +16,7 @@ from runner.history import charts, today
 from runner.history.breaks import (
     Break,
     BrokenCase,
+    Cause,
     Flakiness,
     breaks,
     broken,
@@ -470,7 +471,7 @@ def _json(
         "version": 1,
         "project": project,
         "runs": len(runs),
-        "newest": minute(runs[-1]),
+        "newest": runs[-1].started.isoformat(),
         "left_out": [{"file": str(it.path), "why": it.why} for it in left_out],
         "broken": [
             {
@@ -480,6 +481,8 @@ def _json(
                 "since": runs[it.first.bad.first].started.isoformat(),
                 "cause": [str(cause) for cause in it.first.causes],
                 "words": it.first.words,
+                "is_new": _is_new(history, it),
+                "bisect": _search(it),
                 "good": _side(runs, it.first.good, last=True),
                 "bad": _side(runs, it.first.bad, last=False),
             }
@@ -501,6 +504,34 @@ def _json(
         ],
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _is_new(history: History, case: BrokenCase) -> bool:
+    """Whether it broke in the newest run of its kernel."""
+    first = case.first
+    return first.bad.first == history.newest[first.series.kernel]
+
+
+def _search(case: BrokenCase) -> dict[str, str] | None:
+    """Return what `bisect` takes to find the package; None if that can't be it."""
+    it = case.first
+    kernel_only = {*it.causes} & {*Cause.strong()} == {Cause.KERNEL}
+    if it.good is None or not kernel_only:
+        return None
+    good, bad = it.good.kernel, it.bad.kernel
+    if not (version_of(good) and version_of(bad)):
+        return None
+    return {
+        "case": it.series.name,
+        "good": f"{good.id}@{version_of(good)}",
+        "bad": f"{bad.id}@{version_of(bad)}",
+    }
+
+
+def version_of(kernel: DigestedKernel) -> str:
+    """Return the version of a kernel's package, which ends its origin; or nothing."""
+    last = kernel.image.rpartition(" ")[2]
+    return last if last[:1].isdecimal() else ""
 
 
 def _side(

@@ -62,11 +62,14 @@ def nobody_reads() -> bool:
 def _text(raw: _Lenient, before: TextIO | None) -> TextIO:
     """Return a text stream like the one that Python made, if it made one."""
     encoding = before.encoding if before is not None else "utf-8"
+    write_through = getattr(before, "write_through", False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw),  # type: ignore[type-var]
         encoding=encoding,
         # A name that the encoding does not know must not end a run.
         errors="backslashreplace",
-        line_buffering=getattr(before, "line_buffering", True),
-        write_through=getattr(before, "write_through", False),
+        # With PYTHONUNBUFFERED, Python's own streams write through to the descriptor,
+        # and so do not say that they are line buffered.
+        line_buffering=write_through or getattr(before, "line_buffering", True),
+        write_through=write_through,
     )

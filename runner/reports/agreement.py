@@ -328,7 +328,14 @@ class _CaseOnKernels:
 
     def _is_empty(self, number: int) -> bool:
         found = self._found[number].values()
-        return all(not it.rows and not it.left_out for it in found)
+        nothing = all(not it.rows and not it.left_out for it in found)
+        return nothing or bool(self._missing(number))
+
+    def _missing(self, number: int) -> list[str]:
+        """Return the keys of `show` that no kernel has: they may be mistyped."""
+        first, *others = [it.missing for it in self._found[number].values()]
+        found = [it for it in first if all(it in missing for missing in others)]
+        return found if others else []
 
     # --------------------------------------------------------------- verdicts
 
@@ -390,10 +397,11 @@ class _CaseOnKernels:
         return next(iter(self._found[number].values())).subject
 
     def _empty(self, number: int) -> Mapping[str, object]:
-        subject = self._subject(number)
+        missing = ", ".join(self._missing(number))
+        why = f"bpftool shows no {missing}" if missing else "no kernel gave any rows"
         return _failed(
             NOTHING_TO_AGREE_WITH.name,
-            f"{subject}: nothing to compare, because no kernel gave any rows",
+            f"{self._subject(number)}: nothing to compare, because {why}",
             NOTHING_TO_AGREE_WITH.cure,
         )
 

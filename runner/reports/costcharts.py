@@ -28,9 +28,36 @@ class ProgramCosts:
         return max((it.cost.verified_insns or 0 for it in self.kernels), default=0)
 
     @property
+    def alike(self) -> list[tuple[tuple[str, ...], ProgramCost]]:
+        """The kernels with the same cost together, and that cost.
+
+        The time, which is another one each time, is the longest one.
+        """
+        found: dict[ProgramCost, list[KernelCost]] = {}
+        for it in self.kernels:
+            timeless = it.cost.model_copy(update={"verification_usec": None})
+            found.setdefault(timeless, []).append(it)
+        return [(_ids(on), _slowest(cost, on)) for cost, on in found.items()]
+
+    @property
+    def differs(self) -> bool:
+        """Whether kernels differ."""
+        return self.least != self.most
+
+    @property
     def least(self) -> int:
         """The same, where they were fewest."""
         return min((it.cost.verified_insns or 0 for it in self.kernels), default=0)
+
+
+def _ids(found: Sequence[KernelCost]) -> tuple[str, ...]:
+    return tuple(it.kernel for it in found)
+
+
+def _slowest(cost: ProgramCost, found: Sequence[KernelCost]) -> ProgramCost:
+    known = [it.cost.verification_usec for it in found]
+    longest = max((it for it in known if it is not None), default=None)
+    return cost.model_copy(update={"verification_usec": longest})
 
 
 def by_program(results: RunResults) -> list[ProgramCosts]:

@@ -46,9 +46,9 @@ _MOST_GROUPS = 100
 # The script's files, in the order in which one builds on the other.
 _SCRIPTS = ("data", "markdown", "state", "details", "grid", "main")
 _MOST_BOUNDARIES = 100
-# Programs, and kernels of each in the table.
+# Programs, and different costs of each in the table.
 _MOST_COSTS = 60
-_MOST_KERNEL_COSTS = 100
+_MOST_KERNEL_COSTS = 20
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
 # Of the statement of what works, before it is folded.

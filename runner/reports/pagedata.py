@@ -170,6 +170,7 @@ def data(
                 _same([it.checked for it in on]),
                 _same([strings.number(it.predicted) for it in on]),
                 _same([evidence.number(it) for it in on]),
+                _same([strings.number(_costs(it)) for it in on]),
                 detailed,
             ]
         )
@@ -229,7 +230,6 @@ def _has_more(case: CaseResult) -> bool:
         or case.not_available
         or case.message
         or case.recorded
-        or any(it.is_known for it in case.cost)
     )
 
 
@@ -269,7 +269,6 @@ def _detail(
             )
             for it in case.struct_ops
         ],
-        "costs": [number(_cost(it)) for it in case.cost if it.is_known],
         "loaded": [number(it) for it in loads.lines(case)],
         "printed": [
             [number(it.title), logs.number(it.text)]
@@ -300,14 +299,21 @@ def _source(around: SourceExcerpt | None, line: int, strings: _Strings) -> list[
     return [around.first, line, strings.number("\n".join(around.lines))]
 
 
+def _costs(case: CaseResult) -> str:
+    """Return a line for each program of a case; most kernels have the same."""
+    return "\n".join(_cost(it) for it in case.cost if it.is_known)
+
+
 def _cost(cost: ProgramCost) -> str:
-    """Return "on_exec: 41 instructions verified, 64 bytes of stack"."""
+    """Return "on_exec: 41 instructions verified, 64 bytes of stack".
+
+    The time differs from run to run; the table has it.
+    """
     parts = (
         (cost.verified_insns, "instructions verified"),
         (cost.total_states, "states"),
         (cost.peak_states, "states at most"),
         (cost.stack_depth, "bytes of stack"),
-        (cost.verification_usec, "µs to verify"),
         (cost.bytes_xlated, "bytes translated"),
         (cost.bytes_jited, "bytes compiled"),
     )

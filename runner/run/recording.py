@@ -173,6 +173,9 @@ class _Record:
             return "a link leads out of the suite's folder"
         if not self._found[0][1].rows:
             return "there are no rows to record"
+        missing = self._found[0][1].missing
+        if missing:
+            return f"bpftool shows no {', '.join(missing)}"
         left_out = max(rows.left_out for _, rows in self._found)
         if left_out:
             return (

@@ -115,6 +115,7 @@ def test_jobs_have_the_permissions_that_they_name_and_no_others() -> None:
         "scan": {"security-events"},
         "build": {"packages"},
         "stale": {"issues"},
+        "pages": {"pages", "id-token"},
         "image": {"packages", "id-token", "attestations"},
         "publish": {"contents", "id-token", "attestations"},
     }
@@ -169,6 +170,7 @@ def test_the_actions_matrix_of_vendors_has_a_name(machine: Machine) -> None:
 
 def test_the_actions_own_suites_have_a_name(machine: Machine) -> None:
     assert not step(machine, "prepare", suites="builtin").failed
+    assert not step(machine, "prepare", suites="builtin/task").failed
 
 
 def test_what_is_locked_is_cached_by_the_lock(machine: Machine) -> None:

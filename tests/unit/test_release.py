@@ -13,6 +13,7 @@ from tests import workflow
 from tests.workflow import ROOT, Machine, program
 
 RELEASE = workflow.load(ROOT / ".github/workflows/release.yml")
+CONTAINERFILE = (ROOT / "Containerfile").read_text()
 # A command that says what it was called with.
 TOLD = 'echo "${0##*/} $*" >>"$CALLS"\n'
 CHANGES = """\
@@ -257,3 +258,17 @@ def test_all_that_is_published_is_attested() -> None:
             if "attest-build-provenance" in it.get("uses", "")
         ]
         assert subject in step["with"].items()
+
+
+def test_the_image_is_based_on_what_ci_tests() -> None:
+    (base,) = re.findall(r"^ARG BASE=docker\.io/library/(\S+)$", CONTAINERFILE, re.M)
+    ci = workflow.load(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]
+
+    assert base == ci["container"]["image"]
+
+
+def test_the_image_runs_the_main_job_as_an_ordinary_user() -> None:
+    steps = CONTAINERFILE.splitlines()
+
+    assert steps[-1] == 'ENTRYPOINT ["bpf-kernel-matrix"]'
+    assert [it for it in steps if it.startswith("USER")] == ["USER matrix"]

@@ -22,12 +22,12 @@ const seconds = (value) => `${value.toFixed(2)} s`;
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 // A case with its results; `outcomes` has a digit for each kernel, the place in data.looks, or a blank.
-// `took` has a number for each kernel that has a result, as have `checked`, `predicted` and `evidence`,
+// `took` has a number for each kernel that has a result, as have `checked`, `predicted`, `evidence` and `costs`,
 // unless all have the same.
 const rows = data.rows.map(([suite, name, description, program, selection, outcomes, took, checked, predicted,
-  evidence, details], number) => ({
+  evidence, costs, details], number) => ({
   number, suite, name: string(name), description: string(description), program: string(program),
-  selection: string(selection), outcomes, took, checked, predicted, evidence, details,
+  selection: string(selection), outcomes, took, checked, predicted, evidence, costs, details,
   full: `${data.suites[suite]}::${string(name)}`,
 }));
 const outcomeOf = (row, kernel) => {

@@ -97,7 +97,7 @@ const explain = (row, kernel) => {
   entry(more, "flaky", string(detail.flaky));
   for (const number of detail.missing ?? []) entry(more, "not available", string(number));
   for (const number of detail.programs ?? []) entry(more, "program", string(number));
-  for (const number of detail.costs ?? []) entry(more, "cost", string(number));
+  entry(more, "cost", string(valueOf(row, kernel, "costs")));
   for (const number of detail.loaded ?? []) entry(more, "loaded", string(number));
   entry(more, "checks", String(valueOf(row, kernel, "checked")));
   entry(more, "predicted, without a boot", string(valueOf(row, kernel, "predicted")));

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeGuard
 
@@ -118,6 +118,8 @@ class NormalRows:
     """Rows in their normal form and order."""
 
     rows: Sequence[JsonValue]
+    # Keys that bpftool does not show.
+    missing: Sequence[str] = ()
     # Paths of numbers that stayed, and the known ones that they equal everywhere.
     unnamed: Mapping[str, str] = field(default_factory=dict)
 
@@ -147,8 +149,10 @@ def of_show(
     wanted: Compared, shown: Mapping[str, JsonValue], names: Names
 ) -> NormalRows:
     """Return the wanted keys of what bpftool shows, as one row."""
-    row = {key: shown[key] for key in wanted.show or () if key in shown}
-    return _finished(wanted, [{"value": row}], names, text=False)
+    keys = wanted.show or ()
+    row = {key: shown[key] for key in keys if key in shown}
+    found = _finished(wanted, [{"value": row}], names, text=False)
+    return replace(found, missing=[it for it in keys if it not in shown])
 
 
 def found(
@@ -169,6 +173,7 @@ def found(
         rows=tuple(kept),
         left_out=len(normal.rows) - len(kept),
         sha256=whole.hexdigest(),
+        missing=tuple(normal.missing),
         unnamed=dict(normal.unnamed),
     )
 

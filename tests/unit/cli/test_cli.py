@@ -285,3 +285,15 @@ def test_a_mistake_about_parts_is_status_2(
 ) -> None:
     assert run("--kernels", "4.4", *words) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_folder_of_the_schemas_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--schemas"])
+
+    assert ended.value.code == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert (folder / "suite.schema.json").is_file()
+    assert (folder / "matrix.schema.json").is_file()

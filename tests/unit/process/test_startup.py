@@ -256,3 +256,19 @@ def test_a_missing_library_is_an_error_in_a_line(tmp_path: Path) -> None:
     said, hint = done.stderr.splitlines()
     assert said.startswith("error: ModuleNotFoundError: No module named ")
     assert "install the package again" in hint
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_told_comes_in_the_order_in_which_it_was_told(
+    unbuffered: str, tmp_path: Path
+) -> None:
+    # Containers set PYTHONUNBUFFERED, and one pipe takes both streams there.
+    done = call(
+        [*CALLS["command"], "kernels"],
+        tmp_path,
+        "2>&1",
+        PYTHONUNBUFFERED=unbuffered,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("note: there is no matrix.yaml in this folder")

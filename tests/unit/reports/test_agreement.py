@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.errors import ExitStatus
-from runner.reports import agreement, junit, merging, resultsfile, sarif
+from runner.reports import agreement, explanation, junit, merging, resultsfile, sarif
 from runner.reports.criteria import Criteria
+from runner.reports.explanation import ExplainedRun
+from runner.reports.groups import Group
 from runner.reports.merging import FoundRun
 from runner.results import (
     Agreement,
@@ -36,7 +38,9 @@ def gave(on: str, *values: JsonValue, **more: Any) -> CaseResult:
     """Return a case that passed on its own, and gave rows with these values."""
     rows: list[JsonValue] = [{"key": 0, "value": it} for it in values]
     unnamed, checked = more.pop("unnamed", {}), more.pop("checked", 0)
-    found = normal.found(WANTED, NormalRows(rows=rows, unnamed=unnamed), expectation=0)
+    missing = more.pop("missing", ())
+    made = NormalRows(rows=rows, unnamed=unnamed, missing=missing)
+    found = normal.found(WANTED, made, expectation=0)
     keys = ("declared", "gap", "case_sha256")
     compared = {it: more.pop(it) for it in keys if it in more}
     given_ = {"outcome": Outcome.PASSED, "checked": checked, **more}
@@ -133,6 +137,17 @@ def test_a_kernel_that_gave_nothing_differs_from_those_that_gave_something() -> 
     found = ended(gave("5.10", 1), gave("6.1", 1), gave("6.12"))
 
     assert found["6.12"].failure_class == "kernels_disagree"
+
+
+def test_a_key_that_bpftool_shows_nowhere_is_no_agreement() -> None:
+    one, other = {"missing": ["typo", "btf_id"]}, {"missing": ["typo"]}
+
+    found = ended(gave("5.10", 1, **one), gave("6.1", 1, **other))
+
+    assert {it.failure_class for it in found.values()} == {"nothing_to_agree_with"}
+    assert "because bpftool shows no typo" in found["6.1"].message
+    alone = ended(gave("5.10", 1, **one), gave("6.1", 1))
+    assert {it.outcome for it in alone.values()} == {Outcome.PASSED}
 
 
 def test_a_run_of_one_kernel_is_not_green() -> None:
@@ -351,6 +366,17 @@ def test_every_report_has_it(odd: RunResults) -> None:
     assert "<failure" not in documents["5.10"]
     assert "kernels_disagree" in scan
     assert Criteria().report(odd).status is ExitStatus.INCOMPATIBLE
+
+
+def test_the_command_that_repeats_a_case_has_the_kernels_to_compare(
+    odd: RunResults,
+) -> None:
+    (case,) = [it for it in odd.cases if it.outcome is Outcome.FAILED]
+    known = ExplainedRun(results=odd, file=Path("reports/results.json"))
+
+    steps = explanation.of_group(Group(cases=(case,)), known).next
+
+    assert "--kernels 5.10,6.1,6.12" in steps[0].text
 
 
 def test_values_stand_side_by_side_with_their_kernels(odd: RunResults) -> None:

@@ -49,6 +49,19 @@ def test_of_several_cases_the_dearest_counts_and_the_dearest_program_is_first() 
     assert [it.kernel for it in found[1].kernels] == ["5.10", "6.1"]
 
 
+def test_kernels_with_the_same_cost_are_one_row_with_the_longest_time() -> None:
+    def costing(insns: int, usec: int | None) -> tuple[ProgramCost, ...]:
+        cost = ProgramCost(program="p", verified_insns=insns, verification_usec=usec)
+        return (cost,)
+
+    results = run(
+        case("5.10", "a", cost=costing(5, 30)), case("6.1", "a", cost=costing(5, None))
+    )
+    ((kernels, found),) = costcharts.by_program(results)[0].alike
+    assert kernels == ("5.10", "6.1")
+    assert (found.verified_insns, found.verification_usec) == (5, 30)
+
+
 def test_what_follows_at_once_is_one_span() -> None:
     cases = at(10, 5, "a"), at(15.05, 5, "b"), at(50, 1, "c")
     (found,) = timeline.by_kernel(run(*cases))

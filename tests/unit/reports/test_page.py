@@ -172,7 +172,7 @@ def test_the_script_knows_what_it_shows_of_a_case() -> None:
     strings = data["strings"]
     (row,) = data["rows"]
     suite, name, _, program, selection, outcomes, took, checked = row[:8]
-    predicted, evidence, details = row[8:]
+    predicted, evidence, costs, details = row[8:]
     assert [it["id"] for it in data["kernels"]] == ["5.10", "6.1"]
     assert (data["suites"][suite], strings[name]) == ("task", "state")
     assert strings[program] == "bpf-kernel-matrix"
@@ -181,7 +181,7 @@ def test_the_script_knows_what_it_shows_of_a_case() -> None:
     assert words == ["passed", "failed"]
     assert (took, checked) == ([0.5, 0.0], 1)
     assert (strings[predicted[0]], predicted[1]) == ("loads", -1)
-    assert evidence[1] == -1
+    assert evidence[1] == costs == -1
     (values,) = data["evidence"][evidence[0]]
     assert [strings[it] if it >= 0 else "" for it in values] == [
         *("map tasks", "7", "", "7", "7")
@@ -418,6 +418,21 @@ def test_the_cost_of_programs_is_drawn_and_tabled() -> None:
     assert "41 to 82 instructions" in " ".join(told.text_content().split())
     heights = [float(it) for it in told.xpath(".//rect/@height")]
     assert heights == [20.0, 40.0]
+
+
+def test_programs_that_cost_the_same_everywhere_are_only_counted() -> None:
+    cost = ProgramCost(program="on_exec", verified_insns=41, stack_depth=8)
+    text = page.render(run(case("5.10", cost=(cost,)), case(cost=(cost,))))
+    (told,) = parsed(text).xpath("//section[@aria-labelledby='cost-title']")
+    words = " ".join(told.text_content().split())
+    assert "1 program costs the same on all kernels." in words
+    assert told.xpath(".//rect") == []
+    data = data_of(text)
+    # One text for both, and no details.
+    assert data["strings"][data["rows"][0][-2]] == (
+        "on_exec: 41 instructions verified, 8 bytes of stack"
+    )
+    assert data["details"] == []
 
 
 def test_without_costs_there_is_no_chart() -> None:

@@ -343,9 +343,10 @@ def test_the_release_is_named_in_a_text() -> None:
 def test_what_bpftool_shows_is_one_row_of_the_keys_that_count() -> None:
     expectation = wanted(show=["type", "tag"])
 
-    found = normal.of_show(expectation, {"id": 3, "type": "hash"}, names()).rows
+    found = normal.of_show(expectation, {"id": 3, "type": "hash"}, names())
 
-    assert found == [{"value": {"type": "hash"}}]
+    assert found.rows == [{"value": {"type": "hash"}}]
+    assert found.missing == ["tag"]
 
 
 def test_a_run_keeps_the_first_rows_and_a_checksum_of_all() -> None:
