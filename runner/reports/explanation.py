@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runner.failures.classes import CLASSES
-from runner.reports import failure, loads, logfold, output, styled
+from runner.reports import agreement, failure, loads, logfold, output, styled
 from runner.reports.groups import Group
 from runner.reports.logfold import LogPart
 from runner.reports.sourcelines import SourceText, excerpt
@@ -330,7 +330,7 @@ def _again(group: Group, run: ExplainedRun) -> str:
     case = group.first
     suite = Path(case.nodeid.partition("::")[0])
     words = [*_PROGRAM.split()]
-    kernels = ["--kernels", ",".join(group.kernels)]
+    kernels = ["--kernels", ",".join(_kernels(group, run))]
     made_of = suite.parent.name if _is_made(suite, run) else ""
     if made_of == _MADE_OF_COMMAND and case.commands:
         words += ["exec", *kernels, "--", *case.commands[-1].argv]
@@ -342,6 +342,14 @@ def _again(group: Group, run: ExplainedRun) -> str:
             words += ["--suite", str(suite.parent if suite.suffix != ".py" else suite)]
         words += ["-k", f"{case.suite}::{case.case}"]
     return shlex.join(words)
+
+
+def _kernels(group: Group, run: ExplainedRun) -> Sequence[str]:
+    """Return the kernels of a group, with those that its case is compared with."""
+    if not agreement.is_waiting(group.first):
+        return group.kernels
+    name = (group.first.suite, group.first.case)
+    return [it.kernel for it in run.results.cases if (it.suite, it.case) == name]
 
 
 def _is_made(suite: Path, run: ExplainedRun) -> bool:

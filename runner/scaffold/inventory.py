@@ -64,8 +64,9 @@ class MapFound:
     # The declared name of the key's type, such as pid_t; empty for others.
     key_type: str = ""
     key_is_number: bool = False
-    # The number of bytes of a key; 0 where nothing says it.
+    # The number of bytes of a key and of a value; 0 where nothing says it.
     key_size: int = 0
+    value_size: int = 0
     values: tuple[ValueField, ...] = ()
     # What programs do to it, as far as their instructions show.
     is_counted: bool = False
@@ -234,6 +235,9 @@ def _map(btf: Btf, name: str, type_: int, uses: Sequence[_Use]) -> MapFound:
         key_type=btf.type(key).name if key else "",
         key_is_number=key_type is not None and key_type.kind is Kind.INT,
         key_size=btf.size(key) if key else _number(btf, members.get("key_size")),
+        value_size=btf.size(value)
+        if value
+        else _number(btf, members.get("value_size")),
         values=tuple(_values(btf, value)) if value else (),
         is_counted=any(it.adds for it in uses),
         is_updated=_UPDATE in done,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.scaffold import expectations, hooks
 from runner.scaffold.expectations import Expectations, Expected, PlannedRun
 from runner.scaffold.hooks import TriggerValue
-from runner.scaffold.inventory import Inventory, ProgramFound
+from runner.scaffold.inventory import Inventory, MapFound, ProgramFound
 from runner.scaffold.sections import Way, kind_of
 from runner.scaffold.yamltext import commented, flow
 
@@ -26,6 +26,15 @@ _NEW_MAPS = {
     "cgrp_storage": "6.2",
     "arena": "6.9",
 }
+# Types of maps that have no number of entries, or one that libbpf sets.
+_UNSIZED = frozenset(
+    {
+        *("unspec", "perf_event_array", "struct_ops", "ringbuf", "user_ringbuf"),
+        *("sk_storage", "inode_storage", "task_storage", "cgrp_storage", "arena"),
+        *("cgroup_storage", "percpu_cgroup_storage"),
+    }
+)
+_ENTRIES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +102,7 @@ def _loads(subject: SuiteSubject, runs: Sequence[PlannedRun]) -> Iterator[str]:
     yield "  - name: loads"
     yield from _object(subject)
     yield from _programs(subject, _left_out(subject))
+    yield from _maps(subject)
     yield from _needs(subject)
     yield "    attach: false     # delete this line if the programs can be attached"
     yield "    must_run: false   # and this one, once a trigger makes them run"
@@ -160,6 +170,28 @@ def _programs(
         yield f"      {name}: {flow(setting)}"
 
 
+def _maps(subject: SuiteSubject) -> Iterator[str]:
+    """Set sizes that the object leaves to its loader."""
+    wanted = {
+        it.name: sizes for it in subject.inventory.maps if (sizes := _sizes_of(it))
+    }
+    if not wanted or subject.inventory.is_guess:
+        return
+    yield "    maps:   # sizes that your loader sets: put in its own"
+    for name, sizes in wanted.items():
+        yield f"      {name}: {flow(sizes)}"
+
+
+def _sizes_of(found: MapFound) -> dict[str, int]:
+    sizes = {}
+    if found.type and found.type not in _UNSIZED and not found.max_entries:
+        sizes["max_entries"] = _ENTRIES
+    if found.type == "stack_trace" and not found.value_size:
+        # 8 bytes for each of 127 frames, the kernel's own limit.
+        sizes["value_size"] = 127 * 8
+    return sizes
+
+
 def _needs(subject: SuiteSubject) -> Iterator[str]:
     """Say what kernels must have that not all of the matrix have."""
     wanted: dict[str, tuple[dict[str, str], str]] = {}
@@ -196,6 +228,7 @@ def _runs(
     yield from _object(subject)
     yield from _programs(subject, {**_left_out(subject), **_placed(runs)})
     yield from _alternatives(subject.inventory.programs)
+    yield from _maps(subject)
     yield from _needs(subject)
     yield from _must_run(active, found)
     yield "    trigger:   # what happens once the programs are attached: add your own"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.errors import ExitStatus
-from runner.reports import agreement, junit, merging, resultsfile, sarif
+from runner.reports import agreement, explanation, junit, merging, resultsfile, sarif
 from runner.reports.criteria import Criteria
+from runner.reports.explanation import ExplainedRun
+from runner.reports.groups import Group
 from runner.reports.merging import FoundRun
 from runner.results import (
     Agreement,
@@ -364,6 +366,17 @@ def test_every_report_has_it(odd: RunResults) -> None:
     assert "<failure" not in documents["5.10"]
     assert "kernels_disagree" in scan
     assert Criteria().report(odd).status is ExitStatus.INCOMPATIBLE
+
+
+def test_the_command_that_repeats_a_case_has_the_kernels_to_compare(
+    odd: RunResults,
+) -> None:
+    (case,) = [it for it in odd.cases if it.outcome is Outcome.FAILED]
+    known = ExplainedRun(results=odd, file=Path("reports/results.json"))
+
+    steps = explanation.of_group(Group(cases=(case,)), known).next
+
+    assert "--kernels 5.10,6.1,6.12" in steps[0].text
 
 
 def test_values_stand_side_by_side_with_their_kernels(odd: RunResults) -> None:

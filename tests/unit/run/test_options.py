@@ -110,6 +110,7 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         objects=(Path("a.o"), Path("b.o")),
         streams=True,
         update=True,
+        precompiled={"a.bpf.c|": Path("a.bpf.o")},
     )
     for field in dataclasses.fields(Settings):
         assert getattr(settings, field.name) != field.default, field.name

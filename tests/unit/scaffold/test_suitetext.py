@@ -111,6 +111,24 @@ def test_packets_come_by_test_runs_and_an_interface(tmp_path: Path) -> None:
     assert names == ["packets", "run_pass", "run_keep"]
 
 
+def test_sizes_that_a_loader_sets_are_set(tmp_path: Path) -> None:
+    maps = (
+        MapFound(name="sized", type="hash", max_entries=7),
+        MapFound(name="open", type="hash"),
+        MapFound(name="stacks", type="stack_trace"),
+        # libbpf knows its size.
+        MapFound(name="events", type="perf_event_array"),
+    )
+    program = ProgramFound(name="p", section="tp/sched/sched_process_exec")
+    case = _case(Inventory(programs=(program,), maps=maps), tmp_path)
+
+    set_ = {name: it.model_dump(exclude_unset=True) for name, it in case.maps.items()}
+    assert set_ == {
+        "open": {"max_entries": 1024},
+        "stacks": {"max_entries": 1024, "value_size": 1016},
+    }
+
+
 def test_other_kernels_are_declared_gaps(tmp_path: Path) -> None:
     programs = (
         ProgramFound(name="a", section="kprobe.multi/vfs_read"),
