@@ -82,7 +82,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def project(suite: Suite, made: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    suite: Suite,
+    made: list[Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """A project with one case, and a row with seven versions."""
     suite.publish(*made)
     folder = suite.folder / "project"
@@ -94,7 +99,9 @@ def project(suite: Suite, made: list[Path], monkeypatch: pytest.MonkeyPatch) -> 
         "  - id: mine\n    source: {type: path, image: none}\n"
     )
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(suite.folder / "cache"))
+    # The same kernels in all tests: each is unpacked once.
+    cache = tmp_path_factory.getbasetemp() / "kernels-of-bisect"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     return folder
 
 

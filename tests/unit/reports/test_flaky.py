@@ -12,6 +12,7 @@ from runner.reports import (
     junit,
     markdown,
     page,
+    pictures,
     resultsfile,
     sarif,
     support,
@@ -255,3 +256,15 @@ def test_outcomes_other_than_failures_are_left_alone(tmp_path: Path) -> None:
     for outcome in set(Outcome) - {F}:
         results = run(case("6.1", outcome))
         assert flaky.marked(results) == results
+
+
+def test_a_badge_of_nothing_but_kernels_with_excused_failures_is_not_green(
+    tmp_path: Path,
+) -> None:
+    results = run(case("6.1", F), case("6.1", P, "other"))
+
+    report = judged(read(tmp_path, ENTRY), results)
+
+    assert report.status is ExitStatus.COMPATIBLE
+    badge = pictures.badge_of(report.results, "kernels")
+    assert (badge.message, badge.colour) == ("no verdict", "#7a5a00")
