@@ -79,7 +79,9 @@ def _github(subject: WorkflowSubject) -> Iterator[str]:
     yield f"    uses: {repository}/.github/workflows/gate.yml@{ref}"
     yield "    permissions:"
     yield "      contents: read"
+    yield "      actions: read # to find the baseline"
     yield "      pull-requests: write # for the job that comments"
+    yield "      security-events: write # to show failures as code scanning alerts"
     yield "    with:"
     yield "      # Which rows of matrix.yaml: all, an id, a range, or a tag: @lts."
     yield "      kernels: all"
@@ -87,8 +89,8 @@ def _github(subject: WorkflowSubject) -> Iterator[str]:
     yield "      shards: 4"
     if subject.built:
         yield f"      objects-artifact: {_ARTIFACT}"
-    yield "      # With a results.json of a run that you trust, only regressions fail:"
-    yield "      # baseline: tests/bpf/baseline.json"
+    yield "      # Fail only for what the last run of your default branch did not have:"
+    yield "      # baseline: main"
     yield "      # gate: regressions"
 
 

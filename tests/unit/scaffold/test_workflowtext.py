@@ -50,6 +50,18 @@ def test_a_workflow_calls_the_gate_of_the_commit_that_wrote_it() -> None:
     assert list(jobs) == ["kernels"]
 
 
+def test_a_workflow_grants_all_that_the_gate_asks_for() -> None:
+    jobs = yaml.safe_load(workflowtext.github(WorkflowSubject(origin=ORIGIN)))["jobs"]
+    gate = yaml.safe_load((ROOT / ".github/workflows/gate.yml").read_text())
+
+    # GitHub refuses to start a workflow that asks for more than its caller has.
+    asked = [it.get("permissions", {}) for it in gate["jobs"].values()]
+    assert jobs["kernels"]["permissions"] == {
+        name: "write" if any(it.get(name) == "write" for it in asked) else "read"
+        for name in {name for it in asked for name in it}
+    }
+
+
 def test_a_workflow_says_what_to_fill_in() -> None:
     text = workflowtext.github(WorkflowSubject(origin=UNKNOWN))
 
