@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import boots, figures, newcomers, preflight, programs, runs
+from bench import boots, figures, histories, newcomers, preflight, programs, runs
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
@@ -54,7 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part",
-        choices=("boots", "newcomers", "preflight", "programs", "page", "all"),
+        choices=(
+            "boots",
+            "newcomers",
+            "preflight",
+            "programs",
+            "page",
+            "history",
+            "all",
+        ),
         default="all",
         help="what to measure (all)",
     )
@@ -79,6 +87,7 @@ def _report(arguments: argparse.Namespace, found: Samples) -> None:
             *_of_programs(arguments.kernel),
             *_of_checks(arguments.btfs),
             *_of_page(),
+            *_of_history(),
         ]
     )
     if not rows:
@@ -95,6 +104,9 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
     if arguments.part == "page":
         measure_page(arguments, found)
         return
+    if arguments.part == "history":
+        measure_history(found)
+        return
     subject = boots.origin(arguments.kernel)
     virtme = None
     if arguments.vng and arguments.part in ("boots", "all"):
@@ -110,6 +122,17 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         measure_checks(arguments, subject, found)
     if arguments.part == "all" and shutil.which("chromium"):
         measure_page(arguments, found)
+    if arguments.part == "all":
+        measure_history(found)
+
+
+def measure_history(found: Samples) -> None:
+    """Measure the site of 500 nights, which no guest is needed for."""
+    with histories.written(histories.NIGHTS) as (runs_, site):
+        found.add("history read", histories.made(site, runs_))
+        found.add("history again", histories.made(site))
+        index = site / "index.html"
+        found.add("history index", index.stat().st_size / (1 << 20))
 
 
 def measure_page(arguments: argparse.Namespace, found: Samples) -> None:
@@ -354,6 +377,15 @@ def _of_page() -> list[Figure]:
         Figure(name="page", what=f"{page}: its size", unit="MiB", at_most=4),
         Figure(name="opened", what=f"{page}: opened in Chromium", unit="ms"),
         Figure(name="filtered", what=f"{page}: filtered", unit="ms"),
+    ]
+
+
+def _of_history() -> list[Figure]:
+    site = f"history of {histories.NIGHTS} runs"
+    return [
+        Figure(name="history read", what=f"{site}: read and made"),
+        Figure(name="history again", what=f"{site}: made again, as each night"),
+        Figure(name="history index", what=f"{site}: its overview", unit="MiB"),
     ]
 
 

@@ -6,7 +6,12 @@ kernel is a newer one, an object changes, a case breaks and is fixed, or is flak
 
 import hashlib
 import random
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +27,7 @@ from runner.results import (
 )
 
 REAL = Path(__file__).parents[1] / "reports/0.2/results.json"
+NIGHTS = 500
 _FIRST = datetime.fromisoformat("2025-01-01T02:17:00+00:00")
 # Nights between two packages of a kernel, and between two changes of an object.
 _PACKAGE, _CHANGE = 30, 45
@@ -156,6 +162,25 @@ def _sized(real: RunResults, kernels: int | None, cases: int | None) -> RunResul
 
 def _sum(*words: object, length: int = 64) -> str:
     return hashlib.sha256(" ".join(map(str, words)).encode()).hexdigest()[:length]
+
+
+@contextmanager
+def written(count: int) -> Iterator[tuple[Path, Path]]:
+    """Write nights into a folder that is there for a block; also return a site's."""
+    with tempfile.TemporaryDirectory(prefix="bench-history-") as folder:
+        write(Path(folder) / "runs", count)
+        yield Path(folder) / "runs", Path(folder) / "site"
+
+
+def made(site: Path, *runs: Path) -> float:
+    """Make a site, and return the seconds that it took."""
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "runner", "history", *map(str, runs), "--out", site],
+        check=True,
+        capture_output=True,
+    )
+    return time.monotonic() - began
 
 
 def write(folder: Path, count: int, **more: int) -> list[Path]:

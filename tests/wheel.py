@@ -8,6 +8,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +68,13 @@ def install(wheel: Path, folder: Path) -> Path:
     (site,) = folder.glob("lib/python3*/site-packages")
     (site / "libraries-of-the-tests.pth").write_text(sysconfig.get_path("purelib"))
     return folder / "bin/bpf-kernel-matrix"
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of this run of the tests share, and no other."""
+    own = factory.getbasetemp()
+    # Without workers, the folder above is that of all runs.
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def installed(shared: Path) -> Path:

@@ -300,10 +300,15 @@ class _Watch:
 
     def _start(self) -> None:
         folder = self._arguments.reports / _NEXT
-        given = argparse.Namespace(**vars(self._arguments))
+        given = argparse.Namespace(
+            **{
+                name: value
+                for name, value in vars(self._arguments).items()
+                # Functions of the command line are of no use there.
+                if not callable(value)
+            }
+        )
         given.reports = self._arguments.reports / _LAST
-        # A function of this module is of no use there.
-        given.command = None
         self._waiting = WaitingRun(given, folder.absolute())
 
     def _verdict(self, began: float | None = None) -> int:

@@ -28,7 +28,7 @@ NOTE = (
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of pytest-xdist share."""
-    return tmp_path_factory.getbasetemp().parent
+    return wheel.shared_folder(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.vm
 def test_an_object_runs_in_a_guest_without_a_checkout(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    command = wheel.installed(tmp_path_factory.getbasetemp())
+    command = wheel.installed(wheel.shared_folder(tmp_path_factory))
     source = 'SEC("tracepoint/syscalls/sys_enter_openat") int on(void *c) { return 0; }'
     (tmp_path / "own.bpf.o").write_bytes(compiled(HEAD + source))
 

@@ -1,4 +1,5 @@
 import os
+import pickle
 import time
 from collections import deque
 from pathlib import Path
@@ -39,6 +40,8 @@ class FakeWaitingRun:
     saves: ClassVar[deque[object]] = deque()
 
     def __init__(self, arguments: object, folder: Path) -> None:
+        # It goes to another process.
+        pickle.dumps(arguments)
         folder.mkdir(parents=True, exist_ok=True)
 
     def wait_until_ready(self) -> None:

@@ -88,8 +88,8 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         ),
         (
             with_expectation("{mpa: m, equals: 1}"),
-            "6: cases[0].expect[0]: needs one of the keys loaded, rows, show, xlated, "
-            "relocated, value, map; did you mean 'map'?",
+            "6: cases[0].expect[0]: needs one of the keys agree, record, loaded, rows, "
+            "show, xlated, relocated, value, map; did you mean 'map'?",
         ),
         (
             GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
