@@ -23,7 +23,7 @@ from runner.history.breaks import (
     flakiness,
 )
 from runner.history.charts import Bar, Line
-from runner.history.digest import DigestedKernel, DigestedState, RunDigest
+from runner.history.digest import DigestedKernel, RunDigest
 from runner.history.files import LeftOut
 from runner.history.series import History, Period, Series
 from runner.reports import pictures, style, support, templating
@@ -280,20 +280,16 @@ def _counts(run: RunDigest) -> dict[Outcome, int]:
             of_state[number] += 1
     counts = dict.fromkeys(Outcome, 0)
     for state, number in zip(run.states, of_state, strict=True):
-        if state.outcome is not None and not _is_excused(state):
+        if state.outcome is not None and not state.is_excused:
             counts[state.outcome] += number
     return counts
 
 
 def _known_failures(run: RunDigest) -> int:
-    excused = {n for n, state in enumerate(run.states) if _is_excused(state)}
+    excused = {n for n, state in enumerate(run.states) if state.is_excused}
     if not excused:
         return 0
     return sum(number in excused for case in run.cases for number in case.states)
-
-
-def _is_excused(state: DigestedState) -> bool:
-    return state.known_flaky is not None and not state.known_flaky.ended
 
 
 # ----------------------------------------------------------------------- rows
@@ -304,7 +300,7 @@ def _excused(history: History) -> list[Series]:
     return [
         it
         for it in history.series
-        if it.last.last == history.newest[it.kernel] and it.last.state.known_flaky
+        if it.last.last == history.newest[it.kernel] and it.last.is_excused
     ]
 
 
@@ -497,6 +493,16 @@ def _json(
                 "second_tries": it.retried,
             }
             for it in flaky
+        ],
+        "known_flaky": [
+            {
+                "case": it.name,
+                "kernel": it.kernel,
+                "owner": known.owner,
+                "until": known.until.isoformat(),
+            }
+            for it in _excused(history)
+            if (known := it.last.state.known_flaky) is not None
         ],
         "releases": [
             {"name": it.release, "commit": it.commit, "works_on": it.statement}
