@@ -53,6 +53,8 @@ class WatchVerdict:
     status: int
     # Outcomes by the cases' names, as reports have them.
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    # The cases of the order that need no other run.
+    settled: frozenset[CaseName] = frozenset()
 
 
 class WaitingRun:
@@ -112,7 +114,7 @@ def _serve(connection: Connection, arguments: argparse.Namespace, folder: Path) 
         status = error.exit_status
     except ending.Stopped as stopped:
         status = stopped.status
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         # Nobody has an order any more.
         status = 0
     finally:
@@ -184,7 +186,9 @@ def _carry_out(
             saved,
             [only],
         )
-    return WatchVerdict(status=status, outcomes=only.outcomes)
+    return WatchVerdict(
+        status=status, outcomes=only.outcomes, settled=frozenset(only.settled)
+    )
 
 
 def _have_python_tests(paths: Iterable[Path]) -> bool:

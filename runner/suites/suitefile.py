@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from runner.errors import UsageError
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
+from runner.files.plainpath import plain
 from runner.files.yamlfile import YamlSource
 from runner.matrix.matrix import Matrix
 from runner.suites import (
@@ -89,7 +90,7 @@ class LoadedSuite:
 
     def file(self, name: str) -> Path:
         """Return the path of an object or a file, as a user would name it."""
-        path = self.folder / name
+        path = plain(self.folder / name)
         return self.named.get(path.resolve(), path)
 
     def shown(self, name: str) -> str:
