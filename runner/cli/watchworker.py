@@ -169,7 +169,7 @@ def _carry_out(
     from runner.cli.touchedcases import TouchedCases
 
     suites = run_.check_suites(list(order.paths), run)
-    suitefile.require_kernels(suites, run.matrix)
+    suitefile.require_kernels(suites, run.types.why_not)
     run.check_names(suites)
     # Tests in Python may do to this process what they like: it ends with the order.
     plan = AtOnce(lanes=1)
