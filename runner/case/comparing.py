@@ -150,20 +150,30 @@ def _recorded(
     if found is None:
         return None
     case = attempt.case
-    names = [
-        it if "::" in it else f"{attempt.job.suite}::{it}"
-        for it in (case.name, *case.was)
-    ]
-    for what, recorded, own in (
-        ("case", _LOADER.sub("", found.case), [_LOADER.sub("", it) for it in names]),
-        ("subject", found.subject, [wanted.subject]),
+    for what, recorded, own, is_own in (
+        (
+            "case",
+            found.case,
+            f"{attempt.job.suite}::{case.name}",
+            _plain(found.case) in map(_plain, (case.name, *case.was)),
+        ),
+        ("subject", found.subject, wanted.subject, found.subject == wanted.subject),
     ):
-        if recorded not in own:
+        if not is_own:
             raise UsageError(
-                f"{path}: {what}: it was recorded for {recorded}, and not for {own[0]}",
+                f"{path}: {what}: it was recorded for {recorded}, and not for {own}",
                 hint=f"name the file of this case in `record`; or {_WRITE_AGAIN}",
             )
     return found
+
+
+def _plain(case: str) -> str:
+    """Return a case's own name.
+
+    Not that of its suite, which may be that of a folder, and not its loader, because
+    all of them have the same record.
+    """
+    return _LOADER.sub("", case.rpartition("::")[2])
 
 
 def is_pending(agreement: Agreement | None) -> bool:

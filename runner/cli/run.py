@@ -110,7 +110,7 @@ def carry_out(
             # Else pytest has to find the tests first.
             criteria.flaky.require_known(_planned(run, suites))
         # Before kernels are fetched, which takes long.
-        suitefile.require_kernels(suites, run.matrix)
+        suitefile.require_kernels(suites, run.types.why_not)
         run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)
