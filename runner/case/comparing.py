@@ -28,7 +28,7 @@ _UNIT = 10_000_000
 _LOADER = re.compile(r"\[[^\[\]]*\]$")
 _WRITE_AGAIN = (
     "run the case with `--update` on one kernel that you trust (--kernels ID "
-    "--update): it writes the file anew"
+    "--update): it writes the file again"
 )
 
 

@@ -114,7 +114,7 @@ def filled(subject: str) -> str:
     """Return what to do about something that holds nothing."""
     if subject.startswith("value "):
         what = subject.removeprefix("value ")
-        return f"let the case do something that {what} tells of"
+        return f"let the case do something that {what} shows"
     return (
         f"add a trigger that makes the program fill {subject}; if it must be empty, "
         "expect `rows: []`"

@@ -169,7 +169,7 @@ def test_no_rows_and_too_many_are_not_recorded(folder: Folder) -> None:
     ("keys", "cure"),
     [
         ({"map": "m"}, "add a trigger that makes the program fill map m"),
-        ({"value": "${command.stdout}"}, "something that ${command.stdout} tells of"),
+        ({"value": "${command.stdout}"}, "something that ${command.stdout} shows"),
     ],
 )
 def test_what_to_do_about_nothing_is_not_to_update_again(
