@@ -715,9 +715,12 @@ class RunResults(Record):
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Self:
-        """Return a copy with other values; it is complete if these make it so."""
-        again = {} if self.planned is None else {"complete": True}
-        copy = super().model_copy(update={**again, **(update or {})}, deep=deep)
+        """Return a copy with other values.
+
+        They may make it incomplete, but never complete by themselves: give `complete`
+        for that, which the plan then decides on.
+        """
+        copy = super().model_copy(update=update, deep=deep)
         for name in ("plan", "undone"):
             copy.__dict__.pop(name, None)
         return copy._settled()

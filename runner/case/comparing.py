@@ -1,6 +1,7 @@
 """What a case gives for the comparison of kernels, and with what was recorded."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from pydantic import JsonValue
 
 from runner import timeouts
 from runner.case.attempt import Attempt
+from runner.errors import UsageError
 from runner.failures.classes import KERNELS_DISAGREE, RECORD_DIFFERS, RECORD_MISSING
 from runner.guest.guest import Guest
 from runner.results import Agreement, FoundRows, Match, Mismatch
@@ -17,11 +19,17 @@ from runner.suites.checks.normal import Names, NormalRows
 from runner.suites.checks.text import match, show
 from runner.suites.comparable import AgreeExpectation, Compared, RecordExpectation
 from runner.suites.model import Case, ExpectedFailure
+from runner.suites.recordfile import RecordFile
 from runner.suites.references import resolve
 
 _CLOCK = "/proc/uptime"
 # Nanoseconds: the file has hundredths of a second, rounded down.
 _UNIT = 10_000_000
+_LOADER = re.compile(r"\[[^\[\]]*\]$")
+_WRITE_AGAIN = (
+    "run the case with `--update` on one kernel that you trust (--kernels ID "
+    "--update): it writes the file again"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +64,8 @@ def compare(
 ) -> CaseRows:
     """Keep a case's rows in `attempt`, and compare them with what was recorded.
 
-    Raises UsageError for a damaged file, and a reference that names nothing.
+    Raises UsageError for a damaged file or another case's, a reference that names
+    nothing, and a suite that leaves nothing to compare.
     """
     case = attempt.case
     wanted = [
@@ -88,6 +97,12 @@ def compare(
             lacking.append(rows)
         if isinstance(rows, Mismatch) or rows is None:
             continue
+        if rows.silenced:
+            raise UsageError(
+                f"{it.subject}: {rows.silenced}",
+                hint="take something out of `ignore`, `normalise` or `patterns` "
+                "(docs/agree.md)",
+            )
         if isinstance(it, AgreeExpectation):
             found.append(normal.found(it, rows, expectation=number))
         elif isinstance(it, RecordExpectation):
@@ -95,7 +110,7 @@ def compare(
             if updates:
                 found.append(normal.found(it, rows, expectation=number, file=file))
                 continue
-            recorded = recordfile.read(attempt.job.folder / file)
+            recorded = _recorded(attempt, it, file)
             if recorded is None:
                 missing.append(file)
                 continue
@@ -117,6 +132,48 @@ def compare(
         missing=tuple(missing),
         matches=tuple(matches),
     )
+
+
+def _recorded(
+    attempt: Attempt, wanted: RecordExpectation, file: str
+) -> RecordFile | None:
+    """Read what was recorded; None if nothing was.
+
+    Raises UsageError for a damaged file, and one of something else.
+    """
+    path = attempt.job.folder / file
+    try:
+        found = recordfile.read(path)
+    except UsageError as error:
+        cure = f"put a file in the place of {file}" if path.is_dir() else _WRITE_AGAIN
+        raise UsageError(error.message, hint=cure) from error
+    if found is None:
+        return None
+    case = attempt.case
+    for what, recorded, own, is_own in (
+        (
+            "case",
+            found.case,
+            f"{attempt.job.suite}::{case.name}",
+            _plain(found.case) in map(_plain, (case.name, *case.was)),
+        ),
+        ("subject", found.subject, wanted.subject, found.subject == wanted.subject),
+    ):
+        if not is_own:
+            raise UsageError(
+                f"{path}: {what}: it was recorded for {recorded}, and not for {own}",
+                hint=f"name the file of this case in `record`; or {_WRITE_AGAIN}",
+            )
+    return found
+
+
+def _plain(case: str) -> str:
+    """Return a case's own name.
+
+    Not that of its suite, which may be that of a folder, and not its loader, because
+    all of them have the same record.
+    """
+    return _LOADER.sub("", case.rpartition("::")[2])
 
 
 def is_pending(agreement: Agreement | None) -> bool:

@@ -24,6 +24,7 @@ from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
 from runner.suites.attachplaces import is_looked_up
+from runner.suites.checks import normal
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.comparable import Compared
@@ -48,7 +49,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "3"
+_VERSION = "4"
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -248,7 +249,7 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
         except NoSuchPathError as nothing:
             yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
             return
-    samples = {"key": found.key, "value": sample}
+    samples: dict[str, JsonValue] = {"key": found.key, "value": sample}
     paths: list[tuple[Where, str]] = [
         *((("ignore", number), it) for number, it in enumerate(expectation.ignore)),
         *((("normalise", it), it) for it in expectation.normalise),
@@ -261,6 +262,14 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
                 follow(samples[part], rest)
         except NoSuchPathError as nothing:
             yield Mistake((*at, *where), f"map {expectation.map}: {nothing}")
+            return
+    name = expectation.dumped
+    if name is not None and name in shape.maps:
+        # Global data has one row, without a key.
+        row = {"value": sample} if "." in name else samples
+        if why := normal.silenced(expectation, row):
+            key = "ignore" if expectation.ignore else "normalise"
+            yield Mistake((*at, key), f"map {name}: {why}")
 
 
 def _rows(expectation: RowsExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:

@@ -20,6 +20,7 @@ from runner.files.sources import repository_of
 from runner.kernels import fetch, rows
 from runner.kernels.rows import KernelChoice
 from runner.matrix.matrix import Kernel
+from runner.reports.style import counted
 from runner.scaffold import files as files_
 from runner.scaffold import find, matrixtext, read, repository, suitetext, workflowtext
 from runner.scaffold.files import Fate, FileFate, NewFile
@@ -149,7 +150,7 @@ class _Setup:
     @cached_property
     def objects(self) -> list[ObjectFound]:
         """What is there. Raises UsageError for nothing, or something out of reach."""
-        found = find.search_all(self._arguments.paths)
+        found = find.search_all(self._arguments.paths, print_note)
         for it in found:
             if not it.path.resolve().is_relative_to(self._reach):
                 raise UsageError(
@@ -194,7 +195,7 @@ class _Setup:
         return NewFile(
             path=MATRIX_FILE,
             text=matrixtext.text(chosen.rows, self._out.as_posix()),
-            words=f"{len(chosen.rows)} kernels: {names}",
+            words=f"{counted(len(chosen.rows), 'kernel', 'kernels')}: {names}",
         )
 
     # ------------------------------------------------------------------ suites
@@ -345,8 +346,8 @@ def _words(done: ObjectRead) -> str:
         return f"does not compile alone: {done.problem}"
     programs, maps = len(found.programs), len(found.maps)
     return (
-        f"{programs} program{'s' if programs != 1 else ''}, "
-        f"{maps} map{'s' if maps != 1 else ''}"
+        f"{counted(programs, 'program', 'programs') or 'no program'}, "
+        f"{counted(maps, 'map', 'maps') or 'no map'}"
     )
 
 

@@ -15,17 +15,20 @@ from runner.reports.claim import claimed
 from runner.reports.criteria import Report
 from runner.reports.formats import FORMATS
 from runner.reports.merging import FoundRun
-from runner.results import RunResults
+from runner.run import options
 
 EPILOG = """\
 DIR is a --reports folder of a run with --shard, or a folder that contains such
-folders. Writes what one run of all kernels would have written. The exit status says if
-the parts could be merged, not what they found: use `report --gate` for that.
+folders. Writes what one run of all kernels would have written.
+
+exit status: 0 if the parts could be merged, whatever they found; with --gate, the
+gate's verdict, as for a run.
 
 examples:
   python -m runner --shard 1/2 --reports shards/1     # on one machine
   python -m runner --shard 2/2 --reports shards/2     # on another
   python -m runner merge shards/1 shards/2 --out reports/latest
+  python -m runner merge shards --out reports/latest --gate all
   python -m runner merge shards --out reports/latest --allow-missing
 """
 
@@ -43,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the merged reports",
     )
+    options.add(parser, *options.CRITERIA, gate="none; the exit status is 0")
     add_allowances(parser)
 
 
@@ -62,7 +66,11 @@ def add_allowances(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Merge, write and show. Raises UsageError for parts that do not fit."""
+    """Merge, write and show; with --gate, return what it says.
+
+    Raises UsageError for parts that do not fit, and for a baseline that is none.
+    """
+    criteria = options.criteria_of(arguments)
     folders = [folder for given in arguments.parts for folder in _folders(given)]
     _refuse_overwriting(folders, arguments.out)
     parts = [
@@ -74,10 +82,11 @@ def main(arguments: argparse.Namespace) -> int:
         allow_missing=arguments.allow_missing,
         allow_mixed=arguments.allow_mixed,
     )
+    report = criteria.report(results)
     with claimed(arguments.out, print_note):
-        write(results, parts, arguments.out)
-    print(reports.summary_text(Report(results=results), arguments.out))
-    return ExitStatus.COMPATIBLE
+        write(report, parts, arguments.out)
+    print(reports.summary_text(report, arguments.out))
+    return ExitStatus.COMPATIBLE if arguments.gate is None else report.status
 
 
 def _folders(given: Path) -> Sequence[Path]:
@@ -103,12 +112,13 @@ def _refuse_overwriting(folders: Sequence[Path], out: Path) -> None:
             )
 
 
-def write(results: RunResults, parts: Sequence[FoundRun], out: Path) -> None:
+def write(report: Report, parts: Sequence[FoundRun], out: Path) -> None:
     """Write the reports; results.json first, which replaces those of an earlier merge.
 
     Raises InfrastructureError when the folder can't be written.
     """
-    resultsfile.write(results, out / reports.RESULTS)
+    results = report.results
+    resultsfile.write(report.measured or results, out / reports.RESULTS)
     reports.clear(out)
     copied = set()
     for source, target in _copies(parts, out):
@@ -122,7 +132,7 @@ def write(results: RunResults, parts: Sequence[FoundRun], out: Path) -> None:
     keep.merge([part.folder for part in parts], out)
     # results.json is there already.
     others = [it for it in FORMATS if it.name not in ("junit", "json")]
-    reports.write(Report(results=results), out, formats=others)
+    reports.write(report, out, formats=others)
 
 
 def _copies(parts: Sequence[FoundRun], out: Path) -> Iterator[tuple[Path, Path]]:

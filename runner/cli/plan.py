@@ -17,7 +17,8 @@ from runner.files.cache import Cache
 from runner.kernels import facts, fetch, rows
 from runner.kernels.artifact import known_kernel
 from runner.kernels.btf import minimal
-from runner.matrix.matrix import Kernel, Matrix
+from runner.kernels.typerows import TypeRows
+from runner.matrix.matrix import Kernel
 from runner.preflight import interesting, targets
 from runner.run import options, sharding
 from runner.run.run import seconds_of
@@ -118,7 +119,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.boot_only_interesting:
         stands_for = _interesting(suites, kernels, cache, arguments.libbpf)
         kernels = tuple(it for it in kernels if it.id in stands_for)
-    cases = _cases(suites, project.find(arguments.matrix).matrix, chosen.matrix)
+    types = TypeRows(chosen.matrix, options.choice_of(arguments))
+    cases = _cases(suites, project.find(arguments.matrix).matrix, types)
     plan = _plan(
         {kernel.id: _gaps(kernel, cases, cache) for kernel in kernels},
         len(cases),
@@ -161,9 +163,9 @@ def _count(wanted: int | None, kernels: int, form: str) -> int:
     return min(wanted or MOST_JOBS, kernels)
 
 
-def _cases(paths: Sequence[Path], file: Path, matrix: Matrix) -> list[Case]:
+def _cases(paths: Sequence[Path], file: Path, types: TypeRows) -> list[Case]:
     suites = [suitefile.load(path, matrix=file) for path in paths]
-    suitefile.require_kernels(suites, matrix)
+    suitefile.require_kernels(suites, types.why_not)
     return [case for suite in suites for case in suite.suite.cases]
 
 

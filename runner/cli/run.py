@@ -111,7 +111,7 @@ def carry_out(
             python_tests = any(map(suites_.has_python_tests, paths))
             _check_flaky(criteria.flaky, run, None if python_tests else suites, given)
         # Before kernels are fetched, which takes long.
-        suitefile.require_kernels(suites, run.matrix)
+        suitefile.require_kernels(suites, run.types.why_not)
         run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)

@@ -156,6 +156,8 @@ class _Watch:
         self._suites = WatchedSuites(suites=())
         # What a save touched that no verdict is about yet.
         self._pending: frozenset[CaseName] = frozenset()
+        # Files that were saved since the suites could be read.
+        self._unread: frozenset[Path] = frozenset()
         # How all cases ended last time, by the names that reports have.
         self._outcomes: dict[str, str] = {}
         self._searched = 0.0
@@ -270,17 +272,18 @@ class _Watch:
         """Find out what a save touches; return whether there is something to run."""
         key, self._keys.pressed = self._keys.pressed, ""
         before = self._suites
+        self._unread |= frozenset(changed)
         try:
             self._suites = self._read()
         except RunnerError as error:
             _show_saved(changed, "")
             print(as_called(error.told), file=sys.stderr)
-            self._pending |= touched(changed, before, before)
             return False
+        saved, self._unread = self._unread, frozenset()
         self._files.watch(self._suites.files())
-        found = touched(changed, before, self._suites)
+        found = touched(saved, before, self._suites)
         self._pending = (self._pending | found) & self._suites.all
-        if set(changed) & set(self._suites.settings):
+        if saved & set(self._suites.settings):
             self._renew()
         if key in ("\n", "\r"):
             self._pending = self._suites.all
@@ -314,9 +317,11 @@ class _Watch:
     def _verdict(self, began: float | None = None) -> int:
         """Run what is pending, print what came of it, and return its exit status."""
         assert self._waiting is not None
-        only, self._pending = self._pending, frozenset()
+        only = self._pending
         order = WatchOrder(paths=tuple(self._paths_of(only)), only=only)
         found = self._waiting.perform(order)
+        # Those that could not run have to: after a mistake that was saved meanwhile.
+        self._pending = only - found.settled
         self._keep(found, only)
         self._tell(found, began)
         self._waiting.close()
@@ -330,12 +335,10 @@ class _Watch:
         yield from (it for it in self._suites.tests if it.stem in wanted)
 
     def _keep(self, found: WatchVerdict, only: Iterable[CaseName]) -> None:
-        again = {str(it) for it in only}
-        known = {str(it) for it in self._suites.all}
         kept = {
             name: outcome
             for name, outcome in self._outcomes.items()
-            if not _is_of(name, again) and _is_of(name, known)
+            if not _is_of(name, only) and _is_of(name, self._suites.all)
         }
         self._outcomes = {**kept, **found.outcomes}
 
@@ -351,6 +354,9 @@ class _Watch:
     def _tell(self, found: WatchVerdict, began: float | None) -> None:
         """Say how things stand; `began` is when files were saved, if they were."""
         counts = Counter(self._outcomes.values())
+        # Without a verdict.
+        counts["pending"] += len(self._pending)
+        counts += Counter()
         words = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
         verdict = {
             int(ExitStatus.COMPATIBLE): "compatible",
@@ -373,9 +379,9 @@ class _Watch:
         print(f"waiting for a save{keys}", flush=True)
 
 
-def _is_of(name: str, cases: Iterable[str]) -> bool:
+def _is_of(name: str, cases: Iterable[CaseName]) -> bool:
     """Whether a result is one of these cases, or of a test in them."""
-    return any(name == it or name.startswith(f"{it}::") for it in cases)
+    return any(it.covers(name) for it in cases)
 
 
 def _tests(paths: Iterable[Path]) -> Iterator[Path]:

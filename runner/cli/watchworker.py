@@ -53,6 +53,8 @@ class WatchVerdict:
     status: int
     # Outcomes by the cases' names, as reports have them.
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    # The cases of the order that need no other run.
+    settled: frozenset[CaseName] = frozenset()
 
 
 class WaitingRun:
@@ -112,7 +114,7 @@ def _serve(connection: Connection, arguments: argparse.Namespace, folder: Path) 
         status = error.exit_status
     except ending.Stopped as stopped:
         status = stopped.status
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         # Nobody has an order any more.
         status = 0
     finally:
@@ -167,7 +169,7 @@ def _carry_out(
     from runner.cli.touchedcases import TouchedCases
 
     suites = run_.check_suites(list(order.paths), run)
-    suitefile.require_kernels(suites, run.matrix)
+    suitefile.require_kernels(suites, run.types.why_not)
     run.check_names(suites)
     # Tests in Python may do to this process what they like: it ends with the order.
     plan = AtOnce(lanes=1)
@@ -184,7 +186,9 @@ def _carry_out(
             saved,
             [only],
         )
-    return WatchVerdict(status=status, outcomes=only.outcomes)
+    return WatchVerdict(
+        status=status, outcomes=only.outcomes, settled=frozenset(only.settled)
+    )
 
 
 def _have_python_tests(paths: Iterable[Path]) -> bool:

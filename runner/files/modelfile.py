@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,12 +148,14 @@ def _mistakes(
     source: YamlSource, data: object, model: type[BaseModel], error: ValidationError
 ) -> list[str]:
     details = error.errors(include_url=False)
+    places = Counter(_in_data(data, it["loc"]) for it in details)
     found = []
     for detail in details:
         if _follows_from_others(detail, details):
             continue
         where = _in_data(data, detail["loc"])
-        unquoted = _unquoted(source, detail, where)
+        # In a union, text may not be the only thing that would do.
+        unquoted = _unquoted(source, detail, where) if places[where] == 1 else ""
         found.append(source.mistake(where, unquoted or _words(model, detail, where)))
     return found
 
@@ -162,17 +165,14 @@ def _unquoted(source: YamlSource, detail: ErrorDetails, where: _Path) -> str:
     given, written = detail["input"], source.text(where)
     if (
         detail["type"] != "string_type"
-        # In a union, text is not the only thing that would do.
-        or detail["loc"] != where
-        or not isinstance(given, int | float)
-        or written is None
+        or not isinstance(given, int | float | None)
+        # `key:` with nothing behind it is no text that lacks quotes.
+        or not written
     ):
         return ""
-    kind = "" if isinstance(given, bool) else "the number "
-    return (
-        f'write it in quotes, "{written}"; YAML reads {written} as {kind}'
-        f"{_shortened(given)}"
-    )
+    kind = "" if given is None or isinstance(given, bool) else "the number "
+    read = "nothing" if given is None else _shortened(given)
+    return f'write it in quotes, "{written}"; YAML reads {written} as {kind}{read}'
 
 
 def _follows_from_others(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:

@@ -91,5 +91,7 @@ def _only(found: RunResults, ids: frozenset[str]) -> RunResults:
             "kernels": tuple(it for it in found.kernels if it.id in ids),
             "cases": tuple(it for it in found.cases if it.kernel in ids),
             "planned": PlannedCase.of(it for it in found.plan if it.kernel in ids),
+            # What other kernels have not done costs these no verdict.
+            "complete": found.complete or bool(found.undone),
         }
     )

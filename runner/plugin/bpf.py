@@ -15,6 +15,7 @@ from runner.case.load import attach as attach_all
 from runner.case.load import load
 from runner.case.observe import dump
 from runner.files.cache import Cache
+from runner.files.plainpath import plain
 from runner.guest.agent import LoadedObject
 from runner.guest.guest import Guest
 from runner.loaders import LoaderProgram
@@ -91,7 +92,9 @@ class Bpf(AbstractContextManager["Bpf"]):
         case = suitefile.parse_case({"name": "case", **keys}, self._folder)
         object_path = None
         if case.object:
-            object_path = self._compiled(self._folder / case.object, case.vmlinux)
+            object_path = self._compiled(
+                plain(self._folder / case.object), case.vmlinux
+            )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
         return session_case.run(self._job(case, object_path, shown), self._guest)
 

@@ -32,6 +32,8 @@ class Measured:
     limit: int | None
     # Whether it was the very object that is checked, and not an earlier build.
     same_object: bool
+    # Whether the verifier refused it, after that many.
+    refused: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class ExpectedCost:
     limit: int | None
     # The booted kernels that say so.
     booted: tuple[str, ...]
+    # Those of them that refused the program, after so many.
+    refused: tuple[str, ...]
     # Whether this object was not booted on this kernel.
     guess: bool
 
@@ -99,6 +103,8 @@ def _measured(
             insns=cost.verified_insns,
             limit=cost.insns_limit,
             same_object=same_object,
+            # A program in the kernel has a size there, from 4.13 on.
+            refused=cost.bytes_xlated is None,
         )
     }
 
@@ -150,5 +156,6 @@ def _expected(
         most=max(insns),
         limit=next((it.limit for it in similar if it.limit), None),
         booted=tuple(it.kernel for it in similar),
+        refused=tuple(it.kernel for it in similar if it.refused),
         guess=not booted,
     )

@@ -36,5 +36,10 @@ def _row(it: ExpectedCost) -> tuple[str, ...]:
     if it.most != it.least:
         number += f" to {it.most:,}"
     share = f"{sign}{it.most / it.limit * 100:.1f} %" if it.limit else ""
-    origin = ", ".join(it.booted) if it.guess else "booted"
+    origin = ", ".join(_origin(it, kernel) for kernel in it.booted)
     return it.object, it.program, it.kernel, sign + number, share, origin
+
+
+def _origin(it: ExpectedCost, kernel: str) -> str:
+    name = kernel if it.guess else "booted"
+    return f"{name}, which refused it" if kernel in it.refused else name

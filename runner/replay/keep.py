@@ -287,6 +287,17 @@ def _kernels(run: Run, wanted: Collection[str]) -> Iterator[ReplayKernel]:
                 row=_row(row, folder),
                 locked=_locked(run, known[row.id], folder),
             )
+    # Of other matrices, for their types.
+    for id_ in sorted(set(wanted) - known.keys()):
+        found = run.types.get(id_)
+        assert found is not None
+        folder = lock.folder_of(found.matrix)
+        (row,) = (it for it in matrix_.load(found.matrix).kernels if it.id == id_)
+        yield ReplayKernel(
+            id=id_,
+            row=_row(row, folder),
+            locked=_locked(run, found.kernel, folder),
+        )
 
 
 def _row(row: Kernel, folder: Path) -> dict[str, JsonValue]:

@@ -25,7 +25,7 @@ from runner.results import (
     Outcome,
     RunResults,
 )
-from runner.suites.checks import rowdiff
+from runner.suites.checks import leaves, rowdiff
 from runner.suites.checks.text import listing, match, show
 
 # Characters of another kernel's reason.
@@ -108,6 +108,17 @@ def in_words(kernels: Sequence[str]) -> str:
     """Return "5.10, 6.1 and 6.12"."""
     *most, last = kernels
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def filled(subject: str) -> str:
+    """Return what to do about something that holds nothing."""
+    if subject.startswith("value "):
+        what = subject.removeprefix("value ")
+        return f"let the case do something that {what} shows"
+    return (
+        f"add a trigger that makes the program fill {subject}; if it must be empty, "
+        "expect `rows: []`"
+    )
 
 
 def judged(results: RunResults) -> RunResults:
@@ -328,7 +339,9 @@ class _CaseOnKernels:
 
     def _is_empty(self, number: int) -> bool:
         found = self._found[number].values()
-        nothing = all(not it.rows and not it.left_out for it in found)
+        nothing = all(
+            not leaves.has_compared(it.rows) and not it.left_out for it in found
+        )
         return nothing or bool(self._missing(number))
 
     def _missing(self, number: int) -> list[str]:
@@ -398,11 +411,13 @@ class _CaseOnKernels:
 
     def _empty(self, number: int) -> Mapping[str, object]:
         missing = ", ".join(self._missing(number))
-        why = f"bpftool shows no {missing}" if missing else "no kernel gave any rows"
+        subject = self._subject(number)
+        why = f"bpftool shows no {missing}" if missing else "no kernel gave anything"
+        cure = f"take {missing} out of `show`" if missing else filled(subject)
         return _failed(
             NOTHING_TO_AGREE_WITH.name,
-            f"{self._subject(number)}: nothing to compare, because {why}",
-            NOTHING_TO_AGREE_WITH.cure,
+            f"{subject}: nothing to compare, because {why}",
+            cure,
         )
 
     def _alone(

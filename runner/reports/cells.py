@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.reports.style import BY_WEIGHT, LOOKS
+from runner.reports.style import BY_WEIGHT, LOOKS, counted, is_uncompared
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
 
 
@@ -16,6 +16,8 @@ class Cell:
     # Cases that are no declared gaps.
     run: int
     gaps: int
+    # Those of them that only had no other kernel to be compared with.
+    uncompared: int = 0
 
     @property
     def counts(self) -> str:
@@ -32,10 +34,13 @@ class Cell:
     @property
     def words(self) -> str:
         """Return it for those who can't see it."""
-        if not self.run:
-            return f"{self.gaps} declared gaps"
-        gaps = f", {self.gaps} declared gaps" if self.gaps else ""
-        return f"{LOOKS[self.worst].word}: {self.passed} of {self.run} passed{gaps}"
+        declared = self.gaps - self.uncompared
+        skipped = (
+            counted(declared, "declared gap", "declared gaps"),
+            counted(self.uncompared, "case not compared", "cases not compared"),
+        )
+        run = f"{LOOKS[self.worst].word}: {self.passed} of {self.run} passed"
+        return ", ".join(filter(None, (run if self.run else "", *skipped)))
 
 
 def suites(results: RunResults) -> list[str]:
@@ -78,4 +83,5 @@ def _cell(cases: Sequence[CaseResult]) -> Cell | None:
         passed=outcomes.count(Outcome.PASSED),
         run=len(cases) - gaps,
         gaps=gaps,
+        uncompared=sum(map(is_uncompared, cases)),
     )

@@ -79,6 +79,9 @@ class Comparison:
     slower: tuple[Slower, ...] = ()
     # Programs that the verifier has more work with, the largest growth first.
     grown: tuple[Grown, ...] = ()
+    # Programs whose cost the earlier run does not have, though it has their cases; not
+    # told of a run that has no costs at all.
+    not_costed: tuple[str, ...] = ()
     # Whether gates accept vanished cases, and failures of cases that are new.
     allow_vanished: bool = False
     allow_new_failures: bool = False
@@ -143,6 +146,11 @@ class Comparison:
                 "program costs more to verify",
                 "programs cost more to verify",
             ),
+            _counted(
+                self.not_costed,
+                "program has no cost in the baseline",
+                "programs have no cost in the baseline",
+            ),
             _counted(self.not_run, "kernel not run", "kernels not run"),
         ]
         return ", ".join(filter(None, parts)) or "no change"
@@ -189,6 +197,9 @@ def compare(
             )
         ),
         grown=costs.grown(baseline, results),
+        not_costed=(
+            costs.without_baseline(baseline, results) if costs.has_any(baseline) else ()
+        ),
         allow_vanished=allow_vanished,
         allow_new_failures=allow_new_failures,
     )

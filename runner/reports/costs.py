@@ -77,6 +77,22 @@ def grown(baseline: RunResults, results: RunResults) -> tuple[Grown, ...]:
     return tuple(sorted(found, key=lambda it: it.before - it.after))
 
 
+def without_baseline(baseline: RunResults, results: RunResults) -> tuple[str, ...]:
+    """Return the programs of cases that both runs have, whose cost only this one has.
+
+    They may be new, or have another name. "task on_open" is a program of a suite.
+    """
+    before = _known(baseline.cases)
+    cases = {it.key for it in baseline.cases}
+    found = (
+        f"{suite} {program}"
+        for kernel, suite, case, program in _known(results.cases)
+        if (kernel, suite, case) in cases
+        and (kernel, suite, case, program) not in before
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def has_any(results: RunResults) -> bool:
     """Whether it is known of any program how many instructions were processed."""
     return bool(_known(results.cases))

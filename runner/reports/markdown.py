@@ -20,6 +20,7 @@ from runner.reports.compare import (
 )
 from runner.reports.groups import errors, failures, grouped
 from runner.reports.release import Release
+from runner.reports.style import is_uncompared
 from runner.reports.support import ranges
 from runner.reports.text import clean, one_line
 from runner.results import (
@@ -63,7 +64,13 @@ def render(
     parts = _parts()
     vanished = vanished_words(results, comparison)
     title = _title(results, gate_status(results, gate, comparison), vanished)
-    tail = parts.tail(grouped(results.cases, Outcome.SKIPPED), results)
+    skipped = [
+        ("Declared gaps", [it for it in results.cases if not is_uncompared(it)]),
+        ("Not compared with other kernels", list(filter(is_uncompared, results.cases))),
+    ]
+    tail = parts.tail(
+        [(name, grouped(cases, Outcome.SKIPPED)) for name, cases in skipped], results
+    )
     failed = failures(results, comparison)
     for logs, rows in ((True, _ROWS), (False, _ROWS), (False, 10)):
         head = parts.head(

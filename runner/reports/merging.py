@@ -204,6 +204,7 @@ def _merged(
                 {test.nodeid: test for it in whole for test in it.failed_tests}.values()
             ),
             "shard": None,
+            "complete": all(it.complete for it in whole),
         }
     )
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runner.errors import ExitStatus
+from runner.failures.classes import NOTHING_TO_AGREE_WITH
 from runner.results import (
     CaseKey,
+    CaseResult,
     KernelRun,
     Outcome,
     RunResults,
@@ -108,16 +110,25 @@ def counted(number: int, word: str, plural: str) -> str:
     return f"{number} {word if number == 1 else plural}" if number else ""
 
 
+def is_uncompared(case: CaseResult) -> bool:
+    """Whether a case was skipped only because no other kernel gave anything."""
+    skipped = case.outcome is Outcome.SKIPPED
+    return skipped and case.failure_class == NOTHING_TO_AGREE_WITH.name
+
+
 def counts(results: RunResults) -> str:
     """Return "4 passed, 1 failed", or that there is no case."""
     unavailable = sum(len(case.not_available) for case in results.cases)
     known = sum(case.is_excused for case in results.cases)
+    alone = sum(map(is_uncompared, results.cases))
+    gaps = results.count(Outcome.SKIPPED) - alone
     parts = (
         counted(results.count(Outcome.PASSED), "passed", "passed"),
         counted(results.count(Outcome.FAILED) - known, "failed", "failed"),
         counted(known, "known flaky failure", "known flaky failures"),
         counted(results.count(Outcome.ERROR), "error", "errors"),
-        counted(results.count(Outcome.SKIPPED), "declared gap", "declared gaps"),
+        counted(gaps, "declared gap", "declared gaps"),
+        counted(alone, "case not compared", "cases not compared"),
         counted(unavailable, "check not available", "checks not available"),
     )
     return ", ".join(filter(None, parts)) or "no case"

@@ -148,7 +148,7 @@ class Ledger:
         self._journal.close()
         ordered = sorted(self._cases.values(), key=lambda pair: pair[0])
         found = self._head().model_copy(
-            update={"cases": tuple(case for _, case in ordered)}
+            update={"cases": tuple(case for _, case in ordered), "complete": True}
         )
         return agreement.judged(found)
 

@@ -28,6 +28,7 @@ from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.image import RootImage
 from runner.kernels import facts, fetch, rows
 from runner.kernels.artifact import Artifact, known_kernel
+from runner.kernels.typerows import TypeRows
 from runner.libbpf import Programs
 from runner.loaders import LoaderProgram
 from runner.matrix.matrix import Kernel
@@ -59,6 +60,8 @@ class Run:
         self.cache = Cache()
         chosen = rows.choose(settings.kernels, self.cache)
         self.matrix = chosen.matrix
+        # Whose types sources may include.
+        self.types = TypeRows(chosen.matrix, settings.kernels)
         self.shard = _shard(settings, tuple(it.id for it in chosen.kernels))
         own = None if self.shard is None else self.shard.own
         self.kernels: tuple[Kernel, ...] = tuple(
@@ -246,7 +249,7 @@ class Run:
         given = list(suites)
         self._suites += given
         suitefile.require_distinct(self._suites, self._tests)
-        suitefile.require_kernels(given, self.matrix)
+        suitefile.require_kernels(given, self.types.why_not)
         namecheck.check(given, self.compiled, self.cache)
         self._warn_of_options(given)
 
@@ -271,13 +274,10 @@ class Run:
             suitefile.require_distinct(self._suites, self._tests)
 
     def _vmlinux_h(self, kernel_id: str) -> Path:
-        rows = [row for row in self.matrix.kernels if row.id == kernel_id]
-        if not rows:
-            raise UsageError(
-                f"vmlinux: the matrix has no kernel {kernel_id!r}",
-                hint="`python -m runner kernels` lists them",
-            )
-        found = self.artifact(rows[0], progress())
+        row = self.types.get(kernel_id)
+        if row is None:
+            raise UsageError(f"vmlinux: {self.types.why_not(kernel_id)}")
+        found = self.artifact(row.kernel, progress())
         if isinstance(found, RunnerError):
             raise found
         if found.btf is None:

@@ -1,18 +1,21 @@
 """The BPF sources and objects of a repository, those of one name together."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from runner.errors import UsageError
+from runner.bpf import object as bpf_object
+from runner.errors import RunnerError, UsageError
 from runner.suites import search
 from runner.suites.search import SUITE_FILE
 
 SOURCE = ".bpf.c"
 _OBJECT = ".o"
+# Of which nobody makes objects for other machines.
+_NAMED_OBJECT = ".bpf.o"
 # libbpf's own examples build there; other hidden folders are not searched.
 _BUILD_FOLDER = ".output"
 # What bpftool links together to the object that is shipped.
@@ -52,16 +55,19 @@ def stem_of(path: Path) -> str:
     return _SUFFIX.sub("", path.name)
 
 
-def search_all(given: Sequence[Path]) -> list[ObjectFound]:
+def search_all(
+    given: Sequence[Path], tell: Callable[[str], object] = print
+) -> list[ObjectFound]:
     """Return all objects and sources of folders and files, by their names.
 
-    Raises UsageError for what is neither, and when there is none at all.
+    `tell` is told of files that look like one and can't be used. Raises UsageError for
+    what is neither, and when there is none at all.
     """
     sources, built = set[Path](), set[Path]()
     for path in given:
         if path.is_dir():
-            sources |= set(search.below(path, f"*{SOURCE}"))
-            built |= set(_built_below(path, sources))
+            sources |= set(_usable(search.below(path, f"*{SOURCE}"), tell))
+            built |= set(_usable(_built_below(path, sources), tell))
         else:
             (sources if _is_source(path) else built).add(path)
     if not sources and not built:
@@ -81,6 +87,9 @@ def _is_source(path: Path) -> bool:
     if path.name.endswith(SOURCE):
         return True
     if path.suffix == _OBJECT and is_bpf_object(path):
+        why = _why_not(path)
+        if why:
+            raise UsageError(f"{path}: {why}", hint="build it again")
         return False
     raise UsageError(
         f"{path}: is neither a NAME{SOURCE} nor a BPF object",
@@ -94,8 +103,42 @@ def _built_below(folder: Path, sources: Iterable[Path]) -> Iterator[Path]:
     for each in sorted(it for it in folders if it.is_dir()):
         files += sorted(each.glob(f"*{_OBJECT}"))
     for path in files:
-        if not _PART.search(path.name) and is_bpf_object(path):
+        # Others have objects for this machine by the suffix .o.
+        named = path.name.endswith(_NAMED_OBJECT)
+        if not _PART.search(path.name) and (named or is_bpf_object(path)):
             yield path
+
+
+def _usable(paths: Iterable[Path], tell: Callable[[str], object]) -> Iterator[Path]:
+    """Yield those that can be used, and tell of the others."""
+    for path in paths:
+        why = _why_not(path)
+        if why:
+            tell(f"{path}: {why}; left out")
+        else:
+            yield path
+
+
+def _why_not(path: Path) -> str:
+    """Return why a file can't be used; empty if it can."""
+    if not path.is_file():
+        return "a link to nothing" if path.is_symlink() else "not a file"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    if path.name.endswith(SOURCE):
+        return ""
+    if not head:
+        return "an empty file, not a BPF object"
+    if not _is_bpf(head):
+        return "not a BPF object in little-endian byte order"
+    try:
+        bpf_object.read_whole(path.read_bytes(), path)
+    except RunnerError as error:
+        return error.message.removeprefix(f"{path}: ")
+    return ""
 
 
 def is_bpf_object(path: Path) -> bool:
@@ -105,6 +148,10 @@ def is_bpf_object(path: Path) -> bool:
             head = file.read(_HEADER)
     except OSError:
         return False
+    return _is_bpf(head)
+
+
+def _is_bpf(head: bytes) -> bool:
     if len(head) < _HEADER or head[:4] != _ELF or head[5] != _LITTLE_ENDIAN:
         return False
     return int.from_bytes(head[18:20], "little") == _EM_BPF

@@ -128,9 +128,7 @@ def mistakes(expectation: Compared, at: Where) -> Iterator[Mistake]:
             what = f"not a regular expression: {error}"
             yield Mistake((*at, "patterns", pattern), what)
         yield from _how(how, (*at, "patterns", pattern))
-    left_out = {*expectation.ignore}
-    if "value" in left_out and ("key" in left_out or not expectation.dumped):
-        yield Mistake((*at, "ignore"), "leaves nothing to compare")
+    yield from _nothing(expectation, at)
     if isinstance(expectation, RecordExpectation):
         yield from _file(expectation.record, (*at, "record"))
 
@@ -149,6 +147,35 @@ def _subject(expectation: Compared, at: Where) -> Iterator[Mistake]:
     for key in ("field", "cpu"):
         if getattr(expectation, key) is not None and expectation.dumped is None:
             yield Mistake((*at, key), "only works for the rows of a `map`")
+
+
+def _nothing(expectation: Compared, at: Where) -> Iterator[Mistake]:
+    """Find what leaves nothing to compare, whatever the types are."""
+    name = expectation.dumped
+    # Global data has one row, without a key.
+    has_key = name is not None and "." not in name
+    shown = [f"value.{it}" for it in expectation.show or ()]
+    without_value = _is_left_out(expectation, "value") or (
+        bool(shown) and all(_is_left_out(expectation, it) for it in shown)
+    )
+    key = "ignore" if expectation.ignore else "normalise"
+    if without_value and (not has_key or _is_left_out(expectation, "key")):
+        yield Mistake((*at, key), "leaves nothing to compare")
+    elif expectation.field is not None and "value" in expectation.ignore:
+        what = f"leaves nothing of the field {expectation.field!r}"
+        yield Mistake((*at, "ignore"), what)
+
+
+def _is_left_out(expectation: Compared, path: str) -> bool:
+    if path in expectation.ignore:
+        return True
+    # A part of it may be compared nevertheless.
+    inner = (f"{path}.", f"{path}[")
+    return expectation.normalise.get(path) == "any" and all(
+        how == "any" or it in expectation.ignore
+        for it, how in expectation.normalise.items()
+        if it.startswith(inner)
+    )
 
 
 def _how(how: str | tuple[int, int], at: Where) -> Iterator[Mistake]:

@@ -642,7 +642,8 @@ class Case(FileEntry):
     """Whether the root gets the kernel's headers (/lib/modules/RELEASE/build), which
     bcc needs, from the kernel's own source: for kernels of the source `debian`."""
     vmlinux: Annotated[str, Field(min_length=1)] | None = None
-    """The id of a kernel in the matrix; the source includes its types as vmlinux.h."""
+    """The id of a kernel in the matrix of the run, in the project's matrix.yaml, or in
+    the built-in one; the source includes its types as vmlinux.h."""
     loader: (
         Loader
         | Annotated[dict[str, Loader], Field(min_length=1)]

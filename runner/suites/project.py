@@ -104,10 +104,10 @@ def suites(given: Sequence[Path], project: Project, matrix: Matrix) -> list[Path
     if not found:
         raise UsageError(
             f"there is no {SUITE_FILE} below {project.folder.resolve()}",
-            hint="give suites with --suite PATH, or compiled objects with --object "
-            "FILE, or list folders in matrix.yaml: `suites: [PATH]`. --suite "
-            "builtin runs the suites of bpf-kernel-matrix itself, and --suite "
-            "builtin/task one of them",
+            hint="`python -m runner init` writes first suites for your objects; or "
+            "give suites with --suite PATH, or compiled objects with --object FILE, or "
+            "list folders in matrix.yaml: `suites: [PATH]`. --suite builtin runs the "
+            "suites of bpf-kernel-matrix itself, and --suite builtin/task one of them",
         )
     return found
 

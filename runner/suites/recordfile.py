@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
+from runner.suites.checks import leaves
 
 _HEAD = """\
 # What the kernel gave when this was recorded. Review it like code, because later runs
@@ -37,7 +38,11 @@ def read(path: Path) -> RecordFile | None:
     """
     if not path.exists():
         return None
-    return modelfile.load(path, RecordFile)[0]
+    file, source = modelfile.load(path, RecordFile)
+    if not leaves.has_compared(file.rows):
+        what = "have no value to compare with"
+        raise modelfile.refused(source, [source.mistake(("rows",), what)])
+    return file
 
 
 def text(file: RecordFile) -> str:

@@ -13,8 +13,8 @@ from pydantic import JsonValue, ValidationError
 from runner.errors import UsageError
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
+from runner.files.plainpath import plain
 from runner.files.yamlfile import YamlSource
-from runner.matrix.matrix import Matrix
 from runner.suites import (
     attachplaces,
     commandcase,
@@ -89,7 +89,7 @@ class LoadedSuite:
 
     def file(self, name: str) -> Path:
         """Return the path of an object or a file, as a user would name it."""
-        path = self.folder / name
+        path = plain(self.folder / name)
         return self.named.get(path.resolve(), path)
 
     def shown(self, name: str) -> str:
@@ -152,20 +152,19 @@ def _in_use(
                 yield suite.source.mistake(at, what)
 
 
-def require_kernels(suites: Iterable[LoadedSuite], matrix: Matrix) -> None:
-    """Refuse kernels that suites name and the matrix does not have.
+def require_kernels(
+    suites: Iterable[LoadedSuite], why_not: Callable[[str], str]
+) -> None:
+    """Refuse kernels that suites name and that there are not.
 
-    Raises UsageError that lists every mistake of a suite, up to 10, by file and line.
+    `why_not` says of an id what is wrong with it; empty if nothing is. Raises
+    UsageError that lists every mistake of a suite, up to 10, by file and line.
     """
-    known = [kernel.id for kernel in matrix.kernels]
     for suite in suites:
         mistakes = [
-            suite.source.mistake(
-                ("cases", number, "vmlinux"),
-                f"the matrix has no kernel {case.vmlinux!r}{near(case.vmlinux, known)}",
-            )
+            suite.source.mistake(("cases", number, "vmlinux"), why)
             for number, case in enumerate(suite.suite.cases)
-            if case.vmlinux is not None and case.vmlinux not in known
+            if case.vmlinux is not None and (why := why_not(case.vmlinux))
         ]
         if mistakes:
             raise modelfile.refused(suite.source, mistakes)

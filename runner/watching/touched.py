@@ -23,6 +23,10 @@ class CaseName:
     def __str__(self) -> str:
         return f"{self.suite}::{self.case}" if self.case else self.suite
 
+    def covers(self, name: str) -> bool:
+        """Whether a result, by its name in reports, is of this case or a test in it."""
+        return name == str(self) or name.startswith(f"{self}::")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedSuites:

@@ -10,8 +10,8 @@ import pytest
 from tests.unit.preflight.made import BUILD, ROOT, build
 
 IMAGES = ROOT / "images"
-# Symbols that have the names that libbpf, the linker or C give them.
-FOREIGN = ("__wrap_", "libbpf_", "main")
+# Symbols that have the names that libbpf, libelf, the linker or C give them.
+FOREIGN = ("__wrap_", "libbpf_", "main", "eu_")
 
 
 def units(folder: Path) -> dict[str, set[str]]:

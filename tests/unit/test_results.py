@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ExitStatus
+from runner.reports import merging
+from runner.reports.criteria import Criteria
+from runner.reports.merging import FoundRun
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -119,6 +122,17 @@ def test_one_place_sets_complete() -> None:
         )
     ]
     assert found == ["results.py"]
+
+
+def test_a_copy_does_not_become_complete_by_itself() -> None:
+    stopped = run([PASSED], complete=False).model_copy(update={"planned": PLAN})
+
+    assert not stopped.model_copy(update={"cases": stopped.cases}).complete
+    assert not merging.merge(
+        [FoundRun(folder=Path(), results=stopped)], allow_mixed=True
+    ).complete
+    with_costs = Criteria.read(baseline=None, gate="cost", release=None)
+    assert not with_costs.report(stopped).results.complete
 
 
 def test_case_of_an_unlisted_kernel_counts() -> None:

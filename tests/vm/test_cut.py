@@ -350,5 +350,5 @@ def _hold_files(folder: Path, undisturbed: RunResults, says: str) -> None:
     for name in ("badge.svg", "summary.md"):
         if (folder / name).exists():
             text = (folder / name).read_text()
-            words = ("incomplete", "incompatible", "no verdict")
+            words = ("incomplete", "incompatible", "no verdict", "fails on")
             assert any(word in text for word in words), says

@@ -101,7 +101,7 @@ const cellOf = (item, number) => {
     const isShown = column.kernels.some((it) => chosen.shown[item.row.number * kernels.length + it]);
     const class_ = classOf(item.row, kernel);
     return { outcome, text: outcome === data.passed && shape.width < 14 ? "" : look.sign, isDim: !isShown,
-      changes: changesAt(item.row, number), words: `${look.word}${class_ ? ` ${class_}` : ""}` };
+      changes: changesAt(item.row, number), words: outcome === SKIPPED && class_ === "nothing_to_agree_with" ? "not compared" : `${look.word}${class_ ? ` ${class_}` : ""}` };
   }
   const found = summary(item.rows, column);
   if (!found) return null;

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from runner.bpf.bpftool import MapDump, MapRow
 from runner.results import FoundRows
+from runner.suites.checks import leaves
 from runner.suites.checks.equality import number
 from runner.suites.checks.maps import key_of
 from runner.suites.checks.paths import NoSuchPathError, follow
@@ -120,6 +121,8 @@ class NormalRows:
     rows: Sequence[JsonValue]
     # Keys that bpftool does not show.
     missing: Sequence[str] = ()
+    # How the suite leaves nothing to compare of what there is; empty if it does not.
+    silenced: str = ""
     # Paths of numbers that stayed, and the known ones that they equal everywhere.
     unnamed: Mapping[str, str] = field(default_factory=dict)
 
@@ -153,6 +156,20 @@ def of_show(
     row = {key: shown[key] for key in keys if key in shown}
     found = _finished(wanted, [{"value": row}], names, text=False)
     return replace(found, missing=[it for it in keys if it not in shown])
+
+
+def silenced(wanted: Compared, sample: Mapping[str, JsonValue]) -> str:
+    """Return how a suite leaves nothing to compare of a row of the right types.
+
+    Empty if something is left. Texts may be anything, so `patterns` are not applied.
+    """
+    # Only that leaves nothing of any number.
+    normalise = {
+        path: "any" if how == "any" else "as_is"
+        for path, how in wanted.normalise.items()
+    }
+    typed = wanted.model_copy(update={"normalise": normalise, "patterns": {}})
+    return _silenced(typed, [(sample, _Normal(typed, Names()).row(sample))])
 
 
 def found(
@@ -240,11 +257,35 @@ def _finished(
     text: bool,
 ) -> NormalRows:
     normal = _Normal(wanted, names)
-    done: list[JsonValue] = [normal.row(it) for it in rows]
+    pairs = [(it, normal.row(it)) for it in rows]
+    done: list[JsonValue] = [it for _, it in pairs]
     ordered = text if wanted.ordered is None else wanted.ordered
+    # Blank lines say nothing.
+    told = [it for it in pairs if not text or str(it[0]["value"]).strip()]
     return NormalRows(
-        rows=done if ordered else sorted(done, key=_place), unnamed=normal.unnamed
+        rows=done if ordered else sorted(done, key=_place),
+        silenced=_silenced(wanted, told),
+        unnamed=normal.unnamed,
     )
+
+
+_Row = Mapping[str, JsonValue]
+
+
+def _silenced(wanted: Compared, pairs: Sequence[tuple[_Row, _Row]]) -> str:
+    """Return how nothing is left to compare of rows; each comes with its normal form.
+
+    Values that are empty by themselves are what a kernel gave, and no fault of a suite.
+    """
+    values = [row["value"] for row, _ in pairs if "value" in row]
+    if not any(True for _ in leaves.of(values)):
+        return ""
+    if not leaves.has_compared([dict(it) for _, it in pairs]):
+        return "nothing is left to compare"
+    left = [it["value"] for _, it in pairs if "value" in it]
+    if wanted.field is not None and not any(True for _ in leaves.of(left)):
+        return f"nothing is left of the field {wanted.field}"
+    return ""
 
 
 def _place(value: JsonValue) -> tuple[object, ...]:
@@ -369,7 +410,7 @@ class _Normal:
     def _declared_as(self, value: JsonValue, how: How) -> JsonValue:
         """Return a value of which the suite says what it is."""
         if how == "any":
-            return _named("any")
+            return leaves.ANY
         if isinstance(how, str) and how.startswith("${"):
             wanted = resolve(how, self._names.namespace)
             same = value == wanted or number(value) == number(wanted) is not None

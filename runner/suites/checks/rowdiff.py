@@ -34,21 +34,23 @@ def differences(
 def _by_key(
     subject: str, expected: Sequence[JsonValue], observed: Sequence[JsonValue]
 ) -> Iterator[Mismatch]:
+    lone = _Lone(subject, expected, observed)
     missing, surplus = _without(expected, observed), _without(observed, expected)
     for row in missing:
         other = next((it for it in surplus if _has_key_of(row, it)), None)
         if other is None:
-            yield _mismatch(subject, _key(row), "", _row_in_words(row), _NO_ROW)
+            yield from lone.missing(_key(row), row)
             continue
         surplus.remove(other)
         yield from _parts(subject, _key(row), row, other)
     for row in surplus:
-        yield _mismatch(subject, _key(row), "", _NO_ROW, _row_in_words(row))
+        yield from lone.surplus(_key(row), row)
 
 
 def _by_place(
     subject: str, expected: Sequence[JsonValue], observed: Sequence[JsonValue]
 ) -> Iterator[Mismatch]:
+    lone = _Lone(subject, expected, observed)
     matcher = difflib.SequenceMatcher(
         None,
         [canonical(it) for it in expected],
@@ -65,11 +67,53 @@ def _by_place(
             if offset < min(len(gone), len(come)):
                 yield from _parts(subject, place, gone[offset], come[offset])
             elif offset < len(gone):
-                words = _row_in_words(gone[offset])
-                yield _mismatch(subject, place, "", words, _NO_ROW)
+                yield from lone.missing(place, gone[offset])
             else:
-                words = _row_in_words(come[offset])
-                yield _mismatch(subject, place, "", _NO_ROW, words)
+                yield from lone.surplus(place, come[offset])
+
+
+class _Lone:
+    """Tells of rows that have no partner among the others."""
+
+    def __init__(
+        self,
+        subject: str,
+        expected: Sequence[JsonValue],
+        observed: Sequence[JsonValue],
+    ) -> None:
+        self._subject = subject
+        self._expected = Counter(map(canonical, expected))
+        self._observed = Counter(map(canonical, observed))
+        self._told: set[str] = set()
+
+    def missing(self, place: str, row: JsonValue) -> Iterator[Mismatch]:
+        """Yield how an expected row is not there, or not as often."""
+        words = (_row_in_words(row), _NO_ROW)
+        yield from self._by_times(place, row) or [self._mismatch(place, *words)]
+
+    def surplus(self, place: str, row: JsonValue) -> Iterator[Mismatch]:
+        """Yield how a row is there that is not expected, or not as often."""
+        words = (_NO_ROW, _row_in_words(row))
+        yield from self._by_times(place, row) or [self._mismatch(place, *words)]
+
+    def _by_times(self, place: str, row: JsonValue) -> Iterator[Mismatch] | None:
+        """Return the difference, once, of a row that others have, too; else None."""
+        text = canonical(row)
+        expected, observed = self._expected[text], self._observed[text]
+        if not expected or not observed or expected == observed:
+            return None
+        if text in self._told:
+            return iter(())
+        self._told.add(text)
+        words = f"{_row_in_words(row)} {_times(expected)}"
+        return iter([self._mismatch(place, words, _times(observed))])
+
+    def _mismatch(self, place: str, expected: str, observed: str) -> Mismatch:
+        return _mismatch(self._subject, place, "", expected, observed)
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _without(rows: Sequence[JsonValue], others: Sequence[JsonValue]) -> list[JsonValue]:

@@ -163,6 +163,69 @@ def test_a_damaged_record_is_the_suites_mistake(bench: Bench) -> None:
     assert "rows/m.yaml:1: not YAML" in result.message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        ("[]", "should be a mapping"),
+        ("case: s::c\nsubject: map m\nkernel: a\n", "key 'rows' is missing"),
+        (f"{FILE.partition('rows')[0]}rows: [{{value: {{}}}}]\n", "have no value"),
+        (
+            f"{FILE.partition('rows')[0]}rows: [{{value: '${{any}}'}}]\n",
+            "have no value",
+        ),
+        (FILE.replace("s::c", "x::y") % 42, "recorded for x::y, and not for s::c"),
+        (
+            FILE.replace("map m", "map other") % 42,
+            "recorded for map other, and not for map m",
+        ),
+    ],
+)
+def test_a_record_that_can_not_be_right_is_a_mistake_that_update_repairs(
+    bench: Bench, text: str, said: str
+) -> None:
+    bench.record(text)
+
+    result = bench.run(RECORD)
+
+    assert result.failure_class == "suite_error"
+    assert said in result.message
+    assert "--update" in result.cure
+    assert bench.run(RECORD, update=True).outcome is Outcome.PASSED
+
+
+def test_a_record_holds_for_all_loaders_of_a_case_and_by_other_names_of_it(
+    bench: Bench,
+) -> None:
+    for name in ("s::c[libbpf]", "s::old", "t::older", "folder::c"):
+        bench.record(FILE.replace("s::c", name) % 42)
+
+        result = bench.run(RECORD, was=["old", "t::older"])
+
+        assert result.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("update", [True, False])
+@pytest.mark.parametrize("way", [AGREE, RECORD])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"normalise": {"key": "any", "value": "any"}},
+        {"ignore": ["key"], "normalise": {"value": "any"}},
+    ],
+)
+def test_a_suite_that_leaves_nothing_to_compare_never_passes(
+    bench: Bench, way: dict[str, JsonValue], keys: dict[str, JsonValue], update: bool
+) -> None:
+    bench.record(FILE % 42)
+
+    result = bench.run(RIGHT, {**way, **keys}, update=update)
+
+    assert result.failure_class == "suite_error"
+    assert result.message == "map m: nothing is left to compare"
+    assert "`ignore`" in result.cure
+
+
 def test_an_update_keeps_the_rows_and_writes_nothing_yet(bench: Bench) -> None:
     bench.record(FILE % 43)
 

@@ -190,6 +190,56 @@ def test_what_the_object_lacks_is_told_by_its_line(
 
 
 @pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("map: mine.bss, ignore: [value.range]", "nothing is left to compare"),
+        ("map: mine.bss, ignore: [value.range.least]", "nothing is left to compare"),
+        ("map: mine.bss, normalise: {value.range: any}", "nothing is left to compare"),
+        (
+            "map: mine.bss, field: range, ignore: [value.least]",
+            "nothing is left to compare",
+        ),
+        (
+            "map: cells, field: place, ignore: [key.row, key.column, value.x, value.y]",
+            "nothing is left to compare",
+        ),
+        (
+            "map: cells, field: sizes, ignore: ['value[]']",
+            "nothing is left of the field sizes",
+        ),
+        (
+            "map: cells, field: place, ignore: [value.x, value.y]",
+            "nothing is left of the field place",
+        ),
+    ],
+)
+def test_members_that_are_ignored_one_by_one_may_leave_nothing(
+    folder: Path, keys: str, said: str
+) -> None:
+    for way in ("agree: true", "record: m.yaml"):
+        (found,) = mistakes(folder, f"{{{keys}, {way}}}")
+
+        assert found.startswith("suite.yaml:7: cases[0].expect[0].")
+        assert found.endswith(said)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "map: cells, field: sizes, ignore: ['value[0]', 'value[1]']",
+        "map: cells, ignore: [value.place, value.sizes, key]",
+        "map: cells, field: place, normalise: {value: any}",
+        "map: cells, normalise: {key: any, value: any, value.bits: as_is}",
+        'map: mine.bss, normalise: {value.range: "${agent.pid}"}',
+        "map: plain, ignore: [value.a]",
+        "map: cells, show: [type], ignore: [value.tag]",
+    ],
+)
+def test_one_value_that_is_left_is_enough(folder: Path, keys: str) -> None:
+    assert not mistakes(folder, f"{{{keys}, agree: true}}")
+
+
+@pytest.mark.parametrize(
     ("trigger", "said"),
     [
         ("{test_run: cuont}", "trigger[0].test_run: 'cuont': no such program; did"),

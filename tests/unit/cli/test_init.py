@@ -6,7 +6,7 @@ import pytest
 from runner import cli
 from runner.matrix import matrix
 from runner.suites import suitefile
-from tests.unit.scaffold import sources
+from tests.unit.scaffold import objects, sources
 
 SUITE = Path("tests/bpf/tool/suite.yaml")
 MATRIX = Path("matrix.yaml")
@@ -158,6 +158,19 @@ def test_a_matrix_with_other_suites_is_told_of(
     assert "lists other folders of suites: add tests/bpf" in capsys.readouterr().err
 
 
+def test_a_broken_link_stops_nothing(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "gone.bpf.c").symlink_to("nowhere")
+
+    assert cli.main(["init", "--kernels", "6.12"]) == 0
+
+    output = capsys.readouterr()
+    assert "note: gone.bpf.c: a link to nothing; left out" in output.err
+    assert "1 kernel: 6.12" in output.out
+    assert SUITE.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -193,9 +206,9 @@ def test_an_object_out_of_reach_is_refused(
 
 def test_git_knows_what_a_build_makes(repository: Path) -> None:
     subprocess.run(["git", "init", "-q", "."], check=True)
-    head = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\x00\xf7\x00"
     for name in ("shipped", "built"):
-        (repository / f"{name}.bpf.o").write_bytes(head + name.encode())
+        content = objects.small() + name.encode()
+        (repository / f"{name}.bpf.o").write_bytes(content)
     subprocess.run(["git", "add", "shipped.bpf.o"], check=True)
 
     cli.main(["init"])

@@ -7,7 +7,9 @@ from lxml import etree
 
 from runner import cli
 from runner.cli import merge as merge_
+from runner.errors import ExitStatus
 from runner.reports import merging, resultsfile
+from runner.reports.criteria import Report
 from runner.reports.merging import FoundRun
 from runner.results import CaseResult, KernelRun, Outcome, RunResults, Shard
 from tests.scaling import grows
@@ -146,8 +148,22 @@ def test_merging_takes_as_many_times_longer_as_there_are_kernels(folder: Path) -
             FoundRun(folder=path, results=resultsfile.read(path / "results.json"))
             for path in sorted((folder / f"{count}").iterdir())
         ]
-        merge_.write(merging.merge(parts), parts, folder / f"all-{count}")
+        report = Report(results=merging.merge(parts))
+        merge_.write(report, parts, folder / f"all-{count}")
 
     # Ten, and a hundred if each kernel looked at each other one.
     assert grows(merged, small=50, times=10) < 25
     assert len(resultsfile.read(folder / "all-500/results.json").cases) == 25_000
+
+
+def test_a_gate_judges_what_was_merged() -> None:
+    assert merge("shards", "--out", "a") == ExitStatus.COMPATIBLE
+    assert merge("shards", "--out", "b", "--gate", "all") == ExitStatus.INCOMPATIBLE
+
+
+def test_a_gate_for_regressions_needs_its_baseline() -> None:
+    words = ("shards", "--out", "c", "--gate", "regressions")
+    assert merge(*words) == ExitStatus.USAGE
+    baseline = ("--baseline", "shards/1/results.json")
+    # Of the other shard's kernel, the failure is new.
+    assert merge(*words, *baseline) == (ExitStatus.INCOMPATIBLE)

@@ -2,6 +2,7 @@ import os
 import pickle
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -54,7 +55,9 @@ class FakeWaitingRun:
     def perform(self, order: WatchOrder) -> WatchVerdict:
         """Return a prepared verdict."""
         FakeWaitingRun.orders.append(order)
-        return FakeWaitingRun.verdicts.popleft()
+        found = FakeWaitingRun.verdicts.popleft()
+        settled = {it for it in order.only if any(map(it.covers, found.outcomes))}
+        return replace(found, settled=frozenset(settled))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -62,6 +65,7 @@ class FakeWaitingRun:
 
 GREEN = WatchVerdict(status=0, outcomes={"mine::one": "passed", "mine::two": "passed"})
 RED = WatchVerdict(status=1, outcomes={"mine::one": "failed"})
+NOTHING = WatchVerdict(status=2)
 
 
 @pytest.fixture
@@ -83,6 +87,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _append(path: Path) -> None:
     with path.open("a") as file:
         file.write("/* more */\n")
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_save_runs_what_it_touches(
@@ -118,6 +126,66 @@ def test_a_broken_suite_is_told_and_waited_for(
     output = capsys.readouterr()
     assert "mine/suite.yaml:9" in output.err
     assert FakeWaitingRun.orders[-1].only == {CaseName("mine", "one")}
+
+
+def test_a_case_without_a_verdict_stays_pending(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = project / "mine/suite.yaml"
+    FakeWaitingRun.verdicts.extend([GREEN, NOTHING, RED])
+    FakeWaitingRun.saves.extend(
+        [
+            lambda: _append(project / "mine/one.bpf.c"),
+            lambda: suite.write_text(SUITE + "  - nmae: three\n"),
+            lambda: suite.write_text(SUITE),
+            _stop,
+        ]
+    )
+
+    cli.main(["watch"])
+
+    one = {CaseName("mine", "one")}
+    assert [it.only for it in FakeWaitingRun.orders][1:] == [one, one]
+    output = capsys.readouterr().out
+    assert "no verdict" in output
+    assert "all cases: 1 passed, 1 pending\n" in output
+    assert "saved mine/suite.yaml: 1 case\n" in output
+    assert "all cases: 1 failed, 1 passed\n" in output
+
+
+def test_what_was_saved_with_a_broken_suite_is_not_forgotten(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = project / "mine/suite.yaml"
+    FakeWaitingRun.verdicts.extend([GREEN, RED])
+    third = SUITE[SUITE.index("  - name: two") :].replace("two", "three")
+    changed = SUITE.replace("{type: xdp}", "{type: kprobe}", 1) + third
+
+    def build() -> None:
+        (project / "mine/three.bpf.c").write_text(sources.HEAD)
+        _append(project / "mine/two.bpf.c")
+
+    FakeWaitingRun.saves.extend([lambda: suite.write_text(changed), build])
+
+    assert cli.main(["watch", "--once"]) == 1
+
+    assert "three.bpf.c" in capsys.readouterr().err
+    assert FakeWaitingRun.orders[-1].only == {
+        CaseName("mine", it) for it in ("one", "two", "three")
+    }
+
+
+def test_sources_are_shown_as_people_write_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "mine/one.bpf.c").rename(project / "one.bpf.c")
+    (project / "mine/suite.yaml").write_text(SUITE.replace("one.bpf.c", "../one.bpf.c"))
+    FakeWaitingRun.verdicts.extend([GREEN, RED])
+    FakeWaitingRun.saves.append(lambda: _append(project / "one.bpf.c"))
+
+    cli.main(["watch", "--once"])
+
+    assert "saved one.bpf.c: 1 case\n" in capsys.readouterr().out
 
 
 def test_a_save_that_touches_nothing_runs_nothing(

@@ -24,13 +24,18 @@ class Dog(Strict):
     breed: Literal["collie", "poodle"] = "collie"
 
 
+class Bird(Strict):
+    type: Literal["bird"]
+    song: str
+
+
 class Zoo(Strict):
     name: Annotated[str, Field(pattern="^[a-z.0-9]+$")] = "zoo"
     open: bool = True
     pair: tuple[int, int] | None = None
     weight: Annotated[float, Field(gt=0)] = 1.0
     class_: Annotated[str, Field(alias="class")] = "small"
-    animals: tuple[Annotated[Cat | Dog, Field(discriminator="type")], ...] = ()
+    animals: tuple[Annotated[Cat | Dog | Bird, Field(discriminator="type")], ...] = ()
     notes: dict[str, str] = {}
 
 
@@ -71,7 +76,7 @@ def test_a_file_becomes_a_frozen_model(tmp_path: Path) -> None:
         ),
         (
             "animals: [{type: zebra}]\n",
-            "1: animals[0]: unknown type 'zebra'; there are cat, dog",
+            "1: animals[0]: unknown type 'zebra'; there are cat, dog, bird",
         ),
         ("animals: [{whiskers: 1}]\n", "1: animals[0]: key 'type' is missing"),
         (
@@ -96,9 +101,14 @@ def test_a_file_becomes_a_frozen_model(tmp_path: Path) -> None:
             '2: name: write it in quotes, "5.10"; YAML reads 5.10 as the number 5.1',
         ),
         ("name: no\n", '1: name: write it in quotes, "no"; YAML reads no as false'),
+        ("name: ~\n", '1: name: write it in quotes, "~"; YAML reads ~ as nothing'),
         (
             "notes: {a: 0x10}\n",
             '1: notes.a: write it in quotes, "0x10"; YAML reads 0x10 as the number 16',
+        ),
+        (
+            "animals: [{type: bird, song: on}]\n",
+            '1: animals[0].song: write it in quotes, "on"; YAML reads on as true',
         ),
         ("name:\n", "1: name: null: should be text"),
         ("name: [a]\n", '1: name: ["a"]: should be text'),

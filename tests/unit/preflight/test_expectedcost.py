@@ -17,7 +17,10 @@ LIMIT = 1_000_000
 
 
 def booted(
-    *costs: tuple[str, int], sha256: str = THIS, started: str = "2026-01-01"
+    *costs: tuple[str, int],
+    sha256: str = THIS,
+    started: str = "2026-01-01",
+    refused: bool = False,
 ) -> RunResults:
     """Return a run in which on_open of an object took this on kernels."""
     return run(
@@ -29,7 +32,10 @@ def booted(
                 object_sha256=sha256,
                 cost=(
                     ProgramCost(
-                        program="on_open", verified_insns=insns, insns_limit=LIMIT
+                        program="on_open",
+                        verified_insns=insns,
+                        insns_limit=LIMIT,
+                        bytes_xlated=None if refused else 256,
                     ),
                 ),
             )
@@ -62,6 +68,7 @@ def test_what_was_booted_is_known() -> None:
             most=700,
             limit=LIMIT,
             booted=("6.1",),
+            refused=(),
             guess=False,
         )
     ]
@@ -129,3 +136,15 @@ def test_a_guess_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     assert " 700 " in known
     assert "booted" in known
     assert "is a guess" in remark
+
+
+def test_a_program_that_was_refused_is_told_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = [booted(("6.1", 122_904), refused=True)]
+
+    show_costs(list(expected([CHECKED], on("6.1", "6.12"), runs)))
+
+    _, known, guess, _ = capsys.readouterr().out.strip().splitlines()
+    assert "booted, which refused it" in known
+    assert "6.1, which refused it" in guess

@@ -121,7 +121,8 @@ def test_a_current_folder_that_is_gone_is_no_traceback(tmp_path: Path) -> None:
     words = shlex.join([*CALLS["module"], "kernels"])
     done = call(["sh", "-c", f'rmdir "$PWD"; exec {words}'], gone)
 
-    assert done.returncode == 2, done.stderr
+    # It has no matrix either, so the built-in kernels are listed.
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from runner.errors import ExitStatus
-from runner.reports import agreement, explanation, junit, merging, resultsfile, sarif
+from runner.reports import (
+    agreement,
+    cells,
+    explanation,
+    junit,
+    markdown,
+    merging,
+    resultsfile,
+    sarif,
+    style,
+)
 from runner.reports.criteria import Criteria
 from runner.reports.explanation import ExplainedRun
 from runner.reports.groups import Group
@@ -131,6 +141,20 @@ def test_kernels_that_all_gave_nothing_agree_about_nothing() -> None:
 
     assert {it.outcome for it in found.values()} == {Outcome.FAILED}
     assert {it.failure_class for it in found.values()} == {"nothing_to_agree_with"}
+    assert "add a trigger that makes the program fill map m" in found["6.1"].cure
+
+
+def test_kernels_that_all_gave_empty_values_agree_about_nothing() -> None:
+    rows = NormalRows(rows=[{"value": {"list": []}}])
+    kept = Agreement(found=(normal.found(WANTED, rows, expectation=0),))
+    cases = [gave(it).model_copy(update={"agreement": kept}) for it in ("5.10", "6.1")]
+
+    found = ended(*cases)
+
+    assert {it.failure_class for it in found.values()} == {"nothing_to_agree_with"}
+    # Another kernel may have something there, and then they differ.
+    odd = ended(*cases, gave("6.12", 1))
+    assert odd["6.12"].failure_class == "kernels_disagree"
 
 
 def test_a_kernel_that_gave_nothing_differs_from_those_that_gave_something() -> None:
@@ -159,6 +183,15 @@ def test_a_run_of_one_kernel_is_not_green() -> None:
         "nothing_to_agree_with",
     )
     assert "6.1 is the only kernel of this run" in case.message
+    # Nobody declared anything.
+    words = "1 case not compared, 1 check not available"
+    assert style.counts(results) == words
+    ((_, (cell,)),) = cells.rows(results)
+    assert cell is not None
+    assert cell.words == "1 case not compared"
+    text = markdown.render(results)
+    assert "Not compared with other kernels" in text
+    assert "eclared gap" not in text
     assert exit_status(results) is ExitStatus.INFRASTRUCTURE
 
 

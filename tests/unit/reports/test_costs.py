@@ -178,3 +178,17 @@ def test_a_baseline_without_costs_is_refused(tmp_path: Path) -> None:
 def test_percentages_out_of_range_are_refused(limits: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=r"must be"):
         CostLimits(**limits)
+
+
+def test_a_program_without_a_cost_in_the_baseline_is_told_of(tmp_path: Path) -> None:
+    old = ProgramCost(program="on_close", verified_insns=300_006, insns_limit=LIMIT)
+    before = run(case("6.1", P, cost=(old,)))
+
+    comparison = criteria(before, folder=tmp_path).report(run(costing(600_006)))
+
+    assert comparison.comparison is not None
+    assert comparison.comparison.not_costed == ("task on_open",)
+    assert "1 program has no cost in the baseline" in comparison.comparison.words
+    assert "**No cost in the baseline**: `task on_open`" in markdown.render(
+        comparison.results, comparison.comparison
+    )

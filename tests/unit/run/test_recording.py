@@ -24,7 +24,7 @@ from runner.run.recording import Update
 from runner.run.settings import Settings
 from runner.run.sharding import Part
 from runner.suites import recordfile
-from runner.suites.checks import normal
+from runner.suites.checks import leaves, normal
 from runner.suites.checks.normal import NormalRows
 from runner.suites.comparable import RecordExpectation
 from runner.suites.recordfile import RecordFile
@@ -112,7 +112,8 @@ def test_kernels_that_disagree_write_nothing_and_fail(folder: Folder) -> None:
 
     assert update.state == "not written"
     assert "6.1; 6.12" in update.why
-    assert "--update --kernels 6.1" in update.why
+    assert "--update --kernels 6.1" in update.cure
+    assert results.cases[0].cure == update.cure
     assert folder.rows == [{"key": 0, "value": 1}]
     assert {it.failure_class for it in results.cases} == {"kernels_disagree"}
     assert exit_status(results) is ExitStatus.INCOMPATIBLE
@@ -154,13 +155,43 @@ def test_a_declared_gap_does_not_keep_others_from_being_written(
 
 
 def test_no_rows_and_too_many_are_not_recorded(folder: Folder) -> None:
-    for values, why in (((), "no rows"), ((*range(600),), "100 rows more than")):
+    cases = (((), "holds nothing"), ((*range(600),), "100 rows more than"))
+    for values, why in cases:
         results, update = folder.update(gave("6.1", *values))
 
         assert update.state == "not written"
         assert why in update.why
         assert results.cases[0].failure_class == "record_missing"
     assert not folder.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "cure"),
+    [
+        ({"map": "m"}, "add a trigger that makes the program fill map m"),
+        ({"value": "${command.stdout}"}, "something that ${command.stdout} shows"),
+    ],
+)
+def test_what_to_do_about_nothing_is_not_to_update_again(
+    folder: Folder, keys: dict[str, JsonValue], cure: str
+) -> None:
+    wanted = RecordExpectation.model_validate({**keys, "record": FILE})
+    nothing: list[list[JsonValue]] = [[], [{"value": {}}], [{"value": []}]]
+    for rows in nothing:
+        made = NormalRows(rows=rows)
+        found = normal.found(wanted, made, expectation=0, file=FILE)
+
+        results, update = folder.update(
+            gave("6.1", agreement=Agreement(found=(found,)))
+        )
+
+        assert not folder.file.exists()
+        assert f"{wanted.subject} holds nothing to record" in update.why
+        (case,) = results.cases
+        assert cure in case.cure
+        assert cure in [*update.lines()][1]
+        assert "--update" not in case.cure
+        assert ("`rows: []`" in case.cure) == ("map" in keys)
 
 
 def test_a_file_that_no_run_would_read_is_not_written(folder: Folder) -> None:
@@ -251,7 +282,7 @@ VALUES = st.recursive(
 )
 
 
-@given(rows=st.lists(VALUES, min_size=1, max_size=4))
+@given(rows=st.lists(VALUES, min_size=1, max_size=4).filter(leaves.has_compared))
 def test_what_is_written_is_read_as_it_was(
     rows: list[JsonValue], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

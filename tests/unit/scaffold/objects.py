@@ -1,6 +1,8 @@
 """Sources and objects that tests write and compile, as their owners would."""
 
+import functools
 import subprocess
+import tempfile
 from pathlib import Path
 
 from runner.bpf import compile as compile_
@@ -18,6 +20,13 @@ def compiled(folder: Path, name: str, body: str) -> Path:
     argv = compile_.command(source, built)
     subprocess.run(argv, cwd=folder, check=True)
     return built
+
+
+@functools.cache
+def small() -> bytes:
+    """Return an object of one program; it needs clang."""
+    with tempfile.TemporaryDirectory() as folder:
+        return compiled(Path(folder), "small", sources.PACKETS).read_bytes()
 
 
 def inventory_of(folder: Path, body: str) -> Inventory:

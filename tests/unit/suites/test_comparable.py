@@ -54,6 +54,9 @@ def mistakes(folder: Path, text: str) -> list[str]:
         "{program: p, show: [type], agree: true}",
         "{map: m, show: [type], record: rows/}",
         "{map: m, field: a.b, cpu: sum, record: m.yaml, ignore: [key]}",
+        "{map: m, agree: true, ignore: [value]}",
+        "{map: m, agree: true, normalise: {key: any, value: any, value.n: as_is}}",
+        "{map: m, show: [type, tag], agree: true, ignore: [value.tag]}",
     ],
 )
 def test_what_may_be_compared(folder: Path, text: str) -> None:
@@ -74,6 +77,20 @@ def test_what_may_be_compared(folder: Path, text: str) -> None:
         ("{map: m, agree: true, ignore: [start]}", "is not a path such as key"),
         ("{map: m, agree: true, ignore: [key, value]}", "leaves nothing to compare"),
         ('{value: "${child.pid}", agree: true, ignore: [value]}', "leaves nothing"),
+        ("{map: m, agree: true, normalise: {key: any, value: any}}", "leaves nothing"),
+        (
+            "{map: m, record: m.yaml, ignore: [key], normalise: {value: any}}",
+            "leaves nothing to compare",
+        ),
+        ("{map: m.bss, agree: true, ignore: [value]}", "leaves nothing to compare"),
+        (
+            "{map: m, show: [type, tag], agree: true, ignore: [value.type, value.tag]}",
+            "leaves nothing to compare",
+        ),
+        (
+            "{map: m, field: ver, agree: true, ignore: [value]}",
+            "leaves nothing of the field 'ver'",
+        ),
         ('{value: "${child.pid}", agree: true, ignore: [key]}', "only a map's rows"),
         ("{map: m, agree: true, normalise: {key: pdi}}", "did you mean 'pid'?"),
         ("{map: m, agree: true, normalise: {key: [2, 1]}}", "no number is between 2"),

@@ -357,3 +357,62 @@ def test_a_run_keeps_the_first_rows_and_a_checksum_of_all() -> None:
 
     assert (len(kept.rows), kept.left_out, kept.expectation) == (500, 200, 2)
     assert kept.sha256 != normal.found(wanted(), other, expectation=2).sha256
+
+
+# ------------------------------------------------------- whether anything is compared
+
+
+def silenced(key: JsonValue, value: JsonValue, **keys: Any) -> str:
+    dump = MapDump(rows=(row(key, value),))
+    return normal.of_map(wanted(**keys), dump, names()).silenced
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"ignore": ["key", "value.n", "value.arr"]},
+        {"ignore": ["key", "value.n", "value.arr[]"]},
+        {"ignore": ["key", "value.arr"], "normalise": {"value.n": "any"}},
+        {"normalise": {"key": "any", "value": "any"}},
+        {"ignore": ["key", "value[]"], "field": "arr"},
+    ],
+)
+def test_rows_without_any_value_that_counts_compare_nothing(
+    keys: dict[str, Any],
+) -> None:
+    assert silenced(7, {"n": 1, "arr": [1, 2]}, **keys) == "nothing is left to compare"
+
+
+def test_a_field_that_was_asked_for_must_be_left() -> None:
+    given_: JsonValue = {"n": 1, "arr": [1, 2]}
+
+    for keys in ({"field": "n", "ignore": ["value"]}, {"field": "arr"}):
+        ignored = {"ignore": ["value[]"], **keys}
+        assert silenced(7, given_, **ignored) == (
+            f"nothing is left of the field {keys['field']}"
+        )
+    # It only has to be there: the suite says so.
+    assert not silenced(7, given_, field="n", normalise={"value": "any"})
+
+
+def test_what_is_empty_by_itself_is_what_the_kernel_gave() -> None:
+    assert not silenced(7, {"arr": []}, ignore=["key", "value.arr[]"])
+    assert not silenced(7, [], ignore=["key"])
+    assert not normal.of_map(wanted(ignore=["key"]), MapDump(rows=()), names()).silenced
+
+
+@pytest.mark.parametrize("pattern", ["(?s)(.*)", ".+", r"\w+"])
+def test_patterns_that_take_all_of_a_text_compare_nothing(pattern: str) -> None:
+    keys: dict[str, Any] = {"map": None, "value": "${command.stdout}"}
+
+    def of(text: str, how: str) -> str:
+        expectation = wanted(**keys, patterns={pattern: how})
+        return normal.of_value(expectation, text, names()).silenced
+
+    assert of("a b\n\n130\n", "any") == "nothing is left to compare"
+    assert not of("a b\n\n130\n", "pid")
+
+
+def test_a_programs_own_text_is_compared_whatever_it_looks_like() -> None:
+    assert not silenced(7, "${any}", ignore=["key"])
+    assert not silenced(7, "", ignore=["key"])

@@ -83,6 +83,17 @@ def test_a_row_that_is_there_once_is_not_one_that_is_there_twice() -> None:
     row: JsonValue = {"key": "${pid}", "value": 1}
 
     assert told([row, row], [row]) == [
-        'map m key "${pid}": expected a row with 1, observed no such row'
+        'map m key "${pid}": expected a row with 1 twice, observed once'
     ]
-    assert told([row], [row, row])
+    assert told([row], [row] * 4) == [
+        'map m key "${pid}": expected a row with 1 once, observed 4 times'
+    ]
+
+
+def test_so_it_is_with_rows_that_have_no_key() -> None:
+    row: JsonValue = {"value": {"n": 42}}
+
+    (more,) = told([row] * 3, [row])
+
+    assert more.endswith('expected a row with {"n": 42} 3 times, observed once')
+    assert told([row, {"value": 1}], [{"value": 1}, row]) != []
