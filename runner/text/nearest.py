@@ -7,8 +7,14 @@ from collections.abc import Collection, Iterable
 def nearest(
     word: str, known: Iterable[str], most: int = 1, *, cutoff: float = 0.6
 ) -> list[str]:
-    """Return the known words that resemble one, the nearest first."""
-    return difflib.get_close_matches(word, list(known), most, cutoff)
+    """Return the known words that resemble one, the nearest first.
+
+    The nearest is one that differs in case only.
+    """
+    words = list(known)
+    same = [it for it in words if it.casefold() == word.casefold()]
+    others = difflib.get_close_matches(word, words, most, cutoff)
+    return list(dict.fromkeys((*same, *others)))[:most]
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:

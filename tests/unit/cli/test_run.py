@@ -141,6 +141,56 @@ def test_no_more_guests_start_than_are_of_use() -> None:
     assert AtOnce(processes=8).at_most(1) == AtOnce(processes=8)
 
 
+def write_flaky(folder: Path, *lines: str) -> str:
+    entry = [*lines, "owner: '@ada'", "until: 2020-01-01"]
+    path = folder / "flaky.yaml"
+    path.write_text("flaky:\n- " + "\n  ".join(entry) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["case: tsak::state"], "flaky.yaml:2: flaky[0].case: no case matches"),
+        (["case: task::state", "kernels: ['5.11']"], "the matrix has no kernel '5.11'"),
+    ],
+)
+def test_what_no_suite_and_no_kernel_of_the_project_is_stops_a_run_of_all(
+    lines: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--flaky", write_flaky(tmp_path, *lines), "--reports", str(tmp_path / "r")]
+
+    assert cli.main([*words, "--kernels", "6.1"]) == 2
+
+    assert told in capsys.readouterr().err
+
+
+def test_an_entry_of_a_suite_that_is_not_run_is_told_in_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tmp_path / "mine/suite.yaml"
+    suite.parent.mkdir()
+    # Another mistake, which is found later, before anything boots.
+    suite.write_text(
+        "description: Mine.\ncases:\n"
+        "- name: one\n  object: a.bpf.c\n  vmlinux: nosuch\n"
+        "  expect: [{map: m, equals: 1}]\n"
+    )
+    (tmp_path / "mine/a.bpf.c").write_text("")
+    flaky = write_flaky(tmp_path, "case: mien::one")
+    words = ["--flaky", flaky, "--reports", str(tmp_path / "r")]
+
+    assert cli.main([*words, "--kernels", "6.1", "--suite", str(suite.parent)]) == 2
+
+    said = capsys.readouterr().err
+    assert "note: " in said
+    assert "no case matches mien::one; did you mean 'mine::one'?" in said
+    assert "no kernel 'nosuch'" in said
+
+
 def test_a_flaky_list_that_matches_no_case_is_told_before_anything_boots(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -258,7 +258,10 @@ def test_marks_that_a_list_removes_leave_nothing_behind(tmp_path: Path) -> None:
     [
         ({"case": "task::stat"}, "no case matches task::stat; did you mean"),
         ({"case": "tsak::state"}, "no case matches tsak::state; did you mean"),
-        ({"case": "task::STATE"}, "no case matches task::STATE"),
+        (
+            {"case": "task::STATE"},
+            "no case matches task::STATE; did you mean 'task::state'?",
+        ),
         ({"kernels": '["5:10"]'}, "this run has no kernel of 5:10"),
         ({"kernels": '["5.11"]'}, "this run has no kernel of 5.11"),
     ],
