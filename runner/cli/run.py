@@ -180,8 +180,11 @@ def _check_flaky(
     if suites is None:
         return
     planned = _planned(run, suites)
+    if not planned:
+        # A part of a run that has no kernel.
+        return
     flaky.require_known(planned, all_suites=not given)
-    for note in flaky.without_case(planned) if planned else ():
+    for note in flaky.without_case(planned):
         print_note(note)
 
 

@@ -168,6 +168,18 @@ def test_what_no_suite_and_no_kernel_of_the_project_is_stops_a_run_of_all(
     assert told in capsys.readouterr().err
 
 
+def test_a_part_without_kernels_knows_no_case_and_refuses_no_entry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--flaky", write_flaky(tmp_path, "case: task::state")]
+    words += ["--reports", str(tmp_path / "r"), "--kernels", "6.1", "--shard", "2/2"]
+
+    cli.main(words)
+
+    assert "no case matches" not in capsys.readouterr().err
+    assert (tmp_path / "r/results.json").exists()
+
+
 def test_an_entry_of_a_suite_that_is_not_run_is_told_in_a_note(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
