@@ -9,7 +9,7 @@ from runner import reports
 from runner.cli import github_output
 from runner.cli.output import print_note
 from runner.errors import ExitStatus
-from runner.reports import markdown, resultsfile
+from runner.reports import flaky, markdown, resultsfile
 from runner.reports.atomic import write_text
 from runner.reports.claim import claimed
 from runner.reports.compare import Gate
@@ -58,6 +58,8 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         criteria = options.criteria_of(arguments)
     report = criteria.report(results)
+    for note in flaky.notes(criteria.flaky, report.results):
+        print_note(note)
     with claimed(arguments.folder, print_note):
         reports.write(report, arguments.folder)
         write_text(

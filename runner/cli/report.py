@@ -12,7 +12,7 @@ from runner.cli import github_output, merge
 from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
-from runner.reports import agreement, formats, merging, resultsfile
+from runner.reports import agreement, flaky, formats, merging, resultsfile
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
@@ -94,6 +94,8 @@ def main(arguments: argparse.Namespace) -> int:
             allow_mixed=arguments.allow_mixed,
         )
     )
+    for note in flaky.notes(criteria.flaky, report.results):
+        print_note(note)
     with _writing(out, published=arguments.publish is not None):
         reports.write(report, out, formats=chosen)
     # JSON stays alone on its stream; a workflow reads commands from both.

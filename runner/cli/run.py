@@ -20,6 +20,7 @@ from runner.guest import host
 from runner.process import ending
 from runner.replay import keep
 from runner.reports.criteria import Criteria
+from runner.reports.flaky import FlakyList
 from runner.reports.place import require_writable
 from runner.results import CaseKey, Outcome, RunResults, Selection
 from runner.run import options, programs, recording, selection
@@ -106,9 +107,9 @@ def carry_out(
         paths = suites_.paths(given, found, run.matrix)
         plan = at_once(arguments.n, len(run.kernels), paths)
         suites = check_suites(paths, run)
-        if criteria.flaky and not any(map(suites_.has_python_tests, paths)):
-            # Else pytest has to find the tests first.
-            criteria.flaky.require_known(_planned(run, suites))
+        if criteria.flaky is not None:
+            python_tests = any(map(suites_.has_python_tests, paths))
+            _check_flaky(criteria.flaky, run, None if python_tests else suites, given)
         # Before kernels are fetched, which takes long.
         suitefile.require_kernels(suites, run.types.why_not)
         run.ledger.claim(print_note)
@@ -163,6 +164,25 @@ def _guests(run: Run, suites: Iterable[LoadedSuite]) -> int:
             is_apart = not case.command or case.isolate
             found += len(programs.names_of(run, suite, case)) if is_apart else 1
     return found * len(run.kernels)
+
+
+def _check_flaky(
+    flaky: FlakyList,
+    run: Run,
+    suites: Sequence[LoadedSuite] | None,
+    given: Sequence[Path],
+) -> None:
+    """Refuse entries that can match nothing, and tell of those of other suites.
+
+    `suites` are None if pytest has to find the tests first. Raises UsageError.
+    """
+    flaky.require_kernels([it.id for it in (*run.matrix.kernels, *run.kernels)])
+    if suites is None:
+        return
+    planned = _planned(run, suites)
+    flaky.require_known(planned, all_suites=not given)
+    for note in flaky.without_case(planned) if planned else ():
+        print_note(note)
 
 
 def _planned(run: Run, suites: Iterable[LoadedSuite]) -> list[CaseKey]:

@@ -152,12 +152,16 @@ class BrokenCase:
 
 
 def broken(history: History, found: Sequence[Break]) -> list[BrokenCase]:
-    """Return what fails in the newest run of its kernel, the newest break first."""
+    """Return what fails in the newest run of its kernel, the newest break first.
+
+    Failures of known flaky cases do not count.
+    """
     groups: dict[tuple[object, ...], list[Break]] = {}
     for it in found:
         series = it.series
         now = series.last.last == history.newest[series.kernel]
-        if it.fixed is None and now and series.last.is_bad:
+        fails = series.last.is_bad and not series.last.is_excused
+        if it.fixed is None and now and fails:
             good = None if it.good is None else it.good.last
             key = series.name, it.bad.first, good, it.words, it.bad.state.failure_class
             groups.setdefault(key, []).append(it)

@@ -42,7 +42,7 @@ def look(period: Period) -> str:
     state = period.state
     if state.outcome is None:
         return "undone"
-    if period.is_bad and state.known_flaky and not state.known_flaky.ended:
+    if period.is_bad and period.is_excused:
         return "known"
     return state.outcome.value
 

@@ -6,7 +6,7 @@ its runs.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -30,6 +30,9 @@ DIGEST_VERSION: Literal[1] = 1
 
 # Characters of a message that are kept.
 _MOST_MESSAGE = 300
+
+# How far ahead of this machine's clock that of another may be.
+_MOST_AHEAD = timedelta(days=1)
 
 _Place = Annotated[int, Field(ge=0)]
 
@@ -74,6 +77,11 @@ class DigestedState(Record):
     flaky: str = ""
     known_flaky: KnownFlaky | None = None
     cost: tuple[DigestedCost, ...] = ()
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether it is a failure of a known flaky case, which does not count."""
+        return self.known_flaky is not None and not self.known_flaky.ended
 
 
 class DigestedCase(Record):
@@ -134,13 +142,36 @@ class RunDigest(Record):
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
+def begin(started: str) -> datetime:
+    """Return when a run was started, from what it says.
+
+    Raises ValueError if that is no time, or is ahead of this machine's clock.
+    """
+    began = datetime.fromisoformat(started)
+    began = began if began.tzinfo else began.replace(tzinfo=UTC)
+    refuse_ahead(began)
+    return began
+
+
+def refuse_ahead(began: datetime) -> None:
+    """Refuse a run of the future: it would be the newest one until then.
+
+    Raises ValueError.
+    """
+    if began > datetime.now(UTC) + _MOST_AHEAD:
+        raise ValueError(
+            f"{began:%Y-%m-%d} is in the future: the clock was wrong there, or is here"
+        )
+
+
 def of(results: RunResults, sources: Sequence[str]) -> RunDigest:
     """Return the digest of a run.
 
     `sources` are the SHA-256 of the files that it was read from.
-    Raises ValueError if the run does not say when it started.
+    Raises ValueError if the run does not say when it started, or names a time in the
+    future.
     """
-    began = datetime.fromisoformat(results.started)
+    began = begin(results.started)
     kernels = {it.id: number for number, it in enumerate(results.kernels)}
     states: dict[DigestedState, int] = {}
     # What a state is made of → the state: most cases of a run share one.
@@ -166,7 +197,7 @@ def of(results: RunResults, sources: Sequence[str]) -> RunDigest:
     tested = results.provenance
     return RunDigest(
         runner=results.runner,
-        started=began if began.tzinfo else began.replace(tzinfo=UTC),
+        started=began,
         duration=results.duration,
         complete=results.complete and results.shard is None,
         project=tested.project,

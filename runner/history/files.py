@@ -13,10 +13,13 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 from runner.history import digest
 from runner.history.digest import RunDigest
-from runner.reports import RESULTS, merging, resultsfile
+from runner.reports import RESULTS, merging, releasepages, resultsfile
 from runner.reports.merging import FoundRun
 from runner.reports.text import one_line
 from runner.results import RunResults, Shard
+
+# What other commands write next to a results.json.
+_OTHERS = frozenset({releasepages.JSON, "sweep.json", "bisect.json"})
 
 # Fewer files are read sooner than processes start.
 _WORTH_PROCESSES = 24
@@ -44,8 +47,8 @@ class ReadFiles:
 def find(given: Iterable[Path], but: Path) -> list[Path]:
     """Return the files that words of the command line mean, each once, by their names.
 
-    A folder means its *.json, and each results.json below it; a pattern, what it
-    matches. Nothing below `but`, the site itself, is one.
+    A folder means its *.json but those of other commands, and each results.json below
+    it; a pattern, what it matches. Nothing below `but`, the site itself, is one.
     Raises UsageError for a word that means no file.
     """
     found: dict[Path, None] = {}
@@ -65,7 +68,11 @@ def find(given: Iterable[Path], but: Path) -> list[Path]:
 
 def _meant(word: Path, but: Path) -> Iterator[Path]:
     if word.is_dir():
-        direct = {path for path in word.glob("*.json") if path.is_file()}
+        direct = {
+            path
+            for path in word.glob("*.json")
+            if path.is_file() and path.name not in _OTHERS
+        }
         below = {path for path in word.rglob(RESULTS) if path.is_file()}
         for path in sorted(direct | below):
             if not path.resolve().is_relative_to(but):
@@ -141,6 +148,7 @@ def _content(path: Path) -> RunDigest | _Part | LeftOut:
     try:
         results = resultsfile.read(path)
         merging.refuse_names(FoundRun(folder=path, results=results))
+        digest.begin(results.started)
         if results.shard is None:
             return digest.of(results, [sha256])
         return _Part(path=path, sha256=sha256, results=results, shard=results.shard)

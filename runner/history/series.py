@@ -55,6 +55,11 @@ class Period:
         return self.state.outcome is Outcome.FAILED
 
     @property
+    def is_excused(self) -> bool:
+        """Whether it is a known flaky case, so that its failure does not count."""
+        return self.state.is_excused
+
+    @property
     def is_good(self) -> bool:
         """Whether the case passed."""
         return self.state.outcome is Outcome.PASSED

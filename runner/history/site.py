@@ -282,13 +282,13 @@ def _counts(run: RunDigest) -> dict[Outcome, int]:
             of_state[number] += 1
     counts = dict.fromkeys(Outcome, 0)
     for state, number in zip(run.states, of_state, strict=True):
-        if state.outcome is not None and not _is_excused(state):
+        if state.outcome is not None and not state.is_excused:
             counts[state.outcome] += number
     return counts
 
 
 def _known_failures(run: RunDigest) -> int:
-    return _number_of(run, _is_excused)
+    return _number_of(run, lambda it: it.is_excused)
 
 
 def _uncompared(run: RunDigest) -> int:
@@ -303,10 +303,6 @@ def _number_of(run: RunDigest, matches: Callable[[DigestedState], bool]) -> int:
     return sum(number in found for case in run.cases for number in case.states)
 
 
-def _is_excused(state: DigestedState) -> bool:
-    return state.known_flaky is not None and not state.known_flaky.ended
-
-
 # ----------------------------------------------------------------------- rows
 
 
@@ -315,7 +311,7 @@ def _excused(history: History) -> list[Series]:
     return [
         it
         for it in history.series
-        if it.last.last == history.newest[it.kernel] and it.last.state.known_flaky
+        if it.last.last == history.newest[it.kernel] and it.last.is_excused
     ]
 
 
@@ -508,6 +504,16 @@ def _json(
                 "second_tries": it.retried,
             }
             for it in flaky
+        ],
+        "known_flaky": [
+            {
+                "case": it.name,
+                "kernel": it.kernel,
+                "owner": known.owner,
+                "until": known.until.isoformat(),
+            }
+            for it in _excused(history)
+            if (known := it.last.state.known_flaky) is not None
         ],
         "releases": [
             {"name": it.release, "commit": it.commit, "works_on": it.statement}

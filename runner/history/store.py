@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from runner.errors import UsageError
 from runner.files import whole
+from runner.history import digest
 from runner.history.digest import RunDigest
 from runner.history.files import LeftOut
 from runner.reports.atomic import explained
@@ -50,7 +51,7 @@ def require_own(site: Path) -> None:
 
 
 def load(site: Path) -> StoredRuns:
-    """Read the runs of a site; a file that is broken is told of and left out."""
+    """Read the runs of a site; a broken one and one of the future are left out."""
     runs, left_out = [], []
     for path in sorted((site / RUNS).glob(f"*{_SUFFIX}")):
         try:
@@ -58,7 +59,9 @@ def load(site: Path) -> StoredRuns:
                 text = file.read(_MOST + 1)
             if len(text) > _MOST:
                 raise ValueError("it is larger than any run's")
-            runs.append(RunDigest.model_validate_json(text))
+            run = RunDigest.model_validate_json(text)
+            digest.refuse_ahead(run.started)
+            runs.append(run)
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"]))

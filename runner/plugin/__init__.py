@@ -17,6 +17,7 @@ from runner.plugin import hooks, loop, state, steps
 from runner.plugin.bpf import Bpf
 from runner.plugin.items import FOLLOWING, CaseItem, SuiteFile, kernel_of, need_of
 from runner.plugin.keywords import Keywords
+from runner.plugin.knownflaky import KnownFlakyFailures
 from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
 from runner.run.lease import Need
 from runner.run.run import Run
@@ -27,6 +28,7 @@ _Found = TypeVar("_Found")
 
 RECORDER = "kernel-matrix-recorder"
 KEYWORDS = "kernel-matrix-keywords"
+KNOWN_FLAKY = "kernel-matrix-known-flaky"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of a kernel's items, and who gathers their results."""
     config.addinivalue_line("markers", "kernel(id): runs on this kernel of the matrix")
     config.pluginmanager.register(Keywords(), KEYWORDS)
+    config.pluginmanager.register(KnownFlakyFailures(config), KNOWN_FLAKY)
     if not state.is_worker(config):
         config.pluginmanager.register(Recorder(config), RECORDER)
 

@@ -243,6 +243,11 @@ def result_of(report: pytest.TestReport) -> CaseResult | None:
     return None if found is None else CaseResult.model_validate(found)
 
 
+def kernel_run_of(report: pytest.TestReport) -> KernelRun:
+    """Return the kernel of a report that carries a case's result."""
+    return KernelRun.model_validate(getattr(report, _KERNEL))
+
+
 def more_results_of(report: pytest.TestReport) -> list[CaseResult]:
     """Return what a program's run found out beside that: its subtests, for example."""
     found = getattr(report, _MORE, [])
@@ -335,7 +340,7 @@ class Recorder:
         run.ledger.add(
             found,
             order=getattr(report, _ORDER),
-            kernel=KernelRun.model_validate(getattr(report, _KERNEL)),
+            kernel=kernel_run_of(report),
             use=ObjectUse.model_validate(getattr(report, _OBJECT))
             if hasattr(report, _OBJECT)
             else None,

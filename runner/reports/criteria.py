@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from runner.errors import ExitStatus, UsageError
-from runner.reports import costs, release, resultsfile
+from runner.reports import costs, flaky, release, resultsfile
 from runner.reports.compare import Comparison, Gate, compare, gate_status
 from runner.reports.costs import CostLimits
 from runner.reports.flaky import FlakyList
@@ -121,8 +121,9 @@ class Criteria:
         """Hold a run against them."""
         if self.release:
             results = results.model_copy(update={"release": self.release})
-        if self.flaky is not None:
-            results = self.flaky.marked(results)
+        results = (
+            flaky.aged(results) if self.flaky is None else self.flaky.marked(results)
+        )
         judged, baseline = results, self.baseline
         if self.costs is not None:
             judged = costs.judged(results, self.costs, baseline)

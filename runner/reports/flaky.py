@@ -5,7 +5,7 @@ pass: reports show it with its owner, and the kernel is not among those that wor
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -81,10 +81,11 @@ class FlakyCase(FileEntry):
         return (
             self.covers_name(case.suite, case.case)
             and self.failure_class in ("", case.failure_class)
-            and self._covers_kernel(case.kernel, kernel)
+            and self.covers_kernel(case.kernel, kernel)
         )
 
-    def _covers_kernel(self, id_: str, kernel: KernelRun | None) -> bool:
+    def covers_kernel(self, id_: str, kernel: KernelRun | None) -> bool:
+        """Whether it is about a kernel; None if no more than its id is known."""
         if not self.kernels or id_ in self.kernels:
             return True
         version = support.version_of(kernel or KernelRun(id=id_))
@@ -122,6 +123,8 @@ class FlakyList:
 
     source: YamlSource
     cases: tuple[FlakyCase, ...]
+    # The day on which failures are judged, in UTC.
+    today: date
 
     @classmethod
     def read(cls, path: Path, today: date | None = None) -> "FlakyList":
@@ -131,7 +134,8 @@ class FlakyList:
         that could hide anything, and one that ends too far ahead.
         """
         found, source = modelfile.load(path, FlakyFile)
-        latest = (today or datetime.now(UTC).date()) + timedelta(days=MOST_DAYS)
+        today = today or datetime.now(UTC).date()
+        latest = today + timedelta(days=MOST_DAYS)
         mistakes = [
             source.mistake(("flaky", number, key), what)
             for number, entry in enumerate(found.flaky)
@@ -139,48 +143,87 @@ class FlakyList:
         ]
         if mistakes:
             raise modelfile.refused(source, mistakes)
-        return cls(source=source, cases=found.flaky)
+        return cls(source=source, cases=found.flaky, today=today)
 
-    def require_known(self, keys: Iterable[CaseKey]) -> None:
+    def require_known(
+        self, keys: Iterable[CaseKey], *, all_suites: bool = False
+    ) -> None:
         """Refuse entries for cases that there are not, in suites that there are.
 
         `keys` are all cases of the suites of a run. An entry of another suite may be
-        for another run. Raises UsageError.
+        for another run, unless there are none: `all_suites`. Raises UsageError.
         """
         names = {(it.suite, it.case) for it in keys}
         suites = {suite for suite, _ in names}
         mistakes = [
-            self.source.mistake(
-                ("flaky", number, "case"),
-                f"no case matches {entry.case}{_near(entry, names)}",
-            )
+            self.source.mistake(("flaky", number, "case"), _no_case(entry, names))
             for number, entry in enumerate(self.cases)
-            if entry.suite in suites and not _is_known(entry, names)
+            if (all_suites or entry.suite in suites) and not _is_known(entry, names)
         ]
         if mistakes:
             raise modelfile.refused(self.source, mistakes)
 
-    def marked(self, results: RunResults) -> RunResults:
-        """Return a run with the failures marked that the list has.
+    def require_kernels(self, ids: Collection[str]) -> None:
+        """Refuse kernels that are no range, and that a matrix does not have.
 
-        Entries end by the day on which the run was started. What is marked already
-        stays as it is.
+        `ids` are those of all its kernels. Raises UsageError.
+        """
+        mistakes = [
+            self.source.mistake(
+                ("flaky", number, "kernels"),
+                f"the matrix has no kernel {text!r}{near(text, ids)}",
+            )
+            for number, entry in enumerate(self.cases)
+            for text, range_ in zip(entry.kernels, entry.ranges, strict=True)
+            if range_ is None and text not in ids
+        ]
+        if mistakes:
+            raise modelfile.refused(self.source, mistakes)
+
+    def without_case(self, keys: Iterable[CaseKey]) -> list[str]:
+        """Return what to tell of entries that no case of a run matches."""
+        names = {(it.suite, it.case) for it in keys}
+        return [
+            self.source.mistake(("flaky", number, "case"), _no_case(entry, names))
+            for number, entry in enumerate(self.cases)
+            if not _is_known(entry, names)
+        ]
+
+    def without_kernel(self, kernels: Iterable[KernelRun]) -> list[str]:
+        """Return what to tell of entries that no kernel of a run matches."""
+        runs = list(kernels)
+        return [
+            self.source.mistake(
+                ("flaky", number, "kernels"),
+                f"this run has no kernel of {', '.join(entry.kernels)}",
+            )
+            for number, entry in enumerate(self.cases)
+            if not any(entry.covers_kernel(it.id, it) for it in runs)
+        ]
+
+    def marked(self, results: RunResults) -> RunResults:
+        """Return a run with the failures marked that the list has, and no others.
+
+        Marks of an earlier list go. An entry has ended if its last day was before the
+        run, or is over now.
         """
         kernels = {it.id: it for it in results.kernels}
-        day = _day(results.started)
+        day = max(_day(results.started), self.today)
         cases = tuple(
-            self._marked(case, kernels.get(case.kernel), day)
-            if case.outcome is Outcome.FAILED and case.known_flaky is None
-            else case
+            self._marked(_unmarked(case), kernels.get(case.kernel), day)
             for case in results.cases
         )
         return results.model_copy(update={"cases": cases})
+
+    def excuses(self, case: CaseResult, kernel: KernelRun | None) -> bool:
+        """Whether a case's failure does not count if its run is judged today."""
+        return self._marked(case, kernel, self.today).is_excused
 
     def _marked(
         self, case: CaseResult, kernel: KernelRun | None, day: date
     ) -> CaseResult:
         found = [it for it in self.cases if it.covers(case, kernel)]
-        if not found:
+        if not found or case.outcome is not Outcome.FAILED:
             return case
         entry = max(found, key=lambda it: it.last_day)
         known = KnownFlaky(
@@ -190,8 +233,60 @@ class FlakyList:
             issue=entry.issue,
             ended=day > entry.last_day,
         )
-        cure = "; ".join(filter(None, (words(known), case.cure)))
-        return case.model_copy(update={"known_flaky": known, "cure": cure})
+        return _with_mark(case, known)
+
+
+def aged(results: RunResults, today: date | None = None) -> RunResults:
+    """Return a run in which the failures count whose mark has ended since."""
+    day = today or datetime.now(UTC).date()
+
+    def of_now(case: CaseResult) -> CaseResult:
+        known = case.known_flaky
+        if known is None or known.ended or day <= known.until:
+            return case
+        ended = known.model_copy(update={"ended": True})
+        return _with_mark(_unmarked(case), ended)
+
+    return results.model_copy(update={"cases": tuple(map(of_now, results.cases))})
+
+
+def notes(flaky: FlakyList | None, results: RunResults) -> list[str]:
+    """Return what the user of a command on a run that is over should know.
+
+    With a list, which entries match nothing. Without one, the marks that the run has
+    from its own list: who owns them, and until when they hold.
+    """
+    if flaky is not None:
+        return [
+            *flaky.without_case(results.plan),
+            *flaky.without_kernel(results.kernels),
+        ]
+    found = (
+        f"{case.suite}::{case.case}, from the list that the run was made with: "
+        f"{words(case.known_flaky)}"
+        for case in results.cases
+        if case.known_flaky is not None
+    )
+    return list(dict.fromkeys(found))
+
+
+def _with_mark(case: CaseResult, known: KnownFlaky) -> CaseResult:
+    cure = "; ".join(filter(None, (words(known), case.cure)))
+    return case.model_copy(update={"known_flaky": known, "cure": cure})
+
+
+def _unmarked(case: CaseResult) -> CaseResult:
+    """Return a case as it was before a list marked it."""
+    if case.known_flaky is None:
+        return case
+    return case.model_copy(update={"known_flaky": None, "cure": cure_of(case)})
+
+
+def cure_of(case: CaseResult) -> str:
+    """Return what to do about a failure, without what its mark says."""
+    if case.known_flaky is None:
+        return case.cure
+    return case.cure.removeprefix(words(case.known_flaky)).removeprefix("; ")
 
 
 def words(known: KnownFlaky) -> str:
@@ -214,6 +309,8 @@ def _mistakes(entry: FlakyCase, latest: date) -> Iterable[tuple[str, str]]:
         yield "case", "the suite's name can't have wildcards"
     elif not _LITERAL.search(_WILD.sub("", name)):
         yield "case", "it would hide a whole suite; name a case, or a part of its name"
+    if not any(map(str.isalnum, entry.owner)):
+        yield "owner", "name who takes care of it"
     known = classes.CLASSES
     if entry.failure_class and entry.failure_class not in known:
         yield (
@@ -221,6 +318,8 @@ def _mistakes(entry: FlakyCase, latest: date) -> Iterable[tuple[str, str]]:
             f"there is no class {entry.failure_class!r}"
             f"{near(entry.failure_class, known, '')}",
         )
+    if "kernels" in entry.model_fields_set and not entry.kernels:
+        yield "kernels", "name a kernel, or leave the key out for all"
     for text in entry.kernels:
         if text.startswith("@") or text == "all":
             yield "kernels", f"{text!r}: use ids or ranges"
@@ -241,9 +340,9 @@ def _is_known(entry: FlakyCase, names: Iterable[tuple[str, str]]) -> bool:
     )
 
 
-def _near(entry: FlakyCase, names: Iterable[tuple[str, str]]) -> str:
-    own = [f"{suite}::{case}" for suite, case in sorted(names) if suite == entry.suite]
-    return near(entry.case, own, "")
+def _no_case(entry: FlakyCase, names: Iterable[tuple[str, str]]) -> str:
+    known = [f"{suite}::{case}" for suite, case in sorted(names)]
+    return f"no case matches {entry.case}{near(entry.case, known, '')}"
 
 
 def _day(started: str) -> date:

@@ -53,12 +53,12 @@ def badge_of(results: RunResults, label: str) -> Badge:
     verdict = exit_status(results)
     ranges = support.ranges(results)
     statement = one_line(ranges.statement)
-    if statement == "none" and verdict is ExitStatus.COMPATIBLE:
+    if not ranges.minimum and verdict is ExitStatus.COMPATIBLE:
         # Each kernel has a failure that is known to be flaky.
         verdict = ExitStatus.INFRASTRUCTURE
     if verdict is ExitStatus.INCOMPATIBLE:
         statement = _failing(ranges, label) or VERDICTS[verdict][0]
-    elif statement == "none":
+    elif not ranges.minimum:
         statement = VERDICTS[verdict][0]
     if not results.complete:
         statement = style.incomplete(results)

@@ -5,11 +5,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from runner.reports import markdown, templating
 from runner.reports.release import Release
 from runner.reports.support import Support
+from runner.reports.text import clean
 
 MARKDOWN, HTML, JSON = "release.md", "release.html", "release.json"
 
@@ -46,6 +47,7 @@ def page(release: Release) -> str:
         release=release,
         words=_WORDS,
         looks=_LOOKS,
+        spans=_spans,
         style=Markup(style),
         style_hash=f"sha256-{digest}",
     )
@@ -57,6 +59,18 @@ def document(release: Release) -> str:
     data = release.model_dump(mode="json")
     text = json.dumps(data, indent=1, ensure_ascii=False)
     return text.encode("utf-8", "replace").decode() + "\n"
+
+
+def _spans(text: str) -> Markup:
+    """Return a text as HTML, in which what stands in backticks is code."""
+    parts = clean(text).split("`")
+    if len(parts) % 2 == 0:
+        # One has no partner.
+        return escape(clean(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
 
 
 def _codes(found: Iterable[str], between: str = ", ") -> str:

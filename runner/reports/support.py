@@ -11,6 +11,7 @@ from runner.results import CaseResult, KernelRun, Outcome, RunResults
 from runner.versions import KernelVersion
 
 UPSTREAM = "upstream"
+NOT_KNOWN = "not known"
 DASH = "–"  # noqa: RUF001
 
 
@@ -79,14 +80,16 @@ class Ranges:
 
     @property
     def statement(self) -> str:
-        """Return "4.4 – 7.2, except 5.10; RHEL 8.10 – 9.6", or that none works."""  # noqa: RUF002
+        """Return "4.4 to 7.2, except 5.10; RHEL 8.10; not known: sid", with a dash.
+
+        "none" means that no kernel works, and that this is known of each.
+        """
         groups = _by_family(self.tested)
         works = [text for text in map(_statement, groups) if text]
         unknown = [label for group in groups for label in _unknown(group)]
-        text = "; ".join(works)
-        if works and unknown:
-            text += f"; not known: {', '.join(unknown)}"
-        return text or "none"
+        if unknown:
+            works.append(f"{NOT_KNOWN}: {', '.join(unknown)}")
+        return "; ".join(works) or "none"
 
     @property
     def minimum(self) -> str:

@@ -1,7 +1,7 @@
 """The pages of a history, and the command that makes them."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from filelock import FileLock
 from lxml import html
 
 from runner import cli
-from runner.history import digest, series, site
+from runner.history import digest, series, site, store
 from runner.history.site import Site
 from runner.reports import resultsfile
 from runner.results import KnownFlaky, Outcome, Provenance, RunResults
@@ -199,6 +199,85 @@ def test_each_night_needs_only_its_own_run(tmp_path: Path) -> None:
 
     assert pages(out) == pages(at_once)
     assert len(pages(out)) == 2
+
+
+def ahead(**time: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**time)
+
+
+def test_a_run_of_the_future_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    future = night(0, case(P, kernel="6.12"), started=ahead(days=200).isoformat())
+    given = put(tmp_path / "in", night(0, case(F)), future)
+    out = tmp_path / "site"
+
+    assert run(given, "--out", out) == 0
+    assert f"{ahead(days=200):%Y-%m-%d}-1.json is left out" in capsys.readouterr().err
+    assert badge_of_all(out) == "fails on 6.1"
+    assert run(given, "--out", out, "--strict") == 2
+
+
+def badge_of_all(out: Path) -> str:
+    found = json.loads((out / "badges/all.json").read_text())["message"]
+    assert isinstance(found, str)
+    return found
+
+
+def test_a_run_of_the_future_that_a_store_has_is_left_out_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "site"
+    run(put(tmp_path / "in", night(0, case(F))), "--out", out)
+    green = digest.of(night(0, case(P, kernel="6.12")), [])
+    future = green.model_copy(update={"started": ahead(days=2)})
+    store.add(out, store.load(out), [future])
+
+    assert run("--out", out, "--strict") == 2
+    assert "is in the future" in capsys.readouterr().err
+    assert badge_of_all(out) == "fails on 6.1"
+
+
+def test_a_clock_may_be_some_hours_ahead(tmp_path: Path) -> None:
+    given = put(tmp_path / "in", night(0, case(P), started=ahead(hours=14).isoformat()))
+
+    assert run(given, "--out", tmp_path / "site", "--strict") == 0
+
+
+def test_files_of_other_commands_are_no_runs_and_need_no_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = put(tmp_path / "in", night(0, case(P)))
+    for name in ("release.json", "sweep.json", "bisect.json"):
+        (given / name).write_text("{}")
+
+    assert run(given, "--out", tmp_path / "site", "--strict") == 0
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_a_known_flaky_failure_is_listed_once() -> None:
+    known = KnownFlaky(owner="@ada", until=date(2026, 4, 1))
+    files = made(
+        night(0, case(P), case(P, "other")),
+        night(1, case(F, known_flaky=known), case(F, "other")),
+    ).files
+
+    found = json.loads(files["data/history.json"])
+    assert [it["case"] for it in found["broken"]] == ["task::other"]
+    assert [it["case"] for it in found["known_flaky"]] == ["task::state"]
+    tree = html.document_fromstring(files["index.html"])
+    broken = tree.xpath("//section[@aria-labelledby='broken']")[0].text_content()
+    assert "task::state" not in broken
+
+
+def test_a_known_flaky_failure_that_has_ended_is_broken_and_says_so() -> None:
+    ended = KnownFlaky(owner="@ada", until=date(2026, 3, 1), ended=True)
+    files = made(night(0, case(P)), night(1, case(F, known_flaky=ended))).files
+
+    tree = html.document_fromstring(files["index.html"])
+    broken = tree.xpath("//section[@aria-labelledby='broken']")[0].text_content()
+    assert "ended on 2026-03-01; ask @ada" in broken
+    assert not json.loads(files["data/history.json"])["known_flaky"]
 
 
 def test_a_foreign_file_is_named_on_the_site_and_left_out(

@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,23 @@ def test_x_ends_the_guests_of_the_other_workers(project: Project) -> None:
     assert done.ret == ExitStatus.INCOMPATIBLE, done.stdout.str()
     assert "killed True" in project.events
     assert project.cases["x[6.1]"].outcome is Outcome.FAILED
+    assert not project.results.complete
+
+
+@pytest.mark.parametrize("parallel", ["--lanes=1", "-n1"])
+def test_x_goes_on_after_a_known_flaky_failure(project: Project, parallel: str) -> None:
+    project.suite("fails", "passes", "fails_too", "last")
+    day = datetime.now(UTC).date()
+    (project.folder / "flaky.yaml").write_text(
+        f"flaky:\n- {{case: 'mine::fails', owner: '@ada', until: {day}}}\n"
+    )
+
+    words = ("-x", parallel, "--flaky=flaky.yaml")
+    project.run(*words, workers=parallel.startswith("-n"))
+
+    assert project.cases["fails[6.1]"].is_excused
+    assert project.cases["passes[6.1]"].outcome is Outcome.PASSED
+    assert project.cases["fails_too[6.1]"].outcome is Outcome.FAILED
     assert not project.results.complete
 
 

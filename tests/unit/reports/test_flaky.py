@@ -1,6 +1,6 @@
 """Known flaky cases: what their entries excuse, and what they never do."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,8 @@ from runner.reports.flaky import FlakyList
 from runner.results import CaseKey, Outcome, RunResults
 from tests.unit.reports.runs import F, P, case, run
 
+NOW = datetime.now(UTC)
+TOMORROW = str(NOW.date() + timedelta(days=1))
 ENTRY = {"case": "task::state", "owner": '"@ada"', "until": "2026-01-31"}
 TODAY = date(2026, 1, 2)
 
@@ -187,16 +189,102 @@ def test_junit_has_it_as_skipped_and_sarif_as_a_note(tmp_path: Path) -> None:
 
 
 def test_results_keep_it_for_later_commands(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    resultsfile.write(judged(read(tmp_path, ENTRY), failing()).results, path)
+    path = kept(tmp_path, TOMORROW)
 
     assert cli.main(["report", str(path), "--gate", "all"]) == 0
+
+
+def kept(folder: Path, until: str) -> Path:
+    """Return the results.json of a run of January, made with a list until a day."""
+    path = folder / "results.json"
+    flaky = read_until(folder, until)
+    resultsfile.write(flaky.marked(failing()), path)
+    return path
+
+
+def read_until(folder: Path, until: str) -> FlakyList:
+    day = date.fromisoformat(until) - timedelta(days=1)
+    return FlakyList.read(write(folder, {**ENTRY, "until": until}), day)
+
+
+def test_a_kept_mark_is_named_with_its_owner_and_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["report", str(kept(tmp_path, TOMORROW)), "--gate", "all"])
+
+    (note,) = (it for it in capsys.readouterr().err.splitlines() if "note" in it)
+    assert "task::state" in note
+    assert "@ada" in note
+    assert TOMORROW in note
+
+
+def test_a_kept_mark_that_has_ended_since_counts_again(tmp_path: Path) -> None:
+    path = kept(tmp_path, "2026-01-31")
+    assert resultsfile.read(path).cases[0].is_excused
+
+    assert cli.main(["report", str(path), "--gate", "all"]) == 1
+
+    found = resultsfile.read(path).cases[0]
+    assert found.cure.startswith("its entry in the list of known flaky cases ended")
+    assert "does not count until" not in found.cure
+    assert found.cure.endswith("; guard it")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"case": "task::other"}, {"until": "2026-01-31"}, {"kernels": '["6.12"]'}],
+)
+def test_a_list_replaces_the_marks_of_an_earlier_one(
+    change: dict[str, str], tmp_path: Path
+) -> None:
+    path = kept(tmp_path, TOMORROW)
+    corrected = write(tmp_path, {**ENTRY, "until": TOMORROW, **change})
+
+    words = ["report", str(path), "--gate", "all", "--flaky", str(corrected)]
+    assert cli.main(words) == 1
+
+    assert not resultsfile.read(path).cases[0].is_excused
+
+
+def test_marks_that_a_list_removes_leave_nothing_behind(tmp_path: Path) -> None:
+    marked = read(tmp_path, ENTRY).marked(failing())
+    other = read(tmp_path, {**ENTRY, "case": "task::other"})
+
+    assert other.marked(marked) == failing()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"case": "task::stat"}, "no case matches task::stat; did you mean"),
+        ({"case": "tsak::state"}, "no case matches tsak::state; did you mean"),
+        ({"case": "task::STATE"}, "no case matches task::STATE"),
+        ({"kernels": '["5:10"]'}, "this run has no kernel of 5:10"),
+        ({"kernels": '["5.11"]'}, "this run has no kernel of 5.11"),
+    ],
+)
+def test_report_names_an_entry_that_matches_nothing(
+    change: dict[str, str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "results.json"
+    resultsfile.write(failing(), path)
+    flaky = write(tmp_path, {**ENTRY, "until": TOMORROW, **change})
+
+    cli.main(["report", str(path), "--flaky", str(flaky)])
+
+    said = capsys.readouterr().err
+    assert "note: " in said
+    assert f"flaky.yaml:{2 if 'case' in change else 5}" in said
+    assert told in said
 
 
 def test_report_marks_a_run_that_was_made_without_the_list(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     resultsfile.write(failing(), path)
-    flaky = write(tmp_path, ENTRY)
+    flaky = write(tmp_path, {**ENTRY, "until": TOMORROW})
 
     assert cli.main(["report", str(path), "--gate", "all"]) == 1
     words = ["report", str(path), "--gate", "all", "--flaky", str(flaky)]
@@ -207,6 +295,9 @@ def test_report_marks_a_run_that_was_made_without_the_list(tmp_path: Path) -> No
     ("change", "message"),
     [
         ({"owner": '""'}, "owner"),
+        ({"owner": '"  "'}, "owner"),
+        ({"owner": '"?"'}, "owner"),
+        ({"kernels": "[]"}, "name a kernel"),
         ({"until": "soon"}, "not a date"),
         ({"until": "2026-04-03"}, "the latest is 2026-04-02"),
         ({"case": "state"}, "SUITE::CASE"),
@@ -249,6 +340,28 @@ def test_entries_of_other_suites_and_of_tests_of_programs_are_not(
     entries = ({**ENTRY, "case": it} for it in ("other::x", "task::state::TestX"))
 
     read(tmp_path, *entries).require_known([CaseKey("6.1", "task", "state")])
+
+
+def test_an_entry_of_another_suite_is_a_mistake_where_there_are_no_others(
+    tmp_path: Path,
+) -> None:
+    flaky = read(tmp_path, {**ENTRY, "case": "tsak::state"})
+    keys = [CaseKey("6.1", "task", "state")]
+
+    flaky.require_known(keys)
+    with pytest.raises(UsageError, match=r"flaky.yaml:2.*task::state"):
+        flaky.require_known(keys, all_suites=True)
+
+
+@pytest.mark.parametrize("kernel", ["5.11", "5:10"])
+def test_a_kernel_that_the_matrix_does_not_have_is_a_mistake(
+    kernel: str, tmp_path: Path
+) -> None:
+    flaky = read(tmp_path, {**ENTRY, "kernels": f'["6.1", ">=5.4", "{kernel}"]'})
+
+    with pytest.raises(UsageError, match=f"flaky.yaml:5.*no kernel '{kernel}'"):
+        flaky.require_kernels(["5.10", "6.1"])
+    flaky.require_kernels(["5.10", "6.1", kernel])
 
 
 def test_outcomes_other_than_failures_are_left_alone(tmp_path: Path) -> None:

@@ -1,15 +1,23 @@
 """What a release report says."""
 
 import json
+from datetime import date
 
 import pytest
 from jsonschema import Draft202012Validator
 from lxml import html
 
-from runner.reports import releasepages
+from runner.reports import flaky, releasepages
 from runner.reports.compare import compare
 from runner.reports.release import Release, btf_need, facts
-from runner.results import MapUse, ObjectUse, ProgramUse, Provenance, RunResults
+from runner.results import (
+    KnownFlaky,
+    MapUse,
+    ObjectUse,
+    ProgramUse,
+    Provenance,
+    RunResults,
+)
 from runner.schema import SUBJECTS
 from tests.unit.reports import hostile
 from tests.unit.reports.runs import F, P, S, case, kernel, run
@@ -218,9 +226,44 @@ def test_hostile_texts_are_text_in_every_form() -> None:
     assert json.loads(releasepages.document(found))["name"] == "v<b>1"
 
 
+def test_a_known_flaky_failure_has_no_advice_for_developers() -> None:
+    known = KnownFlaky(owner="@net-team", until=date(2026, 12, 31), reason="it races")
+    cure = f"{flaky.words(known)}; guard it"
+    results = run(case("6.1", F, known_flaky=known, cure=cure))
+
+    found = facts(results, "v1")
+
+    assert (
+        found.failures[0].cure == "the failure is known; its cause is not decided yet"
+    )
+    for text in (releasepages.notes(found), releasepages.page(found)):
+        assert "Works on" in text
+        assert "not known: 6.1" in text
+        assert "@net-team" not in text
+        assert "none</td>" not in text
+        assert "`none`" not in text
+
+
+def test_advice_of_a_mark_that_ended_is_left_out_too() -> None:
+    known = KnownFlaky(owner="@net-team", until=date(2026, 1, 1), ended=True)
+    cure = f"{flaky.words(known)}; guard it"
+
+    found = facts(run(case("6.1", F, known_flaky=known, cure=cure)), "v1")
+
+    assert found.failures[0].cure == "guard it"
+
+
+def test_code_in_advice_is_code_on_the_page() -> None:
+    cure = "use `loader: compat` <b> (`docs/compat.md`)"
+    page = releasepages.page(facts(run(case("6.1", F, cure=cure)), "v1"))
+
+    assert "use <code>loader: compat</code> &lt;b&gt;" in page
+    assert "<code>docs/compat.md</code>" in page
+
+
 def test_a_run_that_lost_everything_has_a_report() -> None:
     found = facts(run(kernels=(kernel("6.1", error="no image"),)), "v1")
-    assert found.works_on == "none"
+    assert found.works_on == "not known: 6.1"
     assert [it.verdict for it in found.kernels] == ["unknown"]
     assert "## Tools" in releasepages.notes(found)
 
