@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
@@ -23,7 +23,7 @@ from runner.history.breaks import (
     flakiness,
 )
 from runner.history.charts import Bar, Line
-from runner.history.digest import DigestedKernel, RunDigest
+from runner.history.digest import DigestedKernel, DigestedState, RunDigest
 from runner.history.files import LeftOut
 from runner.history.series import History, Period, Series
 from runner.reports import pictures, style, support, templating
@@ -259,12 +259,14 @@ def run_look(run: RunDigest) -> str:
 def run_words(run: RunDigest) -> str:
     """Return how a run's cases ended: "4 passed, 1 failed"."""
     counts, known = _counts(run), _known_failures(run)
+    alone = _uncompared(run)
     parts = [
         style.counted(counts[Outcome.PASSED], "passed", "passed"),
         style.counted(counts[Outcome.FAILED], "failed", "failed"),
         style.counted(known, "failed (known flaky)", "failed (known flaky)"),
         style.counted(counts[Outcome.ERROR], "error", "errors"),
-        style.counted(counts[Outcome.SKIPPED], "declared gap", "declared gaps"),
+        style.counted(counts[Outcome.SKIPPED] - alone, "declared gap", "declared gaps"),
+        style.counted(alone, "case not compared", "cases not compared"),
     ]
     words = ", ".join(filter(None, parts)) or "no case"
     return (
@@ -286,10 +288,19 @@ def _counts(run: RunDigest) -> dict[Outcome, int]:
 
 
 def _known_failures(run: RunDigest) -> int:
-    excused = {n for n, state in enumerate(run.states) if state.is_excused}
-    if not excused:
+    return _number_of(run, lambda it: it.is_excused)
+
+
+def _uncompared(run: RunDigest) -> int:
+    return _number_of(run, style.is_uncompared)
+
+
+def _number_of(run: RunDigest, matches: Callable[[DigestedState], bool]) -> int:
+    """Return in how many cases on kernels a state of that kind stands."""
+    found = {n for n, state in enumerate(run.states) if matches(state)}
+    if not found:
         return 0
-    return sum(number in excused for case in run.cases for number in case.states)
+    return sum(number in found for case in run.cases for number in case.states)
 
 
 # ----------------------------------------------------------------------- rows

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from runner.errors import ExitStatus
 from runner.failures.classes import NOTHING_TO_AGREE_WITH
 from runner.results import (
     CaseKey,
-    CaseResult,
     KernelRun,
     Outcome,
     RunResults,
@@ -110,7 +110,19 @@ def counted(number: int, word: str, plural: str) -> str:
     return f"{number} {word if number == 1 else plural}" if number else ""
 
 
-def is_uncompared(case: CaseResult) -> bool:
+class Ended(Protocol):
+    """How a case ended, as results and the history have it."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """None for a case without a result."""
+
+    @property
+    def failure_class(self) -> str:
+        """Empty if there is none."""
+
+
+def is_uncompared(case: Ended) -> bool:
     """Whether a case was skipped only because no other kernel gave anything."""
     skipped = case.outcome is Outcome.SKIPPED
     return skipped and case.failure_class == NOTHING_TO_AGREE_WITH.name

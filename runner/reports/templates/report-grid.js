@@ -85,9 +85,14 @@ const summary = (found, column) => {
   if (!outcomes.length) return null;
   const passed = outcomes.filter((it) => it === data.passed).length;
   const gaps = outcomes.filter((it) => data.looks[it].class === "skipped").length;
-  return { outcome: Math.min(...outcomes), passed, run: outcomes.length - gaps, gaps };
+  const alone = found.filter((row) => isUncompared(row, column.kernels[0])).length;
+  return { outcome: Math.min(...outcomes), passed, run: outcomes.length - gaps, gaps, alone };
 };
 const SKIPPED = data.looks.findIndex((it) => it.class === "skipped");
+// Whether it was skipped only because no other kernel gave anything: nothing was declared.
+const isUncompared = (row, kernel) => outcomeOf(row, kernel) === SKIPPED && classOf(row, kernel) === "nothing_to_agree_with";
+const skippedWords = ({ gaps, alone }) => [gaps > alone ? plural(gaps - alone, "declared gap") : "",
+  alone ? `${alone} not compared` : ""].filter(Boolean).join(", ");
 
 // What stands in a cell: its outcome, letters and words for those who can't see them.
 const cellOf = (item, number) => {
@@ -101,7 +106,7 @@ const cellOf = (item, number) => {
     const isShown = column.kernels.some((it) => chosen.shown[item.row.number * kernels.length + it]);
     const class_ = classOf(item.row, kernel);
     return { outcome, text: outcome === data.passed && shape.width < 14 ? "" : look.sign, isDim: !isShown,
-      changes: changesAt(item.row, number), words: outcome === SKIPPED && class_ === "nothing_to_agree_with" ? "not compared" : `${look.word}${class_ ? ` ${class_}` : ""}` };
+      changes: changesAt(item.row, number), words: isUncompared(item.row, kernel) ? "not compared" : `${look.word}${class_ ? ` ${class_}` : ""}` };
   }
   const found = summary(item.rows, column);
   if (!found) return null;
@@ -109,8 +114,8 @@ const cellOf = (item, number) => {
   const sign = data.looks[outcome].sign;
   const text = !isWide ? (outcome === data.passed && shape.width < 14 ? "" : sign)
     : run ? `${sign} ${passed}/${run}${gaps && shape.width >= 72 ? ` ${data.looks[SKIPPED].sign}${gaps}` : ""}` : `${sign} ${gaps}`;
-  const words = run ? `${data.looks[outcome].word}: ${passed} of ${run} passed${gaps ? `, ${plural(gaps, "declared gap")}` : ""}`
-    : plural(gaps, "declared gap");
+  const words = run ? `${data.looks[outcome].word}: ${passed} of ${run} passed${gaps ? `, ${skippedWords(found)}` : ""}`
+    : skippedWords(found);
   return { outcome, text, words, isDim: false, changes: false };
 };
 

@@ -12,7 +12,7 @@ from runner import cli
 from runner.history import digest, series, site, store
 from runner.history.site import Site
 from runner.reports import resultsfile
-from runner.results import KnownFlaky, Provenance, RunResults
+from runner.results import KnownFlaky, Outcome, Provenance, RunResults
 from tests.unit.history.nights import case, night
 from tests.unit.reports import hostile
 from tests.unit.reports.runs import E, F, P
@@ -95,6 +95,15 @@ def test_a_run_that_was_stopped_is_marked_and_is_no_pass() -> None:
     page = made(night(0, case(P)), stopped).files["index.html"]
 
     assert "incomplete: it does not count as a pass" in page
+
+
+def test_a_case_that_no_kernel_was_compared_with_is_no_declared_gap() -> None:
+    alone = case(Outcome.SKIPPED, failure_class="nothing_to_agree_with")
+    declared = case(Outcome.SKIPPED, "other", failure_class="declared_gap")
+
+    words = site.run_words(digest.of(night(0, alone, declared), []))
+
+    assert words == "1 declared gap, 1 case not compared"
 
 
 def test_releases_say_what_they_run_on() -> None:
