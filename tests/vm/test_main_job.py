@@ -109,6 +109,7 @@ def test_reports_of_an_earlier_run_are_gone_and_other_files_are_not(
         *("4.4", "4.4/mine.txt", "6.12", "results.json", "results.sarif"),
         *("report.html", "summary.md", "badge.svg", "matrix.svg"),
         *("6.12/junit.xml", "6.12/console.log", "6.12/runner.log"),
+        "replay/replay.json",
     }
 
 
@@ -148,20 +149,22 @@ def test_a_failure_tells_what_was_expected_and_seen(reports: Path) -> None:
 
 def test_every_program_that_loaded_has_its_cost(finished: Finished) -> None:
     cases = [it for it in finished.results.cases if it.outcome is Outcome.PASSED]
-    costs = [cost for case in cases for cost in case.cost]
-
     loaded = {
-        (case.kernel, case.suite, case.case, program.name)
+        (case.key, program.name)
         for case in cases
         for program in case.programs
         if program.loaded
     }
-    assert {
-        (case.kernel, case.suite, case.case, it.program)
+    costs = {
+        (case.key, it.program): it
         for case in cases
         for it in case.cost
-    } >= loaded
-    for cost in costs:
+        if (case.key, it.program) in loaded
+    }
+
+    assert loaded
+    assert costs.keys() == loaded
+    for cost in costs.values():
         assert cost.verified_insns
         assert cost.insns_limit == 1_000_000
         assert cost.bytes_xlated
