@@ -42,4 +42,4 @@ def _row(it: ExpectedCost) -> tuple[str, ...]:
 
 def _origin(it: ExpectedCost, kernel: str) -> str:
     name = kernel if it.guess else "booted"
-    return f"{name}, which refused it" if kernel in it.refused else name
+    return f"{name} (refused)" if kernel in it.refused else name

@@ -117,7 +117,7 @@ def test_what_fails_in_python_is_told_as_what_it_is(tmp_path: Path) -> None:
         "test_has_a_fixture_that_raises_at_its_end": ("failed", ""),
         "test_asserts": ("failed", ""),
         "test_is_wrong_itself": ("failed", "suite_error"),
-        "test_loads_what_is_refused": ("failed", "verifier_rejected"),
+        "test_loads_what_is_refused": ("failed", "pointer_lost"),
         "test_loads_nothing": ("failed", "nothing_loaded"),
         "test_passes": ("passed", ""),
     }
