@@ -69,9 +69,16 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UsageError when there is no run, and InfrastructureError when the site can't
     be written.
     """
-    out: Path = arguments.out
     # All that it reads lives until its end; to look for garbage takes a seventh longer.
     gc.disable()
+    try:
+        return _main(arguments)
+    finally:
+        gc.enable()
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out
     store.require_own(out)
     # A word that means nothing is a mistake before anything is written.
     found = files.find(arguments.runs, but=out)
