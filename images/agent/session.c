@@ -27,6 +27,7 @@
 #include "text.h"
 #include "there.h"
 #include "triggers.h"
+#include "user.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -56,10 +57,10 @@ static const struct operation {
 	 true},
 	{"there", there_operation, {"places"}, true},
 	{"bpf", bpf_operation, {"calls"}, true},
-	{"load", load_operation, {"handle", "log_level"}, true},
+	{"load", load_operation, {"handle", "log_level", "user"}, true},
 	{"adopt", adopt_operation, {"programs", "maps"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
-	{"attach", attach_operation, {"handle", "program", "target"}, true},
+	{"attach", attach_operation, {"handle", "program", "target", "user"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
 	{"test_run",
@@ -154,8 +155,11 @@ static json_t *answer(const json_t *request, json_t **log, struct failure *failu
 	json_t *given = NULL;
 
 	log_clear();
-	if (operation && check_arguments(operation, request, failure))
+	if (operation && check_arguments(operation, request, failure) &&
+	    user_enter(request, failure)) {
 		given = operation->run(request, failure);
+		user_leave();
+	}
 	if (!given || operation->logs)
 		*log = log_json();
 	return given;

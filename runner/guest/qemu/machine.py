@@ -67,6 +67,9 @@ class Machine:
     # Whether it waits for a saved state in place of booting. Its memory's file then
     # holds what was saved, and is not written to.
     incoming: bool = False
+    # Processors that it starts with, and how many there may be.
+    cpus: int = 1
+    possible_cpus: int = 1
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
     # Serial output is appended to this file.
@@ -109,9 +112,15 @@ def _board(machine: Machine, more: str = "") -> list[str]:
         *("-display", "none"),
         *("-machine", f"pc,accel={machine.accelerator}{more}"),
         *("-cpu", _CPU[machine.accelerator]),
-        *("-smp", "1"),
+        *("-smp", _processors(machine)),
         *("-m", f"{machine.memory}M"),
     ]
+
+
+def _processors(machine: Machine) -> str:
+    if machine.cpus == machine.possible_cpus:
+        return str(machine.cpus)
+    return f"cpus={machine.cpus},maxcpus={machine.possible_cpus}"
 
 
 def _devices(machine: Machine) -> list[str]:
