@@ -281,6 +281,10 @@ class Attached(AgentReply):
     log: str
 
 
+class _Registered(AgentReply):
+    log: str
+
+
 class TestRunOutput(AgentReply):
     """What BPF_PROG_TEST_RUN gave."""
 
@@ -514,6 +518,11 @@ class ObjectSettings:
     load: Mapping[str, bool] = field(default_factory=dict)
     # What programs attach to that is looked up when they load: "fentry/vfs_read".
     targets: Mapping[str, str] = field(default_factory=dict)
+    # Types of programs whose sections libbpf does not know, and what they are loaded to
+    # be attached to: numbers of the kernel's, 0 for none.
+    types: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    # Flags of BPF_PROG_LOAD that are set, by programs.
+    flags: Mapping[str, int] = field(default_factory=dict)
     maps: Mapping[str, MapSettings] = field(default_factory=dict)
     # Bytes of global variables.
     variables: Mapping[str, bytes] = field(default_factory=dict)
@@ -521,8 +530,14 @@ class ObjectSettings:
     def as_json(self) -> dict[str, Any]:
         """Return the arguments that tell the agent."""
         programs = {
-            name: {"load": self.load.get(name), "target": self.targets.get(name)}
-            for name in {**self.load, **self.targets}
+            name: {
+                "load": self.load.get(name),
+                "target": self.targets.get(name),
+                "type": self.types.get(name, (None, None))[0],
+                "attach_type": self.types.get(name, (None, None))[1],
+                "flags": self.flags.get(name),
+            }
+            for name in {**self.load, **self.targets, **self.types, **self.flags}
         }
         return {
             "programs": {name: _given(it) for name, it in programs.items()},
@@ -780,6 +795,13 @@ class AgentSession:
         return self._ask(
             Attached, "attach", timeout, handle=handle, program=program, target=target
         )
+
+    def register(self, handle: int, name: str, *, timeout: float) -> str:
+        """Register a struct_ops map with the kernel, and return libbpf's words.
+
+        The agent holds what libbpf attached (bpf_map__attach_struct_ops()).
+        """
+        return self._ask(_Registered, "register", timeout, handle=handle, map=name).log
 
     def detach(
         self, handle: int, program: str | None = None, *, timeout: float
