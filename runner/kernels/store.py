@@ -8,7 +8,7 @@ from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import key_of, sha256_of
 from runner.files.shipped import IMAGES
-from runner.kernels import artifact, bzimage, guestconfig, modules, nic
+from runner.kernels import artifact, guestconfig, kernelimage, modules, nic
 from runner.kernels.modules import Wanted
 from runner.kernels.nic import Card
 from runner.kernels.sources.source import Collected
@@ -56,8 +56,8 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
             "/boot/vmlinuz-… or /lib/modules/…/vmlinuz",
         )
     image = contents[image_path]
-    release = bzimage.release(image)
-    (folder / artifact.VMLINUZ).write_bytes(image)
+    release = kernelimage.release(image)
+    (folder / artifact.VMLINUZ).write_bytes(kernelimage.bootable(image))
     for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
         path = _only(name, contents)
         if path is not None:
