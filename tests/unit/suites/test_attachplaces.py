@@ -70,7 +70,7 @@ def test_places_of_every_kind_are_accepted(tmp_path: Path, place: str) -> None:
         ("kprobe", "write kprobe/NAME"),
         ("tracepoint/sched_switch", "write tracepoint/GROUP/NAME"),
         ("kprobe/a/b", "write kprobe/NAME"),
-        ("perf_event/cylces", "write perf_event/COUNTER, such as cpu-clock"),
+        ("perf_event/cycels", "write perf_event/COUNTER, such as cpu-clock"),
         ("uprobe/tool", "write uprobe/FILE:SYMBOL"),
         ('{"<4.17": kprob/sys_getpgid}', "did you mean 'kprobe'?"),
         ("[{needs: {map_type: ringbuf}, use: kprob/x}]", "did you mean 'kprobe'?"),
