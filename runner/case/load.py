@@ -9,6 +9,7 @@ from runner.case.attempt import Attempt
 from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
+from runner.guest import tracing
 from runner.guest.agent import AgentError, LoadedObject, OpenedObject
 from runner.guest.otherloader import OtherSession
 from runner.suites.model import OTHER_LOADERS, Map, Program
@@ -25,6 +26,7 @@ def load(attempt: Attempt) -> LoadedObject:
     case, guest, path = attempt.case, attempt.guest, attempt.job.shown_path
     with guest.doing(f"setting up {path}"):
         attempt.settings = settings.of_case(case, attempt.data, guest)
+        tracing.learn(guest, settings.places(case, attempt.data, guest))
     with guest.doing(f"loading {path}"):
         opened, loaded = _open_and_load(attempt)
     attempt.loaded = loaded

@@ -150,3 +150,14 @@ def place(program: Program, guest: Guest) -> str | None:
     if found is None or is_looked_up(found):
         return None
     return str(resolve(found, known(guest)))
+
+
+def places(case: Case, data: bytes, guest: Guest) -> list[str]:
+    """Return where programs attach to, written as sections; none for a bad object."""
+    given = {name: it.place(guest.on) for name, it in case.programs.items()}
+    try:
+        programs = bpf_object.read(data).programs
+    except bpf_object.ObjectError:
+        # The agent says what is wrong with it.
+        return []
+    return [given.get(it.name) or it.section for it in programs]

@@ -247,6 +247,10 @@ class _Adopted(AgentReply):
     log: str
 
 
+class _Functions(AgentReply):
+    functions: str
+
+
 class _Targets(AgentReply):
     there: tuple[bool, ...]
 
@@ -731,6 +735,13 @@ class AgentSession:
         if len(found) != len(places):
             raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
         return found
+
+    def functions(self, *, timeout: float) -> str:
+        """Return functions that programs can't just attach to under their names.
+
+        A line for each, as images/agent/functions.h explains them.
+        """
+        return self._ask(_Functions, "functions", timeout).functions
 
     def bpf(self, calls: Sequence[BpfCall], *, timeout: float) -> BpfAnswers:
         """Make calls of bpf(2), and return how they ended; nothing of them stays."""
