@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--good",
         required=True,
         metavar="KERNEL",
-        help="a version on which the case passes: ROW@VERSION, or ROW for what a run of "
-        "it boots",
+        help="a version on which the case passes: ROW@VERSION, or ROW for what a run "
+        "of it boots",
     )
     parser.add_argument(
         "--bad", required=True, metavar="KERNEL", help="a version on which it fails"

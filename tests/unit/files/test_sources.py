@@ -75,7 +75,7 @@ def test_a_source_that_a_run_compiles_is_named_from_where_the_run_was_started(
         case="opens",
         outcome=Outcome.FAILED,
         # clang ran in the folder of the source.
-        message="load refused at probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3",
+        message="refused at probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3",
         source="probe.bpf.c:37",
     )
 
@@ -83,5 +83,5 @@ def test_a_source_that_a_run_compiles_is_named_from_where_the_run_was_started(
 
     assert found.source == "src/probe.bpf.c:37"
     assert found.message == (
-        "load refused at src/probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3"
+        "refused at src/probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3"
     )
