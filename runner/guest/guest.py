@@ -38,7 +38,7 @@ from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, snapshot
-from runner.guest.qemu.machine import WINDOW, Machine
+from runner.guest.qemu.machine import WINDOW, Machine, has_window
 from runner.guest.qemu.memory import GuestWindow
 from runner.guest.qemu.snapshot import SnapshotError
 from runner.guest.qemu.vm import (
@@ -50,7 +50,7 @@ from runner.guest.qemu.vm import (
 )
 from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
-from runner.kernels import btf, modulefiles
+from runner.kernels import btf, modulefiles, nic
 from runner.kernels import facts as kernel_facts
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.kernels.modulefiles import ChosenModules, ModuleMissingError
@@ -375,20 +375,23 @@ class Origin:
 
     @cached_property
     def _machine(self) -> Machine:
+        architecture = self.kernel.architecture
         finding = accelerator.choose(
             self.host.accelerator,
+            architecture,
             qemu=self.host.qemu,
             kernel=self.artifact.vmlinuz,
-            memory=self.host.cache.root / "accelerator.json",
+            memory=self.host.cache.root / f"accelerator-{architecture.name}.json",
         )
         log.info("%s: %s under %s", self.kernel.id, self.artifact.origin, finding)
         plain = Machine(
             qemu=self.host.qemu,
+            architecture=architecture,
             accelerator=finding.accelerator,
             kernel=self.artifact.vmlinuz,
             initrd="",
             memory=self.kernel.memory,
-            nic=self.artifact.nic or "virtio-net-pci",
+            nic=self.artifact.nic or nic.of(architecture)[0].device,
             console=Path(),
         )
         return environment.machine_of(plain, self.asked)
@@ -570,6 +573,8 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
 
 def _session(connection: Ssh, vm: Vm) -> AgentSession:
     channel = connection.start(f"{initramfs.AGENT} session")
+    if not has_window(vm.machine):
+        return AgentSession(channel, connection.pace)
     window = GuestWindow(descriptor=vm.window, size=WINDOW << 20)
     return AgentSession(channel, connection.pace, window)
 
