@@ -479,7 +479,7 @@ class CaseResult(CaseVerdict, CaseId):
 
     @property
     def guest_words(self) -> str:
-        """What its guest was, for people: "cpus: 2, cgroup: v1"; empty for the usual."""
+        """What its guest was, in words: "cpus: 2, cgroup: v1"; or nothing."""
         return ", ".join(f"{key}: {_word(it)}" for key, it in self.environment.items())
 
     @property

@@ -17,7 +17,8 @@ static struct __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3];
 
 static struct __user_cap_header_struct of_this_thread(void)
 {
-	return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
+	return (struct __user_cap_header_struct){.version =
+							 _LINUX_CAPABILITY_VERSION_3};
 }
 
 static int set_effective(uint64_t mask)

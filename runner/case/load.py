@@ -123,9 +123,7 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
     return opened, loaded
 
 
-def _attached(
-    attempt: Attempt, handle: int, name: str, place: str | None
-) -> Attached:
+def _attached(attempt: Attempt, handle: int, name: str, place: str | None) -> Attached:
     timeout = timeouts.ANSWER.seconds
     if attempt.other is not None:
         return attempt.other.attach(handle, name, place, timeout=timeout)

@@ -42,7 +42,7 @@ class EnvironmentUnavailableError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class GuestRefusal:
     """Why a kernel can't have what was asked for, as its files say before a boot."""
 
     message: str
@@ -71,7 +71,7 @@ def _no_call(_: Asked) -> Iterator[tuple[str, ...]]:
     return iter(())
 
 
-def _no_refusal(_: Asked) -> Refusal | None:
+def _no_refusal(_: Asked) -> GuestRefusal | None:
     return None
 
 
@@ -93,20 +93,21 @@ class Means:
     # Calls of images/environment, in the guest.
     calls: Callable[[Asked], Iterator[tuple[str, ...]]] = _no_call
     # What is known before the boot.
-    refusal: Callable[[Asked], Refusal | None] = _no_refusal
+    refusal: Callable[[Asked], GuestRefusal | None] = _no_refusal
 
 
 # ------------------------------------------------------------------------- processors
 
 
 def _with_cpus(machine: Machine, asked: Asked) -> Machine:
-    cpus = asked.environment.processors
-    return replace(machine, cpus=cpus.present, possible_cpus=cpus.all)
+    # All that are possible: from 6.9 on a kernel that recognises no hypervisor counts
+    # none that are to come (topology_register_apic() and acpi_is_processor_usable()).
+    return replace(machine, cpus=asked.environment.processors.all)
 
 
 def _cpu_arguments(asked: Asked) -> tuple[str, ...]:
     cpus = asked.environment.processors
-    return (f"possible_cpus={cpus.all}",) if cpus.all > 1 else ()
+    return (f"maxcpus={cpus.started}",) if cpus.all > cpus.started else ()
 
 
 def _cpu_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
@@ -115,19 +116,19 @@ def _cpu_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
         yield "cpus", ",".join(map(str, cpus.numbers)), str(cpus.all)
 
 
-def _cpu_refusal(asked: Asked) -> Refusal | None:
+def _cpu_refusal(asked: Asked) -> GuestRefusal | None:
     most = asked.environment.processors.all
     config = asked.config
     if most == 1 or config is None:
         return None
     if config.get("SMP") != "y":
-        return Refusal(
+        return GuestRefusal(
             message=f"{most} processors, but the kernel was built for one (CONFIG_SMP)",
             hint="use a kernel with CONFIG_SMP=y, or `cpus: 1`",
         )
     built_for = int(config.get("NR_CPUS", "1"))
     if most > built_for:
-        return Refusal(
+        return GuestRefusal(
             message=f"{most} possible processors, but the kernel was built for "
             f"{built_for} (CONFIG_NR_CPUS)",
             hint=f"use at most {built_for}, or build the kernel with a larger "
@@ -150,13 +151,13 @@ def _lsm_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
         yield "lsm", *asked.environment.lsm
 
 
-def _lsm_refusal(asked: Asked) -> Refusal | None:
+def _lsm_refusal(asked: Asked) -> GuestRefusal | None:
     if asked.config is None:
         return None
     for name in asked.environment.lsm or ():
         options = _LSM_OPTIONS.get(name, f"SECURITY_{name.upper()}")
         if asked.config.get(options) != "y":
-            return Refusal(
+            return GuestRefusal(
                 message=f"the security module {name}, but the kernel has none "
                 f"(CONFIG_{options})",
                 hint="take it out of `lsm`, or use a kernel that has it",
@@ -188,16 +189,16 @@ def _lockdown_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
         yield "lockdown", asked.environment.lockdown
 
 
-def _lockdown_refusal(asked: Asked) -> Refusal | None:
+def _lockdown_refusal(asked: Asked) -> GuestRefusal | None:
     if asked.environment.lockdown in (None, "none"):
         return None
     hint = "use a kernel with CONFIG_SECURITY_LOCKDOWN_LSM=y, or drop `lockdown`"
     if not VersionRange.parse(">=5.4").may_hold(asked.artifact.version):
-        return Refusal(
+        return GuestRefusal(
             message="lockdown, which was added in 5.4 (000d388ed3bb)", hint=hint
         )
     if asked.config is not None and "SECURITY_LOCKDOWN_LSM" not in asked.config:
-        return Refusal(
+        return GuestRefusal(
             message="lockdown, but the kernel was built without it "
             "(CONFIG_SECURITY_LOCKDOWN_LSM)",
             hint=hint,
@@ -222,12 +223,14 @@ def _cgroup_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
         yield "cgroup", asked.environment.cgroup
 
 
-def _cgroup_refusal(asked: Asked) -> Refusal | None:
+def _cgroup_refusal(asked: Asked) -> GuestRefusal | None:
     if asked.environment.cgroup is None or asked.config is None:
         return None
     if asked.config.get("CGROUPS") == "y":
         return None
-    return Refusal(message="control groups, but the kernel has none (CONFIG_CGROUPS)")
+    return GuestRefusal(
+        message="control groups, but the kernel has none (CONFIG_CGROUPS)"
+    )
 
 
 def _module_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
@@ -250,8 +253,8 @@ def _sysctl_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
 MEANS = (
     Means(
         key="cpus",
-        by="QEMU's -smp and the kernel's possible_cpus=; what is not to be online is "
-        "taken offline through /sys/devices/system/cpu",
+        by="QEMU's -smp for those that are possible, the kernel's maxcpus= for those "
+        "that start; gaps are taken offline through /sys/devices/system/cpu",
         machine=_with_cpus,
         arguments=_cpu_arguments,
         calls=_cpu_calls,
@@ -285,7 +288,8 @@ MEANS = (
     ),
     Means(
         key="user",
-        by="the agent's effective user, group and capabilities while it loads and attaches",
+        by="the agent's effective user, group and capabilities while it loads and "
+        "attaches",
     ),
     Means(
         key="sysctl",
@@ -344,7 +348,7 @@ def machine_of(plain: Machine, asked: Asked) -> Machine:
 
 
 def _require_cpus(machine: Machine, asked: Asked) -> None:
-    if machine.accelerator != "tcg" or asked.environment.processors.present == 1:
+    if machine.accelerator != "tcg" or asked.environment.processors.all == 1:
         return
     for range_, why in _ONE_CPU_UNDER_TCG:
         if VersionRange.parse(range_).may_hold(asked.artifact.version):

@@ -86,9 +86,7 @@ def choose(
     files = {name: entry.directory / name for name in entry.checksums}
     return ChosenModules(
         paths=tuple(files[f"{name}.ko"] for name in ordered),
-        btfs=tuple(
-            files[f"{name}.btf"] for name in ordered if f"{name}.btf" in files
-        ),
+        btfs=tuple(files[f"{name}.btf"] for name in ordered if f"{name}.btf" in files),
         built_in=tuple(it for it in names if it in found.built_in),
     )
 

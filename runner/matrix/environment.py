@@ -74,21 +74,21 @@ class Cpus(FileEntry):
                 raise ValueError("online must list each processor once, in order")
             if self.online[0] != 0:
                 raise ValueError("online must have processor 0, which boots the kernel")
-        if self.possible is not None and self.possible < self.present:
+        if self.possible is not None and self.possible < self.started:
             raise ValueError(
-                f"possible is {self.possible}, but {self.present} processors are there"
+                f"possible is {self.possible}, but {self.started} processors start"
             )
         return self
 
     @property
-    def present(self) -> int:
-        """How many the machine has when it starts."""
+    def started(self) -> int:
+        """How many the kernel starts, some of which may be taken offline again."""
         return self.online if isinstance(self.online, int) else self.online[-1] + 1
 
     @property
     def all(self) -> int:
         """How many are possible."""
-        return self.possible or self.present
+        return self.possible or self.started
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -101,7 +101,9 @@ class Cpus(FileEntry):
 class Mount(FileEntry):
     """A file system that a guest has."""
 
-    type: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", examples=["tmpfs", "hugetlbfs"])]
+    type: Annotated[
+        str, Field(pattern=r"^[a-z0-9_]+$", examples=["tmpfs", "hugetlbfs"])
+    ]
     """What it is, as mount(8) calls it. Name its module in `modules`, if it has one."""
 
     path: Annotated[str, Field(pattern=r"^/[^\s:]*$", examples=["/mnt/scratch"])]
@@ -150,7 +152,8 @@ class GuestEnvironment(FileEntry):
 
     cpus: (
         Annotated[
-            Annotated[CpuCount, Tag("one number")] | Annotated[Cpus, Tag("cpus mapping")],
+            Annotated[CpuCount, Tag("one number")]
+            | Annotated[Cpus, Tag("cpus mapping")],
             Discriminator(_number_or_mapping),
         ]
         | None
@@ -252,4 +255,3 @@ def parse(words: Iterable[str]) -> GuestEnvironment:
         raise UsageError(
             f"--guest: {said}", hint="docs/environment.md explains every key"
         ) from error
-

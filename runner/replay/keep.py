@@ -16,8 +16,8 @@ from runner import __version__
 from runner.errors import RunnerError, UsageError
 from runner.kernels import fetch, lock
 from runner.kernels.lock import Lock, PinnedSource
-from runner.matrix import matrix as matrix_
 from runner.matrix import environment, overrides
+from runner.matrix import matrix as matrix_
 from runner.matrix.matrix import Kernel
 from runner.replay.bundle import (
     FILES,

@@ -168,7 +168,8 @@ class GuestFactory:
         """Return what is known of a kernel so far, for the reports."""
         with self._lock:
             host = self._host
-            starts = [it.starts for key, it in self._known.items() if key[0] == kernel.id]
+            known = self._known.items()
+            starts = [it.starts for key, it in known if key[0] == kernel.id]
             found = self._found.get(kernel.id)
         found = found or KernelRun(id=kernel.id, required=kernel.required)
         update: dict[str, object] = {"tags": kernel.tags}
@@ -176,7 +177,7 @@ class GuestFactory:
             update["timeout_scale"] = host.pace.most
         if starts and found.release:
             for name in ("boots", "restores", "notes"):
-                each = (it for known in starts for it in getattr(known, name))
+                each = (it for one in starts for it in getattr(one, name))
                 update[name] = tuple(each)
         return found.model_copy(update=update)
 
@@ -212,9 +213,7 @@ class GuestFactory:
                 artifact = self._artifacts[kernel.id]
                 if isinstance(artifact, RunnerError):
                     raise artifact
-                origin = Origin(
-                    kernel=kernel, artifact=artifact, host=self._get_host()
-                )
+                origin = Origin(kernel=kernel, artifact=artifact, host=self._get_host())
                 known = self._known[key] = _Known(
                     origin=origin,
                     starts=Starts(kernel=kernel.id, observe=self._observe),

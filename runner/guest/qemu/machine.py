@@ -58,9 +58,8 @@ class Machine:
     # Whether it waits for a saved state in place of booting. Its memory's file then
     # holds what was saved, and is not written to.
     incoming: bool = False
-    # Processors that it starts with, and how many there may be.
+    # Processors, of which the kernel need not start all.
     cpus: int = 1
-    possible_cpus: int = 1
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
     # Serial output is appended to this file.
@@ -115,15 +114,9 @@ def _board(machine: Machine, more: str = "") -> list[str]:
         *("-display", "none"),
         *("-machine", f"{board.machine},accel={machine.accelerator}{more}"),
         *("-cpu", "host" if machine.accelerator == "kvm" else board.cpu),
-        *("-smp", _processors(machine)),
+        *("-smp", str(machine.cpus)),
         *("-m", f"{machine.memory}M"),
     ]
-
-
-def _processors(machine: Machine) -> str:
-    if machine.cpus == machine.possible_cpus:
-        return str(machine.cpus)
-    return f"cpus={machine.cpus},maxcpus={machine.possible_cpus}"
 
 
 def _devices(machine: Machine) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import X86_64
 from runner.guest import environment
 from runner.guest.environment import MEANS, Asked, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
@@ -23,6 +24,8 @@ CONFIG = {
 }
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu"),
+    architecture=X86_64,
+    nic="virtio-net-pci",
     accelerator="tcg",
     kernel=Path("/vmlinuz"),
     initrd="",
@@ -51,8 +54,8 @@ def test_each_key_has_a_row() -> None:
 def test_processors_are_the_machines_and_the_kernels() -> None:
     it = asked("cpus={online: [0, 3], possible: 8}")
     found = environment.machine_of(MACHINE, it)
-    assert (found.cpus, found.possible_cpus) == (4, 8)
-    assert found.arguments == ("possible_cpus=8",)
+    assert found.cpus == 8
+    assert found.arguments == ("maxcpus=4",)
     assert calls("cpus={online: [0, 3], possible: 8}") == [("cpus", "0,3", "8")]
 
 
