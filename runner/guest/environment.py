@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from runner import timeouts
 from runner.errors import UsageError
+from runner.failures.classes import ENVIRONMENT_UNAVAILABLE, MODULE_MISSING, SYSCTL
 from runner.guest import timely
 from runner.guest.agent import AgentSession
 from runner.guest.image import initramfs
@@ -38,7 +39,7 @@ class EnvironmentUnavailableError(UsageError):
     def __init__(self, message: str, *, hint: str = "", name: str = "") -> None:
         super().__init__(message, hint=hint)
         # Of a failure class.
-        self.failure_class = name or "environment_unavailable"
+        self.failure_class = name or ENVIRONMENT_UNAVAILABLE.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,4 +384,4 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
 
 
 # Failure classes of what only a guest says.
-_CLASS_OF = {"sysctl": "sysctl", "modules": "module_missing"}
+_CLASS_OF = {"sysctl": SYSCTL.name, "modules": MODULE_MISSING.name}

@@ -404,7 +404,9 @@ class Origin:
     def require(self) -> None:
         """Refuse what no guest can be. Raises EnvironmentUnavailableError."""
         environment.require(self.asked)
-        _ = self._machine
+        if self.asked.environment.processors.all > 1:
+            # Under which accelerator, matters then.
+            _ = self._machine
 
     @property
     def memory(self) -> int:
