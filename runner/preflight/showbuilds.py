@@ -7,11 +7,11 @@ from rich.markup import escape
 from runner.preflight.buildcode import ProgramCode
 from runner.text.tables import print_rows
 
-_COLUMNS = ("program", "build", "instructions", "beside the first")
+_COLUMNS = ("program", "build", "instructions", "next to the first")
 
 
 def show_builds(source: str, programs: Sequence[Sequence[ProgramCode]]) -> None:
-    """Print what is in each program's code, beside the first build's."""
+    """Print what each program's code has, and how much more than the first build's."""
     print(f"\nHow the builds of {source} differ")
     print_rows(
         _COLUMNS,

@@ -172,7 +172,7 @@ def of_words(words: Sequence[str]) -> Axes:
             table = tables.setdefault(_TABLES[kind], {})
             table.setdefault(own, []).extend(values)
         else:
-            raise _bad(word, f"is no axis{near(kind, [*_WORDS, *_TABLES])}")
+            raise _bad(word, f"isn't an axis{near(kind, [*_WORDS, *_TABLES])}")
     try:
         # As JSON, so that lists become tuples while all else stays strict.
         return Axes.model_validate_json(json.dumps({**axes, **tables}))

@@ -700,10 +700,9 @@ class Case(FileEntry):
     version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
     {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
     variants: Variants = ()
-    """Builds of the source, each of which is a case of its own, NAME[VARIANT]: every
-    combination of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones,
-    [{clang: 14}, {clang: 19, mcpu: v3}]. The default are those of the suite; [] is
-    none."""
+    """Builds of the source. Each is a case of its own, NAME[VARIANT]: every combination
+    of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
+    {clang: 19, mcpu: v3}]. The default are those of the suite; [] is none."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()

@@ -182,7 +182,7 @@ def test_words_of_a_command_line_are_axes() -> None:
         ("clang", "is not AXIS=VALUE"),
         ("clang=", "is not AXIS=VALUE"),
         ("define:=1", "is not AXIS=VALUE"),
-        ("clagn=14", "is no axis; did you mean 'clang'"),
+        ("clagn=14", "isn't an axis; did you mean 'clang'"),
         ("mcpu=v9", "v9"),
     ],
 )
