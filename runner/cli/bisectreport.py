@@ -16,7 +16,7 @@ from runner.cli.called import program
 from runner.errors import ArtifactError
 from runner.failures import classes
 from runner.kernels.artifact import Artifact
-from runner.kernels.bzimage import built
+from runner.kernels.kernelimage import built
 from runner.preflight import show as preflight_show
 from runner.preflight.steps import KernelStep
 

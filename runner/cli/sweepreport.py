@@ -15,7 +15,7 @@ from runner.bisect.search import Foreseen
 from runner.bisect.sweepplan import PlannedBoot, SweptVerdict, SweptVersion
 from runner.errors import ArtifactError, ExitStatus
 from runner.kernels.artifact import Artifact
-from runner.kernels.bzimage import built
+from runner.kernels.kernelimage import built
 from runner.reports.support import Support, ranges
 from runner.results import CaseResult, Outcome, RunResults
 from runner.text.tables import print_rows

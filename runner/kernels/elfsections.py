@@ -42,23 +42,24 @@ def build_id_of(path: Path) -> str:
 def _build_id(stream: IO[bytes], size: int) -> str:
     try:
         content = _section(stream, size, _NOTES) or b""
+        order = "<" if ELFFile(stream).little_endian else ">"
     except ValueError:
         return ""
     return next(
         (
             descriptor.hex()
-            for name, kind, descriptor in _notes(content)
+            for name, kind, descriptor in _notes(content, order)
             if (name, kind) == (_GNU, _BUILD_ID)
         ),
         "",
     )
 
 
-def _notes(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+def _notes(content: bytes, order: str) -> Iterator[tuple[bytes, int, bytes]]:
     """Yield name, type and descriptor; each is padded to 4 bytes (elf(5))."""
     at = 0
     while at + 12 <= len(content):
-        name_size, size, kind = struct.unpack_from("<III", content, at)
+        name_size, size, kind = struct.unpack_from(order + "III", content, at)
         name_at = at + 12
         at = name_at + (name_size + 3 & ~3)
         yield content[name_at : name_at + name_size], kind, content[at : at + size]

@@ -96,6 +96,39 @@ def pinned(kernel: Kernel, cache: Cache) -> PinnedKernel | None:
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResolvedKernel:
+    """Which of a row's sources a kernel comes from, and exactly which files it is."""
+
+    source: BaseSource
+    pin: Pin
+
+
+def resolved(kernel: Kernel, cache: Cache) -> ResolvedKernel:
+    """Return what `obtain` would return the artifact of, and download nothing.
+
+    Raises ArtifactError when no source can be asked.
+    """
+    for source in kernel.sources:
+        if not _stale(source, cache) and _known(kernel, source, cache) is not None:
+            return ResolvedKernel(source=source, pin=_pin(source, cache))
+    failure: ArtifactError | None = None
+    for source in kernel.sources:
+        try:
+            pin = providers.of(source).resolve(source, cache)
+        except ArtifactError as error:
+            failure = failure or error
+            if _known(kernel, source, cache) is None:
+                continue
+            # As a run does when the network is gone.
+            pin = _pin(source, cache)
+        return ResolvedKernel(source=source, pin=pin)
+    assert failure is not None
+    raise ArtifactError(
+        f"{kernel.id}: {failure.message}", hint=failure.hint
+    ) from failure
+
+
 def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     """Return a kernel's version, asking its source if nobody else knows.
 
@@ -214,9 +247,10 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
     Raises ArtifactError for BTF of other files than a lock has.
     """
     btf.hold(kernel.btf, found.btf_items)
+    architecture = kernel.architecture
     if found.config is not None:
         lacking = guestconfig.missing(
-            guestconfig.parse(found.config.read_text(errors="replace"))
+            guestconfig.parse(found.config.read_text(errors="replace")), architecture
         )
         if lacking:
             raise _UnfitError(
@@ -225,7 +259,7 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
                 hint="build it with these options, or use another kernel",
             )
     if found.nic is None:
-        names = " or ".join("+".join(card.modules) for card in nic.CARDS)
+        names = " or ".join("+".join(it.modules) for it in nic.of(architecture))
         raise _UnfitError(
             f"kernel {found.release} has no driver for a network card: {names}, built "
             "in or as modules",
@@ -259,7 +293,7 @@ def _build(
     with cache.scratch() as scratch:
         work = Workplace(cache=cache, scratch=scratch, progress=progress)
         collected = providers.of(source).collect(pin, source, work)
-        stored = store.write(collected, folder)
+        stored = store.write(collected, folder, kernel.architecture)
         material = Material(
             release=stored.release,
             version=KernelVersion.parse(stored.version),
@@ -331,7 +365,7 @@ def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
 
 
 def _name(source: BaseSource) -> str:
-    key = key_of(source.model_dump_json(), *trust.identity(source))
+    key = key_of(source.model_dump_json(), source.arch, *trust.identity(source))
     return f"pin-{key[:16]}"
 
 
@@ -341,6 +375,7 @@ def _key(kernel: Kernel, source: BaseSource, pin: Pin, cache: Cache) -> str:
         btf.identity(kernel.btf, cache),
         pin.provider,
         *(item.identity for item in pin.items),
+        kernel.arch,
         # Signatures are checked when an entry is built.
         *trust.identity(source),
     )

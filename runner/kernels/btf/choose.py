@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
-from runner.kernels import bzimage, elfsections
+from runner.kernels import elfsections, kernelimage
 from runner.kernels.btf import minimal, pahole
 from runner.kernels.btf.pinned import PinnedBtf, hold
 from runner.kernels.btf.verify import verify
@@ -152,7 +152,7 @@ def _detect(material: Material) -> Chosen:
 
 
 def _own(material: Material) -> Chosen | None:
-    data = bzimage.btf(material.image)
+    data = kernelimage.btf(material.image)
     if data is None:
         return None
     if material.version >= _SHOWN_SINCE or _SHOWN_BY in data:
@@ -316,13 +316,13 @@ def _encode(vmlinux: Path, source: str, material: Material) -> Chosen:
 
 def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
     """Refuse a vmlinux of another build, whose release may well be the same."""
-    image = elfsections.build_id(bzimage.vmlinux(material.image))
+    images = kernelimage.build_ids(material.image)
     with file_errors(ArtifactError, vmlinux):
         found = elfsections.build_id_of(vmlinux)
-    if image and found and image != found:
+    if images and found and found not in images:
         raise ArtifactError(
             f"{source}: the vmlinux is of another build than the image: its build-id "
-            f"is {found}, the image's is {image}",
+            f"is {found}, the image's is {' or '.join(sorted(images))}",
             hint="BTF of another build would give wrong offsets; use the vmlinux "
             "that the image was built from",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
-from runner.kernels import bzimage
+from runner.kernels import kernelimage
 from runner.kernels.sources import layout, packages
 from runner.kernels.sources.source import (
     PIN_AGAIN,
@@ -107,7 +107,7 @@ def _files(source: PathSource) -> _KernelFiles:
             raise MissingFileError(f"{key}: {path} does not exist")
     if is_package(image):
         return _KernelFiles(image=image, release="", others=named, found=())
-    release = bzimage.release(_read(image))
+    release = kernelimage.release(_read(image))
     around = layout.around(image, folder, release)
     found = {
         key: path

@@ -12,7 +12,7 @@ from typing import IO
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
-from runner.kernels import bzimage, layers
+from runner.kernels import kernelimage, layers
 from runner.kernels.sources import packages
 from runner.kernels.sources.registry import Repository
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
@@ -94,7 +94,7 @@ class LayerFiles:
             if name == "vmlinuz"
         ]
         if "config" not in names and len(images) == 1:
-            config = bzimage.config(self.contents[images[0]])
+            config = kernelimage.config(self.contents[images[0]])
             if config is not None:
                 self.contents.add("boot/config", config)
 

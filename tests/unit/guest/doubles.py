@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from runner.arch import X86_64
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
@@ -126,6 +127,8 @@ class FakeAgent:
             answer = {"programs": [{"name": "p", "runs": asked}]}
         if operation == "bpf" and "bpf" not in self._given:
             answer = {"answers": [DONE] * _count(request["calls"]), "duration_us": 1}
+        if operation == "functions" and "functions" not in self._given:
+            answer = {"functions": ""}
         if operation == "there" and "there" not in self._given:
             answer = {"there": [True] * _count(request["places"])}
         if isinstance(answer, Exception):
@@ -145,10 +148,12 @@ def _count(words: JsonValue) -> int:
 
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu"),
+    architecture=X86_64,
     accelerator="tcg",
     kernel=Path("/vmlinuz"),
     initrd="",
     memory=256,
+    nic="virtio-net-pci",
     console=Path("/console.log"),
 )
 

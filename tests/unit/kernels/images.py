@@ -79,3 +79,69 @@ def image(
         "<II", header, 0x248, offset, len(payload) if length is None else length
     )
     return bytes(header) + b"\xcc" * offset + payload + b"\xcc" * 100
+
+
+def _banner(release: str) -> bytes:
+    banner = f"Linux version {release} (someone@somewhere) (gcc) #1 SMP 2026-07-02"
+    return b"Linux version %s\0" + banner.encode() + b"\n\0"
+
+
+def _note(build_id: bytes, order: str) -> bytes:
+    return struct.pack(order + "III", 4, len(build_id), 3) + b"GNU\0" + build_id
+
+
+def flat_kernel(
+    release: str, btf: bytes = b"", *, order: str = "<", build_id: bytes = bytes(20)
+) -> bytes:
+    """Return a kernel that is no ELF file, with what is looked for in one."""
+    return (
+        _banner(release)
+        # As a table of magic numbers may hold it: no header.
+        + struct.pack(order + "HBB", 0xEB9F, 1, 0)
+        + b"\xcc" * 40
+        + _note(b"\x11" * 20, order)
+        + _note(build_id, order)
+        + btf
+        + b"\xcc" * 100
+    )
+
+
+def arm64_image(release: str = "6.1.0", btf: bytes = b"") -> bytes:
+    """Return arm64's Image: a header of 64 bytes, a PE header, the kernel."""
+    header = bytearray(b"MZ" + bytes(126))
+    header[0x38:0x3C] = b"ARMd"
+    struct.pack_into("<I", header, 0x3C, 0x40)
+    header[0x40:0x46] = b"PE\0\0" + struct.pack("<H", 0xAA64)
+    return bytes(header) + flat_kernel(release, btf)
+
+
+def riscv_image(release: str = "6.12.1", btf: bytes = b"") -> bytes:
+    """Return riscv's Image."""
+    header = bytearray(b"MZ" + bytes(62))
+    header[0x30:0x3C] = b"RISCV\0\0\0RSC\x05"
+    return bytes(header) + flat_kernel(release, btf)
+
+
+def zboot_image(payload: bytes, machine: int = 0xAA64) -> bytes:
+    """Return a vmlinuz.efi: a PE file that unpacks its payload."""
+    header = bytearray(b"MZ\0\0zimg" + bytes(120))
+    struct.pack_into("<II", header, 8, len(header), len(payload))
+    struct.pack_into("<I", header, 0x3C, 0x40)
+    header[0x40:0x46] = b"PE\0\0" + struct.pack("<H", machine)
+    return bytes(header) + payload + bytes(16)
+
+
+def s390_image(
+    payload: bytes, release: str = "6.12.1", *, entry: bytes = b"S390EP"
+) -> bytes:
+    """Return s390's bzImage: a boot loader with its parameters, and a payload."""
+    header = bytearray(0x11000)
+    header[0x10008:0x1000E] = entry
+    struct.pack_into(">Q", header, 0x10400 + 0x28, 0x8000)
+    banner = f"{release} (someone@somewhere) #1 SMP 2026-08-29".encode()
+    header[0x8000 : 0x8000 + len(banner)] = banner
+    # What unpackers know by, and what is too small for a kernel.
+    header[0x9000:0x9006] = b"\xfd7zXZ\0"
+    small = gzip.compress(b"small", mtime=0)
+    header[0x9100 : 0x9100 + len(small)] = small
+    return bytes(header) + payload + b"\xcc" * 100
