@@ -10,7 +10,7 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import features
+from runner.preflight import bareoffsets, eventrecords, features
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -197,11 +197,16 @@ def predict(
         )
     )
     seen = compared(code, target.known, engine)
+    findings = (
+        *seen.findings,
+        *eventrecords.compared(code, target.known, engine),
+        *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
+    )
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
-        seen.findings,
+        findings,
     )
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -215,7 +220,7 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
-        findings=seen.findings,
+        findings=findings,
         signatures=seen.signatures,
     )
 
@@ -233,6 +238,13 @@ def unknown(
         verdict=Verdict.UNKNOWN,
         reasons=(why,),
     )
+
+
+def _by_address(
+    item: BpfObject, answers: Sequence[RelocationAnswer]
+) -> dict[Address, RelocationAnswer]:
+    pairs = zip(item.relocations, answers, strict=True)
+    return {record.address: answer for record, answer in pairs}
 
 
 # -------------------------------------------------------------------- guards
