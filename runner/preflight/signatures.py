@@ -200,8 +200,8 @@ class _Comparison:
         followed = _followed(argument, slot)
         if followed is not None:
             reason = (
-                f"{_subject(argument)} is {_text(slot)}, which is no pointer that a "
-                "program may follow"
+                f"{_subject(argument)} is {_text(slot)}, which is not a pointer that "
+                "a program may follow"
             )
             return self._made(
                 argument, kind, Effect.NOT_LOADED, reason, prototype, followed
