@@ -27,7 +27,8 @@ from runner.preflight.references import Address
 from runner.preflight.rules import Code
 
 # What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
-_RETURNED = {35: "task_struct", 158: "task_struct"}
+_CURRENT_TASK = 158
+_RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
 # bpf_probe_read_user() and _user_str() read no memory of the kernel.
 _OF_USERS = frozenset({112, 114})
 # Structs that have one layout for good, or that programs cast to another one: registers
@@ -51,6 +52,7 @@ class _Field:
     offset: int
     type: str
     size: int
+    is_pointer: bool
 
     def __str__(self) -> str:
         return f"`{self.path}` ({self.type}, {self.size} bytes)"
@@ -87,6 +89,12 @@ class _Comparison:
         self._answers = answers
         self._engine = engine
         self._arguments = _pointed(code, engine)
+        self._typed = {
+            use.value.origin
+            for it in code.read
+            if it.attached.hook.form is Form.TYPED
+            for use in it.uses
+        }
 
     def findings(self, uses: list[Use]) -> Iterator[Finding]:
         told = set()
@@ -141,15 +149,25 @@ class _Comparison:
         )
         if meant is not None:
             reason += f"; `{meant.path}` is at {struct}+{meant.offset}"
+        refused = self._is_typed(use) and _is_refused(use, lies)
+        if refused:
+            reason += "; the verifier refuses to read a part of it"
         return Finding(
             kind=FindingKind.FIELD_UNRELOCATED,
-            effect=Effect.WRONG_VALUE,
+            effect=Effect.NOT_LOADED if refused else Effect.WRONG_VALUE,
             place=place,
             subject=f"{struct}+{offset}",
             reason=reason,
             cure="read it with BPF_CORE_READ(), or declare the struct with "
             "__attribute__((preserve_access_index)), as vmlinux.h does",
         )
+
+    def _is_typed(self, use: Use) -> bool:
+        """Tell whether the verifier knows the struct, and reads by an instruction."""
+        origin = use.value.origin
+        if use.kind is not UseKind.READ or origin is None:
+            return False
+        return origin.helper == _CURRENT_TASK or origin in self._typed
 
     # ------------------------------------------------------------ the kernel
 
@@ -185,6 +203,17 @@ class _Comparison:
         return found
 
 
+def _is_refused(use: Use, field: _Field) -> bool:
+    """Tell what btf_struct_walk() refuses: parts of pointers, and more than a field.
+
+    "cannot access ptr member" and "access beyond the end of member", in 5.10 and 6.12.
+    """
+    begins = use.value.offset == field.offset
+    if field.is_pointer:
+        return not begins or use.size != field.size
+    return use.value.offset + use.size > field.offset + field.size
+
+
 def _members_in(source: str) -> list[str]:
     """Return what a line of source names as members."""
     found = _MEMBER.findall(source)
@@ -208,6 +237,7 @@ def _field(member: MemberAnswer, path: str, offset: int) -> _Field:
         offset=offset,
         type=member.text,
         size=member.size or 0,
+        is_pointer=member.kind is Kind.PTR,
     )
 
 
