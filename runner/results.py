@@ -523,10 +523,13 @@ class KernelRun(Record):
     """QEMU's version."""
     accelerator: Literal["", "kvm", "tcg"] = ""
     """The accelerator; empty if the guest never came up."""
+    workaround: str = ""
+    """What was added to the kernel's command line because of a fault of QEMU, and why;
+    otherwise empty."""
     qemu_command: str = ""
-    """A shell command that boots the same machine, with its console on the terminal.
-    Nobody can log in, because the guest's keys are gone; add `rdinit=/bin/sh` after
-    -append to get a shell."""
+    """A shell command that boots the same machine, with its console on the terminal,
+    where the cache has the same kernel. Nobody can log in, because the guest's keys are
+    gone; add `rdinit=/bin/sh` after -append to get a shell."""
     libbpf: str = ""
     """The version of libbpf that loaded the objects."""
     libbpf_source: str = ""
@@ -555,11 +558,12 @@ class KernelRun(Record):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and what timeouts were multiplied by if they were."""
+        """The notes, a workaround, and the factor of timeouts, if there are any."""
+        notes = (*self.notes, *filter(None, [self.workaround]))
         if self.timeout_scale == 1:
-            return self.notes
+            return notes
         scaled = f"timeouts were up to {self.timeout_scale:g} times as long as usual"
-        return (*self.notes, scaled)
+        return (*notes, scaled)
 
 
 class ProgramUse(Record):
@@ -746,8 +750,15 @@ class RunResults(Record):
     @cached_property
     def undone(self) -> tuple[CaseKey, ...]:
         """The planned cases that have no result."""
-        done = {it.key for it in self.cases}
-        return tuple(key for key in self.plan if key not in done)
+        # Plain tuples, which a CaseKey equals: this is asked of each run that is read.
+        done = {(it.kernel, it.suite, it.case) for it in self.cases}
+        missing = (
+            CaseKey(kernel, it.suite, it.case)
+            for it in self.planned or ()
+            for kernel in it.kernels
+            if (kernel, it.suite, it.case) not in done
+        )
+        return tuple(dict.fromkeys(missing))
 
     @property
     def progress(self) -> str:

@@ -258,12 +258,22 @@ class Btf:
             for name, low, high in self._rows("IIi" if type_.flag else "III", type_):
                 yield self.text(name), low | high << 32
 
+    def parameters(self, prototype: Type) -> Iterator[tuple[str, int]]:
+        """Yield names and types of what a function takes; nothing for other types."""
+        if prototype.kind is Kind.FUNC_PROTO:
+            for name, id_ in self._rows("II", prototype):
+                yield self.text(name), id_
+
     def variables(self, section: Type) -> Iterator[tuple[str, int]]:
         """Yield names and types of a section's variables."""
+        for held in self.held(section):
+            yield held.name, held.refers_to
+
+    def held(self, section: Type) -> Iterator[Type]:
+        """Yield a section's variables and functions; nothing for other types."""
         if section.kind is Kind.DATASEC:
             for id_, _, _ in self._rows("III", section):
-                variable = self.type(id_)
-                yield variable.name, variable.refers_to
+                yield self.type(id_)
 
     def sections(self) -> Iterator[Type]:
         """Yield an object's sections of variables."""

@@ -344,8 +344,9 @@ def machine_of(plain: Machine, asked: Asked) -> Machine:
     _require_cpus(plain, asked)
     for means in MEANS:
         plain = means.machine(plain, asked)
-    words = tuple(it for means in MEANS for it in means.arguments(asked))
-    return replace(plain, arguments=words)
+    words = (it for means in MEANS for it in means.arguments(asked))
+    # What is asked for counts more than what the machine has already.
+    return replace(plain, arguments=(*plain.arguments, *words))
 
 
 def _require_cpus(machine: Machine, asked: Asked) -> None:

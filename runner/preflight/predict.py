@@ -1,7 +1,7 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -10,7 +10,7 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import features
+from runner.preflight import bareoffsets, eventrecords, externs, features
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -21,6 +21,7 @@ from runner.preflight.engine import (
     LocalAnswer,
     RelocationAnswer,
 )
+from runner.preflight.externs import Externs
 from runner.preflight.model import (
     Difference,
     Effect,
@@ -125,6 +126,11 @@ class PredictedObject:
         """Return what its programs attach to, and how they are given arguments."""
         return Arguments(self.item, self.contents, tuple(self.locals))
 
+    @cached_property
+    def externs(self) -> Externs:
+        """Return what it takes from the kernel."""
+        return Externs(self.item)
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -147,6 +153,8 @@ class PredictedObject:
             loaded=self.loaded,
             dataflow=self.dataflow,
             arguments=self.arguments,
+            externs=self.externs.all,
+            number=self.number,
             changed=changed,
         )
         self._code[key] = found
@@ -197,11 +205,17 @@ def predict(
         )
     )
     seen = compared(code, target.known, engine)
+    found = (
+        *_of_externs(code, engine),
+        *seen.findings,
+        *eventrecords.compared(code, target.known, engine),
+        *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
+    )
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
-        seen.findings,
+        found,
     )
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -215,9 +229,13 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
-        findings=seen.findings,
+        findings=found,
         signatures=seen.signatures,
     )
+
+
+def _of_externs(code: Code, engine: Engine) -> Iterator[Finding]:
+    return externs.findings(code.item, code.externs, code.reached, code.number, engine)
 
 
 def unknown(
@@ -233,6 +251,13 @@ def unknown(
         verdict=Verdict.UNKNOWN,
         reasons=(why,),
     )
+
+
+def _by_address(
+    item: BpfObject, answers: Sequence[RelocationAnswer]
+) -> dict[Address, RelocationAnswer]:
+    pairs = zip(item.relocations, answers, strict=True)
+    return {record.address: answer for record, answer in pairs}
 
 
 # -------------------------------------------------------------------- guards
