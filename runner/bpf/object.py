@@ -27,6 +27,9 @@ from runner.bpf.insn import SIZE, Insn, decode
 from runner.bpf.kinds import RelocationKind
 from runner.errors import ExitStatus, RunnerError
 
+# Byte orders, as struct names them.
+ENDIANS = {"<": "little-endian", ">": "big-endian"}
+
 _EXECUTABLE = 4
 # A damaged file may claim 2**64 of them.
 _MOST_SECTIONS = 1 << 16

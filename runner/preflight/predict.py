@@ -8,7 +8,7 @@ from typing import Literal
 
 from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
-from runner.bpf.object import BpfObject, LocalRelocation
+from runner.bpf.object import ENDIANS, BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
 from runner.preflight import features
 from runner.preflight.candidates import Blamer
@@ -181,6 +181,10 @@ def predict(
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped], needs
     )
+    if subject.item.order != engine.target_order:
+        # Then nothing else counts: libbpf does not try.
+        verdict = Verdict.REJECTED
+        reasons = (of_another_order(subject.item, engine.target_order), *reasons)
     return Prediction(
         object_sha256=subject.item.sha256,
         btf_sha256=(target.sha256, *target.module_sha256),
@@ -194,6 +198,11 @@ def predict(
             for it in subject.item.references
         ),
     )
+
+
+def of_another_order(item: BpfObject, order: str) -> str:
+    """Return why an object can't be loaded by a kernel of the other byte order."""
+    return f"the object is {ENDIANS[item.order]}, and the kernel is {ENDIANS[order]}"
 
 
 def unknown(
