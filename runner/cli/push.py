@@ -80,4 +80,4 @@ def _from(kernel: Kernel, source: str | None) -> Kernel:
             f"--source {source}: {kernel.id} has no such source",
             hint=f"it has {', '.join(it.shown for it in kernel.sources)}",
         )
-    return kernel.model_copy(update={"source": kept})
+    return kernel.with_source(kept)

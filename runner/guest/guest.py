@@ -37,7 +37,7 @@ from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, snapshot
-from runner.guest.qemu.machine import WINDOW, Machine
+from runner.guest.qemu.machine import WINDOW, Machine, has_window
 from runner.guest.qemu.memory import GuestWindow
 from runner.guest.qemu.snapshot import SnapshotError
 from runner.guest.qemu.vm import (
@@ -49,7 +49,7 @@ from runner.guest.qemu.vm import (
 )
 from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
-from runner.kernels import btf
+from runner.kernels import btf, nic
 from runner.kernels import facts as kernel_facts
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.matrix.matrix import Kernel
@@ -345,20 +345,23 @@ class Origin:
 
     @cached_property
     def _machine(self) -> Machine:
+        architecture = self.kernel.architecture
         finding = accelerator.choose(
             self.host.accelerator,
+            architecture,
             qemu=self.host.qemu,
             kernel=self.artifact.vmlinuz,
-            memory=self.host.cache.root / "accelerator.json",
+            memory=self.host.cache.root / f"accelerator-{architecture.name}.json",
         )
         log.info("%s: %s under %s", self.kernel.id, self.artifact.origin, finding)
         return Machine(
             qemu=self.host.qemu,
+            architecture=architecture,
             accelerator=finding.accelerator,
             kernel=self.artifact.vmlinuz,
             initrd="",
             memory=self.kernel.memory,
-            nic=self.artifact.nic or "virtio-net-pci",
+            nic=self.artifact.nic or nic.of(architecture)[0].device,
             arguments=self.kernel.arguments,
             console=Path(),
         )
@@ -515,6 +518,8 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
 
 def _session(connection: Ssh, vm: Vm) -> AgentSession:
     channel = connection.start(f"{initramfs.AGENT} session")
+    if not has_window(vm.machine):
+        return AgentSession(channel, connection.pace)
     window = GuestWindow(descriptor=vm.window, size=WINDOW << 20)
     return AgentSession(channel, connection.pace, window)
 

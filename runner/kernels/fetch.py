@@ -214,9 +214,10 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
     Raises ArtifactError for BTF of other files than a lock has.
     """
     btf.hold(kernel.btf, found.btf_items)
+    architecture = kernel.architecture
     if found.config is not None:
         lacking = guestconfig.missing(
-            guestconfig.parse(found.config.read_text(errors="replace"))
+            guestconfig.parse(found.config.read_text(errors="replace")), architecture
         )
         if lacking:
             raise _UnfitError(
@@ -225,7 +226,7 @@ def _fit(kernel: Kernel, found: Artifact) -> Artifact:
                 hint="build it with these options, or use another kernel",
             )
     if found.nic is None:
-        names = " or ".join("+".join(card.modules) for card in nic.CARDS)
+        names = " or ".join("+".join(it.modules) for it in nic.of(architecture))
         raise _UnfitError(
             f"kernel {found.release} has no driver for a network card: {names}, built "
             "in or as modules",
@@ -259,7 +260,7 @@ def _build(
     with cache.scratch() as scratch:
         work = Workplace(cache=cache, scratch=scratch, progress=progress)
         collected = providers.of(source).collect(pin, source, work)
-        stored = store.write(collected, folder)
+        stored = store.write(collected, folder, kernel.architecture)
         material = Material(
             release=stored.release,
             version=KernelVersion.parse(stored.version),
@@ -331,7 +332,7 @@ def _remembered(source: BaseSource, cache: Cache) -> _Resolution | None:
 
 
 def _name(source: BaseSource) -> str:
-    key = key_of(source.model_dump_json(), *trust.identity(source))
+    key = key_of(source.model_dump_json(), source.arch, *trust.identity(source))
     return f"pin-{key[:16]}"
 
 
@@ -341,6 +342,7 @@ def _key(kernel: Kernel, source: BaseSource, pin: Pin, cache: Cache) -> str:
         btf.identity(kernel.btf, cache),
         pin.provider,
         *(item.identity for item in pin.items),
+        kernel.arch,
         # Signatures are checked when an entry is built.
         *trust.identity(source),
     )

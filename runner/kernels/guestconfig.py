@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.kernels import nic
 from runner.versions import KernelVersion
@@ -20,17 +21,15 @@ _MODULES = {
 }
 
 
-# What every guest needs of its kernel, and why. All of them y: there is nothing yet
-# that could load a module.
+# What every guest needs of its kernel, and why; what its machine needs is in
+# runner/arch/table.py. All of them y: there is nothing yet that could load a module.
 NEEDED = {
-    "64BIT": "the guest's programs are for x86_64",
-    "PCI": "QEMU's devices are on it",
+    "64BIT": "the guest's programs are of 64 bits",
     "BLK_DEV_INITRD": "a guest runs from its initramfs",
     "RD_GZIP": "the initramfs is compressed with gzip",
     "BINFMT_ELF": "programs are ELF files",
     "BINFMT_SCRIPT": "/etc/rc is a script",
     "PRINTK": "the console reports an oops",
-    "SERIAL_8250_CONSOLE": "the console is a serial line",
     "PROC_FS": "truths are read from /proc",
     "SYSFS": "the kernel's BTF and tracing are in /sys",
     "DEVTMPFS": "/dev is mounted from it",
@@ -54,16 +53,17 @@ def built_in(config: Mapping[str, str]) -> set[str]:
     return {module for name, module in _MODULES.items() if config.get(name) == "y"}
 
 
-def missing(config: Mapping[str, str]) -> list[str]:
+def missing(config: Mapping[str, str], architecture: Architecture) -> list[str]:
     """Return what a config lacks, each as "CONFIG_X=y (why)"."""
+    needed = {**NEEDED, **dict(architecture.board.options)}
     found = [
         f"CONFIG_{name}=y ({why})"
-        for name, why in NEEDED.items()
+        for name, why in needed.items()
         if config.get(name) != "y"
     ]
     cards = [
         [name for name in card.options if config.get(name) not in ("y", "m")]
-        for card in nic.CARDS
+        for card in nic.of(architecture)
     ]
     if all(cards):
         ways = (

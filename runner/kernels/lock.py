@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
+from runner.arch import DEFAULT
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.cache import Cache
@@ -27,6 +28,8 @@ class Locked(BaseModel):
     # The source as the matrix has it; another one is not what was locked.
     source: dict[str, JsonValue]
     pin: Pin
+    # The row's architecture.
+    arch: str = DEFAULT
     # What the row's BTF was made of, besides the files of `pin`.
     btf: tuple[Item, ...] = ()
 
@@ -48,7 +51,9 @@ class Lock(BaseModel):
     ) -> Locked | None:
         """Return what a row's source was resolved to, if it still is that source."""
         locked = self.kernels.get(kernel.id)
-        if locked is None or locked.source != described(source, folder):
+        if locked is None or locked.arch != kernel.arch:
+            return None
+        if locked.source != described(source, folder):
             return None
         return locked
 
@@ -62,6 +67,7 @@ class Lock(BaseModel):
         locked = Locked.model_validate(
             {
                 "source": described(pinned.source, folder),
+                "arch": kernel.arch,
                 "pin": _portable(pinned.pin.model_dump(mode="json"), folder),
                 "btf": [
                     _portable(item.model_dump(mode="json"), folder)
@@ -168,10 +174,11 @@ def _applied(kernel: Kernel, lock: Lock, folder: Path, *, strict: bool) -> Kerne
         elif not strict or source.tells_checksums:
             sources.append(source)
     # A row that a strict lock leaves nothing of is refused when it is selected.
-    update: dict[str, object] = {"source": tuple(sources or kernel.sources)}
-    if strict:
-        update["btf"] = PinnedBtf(setting=kernel.btf, items=files)
-    return kernel.model_copy(update=update)
+    bound = kernel.with_source(tuple(sources or kernel.sources))
+    if not strict:
+        return bound
+    pinned = PinnedBtf(setting=kernel.btf, items=files)
+    return bound.model_copy(update={"btf": pinned})
 
 
 def require(kernels: Sequence[Kernel], path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import key_of, sha256_of
 from runner.files.shipped import IMAGES
@@ -39,8 +40,8 @@ class Stored:
     card: Card | None
 
 
-def write(collected: Collected, folder: Path) -> Stored:
-    """Write a kernel's files and return what to remember of them.
+def write(collected: Collected, folder: Path, architecture: Architecture) -> Stored:
+    """Write the files of an architecture's kernel; return what to remember of them.
 
     Only the image must be there: an old or self-made kernel may have no modules, no
     config, no System.map. Raises ArtifactError for an image that is none, for more
@@ -62,7 +63,9 @@ def write(collected: Collected, folder: Path) -> Stored:
         if path is not None:
             (folder / name).write_bytes(contents[path])
     told = _version(folder / artifact.CONFIG, release)
-    card, ordered, for_roots = _write_modules(contents, folder / artifact.MODULES)
+    card, ordered, for_roots = _write_modules(
+        contents, folder / artifact.MODULES, architecture
+    )
     return Stored(
         release=release,
         version=collected.version or told,
@@ -82,7 +85,7 @@ def _version(config: Path, release: str) -> str:
 
 
 def _write_modules(
-    contents: Mapping[str, bytes], folder: Path
+    contents: Mapping[str, bytes], folder: Path, architecture: Architecture
 ) -> tuple[Card | None, list[str], list[str]]:
     """Write what a guest loads.
 
@@ -92,14 +95,14 @@ def _write_modules(
     listing, config = _only("modules.builtin", contents), _only("config", contents)
     if listing is None and config is None and not present:
         # Nothing says what is built in; if the image lacks it, its guest says.
-        return nic.CARDS[0], [], []
+        return nic.of(architecture)[0], [], []
     built_in: set[str] = set()
     if listing is not None:
         built_in |= modules.builtin(contents[listing].decode("utf-8", "replace"))
     if config is not None:
         text = contents[config].decode("utf-8", "replace")
         built_in |= guestconfig.built_in(guestconfig.parse(text))
-    card = nic.choose({*built_in, *present})
+    card = nic.choose({*built_in, *present}, architecture)
     wanted = modules.parse_wanted(_WANTED.read_text())
     ordered = modules.load_order(
         Wanted(

@@ -7,17 +7,22 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
+from runner.arch import ARCHITECTURES, DEFAULT, Architecture, find, named
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.files.patternlist import ConsoleLines
+from runner.text.nearest import near
 from runner.versions import KernelVersion
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -52,6 +57,18 @@ class BaseSource(FileEntry):
 
     # What tables and messages call it, in terms of its own keys.
     SHOWN: ClassVar[str]
+
+    # The row's, which sets it.
+    _arch: str = PrivateAttr(default=DEFAULT)
+
+    @property
+    def arch(self) -> str:
+        """The architecture of the row that it is a source of, as the table names it."""
+        return self._arch
+
+    def of_architecture(self, name: str) -> None:
+        """Take over the architecture of a row; the row's model calls it."""
+        self._arch = name
 
     @property
     def shown(self) -> str:
@@ -104,12 +121,14 @@ class DebianSource(BaseSource):
     """The suite's codename; the mirror must have it."""
 
     package: Annotated[
-        _AptPattern,
+        _AptPattern | Literal[""],
         Field(
             examples=["linux-image-cloud-amd64", "linux-image-6.1.0-*-cloud-amd64"],
         ),
-    ] = "linux-image-cloud-amd64"
-    """A package, a metapackage or a glob; the newest match is used."""
+    ] = ""
+    """A package, a metapackage or a glob; the newest match is used. By default
+    linux-image-cloud-amd64, linux-image-cloud-arm64 or linux-image-s390x, by the row's
+    `arch`."""
 
     version: Annotated[
         str,
@@ -145,8 +164,13 @@ class DebianSource(BaseSource):
     def shown(self) -> str:
         """Return the source in a few words."""
         return " ".join(
-            filter(None, ("debian", self.suite, self.package, self.version))
+            filter(None, ("debian", self.suite, self.wanted_package, self.version))
         )
+
+    @property
+    def wanted_package(self) -> str:
+        """The package, or the one that suits guests of the row's architecture best."""
+        return self.package or named(self.arch).debian.kernel
 
     def at(self, version: str) -> "DebianSource":
         """Return the source of one version exactly."""
@@ -849,6 +873,20 @@ BtfSource = Annotated[
 # --------------------------------------------------------------------- rows
 
 
+_ARCHITECTURES = [name for it in ARCHITECTURES for name in it.names]
+
+
+def _architecture(name: object) -> str:
+    """Return what the table calls an architecture that a row names."""
+    found = find(name) if isinstance(name, str) else None
+    if found is None:
+        raise ValueError(
+            f"no architecture {name!r}{near(str(name), _ARCHITECTURES, '')}; there are "
+            f"{', '.join(it.name for it in ARCHITECTURES)}"
+        )
+    return found.name
+
+
 def _one_or_many_sources(data: object) -> str:
     return "many sources" if isinstance(data, list | tuple) else "one source"
 
@@ -875,8 +913,12 @@ class Kernel(FileEntry):
     or else the file next to the image, or else BTF from debug information, or else
     BTFHub's."""
 
-    arch: Literal["x86_64"] = "x86_64"
-    """The guest's architecture."""
+    arch: Annotated[
+        str,
+        BeforeValidator(_architecture),
+        WithJsonSchema({"enum": _ARCHITECTURES, "type": "string"}),
+    ] = DEFAULT
+    """The guest's architecture. `amd64` means `x86_64`, and `aarch64` means `arm64`."""
 
     tags: tuple[Annotated[str, Field(pattern=ID)], ...] = ()
     """Names of groups of kernels, selected as @tag."""
@@ -897,6 +939,24 @@ class Kernel(FileEntry):
     splats: ConsoleLines = ConsoleLines()
     """Lines on its console that fail a case, and lines that do not, besides those of
     images/splats.yaml."""
+
+    @model_validator(mode="after")
+    def _tells_its_sources(self) -> Self:
+        return self._told()
+
+    def _told(self) -> Self:
+        for source in self.sources:
+            source.of_architecture(self.arch)
+        return self
+
+    def with_source(self, source: BaseSource | tuple[BaseSource, ...]) -> "Kernel":
+        """Return this row with other sources."""
+        return self.model_copy(update={"source": source})._told()
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the table says of its architecture."""
+        return named(self.arch)
 
     @property
     def sources(self) -> tuple[BaseSource, ...]:
@@ -926,9 +986,8 @@ class Kernel(FileEntry):
         sources = tuple(it for it in exact if it is not None)
         if not sources:
             return None
-        return self.model_copy(
-            update={"id": f"{self.id}{AT}{version}", "source": sources}
-        )
+        named = self.model_copy(update={"id": f"{self.id}{AT}{version}"})
+        return named.with_source(sources)
 
     @property
     def version(self) -> KernelVersion | None:

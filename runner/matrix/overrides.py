@@ -33,7 +33,7 @@ def apply(rows: Matrix, overrides: Sequence[str]) -> Matrix:
     return rows.model_copy(
         update={
             "kernels": tuple(
-                kernel.model_copy(update={"source": sources[kernel.id]})
+                kernel.with_source(sources[kernel.id])
                 if kernel.id in sources
                 else kernel
                 for kernel in rows.kernels

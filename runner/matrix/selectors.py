@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from runner import arch
 from runner.errors import UsageError
 from runner.matrix.matrix import Kernel, Matrix
 from runner.text.nearest import near
@@ -11,6 +12,8 @@ from runner.versions import KernelVersion, VersionRange
 ALL = "all"
 # What a run takes when nothing is asked for: all rows of a matrix without this tag.
 DEFAULT = "@default"
+# Before an architecture's name: arch=arm64.
+_ARCH = "arch="
 # No id has one of these.
 _COMPARES = frozenset("<>=!")
 
@@ -27,9 +30,11 @@ def select(
 ) -> tuple[Kernel, ...]:
     """Return the kernels that selectors name, in the matrix's order, each once.
 
-    A selector is an id, @tag, `all`, a comparison (">=5.4", "rhel>=9.4", "uek", a whole
-    release), or several with commas between. All comparisons of a selector are one
-    range, as in suites: kernels must meet all of them. What is an id is no comparison.
+    A selector is an id, @tag, @ARCHITECTURE, `all`, arch=ARCHITECTURE, a comparison
+    (">=5.4", "rhel>=9.4", "uek", a whole release), or several with commas between. All
+    comparisons of a selector are one range, as in suites: kernels must meet all of
+    them, and be of the architecture that the selector names. What is an id is no
+    comparison.
     `version_of` is asked for kernels whose id has no version, and for releases.
     Raises UsageError for what the matrix lacks, for a range that can't be read and when
     nothing is left.
@@ -60,17 +65,35 @@ class _Parts:
     names: tuple[str, ...]
     # Of one range, as they stand.
     comparisons: tuple[str, ...]
+    # Which all kernels of the range must have; empty if any will do.
+    architectures: tuple[str, ...]
 
     @classmethod
     def of(cls, selector: str, matrix: Matrix) -> "_Parts":
         """Split at commas."""
         ids = {kernel.id for kernel in matrix.kernels}
         words = [word for it in selector.split(",") if (word := it.strip())]
-        compared = [it for it in words if it not in ids and _is_comparison(it)]
+        limits = [it for it in words if it.startswith(_ARCH)]
+        others = [it for it in words if it not in limits]
+        compared = [it for it in others if it not in ids and _is_comparison(it)]
         return cls(
-            names=tuple(it for it in words if it not in compared),
+            names=tuple(it for it in others if it not in compared),
             comparisons=tuple(compared),
+            architectures=tuple(_architecture(it) for it in limits),
         )
+
+
+def _architecture(word: str) -> str:
+    """Return the architecture of a word such as arch=aarch64. Raises UsageError."""
+    name = word.removeprefix(_ARCH)
+    found = arch.find(name)
+    if found is None:
+        known = [it.name for it in arch.ARCHITECTURES]
+        raise UsageError(
+            f"--kernels {word}: there is no architecture {name!r}{_near(name, known)}",
+            hint=f"the architectures are {', '.join(known)}",
+        )
+    return found.name
 
 
 def _is_comparison(word: str) -> bool:
@@ -106,7 +129,12 @@ def _no_kernel(matrix: Matrix, name: str) -> UsageError:
 
 
 def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
-    found = [kernel for kernel in matrix.kernels if tag in kernel.tags]
+    own = arch.find(tag)
+    found = [
+        kernel
+        for kernel in matrix.kernels
+        if tag in kernel.tags or kernel.architecture is own
+    ]
     if not found and f"@{tag}" == DEFAULT:
         # Nobody chose some rows, so all are meant.
         return list(matrix.kernels)
@@ -122,15 +150,20 @@ def _tagged(matrix: Matrix, tag: str) -> list[Kernel]:
 
 
 def _in_range(matrix: Matrix, parts: _Parts, version_of: VersionOf) -> list[Kernel]:
+    rows = [
+        kernel
+        for kernel in matrix.kernels
+        if all(kernel.arch == it for it in parts.architectures)
+    ]
     if not parts.comparisons:
-        return []
+        return rows if parts.architectures else []
     text = ",".join(parts.comparisons)
     try:
         wanted = VersionRange.parse(text)
     except ValueError as error:
         raise UsageError(f"--kernels {text!r}: {error}") from error
     found = []
-    for kernel in matrix.kernels:
+    for kernel in rows:
         version = kernel.version
         if version is None or (wanted.needs_release and not version.release):
             version = version_of(kernel) or version

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from runner.arch import Architecture, native
 from runner.errors import DOCTOR_INSTALLS, InfrastructureError, UsageError, file_errors
 from runner.files import whole
 from runner.guest.qemu.machine import Accelerator, Machine
 from runner.guest.qemu.vm import Vm, boot
+from runner.kernels import nic
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +43,25 @@ class AcceleratorFinding(BaseModel):
 
 
 def choose(
-    choice: AcceleratorChoice, *, qemu: Path, kernel: Path, memory: Path
+    choice: AcceleratorChoice,
+    architecture: Architecture,
+    *,
+    qemu: Path,
+    kernel: Path,
+    memory: Path,
 ) -> AcceleratorFinding:
-    """Return the accelerator to use.
+    """Return the accelerator to use for guests of an architecture.
 
-    `kernel` is any bzImage, to try KVM with; `memory` is the file that remembers what
-    was found for as long as the host is up and QEMU is the same.
+    `kernel` is any image of it, to try KVM with; `memory` is the file that remembers
+    what was found for as long as the host is up and QEMU is the same.
     Raises UsageError when KVM is asked for by name and there is none.
     """
     if choice == "tcg":
         return AcceleratorFinding(accelerator="tcg", reason="asked for")
+    if architecture is not native():
+        # KVM runs what the host's processor can. Of several rows, those of the host's
+        # own architecture run under it.
+        return AcceleratorFinding(accelerator="tcg", reason=_foreign(architecture))
     if choice == "kvm":
         if not os.access(KVM, os.R_OK | os.W_OK):
             raise UsageError(
@@ -59,7 +71,9 @@ def choose(
         return AcceleratorFinding(accelerator="kvm", reason="asked for")
     if not os.access(KVM, os.R_OK | os.W_OK):
         return AcceleratorFinding(accelerator="tcg", reason=f"{KVM} can't be opened")
-    return _remembered(memory, _host(qemu), lambda: _prove_kvm(qemu, kernel))
+    return _remembered(
+        memory, _host(qemu), lambda: _prove_kvm(architecture, qemu, kernel)
+    )
 
 
 def _host(qemu: Path) -> str:
@@ -92,16 +106,24 @@ def _remembered(
     return finding
 
 
-def _prove_kvm(qemu: Path, kernel: Path) -> AcceleratorFinding:
+def _foreign(architecture: Architecture) -> str:
+    return f"this machine is {platform.machine()}, the guest {architecture.name}"
+
+
+def _prove_kvm(
+    architecture: Architecture, qemu: Path, kernel: Path
+) -> AcceleratorFinding:
     log.info("testing KVM with a guest, for at most %.0f s", PROOF_TIMEOUT)
     with tempfile.TemporaryDirectory(prefix="accelerator-") as folder:
         machine = Machine(
             qemu=qemu,
+            architecture=architecture,
             accelerator="kvm",
             kernel=kernel,
             initrd="",
             memory=128,
-            arguments=("earlyprintk=ttyS0", "loglevel=8"),
+            nic=nic.of(architecture)[0].device,
+            arguments=(architecture.board.early_console, "loglevel=8"),
             console=Path(folder) / "console.log",
         )
         try:

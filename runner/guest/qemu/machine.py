@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from runner.arch import Architecture
 from runner.kernels.nic import Nic
 
 Accelerator = Literal["kvm", "tcg"]
@@ -14,17 +15,15 @@ SSH_PORT = 22
 # MiB; a power of two.
 WINDOW = 4
 
-# Words on every guest's kernel command line, each with its reason.
+# Words on every guest's kernel command line, each with its reason; those of one
+# architecture are in runner/arch/table.py.
 KERNEL_ARGUMENTS = (
-    "console=ttyS0",
     # Warnings and worse: serial output is slow, and an oops prints itself anyway.
     "loglevel=5",
     # The machine exits as soon as it panics, and an oops is no state to go on from:
     # what the kernel says after it can't be trusted.
     "oops=panic",
     "panic=-1",
-    # A loaded host may starve the timer test ("IO-APIC + timer doesn't work").
-    "no_timer_check",
     # Nothing in a guest is worth protecting from the guest itself.
     "mitigations=off",
     # Detaching and closing wait for grace periods: 40 ms become 10.
@@ -34,17 +33,7 @@ KERNEL_ARGUMENTS = (
     "lsm=bpf",
     # The guest's random numbers guard nothing but a loopback port of its host.
     "random.trust_cpu=on",
-    # Else a probe of each legacy port is waited for.
-    "8250.nr_uarts=1",
-    "i8042.noaux=1",
-    "i8042.nokbd=1",
 )
-
-# A fixed model: "max" is slower under TCG on some hosts. rdrand feeds the guest's
-# entropy pool from the first moment. No cmpxchg16b: after it, QEMU 7.2's TCG hands an
-# interrupt flags that it made of RAX now and then, and 6.12 boots into a double fault
-# in __kmalloc(), the SLUB allocator being where kernels use it.
-_CPU = {"tcg": "qemu64,+rdrand,+fsgsbase,+smep,-cx16", "kvm": "host"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +41,9 @@ class Machine:
     """A guest's machine, before it is started."""
 
     qemu: Path
+    architecture: Architecture
     accelerator: Accelerator
-    # bzImage.
+    # An image that QEMU boots.
     kernel: Path
     # A path that QEMU can open; /dev/fd/N for what is held in memory only.
     initrd: str
@@ -63,7 +53,8 @@ class Machine:
     memory_path: str = ""
     # The file that the host writes into and the guest reads; see images/agent/window.h.
     window_path: str = ""
-    nic: Nic = "virtio-net-pci"
+    # One of its board's cards.
+    nic: Nic
     # Whether it waits for a saved state in place of booting. Its memory's file then
     # holds what was saved, and is not written to.
     incoming: bool = False
@@ -71,6 +62,17 @@ class Machine:
     arguments: tuple[str, ...] = ()
     # Serial output is appended to this file.
     console: Path
+
+
+def kernel_arguments(architecture: Architecture) -> tuple[str, ...]:
+    """Return the words that every guest of an architecture is booted with."""
+    board = architecture.board
+    return (f"console={board.console}", *KERNEL_ARGUMENTS, *board.arguments)
+
+
+def has_window(machine: Machine) -> bool:
+    """Whether the host shows the guest files by a PCI device."""
+    return machine.accelerator in machine.architecture.board.window
 
 
 def command(machine: Machine, *, qmp_fd: int) -> list[str]:
@@ -103,18 +105,21 @@ def by_hand(machine: Machine, initrd: Path) -> list[str]:
 
 
 def _board(machine: Machine, more: str = "") -> list[str]:
+    board = machine.architecture.board
     return [
         str(machine.qemu),
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none"),
-        *("-machine", f"pc,accel={machine.accelerator}{more}"),
-        *("-cpu", _CPU[machine.accelerator]),
+        *("-machine", f"{board.machine},accel={machine.accelerator}{more}"),
+        *("-cpu", "host" if machine.accelerator == "kvm" else board.cpu),
         *("-smp", "1"),
         *("-m", f"{machine.memory}M"),
     ]
 
 
 def _devices(machine: Machine) -> list[str]:
+    # Only PCI cards have a ROM to boot from a network.
+    rom = ",romfile=" if machine.architecture.board.bus == "pci" else ""
     return [
         # restrict: the guest reaches neither the host nor any network. Port 0: the
         # kernel picks a free one, so that no two guests race for it.
@@ -122,9 +127,9 @@ def _devices(machine: Machine) -> list[str]:
             "-netdev",
             f"user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:{SSH_PORT}",
         ),
-        *("-device", f"{machine.nic},netdev=net,romfile="),
+        *("-device", f"{machine.nic},netdev=net{rom}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),
-        *("-device", "virtio-rng-pci,rng=rng"),
+        *("-device", f"{machine.architecture.board.device('rng')},rng=rng"),
         *(
             "-sandbox",
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
@@ -136,14 +141,17 @@ def _start(machine: Machine) -> list[str]:
     if machine.incoming:
         # What the guest read at its boot is in its state.
         return ["-incoming", "defer"]
+    own = kernel_arguments(machine.architecture)
     return [
         *("-kernel", str(machine.kernel)),
         *("-initrd", machine.initrd),
-        *("-append", " ".join((*KERNEL_ARGUMENTS, *machine.arguments))),
+        *("-append", " ".join((*own, *machine.arguments))),
     ]
 
 
 def _window(machine: Machine) -> list[str]:
+    if not has_window(machine):
+        return []
     # Not shared, though the host writes to the file: a guest that only reads finds what
     # is in the file now, and a saved state needs no word about where the device is.
     # `master`, because QEMU saves no state with a window that somebody else owns.

@@ -277,7 +277,7 @@ def plug_disk(vm: Vm, path: Path, serial: str) -> None:
     vm.qmp.execute(
         "device_add",
         {
-            "driver": "virtio-blk-pci",
+            "driver": vm.machine.architecture.board.device("blk"),
             "id": serial,
             "drive": f"file-{serial}",
             "serial": serial,

@@ -25,7 +25,7 @@ class Debian:
         """Ask the suite's index. Raises ArtifactError with apt's words."""
         debug: tuple[Package, ...] = ()
         with apt.fresh(place(source), cache) as archive:
-            found = aptkernel.resolve(source.package, archive, source.version)
+            found = aptkernel.resolve(source.wanted_package, archive, source.version)
             if source.debug:
                 name = f"{found.image.name}-dbg"
                 by = "the key debug"
@@ -41,7 +41,7 @@ class Debian:
     def offers(self, source: DebianSource, cache: Cache) -> list[Offer]:
         """Return all versions in the suite. Raises ArtifactError with apt's words."""
         with apt.fresh(place(source), cache) as archive:
-            return aptkernel.offers(source.package, archive)
+            return aptkernel.offers(source.wanted_package, archive)
 
     def collect(self, pin: Pin, source: DebianSource, work: Workplace) -> Collected:
         """Download the pinned packages, from Debian's archive if the mirror moved on.

@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from runner.arch import X86_64
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
@@ -145,10 +146,12 @@ def _count(words: JsonValue) -> int:
 
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu"),
+    architecture=X86_64,
     accelerator="tcg",
     kernel=Path("/vmlinuz"),
     initrd="",
     memory=256,
+    nic="virtio-net-pci",
     console=Path("/console.log"),
 )
 

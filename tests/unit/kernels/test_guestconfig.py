@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.arch import S390X, X86_64
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch, guestconfig, nic
@@ -30,14 +31,14 @@ def obtain(tmp_path: Path, config: str) -> Artifact:
 
 
 def test_whole_config_lacks_nothing() -> None:
-    assert guestconfig.missing(guestconfig.parse(GOOD)) == []
+    assert guestconfig.missing(guestconfig.parse(GOOD), X86_64) == []
 
 
 def test_every_missing_option_is_named_with_its_reason() -> None:
     config = GOOD.replace("CONFIG_BPF_SYSCALL=y", "# CONFIG_BPF_SYSCALL is not set")
     config = config.replace("CONFIG_TMPFS=y", "CONFIG_TMPFS=m")
 
-    assert guestconfig.missing(guestconfig.parse(config)) == [
+    assert guestconfig.missing(guestconfig.parse(config), X86_64) == [
         "CONFIG_TMPFS=y (/run is one)",
         "CONFIG_BPF_SYSCALL=y (objects are loaded with bpf())",
     ]
@@ -46,11 +47,11 @@ def test_every_missing_option_is_named_with_its_reason() -> None:
 def test_card_may_be_virtio_or_e1000() -> None:
     config = guestconfig.parse(GOOD.replace("CONFIG_VIRTIO_NET=y\n", ""))
 
-    assert guestconfig.missing(config) == [
+    assert guestconfig.missing(config, X86_64) == [
         "CONFIG_VIRTIO_NET=y or m, or else CONFIG_E1000=y or m (SSH needs a network "
         "card)"
     ]
-    assert guestconfig.missing({**config, "E1000": "m"}) == []
+    assert guestconfig.missing({**config, "E1000": "m"}, X86_64) == []
 
 
 def test_kernel_is_refused_before_it_boots(tmp_path: Path) -> None:
@@ -102,10 +103,13 @@ def test_config_tells_upstreams_version(tmp_path: Path) -> None:
 
 
 def test_card_needs_all_of_its_drivers() -> None:
-    assert nic.choose({"virtio_net", "e1000"}) == nic.CARDS[1]
-    assert nic.choose({"virtio_net"}) is None
+    assert nic.choose({"virtio_net", "e1000"}, X86_64) == nic.of(X86_64)[1]
+    assert nic.choose({"virtio_net"}, X86_64) is None
+    assert nic.choose({"virtio_net"}, S390X) == nic.of(S390X)[0]
 
 
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
-    assert guestconfig.missing(guestconfig.parse(text)) or "CONFIG_PCI=y" in text
+    assert (
+        guestconfig.missing(guestconfig.parse(text), X86_64) or "CONFIG_PCI=y" in text
+    )

@@ -35,7 +35,7 @@ def test_a_row_has_defaults(tmp_path: Path) -> None:
 
     assert kernel.id == "5.4"
     assert kernel.source == DebianSource(type="debian", suite="bookworm")
-    assert kernel.source.package == "linux-image-cloud-amd64"
+    assert kernel.source.wanted_package == "linux-image-cloud-amd64"
     assert (kernel.btf, kernel.arch) == ("auto", "x86_64")
     assert (kernel.tags, kernel.arguments) == ((), ())
     assert (kernel.required, kernel.memory) == (True, 256)
@@ -117,7 +117,11 @@ def test_an_id_may_tell_the_version(tmp_path: Path) -> None:
             ROW + "    memory: 16\n",
             "4: kernels[0].memory: 16: should be greater than or equal to 96",
         ),
-        (ROW + "    arch: arm64\n", "4: kernels[0].arch: 'arm64' must be 'x86_64'"),
+        (
+            ROW + "    arch: arm46\n",
+            "4: kernels[0].arch: no architecture 'arm46'; did you mean 'arm64'?; there "
+            "are x86_64, arm64, s390x, riscv64",
+        ),
         (
             ROW + "    required: sometimes\n",
             '4: kernels[0].required: "sometimes": should be true or false',
@@ -204,3 +208,26 @@ def test_ubuntu_row_needs_a_series_or_addresses_only(tmp_path: Path) -> None:
     assert not first.tells_checksums
     assert second.shown == "ubuntu a.deb"
     assert second.tells_checksums
+
+
+@pytest.mark.parametrize(
+    ("spelling", "arch", "package"),
+    [
+        ("amd64", "x86_64", "linux-image-cloud-amd64"),
+        ("aarch64", "arm64", "linux-image-cloud-arm64"),
+        ("arm64", "arm64", "linux-image-cloud-arm64"),
+        ("s390x", "s390x", "linux-image-s390x"),
+        ("riscv64", "riscv64", "linux-image-riscv64"),
+    ],
+)
+def test_a_row_has_an_architecture(
+    spelling: str, arch: str, package: str, tmp_path: Path
+) -> None:
+    (kernel,) = load(tmp_path, f"{ROW}\n    arch: {spelling}\n").kernels
+
+    assert kernel.arch == arch
+    assert isinstance(kernel.source, DebianSource)
+    assert kernel.source.wanted_package == package
+    exact = kernel.at("6.1.176-1")
+    assert exact is not None
+    assert [it.arch for it in exact.sources] == [arch]

@@ -12,8 +12,9 @@ from runner.matrix.selectors import select
 from runner.versions import KernelVersion
 
 
-def row(id_: str, *tags: str) -> Kernel:
-    return Kernel(id=id_, source=DebianSource(type="debian", suite="sid"), tags=tags)
+def row(id_: str, *tags: str, arch: str = "x86_64") -> Kernel:
+    source = DebianSource(type="debian", suite="sid")
+    return Kernel(id=id_, source=source, tags=tags, arch=arch)
 
 
 MATRIX = Matrix(
@@ -254,3 +255,40 @@ def test_a_vendors_range_asks_for_releases() -> None:
     assert [kernel.id for kernel in found] == [kernel.id for kernel in MATRIX.kernels]
     assert set(mirror.asked) == {kernel.id for kernel in MATRIX.kernels}
     assert "selects no kernel" in str(refusal("ubuntu:5.15>=5.15.0-91"))
+
+
+FLEET = Matrix(
+    kernels=(
+        row("6.1", "lts", "default"),
+        row("6.1-arm64", "lts", arch="aarch64"),
+        row("6.12-arm64", arch="arm64"),
+        row("6.12-s390x", arch="s390x"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("selector", "ids"),
+    [
+        ("@arm64", ["6.1-arm64", "6.12-arm64"]),
+        ("@aarch64", ["6.1-arm64", "6.12-arm64"]),
+        ("arch=arm64", ["6.1-arm64", "6.12-arm64"]),
+        ("arch=amd64", ["6.1"]),
+        ("@x86_64", ["6.1"]),
+        (">=6.12", ["6.12-arm64", "6.12-s390x"]),
+        ("arch=arm64,>=6.12", ["6.12-arm64"]),
+        ("arch=s390x,<6.12,6.1", ["6.1"]),
+        ("@default", ["6.1"]),
+        ("6.1,6.12-s390x", ["6.1", "6.12-s390x"]),
+    ],
+)
+def test_rows_are_selected_by_architecture(selector: str, ids: list[str]) -> None:
+    assert [it.id for it in select(FLEET, [selector], Mirror())] == ids
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        select(FLEET, ["arch=arm46"], Mirror())
+
+    assert "no architecture 'arm46'; did you mean 'arm64'?" in caught.value.message
+    assert "x86_64, arm64, s390x" in caught.value.hint

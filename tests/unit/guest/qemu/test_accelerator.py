@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import ARM64, X86_64, Architecture
 from runner.errors import ExitStatus, InfrastructureError, UsageError
 from runner.guest.qemu import accelerator
 from runner.guest.qemu.accelerator import AcceleratorChoice, AcceleratorFinding
@@ -21,16 +22,22 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     boot_id = tmp_path / "boot_id"
     boot_id.write_text("first\n")
     monkeypatch.setattr(accelerator, "KVM", device)
+    # Whatever these tests run on.
+    monkeypatch.setattr(accelerator, "native", lambda: X86_64)
     monkeypatch.setattr(accelerator, "_BOOT_ID", boot_id)
     monkeypatch.setattr(accelerator, "PROOF_TIMEOUT", 0.5)
     return device
 
 
 def choose(
-    folder: Path, choice: AcceleratorChoice = "auto", qemu: Path | None = None
+    folder: Path,
+    choice: AcceleratorChoice = "auto",
+    qemu: Path | None = None,
+    architecture: Architecture = X86_64,
 ) -> AcceleratorFinding:
     return accelerator.choose(
         choice,
+        architecture,
         qemu=qemu or folder / "qemu-system-x86_64",
         kernel=folder / "vmlinuz",
         memory=folder / "cache/accelerator.json",
@@ -42,6 +49,18 @@ def test_kvm_is_used_once_a_guest_spoke_under_it(kvm: Path, tmp_path: Path) -> N
 
     found = choose(tmp_path)
     assert (found.accelerator, found.reason) == ("kvm", "a guest ran under KVM")
+
+
+@pytest.mark.parametrize("choice", ["auto", "kvm"])
+def test_guests_of_another_architecture_never_run_under_kvm(
+    choice: AcceleratorChoice, kvm: Path, tmp_path: Path
+) -> None:
+    fake_qemu.make(tmp_path, console=SPOKE)
+
+    found = choose(tmp_path, choice, architecture=ARM64)
+
+    assert found.accelerator == "tcg"
+    assert found.reason.endswith("the guest arm64")
 
 
 def test_kvm_that_opens_and_hangs_is_no_kvm(kvm: Path, tmp_path: Path) -> None:

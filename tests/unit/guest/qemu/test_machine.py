@@ -3,14 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
-from runner.guest.qemu.machine import Machine, by_hand, command
+import pytest
+
+from runner.arch import ARM64, S390X, X86_64, Architecture
+from runner.guest.qemu.machine import Machine, by_hand, command, has_window
+from runner.kernels import nic
 
 MACHINE = Machine(
     qemu=Path("/usr/bin/qemu-system-x86_64"),
+    architecture=X86_64,
     accelerator="tcg",
     kernel=Path("/cache/vmlinuz"),
     initrd="/dev/fd/7",
     memory=256,
+    nic="virtio-net-pci",
     memory_path="/dev/fd/8",
     window_path="/dev/fd/6",
     arguments=("nokaslr",),
@@ -41,9 +47,10 @@ def test_the_whole_command_line() -> None:
         "-initrd",
         "/dev/fd/7",
         "-append",
-        "console=ttyS0 loglevel=5 oops=panic panic=-1 no_timer_check mitigations=off "
+        "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off "
         "rcupdate.rcu_expedited=1 lsm=bpf "
-        "random.trust_cpu=on 8250.nr_uarts=1 i8042.noaux=1 i8042.nokbd=1 nokaslr",
+        "random.trust_cpu=on no_timer_check 8250.nr_uarts=1 i8042.noaux=1 "
+        "i8042.nokbd=1 nokaslr",
         "-chardev",
         "file,id=console,path=reports/6.1/console.log,append=on",
         "-serial",
@@ -107,3 +114,58 @@ def test_what_reports_show_is_the_same_machine() -> None:
 
     for option in ("-cpu", "-smp", "-m", "-append", "-netdev", "-device", "-sandbox"):
         assert own[own.index(option) + 1] == shown[shown.index(option) + 1]
+
+
+def machine_of(architecture: Architecture) -> Machine:
+    return replace(
+        MACHINE, architecture=architecture, nic=nic.of(architecture)[0].device
+    )
+
+
+@pytest.mark.parametrize(
+    ("architecture", "words"),
+    [
+        (
+            ARM64,
+            {
+                "-machine": "virt,gic-version=3,accel=tcg,memory-backend=memory",
+                "-cpu": "neoverse-n1",
+                "-device": "virtio-net-pci,netdev=net,romfile=",
+                "-append": "console=ttyAMA0 loglevel=5 ",
+            },
+        ),
+        (
+            S390X,
+            {
+                "-machine": "s390-ccw-virtio,accel=tcg,memory-backend=memory",
+                "-cpu": "qemu",
+                "-device": "virtio-net-ccw,netdev=net",
+                "-append": "console=ttysclp0 loglevel=5 ",
+            },
+        ),
+    ],
+    ids=["arm64", "s390x"],
+)
+def test_other_architectures_have_their_own_board(
+    architecture: Architecture, words: dict[str, str]
+) -> None:
+    argv = command(machine_of(architecture), qmp_fd=9)
+
+    for option, start in words.items():
+        assert argv[argv.index(option) + 1].startswith(start)
+    # Words of a PC.
+    assert not any(it in " ".join(argv) for it in ("8250", "i8042", "no_timer"))
+
+
+def test_a_machine_without_pci_has_no_window_and_no_rom() -> None:
+    argv = command(machine_of(S390X), qmp_fd=9)
+
+    assert not [it for it in argv if "pci" in it or "ivshmem" in it or "rom" in it]
+    assert not has_window(machine_of(S390X))
+
+
+def test_arm64_has_a_window_under_tcg_only() -> None:
+    under_kvm = replace(machine_of(ARM64), accelerator="kvm")
+
+    assert has_window(machine_of(ARM64))
+    assert not [it for it in command(under_kvm, qmp_fd=9) if "ivshmem" in it]

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 
 from runner import timeouts
+from runner.arch import X86_64
 from runner.deadline import Deadline
 from runner.errors import ExitStatus, InfrastructureError
 from runner.guest.qemu import vm
@@ -28,7 +29,9 @@ PATIENCE = 60.0
 def machine(folder: Path, qemu: Path) -> Machine:
     return Machine(
         qemu=qemu,
+        architecture=X86_64,
         accelerator="tcg",
+        nic="virtio-net-pci",
         kernel=folder / "vmlinuz",
         initrd="",
         memory=128,

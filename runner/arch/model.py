@@ -1,0 +1,114 @@
+"""What a row of the table of architectures consists of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ByteOrder = Literal["little", "big"]
+AcceleratorName = Literal["kvm", "tcg"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elf:
+    """How ELF files of an architecture look, and how BPF objects are made for it."""
+
+    # e_machine, as pyelftools calls it: "EM_AARCH64".
+    machine: str
+    byte_order: ByteOrder
+
+    @property
+    def bpf_target(self) -> str:
+        """What clang calls BPF of this byte order: `-target bpfeb`."""
+        return "bpfel" if self.byte_order == "little" else "bpfeb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebianPort:
+    """What Debian calls an architecture, and what it packages for it."""
+
+    # dpkg's name: "amd64".
+    name: str
+    # The metapackage of the kernel that suits a guest best.
+    kernel: str
+    # Multiarch's name for it, which is a compiler's prefix, too: "aarch64-linux-gnu".
+    triplet: str
+    # The package with the compiler for it, of hosts of another architecture.
+    compiler: str
+    # The package with its static C library, of hosts of another architecture.
+    libc: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelTree:
+    """What the kernel's source calls an architecture."""
+
+    # ARCH=: "arm64".
+    arch: str
+    # What is built, as make names it, and where it is then: "Image.gz".
+    image: str
+    # The folder's name below arch/: "s390", and the path of the image below it.
+    folder: str
+    # What tells bpf_tracing.h whose registers are meant: -D__TARGET_ARCH_<this>.
+    target: str
+    # What names of system calls' functions begin with since 4.17: "__arm64_sys_".
+    syscalls: str
+    # The fragment of images/kernel.
+    fragment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """The machine that QEMU makes for guests of an architecture, and its devices."""
+
+    # Debian's package of `program`.
+    package: str
+    program: str
+    # -machine, without the accelerator.
+    machine: str
+    # -cpu under TCG; under KVM a guest has the host's processor.
+    cpu: str
+    # Bus of virtio's devices: virtio-net-pci, virtio-net-ccw.
+    bus: Literal["pci", "ccw"]
+    # The device of the first serial console, as the kernel calls it: "ttyAMA0".
+    console: str
+    # What makes a kernel print before its drivers are there.
+    early_console: str
+    # On the kernel's command line, besides what all guests have; each with its reason.
+    arguments: tuple[str, ...] = ()
+    # Options that a kernel needs for this machine, all y, and why.
+    options: tuple[tuple[str, str], ...]
+    # Network cards, the best first; see runner/kernels/nic.py.
+    cards: tuple[str, ...]
+    # Accelerators under which the host can show a guest files by a PCI device
+    # (ivshmem); elsewhere they go through SSH.
+    window: tuple[AcceleratorName, ...] = ()
+    # Why guests of it boot each time; empty when they come from snapshots.
+    no_snapshots: str = ""
+
+    def device(self, kind: str) -> str:
+        """Return a device of virtio's on its bus: "virtio-rng-ccw"."""
+        return f"virtio-{kind}-{self.bus}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """All that is known of an architecture; what differs between them is here only."""
+
+    # What rows of a matrix and reports call it.
+    name: str
+    # `uname -m`: "aarch64". RPM's $basearch, too.
+    machine: str
+    # What else a matrix or a selector may call it.
+    spellings: tuple[str, ...] = ()
+    elf: Elf
+    debian: DebianPort
+    tree: KernelTree
+    board: Board
+    # The architecture of a container image's platform (OCI): "amd64".
+    oci: str
+    # The folder of BTFHub's archive; empty where it has none.
+    btfhub: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that are understood, its own first."""
+        return tuple(dict.fromkeys((self.name, self.machine, *self.spellings)))

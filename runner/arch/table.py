@@ -1,0 +1,182 @@
+"""The table of architectures.
+
+A new one is a row here and a fragment in images/kernel.
+"""
+
+from runner.arch.model import Architecture, Board, DebianPort, Elf, KernelTree
+
+X86_64 = Architecture(
+    name="x86_64",
+    machine="x86_64",
+    spellings=("amd64", "x86-64"),
+    elf=Elf(machine="EM_X86_64", byte_order="little"),
+    debian=DebianPort(
+        name="amd64",
+        kernel="linux-image-cloud-amd64",
+        triplet="x86_64-linux-gnu",
+        compiler="gcc-x86-64-linux-gnu",
+        libc="libc6-dev-amd64-cross",
+    ),
+    tree=KernelTree(
+        arch="x86_64",
+        folder="x86",
+        image="bzImage",
+        target="x86",
+        syscalls="__x64_sys_",
+        fragment="x86_64.config",
+    ),
+    board=Board(
+        program="qemu-system-x86_64",
+        package="qemu-system-x86",
+        machine="pc",
+        # A fixed model: "max" is slower under TCG on some hosts. rdrand feeds the
+        # guest's entropy pool from the first moment. No cmpxchg16b: after it, QEMU
+        # 7.2's TCG hands an interrupt flags that it made of RAX now and then, and 6.12
+        # boots into a double fault in __kmalloc(), the SLUB allocator being where
+        # kernels use it.
+        cpu="qemu64,+rdrand,+fsgsbase,+smep,-cx16",
+        bus="pci",
+        console="ttyS0",
+        early_console="earlyprintk=ttyS0",
+        arguments=(
+            # A loaded host may starve the timer test ("IO-APIC + timer doesn't work").
+            "no_timer_check",
+            # Else a probe of each legacy port is waited for.
+            "8250.nr_uarts=1",
+            "i8042.noaux=1",
+            "i8042.nokbd=1",
+        ),
+        options=(
+            ("PCI", "QEMU's devices are on it"),
+            ("SERIAL_8250_CONSOLE", "the console is a serial line"),
+        ),
+        cards=("virtio-net-pci", "e1000"),
+        window=("kvm", "tcg"),
+    ),
+    oci="amd64",
+    btfhub="x86_64",
+)
+
+ARM64 = Architecture(
+    name="arm64",
+    machine="aarch64",
+    elf=Elf(machine="EM_AARCH64", byte_order="little"),
+    debian=DebianPort(
+        name="arm64",
+        kernel="linux-image-cloud-arm64",
+        triplet="aarch64-linux-gnu",
+        compiler="gcc-aarch64-linux-gnu",
+        libc="libc6-dev-arm64-cross",
+    ),
+    tree=KernelTree(
+        arch="arm64",
+        folder="arm64",
+        image="Image",
+        target="arm64",
+        syscalls="__arm64_sys_",
+        fragment="arm64.config",
+    ),
+    board=Board(
+        program="qemu-system-aarch64",
+        package="qemu-system-arm",
+        # A fixed version of the interrupt controller, so that a saved guest finds the
+        # one that it had. Servers have version 3.
+        machine="virt,gic-version=3",
+        # The processor of Graviton 2 and Ampere Altra. "max" authenticates pointers
+        # (ARMv8.3), which costs half of a guest's time under TCG.
+        cpu="neoverse-n1",
+        bus="pci",
+        console="ttyAMA0",
+        early_console="earlycon",
+        options=(
+            ("PCI", "QEMU's devices are on it"),
+            ("PCI_HOST_GENERIC", "QEMU's PCI bus is one"),
+            ("SERIAL_AMBA_PL011_CONSOLE", "the console is a serial line"),
+        ),
+        cards=("virtio-net-pci", "e1000"),
+        # Not under KVM: the guest maps it uncached, and would not see what the host
+        # has in its caches before ARMv8.4 (FEAT_S2FWB).
+        window=("tcg",),
+    ),
+    oci="arm64",
+    btfhub="arm64",
+)
+
+S390X = Architecture(
+    name="s390x",
+    machine="s390x",
+    elf=Elf(machine="EM_S390", byte_order="big"),
+    debian=DebianPort(
+        name="s390x",
+        kernel="linux-image-s390x",
+        triplet="s390x-linux-gnu",
+        compiler="gcc-s390x-linux-gnu",
+        libc="libc6-dev-s390x-cross",
+    ),
+    tree=KernelTree(
+        arch="s390",
+        folder="s390",
+        image="bzImage",
+        target="s390",
+        syscalls="__s390x_sys_",
+        fragment="s390x.config",
+    ),
+    board=Board(
+        program="qemu-system-s390x",
+        package="qemu-system-misc",
+        machine="s390-ccw-virtio",
+        cpu="qemu",
+        bus="ccw",
+        # QEMU's -serial is the one with full-screen support (drivers/s390/char).
+        console="ttysclp0",
+        early_console="earlyprintk",
+        options=(
+            ("S390_GUEST", "QEMU's devices are virtio's channel devices"),
+            ("SCLP_VT220_CONSOLE", "the console is the service element's"),
+        ),
+        cards=("virtio-net-ccw",),
+        # s390x has PCI devices of its own kind (zPCI), for which ivshmem was not made.
+        window=(),
+    ),
+    oci="s390x",
+)
+
+RISCV64 = Architecture(
+    name="riscv64",
+    machine="riscv64",
+    elf=Elf(machine="EM_RISCV", byte_order="little"),
+    debian=DebianPort(
+        name="riscv64",
+        kernel="linux-image-riscv64",
+        triplet="riscv64-linux-gnu",
+        compiler="gcc-riscv64-linux-gnu",
+        libc="libc6-dev-riscv64-cross",
+    ),
+    tree=KernelTree(
+        arch="riscv",
+        folder="riscv",
+        image="Image",
+        target="riscv",
+        syscalls="__riscv_sys_",
+        fragment="riscv64.config",
+    ),
+    board=Board(
+        program="qemu-system-riscv64",
+        package="qemu-system-misc",
+        machine="virt",
+        cpu="rv64",
+        bus="pci",
+        console="ttyS0",
+        early_console="earlycon=sbi",
+        options=(
+            ("PCI", "QEMU's devices are on it"),
+            ("PCI_HOST_GENERIC", "QEMU's PCI bus is one"),
+            ("SERIAL_8250_CONSOLE", "the console is a serial line"),
+        ),
+        cards=("virtio-net-pci", "e1000"),
+        window=("tcg",),
+    ),
+    oci="riscv64",
+)
+
+ARCHITECTURES = (X86_64, ARM64, S390X, RISCV64)
