@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from runner import arch
+from runner.arch import Architecture
 from runner.bpf import object as object_
 from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
@@ -20,8 +22,6 @@ VMLINUX_H = "vmlinux.h"
 _DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 
 _OPTIONS = (
-    "-target",
-    "bpf",
     # The first instruction set, and all that 4.4 knows. Newer clangs' default is
     # v3, which needs 5.1.
     "-mcpu=v1",
@@ -29,9 +29,6 @@ _OPTIONS = (
     "-O2",
     "-Wall",
     "-Werror",
-    "-D__TARGET_ARCH_x86",
-    # asm/types.h, which -target bpf does not look for.
-    "-I/usr/include/x86_64-linux-gnu",
     # The suite's folder, where clang is run.
     "-I.",
     # So that the object holds no path of this checkout.
@@ -77,15 +74,25 @@ class CompileCache(Notes, Protocol):
         """Return what `build` once put into the folder that it was given."""
 
 
+class ByteOrderError(object_.ObjectError):
+    """A built object is of another byte order than the kernels that it is for."""
+
+
 def compile_object(
-    source: Path, cache: CompileCache, headers: Path | None = None
+    source: Path,
+    cache: CompileCache,
+    headers: Path | None = None,
+    architecture: Architecture | None = None,
 ) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
-    `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
-    changed header, option or clang compiles it again.
-    Raises CompileError with clang's text, ObjectError for a file that can't be used,
-    UsageError when there is none, InfrastructureError without clang.
+    `headers` is a folder with a kernel's vmlinux.h. Objects are for kernels of an
+    architecture; without one they are for x86_64, and what is built already may be of
+    either byte order. The object is in the cache; a changed header, option or clang
+    compiles it again.
+    Raises CompileError with clang's text, ObjectError for a file that can't be used
+    (ByteOrderError for one that the kernels can't), UsageError when there is none,
+    InfrastructureError without clang.
     """
     if not source.is_file():
         raise UsageError(
@@ -93,21 +100,24 @@ def compile_object(
             hint="'object' must name a NAME.bpf.c or an object in the suite's folder",
         )
     if source.suffix != ".c":
-        object_.read(source.read_bytes(), source)
+        found = object_.read(source.read_bytes(), source)
+        if architecture is not None:
+            _compare_orders(found, architecture)
         return source
+    on = architecture or arch.X86_64
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
     def build(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute(), headers), source)
+        _clang(command(source, (folder / name).absolute(), headers, on), source)
         object_.read((folder / name).read_bytes(), source)
         return {}
 
     key = found_once(
         cache,
         "object",
-        [str(source.absolute()), str(_clang_path()), *_options(headers)],
-        lambda: _fingerprint(source, headers),
+        [str(source.absolute()), str(_clang_path()), *_options(headers, on)],
+        lambda: _fingerprint(source, headers, on),
     )
     return cache.entry("object", key, build).directory / name
 
@@ -130,16 +140,58 @@ def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     return cache.entry("vmlinux-h", sha256, build).directory
 
 
-def command(source: Path, output: Path, headers: Path | None = None) -> list[str]:
+def _compare_orders(found: object_.BpfObject, architecture: Architecture) -> None:
+    wanted = f"{architecture.elf.byte_order}-endian"
+    own = object_.ENDIANS[found.order]
+    if own != wanted:
+        raise ByteOrderError(
+            f"{found.path}: is a {own} object, and kernels of {architecture.name} are "
+            f"{wanted}",
+            hint=f"build it for them: clang -target {architecture.elf.bpf_target} "
+            f"-D__TARGET_ARCH_{architecture.tree.target}; or name its source, which is "
+            "compiled for each architecture",
+        )
+
+
+def command(
+    source: Path,
+    output: Path,
+    headers: Path | None = None,
+    architecture: Architecture = arch.X86_64,
+) -> list[str]:
     """Return the command that compiles `source`, run in its folder."""
-    return [CLANG, *_options(headers), "-c", source.name, "-o", str(output)]
+    options = _options(headers, architecture)
+    return [CLANG, *options, "-c", source.name, "-o", str(output)]
 
 
-def _options(headers: Path | None) -> list[str]:
-    return [*_OPTIONS, *([f"-I{headers.absolute()}"] if headers else [])]
+def _options(headers: Path | None, architecture: Architecture) -> list[str]:
+    return [
+        "-target",
+        architecture.elf.bpf_target,
+        f"-D__TARGET_ARCH_{architecture.tree.target}",
+        f"-I{_system_headers(architecture)}",
+        *_OPTIONS,
+        *([f"-I{headers.absolute()}"] if headers else []),
+    ]
 
 
-def _fingerprint(source: Path, headers: Path | None) -> Finding:
+def _system_headers(architecture: Architecture) -> Path:
+    """Return where asm/types.h is, which -target bpf does not look for.
+
+    It is that of the architecture where Debian's headers for it are installed, be it
+    for this machine or for a cross compiler. Others differ in what programs do not use:
+    types of registers come from a vmlinux.h, or are declared.
+    """
+    triplet = architecture.debian.triplet
+    own = (Path("/usr/include") / triplet, Path("/usr") / triplet / "include")
+    native = arch.native() or arch.X86_64
+    there = (it for it in own if (it / "asm/types.h").is_file())
+    return next(there, Path("/usr/include") / native.debian.triplet)
+
+
+def _fingerprint(
+    source: Path, headers: Path | None, architecture: Architecture
+) -> Finding:
     """Return a hash of all that the object depends on, and the files among it.
 
     These are options, clang and every header. Headers are hashed whole and not as the
@@ -148,9 +200,11 @@ def _fingerprint(source: Path, headers: Path | None) -> Finding:
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
-    for word in [_version(), *_OPTIONS, source.name]:
+    # A folder of headers is no option that changes an object: their content is.
+    options = (it for it in _options(None, architecture) if not it.startswith("-I"))
+    for word in [_version(), *options, source.name]:
         digest.update(f"{word}\0".encode())
-    dependencies = _dependencies(source, headers)
+    dependencies = _dependencies(source, headers, architecture)
     for path in dependencies:
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
@@ -168,8 +222,11 @@ def _version() -> str:
     return _run([CLANG, "--version"], Path()).stdout
 
 
-def _dependencies(source: Path, headers: Path | None) -> list[str]:
-    rule = _clang([CLANG, *_options(headers), "-M", source.name], source)
+def _dependencies(
+    source: Path, headers: Path | None, architecture: Architecture
+) -> list[str]:
+    options = _options(headers, architecture)
+    rule = _clang([CLANG, *options, "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -179,7 +236,7 @@ def own_headers(source: Path) -> list[Path]:
     What does not compile may lack some; without clang, there are none. A header that is
     not there, such as a kernel's vmlinux.h, is none of the owner's.
     """
-    argv = [CLANG, *_options(None), "-MM", "-MG", source.name]
+    argv = [CLANG, *_options(None, arch.X86_64), "-MM", "-MG", source.name]
     try:
         rule = _clang(argv, source)
     except (UsageError, InfrastructureError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import timeouts
+from runner.arch import Architecture
 from runner.bpf.bpftool import MapDump
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
@@ -23,7 +24,7 @@ from runner.results import CaseResult
 from runner.suites import suitefile
 from runner.suites.model import Case, Loader
 
-Compile = Callable[[Path, str | None], Path]
+Compile = Callable[[Path, str | None, Architecture], Path]
 
 
 class Bpf(AbstractContextManager["Bpf"]):
@@ -65,7 +66,9 @@ class Bpf(AbstractContextManager["Bpf"]):
         is loaded, and GuestError when the guest dies of it.
         """
         case = Case(name="case", attach=attach, loader=loader)
-        path = compile_object(self._folder / source, self._cache)
+        path = compile_object(
+            self._folder / source, self._cache, None, self._guest.kernel.architecture
+        )
         attempt = Attempt(job=self._job(case, path, source), guest=self._guest)
         try:
             loaded = load(attempt)
@@ -93,7 +96,9 @@ class Bpf(AbstractContextManager["Bpf"]):
         object_path = None
         if case.object:
             object_path = self._compiled(
-                plain(self._folder / case.object), case.vmlinux
+                plain(self._folder / case.object),
+                case.vmlinux,
+                self._guest.kernel.architecture,
             )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
         return session_case.run(self._job(case, object_path, shown), self._guest)

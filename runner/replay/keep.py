@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from runner import __version__
+from runner.bpf.compile import ByteOrderError
 from runner.errors import RunnerError, UsageError
 from runner.kernels import fetch, lock
 from runner.kernels.lock import Lock, PinnedSource
@@ -117,10 +118,30 @@ def _checksums(bundle: Bundle) -> set[str]:
     return files | {it.sha256 for suite in bundle.suites for it in suite.objects}
 
 
+def _compiled(run: Run, source: Path, case: Case) -> Iterator[tuple[str, Path]]:
+    """Yield an object for each architecture of a run's kernels, by its name.
+
+    A built one suits some of them only. Raises RunnerError if it suits none.
+    """
+    wanted = dict.fromkeys(it.architecture for it in run.kernels)
+    unsuited: ByteOrderError | None = None
+    found = False
+    for architecture in wanted:
+        try:
+            yield architecture.name, run.compiled(source, case.vmlinux, architecture)
+            found = True
+        except ByteOrderError as error:
+            unsuited = error
+    if unsuited is not None and not found:
+        raise unsuited
+
+
 def _both(one: ReplaySuite, other: ReplaySuite) -> ReplaySuite:
     """Return what two parts kept of a suite: what one lacks, the other may have."""
     files = {it.path: it for it in (*one.files, *other.files)}
-    objects = {(it.path, it.vmlinux): it for it in (*one.objects, *other.objects)}
+    objects = {
+        (it.path, it.vmlinux, it.arch): it for it in (*one.objects, *other.objects)
+    }
     missing = {case: why for case, why in one.missing.items() if case in other.missing}
     return one.model_copy(
         update={
@@ -171,7 +192,7 @@ def _suite(
     # Folders above it have names that nobody needs to know. Its own gives it its name.
     folder = "/".join([*["top"] * (up - 1), loaded.name])
     files: dict[str, KeptFile] = {}
-    objects: dict[tuple[str, str | None], KeptObject] = {}
+    objects: dict[tuple[str, str | None, str], KeptObject] = {}
     missing: dict[str, str] = {}
 
     def keep(path: Path, name: str) -> None:
@@ -193,12 +214,13 @@ def _suite(
             if case.object:
                 keep(loaded.file(case.object), case.object)
                 place = posixpath.normpath(posixpath.join(folder, case.object))
-                compiled = run.compiled(loaded.file(case.object), case.vmlinux)
-                objects[place, case.vmlinux] = KeptObject(
-                    path=place,
-                    vmlinux=case.vmlinux,
-                    sha256=store.add(compiled.read_bytes()),
-                )
+                for on, compiled in _compiled(run, loaded.file(case.object), case):
+                    objects[place, case.vmlinux, on] = KeptObject(
+                        path=place,
+                        vmlinux=case.vmlinux,
+                        arch=on,
+                        sha256=store.add(compiled.read_bytes()),
+                    )
             whole = any(
                 it == case.name or it.startswith(f"{case.name}{BETWEEN}") for it in bad
             )

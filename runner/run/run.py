@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, loaders
+from runner.arch import X86_64, Architecture
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -68,7 +69,7 @@ class Run:
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: Once[tuple[Path, str | None], Path] = Once()
+        self._objects: Once[tuple[Path, str | None, str], Path] = Once()
         self._loaders: Once[str, LoaderProgram] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         self._headers: Once[str, HeadersImage] = Once()
@@ -146,31 +147,40 @@ class Run:
                     self._artifacts[kernel.id] = error
             return self._artifacts[kernel.id]
 
-    def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
-        """Return an object, compiled once a run.
+    def compiled(
+        self,
+        source: Path,
+        vmlinux: str | None = None,
+        architecture: Architecture | None = None,
+    ) -> Path:
+        """Return an object, compiled once a run for kernels of an architecture.
 
-        Threads compile different objects at once. `vmlinux` is the kernel whose types
-        it includes. Raises as compile_object does, and UsageError for a kernel that
-        there is not.
+        Without one it is for that of the run's first kernel. Threads compile different
+        objects at once. `vmlinux` is the kernel whose types it includes. Raises as
+        compile_object does, and UsageError for a kernel that there is not.
         """
 
         def compile_it() -> Path:
             if self.settings.precompiled is not None:
-                return self._precompiled(source, vmlinux)
+                return self._precompiled(source, vmlinux, on)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
-            return compile_object(source, self.cache, headers)
+            return compile_object(source, self.cache, headers, on)
 
-        return self._objects.get((source, vmlinux), compile_it)
+        first = (it.architecture for it in self.kernels)
+        on = architecture or next(first, X86_64)
+        return self._objects.get((source, vmlinux, on.name), compile_it)
 
-    def _precompiled(self, source: Path, vmlinux: str | None) -> Path:
+    def _precompiled(
+        self, source: Path, vmlinux: str | None, architecture: Architecture
+    ) -> Path:
         known = self.settings.precompiled or {}
-        found = known.get(f"{source}|{vmlinux or ''}")
+        found = known.get(f"{source}|{vmlinux or ''}|{architecture.name}")
         if found is None:
             raise UsageError(
                 f"{source.name} was not kept, and nothing is compiled here"
             )
         # Refuses what is no object.
-        return compile_object(found, self.cache)
+        return compile_object(found, self.cache, None, architecture)
 
     def loader_program(self, name: str) -> LoaderProgram:
         """Return a loader with another library than libbpf, built once a run.
