@@ -37,7 +37,7 @@ _OTHER = {"<": ">", ">": "<"}
 
 # As images/preflight/main.c has them: how this speaks, and the status of an engine that
 # speaks otherwise.
-_PROTOCOL = "1"
+_PROTOCOL = "2"
 _OTHER_PROTOCOL = 3
 _REBUILD = "start the command again; what the cache lacks is built again"
 # Seconds, of which it works for ten at most.
@@ -161,6 +161,29 @@ class TypeAnswer(EngineAnswer):
         return dict(it for it in self.members if isinstance(it, tuple))
 
 
+class SlotAnswer(EngineAnswer):
+    """A parameter of a function, or what one returns."""
+
+    # Empty for what is returned.
+    name: str
+    # As C writes its type, and of what kind that is behind typedefs and modifiers.
+    text: str
+    kind: Kind
+    # Bytes; None for void.
+    size: int | None
+    # Of a pointer: the name, kind and size of what it points to.
+    to: str = ""
+    to_kind: Kind = Kind.VOID
+    to_size: int | None = None
+
+
+class PrototypeAnswer(EngineAnswer):
+    """What a function takes and returns."""
+
+    parameters: tuple[SlotAnswer, ...]
+    returns: SlotAnswer
+
+
 class ProgramAnswer(EngineAnswer):
     """A program, as libbpf takes its section's name."""
 
@@ -235,6 +258,7 @@ _RELOCATIONS = TypeAdapter(dict[str, list[RelocationAnswer]])
 _TYPES = TypeAdapter(dict[str, list[TypeAnswer | None]])
 _FOUND = TypeAdapter(dict[str, list[list[tuple[int, Kind]]]])
 _THERE = TypeAdapter(dict[str, list[bool]])
+_PROTOTYPES = TypeAdapter(dict[str, list[PrototypeAnswer | None]])
 _NEAR = TypeAdapter(dict[str, list[str]])
 _MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
 _SAID = TypeAdapter(dict[str, str])
@@ -355,6 +379,25 @@ class Engine(AbstractContextManager["Engine"]):
         """Return which names are functions of the target or of its modules."""
         request = {"op": "functions", "names": list(names)}
         return self._answer_to(_THERE, request, "found")
+
+    def prototypes(
+        self,
+        functions: Sequence[str] = (),
+        typedefs: Sequence[str] = (),
+        members: Sequence[tuple[str, str]] = (),
+    ) -> list[PrototypeAnswer | None]:
+        """Return prototypes of the target, or of its modules; None for what lacks one.
+
+        First those of functions, then of what typedefs point to, then of what members
+        of structs do. Of several functions of a name it is the first one's.
+        """
+        request = {
+            "op": "prototypes",
+            "functions": functions,
+            "typedefs": typedefs,
+            "members": members,
+        }
+        return self._answer_to(_PROTOTYPES, request, "prototypes")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""

@@ -11,7 +11,9 @@ from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import ENDIANS, BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
 from runner.preflight import features
+from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
+from runner.preflight.dataflow import Dataflow, followed
 from runner.preflight.engine import (
     Contents,
     Engine,
@@ -21,8 +23,10 @@ from runner.preflight.engine import (
 )
 from runner.preflight.model import (
     Difference,
+    Effect,
     Feature,
     FieldLayout,
+    Finding,
     Guard,
     InstructionPlace,
     KernelNeed,
@@ -32,9 +36,11 @@ from runner.preflight.model import (
     Verdict,
 )
 from runner.preflight.payload import Payload
+from runner.preflight.places import made_of
 from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
 from runner.preflight.rules import Code
+from runner.preflight.signatures import compared
 from runner.preflight.verifier import Verifier, verifier_of
 
 # What loads objects; see docs/compat.md.
@@ -109,6 +115,16 @@ class PredictedObject:
         """Return its control flow, from the programs that are loaded."""
         return Flow(self.item, self.loaded)
 
+    @cached_property
+    def dataflow(self) -> Dataflow:
+        """Return what its programs do with values, on any kernel."""
+        return followed(self.item, self.flow)
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """Return what its programs attach to, and how they are given arguments."""
+        return Arguments(self.item, self.contents, tuple(self.locals))
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -129,6 +145,9 @@ class PredictedObject:
             flow=self.flow,
             reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
             loaded=self.loaded,
+            dataflow=self.dataflow,
+            arguments=self.arguments,
+            changed=changed,
         )
         self._code[key] = found
         if len(self._code) > _REMEMBERED:
@@ -177,9 +196,12 @@ def predict(
             subject.item.relocations, subject.locals, answers, strict=True
         )
     )
+    seen = compared(code, target.known, engine)
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
-        [it for it in relocations if it.place.program not in subject.skipped], needs
+        [it for it in relocations if it.place.program not in subject.skipped],
+        needs,
+        seen.findings,
     )
     if subject.item.order != engine.target_order:
         # Then nothing else counts: libbpf does not try.
@@ -197,6 +219,8 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
+        findings=seen.findings,
+        signatures=seen.signatures,
     )
 
 
@@ -332,14 +356,8 @@ def _place(
     item: BpfObject, record: LocalRelocation, local: LocalAnswer
 ) -> InstructionPlace:
     line = item.line_reading(record, _last_name(local))
-    return InstructionPlace(
-        program=record.function.name,
-        section=record.function.section,
-        instruction=record.index,
-        file=line.file.removeprefix("./") if line else "",
-        line=line.number if line else 0,
-        source=line.text if line else "",
-    )
+    function = record.function
+    return made_of(function.name, function.section, record.index, line)
 
 
 def _last_name(local: LocalAnswer) -> str:
@@ -381,7 +399,9 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
 
 
 def _verdict(
-    relocations: Sequence[Relocation], needs: Sequence[Feature]
+    relocations: Sequence[Relocation],
+    needs: Sequence[Feature],
+    findings: Sequence[Finding],
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -401,6 +421,7 @@ def _verdict(
         else f"{', '.join(it.users)}: the kernel has no {it.name}, {it.evidence}"
         for it in features.absent(needs)
     ]
+    reasons += [str(it) for it in findings if it.effect is Effect.NOT_LOADED]
     if reasons:
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
