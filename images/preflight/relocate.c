@@ -244,7 +244,7 @@ static json_t *relocate_one(const struct btf *own, const struct relocation *relo
 	}
 	free(before.items);
 	if (!shift_as_target(own, relocation, found, &outcome))
-		return answer_error("its shift can't be told for the other byte order");
+		return answer_error("its shift is unknown for the other byte order");
 	return result(relocation, &outcome, &paths[2], found);
 }
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -10,7 +10,7 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import ENDIANS, BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import features
+from runner.preflight import architecture, features
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -179,6 +179,7 @@ def predict(
     is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
     a program with too many paths.
     """
+    target = _with_architecture(target, engine)
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
     verifier = verifier_of(target.known, compat=loader == "compat")
@@ -222,6 +223,14 @@ def predict(
         findings=seen.findings,
         signatures=seen.signatures,
     )
+
+
+def _with_architecture(target: Target, engine: Engine) -> Target:
+    """Return a target that says its architecture, if only its BTF did."""
+    if target.known.architecture:
+        return target
+    known = replace(target.known, architecture=architecture.of_target(engine))
+    return replace(target, known=known)
 
 
 def of_another_order(item: BpfObject, order: str) -> str:

@@ -316,7 +316,7 @@ class Run:
         """Return what is known of a kernel: more once its artifact is there."""
         found = self._artifacts.get(kernel.id)
         if not isinstance(found, Artifact):
-            return KnownKernel(version=kernel.version)
+            return KnownKernel(version=kernel.version, architecture=kernel.arch)
         return known_kernel(found, facts.known(self.cache, found.image_sha256))
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runner.arch import X86_64, Architecture
 from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
 from runner.kernels import elfsections, kernelimage
@@ -55,6 +56,7 @@ class Material:
     work: Workplace
     # What a lock has of the BTF's files.
     locked: tuple[Item, ...] = ()
+    architecture: Architecture = X86_64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +203,8 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
         return found
     from runner.kernels.btf import hub
 
-    near = hub.similar(setting.location, material.release)
+    folder = material.architecture.btfhub
+    near = hub.similar(setting.location, material.release, folder)
     raise ArtifactError(
         f"BTFHub's archive at {setting.location} has no BTF for {material.release}",
         hint=f"it has {near}"
@@ -215,7 +218,11 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     from runner.kernels.btf import hub
 
     found = hub.look_up(
-        location, material.release, distribution, material.work.progress
+        location,
+        material.release,
+        distribution,
+        material.work.progress,
+        material.architecture.btfhub,
     )
     if found is None:
         return None
@@ -336,6 +343,7 @@ def _verify(made: Chosen, material: Material) -> None:
             of=f"{made.source} ({made.detail})",
             release=material.release,
             version=material.version,
+            byte_order=material.architecture.elf.byte_order,
         )
 
 
