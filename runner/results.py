@@ -516,9 +516,9 @@ class KernelRun(Record):
     accelerator: Literal["", "kvm", "tcg"] = ""
     """The accelerator; empty if the guest never came up."""
     qemu_command: str = ""
-    """A shell command that boots the same machine, with its console on the terminal.
-    Nobody can log in, because the guest's keys are gone; add `rdinit=/bin/sh` after
-    -append to get a shell."""
+    """A shell command that boots the same machine, with its console on the terminal,
+    where the cache has the same kernel. Nobody can log in, because the guest's keys are
+    gone; add `rdinit=/bin/sh` after -append to get a shell."""
     libbpf: str = ""
     """The version of libbpf that loaded the objects."""
     libbpf_source: str = ""

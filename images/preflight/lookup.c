@@ -5,8 +5,10 @@
 #include "describe.h"
 #include "moved.h"
 #include "near.h"
+#include "object.h"
 #include "target.h"
 
+#include <bpf/libbpf.h>
 #include <string.h>
 
 #include "engine.h"
@@ -201,6 +203,93 @@ json_t *lookup_prototypes(const struct request *request)
 		add_named(found, text_in(json_array_get(each, 0)),
 			  text_in(json_array_get(each, 1)), BTF_KIND_STRUCT);
 	return json_pack("{s:o}", "prototypes", found);
+}
+
+/* Before 1.3 what follows "___" is a part of a kfunc's name. */
+static size_t kfunc_length(const char *name)
+{
+	bool flavors = libbpf_major_version() > 1 || libbpf_minor_version() >= 3;
+
+	return flavors ? bpf_core_essential_name_len(name) : strlen(name);
+}
+
+/* The first function of a name; 0 where there is none. */
+static __u32 function_of(const struct names *names, const char *name, size_t length)
+{
+	for (__u32 id = names->first; id < btf__type_cnt(names->btf); id++) {
+		const char *own;
+
+		if (kind_at(names, id) != BTF_KIND_FUNC)
+			continue;
+		own = btf__str_by_offset(names->btf,
+					 btf__type_by_id(names->btf, id)->name_off);
+		if (!strncmp(own, name, length) && !own[length])
+			return id;
+	}
+	return 0;
+}
+
+/* pahole tags kfuncs from 1.26 on. A BTF without any such tag says nothing. */
+static void find_tags(const struct names *names, __u32 function, bool *tagged,
+		      bool *tags)
+{
+	*tagged = *tags = false;
+	for (__u32 id = names->first; !*tagged && id < btf__type_cnt(names->btf);
+	     id++) {
+		const struct btf_type *t;
+
+		if (kind_at(names, id) != BTF_KIND_DECL_TAG)
+			continue;
+		t = btf__type_by_id(names->btf, id);
+		if (strcmp(btf__str_by_offset(names->btf, t->name_off), "bpf_kfunc"))
+			continue;
+		*tags = true;
+		*tagged = t->type == function;
+	}
+}
+
+static json_t *kfunc(const struct object *object, const char *name, __u32 prototype)
+{
+	size_t length = kfunc_length(name);
+
+	for (size_t i = 0; i < target_count; i++) {
+		const struct names *part = &target_parts[i];
+		__u32 id = function_of(part, name, length);
+		bool tagged, tags;
+		int same;
+
+		if (!id)
+			continue;
+		same = bpf_core_types_are_compat(object->btf, prototype, part->btf,
+						 btf__type_by_id(part->btf, id)->type);
+		find_tags(part, id, &tagged, &tags);
+		return json_pack("{s:b, s:b, s:b}", "compatible", same > 0, "tagged",
+				 tagged, "tags", tags);
+	}
+	return json_null();
+}
+
+json_t *lookup_kfuncs(const struct request *request)
+{
+	json_t *all = json_object_get(request->json, "kfuncs"), *each, *found;
+	const struct object *object = object_kept(
+		json_integer_value(json_object_get(request->json, "object")));
+	size_t i;
+
+	if (!target_count || !object || !json_is_array(all))
+		return answer_error("bad request");
+	found = json_array();
+	json_array_foreach (all, i, each) {
+		json_int_t id = json_integer_value(json_array_get(each, 1));
+		const struct btf_type *t = btf__type_by_id(object->btf, id);
+
+		json_array_append_new(
+			found,
+			t && btf_is_func_proto(t)
+				? kfunc(object, text_in(json_array_get(each, 0)), id)
+				: json_null());
+	}
+	return json_pack("{s:o}", "kfuncs", found);
 }
 
 /* Names of the kernel's types that resemble one, the nearest first. */

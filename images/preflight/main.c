@@ -25,6 +25,10 @@
  *    "members": [[STRUCT, MEMBER] …]}
  *      Of functions, and of what typedefs or members point to.
  *      -> {"prototypes": [{"parameters", "returns"} | null …]}, all behind each other
+ *   {"op": "kfuncs", "object": NUMBER, "kfuncs": [[NAME, prototype] …]}
+ *      Externs of an object, with their FUNC_PROTO in its BTF, as libbpf resolves them.
+ *      -> {"kfuncs": [{"compatible", "tagged", "tags"} | null …]}: whether it has the
+ *      tag of kfuncs, and whether any function of that BTF has
  *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
@@ -66,7 +70,7 @@ static const struct {
 	{"relocate", relocate_object},	 {"find", lookup_find},
 	{"functions", lookup_functions}, {"prototypes", lookup_prototypes},
 	{"near", lookup_near},		 {"moved", lookup_moved},
-	{"types", lookup_types},
+	{"types", lookup_types},	 {"kfuncs", lookup_kfuncs},
 };
 
 static json_t *serve(const struct request *request)

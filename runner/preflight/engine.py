@@ -184,6 +184,16 @@ class PrototypeAnswer(EngineAnswer):
     returns: SlotAnswer
 
 
+class KfuncAnswer(EngineAnswer):
+    """A function of the kernel that an object declares."""
+
+    # Whether libbpf takes the object's prototype for the kernel's.
+    compatible: bool
+    # Whether its BTF says that programs may call it, and whether it says that of any.
+    tagged: bool
+    tags: bool
+
+
 class ProgramAnswer(EngineAnswer):
     """A program, as libbpf takes its section's name."""
 
@@ -259,6 +269,7 @@ _TYPES = TypeAdapter(dict[str, list[TypeAnswer | None]])
 _FOUND = TypeAdapter(dict[str, list[list[tuple[int, Kind]]]])
 _THERE = TypeAdapter(dict[str, list[bool]])
 _PROTOTYPES = TypeAdapter(dict[str, list[PrototypeAnswer | None]])
+_KFUNCS = TypeAdapter(dict[str, list[KfuncAnswer | None]])
 _NEAR = TypeAdapter(dict[str, list[str]])
 _MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
 _SAID = TypeAdapter(dict[str, str])
@@ -398,6 +409,16 @@ class Engine(AbstractContextManager["Engine"]):
             "members": members,
         }
         return self._answer_to(_PROTOTYPES, request, "prototypes")
+
+    def kfuncs(
+        self, number: int, wanted: Sequence[tuple[str, int]]
+    ) -> list[KfuncAnswer | None]:
+        """Return what the target has for an object's externs; None for nothing.
+
+        `wanted` are their names and the ids of their prototypes in the object's BTF.
+        """
+        request = {"op": "kfuncs", "object": number, "kfuncs": wanted}
+        return self._answer_to(_KFUNCS, request, "kfuncs")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""

@@ -167,6 +167,8 @@ class KernelNeed(StrEnum):
 
     HELPER = "helper"
     KFUNC = "kfunc"
+    # A variable of the kernel.
+    KSYM = "ksym"
     PROGRAM_TYPE = "program_type"
     ATTACH_TYPE = "attach_type"
     MAP_TYPE = "map_type"

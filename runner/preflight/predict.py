@@ -1,7 +1,7 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -10,7 +10,7 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import ENDIANS, BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import architecture, features
+from runner.preflight import architecture, externs, features
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -21,6 +21,7 @@ from runner.preflight.engine import (
     LocalAnswer,
     RelocationAnswer,
 )
+from runner.preflight.externs import Externs
 from runner.preflight.model import (
     Difference,
     Effect,
@@ -125,6 +126,11 @@ class PredictedObject:
         """Return what its programs attach to, and how they are given arguments."""
         return Arguments(self.item, self.contents, tuple(self.locals))
 
+    @cached_property
+    def externs(self) -> Externs:
+        """Return what it takes from the kernel."""
+        return Externs(self.item)
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -147,6 +153,8 @@ class PredictedObject:
             loaded=self.loaded,
             dataflow=self.dataflow,
             arguments=self.arguments,
+            externs=self.externs.all,
+            number=self.number,
             changed=changed,
         )
         self._code[key] = found
@@ -198,11 +206,12 @@ def predict(
         )
     )
     seen = compared(code, target.known, engine)
+    found = (*_of_externs(code, engine), *seen.findings)
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
-        seen.findings,
+        found,
     )
     if subject.item.order != engine.target_order:
         # Then nothing else counts: libbpf does not try.
@@ -220,7 +229,7 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
-        findings=seen.findings,
+        findings=found,
         signatures=seen.signatures,
     )
 
@@ -236,6 +245,10 @@ def _with_architecture(target: Target, engine: Engine) -> Target:
 def of_another_order(item: BpfObject, order: str) -> str:
     """Return why an object can't be loaded by a kernel of the other byte order."""
     return f"the object is {ENDIANS[item.order]}, and the kernel is {ENDIANS[order]}"
+
+
+def _of_externs(code: Code, engine: Engine) -> Iterator[Finding]:
+    return externs.findings(code.item, code.externs, code.reached, code.number, engine)
 
 
 def unknown(

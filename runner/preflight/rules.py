@@ -14,6 +14,7 @@ from runner.facts.model import UNKNOWN, Judgement, Learnt, judged
 from runner.preflight.arguments import Argument, Arguments, Attached
 from runner.preflight.dataflow import Dataflow, Use
 from runner.preflight.engine import Contents, Engine
+from runner.preflight.externs import Extern
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.references import Address, Flow
 from runner.versions import KernelVersion
@@ -45,6 +46,9 @@ class Code:
     dataflow: Dataflow = _NO_DATAFLOW
     # What its programs attach to; None where nobody asks.
     arguments: Arguments | None = None
+    # What it takes from the kernel, and what the engine calls it.
+    externs: tuple[Extern, ...] = ()
+    number: int = 0
     # Instructions that relocation changed.
     changed: Mapping[Address, Insn] = field(default_factory=dict)
 

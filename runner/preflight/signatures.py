@@ -18,6 +18,7 @@ from runner.preflight.declared import Declared
 from runner.preflight.engine import Engine, PrototypeAnswer, SlotAnswer
 from runner.preflight.model import Effect, Finding, FindingKind, Signature
 from runner.preflight.places import place_of
+from runner.preflight.prototypes import prototype_text, slot_text
 from runner.preflight.rules import Code
 from runner.versions import KernelVersion
 
@@ -152,7 +153,7 @@ class _Comparison:
             program=attached.program.name,
             section=attached.section,
             subject=subject,
-            kernel=_text(slot) if isinstance(slot, SlotAnswer) else "",
+            kernel=slot_text(slot) if isinstance(slot, SlotAnswer) else "",
             program_type=_program_type(declared, argument),
         )
         if slot is _Place.UNKNOWN:
@@ -193,15 +194,15 @@ class _Comparison:
         kind = FindingKind.ARGUMENT_CHANGED
         if self._is_refused(argument, slot):
             reason = (
-                f"{_subject(argument)} is {_text(slot)}, which the verifier lets no "
-                "typed program read"
+                f"{_subject(argument)} is {slot_text(slot)}, which the verifier lets "
+                "no typed program read"
             )
             return self._made(argument, kind, Effect.NOT_LOADED, reason, prototype)
         followed = _followed(argument, slot)
         if followed is not None:
             reason = (
-                f"{_subject(argument)} is {_text(slot)}, which is not a pointer that "
-                "a program may follow"
+                f"{_subject(argument)} is {slot_text(slot)}, which is not a pointer "
+                "that a program may follow"
             )
             return self._made(
                 argument, kind, Effect.NOT_LOADED, reason, prototype, followed
@@ -210,7 +211,7 @@ class _Comparison:
         if not wanted:
             return None
         reason = (
-            f"{_subject(argument)} is {_text(slot)}, and the program takes {wanted}"
+            f"{_subject(argument)} is {slot_text(slot)}, and the program takes {wanted}"
         )
         return self._made(argument, kind, Effect.WRONG_VALUE, reason, prototype)
 
@@ -428,21 +429,12 @@ def _missing(argument: Argument, prototype: PrototypeAnswer) -> str:
     )
 
 
-def _text(slot: SlotAnswer) -> str:
-    if not slot.name:
-        return slot.text
-    space = "" if slot.text.endswith("*") else " "
-    return f"{slot.text}{space}{slot.name}"
-
-
 def _prototype_text(attached: Attached, prototype: PrototypeAnswer) -> str:
-    parameters = prototype.parameters[attached.hook.skipped :]
-    inside = ", ".join(map(_text, parameters)) or "void"
-    if attached.hook.holder is Holder.TYPEDEF:
-        return f"{attached.target}({inside})"
-    returns = prototype.returns.text
-    space = "" if returns.endswith("*") else " "
-    return f"{returns}{space}{attached.target}({inside})"
+    hook = attached.hook
+    is_function = hook.holder is Holder.FUNCTION
+    return prototype_text(
+        attached.target, prototype, skipped=hook.skipped, returns=is_function
+    )
 
 
 def _program_type(declared: Declared | None, argument: Argument) -> str:
@@ -459,9 +451,9 @@ def _cure(argument: Argument, prototype: PrototypeAnswer) -> str:
     hook, name = attached.hook, attached.program.name
     if argument.number is None:
         return f"don't read what {attached.target}() returns on this kernel"
-    words = [name, *map(_text, prototype.parameters[hook.skipped :])]
+    words = [name, *map(slot_text, prototype.parameters[hook.skipped :])]
     if attached.section.startswith("fexit") and prototype.returns.kind != Kind.VOID:
-        words.append(_text(prototype.returns.model_copy(update={"name": "ret"})))
+        words.append(slot_text(prototype.returns.model_copy(update={"name": "ret"})))
     macro = f"{_MACROS[hook.form]}({', '.join(words)})"
     return (
         f"write a second program, {macro}, and load the one that fits with "
