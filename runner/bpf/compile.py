@@ -12,19 +12,16 @@ from typing import Protocol
 from runner import arch
 from runner.arch import Architecture
 from runner.bpf import object as object_
+from runner.bpf.build import PLAIN, Build
 from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.process.programs import environment
 
-CLANG = "clang"
 VMLINUX_H = "vmlinux.h"
 
 _DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 
 _OPTIONS = (
-    # The first instruction set, and all that 4.4 knows. Newer clangs' default is
-    # v3, which needs 5.1.
-    "-mcpu=v1",
     "-g",
     "-O2",
     "-Wall",
@@ -82,17 +79,15 @@ def compile_object(
     source: Path,
     cache: CompileCache,
     headers: Path | None = None,
-    architecture: Architecture | None = None,
+    build: Build = PLAIN,
 ) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
-    `headers` is a folder with a kernel's vmlinux.h. Objects are for kernels of an
-    architecture; without one they are for x86_64, and what is built already may be of
-    either byte order. The object is in the cache; a changed header, option or clang
-    compiles it again.
+    `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
+    changed header, option or clang compiles it again.
     Raises CompileError with clang's text, ObjectError for a file that can't be used
-    (ByteOrderError for one that the kernels can't), UsageError when there is none,
-    InfrastructureError without clang.
+    (ByteOrderError for one that kernels of the architecture can't), UsageError when
+    there is none, InfrastructureError without clang.
     """
     if not source.is_file():
         raise UsageError(
@@ -101,25 +96,24 @@ def compile_object(
         )
     if source.suffix != ".c":
         found = object_.read(source.read_bytes(), source)
-        if architecture is not None:
-            _compare_orders(found, architecture)
+        if build.architecture is not None:
+            _compare_orders(found, build.architecture)
         return source
-    on = architecture or arch.X86_64
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
-    def build(folder: Path) -> dict[str, str]:
+    def compile_it(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute(), headers, on), source)
+        _clang(command(source, (folder / name).absolute(), headers, build), source)
         object_.read((folder / name).read_bytes(), source)
         return {}
 
     key = found_once(
         cache,
         "object",
-        [str(source.absolute()), str(_clang_path()), *_options(headers, on)],
-        lambda: _fingerprint(source, headers, on),
+        [str(source.absolute()), str(_clang_path(build)), *_options(headers, build)],
+        lambda: _fingerprint(source, headers, build),
     )
-    return cache.entry("object", key, build).directory / name
+    return cache.entry("object", key, compile_it).directory / name
 
 
 def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
@@ -154,25 +148,17 @@ def _compare_orders(found: object_.BpfObject, architecture: Architecture) -> Non
 
 
 def command(
-    source: Path,
-    output: Path,
-    headers: Path | None = None,
-    architecture: Architecture = arch.X86_64,
+    source: Path, output: Path, headers: Path | None = None, build: Build = PLAIN
 ) -> list[str]:
     """Return the command that compiles `source`, run in its folder."""
-    options = _options(headers, architecture)
-    return [CLANG, *options, "-c", source.name, "-o", str(output)]
+    words = [build.compiler, *_options(headers, build)]
+    return [*words, "-c", source.name, "-o", str(output)]
 
 
-def _options(headers: Path | None, architecture: Architecture) -> list[str]:
-    return [
-        "-target",
-        architecture.elf.bpf_target,
-        f"-D__TARGET_ARCH_{architecture.tree.target}",
-        f"-I{_system_headers(architecture)}",
-        *_OPTIONS,
-        *([f"-I{headers.absolute()}"] if headers else []),
-    ]
+def _options(headers: Path | None, build: Build) -> list[str]:
+    found = [f"-I{headers.absolute()}"] if headers else []
+    system = f"-I{_system_headers(build.architecture or arch.X86_64)}"
+    return [*build.target, system, *_OPTIONS, *build.options, *found]
 
 
 def _system_headers(architecture: Architecture) -> Path:
@@ -189,9 +175,7 @@ def _system_headers(architecture: Architecture) -> Path:
     return next(there, Path("/usr/include") / native.debian.triplet)
 
 
-def _fingerprint(
-    source: Path, headers: Path | None, architecture: Architecture
-) -> Finding:
+def _fingerprint(source: Path, headers: Path | None, build: Build) -> Finding:
     """Return a hash of all that the object depends on, and the files among it.
 
     These are options, clang and every header. Headers are hashed whole and not as the
@@ -200,33 +184,30 @@ def _fingerprint(
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
-    # A folder of headers is no option that changes an object: their content is.
-    options = (it for it in _options(None, architecture) if not it.startswith("-I"))
-    for word in [_version(), *options, source.name]:
+    options = (*build.target, *_OPTIONS, *build.options)
+    for word in [_version(build.compiler), *options, source.name]:
         digest.update(f"{word}\0".encode())
-    dependencies = _dependencies(source, headers, architecture)
+    dependencies = _dependencies(source, headers, build)
     for path in dependencies:
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
     folder = source.parent.absolute()
-    files = [_clang_path(), *(folder / path for path in dependencies)]
+    files = [_clang_path(build), *(folder / path for path in dependencies)]
     return digest.hexdigest(), files
 
 
-def _clang_path() -> Path:
-    return Path(shutil.which(CLANG) or CLANG)
+def _clang_path(build: Build) -> Path:
+    return Path(shutil.which(build.compiler) or build.compiler)
 
 
 @functools.cache
-def _version() -> str:
-    return _run([CLANG, "--version"], Path()).stdout
+def _version(compiler: str) -> str:
+    return _run([compiler, "--version"], Path(), package=compiler).stdout
 
 
-def _dependencies(
-    source: Path, headers: Path | None, architecture: Architecture
-) -> list[str]:
-    options = _options(headers, architecture)
-    rule = _clang([CLANG, *options, "-M", source.name], source)
+def _dependencies(source: Path, headers: Path | None, build: Build) -> list[str]:
+    words = [build.compiler, *_options(headers, build)]
+    rule = _clang([*words, "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -236,7 +217,7 @@ def own_headers(source: Path) -> list[Path]:
     What does not compile may lack some; without clang, there are none. A header that is
     not there, such as a kernel's vmlinux.h, is none of the owner's.
     """
-    argv = [CLANG, *_options(None, arch.X86_64), "-MM", "-MG", source.name]
+    argv = [PLAIN.compiler, *_options(None, PLAIN), "-MM", "-MG", source.name]
     try:
         rule = _clang(argv, source)
     except (UsageError, InfrastructureError):
@@ -253,7 +234,7 @@ def _prerequisites(rule: str) -> Iterable[str]:
 
 
 def _clang(argv: list[str], source: Path) -> str:
-    done = _run(argv, source.parent)
+    done = _run(argv, source.parent, package=argv[0])
     if done.returncode != 0:
         raise CompileError(
             f"{source}: compilation failed\n{done.stderr.rstrip()}",

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import timeouts
-from runner.arch import Architecture
 from runner.bpf.bpftool import MapDump
+from runner.bpf.build import Build
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
 from runner.case.attempt import Attempt, CaseJob
@@ -24,7 +24,7 @@ from runner.results import CaseResult
 from runner.suites import suitefile
 from runner.suites.model import Case, Loader
 
-Compile = Callable[[Path, str | None, Architecture], Path]
+Compile = Callable[[Path, str | None, Build], Path]
 
 
 class Bpf(AbstractContextManager["Bpf"]):
@@ -66,9 +66,8 @@ class Bpf(AbstractContextManager["Bpf"]):
         is loaded, and GuestError when the guest dies of it.
         """
         case = Case(name="case", attach=attach, loader=loader)
-        path = compile_object(
-            self._folder / source, self._cache, None, self._guest.kernel.architecture
-        )
+        build = case.build.on(self._guest.kernel.architecture)
+        path = compile_object(self._folder / source, self._cache, build=build)
         attempt = Attempt(job=self._job(case, path, source), guest=self._guest)
         try:
             loaded = load(attempt)
@@ -98,7 +97,7 @@ class Bpf(AbstractContextManager["Bpf"]):
             object_path = self._compiled(
                 plain(self._folder / case.object),
                 case.vmlinux,
-                self._guest.kernel.architecture,
+                case.build.on(self._guest.kernel.architecture),
             )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
         return session_case.run(self._job(case, object_path, shown), self._guest)

@@ -46,8 +46,8 @@ class KeptObject(Record):
     """Its source, or itself, seen from the top of its suite."""
     vmlinux: str | None = None
     """The kernel whose vmlinux.h it was compiled with."""
-    arch: str = "x86_64"
-    """The architecture of the kernels that it is for."""
+    build: str = ""
+    """How it was compiled where the case has variants: "clang-19 -mcpu=v3"."""
     sha256: Sha256
     """The SHA-256 of the compiled object."""
 

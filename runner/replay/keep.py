@@ -119,16 +119,16 @@ def _checksums(bundle: Bundle) -> set[str]:
 
 
 def _compiled(run: Run, source: Path, case: Case) -> Iterator[tuple[str, Path]]:
-    """Yield an object for each architecture of a run's kernels, by its name.
+    """Yield an object for each architecture of a run's kernels, with its build's words.
 
-    A built one suits some of them only. Raises RunnerError if it suits none.
+    A built one suits some of them only. Raises ByteOrderError if it suits none.
     """
-    wanted = dict.fromkeys(it.architecture for it in run.kernels)
     unsuited: ByteOrderError | None = None
     found = False
-    for architecture in wanted:
+    for architecture in dict.fromkeys(it.architecture for it in run.kernels):
+        build = case.build.on(architecture)
         try:
-            yield architecture.name, run.compiled(source, case.vmlinux, architecture)
+            yield build.words, run.compiled(source, case.vmlinux, build)
             found = True
         except ByteOrderError as error:
             unsuited = error
@@ -139,9 +139,8 @@ def _compiled(run: Run, source: Path, case: Case) -> Iterator[tuple[str, Path]]:
 def _both(one: ReplaySuite, other: ReplaySuite) -> ReplaySuite:
     """Return what two parts kept of a suite: what one lacks, the other may have."""
     files = {it.path: it for it in (*one.files, *other.files)}
-    objects = {
-        (it.path, it.vmlinux, it.arch): it for it in (*one.objects, *other.objects)
-    }
+    both = (*one.objects, *other.objects)
+    objects = {(it.path, it.vmlinux, it.build): it for it in both}
     missing = {case: why for case, why in one.missing.items() if case in other.missing}
     return one.model_copy(
         update={
@@ -214,11 +213,11 @@ def _suite(
             if case.object:
                 keep(loaded.file(case.object), case.object)
                 place = posixpath.normpath(posixpath.join(folder, case.object))
-                for on, compiled in _compiled(run, loaded.file(case.object), case):
-                    objects[place, case.vmlinux, on] = KeptObject(
+                for words, compiled in _compiled(run, loaded.file(case.object), case):
+                    objects[place, case.vmlinux, words] = KeptObject(
                         path=place,
                         vmlinux=case.vmlinux,
-                        arch=on,
+                        build=words,
                         sha256=store.add(compiled.read_bytes()),
                     )
             whole = any(

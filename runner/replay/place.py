@@ -32,8 +32,8 @@ class Placed:
     matrix: Path
     # By the suite's name.
     suites: Mapping[str, Path]
-    # What stands in place of compiling: the source, the kernel of its vmlinux.h and the
-    # architecture.
+    # What stands in place of compiling: by the source, the kernel of its vmlinux.h, and
+    # the words of its build.
     objects: Mapping[tuple[Path, str | None, str], Path]
 
 
@@ -65,7 +65,7 @@ def place(
             name = name.removesuffix(".o").removesuffix(".bpf")
             target = folder / f"objects/{it.sha256}/{name}.bpf.o"
             _write(target, artifact.file(it.sha256))
-            objects[top / it.path, it.vmlinux, it.arch] = target
+            objects[top / it.path, it.vmlinux, it.build] = target
             if it.vmlinux:
                 needed[it.vmlinux] = None
     rows = [bundle.kernel(id_) for id_ in needed]

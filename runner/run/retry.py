@@ -115,11 +115,9 @@ def perform(
     compiled = None
     try:
         if case.case.object:
-            compiled = run.compiled(
-                case.loaded.file(case.case.object),
-                case.case.vmlinux,
-                case.kernel.architecture,
-            )
+            source = case.loaded.file(case.case.object)
+            build = case.case.build.on(case.kernel.architecture)
+            compiled = run.compiled(source, case.case.vmlinux, build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.

@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, loaders
-from runner.arch import X86_64, Architecture
+from runner.arch import X86_64
+from runner.bpf.build import PLAIN, Build
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -69,7 +70,7 @@ class Run:
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: Once[tuple[Path, str | None, str], Path] = Once()
+        self._objects: Once[tuple[Path, str | None, Build], Path] = Once()
         self._loaders: Once[str, LoaderProgram] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         self._headers: Once[str, HeadersImage] = Once()
@@ -148,39 +149,35 @@ class Run:
             return self._artifacts[kernel.id]
 
     def compiled(
-        self,
-        source: Path,
-        vmlinux: str | None = None,
-        architecture: Architecture | None = None,
+        self, source: Path, vmlinux: str | None = None, build: Build = PLAIN
     ) -> Path:
-        """Return an object, compiled once a run for kernels of an architecture.
+        """Return an object, compiled once a run.
 
-        Without one it is for that of the run's first kernel. Threads compile different
-        objects at once. `vmlinux` is the kernel whose types it includes. Raises as
-        compile_object does, and UsageError for a kernel that there is not.
+        A build that names no architecture is for that of the run's first kernel.
+        Threads compile different objects at once. `vmlinux` is the kernel whose types
+        it includes. Raises as compile_object does, and UsageError for a kernel that
+        there is not.
         """
 
         def compile_it() -> Path:
             if self.settings.precompiled is not None:
-                return self._precompiled(source, vmlinux, on)
+                return self._precompiled(source, vmlinux, own)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
-            return compile_object(source, self.cache, headers, on)
+            return compile_object(source, self.cache, headers, own)
 
         first = (it.architecture for it in self.kernels)
-        on = architecture or next(first, X86_64)
-        return self._objects.get((source, vmlinux, on.name), compile_it)
+        own = build.on(build.architecture or next(first, X86_64))
+        return self._objects.get((source, vmlinux, own), compile_it)
 
-    def _precompiled(
-        self, source: Path, vmlinux: str | None, architecture: Architecture
-    ) -> Path:
+    def _precompiled(self, source: Path, vmlinux: str | None, build: Build) -> Path:
         known = self.settings.precompiled or {}
-        found = known.get(f"{source}|{vmlinux or ''}|{architecture.name}")
+        found = known.get(f"{source}|{vmlinux or ''}|{build.words}")
         if found is None:
             raise UsageError(
                 f"{source.name} was not kept, and nothing is compiled here"
             )
         # Refuses what is no object.
-        return compile_object(found, self.cache, None, architecture)
+        return compile_object(found, self.cache)
 
     def loader_program(self, name: str) -> LoaderProgram:
         """Return a loader with another library than libbpf, built once a run.
@@ -316,7 +313,7 @@ class Run:
         """Return what is known of a kernel: more once its artifact is there."""
         found = self._artifacts.get(kernel.id)
         if not isinstance(found, Artifact):
-            return KnownKernel(version=kernel.version, architecture=kernel.arch)
+            return KnownKernel(version=kernel.version)
         return known_kernel(found, facts.known(self.cache, found.image_sha256))
 
     def kernel_run(self, kernel: Kernel) -> KernelRun:

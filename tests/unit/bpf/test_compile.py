@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from runner import arch
 from runner.bpf import compile as compiling
 from runner.bpf import object as bpf_object
+from runner.bpf.build import PLAIN
 from runner.bpf.compile import ByteOrderError, CompileError, compile_object
 from runner.bpf.object import ObjectError, read
 from runner.errors import InfrastructureError, UsageError
@@ -294,7 +295,8 @@ def test_each_architecture_has_an_object_of_its_own(tmp_path: Path) -> None:
     source.write_text(REGISTERS)
     cache = FakeCache(tmp_path / "cache")
     built = {
-        name: compile_object(source, cache, None, arch.named(name)) for name in WHICH
+        name: compile_object(source, cache, build=PLAIN.on(arch.named(name)))
+        for name in WHICH
     }
 
     assert len(set(built.values())) == len(WHICH)
@@ -305,7 +307,8 @@ def test_each_architecture_has_an_object_of_its_own(tmp_path: Path) -> None:
         assert order == (">" if arch.named(name).elf.byte_order == "big" else "<")
     # A second run takes each from the cache, and none for another's.
     again = {
-        name: compile_object(source, cache, None, arch.named(name)) for name in WHICH
+        name: compile_object(source, cache, build=PLAIN.on(arch.named(name)))
+        for name in WHICH
     }
     assert again == built
 
@@ -324,12 +327,12 @@ def test_a_built_object_of_the_other_byte_order_is_refused(
     source = tmp_path / "program.bpf.c"
     source.write_text(REGISTERS)
     cache = FakeCache(tmp_path / "cache")
-    built = compile_object(source, cache, None, arch.named(of))
+    built = compile_object(source, cache, build=PLAIN.on(arch.named(of)))
 
     with pytest.raises(ByteOrderError, match=words) as caught:
-        compile_object(built, cache, None, arch.named(on))
+        compile_object(built, cache, build=PLAIN.on(arch.named(on)))
 
     assert f"-D__TARGET_ARCH_{arch.named(on).tree.target}" in (caught.value.hint or "")
     # One that nothing is known of, and one of the same order.
     assert compile_object(built, cache) == built
-    assert compile_object(built, cache, None, arch.named(of)) == built
+    assert compile_object(built, cache, build=PLAIN.on(arch.named(of))) == built
