@@ -237,6 +237,7 @@ def _evidence(up: Guest, origin: Origin) -> KernelRun:
         btf_sha256=up.artifact.btf_sha256 or "",
         qemu=host.qemu_version,
         accelerator=up.vm.machine.accelerator,
+        workaround=up.vm.machine.workaround,
         qemu_command=cache.in_shell(by_hand(up.vm.machine, origin.initramfs.path)),
         libbpf=up.hello.libbpf,
         libbpf_source=host.programs.source,
