@@ -3,18 +3,17 @@
 
 #include "arguments.h"
 #include "log.h"
+#include "lookup.h"
 #include "object.h"
 #include "target.h"
 
 #include <errno.h>
 
-static json_t *hold_link(struct object *object, const struct bpf_program *program,
-			 struct bpf_link *link)
+static json_t *attached_json(struct object *object, const struct bpf_program *program,
+			     struct attachment made)
 {
-	object->attached = must_resize(object->attached, object->attached_count + 1,
-				       sizeof(*object->attached));
-	object->attached[object->attached_count++] =
-		(struct attached){.program = program, .link = link};
+	object_attached(object,
+			(struct attached){.program = program, .attachment = made});
 	return json_pack("{s:b}", "attached", 1);
 }
 
@@ -24,10 +23,10 @@ static json_t *attach_by_section(struct object *object,
 				 struct failure *failure)
 {
 	size_t silence = log_size();
-	struct bpf_link *link = bpf_program__attach(program);
+	struct attachment made;
 
-	if (link)
-		return hold_link(object, program, link);
+	if (hold_link(&made, bpf_program__attach(program)))
+		return attached_json(object, program, made);
 	/* libbpf says nothing where a section has no way to be attached, and warns
 	 * where the kernel refused one.
 	 */
@@ -49,17 +48,40 @@ json_t *attach_operation(const json_t *request, struct failure *failure)
 	struct bpf_program *program =
 		object ? program_argument(object, request, failure) : NULL;
 	const char *target = NULL;
-	struct bpf_link *link;
+	struct attachment made;
 
 	if (!program || !text_argument(request, "target", OPTIONAL, &target, failure))
 		return NULL;
-	if (object_link(object, program))
+	if (object_attachment(object, program))
 		return fail_errno(failure, EALREADY, "can't attach %s",
 				  bpf_program__name(program));
 	if (!target)
 		return attach_by_section(object, program, failure);
-	link = attach_to(program, target, failure);
-	return link ? hold_link(object, program, link) : NULL;
+	if (!attach_to(object->bpf, program, target, &made, failure))
+		return NULL;
+	return attached_json(object, program, made);
+}
+
+/* Registers what a struct_ops map holds with the kernel. */
+json_t *register_operation(const json_t *request, struct failure *failure)
+{
+	struct object *object = object_argument_of(request, failure);
+	struct attachment made;
+	struct bpf_map *map;
+	const char *name;
+
+	if (!object || !require_own(object, failure) ||
+	    !text_argument(request, "map", REQUIRED, &name, failure))
+		return NULL;
+	map = lookup_map(object->bpf, name, failure);
+	if (!map)
+		return NULL;
+	if (object_is_registered(object, map))
+		return fail_errno(failure, EALREADY, "can't register %s", name);
+	if (!hold_link(&made, bpf_map__attach_struct_ops(map)))
+		return fail_errno(failure, errno, "can't register %s", name);
+	object_attached(object, (struct attached){.map = map, .attachment = made});
+	return json_object();
 }
 
 json_t *detach_operation(const json_t *request, struct failure *failure)

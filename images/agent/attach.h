@@ -6,6 +6,7 @@
 #include "failure.h"
 
 json_t *attach_operation(const json_t *request, struct failure *failure);
+json_t *register_operation(const json_t *request, struct failure *failure);
 json_t *detach_operation(const json_t *request, struct failure *failure);
 
 #endif

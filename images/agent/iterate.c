@@ -43,7 +43,8 @@ static int own_link(const struct object *object, const char *name)
 {
 	const struct bpf_program *program =
 		bpf_object__find_program_by_name(object->bpf, name);
-	const struct bpf_link *link = object_link(object, program);
+	const struct attachment *held = object_attachment(object, program);
+	const struct bpf_link *link = held ? attachment_link(held) : NULL;
 
 	return link ? fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0) : -1;
 }

@@ -68,13 +68,28 @@ struct object *object_hold_adopted(struct adopted *adopted)
 	return hold((struct object){.adopted = adopted});
 }
 
-const struct bpf_link *object_link(const struct object *object,
-				   const struct bpf_program *program)
+void object_attached(struct object *object, struct attached attached)
+{
+	object->attached = must_resize(object->attached, object->attached_count + 1,
+				       sizeof(*object->attached));
+	object->attached[object->attached_count++] = attached;
+}
+
+const struct attachment *object_attachment(const struct object *object,
+					   const struct bpf_program *program)
 {
 	for (size_t i = 0; i < object->attached_count; i++)
 		if (object->attached[i].program == program)
-			return object->attached[i].link;
+			return &object->attached[i].attachment;
 	return NULL;
+}
+
+bool object_is_registered(const struct object *object, const struct bpf_map *map)
+{
+	for (size_t i = 0; i < object->attached_count; i++)
+		if (object->attached[i].map == map)
+			return true;
+	return false;
 }
 
 int object_detach(struct object *object, const struct bpf_program *program)
@@ -90,9 +105,9 @@ int object_detach(struct object *object, const struct bpf_program *program)
 			object->attached[kept++] = attached;
 			continue;
 		}
-		error = bpf_link__destroy(attached.link);
+		error = attached.attachment.end(&attached.attachment);
 		if (error && !first_error)
-			first_error = -error;
+			first_error = error;
 	}
 	object->attached_count = kept;
 	return first_error;

@@ -3,6 +3,7 @@
 #ifndef OBJECT_H
 #define OBJECT_H
 
+#include "attachment.h"
 #include "compat.h"
 #include "failure.h"
 #include "listener.h"
@@ -10,9 +11,11 @@
 #include <bpf/libbpf.h>
 #include <stdbool.h>
 
+/* A program, or a struct_ops map; the other one is NULL. */
 struct attached {
 	const struct bpf_program *program;
-	struct bpf_link *link;
+	const struct bpf_map *map;
+	struct attachment attachment;
 };
 
 struct adopted;
@@ -46,9 +49,11 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 /* Whether it is this agent's own; else with a failure. */
 bool require_own(const struct object *object, struct failure *failure);
 
+void object_attached(struct object *object, struct attached attached);
 /* NULL when the program is not attached. */
-const struct bpf_link *object_link(const struct object *object,
-				   const struct bpf_program *program);
+const struct attachment *object_attachment(const struct object *object,
+					   const struct bpf_program *program);
+bool object_is_registered(const struct object *object, const struct bpf_map *map);
 /* Detaches a program, or all when it is NULL; returns the first errno. */
 int object_detach(struct object *object, const struct bpf_program *program);
 

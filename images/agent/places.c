@@ -2,6 +2,7 @@
 #include "places.h"
 
 #include "buffer.h"
+#include "perf_events.h"
 #include "tracee.h"
 
 #include <bpf/btf.h>
@@ -169,32 +170,6 @@ static char *probe(pid_t thread, const char *kind, const struct perf_event_attr 
 		       (unsigned long long)event->config2);
 }
 
-static const char *const software[] = {
-	"cpu-clock",	    "task-clock",	"page-faults",
-	"context-switches", "migrations",	"minor-faults",
-	"major-faults",	    "alignment-faults", "emulation-faults",
-};
-static const char *const hardware[] = {
-	"cycles",
-	"instructions",
-	"cache-references",
-	"cache-misses",
-	"branches",
-	"branch-misses",
-	"bus-cycles",
-	"stalled-cycles-frontend",
-	"stalled-cycles-backend",
-	"ref-cycles",
-};
-
-static char *counter(const char *const *names, size_t count,
-		     const struct perf_event_attr *event)
-{
-	if (event->config < count)
-		return text_of("perf_event/%s", names[event->config]);
-	return text_of("perf_event");
-}
-
 char *probe_place(pid_t thread, const struct perf_event_attr *event)
 {
 	if (event->type == probe_type("kprobe"))
@@ -206,15 +181,11 @@ char *probe_place(pid_t thread, const struct perf_event_attr *event)
 
 char *perf_event_place(const struct perf_event_attr *event)
 {
-	switch (event->type) {
-	case PERF_TYPE_TRACEPOINT:
+	const char *name = perf_event_name(event);
+
+	if (event->type == PERF_TYPE_TRACEPOINT)
 		return tracepoint((long long)event->config);
-	case PERF_TYPE_SOFTWARE:
-		return counter(software, sizeof(software) / sizeof(*software), event);
-	case PERF_TYPE_HARDWARE:
-		return counter(hardware, sizeof(hardware) / sizeof(*hardware), event);
-	}
-	return text_of("perf_event");
+	return name ? text_of("perf_event/%s", name) : text_of("perf_event");
 }
 
 /* -------------------------------------------------------------------- BTF */

@@ -9,6 +9,7 @@
 #include "drain.h"
 #include "failure.h"
 #include "files.h"
+#include "functions.h"
 #include "held.h"
 #include "hello.h"
 #include "iterate.h"
@@ -55,11 +56,13 @@ static const struct operation {
 	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
 	 true},
 	{"there", there_operation, {"places"}, true},
+	{"functions", functions_operation, {0}, false},
 	{"bpf", bpf_operation, {"calls"}, true},
 	{"load", load_operation, {"handle", "log_level"}, true},
 	{"adopt", adopt_operation, {"programs", "maps"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
 	{"attach", attach_operation, {"handle", "program", "target"}, true},
+	{"register", register_operation, {"handle", "map"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
 	{"test_run",

@@ -56,6 +56,35 @@ static bool choice_argument(const json_t *request, const char *name, bool *value
 	return true;
 }
 
+/* What a loader sets where its libbpf does not know a section, and flags of the load.
+ */
+static bool set_kind(struct bpf_program *program, const json_t *settings,
+		     struct failure *failure)
+{
+	json_int_t type = 0, attach_type = 0, flags = 0;
+	int error = 0;
+
+	if (!integer_argument(settings, "type", OPTIONAL, 0, INT32_MAX, &type,
+			      failure) ||
+	    !integer_argument(settings, "attach_type", OPTIONAL, 0, INT32_MAX,
+			      &attach_type, failure) ||
+	    !integer_argument(settings, "flags", OPTIONAL, 0, UINT32_MAX, &flags,
+			      failure))
+		return false;
+	if (type)
+		error = bpf_program__set_type(program, (enum bpf_prog_type)type);
+	if (!error && attach_type)
+		error = bpf_program__set_expected_attach_type(
+			program, (enum bpf_attach_type)attach_type);
+	if (!error && flags)
+		error = bpf_program__set_flags(program, bpf_program__flags(program) |
+								(__u32)flags);
+	if (error)
+		fail_errno(failure, -error, "program %s can't be set",
+			   bpf_program__name(program));
+	return !error;
+}
+
 static bool set_program(struct bpf_program *program, const json_t *settings,
 			struct failure *failure)
 {
@@ -66,6 +95,8 @@ static bool set_program(struct bpf_program *program, const json_t *settings,
 	    !text_argument(settings, "target", OPTIONAL, &target, failure))
 		return false;
 	bpf_program__set_autoload(program, load);
+	if (!set_kind(program, settings, failure))
+		return false;
 	return !load || !target || set_target(program, target, failure);
 }
 

@@ -1,181 +1,113 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target.h"
 
-#include "text.h"
+#include "attach_network.h"
+#include "attach_probe.h"
+#include "suggest.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/perf_event.h>
-#include <net/if.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-/* Samples a second of the processor that the agent is on. */
-#define SAMPLE_FREQUENCY 1000
-
-static struct bpf_link *attach_kprobe(const struct bpf_program *program,
-				      const char *function)
-{
-	return bpf_program__attach_kprobe(program, false, function);
-}
-
-static struct bpf_link *attach_kretprobe(const struct bpf_program *program,
-					 const char *function)
-{
-	return bpf_program__attach_kprobe(program, true, function);
-}
-
-static struct bpf_link *attach_tracepoint(const struct bpf_program *program,
-					  const char *place)
-{
-	const char *name = strchr(place, '/');
-	struct bpf_link *link;
-	char *category;
-
-	if (!name) {
-		errno = EINVAL;
-		return NULL;
-	}
-	category = strndup(place, (size_t)(name - place));
-	link = bpf_program__attach_tracepoint(program, category, name + 1);
-	free(category);
-	return link;
-}
-
-/* The clock of the CPU, in software, for machines that have no counters of their own.
- */
-static struct bpf_link *attach_perf_event(const struct bpf_program *program,
-					  const char *event)
-{
-	struct perf_event_attr attributes = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attributes),
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_freq = SAMPLE_FREQUENCY,
-		.freq = 1,
-	};
-	struct bpf_link *link;
-	int descriptor;
-
-	if (strcmp(event, "cpu-clock")) {
-		errno = ENOENT;
-		return NULL;
-	}
-	descriptor = (int)syscall(SYS_perf_event_open, &attributes, -1, 0, -1,
-				  PERF_FLAG_FD_CLOEXEC);
-	if (descriptor < 0)
-		return NULL;
-	/* Destroying the link closes the descriptor, too. */
-	link = bpf_program__attach_perf_event(program, descriptor);
-	if (!link) {
-		int error = errno;
-
-		close(descriptor);
-		errno = error;
-	}
-	return link;
-}
-
-/* "PATH:SYMBOL", of a file in the guest. */
-static struct bpf_link *attach_to_symbol(const struct bpf_program *program,
-					 const char *place, bool returns)
-{
-	const char *symbol = strrchr(place, ':');
-	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = returns);
-	struct bpf_link *link;
-	char *path;
-
-	if (!symbol) {
-		errno = EINVAL;
-		return NULL;
-	}
-	path = strndup(place, (size_t)(symbol - place));
-	options.func_name = symbol + 1;
-	link = bpf_program__attach_uprobe_opts(program, -1, path, 0, &options);
-	free(path);
-	return link;
-}
-
-static struct bpf_link *attach_uprobe(const struct bpf_program *program,
-				      const char *place)
-{
-	return attach_to_symbol(program, place, false);
-}
-
-static struct bpf_link *attach_uretprobe(const struct bpf_program *program,
-					 const char *place)
-{
-	return attach_to_symbol(program, place, true);
-}
-
-static struct bpf_link *attach_xdp(const struct bpf_program *program,
-				   const char *interface)
-{
-	unsigned int index = if_nametoindex(interface);
-
-	return index ? bpf_program__attach_xdp(program, (int)index) : NULL;
-}
-
 /* By the group's folder: of "cgroup/sys/fs/cgroup" the path begins with the slash. */
-static struct bpf_link *attach_cgroup(const struct bpf_program *program,
-				      const char *path)
+static bool attach_cgroup(const struct aim *aim, struct attachment *made)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), folder, error;
-	struct bpf_link *link;
+	bool done;
 
-	folder = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder = openat(root, aim->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	error = errno;
 	close(root);
 	errno = error;
 
 	if (folder < 0)
-		return NULL;
-	link = bpf_program__attach_cgroup(program, folder);
+		return false;
+	done = hold_link(made, bpf_program__attach_cgroup(aim->program, folder));
+	/* Links of control groups are of 5.7. */
+	if (!done && errno == EINVAL)
+		done = hold_attached(made, aim->program, folder,
+				     bpf_program__expected_attach_type(aim->program),
+				     BPF_F_ALLOW_MULTI);
 	error = errno;
 	close(folder);
 	errno = error;
-	return link;
+	return done;
 }
 
 static const struct kind {
-	const char *prefix;
-	struct bpf_link *(*attach)(const struct bpf_program *program,
-				   const char *place);
+	const char *name;
+	bool (*attach)(const struct aim *aim, struct attachment *made);
 } kinds[] = {
-	{"kprobe/", attach_kprobe},
-	{"kretprobe/", attach_kretprobe},
-	{"tracepoint/", attach_tracepoint},
-	{"tp/", attach_tracepoint},
-	{"raw_tracepoint/", bpf_program__attach_raw_tracepoint},
-	{"raw_tp/", bpf_program__attach_raw_tracepoint},
-	{"perf_event/", attach_perf_event},
-	{"uprobe/", attach_uprobe},
-	{"uretprobe/", attach_uretprobe},
-	{"xdp/", attach_xdp},
-	{"cgroup/", attach_cgroup},
+	{"kprobe", attach_kprobe},
+	{"kretprobe", attach_kretprobe},
+	{"kprobe.multi", attach_kprobe_multi},
+	{"kretprobe.multi", attach_kretprobe_multi},
+	{"ksyscall", attach_ksyscall},
+	{"kretsyscall", attach_kretsyscall},
+	{"tracepoint", attach_tracepoint},
+	{"tp", attach_tracepoint},
+	{"raw_tracepoint", attach_raw_tracepoint},
+	{"raw_tp", attach_raw_tracepoint},
+	{"perf_event", attach_perf_event},
+	{"uprobe", attach_uprobe},
+	{"uretprobe", attach_uretprobe},
+	{"uprobe.multi", attach_uprobe_multi},
+	{"uretprobe.multi", attach_uretprobe_multi},
+	{"usdt", attach_usdt},
+	{"iter", attach_iterator},
+	{"xdp", attach_xdp},
+	{"tc", attach_tc},
+	{"tcx", attach_tcx},
+	{"netkit", attach_netkit},
+	{"netfilter", attach_netfilter},
+	{"netns", attach_netns},
+	/* Names of what a network namespace holds. */
+	{"sk_lookup", attach_netns},
+	{"flow_dissector", attach_netns},
+	{"sockmap", attach_sockmap},
+	{"cgroup", attach_cgroup},
 };
+#define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
 
-struct bpf_link *attach_to(const struct bpf_program *program, const char *target,
-			   struct failure *failure)
+static const struct kind *find_kind(const char *target, struct failure *failure)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		size_t length = strlen(kinds[i].prefix);
-		struct bpf_link *link;
+	size_t length = strcspn(target, "/");
+	char *name = strndup(target, length), *near;
+	const char *names[KIND_COUNT];
+	const struct kind *found = NULL;
 
-		if (strncmp(target, kinds[i].prefix, length))
-			continue;
-		link = kinds[i].attach(program, target + length);
-		if (!link)
-			fail_errno(failure, errno, "can't attach %s to %s",
-				   bpf_program__name(program), target);
-		return link;
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		names[i] = kinds[i].name;
+		if (!strcmp(names[i], name))
+			found = &kinds[i];
 	}
-	fail(failure,
-	     "argument \"target\" must begin with kprobe/, kretprobe/, tracepoint/, "
-	     "raw_tp/, perf_event/, uprobe/, uretprobe/, xdp/ or cgroup/; it is \"%s\"",
-	     target);
-	return NULL;
+	if (!found) {
+		near = suggest_names(name, names, KIND_COUNT);
+		fail(failure,
+		     "argument \"target\" must begin with a kind of place, not \"%s\": "
+		     "%s",
+		     name, near);
+		free(near);
+	}
+	free(name);
+	return found;
+}
+
+bool attach_to(const struct bpf_object *object, const struct bpf_program *program,
+	       const char *target, struct attachment *made, struct failure *failure)
+{
+	const char *slash = strchr(target, '/');
+	struct aim aim = {program, slash ? slash + 1 : "", object};
+	const struct kind *kind = find_kind(target, failure);
+
+	if (!kind)
+		return false;
+	if (kind->attach(&aim, made))
+		return true;
+	fail_errno(failure, errno, "can't attach %s to %s", bpf_program__name(program),
+		   target);
+	return false;
 }

@@ -3,14 +3,13 @@
 #ifndef TARGET_H
 #define TARGET_H
 
+#include "attachment.h"
 #include "failure.h"
 
-#include <bpf/libbpf.h>
-
-/* Attaches a program to a place that is written as a section is: "kprobe/do_fork". NULL
- * with a failure.
+/* Attaches a program of an object to a place that is written as a section is:
+ * "kprobe/do_fork". False with a failure.
  */
-struct bpf_link *attach_to(const struct bpf_program *program, const char *target,
-			   struct failure *failure);
+bool attach_to(const struct bpf_object *object, const struct bpf_program *program,
+	       const char *target, struct attachment *made, struct failure *failure);
 
 #endif

@@ -184,6 +184,40 @@ json_t *describe_type(const struct names *names, __u32 id)
 	return json;
 }
 
+/* A parameter, or what a function returns: its name is empty. */
+static json_t *slot(const struct names *names, const char *name, __u32 id)
+{
+	const struct btf *btf = names->btf;
+	const struct btf_type *b = bare_type(btf, id), *to;
+	__u32 aim = btf_is_ptr(b) ? b->type : 0;
+	json_t *json;
+
+	json = json_pack("{s:o, s:o, s:i, s:o}", "name", describe_text(name), "text",
+			 text_of(btf, id), "kind", (int)btf_kind(b), "size",
+			 size_of(btf, id));
+	if (!btf_is_ptr(b))
+		return json;
+	to = bare_type(btf, aim);
+	json_object_set_new(json, "to", describe_text(name_of(btf, to)));
+	json_object_set_new(json, "to_kind", json_integer(btf_kind(to)));
+	json_object_set_new(json, "to_size", size_of(btf, aim));
+	return json;
+}
+
+json_t *describe_prototype(const struct names *names, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(names->btf, id);
+	const struct btf_param *p = btf_params(t);
+	json_t *list = json_array();
+
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++)
+		json_array_append_new(
+			list, slot(names, btf__str_by_offset(names->btf, p[i].name_off),
+				   p[i].type));
+	return json_pack("{s:o, s:o}", "parameters", list, "returns",
+			 slot(names, "", t->type));
+}
+
 json_t *describe_field(const struct path *path)
 {
 	/* Paths to types themselves have no steps. */

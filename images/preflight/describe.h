@@ -20,6 +20,11 @@ json_t *describe_member(const struct names *names, const struct btf_type *t, int
  */
 json_t *describe_type(const struct names *names, __u32 id);
 
+/* {"parameters": [{…} …], "returns": {…}} of a FUNC_PROTO, of each {"name", "text",
+ * "kind", "size"} and of pointers {"to", "to_kind", "to_size"}, what they point to.
+ */
+json_t *describe_prototype(const struct names *names, __u32 id);
+
 /* {"text", "kind", "size", "bits", "bit_offset", "signed"} of what a path leads to. */
 json_t *describe_field(const struct path *path);
 

@@ -28,4 +28,8 @@ int bpf_core_patch_insn(const char *program, struct bpf_insn *insn, int insn_ind
 			const struct bpf_core_relo *relo, int index,
 			const struct outcome *outcome);
 
+/* 1 where a type of one BTF may be passed for that of another, 0 where not. */
+int bpf_core_types_are_compat(const struct btf *local, __u32 local_id,
+			      const struct btf *target, __u32 target_id);
+
 #endif

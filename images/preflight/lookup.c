@@ -5,11 +5,16 @@
 #include "describe.h"
 #include "moved.h"
 #include "near.h"
+#include "object.h"
 #include "target.h"
 
+#include <bpf/libbpf.h>
 #include <string.h>
 
 #include "engine.h"
+
+/* From a name to its prototype, at most: more only in a circle. */
+#define MOST_STEPS 32
 
 static void add_found(json_t *list, const struct names *names, const char *name,
 		      bool flavors)
@@ -86,6 +91,205 @@ json_t *lookup_functions(const struct request *request)
 	for (i = 0; i < target_count; i++)
 		mark_functions(&target_parts[i], names, found);
 	return json_pack("{s:o}", "found", found);
+}
+
+/* The prototype that a type is, a function has, or a pointer leads to; 0 for others. */
+static __u32 prototype_of(const struct btf *btf, __u32 id)
+{
+	for (int depth = 0; id && depth < MOST_STEPS; depth++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (btf_is_func_proto(t))
+			return id;
+		if (!btf_is_func(t) && !btf_is_ptr(t) && !btf_is_mod(t) &&
+		    !btf_is_typedef(t))
+			return 0;
+		id = t->type;
+	}
+	return 0;
+}
+
+/* The type of a struct's member; 0 where it has none of that name. */
+static __u32 member_type(const struct names *names, __u32 id, const char *name)
+{
+	const struct btf_type *t = btf__type_by_id(names->btf, id);
+
+	for (__u32 i = 0; i < (__u32)btf_vlen(t); i++) {
+		const struct btf_member *m = btf_members(t) + i;
+
+		if (!strcmp(btf__str_by_offset(names->btf, m->name_off), name))
+			return m->type;
+	}
+	return 0;
+}
+
+static const char *text_in(const json_t *json)
+{
+	return json_is_string(json) ? json_string_value(json) : "";
+}
+
+static json_t *described(const struct names *names, __u32 id)
+{
+	__u32 prototype = prototype_of(names->btf, id);
+
+	return prototype ? describe_prototype(names, prototype) : json_null();
+}
+
+/* Adds the prototype of what is called `name` and is of a kind, in the first part that
+ * has it: of a member of it, if there is one.
+ */
+static void add_named(json_t *list, const char *name, const char *member, int kind)
+{
+	for (size_t i = 0; i < target_count; i++) {
+		const struct names *part = &target_parts[i];
+		size_t length = strlen(name);
+		__u32 id = names_first(part, name, length);
+
+		for (; id; id = names_next(part, id, name, length)) {
+			const struct btf_type *t = btf__type_by_id(part->btf, id);
+
+			if (btf_kind(t) != kind ||
+			    strcmp(btf__str_by_offset(part->btf, t->name_off), name))
+				continue;
+			if (member)
+				id = member_type(part, id, member);
+			json_array_append_new(list, described(part, id));
+			return;
+		}
+	}
+	json_array_append_new(list, json_null());
+}
+
+/* Marks the functions of a BTF as mark_functions() does. */
+static void set_prototypes(const struct names *names, json_t *all, json_t *found)
+{
+	for (__u32 id = names->first; id < btf__type_cnt(names->btf); id++) {
+		const char *name;
+		json_t *wanted;
+		size_t i;
+
+		if (kind_at(names, id) != BTF_KIND_FUNC)
+			continue;
+		name = btf__str_by_offset(names->btf,
+					  btf__type_by_id(names->btf, id)->name_off);
+		json_array_foreach (all, i, wanted) {
+			const char *text = json_string_value(wanted);
+
+			if (text && text[0] == name[0] && !strcmp(text, name) &&
+			    json_is_null(json_array_get(found, i)))
+				json_array_set_new(found, i, described(names, id));
+		}
+	}
+}
+
+json_t *lookup_prototypes(const struct request *request)
+{
+	json_t *functions = json_object_get(request->json, "functions"), *each, *found;
+	json_t *typedefs = json_object_get(request->json, "typedefs");
+	json_t *members = json_object_get(request->json, "members");
+	size_t i;
+
+	if (!target_count || !json_is_array(functions) || !json_is_array(typedefs) ||
+	    !json_is_array(members))
+		return answer_error("bad request");
+	found = json_array();
+	json_array_foreach (functions, i, each)
+		json_array_append_new(found, json_null());
+	for (i = 0; json_array_size(functions) && i < target_count; i++)
+		set_prototypes(&target_parts[i], functions, found);
+	json_array_foreach (typedefs, i, each)
+		add_named(found, text_in(each), NULL, BTF_KIND_TYPEDEF);
+	json_array_foreach (members, i, each)
+		add_named(found, text_in(json_array_get(each, 0)),
+			  text_in(json_array_get(each, 1)), BTF_KIND_STRUCT);
+	return json_pack("{s:o}", "prototypes", found);
+}
+
+/* Before 1.3 what follows "___" is a part of a kfunc's name. */
+static size_t kfunc_length(const char *name)
+{
+	bool flavors = libbpf_major_version() > 1 || libbpf_minor_version() >= 3;
+
+	return flavors ? bpf_core_essential_name_len(name) : strlen(name);
+}
+
+/* The first function of a name; 0 where there is none. */
+static __u32 function_of(const struct names *names, const char *name, size_t length)
+{
+	for (__u32 id = names->first; id < btf__type_cnt(names->btf); id++) {
+		const char *own;
+
+		if (kind_at(names, id) != BTF_KIND_FUNC)
+			continue;
+		own = btf__str_by_offset(names->btf,
+					 btf__type_by_id(names->btf, id)->name_off);
+		if (!strncmp(own, name, length) && !own[length])
+			return id;
+	}
+	return 0;
+}
+
+/* pahole tags kfuncs from 1.26 on. A BTF without any such tag says nothing. */
+static void find_tags(const struct names *names, __u32 function, bool *tagged,
+		      bool *tags)
+{
+	*tagged = *tags = false;
+	for (__u32 id = names->first; !*tagged && id < btf__type_cnt(names->btf);
+	     id++) {
+		const struct btf_type *t;
+
+		if (kind_at(names, id) != BTF_KIND_DECL_TAG)
+			continue;
+		t = btf__type_by_id(names->btf, id);
+		if (strcmp(btf__str_by_offset(names->btf, t->name_off), "bpf_kfunc"))
+			continue;
+		*tags = true;
+		*tagged = t->type == function;
+	}
+}
+
+static json_t *kfunc(const struct object *object, const char *name, __u32 prototype)
+{
+	size_t length = kfunc_length(name);
+
+	for (size_t i = 0; i < target_count; i++) {
+		const struct names *part = &target_parts[i];
+		__u32 id = function_of(part, name, length);
+		bool tagged, tags;
+		int same;
+
+		if (!id)
+			continue;
+		same = bpf_core_types_are_compat(object->btf, prototype, part->btf,
+						 btf__type_by_id(part->btf, id)->type);
+		find_tags(part, id, &tagged, &tags);
+		return json_pack("{s:b, s:b, s:b}", "compatible", same > 0, "tagged",
+				 tagged, "tags", tags);
+	}
+	return json_null();
+}
+
+json_t *lookup_kfuncs(const struct request *request)
+{
+	json_t *all = json_object_get(request->json, "kfuncs"), *each, *found;
+	const struct object *object = object_kept(
+		json_integer_value(json_object_get(request->json, "object")));
+	size_t i;
+
+	if (!target_count || !object || !json_is_array(all))
+		return answer_error("bad request");
+	found = json_array();
+	json_array_foreach (all, i, each) {
+		json_int_t id = json_integer_value(json_array_get(each, 1));
+		const struct btf_type *t = btf__type_by_id(object->btf, id);
+
+		json_array_append_new(
+			found,
+			t && btf_is_func_proto(t)
+				? kfunc(object, text_in(json_array_get(each, 0)), id)
+				: json_null());
+	}
+	return json_pack("{s:o}", "kfuncs", found);
 }
 
 /* Names of the kernel's types that resemble one, the nearest first. */

@@ -21,6 +21,14 @@
  *   {"op": "find", "names": [NAME …], "flavors": BOOL} -> {"found": [[[id, kind] …] …]}
  *      Types, but for functions.
  *   {"op": "functions", "names": [NAME …]} -> {"found": [BOOL …]}
+ *   {"op": "prototypes", "functions": [NAME …], "typedefs": [NAME …],
+ *    "members": [[STRUCT, MEMBER] …]}
+ *      Of functions, and of what typedefs or members point to.
+ *      -> {"prototypes": [{"parameters", "returns"} | null …]}, all behind each other
+ *   {"op": "kfuncs", "object": NUMBER, "kfuncs": [[NAME, prototype] …]}
+ *      Externs of an object, with their FUNC_PROTO in its BTF, as libbpf resolves them.
+ *      -> {"kfuncs": [{"compatible", "tagged", "tags"} | null …]}: whether it has the
+ *      tag of kfuncs, and whether any function of that BTF has
  *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
@@ -47,7 +55,7 @@
 #define TIME 10
 
 /* As runner/preflight/engine.py has them; raised with each change of what is asked. */
-#define PROTOCOL "1"
+#define PROTOCOL "2"
 #define OTHER_PROTOCOL 3
 
 /* What the Makefile gives as an argument. */
@@ -60,8 +68,9 @@ static const struct {
 	{"object", object_take},	 {"names", contents_names},
 	{"contents", contents_take},	 {"target", target_take},
 	{"relocate", relocate_object},	 {"find", lookup_find},
-	{"functions", lookup_functions}, {"near", lookup_near},
-	{"moved", lookup_moved},	 {"types", lookup_types},
+	{"functions", lookup_functions}, {"prototypes", lookup_prototypes},
+	{"near", lookup_near},		 {"moved", lookup_moved},
+	{"types", lookup_types},	 {"kfuncs", lookup_kfuncs},
 };
 
 static json_t *serve(const struct request *request)

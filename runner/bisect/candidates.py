@@ -115,17 +115,40 @@ class Versions:
             return found
         return [single(row, self._cache, self._progress)]
 
+    def current(self, row: Kernel) -> OfferedKernel:
+        """Return the version that a run of a row boots.
+
+        That may be older than the newest one: metapackages lead to one series of
+        several that a suite has, and a run keeps for a week what it once found.
+        Raises as `of_row` does.
+        """
+        there = self.of_row(row)
+        found = fetch.resolved(row, self._cache)
+        offer = providers.offer_of(found.pin, found.source)
+        if offer is None:
+            return there[-1]
+        for candidate in reversed(there):
+            if candidate.version == offer.version:
+                return candidate
+        # The source has dropped it since, and the cache has it.
+        return OfferedKernel(
+            kernel=row,
+            version=offer.version,
+            package=offer.package,
+            order=offer.order,
+        )
+
     def one(self, word: str, option: str) -> OfferedKernel:
-        """Return the version that ROW, its newest, or ROW@VERSION means.
+        """Return the version that ROW or ROW@VERSION means: of ROW, what a run boots.
 
         Raises UsageError for one that the source does not offer, and as `of_row` does.
         """
         # Tells what is wrong with the word itself.
         exact.row(self._matrix, word)
         row, _, version = word.partition(AT)
-        there = self.of_row(self.row(word))
         if not version:
-            return there[-1]
+            return self.current(self.row(word))
+        there = self.of_row(self.row(word))
         for candidate in reversed(there):
             if version == candidate.version or _is_abi(version, candidate.package):
                 return candidate

@@ -94,7 +94,8 @@ def begun(path: Path, question: BisectQuestion, *, resume: bool) -> TrialLog:
     if not path.exists():
         raise UsageError(
             f"--resume: there is no {path}",
-            hint="--reports names the folder of the search that was interrupted",
+            hint="--reports names the folder of the search that was interrupted; if it "
+            "was interrupted before its first boot, leave --resume out",
         )
     asked, trials = read(path)
     if asked.case != question.case:

@@ -260,10 +260,14 @@ class Btf:
 
     def variables(self, section: Type) -> Iterator[tuple[str, int]]:
         """Yield names and types of a section's variables."""
+        for held in self.held(section):
+            yield held.name, held.refers_to
+
+    def held(self, section: Type) -> Iterator[Type]:
+        """Yield a section's variables and functions; nothing for other types."""
         if section.kind is Kind.DATASEC:
             for id_, _, _ in self._rows("III", section):
-                variable = self.type(id_)
-                yield variable.name, variable.refers_to
+                yield self.type(id_)
 
     def sections(self) -> Iterator[Type]:
         """Yield an object's sections of variables."""

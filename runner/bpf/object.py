@@ -28,6 +28,8 @@ from runner.bpf.kinds import RelocationKind
 from runner.errors import ExitStatus, RunnerError
 
 _EXECUTABLE = 4
+# Sections of maps whose values are structs of functions: ".struct_ops.link" as well.
+_STRUCT_OPS = ".struct_ops"
 # A damaged file may claim 2**64 of them.
 _MOST_SECTIONS = 1 << 16
 
@@ -191,6 +193,22 @@ class BpfObject:
             for index, it in enumerate(self.sections)
             if it.name in (".maps", "maps")
         )
+
+    @_part
+    def struct_ops(self) -> Mapping[str, tuple[str, ...]]:
+        """Which programs struct_ops maps call, by the maps' names."""
+        found: dict[str, list[str]] = {}
+        variables = [it for it in self.symbols if it.type == "STT_OBJECT"]
+        for link in self.links:
+            if not self.sections[link.section].name.startswith(_STRUCT_OPS):
+                continue
+            start = link.symbol.value // SIZE
+            program = self.function_at(link.symbol.section, start)
+            for it in variables:
+                inside = it.value <= link.at < it.value + it.size
+                if it.section == link.section and inside and program is not None:
+                    found.setdefault(it.name, []).append(program.name)
+        return {name: tuple(programs) for name, programs in found.items()}
 
     @_part
     def functions(self) -> tuple[Function, ...]:
@@ -403,7 +421,8 @@ def _links(tables: Sequence[ElfSection], sections: Sequence[Section]) -> Iterato
         if not isinstance(table, RelocationSection):
             continue
         # Debug information has relocations as well, and many.
-        if not sections[table["sh_info"]].is_code:
+        section = sections[table["sh_info"]]
+        if not section.is_code and not section.name.startswith(_STRUCT_OPS):
             continue
         symbols = tables[table["sh_link"]]
         for row in table.iter_relocations():

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from runner import timeouts
+from runner.bpf import object as bpf_object
 from runner.case import settings, states
 from runner.case.attempt import Attempt
 from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
+from runner.guest import tracing
 from runner.guest.agent import AgentError, LoadedObject, OpenedObject
 from runner.guest.otherloader import OtherSession
-from runner.suites.model import OTHER_LOADERS, Program
+from runner.suites.model import OTHER_LOADERS, Map, Program
 
 # BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
@@ -24,6 +26,7 @@ def load(attempt: Attempt) -> LoadedObject:
     case, guest, path = attempt.case, attempt.guest, attempt.job.shown_path
     with guest.doing(f"setting up {path}"):
         attempt.settings = settings.of_case(case, attempt.data, guest)
+        tracing.learn(guest, settings.places(case, attempt.data, guest))
     with guest.doing(f"loading {path}"):
         opened, loaded = _open_and_load(attempt)
     attempt.loaded = loaded
@@ -138,9 +141,37 @@ def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
         attempt.states = attempt.states.tried(
             name, attached=attached.attached, loader=attempt.loader
         )
+    refused |= _register_all(attempt, loaded)
     if refused:
         first, *others = refused.values()
         # The first one's log is put down by who judges it.
         attempt.log += [it.log for it in others]
         first.also = tuple(refused)[1:]
         raise first
+
+
+def _register_all(attempt: Attempt, loaded: LoadedObject) -> dict[str, AgentError]:
+    """Register struct_ops maps; return which ones the kernel refuses, and why."""
+    refused: dict[str, AgentError] = {}
+    for it in attempt.states.struct_ops:
+        wanted = attempt.case.maps.get(it.name, Map())
+        if not wanted.attach or not attempt.case.attach:
+            continue
+        if attempt.other is not None:
+            why = f"the loader {attempt.loader} does not register struct_ops maps"
+            attempt.states = attempt.states.not_registered(it.name, why)
+            continue
+        with attempt.guest.doing(f"registering {it.name}"):
+            try:
+                words = attempt.guest.agent.register(
+                    loaded.handle, it.name, timeout=timeouts.ANSWER.seconds
+                )
+            except AgentError as error:
+                refused[it.name] = error
+                attempt.states = attempt.states.not_registered(it.name, error.message)
+                continue
+        attempt.log.append(words)
+        attempt.states = attempt.states.registered(
+            it.name, bpf_object.read(attempt.data).struct_ops.get(it.name, ())
+        )
+    return refused

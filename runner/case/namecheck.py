@@ -23,7 +23,7 @@ from runner.errors import (
 from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
-from runner.suites.attachplaces import is_looked_up
+from runner.suites.attachplaces import map_of, misfit
 from runner.suites.checks import normal
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
@@ -49,7 +49,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "4"
+_VERSION = "5"
 
 Compile = Callable[[Path, str | None], Path]
 
@@ -191,18 +191,17 @@ def _known(kind: str, name: str, names: Iterable[str], at: Where) -> Iterator[Mi
 
 
 def _aim(name: str, program: Program, shape: Shapes) -> Iterator[Mistake]:
-    """Find targets of another kind than the program's section is of."""
+    """Find places that programs of another kind go to, or whose map is not there."""
     section = shape.programs.get(name)
     if section is None:
         return
     for where, place in program.places:
-        if not is_looked_up(place):
-            continue
-        kind = place.partition("/")[0].removesuffix(".s")
-        own = section.removeprefix("?").partition("/")[0].removesuffix(".s")
-        if kind != own:
-            at = ("programs", name, "attach", *where)
-            yield Mistake(at, f"{place!r}: the program is of the section {section}")
+        at = ("programs", name, "attach", *where)
+        # A type that the case sets is of a section that says nothing.
+        if program.type is None and (why := misfit(place, section)):
+            yield Mistake(at, f"{place!r}: {why}")
+        if (named := map_of(place)) is not None:
+            yield from _map(named, shape, at)
 
 
 def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import get_args
 
 from pydantic import JsonValue
 
@@ -9,13 +10,20 @@ from runner import timeouts
 from runner.bpf import object as bpf_object
 from runner.case import loaders, variables
 from runner.errors import UsageError
+from runner.facts import names
 from runner.guest.agent import MapSettings, ObjectSettings
 from runner.guest.guest import Guest
 from runner.suites.attachplaces import is_looked_up
 from runner.suites.checks.text import no_such
 from runner.suites.known import KnownKernel
-from runner.suites.model import Case, Program
+from runner.suites.model import Case, Program, ProgramFlag, ProgramType
 from runner.suites.references import resolve, used
+
+# What the kernel wants to know of programs when they load, by their types
+# (bpf_prog_load_check_attach()).
+_LOADED_FOR = {"netfilter": "netfilter", "sk_lookup": "sk_lookup", "xdp": "xdp"}
+# By their bits.
+_FLAGS = get_args(ProgramFlag)
 
 
 def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
@@ -62,6 +70,14 @@ def _settings(
             for name, place in places.items()
             if place is not None and is_looked_up(place)
         },
+        types={
+            name: _numbers(it.type) for name, it in case.programs.items() if it.type
+        },
+        flags={
+            name: sum(1 << _FLAGS.index(flag) for flag in {*it.flags})
+            for name, it in case.programs.items()
+            if it.flags
+        },
         maps={
             name: MapSettings(
                 max_entries=it.max_entries,
@@ -74,6 +90,12 @@ def _settings(
         if values
         else {},
     )
+
+
+def _numbers(type_: ProgramType) -> tuple[int, int]:
+    """Return a type's number, and that of what the kernel wants such programs for."""
+    attach = names.ATTACH_TYPES.index(_LOADED_FOR.get(type_, names.ATTACH_TYPES[0]))
+    return names.PROGRAM_TYPES.index(type_), attach
 
 
 def _chosen(
@@ -128,3 +150,14 @@ def place(program: Program, guest: Guest) -> str | None:
     if found is None or is_looked_up(found):
         return None
     return str(resolve(found, known(guest)))
+
+
+def places(case: Case, data: bytes, guest: Guest) -> list[str]:
+    """Return where programs attach to, written as sections; none for a bad object."""
+    given = {name: it.place(guest.on) for name, it in case.programs.items()}
+    try:
+        programs = bpf_object.read(data).programs
+    except bpf_object.ObjectError:
+        # The agent says what is wrong with it.
+        return []
+    return [given.get(it.name) or it.section for it in programs]

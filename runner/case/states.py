@@ -1,15 +1,35 @@
 """Which of an object's programs were loaded and attached, and why others were not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
 from runner.guest.agent import LoadedObject, OpenedObject
 from runner.results import ProgramState, StructOpsState
 from runner.suites.checks.text import listing
-from runner.suites.model import Case, Program
+from runner.suites.model import Case, Map, Program
 
 _STRUCT_OPS = "struct_ops"
+# Where programs go whose sections name no place, by their types.
+_PLACES = {
+    "sched_cls": "tc/INTERFACE/ingress or tcx/INTERFACE/ingress",
+    "sched_act": "tc/INTERFACE/ingress",
+    "xdp": "xdp/INTERFACE",
+    "sk_lookup": "netns",
+    "flow_dissector": "netns",
+    "sk_msg": "sockmap/MAP",
+    "sk_skb": "sockmap/MAP",
+    "netfilter": "netfilter/ipv4/HOOK",
+    "perf_event": "perf_event/cpu-clock",
+    **dict.fromkeys(
+        (
+            *("cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_device"),
+            *("cgroup_sysctl", "cgroup_sockopt", "sock_ops"),
+        ),
+        "cgroup/sys/fs/cgroup",
+    ),
+    "kprobe": "kprobe/FUNCTION, or uprobe/FILE:SYMBOL",
+}
 # By which reports know the library of a loader that has another name.
 _LIBRARY = {"compat": "libbpf"}
 
@@ -33,23 +53,55 @@ class ObjectStates:
     maps: tuple[str, ...] = ()
     # Programs that the case itself keeps from being loaded or attached.
     left_out: frozenset[str] = frozenset()
+    # struct_ops maps that the case keeps from being registered.
+    left_out_maps: frozenset[str] = frozenset()
     # Whether the case attaches programs.
     attaches: bool = True
 
     def tried(self, name: str, *, attached: bool, loader: str) -> "ObjectStates":
         """Return the states after a program was attached, or could not be by itself."""
         type_ = next(it.type for it in self.programs if it.name == name)
-        why = (
-            ""
-            if attached
-            else f"{_LIBRARY.get(loader, loader)} does not attach {type_ or 'such'} "
-            "programs automatically if their section has no target"
-        )
+        library = _LIBRARY.get(loader, loader)
+        if attached:
+            why = ""
+        elif type_ == _STRUCT_OPS:
+            why = "no struct_ops map that was registered calls it"
+        elif type_ in _PLACES:
+            why = (
+                f"{library} does not attach {type_} programs automatically; write "
+                f"where: attach: {_PLACES[type_]}"
+            )
+        else:
+            why = (
+                f"{library} does not attach {type_ or 'such'} programs automatically "
+                "if their section has no target"
+            )
         return self._with(name, attached=attached, why=why)
 
     def refused(self, name: str, why: str) -> "ObjectStates":
         """Return the states after the kernel refused to attach a program."""
         return self._with(name, attached=False, why=why)
+
+    def registered(self, name: str, programs: Collection[str]) -> "ObjectStates":
+        """Return the states after a map was registered, which calls some programs."""
+        found = self._with_map(name, registered=True, why="")
+        for program in self.programs:
+            if program.loaded and program.name in programs:
+                found = found._with(program.name, attached=True, why="")
+        return found
+
+    def not_registered(self, name: str, why: str) -> "ObjectStates":
+        """Return the states after a map could not be registered."""
+        return self._with_map(name, registered=False, why=why)
+
+    def _with_map(self, name: str, *, registered: bool, why: str) -> "ObjectStates":
+        changed = tuple(
+            it.model_copy(update={"registered": registered, "why": why})
+            if it.name == name
+            else it
+            for it in self.struct_ops
+        )
+        return replace(self, struct_ops=changed)
 
     def _with(self, name: str, *, attached: bool, why: str) -> "ObjectStates":
         changed = tuple(
@@ -78,7 +130,11 @@ class ObjectStates:
         missing = [it for it in programs if not it.loaded]
         if missing:
             words.append(f"not loaded: {_names(missing)}")
-        maps = [it.name for it in self.struct_ops if not it.registered]
+        maps = [
+            it.name
+            for it in self.struct_ops
+            if not it.registered and it.name not in self.left_out_maps
+        ]
         if maps:
             words.append(f"not registered: {', '.join(maps)} (struct_ops)")
         return "; ".join(words)
@@ -102,7 +158,11 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
         struct_ops=tuple(
             StructOpsState(
                 name=it.name,
-                why="the runner loads struct_ops maps, but does not register them",
+                why=(
+                    ""
+                    if case.attach and case.maps.get(it.name, Map()).attach
+                    else "the case sets attach: false"
+                ),
             )
             for it in loaded.maps
             if it.type == _STRUCT_OPS
@@ -111,6 +171,9 @@ def of(case: Case, opened: OpenedObject, loaded: LoadedObject) -> ObjectStates:
             f"{it.name} ({it.type})" if it.type else it.name for it in loaded.maps
         ),
         left_out=frozenset(_left_out(case)),
+        left_out_maps=frozenset(
+            name for name, it in case.maps.items() if not it.attach
+        ),
         attaches=case.attach,
     )
 

@@ -32,8 +32,8 @@ _REPORTS = Path("reports/bisect")
 
 EPILOG = """\
 KERNEL is ROW@VERSION (6.1@6.1.170-3, with a version as the package or `uname -r` has
-it), or ROW: its newest version. CASE is SUITE::CASE as reports print it; with --object
-the suite is called objects.
+it), or ROW: the version that a run of ROW boots. CASE is SUITE::CASE as reports print
+it; with --object the suite is called objects.
 
 The versions between the two come from the sources of their rows: debian, ubuntu, rpm,
 and kernel-org with the key tree. --over adds the versions of other rows. --versions
@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--good",
         required=True,
         metavar="KERNEL",
-        help="a version on which the case passes: ROW@VERSION, or ROW for its newest",
+        help="a version on which the case passes: ROW@VERSION, or ROW for what a run "
+        "of it boots",
     )
     parser.add_argument(
         "--bad", required=True, metavar="KERNEL", help="a version on which it fails"
@@ -124,6 +125,11 @@ def main(arguments: argparse.Namespace) -> int:
     about = subject.find(arguments, arguments.case, cache)
     versions = _versions(arguments, cache, bars)
     log = _log(arguments, about, versions)
+    if versions[0].order > versions[-1].order:
+        print_note(
+            f"--good {versions[0].id} is newer than --bad {versions[-1].id}, so this "
+            "searches the version that fixed it; swap them to find what broke it"
+        )
     show = ShownSteps(versions, sys.stderr if arguments.json else sys.stdout)
     engine = libbpf.programs(arguments.libbpf, cache, bars).engine
     probe = CaseProbe(
@@ -135,7 +141,7 @@ def main(arguments: argparse.Namespace) -> int:
     except WrongEndError as error:
         raise _wrong_end(error, versions, arguments) from error
     except KeyboardInterrupt:
-        print_note(f"--resume goes on after the {len(log.trials)} boots so far")
+        print_note(_how_to_go_on(len(log.trials)))
         raise
     found = _found(answer, probe, about, versions)
     result = bisectreport.as_json(found)
@@ -160,7 +166,8 @@ def _versions(
     if good.id == bad.id or good.order == bad.order:
         raise UsageError(
             f"--good and --bad are the same version: {good.id} and {bad.id}",
-            hint="ROW alone means its newest version; name others as ROW@VERSION",
+            hint="ROW alone means the version that a run of it boots; name others as "
+            "ROW@VERSION",
         )
     named = subject.words(arguments.versions)
     if named:
@@ -183,6 +190,13 @@ def _log(
         suites_sha256=about.sha256,
     )
     return triallog.begun(arguments.reports / LOG, question, resume=arguments.resume)
+
+
+def _how_to_go_on(boots: int) -> str:
+    if not boots:
+        return "nothing was booted to the end; with or without --resume it begins again"
+    them = "boot" if boots == 1 else f"{boots} boots"
+    return f"--resume goes on after the {them} so far"
 
 
 def _wrong_end(

@@ -77,12 +77,13 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
     can't be compiled.
     """
     suite, between, case = name.partition(_BETWEEN)
-    if not (suite and between and case):
-        raise UsageError(
-            f"{name!r} is not SUITE::CASE", hint="write it as reports print it"
-        )
     found = project.find(arguments.matrix)
     given = suites(arguments)
+    if not (suite and between and case):
+        raise UsageError(
+            f"{name!r} is not SUITE::CASE",
+            hint=f"write it as reports print it{_meant(name, given)}",
+        )
     place, own = _case(given, suite, case)
     source = place.file(own.object) if place and own and own.object else None
     path = None
@@ -104,6 +105,16 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
         shown_object=place.shown(own.object) if place and own and own.object else "",
         sha256=selection.describe(choice, tests, "").suites_sha256,
     )
+
+
+def _meant(name: str, given: GivenSuites) -> str:
+    """Return ", such as seq::watches" for words that are nearly those of a case."""
+    named = [(place, own) for place in given.suites for own in place.suite.cases]
+    near = nearest(name.strip(":"), [own.name for _, own in named], 3)
+    cases = [
+        f"{place.name}{_BETWEEN}{own.name}" for place, own in named if own.name in near
+    ]
+    return f", such as {', '.join(cases[:3])}" if cases else ""
 
 
 def _case(

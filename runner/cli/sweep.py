@@ -7,7 +7,7 @@ from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
 from runner import libbpf
-from runner.bisect import sweepplan
+from runner.bisect import candidates, sweepplan
 from runner.bisect.candidates import OfferedKernel, Versions
 from runner.bisect.sweepcases import CasePredictions, SweptCase
 from runner.bisect.sweepplan import PlannedBoot, SweptVersion
@@ -70,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", required=True, metavar="VERSION", help="the first version"
     )
     parser.add_argument(
-        "--until", metavar="VERSION", help="the last version (default: the newest)"
+        "--until",
+        metavar="VERSION",
+        help="the last version (default: what a run of ROW boots)",
     )
     parser.add_argument(
         "--boot",
@@ -157,16 +159,27 @@ def _versions(
             hint="debian, ubuntu, rpm, and kernel-org with the key tree can; for "
             "others: python -m runner --kernels ROW,ROW",
         )
-    there = rows.of_row(row)
+    offered = rows.of_row(row)
+    there = offered
+    if arguments.until is None:
+        current = rows.current(row)
+        there = candidates.ordered(
+            [*(it for it in offered if it.order <= current.order), current]
+        )
     first = _place(arguments.since, "--since", there)
-    last = there[-1] if arguments.until is None else None
-    ends = len(there) if last else _place(arguments.until, "--until", there, after=True)
+    until = arguments.until
+    ends = len(there) if until is None else _place(until, "--until", there, after=True)
+    if until is not None and first >= ends and _place(until, "--until", there) < first:
+        raise UsageError(
+            f"--since {arguments.since} is newer than --until {until}",
+            hint=f"swap them: --since {until} --until {arguments.since}",
+        )
     if first >= ends:
-        known = f"{there[0].version} to {there[-1].version}"
+        known = f"{offered[0].version} to {offered[-1].version}"
         raise UsageError(
             f"{row.id} offers no version from {arguments.since} to "
-            f"{arguments.until or 'the newest'}",
-            hint=f"it offers {len(there)} versions, {known}",
+            f"{until or f'{there[-1].version}, which a run of {row.id} boots'}",
+            hint=f"it offers {len(offered)} versions, {known}",
         )
     return there[first:ends]
 

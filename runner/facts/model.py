@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from runner.facts.traced import NOTHING_TRACED, Traced
+
 
 class Presence(StrEnum):
     """Whether a kernel has what is needed."""
@@ -72,6 +74,8 @@ class Facts:
     calls: Mapping[int, Mapping[int, bool]] = field(default_factory=dict)
     # How long the kernel took to answer, in the guest.
     milliseconds: float = 0.0
+    # Its tracepoints and functions, which are kept apart: they are learnt later.
+    traced: Traced = NOTHING_TRACED
 
     @property
     def digest(self) -> str:
@@ -79,6 +83,7 @@ class Facts:
         known = self.abilities, self.helpers, self.programs, self.maps
         words = [str(sorted(it.items())) for it in known]
         words += [f"{type_} {sorted(it.items())}" for type_, it in self.calls.items()]
+        words += [self.traced.digest] if self.traced.digest else []
         return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
@@ -86,8 +91,8 @@ _FACTS = TypeAdapter(Facts)
 
 
 def as_json(facts: Facts) -> JsonValue:
-    """Return facts as a file holds them."""
-    found: JsonValue = _FACTS.dump_python(facts, mode="json")
+    """Return facts as a file holds them, without what is kept apart."""
+    found: JsonValue = _FACTS.dump_python(facts, mode="json", exclude={"traced"})
     return found
 
 

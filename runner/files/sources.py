@@ -34,6 +34,13 @@ def relative(text: str, files: Iterable[str], started: Path) -> str:
     return text
 
 
+def renamed(text: str, old: str, new: str) -> str:
+    """Return a text with a file's name before a line, "probe.bpf.c:37", as another."""
+    # Not the end of another path.
+    place = rf"(?<![\w./-]){re.escape(old)}:(?=\d)"
+    return re.sub(place, lambda _: f"{new}:", text)
+
+
 def without_folders(text: str, started: Path) -> str:
     """Return a text with paths relative to where a run was started."""
     for folder in _folders(started):

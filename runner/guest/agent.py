@@ -247,6 +247,10 @@ class _Adopted(AgentReply):
     log: str
 
 
+class _Functions(AgentReply):
+    functions: str
+
+
 class _Targets(AgentReply):
     there: tuple[bool, ...]
 
@@ -278,6 +282,10 @@ class Attached(AgentReply):
     # False for a program whose section says no place to be attached to, such as a
     # socket filter.
     attached: bool
+    log: str
+
+
+class _Registered(AgentReply):
     log: str
 
 
@@ -514,6 +522,11 @@ class ObjectSettings:
     load: Mapping[str, bool] = field(default_factory=dict)
     # What programs attach to that is looked up when they load: "fentry/vfs_read".
     targets: Mapping[str, str] = field(default_factory=dict)
+    # Types of programs whose sections libbpf does not know, and what they are loaded to
+    # be attached to: numbers of the kernel's, 0 for none.
+    types: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    # Flags of BPF_PROG_LOAD that are set, by programs.
+    flags: Mapping[str, int] = field(default_factory=dict)
     maps: Mapping[str, MapSettings] = field(default_factory=dict)
     # Bytes of global variables.
     variables: Mapping[str, bytes] = field(default_factory=dict)
@@ -521,8 +534,14 @@ class ObjectSettings:
     def as_json(self) -> dict[str, Any]:
         """Return the arguments that tell the agent."""
         programs = {
-            name: {"load": self.load.get(name), "target": self.targets.get(name)}
-            for name in {**self.load, **self.targets}
+            name: {
+                "load": self.load.get(name),
+                "target": self.targets.get(name),
+                "type": self.types.get(name, (None, None))[0],
+                "attach_type": self.types.get(name, (None, None))[1],
+                "flags": self.flags.get(name),
+            }
+            for name in {**self.load, **self.targets, **self.types, **self.flags}
         }
         return {
             "programs": {name: _given(it) for name, it in programs.items()},
@@ -717,6 +736,13 @@ class AgentSession:
             raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
         return found
 
+    def functions(self, *, timeout: float) -> str:
+        """Return functions that programs can't just attach to under their names.
+
+        A line for each, as images/agent/functions.h explains them.
+        """
+        return self._ask(_Functions, "functions", timeout).functions
+
     def bpf(self, calls: Sequence[BpfCall], *, timeout: float) -> BpfAnswers:
         """Make calls of bpf(2), and return how they ended; nothing of them stays."""
         wanted: list[JsonValue] = [it.as_json() for it in calls]
@@ -780,6 +806,13 @@ class AgentSession:
         return self._ask(
             Attached, "attach", timeout, handle=handle, program=program, target=target
         )
+
+    def register(self, handle: int, name: str, *, timeout: float) -> str:
+        """Register a struct_ops map with the kernel, and return libbpf's words.
+
+        The agent holds what libbpf attached (bpf_map__attach_struct_ops()).
+        """
+        return self._ask(_Registered, "register", timeout, handle=handle, map=name).log
 
     def detach(
         self, handle: int, program: str | None = None, *, timeout: float

@@ -4,10 +4,12 @@ A digest is small, a hundredth of a results.json, so that the store of a site ha
 its runs.
 """
 
+import gzip
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -141,6 +143,12 @@ class RunDigest(Record):
         text = self.model_dump_json(exclude={"sources"})
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
+    @cached_property
+    def packed(self) -> bytes:
+        """Return it as a store keeps it: the same bytes for the same run."""
+        text = self.model_dump_json().encode("utf-8", "replace")
+        return gzip.compress(text, 6, mtime=0)
+
 
 def begin(started: str) -> datetime:
     """Return when a run was started, from what it says.
@@ -174,26 +182,28 @@ def of(results: RunResults, sources: Sequence[str]) -> RunDigest:
     began = begin(results.started)
     kernels = {it.id: number for number, it in enumerate(results.kernels)}
     states: dict[DigestedState, int] = {}
-    # What a state is made of → the state: most cases of a run share one.
-    made: dict[tuple[object, ...], DigestedState] = {}
+    # What a state is made of → its number: that is compared sooner than states are.
+    made: dict[tuple[object, ...], int] = {}
     cases: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     first: dict[tuple[str, str], CaseResult] = {}
 
-    def put(key: CaseKey, state: DigestedState, took: float) -> None:
-        number = states.setdefault(state, len(states))
+    def number_of(state: DigestedState) -> int:
+        return states.setdefault(state, len(states))
+
+    def put(key: CaseKey, number: int, took: float) -> None:
         cell = kernels[key.kernel], number, round(took * 1000)
         cases.setdefault(key[1:], []).append(cell)
 
     for case in results.cases:
         first.setdefault((case.suite, case.case), case)
         parts = _parts(case)
-        state = made.get(parts)
-        if state is None:
-            state = made[parts] = _state(case)
-        put(case.key, state, case.duration)
+        number = made.get(parts)
+        if number is None:
+            number = made[parts] = number_of(_state(case))
+        put(case.key, number, case.duration)
     for key in results.undone:
         if key.kernel in kernels:
-            put(key, DigestedState(), 0)
+            put(key, number_of(DigestedState()), 0)
     tested = results.provenance
     return RunDigest(
         runner=results.runner,
@@ -243,7 +253,7 @@ def _parts(case: CaseResult) -> tuple[object, ...]:
         case.loader,
         case.flaky,
         case.known_flaky,
-        case.cost,
+        tuple(map(_COST, case.cost)),
     )
 
 
@@ -262,15 +272,14 @@ def _state(case: CaseResult) -> DigestedState:
     )
 
 
+# What of a cost is kept.
+_COST_FIELDS = tuple(DigestedCost.model_fields)
+_COST = attrgetter(*_COST_FIELDS)
+
+
 def _costs(costs: Iterable[ProgramCost]) -> Iterable[DigestedCost]:
     for it in costs:
-        yield DigestedCost(
-            program=it.program,
-            verified_insns=it.verified_insns,
-            peak_states=it.peak_states,
-            stack_depth=it.stack_depth,
-            bytes_xlated=it.bytes_xlated,
-        )
+        yield DigestedCost(**dict(zip(_COST_FIELDS, _COST(it), strict=True)))
 
 
 def _case(

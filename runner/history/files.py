@@ -85,6 +85,15 @@ def _meant(word: Path, but: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _File:
+    """A file that is to be read."""
+
+    path: Path
+    # Empty if it can't be read.
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Part:
     """A part of a run that several machines did."""
 
@@ -102,7 +111,9 @@ def read(paths: Sequence[Path], known: Set[str]) -> ReadFiles:
         if sha256 is None or sha256 not in known:
             news.setdefault(sha256 or str(path), path)
     digests, left_out, parts = [], [], []
-    for it in _contents(list(news.values())):
+    for it in _contents(
+        [_File(path=it, sha256=sums[it] or "") for it in news.values()]
+    ):
         match it:
             case RunDigest():
                 digests.append(it)
@@ -132,19 +143,28 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _contents(paths: Sequence[Path]) -> Iterator[RunDigest | _Part | LeftOut]:
+def _contents(files: Sequence[_File]) -> Iterator[RunDigest | _Part | LeftOut]:
     workers = min(4, len(os.sched_getaffinity(0)))
-    if len(paths) < _WORTH_PROCESSES or workers < 2:
-        yield from map(_content, paths)
+    if len(files) < _WORTH_PROCESSES or workers < 2:
+        yield from map(_content, files)
         return
     # A file's values live as long as it is read: there is no garbage to look for.
     with ProcessPoolExecutor(workers, initializer=gc.disable) as pool:
-        yield from pool.map(_content, paths, chunksize=8)
+        yield from pool.map(_ready_content, files, chunksize=8)
 
 
-def _content(path: Path) -> RunDigest | _Part | LeftOut:
+def _ready_content(file: _File) -> RunDigest | _Part | LeftOut:
+    """Return the same with what the store will ask for, which a process computes."""
+    found = _content(file)
+    if isinstance(found, RunDigest):
+        # A digest keeps both, and takes them along to the process that asked.
+        _ = found.id, found.packed
+    return found
+
+
+def _content(file: _File) -> RunDigest | _Part | LeftOut:
     """Return what is in a file: a whole run, a part of one, or why it is neither."""
-    sha256 = _sha256(path) or ""
+    path, sha256 = file.path, file.sha256
     try:
         results = resultsfile.read(path)
         merging.refuse_names(FoundRun(folder=path, results=results))

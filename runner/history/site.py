@@ -12,7 +12,7 @@ from statistics import median
 
 from markupsafe import Markup
 
-from runner.history import charts, today
+from runner.history import charts, forked, today
 from runner.history.breaks import (
     Break,
     BrokenCase,
@@ -177,9 +177,11 @@ def render(history: History, left_out: Sequence[LeftOut], project: str = "") -> 
         "data/history.json": _json(history, bad, flaky, left_out, name),
     }
     days = [day(run) for run in history.runs]
-    for case, of_case in history.by_case.items():
+
+    def page(case: str) -> str:
+        of_case = history.by_case[case]
         rows = [_case_kernel(history, it, days, flaky_of.get(id(it))) for it in of_case]
-        files[page_of(case)] = templating.render(
+        return templating.render(
             "history-case.html.j2",
             **common,
             case=case,
@@ -190,6 +192,9 @@ def render(history: History, left_out: Sequence[LeftOut], project: str = "") -> 
             first_day=days[0],
             last_day=days[-1],
         )
+
+    cases = list(history.by_case)
+    files |= zip(map(page_of, cases), forked.mapped(page, cases), strict=True)
     for file, badge in badges.items():
         files[f"badges/{file}.svg"] = pictures.drawn(badge)
         endpoint = {

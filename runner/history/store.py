@@ -84,10 +84,8 @@ def add(site: Path, stored: StoredRuns, digests: Iterable[RunDigest]) -> StoredR
     new = [it for it in _each_once(digests) if it.id not in known]
     for it in new:
         path = folder / f"{it.started:%Y%m%dT%H%M%S}-{it.id}{_SUFFIX}"
-        text = it.model_dump_json().encode("utf-8", "replace")
         with explained(path):
-            # Without a time, so that the same run makes the same file.
-            whole.write(path, gzip.compress(text, 6, mtime=0), mode=0o644)
+            whole.write(path, it.packed, mode=0o644)
     return StoredRuns(runs=_each_once([*stored.runs, *new]), left_out=stored.left_out)
 
 

@@ -96,6 +96,39 @@ def pinned(kernel: Kernel, cache: Cache) -> PinnedKernel | None:
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResolvedKernel:
+    """Which of a row's sources a kernel comes from, and exactly which files it is."""
+
+    source: BaseSource
+    pin: Pin
+
+
+def resolved(kernel: Kernel, cache: Cache) -> ResolvedKernel:
+    """Return what `obtain` would return the artifact of, and download nothing.
+
+    Raises ArtifactError when no source can be asked.
+    """
+    for source in kernel.sources:
+        if not _stale(source, cache) and _known(kernel, source, cache) is not None:
+            return ResolvedKernel(source=source, pin=_pin(source, cache))
+    failure: ArtifactError | None = None
+    for source in kernel.sources:
+        try:
+            pin = providers.of(source).resolve(source, cache)
+        except ArtifactError as error:
+            failure = failure or error
+            if _known(kernel, source, cache) is None:
+                continue
+            # As a run does when the network is gone.
+            pin = _pin(source, cache)
+        return ResolvedKernel(source=source, pin=pin)
+    assert failure is not None
+    raise ArtifactError(
+        f"{kernel.id}: {failure.message}", hint=failure.hint
+    ) from failure
+
+
 def version_of(kernel: Kernel, cache: Cache) -> KernelVersion | None:
     """Return a kernel's version, asking its source if nobody else knows.
 

@@ -55,7 +55,7 @@ def row(matrix: Matrix, word: str) -> Kernel:
     if not version:
         raise UsageError(
             f"{word}: there is no version behind the {AT}",
-            hint=f"such as {name}{AT}6.1.176-1; {name} alone means its newest one",
+            hint=f"such as {name}{AT}6.1.176-1; {name} alone means what a run boots",
         )
     if re.fullmatch(EXACT_VERSION, version) is None:
         raise UsageError(

@@ -172,8 +172,8 @@ class CaseItem(pytest.Item):
     def _placed(self, result: CaseResult) -> CaseResult:
         """Add where files lie, seen from here, and the case's former names."""
         started = self.config.invocation_params.dir
-        result = placed(result, started)
         built = self.loaded.file(self.on.subject)
+        result = placed(result, started, built)
         source = source_of(built, result.source.rpartition(":")[0], started)
         known = {"source_path": os.path.relpath(source, started)}
         result = result.model_copy(update=known)
@@ -244,17 +244,26 @@ class ProgramItems:
         return (found or [it for it in items if not it.on.test] or items[-1:])[0]
 
 
-def placed(result: CaseResult, started: Path) -> CaseResult:
-    """Return a result without the paths of this machine or of one that built it."""
+def placed(result: CaseResult, started: Path, built: Path) -> CaseResult:
+    """Return a result without the paths of this machine or of one that built it.
+
+    `built` is the case's object. A source was compiled in its own folder, which names
+    in its debug information are relative to.
+    """
     file, colon, line = result.source.rpartition(":")
+    beside = built.parent / file
+    is_beside = built.suffix == ".c" and bool(file) and beside.is_file()
+    name = sources.shown(str(beside.resolve()) if is_beside else file, started)
 
     def relative(text: str) -> str:
+        if is_beside:
+            text = sources.renamed(text, file, name)
         text = sources.relative(text, [file], started)
         return sources.without_folders(text, started)
 
     return result.model_copy(
         update={
-            "source": f"{sources.shown(file, started)}:{line}" if colon else "",
+            "source": f"{name}:{line}" if colon else "",
             "message": relative(result.message),
             "cure": relative(result.cure),
         }

@@ -31,7 +31,7 @@ _MOST = 128 << 20
 
 # As images/preflight/main.c has them: how this speaks, and the status of an engine that
 # speaks otherwise.
-_PROTOCOL = "1"
+_PROTOCOL = "2"
 _OTHER_PROTOCOL = 3
 _REBUILD = "start the command again; what the cache lacks is built again"
 # Seconds, of which it works for ten at most.
@@ -155,6 +155,39 @@ class TypeAnswer(EngineAnswer):
         return dict(it for it in self.members if isinstance(it, tuple))
 
 
+class SlotAnswer(EngineAnswer):
+    """A parameter of a function, or what one returns."""
+
+    # Empty for what is returned.
+    name: str
+    # As C writes its type, and of what kind that is behind typedefs and modifiers.
+    text: str
+    kind: Kind
+    # Bytes; None for void.
+    size: int | None
+    # Of a pointer: the name, kind and size of what it points to.
+    to: str = ""
+    to_kind: Kind = Kind.VOID
+    to_size: int | None = None
+
+
+class PrototypeAnswer(EngineAnswer):
+    """What a function takes and returns."""
+
+    parameters: tuple[SlotAnswer, ...]
+    returns: SlotAnswer
+
+
+class KfuncAnswer(EngineAnswer):
+    """A function of the kernel that an object declares."""
+
+    # Whether libbpf takes the object's prototype for the kernel's.
+    compatible: bool
+    # Whether its BTF says that programs may call it, and whether it says that of any.
+    tagged: bool
+    tags: bool
+
+
 class ProgramAnswer(EngineAnswer):
     """A program, as libbpf takes its section's name."""
 
@@ -229,6 +262,8 @@ _RELOCATIONS = TypeAdapter(dict[str, list[RelocationAnswer]])
 _TYPES = TypeAdapter(dict[str, list[TypeAnswer | None]])
 _FOUND = TypeAdapter(dict[str, list[list[tuple[int, Kind]]]])
 _THERE = TypeAdapter(dict[str, list[bool]])
+_PROTOTYPES = TypeAdapter(dict[str, list[PrototypeAnswer | None]])
+_KFUNCS = TypeAdapter(dict[str, list[KfuncAnswer | None]])
 _NEAR = TypeAdapter(dict[str, list[str]])
 _MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
 _SAID = TypeAdapter(dict[str, str])
@@ -344,6 +379,35 @@ class Engine(AbstractContextManager["Engine"]):
         """Return which names are functions of the target or of its modules."""
         request = {"op": "functions", "names": list(names)}
         return self._answer_to(_THERE, request, "found")
+
+    def prototypes(
+        self,
+        functions: Sequence[str] = (),
+        typedefs: Sequence[str] = (),
+        members: Sequence[tuple[str, str]] = (),
+    ) -> list[PrototypeAnswer | None]:
+        """Return prototypes of the target, or of its modules; None for what lacks one.
+
+        First those of functions, then of what typedefs point to, then of what members
+        of structs do. Of several functions of a name it is the first one's.
+        """
+        request = {
+            "op": "prototypes",
+            "functions": functions,
+            "typedefs": typedefs,
+            "members": members,
+        }
+        return self._answer_to(_PROTOTYPES, request, "prototypes")
+
+    def kfuncs(
+        self, number: int, wanted: Sequence[tuple[str, int]]
+    ) -> list[KfuncAnswer | None]:
+        """Return what the target has for an object's externs; None for nothing.
+
+        `wanted` are their names and the ids of their prototypes in the object's BTF.
+        """
+        request = {"op": "kfuncs", "object": number, "kfuncs": wanted}
+        return self._answer_to(_KFUNCS, request, "kfuncs")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runner.bpf import insn as op
 from runner.bpf.kinds import Kind
 from runner.facts.abilities import Known
 from runner.facts.model import (
@@ -16,12 +15,11 @@ from runner.facts.model import (
     probed,
 )
 from runner.facts.names import HELPERS, PROGRAM_TYPES
-from runner.preflight import rules
+from runner.preflight import externs, rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.rules import Code
 
-_CALL = op.JMP | op.CALL
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 # libbpf takes probe_read and probe_read_str where a kernel has no newer ones.
 _FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
@@ -82,7 +80,7 @@ def features(
         *_helpers(code, known.facts, engine),
         *_calls(code, known.facts),
         *_types(code, known.facts, engine),
-        *_kfuncs(code, engine),
+        *externs.features(code.externs, code.reached, code.number, engine),
         *_targets(code, engine),
         *rules.features(code, known, engine, compat=compat),
         *_left_to_loader(code),
@@ -227,31 +225,6 @@ def _types(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]
 
 
 # ---------------------------------------------------------- functions, hooks
-
-
-def _kfuncs(code: Code, engine: Engine) -> Iterator[Feature]:
-    wanted: dict[str, list[str]] = {}
-    weak = set()
-    for reference in code.item.references:
-        at = reference.address
-        insn = code.flow.insn(at)
-        outside = not reference.symbol.section and at in code.reached
-        if outside and insn is not None and insn.code == _CALL:
-            name = reference.symbol.name
-            wanted.setdefault(name, []).append(reference.function.name)
-            weak |= {name} if reference.symbol.is_weak else set()
-    found = engine.functions(wanted) if wanted else []
-    for (name, users), is_there in zip(wanted.items(), found, strict=True):
-        judgement = _by_btf(is_there, known=engine.target.functions)
-        yield Feature(
-            need=KernelNeed.KFUNC,
-            name=name,
-            presence=judgement.presence,
-            users=tuple(dict.fromkeys(users)),
-            evidence="functions in BTF",
-            stops_loading=name not in weak,
-            learnt=judgement.learnt,
-        )
 
 
 def _targets(code: Code, engine: Engine) -> Iterator[Feature]:

@@ -167,6 +167,8 @@ class KernelNeed(StrEnum):
 
     HELPER = "helper"
     KFUNC = "kfunc"
+    # A variable of the kernel.
+    KSYM = "ksym"
     PROGRAM_TYPE = "program_type"
     ATTACH_TYPE = "attach_type"
     MAP_TYPE = "map_type"
@@ -193,6 +195,75 @@ class Feature:
     stops_loading: bool = True
     # Where it was learnt.
     learnt: Learnt = Learnt.NOTHING
+
+
+class FindingKind(StrEnum):
+    """What a program takes the kernel for that it is not; no relocation shows it."""
+
+    # An argument that the function, tracepoint or hook does not have.
+    ARGUMENT_MISSING = "argument_missing"
+    # An argument of another type, or one that stands elsewhere.
+    ARGUMENT_CHANGED = "argument_changed"
+    # What a function returns, where it returns nothing.
+    RETURN_MISSING = "return_missing"
+    # A function whose arguments no program of that type can be given.
+    TARGET_UNSUPPORTED = "target_unsupported"
+    # A kernel function that the program declares in another way.
+    KFUNC_CHANGED = "kfunc_changed"
+    # An enumerator that has another value, which the compiler put into the code.
+    ENUMERATOR_CHANGED = "enumerator_changed"
+
+
+class Effect(StrEnum):
+    """What comes of a finding."""
+
+    NOT_LOADED = "not_loaded"
+    NOT_ATTACHED = "not_attached"
+    # Nobody is told.
+    WRONG_VALUE = "wrong_value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A place where a program takes the kernel for something that it is not."""
+
+    kind: FindingKind
+    effect: Effect
+    place: InstructionPlace
+    # What it is about, the same on all kernels: "vfs_create, argument 2".
+    subject: str
+    # What is wrong, in a sentence without its end.
+    reason: str
+    # What to write instead; empty where nobody knows.
+    cure: str = ""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the kernel says nothing, and the program reads something else."""
+        return self.effect is Effect.WRONG_VALUE
+
+    @property
+    def name(self) -> str:
+        """Return what accepts it: "argument_changed:vfs_create, argument 2"."""
+        return f"{self.kind.value}:{self.subject}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """An argument, or what a function returns, that a program reads."""
+
+    # The program and what it attaches to: "kprobe/vfs_create".
+    program: str
+    section: str
+    # As findings have it: "vfs_create, argument 2".
+    subject: str
+    # "struct inode *dir" as the kernel has it; empty where it has none.
+    kernel: str
+    # The same as the program has it; empty where its source does not show that.
+    program_type: str = ""
 
 
 class Verdict(StrEnum):
@@ -223,6 +294,14 @@ class Prediction:
     # Whether it asks for the kernel's configuration, which BTF does not tell: then what
     # is called reachable may be guarded by that.
     by_config: bool = False
+    # What relocation does not show, in the order of the object's instructions.
+    findings: tuple[Finding, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return what no kernel complains about."""
+        return tuple(it for it in self.findings if it.is_warning)
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -242,4 +321,6 @@ class Prediction:
                 for it in self.relocations
             ),
             tuple((it.need, it.name, it.presence) for it in self.features),
+            tuple((it.kind, it.subject, it.effect) for it in self.findings),
+            self.signatures,
         )

@@ -1,7 +1,7 @@
 """Predict what becomes of an object on a kernel, without booting it."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -10,8 +10,10 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import features
+from runner.preflight import externs, features
+from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
+from runner.preflight.dataflow import Dataflow, followed
 from runner.preflight.engine import (
     Contents,
     Engine,
@@ -19,10 +21,13 @@ from runner.preflight.engine import (
     LocalAnswer,
     RelocationAnswer,
 )
+from runner.preflight.externs import Externs
 from runner.preflight.model import (
     Difference,
+    Effect,
     Feature,
     FieldLayout,
+    Finding,
     Guard,
     InstructionPlace,
     KernelNeed,
@@ -32,9 +37,11 @@ from runner.preflight.model import (
     Verdict,
 )
 from runner.preflight.payload import Payload
+from runner.preflight.places import made_of
 from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
 from runner.preflight.rules import Code
+from runner.preflight.signatures import compared
 from runner.preflight.verifier import Verifier, verifier_of
 
 # What loads objects; see docs/compat.md.
@@ -109,6 +116,21 @@ class PredictedObject:
         """Return its control flow, from the programs that are loaded."""
         return Flow(self.item, self.loaded)
 
+    @cached_property
+    def dataflow(self) -> Dataflow:
+        """Return what its programs do with values, on any kernel."""
+        return followed(self.item, self.flow)
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """Return what its programs attach to, and how they are given arguments."""
+        return Arguments(self.item, self.contents, tuple(self.locals))
+
+    @cached_property
+    def externs(self) -> Externs:
+        """Return what it takes from the kernel."""
+        return Externs(self.item)
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -129,6 +151,11 @@ class PredictedObject:
             flow=self.flow,
             reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
             loaded=self.loaded,
+            dataflow=self.dataflow,
+            arguments=self.arguments,
+            externs=self.externs.all,
+            number=self.number,
+            changed=changed,
         )
         self._code[key] = found
         if len(self._code) > _REMEMBERED:
@@ -177,9 +204,13 @@ def predict(
             subject.item.relocations, subject.locals, answers, strict=True
         )
     )
+    seen = compared(code, target.known, engine)
+    found = (*_of_externs(code, engine), *seen.findings)
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
-        [it for it in relocations if it.place.program not in subject.skipped], needs
+        [it for it in relocations if it.place.program not in subject.skipped],
+        needs,
+        found,
     )
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -193,7 +224,13 @@ def predict(
             it.symbol.name.startswith(CONFIG) and not it.symbol.section
             for it in subject.item.references
         ),
+        findings=found,
+        signatures=seen.signatures,
     )
+
+
+def _of_externs(code: Code, engine: Engine) -> Iterator[Finding]:
+    return externs.findings(code.item, code.externs, code.reached, code.number, engine)
 
 
 def unknown(
@@ -323,14 +360,8 @@ def _place(
     item: BpfObject, record: LocalRelocation, local: LocalAnswer
 ) -> InstructionPlace:
     line = item.line_reading(record, _last_name(local))
-    return InstructionPlace(
-        program=record.function.name,
-        section=record.function.section,
-        instruction=record.index,
-        file=line.file.removeprefix("./") if line else "",
-        line=line.number if line else 0,
-        source=line.text if line else "",
-    )
+    function = record.function
+    return made_of(function.name, function.section, record.index, line)
 
 
 def _last_name(local: LocalAnswer) -> str:
@@ -372,7 +403,9 @@ def _reason(status: Status, local: LocalAnswer, answer: RelocationAnswer) -> str
 
 
 def _verdict(
-    relocations: Sequence[Relocation], needs: Sequence[Feature]
+    relocations: Sequence[Relocation],
+    needs: Sequence[Feature],
+    findings: Sequence[Finding],
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -392,6 +425,7 @@ def _verdict(
         else f"{', '.join(it.users)}: the kernel has no {it.name}, {it.evidence}"
         for it in features.absent(needs)
     ]
+    reasons += [str(it) for it in findings if it.effect is Effect.NOT_LOADED]
     if reasons:
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:

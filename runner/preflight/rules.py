@@ -1,7 +1,7 @@
 """What kernels can't do, though their BTF names no helper or type for it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from runner.bpf import insn as op
@@ -11,7 +11,10 @@ from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.abilities import ABILITIES, Ability, Known
 from runner.facts.model import UNKNOWN, Judgement, Learnt, judged
+from runner.preflight.arguments import Argument, Arguments, Attached
+from runner.preflight.dataflow import Dataflow, Use
 from runner.preflight.engine import Contents, Engine
+from runner.preflight.externs import Extern
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.references import Address, Flow
 from runner.versions import KernelVersion
@@ -26,7 +29,10 @@ _HASHES = (1, 5, 9, 10, 13)
 _LONGEST_KEY = 512
 
 
-@dataclass(frozen=True, kw_only=True)
+_NO_DATAFLOW = Dataflow(uses=())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Code:
     """An object's code, as far as a kernel's verifier reaches it."""
 
@@ -36,6 +42,31 @@ class Code:
     # Instructions that the verifier visits.
     reached: frozenset[Address]
     loaded: frozenset[str]
+    # What its programs do with values, on all kernels.
+    dataflow: Dataflow = _NO_DATAFLOW
+    # What its programs attach to; None where nobody asks.
+    arguments: Arguments | None = None
+    # What it takes from the kernel, and what the engine calls it.
+    externs: tuple[Extern, ...] = ()
+    number: int = 0
+    # Instructions that relocation changed.
+    changed: Mapping[Address, Insn] = field(default_factory=dict)
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """What its programs do with values where the verifier comes."""
+        return tuple(self.dataflow.on(self.reached))
+
+    @cached_property
+    def attached(self) -> tuple[Attached, ...]:
+        """What is attached to functions and tracepoints, of the programs loaded."""
+        found = self.arguments.attached.values() if self.arguments else ()
+        return tuple(it for it in found if it.program.name in self.loaded)
+
+    @cached_property
+    def read(self) -> tuple[Argument, ...]:
+        """The arguments that its programs read where the verifier comes."""
+        return self.arguments.read(self.uses) if self.arguments else ()
 
     @cached_property
     def instructions(self) -> tuple[tuple[Function, Address, Insn], ...]:

@@ -21,6 +21,7 @@ from runner.preflight.check import Result
 from runner.preflight.history import Span
 from runner.preflight.model import (
     Difference,
+    Effect,
     Feature,
     Guard,
     KernelNeed,
@@ -29,6 +30,7 @@ from runner.preflight.model import (
     Status,
     Verdict,
 )
+from runner.preflight.spread import spread_of
 from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
 from runner.text.console import make
@@ -52,6 +54,11 @@ _LEARNT = {
     Learnt.BTF: "BTF",
     Learnt.CONFIG: "configuration",
     Learnt.VERSION: "version",
+}
+# What findings do that the verdict does not show, and a line above them.
+_EFFECTS = {
+    Effect.NOT_ATTACHED: "[yellow bold]can't be attached",
+    Effect.WRONG_VALUE: "[yellow bold]warnings[/]: the kernel says nothing of these",
 }
 _JSON = TypeAdapter(dict[str, JsonValue])
 
@@ -243,6 +250,7 @@ def _show_object(
         console.print("[dim]-: not needed there")
     for each in found:
         _explain(console, each)
+    _show_findings(console, found)
 
 
 # -------------------------------------------------------------------- tables
@@ -440,6 +448,26 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
 # ---------------------------------------------------------------- sentences
 
 
+def _show_findings(console: Console, found: Sequence[Class]) -> None:
+    """Print what no verdict shows: what can't be attached, then what reads wrong."""
+    spread = spread_of(
+        (source, prediction)
+        for each in found
+        for source, prediction in zip(each.sources, each.predictions, strict=True)
+    )
+    for effect, title in _EFFECTS.items():
+        some = [it for it in spread if it.finding.effect is effect]
+        if some:
+            console.print(f"\n{title}")
+        for it in some[:_MOST_LINES]:
+            text = f"{it.words}: {it.finding}"
+            print_wrapped(console, Text(text), "  ")
+            if it.finding.cure:
+                print_wrapped(console, Text(f"do: {it.finding.cure}"), "    ")
+        if len(some) > _MOST_LINES:
+            console.print(f"  … and {len(some) - _MOST_LINES} more")
+
+
 def _explain(console: Console, each: Class) -> None:
     prediction = each.prediction
     if prediction.verdict is Verdict.LOADS:
@@ -455,5 +483,10 @@ def _explain(console: Console, each: Class) -> None:
         for it in prediction.relocations
         if it.candidates and it.guard in (Guard.REACHABLE, Guard.DEADLY)
     ]
-    for words in dict.fromkeys(similar):
+    cures = [
+        f"do: {it.cure}"
+        for it in prediction.findings
+        if it.effect is Effect.NOT_LOADED and it.cure
+    ]
+    for words in dict.fromkeys((*similar, *cures)):
         print_wrapped(console, Text(words), "  ")

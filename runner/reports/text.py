@@ -17,6 +17,9 @@ def clean(text: str) -> str:
 
     Line ends become "\\n".
     """
+    if text.isprintable():
+        # Most texts: none of its characters is one to remove, nor the end of a line.
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _FORBIDDEN.sub("", _ESCAPES.sub("", text))
 

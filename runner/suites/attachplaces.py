@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.files.modelfile import Mistake
 from runner.suites.model import Case
@@ -16,6 +16,10 @@ class _Kind:
     # Behind the slash, for readers.
     form: str
     pattern: str = r"[^\s/]+"
+    # The first words of the sections of programs that it takes; empty for many.
+    sections: tuple[str, ...] = ()
+    # Which of the words behind the slash is a map of the object; -1 for none.
+    map_at: int = -1
 
     def fits(self, rest: str) -> bool:
         """Whether the words behind the slash have this form."""
@@ -24,21 +28,75 @@ class _Kind:
 
 # A reference may stand for any part of a name.
 _NAME = _Kind(form="NAME")
+_PATTERN = _Kind(form="PATTERN")
 _EVENT = _Kind(form="GROUP/NAME", pattern=r"[^\s/]+/[^\s/]+")
 _SYMBOL = _Kind(form="FILE:SYMBOL", pattern=r"\S.*:[^:\s]+")
+_TC = ("tc", "classifier", "action", "tcx", "netkit")
+_SIDES = r"[^\s/]+/(ingress|egress)"
+_NAMESPACE = _Kind(
+    form="FILE", pattern=r"(\S.*)?", sections=("sk_lookup", "flow_dissector")
+)
+# Of images/agent/perf_events.c.
+_COUNTERS = (
+    *("cpu-clock", "task-clock", "page-faults", "context-switches", "migrations"),
+    *("minor-faults", "major-faults", "alignment-faults", "emulation-faults"),
+    *("cycles", "instructions", "cache-references", "cache-misses", "branches"),
+    *("branch-misses", "bus-cycles", "stalled-cycles-frontend"),
+    *("stalled-cycles-backend", "ref-cycles"),
+)
 # What the agent attaches (images/agent/target.c), and behind it what libbpf looks up
 # when it loads a program.
 _KINDS = {
     "kprobe": _NAME,
     "kretprobe": _NAME,
+    "kprobe.multi": _PATTERN,
+    "kretprobe.multi": _PATTERN,
+    "ksyscall": _NAME,
+    "kretsyscall": _NAME,
     "tracepoint": _EVENT,
     "tp": _EVENT,
     "raw_tracepoint": _NAME,
     "raw_tp": _NAME,
-    "perf_event": _Kind(form="cpu-clock", pattern="cpu-clock"),
+    "perf_event": _Kind(
+        form="COUNTER, such as cpu-clock or page-faults",
+        pattern="|".join(_COUNTERS),
+    ),
     "uprobe": _SYMBOL,
     "uretprobe": _SYMBOL,
-    "xdp": _Kind(form="INTERFACE"),
+    "uprobe.multi": _SYMBOL,
+    "uretprobe.multi": _SYMBOL,
+    "usdt": _Kind(form="FILE:PROVIDER:NAME", pattern=r"\S.*:[^:\s]+:[^:\s]+"),
+    "iter": _Kind(
+        form="NAME/MAP", pattern=r"[^\s/]+/[^\s/]+", sections=("iter",), map_at=1
+    ),
+    "xdp": _Kind(
+        form="INTERFACE, with /generic or /native behind it if you need one of them",
+        pattern=r"[^\s/]+(/(generic|native))?",
+        sections=("xdp",),
+    ),
+    "tc": _Kind(form="INTERFACE/ingress or /egress", pattern=_SIDES, sections=_TC),
+    "tcx": _Kind(form="INTERFACE/ingress or /egress", pattern=_SIDES, sections=_TC),
+    "netkit": _Kind(
+        form="INTERFACE/primary or /peer",
+        pattern=r"[^\s/]+/(primary|peer)",
+        sections=_TC,
+    ),
+    "netfilter": _Kind(
+        form="ipv4/HOOK or ipv6/HOOK, and a priority behind it if you like; the hooks "
+        "are prerouting, input, forward, output and postrouting",
+        pattern=r"ipv[46]/(prerouting|input|forward|output|postrouting)(/-?\d{1,9})?",
+        sections=("netfilter",),
+    ),
+    "netns": _NAMESPACE,
+    "sk_lookup": replace(_NAMESPACE, sections=("sk_lookup",)),
+    "flow_dissector": replace(_NAMESPACE, sections=("flow_dissector",)),
+    "sockmap": _Kind(
+        form="MAP, and for sk_skb programs /stream_parser, /stream_verdict or /verdict "
+        "behind it",
+        pattern=r"[^\s/]+(/(stream_parser|stream_verdict|verdict))?",
+        sections=("sk_msg", "sk_skb"),
+        map_at=0,
+    ),
     "cgroup": _Kind(form="FOLDER", pattern=r"\S.*"),
     "fentry": _NAME,
     "fexit": _NAME,
@@ -54,6 +112,31 @@ _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
 def is_looked_up(place: str) -> bool:
     """Whether a place is looked up when the program loads, and not to attach."""
     return place.partition("/")[0].removesuffix(_SLEEPABLE) in _LOOKED_UP
+
+
+def map_of(place: str) -> str | None:
+    """Return the map that a place names; None where it names none."""
+    word, _, rest = place.partition("/")
+    kind = _KINDS.get(word)
+    words = rest.split("/")
+    if kind is None or not 0 <= kind.map_at < len(words) or "${" in rest:
+        return None
+    return words[kind.map_at]
+
+
+def misfit(place: str, section: str) -> str:
+    """Return why a program of a section can't go to a place; empty where it may.
+
+    Sections that libbpf does not know, which need a `type`, are not judged.
+    """
+    word = place.partition("/")[0].removesuffix(_SLEEPABLE)
+    own = re.split(r"[/.]", section.removeprefix("?"))[0]
+    if is_looked_up(place):
+        fits = word == own
+    else:
+        kind = _KINDS.get(word)
+        fits = kind is None or not kind.sections or own in kind.sections
+    return "" if fits else f"the program is of the section {section}"
 
 
 def mistakes(case: Case) -> Iterator[Mistake]:
@@ -79,4 +162,5 @@ def _mistake(place: str) -> str:
     # What a reference stands for may have any form but that of no text.
     if kind.fits(_REFERENCE.sub("x", rest)) or _REFERENCE.fullmatch(rest):
         return ""
-    return f"write {word}/{kind.form}"
+    alone = f"{word}, or " if kind.fits("") else ""
+    return f"write {alone}{word}/{kind.form}"

@@ -444,6 +444,31 @@ Expectation = Annotated[
 # ------------------------------------------------------------------- cases
 
 
+# Of enum bpf_prog_type, and flags of BPF_PROG_LOAD, as include/uapi/linux/bpf.h of 7.0
+# has them.
+ProgramType = Literal[
+    "flow_dissector",
+    "kprobe",
+    "netfilter",
+    "perf_event",
+    "sched_act",
+    "sched_cls",
+    "sk_lookup",
+    "socket_filter",
+    "tracepoint",
+    "xdp",
+]
+ProgramFlag = Literal[
+    "BPF_F_STRICT_ALIGNMENT",
+    "BPF_F_ANY_ALIGNMENT",
+    "BPF_F_TEST_RND_HI32",
+    "BPF_F_TEST_STATE_FREQ",
+    "BPF_F_SLEEPABLE",
+    "BPF_F_XDP_HAS_FRAGS",
+    "BPF_F_XDP_DEV_BOUND_ONLY",
+    "BPF_F_TEST_REG_INVARIANTS",
+]
+
 # runner.suites.attachplaces says which there are.
 AttachPlace = Annotated[str, Field(min_length=1)]
 
@@ -497,14 +522,18 @@ class Program(FileEntry):
         | Annotated[tuple[PlaceChoice, ...], Field(min_length=1)]
     ) = True
     """Whether it is attached, as its section says (socket filters never are). Or what
-    to attach it to: kprobe/NAME, kretprobe/NAME, tracepoint/GROUP/NAME, raw_tp/NAME,
-    perf_event/cpu-clock, uprobe/FILE:SYMBOL, uretprobe/FILE:SYMBOL (FILE may begin with
-    ${files.folder}), xdp/INTERFACE, cgroup/FOLDER with one slash, such as
-    cgroup/sys/fs/cgroup. Programs with such a section also accept fentry/NAME,
-    fexit/NAME, fmod_ret/NAME, tp_btf/NAME, lsm/NAME. Or what to attach it to by version
+    to attach it to: kprobe/NAME, tc/lo/egress, cgroup/sys/fs/cgroup and so on; see
+    "Where programs are attached". Or what to attach it to by version
     range, {"<4.17": kprobe/sys_getpgid}, or by what the kernel has, [{needs: {not:
     {ability: syscall_wrappers}}, use: kprobe/sys_getpgid}]; on other kernels as its
     section says."""
+
+    type: ProgramType | None = None
+    """Its type, where the libbpf that loads it does not know its section, as a loader
+    sets it with bpf_program__set_type(): netfilter."""
+    flags: tuple[ProgramFlag, ...] = ()
+    """Flags that it is loaded with, besides those of its section:
+    [BPF_F_STRICT_ALIGNMENT]."""
 
     def loads(self, kernel: KnownKernel) -> bool:
         """Return whether it is loaded on a kernel."""
@@ -540,6 +569,10 @@ class Map(FileEntry):
     """Whether it is created. Or by version range, {"<5.8": false}, or by what the
     kernel has, [{needs: {not: {map_type: ringbuf}}, use: false}]; on other kernels it
     is created. Programs must not reach a map that is not created."""
+
+    attach: bool = True
+    """Of a struct_ops map: whether it is registered with the kernel, so that the kernel
+    calls its programs."""
 
     def creates(self, kernel: KnownKernel) -> bool:
         """Return whether it is created on a kernel."""

@@ -357,13 +357,17 @@ def results_of(kernel: str) -> RunResults:
     ("status", "gate", "failed"),
     [
         *(("0", "all", False), ("1", "all", True), ("3", "all", True)),
-        *(("130", "all", True), ("3", "none", False)),
+        *(("130", "all", True), ("3", "none", True), ("1", "none", True)),
+        # There is no baseline yet.
+        *(("1", "regressions", True), ("1", "cost", True), ("3", "regressions", True)),
+        *(("0", "none", False), ("0", "regressions", False)),
     ],
 )
 def test_a_run_that_ended_for_another_reason_never_passes(
     machine: Machine, status: str, gate: str, failed: bool
 ) -> None:
     """What was found is compatible, as the results have it."""
+    meant = {"ALLOW_NEW_FAILURES": "true"}
     resultsfile.write(results_of("6.1"), machine.workspace / "reports/results.json")
 
     done = script(
@@ -376,6 +380,25 @@ def test_a_run_that_ended_for_another_reason_never_passes(
 
     assert done.failed is failed, done.said
     assert ("::error" in done.said["report"]) is (status != "0")
+    again = script(machine, "report", **REPORT | meant, GATE=gate, STATUS=status)
+    assert again.failed is failed, again.said
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [("1", Outcome.FAILED), ("3", Outcome.ERROR)]
+)
+def test_what_a_part_found_is_left_to_the_job_that_judges(
+    machine: Machine, status: str, kind: Outcome
+) -> None:
+    results = results_of("6.1")
+    case = results.cases[0].model_copy(update={"outcome": kind, "message": "no"})
+    results = results.model_copy(update={"cases": (case,)})
+    resultsfile.write(results, machine.workspace / "reports/results.json")
+
+    done = script(machine, "report", **REPORT, GATE="none", STATUS=status)
+
+    assert not done.failed, done.said
+    assert "do not show" not in done.said["report"]
 
 
 def test_an_incomplete_run_never_passes(machine: Machine) -> None:

@@ -12,6 +12,8 @@ import pytest
 from runner.bpf import btf
 from runner.facts.abilities import ABILITIES, Known
 from runner.facts.names import PROGRAM_TYPES
+from runner.facts.traced import NOTHING_TRACED
+from runner.guest import tracing
 from runner.guest.guest import Guest
 from runner.kernels import facts as kernel_facts
 from runner.kernels.rows import KernelChoice
@@ -19,6 +21,7 @@ from runner.run.lease import Need
 from runner.run.run import Run
 from runner.run.settings import Settings
 from runner.text.progress import progress
+from runner.versions import KernelVersion
 from tests.vm.conftest import ROOT
 
 pytestmark = pytest.mark.vm
@@ -73,3 +76,31 @@ def test_a_kernel_says_of_itself_what_is_known_of_it(guest: Guest) -> None:
     # It is asked once.
     image = guest.artifact.image_sha256
     assert kernel_facts.known(guest.cache, image) == facts
+
+
+def test_a_kernel_says_what_it_traces(guest: Guest) -> None:
+    kept = kernel_facts.known(guest.cache, guest.artifact.image_sha256)
+    assert kept is not None
+    known = btf.of_file(guest.artifact.btf or Path())
+
+    places = ["tp/sched/sched_switch", "tp/sched/no_such_event", "kprobe/vfs_read"]
+    found = tracing.grown(guest.agent, NOTHING_TRACED, places)
+
+    assert found is not None
+    # What does not exist in a guest may be a module's, which is loaded later.
+    assert found.events.keys() == {"sched/sched_switch"}
+    record = found.events["sched/sched_switch"]
+    for field in record.fields[4:]:
+        struct = "struct trace_event_raw_sched_switch"
+        assert field.offset == known.offset_of(struct, field.name)
+        assert field.size == known.size_of(struct, field.name)
+    assert found.functions is not None
+    # Of those without anything special nothing is kept.
+    assert "vfs_read" not in found.functions.names
+    # Its own code can't be traced.
+    assert not found.functions.names["ftrace_location"]
+    changed = found.functions.changed("finish_task_switch")
+    has_isra = guest.artifact.version >= KernelVersion.parse("6.1")
+    assert changed == (("finish_task_switch.isra.0",) if has_isra else ())
+    # Nothing is asked twice.
+    assert tracing.grown(guest.agent, found, [places[0], places[2]]) is None

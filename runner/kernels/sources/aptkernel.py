@@ -163,14 +163,21 @@ def images(pattern: str, archive: Archive) -> list[Package]:
 
 def offers(pattern: str, archive: Archive) -> list[Offer]:
     """Return the same, as what bisect and sweep choose from."""
-    return [
-        Offer(
-            version=package.version,
-            package=package.name,
-            order=order_of("deb", package.version, Version(package.version)),
-        )
-        for package in images(pattern, archive)
-    ]
+    return [_offer(it.name, it.version) for it in images(pattern, archive)]
+
+
+def offer_of(pin: Pin) -> Offer:
+    """Return the version that a pin is; its image is the first item."""
+    image = pin.items[0]
+    return _offer(image.name, image.location.partition("=")[2])
+
+
+def _offer(package: str, version: str) -> Offer:
+    return Offer(
+        version=version,
+        package=package,
+        order=order_of("deb", version, Version(version)),
+    )
 
 
 def flavour_of(release: str) -> str:

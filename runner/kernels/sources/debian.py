@@ -44,6 +44,10 @@ class Debian:
         with apt.fresh(place(source), cache) as archive:
             return aptkernel.offers(source.wanted_package, archive)
 
+    def offer_of(self, pin: Pin, source: DebianSource) -> Offer:
+        """Return the version that a pin is."""
+        return aptkernel.offer_of(pin)
+
     def collect(self, pin: Pin, source: DebianSource, work: Workplace) -> Collected:
         """Download the pinned packages, from Debian's archive if the mirror moved on.
 

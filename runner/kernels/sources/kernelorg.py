@@ -90,6 +90,10 @@ class KernelOrg:
         assert source.tree is not None
         return stabletags.offers(source.tree)
 
+    def offer_of(self, pin: Pin, source: KernelOrgSource) -> Offer:
+        """Return the release that a pin is."""
+        return stabletags.offer(pin.version)
+
     def _recipe(self, version: KernelVersion, source: KernelOrgSource) -> Recipe:
         return kernelbuild.load(version, source.options, self.recipes, source.compiler)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from runner.files.cache import Cache
+from runner.kernels.sources.source import Pin
 from runner.matrix.matrix import BaseSource
 from runner.versions import KernelVersion
 
@@ -51,3 +52,6 @@ class OffersVersions(Protocol[_Source]):
 
         Downloads no kernel. Raises ArtifactError.
         """
+
+    def offer_of(self, pin: Pin, source: _Source) -> Offer:
+        """Return the version that a pin of this source is, as if it was offered."""

@@ -96,14 +96,28 @@ def offers(source: BaseSource, cache: Cache) -> list[Offer]:
 
     Raises ArtifactError, also for a source that can't list them.
     """
-    provider = of(source)
-    if source.at("") is None or not isinstance(provider, OffersVersions):
+    provider = _listing(source)
+    if provider is None:
         raise ArtifactError(
             f"the source `{source.shown}` can't list its versions",
             hint="name them one by one: --versions ROW,ROW@VERSION,… takes rows of the "
             "matrix, also those of the sources path, oci and snapshot",
         )
     return provider.offers(source, cache)
+
+
+def offer_of(pin: Pin, source: BaseSource) -> Offer | None:
+    """Return the version that a pin of a source is; None if it can't list versions."""
+    provider = _listing(source)
+    return None if provider is None else provider.offer_of(pin, source)
+
+
+def _listing(source: BaseSource) -> OffersVersions[Any] | None:
+    """Return a source's provider if it can list the versions."""
+    provider = of(source)
+    if source.at("") is None or not isinstance(provider, OffersVersions):
+        return None
+    return provider
 
 
 def register(source: type[BaseSource], provider: Provider[Any], fresh: float) -> None:

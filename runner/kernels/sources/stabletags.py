@@ -30,9 +30,14 @@ def offers(tree: Path) -> list[Offer]:
         tag, _, date = line.partition(" ")
         release = _RELEASE.fullmatch(tag)
         if release is not None:
-            order = order_of("tag", release[1], 0)
-            found.append(Offer(version=release[1], package=tag, order=order, date=date))
+            found.append(offer(release[1], date))
     return sorted(found, key=lambda it: it.order)
+
+
+def offer(release: str, date: str = "") -> Offer:
+    """Return a release as what it is offered as."""
+    order = order_of("tag", release, 0)
+    return Offer(version=release, package=f"v{release}", order=order, date=date)
 
 
 def commit_of(tree: Path, version: str) -> str:

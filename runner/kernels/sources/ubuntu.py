@@ -41,6 +41,10 @@ class Ubuntu:
         with apt.fresh(_place(source, cache), cache) as archive:
             return aptkernel.offers(source.package, archive)
 
+    def offer_of(self, pin: Pin, source: UbuntuSource) -> Offer:
+        """Return the version that a pin is."""
+        return aptkernel.offer_of(pin)
+
     def collect(self, pin: Pin, source: UbuntuSource, work: Workplace) -> Collected:
         """Download the pinned packages, from the row's keeper if they were dropped.
 

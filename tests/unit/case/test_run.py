@@ -8,6 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from runner import timeouts
+from runner.bpf import object as bpf_object
 from runner.case import run as session_case
 from runner.case.attempt import CaseJob
 from runner.errors import GuestError
@@ -16,6 +17,7 @@ from runner.failures.classes import LOADER_CRASHED
 from runner.files.cache import Cache
 from runner.results import CaseResult, Outcome
 from runner.suites.model import Case
+from tests.unit.guest.agent_process import compile_bpf
 from tests.unit.guest.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
 from tests.unit.preflight.made import HEAD, build, compiled, kernel
 
@@ -46,6 +48,10 @@ class JobOf:
     def __init__(self, folder: Path) -> None:
         self._object = folder / "a.o"
         self._object.write_bytes(b"object")
+
+    def holds(self, data: bytes) -> None:
+        """Set what the object is."""
+        self._object.write_bytes(data)
 
     def run(
         self,
@@ -426,28 +432,78 @@ def test_an_object_of_which_no_map_was_created_fails(job_of: JobOf) -> None:
     assert result.message == "the object has no programs, and no map of it was created"
 
 
-def test_maps_of_struct_ops_are_told_to_be_unregistered(job_of: JobOf) -> None:
-    ops: JsonValue = {
-        "name": "ops",
-        "type": "struct_ops",
-        "id": 7,
-        "key_size": 4,
-        "value_size": 4,
-        "max_entries": 1,
-    }
+OPS: JsonValue = {
+    "name": "ops",
+    "type": "struct_ops",
+    "id": 7,
+    "key_size": 4,
+    "value_size": 4,
+    "max_entries": 1,
+}
+WITH_OPS: dict[str, dict[str, JsonValue] | Exception] = {
+    "open": OPENED,
+    "load": {**LOADED, "maps": [OPS]},
+    "attach": {"attached": False, "log": ""},
+}
+
+
+OPS_SOURCE = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct some_ops { int (*first)(void *); int (*second)(void *); };
+SEC("struct_ops/second") int q(void *context) { return 0; }
+SEC("struct_ops/first") int p(void *context) { return 1; }
+SEC(".struct_ops") struct some_ops ops = {.second = (void *)q};
+SEC(".struct_ops.link") struct some_ops other = {.first = (void *)p};
+"""
+
+
+def test_maps_of_struct_ops_are_registered(job_of: JobOf, tmp_path: Path) -> None:
+    job_of.holds(compile_bpf(OPS_SOURCE, tmp_path))
 
     result = job_of.run(
         case(ALWAYS, must_run=False, must_attach=True),
-        {
-            "open": OPENED,
-            "load": {**LOADED, "maps": [ops]},
-            "attach": {"attached": False, "log": ""},
-        },
+        {**WITH_OPS, "register": {"log": ""}},
+    )
+
+    assert result.outcome is Outcome.PASSED
+    assert [(it.name, it.registered) for it in result.struct_ops] == [("ops", True)]
+    assert [(it.name, it.attached) for it in result.programs] == [
+        ("p", False),
+        ("q", True),
+    ]
+    assert "ops" not in result.message
+
+
+def test_struct_ops_maps_name_their_programs(tmp_path: Path) -> None:
+    found = bpf_object.read(compile_bpf(OPS_SOURCE, tmp_path)).struct_ops
+
+    assert found == {"ops": ("q",), "other": ("p",)}
+
+
+def test_a_map_that_the_kernel_refuses_to_register_is_told(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(ALWAYS, must_run=False),
+        {**WITH_OPS, "register": fault("can't register ops: EEXIST", "EEXIST")},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert "can't register ops" in result.message
+    assert [(it.registered, it.why) for it in result.struct_ops] == [
+        (False, "can't register ops: EEXIST")
+    ]
+
+
+def test_maps_of_struct_ops_that_are_left_out_attach_nothing(job_of: JobOf) -> None:
+    result = job_of.run(
+        case(ALWAYS, must_run=False, must_attach=True, maps={"ops": {"attach": False}}),
+        WITH_OPS,
     )
 
     assert result.failure_class == "nothing_attached"
-    assert "not registered: ops (struct_ops)" in result.message
-    assert [(it.name, it.registered) for it in result.struct_ops] == [("ops", False)]
+    assert [(it.registered, it.why) for it in result.struct_ops] == [
+        (False, "the case sets attach: false")
+    ]
 
 
 def test_a_truth_that_is_not_there_is_the_suites_mistake(job_of: JobOf) -> None:

@@ -224,7 +224,23 @@ def test_newer_good_end_finds_the_version_that_fixed_it(
     assert bisected(monkeypatch, runs, good="deb", bad="deb@6.1.10-1") == 0
 
     assert answer(project)["found"] == "fix"
-    assert "the first good version is deb@6.1.12-1" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "the first good version is deb@6.1.12-1" in said.out
+    assert "--good deb@6.1.16-1 is newer than --bad deb@6.1.10-1" in said.err
+    assert "swap them" in said.err
+
+
+def test_search_that_was_interrupted_before_its_first_boot_begins_again(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = FakeRuns(first_bad=12, interrupted=0)
+    assert bisected(monkeypatch, before) == 130
+    assert "with or without --resume it begins again" in capsys.readouterr().err
+
+    assert bisected(monkeypatch, FakeRuns(first_bad=12), "--resume") == 0
+    assert answer(project)["suspects"] == ["deb@6.1.12-1"]
 
 
 def test_json_stands_alone_on_standard_output(
@@ -276,7 +292,8 @@ def test_end_that_says_nothing_is_infrastructure(
     ("words", "said"),
     [
         (["task::stat"], "there are task::state"),
-        (["state"], "is not SUITE::CASE"),
+        (["nothing"], "is not SUITE::CASE"),
+        (["stat"], "write it as reports print it, such as task::state"),
         (["task::state", "--good", "dab"], "did you mean 'deb'"),
         (["task::state", "--good", "deb@6.1.9-1"], "offers no version 6.1.9-1"),
         (["task::state", "--good", "deb"], "are the same version"),

@@ -113,7 +113,11 @@ def test_json_stands_alone_and_markdown_is_next_to_it(
         (["deb@6.1.10-1", "--since", "6.1"], "sweep takes a row, not one version"),
         (["mine", "--since", "6.1"], "its source can't list versions: path"),
         (["dab", "--since", "6.1"], "did you mean 'deb'"),
-        (["deb", "--since", "6.2"], "offers no version from 6.2 to the newest"),
+        (["deb", "--since", "6.2"], "version from 6.2 to 6.1.16-1, which a run of"),
+        (
+            ["deb", "--since", "6.1.14", "--until", "6.1.11-1"],
+            "--since 6.1.14 is newer than --until 6.1.11-1",
+        ),
         (["deb", "--since", "six"], "--since six: is not a version"),
         (["deb", "--since", "6.1", "-k", "nothing"], "no case matches -k 'nothing'"),
         (["deb", "--since", "6.1", "-k", "and and"], "-k 'and and'"),

@@ -57,10 +57,31 @@ def test_no_path_of_the_building_machine_is_left_in_a_result(project: Path) -> N
         source=source,
     )
 
-    found = placed(result, project)
+    found = placed(result, project, project / "build/probe.bpf.o")
 
     assert found.source == "src/probe.bpf.c:37"
     assert found.message == (
         "load refused at src/probe.bpf.c:37: build/probe.bpf.o: no"
     )
     assert found.cure == "src/probe.bpf.c:37: fix it"
+
+
+def test_a_source_that_a_run_compiles_is_named_from_where_the_run_was_started(
+    project: Path,
+) -> None:
+    result = CaseResult(
+        kernel="6.1",
+        suite="mine",
+        case="opens",
+        outcome=Outcome.FAILED,
+        # clang ran in the folder of the source.
+        message="refused at probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3",
+        source="probe.bpf.c:37",
+    )
+
+    found = placed(result, project, project / "tests/../src/probe.bpf.c")
+
+    assert found.source == "src/probe.bpf.c:37"
+    assert found.message == (
+        "refused at src/probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3"
+    )

@@ -129,6 +129,8 @@ class FakeAgent:
             answer = {"programs": [{"name": "p", "runs": asked}]}
         if operation == "bpf" and "bpf" not in self._given:
             answer = {"answers": [DONE] * _count(request["calls"]), "duration_us": 1}
+        if operation == "functions" and "functions" not in self._given:
+            answer = {"functions": ""}
         if operation == "there" and "there" not in self._given:
             answer = {"there": [True] * _count(request["places"])}
         if isinstance(answer, Exception):

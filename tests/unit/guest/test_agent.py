@@ -1003,6 +1003,16 @@ def test_places_of_other_kinds_are_there(agent: AgentProcess) -> None:
     assert agent.ask("there", places=places)["there"] == [True] * 4 + [False]
 
 
+def test_functions_of_this_machine_are_told_or_why_not(agent: AgentProcess) -> None:
+    reply = agent.ask("functions")
+
+    # Few build machines let tests read tracefs.
+    if "error" in reply:
+        assert "available_filter_functions" in reply["error"]["message"]
+    else:
+        assert all(it[0] in "+-" for it in reply["functions"].splitlines())
+
+
 @pytest.mark.parametrize(
     ("name", "section", "values"),
     [

@@ -1,8 +1,10 @@
 """What kernels said is kept by their images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from runner.facts.model import Facts
+from runner.facts.traced import EventRecord, Traced
 from runner.files.cache import Cache
 from runner.kernels import facts
 
@@ -38,3 +40,17 @@ def test_a_digest_tells_facts_apart_and_not_how_long_they_took() -> None:
     again = Facts(release="x", abilities={"bounded_loops": False}, milliseconds=3)
 
     assert len({FOUND.digest, other.digest, again.digest}) == 2
+
+
+def test_what_is_learnt_later_is_known_with_the_rest_and_grows(tmp_path: Path) -> None:
+    cache, image, record = Cache(tmp_path), "a" * 64, EventRecord(fields=())
+    facts.keep(cache, image, FOUND)
+
+    facts.keep_traced(cache, image, Traced(events={"sched/sched_switch": record}))
+    facts.keep_traced(cache, image, Traced(events={"sched/sched_wakeup": record}))
+
+    found = facts.known(Cache(tmp_path), image)
+    assert found is not None
+    assert found.traced.events.keys() == {"sched/sched_switch", "sched/sched_wakeup"}
+    assert replace(found, traced=FOUND.traced) == FOUND
+    assert found.digest != FOUND.digest

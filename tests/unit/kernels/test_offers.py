@@ -8,6 +8,7 @@ from runner.bisect import candidates
 from runner.bisect.candidates import OfferedKernel, Versions
 from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
+from runner.kernels import fetch
 from runner.kernels.sources import providers
 from runner.kernels.sources.offer import Offer, order_of
 from runner.kernels.sources.ubuntu import Ubuntu
@@ -15,6 +16,7 @@ from runner.matrix.matrix import DebianSource, Matrix
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.silent import Silent
+from tests.unit.kernels.test_fetch_debian import kernel_files
 from tests.unit.kernels.ubuntu import conftest as ubuntu
 from tests.unit.kernels.ubuntu.conftest import UbuntuArchive
 from tests.unit.kernels.ubuntu.kernels import UbuntuKernel
@@ -61,11 +63,16 @@ def offered(suite: Suite, **keys: object) -> list[Offer]:
     return providers.offers(source, Cache(suite.folder / "private"))
 
 
-def rows(suite: Suite) -> Versions:
-    keys = {"type": "debian", "suite": "bookworm"}
+def rows(suite: Suite, *, btf: str = "auto", **more: str) -> Versions:
+    keys = {"type": "debian", "suite": "bookworm", **more}
     only = {"type": "path", "image": "there-is-none"}
     matrix = Matrix.model_validate(
-        {"kernels": [{"id": "deb", "source": keys}, {"id": "mine", "source": only}]},
+        {
+            "kernels": [
+                {"id": "deb", "btf": btf, "source": keys},
+                {"id": "mine", "source": only},
+            ]
+        },
         strict=False,
     )
     return Versions(matrix, Cache(suite.folder / "private"), Silent())
@@ -106,6 +113,49 @@ def test_version_that_the_suite_lacks_is_told_with_the_nearest(history: Suite) -
         providers.of(source).resolve(source, Cache(history.folder / "private"))
     assert "no linux-image-cloud-amd64 of version 6.1.28-1" in str(raised.value)
     assert "it has 6.1.27-1" in str(raised.value)
+
+
+def test_row_means_what_a_run_boots_though_its_suite_has_a_newer_series(
+    suite: Suite, made: list[Path]
+) -> None:
+    """Like bookworm's security updates, which also have trixie's kernel."""
+    meta = make_package(
+        suite.folder,
+        f"linux-image-{CLOUD}",
+        {"x": b"x"},
+        version="6.1.176-1",
+        depends=f"linux-image-6.1.0-50-{CLOUD}",
+    )
+    suite.publish(*made[:-1], meta)
+    versions = rows(suite)
+    there = versions.of_row(versions.row("deb"))
+
+    assert [it.version for it in there] == IN_ORDER
+    assert versions.one("deb", "--bad").id == "deb@6.1.176-1"
+
+
+def test_row_means_the_kernel_that_the_cache_still_has(
+    suite: Suite, tmp_path: Path
+) -> None:
+    def kernel(number: int) -> Path:
+        release = f"6.1.0-{number}-{CLOUD}"
+        return make_package(
+            tmp_path,
+            f"linux-image-{release}",
+            kernel_files(release),
+            version=f"6.1.{number}-1",
+        )
+
+    keys = {"package": f"linux-image-6.1.0-*-{CLOUD}", "btf": "kernel"}
+    suite.publish(kernel(10))
+    ran = rows(suite, **keys)
+    fetch.obtain(ran.row("deb"), Cache(suite.folder / "private"), Silent())
+    # A week has not passed yet: runs go on with what was found.
+    suite.publish(kernel(11))
+    found = rows(suite, **keys).one("deb", "--bad")
+
+    assert (found.id, found.version) == ("deb", "6.1.10-1")
+    assert found.order < rows(suite, **keys).one("deb@6.1.11-1", "--bad").order
 
 
 def test_row_means_its_newest_version_and_others_by_name(history: Suite) -> None:

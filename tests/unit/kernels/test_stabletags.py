@@ -78,6 +78,14 @@ def test_tree_offers_its_releases_in_their_order_with_dates(
     ]
 
 
+def test_what_a_run_builds_is_one_of_those_offered(tree: Path, bench: Bench) -> None:
+    row = source(tree, "5.10.222")
+    found = providers.offer_of(bench.resolve(row), row)
+    assert found is not None
+    offered = {it.version: it.order for it in providers.offers(row, bench.cache)}
+    assert offered[found.version] == found.order
+
+
 def test_version_is_pinned_by_the_commit_of_its_tag(tree: Path, bench: Bench) -> None:
     old, new = (bench.resolve(source(tree, it)) for it in ("5.10.222", "5.10.223"))
     assert len(old.items[0].sha1) == 40

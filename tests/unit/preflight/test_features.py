@@ -5,7 +5,7 @@ import pytest
 from runner.case.prediction import disagreement
 from runner.facts.abilities import ABILITIES
 from runner.facts.model import Facts, Learnt, Presence
-from runner.preflight.model import Feature, Prediction, Verdict
+from runner.preflight.model import Feature, FindingKind, Prediction, Verdict
 from tests.unit.preflight.made import an_object, checked, kernel
 
 WHOLE = """\
@@ -97,11 +97,100 @@ SEC("kprobe/a_function") int on_a(void *ctx)
     assert not [it for it in found.features if it.need == "helper"]
 
 
-def test_a_weak_kernel_function_may_be_missing() -> None:
-    found = checked(an_object(KFUNC % "__ksym __weak"), kernel(OTHER))
+GUARDED = "extern int a_function(int) %s;\n" + KPROBE % (
+    "return a_function ? a_function(1) : 0;"
+)
+UNUSED = """\
+struct nobody { int x; } CORE;
+extern int a_function(int) %s;
+SEC("kprobe/a_function") int on_a(void *ctx)
+{
+	return bpf_core_type_exists(struct nobody) ? a_function(1) : 0;
+}
+"""
+
+
+# libbpf refuses what is strong before any verifier looks, whether it is reached or not;
+# the verifier refuses a call of what is weak where it comes to it.
+@pytest.mark.parametrize(
+    ("source", "attributes", "verdict"),
+    [
+        (KFUNC, "__ksym", Verdict.REJECTED),
+        (KFUNC, "__ksym __weak", Verdict.REJECTED),
+        (UNUSED, "__ksym", Verdict.REJECTED),
+        (UNUSED, "__ksym __weak", Verdict.LOADS),
+        (GUARDED, "__ksym __weak", Verdict.LOADS),
+    ],
+)
+def test_a_kernel_function_that_is_missing(
+    source: str, attributes: str, verdict: Verdict
+) -> None:
+    found = checked(an_object(source % attributes), kernel(OTHER))
 
     assert need(found, "kfunc", "a_function").presence is Presence.ABSENT
-    assert found.verdict is Verdict.LOADS
+    assert found.verdict is verdict
+
+
+def test_a_kernel_function_of_a_program_that_is_not_loaded_counts() -> None:
+    source = (KFUNC % "__ksym").replace('SEC("kprobe', 'SEC("?kprobe')
+
+    assert checked(an_object(source), kernel(OTHER)).verdict is Verdict.REJECTED
+
+
+def test_a_kernel_function_has_the_prototype_of_the_kernel() -> None:
+    item = an_object(KFUNC % "__ksym")
+    same = kernel("int a_function(int number) { return number; }")
+    other = kernel("int a_function(void *of, int number) { return number; }")
+
+    assert checked(item, same).findings == ()
+    (finding,) = checked(item, other).findings
+    assert finding.kind is FindingKind.KFUNC_CHANGED
+    assert "the kernel has int a_function(void *of, int number)" in finding.reason
+    assert finding.place.line
+
+
+TAGGED = """\
+__attribute__((btf_decl_tag("bpf_kfunc"))) int other(int number) { return number; }
+%s int a_function(int number) { return number; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "verdict"),
+    [
+        ('__attribute__((btf_decl_tag("bpf_kfunc")))', Verdict.LOADS),
+        ("", Verdict.REJECTED),
+    ],
+)
+def test_functions_without_the_tag_can_not_be_called(
+    tag: str, verdict: Verdict
+) -> None:
+    item = an_object(KFUNC % "__ksym")
+
+    assert checked(item, kernel(TAGGED % tag)).verdict is verdict
+
+
+VARIABLE = (
+    "extern const %s a_variable __ksym %s;\n" + KPROBE % "return (long)&a_variable;"
+)
+
+
+@pytest.mark.parametrize(
+    ("type_", "weak", "presence", "verdict"),
+    [
+        ("int", "", Presence.ABSENT, Verdict.REJECTED),
+        ("int", "__weak", Presence.ABSENT, Verdict.LOADS),
+        # libbpf looks for it in kallsyms, which BTF does not have.
+        ("void", "", Presence.UNKNOWN, Verdict.LOADS),
+    ],
+)
+def test_variables_of_the_kernel(
+    type_: str, weak: str, presence: Presence, verdict: Verdict
+) -> None:
+    found = checked(an_object(VARIABLE % (type_, weak)), kernel(OTHER))
+
+    assert need(found, "ksym", "a_variable").presence is presence
+    assert found.verdict is verdict
 
 
 def test_a_kprobe_that_is_not_in_btf_may_still_be_there() -> None:

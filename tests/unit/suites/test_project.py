@@ -146,7 +146,7 @@ def test_a_suite_that_it_does_not_have_is_told(mine: Path) -> None:
         UsageError, match=r"builtin/tsk.*; did you mean 'task'"
     ) as caught:
         meant("builtin/tsk")
-    assert "bpf-kernel-matrix has agree, bytecode, " in caught.value.hint
+    assert "bpf-kernel-matrix has agree, attach, bytecode, " in caught.value.hint
 
 
 def test_a_users_own_folder_of_that_name_wins(mine: Path) -> None:

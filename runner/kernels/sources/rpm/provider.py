@@ -16,6 +16,7 @@ from runner.kernels.sources.rpm.keys import Keyring
 from runner.kernels.sources.rpm.metadata import RpmPackage
 from runner.kernels.sources.rpm.mirrors import Mirrors
 from runner.kernels.sources.rpm.repository import RpmRepository
+from runner.kernels.sources.rpm.version import Evr
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.kernels.sources.spool import Spool
 from runner.matrix.matrix import RpmSource
@@ -58,6 +59,13 @@ class Rpm:
                     source, _open(_mirrors(source), source, trust, scratch)
                 )
             ]
+
+    def offer_of(self, pin: Pin, source: RpmSource) -> Offer:
+        """Return the version that a pin is: its origin begins with the package."""
+        nevra = pin.origin.partition(_OF)[0]
+        named, _, _ = nevra.removeprefix(f"{source.package}-").rpartition(".")
+        evr = Evr.parse(named)
+        return _offered(nevra, evr)
 
     def collect(self, pin: Pin, source: RpmSource, work: Workplace) -> Collected:
         """Download the pinned packages, verify and unpack them. Raises ArtifactError.
@@ -163,14 +171,14 @@ def _item(package: RpmPackage, location: str) -> Item:
 
 
 def _offer(package: RpmPackage) -> Offer:
-    version = f"{package.evr.version}-{package.evr.release}"
     built = datetime.fromtimestamp(package.built, UTC).date() if package.built else None
-    return Offer(
-        version=version,
-        package=package.nevra,
-        order=order_of("rpm", version, package.evr),
-        date=str(built or ""),
-    )
+    return _offered(package.nevra, package.evr, date=str(built or ""))
+
+
+def _offered(nevra: str, evr: Evr, date: str = "") -> Offer:
+    version = f"{evr.version}-{evr.release}"
+    order = order_of("rpm", version, evr)
+    return Offer(version=version, package=nevra, order=order, date=date)
 
 
 def _release(package: RpmPackage) -> str:

@@ -38,6 +38,13 @@ class Evr:
     version: str
     release: str
 
+    @classmethod
+    def parse(cls, text: str) -> "Evr":
+        """Return what `str` wrote: "4.18.0-553.el8_10", perhaps with an epoch."""
+        epoch, _, rest = text.rpartition(":")
+        version, _, release = rest.rpartition("-")
+        return cls(epoch=int(epoch or 0), version=version, release=release)
+
     def __str__(self) -> str:
         epoch = f"{self.epoch}:" if self.epoch else ""
         return f"{epoch}{self.version}-{self.release}"
