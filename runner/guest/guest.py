@@ -366,7 +366,7 @@ class Origin:
         cpu = processor.of(
             architecture,
             finding.accelerator,
-            qemu=self.host.qemu_version,
+            qemu=self.kit.qemu_version,
             kernel=self.artifact.version,
         )
         return Machine(
