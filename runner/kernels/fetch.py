@@ -298,7 +298,6 @@ def _build(
             release=stored.release,
             version=KernelVersion.parse(stored.version),
             image=(folder / artifact.VMLINUZ).read_bytes(),
-            architecture=kernel.architecture,
             vmlinux=collected.vmlinux,
             beside=collected.btf,
             work=work,
