@@ -54,6 +54,7 @@ def predicted(
         version=artifact.version,
         modules=guest.module_btfs,
         facts=guest.facts,
+        architecture=artifact.architecture,
     )
     try:
         job = CheckJob(

@@ -36,6 +36,7 @@ from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
+from runner.guest.kits import GuestKit
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, processor, snapshot
 from runner.guest.qemu.machine import WINDOW, Machine, has_window
@@ -132,7 +133,11 @@ class Guest:
     @property
     def known(self) -> Known:
         """What decides what its kernel can do."""
-        return Known(version=self.artifact.version, facts=self.facts)
+        return Known(
+            version=self.artifact.version,
+            facts=self.facts,
+            architecture=self.artifact.architecture,
+        )
 
     @property
     def on(self) -> KnownKernel:
@@ -354,10 +359,15 @@ class Origin:
     host: Host
 
     @cached_property
+    def kit(self) -> GuestKit:
+        """QEMU and programs of its architecture. Raises InfrastructureError."""
+        return self.host.kits.of(self.kernel.architecture)
+
+    @cached_property
     def initramfs(self) -> Initramfs:
         """What is in it, but for the keys."""
         paths = (*self.artifact.modules, *self.modules.paths)
-        return packed_initramfs(self.host, paths)
+        return packed_initramfs(self.kit.tools, paths, self.host.cache)
 
     @cached_property
     def modules(self) -> ChosenModules:
@@ -382,7 +392,7 @@ class Origin:
         finding = accelerator.choose(
             self.host.accelerator,
             architecture,
-            qemu=self.host.qemu,
+            qemu=self.kit.qemu,
             kernel=self.artifact.vmlinuz,
             memory=self.host.cache.root / f"accelerator-{architecture.name}.json",
         )
@@ -390,11 +400,11 @@ class Origin:
         cpu = processor.of(
             architecture,
             finding.accelerator,
-            qemu=self.host.qemu_version,
+            qemu=self.kit.qemu_version,
             kernel=self.artifact.version,
         )
         plain = Machine(
-            qemu=self.host.qemu,
+            qemu=self.kit.qemu,
             architecture=architecture,
             accelerator=finding.accelerator,
             kernel=self.artifact.vmlinuz,
@@ -438,7 +448,7 @@ class Origin:
             kernel=self.artifact.image_sha256,
             uploads=_checksums_of_uploads(self.artifact),
             environment=self._saved_environment,
-            qemu=self.host.qemu_version,
+            qemu=self.kit.qemu_version,
         )
 
     @property
@@ -549,7 +559,7 @@ def _booted(
                 cache=host.cache,
                 life=life,
                 facts=facts,
-                tools=host.tools,
+                tools=origin.kit.tools,
                 module_btfs=origin.modules.btfs,
                 boot_seconds=ready,
             )
@@ -659,7 +669,7 @@ def _restored(
                 cache=origin.host.cache,
                 life=life,
                 facts=facts,
-                tools=origin.host.tools,
+                tools=origin.kit.tools,
                 module_btfs=origin.modules.btfs,
             )
 

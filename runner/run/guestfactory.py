@@ -214,6 +214,8 @@ class GuestFactory:
                 if isinstance(artifact, RunnerError):
                     raise artifact
                 origin = Origin(kernel=kernel, artifact=artifact, host=self._get_host())
+                # It may be missing, and nobody asks of a kernel without it.
+                origin.kit  # noqa: B018
                 known = self._known[key] = _Known(
                     origin=origin,
                     starts=Starts(kernel=kernel.id, observe=self._observe),
@@ -270,7 +272,7 @@ def _evidence(up: Guest, origin: Origin) -> KernelRun:
         image_sha256=up.artifact.image_sha256,
         btf_source=up.artifact.btf_source,
         btf_sha256=up.artifact.btf_sha256 or "",
-        qemu=host.qemu_version,
+        qemu=origin.kit.qemu_version,
         accelerator=up.vm.machine.accelerator,
         workaround=up.vm.machine.workaround,
         qemu_command=cache.in_shell(by_hand(up.vm.machine, origin.initramfs.path)),
