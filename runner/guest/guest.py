@@ -127,7 +127,11 @@ class Guest:
     @property
     def known(self) -> Known:
         """What decides what its kernel can do."""
-        return Known(version=self.artifact.version, facts=self.facts)
+        return Known(
+            version=self.artifact.version,
+            facts=self.facts,
+            architecture=self.artifact.architecture,
+        )
 
     @property
     def on(self) -> KnownKernel:

@@ -146,7 +146,7 @@ class GuestFactory:
             host, known = self._host, self._known.get(kernel.id)
             found = self._found.get(kernel.id)
         found = found or KernelRun(id=kernel.id, required=kernel.required)
-        update: dict[str, object] = {"tags": kernel.tags}
+        update: dict[str, object] = {"tags": kernel.tags, "arch": kernel.arch}
         if host is not None:
             update["timeout_scale"] = host.pace.most
         if known is not None and found.release:

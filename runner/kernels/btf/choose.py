@@ -211,7 +211,8 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
         return found
     from runner.kernels.btf import hub
 
-    near = hub.similar(setting.location, material.release)
+    folder = material.architecture.btfhub
+    near = hub.similar(setting.location, material.release, folder)
     raise ArtifactError(
         f"BTFHub's archive at {setting.location} has no BTF for {material.release}",
         hint=f"it has {near}"
@@ -225,7 +226,11 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     from runner.kernels.btf import hub
 
     found = hub.look_up(
-        location, material.release, distribution, material.work.progress
+        location,
+        material.release,
+        distribution,
+        material.work.progress,
+        material.architecture.btfhub,
     )
     if found is None:
         return None
@@ -351,6 +356,7 @@ def _verify(made: Chosen, material: Material) -> None:
             of=f"{made.source} ({made.detail})",
             release=material.release,
             version=material.version,
+            byte_order=material.architecture.elf.byte_order,
         )
 
 
