@@ -37,7 +37,7 @@ WITHOUT = (
     r"Error finalizing|Retrying|Error in bpf_create_map|Preprocessing|"
     r"Loading the|map 'name': failed to create",
     # Memory of the process is short, or a mistake of libbpf itself.
-    r".*(alloc|[Nn]ot enough memory|out of memory|strdup|"
+    r".*(alloc|enough memory|out of memory|strdup|"
     r"[Ii]nternal error|dummy_ksym|init libelf|libelf for)",
     # The agent does not call it: skeletons, perf buffers, pins, links.
     r".*(skeleton|perf buffer|perf_buffer|perf FD|perf event buffer|"
@@ -46,7 +46,7 @@ WITHOUT = (
     r"can't (pin|unpin|attach|use|load|associate|set)|invalid (map|"
     r"program) pointer|pre-proc|instance|can't be attempted|"
     r"doesn't (match|belong)|not yet loaded|must all be specified|"
-    r"cannot be resized|resize|already specif|before map creation|"
+    r"cannot be resized|resize|already specified|before map creation|"
     r"same bpf object|unexpected (key|value) size|exclusive|open link|"
     r"perf_event FD|invalid perf event|context value|from pfd|unpin|"
     r"relative_fd|ifindex cannot|supply none|only BPF_PROG_TYPE_EXT|"
