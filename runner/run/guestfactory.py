@@ -172,7 +172,7 @@ class GuestFactory:
             starts = [it.starts for key, it in known if key[0] == kernel.id]
             found = self._found.get(kernel.id)
         found = found or KernelRun(id=kernel.id, required=kernel.required)
-        update: dict[str, object] = {"tags": kernel.tags}
+        update: dict[str, object] = {"tags": kernel.tags, "arch": kernel.arch}
         if host is not None:
             update["timeout_scale"] = host.pace.most
         if starts and found.release:
