@@ -529,6 +529,14 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapRow:
+    """A row that a loader writes, as bytes."""
+
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectSettings:
     """What a loader sets of an object between opening and loading it, by names."""
 
@@ -820,6 +828,15 @@ class AgentSession:
         return self._ask(
             Attached, "attach", timeout, handle=handle, program=program, target=target
         )
+
+    def fill(
+        self, handle: int, name: str, rows: Sequence[MapRow], *, timeout: float
+    ) -> None:
+        """Write rows into a map; each processor of a per-CPU map gets the same."""
+        written: list[JsonValue] = [
+            {"key": _encoded(it.key), "value": _encoded(it.value)} for it in rows
+        ]
+        self._ask(AgentReply, "fill", timeout, handle=handle, map=name, rows=written)
 
     def register(self, handle: int, name: str, *, timeout: float) -> str:
         """Register a struct_ops map with the kernel, and return libbpf's words.
