@@ -500,13 +500,15 @@ class KernelRun(Record):
     """Whether its failures count."""
     tags: tuple[str, ...] = ()
     """Its tags in the matrix."""
+    arch: str = "x86_64"
+    """Its architecture, as the matrix names it: "arm64"."""
     release: str = ""
     """The guest's `uname -r`; empty if the guest never came up."""
     image: str = ""
     """The origin of the image: "bookworm linux-image-6.1.0-44-cloud-amd64
     6.1.176-1"."""
     image_sha256: str = ""
-    """The SHA-256 of the bzImage."""
+    """The SHA-256 of the image that booted."""
     btf_source: str = ""
     """Where its BTF came from."""
     btf_sha256: str = ""

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from runner.bpf.btf import Btf
 from runner.case import variables
 from runner.errors import UsageError
-from runner.guest.agent import MapRow
+from runner.guest.agent import FilledRow
 from runner.suites.checks.text import no_such
 from runner.suites.model import Case
 
@@ -16,11 +16,11 @@ _MAPS = ".maps"
 
 def encoded(
     btf: Btf, name: str, rows: Sequence[Mapping[str, JsonValue]]
-) -> list[MapRow]:
+) -> list[FilledRow]:
     """Return a map's rows. Raises UsageError for what they can't be."""
     types = _types(btf, name)
     return [
-        MapRow(
+        FilledRow(
             key=_part(btf, types, "key", row, f"maps.{name}.rows[{number}]"),
             value=_part(btf, types, "value", row, f"maps.{name}.rows[{number}]"),
         )

@@ -53,6 +53,7 @@ def predicted(
         path=artifact.btf,
         version=artifact.version,
         facts=guest.facts,
+        architecture=artifact.architecture,
     )
     try:
         job = CheckJob(

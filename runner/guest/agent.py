@@ -529,7 +529,7 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapRow:
+class FilledRow:
     """A row that a loader writes, as bytes."""
 
     key: bytes
@@ -830,7 +830,7 @@ class AgentSession:
         )
 
     def fill(
-        self, handle: int, name: str, rows: Sequence[MapRow], *, timeout: float
+        self, handle: int, name: str, rows: Sequence[FilledRow], *, timeout: float
     ) -> None:
         """Write rows into a map; each processor of a per-CPU map gets the same."""
         written: list[JsonValue] = [

@@ -35,6 +35,7 @@ from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
+from runner.guest.kits import GuestKit
 from runner.guest.life import Life, Starts, State
 from runner.guest.qemu import accelerator, processor, snapshot
 from runner.guest.qemu.machine import WINDOW, Machine, has_window
@@ -126,7 +127,11 @@ class Guest:
     @property
     def known(self) -> Known:
         """What decides what its kernel can do."""
-        return Known(version=self.artifact.version, facts=self.facts)
+        return Known(
+            version=self.artifact.version,
+            facts=self.facts,
+            architecture=self.artifact.architecture,
+        )
 
     @property
     def on(self) -> KnownKernel:
@@ -342,9 +347,14 @@ class Origin:
     host: Host
 
     @cached_property
+    def kit(self) -> GuestKit:
+        """QEMU and programs of its architecture. Raises InfrastructureError."""
+        return self.host.kits.of(self.kernel.architecture)
+
+    @cached_property
     def initramfs(self) -> Initramfs:
         """What is in it, but for the keys."""
-        return packed_initramfs(self.host, self.artifact.modules)
+        return packed_initramfs(self.kit.tools, self.artifact.modules, self.host.cache)
 
     @cached_property
     def _machine(self) -> Machine:
@@ -352,7 +362,7 @@ class Origin:
         finding = accelerator.choose(
             self.host.accelerator,
             architecture,
-            qemu=self.host.qemu,
+            qemu=self.kit.qemu,
             kernel=self.artifact.vmlinuz,
             memory=self.host.cache.root / f"accelerator-{architecture.name}.json",
         )
@@ -360,11 +370,11 @@ class Origin:
         cpu = processor.of(
             architecture,
             finding.accelerator,
-            qemu=self.host.qemu_version,
+            qemu=self.kit.qemu_version,
             kernel=self.artifact.version,
         )
         return Machine(
-            qemu=self.host.qemu,
+            qemu=self.kit.qemu,
             architecture=architecture,
             accelerator=finding.accelerator,
             kernel=self.artifact.vmlinuz,
@@ -390,7 +400,7 @@ class Origin:
             self.initramfs.checksum,
             kernel=self.artifact.image_sha256,
             uploads=_checksums_of_uploads(self.artifact),
-            qemu=self.host.qemu_version,
+            qemu=self.kit.qemu_version,
         )
 
     @property
@@ -493,7 +503,7 @@ def _booted(
                 cache=host.cache,
                 life=life,
                 facts=facts,
-                tools=host.tools,
+                tools=origin.kit.tools,
                 boot_seconds=ready,
             )
 
@@ -602,7 +612,7 @@ def _restored(
                 cache=origin.host.cache,
                 life=life,
                 facts=facts,
-                tools=origin.host.tools,
+                tools=origin.kit.tools,
             )
 
 

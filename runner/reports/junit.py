@@ -162,6 +162,7 @@ def _properties(
     """Return what the results were got with; what is not known is left out."""
     properties = {
         "kernel": kernel.id,
+        "arch": kernel.arch,
         "uname_r": kernel.release,
         "image": kernel.image,
         "image_sha256": kernel.image_sha256,

@@ -346,6 +346,7 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
     evidence = {
         "why it did not come up": kernel.error,
         "what to do": kernel.cure,
+        "architecture": kernel.arch,
         "release": kernel.release,
         "tags": ", ".join(kernel.tags),
         "image": kernel.image,

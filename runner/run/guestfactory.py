@@ -146,7 +146,7 @@ class GuestFactory:
             host, known = self._host, self._known.get(kernel.id)
             found = self._found.get(kernel.id)
         found = found or KernelRun(id=kernel.id, required=kernel.required)
-        update: dict[str, object] = {"tags": kernel.tags}
+        update: dict[str, object] = {"tags": kernel.tags, "arch": kernel.arch}
         if host is not None:
             update["timeout_scale"] = host.pace.most
         if known is not None and found.release:
@@ -182,10 +182,11 @@ class GuestFactory:
                 artifact = self._artifacts[kernel.id]
                 if isinstance(artifact, RunnerError):
                     raise artifact
+                origin = Origin(kernel=kernel, artifact=artifact, host=self._get_host())
+                # It may be missing, and nobody asks of a kernel without it.
+                origin.kit  # noqa: B018
                 known = self._known[kernel.id] = _Known(
-                    origin=Origin(
-                        kernel=kernel, artifact=artifact, host=self._get_host()
-                    ),
+                    origin=origin,
                     starts=Starts(kernel=kernel.id, observe=self._observe),
                 )
                 if self._stopped:
@@ -235,7 +236,7 @@ def _evidence(up: Guest, origin: Origin) -> KernelRun:
         image_sha256=up.artifact.image_sha256,
         btf_source=up.artifact.btf_source,
         btf_sha256=up.artifact.btf_sha256 or "",
-        qemu=host.qemu_version,
+        qemu=origin.kit.qemu_version,
         accelerator=up.vm.machine.accelerator,
         workaround=up.vm.machine.workaround,
         qemu_command=cache.in_shell(by_hand(up.vm.machine, origin.initramfs.path)),

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
-from runner.bpf.compile import CompileError
+from runner.bpf.compile import ByteOrderError, CompileError
 from runner.bpf.object import ObjectError
 from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
-from runner.failures.classes import DECLARED_GAP, KERNEL_WARNED, NOTHING_LOADED
+from runner.failures.classes import (
+    DECLARED_GAP,
+    KERNEL_WARNED,
+    NOTHING_LOADED,
+    WRONG_BYTE_ORDER,
+)
 from runner.guest.commands import Commands, Place
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
@@ -24,6 +29,7 @@ from runner.suites.suitefile import LoadedSuite
 # The first one counts.
 _MISTAKES = (
     (CompileError, "compile_error"),
+    (ByteOrderError, WRONG_BYTE_ORDER.name),
     (ObjectError, "bad_object"),
     (NothingError, NOTHING_LOADED.name),
     (UsageError, "suite_error"),
@@ -110,7 +116,8 @@ def perform(
     try:
         if case.case.object:
             source = case.loaded.file(case.case.object)
-            compiled = run.compiled(source, case.case.vmlinux, case.case.build)
+            build = case.case.build.on(case.kernel.architecture)
+            compiled = run.compiled(source, case.case.vmlinux, build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.

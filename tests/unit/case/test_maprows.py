@@ -9,7 +9,7 @@ from runner.bpf import object as bpf_object
 from runner.bpf.btf import Btf
 from runner.case import maprows
 from runner.errors import UsageError
-from runner.guest.agent import MapRow
+from runner.guest.agent import FilledRow
 from tests.unit.guest.agent_process import compile_bpf
 
 SOURCE = """\
@@ -44,7 +44,7 @@ def btf(tmp_path_factory: pytest.TempPathFactory) -> Btf:
 
 def test_rows_become_bytes(btf: Btf) -> None:
     assert maprows.encoded(btf, "rules", [{"key": 7, "value": {"weight": 258}}]) == [
-        MapRow(key=b"\x07\0", value=b"\x02\x01\0\0\0\0\0\0")
+        FilledRow(key=b"\x07\0", value=b"\x02\x01\0\0\0\0\0\0")
     ]
 
 
