@@ -54,7 +54,7 @@ def test_rows_become_bytes(btf: Btf) -> None:
         ("rulse", {"key": 1, "value": {}}, "did you mean 'rules'?"),
         ("rules", {"key": 1}, "a row needs a key and a value"),
         ("rules", {"key": 1 << 16, "value": {}}, "does not fit into 2 bytes"),
-        ("rules", {"key": 1, "value": {"wieght": 1}}, "did you mean 'weight'?"),
+        ("rules", {"key": 1, "value": {"weightt": 1}}, "did you mean 'weight'?"),
         ("untyped", {"key": 1, "value": 1}, "does not say the type of the map's key"),
     ],
 )
