@@ -69,7 +69,7 @@ static bool read_call(pid_t id, struct call *call)
 #elif defined(__aarch64__)
 	struct user_regs_struct registers;
 #elif defined(__s390x__)
-	struct user_regs_struct registers;
+	struct _user_regs_struct registers;
 	/* The number may be a part of the instruction: the kernel keeps it. */
 	unsigned int number;
 	struct iovec kept = {.iov_base = &number, .iov_len = sizeof(number)};

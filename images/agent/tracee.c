@@ -47,7 +47,7 @@ static struct call call_of(const registers *regs)
 const uint32_t call_architecture = AUDIT_ARCH_S390X;
 const bool call_marks_entry = false;
 
-typedef struct user_regs_struct registers;
+typedef struct _user_regs_struct registers;
 
 static struct call call_of(const registers *regs)
 {
