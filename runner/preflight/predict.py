@@ -10,7 +10,7 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import externs, features
+from runner.preflight import enumerators, externs, features
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -131,6 +131,11 @@ class PredictedObject:
         """Return what it takes from the kernel."""
         return Externs(self.item)
 
+    @cached_property
+    def compared(self) -> tuple[enumerators.Compared, ...]:
+        """Return the lines that compare with an enumerator."""
+        return enumerators.compared(self.item)
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -205,7 +210,11 @@ def predict(
         )
     )
     seen = compared(code, target.known, engine)
-    found = (*_of_externs(code, engine), *seen.findings)
+    found = (
+        *_of_externs(code, engine),
+        *seen.findings,
+        *enumerators.findings(code.item, subject.compared, code.reached, engine),
+    )
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped],
