@@ -515,10 +515,13 @@ class KernelRun(Record):
     """QEMU's version."""
     accelerator: Literal["", "kvm", "tcg"] = ""
     """The accelerator; empty if the guest never came up."""
+    workaround: str = ""
+    """What was added to the kernel's command line because of a fault of QEMU, and why;
+    otherwise empty."""
     qemu_command: str = ""
-    """A shell command that boots the same machine, with its console on the terminal.
-    Nobody can log in, because the guest's keys are gone; add `rdinit=/bin/sh` after
-    -append to get a shell."""
+    """A shell command that boots the same machine, with its console on the terminal,
+    where the cache has the same kernel. Nobody can log in, because the guest's keys are
+    gone; add `rdinit=/bin/sh` after -append to get a shell."""
     libbpf: str = ""
     """The version of libbpf that loaded the objects."""
     libbpf_source: str = ""
@@ -547,11 +550,12 @@ class KernelRun(Record):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and what timeouts were multiplied by if they were."""
+        """The notes, a workaround, and the factor of timeouts, if there are any."""
+        notes = (*self.notes, *filter(None, [self.workaround]))
         if self.timeout_scale == 1:
-            return self.notes
+            return notes
         scaled = f"timeouts were up to {self.timeout_scale:g} times as long as usual"
-        return (*self.notes, scaled)
+        return (*notes, scaled)
 
 
 class ProgramUse(Record):

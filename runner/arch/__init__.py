@@ -2,7 +2,7 @@
 
 import platform
 
-from runner.arch.model import Architecture
+from runner.arch.model import AcceleratorName, Architecture
 from runner.arch.table import ARCHITECTURES, ARM64, RISCV64, S390X, X86_64
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "RISCV64",
     "S390X",
     "X86_64",
+    "AcceleratorName",
     "Architecture",
     "by_elf_machine",
     "find",

@@ -56,6 +56,22 @@ class KernelTree:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lack:
+    """What a guest's processor must do without under TCG, because QEMU has a fault."""
+
+    # Behind the model in -cpu: "-cx16".
+    option: str
+    # The versions of QEMU that have the fault: "<8.0".
+    qemu: str
+    # The kernels that do something else without it, and what makes up for that on their
+    # command line.
+    kernels: str
+    arguments: tuple[str, ...]
+    # All of that, for readers of a report.
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """The machine that QEMU makes for guests of an architecture, and its devices."""
 
@@ -66,6 +82,7 @@ class Board:
     machine: str
     # -cpu under TCG; under KVM a guest has the host's processor.
     cpu: str
+    lacks: tuple[Lack, ...] = ()
     # Bus of virtio's devices: virtio-net-pci, virtio-net-ccw.
     bus: Literal["pci", "ccw"]
     # The device of the first serial console, as the kernel calls it: "ttyAMA0".

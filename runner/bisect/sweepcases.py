@@ -49,7 +49,8 @@ class SweptCase:
             why_not = "its source includes the types of a kernel"
         else:
             try:
-                path = compile_object(place.file(case.object), cache)
+                source = place.file(case.object)
+                path = compile_object(source, cache, build=case.build)
             except RunnerError as error:
                 why_not = error.message
         return cls(suite=place.name, case=case, object_path=path, why_not=why_not)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.bpf import object as object_
+from runner.bpf.build import PLAIN, Build
 from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
 from runner.memo import Finding, Notes, found_once
 from runner.process.programs import environment
 
-CLANG = "clang"
 VMLINUX_H = "vmlinux.h"
 
 _DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
@@ -22,9 +22,6 @@ _DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 _OPTIONS = (
     "-target",
     "bpf",
-    # The first instruction set, and all that 4.4 knows. Newer clangs' default is
-    # v3, which needs 5.1.
-    "-mcpu=v1",
     "-g",
     "-O2",
     "-Wall",
@@ -78,7 +75,10 @@ class CompileCache(Notes, Protocol):
 
 
 def compile_object(
-    source: Path, cache: CompileCache, headers: Path | None = None
+    source: Path,
+    cache: CompileCache,
+    headers: Path | None = None,
+    build: Build = PLAIN,
 ) -> Path:
     """Compile NAME.bpf.c, or return `source` itself when it is an object already.
 
@@ -97,19 +97,19 @@ def compile_object(
         return source
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
-    def build(folder: Path) -> dict[str, str]:
+    def compile_it(folder: Path) -> dict[str, str]:
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute(), headers), source)
+        _clang(command(source, (folder / name).absolute(), headers, build), source)
         object_.read((folder / name).read_bytes(), source)
         return {}
 
     key = found_once(
         cache,
         "object",
-        [str(source.absolute()), str(_clang_path()), *_options(headers)],
-        lambda: _fingerprint(source, headers),
+        [str(source.absolute()), str(_clang_path(build)), *_options(headers, build)],
+        lambda: _fingerprint(source, headers, build),
     )
-    return cache.entry("object", key, build).directory / name
+    return cache.entry("object", key, compile_it).directory / name
 
 
 def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
@@ -130,16 +130,20 @@ def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     return cache.entry("vmlinux-h", sha256, build).directory
 
 
-def command(source: Path, output: Path, headers: Path | None = None) -> list[str]:
+def command(
+    source: Path, output: Path, headers: Path | None = None, build: Build = PLAIN
+) -> list[str]:
     """Return the command that compiles `source`, run in its folder."""
-    return [CLANG, *_options(headers), "-c", source.name, "-o", str(output)]
+    words = [build.compiler, *_options(headers, build)]
+    return [*words, "-c", source.name, "-o", str(output)]
 
 
-def _options(headers: Path | None) -> list[str]:
-    return [*_OPTIONS, *([f"-I{headers.absolute()}"] if headers else [])]
+def _options(headers: Path | None, build: Build) -> list[str]:
+    found = [f"-I{headers.absolute()}"] if headers else []
+    return [*_OPTIONS, *build.options, *found]
 
 
-def _fingerprint(source: Path, headers: Path | None) -> Finding:
+def _fingerprint(source: Path, headers: Path | None, build: Build) -> Finding:
     """Return a hash of all that the object depends on, and the files among it.
 
     These are options, clang and every header. Headers are hashed whole and not as the
@@ -148,28 +152,29 @@ def _fingerprint(source: Path, headers: Path | None) -> Finding:
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
-    for word in [_version(), *_OPTIONS, source.name]:
+    for word in [_version(build.compiler), *_OPTIONS, *build.options, source.name]:
         digest.update(f"{word}\0".encode())
-    dependencies = _dependencies(source, headers)
+    dependencies = _dependencies(source, headers, build)
     for path in dependencies:
         content = hashlib.sha256((source.parent / path).read_bytes())
         digest.update(f"{path}\0{content.hexdigest()}\0".encode())
     folder = source.parent.absolute()
-    files = [_clang_path(), *(folder / path for path in dependencies)]
+    files = [_clang_path(build), *(folder / path for path in dependencies)]
     return digest.hexdigest(), files
 
 
-def _clang_path() -> Path:
-    return Path(shutil.which(CLANG) or CLANG)
+def _clang_path(build: Build) -> Path:
+    return Path(shutil.which(build.compiler) or build.compiler)
 
 
 @functools.cache
-def _version() -> str:
-    return _run([CLANG, "--version"], Path()).stdout
+def _version(compiler: str) -> str:
+    return _run([compiler, "--version"], Path(), package=compiler).stdout
 
 
-def _dependencies(source: Path, headers: Path | None) -> list[str]:
-    rule = _clang([CLANG, *_options(headers), "-M", source.name], source)
+def _dependencies(source: Path, headers: Path | None, build: Build) -> list[str]:
+    words = [build.compiler, *_options(headers, build)]
+    rule = _clang([*words, "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -179,7 +184,7 @@ def own_headers(source: Path) -> list[Path]:
     What does not compile may lack some; without clang, there are none. A header that is
     not there, such as a kernel's vmlinux.h, is none of the owner's.
     """
-    argv = [CLANG, *_options(None), "-MM", "-MG", source.name]
+    argv = [PLAIN.compiler, *_options(None, PLAIN), "-MM", "-MG", source.name]
     try:
         rule = _clang(argv, source)
     except (UsageError, InfrastructureError):
@@ -196,7 +201,7 @@ def _prerequisites(rule: str) -> Iterable[str]:
 
 
 def _clang(argv: list[str], source: Path) -> str:
-    done = _run(argv, source.parent)
+    done = _run(argv, source.parent, package=argv[0])
     if done.returncode != 0:
         raise CompileError(
             f"{source}: compilation failed\n{done.stderr.rstrip()}",

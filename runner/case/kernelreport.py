@@ -34,7 +34,9 @@ def since_last(
     if not guest.usable:
         return None
     lists = (guest.kernel.splats, *own)
-    return splats.reported(guest.vm.news(), lists) or splats.reported(log, lists)
+    found = splats.reported(guest.vm.news(), lists) or splats.reported(log, lists)
+    guest.has_reported |= found is not None
+    return found
 
 
 def judged(

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.bpf import shapes
+from runner.bpf.build import Build
 from runner.bpf.compile import CompileError
 from runner.bpf.shapes import Shape, Shapes
 from runner.case import variables
@@ -51,7 +52,7 @@ _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
 _VERSION = "5"
 
-Compile = Callable[[Path, str | None], Path]
+Compile = Callable[[Path, str | None, Build], Path]
 
 
 def check(suites: Iterable[LoadedSuite], compiled: Compile, memory: Notes) -> None:
@@ -89,15 +90,17 @@ def _digest(suite: LoadedSuite) -> str:
     return digest.hexdigest()
 
 
-# A source or an object, and the kernel whose types it includes.
-_Wanted = tuple[Path, str | None]
+# A source or an object, the kernel whose types it includes, and how it is compiled.
+_Wanted = tuple[Path, str | None, Build]
 
 
 def _objects_of(suite: LoadedSuite) -> list[_Wanted]:
-    wanted = [
-        (suite.file(it.object), it.vmlinux) for it in suite.suite.cases if it.object
-    ]
+    wanted = [_wanted(suite, it) for it in suite.suite.cases if it.object]
     return list(dict.fromkeys(wanted))
+
+
+def _wanted(suite: LoadedSuite, case: Case) -> _Wanted:
+    return suite.file(case.object), case.vmlinux, case.build
 
 
 def _read(
@@ -109,9 +112,9 @@ def _read(
     """
 
     def read(wanted: _Wanted) -> Shapes | UsageError | None:
-        path, vmlinux = wanted
+        path = wanted[0]
         try:
-            data = compiled(path, vmlinux).read_bytes()
+            data = compiled(*wanted).read_bytes()
             return shapes.of_object(data, path.name.partition(".")[0])
         except CompileError:
             return None
@@ -128,13 +131,15 @@ def _read(
 def _mistakes(
     suite: LoadedSuite, read: Mapping[_Wanted, Shapes | UsageError | None]
 ) -> list[str]:
-    return [
-        suite.source.mistake(("cases", number, *mistake.where), mistake.what)
-        for number, case in enumerate(suite.suite.cases)
+    found = (
+        suite.source.mistake((*suite.place(case), *mistake.where), mistake.what)
+        for case in suite.suite.cases
         if case.object
-        if (shape := read[suite.file(case.object), case.vmlinux]) is not None
+        if (shape := read[_wanted(suite, case)]) is not None
         for mistake in _of_case(case, shape)
-    ]
+    )
+    # Variants of a case share its mistakes.
+    return list(dict.fromkeys(found))
 
 
 def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:

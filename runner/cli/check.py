@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -24,23 +24,49 @@ from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
 from runner.preflight import expectedcost, show, targets, usable
+from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
 from runner.preflight.history import history
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
+from runner.preflight.showbuilds import show_builds
 from runner.preflight.showcost import show_costs
 from runner.preflight.steps import steps
 from runner.preflight.targets import BtfSource
 from runner.reports import resultsfile
 from runner.results import RunResults
 from runner.run import options
+from runner.suites import builds, suitefile
+from runner.suites.builds import Axes, Variant
+from runner.suites.search import SUITE_FILE
 from runner.text import progress
 
 _MATRIX = "kernels"
 # Objects that are checked before their results are printed. A kernel's BTF is read once
 # for all of them, in about the time that three objects take.
 _AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenObject:
+    """An object that is checked, compiled."""
+
+    path: Path
+    # What it is called where results are printed.
+    name: str
+    # What the command line gave: itself, or what it was compiled from.
+    source: Path
+    # What its build is called; empty for the source's own.
+    build: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectCode:
+    """What is in an object's code, for `--json`."""
+
+    object: str
+    programs: tuple[ProgramCode, ...]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +131,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
+    parser.add_argument(
+        "--variants",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="AXIS=VALUES",
+        help="also how several builds of each source differ: every combination of "
+        "clang=14,19 mcpu=v1,v3 define:DEBUG=0,1",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -129,7 +164,8 @@ def main(arguments: argparse.Namespace) -> int:
             "no object to check", hint="give an object, its source, or a suite's folder"
         )
     workers = options.number_of(arguments.workers, check_.processors)
-    objects, refused = _objects(arguments.objects, cache, engine)
+    axes = builds.of_words(arguments.variants)
+    objects, refused = _objects(arguments.objects, axes, cache, engine)
     sources = _sources(arguments, cache)
     for error in refused.values():
         print(error.told, file=sys.stderr)
@@ -141,25 +177,46 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         found = list(batches)
         costs = {"costs": list(map(asdict, _costs(objects, sources, runs)))}
-        print_json({**show.as_json(found, refused), **(costs if runs else {})})
+        several = any(it.build for it in objects)
+        built = {"builds": [*map(asdict, _codes(objects))]} if several else {}
+        all_ = {**show.as_json(found, refused), **(costs if runs else {}), **built}
+        print_json(all_)
     else:
         found = show.show(batches, verbose=arguments.verbose)
+        _show_builds(objects)
         if runs:
             show_costs(_costs(objects, sources, runs))
     return _status(found, refused)
 
 
+def _show_builds(objects: Sequence[GivenObject]) -> None:
+    by_source: dict[Path, list[GivenObject]] = {}
+    for it in objects:
+        by_source.setdefault(it.source, []).append(it)
+    for source, built in by_source.items():
+        if len(built) > 1:
+            show_builds(source.name, by_program([_code(it) for it in built]))
+
+
+def _codes(objects: Sequence[GivenObject]) -> list[ObjectCode]:
+    return [ObjectCode(object=it.name, programs=tuple(_code(it))) for it in objects]
+
+
+def _code(it: GivenObject) -> list[ProgramCode]:
+    return codes(it.build, read_whole(it.path.read_bytes(), it.path))
+
+
 def _costs(
-    objects: Sequence[Path],
+    objects: Sequence[GivenObject],
     sources: Sequence[BtfSource],
     runs: Sequence[RunResults],
 ) -> list[ExpectedCost]:
-    checked = [CheckedObject(name=it.name, sha256=sha256_of(it)) for it in objects]
+    checked = [CheckedObject(name=it.name, sha256=sha256_of(it.path)) for it in objects]
     return list(expectedcost.expected(checked, sources, runs))
 
 
 def _batches(
-    objects: Sequence[Path],
+    objects: Sequence[GivenObject],
     sources: Sequence[BtfSource],
     arguments: argparse.Namespace,
     workers: int,
@@ -170,16 +227,14 @@ def _batches(
     for begin in range(0, len(objects), _AT_ONCE):
         some = objects[begin : begin + _AT_ONCE]
         results = check_.check(
-            some,
+            [it.path for it in some],
             sources,
             cache.folder("preflight"),
             workers=workers,
             loader=arguments.loader,
             engine=engine,
         )
-        yield show.Batch(
-            names=tuple(path.name for path in some), results=tuple(results)
-        )
+        yield show.Batch(names=tuple(it.name for it in some), results=tuple(results))
 
 
 def _status(
@@ -197,56 +252,87 @@ def _status(
 
 
 def _objects(
-    paths: Sequence[Path], cache: Cache, engine: Path
-) -> tuple[list[Path], dict[Path, RunnerError]]:
+    paths: Sequence[Path], axes: Axes, cache: Cache, engine: Path
+) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
     Raises RunnerError when none is left.
     """
-    compiled: dict[Path, Path] = {}
+    given: list[GivenObject] = []
     refused: dict[Path, RunnerError] = {}
-    for given in paths:
+    for named in paths:
         try:
-            files = minimal.files([given])
+            files = minimal.files([named])
         except UsageError as error:
-            refused[given] = error
+            refused[named] = error
             continue
         for path in files:
-            try:
-                compiled[path] = compile_.compile_object(path, cache)
-            except InfrastructureError:
-                raise
-            except RunnerError as error:
-                refused[path] = error
+            for variant in _variants(path, axes):
+                try:
+                    given.append(_compiled(path, variant, cache))
+                except InfrastructureError:
+                    raise
+                except RunnerError as error:
+                    refused[path] = error
     # Of one alone the check itself tells.
-    if len(compiled) > 1:
-        broken = usable.unusable(list(compiled.values()), engine)
-        refused |= {it: broken[own] for it, own in compiled.items() if own in broken}
-    left = {own: None for it, own in compiled.items() if it not in refused}
+    if len(given) > 1:
+        broken = usable.unusable([it.path for it in given], engine)
+        refused |= {it.source: broken[it.path] for it in given if it.path in broken}
+    left = {it.path: it for it in given if it.source not in refused}
     if not left and len(refused) == 1:
         raise next(iter(refused.values()))
     if not left:
         raise MistakesError([str(it) for it in refused.values()])
-    return list(left), refused
+    return list(left.values()), refused
+
+
+def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
+    is_source = path.name.endswith(".c")
+    for mistake in builds.mistakes(axes, is_source=is_source):
+        raise UsageError(f"--variants: {path.name}: {mistake.what}")
+    return builds.listed(axes) or _of_suite(path) or (Variant(),)
+
+
+def _of_suite(source: Path) -> list[Variant]:
+    """Return the builds that the suite next to a source has of it."""
+    file = source.parent / SUITE_FILE
+    try:
+        suite = suitefile.load(file)
+    except UsageError:
+        # There is none, or the run says what is wrong with it.
+        return []
+    found = {
+        variant.label: variant
+        for case in suite.suite.cases
+        if case.object and suite.file(case.object).resolve() == source.resolve()
+        for variant in builds.listed(case.variants)
+    }
+    return list(found.values())
+
+
+def _compiled(path: Path, variant: Variant, cache: Cache) -> GivenObject:
+    made = compile_.compile_object(path, cache, build=variant.build)
+    name = f"{made.name}[{variant.label}]" if variant.label else made.name
+    return GivenObject(path=made, name=name, source=path, build=variant.label)
 
 
 def _changes(
-    objects: Sequence[Path],
+    objects: Sequence[GivenObject],
     sources: Sequence[BtfSource],
     arguments: argparse.Namespace,
     path: Path,
 ) -> int:
     with Engine(path) as engine:
         found = {
-            path.name: list(
+            it.name: list(
                 steps(
-                    read_whole(path.read_bytes(), path),
+                    read_whole(it.path.read_bytes(), it.path),
                     sources,
                     engine,
                     arguments.loader,
                 )
             )
-            for path in objects
+            for it in objects
         }
     if arguments.json:
         print_json(

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runner import timeouts
 from runner.cli import run
 from runner.errors import UsageError
-from runner.files import shipped
+from runner.files import shipped, yamltext
 from runner.files.cache import Cache
 from runner.guest.image import initramfs
 from runner.guest.roots import image as images
@@ -391,6 +389,6 @@ def _written(folder: Path, suite: dict[str, Any], links: Mapping[str, Path]) -> 
         for name, path in links.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).symlink_to(path.absolute())
-        text = yaml.safe_dump(suite, sort_keys=False, allow_unicode=True)
+        text = yamltext.text(suite, width=100)
         (folder / SUITE_FILE).write_text(text)
     return folder

@@ -27,7 +27,7 @@ from runner.scaffold.files import Fate, FileFate, NewFile
 from runner.scaffold.find import ObjectFound
 from runner.scaffold.read import KernelTypes, ObjectRead
 from runner.scaffold.suitetext import SuiteSubject
-from runner.scaffold.workflowtext import WorkflowSubject
+from runner.scaffold.workflowtext import RunnerOrigin, WorkflowSubject
 from runner.suites import project
 from runner.suites.project import BUILTIN, MATRIX_FILE
 from runner.suites.search import SUITE_FILE
@@ -320,11 +320,9 @@ class _Setup:
                 "key `suites`"
             )
         workflow = [it for it in written if it.path.suffix == ".yml"]
-        if workflow and not repository.origin_of(ROOT).is_known:
-            yield (
-                f"{workflow[0].path}: write your address of bpf-kernel-matrix in place "
-                "of OWNER/bpf-kernel-matrix"
-            )
+        origin = repository.origin_of(ROOT)
+        if workflow and not origin.is_known:
+            yield f"{workflow[0].path}: {_to_fill_in(origin)}"
         if any(str(it.path) == workflowtext.GITLAB_OTHER for it in written):
             yield (
                 f"include it in {workflowtext.GITLAB}: "
@@ -338,6 +336,22 @@ class _Setup:
         listed = rows.choose(choice, self._cache).matrix.suites
         out = self._out.resolve()
         return not listed or any(out.is_relative_to(it.resolve()) for it in listed)
+
+
+def _to_fill_in(origin: RunnerOrigin) -> str:
+    """Say what a workflow lacks to find this program."""
+    parts = []
+    if origin.repository == repository.UNKNOWN:
+        parts.append(
+            f"the repository on GitHub that has bpf-kernel-matrix in place of "
+            f"{repository.UNKNOWN}"
+        )
+    if origin.ref == repository.COMMIT:
+        parts.append(
+            "the commit that you installed (git rev-parse HEAD in its clone) in place "
+            f"of {repository.COMMIT}"
+        )
+    return f"write {', and '.join(parts) or 'a commit in place of ' + origin.ref}"
 
 
 def _words(done: ObjectRead) -> str:

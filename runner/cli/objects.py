@@ -1,5 +1,6 @@
 """Objects without a suite: one is written that loads and attaches them."""
 
+import argparse
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,25 @@ import yaml
 from runner.errors import UsageError
 from runner.reports import folder as reports
 from runner.reports.atomic import explained
+from runner.suites import builds
+from runner.suites.builds import Axes
 from runner.suites.search import SUITE_FILE, TAG, TAG_TEXT
 
 _OBJECT = ".o"
+_BPF_SOURCE = ".bpf.c"
 _SOURCE = (".c", ".cc", ".cpp", ".cxx", ".h")
-_SUFFIX = re.compile(r"(\.bpf)?\.o$")
+_SUFFIX = re.compile(r"(\.bpf\.c|(\.bpf)?\.o)$")
+
+
+def of_arguments(arguments: argparse.Namespace) -> Path:
+    """Write the suite of --object below --reports. Raises as `suite_of` does."""
+    return suite_of(
+        arguments.object,
+        arguments.reports / "objects",
+        load_only=arguments.load_only,
+        loaders=arguments.loader,
+        variants=arguments.variants,
+    )
 
 
 def suite_of(
@@ -23,17 +38,21 @@ def suite_of(
     *,
     load_only: bool = False,
     loaders: Sequence[str] = (),
+    variants: Sequence[str] = (),
 ) -> Path:
     """Write a suite of objects, with links to them, and return its folder.
 
     With `load_only` nothing is attached; else an object that has nothing attached
-    fails. With several `loaders`, each object is loaded once with each.
+    fails. With several `loaders`, each object is loaded once with each. `variants` are
+    words such as "clang=14,19".
 
-    Raises UsageError for what is no object file, InfrastructureError when the folder
-    can't be written.
+    Raises UsageError for what is neither an object file nor its source, and for
+    variants that there are not; InfrastructureError when the folder can't be written.
     """
+    axes = builds.of_words(variants)
     for path in objects:
         _require_object(path)
+        _require_builds(path, axes)
     names = _names(list({it.resolve(): it for it in objects}.values()))
     # A folder for each of those that are named alike, so that both keep their names.
     files = {name: f"{name}/{path.name}" for name, path in names.items()}
@@ -44,7 +63,7 @@ def suite_of(
         "description": "The objects of the command line load"
         + ("." if load_only else ", and attach."),
         "cases": [
-            _case(name, file, load_only=load_only, loaders=loaders)
+            _case(name, file, load_only=load_only, loaders=loaders, axes=axes)
             for name, file in files.items()
         ],
     }
@@ -68,16 +87,30 @@ def _require_object(path: Path) -> None:
         )
     if not path.is_file():
         raise UsageError(f"--object {path}: there is no such file")
+    if path.name.endswith(_BPF_SOURCE):
+        return
     if path.suffix in _SOURCE:
         raise UsageError(
             f"--object {path}: is a source, not a compiled object",
-            hint="compile it with clang -target bpf -g, or test it in a suite, which "
-            "compiles NAME.bpf.c files",
+            hint="compile it with clang -target bpf -g, or call it NAME.bpf.c if it is "
+            "whole and needs only the headers of libbpf",
         )
     if path.suffix != _OBJECT:
         raise UsageError(
             f"--object {path}: is not an object file; its name must end with {_OBJECT}"
         )
+
+
+def _variants(axes: Axes) -> dict[str, object]:
+    made = axes.model_dump(mode="json", exclude_unset=True)
+    return {"variants": made} if made else {}
+
+
+def _require_builds(path: Path, axes: Axes) -> None:
+    """Refuse what its own words say, before a file that nobody wrote does."""
+    is_source = path.name.endswith(_BPF_SOURCE)
+    for mistake in builds.mistakes(axes, is_source=is_source):
+        raise UsageError(f"--variants: {path.name}: {mistake.what}")
 
 
 def _names(paths: Sequence[Path]) -> Mapping[str, Path]:
@@ -121,7 +154,7 @@ def _name(path: Path, depth: int, *, keep_suffix: bool = False) -> str:
 
 
 def _case(
-    name: str, file: str, *, load_only: bool, loaders: Sequence[str]
+    name: str, file: str, *, load_only: bool, loaders: Sequence[str], axes: Axes
 ) -> dict[str, object]:
     distinct = list(dict.fromkeys(loaders))
     named = {"loader": distinct if distinct[1:] else distinct[0]} if distinct else {}
@@ -129,6 +162,7 @@ def _case(
         "name": name,
         "object": file,
         **named,
+        **_variants(axes),
         **({"attach": False} if load_only else {"must_attach": True}),
         # Nothing is known of what makes its programs run.
         "must_run": False,

@@ -233,8 +233,8 @@ def _arguments(
     made.debug = arguments.debug
     made.only = frozenset(keys)
     made.precompiled = {
-        f"{source}|{vmlinux or ''}": target
-        for (source, vmlinux), target in placed.objects.items()
+        f"{source}|{vmlinux or ''}|{build}": target
+        for (source, vmlinux, build), target in placed.objects.items()
     }
     return made
 

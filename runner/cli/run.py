@@ -73,15 +73,7 @@ def of_objects(arguments: argparse.Namespace) -> list[Path]:
     """Write the suite of --object, and return it if there is one."""
     if not arguments.object:
         return []
-    folder = arguments.reports / "objects"
-    return [
-        objects.suite_of(
-            arguments.object,
-            folder,
-            load_only=arguments.load_only,
-            loaders=arguments.loader,
-        )
-    ]
+    return [objects.of_arguments(arguments)]
 
 
 def carry_out(
@@ -225,6 +217,11 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise UsageError(
             "--loader only works with --object",
             hint="in a suite, set `loader:` of the case",
+        )
+    if arguments.variants and not arguments.object:
+        raise UsageError(
+            "--variants only works with --object",
+            hint="in a suite, set `variants:` of the suite or the case",
         )
     if arguments.lf and arguments.shard is not None:
         raise UsageError(

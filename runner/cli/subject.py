@@ -21,7 +21,7 @@ from runner.suites.suitefile import LoadedSuite
 from runner.text.nearest import nearest
 
 # What says where the case is.
-_PLACE = ("--matrix", "--suite", "--object", "--loader", "--load-only")
+_PLACE = ("--matrix", "--suite", "--object", "--loader", "--variants", "--load-only")
 # How its guests run.
 _GUESTS = ("--accel", *options.TIMEOUTS, "--cold", "--libbpf")
 OPTIONS = (*_PLACE, *_GUESTS)
@@ -52,15 +52,7 @@ def suites(arguments: argparse.Namespace) -> GivenSuites:
     found = project.find(arguments.matrix)
     given = list(arguments.suite)
     if arguments.object:
-        folder = arguments.reports / "objects"
-        given.append(
-            objects.suite_of(
-                arguments.object,
-                folder,
-                load_only=arguments.load_only,
-                loaders=arguments.loader,
-            )
-        )
+        given.append(objects.of_arguments(arguments))
     paths = suites_.paths(given, found, matrix_.load(found.matrix))
     loaded = (
         suitefile.load(file, matrix=found.matrix, named=tuple(arguments.object))
@@ -88,7 +80,7 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
     source = place.file(own.object) if place and own and own.object else None
     path = None
     if source is not None and own is not None and own.vmlinux is None:
-        path = compile_object(source, cache)
+        path = compile_object(source, cache, build=own.build)
     tests = [str(it) for it in given.paths]
     choice = KernelChoice(matrix=found.matrix, selectors=())
     run = RunOfCase(

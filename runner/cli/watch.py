@@ -220,15 +220,7 @@ class _Watch:
     def _paths(self) -> list[Path]:
         given = list(self._arguments.suite)
         if self._arguments.object:
-            folder = self._arguments.reports / "objects"
-            given.append(
-                objects.suite_of(
-                    self._arguments.object,
-                    folder,
-                    load_only=self._arguments.load_only,
-                    loaders=self._arguments.loader,
-                )
-            )
+            given.append(objects.of_arguments(self._arguments))
         found = project.find(self._arguments.matrix)
         return suites_.paths(given, found, self._chosen().matrix)
 

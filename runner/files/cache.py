@@ -7,10 +7,11 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -281,6 +282,27 @@ def _default_root() -> Path:
     if Path(os.environ.get(_XDG, "/")).is_absolute():
         return platformdirs.user_cache_path(APPLICATION)
     return Path("~/.cache").expanduser() / APPLICATION
+
+
+# The folder of the cache, as a shell finds it on any machine.
+_IN_SHELL = f'"${{{_XDG}:-$HOME/.cache}}"/{APPLICATION}/'
+
+
+def in_shell(argv: Iterable[str]) -> str:
+    """Return a command as a shell takes it, without the place of the cache here.
+
+    Files of the cache are named after what is in them, so that the command works on
+    each machine that has them.
+    """
+    return " ".join(map(_word, argv))
+
+
+def _word(word: str) -> str:
+    before, root, after = word.partition(f"{_default_root()}/")
+    if not root:
+        return shlex.quote(word)
+    quoted = (shlex.quote(it) if it else "" for it in (before, after))
+    return _IN_SHELL.join(quoted)
 
 
 def limit(text: str | None = None) -> int:

@@ -68,6 +68,8 @@ PATTERNS = {
     r"^[0-9][A-Za-z0-9.+~-]*$": "a package's version: 4.11.6-1",
     r"^[A-Za-z0-9._+~^:-]*\d[A-Za-z0-9._+~^:-]*$": "a package's version: "
     "5.14.0-503.40.1.el9_5",
+    r"^[A-Za-z0-9_][A-Za-z0-9._=+-]*$": "a name of letters, digits, '.', '_', '=', '+' "
+    "and '-'",
     r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$": "a package's name of letters, digits, '.', '_', "
     "'+' and '-'",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and '_' that does not "

@@ -36,7 +36,7 @@ from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
 from runner.guest.keys import GuestKeys
 from runner.guest.life import Life, Starts, State
-from runner.guest.qemu import accelerator, snapshot
+from runner.guest.qemu import accelerator, processor, snapshot
 from runner.guest.qemu.machine import WINDOW, Machine, has_window
 from runner.guest.qemu.memory import GuestWindow
 from runner.guest.qemu.snapshot import SnapshotError
@@ -114,6 +114,9 @@ class Guest:
     disks: dict[str, str] = field(default_factory=dict)
     # Folders of its roots.
     roots: list[str] = field(default_factory=list)
+    # Whether its kernel reported a fault of its own. Many are reported once only, so
+    # nobody else is to work in it.
+    has_reported: bool = False
 
     @property
     def btf(self) -> PurePosixPath | None:
@@ -354,6 +357,12 @@ class Origin:
             memory=self.host.cache.root / f"accelerator-{architecture.name}.json",
         )
         log.info("%s: %s under %s", self.kernel.id, self.artifact.origin, finding)
+        cpu = processor.of(
+            architecture,
+            finding.accelerator,
+            qemu=self.host.qemu_version,
+            kernel=self.artifact.version,
+        )
         return Machine(
             qemu=self.host.qemu,
             architecture=architecture,
@@ -362,7 +371,10 @@ class Origin:
             initrd="",
             memory=self.kernel.memory,
             nic=self.artifact.nic or nic.of(architecture)[0].device,
-            arguments=self.kernel.arguments,
+            cpu=cpu.model,
+            # What the row says counts more.
+            arguments=(*cpu.arguments, *self.kernel.arguments),
+            workaround=cpu.note,
             console=Path(),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.history.series import Period
-from runner.reports.style import LOOKS
+from runner.reports import style
 
 # Units across a strip or a line, however wide it is shown.
 WIDTH = 1000
@@ -52,8 +52,9 @@ def word(period: Period) -> str:
     found = look(period)
     if found == "known":
         return "failed (known flaky)"
-    outcome = period.state.outcome
-    return "no result: the run was stopped" if outcome is None else LOOKS[outcome].word
+    if period.state.outcome is None:
+        return "no result: the run was stopped"
+    return style.word(period.state)
 
 
 def strip(periods: Sequence[Period], days: Sequence[str]) -> list[Bar]:

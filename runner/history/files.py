@@ -13,6 +13,7 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 from runner.history import digest
 from runner.history.digest import RunDigest
+from runner.history.leanresults import LeanResults
 from runner.reports import RESULTS, merging, releasepages, resultsfile
 from runner.reports.merging import FoundRun
 from runner.reports.text import one_line
@@ -166,7 +167,7 @@ def _content(file: _File) -> RunDigest | _Part | LeftOut:
     """Return what is in a file: a whole run, a part of one, or why it is neither."""
     path, sha256 = file.path, file.sha256
     try:
-        results = resultsfile.read(path)
+        results = resultsfile.read(path, LeanResults)
         merging.refuse_names(FoundRun(folder=path, results=results))
         digest.begin(results.started)
         if results.shard is None:

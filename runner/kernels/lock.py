@@ -4,12 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, JsonValue, SerializeAsAny
 
 from runner.arch import DEFAULT
 from runner.errors import UsageError
-from runner.files import modelfile
+from runner.files import modelfile, yamltext
 from runner.files.cache import Cache
 from runner.kernels.btf import PinnedBtf
 from runner.kernels.fetch import PinnedKernel
@@ -136,7 +135,7 @@ def read(path: Path) -> Lock:
 def text(lock: Lock) -> str:
     """Return a lock file's text: the same for the same lock."""
     data = lock.model_dump(mode="json", exclude_defaults=True)
-    return _HEADER + yaml.safe_dump(data, allow_unicode=True, width=10_000)
+    return _HEADER + yamltext.text(data, width=10_000, sort_keys=True)
 
 
 def applied(

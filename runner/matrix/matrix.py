@@ -674,6 +674,11 @@ class KernelOrgSource(BaseSource):
     ] = Field(default_factory=dict, examples=[{"DEBUG_INFO_BTF": "n", "HZ": "1000"}])
     """Options in addition to images/kernel, without CONFIG_; they take precedence."""
 
+    fragments: tuple[Literal["kasan", "lockdep", "ubsan"], ...] = ()
+    """Checks that the kernel makes of itself, and reports on its console: `kasan`
+    (memory), `lockdep` (locks, sleeping), `ubsan` (undefined behaviour). A case that
+    makes it report something fails, as kernel_warned. Such a kernel is slower."""
+
     compiler: Annotated[
         str, Field(pattern=r"^gcc(-\d+(\.\d+)?)?$", examples=["gcc-11"])
     ] = "gcc"

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from runner import timeouts
 from runner.bpf.bpftool import MapDump
+from runner.bpf.build import Build
 from runner.bpf.compile import compile_object
 from runner.case import run as session_case
 from runner.case.attempt import Attempt, CaseJob
@@ -23,7 +24,7 @@ from runner.results import CaseResult
 from runner.suites import suitefile
 from runner.suites.model import Case, Loader
 
-Compile = Callable[[Path, str | None], Path]
+Compile = Callable[[Path, str | None, Build], Path]
 
 
 class Bpf(AbstractContextManager["Bpf"]):
@@ -93,7 +94,7 @@ class Bpf(AbstractContextManager["Bpf"]):
         object_path = None
         if case.object:
             object_path = self._compiled(
-                plain(self._folder / case.object), case.vmlinux
+                plain(self._folder / case.object), case.vmlinux, case.build
             )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
         return session_case.run(self._job(case, object_path, shown), self._guest)

@@ -46,6 +46,8 @@ class KeptObject(Record):
     """Its source, or itself, seen from the top of its suite."""
     vmlinux: str | None = None
     """The kernel whose vmlinux.h it was compiled with."""
+    build: str = ""
+    """How it was compiled where the case has variants: "clang-19 -mcpu=v3"."""
     sha256: Sha256
     """The SHA-256 of the compiled object."""
 

@@ -120,7 +120,8 @@ def _checksums(bundle: Bundle) -> set[str]:
 def _both(one: ReplaySuite, other: ReplaySuite) -> ReplaySuite:
     """Return what two parts kept of a suite: what one lacks, the other may have."""
     files = {it.path: it for it in (*one.files, *other.files)}
-    objects = {(it.path, it.vmlinux): it for it in (*one.objects, *other.objects)}
+    both = (*one.objects, *other.objects)
+    objects = {(it.path, it.vmlinux, it.build): it for it in both}
     missing = {case: why for case, why in one.missing.items() if case in other.missing}
     return one.model_copy(
         update={
@@ -171,7 +172,7 @@ def _suite(
     # Folders above it have names that nobody needs to know. Its own gives it its name.
     folder = "/".join([*["top"] * (up - 1), loaded.name])
     files: dict[str, KeptFile] = {}
-    objects: dict[tuple[str, str | None], KeptObject] = {}
+    objects: dict[tuple[str, str | None, str], KeptObject] = {}
     missing: dict[str, str] = {}
 
     def keep(path: Path, name: str) -> None:
@@ -193,10 +194,12 @@ def _suite(
             if case.object:
                 keep(loaded.file(case.object), case.object)
                 place = posixpath.normpath(posixpath.join(folder, case.object))
-                compiled = run.compiled(loaded.file(case.object), case.vmlinux)
-                objects[place, case.vmlinux] = KeptObject(
+                source = loaded.file(case.object)
+                compiled = run.compiled(source, case.vmlinux, case.build)
+                objects[place, case.vmlinux, case.build.words] = KeptObject(
                     path=place,
                     vmlinux=case.vmlinux,
+                    build=case.build.words,
                     sha256=store.add(compiled.read_bytes()),
                 )
             whole = any(

@@ -32,8 +32,9 @@ class Placed:
     matrix: Path
     # By the suite's name.
     suites: Mapping[str, Path]
-    # What stands in place of compiling: the source and the kernel of its vmlinux.h.
-    objects: Mapping[tuple[Path, str | None], Path]
+    # What stands in place of compiling: by the source, the kernel of its vmlinux.h, and
+    # the words of its build.
+    objects: Mapping[tuple[Path, str | None, str], Path]
 
 
 def place(
@@ -50,7 +51,7 @@ def place(
     keeps.
     """
     places: dict[str, Path] = {}
-    objects: dict[tuple[Path, str | None], Path] = {}
+    objects: dict[tuple[Path, str | None, str], Path] = {}
     needed = dict.fromkeys(kernels)
     for number, suite in enumerate(bundle.suites):
         if suite.name not in suites:
@@ -64,7 +65,7 @@ def place(
             name = name.removesuffix(".o").removesuffix(".bpf")
             target = folder / f"objects/{it.sha256}/{name}.bpf.o"
             _write(target, artifact.file(it.sha256))
-            objects[top / it.path, it.vmlinux] = target
+            objects[top / it.path, it.vmlinux, it.build] = target
             if it.vmlinux:
                 needed[it.vmlinux] = None
     rows = [bundle.kernel(id_) for id_ in needed]

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runner.failures.classes import CLASSES
-from runner.reports import agreement, failure, loads, logfold, output, styled
+from runner.reports import agreement, failure, loads, logfold, output, style, styled
 from runner.reports.groups import Group
 from runner.reports.logfold import LogPart
 from runner.reports.sourcelines import SourceText, excerpt
@@ -128,7 +128,7 @@ def of_group(group: Group, run: ExplainedRun) -> Explanation:
     shown = case.mismatches[:_MOST_MISMATCHES]
     label = f" [{case.failure_class}]" if case.failure_class and is_bad else ""
     return Explanation(
-        title=f"{group.title}: {LOOKS[case.outcome].word}{label}",
+        title=f"{group.title}: {style.word(case)}{label}",
         outcome=case.outcome,
         what=tuple(_what(group, run.results)),
         mismatches=shown,
@@ -214,13 +214,12 @@ def _times(group: Group) -> Iterator[str]:
 
 def _elsewhere(group: Group, results: RunResults) -> Iterator[str]:
     """Yield how the case ended on other kernels, such as "Passed on 6.1, 6.12."."""
-    found: dict[Outcome, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for case in results.cases:
         same = (case.suite, case.case) == (group.first.suite, group.first.case)
         if same and case.kernel not in group.kernels:
-            found.setdefault(case.outcome, []).append(case.kernel)
-    for outcome, kernels in found.items():
-        word = LOOKS[outcome].word
+            found.setdefault(style.word(case), []).append(case.kernel)
+    for word, kernels in found.items():
         yield f"{word[0].upper()}{word[1:]} on {', '.join(kernels)}."
 
 

@@ -140,7 +140,10 @@ def render(
         comparison=comparison,
         changes=_changes(comparison),
         suites=suites,
-        looks=[pagedata.look(outcome) for outcome in BY_WEIGHT],
+        looks=[
+            {**pagedata.look(it), "word": style.word_of_all(it, results)}
+            for it in BY_WEIGHT
+        ],
         phases=PHASES,
         rows=rows,
         any_time=any(row.bars for row in rows),

@@ -14,6 +14,7 @@ from runner.reports.compare import Comparison
 from runner.reports.groups import Group, grouped
 from runner.reports.kernelneeds import KernelRequirement
 from runner.reports.paths import without_paths
+from runner.reports.style import is_uncompared
 from runner.reports.support import Support
 from runner.results import CaseResult, KernelRun, Outcome, Record, RunResults
 
@@ -56,6 +57,8 @@ class ReleaseKernel(Record):
     """The number of cases that failed, or were lost to infrastructure."""
     gaps: int
     """The number of declared gaps."""
+    uncompared: int = 0
+    """The number of cases that no other kernel could be compared with."""
     btf: str
     """Whose BTF was used: "its own", or where external BTF came from."""
     image: str
@@ -93,7 +96,7 @@ class ReleaseMap(Record):
 
 
 class ReleaseFinding(Record):
-    """A case that fails, or that the suite declares a gap, on some kernels."""
+    """A case that fails on some kernels, or has no verdict there for a reason."""
 
     case: str
     """SUITE::CASE."""
@@ -184,6 +187,8 @@ class Release(Record):
     """What fails and was not declared a gap."""
     gaps: tuple[ReleaseFinding, ...] = ()
     """What the suites declare not to work, with reasons."""
+    uncompared: tuple[ReleaseFinding, ...] = ()
+    """What no other kernel could be compared with, so that nothing is known of it."""
     requirements: tuple[KernelRequirement, ...] = ()
     """What a kernel must have."""
     programs: tuple[ReleaseProgram, ...] = ()
@@ -225,7 +230,8 @@ def facts(
             else _changes(results, comparison, baseline)
         ),
         failures=tuple(map(_failure, grouped(results.cases, Outcome.FAILED))),
-        gaps=tuple(map(_gap, grouped(results.cases, Outcome.SKIPPED))),
+        gaps=tuple(_skipped(it for it in results.cases if not is_uncompared(it))),
+        uncompared=tuple(_skipped(filter(is_uncompared, results.cases))),
         requirements=kernelneeds.of(results.objects),
         programs=tuple(_programs(results)),
         maps=tuple(
@@ -265,7 +271,9 @@ def _families(ranges: support.Ranges) -> Iterator[FamilyRange]:
 
 def _kernel(results: RunResults, tested: support.Tested) -> ReleaseKernel:
     kernel = tested.kernel
-    outcomes = [case.outcome for case in results.cases if case.kernel == kernel.id]
+    cases = [case for case in results.cases if case.kernel == kernel.id]
+    outcomes = [case.outcome for case in cases]
+    alone = sum(map(is_uncompared, cases))
     return ReleaseKernel(
         id=kernel.id,
         family=support.family_of(tested),
@@ -274,7 +282,8 @@ def _kernel(results: RunResults, tested: support.Tested) -> ReleaseKernel:
         required=kernel.required,
         passed=outcomes.count(Outcome.PASSED),
         failed=outcomes.count(Outcome.FAILED) + outcomes.count(Outcome.ERROR),
-        gaps=outcomes.count(Outcome.SKIPPED),
+        gaps=outcomes.count(Outcome.SKIPPED) - alone,
+        uncompared=alone,
         btf=btf_need(kernel),
         image=kernel.image,
         image_sha256=kernel.image_sha256,
@@ -294,8 +303,9 @@ def _failure(group: Group) -> ReleaseFinding:
     )
 
 
-def _gap(group: Group) -> ReleaseFinding:
-    return ReleaseFinding(case=group.name, kernels=group.kernels, why=group.why)
+def _skipped(cases: Iterable[CaseResult]) -> Iterator[ReleaseFinding]:
+    for it in grouped(cases, Outcome.SKIPPED):
+        yield ReleaseFinding(case=it.name, kernels=it.kernels, why=it.why)
 
 
 def _meaning(case: CaseResult) -> str:

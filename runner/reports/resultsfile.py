@@ -59,8 +59,11 @@ def dump_with(head: RunResults, cases: Sequence[str]) -> str:
     return f'{before}"cases":[{",".join(cases)}]{after}\n'
 
 
-def read(path: Path) -> RunResults:
-    """Read what `write` wrote. Raises ResultsFileError that names what is wrong."""
+def read(path: Path, kind: type[RunResults] = RunResults) -> RunResults:
+    """Read what `write` wrote. Raises ResultsFileError that names what is wrong.
+
+    `kind` may be one that passes over some of it.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(_MOST + 1)
@@ -74,20 +77,20 @@ def read(path: Path) -> RunResults:
             f"{path} is larger than {_MOST >> 20} MiB, which no run is",
             hint=_WRITTEN,
         )
-    return parse(text, path)
+    return parse(text, path, kind)
 
 
-def parse(text: bytes, path: Path) -> RunResults:
+def parse(text: bytes, path: Path, kind: type[RunResults] = RunResults) -> RunResults:
     """Read the text of such a file. Raises as `read` does."""
-    results = _parsed(text) or _explained(text, path)
+    results = _parsed(text, kind) or _explained(text, path)
     _require_consistent(path, results)
     return results
 
 
-def _parsed(text: bytes) -> RunResults | None:
+def _parsed(text: bytes, kind: type[RunResults]) -> RunResults | None:
     """Return what a sound file holds, in a third less time; None for any other."""
     try:
-        results = RunResults.model_validate_json(text)
+        results = kind.model_validate_json(text)
     except ValidationError:
         return None
     said = results.model_fields_set
@@ -139,8 +142,13 @@ def _require_consistent(path: Path, results: RunResults) -> None:
     """Refuse what no run writes: it would be judged by what somebody left out."""
     kernels = {kernel.id for kernel in results.kernels}
     strange = {case.kernel for case in results.cases} - kernels
-    planned = set(results.model_copy(update={"cases": ()}).plan)
-    extra = [case.key for case in results.cases if case.key not in planned]
+    planned = {
+        (kernel, it.suite, it.case)
+        for it in results.planned or ()
+        for kernel in it.kernels
+    }
+    keys = (case.key for case in results.cases)
+    extra = [key for key in keys if key not in planned]
     if strange:
         what = f"there are cases of {', '.join(sorted(strange))}, but no kernel"
     elif results.planned is None and not _is_old(results.runner):

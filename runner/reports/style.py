@@ -128,6 +128,22 @@ def is_uncompared(case: Ended) -> bool:
     return skipped and case.failure_class == NOTHING_TO_AGREE_WITH.name
 
 
+NOT_COMPARED = "not compared"
+
+
+def word(case: Ended) -> str:
+    """Return how a case ended, in words; one without a result is not known."""
+    if is_uncompared(case):
+        return NOT_COMPARED
+    return "no result" if case.outcome is None else LOOKS[case.outcome].word
+
+
+def word_of_all(outcome: Outcome, results: RunResults) -> str:
+    """Return a word for all cases of a run that ended as an outcome."""
+    cases = [it for it in results.cases if it.outcome is outcome]
+    return " or ".join(sorted(set(map(word, cases)))) or LOOKS[outcome].word
+
+
 def counts(results: RunResults) -> str:
     """Return "4 passed, 1 failed", or that there is no case."""
     unavailable = sum(len(case.not_available) for case in results.cases)

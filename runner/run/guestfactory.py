@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from runner import reports
 from runner.errors import GuestError, RunnerError
+from runner.files import cache
 from runner.guest import guest, logfile
 from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host
@@ -237,7 +237,8 @@ def _evidence(up: Guest, origin: Origin) -> KernelRun:
         btf_sha256=up.artifact.btf_sha256 or "",
         qemu=host.qemu_version,
         accelerator=up.vm.machine.accelerator,
-        qemu_command=shlex.join(by_hand(up.vm.machine, origin.initramfs.path)),
+        workaround=up.vm.machine.workaround,
+        qemu_command=cache.in_shell(by_hand(up.vm.machine, origin.initramfs.path)),
         libbpf=up.hello.libbpf,
         libbpf_source=host.programs.source,
         libbpf_sha256=host.programs.sha256,

@@ -44,6 +44,8 @@ class GuestLease:
         """Lend a guest that no other tenant used: the tenant's own, or a new one.
 
         Where guests are not restored from snapshots, all tenants of a kernel share one.
+        One whose kernel reported a fault of its own serves nobody any more: WARN_ONCE,
+        lockdep and UBSAN report what follows to no one.
         The guest of the `following` need is started meanwhile.
         Raises what kept the kernel from coming up, again at every call.
         """
@@ -90,7 +92,8 @@ class GuestLease:
             wait([self._spare[1]])
 
     def _serves(self, running: Running, need: Need) -> bool:
-        if running.guest.kernel != need.kernel or not running.guest.usable:
+        guest = running.guest
+        if guest.kernel != need.kernel or not guest.usable or guest.has_reported:
             return False
         if running.tenant in ("", need.tenant):
             return True

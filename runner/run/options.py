@@ -128,7 +128,8 @@ OPTIONS = (
         action="extend",
         type=Path,
         metavar="FILE",
-        help="compiled objects that must load and attach, without a suite",
+        help="objects that must load and attach, without a suite: compiled ones, or "
+        "sources NAME.bpf.c, which are compiled first",
     ),
     RunOption(
         flag="--loader",
@@ -138,6 +139,15 @@ OPTIONS = (
         help="what loads the objects of --object; with several, each object is loaded "
         "once with each; see docs/other-loaders.md",
         otherwise="libbpf",
+    ),
+    RunOption(
+        flag="--variants",
+        front_ends=("cli",),
+        action="extend",
+        metavar="AXIS=VALUES",
+        help="builds of the sources of --object, each of them a case: every "
+        "combination of clang=14,19 mcpu=v1,v3 define:DEBUG=0,1; and, of compiled "
+        "objects too, of variable:max_len=64,4096",
     ),
     RunOption(
         flag="--load-only",

@@ -109,9 +109,8 @@ def perform(
     compiled = None
     try:
         if case.case.object:
-            compiled = run.compiled(
-                case.loaded.file(case.case.object), case.case.vmlinux
-            )
+            source = case.loaded.file(case.case.object)
+            compiled = run.compiled(source, case.case.vmlinux, case.case.build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.

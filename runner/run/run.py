@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, loaders
+from runner.bpf.build import PLAIN, Build
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
 from runner.errors import (
@@ -68,7 +69,7 @@ class Run:
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
         )
         self._artifacts: dict[str, Artifact | RunnerError] = {}
-        self._objects: Once[tuple[Path, str | None], Path] = Once()
+        self._objects: Once[tuple[Path, str | None, Build], Path] = Once()
         self._loaders: Once[str, LoaderProgram] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         self._headers: Once[str, HeadersImage] = Once()
@@ -146,7 +147,9 @@ class Run:
                     self._artifacts[kernel.id] = error
             return self._artifacts[kernel.id]
 
-    def compiled(self, source: Path, vmlinux: str | None = None) -> Path:
+    def compiled(
+        self, source: Path, vmlinux: str | None = None, build: Build = PLAIN
+    ) -> Path:
         """Return an object, compiled once a run.
 
         Threads compile different objects at once. `vmlinux` is the kernel whose types
@@ -156,15 +159,15 @@ class Run:
 
         def compile_it() -> Path:
             if self.settings.precompiled is not None:
-                return self._precompiled(source, vmlinux)
+                return self._precompiled(source, vmlinux, build)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
-            return compile_object(source, self.cache, headers)
+            return compile_object(source, self.cache, headers, build)
 
-        return self._objects.get((source, vmlinux), compile_it)
+        return self._objects.get((source, vmlinux, build), compile_it)
 
-    def _precompiled(self, source: Path, vmlinux: str | None) -> Path:
+    def _precompiled(self, source: Path, vmlinux: str | None, build: Build) -> Path:
         known = self.settings.precompiled or {}
-        found = known.get(f"{source}|{vmlinux or ''}")
+        found = known.get(f"{source}|{vmlinux or ''}|{build.words}")
         if found is None:
             raise UsageError(
                 f"{source.name} was not kept, and nothing is compiled here"

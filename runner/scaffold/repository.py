@@ -3,7 +3,11 @@
 import re
 import subprocess
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ValidationError
 
 from runner import __version__
 from runner.process.programs import environment
@@ -13,7 +17,14 @@ _ADDRESS = re.compile(
     r"github\.com[:/](?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(\.git)?/?$"
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_UNKNOWN = "OWNER/bpf-kernel-matrix"
+_PACKAGE = "bpf-kernel-matrix"
+# A file of a release.
+_RELEASE = re.compile(
+    r"github\.com/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)/releases/download/(?P<tag>[^/]+)/"
+)
+# What the user has to fill in.
+UNKNOWN = f"OWNER/{_PACKAGE}"
+COMMIT = "COMMIT"
 # Seconds.
 _TIMEOUT = 20
 # What builds a project, by the file at its top.
@@ -29,19 +40,68 @@ _BUILDS = {
 def origin_of(folder: Path) -> RunnerOrigin:
     """Return where a workflow gets this program from; `folder` is its checkout.
 
-    An installed package is none, although a repository of the user's may be around it.
+    An installed package is none, although a repository of the user's may be around it:
+    what it was installed from says more.
     """
     if not (folder / ".git").exists():
-        return RunnerOrigin(repository=_UNKNOWN, ref=f"v{__version__}", is_known=False)
+        return _installed_from()
     address = _ADDRESS.search(_git(folder, "remote", "get-url", "origin").strip())
     commit = _git(folder, "rev-parse", "HEAD").strip()
-    ref = commit if _COMMIT.fullmatch(commit) else f"v{__version__}"
+    ref = commit if _COMMIT.fullmatch(commit) else _tag()
     if address is None:
-        return RunnerOrigin(repository=_UNKNOWN, ref=ref, is_known=False)
+        return RunnerOrigin(repository=UNKNOWN, ref=ref, is_known=False)
     repository = f"{address['owner']}/{address['name']}"
     return RunnerOrigin(
         repository=repository, ref=ref, is_known=bool(_COMMIT.fullmatch(commit))
     )
+
+
+class _VcsInfo(BaseModel):
+    commit_id: str = ""
+
+
+class _DirectUrl(BaseModel):
+    """What an installer notes of where a package came from."""
+
+    url: str
+    vcs_info: _VcsInfo = _VcsInfo()
+
+
+def _tag() -> str:
+    """Return the tag of this version; versions in development have none."""
+    return COMMIT if "dev" in __version__ else f"v{__version__}"
+
+
+def _installed_from() -> RunnerOrigin:
+    """Return where the package was installed from, as its installer noted.
+
+    Source: PEP 610, direct_url.json. Nothing is noted of what an index had.
+    """
+    unknown = RunnerOrigin(repository=UNKNOWN, ref=_tag(), is_known=False)
+    try:
+        noted = metadata.distribution(_PACKAGE).read_text("direct_url.json")
+        found = _DirectUrl.model_validate_json(noted or "{}")
+    except (metadata.PackageNotFoundError, ValidationError):
+        return unknown
+    url, revision = found.url, found.vcs_info.commit_id
+    release = _RELEASE.search(url)
+    if release is not None:
+        return RunnerOrigin(
+            repository=f"{release['owner']}/{release['name']}",
+            ref=release["tag"],
+            is_known=True,
+        )
+    address = _ADDRESS.search(url)
+    if address is not None and revision:
+        return RunnerOrigin(
+            repository=f"{address['owner']}/{address['name']}",
+            ref=revision,
+            is_known=bool(_COMMIT.fullmatch(revision)),
+        )
+    checkout = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
+    if checkout is not None and (checkout / ".git").exists():
+        return origin_of(checkout)
+    return unknown
 
 
 def untracked(top: Path, files: Sequence[Path]) -> list[Path]:

@@ -5,9 +5,12 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 
+from runner.bpf.build import PLAIN, Build
 from runner.facts.model import Presence
 from runner.files.modelfile import FileEntry, Where
 from runner.files.patternlist import ConsoleLines
+from runner.suites import builds
+from runner.suites.builds import Variants
 from runner.suites.comparable import AgreeExpectation, RecordExpectation
 from runner.suites.conditions import Choice, Condition, chosen
 from runner.suites.known import KnownKernel
@@ -591,8 +594,15 @@ class ExpectedFailure(FileEntry):
     ]
     """The failure's class, as reports show it in brackets. Several, if it depends on
     the libbpf that loads the object."""
+    variants: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Which of the case's variants fail, by their names: [clang-19]. By default, all
+    do."""
     reason: Annotated[str, Field(min_length=1)]
     """Why it fails there, for readers of the report."""
+
+    def of_variant(self, name: str) -> bool:
+        """Whether it is declared for a variant of the case."""
+        return self.variants is None or name in self.variants
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -689,6 +699,10 @@ class Case(FileEntry):
     list, [libbpf, ebpf-go, aya], the case runs once with each, as NAME[LOADER]. Or by
     version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
     {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
+    variants: Variants = ()
+    """Builds of the source. Each is a case of its own, NAME[VARIANT]: every combination
+    of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
+    {clang: 19, mcpu: v3}]. The default are those of the suite; [] is none."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
@@ -730,6 +744,13 @@ class Case(FileEntry):
     """What the guest itself says, taken after the triggers: ${truth.NAME}."""
     expect: tuple[Expectation, ...] = ()
     """What must be true; a case without any expectation fails."""
+
+    @property
+    def build(self) -> Build:
+        """How its source is compiled."""
+        # Several make a case of each: `runner.suites.variants`.
+        (variant,) = builds.listed(self.variants)[:1] or (None,)
+        return PLAIN if variant is None else variant.build
 
     @property
     def user(self) -> tuple[int, int] | None:
@@ -819,5 +840,7 @@ class Suite(FileEntry):
     splats: ConsoleLines = ConsoleLines()
     """Lines on a kernel's console that fail a case, and lines that do not, besides
     those of images/splats.yaml and of the kernel's row."""
+    variants: Variants = ()
+    """Builds of each source of the suite; see `variants` of a case."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
     """The cases, in the order in which they run."""

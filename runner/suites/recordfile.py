@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, JsonValue
 
-from runner.files import modelfile
+from runner.files import modelfile, yamltext
 from runner.files.modelfile import FileEntry
 from runner.suites.checks import leaves
 
@@ -47,17 +46,13 @@ def read(path: Path) -> RecordFile | None:
 
 def text(file: RecordFile) -> str:
     """Return what a file holds: the same text for the same rows."""
-    return _HEAD + yaml.safe_dump(
+    return _HEAD + yamltext.text(
         {
             "case": file.case,
             "subject": file.subject,
             "kernel": file.kernel,
             "rows": list(file.rows),
         },
-        sort_keys=False,
-        # A field a line: differences are small, then.
-        default_flow_style=False,
-        allow_unicode=True,
         width=_WIDTH,
     )
 
@@ -66,11 +61,4 @@ def rows_text(rows: Sequence[JsonValue]) -> list[str]:
     """Return rows as lines of such a file, to show what changed."""
     if not rows:
         return []
-    dumped = yaml.safe_dump(
-        list(rows),
-        sort_keys=False,
-        default_flow_style=False,
-        allow_unicode=True,
-        width=_WIDTH,
-    )
-    return dumped.splitlines()
+    return yamltext.text(list(rows), width=_WIDTH).splitlines()

@@ -17,6 +17,7 @@ from runner.files.plainpath import plain
 from runner.files.yamlfile import YamlSource
 from runner.suites import (
     attachplaces,
+    builds,
     commandcase,
     comparable,
     conditionnames,
@@ -73,8 +74,8 @@ class LoadedSuite:
     # In reports and baselines.
     name: str
     suite: Suite
-    # Case → line in the file.
-    lines: Mapping[str, int]
+    # Case → its place in the file's list, which several variants share.
+    numbers: Mapping[str, int]
     # To tell mistakes that are found later by their lines, too.
     source: YamlSource
     # Where its objects and files may lie.
@@ -86,6 +87,15 @@ class LoadedSuite:
     def folder(self) -> Path:
         """The folder that paths in the suite are relative to."""
         return self.path.parent
+
+    def place(self, case: Case) -> Where:
+        """Return where a case stands in the file."""
+        return ("cases", self.numbers[case.name])
+
+    @property
+    def lines(self) -> Mapping[str, int]:
+        """Each case's line in the file."""
+        return {it.name: self.source.line(self.place(it)) for it in self.suite.cases}
 
     def file(self, name: str) -> Path:
         """Return the path of an object or a file, as a user would name it."""
@@ -144,11 +154,12 @@ def _in_use(
         for it in all_
         for name, line in it.lines.items()
     }
-    for number, case in enumerate(suite.suite.cases):
-        for place, name in enumerate(case.was):
+    for case in suite.suite.cases:
+        # Variants have their case's own names before those that it lists.
+        for number, name in enumerate(case.was, -case.name.count("[")):
             if name in places:
                 what = f"{name!r} is the name of another case: {places[name]}"
-                at = ("cases", number, "was", place)
+                at = (*suite.place(case), "was", number)
                 yield suite.source.mistake(at, what)
 
 
@@ -162,8 +173,8 @@ def require_kernels(
     """
     for suite in suites:
         mistakes = [
-            suite.source.mistake(("cases", number, "vmlinux"), why)
-            for number, case in enumerate(suite.suite.cases)
+            suite.source.mistake((*suite.place(case), "vmlinux"), why)
+            for case in suite.suite.cases
             if case.vmlinux is not None and (why := why_not(case.vmlinux))
         ]
         if mistakes:
@@ -190,16 +201,16 @@ def load(
     ]
     if mistakes:
         raise modelfile.refused(source, mistakes)
-    lines = {
-        each.name: source.line(("cases", number))
+    numbers = {
+        each.name: number
         for number, case in enumerate(suite.cases)
-        for each in variants.expanded([case])
+        for each in variants.each(suite, [case])
     }
     return LoadedSuite(
         path=path,
         name=name,
-        suite=suite.model_copy(update={"cases": tuple(variants.expanded(suite.cases))}),
-        lines=lines,
+        suite=variants.of_suite(suite),
+        numbers=numbers,
         source=source,
         reach=reach,
         named={it.resolve(): it for it in named},
@@ -250,6 +261,8 @@ def parse_case(keys: dict[str, JsonValue], folder: Path) -> Case:
     ]
     if variants.loaders_of(case):
         mistakes.append("loader: name one; only suite.yaml takes a list")
+    if len(builds.listed(case.variants)) > 1:
+        mistakes.append("variants: give one; only suite.yaml takes several")
     mistakes += [
         f"expect[{number}]: {_key_of(it)} works in a suite.yaml only: a test in Python "
         "runs on one kernel, and asserts what it wants to see"
@@ -268,6 +281,7 @@ def _mistakes(
         what = f"{name!r} is the suite's name now; list only former names"
         yield Mistake(("was", suite.was.index(name)), what)
     yield from _former_names(suite, source)
+    yield from builds.mistakes(suite.variants, is_source=True)
     seen: dict[str, int] = {}
     for number, case in enumerate(suite.cases):
         at = ("cases", number)
@@ -278,7 +292,7 @@ def _mistakes(
                 "it, too",
             )
         seen[case.name] = source.line(at)
-        for mistake in _case(case, reach):
+        for mistake in (*_case(case, reach), *_variants(suite, case)):
             yield Mistake((*at, *mistake.where), mistake.what)
     yield from _records(suite, source)
 
@@ -364,6 +378,21 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
             yield Mistake(("expect", number, "loaded"), what)
 
 
+def _variants(suite: Suite, case: Case) -> Iterator[Mistake]:
+    yield from builds.mistakes(case.variants, is_source=case.object.endswith(".c"))
+    failure = case.expect_failure
+    if failure is None or failure.variants is None:
+        return
+    known = [it.label for it in variants.of_case(suite, case)]
+    at = ("expect_failure", "variants")
+    for name in failure.variants:
+        if name not in known:
+            meant = near(name, known) or f"; there are {', '.join(known) or 'none'}"
+            yield Mistake(at, f"no variant {name!r}{meant}")
+    if not case.expect and not {*known} <= {*failure.variants}:
+        yield Mistake(at, "the other variants check nothing; give the case an `expect`")
+
+
 def _key_of(expectation: Compared) -> str:
     return "agree" if isinstance(expectation, AgreeExpectation) else "record"
 
@@ -384,7 +413,7 @@ def _without_object(case: Case) -> Iterator[Mistake]:
         what = "key 'object' is missing, or 'files' with a loader, or 'command'"
         yield Mistake((), what)
     for key in (
-        *("vmlinux", "loader", "programs", "alternatives", "maps"),
+        *("vmlinux", "loader", "variants", "programs", "alternatives", "maps"),
         *("variables", "attach", "must_attach"),
     ):
         if key in case.model_fields_set:

@@ -1,5 +1,6 @@
 """Expectations that hold whatever the object does, and so check nothing."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 
 from runner.suites.comparable import Compared
@@ -16,6 +17,9 @@ def mistakes(expectation: Expectation) -> Iterator[Found]:
         return
     if expectation.mask == 0:
         yield ("mask",), "a mask of 0 leaves nothing to compare"
+    key = _all_values(expectation)
+    if key:
+        yield (key,), _OF_ALL[key]
     if isinstance(expectation, ValueExpectation):
         for key in _repeating(expectation):
             yield (
@@ -23,6 +27,64 @@ def mistakes(expectation: Expectation) -> Iterator[Found]:
                 f"compares {expectation.value} with itself, which always holds; "
                 "compare it with a number, a text or a truth",
             )
+
+
+# What a value of 64 bits may be, without a sign and with one.
+_UNSIGNED = (0, (1 << 64) - 1)
+_SIGNED = (-(1 << 63), (1 << 63) - 1)
+
+_OF_ALL = {
+    "between": "every number is in this range, so it checks nothing; name the values "
+    "that are right",
+    "within": "every number is this near, so it checks nothing; name how far the "
+    "kernel may be off",
+    "matches": "every text matches this, so it checks nothing; name what must be in "
+    "the text",
+}
+# Texts that have nothing in common.
+_TEXTS = ("", "0", "-17", "bash", "/proc/1 ßé", '{"a": [1]}', "\t.")
+_LINES = ("one\nand two\n",)
+
+
+def _all_values(matcher: Matcher) -> str:
+    """Return the key that every value meets, if there is one."""
+    ends = _range(matcher)
+    if ends is not None:
+        low, high = ends
+        masked = (0, matcher.mask) if matcher.mask is not None else _UNSIGNED
+        if any(low <= first and high >= last for first, last in (masked, _SIGNED)):
+            return "between" if matcher.between is not None else "within"
+    if matcher.within is not None and matcher.within >= _UNSIGNED[1]:
+        return "within"
+    # bpftool shows a value on one line; what a command prints has several.
+    texts = (*_TEXTS, *(_LINES if isinstance(matcher, ValueExpectation) else ()))
+    if matcher.matches is not None and _matches_all(matcher.matches, texts):
+        return "matches"
+    return ""
+
+
+def _range(matcher: Matcher) -> tuple[int, int] | None:
+    """Return the numbers that are right, if the suite itself says which."""
+    if matcher.between is not None:
+        low, high = map(_number, matcher.between)
+        return None if low is None or high is None else (low, high)
+    middle = _number(matcher.equals)
+    if middle is None or matcher.within is None:
+        return None
+    return middle - matcher.within, middle + matcher.within
+
+
+def _number(value: object) -> int | None:
+    # A bool is none.
+    return value if type(value) is int else None
+
+
+def _matches_all(pattern: str, texts: Iterable[str]) -> bool:
+    try:
+        return all(re.fullmatch(pattern, it) for it in texts)
+    except re.error:
+        # A reference, or a mistake that is found where it is used.
+        return False
 
 
 def observes(expectations: Iterable[Expectation], known: Collection[str]) -> bool:

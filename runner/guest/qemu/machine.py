@@ -47,6 +47,8 @@ class Machine:
     kernel: Path
     # A path that QEMU can open; /dev/fd/N for what is held in memory only.
     initrd: str
+    # -cpu; empty for what every QEMU has of the board's.
+    cpu: str = ""
     # MiB.
     memory: int
     # The file that its memory is, of that size; a path that QEMU can open.
@@ -60,6 +62,8 @@ class Machine:
     incoming: bool = False
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
+    # Why some of the arguments are there that nobody asked for; empty for none.
+    workaround: str = ""
     # Serial output is appended to this file.
     console: Path
 
@@ -111,7 +115,10 @@ def _board(machine: Machine, more: str = "") -> list[str]:
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none"),
         *("-machine", f"{board.machine},accel={machine.accelerator}{more}"),
-        *("-cpu", "host" if machine.accelerator == "kvm" else board.cpu),
+        *(
+            "-cpu",
+            machine.cpu or ("host" if machine.accelerator == "kvm" else board.cpu),
+        ),
         *("-smp", "1"),
         *("-m", f"{machine.memory}M"),
     ]

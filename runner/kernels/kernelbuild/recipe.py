@@ -1,7 +1,7 @@
 """How a kernel is built: its config fragments, and its quirks with their reasons."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +22,8 @@ from runner.versions import KernelVersion, VersionRange
 FOLDER = IMAGES / "kernel"
 _FRAGMENTS = "fragments.yaml"
 _QUIRKS = "quirks.yaml"
+# Fragments that rows ask for by name; those that others use do not depend on them.
+_DEBUG = "debug"
 
 # Variables of the kernel's Makefile that a quirk may add words to.
 Variable = Literal["KCFLAGS", "KAFLAGS", "HOSTCFLAGS", "HOSTLDFLAGS", "LD"]
@@ -134,8 +136,11 @@ def load(
     options: Mapping[str, str],
     folder: Path = FOLDER,
     compiler: str = GCC,
+    named: Sequence[str] = (),
 ) -> Recipe:
     """Return the recipe of a kernel; `options` are a row's own, and count most.
+
+    `named` are fragments that the row asks for, such as "kasan".
 
     Raises UsageError that lists every mistake in the tables by file and line.
     """
@@ -149,6 +154,9 @@ def load(
         with file_errors(UsageError, source.mistake((number, "file"), str(path))):
             text = path.read_text()
         requests |= {it.name: it for it in parse_fragment(text, path.name)}
+    for fragment in named:
+        path = _debug(folder, fragment)
+        requests |= {it.name: it for it in parse_fragment(path.read_text(), path.name)}
     for name, value in options.items():
         requests[name] = Request(name=name, value=value, where="the row's options")
     return Recipe(
@@ -160,8 +168,15 @@ def load(
     )
 
 
+def _debug(folder: Path, name: str) -> Path:
+    return folder / _DEBUG / f"{name}.config"
+
+
 def fingerprint(
-    options: Mapping[str, str], folder: Path = FOLDER, compiler: str = GCC
+    options: Mapping[str, str],
+    folder: Path = FOLDER,
+    compiler: str = GCC,
+    named: Sequence[str] = (),
 ) -> str:
     """Return what a built kernel depends on besides its source."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
@@ -169,4 +184,5 @@ def fingerprint(
         *(f"{path.name} {sha256_of(path)}" for path in files),
         *(f"{name}={value}" for name, value in sorted(options.items())),
         compiler,
+        *(f"{name} {sha256_of(_debug(folder, name))}" for name in named),
     )

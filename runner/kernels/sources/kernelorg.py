@@ -95,10 +95,14 @@ class KernelOrg:
         return stabletags.offer(pin.version)
 
     def _recipe(self, version: KernelVersion, source: KernelOrgSource) -> Recipe:
-        return kernelbuild.load(version, source.options, self.recipes, source.compiler)
+        return kernelbuild.load(
+            version, source.options, self.recipes, source.compiler, source.fragments
+        )
 
     def _fingerprint(self, source: KernelOrgSource) -> str:
-        return recipe.fingerprint(source.options, self.recipes, source.compiler)
+        return recipe.fingerprint(
+            source.options, self.recipes, source.compiler, source.fragments
+        )
 
     def _tarball(self, item: Item, source: KernelOrgSource, work: Workplace) -> Path:
         """Return the tarball; a downloaded one is kept, for it builds many kernels."""

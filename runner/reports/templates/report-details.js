@@ -155,7 +155,7 @@ const showCase = (row, kernel) => {
     button("Copy link", () => copy(location.href, "the link")),
     button("Copy as Markdown", () => copy(markdownOf(row, alike(row, kernel)), "the case as Markdown")));
   showDialog([signed(outcome), `${row.full} on ${kernels[kernel].id}`],
-    make("p", "quiet", `${data.looks[outcome].word}, ${seconds(valueOf(row, kernel, "took"))}; ${kernels[kernel].release}`),
+    make("p", "quiet", `${wordOf(row, kernel)}, ${seconds(valueOf(row, kernel, "took"))}; ${kernels[kernel].release}`),
     bar, explain(row, kernel));
 };
 const unfolding = (row, kernel) => {
@@ -164,7 +164,7 @@ const unfolding = (row, kernel) => {
   link.href = fragmentOf({ ...state, case: caseName(row, kernel), cell: "", kernel: "" });
   link.setAttribute("aria-label", `Link to ${caseName(row, kernel)}`);
   const details = make("details", "case", make("summary", "", signed(outcome),
-    `${row.full} `, make("span", "quiet", `${data.looks[outcome].word}, ${seconds(valueOf(row, kernel, "took"))} `)));
+    `${row.full} `, make("span", "quiet", `${wordOf(row, kernel)}, ${seconds(valueOf(row, kernel, "took"))} `)));
   const fill = () => {
     if (!details.open || details.childElementCount > 1) return;
     const body = explain(row, kernel);

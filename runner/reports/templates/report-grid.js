@@ -91,6 +91,7 @@ const summary = (found, column) => {
 const SKIPPED = data.looks.findIndex((it) => it.class === "skipped");
 // Whether it was skipped only because no other kernel gave anything: nothing was declared.
 const isUncompared = (row, kernel) => outcomeOf(row, kernel) === SKIPPED && classOf(row, kernel) === "nothing_to_agree_with";
+const wordOf = (row, kernel) => (isUncompared(row, kernel) ? "not compared" : data.looks[outcomeOf(row, kernel)].word);
 const skippedWords = ({ gaps, alone }) => [gaps > alone ? plural(gaps - alone, "declared gap") : "",
   alone ? `${alone} not compared` : ""].filter(Boolean).join(", ");
 
@@ -106,7 +107,7 @@ const cellOf = (item, number) => {
     const isShown = column.kernels.some((it) => chosen.shown[item.row.number * kernels.length + it]);
     const class_ = classOf(item.row, kernel);
     return { outcome, text: outcome === data.passed && shape.width < 14 ? "" : look.sign, isDim: !isShown,
-      changes: changesAt(item.row, number), words: isUncompared(item.row, kernel) ? "not compared" : `${look.word}${class_ ? ` ${class_}` : ""}` };
+      changes: changesAt(item.row, number), words: `${wordOf(item.row, kernel)}${class_ && !isUncompared(item.row, kernel) ? ` ${class_}` : ""}` };
   }
   const found = summary(item.rows, column);
   if (!found) return null;

@@ -30,7 +30,7 @@ const markdownOf = (row, found) => {
   const entry = (name, text) => {
     if (text) lines.push(`- **${name}**: ${text}`);
   };
-  entry("outcome", look.word + (detail.class ? `, class ${code(detail.class)}` : ""));
+  entry("outcome", wordOf(row, kernel) + (detail.class ? `, class ${code(detail.class)}` : ""));
   entry("why", code(string(detail.message)));
   entry("what to do", code(string(detail.cure)));
   entry("where", code(string(detail.where)));

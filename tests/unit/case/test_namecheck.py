@@ -81,7 +81,7 @@ class Compiler:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self, source: Path, vmlinux: str | None) -> Path:
+    def __call__(self, source: Path, *_: object) -> Path:
         """Return the object."""
         self.asked += 1
         return source
@@ -342,7 +342,7 @@ def test_fields_of_a_drain_are_those_that_it_names(folder: Path) -> None:
 
 
 def test_a_kernel_whose_types_are_unavailable_is_told(folder: Path) -> None:
-    def without_btf(source: Path, vmlinux: str | None) -> Path:
+    def without_btf(*_: object) -> Path:
         raise UsageError("vmlinux: 4.4 has no BTF: none was found")
 
     path = folder / "suite.yaml"

@@ -77,14 +77,14 @@ def test_objects_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("none.o", "none.o: there is no such file"),
-        ("source.bpf.c", "source.bpf.c: is a source, not a compiled object"),
+        ("source.c", "source.c: is a source, not a compiled object"),
         ("prog.cpp", "prog.cpp: is a source, not a compiled object"),
         ("text", "text: is not an object file; its name must end with .o"),
         ("folder.o", "folder.o: is a folder\n  name the objects in it: --object "),
     ],
 )
 def test_what_is_no_object_is_refused(tmp_path: Path, name: str, told: str) -> None:
-    for file in ("source.bpf.c", "prog.cpp", "text"):
+    for file in ("source.c", "prog.cpp", "text"):
         (tmp_path / file).touch()
     (tmp_path / "folder.o").mkdir()
 
@@ -133,3 +133,27 @@ def test_a_folder_that_can_not_be_made_is_infrastructure(tmp_path: Path) -> None
     (tmp_path / "a.o").touch()
     with pytest.raises(InfrastructureError, match="can't be written"):
         objects.suite_of([tmp_path / "a.o"], tmp_path / "a.o/objects")
+
+
+def test_sources_are_tested_in_each_build(tmp_path: Path) -> None:
+    (tmp_path / "tool.bpf.c").touch()
+
+    folder = objects.suite_of(
+        [tmp_path / "tool.bpf.c"], tmp_path / "x", variants=["clang=14,19", "mcpu=v3"]
+    )
+
+    given = [tmp_path / "tool.bpf.c"]
+    loaded = suitefile.load(folder / "suite.yaml", named=given)
+    assert [it.name for it in loaded.suite.cases] == [
+        *("tool[clang-14-v3]", "tool[clang-19-v3]")
+    ]
+    assert {loaded.file(it.object) for it in loaded.suite.cases} == {*given}
+
+
+def test_compiled_objects_are_not_built_again(tmp_path: Path) -> None:
+    (tmp_path / "tool.bpf.o").touch()
+
+    with pytest.raises(UsageError, match=r"tool\.bpf\.o: clang-14 needs a source"):
+        objects.suite_of(
+            [tmp_path / "tool.bpf.o"], tmp_path / "x", variants=["clang=14"]
+        )

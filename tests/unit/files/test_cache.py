@@ -14,7 +14,7 @@ import pytest
 from pydantic import JsonValue
 
 from runner.errors import ExitStatus, InfrastructureError, UsageError
-from runner.files.cache import LIMIT_SETTING, Cache, key_of, limit, sha256_of
+from runner.files.cache import LIMIT_SETTING, Cache, in_shell, key_of, limit, sha256_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -86,6 +86,29 @@ def process(cache: Cache, program: str) -> "subprocess.Popen[str]":
 def said(child: "subprocess.Popen[str]") -> str:
     assert child.stdout is not None
     return child.stdout.readline().strip()
+
+
+def test_a_command_names_the_cache_as_a_shell_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
+    root = Cache().root
+    shown = in_shell(
+        ["printf", "%s|", f"{root}/a b", f"x={root}/c,d", "e f", str(root)]
+    )
+
+    # The folder itself is no file of it.
+    assert shown.count(str(tmp_path)) == 1
+    home = tmp_path / "home"
+    done = subprocess.run(
+        ["sh", "-c", shown],
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    there = home / ".cache/bpf-kernel-matrix"
+    assert done.stdout == f"{there}/a b|x={there}/c,d|e f|{root}|"
 
 
 def test_an_entry_is_built_once(cache: Cache) -> None:

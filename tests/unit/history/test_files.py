@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.unit.history.nights import case, night
 from tests.unit.reports.runs import P
 
 ON = ("5.10", "6.1")
+ROOT = Path(__file__).parents[3]
 
 
 def put(path: Path, results: RunResults) -> Path:
@@ -114,6 +117,43 @@ def test_many_files_are_read_as_few_are(tmp_path: Path) -> None:
     assert [it.id for it in found.digests] == [
         it.id for path in paths for it in read(path).digests
     ]
+
+
+def test_a_history_keeps_the_same_of_a_file_as_of_the_whole_run() -> None:
+    """It passes over the evidence of cases, which it does not keep."""
+    path = ROOT / "reports/0.2/results.json"
+    whole = resultsfile.read(path)
+    assert any(it.matches and it.programs for it in whole.cases)
+
+    (found,) = read(path).digests
+
+    assert found == digest.of(whole, found.sources)
+
+
+def test_a_run_that_was_edited_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    path = put(tmp_path / "1.json", night(0, case(P)))
+    text = path.read_text()
+    path.write_text(text.replace('"outcome": "passed"', '"outcome": "fine"'))
+
+    (left,) = read(path).left_out
+    assert left.why.startswith("cases.0.outcome: ")
+
+    # What it does not say is not taken for granted.
+    lines = [it for it in text.splitlines(True) if '"complete"' not in it]
+    path.write_text("".join(lines).replace('"planned"', '"no_plan"'))
+    assert not read(path).digests or not read(path).digests[0].complete
+
+
+def test_processes_return_what_one_would_in_the_same_order() -> None:
+    """In a process of its own: a fork is for one without threads."""
+    code = (
+        "from runner.history import forked\n"
+        "given = list(map(str, range(forked.WORTH_PROCESSES + 1)))\n"
+        "extra = 'known without being sent'\n"
+        "found = list(forked.mapped(lambda it: it + extra, given))\n"
+        "assert found == [it + extra for it in given], found\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True)
 
 
 def test_parts_are_one_run_as_if_they_had_been_merged(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def test_a_suite_is_what_it_was_with_its_name(tmp_path: Path) -> None:
     loaded = suitefile.load(folder / "suite.yaml", matrix=found.matrix)
     assert loaded.name == "task"
     source = loaded.file("task.bpf.c")
-    assert found.objects[source, None].read_bytes() == OBJECT
-    assert found.objects[source, None].name == "task.bpf.o"
+    assert found.objects[source, None, ""].read_bytes() == OBJECT
+    assert found.objects[source, None, ""].name == "task.bpf.o"
 
 
 def test_only_the_kernels_that_are_wanted_are_there_and_locked(tmp_path: Path) -> None:

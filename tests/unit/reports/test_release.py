@@ -169,6 +169,22 @@ def test_failures_are_told_in_words_with_a_cure() -> None:
     assert (gap.kernels, gap.why) == (("4.4",), "needs >=5.5: tp_btf")
 
 
+def test_what_was_not_compared_is_no_declared_gap() -> None:
+    alone = case("6.1", S, failure_class="nothing_to_agree_with", message="no other")
+    gap = case("6.1", S, "other", message="needs >=6.2: a kfunc")
+    found = facts(run(alone, gap, case("6.1", P, "third")), "v1.2")
+
+    (kernel_,) = found.kernels
+    assert (kernel_.gaps, kernel_.uncompared) == (1, 1)
+    assert [it.why for it in found.gaps] == ["needs >=6.2: a kfunc"]
+    assert [it.why for it in found.uncompared] == ["no other"]
+    text, page = releasepages.notes(found), releasepages.page(found)
+    assert "declared gaps | not compared | BTF |" in text
+    assert "## Not compared" in text
+    assert html.fromstring(page).xpath('//h2[@id="uncompared"]')
+    assert "not compared" not in releasepages.notes(released()).lower()
+
+
 def test_checksums_and_versions() -> None:
     found = released()
     assert [(it.name, it.sha256) for it in found.checksums] == [

@@ -28,6 +28,13 @@ def test_one_line_has_single_blanks() -> None:
     assert one_line("  a\n\n b\x1b[0m\tc ") == "a b c"
 
 
+def test_what_is_printable_needs_no_cleaning() -> None:
+    """Which is how most texts are found to be clean."""
+    printable = "".join(filter(str.isprintable, map(chr, range(0x110000))))
+    # The end of a line is not printable.
+    assert clean(f"{printable}\n") == f"{printable}\n"
+
+
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_can_stand_in_xml(text: str) -> None:
     element = ET.Element("a")

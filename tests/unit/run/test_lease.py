@@ -147,6 +147,17 @@ def test_a_lost_guest_is_replaced(
     assert factory.run_of(NEW).boots == (1.5, 1.5)
 
 
+@pytest.mark.parametrize("tenant", ["a", "b"])
+def test_a_guest_whose_kernel_reported_a_fault_serves_nobody_more(
+    guests: GuestLease, starter: Starter, tenant: str
+) -> None:
+    first = leased(guests, NEW, "a")
+    first.has_reported = True
+
+    assert leased(guests, NEW, tenant) is not first
+    assert starter.ended == ["6.1"]
+
+
 def test_a_guest_whose_qemu_is_gone_is_replaced(
     guests: GuestLease, starter: Starter
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -282,6 +282,7 @@ VALUES = st.recursive(
 )
 
 
+@example(rows=["\x85 \u2028 \u2029 \ufeff"])
 @given(rows=st.lists(VALUES, min_size=1, max_size=4).filter(leaves.has_compared))
 def test_what_is_written_is_read_as_it_was(
     rows: list[JsonValue], tmp_path_factory: pytest.TempPathFactory

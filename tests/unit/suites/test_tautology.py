@@ -63,6 +63,33 @@ def test_an_empty_mask_is_refused(judged: str, tmp_path: Path) -> None:
         load(tmp_path, f"{{{judged}, mask: 0, equals: 0}}")
 
 
+@pytest.mark.parametrize("judged", ["map: m", 'value: "${run.retval}"'])
+@pytest.mark.parametrize(
+    ("condition", "key"),
+    [
+        ("between: [0, 18446744073709551616]", "between"),
+        ("between: [0, 0xffffffffffffffff]", "between"),
+        ("between: [-5, 18446744073709551615]", "between"),
+        ("between: [-9223372036854775808, 9223372036854775807]", "between"),
+        ("between: [0, 255], mask: 255", "between"),
+        ("equals: 7, within: 18446744073709551615", "within"),
+        ('equals: "${truth.state}", within: 18446744073709551615', "within"),
+        ('matches: "(?s).*"', "matches"),
+        ('matches: "[^\\x00]*"', "matches"),
+    ],
+)
+def test_what_every_value_meets_is_refused(
+    judged: str, condition: str, key: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=rf":8: .*\.{key}: every "):
+        load(tmp_path, f"{{{judged}, {condition}}}")
+
+
+def test_any_text_of_a_map_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.matches: every text matches this"):
+        load(tmp_path, '{map: m, field: comm, matches: ".*"}')
+
+
 @pytest.mark.parametrize(
     "expectation",
     [
@@ -96,6 +123,11 @@ def test_a_case_checks_more_than_what_is_known_before_it(
         '{value: "${agent.pid}", equals: "${truth.state}"}',
         '{value: "${command.stdout}", matches: ".*"}',
         "{map: m, equals: 1}",
+        "{map: m, between: [1, 18446744073709551615]}",
+        "{map: m, between: [0, 9223372036854775807]}",
+        "{map: m, between: [0, 255], mask: 0xffff}",
+        "{map: m, equals: 7, within: 4294967295}",
+        '{map: m, matches: ".+"}',
         "{map: m, mask: 1, equals: 0}",
     ],
 )

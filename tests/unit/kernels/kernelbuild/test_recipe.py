@@ -62,6 +62,24 @@ def test_fragments_are_for_versions() -> None:
     assert "BPF_LSM" not in requested(shipped("5.6"))
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("kasan", "KASAN"), ("lockdep", "PROVE_LOCKING"), ("ubsan", "UBSAN")],
+)
+def test_a_row_asks_for_fragments_that_watch_the_kernel(name: str, option: str) -> None:
+    made = recipe.load(version("6.1"), {}, named=[name])
+
+    assert requested(made)[option] == "y"
+    assert option not in requested(shipped("6.1"))
+    assert recipe.fingerprint({}, named=[name]) != recipe.fingerprint({})
+
+
+def test_the_rows_own_options_count_more_than_its_fragments() -> None:
+    made = recipe.load(version("6.1"), {"KASAN_INLINE": "n"}, named=["kasan"])
+
+    assert requested(made)["KASAN_INLINE"] == "n"
+
+
 @pytest.mark.parametrize("kernel", ["4.18.0-240.el8", "4.18.0-553.66.1.el8_10.x86_64"])
 def test_rhel_8_gets_what_it_needs_and_upstreams_4_18_does_not(kernel: str) -> None:
     made = shipped(kernel)
