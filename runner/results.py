@@ -742,8 +742,15 @@ class RunResults(Record):
     @cached_property
     def undone(self) -> tuple[CaseKey, ...]:
         """The planned cases that have no result."""
-        done = {it.key for it in self.cases}
-        return tuple(key for key in self.plan if key not in done)
+        # Plain tuples, which a CaseKey equals: this is asked of each run that is read.
+        done = {(it.kernel, it.suite, it.case) for it in self.cases}
+        missing = (
+            CaseKey(kernel, it.suite, it.case)
+            for it in self.planned or ()
+            for kernel in it.kernels
+            if (kernel, it.suite, it.case) not in done
+        )
+        return tuple(dict.fromkeys(missing))
 
     @property
     def progress(self) -> str:

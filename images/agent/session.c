@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include "acts.h"
 #include "append.h"
 #include "attach.h"
 #include "bpf_calls.h"
@@ -83,6 +84,7 @@ static const struct operation {
 	 {"bytes", "port", "times", "ip", "received", "options"},
 	 false},
 	{"tcp", tcp_operation, {"bytes", "port", "times", "ip", "accepted"}, false},
+	{"act", act_operation, {"acts", "comm", "folder"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},

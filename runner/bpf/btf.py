@@ -258,6 +258,12 @@ class Btf:
             for name, low, high in self._rows("IIi" if type_.flag else "III", type_):
                 yield self.text(name), low | high << 32
 
+    def parameters(self, prototype: Type) -> Iterator[tuple[str, int]]:
+        """Yield names and types of what a function takes; nothing for other types."""
+        if prototype.kind is Kind.FUNC_PROTO:
+            for name, id_ in self._rows("II", prototype):
+                yield self.text(name), id_
+
     def variables(self, section: Type) -> Iterator[tuple[str, int]]:
         """Yield names and types of a section's variables."""
         for held in self.held(section):

@@ -18,6 +18,7 @@ from runner.guest.commands import CommandFailedError, Commands, failed, subject
 from runner.results import ended
 from runner.suites.checks.equality import equal
 from runner.suites.model import (
+    Act,
     Case,
     Command,
     Drain,
@@ -92,6 +93,10 @@ def pull(
         case Pipe():
             given = agent.pipe(
                 trigger.pipe, writes=trigger.writes, timeout=timeouts.TRIGGER.seconds
+            )
+        case Act():
+            given = agent.act(
+                trigger.act, comm=trigger.comm, timeout=timeouts.TRIGGER.seconds
             )
         case Drain():
             return _drain(trigger, agent, handle, namespace, data)

@@ -403,6 +403,20 @@ class PipeFilled(AgentReply):
     waiting: _Count
 
 
+class Acted(AgentReply):
+    """What another process did."""
+
+    pid: _Pid
+    comm: str
+    # Its file, as it was called last, and that file's inode; 0 for none.
+    path: str
+    inode: _Count
+    # The process that it started, signalled or traced last; 0 for none.
+    target: _Count
+    # How many acts.
+    done: _Count
+
+
 class ProgramRuns(AgentReply):
     """How often a program ran since it was loaded."""
 
@@ -952,6 +966,10 @@ class AgentSession:
     def pipe(self, size: int, *, writes: int, timeout: float) -> PipeFilled:
         """Write `size` bytes to a pipe, a number of times, and ask of it."""
         return self._ask(PipeFilled, "pipe", timeout, bytes=size, writes=writes)
+
+    def act(self, acts: Sequence[str], *, comm: str = "actor", timeout: float) -> Acted:
+        """Let a process called `comm` do things in order; see images/agent/acts.c."""
+        return self._ask(Acted, "act", timeout, acts=[*acts], comm=comm)
 
     def run(
         self,

@@ -17,7 +17,6 @@ from pydantic import Field, model_validator
 from runner.reports import support
 from runner.reports.text import clean, one_line
 from runner.results import (
-    CaseKey,
     CaseResult,
     KernelRun,
     KnownFlaky,
@@ -190,20 +189,21 @@ def of(results: RunResults, sources: Sequence[str]) -> RunDigest:
     def number_of(state: DigestedState) -> int:
         return states.setdefault(state, len(states))
 
-    def put(key: CaseKey, number: int, took: float) -> None:
-        cell = kernels[key.kernel], number, round(took * 1000)
-        cases.setdefault(key[1:], []).append(cell)
-
     for case in results.cases:
-        first.setdefault((case.suite, case.case), case)
+        name = case.suite, case.case
+        if name not in first:
+            first[name] = case
+            cases[name] = []
         parts = _parts(case)
         number = made.get(parts)
         if number is None:
             number = made[parts] = number_of(_state(case))
-        put(case.key, number, case.duration)
-    for key in results.undone:
-        if key.kernel in kernels:
-            put(key, number_of(DigestedState()), 0)
+        cell = kernels[case.kernel], number, round(case.duration * 1000)
+        cases[name].append(cell)
+    for kernel, suite, name_ in results.undone:
+        if kernel in kernels:
+            cell = kernels[kernel], number_of(DigestedState()), 0
+            cases.setdefault((suite, name_), []).append(cell)
     tested = results.provenance
     return RunDigest(
         runner=results.runner,

@@ -12,6 +12,7 @@ from runner.results import (
     ObjectUse,
     Phases,
     Printed,
+    ProgramCost,
     ProgramState,
     RunResults,
     SourceExcerpt,
@@ -21,11 +22,24 @@ from runner.results import (
 _NOT_READ = "\0"
 
 
+class LeanCost(ProgramCost):
+    """What a program cost, as far as machines agree on it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    insns_limit: int | None = Field(default=None, validation_alias=_NOT_READ)
+    total_states: int | None = Field(default=None, validation_alias=_NOT_READ)
+    verification_usec: int | None = Field(default=None, validation_alias=_NOT_READ)
+    bytes_jited: int | None = Field(default=None, validation_alias=_NOT_READ)
+    bytes_memlock: int | None = Field(default=None, validation_alias=_NOT_READ)
+
+
 class LeanCase(CaseResult):
     """A case without evidence: these fields are empty, whatever the file says."""
 
     model_config = ConfigDict(extra="ignore")
 
+    cost: tuple[LeanCost, ...] = ()
     matches: tuple[Match, ...] = Field(default=(), validation_alias=_NOT_READ)
     mismatches: tuple[Mismatch, ...] = Field(default=(), validation_alias=_NOT_READ)
     programs: tuple[ProgramState, ...] = Field(default=(), validation_alias=_NOT_READ)

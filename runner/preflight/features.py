@@ -15,6 +15,7 @@ from runner.facts.model import (
     probed,
 )
 from runner.facts.names import HELPERS, PROGRAM_TYPES
+from runner.facts.traced import Functions
 from runner.preflight import externs, rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
@@ -28,6 +29,8 @@ _FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
 _COUNTED = (4, 19, 21, 24, 26, 28, 29, 32)
 # Maps without values of a size: of maps, ring buffers, struct_ops, arena.
 _VALUELESS = (12, 13, 26, 27, 31, 33)
+# Symbols of one function that a sentence names.
+_MOST_CHANGED = 3
 # BPF_PROG_TYPE_EXT.
 _EXTENSION = 28
 # Types of programs that kernels refuse for an attach type that they don't know:
@@ -81,7 +84,7 @@ def features(
         *_calls(code, known.facts),
         *_types(code, known.facts, engine),
         *externs.features(code.externs, code.reached, code.number, engine),
-        *_targets(code, engine),
+        *_targets(code, known.facts, engine),
         *rules.features(code, known, engine, compat=compat),
         *_left_to_loader(code),
     )
@@ -227,22 +230,47 @@ def _types(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]
 # ---------------------------------------------------------- functions, hooks
 
 
-def _targets(code: Code, engine: Engine) -> Iterator[Feature]:
+def _targets(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:
     wanted = list(_attach_targets(code))
     asked = {(it.name, it.way.kind) for it in wanted}
     there = _in_btf({*asked, _ANY_TRACEPOINT}, engine) if asked else set()
+    functions = facts.traced.functions if facts else None
     for each in wanted:
         known = engine.target.functions and _tells(each.way, there)
         found = _by_btf((each.name, each.way.kind) in there, known=known)
+        evidence = f"{each.way.kind.name.lower()} {each.name} in BTF"
+        why_not = _not_traced(each, functions)
+        if why_not:
+            found, evidence = judged(False, Learnt.PROBED), why_not
         yield Feature(
             need=KernelNeed.ATTACH_TARGET,
             name=each.section,
             presence=found.presence,
             users=(each.program,),
-            evidence=f"{each.way.kind.name.lower()} {each.name} in BTF",
-            stops_loading=each.way.stops_loading,
+            evidence=evidence,
+            stops_loading=each.way.stops_loading
+            and not (why_not and _is_symbol(each, functions)),
             learnt=found.learnt,
         )
+
+
+def _not_traced(target: "_AttachTarget", functions: Functions | None) -> str:
+    """Return why a function can't be traced by its name, as the kernel's symbols say.
+
+    BTF has functions that compilers changed by their plain name, from pahole 1.25 on.
+    """
+    if functions is None or target.way.kind is not Kind.FUNC or not target.is_traced:
+        return ""
+    changed = functions.changed(target.name)
+    if changed and target.name not in functions.names:
+        return f"it has {', '.join(changed[:_MOST_CHANGED])} instead"
+    if functions.names.get(target.name, True):
+        return ""
+    return "ftrace can't trace it: available_filter_functions lacks it"
+
+
+def _is_symbol(target: "_AttachTarget", functions: Functions | None) -> bool:
+    return functions is not None and target.name in functions.names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +283,8 @@ class _AttachTarget:
     way: _Attach
     # What the kernel's BTF calls it.
     name: str
+    # Whether its code is changed where it begins, as hooks of LSM are not.
+    is_traced: bool
 
 
 def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
@@ -273,6 +303,7 @@ def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
             section=section,
             way=way,
             name=f"__x64_sys_{target}" if syscall else way.name.format(target),
+            is_traced=way.name == "{}",
         )
 
 

@@ -212,6 +212,12 @@ class FindingKind(StrEnum):
     KFUNC_CHANGED = "kfunc_changed"
     # An enumerator that has another value, which the compiler put into the code.
     ENUMERATOR_CHANGED = "enumerator_changed"
+    # Bytes behind the end of a tracepoint's record.
+    RECORD_SHORT = "record_short"
+    # A field of a tracepoint's record that lies elsewhere, or is smaller.
+    RECORD_CHANGED = "record_changed"
+    # A field that is read at the offset that it had when the program was compiled.
+    FIELD_UNRELOCATED = "field_unrelocated"
 
 
 class Effect(StrEnum):

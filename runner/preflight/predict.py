@@ -10,7 +10,13 @@ from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
-from runner.preflight import enumerators, externs, features
+from runner.preflight import (
+    bareoffsets,
+    enumerators,
+    eventrecords,
+    externs,
+    features,
+)
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
@@ -214,6 +220,8 @@ def predict(
         *_of_externs(code, engine),
         *seen.findings,
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
+        *eventrecords.compared(code, target.known, engine),
+        *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
@@ -255,6 +263,13 @@ def unknown(
         verdict=Verdict.UNKNOWN,
         reasons=(why,),
     )
+
+
+def _by_address(
+    item: BpfObject, answers: Sequence[RelocationAnswer]
+) -> dict[Address, RelocationAnswer]:
+    pairs = zip(item.relocations, answers, strict=True)
+    return {record.address: answer for record, answer in pairs}
 
 
 # -------------------------------------------------------------------- guards

@@ -147,8 +147,9 @@ def _require_consistent(path: Path, results: RunResults) -> None:
         for it in results.planned or ()
         for kernel in it.kernels
     }
-    keys = (case.key for case in results.cases)
-    extra = [key for key in keys if key not in planned]
+    extra = [
+        it.key for it in results.cases if (it.kernel, it.suite, it.case) not in planned
+    ]
     if strange:
         what = f"there are cases of {', '.join(sorted(strange))}, but no kernel"
     elif results.planned is None and not _is_old(results.runner):

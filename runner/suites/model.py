@@ -3,7 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    model_validator,
+)
 
 from runner.bpf.build import PLAIN, Build
 from runner.facts.model import Presence
@@ -160,6 +167,54 @@ class Pipe(FileEntry):
     """Name for its results: ${pipe.waiting} and so on."""
 
 
+ActName = Literal[
+    "create",
+    "write",
+    "read",
+    "truncate",
+    "chmod",
+    "rename",
+    "link",
+    "mmap",
+    "unlink",
+    "mkdir",
+    "mount",
+    "exec",
+    "signal",
+    "ptrace",
+    "bpf",
+]
+# They are done to the file that "create" makes.
+OF_FILE = frozenset(
+    {"write", "read", "truncate", "chmod", "rename", "link", "mmap", "unlink"}
+)
+
+
+class Act(FileEntry):
+    """Let another process do things, in order.
+
+    Returns pid, comm, done (how many); path and inode of its file; and target, the
+    process that it started (exec), signalled or traced last.
+    """
+
+    act: Annotated[tuple[ActName, ...], Field(min_length=1, max_length=32)]
+    """create makes a file in /run; write, read, truncate, chmod, rename, link, mmap and
+    unlink are done to it. mkdir makes a folder and removes it, mount mounts a tmpfs and
+    unmounts it, exec runs /bin/true, signal kills a child by SIGUSR1, ptrace attaches
+    to a child and detaches, bpf creates a map with bpf(2)."""
+    comm: Annotated[str, Field(min_length=1, max_length=15)] = "actor"
+    """The name of the process."""
+    save: Annotated[str, Field(pattern=NAME)] = "act"
+    """Name for its results: ${act.pid} and so on."""
+
+    @model_validator(mode="after")
+    def _has_its_file(self) -> "Act":
+        for number, it in enumerate(self.act):
+            if it in OF_FILE and "create" not in self.act[:number]:
+                raise ValueError(f"{it!r} needs a file: write 'create' before it")
+        return self
+
+
 class Drain(FileEntry):
     """Read what programs sent through a ring buffer or a perf event array.
 
@@ -244,12 +299,13 @@ Trigger = Annotated[
     | Annotated[Command, Tag("command trigger")]
     | Annotated[TestRun, Tag("test_run trigger")]
     | Annotated[Pipe, Tag("pipe trigger")]
+    | Annotated[Act, Tag("act trigger")]
     | Annotated[Drain, Tag("drain trigger")]
     | Annotated[Iterate, Tag("iterate trigger")],
     by_key(
         "trigger",
         *("fork", "syscall", "sleep", "udp", "tcp", "command", "test_run"),
-        *("pipe", "drain", "iterate"),
+        *("pipe", "act", "drain", "iterate"),
     ),
 ]
 

@@ -164,6 +164,37 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     assert str(tmp_path).encode() not in copy
 
 
+# -------------------------------------------------------------------- acts
+
+
+def test_another_process_does_things(agent: AgentProcess, tmp_path: Path) -> None:
+    acts = [
+        *("create", "write", "read", "truncate", "chmod", "rename", "link", "mmap"),
+        *("unlink", "mkdir", "exec", "signal", "ptrace"),
+    ]
+
+    done = agent.ask("act", acts=acts, comm="me", folder=str(tmp_path))
+
+    assert done["done"] == len(acts)
+    assert done["comm"] == "me"
+    assert done["pid"] != agent.process.pid
+    assert done["inode"] > 0
+    assert dead(done["pid"])
+    assert dead(done["target"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_act_that_fails_is_named(agent: AgentProcess, tmp_path: Path) -> None:
+    said = agent.refusal("act", acts=["unlink"], folder=str(tmp_path))
+
+    assert said == "the process can't unlink: No such file or directory"
+
+
+def test_what_acts_leave_is_removed(agent: AgentProcess, tmp_path: Path) -> None:
+    assert agent.ask("act", acts=["create", "rename"], folder=str(tmp_path))["ok"]
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---------------------------------------------------------------- protocol
 
 
@@ -243,6 +274,9 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("syscall", {"name": "getpid", "times": 0}, "from 1 to 1000000; it is 0"),
         ("syscall", {"name": "getpid", "times": 2**62}, f"it is {2**62}"),
         ("syscall", {"name": "getpid", "times": 1.0}, "it is a real number"),
+        ("act", {"acts": []}, "a list of 1 to 32 acts"),
+        ("act", {"acts": ["unlnk"]}, 'no act "unlnk": did you mean unlink?'),
+        ("act", {"acts": ["exec"], "comm": "a" * 16}, "at most 15 bytes"),
         ("udp", {"bytes": 65508, "port": 9}, 'argument "bytes" must be an integer'),
         ("udp", {"bytes": 1, "port": 0}, 'argument "port" must be an integer'),
         ("udp", {"bytes": 1, "port": 65536}, "from 1 to 65535"),

@@ -5,6 +5,7 @@ import pytest
 from runner.case.prediction import disagreement
 from runner.facts.abilities import ABILITIES
 from runner.facts.model import Facts, Learnt, Presence
+from runner.facts.traced import Traced, pack_functions
 from runner.preflight.model import Feature, FindingKind, Prediction, Verdict
 from tests.unit.preflight.made import an_object, checked, kernel
 
@@ -564,3 +565,48 @@ def test_what_is_left_to_the_loader_is_shown_and_stops_nothing() -> None:
     ]
     assert {it.presence for it in left} == {Presence.UNKNOWN}
     assert not any("stacks" in it or "typeless" in it for it in found.reasons)
+
+
+FUNCTIONS = """\
+-a_function
++another_function.isra.0
+-another_function.isra.0.cold
++both
++both.part.0
+"""
+ASKED = Facts(release="", traced=Traced(functions=pack_functions(FUNCTIONS)))
+
+
+@pytest.mark.parametrize("kind", ["kprobe", "fentry"])
+def test_a_function_that_the_compiler_changed_is_not_there_by_its_name(
+    kind: str,
+) -> None:
+    source = f'SEC("{kind}/another_function") int on_a(void *ctx) {{ return 0; }}\n'
+
+    # Its BTF has it.
+    found = checked(an_object(source), kernel(OTHER), facts=ASKED)
+
+    it = need(found, "attach_target", f"{kind}/another_function")
+    assert (it.presence, it.learnt) == (Presence.ABSENT, Learnt.PROBED)
+    assert it.evidence == (
+        "it has another_function.isra.0, another_function.isra.0.cold instead"
+    )
+    # The verifier says: "The address of function another_function cannot be found".
+    assert it.stops_loading == (kind == "fentry")
+
+
+def test_a_function_that_can_not_be_traced_is_told_when_it_is_attached() -> None:
+    types = "int a_function(int x) { return x; } int both(int x) { return x; }"
+    fentry = FENTRY + 'SEC("kprobe/both") int on_b(void *ctx) { return 0; }\n'
+    item = an_object(fentry)
+
+    found = checked(item, kernel(types), facts=ASKED)
+
+    it = need(found, "attach_target", "fentry/a_function")
+    assert (it.presence, it.stops_loading) == (Presence.ABSENT, False)
+    assert "available_filter_functions" in it.evidence
+    # A part of it is apart.
+    assert need(found, "attach_target", "kprobe/both").presence is Presence.PRESENT
+    # Nobody has booted it.
+    unasked = checked(item, kernel(types))
+    assert need(unasked, "attach_target", it.name).presence is Presence.PRESENT

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from runner.suites import model
 from runner.suites.known import KnownKernel
 from runner.suites.model import (
+    Act,
     Case,
     Command,
     CommandTruth,
@@ -41,6 +42,7 @@ def read(kind: Any, data: object) -> Any:
         ({"fork": None}, Fork),
         ({"syscall": "getpid", "times": 3}, Syscall),
         ({"sleep": 0.1}, Sleep),
+        ({"act": ["create", "mmap", "unlink"]}, Act),
         ({"udp": 100}, Udp),
         ({"tcp": 100, "ip": 6}, Tcp),
         ({"command": ["true"]}, Command),
@@ -133,3 +135,9 @@ def test_where_a_program_is_attached_depends_on_the_kernel(
     )
 
     assert program.place(KnownKernel(version=KernelVersion.parse(version))) == place
+
+
+@pytest.mark.parametrize("acts", [["rename"], ["exec", "unlink", "create"]])
+def test_an_act_on_a_file_needs_one(acts: list[str]) -> None:
+    with pytest.raises(ValidationError, match="needs a file: write 'create' before"):
+        read(Trigger, {"act": acts})

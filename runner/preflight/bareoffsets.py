@@ -1,0 +1,278 @@
+"""Find reads of the kernel's structs at offsets that no relocation adapts.
+
+The program reads where the field lay when it was compiled. What lies there on a kernel
+is in its BTF; which field is meant is often in the line of source: where the line names
+the field that lies there, nothing is said.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from runner.bpf.btf import COMPOSITES
+from runner.bpf.kinds import Kind
+from runner.preflight.arguments import Argument, Form, Holder
+from runner.preflight.candidates import members_of
+from runner.preflight.dataflow import Origin, OriginKind, Use, UseKind
+from runner.preflight.engine import (
+    Engine,
+    MemberAnswer,
+    PrototypeAnswer,
+    RelocationAnswer,
+    TypeAnswer,
+)
+from runner.preflight.model import Effect, Finding, FindingKind
+from runner.preflight.places import place_of
+from runner.preflight.references import Address
+from runner.preflight.rules import Code
+
+# What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
+_CURRENT_TASK = 158
+_RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
+# bpf_probe_read_user() and _user_str() read no memory of the kernel.
+_OF_USERS = frozenset({112, 114})
+# Structs that have one layout for good, or that programs cast to another one: registers
+# are named by macros, and struct sockaddr stands for those of all families.
+_FIXED = frozenset({"pt_regs", "user_pt_regs", "sockaddr", "bpf_raw_tracepoint_args"})
+_POINTER = re.compile(r"^(?:const )?struct (\w+) \*$")
+_WORD = re.compile(r"\w+")
+# "->pid", ".pid", and what follows the pointer in BPF_PROBE_READ(task, mm, owner).
+_MEMBER = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)")
+_MACRO = re.compile(r"\bBPF_\w*READ\w*\([^,]+,([^()]*)\)")
+_DEEPEST = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    """A field of a struct, as a kernel has it."""
+
+    # "se.avg.load_sum", its last name, and its first byte.
+    path: str
+    name: str
+    offset: int
+    type: str
+    size: int
+    is_pointer: bool
+
+    def __str__(self) -> str:
+        return f"`{self.path}` ({self.type}, {self.size} bytes)"
+
+
+def compared(
+    code: Code, answers: Mapping[Address, RelocationAnswer], engine: Engine
+) -> tuple[Finding, ...]:
+    """Return the reads that no relocation adapts, and that do not name what is there.
+
+    `answers` are the kernel's to the object's relocations. Raises EngineError.
+    """
+    bare = [it for it in code.uses if _is_bare(it)]
+    if not bare:
+        return ()
+    return tuple(_Comparison(code, answers, engine).findings(bare))
+
+
+def _is_bare(use: Use) -> bool:
+    value = use.value
+    if use.kind not in (UseKind.READ, UseKind.COPIED) or use.helper in _OF_USERS:
+        return False
+    kinds = (OriginKind.CALL, OriginKind.LOADED)
+    is_elsewhere = value.origin is not None and value.origin.kind in kinds
+    # Without an offset it may be no member: `*pointer`.
+    return is_elsewhere and not value.relocations and value.offset > 0
+
+
+class _Comparison:
+    def __init__(
+        self, code: Code, answers: Mapping[Address, RelocationAnswer], engine: Engine
+    ) -> None:
+        self._code = code
+        self._answers = answers
+        self._engine = engine
+        self._arguments = _pointed(code, engine)
+        self._typed = {
+            use.value.origin
+            for it in code.read
+            if it.attached.hook.form is Form.TYPED
+            for use in it.uses
+        }
+
+    def findings(self, uses: list[Use]) -> Iterator[Finding]:
+        told = set()
+        for use in uses:
+            assert use.value.origin is not None
+            struct = self._struct_of(use.value.origin)
+            if not struct or struct in _FIXED:
+                continue
+            found = self._finding(use, struct)
+            if found is not None and (found.place, found.subject) not in told:
+                told.add((found.place, found.subject))
+                yield found
+
+    def _struct_of(self, origin: Origin) -> str:
+        """Return the name of the struct that a pointer points to; empty if unknown."""
+        if origin.kind is OriginKind.CALL:
+            return _RETURNED.get(origin.helper, "")
+        if origin in self._arguments:
+            return self._arguments[origin]
+        relocations = origin.base.relocations if origin.base else ()
+        answer = self._answers.get(relocations[-1]) if relocations else None
+        if answer is not None:
+            text = answer.field.text if answer.field else ""
+            match = _POINTER.match(text)
+            return match[1] if match else ""
+        return self._behind_bare(origin)
+
+    def _behind_bare(self, origin: Origin) -> str:
+        """Return what a pointer points to that was read without a relocation itself."""
+        base = origin.base
+        if base is None or base.origin is None or base.relocations:
+            return ""
+        outer = self._struct_of(base.origin)
+        field = self._field_at(outer, base.offset) if outer else None
+        match = _POINTER.match(field.type) if field else None
+        return match[1] if match else ""
+
+    def _finding(self, use: Use, struct: str) -> Finding | None:
+        offset = use.value.offset
+        lies = self._field_at(struct, offset)
+        if lies is None:
+            # Behind the end: the pointer was cast to a larger struct.
+            return None
+        place = place_of(self._code.item, use.at)
+        if set(lies.path.split(".")) & set(_WORD.findall(place.source)):
+            return None
+        meant = self._meant(struct, _members_in(place.source))
+        where = "" if lies.offset == offset else "inside of "
+        reason = (
+            f"reads {struct}+{offset} without a relocation, which is {where}{lies} "
+            "on this kernel"
+        )
+        if meant is not None:
+            reason += f"; `{meant.path}` is at {struct}+{meant.offset}"
+        refused = self._is_typed(use) and _is_refused(use, lies)
+        if refused:
+            reason += "; the verifier refuses to read a part of it"
+        return Finding(
+            kind=FindingKind.FIELD_UNRELOCATED,
+            effect=Effect.NOT_LOADED if refused else Effect.WRONG_VALUE,
+            place=place,
+            subject=f"{struct}+{offset}",
+            reason=reason,
+            cure="read it with BPF_CORE_READ(), or declare the struct with "
+            "__attribute__((preserve_access_index)), as vmlinux.h does",
+        )
+
+    def _is_typed(self, use: Use) -> bool:
+        """Tell whether the verifier knows the struct, and reads by an instruction."""
+        origin = use.value.origin
+        if use.kind is not UseKind.READ or origin is None:
+            return False
+        return origin.helper == _CURRENT_TASK or origin in self._typed
+
+    # ------------------------------------------------------------ the kernel
+
+    def _type(self, struct: str) -> TypeAnswer | None:
+        (found,) = self._engine.find([struct])
+        ids = [id_ for id_, kind in found if kind in COMPOSITES]
+        return self._engine.types(ids[:1])[0] if ids else None
+
+    def _meant(self, struct: str, words: list[str]) -> _Field | None:
+        """Return the member that a line of source names."""
+        type_ = self._type(struct)
+        members = members_of(type_, self._engine) if type_ else ()
+        named = {it.name: it for it in members}
+        for word in reversed(words):
+            if word in named:
+                return _field(named[word], word, named[word].bit_offset // 8)
+        return None
+
+    def _field_at(self, struct: str, offset: int) -> _Field | None:
+        """Return the innermost field at a byte of a struct; None behind its end."""
+        type_, path, base = self._type(struct), "", 0
+        found = None
+        for _ in range(_DEEPEST):
+            member = _member_at(type_, offset - base, self._engine) if type_ else None
+            if member is None:
+                break
+            base += member.bit_offset // 8
+            path = f"{path}.{member.name}" if path else member.name
+            found = _field(member, path, base)
+            if member.kind not in COMPOSITES:
+                break
+            (type_,) = self._engine.types([member.type])
+        return found
+
+
+def _is_refused(use: Use, field: _Field) -> bool:
+    """Tell what btf_struct_walk() refuses: parts of pointers, and more than a field.
+
+    "cannot access ptr member" and "access beyond the end of member", in 5.10 and 6.12.
+    """
+    begins = use.value.offset == field.offset
+    if field.is_pointer:
+        return not begins or use.size != field.size
+    return use.value.offset + use.size > field.offset + field.size
+
+
+def _members_in(source: str) -> list[str]:
+    """Return what a line of source names as members."""
+    found = _MEMBER.findall(source)
+    for words in _MACRO.findall(source):
+        found += _WORD.findall(words)
+    return found
+
+
+def _member_at(type_: TypeAnswer, offset: int, engine: Engine) -> MemberAnswer | None:
+    for member in members_of(type_, engine):
+        start = member.bit_offset // 8
+        if start <= offset < start + (member.size or 0):
+            return member
+    return None
+
+
+def _field(member: MemberAnswer, path: str, offset: int) -> _Field:
+    return _Field(
+        path=path,
+        name=member.name,
+        offset=offset,
+        type=member.text,
+        size=member.size or 0,
+        is_pointer=member.kind is Kind.PTR,
+    )
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def _pointed(code: Code, engine: Engine) -> dict[Origin, str]:
+    """Return what structs arguments point to, by what was read from the context."""
+    arguments = code.read
+    if not arguments or not engine.target.functions:
+        return {}
+    attached = {it.attached.holder_name: it.attached.hook.holder for it in arguments}
+    functions, typedefs = (
+        [name for name, it in attached.items() if it is holder] for holder in Holder
+    )
+    answers = engine.prototypes(functions, typedefs)
+    prototypes = dict(zip((*functions, *typedefs), answers, strict=True))
+    return {
+        use.value.origin: struct
+        for it in arguments
+        if (prototype := prototypes[it.attached.holder_name]) is not None
+        and (struct := _struct_of_argument(it, prototype))
+        for use in it.uses
+        if use.value.origin is not None
+    }
+
+
+def _struct_of_argument(argument: Argument, prototype: PrototypeAnswer) -> str:
+    hook = argument.attached.hook
+    if argument.number is None or hook.form is Form.RETURNED:
+        slot = prototype.returns
+    else:
+        parameters = prototype.parameters[hook.skipped :]
+        by_value = any(it.kind in COMPOSITES for it in parameters)
+        if by_value or argument.number >= len(parameters):
+            return ""
+        slot = parameters[argument.number]
+    return slot.to if slot.kind is Kind.PTR and slot.to_kind in COMPOSITES else ""
