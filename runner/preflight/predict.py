@@ -189,14 +189,16 @@ def predict(
     loader: Loader = "libbpf",
     *,
     like: Prediction | None = None,
+    is_set: bool = False,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Prediction:
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which says where that has what this one lacks. `wanted`
-    is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
-    a program with too many paths.
+    object on a kernel nearby, which says where that has what this one lacks. `is_set`
+    is whether what the object leaves to its loader is set before it is loaded; if not,
+    the verdict on it is unknown. `wanted` is asked now and then whether to go on.
+    Raises EngineError, and NotFollowedError for a program with too many paths.
     """
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
@@ -228,6 +230,7 @@ def predict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
         found,
+        is_set=is_set,
     )
     return Prediction(
         object_sha256=subject.item.sha256,
@@ -430,6 +433,8 @@ def _verdict(
     relocations: Sequence[Relocation],
     needs: Sequence[Feature],
     findings: Sequence[Finding],
+    *,
+    is_set: bool,
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -459,4 +464,8 @@ def _verdict(
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)
+    left = [it for it in needs if it.need is KernelNeed.LOADER and not is_set]
+    if left:
+        reasons = [f"{it.name} is left to the loader" for it in left]
+        return Verdict.UNKNOWN, tuple(reasons)
     return Verdict.LOADS, ()
