@@ -40,6 +40,8 @@ static const struct stopping {
 #define AFTER 1
 
 #define AT(member) ((unsigned int)offsetof(struct seccomp_data, member))
+/* Where the lower half of an argument is in it. */
+#define LOWER_HALF (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0)
 #define LOAD(offset) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset))
 #define RETURN(action) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action))
 /* Skips some instructions if what was loaded is a value, and others if not. */
@@ -58,8 +60,7 @@ static struct sock_filter *append(struct sock_filter *next, const struct stoppin
 		return next;
 	}
 	*next++ = SKIP(call->number, 0, count + 3);
-	/* Little endian: its lower half is at its start. */
-	*next++ = LOAD(AT(args[call->argument]));
+	*next++ = LOAD(AT(args[call->argument]) + LOWER_HALF);
 	for (size_t i = 0; i < count; i++)
 		*next++ = SKIP(call->values[i], count - i, 0);
 	*next++ = RETURN(SECCOMP_RET_ALLOW);

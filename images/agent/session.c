@@ -29,6 +29,7 @@
 #include "text.h"
 #include "there.h"
 #include "triggers.h"
+#include "user.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -59,11 +60,11 @@ static const struct operation {
 	{"there", there_operation, {"places"}, true},
 	{"functions", functions_operation, {0}, false},
 	{"bpf", bpf_operation, {"calls"}, true},
-	{"load", load_operation, {"handle", "log_level"}, true},
+	{"load", load_operation, {"handle", "log_level", "user"}, true},
 	{"adopt", adopt_operation, {"programs", "maps"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
-	{"attach", attach_operation, {"handle", "program", "target"}, true},
-	{"register", register_operation, {"handle", "map"}, true},
+	{"attach", attach_operation, {"handle", "program", "target", "user"}, true},
+	{"register", register_operation, {"handle", "map", "user"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
 	{"test_run",
@@ -159,8 +160,11 @@ static json_t *answer(const json_t *request, json_t **log, struct failure *failu
 	json_t *given = NULL;
 
 	log_clear();
-	if (operation && check_arguments(operation, request, failure))
+	if (operation && check_arguments(operation, request, failure) &&
+	    user_enter(request, failure)) {
 		given = operation->run(request, failure);
+		user_leave();
+	}
 	if (!given || operation->logs)
 		*log = log_json();
 	return given;

@@ -24,11 +24,6 @@ static bool in_btf(const char *name, enum bpf_attach_type type)
 	return libbpf_find_vmlinux_btf_id(name, type) > 0;
 }
 
-static bool is_traced(const char *name)
-{
-	return in_btf(name, BPF_TRACE_FENTRY);
-}
-
 static bool is_raw_tracepoint(const char *name)
 {
 	return in_btf(name, BPF_TRACE_RAW_TP);
@@ -121,6 +116,23 @@ static bool is_probed(const char *place)
 	if (file)
 		fclose(file);
 	free(name);
+	return found;
+}
+
+/* BTF has functions that compilers changed by their plain name (pahole 1.25), by which
+ * the kernel does not find them: "The address of function NAME cannot be found".
+ */
+static bool is_traced(const char *name)
+{
+	FILE *symbols;
+	bool found;
+
+	if (!in_btf(name, BPF_TRACE_FENTRY))
+		return false;
+	symbols = fopen("/proc/kallsyms", "re");
+	found = !symbols || has_line(symbols, 2, name);
+	if (symbols)
+		fclose(symbols);
 	return found;
 }
 

@@ -68,6 +68,11 @@ static bool read_call(pid_t id, struct call *call)
 	struct user_regs_struct registers;
 #elif defined(__aarch64__)
 	struct user_regs_struct registers;
+#elif defined(__s390x__)
+	struct _user_regs_struct registers;
+	/* The number may be a part of the instruction: the kernel keeps it. */
+	unsigned int number;
+	struct iovec kept = {.iov_base = &number, .iov_len = sizeof(number)};
 #else
 #error "which registers hold a system call's arguments here?"
 #endif
@@ -86,6 +91,13 @@ static bool read_call(pid_t id, struct call *call)
 			      .first = registers.regs[0],
 			      .second = registers.regs[1],
 			      .result = (int64_t)registers.regs[0]};
+#elif defined(__s390x__)
+	if (ptrace(PTRACE_GETREGSET, id, NT_S390_SYSTEM_CALL, &kept))
+		return false;
+	*call = (struct call){.number = number,
+			      .first = registers.orig_gpr2,
+			      .second = registers.gprs[3],
+			      .result = (int64_t)registers.gprs[2]};
 #endif
 	return true;
 }

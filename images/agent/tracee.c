@@ -43,8 +43,36 @@ static struct call call_of(const registers *regs)
 		.result = (int64_t)regs->regs[0],
 	};
 }
+#elif defined(__s390x__)
+const uint32_t call_architecture = AUDIT_ARCH_S390X;
+const bool call_marks_entry = false;
+
+typedef struct _user_regs_struct registers;
+
+static struct call call_of(const registers *regs)
+{
+	return (struct call){
+		.arguments = {regs->orig_gpr2, regs->gprs[3], regs->gprs[4],
+			      regs->gprs[5], regs->gprs[6], regs->gprs[7]},
+		.result = (int64_t)regs->gprs[2],
+	};
+}
 #else
 #error "which registers hold a system call's arguments?"
+#endif
+
+#ifdef __s390x__
+/* On s390x the number may be a part of the instruction: the kernel keeps it. */
+static bool tracee_number(pid_t thread, int64_t *number)
+{
+	unsigned int kept;
+	struct iovec place = {&kept, sizeof(kept)};
+
+	if (ptrace(PTRACE_GETREGSET, thread, NT_S390_SYSTEM_CALL, &place) < 0)
+		return false;
+	*number = kept;
+	return true;
+}
 #endif
 
 bool tracee_call(pid_t thread, struct call *call)
@@ -55,7 +83,11 @@ bool tracee_call(pid_t thread, struct call *call)
 	if (ptrace(PTRACE_GETREGSET, thread, NT_PRSTATUS, &all) < 0)
 		return false;
 	*call = call_of(&regs);
+#ifdef __s390x__
+	return tracee_number(thread, &call->number);
+#else
 	return true;
+#endif
 }
 
 size_t tracee_read(pid_t thread, uint64_t address, void *bytes, size_t size)

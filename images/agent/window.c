@@ -16,6 +16,14 @@
 /* QEMU's ivshmem-plain (docs/specs/ivshmem-spec.txt); its memory is resource 2. */
 #define VENDOR 0x1af4
 #define DEVICE 0x1110
+/* On arm64 memory that is mapped as a device's takes no unaligned access, which
+ * memcpy() may make; hardware and newer QEMUs check it. What may be combined does.
+ */
+#ifdef __aarch64__
+#define RESOURCE "resource2_wc"
+#else
+#define RESOURCE "resource2"
+#endif
 
 static const void *mapped;
 static size_t mapped_size;
@@ -47,7 +55,7 @@ static bool find(char path[PATH_MAX])
 		found = number_of(entry->d_name, "vendor") == VENDOR &&
 			number_of(entry->d_name, "device") == DEVICE;
 		if (found)
-			snprintf(path, PATH_MAX, DEVICES "/%s/resource2",
+			snprintf(path, PATH_MAX, DEVICES "/%s/" RESOURCE,
 				 entry->d_name);
 	}
 	if (devices)

@@ -6,12 +6,9 @@
 #include "older.h"
 
 #include <bpf/libbpf.h>
-#include <elf.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NATIVE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
 
 /* More than there are of any kind. */
 #define MOST_TYPES 96
@@ -127,11 +124,5 @@ json_t *contents_take(const struct request *request)
 	memcpy(copy, payload->data, payload->size);
 	found = opened(copy, payload->size);
 	free(copy);
-	if (!found)
-		return answer_error_saying("it is not an object");
-	if (payload->data[EI_DATA] == NATIVE)
-		return found;
-	/* Up to 1.4 it did not open it either. */
-	json_decref(found);
-	return answer_error("it opens it but would not load it: endianness mismatch");
+	return found ? found : answer_error_saying("it is not an object");
 }

@@ -12,7 +12,7 @@
  *      {"error"}]}
  *   {"op": "names"} -> {"helpers": [NAME …], "programs": …, "maps": …, "attach": …}
  *   {"op": "contents", "sizes": [N]}
- *      A whole object. -> {"programs": [{…}], "maps": [{…}]}
+ *      A whole object in the machine's order. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
  *      A kernel's BTF, and BTFs of modules on top of it.
  *      -> {"types", "functions", "pointer", "swapped"}

@@ -148,6 +148,63 @@ static json_t *result(const struct relocation *relocation,
 	return json;
 }
 
+/* Asks libbpf for another property of the field that a relocation is about. */
+static bool property(const struct btf *own, const struct relocation *relocation,
+		     const struct candidates *found, enum bpf_core_relo_kind kind,
+		     struct outcome *outcome)
+{
+	static struct path paths[3];
+	struct bpf_core_relo record = relocation->record;
+	/* It narrows them down, and they are wanted as they are. */
+	struct candidates copy = {.len = found->len};
+	bool ok;
+
+	record.kind = kind;
+	copy.items = malloc((found->len + 1) * sizeof(*copy.items));
+	if (!copy.items)
+		return false;
+	if (found->len)
+		memcpy(copy.items, found->items, found->len * sizeof(*copy.items));
+	memset(paths, 0, sizeof(paths));
+	ok = !bpf_core_calc_relo_insn("", &record, 0, own, &copy, paths, outcome) &&
+	     !outcome->poison;
+	free(copy.items);
+	return ok;
+}
+
+/* libbpf computes by how much a field is shifted to the left for the byte order of the
+ * machine that it was compiled for (bpf_core_calc_field_relo()):
+ *
+ *   little: 64 - (bit_off + bit_sz - byte_off * 8)
+ *   big:    (8 - byte_sz) * 8 + (bit_off - byte_off * 8)
+ *
+ * so that both together are 64 - bit_sz, which is the shift to the right, and what a
+ * load of byte_sz leaves free.
+ */
+static relocation_value otherwise(relocation_value shift, relocation_value to_the_right,
+				  relocation_value byte_size)
+{
+	return to_the_right + 64 - 8 * byte_size - shift;
+}
+
+static bool shift_as_target(const struct btf *own, const struct relocation *relocation,
+			    const struct candidates *found, struct outcome *outcome)
+{
+	struct outcome right = {}, size = {};
+
+	if (outcome->poison || !target_swapped ||
+	    relocation->record.kind != BPF_CORE_FIELD_LSHIFT_U64)
+		return true;
+	if (!property(own, relocation, found, BPF_CORE_FIELD_RSHIFT_U64, &right) ||
+	    !property(own, relocation, found, BPF_CORE_FIELD_BYTE_SIZE, &size))
+		return false;
+	outcome->old_value =
+		otherwise(outcome->old_value, right.old_value, size.old_value);
+	outcome->new_value =
+		otherwise(outcome->new_value, right.new_value, size.new_value);
+	return true;
+}
+
 static json_t *relocate_one(const struct btf *own, const struct relocation *relocation,
 			    struct cache **cache, bool by_libbpf)
 {
@@ -186,6 +243,8 @@ static json_t *relocate_one(const struct btf *own, const struct relocation *relo
 		return answer_error_saying("libbpf refuses this relocation");
 	}
 	free(before.items);
+	if (!shift_as_target(own, relocation, found, &outcome))
+		return answer_error("its shift is unknown for the other byte order");
 	return result(relocation, &outcome, &paths[2], found);
 }
 

@@ -8,6 +8,7 @@
 
 struct names target_parts[MAX_PAYLOADS];
 size_t target_count;
+bool target_swapped;
 
 void target_forget(void)
 {
@@ -88,9 +89,9 @@ json_t *target_take(const struct request *request)
 		return answer_error(problem);
 	}
 	base = target_parts[0].btf;
-	return json_pack(
-		"{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(base), "functions",
-		has_functions(&target_parts[0]), "pointer",
-		(int)btf__pointer_size(base), "swapped",
-		data[0] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f));
+	target_swapped =
+		data[0] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f);
+	return json_pack("{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(base),
+			 "functions", has_functions(&target_parts[0]), "pointer",
+			 (int)btf__pointer_size(base), "swapped", target_swapped);
 }

@@ -12,6 +12,9 @@
 extern struct names target_parts[MAX_PAYLOADS];
 extern size_t target_count;
 
+/* Whether the kernel's byte order is not this machine's. */
+extern bool target_swapped;
+
 /* The request "target". */
 json_t *target_take(const struct request *request);
 

@@ -120,4 +120,5 @@ def source_of(artifact: Artifact, name: str, seen: Facts | None) -> BtfSource:
         version=artifact.version,
         config=artifact.config,
         facts=seen,
+        architecture=artifact.architecture,
     )

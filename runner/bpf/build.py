@@ -1,8 +1,10 @@
 """How a source is compiled: with which clang, for which instruction set, with what."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+from runner.arch import X86_64, Architecture
 
 # -mcpu's values: instruction sets of BPF. v2 (4.14) has JLT and its kin, v3 (5.1)
 # 32-bit arithmetic and jumps, v4 (6.6) sign extension, 32-bit jumps, signed division.
@@ -24,6 +26,13 @@ class Build:
     mcpu: InstructionSet = "v1"
     # Macros and their values, in the order of their names.
     defines: tuple[tuple[str, str], ...] = ()
+    # Of the kernels that it is for; None is x86_64 for a source, and any for an object
+    # that is built already.
+    architecture: Architecture | None = None
+
+    def on(self, architecture: Architecture) -> "Build":
+        """Return the same for kernels of an architecture."""
+        return replace(self, architecture=architecture)
 
     @property
     def compiler(self) -> str:
@@ -37,6 +46,12 @@ class Build:
         return (f"-mcpu={self.mcpu}", *defines)
 
     @property
+    def target(self) -> tuple[str, ...]:
+        """The options that its architecture needs."""
+        on = self.architecture or X86_64
+        return ("-target", on.elf.bpf_target, f"-D__TARGET_ARCH_{on.tree.target}")
+
+    @property
     def words(self) -> str:
         """What is said of it where it is not the one that all others are."""
         return " ".join(self._words())
@@ -44,8 +59,10 @@ class Build:
     def _words(self) -> Iterator[str]:
         if self.clang is not None:
             yield self.compiler
-        if self != Build(clang=self.clang):
+        if self != Build(clang=self.clang, architecture=self.architecture):
             yield from self.options
+        if self.architecture not in (None, X86_64):
+            yield self.target[-1]
 
 
 PLAIN = Build()

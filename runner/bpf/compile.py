@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from runner import arch
+from runner.arch import Architecture
 from runner.bpf import object as object_
 from runner.bpf.build import PLAIN, Build
 from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
@@ -20,15 +22,10 @@ VMLINUX_H = "vmlinux.h"
 _DUMP = ("/usr/sbin/bpftool", "btf", "dump", "file")
 
 _OPTIONS = (
-    "-target",
-    "bpf",
     "-g",
     "-O2",
     "-Wall",
     "-Werror",
-    "-D__TARGET_ARCH_x86",
-    # asm/types.h, which -target bpf does not look for.
-    "-I/usr/include/x86_64-linux-gnu",
     # The suite's folder, where clang is run.
     "-I.",
     # So that the object holds no path of this checkout.
@@ -74,6 +71,10 @@ class CompileCache(Notes, Protocol):
         """Return what `build` once put into the folder that it was given."""
 
 
+class ByteOrderError(object_.ObjectError):
+    """A built object is of another byte order than the kernels that it is for."""
+
+
 def compile_object(
     source: Path,
     cache: CompileCache,
@@ -84,8 +85,9 @@ def compile_object(
 
     `headers` is a folder with a kernel's vmlinux.h. The object is in the cache; a
     changed header, option or clang compiles it again.
-    Raises CompileError with clang's text, ObjectError for a file that can't be used,
-    UsageError when there is none, InfrastructureError without clang.
+    Raises CompileError with clang's text, ObjectError for a file that can't be used
+    (ByteOrderError for one that kernels of the architecture can't), UsageError when
+    there is none, InfrastructureError without clang.
     """
     if not source.is_file():
         raise UsageError(
@@ -93,7 +95,9 @@ def compile_object(
             hint="'object' must name a NAME.bpf.c or an object in the suite's folder",
         )
     if source.suffix != ".c":
-        object_.read(source.read_bytes(), source)
+        found = object_.read(source.read_bytes(), source)
+        if build.architecture is not None:
+            _compare_orders(found, build.architecture)
         return source
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
@@ -130,6 +134,19 @@ def vmlinux_h(btf: Path, sha256: str, cache: CompileCache) -> Path:
     return cache.entry("vmlinux-h", sha256, build).directory
 
 
+def _compare_orders(found: object_.BpfObject, architecture: Architecture) -> None:
+    wanted = f"{architecture.elf.byte_order}-endian"
+    own = object_.ENDIANS[found.order]
+    if own != wanted:
+        raise ByteOrderError(
+            f"{found.path}: is a {own} object, and kernels of {architecture.name} are "
+            f"{wanted}",
+            hint=f"build it for them: clang -target {architecture.elf.bpf_target} "
+            f"-D__TARGET_ARCH_{architecture.tree.target}; or name its source, which is "
+            "compiled for each architecture",
+        )
+
+
 def command(
     source: Path, output: Path, headers: Path | None = None, build: Build = PLAIN
 ) -> list[str]:
@@ -140,7 +157,22 @@ def command(
 
 def _options(headers: Path | None, build: Build) -> list[str]:
     found = [f"-I{headers.absolute()}"] if headers else []
-    return [*_OPTIONS, *build.options, *found]
+    system = f"-I{_system_headers(build.architecture or arch.X86_64)}"
+    return [*build.target, system, *_OPTIONS, *build.options, *found]
+
+
+def _system_headers(architecture: Architecture) -> Path:
+    """Return where asm/types.h is, which -target bpf does not look for.
+
+    It is that of the architecture where Debian's headers for it are installed, be it
+    for this machine or for a cross compiler. Others differ in what programs do not use:
+    types of registers come from a vmlinux.h, or are declared.
+    """
+    triplet = architecture.debian.triplet
+    own = (Path("/usr/include") / triplet, Path("/usr") / triplet / "include")
+    native = arch.native() or arch.X86_64
+    there = (it for it in own if (it / "asm/types.h").is_file())
+    return next(there, Path("/usr/include") / native.debian.triplet)
 
 
 def _fingerprint(source: Path, headers: Path | None, build: Build) -> Finding:
@@ -152,7 +184,8 @@ def _fingerprint(source: Path, headers: Path | None, build: Build) -> Finding:
     Raises CompileError when a header is missing, InfrastructureError without clang.
     """
     digest = hashlib.sha256()
-    for word in [_version(build.compiler), *_OPTIONS, *build.options, source.name]:
+    options = (*build.target, *_OPTIONS, *build.options)
+    for word in [_version(build.compiler), *options, source.name]:
         digest.update(f"{word}\0".encode())
     dependencies = _dependencies(source, headers, build)
     for path in dependencies:

@@ -27,6 +27,9 @@ from runner.bpf.insn import SIZE, Insn, decode
 from runner.bpf.kinds import RelocationKind
 from runner.errors import ExitStatus, RunnerError
 
+# Byte orders, as struct names them.
+ENDIANS = {"<": "little-endian", ">": "big-endian"}
+
 _EXECUTABLE = 4
 # Sections of maps whose values are structs of functions: ".struct_ops.link" as well.
 _STRUCT_OPS = ".struct_ops"

@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from runner.cli.output import print_json
-from runner.errors import ExitStatus
+from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache, Held, limit
 from runner.text import console
 from runner.text.tables import print_rows
@@ -27,26 +27,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as 500M or 4G (default: $BPF_KERNEL_MATRIX_CACHE_LIMIT, else 4G); "
         "0 removes all",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="with prune: list what would be removed, and remove nothing",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """List or prune. Raises UsageError for a limit that is no size."""
+    """List or prune.
+
+    Raises UsageError for a limit that is not a size, and a dry run of a list.
+    """
     cache, most = Cache(), limit(arguments.limit)
-    removed = cache.prune(most) if arguments.action == "prune" else []
+    prunes, dry = arguments.action == "prune", arguments.dry_run
+    if dry and not prunes:
+        raise UsageError(
+            "--dry-run does nothing without prune", hint="use: cache prune --dry-run"
+        )
+    find = cache.surplus if dry else cache.prune
+    removed = find(most) if prunes else []
     held = cache.held()
     if arguments.json:
         content = {
             "folder": str(cache.root),
             "limit": most,
             "entries": [_plain(it) for it in held],
-            "removed": [_plain(it) for it in removed],
+            "removed": [] if dry else [_plain(it) for it in removed],
+            "would_remove": [_plain(it) for it in removed] if dry else [],
         }
         print_json(content)
         return ExitStatus.COMPATIBLE
     _show(cache, held, most)
-    if arguments.action == "prune":
-        print(f"removed {len(removed)}, {_size(sum(it.size for it in removed))}")
+    if prunes:
+        if dry:
+            for it in removed:
+                print(
+                    f"{it.kind} {it.key[:12]}, {_size(it.size)}: {it.about}".rstrip(
+                        ": "
+                    )
+                )
+        done = "would remove" if dry else "removed"
+        print(f"{done} {len(removed)}, {_size(sum(it.size for it in removed))}")
     return ExitStatus.COMPATIBLE
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from runner import libbpf
+from runner.arch import ARCHITECTURES, Architecture, find, native
 from runner.cli import packages
 from runner.cli.called import as_called
 from runner.cli.output import print_json
@@ -26,14 +27,13 @@ from runner.errors import (
 )
 from runner.files import shipped
 from runner.files.cache import Cache
-from runner.guest.host import QEMU
 from runner.guest.qemu import vm
 from runner.guest.qemu.accelerator import KVM
 from runner.guest.roots import disk
 from runner.kernels import kernelbuild
 from runner.kernels.sources import debian, ubuntukeys
 from runner.kernels.sources.rpm import tools as rpm_tools
-from runner.libbpf import recipe, systemlibbpf
+from runner.libbpf import cross, recipe, systemlibbpf
 from runner.loaders import LIBRARIES
 from runner.process.programs import environment
 from runner.text import console
@@ -71,7 +71,6 @@ class _Tool:
 
 
 _PROGRAMS = (
-    _Tool(name=QEMU, package="qemu-system-x86", purpose="boots kernels"),
     _Tool(
         name="setpriv", package="util-linux", purpose="ends guests when the runner ends"
     ),
@@ -112,6 +111,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "asking you, and build the guest agent",
     )
     parser.add_argument(
+        "--arch",
+        type=_architecture,
+        nargs="+",
+        default=(),
+        metavar="ARCH",
+        help="require what guests of these architectures need, such as arm64; by "
+        "default, of your machine's own",
+    )
+    parser.add_argument(
         "-y", "--yes", action="store_true", help="with --fix: install without asking"
     )
 
@@ -124,9 +132,9 @@ def main(arguments: argparse.Namespace) -> int:
     """
     if arguments.yes and not arguments.fix:
         raise UsageError("--yes only works with --fix")
-    if arguments.fix and not _fix(without_asking=arguments.yes):
+    if arguments.fix and not _fix(arguments.arch, without_asking=arguments.yes):
         return ExitStatus.INFRASTRUCTURE
-    findings = list(look())
+    findings = list(look(arguments.arch))
     if arguments.json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -135,9 +143,19 @@ def main(arguments: argparse.Namespace) -> int:
     return ExitStatus.COMPATIBLE if good else ExitStatus.INFRASTRUCTURE
 
 
-def _fix(*, without_asking: bool) -> bool:
+def _architecture(name: str) -> Architecture:
+    found = find(name)
+    if found is None:
+        known = ", ".join(it.name for it in ARCHITECTURES)
+        raise argparse.ArgumentTypeError(
+            f"there is no architecture {name!r}; there are {known}"
+        )
+    return found
+
+
+def _fix(wanted: Sequence[Architecture], *, without_asking: bool) -> bool:
     """Install packages and build the programs; return whether the user agreed."""
-    lacking = packages.missing()
+    lacking = packages.missing(wanted)
     if lacking:
         if not without_asking and not _agrees(lacking):
             print("nothing was installed", file=sys.stderr)
@@ -181,8 +199,17 @@ class _OptionalError(RunnerError):
     """What is missing is needed by some runs only."""
 
 
-def look() -> Iterator[MachineCheck]:
-    """Look at everything the main job needs, without changing anything."""
+def look(wanted: Sequence[Architecture] = ()) -> Iterator[MachineCheck]:
+    """Look at everything the main job needs, without changing anything.
+
+    What guests of an architecture need is needed if it is this machine's, or `wanted`.
+    """
+    needed = wanted or [it for it in ARCHITECTURES if it is native()]
+    for architecture in ARCHITECTURES:
+        yield _checked(
+            f"{architecture.name} guests",
+            functools.partial(_guests, architecture, required=architecture in needed),
+        )
     for program in _PROGRAMS:
         yield _checked(program.name, functools.partial(_program, program))
     for what, check in _CHECKS.items():
@@ -205,14 +232,34 @@ def _program(program: _Tool) -> str:
             f"missing; it {program.purpose}",
             hint=f"{_INSTALL}{program.package}",
         )
-    return _qemu(Path(found)) if program.name == QEMU else str(found)
+    return str(found)
 
 
-def _qemu(path: Path) -> str:
+def _guests(architecture: Architecture, *, required: bool) -> str:
+    """Look at what guests of an architecture need, and say how they run here."""
+    own = architecture is native()
+    lacking = {} if own else cross.missing(architecture)
+    board = architecture.board
+    qemu = shutil.which(board.program)
+    if qemu is None:
+        lacking = {board.program: board.package, **lacking}
+    if lacking:
+        install = f"{_INSTALL}{' '.join(lacking.values())}"
+        names = ", ".join(lacking)
+        if required:
+            raise RunnerError(f"{names} missing", hint=install)
+        only = f"only rows with arch: {architecture.name} need it"
+        raise _OptionalError(f"{names} missing; {only}", hint=install)
+    assert qemu is not None
+    how = "under KVM or TCG" if own else "under TCG, with a cross-built agent"
+    return f"{_qemu(Path(qemu), board.package)}; {how}"
+
+
+def _qemu(path: Path, package: str) -> str:
     try:
         return f"{path}, {vm.version(path)}"
     except RunnerError as error:
-        mend = "apt-get install --reinstall qemu-system-x86"
+        mend = f"apt-get install --reinstall {package}"
         raise RunnerError(error.message, hint=mend) from error
 
 

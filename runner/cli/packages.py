@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.arch import Architecture, native
 from runner.errors import InfrastructureError
 from runner.files import shipped
 from runner.process import programs
@@ -29,22 +30,35 @@ class DebianPackage:
     reason: str
 
 
-def wanted() -> list[DebianPackage]:
-    """Return what the list has."""
+def wanted(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
+    """Return what the list has, and what guests of architectures need besides.
+
+    Without any, they are those of this machine's.
+    """
+    own = native()
     lines = [line.partition("#") for line in LIST.read_text().splitlines()]
-    return [
+    listed = [
         DebianPackage(name=name.strip(), reason=reason.strip())
         for name, _, reason in lines
         if name.strip()
     ]
+    for architecture in architectures or ([own] if own else []):
+        named = f"guests of {architecture.name}"
+        board = architecture.board
+        listed.append(DebianPackage(name=board.package, reason=f"boots {named}"))
+        if architecture is not own:
+            compiler = architecture.debian.compiler
+            reason = f"builds the agent of {named}"
+            listed.append(DebianPackage(name=compiler, reason=reason))
+    return list({it.name: it for it in reversed(listed)}.values())[::-1]
 
 
-def missing() -> list[DebianPackage]:
-    """Return the packages that are not installed.
+def missing(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
+    """Return the packages that are not installed, of what `wanted` returns.
 
     Raises InfrastructureError on a system without dpkg and apt-get.
     """
-    return [it for it in wanted() if not _is_installed(it.name)]
+    return [it for it in wanted(architectures) if not _is_installed(it.name)]
 
 
 def _is_installed(package: str) -> bool:

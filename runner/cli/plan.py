@@ -173,7 +173,9 @@ def _gaps(kernel: Kernel, cases: Sequence[Case], cache: Cache) -> int:
     """Return how many cases a run would skip on a kernel, as far as known yet."""
     found = fetch.cached(kernel, cache)
     if found is None:
-        known = KnownKernel(version=fetch.version_of(kernel, cache))
+        known = KnownKernel(
+            version=fetch.version_of(kernel, cache), architecture=kernel.arch
+        )
     else:
         known = known_kernel(found, facts.known(cache, found.image_sha256))
     return sum(bool(case.gap_on(known)) for case in cases)

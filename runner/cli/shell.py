@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner import timeouts
 from runner.cli import onekernel
+from runner.cli.called import program
 from runner.errors import UsageError, file_errors
 from runner.files.cache import Cache
 from runner.guest import guest, host, terminal
@@ -56,7 +57,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     options.add(parser, "--accel", *options.TIMEOUTS)
     options.add_as(parser, "--cold", "boot, without the kernel's snapshot")
-    options.add(parser, *options.KERNEL_FILES)
+    options.add(parser, *options.KERNEL_FILES, "--guest")
 
 
 def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -65,7 +66,7 @@ def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
     Ends the program, as argparse does, for anything that is not an option.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m runner shell", usage=_USAGE, add_help=False, allow_abbrev=False
+        prog=f"{program()} shell", usage=_USAGE, add_help=False, allow_abbrev=False
     )
     _add_words(parser)
     _add_options(parser)
@@ -109,6 +110,7 @@ def main(arguments: argparse.Namespace) -> int:
         cold=arguments.cold,
     )
     origin = Origin(kernel=kernel, artifact=found, host=machine)
+    origin.require()
     life = Life(Starts(kernel=kernel.id))
     with (
         contextlib.closing(machine.snapshots),

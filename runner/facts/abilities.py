@@ -6,7 +6,7 @@ runner/guest/probes.py finds each of them out on a kernel that runs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.facts.model import (
     UNKNOWN,
@@ -21,6 +21,16 @@ from runner.versions import KernelVersion
 
 
 @dataclass(frozen=True, kw_only=True)
+class Since:
+    """When an architecture got something that others had before."""
+
+    # The upstream version that has it first; None for one that lacks it so far.
+    version: str | None
+    # As an ability's.
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ability:
     """Something that a kernel can do."""
 
@@ -32,6 +42,13 @@ class Ability:
     since: str
     # Where that is known from: a commit, or what was read or seen there.
     source: str
+    # Where that is not so, by the architecture's name in runner/arch.
+    elsewhere: Mapping[str, Since] = field(default_factory=dict)
+
+    def on(self, architecture: str) -> Since:
+        """Return since when an architecture has it; "" is one that is not known."""
+        own = Since(version=self.since, source=self.source)
+        return self.elsewhere.get(architecture, own)
 
 
 def _table(*abilities: Ability) -> Mapping[str, Ability]:
@@ -70,6 +87,11 @@ ABILITIES = _table(
         words="stacks of their own for functions",
         since="6.13",
         source="the JIT of x86",
+        elsewhere={
+            "arm64": Since(version="6.17", source="arch/arm64/net/bpf_jit_comp.c"),
+            "s390x": Since(version=None, source="bpf_jit_supports_private_stack()"),
+            "riscv64": Since(version=None, source="bpf_jit_supports_private_stack()"),
+        },
     ),
     Ability(
         name="jumps_v2",
@@ -106,6 +128,14 @@ ABILITIES = _table(
         words="programs on a function's entry (fentry)",
         since="5.5",
         source="fec56f5890d9",
+        elsewhere={
+            # 6.0 (efc9909fdce0) has trampolines for BPF programs; a function of the
+            # kernel needs ftrace's direct calls, too.
+            "arm64": Since(version="6.4", source="2aa6ac03516d"),
+            "s390x": Since(version="6.3", source="528eb2cb87bc"),
+            # The same, after trampolines in 6.3 (49b5e77ae3e2).
+            "riscv64": Since(version="6.8", source="196c79f19a92"),
+        },
     ),
     Ability(
         name="uninitialised_buffers",
@@ -201,9 +231,14 @@ ABILITIES = _table(
     ),
     Ability(
         name="syscall_wrappers",
-        words="wrappers of system calls (__x64_sys_…)",
+        words="wrappers of system calls (__x64_sys_…, __arm64_sys_…)",
         since="4.17",
         source="fa697140f9a2",
+        elsewhere={
+            "arm64": Since(version="4.19", source="4378a7d4be30"),
+            "s390x": Since(version="5.0", source="aa0d6e70d3b3"),
+            "riscv64": Since(version="6.6", source="08d0ce30e0e4"),
+        },
     ),
     # ----------------------------------------- what the verifier knows of constants
     Ability(
@@ -266,14 +301,17 @@ class Known:
     version: KernelVersion | None = None
     # None for a kernel that nobody has booted.
     facts: Facts | None = None
+    # As runner/arch names it; "" where nobody knows, which counts as x86_64.
+    architecture: str = ""
 
     def ability(self, name: str) -> Judgement:
         """Return whether it has an ability: as it said, or as its version says."""
         found = probed(self.facts.abilities.get(name)) if self.facts else UNKNOWN
         if found.is_known or self.version is None:
             return found
-        since = KernelVersion.parse(ABILITIES[name].since)
-        return judged(self.version >= since, Learnt.VERSION)
+        since = ABILITIES[name].on(self.architecture).version
+        is_there = since is not None and self.version >= KernelVersion.parse(since)
+        return judged(is_there, Learnt.VERSION)
 
     def has(self, name: str) -> bool:
         """Whether it has an ability; a kernel of which nothing is known is new."""
@@ -282,7 +320,8 @@ class Known:
     @property
     def digest(self) -> str:
         """Return a text that differs where what is known does."""
-        return f"{self.version or ''} {self.facts.digest if self.facts else ''}"
+        facts = self.facts.digest if self.facts else ""
+        return f"{self.version or ''} {facts} {self.architecture}"
 
 
 NOTHING = Known()

@@ -155,16 +155,22 @@ class Cache:
         return sorted(found, key=lambda it: it.used)
 
     def prune(self, most: int, *, unused_for: float = 0.0) -> list[Held]:
-        """Remove entries, longest unused first, until `most` bytes are left.
+        """Remove what `surplus` returns, and return it."""
+        removed = self.surplus(most, unused_for=unused_for)
+        for it in removed:
+            self.drop(it.kind, it.key)
+        return removed
 
-        Those that were used in the last `unused_for` seconds stay. Return what went.
+    def surplus(self, most: int, *, unused_for: float = 0.0) -> list[Held]:
+        """Return the entries without which `most` bytes are left, longest unused first.
+
+        Those that were used in the last `unused_for` seconds are not among them.
         """
         held = self.held()
         total, removed = sum(it.size for it in held), []
         for it in held:
             if total <= most or time.time() - it.used < unused_for:
                 break
-            self.drop(it.kind, it.key)
             total -= it.size
             removed.append(it)
         return removed

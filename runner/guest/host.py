@@ -3,17 +3,14 @@
 import functools
 import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import libbpf, timeouts
-from runner.errors import DOCTOR_FIXES, InfrastructureError
-from runner.files import shipped
 from runner.files.cache import Cache
 from runner.guest.image import cpio, initramfs
 from runner.guest.image.initramfs import Tools
-from runner.guest.qemu import vm
+from runner.guest.kits import GuestKits
 from runner.guest.qemu.accelerator import AcceleratorChoice
 from runner.guest.snapshots import Snapshots
 from runner.libbpf import Programs
@@ -21,8 +18,6 @@ from runner.memo import Finding, found_once
 from runner.text.progress import progress
 from runner.timeouts import Pace
 
-RECIPE = shipped.IMAGES
-QEMU = "qemu-system-x86_64"
 _MEMINFO = Path("/proc/meminfo")
 # MiB that a running guest of the default size takes, QEMU included.
 _GUEST_MEMORY = 350
@@ -33,9 +28,7 @@ _INITRAMFS = "initramfs"
 class Host:
     """Programs, caches and settings for guests."""
 
-    qemu: Path
-    qemu_version: str
-    tools: Tools
+    kits: GuestKits
     programs: Programs
     cache: Cache
     snapshots: Snapshots
@@ -56,25 +49,19 @@ def inspect(
     timeout_scale: float | None = None,
     cold: bool = False,
     programs: Programs | None = None,
+    kits: GuestKits | None = None,
 ) -> Host:
     """Look at this machine. Raises InfrastructureError if it lacks something.
+
+    What guests of an architecture need is looked for when the first of them is wanted.
 
     `timeout_scale` multiplies all timeouts; None is what the machine's speed asks for.
     Without `programs`, they are those with the system's libbpf, built if need be.
     """
-    found = shutil.which(QEMU)
-    if found is None:
-        raise InfrastructureError(
-            f"{QEMU} is not on the PATH",
-            hint=f"apt-get install qemu-system-x86; {DOCTOR_FIXES}",
-        )
     if programs is None:
         programs = libbpf.programs(None, cache, progress())
-    qemu = Path(found)
     return Host(
-        qemu=qemu,
-        qemu_version=_version(qemu, cache),
-        tools=Tools(agent=programs.agent, recipe=RECIPE),
+        kits=kits or GuestKits(cache=cache, programs=programs),
         programs=programs,
         cache=cache,
         accelerator=accelerator,
@@ -116,7 +103,9 @@ class Initramfs:
         return self.path.read_bytes()
 
 
-def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
+def packed_initramfs(
+    tools: Tools, modules: tuple[Path, ...], cache: Cache
+) -> Initramfs:
     """Return the initramfs for a kernel's modules, packed when it is not cached.
 
     Files are read only when one of them is another than at the last time.
@@ -124,22 +113,17 @@ def packed_initramfs(host: Host, modules: tuple[Path, ...]) -> Initramfs:
 
     @functools.cache
     def members() -> list[cpio.ArchiveMember]:
-        return [*initramfs.userland(host.tools), *initramfs.modules(modules)]
+        return [*initramfs.userland(tools), *initramfs.modules(modules)]
 
     def find() -> Finding:
-        paths = (*initramfs.inputs(host.tools), *modules)
+        paths = (*initramfs.inputs(tools), *modules)
         return initramfs.fingerprint(members()), paths
 
     def build(folder: Path) -> dict[str, str]:
         (folder / _INITRAMFS).write_bytes(initramfs.pack(members()))
         return {}
 
-    words = map(str, (host.tools.agent, host.tools.recipe, *modules))
-    checksum = found_once(host.cache, _INITRAMFS, words, find)
-    entry = host.cache.entry(_INITRAMFS, checksum, build)
+    words = map(str, (tools.agent, tools.root, tools.recipe, *modules))
+    checksum = found_once(cache, _INITRAMFS, words, find)
+    entry = cache.entry(_INITRAMFS, checksum, build)
     return Initramfs(path=entry.directory / _INITRAMFS, checksum=checksum)
-
-
-def _version(qemu: Path, cache: Cache) -> str:
-    """Return QEMU's version, asked for once."""
-    return found_once(cache, "qemu", [str(qemu)], lambda: (vm.version(qemu), [qemu]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
+from runner.arch import X86_64
 from runner.facts.model import Facts
 from runner.files.cache import CacheEntry
 from runner.kernels.nic import CARDS, Nic
@@ -58,6 +59,8 @@ class Artifact:
     packages: Mapping[str, str]
     # What its BTF was made of, besides those.
     btf_items: tuple[Item, ...]
+    # As runner/arch names it.
+    architecture: str = X86_64.name
 
     def config_text(self) -> str | None:
         """Return the kernel's configuration, if it came with one."""
@@ -72,6 +75,7 @@ def known_kernel(artifact: Artifact, facts: Facts | None) -> KnownKernel:
         facts=facts,
         # What is cut to some objects does not tell what the kernel lacks.
         btf=None if artifact.btf_source == MINIMAL else artifact.btf,
+        architecture=artifact.architecture,
     )
 
 
@@ -114,6 +118,8 @@ def from_entry(entry: CacheEntry, pin: Pin) -> Artifact:
         origin=_text(data["origin"]) if built_for_it else pin.origin,
         packages=_packages(data["packages"]),
         btf_items=_ITEMS.validate_python(data["btf_items"]),
+        # Entries of before are of the only one that there was.
+        architecture=_text(data.get("arch", X86_64.name)),
     )
 
 

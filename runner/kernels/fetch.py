@@ -316,6 +316,7 @@ def _build(
             "version": stored.version,
             "modules": " ".join(stored.modules),
             "root_modules": " ".join(stored.root_modules),
+            "arch": kernel.arch,
             "nic": stored.card.device if stored.card else "",
             "btf_source": chosen.source,
             "btf_detail": chosen.detail,

@@ -65,7 +65,9 @@ def _compare(
         others = _others(pin.items, now.items)
         # Another kernel has other BTF anyway.
         if not others:
-            others = _others(locked.btf, btf.now(kernel.btf, locked.btf, cache))
+            others = _others(
+                locked.btf, btf.now(kernel.btf, locked.btf, kernel.architecture, cache)
+            )
     except ArtifactError as error:
         return LockedState(
             id=kernel.id, state="unknown", locked=pin.origin, reason=error.message

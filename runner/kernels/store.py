@@ -57,6 +57,7 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
         )
     image = contents[image_path]
     release = kernelimage.release(image)
+    _compare(kernelimage.architecture(image), architecture, release)
     (folder / artifact.VMLINUZ).write_bytes(kernelimage.bootable(image))
     for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
         path = _only(name, contents)
@@ -73,6 +74,17 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
         root_modules=tuple(for_roots),
         card=card,
     )
+
+
+def _compare(found: str, architecture: Architecture, release: str) -> None:
+    """Refuse an image that is for another architecture than its row."""
+    if found != architecture.name:
+        raise ArtifactError(
+            f"the kernel image of {release} is for {found}, and the row is for "
+            f"{architecture.name}",
+            hint=f"set `arch: {found}` in the row, or name an image for "
+            f"{architecture.name}",
+        )
 
 
 def _version(config: Path, release: str) -> str:

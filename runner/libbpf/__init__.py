@@ -10,7 +10,8 @@ from pathlib import Path
 
 from runner.files.cache import Cache, CacheEntry
 from runner.files.shipped import IMAGES
-from runner.libbpf import build, recipe, source, systemlibbpf
+from runner.libbpf import build, cross, recipe, source, systemlibbpf
+from runner.libbpf.cross import CrossTarget
 from runner.text.progress import Progress
 
 
@@ -38,6 +39,22 @@ def programs(folder: Path | None, cache: Cache, progress: Progress) -> Programs:
     found = source.read(folder)
     own = _in(build.built(found, IMAGES, cache, progress))
     return replace(own, source=str(folder), sha256=found.sha256)
+
+
+def agent_for(
+    target: CrossTarget, folder: Path | None, cache: Cache, progress: Progress
+) -> Path:
+    """Return the agent for guests of another architecture.
+
+    It has the libbpf of a folder, or that of the target's sysroot. Raises as
+    `programs` does.
+    """
+    if folder is None:
+        entry = cross.built(target, IMAGES, cache, progress)
+    else:
+        found = source.read(folder)
+        entry = build.built(found, IMAGES, cache, progress, target)
+    return entry.directory / recipe.AGENT
 
 
 def _in(entry: CacheEntry) -> Programs:

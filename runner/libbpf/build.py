@@ -7,11 +7,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from runner import arch
 from runner.errors import UsageError
 from runner.files.cache import Cache, CacheEntry, key_of
-from runner.libbpf import recipe
+from runner.libbpf import cross, recipe
+from runner.libbpf.cross import CrossTarget
 from runner.libbpf.recipe import LIBRARIES, LibbpfWorkshop
 from runner.libbpf.source import LibbpfSource
+from runner.programs import elf
 from runner.text.progress import Progress
 
 # To be raised when the same sources are to give other programs.
@@ -28,18 +31,26 @@ class BuildError(UsageError):
 
 
 def built(
-    source: LibbpfSource, images: Path, cache: Cache, progress: Progress
+    source: LibbpfSource,
+    images: Path,
+    cache: Cache,
+    progress: Progress,
+    target: CrossTarget | None = None,
 ) -> CacheEntry:
     """Return the cache's entry with the programs, built if it is not there.
 
-    The build's log is in the cache, too. Raises BuildError with the compiler's words,
-    and InfrastructureError for tools that are missing.
+    For a `target` of another architecture that is the agent. The build's log is in the
+    cache, too. Raises BuildError with the compiler's words, and InfrastructureError for
+    tools that are missing.
     """
-    recipe.require(LIBRARIES)
     own = recipe.own_sources(images)
-    key = key_of(
-        _RECIPE, source.sha256, *recipe.digests(own), *recipe.toolchain(LIBRARIES)
-    )
+    if target is None:
+        recipe.require(LIBRARIES)
+        made_with = recipe.toolchain(LIBRARIES)
+    else:
+        cross.require(target.architecture)
+        made_with = target.identity
+    key = key_of(_RECIPE, source.sha256, *recipe.digests(own), *made_with)
     log = cache.folder("logs") / f"libbpf-{key[:16]}.log"
 
     def make(folder: Path) -> Mapping[str, JsonValue]:
@@ -54,7 +65,9 @@ def built(
                 name=f"--libbpf {source.folder}: libbpf {source.version}",
                 error=BuildError,
             )
-            return _LibbpfBuild(source=source, shop=shop).run(own, folder)
+            return _LibbpfBuild(source=source, shop=shop, target=target).run(
+                own, folder
+            )
 
     return cache.entry(recipe.KIND, key, make)
 
@@ -63,6 +76,7 @@ def built(
 class _LibbpfBuild:
     source: LibbpfSource
     shop: LibbpfWorkshop
+    target: CrossTarget | None
 
     def run(self, own: Mapping[str, Path], folder: Path) -> Mapping[str, JsonValue]:
         """Put the programs into a folder; return what to remember of them."""
@@ -74,7 +88,11 @@ class _LibbpfBuild:
             self.source.layout
         ](tree, prefix)
         # Static functions that nobody calls come with some libbpfs' headers.
-        self.shop.programs(own, folder, [f"LIBBPF={prefix}"], " with it")
+        words = [f"LIBBPF={prefix}", *self._cross]
+        if self.target is None:
+            self.shop.programs(own, folder, words, " with it")
+        else:
+            self.shop.programs(own, folder, words, " with it", parts=[recipe.AGENT])
         return {
             "origin": f"libbpf {self.source.version} of {self.source.folder}",
             "libbpf": self.source.version,
@@ -90,6 +108,7 @@ class _LibbpfBuild:
             "DESTDIR=",
             f"INCLUDEDIR={prefix}/include",
             f"UAPIDIR={prefix}/include",
+            *self._cross,
         ]
         self.shop.make("libbpf", tree / "src", [*words, f"{out}/libbpf.a"])
         targets = ["install_headers", "install_uapi_headers"]
@@ -106,6 +125,7 @@ class _LibbpfBuild:
             f"EXTRA_CFLAGS={_OPTIONS}",
             "DESTDIR=",
             f"prefix={prefix}",
+            *self._cross,
         ]
         self.shop.make("libbpf", folder, [*words, f"{out}/libbpf.a"])
         self.shop.make("libbpf's headers", folder, [*words, "install_headers"])
@@ -125,12 +145,30 @@ class _LibbpfBuild:
         members = recipe.printed("ar", "t", str(prefix / "lib/libbpf.a")).split()
         if not members:
             raise BuildError(f"{self._name}: libbpf.a is not an archive")
+        self._require_machine(prefix / "lib/libbpf.a")
         if _WHOLE in members:
             raise BuildError(
                 f"{self._name}: libbpf.a is one single object, as a kernel tree "
                 "builds it",
                 hint="name the kernel tree instead",
             )
+
+    def _require_machine(self, library: Path) -> None:
+        """Refuse an installed libbpf of another architecture than the programs'."""
+        wanted = self.target.architecture if self.target else arch.native()
+        data = library.read_bytes()
+        start = data.find(elf.MAGIC)
+        found = elf.machine_of(data[start : start + 20]) if start >= 0 else None
+        if wanted is not None and found is not None and found != wanted.machine:
+            raise BuildError(
+                f"{self._name}: libbpf.a is for {found}, and the guest is "
+                f"{wanted.name}",
+                hint="name libbpf's source, which is built for each architecture",
+            )
+
+    @property
+    def _cross(self) -> list[str]:
+        return self.target.words if self.target else []
 
     @property
     def _name(self) -> str:

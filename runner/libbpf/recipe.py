@@ -107,14 +107,21 @@ class LibbpfWorkshop:
     error: type[RunnerError]
 
     def programs(
-        self, own: Mapping[str, Path], target: Path, words: Sequence[str], what: str
+        self,
+        own: Mapping[str, Path],
+        target: Path,
+        words: Sequence[str],
+        what: str,
+        *,
+        parts: Sequence[str] = tuple(_PROGRAMS),
     ) -> None:
-        """Build both programs into a folder, with some more words for make."""
+        """Build programs into a folder, with some more words for make."""
         for name, path in own.items():
             copy = self.folder / "images" / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        for part, name in _PROGRAMS.items():
+        for part in parts:
+            name = _PROGRAMS[part]
             built = self.folder / "built" / part
             self.make(
                 f"{part}{what}",

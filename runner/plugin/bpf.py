@@ -66,7 +66,8 @@ class Bpf(AbstractContextManager["Bpf"]):
         is loaded, and GuestError when the guest dies of it.
         """
         case = Case(name="case", attach=attach, loader=loader)
-        path = compile_object(self._folder / source, self._cache)
+        build = case.build.on(self._guest.kernel.architecture)
+        path = compile_object(self._folder / source, self._cache, build=build)
         attempt = Attempt(job=self._job(case, path, source), guest=self._guest)
         try:
             loaded = load(attempt)
@@ -94,7 +95,9 @@ class Bpf(AbstractContextManager["Bpf"]):
         object_path = None
         if case.object:
             object_path = self._compiled(
-                plain(self._folder / case.object), case.vmlinux, case.build
+                plain(self._folder / case.object),
+                case.vmlinux,
+                case.build.on(self._guest.kernel.architecture),
             )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
         return session_case.run(self._job(case, object_path, shown), self._guest)

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from runner.bpf.insn import Insn
 from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject, ObjectError
+from runner.bpf.swapped import in_order
 from runner.preflight.errors import BadBtfError, EngineError
 from runner.preflight.payload import Payload, opened, send
 from runner.process.programs import environment
@@ -28,6 +30,10 @@ _T = TypeVar("_T")
 
 # Bytes that the engine takes of a file: MAX_PAYLOAD in images/preflight/request.c.
 _MOST = 128 << 20
+
+# This machine's byte order as struct names it: the engine's, which runs here.
+_NATIVE = "<" if sys.byteorder == "little" else ">"
+_OTHER = {"<": ">", ">": "<"}
 
 # As images/preflight/main.c has them: how this speaks, and the status of an engine that
 # speaks otherwise.
@@ -328,7 +334,7 @@ class Engine(AbstractContextManager["Engine"]):
 
         Raises ObjectError with libbpf's words, EngineError.
         """
-        answer = self._ask({"op": "contents"}, [item.data])
+        answer = self._ask({"op": "contents"}, [in_order(item, _NATIVE)])
         if error := _error(answer):
             raise ObjectError(f"{item.path}: libbpf can't open it: {error.strip()}")
         return _read(_CONTENTS, answer)
@@ -356,6 +362,11 @@ class Engine(AbstractContextManager["Engine"]):
             )
         self.target = _read(_TARGET, answer)
         return self.target
+
+    @property
+    def target_order(self) -> str:
+        """Return the current target's byte order as struct names it."""
+        return _OTHER[_NATIVE] if self.target.swapped else _NATIVE
 
     def relocate(self, number: int, *, search: str = "names") -> list[RelocationAnswer]:
         """Relocate an object against the current target.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from runner import arch
+from runner.arch import Architecture
 from runner.bpf.kinds import Kind
 from runner.facts.abilities import Known
 from runner.facts.model import (
@@ -20,10 +22,16 @@ from runner.preflight import externs, rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.rules import Code
+from runner.versions import KernelVersion
 
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 # libbpf takes probe_read and probe_read_str where a kernel has no newer ones.
 _FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
+# Those two, and the architectures on which an address may be the kernel's and a
+# program's at once: they don't select ARCH_HAS_NON_OVERLAPPING_ADDRESS_SPACE.
+_AMBIGUOUS_READS = (4, 45)
+_OVERLAPPING = ("s390x",)
+_RESTRICTED_SINCE = KernelVersion.parse("5.7")
 # Maps whose entries the kernel or libbpf counts: perf_event_array, struct_ops and those
 # that are storage of something.
 _COUNTED = (4, 19, 21, 24, 26, 28, 29, 32)
@@ -80,11 +88,11 @@ def features(
 ) -> tuple[Feature, ...]:
     """Return what an object needs, and whether the engine's target has it."""
     return (
-        *_helpers(code, known.facts, engine),
+        *_helpers(code, known, engine),
         *_calls(code, known.facts),
         *_types(code, known.facts, engine),
         *externs.features(code.externs, code.reached, code.number, engine),
-        *_targets(code, known.facts, engine),
+        *_targets(code, known, engine),
         *rules.features(code, known, engine, compat=compat),
         *_left_to_loader(code),
     )
@@ -145,18 +153,53 @@ def _by_btf(there: bool, *, known: bool) -> Judgement:
     return judged(there, Learnt.BTF) if there or known else UNKNOWN
 
 
-def _helpers(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:
+def _helpers(code: Code, known: Known, engine: Engine) -> Iterator[Feature]:
+    # libbpf falls back on what a kernel of its age has on every architecture.
+    restricted = _is_restricted(known)
+    fallbacks = {} if restricted else _FALLBACKS
     wanted: dict[int, list[str]] = {}
     for number, users in code.helpers.items():
-        wanted.setdefault(_FALLBACKS.get(number, number), []).extend(users)
+        wanted.setdefault(fallbacks.get(number, number), []).extend(users)
+    if restricted:
+        yield from _ambiguous_reads(wanted, known, engine)
     yield from _of_enum(
         KernelNeed.HELPER,
-        wanted,
+        {
+            number: users
+            for number, users in wanted.items()
+            if not (restricted and number in _AMBIGUOUS_READS)
+        },
         engine.names.helpers,
         ("bpf_func_id", "__BPF_FUNC_MAX_ID"),
         engine,
-        facts.helpers if facts else None,
+        known.facts.helpers if known.facts else None,
     )
+
+
+def _is_restricted(known: Known) -> bool:
+    """Whether a kernel lacks the helpers that read any address, though BTF has them.
+
+    Where an address may be the kernel's and a program's at once, they are left out
+    since 5.7 (0ebeea8ca8a4). A kernel that was asked has said so itself.
+    """
+    overlaps = known.architecture in _OVERLAPPING
+    is_old = known.version is not None and known.version < _RESTRICTED_SINCE
+    return overlaps and not is_old and known.facts is None
+
+
+def _ambiguous_reads(
+    wanted: Mapping[int, Sequence[str]], known: Known, engine: Engine
+) -> Iterator[Feature]:
+    for number in _AMBIGUOUS_READS:
+        if number in wanted:
+            yield Feature(
+                need=KernelNeed.HELPER,
+                name=engine.names.helpers[number],
+                presence=Presence.ABSENT,
+                users=tuple(dict.fromkeys(wanted[number])),
+                evidence=f"{known.architecture} has none since 5.7 (0ebeea8ca8a4)",
+                learnt=Learnt.VERSION,
+            )
 
 
 def _calls(code: Code, facts: Facts | None) -> Iterator[Feature]:
@@ -230,14 +273,14 @@ def _types(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]
 # ---------------------------------------------------------- functions, hooks
 
 
-def _targets(code: Code, facts: Facts | None, engine: Engine) -> Iterator[Feature]:
-    wanted = list(_attach_targets(code))
+def _targets(code: Code, known: Known, engine: Engine) -> Iterator[Feature]:
+    wanted = list(_attach_targets(code, arch.find(known.architecture) or arch.X86_64))
     asked = {(it.name, it.way.kind) for it in wanted}
     there = _in_btf({*asked, _ANY_TRACEPOINT}, engine) if asked else set()
-    functions = facts.traced.functions if facts else None
+    functions = known.facts.traced.functions if known.facts else None
     for each in wanted:
-        known = engine.target.functions and _tells(each.way, there)
-        found = _by_btf((each.name, each.way.kind) in there, known=known)
+        tells = engine.target.functions and _tells(each.way, there)
+        found = _by_btf((each.name, each.way.kind) in there, known=tells)
         evidence = f"{each.way.kind.name.lower()} {each.name} in BTF"
         why_not = _not_traced(each, functions)
         if why_not:
@@ -287,7 +330,7 @@ class _AttachTarget:
     is_traced: bool
 
 
-def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
+def _attach_targets(code: Code, architecture: Architecture) -> Iterator[_AttachTarget]:
     for program in code.contents.programs:
         section = program.section.removeprefix("?")
         prefix, _, rest = section.partition("/")
@@ -302,7 +345,9 @@ def _attach_targets(code: Code) -> Iterator[_AttachTarget]:
             program=program.name,
             section=section,
             way=way,
-            name=f"__x64_sys_{target}" if syscall else way.name.format(target),
+            name=f"{architecture.tree.syscalls}{target}"
+            if syscall
+            else way.name.format(target),
             is_traced=way.name == "{}",
         )
 

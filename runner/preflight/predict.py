@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from runner.bpf.insn import LD_IMM64, Insn
 from runner.bpf.kinds import RelocationKind
-from runner.bpf.object import BpfObject, LocalRelocation
+from runner.bpf.object import ENDIANS, BpfObject, LocalRelocation
 from runner.facts.abilities import NOTHING, Known
 from runner.preflight import (
+    architecture,
     bareoffsets,
     enumerators,
     eventrecords,
@@ -200,6 +201,7 @@ def predict(
     the verdict on it is unknown. `wanted` is asked now and then whether to go on.
     Raises EngineError, and NotFollowedError for a program with too many paths.
     """
+    target = _with_architecture(target, engine)
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
     verifier = verifier_of(target.known, compat=loader == "compat")
@@ -232,6 +234,10 @@ def predict(
         found,
         is_set=is_set,
     )
+    if subject.item.order != engine.target_order:
+        # Then nothing else counts: libbpf does not try.
+        verdict = Verdict.REJECTED
+        reasons = (of_another_order(subject.item, engine.target_order), *reasons)
     return Prediction(
         object_sha256=subject.item.sha256,
         btf_sha256=(target.sha256, *target.module_sha256),
@@ -247,6 +253,19 @@ def predict(
         findings=found,
         signatures=seen.signatures,
     )
+
+
+def _with_architecture(target: Target, engine: Engine) -> Target:
+    """Return a target that says its architecture, if only its BTF did."""
+    if target.known.architecture:
+        return target
+    known = replace(target.known, architecture=architecture.of_target(engine))
+    return replace(target, known=known)
+
+
+def of_another_order(item: BpfObject, order: str) -> str:
+    """Return why an object can't be loaded by a kernel of the other byte order."""
+    return f"the object is {ENDIANS[item.order]}, and the kernel is {ENDIANS[order]}"
 
 
 def _of_externs(code: Code, engine: Engine) -> Iterator[Finding]:

@@ -40,11 +40,15 @@ class BtfSource:
     config: Path | None = None
     # What it said when it was booted; None for a kernel that nobody has booted.
     facts: Facts | None = None
+    # As runner/arch names it; "" where only the BTF says it.
+    architecture: str = ""
 
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
-        return Known(version=self.version, facts=self.facts)
+        return Known(
+            version=self.version, facts=self.facts, architecture=self.architecture
+        )
 
 
 def of_path(text: str) -> list[BtfSource]:
@@ -87,6 +91,7 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
             version=artifact.version,
             config=artifact.config,
             facts=facts.known(cache, artifact.image_sha256),
+            architecture=kernel.arch,
         )
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None

@@ -13,11 +13,12 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from runner import __version__
+from runner.bpf.compile import ByteOrderError
 from runner.errors import RunnerError, UsageError
 from runner.kernels import fetch, lock
 from runner.kernels.lock import Lock, PinnedSource
+from runner.matrix import environment, overrides
 from runner.matrix import matrix as matrix_
-from runner.matrix import overrides
 from runner.matrix.matrix import Kernel
 from runner.replay.bundle import (
     FILES,
@@ -117,6 +118,24 @@ def _checksums(bundle: Bundle) -> set[str]:
     return files | {it.sha256 for suite in bundle.suites for it in suite.objects}
 
 
+def _compiled(run: Run, source: Path, case: Case) -> Iterator[tuple[str, Path]]:
+    """Yield an object for each architecture of a run's kernels, with its build's words.
+
+    A built one suits some of them only. Raises ByteOrderError if it suits none.
+    """
+    unsuited: ByteOrderError | None = None
+    found = False
+    for architecture in dict.fromkeys(it.architecture for it in run.kernels):
+        build = case.build.on(architecture)
+        try:
+            yield build.words, run.compiled(source, case.vmlinux, build)
+            found = True
+        except ByteOrderError as error:
+            unsuited = error
+    if unsuited is not None and not found:
+        raise unsuited
+
+
 def _both(one: ReplaySuite, other: ReplaySuite) -> ReplaySuite:
     """Return what two parts kept of a suite: what one lacks, the other may have."""
     files = {it.path: it for it in (*one.files, *other.files)}
@@ -194,14 +213,13 @@ def _suite(
             if case.object:
                 keep(loaded.file(case.object), case.object)
                 place = posixpath.normpath(posixpath.join(folder, case.object))
-                source = loaded.file(case.object)
-                compiled = run.compiled(source, case.vmlinux, case.build)
-                objects[place, case.vmlinux, case.build.words] = KeptObject(
-                    path=place,
-                    vmlinux=case.vmlinux,
-                    build=case.build.words,
-                    sha256=store.add(compiled.read_bytes()),
-                )
+                for words, compiled in _compiled(run, loaded.file(case.object), case):
+                    objects[place, case.vmlinux, words] = KeptObject(
+                        path=place,
+                        vmlinux=case.vmlinux,
+                        build=words,
+                        sha256=store.add(compiled.read_bytes()),
+                    )
             whole = any(
                 it == case.name or it.startswith(f"{case.name}{BETWEEN}") for it in bad
             )
@@ -281,13 +299,14 @@ def _kernels(run: Run, wanted: Collection[str]) -> Iterator[ReplayKernel]:
     choice = run.settings.kernels
     # As the files say it, before a lock was applied.
     rows = overrides.apply(matrix_.load(choice.matrix), choice.overrides)
+    asked = environment.parse(choice.guest)
     folder = lock.folder_of(choice.matrix)
     known = {it.id: it for it in (*run.matrix.kernels, *run.kernels)}
     for row in rows.kernels:
         if row.id in wanted:
             yield ReplayKernel(
                 id=row.id,
-                row=_row(row, folder),
+                row=_row(row.within(asked), folder),
                 locked=_locked(run, known[row.id], folder),
             )
     # Of other matrices, for their types.

@@ -48,6 +48,11 @@ def suites(results: RunResults) -> list[str]:
     return list(dict.fromkeys(case.suite for case in results.cases))
 
 
+def has_architectures(results: RunResults) -> bool:
+    """Whether kernels are of more than one architecture."""
+    return len({kernel.arch for kernel in results.kernels}) > 1
+
+
 def rows(
     results: RunResults, kernels: Sequence[KernelRun] | None = None
 ) -> list[tuple[KernelRun, list[Cell | None]]]:

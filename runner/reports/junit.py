@@ -162,6 +162,7 @@ def _properties(
     """Return what the results were got with; what is not known is left out."""
     properties = {
         "kernel": kernel.id,
+        "arch": kernel.arch,
         "uname_r": kernel.release,
         "image": kernel.image,
         "image_sha256": kernel.image_sha256,
@@ -178,6 +179,7 @@ def _properties(
     for case in cases:
         properties[f"object_sha256 {case.object_path}"] = case.object_sha256
         properties[f"loader {case.case}"] = case.loader
+        properties[f"guest {case.case}"] = case.guest_words
     return {clean(name): clean(value) for name, value in properties.items() if value}
 
 

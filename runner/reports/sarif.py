@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from pydantic import JsonValue
@@ -26,6 +26,7 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
     groups = failures(results)
     rules = sorted({_rule(it) for it in groups})
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
+    archs = {kernel.id: kernel.arch for kernel in results.kernels}
     log: _Object = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -47,7 +48,9 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
                     }
                 ],
                 "columnKind": "utf16CodeUnits",
-                "results": [_result(it, rules, optional, comparison) for it in groups],
+                "results": [
+                    _result(it, rules, optional, archs, comparison) for it in groups
+                ],
             }
         ],
     }
@@ -66,19 +69,24 @@ def _result(
     group: Group,
     rules: list[str],
     optional: set[str],
+    archs: Mapping[str, str],
     comparison: Comparison | None,
 ) -> JsonValue:
     case = group.first
     text = f"{group.title}: {case.message}"
     if case.cure:
         text += f"\nWhat to do: {case.cure}"
+    architectures = sorted({archs[it] for it in group.kernels})
     found: _Object = {
         "ruleId": _rule(group),
         "ruleIndex": rules.index(_rule(group)),
         "level": _level(group, optional),
         "message": {"text": clean(text)[:_TEXT]},
         "partialFingerprints": {"case/v1": _fingerprint(group)},
-        "properties": {"kernels": list(group.kernels)},
+        "properties": {
+            "kernels": list(group.kernels),
+            "architectures": [*architectures],
+        },
     }
     if comparison is not None:
         new = any(comparison.is_new_failure(it) for it in group.cases)

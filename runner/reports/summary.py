@@ -96,6 +96,9 @@ def _render_matrix(results: RunResults, console: Console) -> None:
 def _table(results: RunResults, console: Console, *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("kernel", no_wrap=True)
+    several = cells.has_architectures(results)
+    if several:
+        table.add_column("arch", no_wrap=True)
     if wide:
         table.add_column("release", no_wrap=True)
     for name in cells.suites(results):
@@ -104,6 +107,8 @@ def _table(results: RunResults, console: Console, *, wide: bool) -> Table:
         # The release tells whose kernel it is.
         name = shown(kernel) if wide else support.title(kernel)
         texts = [Text(styled.fit(name, console), "bold")]
+        if several:
+            texts.append(Text(kernel.arch))
         if wide:
             texts.append(Text(styled.fit(_release(kernel, console), console), "dim"))
         table.add_row(*texts, *(_cell(it, console) for it in row))

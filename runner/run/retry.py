@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
-from runner.bpf.compile import CompileError
+from runner.bpf.compile import ByteOrderError, CompileError
 from runner.bpf.object import ObjectError
 from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
-from runner.failures.classes import DECLARED_GAP, KERNEL_WARNED, NOTHING_LOADED
+from runner.failures.classes import (
+    DECLARED_GAP,
+    KERNEL_WARNED,
+    NOTHING_LOADED,
+    WRONG_BYTE_ORDER,
+)
 from runner.guest.commands import Commands, Place
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
@@ -24,6 +30,7 @@ from runner.suites.suitefile import LoadedSuite
 # The first one counts.
 _MISTAKES = (
     (CompileError, "compile_error"),
+    (ByteOrderError, WRONG_BYTE_ORDER.name),
     (ObjectError, "bad_object"),
     (NothingError, NOTHING_LOADED.name),
     (UsageError, "suite_error"),
@@ -55,7 +62,12 @@ class KernelCase:
         if self.case.isolate:
             own /= self.test
         shared = self.loaded.suite.reuse == "suite"
-        return Need(kernel=self.kernel, tenant=str(folder if shared else own))
+        return Need(kernel=self.within, tenant=str(folder if shared else own))
+
+    @property
+    def within(self) -> Kernel:
+        """The kernel, with guests as the suite and the case want them."""
+        return self.kernel.within(self.loaded.suite.guest, self.case.guest)
 
     @property
     def name(self) -> str:
@@ -87,6 +99,7 @@ class KernelCase:
             console=error.console if isinstance(error, GuestError) else "",
             source=error.source if isinstance(error, CompileError) else "",
             object_path=self.shown_object,
+            environment=self.within.guest.shown,
             nodeid=self.nodeid,
         )
 
@@ -110,7 +123,8 @@ def perform(
     try:
         if case.case.object:
             source = case.loaded.file(case.case.object)
-            compiled = run.compiled(source, case.case.vmlinux, case.case.build)
+            build = case.case.build.on(case.kernel.architecture)
+            compiled = run.compiled(source, case.case.vmlinux, build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.
@@ -137,6 +151,8 @@ def perform(
         if result.failure_class == DECLARED_GAP.name:
             # The guest has found out what the kernel has.
             result = declared_gap(run, case) or result
+    except EnvironmentUnavailableError as error:
+        result = case.ended(Outcome.FAILED, error, error.failure_class)
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf, loaders
+from runner.arch import X86_64
 from runner.bpf.build import PLAIN, Build
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
@@ -84,6 +85,7 @@ class Run:
             self._artifacts,
             settings.reports,
             lambda step: self.observe(step),
+            rows=self.kernels,
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}
@@ -152,6 +154,7 @@ class Run:
     ) -> Path:
         """Return an object, compiled once a run.
 
+        A build that names no architecture is for that of the run's first kernel.
         Threads compile different objects at once. `vmlinux` is the kernel whose types
         it includes. Raises as compile_object does, and UsageError for a kernel that
         there is not.
@@ -159,11 +162,13 @@ class Run:
 
         def compile_it() -> Path:
             if self.settings.precompiled is not None:
-                return self._precompiled(source, vmlinux, build)
+                return self._precompiled(source, vmlinux, own)
             headers = None if vmlinux is None else self._vmlinux_h(vmlinux)
-            return compile_object(source, self.cache, headers, build)
+            return compile_object(source, self.cache, headers, own)
 
-        return self._objects.get((source, vmlinux, build), compile_it)
+        first = (it.architecture for it in self.kernels)
+        own = build.on(build.architecture or next(first, X86_64))
+        return self._objects.get((source, vmlinux, own), compile_it)
 
     def _precompiled(self, source: Path, vmlinux: str | None, build: Build) -> Path:
         known = self.settings.precompiled or {}

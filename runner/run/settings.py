@@ -41,8 +41,9 @@ class Settings:
     objects: tuple[Path, ...] = ()
     # Whether what programs print is shown as it comes.
     streams: bool = False
-    # Objects in place of compiling, by "SOURCE|KERNEL" of their source and vmlinux.h;
-    # then no program of a suite is started on this machine either. None compiles.
+    # Objects in place of compiling, by "SOURCE|KERNEL|BUILD" of their source, vmlinux.h
+    # and build; then no program of a suite is started on this machine either. None
+    # compiles.
     precompiled: dict[str, Path] | None = None
     # Whether what cases record replaces what was recorded before.
     update: bool = False

@@ -31,11 +31,15 @@ class KnownKernel:
     facts: Facts | None = None
     # The whole BTF of the kernel.
     btf: Path | None = None
+    # As runner/arch names it; "" where nobody knows.
+    architecture: str = ""
 
     @cached_property
     def known(self) -> Known:
         """What decides what it can do."""
-        return Known(version=self.version, facts=self.facts)
+        return Known(
+            version=self.version, facts=self.facts, architecture=self.architecture
+        )
 
     def judge(self, key: str, name: str) -> Judgement:
         """Return whether it has what a key of a condition names."""

@@ -16,6 +16,8 @@ from runner.bpf.build import PLAIN, Build
 from runner.facts.model import Presence
 from runner.files.modelfile import FileEntry, Where
 from runner.files.patternlist import ConsoleLines
+from runner.matrix.environment import PLAIN as ANY_GUEST
+from runner.matrix.environment import GuestEnvironment
 from runner.suites import builds
 from runner.suites.builds import Variants
 from runner.suites.comparable import AgreeExpectation, RecordExpectation
@@ -761,6 +763,9 @@ class Case(FileEntry):
     {clang: 19, mcpu: v3}]. The default are those of the suite; [] is none."""
     programs: dict[str, Program] = {}
     """Settings of single programs; all others are loaded and attached."""
+    guest: GuestEnvironment = ANY_GUEST
+    """What its guest is like, where it matters: {cpus: 2}. It wins over `guest` of the
+    suite and of the kernel's row, key by key; see docs/environment.md."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Programs that a loader chooses from. Of each list, it loads the first one whose
     target the kernel has (a function, a tracepoint, a hook), or else the last one:
@@ -896,6 +901,8 @@ class Suite(FileEntry):
     """Which cases share a guest: those of an object, or all of the suite. A guest from
     a snapshot is as quick as it is clean. Without snapshots one guest serves the whole
     kernel."""
+    guest: GuestEnvironment = ANY_GUEST
+    """What the guests of its cases are like; see `guest` of a case."""
     splats: ConsoleLines = ConsoleLines()
     """Lines on a kernel's console that fail a case, and lines that do not, besides
     those of images/splats.yaml and of the kernel's row."""

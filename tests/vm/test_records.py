@@ -124,6 +124,9 @@ def test_what_is_predicted_is_what_the_kernel_does(
     assert ("on_free" in refused) == is_new
     assert not is_new or "Permission denied" in refused["on_free"]
     assert ("on_switch" in refused) == (guest.kernel.id != "5.10")
+    asked = ("fentry/finish_task_switch", "fentry/vfs_read")
+    there = guest.agent.has_targets(asked, timeout=60)
+    assert there == ("on_switch" not in refused, True)
     # What is read at the old offset is another field, or the right one.
     wrong = [it for it in found.findings if it.kind is FindingKind.FIELD_UNRELOCATED]
     assert bool(wrong) == (own != PID)

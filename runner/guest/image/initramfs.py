@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runner.arch import Architecture
 from runner.bpf import bpftool
 from runner.errors import DOCTOR_INSTALLS, InfrastructureError, file_errors
 from runner.guest.image import cpio, libraries
@@ -15,6 +16,8 @@ from runner.guest.image import cpio, libraries
 AGENT = "/usr/bin/agent"
 # The script that makes a root of the user's own out of a disk, or of memory.
 ROOT = "/etc/root"
+# The script that makes a guest what a suite wants it to be.
+ENVIRONMENT = "/etc/environment"
 
 _DIRECTORIES = (
     "bin",
@@ -23,7 +26,6 @@ _DIRECTORIES = (
     "etc/dropbear",
     "lib",
     "lib/modules",
-    "lib/x86_64-linux-gnu",
     "lib64",
     "proc",
     "root",
@@ -47,15 +49,20 @@ _TEXTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Programs of this machine that go into every guest."""
+    """What goes into every guest of an architecture."""
 
-    busybox: Path = Path("/bin/busybox")
-    dropbear: Path = Path("/usr/sbin/dropbear")
-    bpftool: Path = Path("/usr/sbin/bpftool")
+    architecture: Architecture
+    # Where its programs and libraries are: this machine's own, or a sysroot.
+    root: Path = Path("/")
     # Static, so that it needs nothing of what is beside it.
     agent: Path
-    # The folder that holds inittab, rc, root and applets.
+    # The folder that holds inittab, rc, root, environment and applets.
     recipe: Path
+
+    def program(self, *places: str) -> Path:
+        """Return the first of some paths that is there, or else the first."""
+        paths = [self.root / it for it in places]
+        return next((it for it in paths if it.exists()), paths[0])
 
 
 def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
@@ -64,13 +71,13 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
     Raises InfrastructureError that names what this machine lacks.
     """
     programs = {
-        "usr/sbin/dropbear": tools.dropbear,
-        bpftool.PROGRAM.lstrip("/"): tools.bpftool,
+        "usr/sbin/dropbear": tools.program("usr/sbin/dropbear"),
+        bpftool.PROGRAM.lstrip("/"): tools.program("usr/sbin/bpftool"),
     }
     binaries = {
-        **libraries.closure(programs.values()),
+        **libraries.closure(programs.values(), tools.architecture, tools.root),
         **programs,
-        "bin/busybox": tools.busybox,
+        "bin/busybox": tools.program("bin/busybox", "usr/bin/busybox"),
         AGENT.lstrip("/"): tools.agent,
     }
     return {
@@ -78,6 +85,7 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
         "etc/inittab": (tools.recipe / "inittab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
         ROOT.lstrip("/"): (tools.recipe / "root", 0o755),
+        ENVIRONMENT.lstrip("/"): (tools.recipe / "environment", 0o755),
     }
 
 
@@ -111,6 +119,7 @@ def userland(tools: Tools) -> list[cpio.ArchiveMember]:
     applets = _read(tools.recipe / "applets").decode().split()
     return [
         *(cpio.directory(path) for path in _DIRECTORIES),
+        cpio.directory(f"lib/{tools.architecture.debian.triplet}"),
         cpio.character_device("dev/console", 5, 1),
         cpio.character_device("dev/null", 1, 3),
         *(

@@ -8,34 +8,34 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 
+from runner.arch import Architecture
 from runner.errors import DOCTOR_INSTALLS, InfrastructureError
 
-# Where Debian's dynamic linker looks on x86_64, in its order.
-SEARCH = (
-    Path("/lib/x86_64-linux-gnu"),
-    Path("/usr/lib/x86_64-linux-gnu"),
-    Path("/lib64"),
-    Path("/lib"),
-    Path("/usr/lib"),
-)
+
+def folders(architecture: Architecture) -> tuple[str, ...]:
+    """Return where Debian's dynamic linker looks, in its order."""
+    triplet = architecture.debian.triplet
+    return (f"lib/{triplet}", f"usr/lib/{triplet}", "lib64", "lib", "usr/lib")
 
 
 def closure(
-    programs: Iterable[Path], search: tuple[Path, ...] = SEARCH
+    programs: Iterable[Path], architecture: Architecture, root: Path = Path("/")
 ) -> dict[str, Path]:
     """Return every file that the programs need to start: path in the guest → file.
 
-    Libraries go to /lib/x86_64-linux-gnu, the interpreter to where the programs
-    name it. Raises InfrastructureError for anything that is missing or is no ELF file.
+    Libraries come from a root of that architecture, and go to /lib/TRIPLET, the
+    interpreter to where the programs name it. Raises InfrastructureError for anything
+    that is missing or is no ELF file.
     """
+    search = tuple(root / it for it in folders(architecture))
     found: dict[str, Path] = {}
     pending = list(programs)
     while pending:
         interpreter, needed = _dependencies(pending.pop())
         if interpreter:
-            found[interpreter.lstrip("/")] = Path(interpreter)
+            found[interpreter.lstrip("/")] = _interpreter_in(root, interpreter)
         for name in needed:
-            target = f"lib/x86_64-linux-gnu/{name}"
+            target = f"lib/{architecture.debian.triplet}/{name}"
             # The interpreter is a library too, and already has its place.
             if target in found or any(path.endswith(f"/{name}") for path in found):
                 continue
@@ -54,6 +54,13 @@ def _dependencies(program: Path) -> tuple[str, list[str]]:
             f"{program} can't be added to the guest image: {error}",
             hint=DOCTOR_INSTALLS,
         ) from error
+
+
+def _interpreter_in(root: Path, interpreter: str) -> Path:
+    """Return the file of an interpreter, which may be below /usr only."""
+    path = root / interpreter.lstrip("/")
+    merged = root / "usr" / interpreter.lstrip("/")
+    return merged if not path.exists() and merged.exists() else path
 
 
 def _interpreter(elf: ELFFile) -> str:

@@ -60,6 +60,8 @@ class Machine:
     # Whether it waits for a saved state in place of booting. Its memory's file then
     # holds what was saved, and is not written to.
     incoming: bool = False
+    # Processors, of which the kernel need not start all.
+    cpus: int = 1
     # Added to KERNEL_ARGUMENTS.
     arguments: tuple[str, ...] = ()
     # Why some of the arguments are there that nobody asked for; empty for none.
@@ -119,7 +121,7 @@ def _board(machine: Machine, more: str = "") -> list[str]:
             "-cpu",
             machine.cpu or ("host" if machine.accelerator == "kvm" else board.cpu),
         ),
-        *("-smp", "1"),
+        *("-smp", str(machine.cpus)),
         *("-m", f"{machine.memory}M"),
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runner.arch import Architecture, named
 from runner.errors import ArtifactError, MissingFileError, file_errors
 from runner.files.cache import Cache, key_of, sha256_of
 from runner.kernels import elfsections, kernelimage
@@ -55,6 +56,11 @@ class Material:
     work: Workplace
     # What a lock has of the BTF's files.
     locked: tuple[Item, ...] = ()
+
+    @property
+    def architecture(self) -> Architecture:
+        """The image's architecture."""
+        return named(kernelimage.architecture(self.image))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,19 +123,23 @@ def choose(setting: _Setting, material: Material) -> Chosen:
     return made
 
 
-def now(setting: _Setting, locked: Sequence[Item], cache: Cache) -> tuple[Item, ...]:
+def now(
+    setting: _Setting, locked: Sequence[Item], architecture: Architecture, cache: Cache
+) -> tuple[Item, ...]:
     """Return what the files are now that a lock has of a row's BTF.
 
     Files of this machine are read, and suites asked. BTFHub is not: it has a file for
     each release, which stays. Raises ArtifactError for what is gone.
     """
     if isinstance(setting, MinBtf):
-        return now(setting.of, locked, cache)
+        return now(setting.of, locked, architecture, cache)
     path = getattr(setting, "path", None)
     if isinstance(path, Path):
         return tuple(_local(item.name, path) for item in locked)
     if isinstance(setting, DebugPackageBtf):
-        return tuple(_in_suite(item.name, setting, cache) for item in locked)
+        return tuple(
+            _in_suite(item.name, setting, architecture, cache) for item in locked
+        )
     return tuple(locked)
 
 
@@ -201,7 +211,8 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
         return found
     from runner.kernels.btf import hub
 
-    near = hub.similar(setting.location, material.release)
+    folder = material.architecture.btfhub
+    near = hub.similar(setting.location, material.release, folder)
     raise ArtifactError(
         f"BTFHub's archive at {setting.location} has no BTF for {material.release}",
         hint=f"it has {near}"
@@ -215,7 +226,11 @@ def _look_up(location: str, distribution: str, material: Material) -> Chosen | N
     from runner.kernels.btf import hub
 
     found = hub.look_up(
-        location, material.release, distribution, material.work.progress
+        location,
+        material.release,
+        distribution,
+        material.work.progress,
+        material.architecture.btfhub,
     )
     if found is None:
         return None
@@ -262,14 +277,19 @@ def _download(setting: DebugPackageBtf, material: Material) -> tuple[Path, Item]
 
     name = setting.package.format(release=material.release)
     locked = (item for item in material.locked if item.name == name)
-    item = next(locked, None) or _in_suite(name, setting, material.work.cache)
-    return debian.download_debug(item, setting, material.work), item
+    item = next(locked, None) or _in_suite(
+        name, setting, material.architecture, material.work.cache
+    )
+    architecture = material.architecture
+    return debian.download_debug(item, setting, architecture, material.work), item
 
 
-def _in_suite(name: str, setting: DebugPackageBtf, cache: Cache) -> Item:
+def _in_suite(
+    name: str, setting: DebugPackageBtf, architecture: Architecture, cache: Cache
+) -> Item:
     from runner.kernels.sources import apt, debian
 
-    with apt.fresh(debian.debug_place(setting), cache) as archive:
+    with apt.fresh(debian.debug_place(setting, architecture), cache) as archive:
         found = archive.describe([name])
     if not found:
         raise ArtifactError(
@@ -336,6 +356,7 @@ def _verify(made: Chosen, material: Material) -> None:
             of=f"{made.source} ({made.detail})",
             release=material.release,
             version=material.version,
+            byte_order=material.architecture.elf.byte_order,
         )
 
 

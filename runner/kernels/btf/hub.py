@@ -11,13 +11,15 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.arch import X86_64
 from runner.errors import ArtifactError, file_errors
 from runner.kernels import http, packed
 from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
 
-_ARCHITECTURE = "x86_64"
+# The archive's folder for it.
+_ARCHITECTURE = X86_64.btfhub
 _LARGEST = 64 << 20
 
 # Which folders of the archive may hold a release, by what it looks like.
@@ -30,7 +32,7 @@ _DISTRIBUTIONS = (
     (r"\.fc(\d+)", (r"fedora/{}",)),
     (r"-generic$|-lowlatency$", ("ubuntu/16.04", "ubuntu/18.04", "ubuntu/20.04")),
     (r"-(aws|azure|gcp|oracle|gke)$", ("ubuntu/18.04", "ubuntu/20.04")),
-    (r"-amd64$", ("debian/9", "debian/10")),
+    (r"-(amd64|arm64)$", ("debian/9", "debian/10")),
     (r"-default$", ("sles/12.5", "sles/15.1", "sles/15.2", "sles/15.3")),
 )
 
@@ -48,28 +50,36 @@ def distributions(release: str) -> tuple[str, ...]:
 
 
 def look_up(
-    location: str, release: str, distribution: str, progress: Progress
+    location: str,
+    release: str,
+    distribution: str,
+    progress: Progress,
+    architecture: str = _ARCHITECTURE,
 ) -> tuple[bytes, Item] | None:
     """Return a release's BTF, and its file in the archive; None when it has it not.
 
-    Raises ArtifactError when the archive can't be reached or its file is damaged.
+    `architecture` is the archive's folder for it; "" where it has none. Raises
+    ArtifactError when the archive can't be reached or its file is damaged.
     """
+    if not architecture:
+        return None
+    name = _name(release, architecture)
     folders = (distribution,) if distribution else distributions(release)
     if "://" not in location:
-        return _local(Path(location), release, distribution)
+        return _local(Path(location), name, release, distribution)
     for folder in folders:
-        address = f"{location.rstrip('/')}/{folder}/{_name(release)}"
+        address = f"{location.rstrip('/')}/{folder}/{name}"
         data = _download(address, progress)
         if data is not None:
-            return _found(data, release, address)
+            return _found(data, name, release, address)
     return None
 
 
-def similar(location: str, release: str) -> str:
+def similar(location: str, release: str, architecture: str = _ARCHITECTURE) -> str:
     """Return the releases of a local clone that look like one, or nothing."""
-    if "://" in location:
+    if "://" in location or not architecture:
         return ""
-    known = {_release(path) for path in Path(location).glob(f"*/*/{_ARCHITECTURE}/*")}
+    known = {_release(path) for path in Path(location).glob(f"*/*/{architecture}/*")}
     return ", ".join(nearest(release, known, most=3))
 
 
@@ -91,35 +101,37 @@ def unpack(archive: bytes, release: str, where: str) -> bytes:
     raise ArtifactError(f"{where} does not contain {wanted}")
 
 
-def _found(archive: bytes, release: str, place: str) -> tuple[bytes, Item]:
+def _found(archive: bytes, name: str, release: str, place: str) -> tuple[bytes, Item]:
     checksum = hashlib.sha256(archive).hexdigest()
-    item = Item(name=_name(release), location=place, sha256=checksum)
+    item = Item(name=name, location=place, sha256=checksum)
     return unpack(archive, release, place), item
 
 
-def _local(folder: Path, release: str, distribution: str) -> tuple[bytes, Item] | None:
+def _local(
+    folder: Path, name: str, release: str, distribution: str
+) -> tuple[bytes, Item] | None:
     if not folder.is_dir():
         raise ArtifactError(
             f"there is no BTFHub archive at {folder}",
             hint="clone btfhub-archive there, or set its address",
         )
-    for path in _candidates(folder, release, distribution):
+    for path in _candidates(folder, name, distribution):
         with file_errors(ArtifactError, path):
-            return _found(path.read_bytes(), release, str(path))
+            return _found(path.read_bytes(), name, release, str(path))
     return None
 
 
-def _candidates(folder: Path, release: str, distribution: str) -> Iterator[Path]:
+def _candidates(folder: Path, name: str, distribution: str) -> Iterator[Path]:
     if distribution:
-        path = folder / distribution / _name(release)
+        path = folder / distribution / name
         yield from [path] if path.exists() else []
         return
     # A clone can be searched, so no guess is needed.
-    yield from sorted(folder.glob(f"*/*/{_name(release)}"))
+    yield from sorted(folder.glob(f"*/*/{name}"))
 
 
-def _name(release: str) -> str:
-    return f"{_ARCHITECTURE}/{release}.btf.tar.xz"
+def _name(release: str, architecture: str) -> str:
+    return f"{architecture}/{release}.btf.tar.xz"
 
 
 def _release(path: Path) -> str:

@@ -36,14 +36,21 @@ _RENAMES = (
 )
 
 
-def verify(data: bytes, *, of: str, release: str, version: KernelVersion) -> None:
+def verify(
+    data: bytes,
+    *,
+    of: str,
+    release: str,
+    version: KernelVersion,
+    byte_order: str = "little",
+) -> None:
     """Check that BTF parses, is a kernel's, and that its kernel may be this one.
 
     `of` names the BTF for people. Raises ArtifactError with the reason.
     """
     try:
         found = btf.parse(data)
-        if found.order != "<":
+        if found.byteorder != byte_order:
             raise ArtifactError("it is for a machine with the other byte order")
         if "struct task_struct" not in found.named:
             raise ArtifactError("it has no struct task_struct, so it is not a kernel's")

@@ -17,11 +17,11 @@ from pathlib import Path
 from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
-from runner.files.cache import Cache, key_of
+from runner.files.cache import Cache, key_of, sha256_of
 from runner.kernels import http
 from runner.kernels.sources import aptrefusals
-from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
-from runner.kernels.sources.source import Item
+from runner.kernels.sources.aptplace import AptPlace
+from runner.kernels.sources.source import Item, Workplace
 from runner.process import programs
 
 # Seconds in which apt must have read a suite's index (10 MB), or said why not.
@@ -108,6 +108,39 @@ class Archive:
                 f"apt did not download {item.name} of {self.place.name}"
             )
         return found[0]
+
+
+def download_all(
+    items: Sequence[Item], place: AptPlace, folder: Path, work: Workplace
+) -> list[Path]:
+    """Download packages of a place at once, in their order.
+
+    Each is what its item says. Raises NotOnServerError, DamagedError, and ArtifactError
+    with apt's words.
+    """
+    size = sum(it.size for it in items)
+    title = f"{len(items)} packages of {place.name} for {place.architecture}"
+    archive = holding(items[0], place, work.cache)
+    with work.progress.task(f"{title} ({size / 1e6:.1f} MB)") as task:
+        locations = [it.location for it in items]
+        _download(
+            ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", *locations],
+            archive,
+            folder,
+            lambda percent: task.advance_to(int(size * percent / 100), size),
+        )
+    return [_downloaded(it, folder) for it in items]
+
+
+def _downloaded(item: Item, folder: Path) -> Path:
+    found = list(folder.glob(f"{item.name}_*deb"))
+    if len(found) != 1:
+        raise ArtifactError(f"apt did not download {item.name}")
+    if sha256_of(found[0]) != item.sha256:
+        raise http.DamagedError(
+            f"{found[0].name} differs from the index", hint=http.AMID_UPDATE
+        )
+    return found[0]
 
 
 def mirror(distribution: str, *, security: bool = False) -> str:
@@ -203,8 +236,8 @@ def _configured(place: AptPlace, folder: Path) -> Archive:
         # Nobody else's keys. A path behind signed-by could hold no blank.
         "Dir::Etc::trusted": "/dev/null",
         "Dir::Etc::trustedparts": folder / "etc/keys",
-        "APT::Architecture": ARCHITECTURE,
-        "APT::Architectures": ARCHITECTURE,
+        "APT::Architecture": place.architecture,
+        "APT::Architectures": place.architecture,
         "Acquire::Languages": "none",
         "Acquire::Retries": 3,
         # As everywhere: what this machine serves itself needs no proxy.

@@ -17,6 +17,8 @@ class AptPlace:
     # "jammy", "jammy-updates"; the first names the place for people.
     suites: tuple[str, ...]
     components: tuple[str, ...] = ("main",)
+    # As dpkg calls it. This machine's own need not have it.
+    architecture: str = ARCHITECTURE
     # The keys that may sign the suites; a file.
     keyring: Path
     # The packages that contain that file; empty if the row names it.
@@ -35,7 +37,7 @@ class AptPlace:
     def lines(self) -> str:
         """Return what sources.list says."""
         # No other indices, which the machine's apt.conf may want of its own sources.
-        options = f"arch={ARCHITECTURE} target=Packages"
+        options = f"arch={self.architecture} target=Packages"
         if self.check_valid_until:
             # apt looks at Valid-Until only where it looks at Date.
             options += " check-date=yes check-valid-until=yes"

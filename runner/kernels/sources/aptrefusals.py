@@ -9,7 +9,7 @@ from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
 from runner.kernels import http
-from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
+from runner.kernels.sources.aptplace import AptPlace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,9 @@ def check_contents(place: AptPlace, lists: Path) -> None:
         with path.open("rb") as stream:
             release = Deb822(Deb822.split_gpg_and_payload(stream)[1])
         suite = release.get("Suite") or release.get("Codename") or place.name
-        _check("packages for", suite, place, release, "Architectures", [ARCHITECTURE])
+        _check(
+            "packages for", suite, place, release, "Architectures", [place.architecture]
+        )
         _check("the component", suite, place, release, "Components", place.components)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from runner.arch import Architecture, named
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels.sources import apt, aptkernel, snapshot
@@ -53,7 +54,9 @@ class Debian:
         Raises ArtifactError with apt's words.
         """
         suite = place(source)
-        made = aptkernel.collect(pin, lambda _: suite, _old(source.archive), work)
+        made = aptkernel.collect(
+            pin, lambda _: suite, _old(source.archive, named(source.arch)), work
+        )
         return replace(made, version=pin.version)
 
 
@@ -65,15 +68,18 @@ def mirror() -> str:
     return _mirror(security=False)
 
 
-def debug_place(setting: DebugPackageBtf) -> AptPlace:
+def debug_place(setting: DebugPackageBtf, architecture: Architecture) -> AptPlace:
     """Return the suite that a row's key btf names. Raises ArtifactError."""
     assert setting.suite is not None
-    return _suite(setting.suite)
+    return _suite(setting.suite, architecture)
 
 
-def download_debug(item: Item, setting: DebugPackageBtf, work: Workplace) -> Path:
+def download_debug(
+    item: Item, setting: DebugPackageBtf, architecture: Architecture, work: Workplace
+) -> Path:
     """Return a suite's package with debug information. Raises ArtifactError."""
-    return aptkernel.download(item, debug_place(setting), _old(setting.archive), work)
+    place = debug_place(setting, architecture)
+    return aptkernel.download(item, place, _old(setting.archive, architecture), work)
 
 
 def headers(release: str, source: DebianSource, cache: Cache) -> tuple[Item, ...]:
@@ -98,12 +104,14 @@ def headers(release: str, source: DebianSource, cache: Cache) -> tuple[Item, ...
 
 def download(item: Item, source: DebianSource, work: Workplace) -> Path:
     """Return a package of a row's suite. Raises ArtifactError with apt's words."""
-    return aptkernel.download(item, place(source), _old(source.archive), work)
+    return aptkernel.download(
+        item, place(source), _old(source.archive, named(source.arch)), work
+    )
 
 
 def place(source: DebianSource) -> AptPlace:
     """Return the suite that a row names. Raises ArtifactError."""
-    found = _suite(source.suite, source.mirror or "")
+    found = _suite(source.suite, named(source.arch), source.mirror or "")
     if source.mirror is not None:
         found = replace(found, check_valid_until=source.check_valid_until)
     if source.keyring is not None:
@@ -111,10 +119,16 @@ def place(source: DebianSource) -> AptPlace:
     return found
 
 
-def _suite(suite: str, address: str = "") -> AptPlace:
+def suite_of(suite: str, architecture: Architecture) -> AptPlace:
+    """Return a suite of this machine's mirror. Raises ArtifactError."""
+    return _suite(suite, architecture)
+
+
+def _suite(suite: str, architecture: Architecture, address: str = "") -> AptPlace:
     return AptPlace(
         address=address or _mirror(security=suite.endswith(apt.SECURITY)),
         suites=(suite,),
+        architecture=architecture.debian.name,
         keyring=KEYRING,
         keyring_packages="Debian's package debian-archive-keyring",
         hint=f"check that the mirror {'of the row' if address else _SOURCES} is "
@@ -137,8 +151,9 @@ def _mirror(*, security: bool) -> str:
     )
 
 
-def _old(archive: str) -> OldPackages:
+def _old(archive: str, architecture: Architecture) -> OldPackages:
     def find(item: Item) -> Item:
-        return snapshot.find(archive, item.name, item.location.partition("=")[2])
+        version = item.location.partition("=")[2]
+        return snapshot.find(archive, item.name, version, architecture)
 
     return OldPackages(name=archive, key="archive", find=find)

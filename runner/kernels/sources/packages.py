@@ -24,7 +24,12 @@ _RPM_TO_TAR = ["rpm2archive", "--nocompression", "-"]
 
 
 @contextmanager
-def _opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
+def opened(package: Path, *, to_the_end: bool) -> Iterator[tarfile.TarFile]:
+    """Give a package's files as a tar that is read once, from its start to its end.
+
+    Raises ArtifactError for a package that can't be read; one that is cut short is
+    noticed `to_the_end` only.
+    """
     # To a file, because nobody reads along.
     with tempfile.TemporaryFile() as errors, _unpacking(package, errors) as process:
         assert process.stdout is not None
@@ -102,7 +107,7 @@ def files(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
     Paths are as in the package, without "./"; nothing is written anywhere.
     Raises ArtifactError for a package that can't be read.
     """
-    with _opened(package, to_the_end=True) as archive:
+    with opened(package, to_the_end=True) as archive:
         for path, size, content in _members(archive, wanted):
             if size > LARGEST:
                 raise ArtifactError(f"{package.name}: {path} is too large")
@@ -114,7 +119,7 @@ def extract(package: Path, wanted: Callable[[str], bool], output: Path) -> str |
 
     For files that are too large for memory. Raises ArtifactError for a damaged package.
     """
-    with _opened(package, to_the_end=False) as archive:
+    with opened(package, to_the_end=False) as archive:
         for path, _, content in _members(archive, wanted):
             with output.open("wb") as stream:
                 shutil.copyfileobj(content, stream, 1 << 20)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
+from runner.arch import Architecture, named
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import http
@@ -17,8 +18,6 @@ from runner.kernels.sources import remote
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import SnapshotSource
 from runner.versions import KernelVersion
-
-_ARCHITECTURE = "amd64"
 
 
 class _File(BaseModel):
@@ -48,7 +47,10 @@ class SnapshotArchive:
             provider=source.type,
             version=str(KernelVersion.parse(source.version)),
             origin=source.shown,
-            items=tuple(find(source.url, name, source.version) for name in names),
+            items=tuple(
+                find(source.url, name, source.version, named(source.arch))
+                for name in names
+            ),
         )
 
     def collect(self, pin: Pin, source: SnapshotSource, work: Workplace) -> Collected:
@@ -56,7 +58,7 @@ class SnapshotArchive:
         return remote.collect(pin, source, work)
 
 
-def find(archive: str, package: str, version: str) -> Item:
+def find(archive: str, package: str, version: str, architecture: Architecture) -> Item:
     """Return where an archive has a version of a package, and its SHA-1.
 
     `archive` is its address. Raises ArtifactError when it can't be asked or has it not.
@@ -64,7 +66,7 @@ def find(archive: str, package: str, version: str) -> Item:
     archive = archive.rstrip("/")
     answer = _ask(archive, package, version)
     for build in answer.result:
-        if build.architecture == _ARCHITECTURE:
+        if build.architecture == architecture.debian.name:
             files = answer.fileinfo.get(build.hash, ())
             return Item(
                 name=f"{package}_{version}",
@@ -73,7 +75,8 @@ def find(archive: str, package: str, version: str) -> Item:
                 size=files[0].size if files else 0,
             )
     raise ArtifactError(
-        f"the snapshot archive has no {package} {version} for {_ARCHITECTURE}",
+        f"the snapshot archive has no {package} {version} for "
+        f"{architecture.debian.name}",
         hint="it has "
         + (", ".join(sorted(build.architecture for build in answer.result)) or "none"),
     )

@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from runner import arch
 from runner.bpf import compile as compiling
-from runner.bpf.compile import CompileError, compile_object
+from runner.bpf import object as bpf_object
+from runner.bpf.build import PLAIN
+from runner.bpf.compile import ByteOrderError, CompileError, compile_object
 from runner.bpf.object import ObjectError, read
 from runner.errors import InfrastructureError, UsageError
 
@@ -81,7 +84,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def test_command_is_an_argument_vector() -> None:
     argv = compiling.command(Path("/suites/task/task.bpf.c"), Path("/out/task.bpf.o"))
-    assert argv[:3] == ["clang", "-target", "bpf"]
+    assert argv[:4] == ["clang", "-target", "bpfel", "-D__TARGET_ARCH_x86"]
     assert argv[-4:] == ["-c", "task.bpf.c", "-o", "/out/task.bpf.o"]
     assert {"-mcpu=v1", "-g", "-O2", "-Wall", "-Werror"} <= set(argv)
 
@@ -254,3 +257,82 @@ def test_damaged_object_is_refused_or_passes(
 )
 def test_clang_tells_the_line(text: str, line: str) -> None:
     assert CompileError(text).source == line
+
+
+# ------------------------------------------------------------- architectures
+
+REGISTERS = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#if defined(__TARGET_ARCH_s390)
+int which = 390;
+#elif defined(__TARGET_ARCH_arm64)
+int which = 64;
+#elif defined(__TARGET_ARCH_x86)
+int which = 86;
+#endif
+int swapped = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+SEC("kprobe/a") int on_a(void *ctx) { return which + swapped; }
+"""
+WHICH = {"x86_64": (86, 0), "arm64": (64, 0), "s390x": (390, 1)}
+
+
+def variables(path: Path) -> tuple[int, ...]:
+    found = bpf_object.read(path.read_bytes())
+    data = found.section(".data")
+    order = "little" if found.order == "<" else "big"
+    values = {
+        it.name: data.data[it.value : it.value + 4]
+        for it in found.symbols
+        if data is not None and it.name in ("which", "swapped")
+        if found.sections[it.section].name == ".data"
+    }
+    return int.from_bytes(values["which"], order), int("swapped" in values)  # type: ignore[arg-type]
+
+
+def test_each_architecture_has_an_object_of_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "program.bpf.c"
+    source.write_text(REGISTERS)
+    cache = FakeCache(tmp_path / "cache")
+    built = {
+        name: compile_object(source, cache, build=PLAIN.on(arch.named(name)))
+        for name in WHICH
+    }
+
+    assert len(set(built.values())) == len(WHICH)
+    for name, path in built.items():
+        which, swapped = WHICH[name]
+        assert variables(path) == (which, swapped)
+        order = bpf_object.read(path.read_bytes()).order
+        assert order == (">" if arch.named(name).elf.byte_order == "big" else "<")
+    # A second run takes each from the cache, and none for another's.
+    again = {
+        name: compile_object(source, cache, build=PLAIN.on(arch.named(name)))
+        for name in WHICH
+    }
+    assert again == built
+
+
+@pytest.mark.parametrize(
+    ("of", "on", "words"),
+    [
+        ("x86_64", "s390x", "is a little-endian object, and kernels of s390x are big"),
+        ("arm64", "s390x", "is a little-endian object, and kernels of s390x are big"),
+        ("s390x", "arm64", "is a big-endian object, and kernels of arm64 are little"),
+    ],
+)
+def test_a_built_object_of_the_other_byte_order_is_refused(
+    tmp_path: Path, of: str, on: str, words: str
+) -> None:
+    source = tmp_path / "program.bpf.c"
+    source.write_text(REGISTERS)
+    cache = FakeCache(tmp_path / "cache")
+    built = compile_object(source, cache, build=PLAIN.on(arch.named(of)))
+
+    with pytest.raises(ByteOrderError, match=words) as caught:
+        compile_object(built, cache, build=PLAIN.on(arch.named(on)))
+
+    assert f"-D__TARGET_ARCH_{arch.named(on).tree.target}" in (caught.value.hint or "")
+    # One that nothing is known of, and one of the same order.
+    assert compile_object(built, cache) == built
+    assert compile_object(built, cache, build=PLAIN.on(arch.named(of))) == built

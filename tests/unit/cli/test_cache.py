@@ -36,6 +36,27 @@ def test_pruning_removes_and_tells(
     assert cache.held() == []
 
 
+def test_a_dry_run_names_what_pruning_would_remove_and_removes_nothing(
+    cache: Cache, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cache", "prune", "--dry-run", "--limit", "0"]
+    assert cli.main(words) == 0
+
+    said = capsys.readouterr().out
+    assert "snapshots a, " in said
+    assert "snapshots b, " in said
+    assert "would remove 2, " in said
+    assert len(cache.held()) == 2
+
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["would_remove"]) == len(told["entries"]) == 2
+    assert told["removed"] == []
+
+    assert cli.main(["cache", "--dry-run"]) == 2
+    assert "--dry-run does nothing without prune" in capsys.readouterr().err
+
+
 def test_json_has_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cache", "--json"]) == 0
 

@@ -1,6 +1,7 @@
 """How the words of `shell` are understood, and what it copies."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_wrong_words_are_refused(
     said = capsys.readouterr().err
     assert told in said
     assert "[COMMAND ...]" in said
+
+
+def test_a_mistake_names_the_command_that_was_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/venv/bin/bpf-kernel-matrix", "shell"])
+    with pytest.raises(SystemExit):
+        parsed()
+
+    assert "python -m runner" not in (said := capsys.readouterr().err)
+    assert said.startswith("usage: bpf-kernel-matrix shell [OPTION ...] KERNEL")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755])

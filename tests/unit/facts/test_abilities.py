@@ -1,5 +1,8 @@
 """What a kernel can do: as it says, or else as its version says."""
 
+import pytest
+
+from runner import arch
 from runner.facts.abilities import ABILITIES, NOTHING, Known
 from runner.facts.model import Facts, Learnt, Presence
 from runner.facts.names import ATTACH_TYPES, HELPERS, MAP_TYPES, PROGRAM_TYPES
@@ -50,3 +53,40 @@ def test_the_names_of_types_are_those_of_libbpf() -> None:
     ):
         # libbpf leaves those empty that it does not know yet.
         assert [a for a, b in zip(own, known, strict=False) if b not in ("", a)] == []
+
+
+@pytest.mark.parametrize(
+    ("architecture", "version", "has_it"),
+    [
+        ("x86_64", "5.5", True),
+        ("", "5.5", True),
+        ("arm64", "5.10", False),
+        ("arm64", "6.1", False),
+        ("arm64", "6.4", True),
+        ("s390x", "6.1", False),
+        ("s390x", "6.3", True),
+        ("riscv64", "6.6", False),
+        ("riscv64", "6.8", True),
+    ],
+)
+def test_an_architecture_may_have_it_later(
+    architecture: str, version: str, has_it: bool
+) -> None:
+    known = Known(version=KernelVersion.parse(version), architecture=architecture)
+
+    assert known.has("trampolines") is has_it
+
+
+def test_an_architecture_may_lack_it_so_far() -> None:
+    known = Known(version=KernelVersion.parse("9.9"), architecture="s390x")
+
+    assert not known.has("private_stacks")
+    assert known.digest != Known(version=known.version).digest
+
+
+def test_architectures_of_abilities_are_in_the_table() -> None:
+    for ability in ABILITIES.values():
+        for name, since in ability.elsewhere.items():
+            assert arch.named(name).name == name
+            assert since.source
+            assert since.version is None or KernelVersion.parse(since.version)

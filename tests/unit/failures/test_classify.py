@@ -695,3 +695,94 @@ def test_another_library_leaves_the_verifiers_words_as_they_are() -> None:
     assert classify(log, "load", "EACCES", other_library=True) == classify(
         log, "load", "EACCES"
     )
+
+
+# By libbpf from 1.1 to 1.7, and why the kernel says so. The errno of each place is that
+# of kernel/trace/bpf_trace.c, kernel/bpf/syscall.c, kernel/events/core.c.
+ATTACHES = [
+    # perf_event_set_bpf_prog(): max_ctx_offset > trace_event_get_offsets().
+    ("tracepoint 'sched/sched_process_free': Permission denied", "record_short"),
+    ("tracepoint 'sched/sched_process_free': -EACCES", "record_short"),
+    (
+        "tracepoint 'syscalls/sys_enter_open': Invalid argument",
+        "attach_target_untraceable",
+    ),
+    # __bpf_probe_register(): max_ctx_offset > num_args * 8.
+    ("raw tracepoint 'sched_switch': Invalid argument", "target_argument_missing"),
+    ("raw tracepoint 'gone': No such file or directory", "attach_target_missing"),
+    # bpf_iter_attach_map() without a map.
+    ("iterator: Bad file descriptor", "attach_target_unset"),
+    # link_create(): an attach type, or a kind of link, that the kernel does not have.
+    ("cgroup: Invalid argument", "attach_kind_missing"),
+    ("xdp: Device or resource busy", "attach_place_taken"),
+    ("netfilter: -EEXIST", "attach_place_taken"),
+    ("netns: -EINVAL", "attach_kind_missing"),
+]
+ATTACHED_ALONE = [
+    # bpf_kprobe_multi_link_attach() without CONFIG_FPROBE, and before it was added.
+    ("failed to attach: Operation not supported", "attach_kind_missing"),
+    ("failed to attach: -EOPNOTSUPP", "attach_kind_missing"),
+    ("failed to attach: Invalid argument", "attach_kind_missing"),
+    # No function of that name, or none that matches.
+    ("failed to attach: No such process", "attach_target_missing"),
+    ("failed to attach: -ENOENT", "attach_target_missing"),
+    ("failed to attach multi-uprobe: Invalid argument", "attach_kind_missing"),
+    ("failed to find a unique match for 'do_*' (3 matches)", "attach_target_missing"),
+    # bpf_trampoline_link_prog() on what is no call of fentry.
+    ("failed to attach: Device or resource busy", "attach_target_untraceable"),
+    (
+        "no BTF-based attach target is specified, use bpf_program__set_attach_target()",
+        "attach_target_unset",
+    ),
+    (
+        "section 'uprobe//bin/sh' missing ':function[+offset]' specification",
+        "section_bad",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "name"), ATTACHES)
+def test_a_refused_attach_is_told_by_its_place_and_errno(words: str, name: str) -> None:
+    log = f"libbpf: prog 'p': failed to attach to {words}\n"
+
+    assert classify(log, "attach", None).name == name
+
+
+@pytest.mark.parametrize(("words", "name"), ATTACHED_ALONE)
+def test_a_refused_attach_without_a_place_is_told(words: str, name: str) -> None:
+    assert classify(f"libbpf: prog 'p': {words}\n", "attach", None).name == name
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (
+            "map 'jumps': failed to initialize slot [0] to prog 'p' fd=7: -22",
+            "tail_call_refused",
+        ),
+        (
+            "struct_ops init_kern: struct tcp_other_ops is not found in kernel BTF",
+            "struct_ops_missing",
+        ),
+        ("map 'a': unknown field 'size'.", "map_definition_bad"),
+        ("couldn't reuse pinned map at '/p': parameter mismatch", "pinning_failed"),
+        (
+            "extern (kcfg) 'CONFIG_HZ': value 'y' implies bool, tristate, or char type",
+            "kconfig_value_bad",
+        ),
+        (
+            "extern (var ksym) 'x': incompatible types, expected [3] int, but kernel "
+            "has [4] long",
+            "extern_differs",
+        ),
+        (
+            "extern (func ksym) 'f': func_proto [3] incompatible with nf_conntrack [4]",
+            "kfunc_missing",
+        ),
+        ("prog 'p': bad map relo against 'x' in section '.data'", "object_malformed"),
+        ("usdt: unrecognized register 'xmm0'", "usdt_unsupported"),
+        ("usdt: no USDT notes section in '/bin/sh'", "user_target_missing"),
+    ],
+)
+def test_what_libbpf_refuses_itself_has_a_class(words: str, name: str) -> None:
+    assert classify(f"libbpf: {words}\n", "load", "EINVAL").name == name

@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from runner.arch import X86_64
+from runner.arch import X86_64, Architecture
 from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
@@ -17,6 +17,7 @@ from runner.guest.agent import AgentSession, Hello
 from runner.guest.guest import Guest
 from runner.guest.host import Host
 from runner.guest.image.initramfs import Tools
+from runner.guest.kits import GuestKit, GuestKits
 from runner.guest.life import Life, Starts
 from runner.guest.qemu.machine import Machine
 from runner.guest.qemu.vm import Vm
@@ -25,6 +26,7 @@ from runner.guest.ssh import Ssh
 from runner.kernels.artifact import Artifact
 from runner.libbpf import Programs
 from runner.matrix.matrix import DebianSource, Kernel
+from runner.text.progress import Progress
 from runner.timeouts import Pace
 from runner.versions import KernelVersion
 from tests.unit.preflight.made import build
@@ -205,12 +207,26 @@ class SavedGuests(Snapshots):
         return not self.is_refused(key)
 
 
+class FakeKits:
+    """Has the programs of every architecture."""
+
+    def of(self, architecture: Architecture, bars: Progress | None = None) -> GuestKit:
+        return GuestKit(
+            architecture=architecture,
+            qemu=Path("/usr/bin/qemu"),
+            qemu_version="7.2",
+            tools=Tools(
+                architecture=architecture,
+                agent=Path("/agent"),
+                recipe=Path("/images"),
+            ),
+        )
+
+
 def machine_of(cache: Cache, *, cold: bool) -> Host:
     """Return a machine that has every kernel's snapshot."""
     return Host(
-        qemu=Path("/usr/bin/qemu"),
-        qemu_version="7.2",
-        tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        kits=cast(GuestKits, FakeKits()),
         programs=PROGRAMS,
         cache=cache,
         snapshots=SavedGuests(cache),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from unittest.mock import Mock
 
 import pytest
@@ -20,7 +21,7 @@ from runner.guest import guest, keys, probes, ssh
 from runner.guest.agent import AgentSession
 from runner.guest.guest import Origin
 from runner.guest.host import Host
-from runner.guest.image.initramfs import Tools
+from runner.guest.kits import GuestKits
 from runner.guest.life import Life, Starts, State, Step
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.snapshot import SnapshotError
@@ -33,6 +34,7 @@ from tests.unit.guest.doubles import (
     MACHINE,
     PROGRAMS,
     FakeAgent,
+    FakeKits,
     FakeVm,
     artifact,
 )
@@ -180,9 +182,7 @@ class Started:
 def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
     """Start a guest, end it, and return how it came up."""
     host = Host(
-        qemu=Path("/usr/bin/qemu"),
-        qemu_version="7.2",
-        tools=Tools(agent=Path("/agent"), recipe=Path("/images")),
+        kits=cast(GuestKits, FakeKits()),
         programs=PROGRAMS,
         cache=snapshots.cache,
         snapshots=snapshots,

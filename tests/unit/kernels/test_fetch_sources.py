@@ -1,10 +1,11 @@
 """Sources of a row, tried in order."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from runner.errors import UsageError
+from runner.errors import ArtifactError, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.matrix.matrix import Kernel, PathSource, UnavailableSource
@@ -123,3 +124,46 @@ def test_row_that_promises_another_kernel_is_noted(
     said = f"{id_}: note: this kernel is {release}{note}"
     noted = [it for it in progress.messages if "note: this kernel" in it]
     assert noted == ([] if note is None else [said])
+
+
+# ------------------------------------------------------------- architectures
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "riscv64"])
+def test_an_image_of_another_architecture_is_refused(
+    tmp_path: Path, cache: Cache, architecture: str
+) -> None:
+    image = tmp_path / "Image"
+    made = {"arm64": images.arm64_image, "riscv64": images.riscv_image}[architecture]
+    image.write_bytes(made("6.1.0"))
+
+    with pytest.raises(ArtifactError) as caught:
+        fetch.obtain(Kernel(id="mine", source=path(image)), cache, Silent())
+
+    assert f"is for {architecture}, and the row is for x86_64" in caught.value.message
+    assert f"arch: {architecture}" in (caught.value.hint or "")
+
+
+def test_a_row_of_an_architecture_refuses_an_image_of_x86(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(images.bzimage("6.1.0"))
+    row = Kernel(id="mine", arch="s390x", source=path(image))
+
+    with pytest.raises(ArtifactError, match="is for x86_64, and the row is for s390x"):
+        fetch.obtain(row, cache, Silent())
+
+
+def test_an_arm64_image_becomes_an_artifact_that_qemu_boots(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = tmp_path / "Image.gz"
+    image.write_bytes(gzip.compress(images.arm64_image("6.1.0")))
+    row = Kernel(id="mine", arch="arm64", source=path(image))
+
+    found = fetch.obtain(row, cache, Silent())
+
+    assert found.release == "6.1.0"
+    assert found.architecture == "arm64"
+    assert found.vmlinuz.read_bytes() == images.arm64_image("6.1.0")

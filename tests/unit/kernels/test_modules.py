@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import ArtifactError
-from runner.guest.host import RECIPE
+from runner.files.shipped import IMAGES
 from runner.kernels import modules
 from runner.kernels.modules import Wanted
 from tests.unit.kernels import images
@@ -42,7 +42,7 @@ def test_a_list_is_read() -> None:
 
 def test_the_shipped_list_is_read() -> None:
     assert (
-        "virtio_rng" in modules.parse_wanted((RECIPE / "modules").read_text()).optional
+        "virtio_rng" in modules.parse_wanted((IMAGES / "modules").read_text()).optional
     )
 
 

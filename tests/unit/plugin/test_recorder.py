@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from runner.bpf.compile import CompileError
+from runner.bpf.compile import ByteOrderError, CompileError
 from runner.bpf.object import ObjectError
 from runner.case.states import NothingError
 from runner.errors import (
@@ -42,6 +42,11 @@ def failed(when: str = "call") -> pytest.TestReport:
         (UsageError("files[0]: no"), Outcome.FAILED, "suite_error"),
         (CompileError("compilation failed"), Outcome.FAILED, "compile_error"),
         (ObjectError("not an ELF file"), Outcome.FAILED, "bad_object"),
+        (
+            ByteOrderError("is a little-endian object"),
+            Outcome.FAILED,
+            "wrong_byte_order",
+        ),
         (NothingError("none", loaded=False), Outcome.FAILED, "nothing_loaded"),
         (
             AgentError("no", operation="load", log=REJECTED),

@@ -6,8 +6,10 @@ from runner.case.prediction import disagreement
 from runner.facts.abilities import ABILITIES
 from runner.facts.model import Facts, Learnt, Presence
 from runner.facts.traced import Traced, pack_functions
+from runner.preflight.architecture import of_target
+from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, FindingKind, Prediction, Verdict
-from tests.unit.preflight.made import an_object, checked, kernel
+from tests.unit.preflight.made import an_object, build, checked, kernel
 
 WHOLE = """\
 enum bpf_func_id { BPF_FUNC_unspec, BPF_FUNC_map_lookup_elem, BPF_FUNC_ktime = 5,
@@ -565,6 +567,69 @@ def test_what_is_left_to_the_loader_is_shown_and_stops_nothing() -> None:
     ]
     assert {it.presence for it in left} == {Presence.UNKNOWN}
     assert not any("stacks" in it or "typeless" in it for it in found.reasons)
+
+
+# ------------------------------------------------------------- architectures
+
+# What each calls its registers (asm/ptrace.h).
+REGISTERS = {
+    "x86_64": "struct pt_regs { long di; long orig_ax; } r;",
+    "arm64": "struct pt_regs { union { struct { long sp; int syscallno; }; }; } r;",
+    "s390x": "struct pt_regs { union { long user; struct { long psw; }; }; } r;",
+    "riscv64": "struct pt_regs { long epc; long badaddr; } r;",
+}
+READS = """\
+enum bpf_func_id { BPF_FUNC_unspec, BPF_FUNC_probe_read = 4, BPF_FUNC_probe_read_kernel
+	= 113, __BPF_FUNC_MAX_ID = 200 } a;
+enum bpf_prog_type { P0, P1, BPF_PROG_TYPE_KPROBE = 2, BPF_PROG_TYPE_TRACING = 26 } b;
+enum bpf_attach_type { A0, BPF_TRACE_FENTRY = 24, __MAX_BPF_ATTACH_TYPE = 40 } d;
+"""
+OLD_READ = KPROBE % "long it = 0; bpf_probe_read(&it, 8, ctx); return it;"
+NEW_READ = KPROBE % "long it = 0; bpf_probe_read_kernel(&it, 8, ctx); return it;"
+
+
+@pytest.mark.parametrize("architecture", REGISTERS)
+def test_an_architecture_is_known_by_its_registers(architecture: str) -> None:
+    with Engine(build()) as engine:
+        engine.load_target(kernel(REGISTERS[architecture]))
+        assert of_target(engine) == architecture
+        engine.load_target(kernel(NOTHING))
+        assert of_target(engine) == ""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "version", "reads"),
+    [
+        ("x86_64", "6.1", True),
+        ("arm64", "6.1", True),
+        ("s390x", "5.6", True),
+        ("s390x", "5.7", False),
+    ],
+)
+def test_any_address_is_read_where_addresses_do_not_overlap(
+    architecture: str, version: str, reads: bool
+) -> None:
+    btf = kernel(READS + REGISTERS[architecture])
+    old = need(checked(an_object(OLD_READ), btf, version), "helper", "probe_read")
+
+    assert old.presence is (Presence.PRESENT if reads else Presence.ABSENT)
+    newer = checked(an_object(NEW_READ), btf, version)
+    assert newer.verdict is Verdict.LOADS, newer.reasons
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name"),
+    [("x86_64", "__x64_sys_call"), ("arm64", "__arm64_sys_call")],
+)
+def test_a_system_calls_function_has_the_architectures_name(
+    architecture: str, name: str
+) -> None:
+    item = an_object('SEC("ksyscall/call") int on_a(void *ctx) { return 0; }\n')
+    there = f"int {name}(int x) {{ return x; }}\n{REGISTERS[architecture]}"
+    found = need(checked(item, kernel(there)), "attach_target", "ksyscall/call")
+
+    assert found.presence is Presence.PRESENT
+    assert name in found.evidence
 
 
 FUNCTIONS = """\

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from runner.bpf.object import ObjectError, read_whole
+from runner.bpf.kinds import RelocationKind
+from runner.bpf.object import read_whole
 from runner.errors import RunnerError
 from runner.preflight.engine import Engine
 from runner.preflight.errors import BadBtfError, EngineError
+from runner.preflight.model import Verdict
 from runner.preflight.predict import PredictedObject, Target, predict
 from tests.unit.preflight.made import (
     HEAD,
@@ -18,6 +20,7 @@ from tests.unit.preflight.made import (
     build,
     checked,
     compiled,
+    kernel,
     only,
 )
 from tests.unit.preflight.raw import (
@@ -67,12 +70,71 @@ def test_the_other_byte_order_gives_the_same_values() -> None:
     assert values(a_kernel(">").data) == values(a_kernel("<").data)
 
 
-def test_an_object_for_the_other_byte_order_is_refused_by_libbpf() -> None:
-    item = read_whole(compiled(HEAD + SOURCE, "-target", "bpfeb"))
+BOTH = ("bpfel", "bpfeb")
+BITS = """\
+struct bits { int pad; int a:3; int b:7; unsigned int c:13; short s; } CORE;
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 7); __type(key, int);
+		__type(value, long); } seen SEC(".maps");
+int limit = 5;
+static __noinline int twice(int x) { return x * limit; }
+SEC("tp/sched/sched_switch") int on_b(struct bits *bits)
+{
+	int key = 0;
+	bpf_map_lookup_elem(&seen, &key);
+	return twice(BPF_CORE_READ_BITFIELD_PROBED(bits, b)) +
+		BPF_CORE_READ_BITFIELD_PROBED(bits, c) +
+		BPF_CORE_READ_BITFIELD_PROBED(bits, s);
+}
+"""
+BITS_THERE = (
+    "struct bits { int a:3; int pad2; int b:7; unsigned int c:13; long q; short s; } x;"
+)
+# Of the byte order: 64 - (bit_off + bit_sz - byte_off * 8), and
+# (8 - byte_sz) * 8 + (bit_off - byte_off * 8) (bpf_core_calc_field_relo()).
+SHIFTS = {
+    "bpfel": {"bits.b": 57, "bits.c": 44, "bits.s": 48},
+    "bpfeb": {"bits.b": 32, "bits.c": 39, "bits.s": 48},
+}
 
-    assert item.line_reading(item.relocations[0], "") is not None
-    with pytest.raises(ObjectError, match="endianness mismatch"):
-        checked(item, a_kernel(">").data)
+
+@pytest.mark.parametrize("target", BOTH)
+def test_bit_fields_shift_as_on_their_own_machine(target: str) -> None:
+    item = an_object(BITS, "-target", target)
+    found = checked(item, kernel(BITS_THERE, "-target", target))
+
+    assert found.verdict is Verdict.LOADS, found.reasons
+    shifts = {
+        it.access: it.value
+        for it in found.relocations
+        if it.kind is RelocationKind.LSHIFT_U64
+    }
+    assert shifts == SHIFTS[target]
+    assert only(found, "bits.c", "byte_off").value == 8
+
+
+@pytest.mark.parametrize("target", BOTH)
+@pytest.mark.parametrize("of_kernel", BOTH)
+def test_an_object_of_the_other_byte_order_does_not_load(
+    target: str, of_kernel: str
+) -> None:
+    item = an_object(BITS, "-target", target)
+    found = checked(item, kernel(BITS_THERE, "-target", of_kernel))
+
+    assert (found.verdict is Verdict.LOADS) is (target == of_kernel)
+    if target != of_kernel:
+        assert found.reasons[0].startswith("the object is ")
+        assert "endian" in found.reasons[0]
+
+
+def test_libbpf_finds_the_same_in_an_object_of_either_byte_order() -> None:
+    little, big = (an_object(BITS, "-target", it) for it in BOTH)
+    with Engine(build()) as engine:
+        found, other = engine.contents(little), engine.contents(big)
+
+    assert found.maps == other.maps
+    assert [(it.name, it.section, it.type) for it in found.programs] == [
+        (it.name, it.section, it.type) for it in other.programs
+    ]
 
 
 @pytest.mark.parametrize("pointer", [4, 8])

@@ -167,6 +167,7 @@ def test_properties_tell_what_the_results_were_got_with() -> None:
     }
     assert properties == {
         "kernel": "6.1",
+        "arch": "x86_64",
         "uname_r": "6.1.0-44-cloud-amd64",
         "image": "bookworm linux-image-6.1.0-44-cloud-amd64 6.1.176-1",
         "image_sha256": "aa",

@@ -13,7 +13,7 @@ import pytest
 
 from runner.reports import sarif
 from runner.reports.compare import compare
-from runner.results import RunResults
+from runner.results import KernelRun, RunResults
 from tests.unit.reports import hostile
 from tests.unit.reports.runs import F, P, case, kernel, on_all, run
 
@@ -113,3 +113,12 @@ def test_what_is_not_required_warns() -> None:
     kernels = (kernel("sid", required=False),)
     (found,) = results_of(sarif.document(run(case("sid", F), kernels=kernels)))
     assert found["level"] == "warning"
+
+
+def test_a_failure_tells_the_architectures_that_it_is_on() -> None:
+    both = (KernelRun(id="6.1"), KernelRun(id="6.1-arm64", arch="arm64"))
+    cases = (case("6.1", F), case("6.1-arm64", F))
+
+    (found,) = results_of(sarif.document(run(*cases, kernels=both)))
+
+    assert found["properties"]["architectures"] == ["arm64", "x86_64"]

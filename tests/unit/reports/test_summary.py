@@ -462,3 +462,21 @@ def test_narrow_matrix_tells_whose_a_kernel_is_instead_of_its_release() -> None:
         "5.14 (RHEL 9.6)",
         "  task ✓ 1/1",
     ]
+
+
+def test_architectures_have_a_column_if_there_are_several() -> None:
+    native = KernelRun(id="6.1", release="6.1.0", accelerator="kvm")
+    foreign = KernelRun(
+        id="6.1-arm64", release="6.1.0", accelerator="tcg", arch="arm64"
+    )
+    cases = [case(it, "task", "comm", Outcome.PASSED) for it in ("6.1", "6.1-arm64")]
+
+    both = rendered(*cases, kernels=(native, foreign))
+    one = rendered(cases[1], kernels=(foreign,))
+
+    assert both[:3] == [
+        "kernel     arch    release    task",
+        "6.1        x86_64  6.1.0 kvm  ✓ 1/1",
+        "6.1-arm64  arm64   6.1.0 tcg  ✓ 1/1",
+    ]
+    assert one[0] == "kernel     release    task"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import X86_64
 from runner.errors import InfrastructureError
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
@@ -17,7 +18,7 @@ RECIPE = Path(__file__).parents[4] / "images"
 def tools(tmp_path: Path) -> Tools:
     agent = tmp_path / "agent"
     agent.write_bytes(b"\x7fELF the agent")
-    return Tools(agent=agent, recipe=RECIPE)
+    return Tools(architecture=X86_64, agent=agent, recipe=RECIPE)
 
 
 def test_packing_twice_gives_the_same_bytes(tools: Tools) -> None:

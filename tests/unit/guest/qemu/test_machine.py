@@ -117,6 +117,11 @@ def test_what_reports_show_is_the_same_machine() -> None:
         assert own[own.index(option) + 1] == shown[shown.index(option) + 1]
 
 
+def test_a_machine_has_as_many_processors_as_it_is_to() -> None:
+    argv = command(replace(MACHINE, cpus=64), qmp_fd=9)
+    assert argv[argv.index("-smp") + 1] == "64"
+
+
 def machine_of(architecture: Architecture) -> Machine:
     return replace(
         MACHINE, architecture=architecture, cpu="", nic=nic.of(architecture)[0].device

@@ -127,3 +127,22 @@ def test_similar_releases_are_named(clone: Path) -> None:
 )
 def test_release_tells_its_distribution(release: str, folder: str) -> None:
     assert folder in hub.distributions(release)
+
+
+def test_each_architecture_has_a_folder(clone: Path, server: str) -> None:
+    folder = clone / "ubuntu/20.04/arm64"
+    folder.mkdir(parents=True)
+    other = archive(data=b"\x9f\xeb of arm64")
+    (folder / f"{RELEASE}.btf.tar.xz").write_bytes(other)
+
+    for place, distribution in ((str(clone), ""), (server, "ubuntu/20.04")):
+        found = hub.look_up(place, RELEASE, distribution, Silent(), "arm64")
+        assert found is not None
+        assert found[0] == b"\x9f\xeb of arm64"
+        assert found[1].name == f"arm64/{RELEASE}.btf.tar.xz"
+    found = hub.look_up(str(clone), RELEASE, "", Silent())
+    assert found is not None
+    assert found[0] == DATA
+    # s390x has none, whatever is there.
+    assert hub.look_up(str(clone), RELEASE, "", Silent(), "") is None
+    assert hub.similar(str(clone), RELEASE, "") == ""

@@ -56,3 +56,16 @@ def test_btf_without_task_struct_is_no_kernels(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match="no struct task_struct"):
         check(data, "4.4.1")
+
+
+def test_btf_of_its_own_byte_order_is_good() -> None:
+    header = struct.pack(">HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, 1)
+
+    with pytest.raises(ArtifactError, match="no struct task_struct"):
+        verify(
+            header + b"\0",
+            of="a test",
+            release="6.1.0",
+            version=KernelVersion.parse("6.1"),
+            byte_order="big",
+        )
