@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* What inet_csk_accept() returns stands behind its arguments: there were four up to 6.9,
- * and there are two from 6.10 on (92ef0fd55ac8). Typed programs that read the fifth place
- * are refused then, as the verifier knows the prototype.
+/* What inet_csk_accept() returns stands behind its arguments: there were four up
+ * to 6.9, and there are two from 6.10 on (92ef0fd55ac8). Typed programs that read the
+ * fifth place are refused then, as the verifier knows the prototype.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -36,7 +36,8 @@ static __always_inline int note(struct sock *accepted)
 }
 
 SEC("fexit/inet_csk_accept")
-int BPF_PROG(four, struct sock *sk, int flags, int *err, int kern, struct sock *accepted)
+int BPF_PROG(four, struct sock *sk, int flags, int *err, int kern,
+	     struct sock *accepted)
 {
 	return note(accepted);
 }

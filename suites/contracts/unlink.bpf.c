@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* vfs_unlink() got another first argument in 5.12 (6521f8917082), so that its dentry is
- * the third one. A kprobe that still reads the second loads, attaches and runs, and takes
- * an inode for a dentry.
+ * the third one. A kprobe that still reads the second loads, attaches and runs, and
+ * takes an inode for a dentry.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
