@@ -456,6 +456,9 @@ class CaseResult(CaseVerdict, CaseId):
     recorded."""
     agreement: Agreement | None = None
     """What kernels are compared by; null for cases without `agree` and `record`."""
+    environment: dict[str, JsonValue] = {}
+    """What its guest was besides a kernel with one processor, as `guest` of the
+    kernel's row, the suite and the case say; see docs/environment.md."""
     object_path: str = ""
     """The path of the object, or its source, in the suite."""
     object_sha256: str = ""
@@ -473,6 +476,11 @@ class CaseResult(CaseVerdict, CaseId):
     known_flaky: KnownFlaky | None = None
     """The entry of --flaky that has this failure; null for other cases. The failure
     counts only if the entry has ended."""
+
+    @property
+    def guest_words(self) -> str:
+        """What its guest was, in words: "cpus: 2, cgroup: v1"; or nothing."""
+        return ", ".join(f"{key}: {_word(it)}" for key, it in self.environment.items())
 
     @property
     def is_excused(self) -> bool:
@@ -810,3 +818,12 @@ def checked_nothing(results: RunResults) -> bool:
         case.outcome is Outcome.SKIPPED or case.is_excused or case.kernel in optional
         for case in results.cases
     )
+
+
+def _word(value: JsonValue) -> str:
+    """Return a value as YAML would have it in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_word(it)}' for key, it in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_word, value))}]"
+    return str(value)

@@ -10,6 +10,7 @@
 #include "drain.h"
 #include "failure.h"
 #include "files.h"
+#include "fill.h"
 #include "functions.h"
 #include "held.h"
 #include "hello.h"
@@ -29,6 +30,7 @@
 #include "text.h"
 #include "there.h"
 #include "triggers.h"
+#include "user.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -59,17 +61,18 @@ static const struct operation {
 	{"there", there_operation, {"places"}, true},
 	{"functions", functions_operation, {0}, false},
 	{"bpf", bpf_operation, {"calls"}, true},
-	{"load", load_operation, {"handle", "log_level"}, true},
+	{"load", load_operation, {"handle", "log_level", "user"}, true},
 	{"adopt", adopt_operation, {"programs", "maps"}, true},
 	{"instructions", instructions_operation, {"handle", "program"}, true},
-	{"attach", attach_operation, {"handle", "program", "target"}, true},
-	{"register", register_operation, {"handle", "map"}, true},
+	{"attach", attach_operation, {"handle", "program", "target", "user"}, true},
+	{"register", register_operation, {"handle", "map", "user"}, true},
 	{"detach", detach_operation, {"handle", "program"}, true},
 	{"close", close_operation, {"handle"}, true},
 	{"test_run",
 	 test_run_operation,
 	 {"handle", "program", "data", "ctx", "repeat"},
 	 true},
+	{"fill", fill_operation, {"handle", "map", "rows"}, true},
 	{"dump", dump_operation, {"handle", "map"}, true},
 	{"runs", runs_operation, {"handle"}, true},
 	{"listen", listen_operation, {"handle", "map"}, true},
@@ -159,8 +162,11 @@ static json_t *answer(const json_t *request, json_t **log, struct failure *failu
 	json_t *given = NULL;
 
 	log_clear();
-	if (operation && check_arguments(operation, request, failure))
+	if (operation && check_arguments(operation, request, failure) &&
+	    user_enter(request, failure)) {
 		given = operation->run(request, failure);
+		user_leave();
+	}
 	if (!given || operation->logs)
 		*log = log_json();
 	return given;

@@ -17,7 +17,7 @@
 #define VENDOR 0x1af4
 #define DEVICE 0x1110
 /* On arm64 memory that is mapped as a device's takes no unaligned access, which
- * memcpy() may make; QEMU checks that since 9.2. What may be combined takes it.
+ * memcpy() may make; hardware and newer QEMUs check it. What may be combined does.
  */
 #ifdef __aarch64__
 #define RESOURCE "resource2_wc"

@@ -5,6 +5,7 @@
 #   WRAPPED    functions that it stands in for, where libbpf calls them
 #   OPTIONS    its own options of the compiler, besides those here
 #   CHECK      with what argument it is run once it is linked, to fail if it is of no use
+#   STATIC     on the command line: how it is linked, -static-pie unless told
 #   LIBBPF     on the command line: a folder with the libbpf to use in place of the
 #              machine's: lib/libbpf.a, include/, and private/ with relo_core.h when
 #              its source is known
@@ -14,6 +15,7 @@
 # built.
 
 CC = gcc
+STATIC = -static-pie
 CFLAGS = -std=c11 -O2 -g0 -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 \
 	-Wmissing-prototypes -Wstrict-prototypes -D_GNU_SOURCE -I../common \
 	-fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -fPIE -MMD -MP $(OPTIONS)
@@ -41,7 +43,7 @@ asan: $(BUILD)/$(PROGRAM)-asan
 # above 4 GiB, for kernels before 4.7 keep a lower thread pointer in a segment, where
 # thread.fs does not show it.
 $(BUILD)/$(PROGRAM): $(OBJECTS)
-	$(CC) -static-pie $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz $(ZSTD) -ljansson
+	$(CC) $(STATIC) $(WRAP) -Wl,--build-id=none -s -o $@ $^ $(LIBRARIES) -lbpf -lelf -lz $(ZSTD) -ljansson
 	$(if $(CHECK),$@ $(CHECK))
 
 # libbpf from the same archive; the sanitizers can't be linked statically.

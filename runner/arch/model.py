@@ -33,8 +33,8 @@ class DebianPort:
     triplet: str
     # The package with the compiler for it, of hosts of another architecture.
     compiler: str
-    # The package with its static C library, of hosts of another architecture.
-    libc: str
+    # How the agent is linked.
+    link: str = "-static-pie"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,6 @@ X86_64 = Architecture(
         kernel="linux-image-cloud-amd64",
         triplet="x86_64-linux-gnu",
         compiler="gcc-x86-64-linux-gnu",
-        libc="libc6-dev-amd64-cross",
     ),
     tree=KernelTree(
         arch="x86_64",
@@ -81,7 +80,6 @@ ARM64 = Architecture(
         kernel="linux-image-cloud-arm64",
         triplet="aarch64-linux-gnu",
         compiler="gcc-aarch64-linux-gnu",
-        libc="libc6-dev-arm64-cross",
     ),
     tree=KernelTree(
         arch="arm64",
@@ -126,7 +124,9 @@ S390X = Architecture(
         kernel="linux-image-s390x",
         triplet="s390x-linux-gnu",
         compiler="gcc-s390x-linux-gnu",
-        libc="libc6-dev-s390x-cross",
+        # A static-pie of bookworm's glibc 2.36 and binutils 2.40 reads its table of
+        # addresses before it relocates it, and crashes at its start.
+        link="-static",
     ),
     tree=KernelTree(
         arch="s390",
@@ -165,7 +165,6 @@ RISCV64 = Architecture(
         kernel="linux-image-riscv64",
         triplet="riscv64-linux-gnu",
         compiler="gcc-riscv64-linux-gnu",
-        libc="libc6-dev-riscv64-cross",
     ),
     tree=KernelTree(
         arch="riscv",

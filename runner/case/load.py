@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from runner import timeouts
 from runner.bpf import object as bpf_object
-from runner.case import settings, states
+from runner.case import maprows, settings, states
 from runner.case.attempt import Attempt
 from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
 from runner.guest import tracing
-from runner.guest.agent import AgentError, LoadedObject, OpenedObject
+from runner.guest.agent import AgentError, Attached, LoadedObject, OpenedObject
 from runner.guest.otherloader import OtherSession
 from runner.suites.model import OTHER_LOADERS, Map, Program
+from runner.suites.references import resolve
 
 # BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
@@ -32,7 +35,33 @@ def load(attempt: Attempt) -> LoadedObject:
     attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
+    for name, rows in maprows.of_case(case):
+        with guest.doing(f"filling {name}"):
+            _fill(attempt, loaded, name, rows)
     return loaded
+
+
+def _fill(
+    attempt: Attempt,
+    loaded: LoadedObject,
+    name: str,
+    rows: list[dict[str, JsonValue]],
+) -> None:
+    if attempt.other is not None:
+        raise UsageError(
+            f"maps.{name}.rows: only libbpf fills maps, not {attempt.loader}",
+            hint="let the loader that you test fill them, in a case with `files`",
+        )
+    resolved = resolve([*rows], settings.known(attempt.guest))
+    assert isinstance(resolved, list)
+    found = [it for it in resolved if isinstance(it, dict)]
+    btf = bpf_object.read(attempt.data).btf
+    attempt.guest.agent.fill(
+        loaded.handle,
+        name,
+        maprows.encoded(btf, name, found),
+        timeout=timeouts.ANSWER.seconds,
+    )
 
 
 def attach(attempt: Attempt, loaded: LoadedObject) -> None:
@@ -75,6 +104,11 @@ def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject
     guest, job = attempt.guest, attempt.job
     if job.loader_program is None:
         raise UsageError(f"loader: {loader}: there is no such loader here")
+    if guest.loads_as is not None:
+        raise UsageError(
+            f"loader: {loader}: it always loads as root; `guest.user` works with "
+            "libbpf and compat"
+        )
     attempt.other = OtherSession(guest, job.loader_program(loader))
     opened = attempt.other.open(
         attempt.data,
@@ -106,13 +140,24 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
     attempt.log.append(opened.log)
     try:
         loaded = agent.load(
-            opened.handle, log_level=level, timeout=timeouts.LOAD.seconds
+            opened.handle,
+            log_level=level,
+            user=attempt.guest.loads_as,
+            timeout=timeouts.LOAD.seconds,
         )
     except AgentError:
         agent.close_object(opened.handle, timeout=timeouts.ANSWER.seconds)
         raise
     attempt.log.append(loaded.log)
     return opened, loaded
+
+
+def _attached(attempt: Attempt, handle: int, name: str, place: str | None) -> Attached:
+    timeout = timeouts.ANSWER.seconds
+    if attempt.other is not None:
+        return attempt.other.attach(handle, name, place, timeout=timeout)
+    agent, user = attempt.guest.agent, attempt.guest.loads_as
+    return agent.attach(handle, name, place, user=user, timeout=timeout)
 
 
 def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
@@ -127,12 +172,8 @@ def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
             continue
         with attempt.guest.doing(f"attaching {name}"):
             try:
-                attached = (attempt.other or attempt.guest.agent).attach(
-                    loaded.handle,
-                    name,
-                    settings.place(wanted, attempt.guest),
-                    timeout=timeouts.ANSWER.seconds,
-                )
+                place = settings.place(wanted, attempt.guest)
+                attached = _attached(attempt, loaded.handle, name, place)
             except AgentError as error:
                 refused[name] = error
                 attempt.states = attempt.states.refused(name, error.message)
@@ -164,7 +205,10 @@ def _register_all(attempt: Attempt, loaded: LoadedObject) -> dict[str, AgentErro
         with attempt.guest.doing(f"registering {it.name}"):
             try:
                 words = attempt.guest.agent.register(
-                    loaded.handle, it.name, timeout=timeouts.ANSWER.seconds
+                    loaded.handle,
+                    it.name,
+                    user=attempt.guest.loads_as,
+                    timeout=timeouts.ANSWER.seconds,
                 )
             except AgentError as error:
                 refused[it.name] = error

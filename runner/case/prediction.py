@@ -52,6 +52,7 @@ def predicted(
         name=guest.kernel.id,
         path=artifact.btf,
         version=artifact.version,
+        modules=guest.module_btfs,
         facts=guest.facts,
         architecture=artifact.architecture,
     )

@@ -42,6 +42,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,
         agreement=attempt.agreement,
+        environment=guest.kernel.guest.shown,
         object_path=job.shown_path,
         object_sha256=hashlib.sha256(data).hexdigest() if data else "",
         began=began,
@@ -59,6 +60,7 @@ def _skipped(job: CaseJob, guest: Guest, gap: str) -> CaseResult:
         outcome=Outcome.SKIPPED,
         message=gap,
         failure_class=DECLARED_GAP.name,
+        environment=guest.kernel.guest.shown,
         object_path=job.shown_path,
         nodeid=job.nodeid,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame, comparing
+from runner.case import blame, comparing, guestverdict
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
@@ -166,6 +166,7 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         sizes,
         other_library=attempt.loader in OTHER_LOADERS,
     )
+    found = guestverdict.refined(found, error.log, attempt.guest)
     blamed = blame.blame(
         blame.Evidence(
             found=found,

@@ -57,7 +57,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     options.add(parser, "--accel", *options.TIMEOUTS)
     options.add_as(parser, "--cold", "boot, without the kernel's snapshot")
-    options.add(parser, *options.KERNEL_FILES)
+    options.add(parser, *options.KERNEL_FILES, "--guest")
 
 
 def with_options(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -110,6 +110,7 @@ def main(arguments: argparse.Namespace) -> int:
         cold=arguments.cold,
     )
     origin = Origin(kernel=kernel, artifact=found, host=machine)
+    origin.require()
     life = Life(Starts(kernel=kernel.id))
     with (
         contextlib.closing(machine.snapshots),

@@ -91,6 +91,14 @@ PATTERNS = {
     "'-'",
     r"^[a-z0-9.-]+/[a-z0-9.-]+$": "a distribution and its version: ubuntu/16.04",
     r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name; {…} is replaced by a value",
+    r"^[a-z0-9_]+$": "a name of lower-case letters, digits and '_'",
+    r"^/[^\s:]*$": "an absolute path without blanks and colons",
+    r"^[!-+\--~]+$": "one word of printable ASCII, without blanks and commas",
+    r"^[A-Za-z0-9_.-]{1,15}$": "a name of at most 15 letters, digits, '_', '.' and '-'",
+    r"^[0-9A-Fa-f.:]+/\d{1,3}$": "an address with the length of its prefix: "
+    "10.1.0.1/24",
+    r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_.-]+)+$": "a sysctl: kernel.kptr_restrict",
+    r"^[A-Za-z0-9_-]+$": "a name of letters, digits, '_' and '-'",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
 

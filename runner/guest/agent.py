@@ -33,6 +33,7 @@ from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from runner.guest.bpfcalls import BpfCall
 from runner.guest.loads import Seen
+from runner.matrix.environment import User
 from runner.timeouts import USUAL, Pace
 
 _SHOWN = 200
@@ -529,6 +530,14 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilledRow:
+    """A row that a loader writes, as bytes."""
+
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectSettings:
     """What a loader sets of an object between opening and loading it, by names."""
 
@@ -767,8 +776,15 @@ class AgentSession:
             )
         return found
 
-    def load(self, handle: int, *, log_level: int = 0, timeout: float) -> LoadedObject:
-        """Load an object's programs and maps into the kernel.
+    def load(
+        self,
+        handle: int,
+        *,
+        log_level: int = 0,
+        user: User | None = None,
+        timeout: float,
+    ) -> LoadedObject:
+        """Load an object's programs and maps into the kernel, by default as root.
 
         A `log_level` above 0 puts the verifier's log into `log` for programs that load
         too; for those that do not it is always there.
@@ -780,6 +796,7 @@ class AgentSession:
             known={"handle": handle},
             handle=handle,
             log_level=log_level,
+            user=_as_json(user),
         )
 
     def adopt(
@@ -811,22 +828,53 @@ class AgentSession:
         ).instructions
 
     def attach(
-        self, handle: int, program: str, target: str | None = None, *, timeout: float
+        self,
+        handle: int,
+        program: str,
+        target: str | None = None,
+        *,
+        user: User | None = None,
+        timeout: float,
     ) -> Attached:
         """Attach a program as its section says, or to `target`, written as a section.
 
-        The agent holds the link.
+        The agent holds the link; `user` makes it, by default root.
         """
         return self._ask(
-            Attached, "attach", timeout, handle=handle, program=program, target=target
+            Attached,
+            "attach",
+            timeout,
+            handle=handle,
+            program=program,
+            target=target,
+            user=_as_json(user),
         )
 
-    def register(self, handle: int, name: str, *, timeout: float) -> str:
+    def fill(
+        self, handle: int, name: str, rows: Sequence[FilledRow], *, timeout: float
+    ) -> None:
+        """Write rows into a map; each processor of a per-CPU map gets the same."""
+        written: list[JsonValue] = [
+            {"key": _encoded(it.key), "value": _encoded(it.value)} for it in rows
+        ]
+        self._ask(AgentReply, "fill", timeout, handle=handle, map=name, rows=written)
+
+    def register(
+        self, handle: int, name: str, *, user: User | None = None, timeout: float
+    ) -> str:
         """Register a struct_ops map with the kernel, and return libbpf's words.
 
-        The agent holds what libbpf attached (bpf_map__attach_struct_ops()).
+        The agent holds what libbpf attached (bpf_map__attach_struct_ops()); `user`
+        does it, by default root.
         """
-        return self._ask(_Registered, "register", timeout, handle=handle, map=name).log
+        return self._ask(
+            _Registered,
+            "register",
+            timeout,
+            handle=handle,
+            map=name,
+            user=_as_json(user),
+        ).log
 
     def detach(
         self, handle: int, program: str | None = None, *, timeout: float
@@ -1207,6 +1255,12 @@ def _ignore(seen: Seen) -> None:
 def _root(root: PurePosixPath | None) -> dict[str, Any]:
     """Return the argument for another root than the guest's own."""
     return {} if root is None else {"root": str(root)}
+
+
+def _as_json(user: User | None) -> JsonValue:
+    if user is None:
+        return None
+    return {"uid": user.uid, "capabilities": f"{user.mask:x}"}
 
 
 def _encoded(data: bytes) -> str:

@@ -19,9 +19,9 @@ from runner.deadline import Deadline
 from runner.errors import GuestError, InfrastructureError, UsageError, timed_out
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
-from runner.failures.classes import VERIFIER_TOO_SLOW
+from runner.failures.classes import MODULE_MISSING, VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
-from runner.guest import keys, probes, snapshots, ssh, timely
+from runner.guest import environment, keys, probes, snapshots, ssh, timely
 from runner.guest.agent import (
     MOST_OUTPUT,
     AgentError,
@@ -31,6 +31,7 @@ from runner.guest.agent import (
     LeftProcess,
 )
 from runner.guest.commands import Commands
+from runner.guest.environment import Asked, EnvironmentUnavailableError
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
@@ -50,13 +51,16 @@ from runner.guest.qemu.vm import (
 )
 from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
-from runner.kernels import btf, nic
+from runner.kernels import btf, modulefiles, nic
 from runner.kernels import facts as kernel_facts
 from runner.kernels.artifact import Artifact, known_kernel
+from runner.kernels.modulefiles import ChosenModules, ModuleMissingError
+from runner.matrix.environment import User
 from runner.matrix.matrix import Kernel
 from runner.programs import prepare
 from runner.programs.prepare import GuestFile
 from runner.suites.known import KnownKernel
+from runner.text.progress import progress
 from runner.timeouts import EXEC, Timeout
 
 log = logging.getLogger(__name__)
@@ -113,6 +117,8 @@ class Guest:
     commands: Commands = field(default_factory=Commands)
     # Disks that were plugged in: the root's key → serial number.
     disks: dict[str, str] = field(default_factory=dict)
+    # Raw BTFs of modules that it has loaded, on top of the kernel's.
+    module_btfs: tuple[Path, ...] = ()
     # Folders of its roots.
     roots: list[str] = field(default_factory=list)
     # Whether its kernel reported a fault of its own. Many are reported once only, so
@@ -137,6 +143,12 @@ class Guest:
     def on(self) -> KnownKernel:
         """Its kernel, as conditions of suites ask for it."""
         return known_kernel(self.artifact, self.facts)
+
+    @property
+    def loads_as(self) -> User | None:
+        """Who loads objects; None for root."""
+        found = self.kernel.guest.loader
+        return None if found.is_root else found
 
     @property
     def usable(self) -> bool:
@@ -308,7 +320,7 @@ class Guest:
                 f"{file.source} ({size} MiB) does not fit into the guest, whose files "
                 "are in its memory",
                 hint=f"raise `memory:` of {self.kernel.id} in matrix.yaml (now "
-                f"{self.kernel.memory} MiB)",
+                f"{self.vm.machine.memory} MiB)",
             ) from error
 
     def run(self, argv: list[str], *, timeout: Timeout = timeouts.LOOK) -> str:
@@ -354,7 +366,25 @@ class Origin:
     @cached_property
     def initramfs(self) -> Initramfs:
         """What is in it, but for the keys."""
-        return packed_initramfs(self.kit.tools, self.artifact.modules, self.host.cache)
+        paths = (*self.artifact.modules, *self.modules.paths)
+        return packed_initramfs(self.kit.tools, paths, self.host.cache)
+
+    @cached_property
+    def modules(self) -> ChosenModules:
+        """Modules of the kernel's package that its guests load.
+
+        Raises EnvironmentUnavailableError for one that it lacks, and ArtifactError.
+        """
+        wanted = self.kernel.environment.modules or ()
+        try:
+            return modulefiles.choose(
+                wanted, self.kernel, self.artifact, self.host.cache, progress()
+            )
+        except ModuleMissingError as error:
+            name = MODULE_MISSING.name
+            raise EnvironmentUnavailableError(
+                error.message, hint=error.hint, name=name
+            ) from error
 
     @cached_property
     def _machine(self) -> Machine:
@@ -373,7 +403,7 @@ class Origin:
             qemu=self.kit.qemu_version,
             kernel=self.artifact.version,
         )
-        return Machine(
+        plain = Machine(
             qemu=self.kit.qemu,
             architecture=architecture,
             accelerator=finding.accelerator,
@@ -382,11 +412,28 @@ class Origin:
             memory=self.kernel.memory,
             nic=self.artifact.nic or nic.of(architecture)[0].device,
             cpu=cpu.model,
-            # What the row says counts more.
-            arguments=(*cpu.arguments, *self.kernel.arguments),
+            arguments=cpu.arguments,
             workaround=cpu.note,
             console=Path(),
         )
+        return environment.machine_of(plain, self.asked)
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What its guests are to be, besides its kernel."""
+        return environment.asked_of(self.kernel, self.artifact, self.modules)
+
+    def require(self) -> None:
+        """Refuse what no guest can be. Raises EnvironmentUnavailableError."""
+        environment.require(self.asked)
+        if self.asked.environment.processors.all > 1:
+            # Under which accelerator, matters then.
+            _ = self._machine
+
+    @property
+    def memory(self) -> int:
+        """Of a guest, in MiB."""
+        return self.kernel.environment.memory or self.kernel.memory
 
     def machine(self, console: Path) -> Machine:
         """Return the machine; `console` gets the serial console's output."""
@@ -400,8 +447,15 @@ class Origin:
             self.initramfs.checksum,
             kernel=self.artifact.image_sha256,
             uploads=_checksums_of_uploads(self.artifact),
+            environment=self._saved_environment,
             qemu=self.kit.qemu_version,
         )
+
+    @property
+    def _saved_environment(self) -> str:
+        # Who loads is said to the agent, again for each object.
+        kept = self.kernel.guest.model_copy(update={"user": None})
+        return kept.model_dump_json(exclude_none=True)
 
     @property
     def uses_snapshots(self) -> bool:
@@ -439,7 +493,7 @@ def _enter_restored(
     """Start a guest from the snapshot; without one, say why and return None."""
     known, key = origin.host.snapshots, origin.snapshot_key
     try:
-        saved = known.find(key, memory=origin.kernel.memory)
+        saved = known.find(key, memory=origin.memory)
     except SnapshotError as error:
         _refuse(origin, life.starts, error)
         return None
@@ -489,6 +543,8 @@ def _booted(
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
                 facts = _facts(agent, origin, hello)
+                # Last: a kernel that is locked down says less of itself.
+                environment.set_up(agent, origin.asked)
             life.starts.boots.append(ready)
             life.to(State.READY, f"up after {ready:.1f} s: {hello!r}")
             yield Guest(
@@ -504,6 +560,7 @@ def _booted(
                 life=life,
                 facts=facts,
                 tools=origin.kit.tools,
+                module_btfs=origin.modules.btfs,
                 boot_seconds=ready,
             )
 
@@ -517,7 +574,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     started = time.monotonic()
     # A network connection can't be saved.
     with _diagnosed(up.vm):
-        up.agent.settle(most=up.kernel.memory << 20, timeout=timeouts.SETTLE.seconds)
+        up.agent.settle(most=origin.memory << 20, timeout=timeouts.SETTLE.seconds)
     up.ssh.close()
     wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
     # Else each guest would first do what this one has left to do.
@@ -525,7 +582,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path),
-        memory=up.kernel.memory,
+        memory=origin.memory,
         keys=secrets,
         metadata={
             "kernel": up.hello.release,
@@ -613,6 +670,7 @@ def _restored(
                 life=life,
                 facts=facts,
                 tools=origin.kit.tools,
+                module_btfs=origin.modules.btfs,
             )
 
 
@@ -629,7 +687,8 @@ def _checksums_of_uploads(artifact: Artifact) -> str:
 def upload_btf(agent: AgentSession, artifact: Artifact) -> None:
     """Give a guest the BTF that its objects relocate against, if not its own."""
     if artifact.btf is not None and _brings_btf(artifact):
-        agent.put(_BTF, artifact.btf.read_bytes(), timeout=timeouts.TRANSFER.seconds)
+        data = artifact.btf.read_bytes()
+        agent.put(_BTF, data, mode=0o644, timeout=timeouts.TRANSFER.seconds)
 
 
 def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> None:
@@ -637,7 +696,10 @@ def _upload_config(agent: AgentSession, artifact: Artifact, release: str) -> Non
     if artifact.config is not None:
         packed = gzip.compress(artifact.config.read_bytes(), mtime=0)
         agent.put(
-            f"/run/agent/config-{release}", packed, timeout=timeouts.TRANSFER.seconds
+            f"/run/agent/config-{release}",
+            packed,
+            mode=0o644,
+            timeout=timeouts.TRANSFER.seconds,
         )
 
 

@@ -148,12 +148,19 @@ def sizes(cache: Cache) -> dict[str, int]:
 
 
 def key(
-    machine: Machine, initramfs: str, *, kernel: str, uploads: str, qemu: str
+    machine: Machine,
+    initramfs: str,
+    *,
+    kernel: str,
+    uploads: str,
+    environment: str,
+    qemu: str,
 ) -> str:
     """Return what two guests must share for one's state to fit the other.
 
-    `initramfs`, `kernel` and `uploads`, which a guest got later, are checksums; `qemu`
-    is the version. The user is
+    `initramfs`, `kernel` and `uploads`, which a guest got later, are checksums;
+    `environment` is what was done to it after its boot; `qemu` is the version. The
+    user is
     part of it, because nobody is to run what another one saved.
     Raises InfrastructureError when QEMU is not there.
     """
@@ -172,6 +179,7 @@ def key(
         str(os.geteuid()),
         shlex.join(command(neutral, qmp_fd=0)),
         uploads,
+        environment,
         f"{qemu} {program.st_size} {program.st_mtime_ns}",
         _processor() if machine.accelerator == "kvm" else "",
     )

@@ -41,7 +41,7 @@ def name_of(path: str) -> str | None:
     file = PurePosixPath(path).name
     for suffix in _SUFFIXES:
         if file.endswith(suffix):
-            return _normal(file.removesuffix(suffix))
+            return normal(file.removesuffix(suffix))
     return None
 
 
@@ -83,7 +83,7 @@ def dependencies(name: str, data: bytes) -> list[str]:
     for entry in modinfo.split(b"\0"):
         if entry.startswith(b"depends="):
             names = entry.removeprefix(b"depends=").decode("ascii", "replace")
-            return [_normal(word) for word in names.split(",") if word]
+            return [normal(word) for word in names.split(",") if word]
     return []
 
 
@@ -145,5 +145,6 @@ def obtainable(
     return ordered
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """Return a module's name as the kernel shows it."""
     return name.replace("-", "_")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.files.cache import Cache
 from runner.kernels import fetch, lock
-from runner.matrix import exact, overrides, selectors
+from runner.matrix import environment, exact, overrides, selectors
 from runner.matrix import matrix as matrix_
 from runner.matrix.matrix import Kernel, Matrix
 
@@ -21,6 +21,8 @@ class KernelChoice:
     overrides: tuple[str, ...] = ()
     # Take nothing but what matrix.lock pins.
     locked: bool = False
+    # KEY=VALUE: what the guests of all rows are like.
+    guest: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ def choose(choice: KernelChoice, cache: Cache) -> ChosenKernels:
     Raises UsageError for what is wrong with either file, an override or a selector, and
     for a kernel that --locked asks for and the lock does not pin.
     """
+    wanted = environment.parse(choice.guest)
     path = lock.path_of(choice.matrix)
     # What the command line names is meant as it is.
     named = overrides.ids(choice.overrides)
@@ -53,7 +56,9 @@ def choose(choice: KernelChoice, cache: Cache) -> ChosenKernels:
     )
     if choice.locked:
         lock.require([kernel for kernel in kernels if kernel.id not in named], path)
-    return ChosenKernels(matrix=matrix, kernels=kernels)
+    return ChosenKernels(
+        matrix=matrix, kernels=tuple(it.within(wanted) for it in kernels)
+    )
 
 
 def selectors_of(

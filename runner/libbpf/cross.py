@@ -16,7 +16,7 @@ from runner.libbpf.recipe import AGENT, LibbpfWorkshop
 from runner.text.progress import Progress
 
 # To be raised when the same sources are to give another agent.
-_RECIPE = "cross 1"
+_RECIPE = "cross 2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,12 @@ class CrossTarget:
         """What make is told, for this project's programs and for libbpf."""
         prefix = self.architecture.debian.triplet
         compiler = shlex.join([self.compiler, f"--sysroot={self.sysroot}"])
-        return [f"CC={compiler}", f"AR={prefix}-ar", f"LD={prefix}-ld"]
+        return [
+            f"CC={compiler}",
+            f"AR={prefix}-ar",
+            f"LD={prefix}-ld",
+            f"STATIC={self.architecture.debian.link}",
+        ]
 
     @property
     def identity(self) -> list[str]:

@@ -22,6 +22,7 @@ from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.files.patternlist import ConsoleLines
+from runner.matrix.environment import PLAIN, GuestEnvironment, merged
 from runner.text.nearest import near
 from runner.versions import KernelVersion
 
@@ -941,9 +942,32 @@ class Kernel(FileEntry):
     arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
     """More arguments for the kernel's command line."""
 
+    guest: GuestEnvironment = PLAIN
+    """What its guests are like besides: processors, lockdown, control groups, modules.
+    Suites and cases may say something else; see docs/environment.md."""
+
     splats: ConsoleLines = ConsoleLines()
     """Lines on its console that fail a case, and lines that do not, besides those of
     images/splats.yaml."""
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> Self:
+        for key in ("memory", "arguments"):
+            given = key in self.model_fields_set
+            if given and getattr(self.guest, key) is not None:
+                raise ValueError(f"the keys {key} and guest.{key} mean the same")
+        return self
+
+    @property
+    def environment(self) -> GuestEnvironment:
+        """What its guests are like, with the default of each key that has one."""
+        own = GuestEnvironment(memory=self.memory, arguments=self.arguments)
+        return merged([own, self.guest])
+
+    def within(self, *environments: GuestEnvironment) -> "Kernel":
+        """Return this row with guests that suites and cases want otherwise."""
+        guest = merged([self.guest, *environments])
+        return self if guest == self.guest else self.model_copy(update={"guest": guest})
 
     @model_validator(mode="after")
     def _tells_its_sources(self) -> Self:

@@ -17,8 +17,8 @@ from runner.bpf.compile import ByteOrderError
 from runner.errors import RunnerError, UsageError
 from runner.kernels import fetch, lock
 from runner.kernels.lock import Lock, PinnedSource
+from runner.matrix import environment, overrides
 from runner.matrix import matrix as matrix_
-from runner.matrix import overrides
 from runner.matrix.matrix import Kernel
 from runner.replay.bundle import (
     FILES,
@@ -299,13 +299,14 @@ def _kernels(run: Run, wanted: Collection[str]) -> Iterator[ReplayKernel]:
     choice = run.settings.kernels
     # As the files say it, before a lock was applied.
     rows = overrides.apply(matrix_.load(choice.matrix), choice.overrides)
+    asked = environment.parse(choice.guest)
     folder = lock.folder_of(choice.matrix)
     known = {it.id: it for it in (*run.matrix.kernels, *run.kernels)}
     for row in rows.kernels:
         if row.id in wanted:
             yield ReplayKernel(
                 id=row.id,
-                row=_row(row, folder),
+                row=_row(row.within(asked), folder),
                 locked=_locked(run, known[row.id], folder),
             )
     # Of other matrices, for their types.

@@ -179,6 +179,8 @@ def _what(group: Group, results: RunResults) -> Iterator[str]:
         yield f"{_counted(case.checked, 'expectation')} held."
     for it in case.not_available:
         yield f"Not checked: {it}"
+    if case.environment:
+        yield f"Its guest had {case.guest_words}."
     yield from _predicted(case)
     yield from (f"Relocated otherwise: {it}" for it in case.relocated_otherwise)
     if case.flaky:

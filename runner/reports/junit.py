@@ -179,6 +179,7 @@ def _properties(
     for case in cases:
         properties[f"object_sha256 {case.object_path}"] = case.object_sha256
         properties[f"loader {case.case}"] = case.loader
+        properties[f"guest {case.case}"] = case.guest_words
     return {clean(name): clean(value) for name, value in properties.items() if value}
 
 

@@ -230,6 +230,7 @@ def _has_more(case: CaseResult) -> bool:
         or case.not_available
         or case.message
         or case.recorded
+        or case.environment
     )
 
 
@@ -247,6 +248,7 @@ def _detail(
         "where": number(where(case)),
         "source": _source(case.excerpt, case.source_line, strings),
         "object": number(f"{case.object_path} {case.object_sha256}".strip()),
+        "guest": number(case.guest_words),
         "flaky": number(case.flaky),
         "change": _change(case, comparison),
         "missing": [number(it) for it in case.not_available],

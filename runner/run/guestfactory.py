@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from runner import reports
 from runner.errors import GuestError, RunnerError
 from runner.files import cache
 from runner.guest import guest, logfile
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host
 from runner.guest.life import Life, Observe, Starts, State, ignore
@@ -49,6 +50,14 @@ class Running:
         self.guest.life.to(State.ENDED)
 
 
+# What tells guests of one kind from others: the row's id, and what they are besides.
+_Key = tuple[str, str]
+
+
+def _key(kernel: Kernel) -> _Key:
+    return kernel.id, kernel.guest.model_dump_json(exclude_none=True)
+
+
 class GuestFactory:
     """Starts guests, for several threads at once."""
 
@@ -58,20 +67,28 @@ class GuestFactory:
         artifacts: Mapping[str, Artifact | RunnerError],
         reports: Path,
         observe: Observe = ignore,
+        rows: Collection[Kernel] = (),
     ) -> None:
-        """`inspect` is called for the first guest; `observe` is shown their lives."""
+        """`inspect` is called for the first guest; `observe` is shown their lives.
+
+        `rows` are the kernels with guests as the matrix wants them.
+        """
+        self._rows = rows
         self._inspect = inspect
         self._artifacts = artifacts
         self._reports = reports
         self._observe = observe
         self._host: Host | None = None
-        self._known: dict[str, _Known] = {}
+        # By the row and what suites want of its guests.
+        self._known: dict[_Key, _Known] = {}
         # What is reported of kernels: the evidence of a guest, or why there is none.
         self._found: dict[str, KernelRun] = {}
         # Kept, so that a kernel that does not come up costs its deadline once.
-        self._failures: dict[str, RunnerError] = {}
+        self._failures: dict[_Key, RunnerError] = {}
         self._stopped = False
         self._logs = ExitStack()
+        # Kernels that have a log.
+        self._logged: set[str] = set()
         self._count = 0
         # Held by whoever reads or writes one of the above, or appends to a console's
         # file. Nobody starts a guest while holding it. A kernel's `starts` only grow:
@@ -104,7 +121,7 @@ class GuestFactory:
     def check(self, kernel: Kernel) -> None:
         """Raise what kept the kernel from coming up before."""
         with self._lock:
-            failure = self._failures.get(kernel.id)
+            failure = self._failures.get(_key(kernel))
         if failure is not None:
             raise failure
 
@@ -112,9 +129,13 @@ class GuestFactory:
         """Start no more guests of a kernel. The first reason is kept."""
         with self._lock:
             # What ended its guest may be `stop`, which says nothing of the kernel.
-            if self._stopped or kernel.id in self._failures:
+            if self._stopped or _key(kernel) in self._failures:
                 return
-            self._failures[kernel.id] = error
+            self._failures[_key(kernel)] = error
+            if isinstance(error, EnvironmentUnavailableError):
+                # It says nothing of the kernel's other guests.
+                log.error("%s", error)
+                return
             failed = KernelRun(
                 id=kernel.id,
                 required=kernel.required,
@@ -138,20 +159,26 @@ class GuestFactory:
         """Keep what a guest shows of its kernel."""
         evidence = _evidence(up, self._get(up.kernel).origin)
         with self._lock:
-            self._found[up.kernel.id] = evidence
+            found = self._found.get(up.kernel.id)
+            # Of the row's own guests, if there are any.
+            if found is None or found.error or up.kernel in self._rows:
+                self._found[up.kernel.id] = evidence
 
     def run_of(self, kernel: Kernel) -> KernelRun:
         """Return what is known of a kernel so far, for the reports."""
         with self._lock:
-            host, known = self._host, self._known.get(kernel.id)
+            host = self._host
+            known = self._known.items()
+            starts = [it.starts for key, it in known if key[0] == kernel.id]
             found = self._found.get(kernel.id)
         found = found or KernelRun(id=kernel.id, required=kernel.required)
         update: dict[str, object] = {"tags": kernel.tags, "arch": kernel.arch}
         if host is not None:
             update["timeout_scale"] = host.pace.most
-        if known is not None and found.release:
+        if starts and found.release:
             for name in ("boots", "restores", "notes"):
-                update[name] = tuple(getattr(known.starts, name))
+                each = (it for one in starts for it in getattr(one, name))
+                update[name] = tuple(each)
         return found.model_copy(update=update)
 
     def stop(self) -> None:
@@ -176,24 +203,33 @@ class GuestFactory:
             return self._host
 
     def _get(self, kernel: Kernel) -> _Known:
-        """Return what is known of a kernel. Raises why its files are unavailable."""
+        """Return what is known of a kernel.
+
+        Raises why its files are unavailable, or what its guests can't be.
+        """
         with self._lock:
-            if kernel.id not in self._known:
+            key = _key(kernel)
+            if key not in self._known:
                 artifact = self._artifacts[kernel.id]
                 if isinstance(artifact, RunnerError):
                     raise artifact
                 origin = Origin(kernel=kernel, artifact=artifact, host=self._get_host())
                 # It may be missing, and nobody asks of a kernel without it.
                 origin.kit  # noqa: B018
-                known = self._known[kernel.id] = _Known(
+                known = self._known[key] = _Known(
                     origin=origin,
                     starts=Starts(kernel=kernel.id, observe=self._observe),
                 )
                 if self._stopped:
                     known.starts.stop()
                 path = self._folder(kernel) / reports.LOG
-                self._logs.enter_context(logfile.written_to(path, kernel.id))
-            return self._known[kernel.id]
+                if kernel.id not in self._logged:
+                    self._logs.enter_context(logfile.written_to(path, kernel.id))
+                self._logged.add(kernel.id)
+            known = self._known[key]
+        # Not under the lock: it may try an accelerator.
+        known.origin.require()
+        return known
 
     def _folder(self, kernel: Kernel) -> Path:
         return reports.folder_of(kernel.id, self._reports)

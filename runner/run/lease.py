@@ -129,4 +129,4 @@ class GuestLease:
 def _has_room(kernel: Kernel) -> bool:
     """Whether another guest of the kernel fits into the host's memory."""
     available = available_memory()
-    return available is None or available > kernel.memory + _OVERHEAD
+    return available is None or available > (kernel.environment.memory or 0) + _OVERHEAD

@@ -104,6 +104,13 @@ OPTIONS = (
         help="use exactly the kernels that matrix.lock pins, and refuse all others",
     ),
     RunOption(
+        flag="--guest",
+        action="append",
+        metavar="KEY=VALUE",
+        help="what guests are like, as `guest` of each row in the matrix says: cpus=2, "
+        "lockdown=integrity; may be given several times; see docs/environment.md",
+    ),
+    RunOption(
         flag="--matrix",
         type=Path,
         metavar="FILE",
@@ -437,6 +444,7 @@ def choice_of(arguments: argparse.Namespace, default: str = DEFAULT) -> KernelCh
         selectors=rows.selectors_of(arguments.kernels, arguments.kernel, default),
         overrides=tuple(arguments.kernel),
         locked=arguments.locked,
+        guest=tuple(getattr(arguments, "guest", ())),
     )
 
 

@@ -15,6 +15,7 @@ from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.classes import DECLARED_GAP
 from runner.files import shipped
 from runner.guest.commands import Commands, Place
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.image import initramfs
 from runner.harness.tests import Test
 from runner.programs.errors import ProgramError
@@ -123,6 +124,7 @@ def _result(
         "kernel": case.kernel.id,
         "suite": case.loaded.name,
         "case": name_of(case.case, test),
+        "environment": case.within.guest.shown,
         "object_path": case.shown_object,
         **more,
     }
@@ -169,6 +171,9 @@ class _Rounds:
                 left = self._next(left)
             except _GapError as gap:
                 ended = self._case.ended(Outcome.SKIPPED, gap, DECLARED_GAP.name)
+                return self._with_rest(ended, left)
+            except EnvironmentUnavailableError as error:
+                ended = self._case.ended(Outcome.FAILED, error, error.failure_class)
                 return self._with_rest(ended, left)
             except RunnerError as error:
                 # No guest came up.

@@ -15,6 +15,7 @@ from runner.failures.classes import (
     WRONG_BYTE_ORDER,
 )
 from runner.guest.commands import Commands, Place
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
@@ -61,7 +62,12 @@ class KernelCase:
         if self.case.isolate:
             own /= self.test
         shared = self.loaded.suite.reuse == "suite"
-        return Need(kernel=self.kernel, tenant=str(folder if shared else own))
+        return Need(kernel=self.within, tenant=str(folder if shared else own))
+
+    @property
+    def within(self) -> Kernel:
+        """The kernel, with guests as the suite and the case want them."""
+        return self.kernel.within(self.loaded.suite.guest, self.case.guest)
 
     @property
     def name(self) -> str:
@@ -93,6 +99,7 @@ class KernelCase:
             console=error.console if isinstance(error, GuestError) else "",
             source=error.source if isinstance(error, CompileError) else "",
             object_path=self.shown_object,
+            environment=self.within.guest.shown,
             nodeid=self.nodeid,
         )
 
@@ -144,6 +151,8 @@ def perform(
         if result.failure_class == DECLARED_GAP.name:
             # The guest has found out what the kernel has.
             result = declared_gap(run, case) or result
+    except EnvironmentUnavailableError as error:
+        result = case.ended(Outcome.FAILED, error, error.failure_class)
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)

@@ -85,6 +85,7 @@ class Run:
             self._artifacts,
             settings.reports,
             lambda step: self.observe(step),
+            rows=self.kernels,
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}

@@ -16,6 +16,8 @@ from runner.bpf.build import PLAIN, Build
 from runner.facts.model import Presence
 from runner.files.modelfile import FileEntry, Where
 from runner.files.patternlist import ConsoleLines
+from runner.matrix.environment import PLAIN as ANY_GUEST
+from runner.matrix.environment import GuestEnvironment
 from runner.suites import builds
 from runner.suites.builds import Variants
 from runner.suites.comparable import AgreeExpectation, RecordExpectation
@@ -629,6 +631,10 @@ class Map(FileEntry):
     kernel has, [{needs: {not: {map_type: ringbuf}}, use: false}]; on other kernels it
     is created. Programs must not reach a map that is not created."""
 
+    rows: tuple[dict[Literal["key", "value"], JsonValue], ...] = ()
+    """Rows that are written into it after the object was loaded, and before anything is
+    attached: [{key: "${agent.pid}", value: {mode: 1}}]. Values are written as those of
+    `variables`."""
     attach: bool = True
     """Of a struct_ops map: whether it is registered with the kernel, so that the kernel
     calls its programs."""
@@ -760,7 +766,15 @@ class Case(FileEntry):
     of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
     {clang: 19, mcpu: v3}]. The default are those of the suite; [] is none."""
     programs: dict[str, Program] = {}
-    """Settings of single programs; all others are loaded and attached."""
+    """Settings of programs, by their names or by patterns such as on_*; all others are
+    loaded and attached. A name counts more than a pattern, and a pattern more than
+    those behind it."""
+    only: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """The only programs that are loaded, by names or patterns: [on_exec, trace_*].
+    Those in optional sections (SEC("?…")) are loaded, too, if they are among them."""
+    guest: GuestEnvironment = ANY_GUEST
+    """What its guest is like, where it matters: {cpus: 2}. It wins over `guest` of the
+    suite and of the kernel's row, key by key; see docs/environment.md."""
     alternatives: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Programs that a loader chooses from. Of each list, it loads the first one whose
     target the kernel has (a function, a tracepoint, a hook), or else the last one:
@@ -893,6 +907,8 @@ class Suite(FileEntry):
     """Which cases share a guest: those of an object, or all of the suite. A guest from
     a snapshot is as quick as it is clean. Without snapshots one guest serves the whole
     kernel."""
+    guest: GuestEnvironment = ANY_GUEST
+    """What the guests of its cases are like; see `guest` of a case."""
     splats: ConsoleLines = ConsoleLines()
     """Lines on a kernel's console that fail a case, and lines that do not, besides
     those of images/splats.yaml and of the kernel's row."""

@@ -16,6 +16,8 @@ from runner.guest.image import cpio, libraries
 AGENT = "/usr/bin/agent"
 # The script that makes a root of the user's own out of a disk, or of memory.
 ROOT = "/etc/root"
+# The script that makes a guest what a suite wants it to be.
+ENVIRONMENT = "/etc/environment"
 
 _DIRECTORIES = (
     "bin",
@@ -54,7 +56,7 @@ class Tools:
     root: Path = Path("/")
     # Static, so that it needs nothing of what is beside it.
     agent: Path
-    # The folder that holds inittab, rc, root and applets.
+    # The folder that holds inittab, rc, root, environment and applets.
     recipe: Path
 
     def program(self, *places: str) -> Path:
@@ -83,6 +85,7 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
         "etc/inittab": (tools.recipe / "inittab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
         ROOT.lstrip("/"): (tools.recipe / "root", 0o755),
+        ENVIRONMENT.lstrip("/"): (tools.recipe / "environment", 0o755),
     }
 
 

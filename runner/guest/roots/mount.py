@@ -114,7 +114,7 @@ def _fill(guest: Guest, image: RootImage, folder: PurePosixPath, why: str) -> No
             f"the root {image.name} ({shown(image.size)}) does not fit into the guest, "
             f"which has {shown(free)} of free memory; {why}, so there is no disk",
             hint=f"raise `memory:` of {guest.kernel.id} in matrix.yaml (now "
-            f"{guest.kernel.memory} MiB), or build the kernel with VIRTIO_BLK, "
+            f"{guest.vm.machine.memory} MiB), or build the kernel with VIRTIO_BLK, "
             "SQUASHFS and OVERLAY_FS",
         )
     parts = image.make_parts()

@@ -94,6 +94,7 @@ const explain = (row, kernel) => {
     ? valueTable("What was read", VALUES, valueRows(matches)) : null;
   const more = make("dl", "");
   entry(more, "object", string(detail.object));
+  entry(more, "guest", string(detail.guest));
   entry(more, "flaky", string(detail.flaky));
   for (const number of detail.missing ?? []) entry(more, "not available", string(number));
   for (const number of detail.programs ?? []) entry(more, "program", string(number));

@@ -189,9 +189,17 @@ def key(
     initramfs: str = "i",
     kernel: str = "k",
     uploads: str = "u",
+    environment: str = "e",
     qemu: str = "7.2",
 ) -> str:
-    return snapshots.key(machine, initramfs, kernel=kernel, uploads=uploads, qemu=qemu)
+    return snapshots.key(
+        machine,
+        initramfs,
+        kernel=kernel,
+        uploads=uploads,
+        environment=environment,
+        qemu=qemu,
+    )
 
 
 def test_a_key_does_not_depend_on_where_files_lie(machine: Machine) -> None:
@@ -207,6 +215,7 @@ def test_a_key_depends_on_all_that_a_state_does(machine: Machine) -> None:
         key(machine, initramfs="other"),
         key(machine, kernel="other"),
         key(machine, uploads="other"),
+        key(machine, environment="other"),
         key(machine, qemu="8.0"),
         key(replace(machine, accelerator="kvm")),
         key(replace(machine, memory=512)),

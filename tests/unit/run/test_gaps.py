@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from runner.facts.model import Facts
+from runner.matrix.environment import PLAIN
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
 from runner.run import retry
@@ -63,7 +64,8 @@ def outcome(
 def result(
     case: Case, known: KnownKernel, other: KnownKernel | None = None
 ) -> CaseResult | None:
-    loaded = SimpleNamespace(name="s", shown=lambda name: name)
+    suite = SimpleNamespace(guest=PLAIN)
+    loaded = SimpleNamespace(name="s", suite=suite, shown=lambda name: name)
     on = KernelCase(
         loaded=cast(LoadedSuite, loaded), case=case, kernel=KERNEL, nodeid="n"
     )

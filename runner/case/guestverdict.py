@@ -1,0 +1,147 @@
+"""What a refusal means in a guest that is not like others: locked down, or not root's.
+
+The kernel's own words are the same as for other reasons: a helper that lockdown takes
+away is "unknown" to the verifier. So the guest is asked how it is. A row applies only
+if both the words and the guest's state fit.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runner import timeouts
+from runner.errors import RunnerError
+from runner.failures.classes import (
+    CAPABILITY_MISSING,
+    LOCKDOWN,
+    SYSCTL,
+    UNPRIVILEGED_DISABLED,
+    FailureClass,
+)
+from runner.failures.classify import Classification
+from runner.guest.guest import Guest
+from runner.matrix.environment import User
+
+_SECURITY = "/sys/kernel/security/lockdown"
+_UNPRIVILEGED = "/proc/sys/kernel/unprivileged_bpf_disabled"
+_PERF = "/proc/sys/kernel/perf_event_paranoid"
+# From which value on Debian, Ubuntu and Android ask for CAP_SYS_ADMIN: their own patch.
+_PARANOID = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """What words mean in a guest of a kind."""
+
+    failure: FailureClass
+    # In the line that shows the failure, or in the log.
+    words: re.Pattern[str]
+    # What of the guest's state shows it; empty if it is another reason.
+    shown: Callable[[Guest], str]
+
+
+def _state(guest: Guest, path: str) -> str:
+    try:
+        text = guest.agent.read(path, timeout=timeouts.ANSWER.seconds)
+    except RunnerError:
+        return ""
+    return text.strip()
+
+
+def _lockdown(guest: Guest, least: int) -> str:
+    levels = ("none", "integrity", "confidentiality")
+    found = re.search(r"\[(\w+)\]", _state(guest, _SECURITY))
+    if found is None or found[1] not in levels[least:]:
+        return ""
+    return f"the kernel is locked down for {found[1]}"
+
+
+def _capabilities(user: User) -> str:
+    names = ", ".join(user.capabilities or ()) or "no capabilities"
+    return f"user {user.uid} with {names}"
+
+
+def _unprivileged(guest: Guest) -> str:
+    user = guest.loads_as
+    if user is None or {"CAP_BPF", "CAP_SYS_ADMIN"} & set(user.capabilities or ()):
+        return ""
+    value = _state(guest, _UNPRIVILEGED)
+    if value in ("", "0"):
+        return ""
+    return f"kernel.unprivileged_bpf_disabled is {value}, for {_capabilities(user)}"
+
+
+def _capability(guest: Guest) -> str:
+    return "" if guest.loads_as is None else f"for {_capabilities(guest.loads_as)}"
+
+
+def _paranoid(guest: Guest) -> str:
+    user, value = guest.loads_as, _state(guest, _PERF)
+    if user is None or not value.isdecimal() or int(value) < _PARANOID:
+        return ""
+    if "CAP_PERFMON" not in (user.capabilities or ()):
+        return ""
+    return f"kernel.perf_event_paranoid is {value}, for {_capabilities(user)}"
+
+
+_NO = r"(Operation not permitted|Permission denied|-EPERM|-EACCES)"
+# Helpers that read kernel memory: bpf_tracing_func_proto() in kernel/trace/bpf_trace.c.
+_READS = r"bpf_(probe_read(_kernel)?(_str)?|copy_from_user|snprintf_btf|seq_printf_btf)"
+
+# The first one counts.
+_RULES = (
+    _Rule(
+        failure=LOCKDOWN,
+        words=re.compile(rf"(unknown func|cannot use helper) {_READS}#\d+"),
+        shown=lambda guest: _lockdown(guest, 2),
+    ),
+    # From 5.14 on (51e1bb9eeaf7), and in stable kernels.
+    _Rule(
+        failure=LOCKDOWN,
+        words=re.compile(r"(unknown func|cannot use helper) bpf_probe_write_user#\d+"),
+        shown=lambda guest: _lockdown(guest, 1),
+    ),
+    # LOCKDOWN_KPROBES and LOCKDOWN_PERF are of confidentiality.
+    _Rule(
+        failure=LOCKDOWN,
+        words=re.compile(rf"perf event: {_NO}|perf_event_open\(\) failed: {_NO}"),
+        shown=lambda guest: _lockdown(guest, 2) if guest.loads_as is None else "",
+    ),
+    _Rule(
+        failure=UNPRIVILEGED_DISABLED,
+        words=re.compile(
+            rf"probe_loading\(\):{_NO}|failed to create: {_NO}|load failed: {_NO}"
+        ),
+        shown=_unprivileged,
+    ),
+    _Rule(
+        failure=SYSCTL,
+        words=re.compile(rf"perf_event_open\(\) failed: {_NO}"),
+        shown=_paranoid,
+    ),
+    _Rule(
+        failure=CAPABILITY_MISSING,
+        words=re.compile(
+            rf"{_NO}|prohibited for !root|leaks addr|pointer arithmetic prohibited"
+        ),
+        shown=_capability,
+    ),
+)
+
+
+def refined(found: Classification, log: str, guest: Guest) -> Classification:
+    """Return what a refusal means in this guest, or what it means everywhere.
+
+    `log` is libbpf's, with the verifier's in it.
+    """
+    for rule in _RULES:
+        if not (rule.words.search(found.line) or rule.words.search(log)):
+            continue
+        shown = rule.shown(guest)
+        if shown:
+            return Classification(
+                name=rule.failure.name,
+                line=f"{found.line} ({shown})",
+                cure=rule.failure.explanation,
+            )
+    return found

@@ -1,0 +1,388 @@
+"""How a guest comes to be what a suite wants it to be: one row for each key.
+
+A key is done by the machine's processors or memory, by the kernel's command line, by
+calls of images/environment in the guest before its state is saved, or by the agent when
+it loads an object. Each of them is looked at afterwards: a guest that is otherwise than
+asked serves no case.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from runner import timeouts
+from runner.errors import UsageError
+from runner.failures.classes import ENVIRONMENT_UNAVAILABLE, MODULE_MISSING, SYSCTL
+from runner.guest import timely
+from runner.guest.agent import AgentSession
+from runner.guest.image import initramfs
+from runner.guest.qemu.machine import Machine
+from runner.kernels import guestconfig
+from runner.kernels.artifact import Artifact
+from runner.kernels.modulefiles import NONE, ChosenModules
+from runner.matrix.environment import GuestEnvironment
+from runner.matrix.matrix import Kernel
+from runner.versions import VersionRange
+
+# Kernels that stand still while they bring up a second processor, and why.
+_ONE_CPU_UNDER_TCG: tuple[tuple[str, str], ...] = (
+    (
+        ">=5.11,<5.14",
+        "it hangs when it brings up a second processor under TCG, QEMU's emulation",
+    ),
+)
+
+
+class EnvironmentUnavailableError(UsageError):
+    """A guest can't be what was asked for."""
+
+    def __init__(self, message: str, *, hint: str = "", name: str = "") -> None:
+        super().__init__(message, hint=hint)
+        # Of a failure class.
+        self.failure_class = name or ENVIRONMENT_UNAVAILABLE.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestRefusal:
+    """Why a kernel can't have what was asked for, as its files say before a boot."""
+
+    message: str
+    hint: str = ""
+    # Of a failure class; empty for the usual one.
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What was asked for, and the kernel that is to have it."""
+
+    environment: GuestEnvironment
+    artifact: Artifact
+    # The options of its configuration; None when it is unknown.
+    config: dict[str, str] | None
+    # Its modules that were asked for, with those that they need.
+    modules: ChosenModules = NONE
+
+
+def _nothing(_: Asked) -> tuple[str, ...]:
+    return ()
+
+
+def _no_call(_: Asked) -> Iterator[tuple[str, ...]]:
+    return iter(())
+
+
+def _no_refusal(_: Asked) -> GuestRefusal | None:
+    return None
+
+
+def _unchanged(machine: Machine, _: Asked) -> Machine:
+    return machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """How a key is done."""
+
+    key: str
+    # What is said of it in docs/environment.md.
+    by: str
+    # Another machine.
+    machine: Callable[[Machine, Asked], Machine] = _unchanged
+    # Words of the kernel's command line.
+    arguments: Callable[[Asked], tuple[str, ...]] = _nothing
+    # Calls of images/environment, in the guest.
+    calls: Callable[[Asked], Iterator[tuple[str, ...]]] = _no_call
+    # What is known before the boot.
+    refusal: Callable[[Asked], GuestRefusal | None] = _no_refusal
+
+
+# ------------------------------------------------------------------------- processors
+
+
+def _with_cpus(machine: Machine, asked: Asked) -> Machine:
+    # All that are possible: from 6.9 on a kernel that recognises no hypervisor counts
+    # none that are to come (topology_register_apic() and acpi_is_processor_usable()).
+    return replace(machine, cpus=asked.environment.processors.all)
+
+
+def _cpu_arguments(asked: Asked) -> tuple[str, ...]:
+    cpus = asked.environment.processors
+    return (f"maxcpus={cpus.started}",) if cpus.all > cpus.started else ()
+
+
+def _cpu_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    cpus = asked.environment.processors
+    if asked.environment.cpus is not None:
+        yield "cpus", ",".join(map(str, cpus.numbers)), str(cpus.all)
+
+
+def _cpu_refusal(asked: Asked) -> GuestRefusal | None:
+    most = asked.environment.processors.all
+    config = asked.config
+    if most == 1 or config is None:
+        return None
+    if config.get("SMP") != "y":
+        return GuestRefusal(
+            message=f"{most} processors, but the kernel was built for one (CONFIG_SMP)",
+            hint="use a kernel with CONFIG_SMP=y, or `cpus: 1`",
+        )
+    built_for = int(config.get("NR_CPUS", "1"))
+    if most > built_for:
+        return GuestRefusal(
+            message=f"{most} possible processors, but the kernel was built for "
+            f"{built_for} (CONFIG_NR_CPUS)",
+            hint=f"use at most {built_for}, or build the kernel with a larger "
+            "CONFIG_NR_CPUS",
+        )
+    return None
+
+
+# ----------------------------------------------------------------- security modules
+
+
+def _lsm_arguments(asked: Asked) -> tuple[str, ...]:
+    names = asked.environment.lsm
+    # The last one on the command line counts.
+    return () if names is None else (f"lsm={','.join(names)}",)
+
+
+def _lsm_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    if asked.environment.lsm:
+        yield "lsm", *asked.environment.lsm
+
+
+def _lsm_refusal(asked: Asked) -> GuestRefusal | None:
+    if asked.config is None:
+        return None
+    for name in asked.environment.lsm or ():
+        options = _LSM_OPTIONS.get(name, f"SECURITY_{name.upper()}")
+        if asked.config.get(options) != "y":
+            return GuestRefusal(
+                message=f"the security module {name}, but the kernel has none "
+                f"(CONFIG_{options})",
+                hint="take it out of `lsm`, or use a kernel that has it",
+            )
+    return None
+
+
+# Where the option is not SECURITY_NAME.
+_LSM_OPTIONS = {
+    "bpf": "BPF_LSM",
+    "lockdown": "SECURITY_LOCKDOWN_LSM",
+    "integrity": "INTEGRITY",
+    "capability": "SECURITY",
+}
+
+
+def _lockdown_arguments(asked: Asked) -> tuple[str, ...]:
+    wanted, config = asked.environment.lockdown, asked.config
+    if wanted is None or asked.environment.lsm is not None:
+        return ()
+    if config is not None and config.get("SECURITY_LOCKDOWN_LSM_EARLY") == "y":
+        # It is there before the command line is read.
+        return ()
+    return ("lsm=lockdown,bpf",)
+
+
+def _lockdown_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    if asked.environment.lockdown is not None:
+        yield "lockdown", asked.environment.lockdown
+
+
+def _lockdown_refusal(asked: Asked) -> GuestRefusal | None:
+    if asked.environment.lockdown in (None, "none"):
+        return None
+    hint = "use a kernel with CONFIG_SECURITY_LOCKDOWN_LSM=y, or drop `lockdown`"
+    if not VersionRange.parse(">=5.4").may_hold(asked.artifact.version):
+        return GuestRefusal(
+            message="lockdown, which was added in 5.4 (000d388ed3bb)", hint=hint
+        )
+    if asked.config is not None and "SECURITY_LOCKDOWN_LSM" not in asked.config:
+        return GuestRefusal(
+            message="lockdown, but the kernel was built without it "
+            "(CONFIG_SECURITY_LOCKDOWN_LSM)",
+            hint=hint,
+        )
+    return None
+
+
+# ------------------------------------------------------------------------- the rest
+
+
+def _with_memory(machine: Machine, asked: Asked) -> Machine:
+    memory = asked.environment.memory
+    return machine if memory is None else replace(machine, memory=memory)
+
+
+def _own_arguments(asked: Asked) -> tuple[str, ...]:
+    return asked.environment.arguments or ()
+
+
+def _cgroup_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    if asked.environment.cgroup is not None:
+        yield "cgroup", asked.environment.cgroup
+
+
+def _cgroup_refusal(asked: Asked) -> GuestRefusal | None:
+    if asked.environment.cgroup is None or asked.config is None:
+        return None
+    if asked.config.get("CGROUPS") == "y":
+        return None
+    return GuestRefusal(
+        message="control groups, but the kernel has none (CONFIG_CGROUPS)"
+    )
+
+
+def _module_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    if asked.modules.paths:
+        yield "loaded", *(it.stem for it in asked.modules.paths)
+
+
+def _mount_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    for it in asked.environment.mounts or ():
+        options = (",".join(it.options),) if it.options else ()
+        yield "mount", it.type, it.source, it.path, *options
+
+
+def _sysctl_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
+    for name, value in (asked.environment.sysctl or {}).items():
+        yield "sysctl", name, str(value)
+
+
+# In the order of the calls: what comes last may forbid what comes first.
+MEANS = (
+    Means(
+        key="cpus",
+        by="QEMU's -smp for those that are possible, the kernel's maxcpus= for those "
+        "that start; gaps are taken offline through /sys/devices/system/cpu",
+        machine=_with_cpus,
+        arguments=_cpu_arguments,
+        calls=_cpu_calls,
+        refusal=_cpu_refusal,
+    ),
+    Means(key="memory", by="QEMU's -m", machine=_with_memory),
+    Means(
+        key="arguments",
+        by="the kernel's command line, behind the runner's own",
+        arguments=_own_arguments,
+    ),
+    Means(
+        key="lsm",
+        by="the kernel's lsm=; /sys/kernel/security/lsm must have them",
+        arguments=_lsm_arguments,
+        calls=_lsm_calls,
+        refusal=_lsm_refusal,
+    ),
+    Means(
+        key="modules",
+        by="files of the kernel's package in the initramfs, which insmod(8) loads in "
+        "order",
+        calls=_module_calls,
+    ),
+    Means(key="mounts", by="mount(8) in the guest", calls=_mount_calls),
+    Means(
+        key="cgroup",
+        by="mounts in /sys/fs/cgroup, one for each controller of /proc/cgroups",
+        calls=_cgroup_calls,
+        refusal=_cgroup_refusal,
+    ),
+    Means(
+        key="user",
+        by="the agent's effective user, group and capabilities while it loads and "
+        "attaches",
+    ),
+    Means(
+        key="sysctl",
+        by="/proc/sys, which must show the value afterwards",
+        calls=_sysctl_calls,
+    ),
+    Means(
+        key="lockdown",
+        by="/sys/kernel/security/lockdown, when all else is there",
+        arguments=_lockdown_arguments,
+        calls=_lockdown_calls,
+        refusal=_lockdown_refusal,
+    ),
+)
+
+
+def asked_of(
+    kernel: Kernel, artifact: Artifact, modules: ChosenModules = NONE
+) -> Asked:
+    """Return what a row asks for, with what its kernel says of itself."""
+    text = artifact.config_text()
+    return Asked(
+        environment=kernel.environment,
+        artifact=artifact,
+        config=None if text is None else guestconfig.parse(text),
+        modules=modules,
+    )
+
+
+def require(asked: Asked) -> None:
+    """Refuse what a kernel can't have, as far as its files tell.
+
+    Raises EnvironmentUnavailableError.
+    """
+    for means in MEANS:
+        found = means.refusal(asked)
+        if found is not None:
+            raise EnvironmentUnavailableError(
+                f"{asked.artifact.release} can't have the guest that was asked for: "
+                f"{means.key}: {found.message}",
+                hint=found.hint,
+                name=found.name,
+            )
+
+
+def machine_of(plain: Machine, asked: Asked) -> Machine:
+    """Return the machine that a guest needs.
+
+    Raises EnvironmentUnavailableError for what an accelerator can't do.
+    """
+    _require_cpus(plain, asked)
+    for means in MEANS:
+        plain = means.machine(plain, asked)
+    words = (it for means in MEANS for it in means.arguments(asked))
+    # What is asked for counts more than what the machine has already.
+    return replace(plain, arguments=(*plain.arguments, *words))
+
+
+def _require_cpus(machine: Machine, asked: Asked) -> None:
+    if machine.accelerator != "tcg" or asked.environment.processors.all == 1:
+        return
+    for range_, why in _ONE_CPU_UNDER_TCG:
+        if VersionRange.parse(range_).may_hold(asked.artifact.version):
+            raise EnvironmentUnavailableError(
+                f"{asked.artifact.release} can't have the guest that was asked for: "
+                f"cpus: {why}",
+                hint="use KVM, one processor, or another version",
+            )
+
+
+def set_up(agent: AgentSession, asked: Asked) -> None:
+    """Make a guest that has booted what was asked for, and look whether it is.
+
+    Raises EnvironmentUnavailableError that says what it can't be, and GuestError.
+    """
+    for means in MEANS:
+        for words in means.calls(asked):
+            _call(agent, means, words)
+
+
+def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
+    argv = [initramfs.ENVIRONMENT, *words]
+    said = timely.run(agent, argv, timeouts.LOOK)
+    if said.exit == 0:
+        return
+    why = re.sub(r"\s*\n\s*", "; ", (said.stderr or said.stdout).strip())
+    raise EnvironmentUnavailableError(
+        f"the guest can't be what was asked for: {means.key}: {why}",
+        hint="docs/environment.md says how each key is done",
+        name=_CLASS_OF.get(means.key, ""),
+    )
+
+
+# Failure classes of what only a guest says.
+_CLASS_OF = {"sysctl": SYSCTL.name, "modules": MODULE_MISSING.name}

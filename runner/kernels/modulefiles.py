@@ -1,0 +1,149 @@
+"""All modules of a kernel's package, for guests that load some of them."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from runner.errors import ArtifactError, UsageError
+from runner.files.cache import Cache, key_of
+from runner.kernels import elfsections, fetch, modules
+from runner.kernels.artifact import Artifact
+from runner.kernels.modules import Wanted
+from runner.kernels.sources import providers
+from runner.kernels.sources.source import Workplace
+from runner.matrix.matrix import Kernel
+from runner.text.nearest import near
+from runner.text.progress import Progress
+
+# To be raised when the same package is to give another entry.
+_RECIPE = "1"
+_ALL, _SOME = "kernel-modules", "chosen-modules"
+_ARCHIVE, _BUILTIN = "modules.zip", "modules.builtin"
+_BTF = ".BTF"
+
+
+class ModuleMissingError(UsageError):
+    """A module that a kernel's package does not have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenModules:
+    """Modules that a guest loads, with those that they need, in order."""
+
+    # NAME.ko, decompressed.
+    paths: tuple[Path, ...]
+    # Raw BTFs of those that have one, on top of the kernel's.
+    btfs: tuple[Path, ...]
+    # Those that were asked for and are built into the kernel.
+    built_in: tuple[str, ...]
+
+
+NONE = ChosenModules(paths=(), btfs=(), built_in=())
+
+
+def choose(
+    wanted: Sequence[str],
+    kernel: Kernel,
+    artifact: Artifact,
+    cache: Cache,
+    progress: Progress,
+) -> ChosenModules:
+    """Return modules out of a kernel's package, which is fetched again for the first.
+
+    Raises ModuleMissingError for what it lacks, and ArtifactError.
+    """
+    names = tuple(modules.normal(it) for it in wanted)
+    if not names:
+        return NONE
+    found = _Archive(_all_of(kernel, artifact, cache, progress))
+    there = {path.stem for path in artifact.modules}
+    for name in names:
+        if name not in found and name not in found.built_in:
+            known = sorted({*found, *found.built_in})
+            raise ModuleMissingError(
+                f"modules: {artifact.release} has no module {name}"
+                f"{near(name, known, '')}",
+                hint="other flavours of the kernel may have it: Debian's cloud kernels "
+                "have fewer than linux-image-amd64",
+            )
+    chosen = Wanted(required=names, optional=())
+    ordered = modules.load_order(chosen, found, {*found.built_in, *there})
+
+    def build(folder: Path) -> Mapping[str, JsonValue]:
+        for name in ordered:
+            data = found[name]
+            (folder / f"{name}.ko").write_bytes(data)
+            btf = elfsections.section(data, _BTF)
+            if btf:
+                (folder / f"{name}.btf").write_bytes(btf)
+        return {"release": artifact.release}
+
+    entry = cache.entry(_SOME, key_of(_RECIPE, artifact.image_sha256, *ordered), build)
+    files = {name: entry.directory / name for name in entry.checksums}
+    return ChosenModules(
+        paths=tuple(files[f"{name}.ko"] for name in ordered),
+        btfs=tuple(files[f"{name}.btf"] for name in ordered if f"{name}.btf" in files),
+        built_in=tuple(it for it in names if it in found.built_in),
+    )
+
+
+class _Archive(Mapping[str, bytes]):
+    """The modules of an entry by name, decompressed when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._archive = zipfile.ZipFile(folder / _ARCHIVE)
+        self._paths = {
+            name: path
+            for path in self._archive.namelist()
+            if (name := modules.name_of(path))
+        }
+        self.built_in = frozenset(json.loads((folder / _BUILTIN).read_text()))
+
+    def __getitem__(self, name: str) -> bytes:
+        path = self._paths[name]
+        return modules.decompressed(path, self._archive.read(path))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _all_of(
+    kernel: Kernel, artifact: Artifact, cache: Cache, progress: Progress
+) -> Path:
+    """Return the folder that has all of a kernel's modules."""
+    key = key_of(_RECIPE, artifact.image_sha256, *sorted(artifact.packages.values()))
+
+    def build(folder: Path) -> Mapping[str, JsonValue]:
+        pinned = fetch.pinned(kernel, cache)
+        if pinned is None:
+            raise ArtifactError(f"{kernel.id} is not in the cache any more")
+        with cache.scratch() as scratch:
+            work = Workplace(cache=cache, scratch=scratch, progress=progress)
+            source = pinned.source
+            made = providers.of(source).collect(pinned.pin, source, work)
+            # They are read from the scratch folder as they are asked for.
+            _write(made.contents, folder)
+        return {"release": artifact.release}
+
+    return cache.entry(_ALL, key, build).directory
+
+
+def _write(contents: Mapping[str, bytes], folder: Path) -> None:
+    built_in: set[str] = set()
+    with zipfile.ZipFile(folder / _ARCHIVE, "w") as archive:
+        for path, data in contents.items():
+            if path.endswith("modules.builtin"):
+                built_in |= modules.builtin(data.decode("utf-8", "replace"))
+            if modules.name_of(path):
+                # What is packed already does not become smaller.
+                plain = path.endswith(".ko")
+                how = zipfile.ZIP_DEFLATED if plain else zipfile.ZIP_STORED
+                archive.writestr(path, data, how, compresslevel=1)
+    (folder / _BUILTIN).write_text(json.dumps(sorted(built_in)))

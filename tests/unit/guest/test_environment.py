@@ -1,0 +1,131 @@
+"""How a guest comes to be what a suite wants."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.arch import X86_64
+from runner.guest import environment
+from runner.guest.environment import MEANS, Asked, EnvironmentUnavailableError
+from runner.guest.qemu.machine import Machine
+from runner.matrix.environment import GuestEnvironment, parse
+from runner.versions import KernelVersion
+from tests.unit.guest.doubles import artifact
+
+CONFIG = {
+    "SMP": "y",
+    "NR_CPUS": "64",
+    "CGROUPS": "y",
+    "BPF_LSM": "y",
+    "SECURITY_LANDLOCK": "y",
+    "SECURITY_LOCKDOWN_LSM": "y",
+    "SECURITY_LOCKDOWN_LSM_EARLY": "y",
+}
+MACHINE = Machine(
+    qemu=Path("/usr/bin/qemu"),
+    architecture=X86_64,
+    nic="virtio-net-pci",
+    accelerator="tcg",
+    kernel=Path("/vmlinuz"),
+    initrd="",
+    memory=256,
+    console=Path(),
+)
+
+
+def asked(
+    *words: str, version: str = "6.1", config: dict[str, str] | None = None
+) -> Asked:
+    known = CONFIG if config is None else config
+    of = replace(artifact(), version=KernelVersion.parse(version), release=version)
+    return Asked(environment=parse(words), artifact=of, config=known)
+
+
+def calls(*words: str) -> list[tuple[str, ...]]:
+    it = asked(*words)
+    return [call for means in MEANS for call in means.calls(it)]
+
+
+def test_each_key_has_a_row() -> None:
+    assert {it.key for it in MEANS} == set(GuestEnvironment.model_fields)
+
+
+def test_processors_are_the_machines_and_the_kernels() -> None:
+    it = asked("cpus={online: [0, 3], possible: 8}")
+    found = environment.machine_of(MACHINE, it)
+    assert found.cpus == 8
+    assert found.arguments == ("maxcpus=4",)
+    assert calls("cpus={online: [0, 3], possible: 8}") == [("cpus", "0,3", "8")]
+
+
+def test_a_plain_guest_is_what_it_always_was() -> None:
+    assert environment.machine_of(MACHINE, asked()) == MACHINE
+    assert calls() == []
+
+
+def test_lockdown_comes_last() -> None:
+    found = calls("lockdown=integrity", "sysctl={kernel.panic: 1}", "cgroup=v1")
+    assert found == [
+        ("cgroup", "v1"),
+        ("sysctl", "kernel.panic", "1"),
+        ("lockdown", "integrity"),
+    ]
+
+
+def test_lockdown_that_is_not_there_early_is_a_security_module_to_start() -> None:
+    late = {**CONFIG, "SECURITY_LOCKDOWN_LSM_EARLY": "n"}
+    found = environment.machine_of(MACHINE, asked("lockdown=none", config=late))
+    assert found.arguments == ("lsm=lockdown,bpf",)
+    found = environment.machine_of(MACHINE, asked("lockdown=none"))
+    assert found.arguments == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "version", "message"),
+    [
+        (["cpus=65"], {}, "6.1", "cpus: 65 possible processors, but the kernel was "),
+        (["cpus={online: 2, possible: 65}"], {}, "6.1", "built for 64"),
+        (["cpus=2"], {"SMP": "n"}, "6.1", "built for one"),
+        (["lockdown=integrity"], {}, "5.3", "which was added in 5.4"),
+        (["lsm=[nope]"], {}, "6.1", "lsm: the security module nope"),
+        (["cgroup=v1"], {"CGROUPS": "n"}, "6.1", "the kernel has none"),
+    ],
+)
+def test_what_a_kernel_lacks_is_told_before_it_boots(
+    words: list[str], config: dict[str, str], version: str, message: str
+) -> None:
+    it = asked(*words, version=version, config={**CONFIG, **config})
+    with pytest.raises(EnvironmentUnavailableError, match=message):
+        environment.require(it)
+    without = replace(it, environment=parse([]))
+    environment.require(without)
+
+
+def test_what_a_kernel_has_is_not_refused() -> None:
+    environment.require(asked("cpus=64", "lockdown=integrity", "lsm=[landlock, bpf]"))
+    # Nothing is known of a kernel without a configuration.
+    it = asked("cpus=64", "lockdown=integrity", "lsm=[nope]", "cgroup=v1")
+    environment.require(replace(it, config=None))
+
+
+def test_lockdown_of_a_kernel_without_it() -> None:
+    config = {name: it for name, it in CONFIG.items() if "LOCKDOWN" not in name}
+    with pytest.raises(EnvironmentUnavailableError, match="was built without it"):
+        environment.require(asked("lockdown=confidentiality", config=config))
+    environment.require(asked("lockdown=none", config=config))
+
+
+@pytest.mark.parametrize("version", ["5.11", "5.12.19", "5.13.1"])
+def test_kernels_that_hang_with_two_processors_get_none(version: str) -> None:
+    it = asked("cpus=2", version=version)
+    with pytest.raises(EnvironmentUnavailableError, match="hangs"):
+        environment.machine_of(MACHINE, it)
+    environment.machine_of(replace(MACHINE, accelerator="kvm"), it)
+    environment.machine_of(MACHINE, asked(version=version))
+
+
+@pytest.mark.parametrize("version", ["5.10", "5.14", "6.1"])
+def test_others_get_them(version: str) -> None:
+    found = environment.machine_of(MACHINE, asked("cpus=2", version=version))
+    assert found.cpus == 2

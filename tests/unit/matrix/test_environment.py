@@ -1,0 +1,101 @@
+"""What a guest is besides its kernel: the model, and what wins."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.matrix import matrix
+from runner.matrix.environment import (
+    PLAIN,
+    Cpus,
+    GuestEnvironment,
+    User,
+    merged,
+    parse,
+)
+
+
+def test_the_nearest_wins_key_by_key() -> None:
+    row = parse(["cpus=2", "lockdown=integrity", "sysctl={kernel.panic: 1}"])
+    suite = parse(["cpus={online: [0, 3], possible: 8}", "cgroup=v1"])
+    case = parse(["sysctl={kernel.kptr_restrict: 2}", "lockdown=none"])
+    assert merged([row, suite, case]).shown == {
+        "cpus": {"online": [0, 3], "possible": 8},
+        "lockdown": "none",
+        "cgroup": "v1",
+        "sysctl": {"kernel.kptr_restrict": 2},
+    }
+    assert merged([PLAIN, PLAIN]) == PLAIN
+
+
+def test_processors_that_are_online_and_possible() -> None:
+    assert (PLAIN.processors.started, PLAIN.processors.all) == (1, 1)
+    two = GuestEnvironment(cpus=2).processors
+    assert (two.started, two.all, two.numbers) == (2, 2, (0, 1))
+    holes = Cpus(online=(0, 3), possible=8)
+    assert (holes.started, holes.all, holes.numbers) == (4, 8, (0, 3))
+    assert Cpus(online=(0, 3)).all == 4
+
+
+def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
+    # Source: include/uapi/linux/capability.h: CAP_PERFMON 38, CAP_BPF 39.
+    assert User(capabilities=("CAP_BPF", "CAP_PERFMON")).mask == 1 << 39 | 1 << 38
+    assert User(capabilities=("CAP_CHOWN",)).mask == 1
+    assert User(uid=1000).mask == 0
+    assert User().is_root
+    assert not User(capabilities=()).is_root
+    assert not User(uid=1000).is_root
+    assert User(capabilities=()).mask == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("cpus=256", "cpus: 256: should be less than or equal to 255"),
+        ("cpus=0", "cpus: 0: should be greater than or equal to 1"),
+        ("cpus={online: [1, 2]}", "online must have processor 0"),
+        ("cpus={online: [0, 2, 2]}", "online must list each processor once, in order"),
+        ("cpus={online: [0, 4], possible: 4}", "possible is 4, but 5 processors start"),
+        ("lockdown=full", "'full' must be 'none', 'integrity' or 'confidentiality'"),
+        ("cgroup=v3", "'v3' must be 'v1', 'v2' or 'hybrid'"),
+        ("lokdown=none", "unknown key 'lokdown'; did you mean 'lockdown'?"),
+        ("user={capabilities: [CAP_BPFF]}", "'CAP_BPFF'; did you mean 'CAP_BPF'?"),
+        ("sysctl={panic: 1}", "must be a sysctl: kernel.kptr_restrict"),
+        ("memory=1", "memory: 1: should be greater than or equal to 96"),
+        ("cpus", "'cpus' is not KEY=VALUE"),
+        ("cpus=", "'cpus=' is not KEY=VALUE"),
+        ("cpus={", "is not YAML"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(word: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        parse([word])
+
+
+ROW = "kernels:\n  - id: a\n    source: {type: path, image: bzImage}\n"
+
+
+def read(tmp_path: Path, text: str) -> matrix.Kernel:
+    (tmp_path / "matrix.yaml").write_text(ROW + text)
+    return matrix.load(tmp_path / "matrix.yaml").kernels[0]
+
+
+def test_a_row_has_an_environment_with_defaults(tmp_path: Path) -> None:
+    row = read(tmp_path, "    arguments: [nokaslr]\n    guest: {cpus: 2}\n")
+    assert row.environment.memory == 256
+    assert row.environment.arguments == ("nokaslr",)
+    assert row.environment.cpus == 2
+
+
+def test_a_row_within_no_environment_is_the_row(tmp_path: Path) -> None:
+    row = read(tmp_path, "    guest: {cpus: 2}\n")
+    assert row.within(PLAIN) == row
+    assert row.within(parse(["cpus=2"])) == row
+    assert row.within(parse(["cpus=3"])) != row
+
+
+def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="keys memory and guest"):
+        read(tmp_path, "    memory: 512\n    guest: {memory: 256}\n")
