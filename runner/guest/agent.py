@@ -531,6 +531,14 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilledRow:
+    """A row that a loader writes, as bytes."""
+
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectSettings:
     """What a loader sets of an object between opening and loading it, by names."""
 
@@ -851,6 +859,15 @@ class AgentSession:
             target=target,
             user=_as_json(user),
         )
+
+    def fill(
+        self, handle: int, name: str, rows: Sequence[FilledRow], *, timeout: float
+    ) -> None:
+        """Write rows into a map; each processor of a per-CPU map gets the same."""
+        written: list[JsonValue] = [
+            {"key": _encoded(it.key), "value": _encoded(it.value)} for it in rows
+        ]
+        self._ask(AgentReply, "fill", timeout, handle=handle, map=name, rows=written)
 
     def register(
         self, handle: int, name: str, *, user: User | None = None, timeout: float
