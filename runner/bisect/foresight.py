@@ -92,6 +92,7 @@ def foresee(
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
             engine=engine,
+            is_set=True,
         )
         source = source_of(artifact, artifact.release, seen)
         with Checker(job) as checker:

@@ -806,6 +806,9 @@ class Case(FileEntry):
     must_run: bool = True
     """Whether it fails if no program of the object ran; false for a case that only
     tests loading."""
+    accept: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Warnings of `check` that are meant: a kind, argument_changed, or a name with
+    patterns, "argument_changed:vfs_unlink, argument *". Reports leave them out."""
     expect_failure: ExpectedFailure | None = None
     """A known failure; the case fails if it does not happen."""
     trigger: tuple[Trigger, ...] = ()
