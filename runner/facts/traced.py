@@ -27,7 +27,7 @@ _SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold|llvm)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordField:
+class EventField:
     """A field of a tracepoint's record."""
 
     name: str
@@ -48,7 +48,7 @@ class RecordField:
 class EventRecord:
     """What a tracepoint hands over, as the kernel has it in memory."""
 
-    fields: tuple[RecordField, ...]
+    fields: tuple[EventField, ...]
 
     @property
     def end(self) -> int:
@@ -59,12 +59,12 @@ class EventRecord:
         """
         return max((it.end for it in self.fields), default=0)
 
-    def at(self, offset: int) -> RecordField | None:
+    def at(self, offset: int) -> EventField | None:
         """Return the field that a byte belongs to; None for padding and the end."""
         inside = (it for it in self.fields if it.offset <= offset < it.end)
         return next(inside, None)
 
-    def named(self, name: str) -> RecordField | None:
+    def named(self, name: str) -> EventField | None:
         """Return the field of a name."""
         return next((it for it in self.fields if it.name == name), None)
 
@@ -77,7 +77,7 @@ def parse_format(text: str) -> EventRecord | None:
         if declared is None:
             return None
         fields.append(
-            RecordField(
+            EventField(
                 name=declared["name"],
                 type=declared["type"].strip() + (declared["array"] or ""),
                 offset=int(match["offset"]),

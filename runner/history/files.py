@@ -86,7 +86,7 @@ def _meant(word: Path, but: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class _RunFile:
     """A file that is to be read."""
 
     path: Path
@@ -113,7 +113,7 @@ def read(paths: Sequence[Path], known: Set[str]) -> ReadFiles:
             news.setdefault(sha256 or str(path), path)
     digests, left_out, parts = [], [], []
     for it in _contents(
-        [_File(path=it, sha256=sums[it] or "") for it in news.values()]
+        [_RunFile(path=it, sha256=sums[it] or "") for it in news.values()]
     ):
         match it:
             case RunDigest():
@@ -144,7 +144,7 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _contents(files: Sequence[_File]) -> Iterator[RunDigest | _Part | LeftOut]:
+def _contents(files: Sequence[_RunFile]) -> Iterator[RunDigest | _Part | LeftOut]:
     workers = min(4, len(os.sched_getaffinity(0)))
     if len(files) < _WORTH_PROCESSES or workers < 2:
         yield from map(_content, files)
@@ -154,7 +154,7 @@ def _contents(files: Sequence[_File]) -> Iterator[RunDigest | _Part | LeftOut]:
         yield from pool.map(_ready_content, files, chunksize=8)
 
 
-def _ready_content(file: _File) -> RunDigest | _Part | LeftOut:
+def _ready_content(file: _RunFile) -> RunDigest | _Part | LeftOut:
     """Return the same with what the store will ask for, which a process computes."""
     found = _content(file)
     if isinstance(found, RunDigest):
@@ -163,7 +163,7 @@ def _ready_content(file: _File) -> RunDigest | _Part | LeftOut:
     return found
 
 
-def _content(file: _File) -> RunDigest | _Part | LeftOut:
+def _content(file: _RunFile) -> RunDigest | _Part | LeftOut:
     """Return what is in a file: a whole run, a part of one, or why it is neither."""
     path, sha256 = file.path, file.sha256
     try:

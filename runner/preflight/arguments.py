@@ -8,7 +8,7 @@ from functools import cached_property
 from runner.bpf.debuginfo import Function
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject
-from runner.preflight.dataflow import Origin, OriginKind, Use, UseKind, Value
+from runner.preflight.dataflow import OriginKind, Use, UseKind, Value, ValueOrigin
 from runner.preflight.declared import Declared, parameters
 from runner.preflight.engine import Contents, LocalAnswer
 from runner.preflight.references import Address
@@ -38,7 +38,7 @@ class Holder(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hook:
+class TracedHook:
     """How programs of a section are given arguments."""
 
     form: Form
@@ -52,26 +52,26 @@ class Hook:
 
 
 # By section, as libbpf names it. btf_trace_NAME begins with void *__data.
-_TRACEPOINT = Hook(
+_TRACEPOINT = TracedHook(
     form=Form.TYPED, name="btf_trace_{}", holder=Holder.TYPEDEF, skipped=1
 )
-_RAW = Hook(form=Form.RAW, name="btf_trace_{}", holder=Holder.TYPEDEF, skipped=1)
-HOOKS: Mapping[str, Hook] = {
-    "fentry": Hook(form=Form.TYPED),
-    "fexit": Hook(form=Form.TYPED, returns=True),
-    "fmod_ret": Hook(form=Form.TYPED, returns=True),
-    "lsm": Hook(form=Form.TYPED, name="bpf_lsm_{}", returns=True),
-    "lsm_cgroup": Hook(form=Form.TYPED, name="bpf_lsm_{}", returns=True),
-    "iter": Hook(form=Form.TYPED, name="bpf_iter_{}"),
+_RAW = TracedHook(form=Form.RAW, name="btf_trace_{}", holder=Holder.TYPEDEF, skipped=1)
+HOOKS: Mapping[str, TracedHook] = {
+    "fentry": TracedHook(form=Form.TYPED),
+    "fexit": TracedHook(form=Form.TYPED, returns=True),
+    "fmod_ret": TracedHook(form=Form.TYPED, returns=True),
+    "lsm": TracedHook(form=Form.TYPED, name="bpf_lsm_{}", returns=True),
+    "lsm_cgroup": TracedHook(form=Form.TYPED, name="bpf_lsm_{}", returns=True),
+    "iter": TracedHook(form=Form.TYPED, name="bpf_iter_{}"),
     "tp_btf": _TRACEPOINT,
     "raw_tp": _RAW,
     "raw_tracepoint": _RAW,
     "raw_tp.w": _RAW,
     "raw_tracepoint.w": _RAW,
-    "kprobe": Hook(form=Form.REGISTERS),
-    "kprobe.multi": Hook(form=Form.REGISTERS),
-    "kretprobe": Hook(form=Form.RETURNED),
-    "kretprobe.multi": Hook(form=Form.RETURNED),
+    "kprobe": TracedHook(form=Form.REGISTERS),
+    "kprobe.multi": TracedHook(form=Form.REGISTERS),
+    "kretprobe": TracedHook(form=Form.RETURNED),
+    "kretprobe.multi": TracedHook(form=Form.RETURNED),
 }
 
 
@@ -97,13 +97,13 @@ _RECORDS = ("struct pt_regs", "struct user_pt_regs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attached:
+class AttachedProgram:
     """A program with what it attaches to."""
 
     program: Function
     # As libbpf takes it: "kprobe/vfs_create".
     section: str
-    hook: Hook
+    hook: TracedHook
     # "vfs_create", and what the kernel's BTF calls that.
     target: str
     holder_name: str
@@ -114,7 +114,7 @@ class Attached:
 class Argument:
     """An argument that a program reads, or what the function returned."""
 
-    attached: Attached
+    attached: AttachedProgram
     # From 0 on; None for what a probe of the return reads.
     number: int | None
     # The reads, and what is done with what they gave: both as the object has them.
@@ -140,7 +140,7 @@ class Arguments:
         }
 
     @cached_property
-    def attached(self) -> Mapping[Address, Attached]:
+    def attached(self) -> Mapping[Address, AttachedProgram]:
         """Programs with what they attach to, by their first instruction."""
         found = {}
         for program in self._item.programs:
@@ -152,7 +152,7 @@ class Arguments:
             # Not inside of a function, nor many of them.
             if hook is None or not target or set(target) & set("+*?:"):
                 continue
-            found[program.section_index, program.start] = Attached(
+            found[program.section_index, program.start] = AttachedProgram(
                 program=program,
                 section=section,
                 hook=hook,
@@ -219,7 +219,7 @@ class Arguments:
 
     def _place(self, address: Value) -> tuple[Address, int | None] | None:
         """Return which argument of which program an address in a context is."""
-        origin: Origin | None = address.origin
+        origin: ValueOrigin | None = address.origin
         if origin is None or origin.kind is not OriginKind.CONTEXT:
             return None
         attached = self.attached.get(origin.at)

@@ -13,7 +13,7 @@ from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind
 from runner.preflight.arguments import Argument, Form, Holder
 from runner.preflight.candidates import members_of
-from runner.preflight.dataflow import Origin, OriginKind, Use, UseKind
+from runner.preflight.dataflow import OriginKind, Use, UseKind, ValueOrigin
 from runner.preflight.engine import (
     Engine,
     MemberAnswer,
@@ -68,7 +68,7 @@ def compared(
     bare = [it for it in code.uses if _is_bare(it)]
     if not bare:
         return ()
-    return tuple(_Comparison(code, answers, engine).findings(bare))
+    return tuple(_BareComparison(code, answers, engine).findings(bare))
 
 
 def _is_bare(use: Use) -> bool:
@@ -81,7 +81,7 @@ def _is_bare(use: Use) -> bool:
     return is_elsewhere and not value.relocations and value.offset > 0
 
 
-class _Comparison:
+class _BareComparison:
     def __init__(
         self, code: Code, answers: Mapping[Address, RelocationAnswer], engine: Engine
     ) -> None:
@@ -108,7 +108,7 @@ class _Comparison:
                 told.add((found.place, found.subject))
                 yield found
 
-    def _struct_of(self, origin: Origin) -> str:
+    def _struct_of(self, origin: ValueOrigin) -> str:
         """Return the name of the struct that a pointer points to; empty if unknown."""
         if origin.kind is OriginKind.CALL:
             return _RETURNED.get(origin.helper, "")
@@ -122,7 +122,7 @@ class _Comparison:
             return match[1] if match else ""
         return self._behind_bare(origin)
 
-    def _behind_bare(self, origin: Origin) -> str:
+    def _behind_bare(self, origin: ValueOrigin) -> str:
         """Return what a pointer points to that was read without a relocation itself."""
         base = origin.base
         if base is None or base.origin is None or base.relocations:
@@ -244,7 +244,7 @@ def _field(member: MemberAnswer, path: str, offset: int) -> _Field:
 # ---------------------------------------------------------------- arguments
 
 
-def _pointed(code: Code, engine: Engine) -> dict[Origin, str]:
+def _pointed(code: Code, engine: Engine) -> dict[ValueOrigin, str]:
     """Return what structs arguments point to, by what was read from the context."""
     arguments = code.read
     if not arguments or not engine.target.functions:

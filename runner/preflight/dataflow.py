@@ -60,7 +60,7 @@ class OriginKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ValueOrigin:
     """Where a value comes from."""
 
     kind: OriginKind
@@ -80,14 +80,14 @@ class Value:
     """What a register or a slot of the stack may hold."""
 
     # None for a number.
-    origin: Origin | None
+    origin: ValueOrigin | None
     # Bytes from the origin, or the number, as the object has it.
     offset: int
     # The instructions with CO-RE relocations that `offset` was made of.
     relocations: tuple[Address, ...] = ()
 
     @property
-    def root(self) -> Origin | None:
+    def root(self) -> ValueOrigin | None:
         """Return the origin that all that was read on the way leads back to."""
         origin = self.origin
         while origin and origin.base and origin.base.origin:
@@ -179,7 +179,7 @@ def followed(item: BpfObject, flow: Flow) -> Dataflow:
 
     Raises ObjectError for a damaged object.
     """
-    walk = _Walk(item, flow)
+    walk = _FlowWalk(item, flow)
     if not walk.run():
         return Dataflow(uses=(), is_whole=False)
     found = dict.fromkeys(walk.uses())
@@ -244,7 +244,7 @@ class _State:
                 self.slots[start] = size, _joined(values, _UNKNOWN)
 
 
-class _Walk:
+class _FlowWalk:
     def __init__(self, item: BpfObject, flow: Flow) -> None:
         self._code = item.code
         self._flow = flow
@@ -267,7 +267,7 @@ class _Walk:
         self._callers: dict[Address, set[Address]] = {}
         self._found: list[Use] | None = None
         for entry in flow.entries:
-            context = Value(Origin(OriginKind.CONTEXT, entry), 0)
+            context = Value(ValueOrigin(OriginKind.CONTEXT, entry), 0)
             self._enter(entry, [frozenset({context}), *[_UNKNOWN] * 4])
 
     def run(self) -> bool:
@@ -293,7 +293,7 @@ class _Walk:
             self._scanned.add(function)
             self._leaders.add(function)
             self._leaders.update(self._targets(function))
-        frame = frozenset({Value(Origin(OriginKind.FRAME, function), 0)})
+        frame = frozenset({Value(ValueOrigin(OriginKind.FRAME, function), 0)})
         registers = [_UNKNOWN, *arguments, *[_UNKNOWN] * 4, frame]
         self._reach(function, function, _State(registers, {}))
 
@@ -465,7 +465,7 @@ class _Walk:
             if pointer is None or pointer.origin is None:
                 continue
             address = pointer.moved(insn.offset, self._relocation(at))
-            if address.origin == Origin(OriginKind.FRAME, function):
+            if address.origin == ValueOrigin(OriginKind.FRAME, function):
                 _put(state, address.offset, size, values, sure=len(pointers) == 1)
             elif self._found is not None and _is_elsewhere(address):
                 self._found.append(Use(UseKind.WRITE, at, address, size))
@@ -487,7 +487,7 @@ class _Walk:
             self._copy(at, helper, state, function)
         elif helper not in _ONLY_READ:
             self._doubt(state, function, arguments)
-        result = Value(Origin(OriginKind.CALL, at, helper=helper, kfunc=kfunc), 0)
+        result = Value(ValueOrigin(OriginKind.CALL, at, helper=helper, kfunc=kfunc), 0)
         registers[:6] = [frozenset({result}), *[_UNKNOWN] * 5]
 
     def _note_arguments(
@@ -510,7 +510,9 @@ class _Walk:
         to, length, sources = state.registers[1:4]
         size = _number(length)
         for pointer in to:
-            if pointer is None or pointer.origin != Origin(OriginKind.FRAME, function):
+            if pointer is None or pointer.origin != ValueOrigin(
+                OriginKind.FRAME, function
+            ):
                 continue
             if size is None or helper not in COPIES:
                 state.doubt(pointer.offset)
@@ -525,7 +527,7 @@ class _Walk:
         self, state: _State, function: Address, arguments: Sequence[_Values]
     ) -> None:
         """Say that a function may write to what it was given of the own stack."""
-        frame = Origin(OriginKind.FRAME, function)
+        frame = ValueOrigin(OriginKind.FRAME, function)
         starts = [it.offset for v in arguments for it in v if it and it.origin == frame]
         if starts:
             state.doubt(min(starts))
@@ -587,12 +589,12 @@ def _read(at: Address, address: Value, size: int) -> Value | None:
         if origin.at == at or depth > _DEEPEST:
             return None
         origin = origin.base.origin if origin.base else None
-    return Value(Origin(OriginKind.LOADED, at, base=address, size=size), 0)
+    return Value(ValueOrigin(OriginKind.LOADED, at, base=address, size=size), 0)
 
 
 def _slot(state: _State, function: Address, address: Value, size: int) -> _Values:
     """Return what is in bytes of the own stack."""
-    if address.origin != Origin(OriginKind.FRAME, function):
+    if address.origin != ValueOrigin(OriginKind.FRAME, function):
         return _UNKNOWN
     found = state.slots.get(address.offset)
     if found is not None and found[0] == size:
@@ -609,7 +611,7 @@ def _part(value: Value | None, offset: int, size: int) -> Value | None:
     if origin is None or origin.kind is not OriginKind.LOADED or origin.base is None:
         return None
     base = origin.base.moved(offset)
-    return Value(Origin(OriginKind.LOADED, origin.at, base=base, size=size), 0)
+    return Value(ValueOrigin(OriginKind.LOADED, origin.at, base=base, size=size), 0)
 
 
 def _put(state: _State, offset: int, size: int, values: _Values, *, sure: bool) -> None:

@@ -13,7 +13,7 @@ from runner.bpf.debuginfo import Function
 from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.abilities import Known
-from runner.facts.traced import EventRecord, RecordField, event_of
+from runner.facts.traced import EventField, EventRecord, event_of
 from runner.preflight.dataflow import OriginKind, Use, UseKind, offset_on
 from runner.preflight.engine import Engine
 from runner.preflight.model import Effect, Finding, FindingKind
@@ -57,7 +57,7 @@ def compared(code: Code, known: Known, engine: Engine) -> tuple[Finding, ...]:
         uses = [it for it in code.uses if _is_of(it, start)]
         record = record_of(event, known, engine) if uses else None
         if record is not None:
-            found += _Comparison(code, program, event, record).findings(uses)
+            found += _RecordComparison(code, program, event, record).findings(uses)
     return tuple(found)
 
 
@@ -80,7 +80,7 @@ def _in_btf(name: str, engine: Engine) -> EventRecord | None:
     fields = type_.fields if type_ else []
     return EventRecord(
         fields=tuple(
-            RecordField(
+            EventField(
                 name=it.name,
                 type=it.text,
                 offset=it.bit_offset // 8,
@@ -112,7 +112,7 @@ def _is_of(use: Use, start: tuple[int, int]) -> bool:
     )
 
 
-class _Comparison:
+class _RecordComparison:
     def __init__(
         self, code: Code, program: Function, event: str, record: EventRecord
     ) -> None:
@@ -162,12 +162,12 @@ class _Comparison:
         reason = f"reads {_shown(read)}, where {there}{elsewhere}"
         return self._made(read, FindingKind.RECORD_CHANGED, Effect.WRONG_VALUE, reason)
 
-    def _wanted(self, read: _Read) -> RecordField | None:
+    def _wanted(self, read: _Read) -> EventField | None:
         """Return the field of the record that has the name of what is read."""
         return _named(self._record, read.member.name) if read.member else None
 
     def _is_right(
-        self, read: _Read, wanted: RecordField | None, lies: RecordField | None
+        self, read: _Read, wanted: EventField | None, lies: EventField | None
     ) -> bool:
         member = read.member
         if read.use.value.relocations:
@@ -184,7 +184,7 @@ class _Comparison:
             return begins and not self._is_wider(read, lies)
         return _is_part(read, lies)
 
-    def _is_wider(self, read: _Read, field: RecordField) -> bool:
+    def _is_wider(self, read: _Read, field: EventField) -> bool:
         """Tell whether more is read than a field has."""
         # Programs take the number of a system call, an int with a gap behind it, for a
         # long, as struct trace_event_raw_sys_enter has it.
@@ -192,7 +192,7 @@ class _Comparison:
             return False
         return read.offset + read.use.size > field.end
 
-    def _elsewhere(self, wanted: RecordField | None) -> str:
+    def _elsewhere(self, wanted: EventField | None) -> str:
         if wanted is None:
             return ""
         return f"; {_text(wanted)} is at offset {wanted.offset} there"
@@ -219,11 +219,11 @@ def _shown(read: _Read) -> str:
     return f"{what}bytes {read.offset} to {end - 1}"
 
 
-def _text(field: RecordField) -> str:
+def _text(field: EventField) -> str:
     return f"`{field.name}` ({field.type}, {field.size} bytes)"
 
 
-def _named(record: EventRecord, name: str) -> RecordField | None:
+def _named(record: EventRecord, name: str) -> EventField | None:
     plain = name
     for word in _DYNAMIC:
         plain = plain.removeprefix(f"{word}_")
@@ -235,11 +235,11 @@ def _named(record: EventRecord, name: str) -> RecordField | None:
     return None
 
 
-def _is_common(field: RecordField) -> bool:
+def _is_common(field: EventField) -> bool:
     return field.name.startswith(_COMMON) or field.name == _ENTRY
 
 
-def _is_part(read: _Read, field: RecordField) -> bool:
+def _is_part(read: _Read, field: EventField) -> bool:
     """Tell whether bytes are a whole field, or elements of an array."""
     end = read.offset + read.use.size
     if end > field.end:

@@ -11,7 +11,7 @@ from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.abilities import ABILITIES, Ability, Known
 from runner.facts.model import UNKNOWN, Judgement, Learnt, judged
-from runner.preflight.arguments import Argument, Arguments, Attached
+from runner.preflight.arguments import Argument, Arguments, AttachedProgram
 from runner.preflight.dataflow import Dataflow, Use
 from runner.preflight.engine import Contents, Engine
 from runner.preflight.externs import Extern
@@ -58,7 +58,7 @@ class Code:
         return tuple(self.dataflow.on(self.reached))
 
     @cached_property
-    def attached(self) -> tuple[Attached, ...]:
+    def attached(self) -> tuple[AttachedProgram, ...]:
         """What is attached to functions and tracepoints, of the programs loaded."""
         found = self.arguments.attached.values() if self.arguments else ()
         return tuple(it for it in found if it.program.name in self.loaded)

@@ -12,7 +12,7 @@ from runner.bpf.btf import COMPOSITES, ENUMERATIONS
 from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.abilities import Known
-from runner.preflight.arguments import Argument, Attached, Form, Holder
+from runner.preflight.arguments import Argument, AttachedProgram, Form, Holder
 from runner.preflight.dataflow import Use, UseKind
 from runner.preflight.declared import Declared
 from runner.preflight.engine import Engine, PrototypeAnswer, SlotAnswer
@@ -38,14 +38,14 @@ _TRAMPOLINES = ("fentry", "fexit", "fmod_ret", "lsm", "lsm_cgroup")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ComparedArguments:
     """What a kernel's prototypes say of an object."""
 
     findings: tuple[Finding, ...] = ()
     signatures: tuple[Signature, ...] = ()
 
 
-def compared(code: Code, known: Known, engine: Engine) -> Compared:
+def compared(code: Code, known: Known, engine: Engine) -> ComparedArguments:
     """Compare what is read with the engine's target; what has no prototype is left out.
 
     Raises EngineError.
@@ -55,7 +55,7 @@ def compared(code: Code, known: Known, engine: Engine) -> Compared:
     wanted = {it.holder_name: it for it in attached}
     wanted |= {it.attached.holder_name: it.attached for it in arguments}
     if not wanted or not engine.target.functions:
-        return Compared()
+        return ComparedArguments()
     prototypes = _prototypes(wanted, engine)
     comparison = _Comparison(code.item, engine, known)
     findings: list[Finding] = []
@@ -71,15 +71,15 @@ def compared(code: Code, known: Known, engine: Engine) -> Compared:
             findings += found.findings
             signatures += found.signatures
     findings += _beyond_tracepoints(code.item, arguments, prototypes)
-    return Compared(findings=tuple(findings), signatures=tuple(signatures))
+    return ComparedArguments(findings=tuple(findings), signatures=tuple(signatures))
 
 
-def _needs_prototype(attached: Attached) -> bool:
+def _needs_prototype(attached: AttachedProgram) -> bool:
     return attached.section.partition("/")[0].removesuffix(".s") in _TRAMPOLINES
 
 
 def _prototypes(
-    wanted: Mapping[str, Attached], engine: Engine
+    wanted: Mapping[str, AttachedProgram], engine: Engine
 ) -> dict[str, PrototypeAnswer | None]:
     functions, typedefs = (
         [name for name, it in wanted.items() if it.hook.holder is holder]
@@ -89,7 +89,7 @@ def _prototypes(
     return dict(zip((*functions, *typedefs), found, strict=True))
 
 
-class _Place(Enum):
+class _ArgumentPlace(Enum):
     """What stands where a program reads, when it is no parameter."""
 
     NOTHING = auto()
@@ -104,7 +104,7 @@ class _Comparison:
         self._known = known
 
     def of_target(
-        self, attached: Attached, prototype: PrototypeAnswer
+        self, attached: AttachedProgram, prototype: PrototypeAnswer
     ) -> Iterator[Finding]:
         """Yield why no trampoline can carry a function's arguments, if that is so."""
         why = self._unsupported(prototype)
@@ -144,7 +144,7 @@ class _Comparison:
         members = {it.name for type_ in types if type_ for it in type_.fields}
         return not members or "arg_flags" in members
 
-    def of(self, argument: Argument, prototype: PrototypeAnswer) -> Compared:
+    def of(self, argument: Argument, prototype: PrototypeAnswer) -> ComparedArguments:
         attached = argument.attached
         slot = _slot(argument, prototype)
         declared = _declared(argument)
@@ -156,22 +156,24 @@ class _Comparison:
             kernel=slot_text(slot) if isinstance(slot, SlotAnswer) else "",
             program_type=_program_type(declared, argument),
         )
-        if slot is _Place.UNKNOWN:
-            return Compared()
+        if slot is _ArgumentPlace.UNKNOWN:
+            return ComparedArguments()
         found = self._finding(argument, prototype, slot, declared)
-        return Compared(findings=(found,) if found else (), signatures=(signature,))
+        return ComparedArguments(
+            findings=(found,) if found else (), signatures=(signature,)
+        )
 
     def _finding(
         self,
         argument: Argument,
         prototype: PrototypeAnswer,
-        slot: SlotAnswer | _Place,
+        slot: SlotAnswer | _ArgumentPlace,
         declared: Declared | None,
     ) -> Finding | None:
         typed = argument.attached.hook.form is Form.TYPED
         effect = Effect.NOT_LOADED if typed else Effect.WRONG_VALUE
         kind, target = FindingKind.ARGUMENT_MISSING, argument.attached.target
-        if slot is _Place.NOTHING:
+        if slot is _ArgumentPlace.NOTHING:
             if argument.attached.hook.form is Form.RAW:
                 # It can't be attached: that is told once for all arguments.
                 return None
@@ -304,7 +306,9 @@ class _Comparison:
 # ------------------------------------------------------------------- places
 
 
-def _slot(argument: Argument, prototype: PrototypeAnswer) -> SlotAnswer | _Place:
+def _slot(
+    argument: Argument, prototype: PrototypeAnswer
+) -> SlotAnswer | _ArgumentPlace:
     """Return what stands where a program reads."""
     hook = argument.attached.hook
     if argument.number is None:
@@ -317,12 +321,12 @@ def _slot(argument: Argument, prototype: PrototypeAnswer) -> SlotAnswer | _Place
     else:
         places = list(parameters)
         if any(it.kind in COMPOSITES for it in parameters):
-            return _Place.UNKNOWN
+            return _ArgumentPlace.UNKNOWN
     if number < len(places):
         return places[number]
     if number == len(places) and hook.returns:
         return prototype.returns
-    return _Place.NOTHING
+    return _ArgumentPlace.NOTHING
 
 
 def _words(slot: SlotAnswer) -> int:
@@ -395,7 +399,7 @@ def _beyond_tracepoints(
             continue
         if attached.program.name in told or argument.number is None:
             continue
-        if _slot(argument, prototype) is _Place.NOTHING:
+        if _slot(argument, prototype) is _ArgumentPlace.NOTHING:
             told.add(attached.program.name)
             yield Finding(
                 kind=FindingKind.ARGUMENT_MISSING,
@@ -429,7 +433,7 @@ def _missing(argument: Argument, prototype: PrototypeAnswer) -> str:
     )
 
 
-def _prototype_text(attached: Attached, prototype: PrototypeAnswer) -> str:
+def _prototype_text(attached: AttachedProgram, prototype: PrototypeAnswer) -> str:
     hook = attached.hook
     is_function = hook.holder is Holder.FUNCTION
     return prototype_text(

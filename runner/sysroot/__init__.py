@@ -39,7 +39,7 @@ class Sysroot:
     key: str
 
 
-class _Resolution(BaseModel):
+class _SysrootResolution(BaseModel):
     """What the packages were when the archive was asked, and when that was."""
 
     items: tuple[Item, ...]
@@ -68,7 +68,7 @@ def obtain(architecture: Architecture, cache: Cache, progress: Progress) -> Sysr
         progress.message(f"{architecture.name}: not updated: {error.message}")
         return _entry(known.items, suite, architecture, cache, progress)
     found = _entry(items, suite, architecture, cache, progress)
-    resolution = _Resolution(items=items, time=time.time())
+    resolution = _SysrootResolution(items=items, time=time.time())
     cache.remember(name, resolution.model_dump(mode="json"))
     return found
 
@@ -86,9 +86,9 @@ def this_suite() -> str:
     return told if release.get("ID") == "debian" and told else _OTHERWISE
 
 
-def _recalled(name: str, cache: Cache) -> _Resolution | None:
+def _recalled(name: str, cache: Cache) -> _SysrootResolution | None:
     try:
-        return _Resolution.model_validate(cache.recall(name))
+        return _SysrootResolution.model_validate(cache.recall(name))
     except ValidationError:
         return None
 

@@ -1,7 +1,7 @@
 """What kernels can be traced by, as tracefs and kallsyms say it."""
 
 from runner.facts import traced
-from runner.facts.traced import NOTHING_TRACED, EventRecord, RecordField, Traced
+from runner.facts.traced import NOTHING_TRACED, EventField, EventRecord, Traced
 
 # As 5.10 says it.
 FORMAT = """\
@@ -38,7 +38,7 @@ def test_a_format_file_says_fields_with_their_places() -> None:
 
     assert found is not None
     assert [it.name for it in found.fields[4:]] == ["comm", "pid", "prio"]
-    assert found.fields[4] == RecordField(
+    assert found.fields[4] == EventField(
         name="comm", type="char[16]", offset=8, size=16, signed=True
     )
     assert found.end == 32
