@@ -411,6 +411,27 @@ class Agreement(Record):
     """How the case ended on this kernel alone, if the comparison changed that."""
 
 
+class PredictedFinding(Record):
+    """Where a program takes the kernel for something that it is not."""
+
+    kind: str
+    """What it is about: "argument_changed"; docs/preflight.md lists them."""
+    effect: str
+    """What comes of it: "not_loaded", "not_attached" or "wrong_value"."""
+    subject: str
+    """What it is about, the same on all kernels: "vfs_unlink, argument 2"."""
+    reason: str
+    """What is wrong, in a sentence."""
+    cure: str = ""
+    """What to write instead."""
+    program: str
+    """The program or function that has the instruction."""
+    source: str = ""
+    """The line of source: "probe.bpf.c:12"; empty if it is not known."""
+    accepted: bool = False
+    """Whether the case's `accept` names it."""
+
+
 class SourceExcerpt(Record):
     """The lines around the line of source that a failure is about."""
 
@@ -433,6 +454,8 @@ class CaseResult(CaseVerdict, CaseId):
     predicted: str = ""
     """Preflight's prediction: "loads", "rejected" or "crashes"; empty if there is
     none."""
+    findings: tuple[PredictedFinding, ...] = ()
+    """What preflight says that no relocation shows."""
     not_predicted: str = ""
     """Why preflight was asked, but made no prediction; otherwise empty."""
     loader: str = ""

@@ -10,6 +10,7 @@
 #include "drain.h"
 #include "failure.h"
 #include "files.h"
+#include "fill.h"
 #include "functions.h"
 #include "held.h"
 #include "hello.h"
@@ -71,6 +72,7 @@ static const struct operation {
 	 test_run_operation,
 	 {"handle", "program", "data", "ctx", "repeat"},
 	 true},
+	{"fill", fill_operation, {"handle", "map", "rows"}, true},
 	{"dump", dump_operation, {"handle", "map"}, true},
 	{"runs", runs_operation, {"handle"}, true},
 	{"listen", listen_operation, {"handle", "map"}, true},

@@ -292,6 +292,69 @@ json_t *lookup_kfuncs(const struct request *request)
 	return json_pack("{s:o}", "kfuncs", found);
 }
 
+/* What is set in `found` for a name that has two values. */
+#define AMBIGUOUS json_false()
+
+static void set_enumerator(json_t *all, json_t *found, const char *name, __s64 value)
+{
+	json_t *wanted;
+	size_t i;
+
+	json_array_foreach (all, i, wanted) {
+		const char *text = text_in(wanted);
+		json_t *known = json_array_get(found, i);
+
+		if (text[0] != name[0] || strcmp(text, name))
+			continue;
+		if (json_is_null(known))
+			json_array_set_new(found, i, json_integer(value));
+		else if (json_is_integer(known) && json_integer_value(known) != value)
+			json_array_set_new(found, i, AMBIGUOUS);
+	}
+}
+
+static void set_enumerators(const struct names *names, json_t *all, json_t *found)
+{
+	const struct btf *btf = names->btf;
+
+	for (__u32 id = names->first; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t;
+
+		if (kind_at(names, id) != BTF_KIND_ENUM &&
+		    kind_at(names, id) != BTF_KIND_ENUM64)
+			continue;
+		t = btf__type_by_id(btf, id);
+		for (__u32 i = 0; i < (__u32)btf_vlen(t); i++) {
+			bool small = btf_is_enum(t);
+			__u32 name = small ? btf_enum(t)[i].name_off
+					   : btf_enum64(t)[i].name_off;
+
+			set_enumerator(
+				all, found, btf__str_by_offset(btf, name),
+				small ? btf_enum(t)[i].val
+				      : (__s64)btf_enum64_value(btf_enum64(t) + i));
+		}
+	}
+}
+
+json_t *lookup_enumerators(const struct request *request)
+{
+	json_t *names = json_object_get(request->json, "names"), *each, *found;
+	size_t i;
+
+	if (!target_count || !json_is_array(names))
+		return answer_error("bad request");
+	found = json_array();
+	json_array_foreach (names, i, each)
+		json_array_append_new(found, json_null());
+	for (i = 0; i < target_count; i++)
+		set_enumerators(&target_parts[i], names, found);
+	json_array_foreach (found, i, each)
+		if (json_is_false(each))
+			json_array_set_new(found, i, json_null());
+	return json_pack("{s:o}", "enumerators", found);
+}
+
 /* Names of the kernel's types that resemble one, the nearest first. */
 json_t *lookup_near(const struct request *request)
 {

@@ -10,6 +10,7 @@ json_t *lookup_find(const struct request *request);
 json_t *lookup_functions(const struct request *request);
 json_t *lookup_prototypes(const struct request *request);
 json_t *lookup_kfuncs(const struct request *request);
+json_t *lookup_enumerators(const struct request *request);
 json_t *lookup_near(const struct request *request);
 json_t *lookup_moved(const struct request *request);
 json_t *lookup_types(const struct request *request);

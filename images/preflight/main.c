@@ -29,6 +29,8 @@
  *      Externs of an object, with their FUNC_PROTO in its BTF, as libbpf resolves them.
  *      -> {"kfuncs": [{"compatible", "tagged", "tags"} | null …]}: whether it has the
  *      tag of kfuncs, and whether any function of that BTF has
+ *   {"op": "enumerators", "names": [NAME …]} -> {"enumerators": [VALUE | null …]}
+ *      null, too, where several have one name and different values.
  *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
@@ -65,12 +67,19 @@ static const struct {
 	const char *op;
 	json_t *(*serve)(const struct request *request);
 } services[] = {
-	{"object", object_take},	 {"names", contents_names},
-	{"contents", contents_take},	 {"target", target_take},
-	{"relocate", relocate_object},	 {"find", lookup_find},
-	{"functions", lookup_functions}, {"prototypes", lookup_prototypes},
-	{"near", lookup_near},		 {"moved", lookup_moved},
-	{"types", lookup_types},	 {"kfuncs", lookup_kfuncs},
+	{"object", object_take},
+	{"names", contents_names},
+	{"contents", contents_take},
+	{"target", target_take},
+	{"relocate", relocate_object},
+	{"find", lookup_find},
+	{"functions", lookup_functions},
+	{"prototypes", lookup_prototypes},
+	{"near", lookup_near},
+	{"moved", lookup_moved},
+	{"types", lookup_types},
+	{"kfuncs", lookup_kfuncs},
+	{"enumerators", lookup_enumerators},
 };
 
 static json_t *serve(const struct request *request)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bisect.search import Foreseen
-from runner.case import settings
+from runner.case import programs_of_object, settings
 from runner.errors import RunnerError
 from runner.facts.model import Facts
 from runner.files.cache import Cache
@@ -79,7 +79,9 @@ def foresee(
         return Foresight(why_not=f"{artifact.release} has no BTF")
     loader = case.loader_on(known)
     try:
-        wanted = settings.of_kernel(case, object_path.read_bytes(), known)
+        data = object_path.read_bytes()
+        named = programs_of_object.expanded(case, data)
+        wanted = settings.of_kernel(named, data, known)
         if wanted is None:
             return Foresight(why_not="the case sets what only its guest knows")
         job = CheckJob(
@@ -90,6 +92,7 @@ def foresee(
             targets=tuple(wanted.targets.items()),
             variables=tuple(wanted.variables.items()),
             engine=engine,
+            is_set=True,
         )
         source = source_of(artifact, artifact.release, seen)
         with Checker(job) as checker:

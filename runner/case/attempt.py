@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from runner.case import programs_of_object
 from runner.case.prediction import Foretold, predicted
 from runner.case.states import ObjectStates
 from runner.files.patternlist import NO_LINES, ConsoleLines
@@ -71,10 +72,13 @@ class Attempt:
     # What became of its programs.
     states: ObjectStates = field(default_factory=ObjectStates)
 
-    @property
+    @cached_property
     def case(self) -> Case:
-        """The case."""
-        return self.job.case
+        """The case, with each program that it names by a pattern.
+
+        Raises ObjectError for an object that can't be read then.
+        """
+        return programs_of_object.expanded(self.job.case, self.data)
 
     @property
     def loader(self) -> Loader:

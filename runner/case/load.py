@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from runner import timeouts
 from runner.bpf import object as bpf_object
-from runner.case import settings, states
+from runner.case import maprows, settings, states
 from runner.case.attempt import Attempt
 from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
@@ -13,6 +15,7 @@ from runner.guest import tracing
 from runner.guest.agent import AgentError, Attached, LoadedObject, OpenedObject
 from runner.guest.otherloader import OtherSession
 from runner.suites.model import OTHER_LOADERS, Map, Program
+from runner.suites.references import resolve
 
 # BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
@@ -32,7 +35,33 @@ def load(attempt: Attempt) -> LoadedObject:
     attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
+    for name, rows in maprows.of_case(case):
+        with guest.doing(f"filling {name}"):
+            _fill(attempt, loaded, name, rows)
     return loaded
+
+
+def _fill(
+    attempt: Attempt,
+    loaded: LoadedObject,
+    name: str,
+    rows: list[dict[str, JsonValue]],
+) -> None:
+    if attempt.other is not None:
+        raise UsageError(
+            f"maps.{name}.rows: only libbpf fills maps, not {attempt.loader}",
+            hint="let the loader that you test fill them, in a case with `files`",
+        )
+    resolved = resolve([*rows], settings.known(attempt.guest))
+    assert isinstance(resolved, list)
+    found = [it for it in resolved if isinstance(it, dict)]
+    btf = bpf_object.read(attempt.data).btf
+    attempt.guest.agent.fill(
+        loaded.handle,
+        name,
+        maprows.encoded(btf, name, found),
+        timeout=timeouts.ANSWER.seconds,
+    )
 
 
 def attach(attempt: Attempt, loaded: LoadedObject) -> None:

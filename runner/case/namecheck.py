@@ -14,7 +14,7 @@ from runner.bpf import shapes
 from runner.bpf.build import Build
 from runner.bpf.compile import CompileError
 from runner.bpf.shapes import Shape, Shapes
-from runner.case import variables
+from runner.case import maprows, variables
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -24,6 +24,7 @@ from runner.errors import (
 from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
+from runner.suites import programpatterns
 from runner.suites.attachplaces import map_of, misfit
 from runner.suites.checks import normal
 from runner.suites.checks.paths import NoSuchPathError, follow
@@ -50,7 +51,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "5"
+_VERSION = "6"
 
 Compile = Callable[[Path, str | None, Build], Path]
 
@@ -147,13 +148,18 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
         yield Mistake(("vmlinux",), shape.message.removeprefix("vmlinux: "))
         return
     for name, program in case.programs.items():
-        yield from _program(name, shape, ("programs", name))
-        yield from _aim(name, program, shape)
+        yield from _pattern(name, shape, ("programs", name))
+        for meant in programpatterns.matching(name, shape.programs):
+            yield from _aim(name, meant, program, shape)
+    for number, name in enumerate(case.only):
+        yield from _pattern(name, shape, ("only", number))
     for number, group in enumerate(case.alternatives):
         for place, name in enumerate(group):
             yield from _program(name, shape, ("alternatives", number, place))
     for name in case.maps:
         yield from _map(name, shape, ("maps", name))
+    for name, rows in maprows.of_case(case):
+        yield from _filled(name, rows, shape)
     for name, value in case.variables.items():
         yield from _variable(name, value, shape)
     for number, trigger in enumerate(case.trigger):
@@ -195,11 +201,20 @@ def _known(kind: str, name: str, names: Iterable[str], at: Where) -> Iterator[Mi
         yield Mistake(at, f"{name!r}: {no_such(kind, name, known)}")
 
 
-def _aim(name: str, program: Program, shape: Shapes) -> Iterator[Mistake]:
-    """Find places that programs of another kind go to, or whose map is not there."""
-    section = shape.programs.get(name)
-    if section is None:
-        return
+def _pattern(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
+    if not programpatterns.is_pattern(name):
+        yield from _program(name, shape, at)
+    elif not any(programpatterns.matching(name, shape.programs)):
+        names = ", ".join(sorted(shape.programs))
+        yield Mistake(at, f"{name!r} matches no program; there are {names}")
+
+
+def _aim(name: str, meant: str, program: Program, shape: Shapes) -> Iterator[Mistake]:
+    """Find places that programs of another kind go to, or whose map is not there.
+
+    `name` is what the suite writes for the program that is `meant`.
+    """
+    section = shape.programs[meant]
     for where, place in program.places:
         at = ("programs", name, "attach", *where)
         # A type that the case sets is of a section that says nothing.
@@ -221,6 +236,20 @@ def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[Mistake]:
         variables.encoded(shape.btf, given)
     except RunnerError as error:
         yield Mistake(at, error.message.removeprefix("variables."))
+
+
+def _filled(
+    name: str, rows: list[dict[str, JsonValue]], shape: Shapes
+) -> Iterator[Mistake]:
+    for number, row in enumerate(rows):
+        # What a reference will be is known later.
+        if references(json.dumps(row)):
+            continue
+        try:
+            maprows.encoded(shape.btf, name, [row])
+        except RunnerError as error:
+            words = error.message.removeprefix(f"maps.{name}.rows[0]").lstrip(".: ")
+            yield Mistake(("maps", name, "rows", number), words)
 
 
 def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:

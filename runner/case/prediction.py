@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RunnerError
+from runner.facts.model import Presence
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
 from runner.preflight.check import Checker, CheckJob
-from runner.preflight.model import Prediction, Verdict
+from runner.preflight.model import KernelNeed, Prediction, Verdict
 from runner.preflight.targets import BtfSource
 from runner.suites.model import OTHER_LOADERS, Case
 
@@ -24,6 +25,14 @@ OF_RELOCATIONS = frozenset(
         "unreached_call_oops",
     }
 )
+
+
+# What they are refused for that prototypes show, and what else an object asks for.
+_OF_ARGUMENTS = frozenset({"target_argument_missing", "target_arguments_unsupported"})
+_OF_NEEDS = {
+    "kfunc_missing": (KernelNeed.KFUNC,),
+    "extern_missing": (KernelNeed.KFUNC, KernelNeed.KSYM),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +75,7 @@ def predicted(
             variables=tuple(wanted.variables.items()),
             engine=guest.engine,
             wanted=guest.life.starts.wanted,
+            is_set=True,
         )
         with Checker(job) as checker:
             result = checker.check(source)
@@ -88,6 +98,17 @@ def _unknown(guest: Guest, why: str) -> Foretold:
     return Foretold(why_not=why)
 
 
+def _claims(prediction: Prediction, failure_class: str) -> bool:
+    """Tell whether a prediction that it loads says that this is not the reason."""
+    if failure_class in OF_RELOCATIONS:
+        return True
+    needs = _OF_NEEDS.get(failure_class)
+    if needs is not None:
+        asked = [it for it in prediction.features if it.need in needs]
+        return bool(asked) and all(it.presence is Presence.PRESENT for it in asked)
+    return failure_class in _OF_ARGUMENTS and bool(prediction.signatures)
+
+
 def disagreement(prediction: Prediction, *, loaded: bool, failure_class: str) -> str:
     """Return how a boot disagrees with a prediction; empty when it does not.
 
@@ -102,7 +123,7 @@ def disagreement(prediction: Prediction, *, loaded: bool, failure_class: str) ->
             f"preflight predicted that it is {prediction.verdict.value} ({reason}), "
             "and it loads"
         )
-    refused = not loaded and failure_class in OF_RELOCATIONS
+    refused = not loaded and _claims(prediction, failure_class)
     if refused and prediction.verdict is Verdict.LOADS:
         return f"preflight predicted that it loads, and it ends as {failure_class}"
     return ""

@@ -2,13 +2,21 @@
 
 import hashlib
 import time
+from collections.abc import Iterator, Sequence
 
 from runner.case import cost, kernelreport, phases, verdict
 from runner.case.attempt import Attempt, CaseJob
+from runner.case.prediction import Foretold
 from runner.errors import RunnerError
 from runner.failures.classes import DECLARED_GAP
 from runner.guest.guest import Guest
-from runner.results import CaseResult, CaseVerdict, Outcome, Phases
+from runner.results import (
+    CaseResult,
+    CaseVerdict,
+    Outcome,
+    Phases,
+    PredictedFinding,
+)
 
 
 def run(job: CaseJob, guest: Guest) -> CaseResult:
@@ -33,6 +41,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         predicted=foretold.prediction.verdict.value
         if foretold.prediction and foretold.binds
         else "",
+        findings=tuple(_findings(foretold, job.case.accept)),
         not_predicted=foretold.why_not,
         loader=attempt.other.program.title if attempt.other else "",
         relocated_otherwise=attempt.differences,
@@ -50,6 +59,25 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         phases=Phases(**attempt.seconds),
         nodeid=job.nodeid,
     )
+
+
+def _findings(
+    foretold: Foretold, accepted: Sequence[str]
+) -> Iterator[PredictedFinding]:
+    """Yield what preflight says that no relocation shows."""
+    found = foretold.prediction.findings if foretold.prediction else ()
+    for it in found:
+        place = it.place
+        yield PredictedFinding(
+            kind=it.kind.value,
+            effect=it.effect.value,
+            subject=it.subject,
+            reason=it.reason,
+            cure=it.cure,
+            program=place.program,
+            source=f"{place.file}:{place.line}" if place.file else "",
+            accepted=it.is_accepted(accepted),
+        )
 
 
 def _skipped(job: CaseJob, guest: Guest, gap: str) -> CaseResult:

@@ -10,6 +10,7 @@ from typing import get_args
 from runner import libbpf
 from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
+from runner.cli import github_output
 from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
@@ -17,13 +18,14 @@ from runner.errors import (
     MistakesError,
     RunnerError,
     UsageError,
+    file_errors,
 )
 from runner.files.cache import Cache, sha256_of
 from runner.kernels import rows
 from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
-from runner.preflight import expectedcost, show, targets, usable
+from runner.preflight import expectedcost, findingsfile, show, targets, usable
 from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
@@ -128,6 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what loads the objects; see docs/compat.md (default: libbpf)",
     )
     options.add(parser, "--libbpf")
+    _add_findings(parser)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every relocation, not only gaps"
     )
@@ -141,6 +144,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "clang=14,19 mcpu=v1,v3 define:DEBUG=0,1",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_findings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with status 1 also for what loads, and can't be attached or reads "
+        "something else",
+    )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="WARNING",
+        help="a warning that is meant: a kind, such as argument_changed, or its name, "
+        "such as 'argument_changed:vfs_unlink, argument *'; may be repeated",
+    )
+    parser.add_argument(
+        "--sarif",
+        type=Path,
+        metavar="FILE",
+        help="also write what no relocation shows as SARIF 2.1.0",
+    )
 
 
 def uses_matrix(arguments: argparse.Namespace) -> bool:
@@ -182,11 +208,32 @@ def main(arguments: argparse.Namespace) -> int:
         all_ = {**show.as_json(found, refused), **(costs if runs else {}), **built}
         print_json(all_)
     else:
-        found = show.show(batches, verbose=arguments.verbose)
+        found = show.show(batches, verbose=arguments.verbose, accepted=arguments.accept)
         _show_builds(objects)
         if runs:
             show_costs(_costs(objects, sources, runs))
-    return _status(found, refused)
+    status, warned = _status(found, refused), _report_findings(found, arguments)
+    fails = warned and arguments.strict and status is not ExitStatus.USAGE
+    return ExitStatus.INCOMPATIBLE if fails else status
+
+
+def _report_findings(
+    batches: Sequence[show.Batch], arguments: argparse.Namespace
+) -> bool:
+    """Write findings where they are wanted; return whether any is not accepted."""
+    found = [
+        it
+        for it in show.spread(batches)
+        if not it.finding.is_accepted(arguments.accept)
+    ]
+    if arguments.sarif:
+        with file_errors(InfrastructureError, arguments.sarif):
+            arguments.sarif.write_text(findingsfile.sarif(found))
+    if github_output.is_there():
+        # Standard output may be JSON.
+        for line in findingsfile.annotations(found):
+            print(line, file=sys.stderr)
+    return bool(found)
 
 
 def _show_builds(objects: Sequence[GivenObject]) -> None:

@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from runner import timeouts
+from runner.arch.model import ByteOrder
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from runner.guest.bpfcalls import BpfCall
@@ -530,6 +531,14 @@ class MapSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilledRow:
+    """A row that a loader writes, as bytes."""
+
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectSettings:
     """What a loader sets of an object between opening and loading it, by names."""
 
@@ -758,9 +767,18 @@ class AgentSession:
         """
         return self._ask(_Functions, "functions", timeout).functions
 
-    def bpf(self, calls: Sequence[BpfCall], *, timeout: float) -> BpfAnswers:
-        """Make calls of bpf(2), and return how they ended; nothing of them stays."""
-        wanted: list[JsonValue] = [it.as_json() for it in calls]
+    def bpf(
+        self,
+        calls: Sequence[BpfCall],
+        *,
+        timeout: float,
+        byte_order: ByteOrder = "little",
+    ) -> BpfAnswers:
+        """Make calls of bpf(2), and return how they ended; nothing of them stays.
+
+        `byte_order` is the guest's.
+        """
+        wanted: list[JsonValue] = [it.as_json(byte_order) for it in calls]
         found = self._ask(BpfAnswers, "bpf", timeout, calls=wanted)
         if len(found.answers) != len(calls):
             raise self._loss(
@@ -841,6 +859,15 @@ class AgentSession:
             target=target,
             user=_as_json(user),
         )
+
+    def fill(
+        self, handle: int, name: str, rows: Sequence[FilledRow], *, timeout: float
+    ) -> None:
+        """Write rows into a map; each processor of a per-CPU map gets the same."""
+        written: list[JsonValue] = [
+            {"key": _encoded(it.key), "value": _encoded(it.value)} for it in rows
+        ]
+        self._ask(AgentReply, "fill", timeout, handle=handle, map=name, rows=written)
 
     def register(
         self, handle: int, name: str, *, user: User | None = None, timeout: float

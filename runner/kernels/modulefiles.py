@@ -128,7 +128,8 @@ def _all_of(
             work = Workplace(cache=cache, scratch=scratch, progress=progress)
             source = pinned.source
             made = providers.of(source).collect(pinned.pin, source, work)
-        _write(made.contents, folder)
+            # They are read from the scratch folder as they are asked for.
+            _write(made.contents, folder)
         return {"release": artifact.release}
 
     return cache.entry(_ALL, key, build).directory

@@ -127,6 +127,8 @@ class CheckJob:
     targets: tuple[tuple[str, str], ...] = ()
     # Bytes that global variables begin with, in place of those in the object.
     variables: tuple[tuple[str, bytes], ...] = ()
+    # Whether what an object leaves to its loader is set before it is loaded.
+    is_set: bool = False
     # Asked now and then whether to go on.
     wanted: Callable[[], bool] = lambda: True
 
@@ -141,7 +143,8 @@ class Checker(AbstractContextManager["Checker"]):
         self._data = [
             patched(path.read_bytes(), dict(job.variables)) for path in job.objects
         ]
-        what = fingerprint(job.engine), job.loader, job.load, job.targets
+        set_ = job.load, job.targets, job.is_set
+        what = fingerprint(job.engine), job.loader, *set_
         self._keys = [
             key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
         ]
@@ -185,7 +188,14 @@ class Checker(AbstractContextManager["Checker"]):
     ) -> Prediction:
         job = self._job
         try:
-            return predict(subject, target, engine, job.loader, wanted=job.wanted)
+            return predict(
+                subject,
+                target,
+                engine,
+                job.loader,
+                is_set=job.is_set,
+                wanted=job.wanted,
+            )
         except NotFollowedError as error:
             # It costs its own prediction, and nobody else's.
             return unknown(subject, target, engine, error.message)

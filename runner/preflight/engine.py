@@ -270,6 +270,7 @@ _FOUND = TypeAdapter(dict[str, list[list[tuple[int, Kind]]]])
 _THERE = TypeAdapter(dict[str, list[bool]])
 _PROTOTYPES = TypeAdapter(dict[str, list[PrototypeAnswer | None]])
 _KFUNCS = TypeAdapter(dict[str, list[KfuncAnswer | None]])
+_ENUMERATORS = TypeAdapter(dict[str, list[int | None]])
 _NEAR = TypeAdapter(dict[str, list[str]])
 _MOVED = TypeAdapter(dict[str, list[MovedAnswer]])
 _SAID = TypeAdapter(dict[str, str])
@@ -419,6 +420,14 @@ class Engine(AbstractContextManager["Engine"]):
         """
         request = {"op": "kfuncs", "object": number, "kfuncs": wanted}
         return self._answer_to(_KFUNCS, request, "kfuncs")
+
+    def enumerators(self, names: Sequence[str]) -> list[int | None]:
+        """Return the values of enumerators, of any enumeration; None for nothing.
+
+        Also for a name that has several values.
+        """
+        request = {"op": "enumerators", "names": names}
+        return self._answer_to(_ENUMERATORS, request, "enumerators")
 
     def near(self, name: str) -> list[str]:
         """Return the names of the target's types that resemble one, nearest first."""

@@ -1,8 +1,10 @@
 """What preflight says of an object on a kernel."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from runner.bpf.kinds import IDS, RelocationKind
 from runner.facts.model import Learnt, Presence
@@ -252,6 +254,12 @@ class Finding:
     def name(self) -> str:
         """Return what accepts it: "argument_changed:vfs_create, argument 2"."""
         return f"{self.kind.value}:{self.subject}"
+
+    def is_accepted(self, names: Iterable[str]) -> bool:
+        """Tell whether one of some names accepts it: its own, a kind, or a pattern."""
+        return self.is_warning and any(
+            it == self.kind.value or fnmatchcase(self.name, it) for it in names
+        )
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"

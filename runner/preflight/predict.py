@@ -13,6 +13,7 @@ from runner.facts.abilities import NOTHING, Known
 from runner.preflight import (
     architecture,
     bareoffsets,
+    enumerators,
     eventrecords,
     externs,
     features,
@@ -137,6 +138,11 @@ class PredictedObject:
         """Return what it takes from the kernel."""
         return Externs(self.item)
 
+    @cached_property
+    def compared(self) -> tuple[enumerators.Compared, ...]:
+        """Return the lines that compare with an enumerator."""
+        return enumerators.compared(self.item)
+
     def code(
         self,
         changed: Mapping[Address, Insn],
@@ -184,14 +190,16 @@ def predict(
     loader: Loader = "libbpf",
     *,
     like: Prediction | None = None,
+    is_set: bool = False,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Prediction:
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which says where that has what this one lacks. `wanted`
-    is asked now and then whether to go on. Raises EngineError, and NotFollowedError for
-    a program with too many paths.
+    object on a kernel nearby, which says where that has what this one lacks. `is_set`
+    is whether what the object leaves to its loader is set before it is loaded; if not,
+    the verdict on it is unknown. `wanted` is asked now and then whether to go on.
+    Raises EngineError, and NotFollowedError for a program with too many paths.
     """
     target = _with_architecture(target, engine)
     answers = engine.relocate(subject.number)
@@ -215,6 +223,7 @@ def predict(
     found = (
         *_of_externs(code, engine),
         *seen.findings,
+        *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
@@ -223,6 +232,7 @@ def predict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
         found,
+        is_set=is_set,
     )
     if subject.item.order != engine.target_order:
         # Then nothing else counts: libbpf does not try.
@@ -442,6 +452,8 @@ def _verdict(
     relocations: Sequence[Relocation],
     needs: Sequence[Feature],
     findings: Sequence[Finding],
+    *,
+    is_set: bool,
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -471,4 +483,8 @@ def _verdict(
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)
+    left = [it for it in needs if it.need is KernelNeed.LOADER and not is_set]
+    if left:
+        reasons = [f"{it.name} is left to the loader" for it in left]
+        return Verdict.UNKNOWN, tuple(reasons)
     return Verdict.LOADS, ()

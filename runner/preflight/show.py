@@ -30,7 +30,7 @@ from runner.preflight.model import (
     Status,
     Verdict,
 )
-from runner.preflight.spread import spread_of
+from runner.preflight.spread import Spread, spread_of
 from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
 from runner.text.console import make
@@ -156,8 +156,27 @@ def _errors(results: Sequence[Result]) -> str:
     return "; ".join(dict.fromkeys(it.error for it in results if it.error))
 
 
-def show(batches: Iterable[Batch], *, verbose: bool) -> list[Batch]:
-    """Print a table for each object, a batch's as soon as it is there; return all."""
+def spread(batches: Sequence[Batch]) -> list[Spread]:
+    """Return all findings, each with its kernels."""
+    return [
+        it
+        for batch in batches
+        for number in range(len(batch.names))
+        for it in spread_of(
+            (result.source, result.predictions[number])
+            for result in batch.results
+            if not result.error
+        )
+    ]
+
+
+def show(
+    batches: Iterable[Batch], *, verbose: bool, accepted: Sequence[str] = ()
+) -> list[Batch]:
+    """Print a table for each object, a batch's as soon as it is there; return all.
+
+    Warnings that `accepted` names are only counted.
+    """
     console = make()
     told: set[str] = set()
     found = []
@@ -175,7 +194,9 @@ def show(batches: Iterable[Batch], *, verbose: bool) -> list[Batch]:
                 if not it.error
             ]
             if pairs:
-                _show_object(console, name, classes(pairs), verbose=verbose)
+                alike = classes(pairs)
+                _show_object(console, name, alike, verbose=verbose)
+                _show_findings(console, alike, accepted)
         # What reads a pipe is to have it now, too.
         console.file.flush()
     summary = _summary(found)
@@ -250,7 +271,6 @@ def _show_object(
         console.print("[dim]-: not needed there")
     for each in found:
         _explain(console, each)
-    _show_findings(console, found)
 
 
 # -------------------------------------------------------------------- tables
@@ -448,15 +468,20 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
 # ---------------------------------------------------------------- sentences
 
 
-def _show_findings(console: Console, found: Sequence[Class]) -> None:
+def _show_findings(
+    console: Console, found: Sequence[Class], accepted: Sequence[str]
+) -> None:
     """Print what no verdict shows: what can't be attached, then what reads wrong."""
-    spread = spread_of(
+    all_ = spread_of(
         (source, prediction)
         for each in found
         for source, prediction in zip(each.sources, each.predictions, strict=True)
     )
+    left = [it for it in all_ if not it.finding.is_accepted(accepted)]
+    if len(left) < len(all_):
+        console.print(f"[dim]accepted warnings: {len(all_) - len(left)}")
     for effect, title in _EFFECTS.items():
-        some = [it for it in spread if it.finding.effect is effect]
+        some = [it for it in left if it.finding.effect is effect]
         if some:
             console.print(f"\n{title}")
         for it in some[:_MOST_LINES]:

@@ -456,6 +456,6 @@ def _cure(argument: Argument, prototype: PrototypeAnswer) -> str:
         words.append(slot_text(prototype.returns.model_copy(update={"name": "ret"})))
     macro = f"{_MACROS[hook.form]}({', '.join(words)})"
     return (
-        f"write a second program, {macro}, and load the one that fits with "
-        "`alternatives`, or with bpf_program__set_autoload()"
+        f"write a second program, {macro}, and load the one that fits: "
+        "`programs: {NAME: {load: …}}`, or bpf_program__set_autoload()"
     )

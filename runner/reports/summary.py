@@ -212,6 +212,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
             for it in cases
             if it.flaky
         ),
+        *((str(it.key), words) for it in cases for words in style.findings(it)),
     ]
 
 

@@ -631,6 +631,10 @@ class Map(FileEntry):
     kernel has, [{needs: {not: {map_type: ringbuf}}, use: false}]; on other kernels it
     is created. Programs must not reach a map that is not created."""
 
+    rows: tuple[dict[Literal["key", "value"], JsonValue], ...] = ()
+    """Rows that are written into it after the object was loaded, and before anything is
+    attached: [{key: "${agent.pid}", value: {mode: 1}}]. Values are written as those of
+    `variables`."""
     attach: bool = True
     """Of a struct_ops map: whether it is registered with the kernel, so that the kernel
     calls its programs."""
@@ -762,7 +766,12 @@ class Case(FileEntry):
     of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
     {clang: 19, mcpu: v3}]. The default are those of the suite; [] is none."""
     programs: dict[str, Program] = {}
-    """Settings of single programs; all others are loaded and attached."""
+    """Settings of programs, by their names or by patterns such as on_*; all others are
+    loaded and attached. A name counts more than a pattern, and a pattern more than
+    those behind it."""
+    only: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """The only programs that are loaded, by names or patterns: [on_exec, trace_*].
+    Those in optional sections (SEC("?…")) are loaded, too, if they are among them."""
     guest: GuestEnvironment = ANY_GUEST
     """What its guest is like, where it matters: {cpus: 2}. It wins over `guest` of the
     suite and of the kernel's row, key by key; see docs/environment.md."""
@@ -797,6 +806,9 @@ class Case(FileEntry):
     must_run: bool = True
     """Whether it fails if no program of the object ran; false for a case that only
     tests loading."""
+    accept: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Warnings of `check` that are meant: a kind, argument_changed, or a name with
+    patterns, "argument_changed:vfs_unlink, argument *". Reports leave them out."""
     expect_failure: ExpectedFailure | None = None
     """A known failure; the case fails if it does not happen."""
     trigger: tuple[Trigger, ...] = ()

@@ -493,6 +493,12 @@ def _tables(case: Case) -> Iterator[Mistake]:
 def _names(case: Case) -> Iterator[Mistake]:
     """Check that what is referred to is saved by then."""
     yield from _references(case.variables, {*BEFORE}, ("variables",))
+    for name, map_ in case.maps.items():
+        yield from _references(
+            [{str(k): v for k, v in it.items()} for it in map_.rows],
+            {*BEFORE},
+            ("maps", name, "rows"),
+        )
     for name, program in case.programs.items():
         attach = program.model_dump()["attach"]
         yield from _references(attach, {*BEFORE}, ("programs", name, "attach"))

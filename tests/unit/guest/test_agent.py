@@ -167,13 +167,21 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
 # -------------------------------------------------------------------- acts
 
 
-def test_another_process_does_things(agent: AgentProcess, tmp_path: Path) -> None:
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A folder for the files of acts."""
+    made = tmp_path / "stage"
+    made.mkdir()
+    return made
+
+
+def test_another_process_does_things(agent: AgentProcess, stage: Path) -> None:
     acts = [
         *("create", "write", "read", "truncate", "chmod", "rename", "link", "mmap"),
         *("unlink", "mkdir", "exec", "signal", "ptrace"),
     ]
 
-    done = agent.ask("act", acts=acts, comm="me", folder=str(tmp_path))
+    done = agent.ask("act", acts=acts, comm="me", folder=str(stage))
 
     assert done["done"] == len(acts)
     assert done["comm"] == "me"
@@ -181,18 +189,18 @@ def test_another_process_does_things(agent: AgentProcess, tmp_path: Path) -> Non
     assert done["inode"] > 0
     assert dead(done["pid"])
     assert dead(done["target"])
-    assert list(tmp_path.iterdir()) == []
+    assert list(stage.iterdir()) == []
 
 
-def test_an_act_that_fails_is_named(agent: AgentProcess, tmp_path: Path) -> None:
-    said = agent.refusal("act", acts=["unlink"], folder=str(tmp_path))
+def test_an_act_that_fails_is_named(agent: AgentProcess, stage: Path) -> None:
+    said = agent.refusal("act", acts=["unlink"], folder=str(stage))
 
     assert said == "the process can't unlink: No such file or directory"
 
 
-def test_what_acts_leave_is_removed(agent: AgentProcess, tmp_path: Path) -> None:
-    assert agent.ask("act", acts=["create", "rename"], folder=str(tmp_path))["ok"]
-    assert list(tmp_path.iterdir()) == []
+def test_what_acts_leave_is_removed(agent: AgentProcess, stage: Path) -> None:
+    assert agent.ask("act", acts=["create", "rename"], folder=str(stage))["ok"]
+    assert list(stage.iterdir()) == []
 
 
 # ---------------------------------------------------------------- protocol

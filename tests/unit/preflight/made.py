@@ -74,6 +74,8 @@ def checked(
     engine: Engine | None = None,
     loader: Loader = "libbpf",
     facts: Facts | None = None,
+    *,
+    is_set: bool = False,
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
@@ -85,7 +87,7 @@ def checked(
             sha256=hashlib.sha256(btf).hexdigest(),
             known=Known(version=KernelVersion.parse(version), facts=facts),
         )
-        return predict(subject, target, own, loader)
+        return predict(subject, target, own, loader, is_set=is_set)
     finally:
         if engine is None:
             own.close()

@@ -34,7 +34,9 @@ def test_the_whole_command_line() -> None:
         "-display",
         "none",
         "-machine",
-        "pc,accel=tcg,memory-backend=memory",
+        "pc,memory-backend=memory",
+        "-accel",
+        "tcg",
         "-cpu",
         "qemu64,-cx16",
         "-smp",
@@ -120,6 +122,9 @@ def test_what_reports_show_is_the_same_machine() -> None:
 def test_a_machine_has_as_many_processors_as_it_is_to() -> None:
     argv = command(replace(MACHINE, cpus=64), qmp_fd=9)
     assert argv[argv.index("-smp") + 1] == "64"
+    assert argv[argv.index("-accel") + 1] == "tcg,thread=single"
+    argv = command(replace(MACHINE, cpus=64, accelerator="kvm"), qmp_fd=9)
+    assert argv[argv.index("-accel") + 1] == "kvm"
 
 
 def machine_of(architecture: Architecture) -> Machine:
@@ -134,7 +139,7 @@ def machine_of(architecture: Architecture) -> Machine:
         (
             ARM64,
             {
-                "-machine": "virt,gic-version=3,accel=tcg,memory-backend=memory",
+                "-machine": "virt,gic-version=3,memory-backend=memory",
                 "-cpu": "neoverse-n1",
                 "-device": "virtio-net-pci,netdev=net,romfile=",
                 "-append": "console=ttyAMA0 loglevel=5 ",
@@ -143,7 +148,7 @@ def machine_of(architecture: Architecture) -> Machine:
         (
             S390X,
             {
-                "-machine": "s390-ccw-virtio,accel=tcg,memory-backend=memory",
+                "-machine": "s390-ccw-virtio,memory-backend=memory",
                 "-cpu": "qemu",
                 "-device": "virtio-net-ccw,netdev=net",
                 "-append": "console=ttysclp0 loglevel=5 ",
