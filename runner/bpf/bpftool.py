@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
 from pydantic import JsonValue
 
+from runner.arch.model import ByteOrder
 from runner.bpf.insn import LD_IMM64, Insn
 from runner.errors import RunnerError
 
@@ -37,6 +38,10 @@ _BYTE = re.compile(r"0x[0-9a-fA-F]{2}")
 
 class BpftoolError(RunnerError):
     """bpftool reported an error, or printed what can't be understood."""
+
+
+class BigEndian(bytes):
+    """Bytes of a kernel whose numbers begin with their most significant byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +115,25 @@ def parse_list(text: str) -> Sequence[Mapping[str, JsonValue]] | None:
     return None if error else rows
 
 
-def parse_map_dump(text: str) -> MapDump:
-    """Read what `map_dump` prints. Raises BpftoolError."""
+def parse_map_dump(text: str, byte_order: ByteOrder = "little") -> MapDump:
+    """Read what `map_dump` prints on a kernel of a byte order. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
         _refuse("expected a map dump as a list of rows", rows)
-    return MapDump(rows=tuple(_row(row) for row in rows))
+    found = MapDump(rows=tuple(_row(row) for row in rows))
+    return found if byte_order == "little" else _big_endian(found)
+
+
+def _big_endian(dump: MapDump) -> MapDump:
+    def turned(row: MapRow) -> MapRow:
+        return replace(
+            row,
+            key=BigEndian(row.key),
+            value=BigEndian(row.value),
+            cpus=tuple(replace(it, data=BigEndian(it.data)) for it in row.cpus),
+        )
+
+    return replace(dump, rows=tuple(map(turned, dump.rows)))
 
 
 def parse_show(text: str) -> Mapping[str, JsonValue]:
@@ -128,7 +146,7 @@ def parse_show(text: str) -> Mapping[str, JsonValue]:
     return value
 
 
-def parse_prog_dump(text: str) -> tuple[Insn, ...]:
+def parse_prog_dump(text: str, byte_order: ByteOrder = "little") -> tuple[Insn, ...]:
     """Read what `prog_dump` prints. Raises BpftoolError."""
     rows = _parse(text)
     if not isinstance(rows, list):
@@ -141,11 +159,13 @@ def parse_prog_dump(text: str) -> tuple[Insn, ...]:
             continue
         if not isinstance(codes, dict):
             _refuse("expected 'opcodes' to be an object", codes)
-        found += _instructions(codes)
+        found += _instructions(codes, byte_order)
     return tuple(found)
 
 
-def _instructions(codes: Mapping[str, JsonValue]) -> Iterator[Insn]:
+def _instructions(
+    codes: Mapping[str, JsonValue], byte_order: ByteOrder
+) -> Iterator[Insn]:
     """Yield an instruction, and the second half of a wide one."""
     numbers = {}
     for name in ("code", "src_reg", "dst_reg"):
@@ -158,15 +178,17 @@ def _instructions(codes: Mapping[str, JsonValue]) -> Iterator[Insn]:
         code=numbers["code"],
         dst=numbers["dst_reg"],
         src=numbers["src_reg"],
-        offset=_signed(_bytes(codes.get("off"))),
-        imm=_signed(immediate[:4]),
+        offset=_signed(_bytes(codes.get("off")), byte_order),
+        imm=_signed(immediate[:4], byte_order),
     )
     if numbers["code"] == LD_IMM64:
-        yield Insn(code=0, dst=0, src=0, offset=0, imm=_signed(immediate[4:]))
+        yield Insn(
+            code=0, dst=0, src=0, offset=0, imm=_signed(immediate[4:], byte_order)
+        )
 
 
-def _signed(data: bytes) -> int:
-    return int.from_bytes(data, "little", signed=True)
+def _signed(data: bytes, byte_order: ByteOrder) -> int:
+    return int.from_bytes(data, byte_order, signed=True)
 
 
 # -------------------------------------------------------------------- JSON

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
@@ -142,6 +142,11 @@ class BpfObject:
     # In the file's order.
     symbols: tuple[Symbol, ...]
     links: tuple[Link, ...]
+
+    @property
+    def byteorder(self) -> Literal["little", "big"]:
+        """Return the byte order as int.from_bytes() names it."""
+        return "little" if self.order == "<" else "big"
 
     def damaged(self, why: str) -> ObjectError:
         """Return the error of an object that does not hold together."""

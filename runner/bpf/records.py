@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from runner.arch.model import ByteOrder
+
 _PLACE = re.compile(r"(?:([us])(\d+)|char\[(\d+)\])@(\d+)")
 
 
@@ -37,16 +39,23 @@ def parse(text: str) -> RecordField:
     )
 
 
-def read(places: Mapping[str, RecordField], record: bytes) -> dict[str, JsonValue]:
-    """Return a record's fields; those behind its end are None."""
-    return {name: _value(place, record) for name, place in places.items()}
+def read(
+    places: Mapping[str, RecordField],
+    record: bytes,
+    byte_order: ByteOrder = "little",
+) -> dict[str, JsonValue]:
+    """Return the fields of a record in its kernel's byte order.
+
+    Those behind its end are None.
+    """
+    return {name: _value(it, record, byte_order) for name, it in places.items()}
 
 
-def _value(place: RecordField, record: bytes) -> JsonValue:
+def _value(place: RecordField, record: bytes, byte_order: ByteOrder) -> JsonValue:
     data = record[place.offset : place.offset + place.size]
     if place.is_text:
         text, _, _ = data.partition(b"\0")
         return text.decode(errors="replace") if data else None
     if len(data) < place.size:
         return None
-    return int.from_bytes(data, "little", signed=place.is_signed)
+    return int.from_bytes(data, byte_order, signed=place.is_signed)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from runner.arch.model import ByteOrder
 from runner.errors import UsageError
 from runner.text.nearest import did_you_mean
 
@@ -15,7 +16,7 @@ SIZE = 192
 
 @dataclass(frozen=True, kw_only=True)
 class SkbField:
-    """A member of the struct; all are unsigned, the least significant byte first."""
+    """A member of the struct; all are unsigned, in the kernel's byte order."""
 
     offset: int
     # Bytes of one element.
@@ -73,7 +74,7 @@ _PLACES: Mapping[str, tuple[int, int]] = {
 }
 
 
-def pack(values: Mapping[str, int]) -> bytes:
+def pack(values: Mapping[str, int], byte_order: ByteOrder = "little") -> bytes:
     """Return the struct with the given members, and zero in all others.
 
     Members of arrays are written "cb[2]". Raises UsageError for one that there is not,
@@ -91,25 +92,25 @@ def pack(values: Mapping[str, int]) -> bytes:
                 f"{value} does not fit into {name} of struct __sk_buff",
                 hint=f"it is an unsigned {8 * width}-bit number",
             )
-        data[offset : offset + width] = value.to_bytes(width, "little")
+        data[offset : offset + width] = value.to_bytes(width, byte_order)
     return bytes(data)
 
 
-def unpack(data: bytes) -> dict[str, JsonValue]:
+def unpack(data: bytes, byte_order: ByteOrder = "little") -> dict[str, JsonValue]:
     """Return the members that a context holds; an older kernel's is shorter."""
     return {
         name: elements[0] if field.count == 1 else elements
         for name, field in FIELDS.items()
-        if (elements := _elements(data, field))
+        if (elements := _elements(data, field, byte_order))
     }
 
 
-def _elements(data: bytes, field: SkbField) -> list[JsonValue]:
+def _elements(data: bytes, field: SkbField, byte_order: ByteOrder) -> list[JsonValue]:
     end = field.offset + field.count * field.width
     if end > len(data):
         return []
     return [
-        int.from_bytes(data[offset : offset + field.width], "little")
+        int.from_bytes(data[offset : offset + field.width], byte_order)
         for offset in range(field.offset, end, field.width)
     ]
 

@@ -32,8 +32,9 @@ def dumps(names: Sequence[str], guest: Guest) -> dict[str, MapDump]:
             return {}
         # Nobody else loads anything in this guest; of two, the last is the newest.
         ids = {info.name: info.id for info in there}
+        order = guest.kernel.architecture.elf.byte_order
         return {
-            name: bpftool.parse_map_dump(guest.run(bpftool.map_dump(id_)))
+            name: bpftool.parse_map_dump(guest.run(bpftool.map_dump(id_)), order)
             for name in names
             if (id_ := ids.get(kept_name(name))) is not None
         }

@@ -48,6 +48,7 @@ def observe(
     shown = [it.subject for it in case.expect if isinstance(it, ShowExpectation)]
     shown += [it.shown for it in compared if it.show]
     code = [it for it in case.expect if isinstance(it, CodeExpectation)]
+    order = guest.kernel.architecture.elf.byte_order
     with guest.doing("reading maps and programs"):
         return Observations(
             maps={
@@ -59,7 +60,9 @@ def observe(
                 if (id_ := ids.get(it)) is not None
             },
             xlated={
-                it.program: bpftool.parse_prog_dump(guest.run(bpftool.prog_dump(id_)))
+                it.program: bpftool.parse_prog_dump(
+                    guest.run(bpftool.prog_dump(id_)), order
+                )
                 for it in code
                 if it.xlated and (id_ := ids.get(("program", it.program))) is not None
             },
@@ -67,7 +70,8 @@ def observe(
                 it.program: insn.decode(
                     guest.agent.instructions(
                         loaded.handle, it.program, timeout=timeouts.READ.seconds
-                    )
+                    ),
+                    _ORDERS[order],
                 )
                 for it in code
                 if it.relocated and ("program", it.program) in ids
@@ -78,6 +82,10 @@ def observe(
         )
 
 
+# As struct names them.
+_ORDERS = {"little": "<", "big": ">"}
+
+
 def _types(guest: Guest) -> Btf | None:
     path = guest.artifact.btf
     return None if path is None else btf.of_file(path)
@@ -86,7 +94,8 @@ def _types(guest: Guest) -> Btf | None:
 def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapDump:
     """Return a map's rows as `bpftool map dump` shows them; `data` is the object."""
     if info.id is not None:
-        found = bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)))
+        order = guest.kernel.architecture.elf.byte_order
+        found = bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)), order)
         return with_variables(found, info.name, data) if data else found
     raw = guest.agent.dump(loaded.handle, info.name, timeout=timeouts.READ.seconds)
     return map_dump(raw, bpf_object.read(data).btf)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pydantic import JsonValue
 
 from runner import timeouts
+from runner.arch.model import ByteOrder
 from runner.bpf import object as bpf_object
 from runner.bpf import records, skb
 from runner.bpf.values import Formatter
@@ -110,7 +111,7 @@ def pull(
         case Command():
             return _run_command(trigger, agent, namespace, commands or Commands())
         case TestRun():
-            return _test_run(trigger, agent, handle)
+            return _test_run(trigger, agent, handle, _byte_order(data))
     return given.model_dump()
 
 
@@ -174,7 +175,8 @@ def _drain(
 def _reader(trigger: Drain, data: bytes) -> Callable[[bytes], JsonValue]:
     if trigger.struct is None:
         places = {name: records.parse(it) for name, it in trigger.fields.items()}
-        return lambda record: records.read(places, record)
+        order = _byte_order(data)
+        return lambda record: records.read(places, record, order)
     btf = bpf_object.read(data).btf
     type_ = btf.find(f"struct {trigger.struct}")
     # Tools send less than the struct where an array at its end is not full.
@@ -183,14 +185,19 @@ def _reader(trigger: Drain, data: bytes) -> Callable[[bytes], JsonValue]:
     )
 
 
+def _byte_order(data: bytes) -> ByteOrder:
+    """Return the byte order of an object, which is its kernel's; "little" without."""
+    return bpf_object.read(data).byteorder if data else "little"
+
+
 def _test_run(
-    trigger: TestRun, agent: AgentSession, handle: int
+    trigger: TestRun, agent: AgentSession, handle: int, byte_order: ByteOrder
 ) -> dict[str, JsonValue]:
     output = agent.test_run(
         handle,
         trigger.test_run,
         data=bytes.fromhex(trigger.data),
-        context=skb.pack(trigger.skb) if trigger.skb else None,
+        context=skb.pack(trigger.skb, byte_order) if trigger.skb else None,
         repeat=trigger.repeat,
         timeout=timeouts.TRIGGER.seconds,
     )
@@ -200,7 +207,7 @@ def _test_run(
         "data": output.data.hex(),
     }
     if output.context:
-        given["skb"] = {**skb.unpack(output.context)}
+        given["skb"] = {**skb.unpack(output.context, byte_order)}
     return given
 
 

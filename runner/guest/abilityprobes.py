@@ -3,13 +3,12 @@
 To be changed together with RECIPE in runner/kernels/facts.py.
 """
 
-import struct
 from collections.abc import Mapping
 
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
 from runner.guest import bpfcalls as calls
-from runner.guest.bpfcalls import BpfCall
+from runner.guest.bpfcalls import BpfCall, Packed
 from runner.guest.probe import Probe, version_code
 from runner.versions import KernelVersion
 
@@ -91,13 +90,13 @@ def _decided(*before: Insn, jump: Insn) -> Probe:
 # Any program, on any kernel.
 CONTROL = calls.program(*_RETURN)
 # An int, as type 1.
-_INT = struct.pack("<IIII", 1, 1 << 24, 4, 1 << 24 | 32)
+_INT = Packed.of("IIII", 1, 1 << 24, 4, 1 << 24 | 32)
 _NAMES = b"\0int\0x\0f\0"
 # int f(int x), which is global.
 _GLOBAL_FUNCTION = (
     _INT
-    + struct.pack("<IIIII", 0, 13 << 24 | 1, 1, 5, 1)
-    + struct.pack("<III", 7, 12 << 24 | 1, 2)
+    + Packed.of("IIIII", 0, 13 << 24 | 1, 1, 5, 1)
+    + Packed.of("III", 7, 12 << 24 | 1, 2)
 )
 _OLD_WIDE = (r"unrecognized bpf_ld_imm64 insn", r"invalid bpf_ld_imm64 insn")
 
@@ -269,7 +268,7 @@ def abilities(version: KernelVersion) -> Mapping[str, Probe]:
         "test_run_contexts": Probe(
             calls=(
                 calls.program(*_RETURN, type_=_SCHED_CLS),
-                calls.run_test(0, _PACKET, bytes(_SKB_SIZE)),
+                calls.run_test(0, _PACKET, Packed.of(f"{_SKB_SIZE}x")),
             ),
             silent=("EINVAL", "E2BIG"),
         ),
@@ -279,7 +278,7 @@ def abilities(version: KernelVersion) -> Mapping[str, Probe]:
                 calls.run_test(
                     0,
                     _PACKET,
-                    (bytes(_SKB_MARK) + struct.pack("<I", 41)).ljust(_SKB_SIZE, b"\0"),
+                    Packed.of(f"{_SKB_MARK}xI", 41).ljust(_SKB_SIZE),
                 ),
             ),
             silent=("EINVAL", "E2BIG"),
@@ -307,7 +306,7 @@ def abilities(version: KernelVersion) -> Mapping[str, Probe]:
             calls=(
                 BpfCall(
                     command=calls.RAW_TRACEPOINT_OPEN,
-                    attribute=struct.pack("<QiI", 0, -1, 0),
+                    attribute=Packed.of("QiI", 0, -1, 0),
                 ),
             ),
             errors=("EBADF", "EFAULT"),

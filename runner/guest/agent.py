@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from runner import timeouts
+from runner.arch.model import ByteOrder
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
 from runner.guest.bpfcalls import BpfCall
@@ -766,9 +767,18 @@ class AgentSession:
         """
         return self._ask(_Functions, "functions", timeout).functions
 
-    def bpf(self, calls: Sequence[BpfCall], *, timeout: float) -> BpfAnswers:
-        """Make calls of bpf(2), and return how they ended; nothing of them stays."""
-        wanted: list[JsonValue] = [it.as_json() for it in calls]
+    def bpf(
+        self,
+        calls: Sequence[BpfCall],
+        *,
+        timeout: float,
+        byte_order: ByteOrder = "little",
+    ) -> BpfAnswers:
+        """Make calls of bpf(2), and return how they ended; nothing of them stays.
+
+        `byte_order` is the guest's.
+        """
+        wanted: list[JsonValue] = [it.as_json(byte_order) for it in calls]
         found = self._ask(BpfAnswers, "bpf", timeout, calls=wanted)
         if len(found.answers) != len(calls):
             raise self._loss(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
+from runner.arch.model import ByteOrder
 from runner.bpf.insn import Insn
 
 # Commands: enum bpf_cmd.
@@ -20,6 +21,55 @@ _LOG_SIZE = 64 << 10
 _LICENSE = b"GPL\0"
 # Where bpf_attr has what: of BPF_PROG_LOAD.
 _INSNS, _PROGRAM_LICENSE, _LOG, _ATTACH_BTF_ID = 8, 16, 32, 108
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Numbers, as a guest's byte order has them: formats of struct with their values.
+
+    Bytes among them stay as they are.
+    """
+
+    parts: tuple[tuple[str, tuple[int | bytes, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, layout: str, *values: int | bytes) -> "Packed":
+        """Return numbers of a layout, which has no byte order."""
+        return cls(((layout, values),))
+
+    def __add__(self, other: "Packed") -> "Packed":
+        return Packed((*self.parts, *other.parts))
+
+    def ljust(self, size: int) -> "Packed":
+        """Return the same with zeros behind, up to a number of bytes."""
+        lacking = size - len(self.data("little"))
+        return self + Packed.of(f"{lacking}x") if lacking > 0 else self
+
+    def data(self, byte_order: ByteOrder) -> bytes:
+        """Return the bytes."""
+        order = "<" if byte_order == "little" else ">"
+        return b"".join(
+            struct.pack(order + layout, *values) for layout, values in self.parts
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Instructions, whose registers have another order, too."""
+
+    insns: tuple[Insn, ...]
+
+    def data(self, byte_order: ByteOrder) -> bytes:
+        """Return the bytes."""
+        return b"".join(packed(it, byte_order) for it in self.insns)
+
+
+# What is the same in either byte order, or not.
+Data = bytes | Packed | Code
+
+
+def _in_order(data: Data, byte_order: ByteOrder) -> bytes:
+    return data if isinstance(data, bytes) else data.data(byte_order)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +86,7 @@ class Pointed:
     """Bytes that a pointer in the attribute leads to."""
 
     at: int
-    data: bytes
+    data: Data
     descriptors: tuple[Descriptor, ...] = ()
 
 
@@ -45,7 +95,7 @@ class BpfCall:
     """One call: a command and the union bpf_attr."""
 
     command: int
-    attribute: bytes
+    attribute: bytes | Packed
     pointed: tuple[Pointed, ...] = ()
     descriptors: tuple[Descriptor, ...] = ()
     # Where the pointer to the log stands; None without a log.
@@ -67,15 +117,19 @@ class BpfCall:
             ),
         )
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """Return it as the agent takes it."""
+    def as_json(self, byte_order: ByteOrder = "little") -> dict[str, JsonValue]:
+        """Return it as the agent of a guest with a byte order takes it."""
+
+        def encoded(data: Data) -> str:
+            return base64.b64encode(_in_order(data, byte_order)).decode()
+
         told: dict[str, JsonValue] = {
             "cmd": self.command,
-            "attr": base64.b64encode(self.attribute).decode(),
+            "attr": encoded(self.attribute),
             "data": [
                 {
                     "at": it.at,
-                    "bytes": base64.b64encode(it.data).decode(),
+                    "bytes": encoded(it.data),
                     "fds": _as_json(it.descriptors),
                 }
                 for it in self.pointed
@@ -110,10 +164,9 @@ def program(
     instructions that refer to a map, and of the calls that make it. `function` is what
     the program attaches to, in place of an id.
     """
-    code = b"".join(packed(it) for it in insns)
     size = _LOG_SIZE if log_level else 0
-    attribute = struct.pack(
-        "<IIQQIIQII16sII",
+    attribute = Packed.of(
+        "IIQQIIQII16sII",
         *(type_, len(insns), 0, 0),
         *(log_level, size, 0, version, flags),
         b"",
@@ -121,15 +174,15 @@ def program(
     )
     # Kernels refuse what they do not know, unless it is zero.
     if attach_btf_id or function:
-        attribute = attribute.ljust(_ATTACH_BTF_ID, b"\0")
-        attribute += struct.pack("<I", attach_btf_id)
+        attribute = attribute.ljust(_ATTACH_BTF_ID)
+        attribute += Packed.of("I", attach_btf_id)
     return BpfCall(
         command=PROG_LOAD,
         attribute=attribute,
         pointed=(
             Pointed(
                 at=_INSNS,
-                data=code,
+                data=Code(insns=insns),
                 descriptors=tuple(
                     # The immediate is the second half of an instruction.
                     Descriptor(at=index * 8 + 4, of=of)
@@ -143,9 +196,13 @@ def program(
     )
 
 
-def packed(insn: Insn) -> bytes:
-    """Return an instruction as the kernel takes it."""
-    return (insn.word & (1 << 64) - 1).to_bytes(8, "little")
+def packed(insn: Insn, byte_order: ByteOrder = "little") -> bytes:
+    """Return an instruction as a kernel takes it."""
+    if byte_order == "little":
+        return (insn.word & (1 << 64) - 1).to_bytes(8, "little")
+    return struct.pack(
+        ">BBhi", insn.code, insn.dst << 4 | insn.src, insn.offset, insn.imm
+    )
 
 
 def create_map(
@@ -163,13 +220,13 @@ def create_map(
     `inner` is the call that makes the map that values are of, `btf` the one that loads
     BTF whose type 1 keys and values have.
     """
-    attribute = struct.pack("<IIIII", type_, key, value, entries, flags)
+    attribute = Packed.of("IIIII", type_, key, value, entries, flags)
     descriptors: tuple[Descriptor, ...] = ()
     if inner is not None:
-        attribute += struct.pack("<I", 0)
+        attribute += Packed.of("I", 0)
         descriptors = (Descriptor(at=20, of=inner),)
     if btf is not None:
-        attribute = attribute.ljust(48, b"\0") + struct.pack("<III", 0, 1, 1)
+        attribute = attribute.ljust(48) + Packed.of("III", 0, 1, 1)
         descriptors = (Descriptor(at=48, of=btf),)
     return BpfCall(command=MAP_CREATE, attribute=attribute, descriptors=descriptors)
 
@@ -197,12 +254,13 @@ def of_map(
     )
 
 
-def run_test(of: int, data: bytes, context: bytes = b"") -> BpfCall:
+def run_test(of: int, data: bytes, context: Packed | None = None) -> BpfCall:
     """Return BPF_PROG_TEST_RUN of the program that another call loads."""
     pointed = [Pointed(at=16, data=data)]
-    attribute = struct.pack("<IIIIQQII", 0, 0, len(data), 0, 0, 0, 1, 0)
+    attribute = Packed.of("IIIIQQII", 0, 0, len(data), 0, 0, 0, 1, 0)
     if context:
-        attribute += struct.pack("<IIQQ", len(context), 0, 0, 0)
+        size = len(context.data("little"))
+        attribute += Packed.of("IIQQ", size, 0, 0, 0)
         pointed.append(Pointed(at=48, data=context))
     return BpfCall(
         command=TEST_RUN,
@@ -212,14 +270,17 @@ def run_test(of: int, data: bytes, context: bytes = b"") -> BpfCall:
     )
 
 
-def load_btf(types: bytes, strings: bytes) -> BpfCall:
+def load_btf(types: Packed, strings: bytes) -> BpfCall:
     """Return BPF_BTF_LOAD of raw types and strings."""
-    header = struct.pack(
-        "<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings)
+    size = len(types.data("little"))
+    data = (
+        Packed.of("HBBIIIII", 0xEB9F, 1, 0, 24, 0, size, size, len(strings))
+        + types
+        + Packed.of(f"{len(strings)}s", strings)
     )
-    data = header + types + strings
+    whole = len(data.data("little"))
     return BpfCall(
         command=BTF_LOAD,
-        attribute=struct.pack("<QQII", 0, 0, len(data), 0),
+        attribute=Packed.of("QQII", 0, 0, whole, 0),
         pointed=(Pointed(at=0, data=data),),
     )

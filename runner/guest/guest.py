@@ -713,7 +713,9 @@ def _facts(agent: AgentSession, origin: Origin, hello: Hello) -> Facts | None:
     if found is not None:
         return found
     try:
-        found = probes.find_out(agent, hello.release, origin.artifact.version)
+        found = probes.find_out(
+            agent, hello.release, origin.artifact.version, origin.kernel.architecture
+        )
     except AgentError as error:
         log.warning("%s: its features are unknown: %s", origin.kernel.id, error.message)
         return None

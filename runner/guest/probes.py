@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runner import timeouts
+from runner.arch import X86_64, Architecture
 from runner.facts.model import Facts, Presence
 from runner.guest import bpfcalls as calls
 from runner.guest.abilityprobes import CONTROL, abilities
@@ -17,7 +18,7 @@ from runner.versions import KernelVersion
 # BPF_MAP_TYPE_ARRAY.
 _ARRAY = 2
 # A function that libbpf looks for, too.
-_WRAPPER = "kprobe/__x64_sys_bpf"
+_WRAPPER = "kprobe/{}bpf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,12 @@ class _Wanted:
             count += len(probe.calls)
 
 
-def find_out(agent: AgentSession, release: str, version: KernelVersion) -> Facts:
+def find_out(
+    agent: AgentSession,
+    release: str,
+    version: KernelVersion,
+    architecture: Architecture = X86_64,
+) -> Facts:
     """Return what a kernel has that is up, as it says itself.
 
     A kernel that does not accept the simplest program and map says nothing. Raises
@@ -65,8 +71,14 @@ def find_out(agent: AgentSession, release: str, version: KernelVersion) -> Facts
         helpers=helpers(),
         pairs=calls_of(version),
     )
-    replies = agent.bpf([*wanted.calls], timeout=timeouts.PROBES.seconds)
-    (wrapped,) = agent.has_targets([_WRAPPER], timeout=timeouts.READ.seconds)
+    replies = agent.bpf(
+        [*wanted.calls],
+        timeout=timeouts.PROBES.seconds,
+        byte_order=architecture.elf.byte_order,
+    )
+    (wrapped,) = agent.has_targets(
+        [_WRAPPER.format(architecture.tree.syscalls)], timeout=timeouts.READ.seconds
+    )
     found = judged(wanted, replies.answers)
     if any(found[it] is not Presence.PRESENT for it in wanted.control.values()):
         return Facts(release=release)

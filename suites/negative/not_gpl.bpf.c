@@ -8,7 +8,7 @@ int reads_without_the_license(void *ctx)
 {
 	long value = 0;
 
-	return bpf_probe_read(&value, sizeof(value), ctx);
+	return bpf_probe_read_kernel(&value, sizeof(value), ctx);
 }
 
 char _license[] SEC("license") = "Proprietary";

@@ -7,6 +7,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "syscalls.h"
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -65,7 +67,7 @@ int BPF_PROG(on_fentry, struct task_struct *task)
 }
 
 /* From 5.11 on bpf_get_current_task_btf() would give the task. */
-SEC("fexit/__x64_sys_getpgid")
+SEC("fexit/" SYS_PREFIX "getpgid")
 int BPF_PROG(on_fexit, const void *registers, long result)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;

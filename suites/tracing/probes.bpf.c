@@ -8,6 +8,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "syscalls.h"
+
 struct seen {
 	__u32 entered;
 	__u32 left;
@@ -35,14 +37,14 @@ static __always_inline void record(__u32 entered, __u32 left, __u64 result)
 	bpf_map_update_elem(&calls, &tgid, &seen, BPF_ANY);
 }
 
-SEC("kprobe/__x64_sys_getpgid")
+SEC("kprobe/" SYS_PREFIX "getpgid")
 int on_enter(struct pt_regs *ctx)
 {
 	record(1, 0, 0);
 	return 0;
 }
 
-SEC("kretprobe/__x64_sys_getpgid")
+SEC("kretprobe/" SYS_PREFIX "getpgid")
 int on_leave(struct pt_regs *ctx)
 {
 	record(0, 1, PT_REGS_RC(ctx));

@@ -4,6 +4,8 @@ import re
 
 from pydantic import JsonValue
 
+from runner.arch.model import ByteOrder
+from runner.bpf.bpftool import BigEndian
 from runner.suites.checks.text import Observed, ValueDifference, join, show
 
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
@@ -18,12 +20,12 @@ def number(value: Observed) -> int | None:
     """Return the number that a value means, or None.
 
     bpftool prints bit-fields and 128-bit integers as text, "0x1f". Bytes are an
-    unsigned number, the least significant first.
+    unsigned number in the kernel's byte order.
     """
     if isinstance(value, int):
         return int(value)
     if isinstance(value, bytes):
-        return int.from_bytes(value, "little") if value else None
+        return int.from_bytes(value, _order(value)) if value else None
     if isinstance(value, str):
         if _HEXADECIMAL.fullmatch(value):
             return int(value, 16)
@@ -31,6 +33,10 @@ def number(value: Observed) -> int | None:
         if value.isdecimal() and len(value) < 40 and str(int(value)) == value:
             return int(value)
     return None
+
+
+def _order(value: bytes) -> ByteOrder:
+    return "big" if isinstance(value, BigEndian) else "little"
 
 
 def text(value: Observed) -> str | None:
@@ -142,7 +148,7 @@ def _same_bytes(expected: JsonValue, observed: bytes) -> bool:
     if isinstance(expected, int):
         try:
             return observed == int(expected).to_bytes(
-                len(observed), "little", signed=expected < 0
+                len(observed), _order(observed), signed=expected < 0
             )
         except OverflowError:
             return False

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from runner.bpf import bpftool
 from runner.bpf.bpftool import BpftoolError, CpuValue, MapDump, MapRow
+from runner.suites.checks import equality
 
 DATA = Path(__file__).resolve().parents[2] / "data/bpftool"
 
@@ -284,3 +285,33 @@ def test_rows_survive_being_printed(key: bytes, value: bytes, shown: JsonValue) 
     assert bpftool.parse_map_dump(text).rows == (
         MapRow(key=key, value=value, formatted_key=0, formatted_value=shown),
     )
+
+
+def test_numbers_of_a_big_endian_kernel_begin_with_their_most_significant_byte() -> (
+    None
+):
+    text = (
+        '[{"key":["0x00","0x00","0x00","0x02"],"value":["0x00","0x00","0x01","0x05"]}]'
+    )
+    (row,) = bpftool.parse_map_dump(text, "big").rows
+    (other,) = bpftool.parse_map_dump(text).rows
+
+    assert equality.number(row.key) == 2
+    assert equality.equal(0x105, row.value)
+    assert not equality.equal(0x105, other.value)
+    assert row.value == other.value
+
+
+def test_code_of_a_big_endian_kernel_is_read() -> None:
+    opcodes = {
+        "code": "0x63",
+        "src_reg": "0x1",
+        "dst_reg": "0xa",
+        "off": ["0xff", "0xf8"],
+        "imm": ["0x00", "0x00", "0x01", "0x02"],
+    }
+    text = json.dumps([{"disasm": "*(u32 *)(r10 -8) = r1", "opcodes": opcodes}])
+
+    (insn,) = bpftool.parse_prog_dump(text, "big")
+
+    assert (insn.offset, insn.imm) == (-8, 0x102)

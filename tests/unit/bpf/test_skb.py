@@ -98,3 +98,13 @@ numbers = st.fixed_dictionaries(
 def test_what_is_packed_is_unpacked(values: dict[str, int]) -> None:
     unpacked = skb.unpack(skb.pack(values))
     assert {name: unpacked[name] for name in values} == values
+
+
+def test_a_big_endian_kernel_has_its_own_order() -> None:
+    values = {"mark": 0x01020304, "tstamp": 5, "cb[1]": 7}
+    packed = skb.pack(values, "big")
+
+    assert packed[8:12] == bytes([1, 2, 3, 4])
+    found = skb.unpack(packed, "big")
+    assert (found["mark"], found["tstamp"]) == (0x01020304, 5)
+    assert skb.unpack(packed)["mark"] == 0x04030201

@@ -1,0 +1,80 @@
+"""What refusals mean in a guest that is locked down, or not root's: real messages."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from runner.case.guestverdict import refined
+from runner.errors import UsageError
+from runner.failures.classify import Classification
+from runner.guest.guest import Guest
+from runner.matrix.environment import User
+
+# Debian's 6.1 and 6.12 under lockdown=confidentiality and integrity.
+READ = "unknown func bpf_probe_read#4"
+READ_612 = "program of this type cannot use helper bpf_probe_read#4"
+WRITE = "unknown func bpf_probe_write_user#36"
+# Debian's 6.1, loaded by user 1000, or with CAP_BPF alone.
+TRIVIAL = (
+    "libbpf: Error in bpf_object__probe_loading():Operation not permitted(1). Couldn't "
+    "load trivial BPF program."
+)
+LOAD = "libbpf: prog 'on_getpgid': BPF program load failed: Operation not permitted"
+PERF = "libbpf: tracepoint 'x' perf_event_open() failed: Permission denied"
+
+TRACER = User(capabilities=("CAP_BPF", "CAP_PERFMON"))
+
+
+def guest(user: User | None = None, **files: str) -> Guest:
+    def read(path: str, *, timeout: float) -> str:
+        name = path.rpartition("/")[2]
+        if name not in files:
+            raise UsageError("no such file")
+        return files[name] + "\n"
+
+    return cast(Guest, SimpleNamespace(loads_as=user, agent=SimpleNamespace(read=read)))
+
+
+CONFIDENTIAL = "none integrity [confidentiality]"
+INTEGRITY = "none [integrity] confidentiality"
+
+
+@pytest.mark.parametrize(
+    ("line", "up", "name"),
+    [
+        (READ, guest(lockdown=CONFIDENTIAL), "lockdown"),
+        (READ_612, guest(lockdown=CONFIDENTIAL), "lockdown"),
+        (WRITE, guest(lockdown=INTEGRITY), "lockdown"),
+        (WRITE, guest(lockdown=CONFIDENTIAL), "lockdown"),
+        # Another reason.
+        (READ, guest(lockdown=INTEGRITY), "first"),
+        (READ, guest(lockdown="[none] integrity confidentiality"), "first"),
+        (READ, guest(), "first"),
+        ("unknown func bpf_strncmp#182", guest(lockdown=CONFIDENTIAL), "first"),
+        (
+            TRIVIAL,
+            guest(User(uid=1000), unprivileged_bpf_disabled="2"),
+            "unprivileged_disabled",
+        ),
+        (
+            TRIVIAL,
+            guest(User(uid=1000), unprivileged_bpf_disabled="0"),
+            "capability_missing",
+        ),
+        (TRIVIAL, guest(unprivileged_bpf_disabled="2"), "first"),
+        (
+            LOAD,
+            guest(User(capabilities=("CAP_BPF",)), unprivileged_bpf_disabled="2"),
+            "capability_missing",
+        ),
+        (LOAD, guest(), "first"),
+        (PERF, guest(TRACER, perf_event_paranoid="3"), "sysctl"),
+        (PERF, guest(TRACER, perf_event_paranoid="2"), "capability_missing"),
+        (PERF, guest(perf_event_paranoid="3"), "first"),
+    ],
+)
+def test_words_and_state_together_decide(line: str, up: Guest, name: str) -> None:
+    found = refined(Classification(name="first", line=line, cure=""), line, up)
+    assert found.name == name
+    assert found.line.startswith(line)
