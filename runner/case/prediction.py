@@ -9,7 +9,7 @@ from runner.facts.model import Presence
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
 from runner.preflight.check import Checker, CheckJob
-from runner.preflight.model import KernelNeed, Prediction, Verdict
+from runner.preflight.model import Effect, KernelNeed, Prediction, Verdict
 from runner.preflight.targets import BtfSource
 from runner.suites.model import OTHER_LOADERS, Case
 
@@ -106,7 +106,10 @@ def _claims(prediction: Prediction, failure_class: str) -> bool:
     if needs is not None:
         asked = [it for it in prediction.features if it.need in needs]
         return bool(asked) and all(it.presence is Presence.PRESENT for it in asked)
-    return failure_class in _OF_ARGUMENTS and bool(prediction.signatures)
+    # An attachment that is refused was told as one.
+    told = any(it.effect is Effect.NOT_ATTACHED for it in prediction.findings)
+    of_arguments = failure_class in _OF_ARGUMENTS and bool(prediction.signatures)
+    return of_arguments and not told
 
 
 def disagreement(prediction: Prediction, *, loaded: bool, failure_class: str) -> str:
