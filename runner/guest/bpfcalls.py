@@ -54,7 +54,7 @@ class Packed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Code:
+class CodeReply:
     """Instructions, whose registers have another order, too."""
 
     insns: tuple[Insn, ...]
@@ -65,7 +65,7 @@ class Code:
 
 
 # What is the same in either byte order, or not.
-Data = bytes | Packed | Code
+Data = bytes | Packed | CodeReply
 
 
 def _in_order(data: Data, byte_order: ByteOrder) -> bytes:
@@ -182,7 +182,7 @@ def program(
         pointed=(
             Pointed(
                 at=_INSNS,
-                data=Code(insns=insns),
+                data=CodeReply(insns=insns),
                 descriptors=tuple(
                     # The immediate is the second half of an instruction.
                     Descriptor(at=index * 8 + 4, of=of)

@@ -9,11 +9,12 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import arch, libbpf, sysroot
+from runner import arch, libbpf
 from runner.arch import Architecture
 from runner.errors import DOCTOR_FIXES, InfrastructureError
 from runner.files import shipped
 from runner.files.cache import Cache
+from runner.guest import sysroot
 from runner.guest.image.initramfs import Tools
 from runner.guest.qemu import vm
 from runner.libbpf import Programs, cross

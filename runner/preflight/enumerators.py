@@ -26,7 +26,7 @@ _EQUAL = (op.JEQ, op.JNE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ComparedEnumerator:
     """A line of source that names an enumerator and compares with one number."""
 
     name: str
@@ -39,7 +39,7 @@ class Compared:
     is_certain: bool
 
 
-def compared(item: BpfObject) -> tuple[Compared, ...]:
+def compared(item: BpfObject) -> tuple[ComparedEnumerator, ...]:
     """Return the lines of an object that compare with an enumerator."""
     found = [it for function in item.functions for it in _in_function(item, function)]
     if not found:
@@ -47,7 +47,7 @@ def compared(item: BpfObject) -> tuple[Compared, ...]:
     own = _own_values(item, {it.name for it in found})
     # What its BTF has with another number is not what the line compares with.
     return tuple(
-        Compared(
+        ComparedEnumerator(
             name=it.name,
             number=it.number,
             numbers=it.numbers,
@@ -59,7 +59,7 @@ def compared(item: BpfObject) -> tuple[Compared, ...]:
     )
 
 
-def _in_function(item: BpfObject, function: Function) -> Iterator[Compared]:
+def _in_function(item: BpfObject, function: Function) -> Iterator[ComparedEnumerator]:
     end = function.start + function.size
     lines = [
         it
@@ -89,7 +89,7 @@ def _in_function(item: BpfObject, function: Function) -> Iterator[Compared]:
         if len(numbers) != 1:
             continue
         (number,) = numbers
-        yield Compared(
+        yield ComparedEnumerator(
             name=names.pop(),
             number=number,
             numbers=frozenset(it.imm for it in insns.values()),
@@ -114,7 +114,7 @@ def _own_values(item: BpfObject, names: set[str]) -> Mapping[str, int]:
 
 def findings(
     item: BpfObject,
-    lines: Sequence[Compared],
+    lines: Sequence[ComparedEnumerator],
     reached: frozenset[Address],
     engine: Engine,
 ) -> Iterator[Finding]:

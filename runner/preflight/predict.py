@@ -139,7 +139,7 @@ class PredictedObject:
         return Externs(self.item)
 
     @cached_property
-    def compared(self) -> tuple[enumerators.Compared, ...]:
+    def compared(self) -> tuple[enumerators.ComparedEnumerator, ...]:
         """Return the lines that compare with an enumerator."""
         return enumerators.compared(self.item)
 

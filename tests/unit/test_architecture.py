@@ -31,6 +31,7 @@ def test_each_file_that_it_names_is_there() -> None:
         "qemu/",
         "image/",
         "roots/",
+        "sysroot/",
         "checks/",
     }
     missing = [it for it in named if not (ROOT / it).exists()]

@@ -8,7 +8,7 @@ from runner.arch import ARM64, X86_64
 from runner.errors import InfrastructureError
 from runner.files.cache import Cache
 from runner.guest.kits import GuestKits
-from runner.sysroot import Sysroot
+from runner.guest.sysroot import Sysroot
 from runner.text.progress import Lines
 from tests.unit.guest.doubles import PROGRAMS
 from tests.unit.guest.qemu import fake_qemu
@@ -54,7 +54,7 @@ def test_other_architectures_have_a_sysroot_and_an_agent_of_their_own(
         return Sysroot(architecture=ARM64, folder=tmp_path / "root", key="k")
 
     monkeypatch.setattr("runner.libbpf.cross.require", lambda architecture: None)
-    monkeypatch.setattr("runner.sysroot.obtain", obtain)
+    monkeypatch.setattr("runner.guest.sysroot.obtain", obtain)
     monkeypatch.setattr("runner.libbpf.agent_for", lambda *_: tmp_path / "agent")
     fake_qemu.make(tmp_path).rename(tmp_path / "qemu-system-aarch64")
 

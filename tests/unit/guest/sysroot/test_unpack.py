@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ArtifactError
-from runner.sysroot import unpack
+from runner.guest.sysroot import unpack
 
 
 def package(folder: Path, *members: tuple[str, bytes, str, bytes]) -> Path:

@@ -7,9 +7,9 @@ import pytest
 
 from runner.arch import S390X
 from runner.errors import ArtifactError
+from runner.guest.sysroot import choice
 from runner.kernels.sources.apt import Archive, Package
 from runner.kernels.sources.aptplace import AptPlace
-from runner.sysroot import choice
 
 
 def package(name: str, *depends: str) -> Package:

@@ -16,9 +16,9 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, CacheEntry, key_of
+from runner.guest.sysroot import choice, unpack
 from runner.kernels.sources import apt, debian
 from runner.kernels.sources.source import WEEK, Item, Workplace
-from runner.sysroot import choice, unpack
 from runner.text.progress import Progress
 
 # To be raised when the same packages are to give another sysroot.
