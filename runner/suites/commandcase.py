@@ -36,6 +36,7 @@ _OF_COMMANDS = (
 _OF_OTHERS = (
     *("object", "vmlinux", "loader", "programs", "alternatives", "maps", "variables"),
     *("attach", "must_attach", "must_run", "trigger", "truth"),
+    *("variants", "only", "accept"),
 )
 _SHOWN = {"run_as": "as"}
 # Of bpftool's `prog show` and `map show`, what a record has.
@@ -68,6 +69,9 @@ def mistakes(case: Case, reach: Reach) -> Iterator[Mistake]:
         if key in case.model_fields_set:
             what = "does not work with `command`; make it a case of its own"
             yield Mistake((key,), what)
+    if case.guest.user is not None:
+        what = "says who loads an `object`; for a command, write `as`"
+        yield Mistake(("guest", "user"), what)
     yield from _command(case, reach)
     taken = {_default(case.command[0]): case.command[0]}
     for number, word in enumerate(case.files):

@@ -70,6 +70,9 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
     [
         ("object: a.o", "does not work with `command`"),
         ("trigger: []", "does not work with `command`"),
+        ("variants: {mcpu: [v1, v3]}", "does not work with `command`"),
+        ("only: [on_exec]", "does not work with `command`"),
+        ("guest: {user: {uid: 1000}}", "for a command, write `as`"),
         ("expect: [{value: '${run.exit}', equals: 0}]", "does not work with `command`"),
         ("expect: [{program: p, xlated: [{number: 1}]}]", "does not work with"),
         ("expect: [{map: m, key: 1}]", "needs one of equals"),
