@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +21,7 @@ from runner.errors import (
     file_errors,
 )
 from runner.files.cache import Cache, sha256_of
+from runner.files.sources import shown
 from runner.kernels import rows
 from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
@@ -30,6 +31,7 @@ from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
 from runner.preflight.history import history
+from runner.preflight.located import located
 from runner.preflight.model import Verdict
 from runner.preflight.predict import Loader
 from runner.preflight.showbuilds import show_builds
@@ -61,6 +63,16 @@ class GivenObject:
     source: Path
     # What its build is called; empty for the source's own.
     build: str = ""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether somebody else compiled it."""
+        return self.path == self.source
+
+    @property
+    def shown(self) -> str:
+        """Its source as reports show it: from here, or from the repository's top."""
+        return shown(str(self.source.absolute()), Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +293,21 @@ def _batches(
             loader=arguments.loader,
             engine=engine,
         )
-        yield show.Batch(names=tuple(it.name for it in some), results=tuple(results))
+        yield show.Batch(
+            names=tuple(it.name for it in some),
+            results=tuple(_located(it, some) for it in results),
+        )
+
+
+def _located(result: check_.Result, objects: Sequence[GivenObject]) -> check_.Result:
+    """Return results whose lines are in files as they were named here."""
+    if result.error:
+        return result
+    found = (
+        prediction if it.is_built else located(prediction, it.source.name, it.shown)
+        for it, prediction in zip(objects, result.predictions, strict=True)
+    )
+    return replace(result, predictions=tuple(found))
 
 
 def _status(

@@ -220,6 +220,8 @@ class FindingKind(StrEnum):
     RECORD_CHANGED = "record_changed"
     # A field that is read at the offset that it had when the program was compiled.
     FIELD_UNRELOCATED = "field_unrelocated"
+    # What relocation and needed features do show: why the object does not load.
+    REFUSED = "refused"
 
 
 class Effect(StrEnum):

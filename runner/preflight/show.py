@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
@@ -30,6 +30,7 @@ from runner.preflight.model import (
     Status,
     Verdict,
 )
+from runner.preflight.refusals import refusals
 from runner.preflight.spread import Spread, spread_of
 from runner.preflight.steps import KernelStep
 from runner.preflight.targets import BtfSource
@@ -157,17 +158,23 @@ def _errors(results: Sequence[Result]) -> str:
 
 
 def spread(batches: Sequence[Batch]) -> list[Spread]:
-    """Return all findings, each with its kernels."""
+    """Return all findings and refusals, each with its kernels."""
     return [
         it
         for batch in batches
         for number in range(len(batch.names))
         for it in spread_of(
-            (result.source, result.predictions[number])
+            (result.source, _whole(result.predictions[number]))
             for result in batch.results
             if not result.error
         )
     ]
+
+
+def _whole(prediction: Prediction) -> Prediction:
+    """Return a prediction whose findings tell of all that does not load."""
+    more = tuple(refusals(prediction))
+    return replace(prediction, findings=(*more, *prediction.findings))
 
 
 def show(
