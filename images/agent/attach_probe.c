@@ -11,11 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Whether this libbpf is MINOR of 1 or newer. */
-#define SINCE_1(minor)                                                                 \
-	(LIBBPF_MAJOR_VERSION > 1 ||                                                   \
-	 (LIBBPF_MAJOR_VERSION == 1 && LIBBPF_MINOR_VERSION >= (minor)))
-
 /* Samples a second of the processor that the agent is on. */
 #define SAMPLE_FREQUENCY 1000
 
@@ -61,7 +56,7 @@ bool attach_kretprobe_multi(const struct aim *aim, struct attachment *made)
 
 static bool attach_to_call(const struct aim *aim, bool returns, struct attachment *made)
 {
-#if SINCE_1(0)
+#if LIBBPF_MAJOR_VERSION >= 1
 	LIBBPF_OPTS(bpf_ksyscall_opts, options, .retprobe = returns);
 
 	return hold_link(
@@ -190,7 +185,8 @@ bool attach_uretprobe(const struct aim *aim, struct attachment *made)
 static bool attach_to_symbols(const struct aim *aim, bool returns,
 			      struct attachment *made)
 {
-#if SINCE_1(3)
+/* The options came with the call, in libbpf 1.3. */
+#ifdef bpf_uprobe_multi_opts__last_field
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, options, .retprobe = returns);
 	const char *pattern;
 	char *path = path_of(aim->place, &pattern);

@@ -111,7 +111,7 @@ def pull(
         case Command():
             return _run_command(trigger, agent, namespace, commands or Commands())
         case TestRun():
-            return _test_run(trigger, agent, handle, _byte_order(data))
+            return _test_run(trigger, agent, handle, data)
     return given.model_dump()
 
 
@@ -191,13 +191,13 @@ def _byte_order(data: bytes) -> ByteOrder:
 
 
 def _test_run(
-    trigger: TestRun, agent: AgentSession, handle: int, byte_order: ByteOrder
+    trigger: TestRun, agent: AgentSession, handle: int, data: bytes
 ) -> dict[str, JsonValue]:
     output = agent.test_run(
         handle,
         trigger.test_run,
         data=bytes.fromhex(trigger.data),
-        context=skb.pack(trigger.skb, byte_order) if trigger.skb else None,
+        context=skb.pack(trigger.skb, _byte_order(data)) if trigger.skb else None,
         repeat=trigger.repeat,
         timeout=timeouts.TRIGGER.seconds,
     )
@@ -207,7 +207,7 @@ def _test_run(
         "data": output.data.hex(),
     }
     if output.context:
-        given["skb"] = {**skb.unpack(output.context, byte_order)}
+        given["skb"] = {**skb.unpack(output.context, _byte_order(data))}
     return given
 
 

@@ -14,7 +14,6 @@ from runner.arch import Architecture
 from runner.errors import DOCTOR_FIXES, InfrastructureError
 from runner.files import shipped
 from runner.files.cache import Cache
-from runner.guest import sysroot
 from runner.guest.image.initramfs import Tools
 from runner.guest.qemu import vm
 from runner.libbpf import Programs, cross
@@ -80,6 +79,9 @@ class GuestKits:
             )
         # Before anything is downloaded.
         cross.require(architecture)
+        # It talks to servers, which guests of this machine's architecture never need.
+        from runner.guest import sysroot
+
         unpacked = sysroot.obtain(architecture, self.cache, bars)
         target = CrossTarget(
             architecture=architecture, sysroot=unpacked.folder, key=unpacked.key

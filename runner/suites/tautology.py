@@ -82,7 +82,7 @@ def _number(value: object) -> int | None:
 def _matches_all(pattern: str, texts: Iterable[str]) -> bool:
     try:
         return all(re.fullmatch(pattern, it) for it in texts)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         # A reference, or a mistake that is found where it is used.
         return False
 

@@ -92,7 +92,7 @@ def test_a_line_of_the_program_is_blamed(log: Path) -> None:
         ("5.10/relocation_ambiguous--ambiguous", "bpf_core_type_size"),
         ("6.12/pointer_may_be_null--null_pointer", "return *value;"),
         ("4.11/pointer_may_be_null--null_pointer", "return *value;"),
-        ("6.1/license_not_gpl--not_gpl", "bpf_probe_read("),
+        ("6.1/license_not_gpl--not_gpl", "bpf_probe_read_kernel("),
     ],
 )
 def test_it_is_the_line_with_the_mistake(log: str, words: str) -> None:

@@ -43,7 +43,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(libbpf, "programs", lambda *_: PROGRAMS)
-    monkeypatch.setattr("runner.cli.doctor.look", lambda: iter(()))
+    monkeypatch.setattr("runner.cli.doctor.look", lambda _: iter(()))
     return tmp_path
 
 

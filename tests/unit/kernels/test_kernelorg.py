@@ -205,7 +205,10 @@ def test_rows_options_are_part_of_the_pin(bench: Bench, tarball: Path) -> None:
     assert bench.resolve(source) != bench.resolve(other)
 
 
-GUEST = "".join(f"CONFIG_{it}=y\n" for it in (*guestconfig.NEEDED, "E1000"))
+GUEST = "".join(
+    f"CONFIG_{it}=y\n"
+    for it in (*guestconfig.NEEDED, "PCI", "SERIAL_8250_CONSOLE", "E1000")
+)
 
 
 def test_built_kernel_is_kept_and_first_in_its_turn(

@@ -554,7 +554,7 @@ SEC("socket") int whole(void *context) { return 0; }
 """
 
 
-def test_what_is_left_to_the_loader_is_shown_and_stops_nothing() -> None:
+def test_what_is_left_to_the_loader_makes_the_verdict_unknown() -> None:
     found = checked(an_object(LEFT), kernel(NOTHING), "6.1")
 
     left = [it for it in found.features if it.need == "loader"]
@@ -566,7 +566,8 @@ def test_what_is_left_to_the_loader_is_shown_and_stops_nothing() -> None:
         "target of replacement",
     ]
     assert {it.presence for it in left} == {Presence.UNKNOWN}
-    assert not any("stacks" in it or "typeless" in it for it in found.reasons)
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.reasons[0] == "max_entries of stacks is left to the loader"
 
 
 # ------------------------------------------------------------- architectures

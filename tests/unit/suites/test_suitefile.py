@@ -94,7 +94,7 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
         (
             GOOD + "    trigger: [{fork: x}, {slepe: 1}]\n",
             "7: cases[0].trigger[1]: needs one of the keys fork, syscall, sleep, udp, "
-            "tcp, command, test_run, pipe, drain, iterate; did you mean 'sleep'?",
+            "tcp, command, test_run, pipe, act, drain, iterate; did you mean 'sleep'?",
         ),
         (
             GOOD + "    trigger:\n      - {fork: x, svae: y}\n",
