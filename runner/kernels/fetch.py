@@ -11,10 +11,10 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.facts import families
-from runner.files.cache import Cache, key_of
+from runner.files.cache import Cache, CacheEntry, key_of
 from runner.kernels import artifact, btf, guestconfig, nic, store, trust
 from runner.kernels.artifact import Artifact
-from runner.kernels.btf import Material
+from runner.kernels.btf import Material, reduced
 from runner.kernels.sources import providers
 from runner.kernels.sources.source import LOCAL, Item, Pin, Workplace
 from runner.matrix.matrix import BaseSource, Kernel
@@ -226,19 +226,42 @@ def _fetch(
     *,
     refresh: bool = False,
 ) -> Artifact:
-    def build(folder: Path) -> Mapping[str, JsonValue]:
-        return _build(kernel, pin, source, folder, cache, progress)
-
     pin = providers.of(source).resolve(source, cache)
-    key = _key(kernel, source, pin, cache)
-    found = artifact.from_entry(cache.entry(_KIND, key, build), pin)
-    if refresh and found.btf_items:
-        # The kernel is the same, and its BTF's source may have moved on.
-        found = artifact.from_entry(cache.renew(_KIND, key, build), pin)
+    entry = _entry(kernel, source, pin, cache, progress, refresh=refresh)
+    found = artifact.from_entry(entry, pin)
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())
     cache.remember(_name(source), resolution.model_dump(mode="json"))
     return _fit(kernel, found)
+
+
+def _entry(
+    kernel: Kernel,
+    source: BaseSource,
+    pin: Pin,
+    cache: Cache,
+    progress: Progress,
+    *,
+    refresh: bool,
+) -> CacheEntry:
+    """Return a kernel's entry in the cache, built where it is not there."""
+    setting = reduced.setting_of(kernel)
+    whole = None
+    if setting is not None:
+        row = reduced.whole(kernel, setting)
+        whole = _entry(row, source, pin, cache, progress, refresh=refresh)
+
+    def build(folder: Path) -> Mapping[str, JsonValue]:
+        if setting is not None and whole is not None:
+            return reduced.build(setting, whole, folder, cache)
+        return _build(kernel, pin, source, folder, cache, progress)
+
+    key = _key(kernel, source, pin, cache)
+    found = cache.entry(_KIND, key, build)
+    if refresh and artifact.from_entry(found, pin).btf_items:
+        # The kernel is the same, and its BTF's source may have moved on.
+        found = cache.renew(_KIND, key, build)
+    return found
 
 
 def _fit(kernel: Kernel, found: Artifact) -> Artifact:

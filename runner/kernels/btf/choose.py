@@ -96,7 +96,7 @@ def identity(setting: _Setting, cache: Cache) -> str:
 
 
 def choose(setting: _Setting, material: Material) -> Chosen:
-    """Return a kernel's BTF as its row's setting says.
+    """Return a kernel's whole BTF as its row's setting says.
 
     Raises ArtifactError for BTF that can't be had, is damaged, another kernel's, or of
     other files than are locked; not for a kernel that has none where the setting leaves
@@ -299,26 +299,11 @@ def _in_suite(
     return found[0].item
 
 
-def _min(setting: MinBtf, material: Material) -> Chosen:
-    whole = choose(setting.of, material)
-    if whole.data is None:
-        raise ArtifactError(f"there is no BTF to reduce: {whole.detail}")
-    objects = minimal.objects(setting.objects, material.work.cache)
-    return Chosen(
-        data=minimal.cut(whole.data, objects, material.work.scratch),
-        source=setting.type,
-        detail=f"of {whole.source} ({whole.detail}), for "
-        + ", ".join(path.name for path in objects),
-        items=whole.items,
-    )
-
-
 _MAKERS: Mapping[type[Any], Callable[[Any, Material], Chosen]] = {
     FileBtf: _file,
     HubBtf: _hub_setting,
     VmlinuxBtf: _vmlinux,
     DebugPackageBtf: _debug_package,
-    MinBtf: _min,
 }
 
 
@@ -349,8 +334,7 @@ def _compare_builds(vmlinux: Path, source: str, material: Material) -> None:
 
 
 def _verify(made: Chosen, material: Material) -> None:
-    # BTF for some objects only need not hold task_struct; it was cut from a whole one.
-    if made.data is not None and made.source != "min":
+    if made.data is not None:
         verify(
             made.data,
             of=f"{made.source} ({made.detail})",

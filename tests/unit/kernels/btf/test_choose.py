@@ -249,30 +249,6 @@ def test_debug_package_comes_from_a_suite(tmp_path: Path, suite: Suite) -> None:
     assert found.detail.endswith("linux-image-4.4.1-dbg_4.4.1-1_amd64.deb")
 
 
-def test_min_is_cut_from_another(tmp_path: Path) -> None:
-    source = tmp_path / "pid.bpf.c"
-    source.write_text(_PROGRAM)
-    beside = kernels.btf(tmp_path)
-    setting = MinBtf(type="min", objects=(tmp_path,))
-
-    found = choose(setting, replace(material(tmp_path), beside=beside))
-
-    assert found.source == "min"
-    assert found.data is not None
-    assert len(found.data) < len(beside)
-    assert b"\0pid\0" in found.data
-    assert b"\0comm\0" not in found.data
-
-
-def test_min_of_nothing_is_refused(tmp_path: Path) -> None:
-    source = tmp_path / "pid.bpf.c"
-    source.write_text(_PROGRAM)
-    setting = MinBtf(type="min", objects=(source,), of="kernel")
-
-    with pytest.raises(ArtifactError, match="no BTF to reduce"):
-        choose(setting, material(tmp_path))
-
-
 def test_objects_that_are_none_are_the_users_mistake(tmp_path: Path) -> None:
     cache = Cache(root=tmp_path / "cache")
     (tmp_path / "empty").mkdir()
@@ -293,20 +269,6 @@ def test_identity_follows_the_content(tmp_path: Path) -> None:
 
     assert identity(setting, cache) != before
     assert identity("auto", cache) != identity("kernel", cache)
-
-
-_PROGRAM = """
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-struct task_struct { int pid; } __attribute__((preserve_access_index));
-SEC("kprobe/x") int read_pid(void *context)
-{
-    struct task_struct *task = (void *)bpf_get_current_task();
-    return BPF_CORE_READ(task, pid);
-}
-char LICENSE[] SEC("license") = "GPL";
-"""
 
 
 def hub(tmp_path: Path, release: str) -> Path:
