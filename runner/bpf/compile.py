@@ -102,6 +102,7 @@ def compile_object(
     name = source.name.removesuffix(".c").removesuffix(".bpf") + ".bpf.o"
 
     def compile_it(folder: Path) -> dict[str, str]:
+        _require_mentioned(source, headers, build)
         # Absolute, because clang is run in the suite's folder.
         _clang(command(source, (folder / name).absolute(), headers, build), source)
         object_.read((folder / name).read_bytes(), source)
@@ -209,6 +210,26 @@ def _dependencies(source: Path, headers: Path | None, build: Build) -> list[str]
     words = [build.compiler, *_options(headers, build)]
     rule = _clang([*words, "-M", source.name], source)
     return sorted(set(_prerequisites(rule)))
+
+
+def _require_mentioned(source: Path, headers: Path | None, build: Build) -> None:
+    """Refuse macros that nothing mentions: both their builds would be the same.
+
+    Raises CompileError.
+    """
+    if not build.defines:
+        return
+    text = "\n".join(
+        (source.parent / path).read_text(errors="replace")
+        for path in _dependencies(source, headers, build)
+    )
+    for name, _ in build.defines:
+        if not re.search(rf"\b{re.escape(name)}\b", text):
+            raise CompileError(
+                f"{source}: neither it nor a header that it includes mentions the "
+                f"macro {name}",
+                hint="check the spelling in `variants`",
+            )
 
 
 def own_headers(source: Path) -> list[Path]:

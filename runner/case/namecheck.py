@@ -24,6 +24,7 @@ from runner.errors import (
 from runner.files import modelfile
 from runner.files.modelfile import Mistake, Where
 from runner.memo import Notes
+from runner.preflight.model import no_warning
 from runner.suites import programpatterns
 from runner.suites.attachplaces import map_of, misfit
 from runner.suites.checks import normal
@@ -51,7 +52,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "6"
+_VERSION = "7"
 
 Compile = Callable[[Path, str | None, Build], Path]
 
@@ -158,6 +159,9 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
             yield from _program(name, shape, ("alternatives", number, place))
     for name in case.maps:
         yield from _map(name, shape, ("maps", name))
+    for number, name in enumerate(case.accept):
+        if wrong := no_warning(name):
+            yield Mistake(("accept", number), wrong)
     for name, rows in maprows.of_case(case):
         yield from _filled(name, rows, shape)
     for name, value in case.variables.items():

@@ -1,6 +1,7 @@
 """`check`: what becomes of objects on kernels, without booting them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +33,7 @@ from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
 from runner.preflight.history import history
 from runner.preflight.located import located
-from runner.preflight.model import Verdict
+from runner.preflight.model import Verdict, no_warning
 from runner.preflight.predict import Loader
 from runner.preflight.showbuilds import show_builds
 from runner.preflight.showcost import show_costs
@@ -72,7 +73,7 @@ class GivenObject:
     @property
     def shown(self) -> str:
         """Its source as reports show it: from here, or from the repository's top."""
-        return shown(str(self.source.absolute()), Path.cwd())
+        return shown(os.path.abspath(self.source), Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +203,7 @@ def main(arguments: argparse.Namespace) -> int:
             "no object to check", hint="give an object, its source, or a suite's folder"
         )
     workers = options.number_of(arguments.workers, check_.processors)
+    _require_sense(arguments)
     axes = builds.of_words(arguments.variants)
     objects, refused = _objects(arguments.objects, axes, cache, engine)
     sources = _sources(arguments, cache)
@@ -227,6 +229,15 @@ def main(arguments: argparse.Namespace) -> int:
     status, warned = _status(found, refused), _report_findings(found, arguments)
     fails = warned and arguments.strict and status is not ExitStatus.USAGE
     return ExitStatus.INCOMPATIBLE if fails else status
+
+
+def _require_sense(arguments: argparse.Namespace) -> None:
+    """Refuse what would only show when all is done. Raises UsageError."""
+    for name in arguments.accept:
+        if wrong := no_warning(name):
+            raise UsageError(f"--accept: {wrong}")
+    if arguments.sarif and not arguments.sarif.absolute().parent.is_dir():
+        raise UsageError(f"--sarif {arguments.sarif}: there is no such folder")
 
 
 def _report_findings(
@@ -295,6 +306,7 @@ def _batches(
         )
         yield show.Batch(
             names=tuple(it.name for it in some),
+            files=tuple(it.shown for it in some),
             results=tuple(_located(it, some) for it in results),
         )
 

@@ -74,7 +74,8 @@ def annotations(found: Sequence[Spread]) -> Iterator[str]:
     for it in found:
         finding = it.finding
         kind = "warning" if finding.is_warning else "error"
-        place = f"file={_property(finding.place.file)},line={finding.place.line},"
+        line = max(1, finding.place.line)
+        place = f"file={_property(finding.place.file)},line={line},"
         title = _property(f"{finding.subject} on {it.words}")
         yield (
             f"::{kind} {place if finding.place.file else ''}title={title}"

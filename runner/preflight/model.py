@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from runner.bpf.kinds import IDS, RelocationKind
 from runner.facts.model import Learnt, Presence
+from runner.text.nearest import near
 
 # "struct task_struct" of what a relocation is about, as libbpf prints it.
 _ROOT = re.compile(r"(?:(?:struct|union|enum) )?\w+")
@@ -222,6 +223,15 @@ class FindingKind(StrEnum):
     FIELD_UNRELOCATED = "field_unrelocated"
     # What relocation and needed features do show: why the object does not load.
     REFUSED = "refused"
+
+
+def no_warning(name: str) -> str:
+    """Return what is wrong with a name that `accept` has; empty if it may accept."""
+    kinds = [it.value for it in FindingKind if it is not FindingKind.REFUSED]
+    kind = name.partition(":")[0]
+    if any(fnmatchcase(it, kind) for it in kinds):
+        return ""
+    return f"no warning is called {kind!r}{near(kind, kinds)}"
 
 
 class Effect(StrEnum):

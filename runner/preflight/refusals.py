@@ -12,15 +12,17 @@ from runner.preflight.model import (
 )
 
 _REFUSED = (Verdict.REJECTED, Verdict.CRASHES)
-# What concerns the object as a whole.
-_NOWHERE = InstructionPlace(program="", section="", instruction=0)
 
 
-def refusals(prediction: Prediction) -> Iterator[Finding]:
-    """Yield the reasons of a refusal that no finding of the prediction tells."""
+def refusals(prediction: Prediction, file: str) -> Iterator[Finding]:
+    """Yield the reasons of a refusal that no finding of the prediction tells.
+
+    What concerns the object as a whole is in `file`, at no line of it.
+    """
     if prediction.verdict not in _REFUSED:
         return
     told = {str(it) for it in prediction.findings}
+    whole = InstructionPlace(program="", section="", instruction=0, file=file)
     places = {str(it.place): it for it in prediction.relocations}
     for reason in prediction.reasons:
         if reason in told:
@@ -30,7 +32,7 @@ def refusals(prediction: Prediction) -> Iterator[Finding]:
         yield Finding(
             kind=FindingKind.REFUSED,
             effect=Effect.NOT_LOADED,
-            place=relocation.place if relocation else _NOWHERE,
-            subject=relocation.access if relocation else "the object",
+            place=relocation.place if relocation else whole,
+            subject=relocation.access if relocation else file,
             reason=words if relocation else reason,
         )

@@ -116,6 +116,8 @@ class Batch:
 
     names: tuple[str, ...]
     results: tuple[Result, ...]
+    # Where each of them lies, for what concerns an object as a whole.
+    files: tuple[str, ...] = ()
 
 
 def as_json(
@@ -162,18 +164,18 @@ def spread(batches: Sequence[Batch]) -> list[Spread]:
     return [
         it
         for batch in batches
-        for number in range(len(batch.names))
+        for number, file in enumerate(batch.files or batch.names)
         for it in spread_of(
-            (result.source, _whole(result.predictions[number]))
+            (result.source, _whole(result.predictions[number], file))
             for result in batch.results
             if not result.error
         )
     ]
 
 
-def _whole(prediction: Prediction) -> Prediction:
+def _whole(prediction: Prediction, file: str) -> Prediction:
     """Return a prediction whose findings tell of all that does not load."""
-    more = tuple(refusals(prediction))
+    more = tuple(refusals(prediction, file))
     return replace(prediction, findings=(*more, *prediction.findings))
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +343,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     else:
         yield from _without_object(case)
     yield from attachplaces.mistakes(case)
+    yield from _only(case)
     yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
@@ -391,6 +393,20 @@ def _variants(suite: Suite, case: Case) -> Iterator[Mistake]:
             yield Mistake(at, f"no variant {name!r}{meant}")
     if not case.expect and not {*known} <= {*failure.variants}:
         yield Mistake(at, "the other variants check nothing; give the case an `expect`")
+
+
+def _only(case: Case) -> Iterator[Mistake]:
+    """Find settings of programs that `only` leaves out."""
+    if "only" not in case.model_fields_set:
+        return
+    if not case.only:
+        yield Mistake(("only",), "names no program; leave it out to load all")
+        return
+    for name in case.programs:
+        patterns = any(mark in name for mark in "*?[")
+        if not patterns and not any(fnmatchcase(name, it) for it in case.only):
+            what = f"{name} is not loaded: `only` does not name it"
+            yield Mistake(("programs", name), what)
 
 
 def _key_of(expectation: Compared) -> str:

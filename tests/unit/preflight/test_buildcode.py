@@ -7,7 +7,7 @@ import pytest
 
 from runner.bpf import insn as op
 from runner.bpf.build import Build
-from runner.bpf.compile import compile_object
+from runner.bpf.compile import CompileError, compile_object
 from runner.bpf.insn import Insn
 from runner.bpf.object import read_whole
 from runner.errors import InfrastructureError
@@ -67,6 +67,17 @@ def test_builds_are_objects_of_their_own(tmp_path: Path) -> None:
     assert one.name == other.name == "narrow.bpf.o"
     assert one.read_bytes() != other.read_bytes()
     assert compiled(tmp_path, Build(defines=(("MORE", "1"),))) == one
+
+
+def test_a_macro_that_nothing_mentions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="mentions the macro MROE"):
+        compiled(tmp_path, Build(defines=(("MORE", "1"), ("MROE", "1"))))
+
+
+def test_a_macro_of_a_header_is_one(tmp_path: Path) -> None:
+    # Of bpf/bpf_helpers.h.
+    defines = (("MORE", "1"), ("__weak", "__attribute__((weak))"))
+    assert compiled(tmp_path, Build(defines=defines)).is_file()
 
 
 @pytest.mark.skipif(shutil.which("clang-16") is None, reason="there is no clang-16")

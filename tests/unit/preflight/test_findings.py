@@ -13,6 +13,7 @@ from runner.preflight.model import (
     InstructionPlace,
     Prediction,
     Verdict,
+    no_warning,
 )
 from runner.preflight.spread import Spread, spread_of
 from runner.preflight.targets import BtfSource
@@ -127,3 +128,21 @@ def test_annotations_point_at_the_line() -> None:
         "::error file=unlink.bpf.c,line=12,title=vfs_unlink%2C argument 2 on 6.1"
         "::6.1: it moved%0AWhat to do: write another",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("argument_changed", ""),
+        ("argument_changed:vfs_*, argument 2", ""),
+        ("argument_*", ""),
+        ("*", ""),
+        ("argument_chnaged:x", "no warning is called 'argument_chnaged'"),
+        ("vfs_unlink, argument 2", "no warning is called 'vfs_unlink, argument 2'"),
+        # What is refused can't be accepted.
+        ("refused", "no warning is called 'refused'"),
+    ],
+)
+def test_a_name_that_accepts_nothing_is_told(name: str, wrong: str) -> None:
+    assert no_warning(name).startswith(wrong)
+    assert bool(no_warning(name)) is bool(wrong)

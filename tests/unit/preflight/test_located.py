@@ -79,15 +79,15 @@ def test_another_file_keeps_its_name() -> None:
 
 
 def test_each_reason_of_a_refusal_is_at_its_place() -> None:
-    found = list(refusals(REJECTED))
+    found = list(refusals(REJECTED, "src/gone.bpf.c"))
 
     assert [(it.subject, it.place.line, it.reason) for it in found] == [
         ("task_struct.no_such", 10, "task_struct.no_such is missing and not guarded"),
-        ("the object", 0, "the kernel has no map type ringbuf"),
+        ("src/gone.bpf.c", 0, "the kernel has no map type ringbuf"),
     ]
     assert {it.kind for it in found} == {FindingKind.REFUSED}
     assert not any(it.is_warning for it in found)
 
 
 def test_what_loads_has_no_refusal() -> None:
-    assert not list(refusals(replace(REJECTED, verdict=Verdict.LOADS)))
+    assert not list(refusals(replace(REJECTED, verdict=Verdict.LOADS), ""))

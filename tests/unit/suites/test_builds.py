@@ -189,3 +189,24 @@ def test_words_of_a_command_line_are_axes() -> None:
 def test_other_words_are_refused(word: str, mistake: str) -> None:
     with pytest.raises(UsageError, match=mistake):
         builds.of_words([word])
+
+
+@pytest.mark.parametrize(
+    ("case", "mistake"),
+    [
+        ("only: []", "only: names no program"),
+        (
+            "only: [on_*]\n    programs: {other: {attach: false}}",
+            "programs.other: other is not loaded: `only` does not name it",
+        ),
+    ],
+)
+def test_only_may_not_leave_out_what_the_case_sets(
+    case: str, mistake: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=mistake):
+        load(tmp_path, case)
+
+
+def test_only_may_name_what_the_case_sets(tmp_path: Path) -> None:
+    load(tmp_path, "only: [on_*]\n    programs: {on_exec: {attach: false}}")
