@@ -1,5 +1,6 @@
 """How reports name files: never by where they lie on the machine that built them."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,19 @@ def shown(file: str, started: Path) -> str:
         if any((folder / end).is_file() for folder in _folders(started)):
             return str(end)
     return path.name
+
+
+def from_top(file: str, started: Path) -> str:
+    """Return a source file's name from the top of its repository.
+
+    That is what code scanning and GitHub's annotations need, wherever in the repository
+    a run was started. A file that is not there keeps its name.
+    """
+    top = repository_of(started)
+    path = Path(os.path.normpath(started / file))
+    if not file or top is None or not path.is_file() or not path.is_relative_to(top):
+        return file
+    return path.relative_to(top).as_posix()
 
 
 def relative(text: str, files: Iterable[str], started: Path) -> str:

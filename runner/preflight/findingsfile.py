@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from runner.files.sources import from_top
 from runner.preflight.spread import Spread
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -53,7 +55,7 @@ def _result(spread: Spread, rules: list[str]) -> JsonValue:
             {
                 "physicalLocation": {
                     "artifactLocation": {
-                        "uri": quote(finding.place.file),
+                        "uri": quote(from_top(finding.place.file, Path.cwd())),
                         "uriBaseId": "%SRCROOT%",
                     },
                     "region": {"startLine": max(1, finding.place.line)},
@@ -75,7 +77,8 @@ def annotations(found: Sequence[Spread]) -> Iterator[str]:
         finding = it.finding
         kind = "warning" if finding.is_warning else "error"
         line = max(1, finding.place.line)
-        place = f"file={_property(finding.place.file)},line={line},"
+        file = from_top(finding.place.file, Path.cwd())
+        place = f"file={_property(file)},line={line},"
         title = _property(f"{finding.subject} on {it.words}")
         yield (
             f"::{kind} {place if finding.place.file else ''}title={title}"

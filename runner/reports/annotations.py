@@ -1,7 +1,9 @@
 """GitHub's workflow commands: a line for each failure, at the line of its .bpf.c."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from runner.files.sources import from_top
 from runner.reports import output, style
 from runner.reports.compare import (
     VANISHED_CURE,
@@ -58,7 +60,8 @@ def _failure(group: Group, comparison: Comparison | None) -> str:
     if comparison is not None:
         for word, kernels in comparison.changes_of(group.cases).items():
             title += f" ({word} on {', '.join(kernels)})"
-    place = f"file={_property(group.first.source_path)},line={group.line},"
+    file = from_top(group.first.source_path, Path.cwd())
+    place = f"file={_property(file)},line={group.line},"
     if not group.first.source_path:
         place = ""
     return f"{place}title={_property(title)}::{_data(_message(group.first))}"

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from runner.files.sources import from_top
 from runner.reports import style
 from runner.reports.compare import Comparison
 from runner.reports.groups import Group, errors, failures
@@ -96,8 +98,7 @@ def _result(
             {
                 "physicalLocation": {
                     "artifactLocation": {
-                        "uri": _uri(case.source_path),
-                        # Where the run was started.
+                        "uri": _uri(from_top(case.source_path, Path.cwd())),
                         "uriBaseId": "%SRCROOT%",
                     },
                     "region": {"startLine": group.line},

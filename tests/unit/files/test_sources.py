@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.files import sources
 from runner.files.sources import shown
 from runner.plugin.items import placed
 from runner.results import CaseResult, Outcome
@@ -85,3 +86,18 @@ def test_a_source_that_a_run_compiles_is_named_from_where_the_run_was_started(
     assert found.message == (
         "refused at src/probe.bpf.c:37: no; src/probe.bpf.c:37, my-probe.bpf.c:3"
     )
+
+
+def test_a_source_is_named_from_the_top_of_its_repository(tmp_path: Path) -> None:
+    started = tmp_path / "tests"
+    for folder in (".git", "src", "tests"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "src/a.bpf.c").touch()
+    (started / "b.bpf.c").touch()
+
+    assert sources.from_top("../src/a.bpf.c", started) == "src/a.bpf.c"
+    assert sources.from_top("b.bpf.c", started) == "tests/b.bpf.c"
+    # Of another machine, of nothing, and outside of the repository.
+    assert sources.from_top("gone.bpf.c", started) == "gone.bpf.c"
+    assert sources.from_top("", started) == ""
+    assert sources.from_top("../../x.bpf.c", started) == "../../x.bpf.c"
