@@ -70,8 +70,8 @@ def test_builds_are_objects_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_macro_that_nothing_mentions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match="mentions the macro MROE"):
-        compiled(tmp_path, Build(defines=(("MORE", "1"), ("MROE", "1"))))
+    with pytest.raises(CompileError, match="mentions the macro NEVER_MENTIONED"):
+        compiled(tmp_path, Build(defines=(("MORE", "1"), ("NEVER_MENTIONED", "1"))))
 
 
 def test_a_macro_of_a_header_is_one(tmp_path: Path) -> None:
