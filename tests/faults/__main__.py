@@ -2,7 +2,7 @@
 
 import argparse
 import random
-import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -93,7 +93,8 @@ def _undisturbed(folder: Path, *, with_test: bool) -> Undisturbed:
     caches: tuple[Path, ...] = (Cache().root,)
     with world(own / "world", made, caches) as first:
         _right(first)
-        shutil.copytree(first.changed, filled, symlinks=True)
+        # cp knows the marks of what was removed from the layers below.
+        subprocess.run(["cp", "-a", str(first.changed), str(filled)], check=True)
     caches = (filled, *caches)
     with world(own / "world", made, caches) as second:
         ended, results = _right(second)

@@ -1,0 +1,118 @@
+"""The judge of runs with a fault sees what must not be."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.reports import resultsfile
+from runner.results import Outcome, RunResults
+from tests.faults import judge, table
+from tests.faults.fault import Chance, Fault, Struck
+from tests.faults.judge import Judged
+from tests.faults.running import Ended
+from tests.faults.table import Row
+from tests.faults.world import World
+from tests.unit.reports.runs import case, run
+
+P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
+RIGHT = run(case("a", P), case("wrong", F))
+
+
+def put(world: World, chance: Chance) -> Struck:
+    """Do nothing."""
+    raise NotImplementedError
+
+
+def judged(
+    folder: Path,
+    found: RunResults | None,
+    *,
+    status: int = 1,
+    output: str = "",
+    left: tuple[str, ...] = (),
+    loses: bool = True,
+) -> Judged:
+    world = World(folder=folder, caches=())
+    world.reports.mkdir()
+    world.outside.mkdir(exist_ok=True)
+    if found is not None:
+        text = resultsfile.dump(found)
+        (world.reports / "results.json").write_text(text)
+    ended = Ended(status=status, output=output, seconds=1, hung=False, left=left)
+    struck = Struck(how="", phase="cases", ended=ended)
+    fault = Fault(name="a fault", put=put, loses=loses)
+    return judge.judge(fault, struck, world, judge.verdicts(RIGHT))
+
+
+def test_the_same_verdicts_are_right(tmp_path: Path) -> None:
+    assert judged(tmp_path, RIGHT) == Judged(outcome="all verdicts", wrong=())
+
+
+def test_a_lost_case_is_right_where_the_fault_may_cost_it(tmp_path: Path) -> None:
+    found = run(case("a", E), case("wrong", F))
+
+    assert not judged(tmp_path, found, status=3).wrong
+
+
+def test_a_lost_case_is_wrong_where_another_was_hit(tmp_path: Path) -> None:
+    found = run(case("a", E), case("wrong", F))
+
+    (wrong,) = judged(tmp_path, found, status=3, loses=False).wrong
+    assert "error, not passed" in wrong
+
+
+@pytest.mark.parametrize("outcomes", [(P, P), (F, F)])
+def test_another_verdict_is_wrong(
+    outcomes: tuple[Outcome, ...], tmp_path: Path
+) -> None:
+    found = run(case("a", outcomes[0]), case("wrong", outcomes[1]))
+
+    assert judged(tmp_path, found, status=int(F in outcomes)).wrong
+
+
+@pytest.mark.parametrize("status", [0, 4, -6])
+def test_another_status_than_the_results_is_wrong(status: int, tmp_path: Path) -> None:
+    assert judged(tmp_path, RIGHT, status=status).wrong
+
+
+def test_what_still_runs_is_wrong(tmp_path: Path) -> None:
+    assert judged(tmp_path, RIGHT, left=("qemu (7)",)).wrong
+
+
+def test_a_traceback_is_wrong(tmp_path: Path) -> None:
+    assert judged(tmp_path, RIGHT, output="Traceback (most recent call last):").wrong
+
+
+def test_a_file_that_was_written_elsewhere_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "outside/etc").mkdir(parents=True)
+    (tmp_path / "outside/etc/x").touch()
+
+    assert judged(tmp_path, RIGHT).wrong == ("written: /etc/x",)
+
+
+def test_results_that_do_not_read_are_wrong(tmp_path: Path) -> None:
+    world = World(folder=tmp_path, caches=())
+    world.reports.mkdir()
+    (world.reports / "results.json").write_text("{")
+
+    assert isinstance(judge.read(world.reports), str)
+
+
+def test_a_table_counts_by_fault() -> None:
+    ended = Ended(status=1, output="", seconds=1, hung=False, left=())
+    struck = Struck(how="", phase="cases", ended=ended)
+    rows = [
+        Row(fault="a", struck=struck, judged=Judged(outcome="all verdicts", wrong=())),
+        Row(
+            fault="a", struck=struck, judged=Judged(outcome="no results", wrong=("x",))
+        ),
+    ]
+
+    assert table.render(rows, seed=3).splitlines() == [
+        "2 runs, seed 3: 1 wrong.",
+        "",
+        "| fault | runs | struck in | all verdicts | some without a verdict "
+        "| incomplete | no results | wrong |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| a | 2 | cases 2 | 1 |  |  | 1 | 1 |",
+    ]
