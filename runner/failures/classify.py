@@ -46,6 +46,8 @@ _VERIFIER_LOG = re.compile(
 _SAYS_NOTHING = re.compile(
     r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
 )
+# Notes on a program's arguments, before its first instruction.
+_HEAD = re.compile(r"\A(?:(?!\d+: ).*\n)+(?=\d+: )")
 _SUMMARY = re.compile(r"^processed \d+ insns", re.MULTILINE)
 
 # The lines of a verdict; more are no verdict.
@@ -154,11 +156,11 @@ def _is_too_long(log: str, instructions: Mapping[str, int]) -> bool:
 def _by_verifier(verifier: str, log: str) -> Classification:
     verdict = verdict_lines(verifier)
     line = "; ".join(verdict)
-    # What stands before the verdict are notes, too: "Global function main() doesn't
+    # Notes are no verdict: "Global function main() doesn't
     # return scalar" of a program that is none. Only where the verdict has no class do
     # they count: the verdict's last line may be a bare consequence.
     found = _first("\n".join(verdict), lambda it: it.verifier)
-    found = found or _first(verifier, lambda it: it.verifier)
+    found = found or _first(_HEAD.sub("", verifier), lambda it: it.verifier)
     if found is not None and found.line in line:
         # The words that show the class may be a part of what the verifier says.
         found = replace(found, line=line)

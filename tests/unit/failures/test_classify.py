@@ -210,8 +210,8 @@ OLD_SPELLING = "Procc" + "essed"
             "invalid access to memory, mem_size=4 off=0 size=8\n"
             "R0 min value is outside of the allowed memory range\n",
             "access_out_of_bounds",
-            "invalid access to memory, mem_size=4 off=0 size=8; R0 min value is outside "
-            "of the allowed memory range",
+            "invalid access to memory, mem_size=4 off=0 size=8; R0 min value is "
+            "outside of the allowed memory range",
         ),
         # A kernel function's buffer whose size has no bound.
         (
