@@ -36,7 +36,7 @@ def _parsed(text: str) -> _Address:
         return ipaddress.ip_interface(text)
     except ValueError as error:
         raise ValueError(
-            f"{text!r} is no address; write one such as 10.0.0.1/24 or fd00::1/64"
+            f"{text!r} is not an address; write one such as 10.0.0.1/24 or fd00::1/64"
         ) from error
 
 

@@ -87,7 +87,7 @@ def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
         ),
         (
             "interfaces=[{name: a, type: dummy, addresses: [10.0.0.300/24]}]",
-            "'10.0.0.300/24' is no address; write one such as 10.0.0.1/24",
+            "'10.0.0.300/24' is not an address; write one such as 10.0.0.1/24",
         ),
         (
             "interfaces=[{name: a, type: dummy, addresses: [10.1.0.1]}]",
