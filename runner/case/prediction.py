@@ -4,10 +4,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.bpf import object as bpf_object
 from runner.errors import RunnerError
 from runner.facts.model import Presence
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
+from runner.preflight import securityhooks
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Effect, KernelNeed, Prediction, Verdict
 from runner.preflight.targets import BtfSource
@@ -64,6 +66,7 @@ def predicted(
         modules=guest.module_btfs,
         facts=guest.facts,
         architecture=artifact.architecture,
+        lsm=guest.security_modules if _has_hooks(object_path) else None,
     )
     try:
         job = CheckJob(
@@ -91,6 +94,16 @@ def predicted(
         why = f"predictions are about libbpf, and {loader} loads this object"
         return Foretold(prediction=prediction, why_not=why, binds=False)
     return Foretold(prediction=prediction)
+
+
+def _has_hooks(object_path: Path) -> bool:
+    """Whether an object has programs of BPF LSM."""
+    try:
+        programs = bpf_object.read(object_path.read_bytes()).programs
+    except (bpf_object.ObjectError, OSError):
+        # The agent says what is wrong with it.
+        return False
+    return any(securityhooks.is_hook(it.section) for it in programs)
 
 
 def _unknown(guest: Guest, why: str) -> Foretold:

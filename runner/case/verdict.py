@@ -6,7 +6,7 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame, comparing, guestverdict
+from runner.case import blame, comparing, guestverdict, securityhooks
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
@@ -16,6 +16,7 @@ from runner.failures.classes import (
     COMMAND_FAILED,
     LOADER_CRASHED,
     LOADER_FAILED,
+    LSM_NOT_CALLED,
     NEVER_RAN,
     NOTHING_ATTACHED,
     NOTHING_CHECKED,
@@ -62,6 +63,16 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
     if not count:
         words = "; ".join(["nothing was checked", *missing])
         return _failure(NOTHING_CHECKED, words, not_available=missing)
+    uncalled = securityhooks.uncalled(attempt)
+    if uncalled and (checked.mismatches or not attempt.ran):
+        return _failure(
+            LSM_NOT_CALLED,
+            "; ".join([uncalled, *map(str, checked.mismatches[:1])]),
+            mismatches=checked.mismatches,
+            matches=checked.matches,
+            checked=count,
+            not_available=missing,
+        )
     if checked.mismatches:
         return _failure(
             WRONG_VALUE,

@@ -11,7 +11,14 @@ from runner.errors import ArtifactError, UsageError
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import elfsections, facts, fetch
+from runner.kernels import (
+    elfsections,
+    facts,
+    fetch,
+    guestconfig,
+    securitymodules,
+)
+from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
@@ -42,12 +49,17 @@ class BtfSource:
     facts: Facts | None = None
     # As runner/arch names it; "" where only the BTF says it.
     architecture: str = ""
+    # The security modules that it starts with; None where nobody knows.
+    lsm: tuple[str, ...] | None = None
 
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            lsm=self.lsm,
         )
 
 
@@ -92,10 +104,17 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
             config=artifact.config,
             facts=facts.known(cache, artifact.image_sha256),
             architecture=kernel.arch,
+            lsm=_lsm(kernel, artifact),
         )
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
     ]
+
+
+def _lsm(kernel: Kernel, artifact: Artifact) -> tuple[str, ...] | None:
+    text = artifact.config_text()
+    config = None if text is None else guestconfig.parse(text)
+    return securitymodules.of_environment(kernel.environment, config)
 
 
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:

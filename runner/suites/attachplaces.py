@@ -28,9 +28,10 @@ class _Kind:
 
 # A reference may stand for any part of a name.
 _NAME = _Kind(form="NAME")
-_PATTERN = _Kind(form="PATTERN")
+# Of libbpf, which knows no others (glob_match()).
+_PATTERN = _Kind(form="PATTERN, with * and ? for characters", pattern=r"[^\s/\[\]]+")
 _EVENT = _Kind(form="GROUP/NAME", pattern=r"[^\s/]+/[^\s/]+")
-_SYMBOL = _Kind(form="FILE:SYMBOL", pattern=r"\S.*:[^:\s]+")
+_SYMBOL = _Kind(form="FILE:SYMBOL", pattern=r"\S.*:[^:\s\[\]]+")
 _TC = ("tc", "classifier", "action", "tcx", "netkit")
 _SIDES = r"[^\s/]+/(ingress|egress)"
 _NAMESPACE = _Kind(

@@ -74,6 +74,7 @@ def checked(
     engine: Engine | None = None,
     loader: Loader = "libbpf",
     facts: Facts | None = None,
+    lsm: tuple[str, ...] | None = None,
     *,
     is_set: bool = False,
 ) -> Prediction:
@@ -85,7 +86,7 @@ def checked(
         target = Target(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
-            known=Known(version=KernelVersion.parse(version), facts=facts),
+            known=Known(version=KernelVersion.parse(version), facts=facts, lsm=lsm),
         )
         return predict(subject, target, own, loader, is_set=is_set)
     finally:
