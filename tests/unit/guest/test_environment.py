@@ -105,7 +105,7 @@ def test_what_a_kernel_starts_anyway_makes_no_other_guest() -> None:
 
 def test_three_dots_need_a_list_of_the_kernels_own() -> None:
     without = {name: it for name, it in CONFIG.items() if name != "LSM"}
-    with pytest.raises(EnvironmentUnavailableError, match="CONFIG_LSM, from 5.1 on"):
+    with pytest.raises(EnvironmentUnavailableError, match=r"CONFIG_LSM, from 5\.1 on"):
         environment.require(asked("lsm=[..., bpf]", config=without))
 
 
