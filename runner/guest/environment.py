@@ -174,7 +174,7 @@ def _lsm_refusal(asked: Asked) -> GuestRefusal | None:
     wanted = asked.environment.lsm or ()
     if OWN_LSMS in wanted and securitymodules.of_config(asked.config) is None:
         return GuestRefusal(
-            message=f"{OWN_LSMS} stands for the kernel's own security modules, and its "
+            message=f"{OWN_LSMS} means the kernel's own security modules, and its "
             "configuration names none (CONFIG_LSM, from 5.1 on)",
             hint="name them: [landlock, bpf]",
         )

@@ -179,7 +179,7 @@ class GuestEnvironment(FileEntry):
         None
     )
     """The security modules that the kernel starts with, in order: [landlock, bpf].
-    `...` stands for the kernel's own (CONFIG_LSM), which are the default:
+    `...` means the kernel's own (CONFIG_LSM), which are the default:
     [..., bpf]."""
 
     sysctl: (
