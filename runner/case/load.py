@@ -171,10 +171,11 @@ def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
         if wanted.attach is False or not attempt.case.attach:
             continue
         with attempt.guest.doing(f"attaching {name}"):
+            place = settings.place(wanted, attempt.guest)
             try:
-                place = settings.place(wanted, attempt.guest)
                 attached = _attached(attempt, loaded.handle, name, place)
             except AgentError as error:
+                error.place = place or ""
                 refused[name] = error
                 attempt.states = attempt.states.refused(name, error.message)
                 continue

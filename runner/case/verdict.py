@@ -12,6 +12,8 @@ from runner.case.phases import Checked
 from runner.case.prediction import disagreement
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.facts.model import Presence
+from runner.failures import attachrefusals
 from runner.failures.classes import (
     COMMAND_FAILED,
     LOADER_CRASHED,
@@ -177,6 +179,7 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         sizes,
         other_library=attempt.loader in OTHER_LOADERS,
     )
+    found = _of_place(error, attempt) or found
     found = guestverdict.refined(found, error.log, attempt.guest)
     blamed = blame.blame(
         blame.Evidence(
@@ -196,6 +199,17 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         failure_class=found.name,
         cure=blamed.cure or found.cure,
         source=blamed.source,
+    )
+
+
+def _of_place(error: AgentError, attempt: Attempt) -> Classification | None:
+    """Return what a refusal means by where a program was to be attached."""
+
+    def lacks(key: str, name: str) -> bool:
+        return attempt.guest.on.judge(key, name).presence is Presence.ABSENT
+
+    return attachrefusals.classified(
+        error.place, error.errno_name, error.message, lacks
     )
 
 

@@ -115,6 +115,11 @@ def is_looked_up(place: str) -> bool:
     return place.partition("/")[0].removesuffix(_SLEEPABLE) in _LOOKED_UP
 
 
+def kinds() -> frozenset[str]:
+    """Return the first words of places."""
+    return frozenset(_KINDS)
+
+
 def map_of(place: str) -> str | None:
     """Return the map that a place names; None where it names none."""
     word, _, rest = place.partition("/")
