@@ -6,7 +6,7 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame, comparing, guestverdict, securityhooks
+from runner.case import blame, comparing, guestverdict, securityhooks, singly
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
@@ -193,9 +193,11 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
     )
     at = f" at {blamed.source}" if blamed.source else ""
     also = f"; and so for {listing(error.also)}" if error.also else ""
+    each = singly.summary(attempt.states)
+    each = f"; {each}" if each else ""
     return CaseVerdict(
         outcome=Outcome.FAILED,
-        message=f"{operation} refused{at}: {found.line or error.message}{also}",
+        message=f"{operation} refused{at}: {found.line or error.message}{also}{each}",
         failure_class=found.name,
         cure=blamed.cure or found.cure,
         source=blamed.source,

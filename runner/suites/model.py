@@ -801,6 +801,9 @@ class Case(FileEntry):
     attach: bool = True
     """Whether programs are attached; false for a case that only tests loading. It
     overrides `programs`."""
+    each_program: bool = False
+    """Whether, if the kernel refuses the object, each program is loaded and attached
+    alone, so that the report says which are refused, and why; as with --object."""
     must_attach: bool = False
     """Whether it fails if no program of the object was attached, as with --object."""
     must_run: bool = True
