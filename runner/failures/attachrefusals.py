@@ -8,20 +8,21 @@ to be attached where. A row names the kernel's function that returns the errno.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.failures.classes import CLASSES, FailureClass
+from runner.failures.classes import (
+    ATTACH_KIND_MISSING,
+    ATTACH_MODULE_MISSING,
+    ATTACH_PLACE_TAKEN,
+    ATTACH_PLACE_UNFIT,
+    ATTACH_TARGET_MISSING,
+    INTERFACE_MISSING,
+    USER_TARGET_MISSING,
+    XDP_MODE_UNSUPPORTED,
+    FailureClass,
+)
 from runner.failures.classify import Classification
 
 # Whether a kernel lacks what a key of a condition names: ("attach", "tcx_ingress").
 Lacks = Callable[[str, str], bool]
-
-_KIND_MISSING = CLASSES["attach_kind_missing"]
-_MODULE_MISSING = CLASSES["attach_module_missing"]
-_NO_INTERFACE = CLASSES["interface_missing"]
-_TARGET_MISSING = CLASSES["attach_target_missing"]
-_TAKEN = CLASSES["attach_place_taken"]
-_UNFIT = CLASSES["attach_place_unfit"]
-_USER_TARGET_MISSING = CLASSES["user_target_missing"]
-_XDP_MODE = CLASSES["xdp_mode_unsupported"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ ROWS = (
     AttachRefusal(
         kinds=_INTERFACES,
         errors=("ENODEV",),
-        failure=_NO_INTERFACE,
+        failure=INTERFACE_MISSING,
         said="the guest has no such interface",
         source="if_nametoindex() in images/agent/attach_network.c",
     ),
@@ -61,7 +62,7 @@ ROWS = (
     AttachRefusal(
         kinds=("tc",),
         errors=("ENOENT", "EOPNOTSUPP"),
-        failure=_MODULE_MISSING,
+        failure=ATTACH_MODULE_MISSING,
         said="the kernel has not loaded the queueing discipline clsact (sch_ingress), "
         "or the classifier bpf (cls_bpf)",
         source="qdisc_create() in net/sched/sch_api.c, tcf_proto_lookup_ops() in "
@@ -70,7 +71,7 @@ ROWS = (
     AttachRefusal(
         kinds=("tcx",),
         errors=_UNKNOWN,
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="tcx was added in 6.6; older kernels take the program at tc/…, with the "
         "modules sch_ingress and cls_bpf",
         source="e420bed02507; link_create() in kernel/bpf/syscall.c before",
@@ -79,7 +80,7 @@ ROWS = (
     AttachRefusal(
         kinds=("tcx", "netkit"),
         errors=("ERANGE",),
-        failure=_TAKEN,
+        failure=ATTACH_PLACE_TAKEN,
         said="64 programs are attached there, and the kernel takes no more",
         source="bpf_mprog_attach() in kernel/bpf/mprog.c, 6.6",
     ),
@@ -87,7 +88,7 @@ ROWS = (
     AttachRefusal(
         kinds=("netkit",),
         errors=_UNKNOWN,
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="netkit was added in 6.7; older kernels have veth pairs with tc or tcx",
         source="35dfaad7188c; link_create() in kernel/bpf/syscall.c before",
         lacking=("attach", "netkit_primary"),
@@ -95,14 +96,14 @@ ROWS = (
     AttachRefusal(
         kinds=("netkit",),
         errors=("ENXIO",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the interface is not of the type netkit",
         source="netkit_dev_fetch() in drivers/net/netkit.c, 6.7",
     ),
     AttachRefusal(
         kinds=("netkit",),
         errors=("EACCES",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the interface is the peer of a pair, and programs of both ends are "
         "attached by the first one",
         source="netkit_dev_fetch() in drivers/net/netkit.c, 6.7",
@@ -112,14 +113,14 @@ ROWS = (
         kinds=("xdp",),
         errors=("EOPNOTSUPP",),
         ending="/native",
-        failure=_XDP_MODE,
+        failure=XDP_MODE_UNSUPPORTED,
         said="the interface's driver runs no such XDP programs itself",
         source="dev_xdp_attach() in net/core/dev.c: no ndo_bpf, or what that returns",
     ),
     AttachRefusal(
         kinds=("xdp",),
         errors=("EBUSY", "EEXIST"),
-        failure=_TAKEN,
+        failure=ATTACH_PLACE_TAKEN,
         said="the interface has an XDP program already, in this mode or in the other",
         source="dev_xdp_attach() in net/core/dev.c",
     ),
@@ -127,7 +128,7 @@ ROWS = (
     AttachRefusal(
         kinds=("netfilter",),
         errors=_UNKNOWN,
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="netfilter programs were added in 6.4, with CONFIG_NETFILTER_BPF_LINK",
         source="84601d6ee68a; link_create() in kernel/bpf/syscall.c before",
         lacking=("attach", "netfilter"),
@@ -135,21 +136,21 @@ ROWS = (
     AttachRefusal(
         kinds=("netfilter",),
         errors=("EAFNOSUPPORT", "EPROTO", "EOPNOTSUPP"),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the kernel has no such hook for this protocol",
         source="bpf_nf_check_pf_and_hooks() in net/netfilter/nf_bpf_link.c, 6.4",
     ),
     AttachRefusal(
         kinds=("netfilter",),
         errors=("ERANGE",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the first and the last priority are the kernel's own",
         source="bpf_nf_check_pf_and_hooks() in net/netfilter/nf_bpf_link.c, 6.4",
     ),
     AttachRefusal(
         kinds=("netfilter",),
         errors=("EBUSY",),
-        failure=_TAKEN,
+        failure=ATTACH_PLACE_TAKEN,
         said="a BPF program is at this hook with the same priority",
         source="nf_hook_entries_grow() in net/netfilter/core.c, 6.4",
     ),
@@ -157,14 +158,14 @@ ROWS = (
     AttachRefusal(
         kinds=_NAMESPACES,
         errors=("ENOENT",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the guest has no such file of a network namespace",
         source="openat() in images/agent/attach_network.c",
     ),
     AttachRefusal(
         kinds=_NAMESPACES,
         errors=("E2BIG", "EEXIST"),
-        failure=_TAKEN,
+        failure=ATTACH_PLACE_TAKEN,
         said="the network namespace has a flow dissector already, or 64 sk_lookup "
         "programs",
         source="netns_bpf_link_create() and netns_bpf_prog_attach() in "
@@ -174,7 +175,7 @@ ROWS = (
         kinds=("sockmap",),
         errors=_UNKNOWN,
         ending="/verdict",
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="sk_skb programs without a parser were added in 5.13; older kernels need "
         "/stream_verdict and a program at /stream_parser",
         source="a7ba4558e69a; attach_type_to_prog_type() before, kernel/bpf/syscall.c",
@@ -183,28 +184,28 @@ ROWS = (
     AttachRefusal(
         kinds=("sockmap",),
         errors=("ENOENT",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the object has no such map",
         source="attach_sockmap() in images/agent/attach_network.c",
     ),
     AttachRefusal(
         kinds=("sockmap",),
         errors=_UNKNOWN,
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the map is not one of sockets, or takes no program of this type",
         source="sock_map_get_from_fd(), sock_map_prog_update() in net/core/sock_map.c",
     ),
     AttachRefusal(
         kinds=("sockmap",),
         errors=("EBUSY",),
-        failure=_TAKEN,
+        failure=ATTACH_PLACE_TAKEN,
         said="the map has a verdict of the other kind: /verdict or /stream_verdict",
         source="sock_map_prog_lookup() in net/core/sock_map.c, 5.13",
     ),
     AttachRefusal(
         kinds=("cgroup",),
         errors=("ENOENT", "ENOTDIR"),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the guest has no such folder of a control group",
         source="openat() in images/agent/target.c",
     ),
@@ -212,7 +213,7 @@ ROWS = (
     AttachRefusal(
         kinds=_MULTI,
         errors=_UNKNOWN,
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="the kernel has no multi-kprobes: they were added in 5.18, and need "
         "CONFIG_FPROBE",
         source="0dcac2725406; without the option bpf_kprobe_multi_link_attach() in "
@@ -222,7 +223,7 @@ ROWS = (
     AttachRefusal(
         kinds=_MULTI,
         errors=("ENOENT", "ESRCH"),
-        failure=_TARGET_MISSING,
+        failure=ATTACH_TARGET_MISSING,
         said="no function has such a name, or one of them can't be attached to, which "
         "libbpf before 1.3 does not look for",
         source="bpf_program__attach_kprobe_multi_opts() in libbpf, and "
@@ -231,7 +232,7 @@ ROWS = (
     AttachRefusal(
         kinds=_USER_MULTI,
         errors=_UNKNOWN,
-        failure=_KIND_MISSING,
+        failure=ATTACH_KIND_MISSING,
         said="multi-uprobes were added in 6.6",
         source="89ae89f53d20; link_create() in kernel/bpf/syscall.c before",
         lacking=("link", "uprobe_multi"),
@@ -239,14 +240,14 @@ ROWS = (
     AttachRefusal(
         kinds=_USER_MULTI,
         errors=("ENOENT", "ENOEXEC"),
-        failure=_USER_TARGET_MISSING,
+        failure=USER_TARGET_MISSING,
         said="the guest has no such file, or no function in it has such a name",
         source="symbols_offsets() in images/agent/symbols.c",
     ),
     AttachRefusal(
         kinds=("perf_event",),
         errors=("ENOENT", "EOPNOTSUPP", "ENODEV"),
-        failure=_TARGET_MISSING,
+        failure=ATTACH_TARGET_MISSING,
         said="the guest's processor has no such counter; QEMU emulates none, and "
         "cpu-clock, page-faults and context-switches are the kernel's own",
         source="perf_try_init_event() and x86_pmu_event_init()",
@@ -254,14 +255,14 @@ ROWS = (
     AttachRefusal(
         kinds=("iter",),
         errors=("ENOENT",),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the object has no such map",
         source="attach_iterator() in images/agent/attach_probe.c",
     ),
     AttachRefusal(
         kinds=("iter",),
         errors=("EINVAL", "EACCES", "EBADF"),
-        failure=_UNFIT,
+        failure=ATTACH_PLACE_UNFIT,
         said="the map's type, key or value is not what this iterator walks",
         source="bpf_iter_attach_map() in kernel/bpf/map_iter.c, 5.9; also "
         "net/core/bpf_sk_storage.c and sock_map.c",
