@@ -93,6 +93,7 @@ def _settings(
                 max_entries=it.max_entries,
                 value_size=it.value_size,
                 create=it.creates(kernel),
+                inner_map=it.inner_map,
             )
             for name, it in case.maps.items()
         },

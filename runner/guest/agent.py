@@ -530,6 +530,8 @@ class MapSettings:
     # Bytes.
     value_size: int | None = None
     create: bool = True
+    # The map of the object that the maps in it are like.
+    inner_map: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
