@@ -73,7 +73,7 @@ def perform(
         return Performed(own=case.ended(Outcome.FAILED, mistake, "suite_error"))
     name = f"{case.loaded.name}.{case.name}"
     try:
-        root = run.root_of(case.loaded, case.case)
+        root = run.root_of(case.loaded, case.case, case.kernel.architecture)
         headers = run.headers_of(case.kernel, case.case, root)
     except RunnerError as error:
         mistaken = isinstance(error, UsageError)
@@ -87,6 +87,7 @@ def perform(
         job = program.job(
             case.case,
             case.loaded.file,
+            architecture=case.kernel.architecture,
             commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
             show=functools.partial(run.show_output, case.kernel.id),
             own=initramfs.commands(shipped.IMAGES),
