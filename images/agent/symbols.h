@@ -11,8 +11,9 @@
  */
 char *symbols_file(const char *name);
 
-/* Where in a file its functions begin whose names match a shell's pattern, each once: to
- * be freed. NULL with errno: ENOENT where none does, ENOEXEC for what is no ELF file.
+/* Where in a file its functions begin whose names match a shell's pattern, each once:
+ * to be freed. NULL with errno: ENOENT where none does, ENOEXEC for what is no ELF
+ * file.
  */
 __u64 *symbols_offsets(const char *path, const char *pattern, __u32 *count);
 
