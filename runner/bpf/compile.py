@@ -209,7 +209,7 @@ def _version(compiler: str) -> str:
 
 def _dependencies(source: Path, headers: Path | None, build: Build) -> list[str]:
     words = [build.compiler, *_options(headers, build)]
-    rule = _clang([*words, "-M", source.name], source)
+    rule = _clang([*words, "-M", source.name], source, build)
     return sorted(set(_prerequisites(rule)))
 
 
