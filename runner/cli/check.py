@@ -381,7 +381,9 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     *kernels, field = arguments.explain
     marked = kernels[0] if kernels else ""
-    sources = _sources(arguments, cache)
+    # Of an architecture one behind the other: where a field is, differs between them.
+    groups = _by_architecture(_sources(arguments, cache))
+    sources = [it for own in groups.values() for it in own]
     if marked and marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",
