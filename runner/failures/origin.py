@@ -36,7 +36,7 @@ _LONGEST_LINE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueOrigin:
+class MadeBy:
     """What made the value that a verdict is about."""
 
     # "R1", or "what is not released".
@@ -67,7 +67,7 @@ class _Step:
     frame: int
 
 
-def origin(verdict: str, verifier: str) -> ValueOrigin | None:
+def origin(verdict: str, verifier: str) -> MadeBy | None:
     """Return what made the value that a verdict is about; None where nothing says."""
     steps = _steps(verifier)
     allocated = _ALLOCATED.search(verdict)
@@ -93,9 +93,7 @@ def _register(verdict: str, last: str) -> int | None:
     return int(added[1]) if added else None
 
 
-def _of_register(
-    register: int, steps: Sequence[_Step], verdict: str
-) -> ValueOrigin | None:
+def _of_register(register: int, steps: Sequence[_Step], verdict: str) -> MadeBy | None:
     wanted, end, found, state = register, len(steps), None, ""
     for _ in range(_MOST_MOVES):
         at = _last_write(wanted, steps[:end])
@@ -114,12 +112,12 @@ def _of_register(
     return _origin(f"R{register}", found, is_void=is_void)
 
 
-def _origin(what: str, step: _Step, *, is_void: bool = False) -> ValueOrigin:
+def _origin(what: str, step: _Step, *, is_void: bool = False) -> MadeBy:
     call = _CALL.match(step.code)
     # Of inline assembly the log has only its first line, which says nothing.
     says = step.text and not step.text.startswith("asm ")
     text = step.text if says else f"call {call[1]}" if call else step.code
-    return ValueOrigin(
+    return MadeBy(
         what=what,
         source=step.source,
         text=text[:_LONGEST_LINE],
