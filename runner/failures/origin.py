@@ -14,6 +14,7 @@ _REGISTER = re.compile(r"\bR(\d+) ")
 _ARGUMENT = re.compile(r"\barg#?(\d+)\b")
 # "math between map_value pointer and register with unbounded min value": no name.
 _OF_LAST = re.compile(r"pointer and register with")
+_WITHOUT_VALUE = re.compile(r"!read_ok")
 _ALLOCATED = re.compile(r"\balloc_insn=(\d+)")
 # "12: (85) call bpf_sk_lookup_tcp#84    ; R0_w=sock_or_null(id=2)"
 _WALKED = re.compile(r"^(\d+): \(\w\w\) (.*?)(?:\s+; .*)?$")
@@ -75,7 +76,10 @@ def origin(verdict: str, verifier: str) -> MadeBy | None:
         number = int(allocated[1])
         made = [it for it in steps if it.number == number]
         return _origin("what is not released", made[-1]) if made else None
-    register = _register(verdict, steps[-1].code) if steps else None
+    # A register without a value may have had one on another path.
+    if not steps or _WITHOUT_VALUE.search(verdict):
+        return None
+    register = _register(verdict, steps[-1].code)
     if register is None:
         return None
     # Other calls have registers of their own.

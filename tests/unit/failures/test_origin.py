@@ -120,6 +120,10 @@ def test_a_log_without_instructions_says_nothing() -> None:
     assert origin("the program is not to my liking", VOID) is None
 
 
+def test_a_register_without_a_value_comes_from_nowhere() -> None:
+    assert origin("R6 !read_ok", VOID) is None
+
+
 def test_a_pointer_that_a_call_made_void_is_no_number() -> None:
     assert classify(VOID, "load", "EACCES").name == "pointer_void"
     assert classify(CALLBACK, "load", "EACCES").name == "pointer_lost"
