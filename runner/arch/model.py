@@ -33,6 +33,9 @@ class DebianPort:
     triplet: str
     # The package with the compiler for it, of hosts of another architecture.
     compiler: str
+    # The package with the kernel's headers for it, which that compiler need not bring.
+    # What BPF programs see of registers and of the byte order is in them.
+    headers: str
     # How the agent is linked.
     link: str = "-static-pie"
 
@@ -65,8 +68,10 @@ class Lack:
     qemu: str
     # The kernels that do something else without it, and what makes up for that on their
     # command line.
-    kernels: str
-    arguments: tuple[str, ...]
+    kernels: str = "<0"
+    arguments: tuple[str, ...] = ()
+    # The kernels that can do neither with it nor without it.
+    unfit: tuple[str, ...] = ()
     # All of that, for readers of a report.
     why: str
 

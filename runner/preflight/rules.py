@@ -205,6 +205,8 @@ def _of_link(link: LinkKind, known: Known, engine: Engine) -> Judgement:
 def _evidence(wanted: Ability | LinkKind, learnt: Learnt) -> str:
     if learnt is Learnt.PROBED:
         return Learnt.PROBED.value
+    if learnt is Learnt.CONFIG and isinstance(wanted, Ability):
+        return f"without {wanted.option}"
     if learnt is Learnt.BTF:
         return "enum bpf_link_type"
     return f"since {wanted.since} ({wanted.source})"
@@ -380,6 +382,14 @@ RULES = (
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
     # Kinds of links.
+    _rule(
+        "trampolines",
+        _by_section(
+            *("fentry", "fexit", "fmod_ret", "lsm"),
+            *("fentry.s", "fexit.s", "fmod_ret.s", "lsm.s"),
+        ),
+        stops_loading=False,
+    ),
     _rule(
         "raw_tracepoints",
         _by_section("raw_tp", "raw_tracepoint"),

@@ -11,7 +11,7 @@ from runner.bpf.btf import Btf, BtfError, Type
 from runner.bpf.kinds import Kind
 from runner.errors import RunnerError
 from runner.facts import names, since
-from runner.facts.abilities import Known
+from runner.facts.abilities import Known, left_out
 from runner.facts.model import UNKNOWN, Facts, Judgement, Learnt, judged, probed
 from runner.versions import KernelVersion, VersionRange
 
@@ -38,7 +38,10 @@ class KnownKernel:
     def known(self) -> Known:
         """What decides what it can do."""
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            left_out=left_out(self.config) if self.config else frozenset(),
         )
 
     def judge(self, key: str, name: str) -> Judgement:

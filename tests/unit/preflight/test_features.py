@@ -336,6 +336,8 @@ RULES = pytest.mark.parametrize(
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that return values", "5.11", "5.12"),
         (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
+        (PROGRAM % "fexit/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
+        (PROGRAM % "lsm/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
         (
             PROGRAM % "tracepoint/syscalls/sys_enter_openat",
             "programs on system calls' tracepoints",
