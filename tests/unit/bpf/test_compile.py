@@ -329,7 +329,6 @@ def test_headers_of_another_architecture_are_no_substitute(
     assert "apt-get install linux-libc-dev-s390x-cross" in (caught.value.hint or "")
 
 
-
 @pytest.mark.parametrize(
     ("of", "on", "words"),
     [
