@@ -52,6 +52,9 @@ class KernelTree:
     folder: str
     # What tells bpf_tracing.h whose registers are meant: -D__TARGET_ARCH_<this>.
     target: str
+    # Whether an address may be the kernel's and a program's at once: it does not select
+    # ARCH_HAS_NON_OVERLAPPING_ADDRESS_SPACE.
+    addresses_overlap: bool = False
     # What names of system calls' functions begin with since 4.17: "__arm64_sys_".
     syscalls: str
     # The fragment of images/kernel.

@@ -136,6 +136,7 @@ S390X = Architecture(
         folder="s390",
         image="bzImage",
         target="s390",
+        addresses_overlap=True,
         syscalls="__s390x_sys_",
         fragment="s390x.config",
     ),

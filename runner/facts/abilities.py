@@ -143,6 +143,32 @@ ABILITIES = _table(
         },
     ),
     Ability(
+        name="kernel_functions",
+        words="calls of its functions (kfuncs)",
+        since="5.13",
+        source="e6ac2450d6de",
+        # add_kfunc_call() refuses them without a JIT, also where nothing reaches them.
+        option="CONFIG_BPF_JIT",
+        elsewhere={
+            "arm64": Since(version="5.18", source="b5e975d256db"),
+            "s390x": Since(version="6.3", source="63d7b53ab59f"),
+            "riscv64": Since(version="6.4", source="d40c3847b485"),
+        },
+    ),
+    Ability(
+        name="struct_ops",
+        words="structs of operations (struct_ops)",
+        since="5.6",
+        source="27ae7997a661",
+        # kernel/bpf/Makefile. What calls its functions is made as a trampoline is.
+        option="CONFIG_BPF_JIT",
+        elsewhere={
+            "arm64": Since(version="6.0", source="efc9909fdce0"),
+            "s390x": Since(version="6.3", source="528eb2cb87bc"),
+            "riscv64": Since(version="6.3", source="49b5e77ae3e2"),
+        },
+    ),
+    Ability(
         name="uninitialised_buffers",
         words="helpers that write to uninitialised memory",
         since="4.11",

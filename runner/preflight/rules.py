@@ -331,6 +331,16 @@ def _by_section(*prefixes: str, sleepable: bool = False) -> Callable[[Code], lis
     return users
 
 
+def _calling_the_kernel(code: Code) -> list[str]:
+    """Return the programs with calls of kfuncs, also of weak ones that are guarded."""
+    calling = {name for it in code.externs if it.calls for name in it.users}
+    return [
+        it.name
+        for it in code.programs()
+        if any(each.name in calling for each in _closure(code, it))
+    ]
+
+
 def _may_sleep(program: Function) -> bool:
     return program.section.partition("/")[0].endswith(".s")
 
@@ -381,6 +391,8 @@ RULES = (
     _rule("atomics", _by_opcode(_is_new_atomic)),
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
+    _rule("kernel_functions", _calling_the_kernel),
+    _rule("struct_ops", _by_section("struct_ops", "struct_ops.s")),
     # Kinds of links.
     _rule(
         "trampolines",

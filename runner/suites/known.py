@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from runner import arch
 from runner.bpf import btf
 from runner.bpf.btf import Btf, BtfError, Type
 from runner.bpf.kinds import Kind
@@ -217,6 +218,14 @@ def _range(kernel: KnownKernel, text: str) -> Judgement:
     return UNKNOWN if wanted.may_hold(kernel.version) else judged(False, Learnt.VERSION)
 
 
+def _architecture(kernel: KnownKernel, name: str) -> Judgement:
+    if not kernel.architecture:
+        return UNKNOWN
+    wanted = arch.find(name)
+    is_it = wanted is not None and wanted.name == kernel.architecture
+    return judged(is_it, Learnt.ARCHITECTURE)
+
+
 def _ability(kernel: KnownKernel, name: str) -> Judgement:
     return kernel.known.ability(name)
 
@@ -260,6 +269,7 @@ _JUDGES: Mapping[str, _Judge] = {
     "field": _field,
     "config": _config,
     "kernels": _range,
+    "arch": _architecture,
 }
 # Those that a boot may answer otherwise than BTF or the version.
 PROBED = ("ability", "helper", "map_type", "prog_type")

@@ -153,9 +153,14 @@ int on_exit(struct pt_regs *ctx)
 /* BPF_CORE_READ_BITFIELD_PROBED() by hand, with each of the relocations it needs. */
 static __always_inline __u32 reuseport_of(struct sock_common *common)
 {
+	__u32 size = __CORE_RELO(common, skc_reuseport, BYTE_SIZE);
 	__u64 bits = 0;
+	void *lowest = &bits;
 
-	bpf_probe_read_kernel(&bits, __CORE_RELO(common, skc_reuseport, BYTE_SIZE),
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	lowest += sizeof(bits) - size;
+#endif
+	bpf_probe_read_kernel(lowest, size,
 			      (void *)common +
 				      __CORE_RELO(common, skc_reuseport, BYTE_OFFSET));
 	bits <<= __CORE_RELO(common, skc_reuseport, LSHIFT_U64);
