@@ -51,6 +51,8 @@ class Code:
     number: int = 0
     # Instructions that relocation changed.
     changed: Mapping[Address, Insn] = field(default_factory=dict)
+    # Maps that the loader leaves out.
+    not_created: frozenset[str] = frozenset()
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
@@ -392,7 +394,8 @@ RULES = (
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
     _rule("kernel_functions", _calling_the_kernel),
-    _rule("struct_ops", _by_section("struct_ops", "struct_ops.s")),
+    # Without the struct in its BTF a kernel refuses the map: runner/preflight/features.py.
+    _rule("struct_ops", _by_section("struct_ops", "struct_ops.s"), stops_loading=False),
     # Kinds of links.
     _rule(
         "trampolines",
