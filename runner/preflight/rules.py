@@ -394,7 +394,7 @@ RULES = (
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
     _rule("kernel_functions", _calling_the_kernel),
-    # Without the struct in its BTF a kernel refuses the map: runner/preflight/features.py.
+    # Where BTF lacks the struct, too, nothing loads: runner/preflight/features.py.
     _rule("struct_ops", _by_section("struct_ops", "struct_ops.s"), stops_loading=False),
     # Kinds of links.
     _rule(

@@ -329,7 +329,7 @@ SEC("socket") int use(void *context) { return 0; }
 """
 
 
-KFUNC = """\
+WEAK_CALL = """\
 extern int of_the_kernel(int x) __weak __ksym;
 SEC("tc") int guarded(void *context)
 {
@@ -352,7 +352,7 @@ RULES = pytest.mark.parametrize(
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that return values", "5.11", "5.12"),
         (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
-        (KFUNC, "calls of its functions (kfuncs)", "5.12", "5.13"),
+        (WEAK_CALL, "calls of its functions (kfuncs)", "5.12", "5.13"),
         (PROGRAM % "struct_ops/f", "structs of operations (struct_ops)", "5.5", "5.6"),
         (PROGRAM % "fexit/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
         (PROGRAM % "lsm/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
