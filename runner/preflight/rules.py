@@ -160,6 +160,17 @@ class Rule:
     stops_loading: bool = True
     # The loader "compat" does without it.
     compat: bool = False
+    # The first version that looks at what needs it. Others take it where nothing
+    # reaches it, and what does is another need.
+    looked_at_since: str = ""
+
+    def is_looked_at(self, known: Known) -> bool:
+        """Tell whether a kernel looks at what nothing reaches."""
+        return (
+            not self.looked_at_since
+            or known.version is None
+            or known.version >= KernelVersion.parse(self.looked_at_since)
+        )
 
     @property
     def name(self) -> str:
@@ -174,6 +185,8 @@ def features(
 ) -> Iterator[Feature]:
     """Yield the rules that an object comes under."""
     for rule, users in code.rules:
+        if not rule.is_looked_at(known):
+            continue
         if isinstance(rule.wanted, Ability):
             found = known.ability(rule.wanted.name)
         else:
@@ -370,8 +383,9 @@ def _rule(
     *,
     stops_loading: bool = True,
     compat: bool = False,
+    looked_at_since: str = "",
 ) -> Rule:
-    return Rule(ABILITIES[ability], users, stops_loading, compat)
+    return Rule(ABILITIES[ability], users, stops_loading, compat, looked_at_since)
 
 
 RULES = (
@@ -393,7 +407,8 @@ RULES = (
     _rule("atomics", _by_opcode(_is_new_atomic)),
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
-    _rule("kernel_functions", _calling_the_kernel),
+    # add_kfunc_call() came with them (e6ac2450d6de).
+    _rule("kernel_functions", _calling_the_kernel, looked_at_since="5.13"),
     # Where BTF lacks the struct, too, nothing loads: runner/preflight/features.py.
     _rule("struct_ops", _by_section("struct_ops", "struct_ops.s"), stops_loading=False),
     # Kinds of links.
