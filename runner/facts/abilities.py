@@ -91,7 +91,7 @@ ABILITIES = _table(
         since="6.13",
         source="the JIT of x86",
         elsewhere={
-            "arm64": Since(version="6.17", source="arch/arm64/net/bpf_jit_comp.c"),
+            "arm64": Since(version="6.17", source="6c17a882d380"),
             "s390x": Since(version=None, source="bpf_jit_supports_private_stack()"),
             "riscv64": Since(version=None, source="bpf_jit_supports_private_stack()"),
         },
@@ -267,7 +267,7 @@ ABILITIES = _table(
         source="fa697140f9a2",
         elsewhere={
             "arm64": Since(version="4.19", source="4378a7d4be30"),
-            "s390x": Since(version="5.0", source="aa0d6e70d3b3"),
+            "s390x": Since(version="5.1", source="aa0d6e70d3b3"),
             "riscv64": Since(version="6.6", source="08d0ce30e0e4"),
         },
     ),
