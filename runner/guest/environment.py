@@ -21,6 +21,7 @@ from runner.guest.qemu.machine import Machine
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
 from runner.matrix.matrix import Kernel
+from runner.text.nearest import near
 from runner.versions import VersionRange
 
 # Kernels that stand still while they bring up a second processor, and why.
@@ -360,6 +361,8 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     if said.exit == 0:
         return
     why = re.sub(r"\s*\n\s*", "; ", (said.stderr or said.stdout).strip())
+    if why.startswith(_NO_SUCH_SYSCTL):
+        why += near(words[1], _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
         hint="docs/environment.md says how each key is done",
@@ -367,5 +370,15 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     )
 
 
+def _sysctls(agent: AgentSession) -> list[str]:
+    """Return the names of the guest's sysctls, with dots."""
+    root = "/proc/sys"
+    said = timely.run(agent, ["find", root, "-type", "f"], timeouts.LOOK)
+    paths = said.stdout.split()
+    return [it.removeprefix(f"{root}/").replace("/", ".") for it in paths]
+
+
+# What images/environment says.
+_NO_SUCH_SYSCTL = "no such sysctl: "
 # Failure classes of what only a guest says.
 _CLASS_OF = {"sysctl": SYSCTL.name, "modules": MODULE_MISSING.name}
