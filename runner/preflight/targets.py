@@ -4,15 +4,17 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner import arch
 from runner.errors import ArtifactError, UsageError
-from runner.facts.abilities import Known
+from runner.facts.abilities import Known, left_out
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
 from runner.kernels import elfsections, facts, fetch
 from runner.matrix.matrix import Kernel
+from runner.preflight.architecture import of_strings
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
@@ -46,8 +48,12 @@ class BtfSource:
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
+        config = self.config.read_text() if self.config else None
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            left_out=frozenset() if config is None else left_out(config),
         )
 
 
@@ -96,6 +102,22 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
     ]
+
+
+def with_architecture(source: BtfSource) -> BtfSource:
+    """Return a BTF that says its architecture: of its folder, or of what is in it.
+
+    BTFHub has a folder for each. What can't be read is left as it is.
+    """
+    if source.architecture:
+        return source
+    of_folder = arch.find(source.path.parent.name)
+    if of_folder is not None:
+        return replace(source, architecture=of_folder.name)
+    try:
+        return replace(source, architecture=of_strings(read(source.path)))
+    except BadBtfError:
+        return source
 
 
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
