@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,26 @@ bool hold_link(struct attachment *made, struct bpf_link *link)
 	return link != NULL;
 }
 
+static int end_links(const struct attachment *attachment)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < attachment->by.several.count; i++) {
+		int failed = -bpf_link__destroy(attachment->by.several.links[i]);
+
+		error = error ? error : failed;
+	}
+	free(attachment->by.several.links);
+	return error;
+}
+
+void hold_links(struct attachment *made, struct bpf_link **links, size_t count)
+{
+	*made = (struct attachment){.end = end_links};
+	made->by.several.links = links;
+	made->by.several.count = count;
+}
+
 static int end_descriptor(const struct attachment *attachment)
 {
 	return close(attachment->by.descriptor) < 0 ? errno : 0;
@@ -32,7 +53,7 @@ bool hold_new_link(struct attachment *made, const struct bpf_program *program,
 	 */
 	struct {
 		__u32 program, target, type, flags;
-		__u8 more[16];
+		__u8 more[MOST_OF_LINK];
 	} attr = {(__u32)bpf_program__fd(program), target, type, flags, {0}};
 
 	if (more)

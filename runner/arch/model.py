@@ -14,6 +14,9 @@ class Elf:
     # e_machine, as pyelftools calls it: "EM_AARCH64".
     machine: str
     byte_order: ByteOrder
+    # The flags of its libraries in /etc/ld.so.cache: glibc's FLAG_ELF_LIBC6 with the
+    # architecture's own (sysdeps/generic/ldconfig.h).
+    ld_cache: int
 
     @property
     def bpf_target(self) -> str:
@@ -33,6 +36,9 @@ class DebianPort:
     triplet: str
     # The package with the compiler for it, of hosts of another architecture.
     compiler: str
+    # The package with the kernel's headers for it, which that compiler need not bring.
+    # What BPF programs see of registers and of the byte order is in them.
+    headers: str
     # How the agent is linked.
     link: str = "-static-pie"
 
@@ -43,16 +49,25 @@ class KernelTree:
 
     # ARCH=: "arm64".
     arch: str
-    # What is built, as make names it, and where it is then: "Image.gz".
+    # What is built, as make names it: "bzImage".
     image: str
-    # The folder's name below arch/: "s390", and the path of the image below it.
+    # Other images of the same kernel, which a tree may have beside it or instead of it.
+    others: tuple[str, ...] = ()
+    # The folder's name below arch/: "s390".
     folder: str
     # What tells bpf_tracing.h whose registers are meant: -D__TARGET_ARCH_<this>.
     target: str
+    # Whether an address may be the kernel's and a program's at once: it does not select
+    # ARCH_HAS_NON_OVERLAPPING_ADDRESS_SPACE.
+    addresses_overlap: bool = False
     # What names of system calls' functions begin with since 4.17: "__arm64_sys_".
     syscalls: str
-    # The fragment of images/kernel.
-    fragment: str
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Where images are in a tree that was built: "arch/arm64/boot/Image"."""
+        names = (self.image, *self.others)
+        return tuple(f"arch/{self.folder}/boot/{name}" for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +80,10 @@ class Lack:
     qemu: str
     # The kernels that do something else without it, and what makes up for that on their
     # command line.
-    kernels: str
-    arguments: tuple[str, ...]
+    kernels: str = "<0"
+    arguments: tuple[str, ...] = ()
+    # The kernels that can do neither with it nor without it.
+    unfit: tuple[str, ...] = ()
     # All of that, for readers of a report.
     why: str
 
@@ -122,6 +139,8 @@ class Architecture:
     board: Board
     # The architecture of a container image's platform (OCI): "amd64".
     oci: str
+    # Ubuntu's archive for it.
+    ubuntu: str = "http://ports.ubuntu.com/ubuntu-ports"
     # The folder of BTFHub's archive; empty where it has none.
     btfhub: str = ""
 

@@ -1,7 +1,6 @@
 """`check`: what becomes of objects on kernels, without booting them."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,25 +8,23 @@ from pathlib import Path
 from typing import get_args
 
 from runner import libbpf
-from runner.bpf import compile as compile_
-from runner.bpf.object import read_whole
-from runner.cli import github_output
+from runner.arch import Architecture, named
+from runner.bpf.object import BpfObject, read_whole
+from runner.cli import github_output, givenobjects
+from runner.cli.givenobjects import GivenObject
 from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
     InfrastructureError,
-    MistakesError,
     RunnerError,
     UsageError,
     file_errors,
 )
 from runner.files.cache import Cache, sha256_of
-from runner.files.sources import shown
 from runner.kernels import rows
-from runner.kernels.btf import minimal
 from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
-from runner.preflight import expectedcost, findingsfile, show, targets, usable
+from runner.preflight import expectedcost, findingsfile, show, targets
 from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
@@ -42,38 +39,13 @@ from runner.preflight.targets import BtfSource
 from runner.reports import resultsfile
 from runner.results import RunResults
 from runner.run import options
-from runner.suites import builds, suitefile
-from runner.suites.builds import Axes, Variant
-from runner.suites.search import SUITE_FILE
+from runner.suites import builds
 from runner.text import progress
 
 _MATRIX = "kernels"
 # Objects that are checked before their results are printed. A kernel's BTF is read once
 # for all of them, in about the time that three objects take.
 _AT_ONCE = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class GivenObject:
-    """An object that is checked, compiled."""
-
-    path: Path
-    # What it is called where results are printed.
-    name: str
-    # What the command line gave: itself, or what it was compiled from.
-    source: Path
-    # What its build is called; empty for the source's own.
-    build: str = ""
-
-    @property
-    def is_built(self) -> bool:
-        """Whether somebody else compiled it."""
-        return self.path == self.source
-
-    @property
-    def shown(self) -> str:
-        """Its source as reports show it: from here, or from the repository's top."""
-        return shown(os.path.abspath(self.source), Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +177,12 @@ def main(arguments: argparse.Namespace) -> int:
     workers = options.number_of(arguments.workers, check_.processors)
     _require_sense(arguments)
     axes = builds.of_words(arguments.variants)
-    objects, refused = _objects(arguments.objects, axes, cache, engine)
     sources = _sources(arguments, cache)
+    if givenobjects.may_be_compiled(arguments.objects):
+        sources = [targets.with_architecture(it) for it in sources]
+    objects, refused = givenobjects.find(
+        arguments.objects, axes, _architectures(sources), cache, engine
+    )
     for error in refused.values():
         print(error.told, file=sys.stderr)
     runs = [resultsfile.read(it) for it in arguments.cost]
@@ -273,7 +249,7 @@ def _codes(objects: Sequence[GivenObject]) -> list[ObjectCode]:
 
 
 def _code(it: GivenObject) -> list[ProgramCode]:
-    return codes(it.build, read_whole(it.path.read_bytes(), it.path))
+    return codes(it.build, _read(it.path))
 
 
 def _costs(
@@ -281,8 +257,18 @@ def _costs(
     sources: Sequence[BtfSource],
     runs: Sequence[RunResults],
 ) -> list[ExpectedCost]:
-    checked = [CheckedObject(name=it.name, sha256=sha256_of(it.path)) for it in objects]
-    return list(expectedcost.expected(checked, sources, runs))
+    return [
+        found
+        for architecture, own in _by_architecture(sources).items()
+        for found in expectedcost.expected(
+            [
+                CheckedObject(name=it.name, sha256=sha256_of(it.on(architecture)))
+                for it in objects
+            ],
+            own,
+            runs,
+        )
+    ]
 
 
 def _batches(
@@ -296,19 +282,36 @@ def _batches(
     """Yield what becomes of objects, some at a time, as soon as it is known."""
     for begin in range(0, len(objects), _AT_ONCE):
         some = objects[begin : begin + _AT_ONCE]
-        results = check_.check(
-            [it.path for it in some],
-            sources,
-            cache.folder("preflight"),
-            workers=workers,
-            loader=arguments.loader,
-            engine=engine,
-        )
+        # Objects of each architecture, on its kernels.
+        found = {
+            architecture: check_.check(
+                [it.on(architecture) for it in some],
+                own,
+                cache.folder("preflight"),
+                workers=workers,
+                loader=arguments.loader,
+                engine=engine,
+            )
+            for architecture, own in _by_architecture(sources).items()
+        }
+        results = (next(found[givenobjects.architecture_of(it)]) for it in sources)
         yield show.Batch(
             names=tuple(it.name for it in some),
             files=tuple(it.shown for it in some),
             results=tuple(_located(it, some) for it in results),
         )
+
+
+def _by_architecture(sources: Sequence[BtfSource]) -> dict[str, list[BtfSource]]:
+    """Return kernels by their architecture, in their order."""
+    found: dict[str, list[BtfSource]] = {}
+    for it in sources:
+        found.setdefault(givenobjects.architecture_of(it), []).append(it)
+    return found
+
+
+def _architectures(sources: Sequence[BtfSource]) -> list[Architecture]:
+    return [named(it) for it in _by_architecture(sources)]
 
 
 def _located(result: check_.Result, objects: Sequence[GivenObject]) -> check_.Result:
@@ -336,71 +339,6 @@ def _status(
     return ExitStatus.INCOMPATIBLE
 
 
-def _objects(
-    paths: Sequence[Path], axes: Axes, cache: Cache, engine: Path
-) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
-    """Return objects, and why others can't be checked: one does not stop the rest.
-
-    Raises RunnerError when none is left.
-    """
-    given: list[GivenObject] = []
-    refused: dict[Path, RunnerError] = {}
-    for named in paths:
-        try:
-            files = minimal.files([named])
-        except UsageError as error:
-            refused[named] = error
-            continue
-        for path in files:
-            for variant in _variants(path, axes):
-                try:
-                    given.append(_compiled(path, variant, cache))
-                except InfrastructureError:
-                    raise
-                except RunnerError as error:
-                    refused[path] = error
-    # Of one alone the check itself tells.
-    if len(given) > 1:
-        broken = usable.unusable([it.path for it in given], engine)
-        refused |= {it.source: broken[it.path] for it in given if it.path in broken}
-    left = {it.path: it for it in given if it.source not in refused}
-    if not left and len(refused) == 1:
-        raise next(iter(refused.values()))
-    if not left:
-        raise MistakesError([str(it) for it in refused.values()])
-    return list(left.values()), refused
-
-
-def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
-    is_source = path.name.endswith(".c")
-    for mistake in builds.mistakes(axes, is_source=is_source):
-        raise UsageError(f"--variants: {path.name}: {mistake.what}")
-    return builds.listed(axes) or _of_suite(path) or (Variant(),)
-
-
-def _of_suite(source: Path) -> list[Variant]:
-    """Return the builds that the suite next to a source has of it."""
-    file = source.parent / SUITE_FILE
-    try:
-        suite = suitefile.load(file)
-    except UsageError:
-        # There is none, or the run says what is wrong with it.
-        return []
-    found = {
-        variant.label: variant
-        for case in suite.suite.cases
-        if case.object and suite.file(case.object).resolve() == source.resolve()
-        for variant in builds.listed(case.variants)
-    }
-    return list(found.values())
-
-
-def _compiled(path: Path, variant: Variant, cache: Cache) -> GivenObject:
-    made = compile_.compile_object(path, cache, build=variant.build)
-    name = f"{made.name}[{variant.label}]" if variant.label else made.name
-    return GivenObject(path=made, name=name, source=path, build=variant.label)
-
-
 def _changes(
     objects: Sequence[GivenObject],
     sources: Sequence[BtfSource],
@@ -408,16 +346,14 @@ def _changes(
     path: Path,
 ) -> int:
     with Engine(path) as engine:
+        # From one kernel to the next of its architecture.
+        groups = _by_architecture(sources)
         found = {
-            it.name: list(
-                steps(
-                    read_whole(it.path.read_bytes(), it.path),
-                    sources,
-                    engine,
-                    arguments.loader,
-                )
+            it.name if len(groups) == 1 else f"{it.name} for {architecture}": list(
+                steps(_read(it.on(architecture)), own, engine, arguments.loader)
             )
             for it in objects
+            for architecture, own in groups.items()
         }
     if arguments.json:
         print_json(
@@ -432,6 +368,10 @@ def _changes(
     return ExitStatus.COMPATIBLE
 
 
+def _read(path: Path) -> BpfObject:
+    return read_whole(path.read_bytes(), path)
+
+
 def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     if len(arguments.explain) > 2 or arguments.objects:
         raise UsageError(
@@ -441,7 +381,9 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     *kernels, field = arguments.explain
     marked = kernels[0] if kernels else ""
-    sources = _sources(arguments, cache)
+    # Of an architecture one behind the other: where a field is, differs between them.
+    groups = _by_architecture(_sources(arguments, cache))
+    sources = [it for own in groups.values() for it in own]
     if marked and marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from runner import libbpf
 from runner.arch import ARCHITECTURES, Architecture, find, native
+from runner.bpf import compile as compile_
 from runner.cli import packages
 from runner.cli.called import as_called
 from runner.cli.output import print_json
@@ -238,7 +239,9 @@ def _program(program: _Tool) -> str:
 def _guests(architecture: Architecture, *, required: bool) -> str:
     """Look at what guests of an architecture need, and say how they run here."""
     own = architecture is native()
-    lacking = {} if own else cross.missing(architecture)
+    lacking = compile_.missing_headers(architecture)
+    if not own:
+        lacking |= cross.missing(architecture)
     board = architecture.board
     qemu = shutil.which(board.program)
     if qemu is None:
@@ -251,8 +254,16 @@ def _guests(architecture: Architecture, *, required: bool) -> str:
         only = f"only rows with arch: {architecture.name} need it"
         raise _OptionalError(f"{names} missing; {only}", hint=install)
     assert qemu is not None
-    how = "under KVM or TCG" if own else "under TCG, with a cross-built agent"
-    return f"{_qemu(Path(qemu), board.package)}; {how}"
+    return f"{_qemu(Path(qemu), board.package)}; {_how(own=own)}"
+
+
+def _how(*, own: bool) -> str:
+    """Return how guests run here: under KVM or TCG."""
+    if not own:
+        return "under TCG, with a cross-built agent"
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return f"under TCG, because {KVM} can't be opened"
+    return "under KVM once a guest was seen to speak under it, else under TCG"
 
 
 def _qemu(path: Path, package: str) -> str:

@@ -33,14 +33,15 @@ class DebianPackage:
 def wanted(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
     """Return what the list has, and what guests of architectures need besides.
 
-    Without any, they are those of this machine's.
+    Without any, they are those of this machine's. What the list has for machines of one
+    architecture boots its guests, which is wanted for those only that are asked for.
     """
     own = native()
     lines = [line.partition("#") for line in LIST.read_text().splitlines()]
     listed = [
         DebianPackage(name=name.strip(), reason=reason.strip())
         for name, _, reason in lines
-        if name.strip()
+        if name.strip() and "[" not in name
     ]
     for architecture in architectures or ([own] if own else []):
         named = f"guests of {architecture.name}"
@@ -50,6 +51,9 @@ def wanted(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
             compiler = architecture.debian.compiler
             reason = f"builds the agent of {named}"
             listed.append(DebianPackage(name=compiler, reason=reason))
+            headers = architecture.debian.headers
+            reason = f"programs for {named} are compiled with them"
+            listed.append(DebianPackage(name=headers, reason=reason))
     return list({it.name: it for it in reversed(listed)}.values())[::-1]
 
 

@@ -77,6 +77,7 @@ log = logging.getLogger(__name__)
 # Bytes; as many as a kernel's generator is keyed with, and to spare.
 _ENTROPY = 128
 _BTF = PurePosixPath("/run/agent/vmlinux.btf")
+_LSM = "/sys/kernel/security/lsm"
 _STDIN = PurePosixPath("/run/files.stdin")
 # Key of a snapshot's metadata: how long its guest took to boot, which guests that come
 # from it must know.
@@ -142,16 +143,21 @@ class Guest:
     @property
     def known(self) -> Known:
         """What decides what its kernel can do."""
-        return Known(
-            version=self.artifact.version,
-            facts=self.facts,
-            architecture=self.artifact.architecture,
-        )
+        return self.on.known
 
     @property
     def on(self) -> KnownKernel:
         """Its kernel, as conditions of suites ask for it."""
         return known_kernel(self.artifact, self.facts)
+
+    @cached_property
+    def security_modules(self) -> tuple[str, ...] | None:
+        """The security modules that it was started with; None if it does not tell."""
+        try:
+            text = self.agent.read(_LSM, timeout=timeouts.ANSWER.seconds)
+        except AgentError:
+            return None
+        return tuple(text.strip().split(","))
 
     @property
     def loads_as(self) -> User | None:
@@ -257,7 +263,9 @@ class Guest:
         first, *words = command
         if isinstance(first, Path):
             own = initramfs.commands(self.tools.recipe) if self.tools else frozenset()
-            program = prepare.prepare(first.resolve(), commands=own)
+            program = prepare.prepare(
+                first.resolve(), architecture=self.kernel.architecture, commands=own
+            )
             self.copy(program.files)
             first = program.path
         there = None if stdin is None else self.put(stdin, _STDIN)
@@ -464,9 +472,7 @@ class Origin:
 
     @property
     def _saved_environment(self) -> str:
-        # Who loads is said to the agent, again for each object.
-        kept = self.kernel.guest.model_copy(update={"user": None})
-        return kept.model_dump_json(exclude_none=True)
+        return environment.saved(self.asked).model_dump_json(exclude_none=True)
 
     @property
     def uses_snapshots(self) -> bool:

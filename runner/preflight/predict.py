@@ -17,6 +17,7 @@ from runner.preflight import (
     eventrecords,
     externs,
     features,
+    securityhooks,
 )
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
@@ -232,6 +233,7 @@ def predict(
         *seen.findings,
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
+        *securityhooks.findings(code, target.known),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     needs = features.features(code, target.known, engine, compat=loader == "compat")

@@ -4,15 +4,24 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner import arch
 from runner.errors import ArtifactError, UsageError
-from runner.facts.abilities import Known
+from runner.facts.abilities import Known, left_out
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import elfsections, facts, fetch
+from runner.kernels import (
+    elfsections,
+    facts,
+    fetch,
+    guestconfig,
+    securitymodules,
+)
+from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import Kernel
+from runner.preflight.architecture import of_strings
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
@@ -42,12 +51,19 @@ class BtfSource:
     facts: Facts | None = None
     # As runner/arch names it; "" where only the BTF says it.
     architecture: str = ""
+    # The security modules that it starts with; None where nobody knows.
+    lsm: tuple[str, ...] | None = None
 
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
+        config = self.config.read_text() if self.config else None
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            lsm=self.lsm,
+            left_out=frozenset() if config is None else left_out(config),
         )
 
 
@@ -92,10 +108,33 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
             config=artifact.config,
             facts=facts.known(cache, artifact.image_sha256),
             architecture=kernel.arch,
+            lsm=_lsm(kernel, artifact),
         )
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
     ]
+
+
+def _lsm(kernel: Kernel, artifact: Artifact) -> tuple[str, ...] | None:
+    text = artifact.config_text()
+    config = None if text is None else guestconfig.parse(text)
+    return securitymodules.of_environment(kernel.environment, config)
+
+
+def with_architecture(source: BtfSource) -> BtfSource:
+    """Return a BTF that says its architecture: of its folder, or of what is in it.
+
+    BTFHub has a folder for each. What can't be read is left as it is.
+    """
+    if source.architecture:
+        return source
+    of_folder = arch.find(source.path.parent.name)
+    if of_folder is not None:
+        return replace(source, architecture=of_folder.name)
+    try:
+        return replace(source, architecture=of_strings(read(source.path)))
+    except BadBtfError:
+        return source
 
 
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:

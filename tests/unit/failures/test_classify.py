@@ -248,6 +248,15 @@ OLD_SPELLING = "Procc" + "essed"
                     "PTR_TO_BTF_ID",
                 ),
                 ("write_not_allowed", "only read is supported"),
+                (
+                    "map_not_for_this",
+                    "write into map forbidden, value_size=48 off=0 size=8",
+                ),
+                (
+                    "argument_bad",
+                    "kernel function f args#0 expected pointer to STRUCT path but R1 "
+                    "has a pointer to STRUCT file",
+                ),
                 ("pointer_arithmetic_bad", "R0 pointer += pointer prohibited"),
                 ("privilege_missing", "R0 pointer -= pointer prohibited"),
             )
@@ -779,6 +788,9 @@ ATTACHED_ALONE = [
     # bpf_kprobe_multi_link_attach() without CONFIG_FPROBE, and before it was added.
     ("failed to attach: Operation not supported", "attach_kind_missing"),
     ("failed to attach: -EOPNOTSUPP", "attach_kind_missing"),
+    # register_fentry() on arm64 before 6.4: ENOTSUPP, which libc has no word for.
+    ("failed to attach: ERROR: strerror_r(-524)=22", "attach_kind_missing"),
+    ("failed to attach: -ENOTSUPP", "attach_kind_missing"),
     ("failed to attach: Invalid argument", "attach_kind_missing"),
     # No function of that name, or none that matches.
     ("failed to attach: No such process", "attach_target_missing"),
@@ -816,6 +828,11 @@ def test_a_refused_attach_without_a_place_is_told(words: str, name: str) -> None
         (
             "map 'jumps': failed to initialize slot [0] to prog 'p' fd=-2: -9",
             "tail_call_unloaded",
+        ),
+        (
+            "prog 'p': SEC(\"struct_ops\") program isn't referenced anywhere, did you "
+            "forget to use it?",
+            "struct_ops_unused",
         ),
         (
             "map 'jumps': failed to initialize slot [0] to prog 'p' fd=7: -22",

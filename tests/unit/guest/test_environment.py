@@ -1,18 +1,21 @@
 """How a guest comes to be what a suite wants."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from runner.arch import X86_64
 from runner.guest import environment, guestinterfaces
+from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked
 from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
-from tests.unit.guest.doubles import artifact
+from tests.unit.guest.doubles import COMMAND, FakeAgent, artifact
 
 CONFIG = {
     "SMP": "y",
@@ -20,6 +23,8 @@ CONFIG = {
     "CGROUPS": "y",
     "BPF_LSM": "y",
     "SECURITY_LANDLOCK": "y",
+    "SECURITY_YAMA": "y",
+    "LSM": '"landlock,yama"',
     "SECURITY_LOCKDOWN_LSM": "y",
     "SECURITY_LOCKDOWN_LSM_EARLY": "y",
 }
@@ -116,9 +121,35 @@ def test_lockdown_comes_last() -> None:
 def test_lockdown_that_is_not_there_early_is_a_security_module_to_start() -> None:
     late = {**CONFIG, "SECURITY_LOCKDOWN_LSM_EARLY": "n"}
     found = environment.machine_of(MACHINE, asked("lockdown=none", config=late))
-    assert found.arguments == ("lsm=lockdown,bpf",)
+    assert found.arguments == ("lsm=lockdown,landlock,yama",)
+    late["LSM"] = '"yama,lockdown"'
+    found = environment.machine_of(MACHINE, asked("lockdown=none", config=late))
+    assert found.arguments == ()
     found = environment.machine_of(MACHINE, asked("lockdown=none"))
     assert found.arguments == ()
+
+
+def test_three_dots_are_the_kernels_own_security_modules() -> None:
+    it = asked("lsm=[..., bpf]")
+    assert environment.machine_of(MACHINE, it).arguments == ("lsm=landlock,yama,bpf",)
+    assert calls("lsm=[..., bpf]") == [("lsm", "bpf")]
+    it = asked("lsm=[yama, ...]")
+    assert environment.machine_of(MACHINE, it).arguments == ("lsm=yama,landlock",)
+
+
+def test_what_a_kernel_starts_anyway_makes_no_other_guest() -> None:
+    own = {**CONFIG, "LSM": '"landlock,bpf"'}
+    it = asked("lsm=[..., bpf]", "user={uid: 7}", config=own)
+    assert environment.machine_of(MACHINE, it).arguments == ()
+    assert environment.saved(it) == GuestEnvironment()
+    other = asked("lsm=[bpf]", config=own)
+    assert environment.saved(other).lsm == ("bpf",)
+
+
+def test_three_dots_need_a_list_of_the_kernels_own() -> None:
+    without = {name: it for name, it in CONFIG.items() if name != "LSM"}
+    with pytest.raises(EnvironmentUnavailableError, match=r"CONFIG_LSM, from 5\.1 on"):
+        environment.require(asked("lsm=[..., bpf]", config=without))
 
 
 @pytest.mark.parametrize(
@@ -181,3 +212,31 @@ def test_kernels_that_hang_with_two_processors_get_none(version: str) -> None:
 def test_others_get_them(version: str) -> None:
     found = environment.machine_of(MACHINE, asked("cpus=2", version=version))
     assert found.cpus == 2
+
+
+class _Words(FakeAgent):
+    """An agent whose guest lacks a sysctl, and has others."""
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        if argv == ["find", "/proc/sys", "-type", "f"]:
+            names = "/proc/sys/kernel/panic\n/proc/sys/kernel/kptr_restrict\n"
+            return {**COMMAND, "stdout": names}
+        assert isinstance(argv, list)
+        wrong = argv[1] == "sysctl" and argv[2] != "kernel.panic"
+        said = f"no such sysctl: {argv[2]}\n" if wrong else ""
+        return {**COMMAND, "exit": int(wrong), "stderr": said}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kernel.kptr_restict", "did you mean 'kernel.kptr_restrict'?"),
+        ("net.nothing_like_it", "no such sysctl: net.nothing_like_it"),
+    ],
+)
+def test_a_sysctl_that_is_not_there_gets_a_near_name(name: str, message: str) -> None:
+    agent = AgentSession(_Words())
+    environment.set_up(agent, asked("sysctl={kernel.panic: 1}"))
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)) as caught:
+        environment.set_up(agent, asked(f"sysctl={{{name}: 1}}"))
+    assert caught.value.failure_class == "sysctl"
