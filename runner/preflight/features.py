@@ -352,6 +352,16 @@ def _attach_targets(code: Code, architecture: Architecture) -> Iterator[_AttachT
         )
 
 
+def found_by_btf(code: Code) -> tuple[str, ...]:
+    """Return the functions that libbpf looks up in BTF when programs are loaded."""
+    found = (
+        it.name
+        for it in _attach_targets(code, arch.X86_64)
+        if it.way.stops_loading and it.way.kind is Kind.FUNC
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def _in_btf(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:
     """Return what the kernel's BTF has of names and their kinds."""
     functions = [name for name, kind in wanted if kind is Kind.FUNC]

@@ -101,9 +101,10 @@ def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
     """Return a BTF; its hash and those of its modules may be known.
 
-    What is raw stays in its file. Raises BadBtfError for what holds none.
+    What is raw stays in its file. Raises BadBtfError for what holds none. A module's
+    is handed on as it is: it costs only its own types.
     """
-    found = [_payload(path) for path in (source.path, *source.modules)]
+    found = [_payload(source.path), *source.modules]
     hashes = sha256 or [_hash(it) for it in found]
     return Target(
         btf=found[0],
@@ -111,6 +112,7 @@ def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
         known=source.known,
         modules=tuple(found[1:]),
         module_sha256=tuple(hashes[1:]),
+        module_names=tuple(it.stem for it in source.modules),
     )
 
 
@@ -163,7 +165,8 @@ def read(path: Path) -> bytes:
 def _in_folder(folder: Path) -> list[BtfSource]:
     kernel = folder / _KERNEL
     if kernel.is_file() and _is_raw(kernel):
-        modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
+        # All files there are BTFs, and one that is not has a story to tell.
+        modules = (it for it in folder.iterdir() if it != kernel and it.is_file())
         return [
             BtfSource(
                 name=_release_of(folder) or str(folder),
