@@ -5,6 +5,7 @@ away is "unknown" to the verifier. So the guest is asked how it is. A row applie
 if both the words and the guest's state fit.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,21 @@ from runner.errors import RunnerError
 from runner.failures.classes import (
     CAPABILITY_MISSING,
     LOCKDOWN,
+    MODULE_MISSING,
     SYSCTL,
     UNPRIVILEGED_DISABLED,
     FailureClass,
 )
 from runner.failures.classify import Classification
 from runner.guest.guest import Guest
+from runner.kernels import modules
+from runner.kernels.moduleowners import owners
 from runner.matrix.environment import User
+from runner.preflight import elsewhere
+from runner.preflight.model import Prediction
+from runner.text.progress import progress
+
+logger = logging.getLogger(__name__)
 
 _SECURITY = "/sys/kernel/security/lockdown"
 _UNPRIVILEGED = "/proc/sys/kernel/unprivileged_bpf_disabled"
@@ -129,11 +138,21 @@ _RULES = (
 )
 
 
-def refined(found: Classification, log: str, guest: Guest) -> Classification:
+# What a module may have that the guest has not loaded.
+_IN_MODULES = (
+    *("kfunc_missing", "extern_missing", "attach_target_missing", "poison_reachable"),
+)
+
+
+def refined(
+    found: Classification, log: str, guest: Guest, prediction: Prediction | None = None
+) -> Classification:
     """Return what a refusal means in this guest, or what it means everywhere.
 
     `log` is libbpf's, with the verifier's in it.
     """
+    if found.name in _IN_MODULES and prediction is not None:
+        found = _in_modules(found, guest, prediction)
     for rule in _RULES:
         if not (rule.words.search(found.line) or rule.words.search(log)):
             continue
@@ -145,3 +164,29 @@ def refined(found: Classification, log: str, guest: Guest) -> Classification:
                 cure=rule.failure.explanation,
             )
     return found
+
+
+def _in_modules(
+    found: Classification, guest: Guest, prediction: Prediction
+) -> Classification:
+    """Return a failure to find something that a module of the kernel's package has."""
+    names = elsewhere.lacking(prediction, certainly=False)
+    if not names:
+        return found
+    try:
+        there = owners(guest.kernel, guest.artifact, guest.cache, progress())
+    except RunnerError as error:
+        # Only the advice is missing.
+        logger.info("%s: nobody knows its modules: %s", guest.kernel.id, error.message)
+        return found
+    in_modules = elsewhere.found_in(names, there)
+    loaded = {modules.normal(it) for it in guest.kernel.environment.modules or ()}
+    # What is loaded and not found is no question of loading it.
+    missing = [it for it in in_modules if not loaded.intersection(it.modules)]
+    if not missing:
+        return found
+    return Classification(
+        name=MODULE_MISSING.name,
+        line=f"{found.line} ({'; '.join(map(str, missing))})",
+        cure=missing[0].cure,
+    )

@@ -166,7 +166,9 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         sizes,
         other_library=attempt.loader in OTHER_LOADERS,
     )
-    found = guestverdict.refined(found, error.log, attempt.guest)
+    found = guestverdict.refined(
+        found, error.log, attempt.guest, attempt.foretold.prediction
+    )
     blamed = blame.blame(
         blame.Evidence(
             found=found,

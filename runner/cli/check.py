@@ -1,33 +1,34 @@
 """`check`: what becomes of objects on kernels, without booting them."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
 from runner import libbpf
-from runner.bpf import compile as compile_
 from runner.bpf.object import read_whole
 from runner.cli import github_output
+from runner.cli.checkedkernels import CheckedKernels
+from runner.cli.checkedkernels import uses_matrix as uses_matrix
+from runner.cli.givenobjects import GivenObject, given_objects
 from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
     InfrastructureError,
-    MistakesError,
     RunnerError,
     UsageError,
     file_errors,
 )
 from runner.files.cache import Cache, sha256_of
-from runner.files.sources import shown
-from runner.kernels import rows
-from runner.kernels.btf import minimal
-from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
-from runner.preflight import expectedcost, findingsfile, show, targets, usable
+from runner.preflight import (
+    expectedcost,
+    findingsfile,
+    show,
+)
 from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
@@ -42,38 +43,12 @@ from runner.preflight.targets import BtfSource
 from runner.reports import resultsfile
 from runner.results import RunResults
 from runner.run import options
-from runner.suites import builds, suitefile
-from runner.suites.builds import Axes, Variant
-from runner.suites.search import SUITE_FILE
+from runner.suites import builds
 from runner.text import progress
 
-_MATRIX = "kernels"
 # Objects that are checked before their results are printed. A kernel's BTF is read once
 # for all of them, in about the time that three objects take.
 _AT_ONCE = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class GivenObject:
-    """An object that is checked, compiled."""
-
-    path: Path
-    # What it is called where results are printed.
-    name: str
-    # What the command line gave: itself, or what it was compiled from.
-    source: Path
-    # What its build is called; empty for the source's own.
-    build: str = ""
-
-    @property
-    def is_built(self) -> bool:
-        """Whether somebody else compiled it."""
-        return self.path == self.source
-
-    @property
-    def shown(self) -> str:
-        """Its source as reports show it: from here, or from the repository's top."""
-        return shown(os.path.abspath(self.source), Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of the matrix's kernels; several with commas (default: all rows)",
     )
     options.add(parser, *options.KERNEL_FILES)
+    parser.add_argument(
+        "--modules",
+        type=_names,
+        metavar="NAMES",
+        help="modules that the matrix's kernels load, with commas; '' for none "
+        "(default: `guest: {modules: …}` of rows, and of the suite next to an object)",
+    )
     parser.add_argument(
         "-n",
         "--workers",
@@ -159,6 +141,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(it.strip() for it in text.split(",") if it.strip())
+
+
 def _add_findings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
@@ -182,11 +168,6 @@ def _add_findings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def uses_matrix(arguments: argparse.Namespace) -> bool:
-    """Whether kernels of the matrix are meant."""
-    return not arguments.btf or _MATRIX in arguments.btf
-
-
 def main(arguments: argparse.Namespace) -> int:
     """Print what becomes of objects on kernels; 1 when one would not load.
 
@@ -205,15 +186,18 @@ def main(arguments: argparse.Namespace) -> int:
     workers = options.number_of(arguments.workers, check_.processors)
     _require_sense(arguments)
     axes = builds.of_words(arguments.variants)
-    objects, refused = _objects(arguments.objects, axes, cache, engine)
-    sources = _sources(arguments, cache)
+    objects, refused = given_objects(
+        arguments.objects, axes, arguments.modules, cache, engine
+    )
+    kernels = CheckedKernels(arguments, cache)
+    sources = kernels.sources(None)
     for error in refused.values():
         print(error.told, file=sys.stderr)
     runs = [resultsfile.read(it) for it in arguments.cost]
     if arguments.changes:
-        status = _changes(objects, sources, arguments, engine)
+        status = _changes(objects, kernels, arguments, engine)
         return ExitStatus.USAGE if refused else status
-    batches = _batches(objects, sources, arguments, workers, cache, engine)
+    batches = _batches(objects, kernels, arguments, workers, cache, engine)
     if arguments.json:
         found = list(batches)
         costs = {"costs": list(map(asdict, _costs(objects, sources, runs)))}
@@ -262,7 +246,10 @@ def _report_findings(
 def _show_builds(objects: Sequence[GivenObject]) -> None:
     by_source: dict[Path, list[GivenObject]] = {}
     for it in objects:
-        by_source.setdefault(it.source, []).append(it)
+        known = by_source.setdefault(it.source, [])
+        # One that is checked with other modules as well is no other build.
+        if it.path not in [other.path for other in known]:
+            known.append(it)
     for source, built in by_source.items():
         if len(built) > 1:
             show_builds(source.name, by_program([_code(it) for it in built]))
@@ -287,18 +274,17 @@ def _costs(
 
 def _batches(
     objects: Sequence[GivenObject],
-    sources: Sequence[BtfSource],
+    kernels: CheckedKernels,
     arguments: argparse.Namespace,
     workers: int,
     cache: Cache,
     engine: Path,
 ) -> Iterator[show.Batch]:
     """Yield what becomes of objects, some at a time, as soon as it is known."""
-    for begin in range(0, len(objects), _AT_ONCE):
-        some = objects[begin : begin + _AT_ONCE]
+    for some in _alike(objects):
         results = check_.check(
             [it.path for it in some],
-            sources,
+            kernels.sources(some[0].modules),
             cache.folder("preflight"),
             workers=workers,
             loader=arguments.loader,
@@ -307,8 +293,16 @@ def _batches(
         yield show.Batch(
             names=tuple(it.name for it in some),
             files=tuple(it.shown for it in some),
-            results=tuple(_located(it, some) for it in results),
+            results=tuple(_located(kernels.advised(it), some) for it in results),
         )
+
+
+def _alike(objects: Sequence[GivenObject]) -> Iterator[Sequence[GivenObject]]:
+    """Yield objects with which the same modules are loaded, some at a time."""
+    for _, group in groupby(objects, lambda it: it.modules):
+        members = list(group)
+        for begin in range(0, len(members), _AT_ONCE):
+            yield members[begin : begin + _AT_ONCE]
 
 
 def _located(result: check_.Result, objects: Sequence[GivenObject]) -> check_.Result:
@@ -336,74 +330,9 @@ def _status(
     return ExitStatus.INCOMPATIBLE
 
 
-def _objects(
-    paths: Sequence[Path], axes: Axes, cache: Cache, engine: Path
-) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
-    """Return objects, and why others can't be checked: one does not stop the rest.
-
-    Raises RunnerError when none is left.
-    """
-    given: list[GivenObject] = []
-    refused: dict[Path, RunnerError] = {}
-    for named in paths:
-        try:
-            files = minimal.files([named])
-        except UsageError as error:
-            refused[named] = error
-            continue
-        for path in files:
-            for variant in _variants(path, axes):
-                try:
-                    given.append(_compiled(path, variant, cache))
-                except InfrastructureError:
-                    raise
-                except RunnerError as error:
-                    refused[path] = error
-    # Of one alone the check itself tells.
-    if len(given) > 1:
-        broken = usable.unusable([it.path for it in given], engine)
-        refused |= {it.source: broken[it.path] for it in given if it.path in broken}
-    left = {it.path: it for it in given if it.source not in refused}
-    if not left and len(refused) == 1:
-        raise next(iter(refused.values()))
-    if not left:
-        raise MistakesError([str(it) for it in refused.values()])
-    return list(left.values()), refused
-
-
-def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
-    is_source = path.name.endswith(".c")
-    for mistake in builds.mistakes(axes, is_source=is_source):
-        raise UsageError(f"--variants: {path.name}: {mistake.what}")
-    return builds.listed(axes) or _of_suite(path) or (Variant(),)
-
-
-def _of_suite(source: Path) -> list[Variant]:
-    """Return the builds that the suite next to a source has of it."""
-    file = source.parent / SUITE_FILE
-    try:
-        suite = suitefile.load(file)
-    except UsageError:
-        # There is none, or the run says what is wrong with it.
-        return []
-    found = {
-        variant.label: variant
-        for case in suite.suite.cases
-        if case.object and suite.file(case.object).resolve() == source.resolve()
-        for variant in builds.listed(case.variants)
-    }
-    return list(found.values())
-
-
-def _compiled(path: Path, variant: Variant, cache: Cache) -> GivenObject:
-    made = compile_.compile_object(path, cache, build=variant.build)
-    name = f"{made.name}[{variant.label}]" if variant.label else made.name
-    return GivenObject(path=made, name=name, source=path, build=variant.label)
-
-
 def _changes(
     objects: Sequence[GivenObject],
-    sources: Sequence[BtfSource],
+    kernels: CheckedKernels,
     arguments: argparse.Namespace,
     path: Path,
 ) -> int:
@@ -412,7 +341,7 @@ def _changes(
             it.name: list(
                 steps(
                     read_whole(it.path.read_bytes(), it.path),
-                    sources,
+                    kernels.sources(it.modules),
                     engine,
                     arguments.loader,
                 )
@@ -441,7 +370,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     *kernels, field = arguments.explain
     marked = kernels[0] if kernels else ""
-    sources = _sources(arguments, cache)
+    sources = CheckedKernels(arguments, cache).sources(None)
     if marked and marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",
@@ -457,24 +386,3 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE
-
-
-def _sources(arguments: argparse.Namespace, cache: Cache) -> list[BtfSource]:
-    found: list[BtfSource] = []
-    for text in arguments.btf or [_MATRIX]:
-        if text != _MATRIX:
-            found += targets.of_path(text)
-            continue
-        kernels = rows.choose(options.choice_of(arguments, ALL), cache).kernels
-        cached = targets.of_kernels(kernels, cache)
-        if not cached:
-            raise UsageError(
-                "no kernel of the matrix has its BTF in the cache",
-                hint="python -m runner fetch, or --btf FILE",
-            )
-        found += cached
-    # By age, and what nobody knows the age of behind the others.
-    return sorted(
-        found,
-        key=lambda it: (it.version is None, it.version.filled() if it.version else ()),
-    )

@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 
 from runner import timeouts
 from runner.errors import UsageError
-from runner.failures.classes import ENVIRONMENT_UNAVAILABLE, MODULE_MISSING, SYSCTL
+from runner.failures.classes import (
+    ENVIRONMENT_UNAVAILABLE,
+    MODULE_BTF_INVALID,
+    MODULE_MISSING,
+    SYSCTL,
+)
 from runner.guest import timely
 from runner.guest.agent import AgentSession
 from runner.guest.image import initramfs
@@ -377,12 +382,27 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     if said.exit == 0:
         return
     why = re.sub(r"\s*\n\s*", "; ", (said.stderr or said.stdout).strip())
+    failure = next(
+        (
+            class_
+            for key, words, class_ in _CLASS_OF
+            if key == means.key and words in why
+        ),
+        None,
+    )
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
-        hint="docs/environment.md says how each key is done",
-        name=_CLASS_OF.get(means.key, ""),
+        hint=failure.cure
+        if failure
+        else "docs/environment.md says how each key is done",
+        name=failure.name if failure else "",
     )
 
 
-# Failure classes of what only a guest says.
-_CLASS_OF = {"sysctl": SYSCTL.name, "modules": MODULE_MISSING.name}
+# Failure classes of what only a guest says: the key, and words that are among its own.
+_CLASS_OF = (
+    ("sysctl", "", SYSCTL),
+    # btf_module_notify() in kernel/bpf/btf.c.
+    ("modules", "failed to validate module", MODULE_BTF_INVALID),
+    ("modules", "", MODULE_MISSING),
+)

@@ -11,11 +11,15 @@ from runner.errors import ArtifactError, UsageError
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import elfsections, facts, fetch
+from runner.kernels import elfsections, facts, fetch, modulefiles
+from runner.kernels.artifact import Artifact
+from runner.kernels.modulefiles import ModuleMissingError
 from runner.matrix.matrix import Kernel
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
+from runner.text import progress as progress_
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
@@ -42,6 +46,8 @@ class BtfSource:
     facts: Facts | None = None
     # As runner/arch names it; "" where only the BTF says it.
     architecture: str = ""
+    # Why nothing can be said of it; empty for most.
+    problem: str = ""
 
     @property
     def known(self) -> Known:
@@ -81,21 +87,51 @@ def of_path(text: str) -> list[BtfSource]:
         raise UsageError(f"--btf {text}: {error}") from error
 
 
-def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
-    """Return the BTFs of a matrix's rows, as far as they are in the cache."""
+def of_kernels(
+    kernels: Iterable[Kernel], cache: Cache, progress: Progress | None = None
+) -> list[BtfSource]:
+    """Return the BTFs of a matrix's rows, as far as they are in the cache.
+
+    With those of the modules that their guests load. One that has no such module is a
+    source with a problem.
+    """
+    progress = progress or progress_.progress()
     found = ((kernel, fetch.cached(kernel, cache)) for kernel in kernels)
     return [
-        BtfSource(
-            name=kernel.id,
-            path=artifact.btf,
-            version=artifact.version,
-            config=artifact.config,
-            facts=facts.known(cache, artifact.image_sha256),
-            architecture=kernel.arch,
-        )
+        _of_kernel(kernel, artifact, artifact.btf, cache, progress)
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
     ]
+
+
+def _of_kernel(
+    kernel: Kernel, artifact: Artifact, btf: Path, cache: Cache, progress: Progress
+) -> BtfSource:
+    try:
+        modules, problem = _module_btfs(kernel, artifact, cache, progress), ""
+    except (ModuleMissingError, ArtifactError) as error:
+        modules, problem = (), error.message
+    return BtfSource(
+        name=kernel.id,
+        path=btf,
+        version=artifact.version,
+        modules=modules,
+        config=artifact.config,
+        facts=facts.known(cache, artifact.image_sha256),
+        architecture=kernel.arch,
+        problem=problem,
+    )
+
+
+def _module_btfs(
+    kernel: Kernel, artifact: Artifact, cache: Cache, progress: Progress
+) -> tuple[Path, ...]:
+    # What has no BTF of modules need not be fetched again to look for them.
+    if not modulefiles.shows_btf(artifact):
+        return ()
+    wanted = kernel.environment.modules or ()
+    chosen = modulefiles.choose(wanted, kernel, artifact, cache, progress)
+    return modulefiles.btfs(artifact, chosen, cache)
 
 
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:

@@ -1,0 +1,144 @@
+"""The objects that `check` is given: built, in each variant, with their modules."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.bpf import compile as compile_
+from runner.errors import InfrastructureError, MistakesError, RunnerError, UsageError
+from runner.files.cache import Cache
+from runner.files.sources import shown
+from runner.kernels.btf import minimal
+from runner.matrix.environment import merged
+from runner.preflight import usable
+from runner.suites import builds, suitefile
+from runner.suites.builds import Axes, Variant
+from runner.suites.model import Case
+from runner.suites.search import SUITE_FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenObject:
+    """An object that is checked, compiled."""
+
+    path: Path
+    # What it is called where results are printed.
+    name: str
+    # What the command line gave: itself, or what it was compiled from.
+    source: Path
+    # What its build is called; empty for the source's own.
+    build: str = ""
+    # Modules that are loaded with it; None where only the kernel's row says that.
+    modules: tuple[str, ...] | None = None
+
+    @property
+    def is_built(self) -> bool:
+        """Whether somebody else compiled it."""
+        return self.path == self.source
+
+    @property
+    def shown(self) -> str:
+        """Its source as reports show it: from here, or from the repository's top."""
+        return shown(os.path.abspath(self.source), Path.cwd())
+
+
+def given_objects(
+    paths: Sequence[Path],
+    axes: Axes,
+    modules: tuple[str, ...] | None,
+    cache: Cache,
+    engine: Path,
+) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
+    """Return objects, and why others can't be checked: one does not stop the rest.
+
+    Raises RunnerError when none is left.
+    """
+    given: list[GivenObject] = []
+    refused: dict[Path, RunnerError] = {}
+    for named in paths:
+        try:
+            files = minimal.files([named])
+        except UsageError as error:
+            refused[named] = error
+            continue
+        for path in files:
+            for variant in _variants(path, axes):
+                try:
+                    built = _compiled(path, variant, cache)
+                    given += _with_modules(built, modules)
+                except InfrastructureError:
+                    raise
+                except RunnerError as error:
+                    refused[path] = error
+    # Of one alone the check itself tells.
+    if len(given) > 1:
+        broken = usable.unusable([it.path for it in given], engine)
+        refused |= {it.source: broken[it.path] for it in given if it.path in broken}
+    left = [it for it in given if it.source not in refused]
+    if not left and len(refused) == 1:
+        raise next(iter(refused.values()))
+    if not left:
+        raise MistakesError([str(it) for it in refused.values()])
+    return left, refused
+
+
+def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
+    is_source = path.name.endswith(".c")
+    for mistake in builds.mistakes(axes, is_source=is_source):
+        raise UsageError(f"--variants: {path.name}: {mistake.what}")
+    return builds.listed(axes) or _of_suite(path) or (Variant(),)
+
+
+def _of_suite(source: Path) -> list[Variant]:
+    """Return the builds that the suite next to a source has of it."""
+    found = {
+        variant.label: variant
+        for case in _cases_of(source)
+        for variant in builds.listed(case.variants)
+    }
+    return list(found.values())
+
+
+def _with_modules(
+    built: GivenObject, modules: tuple[str, ...] | None
+) -> list[GivenObject]:
+    """Return an object once for each list of modules that its suite loads with it."""
+    if modules is not None:
+        return [replace(built, modules=modules)]
+    wanted = dict.fromkeys(it.guest.modules for it in _cases_of(built.source))
+    if len(wanted) < 2:
+        return [replace(built, modules=it) for it in wanted] or [built]
+    return [
+        replace(built, modules=it, name=f"{built.name} ({_shown_modules(it)})")
+        for it in wanted
+    ]
+
+
+def _shown_modules(modules: tuple[str, ...] | None) -> str:
+    if modules is None:
+        return "modules of the row"
+    return f"with {', '.join(modules)}" if modules else "without modules"
+
+
+def _cases_of(source: Path) -> list[Case]:
+    """Return the cases that the suite next to a source has of it.
+
+    Their `guest` is also what the suite says of it.
+    """
+    try:
+        suite = suitefile.load(source.parent / SUITE_FILE)
+    except UsageError:
+        # There is none, or the run says what is wrong with it.
+        return []
+    return [
+        case.model_copy(update={"guest": merged([suite.suite.guest, case.guest])})
+        for case in suite.suite.cases
+        if case.object and suite.file(case.object).resolve() == source.resolve()
+    ]
+
+
+def _compiled(path: Path, variant: Variant, cache: Cache) -> GivenObject:
+    made = compile_.compile_object(path, cache, build=variant.build)
+    name = f"{made.name}[{variant.label}]" if variant.label else made.name
+    return GivenObject(path=made, name=name, source=path, build=variant.label)
