@@ -159,15 +159,17 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         return _of_other(error, f"{operation}_failed", Outcome.FAILED)
     info = _debug_information(attempt.data)
     sizes = {program.name: program.size for program in info.programs.values()}
+    # What the agent attaches by itself, libbpf says nothing of.
+    words = error.log or error.message
     found = classify(
-        error.log,
+        words,
         operation,
         error.errno_name,
         sizes,
         other_library=attempt.loader in OTHER_LOADERS,
     )
     found = guestverdict.refined(
-        found, error.log, attempt.guest, attempt.foretold.prediction
+        found, words, attempt.guest, attempt.foretold.prediction
     )
     blamed = blame.blame(
         blame.Evidence(

@@ -99,6 +99,7 @@ PATTERNS = {
     "10.1.0.1/24",
     r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_.-]+)+$": "a sysctl: kernel.kptr_restrict",
     r"^[A-Za-z0-9_-]+$": "a name of letters, digits, '_' and '-'",
+    r"^[A-Za-z0-9_.-]+$": "a name of letters, digits, '_', '-' and '.'",
     r"^[!-~]+$": "one word of printable ASCII, without blanks",
 }
 

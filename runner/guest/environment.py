@@ -18,14 +18,13 @@ from runner.failures.classes import (
     MODULE_MISSING,
     SYSCTL,
 )
-from runner.guest import timely
+from runner.guest import guestinterfaces, timely
 from runner.guest.agent import AgentSession
+from runner.guest.asked import Asked, GuestRefusal, config_of
 from runner.guest.image import initramfs
 from runner.guest.qemu.machine import Machine
-from runner.kernels import guestconfig
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
-from runner.matrix.environment import GuestEnvironment
 from runner.matrix.matrix import Kernel
 from runner.versions import VersionRange
 
@@ -45,28 +44,6 @@ class EnvironmentUnavailableError(UsageError):
         super().__init__(message, hint=hint)
         # Of a failure class.
         self.failure_class = name or ENVIRONMENT_UNAVAILABLE.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuestRefusal:
-    """Why a kernel can't have what was asked for, as its files say before a boot."""
-
-    message: str
-    hint: str = ""
-    # Of a failure class; empty for the usual one.
-    name: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What was asked for, and the kernel that is to have it."""
-
-    environment: GuestEnvironment
-    artifact: Artifact
-    # The options of its configuration; None when it is unknown.
-    config: dict[str, str] | None
-    # Its modules that were asked for, with those that they need.
-    modules: ChosenModules = NONE
 
 
 def _nothing(_: Asked) -> tuple[str, ...]:
@@ -285,6 +262,13 @@ MEANS = (
         "order",
         calls=_module_calls,
     ),
+    Means(
+        key="interfaces",
+        by="ip(8) in the guest; modules of their types are loaded from the kernel's "
+        "package",
+        calls=guestinterfaces.calls,
+        refusal=guestinterfaces.refusal,
+    ),
     Means(key="mounts", by="mount(8) in the guest", calls=_mount_calls),
     Means(
         key="cgroup",
@@ -316,11 +300,10 @@ def asked_of(
     kernel: Kernel, artifact: Artifact, modules: ChosenModules = NONE
 ) -> Asked:
     """Return what a row asks for, with what its kernel says of itself."""
-    text = artifact.config_text()
     return Asked(
         environment=kernel.environment,
         artifact=artifact,
-        config=None if text is None else guestconfig.parse(text),
+        config=config_of(artifact),
         modules=modules,
     )
 

@@ -21,7 +21,15 @@ from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.failures.classes import MODULE_MISSING, VERIFIER_TOO_SLOW
 from runner.files.cache import Cache, sha256_of
-from runner.guest import environment, keys, probes, snapshots, ssh, timely
+from runner.guest import (
+    environment,
+    guestinterfaces,
+    keys,
+    probes,
+    snapshots,
+    ssh,
+    timely,
+)
 from runner.guest.agent import (
     MOST_OUTPUT,
     AgentError,
@@ -30,8 +38,9 @@ from runner.guest.agent import (
     Hello,
     LeftProcess,
 )
+from runner.guest.asked import Asked, config_of
 from runner.guest.commands import Commands
-from runner.guest.environment import Asked, EnvironmentUnavailableError
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
@@ -375,7 +384,9 @@ class Origin:
 
         Raises EnvironmentUnavailableError for one that it lacks, and ArtifactError.
         """
-        wanted = self.kernel.environment.modules or ()
+        wanted = guestinterfaces.modules_of(
+            self.kernel.environment, config_of(self.artifact)
+        )
         try:
             return modulefiles.choose(
                 wanted, self.kernel, self.artifact, self.host.cache, progress()

@@ -166,7 +166,7 @@ def key(
     """
     neutral = replace(
         machine,
-        kernel=Path(kernel),
+        kernel_path=kernel,
         initrd=initramfs,
         memory_path="",
         window_path="",
@@ -177,7 +177,7 @@ def key(
     return key_of(
         _RECIPE,
         str(os.geteuid()),
-        shlex.join(command(neutral, qmp_fd=0)),
+        shlex.join(command(neutral, qmp_fd=0, console_fd=0)),
         uploads,
         environment,
         f"{qemu} {program.st_size} {program.st_mtime_ns}",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     Discriminator,
     Field,
     JsonValue,
@@ -21,6 +22,7 @@ from pydantic import (
 from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
+from runner.matrix.interfaces import Interface, fitting
 from runner.text.nearest import near
 
 # QEMU's machine `pc` takes no more (hw/i386/pc_piix.c).
@@ -195,6 +197,10 @@ class GuestEnvironment(FileEntry):
 
     mounts: tuple[Mount, ...] | None = None
     """More file systems."""
+
+    interfaces: Annotated[tuple[Interface, ...], AfterValidator(fitting)] | None = None
+    """Interfaces besides lo and eth0, for programs of tc and XDP:
+    [{name: veth0, peer: {name: veth1, netns: other}}]. Their modules are loaded."""
 
     user: User | None = None
     """Who loads and attaches objects. The default is root with all capabilities."""

@@ -15,14 +15,13 @@ from pathlib import Path
 from runner.harness import kinds
 from runner.harness.model import Harness
 from runner.harness.tests import MOST_TESTS, clean_name
+from runner.process.privileges import dropped
 from runner.programs import prepare
 from runner.programs.errors import ProgramError
 from runner.suites import commandcase
 from runner.suites.commandcase import Find
 from runner.suites.model import Case
 
-# Of nobody, on Linux.
-_NOBODY = 65534
 # Seconds; a list takes a tenth of one.
 _PATIENCE = 20
 _MOST_OUTPUT = 16 << 20
@@ -89,9 +88,8 @@ def _asked(
 
 def _confined() -> list[str]:
     """Return the command, of util-linux, that starts a program without privileges."""
-    user = [f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    limiting = shutil.which("prlimit") or "prlimit"
     return [
-        *("setpriv", "--no-new-privs", "--inh-caps=-all"),
-        *(user if os.geteuid() == 0 else ()),
-        *("prlimit", "--core=0", f"--fsize={_MOST_OUTPUT}", f"--cpu={_PATIENCE}"),
+        *("setpriv", *dropped(Path(limiting)), limiting),
+        *("--core=0", f"--fsize={_MOST_OUTPUT}", f"--cpu={_PATIENCE}"),
     ]

@@ -8,7 +8,13 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from runner.case import kernelreport, loadrecord, program, programverdict
+from runner.case import (
+    guestfit,
+    kernelreport,
+    loadrecord,
+    program,
+    programverdict,
+)
 from runner.case.program import ProgramJob, ProgramRun
 from runner.case.verdict import compare_with_suite
 from runner.errors import GuestError, RunnerError, UsageError
@@ -72,6 +78,11 @@ def perform(
         )
         return Performed(own=case.ended(Outcome.FAILED, mistake, "suite_error"))
     name = f"{case.loaded.name}.{case.name}"
+    try:
+        guestfit.require(case.case, case.within.guest, run.known(case.kernel))
+    except EnvironmentUnavailableError as error:
+        ended = case.ended(Outcome.FAILED, error, error.failure_class)
+        return _everywhere(case, ended, names)
     try:
         root = run.root_of(case.loaded, case.case)
         headers = run.headers_of(case.kernel, case.case, root)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from runner.bpf.compile import ByteOrderError, CompileError
 from runner.bpf.object import ObjectError
+from runner.case import guestfit
 from runner.case import run as case_run
 from runner.case.attempt import CaseJob
 from runner.case.states import NothingError
@@ -121,6 +122,7 @@ def perform(
         return gap, b""
     compiled = None
     try:
+        guestfit.require(case.case, case.within.guest, run.known(case.kernel))
         if case.case.object:
             source = case.loaded.file(case.case.object)
             build = case.case.build.on(case.kernel.architecture)
@@ -129,6 +131,8 @@ def perform(
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.
                 run.loader_program(loader)
+    except EnvironmentUnavailableError as error:
+        return case.ended(Outcome.FAILED, error, error.failure_class), b""
     except RunnerError as error:
         mistake = class_of_mistake(error)
         outcome = Outcome.FAILED if mistake else Outcome.ERROR

@@ -104,6 +104,7 @@ _KINDS = {
     "tp_btf": _NAME,
     "lsm": _NAME,
 }
+_OF_INTERFACES = ("xdp", "tc", "tcx", "netkit")
 _REFERENCE = re.compile(r"\$\{[^}]*\}")
 _SLEEPABLE = ".s"
 _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
@@ -122,6 +123,14 @@ def map_of(place: str) -> str | None:
     if kind is None or not 0 <= kind.map_at < len(words) or "${" in rest:
         return None
     return words[kind.map_at]
+
+
+def interface_of(place: str) -> str | None:
+    """Return the interface that a place names; None where it names none."""
+    word, _, rest = place.partition("/")
+    if word not in _OF_INTERFACES or "${" in rest:
+        return None
+    return rest.partition("/")[0] or None
 
 
 def misfit(place: str, section: str) -> str:

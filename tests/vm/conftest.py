@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +77,17 @@ def run(
 
 def guests(reports: Path) -> set[int]:
     """Return the pids of QEMU processes whose console goes below a folder."""
-    found = subprocess.run(
-        ["pgrep", "-f", f"^[^ ]*qemu-system-x86_64 .*={reports}/"], capture_output=True
-    )
-    return {int(word) for word in found.stdout.split()}
+    found = subprocess.run(["pgrep", "-f", "^[^ ]*qemu-system-"], capture_output=True)
+    pids = {int(word) for word in found.stdout.split()}
+    return {pid for pid in pids if any(reports in it.parents for it in _opened(pid))}
+
+
+def _opened(pid: int) -> Iterator[Path]:
+    """Yield what a process has open; nothing of one that is gone."""
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield link.readlink()
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ SSH_PORT = 22
 # MiB; a power of two.
 WINDOW = 4
 
+# The number of QEMU's set of descriptors that holds the console's file.
+_CONSOLE = 1
+
 # Words on every guest's kernel command line, each with its reason; those of one
 # architecture are in runner/arch/table.py.
 KERNEL_ARGUMENTS = (
@@ -45,6 +48,8 @@ class Machine:
     accelerator: Accelerator
     # An image that QEMU boots.
     kernel: Path
+    # A path at which QEMU can open it.
+    kernel_path: str = ""
     # A path that QEMU can open; /dev/fd/N for what is held in memory only.
     initrd: str
     # -cpu; empty for what every QEMU has of the board's.
@@ -81,13 +86,18 @@ def has_window(machine: Machine) -> bool:
     return machine.accelerator in machine.architecture.board.window
 
 
-def command(machine: Machine, *, qmp_fd: int) -> list[str]:
-    """Return QEMU's argument vector; `qmp_fd` is an inherited, connected socket."""
+def command(machine: Machine, *, qmp_fd: int, console_fd: int) -> list[str]:
+    """Return QEMU's argument vector.
+
+    It inherits `qmp_fd`, a connected socket, and `console_fd`, a file that is open for
+    appending.
+    """
     return [
         *_board(machine, ",memory-backend=memory"),
         *("-object", f"memory-backend-file,id=memory,{_memory(machine)}"),
-        *_start(machine),
-        *("-chardev", f"file,id=console,path={_escaped(machine.console)},append=on"),
+        *_start(machine, machine.kernel_path),
+        *("-add-fd", f"fd={console_fd},set={_CONSOLE}"),
+        *("-chardev", f"file,id=console,path=/dev/fdset/{_CONSOLE},append=on"),
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
@@ -104,7 +114,9 @@ def by_hand(machine: Machine, initrd: Path) -> list[str]:
     """
     return [
         *_board(machine),
-        *_start(replace(machine, incoming=False, initrd=str(initrd))),
+        *_start(
+            replace(machine, incoming=False, initrd=str(initrd)), str(machine.kernel)
+        ),
         *("-serial", "stdio"),
         *_devices(machine),
     ]
@@ -155,13 +167,13 @@ def _devices(machine: Machine) -> list[str]:
     ]
 
 
-def _start(machine: Machine) -> list[str]:
+def _start(machine: Machine, kernel: str) -> list[str]:
     if machine.incoming:
         # What the guest read at its boot is in its state.
         return ["-incoming", "defer"]
     own = kernel_arguments(machine.architecture)
     return [
-        *("-kernel", str(machine.kernel)),
+        *("-kernel", kernel),
         *("-initrd", machine.initrd),
         *("-append", " ".join((*own, *machine.arguments))),
     ]
@@ -184,8 +196,3 @@ def _memory(machine: Machine) -> str:
     # What is shared stays out of a saved state; what is not is copied on write.
     share = "off" if machine.incoming else "on"
     return f"size={machine.memory}M,mem-path={machine.memory_path},share={share}"
-
-
-def _escaped(path: Path) -> str:
-    # In QEMU's option values a comma is written twice.
-    return str(path).replace(",", ",,")

@@ -53,6 +53,20 @@ class Qmp(AbstractContextManager["Qmp"]):
 
         self._run(hand_over(), timeout, "getfd")
 
+    def give_path(self, descriptor: int, *, timeout: float) -> str:
+        """Hand QEMU an open file; return the path by which later commands name it.
+
+        Raises as `execute` does.
+        """
+
+        async def hand_over() -> object:
+            self._client.send_fd_scm(descriptor)
+            return await self._client.execute("add-fd")
+
+        given = self._run(hand_over(), timeout, "add-fd")
+        assert isinstance(given, dict)
+        return f"/dev/fdset/{given['fdset-id']}"
+
     def close(self) -> None:
         """Close the connection; done twice, it does nothing."""
         try:

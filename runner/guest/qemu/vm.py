@@ -27,6 +27,7 @@ from runner.failures import splats
 from runner.guest.qemu.machine import WINDOW, Machine, command
 from runner.guest.qemu.memory import guest_memory, memory_file
 from runner.guest.qemu.qmp import Qmp
+from runner.process.privileges import dropped
 from runner.process.programs import environment
 from runner.timeouts import USUAL, Pace
 
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _POLL = 0.01
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 # Seconds, and how much of them an idle guest's threads are busy at most.
 _WATCHED = 0.05
@@ -155,10 +157,16 @@ def boot(machine: Machine, initrd: bytes, pace: Pace = USUAL) -> Iterator[Vm]:
     with ExitStack() as stack:
         archive = memory_file("initrd", initrd)
         stack.callback(os.close, archive)
+        # Who QEMU runs as can't look into the cache.
+        with file_errors(InfrastructureError, f"can't read {machine.kernel}"):
+            kernel = memory_file("kernel", machine.kernel.read_bytes())
+        stack.callback(os.close, kernel)
         memory = guest_memory(machine.memory)
         stack.callback(os.close, memory)
-        described = replace(machine, initrd=f"/dev/fd/{archive}")
-        yield stack.enter_context(_running(described, memory, pace, archive))
+        described = replace(
+            machine, initrd=f"/dev/fd/{archive}", kernel_path=f"/dev/fd/{kernel}"
+        )
+        yield stack.enter_context(_running(described, memory, pace, archive, kernel))
 
 
 @contextmanager
@@ -185,13 +193,15 @@ def _running(
             machine, memory_path=f"/dev/fd/{memory}", window_path=f"/dev/fd/{window}"
         )
         console_start = _size(machine.console)
+        console = os.open(machine.console, _APPEND, 0o644)
+        stack.callback(os.close, console)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         with theirs:
-            argv = command(machine, qmp_fd=theirs.fileno())
+            argv = command(machine, qmp_fd=theirs.fileno(), console_fd=console)
             errors = stack.enter_context(tempfile.TemporaryFile())
-            inherited = (memory, window, *descriptors, theirs.fileno())
-            process = _start(argv, inherited, errors)
+            inherited = (memory, window, console, *descriptors, theirs.fileno())
+            process = _start(argv, _groups(machine), inherited, errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
         yield Vm(
@@ -212,11 +222,22 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+def _groups(machine: Machine) -> list[int]:
+    """Return the groups without which QEMU can't use its accelerator."""
+    device = Path("/dev/kvm")
+    needed = machine.accelerator == "kvm" and device.exists()
+    return [device.stat().st_gid] if needed else []
+
+
 def _start(
-    argv: list[str], descriptors: tuple[int, ...], errors: IO[bytes]
+    argv: list[str],
+    groups: list[int],
+    descriptors: tuple[int, ...],
+    errors: IO[bytes],
 ) -> subprocess.Popen[bytes]:
-    # setpriv, of util-linux: kill -9 of the runner must not leave a guest behind.
-    guarded = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+    # kill -9 of the runner must not leave a guest behind.
+    rights = dropped(Path(argv[0]), groups=groups)
+    guarded = ["setpriv", *rights, "--pdeathsig", "KILL", "--", *argv]
     log.debug("+ %s", shlex.join(guarded))
     what = f"can't start {guarded[0]}"
     with file_errors(InfrastructureError, what, hint=DOCTOR_INSTALLS):
@@ -264,13 +285,15 @@ def plug_disk(vm: Vm, path: Path, serial: str) -> None:
     Raises InfrastructureError when QEMU refuses it.
     """
     answer = vm.pace.seconds(timeouts.QEMU_ANSWER)
+    with path.open("rb") as file:
+        opened = vm.qmp.give_path(file.fileno(), timeout=answer)
     vm.qmp.execute(
         "blockdev-add",
         {
             "node-name": f"file-{serial}",
             "driver": "raw",
             "read-only": True,
-            "file": {"driver": "file", "filename": str(path), "read-only": True},
+            "file": {"driver": "file", "filename": opened, "read-only": True},
         },
         timeout=answer,
     )

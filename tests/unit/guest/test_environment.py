@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from runner.arch import X86_64
-from runner.guest import environment
-from runner.guest.environment import MEANS, Asked, EnvironmentUnavailableError
+from runner.guest import environment, guestinterfaces
+from runner.guest.asked import Asked
+from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
@@ -59,6 +60,45 @@ def test_processors_are_the_machines_and_the_kernels() -> None:
     assert calls("cpus={online: [0, 3], possible: 8}") == [("cpus", "0,3", "8")]
 
 
+PAIR = (
+    "interfaces=[{name: veth0, addresses: [10.1.0.1/24], peer: {name: veth1, netns: "
+    "other, addresses: ['fd00::1/64']}}, {name: d0, type: dummy}]"
+)
+
+
+def test_interfaces_are_made_before_they_are_turned_on() -> None:
+    assert calls(PAIR) == [
+        ("pair", "veth", "veth0", "veth1", "other"),
+        ("dummy", "d0"),
+        ("up", "veth0", "-", "02:00:00:00:00:01", "10.1.0.1/24"),
+        ("up", "veth1", "other", "02:00:00:00:00:02", "fd00::1/64"),
+        ("up", "d0", "-", "02:00:00:00:00:03"),
+    ]
+    netkit = "interfaces=[{name: n0, type: netkit, peer: {name: n1}}]"
+    assert calls(netkit) == [
+        ("pair", "netkit", "n0", "n1"),
+        ("up", "n0", "-", "-"),
+        ("up", "n1", "-", "-"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "modules"),
+    [
+        (None, ("xfs", "veth", "dummy")),
+        ({"VETH": "m", "DUMMY": "y"}, ("xfs", "veth")),
+        ({"VETH": "y", "DUMMY": "y"}, ("xfs",)),
+    ],
+)
+def test_interfaces_load_their_modules(
+    config: dict[str, str] | None, modules: tuple[str, ...]
+) -> None:
+    found = guestinterfaces.modules_of(parse([PAIR, "modules=[xfs]"]), config)
+    assert found == modules
+    netkit = parse(["interfaces=[{name: n0, type: netkit, peer: {name: n1}}]"])
+    assert guestinterfaces.modules_of(netkit, config) == ()
+
+
 def test_a_plain_guest_is_what_it_always_was() -> None:
     assert environment.machine_of(MACHINE, asked()) == MACHINE
     assert calls() == []
@@ -90,6 +130,9 @@ def test_lockdown_that_is_not_there_early_is_a_security_module_to_start() -> Non
         (["lockdown=integrity"], {}, "5.3", "which was added in 5.4"),
         (["lsm=[nope]"], {}, "6.1", "lsm: the security module nope"),
         (["cgroup=v1"], {"CGROUPS": "n"}, "6.1", "the kernel has none"),
+        ([PAIR], {"NET_NS": "y"}, "6.1", "veth0 is of the type veth, which the kernel"),
+        ([PAIR], {"VETH": "m", "NET_NS": "y"}, "6.1", "d0 is of the type dummy"),
+        ([PAIR], {"VETH": "m", "DUMMY": "m"}, "6.1", "the network namespace other"),
     ],
 )
 def test_what_a_kernel_lacks_is_told_before_it_boots(
@@ -100,6 +143,15 @@ def test_what_a_kernel_lacks_is_told_before_it_boots(
         environment.require(it)
     without = replace(it, environment=parse([]))
     environment.require(without)
+
+
+def test_types_of_interfaces_have_versions_where_nothing_else_is_known() -> None:
+    netkit = "interfaces=[{name: n0, type: netkit, peer: {name: n1}}]"
+    old = replace(asked(netkit, version="6.6"), config=None)
+    with pytest.raises(EnvironmentUnavailableError, match=r"added in 6\.7"):
+        environment.require(old)
+    environment.require(replace(asked(netkit, version="6.7"), config=None))
+    environment.require(asked(netkit, version="5.14", config={"NETKIT": "y"}))
 
 
 def test_what_a_kernel_has_is_not_refused() -> None:

@@ -188,6 +188,19 @@ def test_redirect_that_leads_nowhere_names_both_addresses(server: Server) -> Non
         http.small(f"{server.url}/a")
 
 
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://127.0.0.1/a"])
+def test_redirect_to_something_else_than_http_is_not_followed(
+    address: str, server: Server, tmp_path: Path
+) -> None:
+    server.answers["/a"] = Answer(status=302, location=address)
+
+    with pytest.raises(ArtifactError, match=address):
+        http.small(f"{server.url}/a")
+    with pytest.raises(ArtifactError, match=address):
+        download(f"{server.url}/a", tmp_path / "a", sha256=SHA256)
+    assert not list(tmp_path.iterdir())
+
+
 def test_file_that_is_shorter_than_told_is_not_only_another_one(
     server: Server, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from runner.matrix.environment import (
     merged,
     parse,
 )
+from runner.matrix.interfaces import of_own_namespace
 
 
 def test_the_nearest_wins_key_by_key() -> None:
@@ -63,6 +64,45 @@ def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
         ("lokdown=none", "unknown key 'lokdown'; did you mean 'lockdown'?"),
         ("user={capabilities: [CAP_BPFF]}", "'CAP_BPFF'; did you mean 'CAP_BPF'?"),
         ("sysctl={panic: 1}", "must be a sysctl: kernel.kptr_restrict"),
+        ("interfaces=[{name: veth0}]", "the type veth has a peer"),
+        (
+            "interfaces=[{name: d0, type: dummy, peer: {name: d1}}]",
+            "the type dummy has no peer",
+        ),
+        (
+            "interfaces=[{name: abcdefghijklmnop, type: dummy}]",
+            "'abcdefghijklmnop' has 16 characters, and kernels take 15",
+        ),
+        ("interfaces=[{name: eth0, type: dummy}]", "each guest has eth0 already"),
+        ("interfaces=[{name: lo, type: dummy}]", "each guest has lo already"),
+        ("interfaces=[{name: all, type: dummy}]", "can be called 'all'"),
+        ("interfaces=[{name: a/b, type: dummy}]", "must be"),
+        (
+            "interfaces=[{name: a, type: dummy}, {name: a, type: dummy}]",
+            "two interfaces are called a",
+        ),
+        (
+            "interfaces=[{name: a, peer: {name: a}}]",
+            "two interfaces are called a",
+        ),
+        (
+            "interfaces=[{name: a, type: dummy, addresses: [10.0.0.300/24]}]",
+            "'10.0.0.300/24' is not an address; write one such as 10.0.0.1/24",
+        ),
+        (
+            "interfaces=[{name: a, type: dummy, addresses: [10.1.0.1]}]",
+            "write 10.1.0.1/24 or another length",
+        ),
+        (
+            "interfaces=[{name: a, type: dummy, addresses: [10.0.2.9/24]}]",
+            "the runner needs 10.0.2.0/24",
+        ),
+        (
+            "interfaces=[{name: a, addresses: [10.1.0.1/24], "
+            "peer: {name: b, addresses: [10.1.0.1/24]}}]",
+            "two interfaces have the address 10.1.0.1",
+        ),
+        ("interfaces=[{name: a, type: bridge}]", "'veth', 'dummy' or 'netkit'"),
         ("memory=1", "memory: 1: should be greater than or equal to 96"),
         ("cpus", "'cpus' is not KEY=VALUE"),
         ("cpus=", "'cpus=' is not KEY=VALUE"),
@@ -72,6 +112,16 @@ def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
 def test_what_makes_no_sense_is_refused(word: str, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         parse([word])
+
+
+def test_ends_of_other_namespaces_may_have_any_name_and_address() -> None:
+    found = parse(
+        [
+            "interfaces=[{name: a, addresses: [10.1.0.1/24], "
+            "peer: {name: a, netns: n, addresses: [10.0.2.1/24, 'fd00::1/64']}}]"
+        ]
+    )
+    assert of_own_namespace(found.interfaces or ()) == ("lo", "eth0", "a")
 
 
 ROW = "kernels:\n  - id: a\n    source: {type: path, image: bzImage}\n"

@@ -27,6 +27,7 @@ PATIENCE = 60.0
 
 
 def machine(folder: Path, qemu: Path) -> Machine:
+    (folder / "vmlinuz").touch()
     return Machine(
         qemu=qemu,
         architecture=X86_64,

@@ -17,8 +17,8 @@ struct {
 	__type(value, __u64);
 } calls SEC(".maps");
 
-SEC("tracepoint/syscalls/sys_enter_getpgid")
-int on_getpgid(void *ctx)
+SEC("tracepoint/syscalls/sys_enter_sync")
+int on_sync(void *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	__u32 tgid = 0;

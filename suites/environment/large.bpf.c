@@ -10,8 +10,8 @@ struct {
 	__uint(value_size, 1024);
 } large SEC(".maps");
 
-SEC("tracepoint/syscalls/sys_enter_getpgid")
-int on_getpgid(void *ctx)
+SEC("tracepoint/syscalls/sys_enter_sync")
+int on_sync(void *ctx)
 {
 	__u32 last = 240 * 1024 - 1;
 	__u64 *value = bpf_map_lookup_elem(&large, &last);

@@ -5,8 +5,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("tracepoint/syscalls/sys_enter_getpgid")
-int on_getpgid(void *ctx)
+SEC("tracepoint/syscalls/sys_enter_sync")
+int on_sync(void *ctx)
 {
 	__u32 zero = 0;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Counts calls of getpgid() in a value for each CPU: one that the kernel makes room
+/* Counts calls of sync() in a value for each CPU: one that the kernel makes room
  * for, also if it is offline, or not there yet.
  */
 #include <linux/bpf.h>
@@ -12,8 +12,8 @@ struct {
 	__type(value, __u64);
 } calls SEC(".maps");
 
-SEC("tracepoint/syscalls/sys_enter_getpgid")
-int on_getpgid(void *ctx)
+SEC("tracepoint/syscalls/sys_enter_sync")
+int on_sync(void *ctx)
 {
 	__u32 key = 0;
 	__u64 *count = bpf_map_lookup_elem(&calls, &key);

@@ -1,0 +1,149 @@
+"""What must hold of a run, whatever was done to it."""
+
+import signal
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from runner.errors import ExitStatus, RunnerError
+from runner.reports import resultsfile
+from runner.reports.criteria import Criteria
+from runner.results import CaseKey, Outcome, RunResults
+from tests.faults.fault import Fault, Struck
+from tests.faults.running import Ended
+from tests.faults.world import World
+
+# The case that a fault adds, whose verdict is its own.
+_HOSTILE = "hostile"
+# What a run that was ended from outside may end with, besides what its results say.
+_ENDED = (
+    ExitStatus.USAGE,
+    ExitStatus.INFRASTRUCTURE,
+    ExitStatus.INTERRUPTED,
+    128 + signal.SIGTERM,
+    -signal.SIGKILL,
+)
+# A library that gets no memory may end the program.
+_WITHOUT_MEMORY = (-signal.SIGSEGV, -signal.SIGABRT)
+
+Verdicts = Mapping[CaseKey, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What became of a run with a fault."""
+
+    # A column of the table: "the same verdicts", "some without a verdict", …
+    outcome: str
+    # What must not be, for people; empty for a run that stood it.
+    wrong: tuple[str, ...]
+
+
+def verdicts(results: RunResults) -> Verdicts:
+    """Return what a run says of each case."""
+    return {it.key: it.outcome for it in results.cases}
+
+
+def judge(fault: Fault, struck: Struck, world: World, undisturbed: Verdicts) -> Judged:
+    """Hold a run with a fault against one without."""
+    found = read(world.reports)
+    wrong = [*struck.wrong, *_ending(struck.ended, noisy=fault.noisy)]
+    wrong += [f"written: {path}" for path in world.written()]
+    if isinstance(found, str):
+        wrong.append(found)
+        return Judged(outcome="unreadable", wrong=tuple(wrong))
+    wrong += _status(struck.ended, found, noisy=fault.noisy)
+    wrong += _junit(world.reports, found)
+    if found is not None and not fault.rewrites:
+        wrong += _verdicts(found, undisturbed, loses=fault.loses)
+    return Judged(outcome=_outcome(struck.ended, found), wrong=tuple(wrong))
+
+
+def judge_next(ended: Ended, world: World, undisturbed: Verdicts) -> list[str]:
+    """Hold the run that follows against one without a fault."""
+    wrong = _ending(ended, noisy=False)
+    found = read(world.reports)
+    if not isinstance(found, RunResults):
+        return [*wrong, f"the next run: {found or 'no results'}: {ended.output}"]
+    if verdicts(found) != undisturbed or ended.status != ExitStatus.INCOMPATIBLE:
+        wrong.append(f"the next run ended with {ended.status}: {ended.output}")
+    left = [*world.temporary.rglob("*"), *(world.changed / "temporary").glob("*")]
+    wrong += [f"left behind: {it}" for it in left if not _is_gone(it)]
+    return wrong
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether a file of an overlay marks one below it as removed."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def read(reports: Path) -> RunResults | str | None:
+    """Return a run's results; None if it has none, and what is wrong with them."""
+    path = reports / "results.json"
+    if not path.exists():
+        return None
+    try:
+        return resultsfile.read(path)
+    except RunnerError as error:
+        return f"results.json: {error}"
+
+
+def _ending(ended: Ended, *, noisy: bool) -> list[str]:
+    wrong = [f"it hung:\n{ended.output}"] if ended.hung else []
+    wrong += [f"it still runs: {name}" for name in ended.left]
+    if "Traceback" in ended.output and not noisy:
+        wrong.append(f"a traceback:\n{ended.output}")
+    return wrong
+
+
+def _status(ended: Ended, found: RunResults | None, *, noisy: bool) -> list[str]:
+    allowed = {int(it) for it in _ENDED}
+    if noisy:
+        allowed |= {int(it) for it in _WITHOUT_MEMORY}
+    if found is not None:
+        status = Criteria().report(found).status
+        if found.complete:
+            allowed.add(int(status))
+        elif status is ExitStatus.COMPATIBLE:
+            return ["an incomplete run passes the gate"]
+    if ended.status in allowed:
+        return []
+    return [f"exit status {ended.status}:\n{ended.output}"]
+
+
+def _junit(reports: Path, found: RunResults | None) -> Iterator[str]:
+    for path in sorted(reports.glob("*/junit.xml")):
+        try:
+            etree.parse(str(path))
+        except (etree.XMLSyntaxError, OSError) as error:
+            yield f"{path.name}: {error}"
+        if found is None:
+            yield f"{path} without results.json"
+
+
+def _verdicts(found: RunResults, right: Verdicts, *, loses: bool) -> Iterator[str]:
+    for key, outcome in verdicts(found).items():
+        if key.case == _HOSTILE or outcome is right.get(key):
+            continue
+        if outcome is not Outcome.ERROR or not loses:
+            (case,) = [it for it in found.cases if it.key == key]
+            yield f"{key}: {outcome}, not {right.get(key)}: {case.message}"
+    if found.complete and not right.keys() <= verdicts(found).keys():
+        yield "a complete run without all of its cases"
+
+
+def _outcome(ended: Ended, found: RunResults | None) -> str:
+    if found is None:
+        return "no results"
+    if not found.complete:
+        return "incomplete"
+    if any(it.outcome is Outcome.ERROR for it in found.cases):
+        return "some without a verdict"
+    return "all verdicts"

@@ -1,0 +1,148 @@
+"""The machine that a run sees: all files as they are, and three folders to write to."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.files.cache import APPLICATION
+from tests.vm.conftest import ROOT
+
+# Enters a world: $1 is its folder, $2 the folders below its cache, with colons, the
+# rest is the program. Mounts end with the last process that sees them.
+_ENTER = """\
+set -e
+world=$1 cache=$2; shift 2
+mount --make-rprivate /
+mount -t overlay overlay "$world/cache/NAME" \
+    -o "lowerdir=$cache,upperdir=$world/cache.new,workdir=$world/cache.work"
+mount -t overlay overlay "$world/root" \
+    -o "lowerdir=/,upperdir=$world/outside,workdir=$world/outside.work"
+for folder in /proc /sys /dev; do mount --rbind "$folder" "$world/root$folder"; done
+mount --bind "$world" "$world/root$world"
+for folder in cache/NAME reports; do
+    mount --rbind "$world/$folder" "$world/root$world/$folder"
+done
+exec chroot "$world/root" env -C "$world" "$@"
+""".replace("NAME", APPLICATION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Its folders; what a run may write to is `cache`, `temporary` and `reports`."""
+
+    folder: Path
+    # What lies below the cache: the nearest first.
+    caches: tuple[Path, ...]
+    # Files that a fault put in the place of others.
+    ours: list[Path] = field(default_factory=list)
+
+    @property
+    def suite(self) -> Path:
+        """The only suite of the run."""
+        return self.folder / "suite"
+
+    @property
+    def reports(self) -> Path:
+        """Where the run writes its reports."""
+        return self.folder / "reports"
+
+    @property
+    def temporary(self) -> Path:
+        """The run's TMPDIR."""
+        return self.folder / "temporary"
+
+    @property
+    def home(self) -> Path:
+        """The run's XDG_CACHE_HOME."""
+        return self.folder / "cache"
+
+    @property
+    def changed(self) -> Path:
+        """What the run changed in its cache, and what faults put there."""
+        return self.folder / "cache.new"
+
+    @property
+    def outside(self) -> Path:
+        """What it wrote anywhere else."""
+        return self.folder / "outside"
+
+    def cached(self) -> Iterator[Path]:
+        """Yield all files of the cache, relative to it."""
+        seen: set[Path] = set()
+        for layer in (self.changed, *self.caches):
+            kinds = [it for it in sorted(layer.iterdir()) if it.name != "temporary"]
+            for path in (file for kind in kinds for file in sorted(kind.rglob("*"))):
+                name = path.relative_to(layer)
+                if name not in seen and path.is_file() and not path.is_symlink():
+                    seen.add(name)
+                    yield name
+
+    def of_cache(self, name: Path) -> Path:
+        """Return a file of the cache that may be damaged: a copy of this world's."""
+        own = self.changed / name
+        if not own.exists():
+            layer = next(it for it in self.caches if (it / name).exists())
+            for folder in reversed(name.parents):
+                (self.changed / folder).mkdir(exist_ok=True)
+                shutil.copystat(layer / folder, self.changed / folder)
+            shutil.copy2(layer / name, own)
+        return own
+
+    def put(self, path: Path, text: str) -> None:
+        """Let the run read another text in a file's place."""
+        own = self.outside / path.relative_to("/")
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(text)
+        self.ours.append(path)
+
+    def written(self) -> list[Path]:
+        """Return the files that a run wrote, or removed, where it should not."""
+        found = (it for it in self.outside.rglob("*") if not it.is_dir())
+        return sorted(
+            {Path("/") / it.relative_to(self.outside) for it in found} - {*self.ours}
+        )
+
+    def restore(self, suite: Path) -> None:
+        """Take back what a fault changed, but for the cache and the reports."""
+        for folder in (self.outside, self.suite):
+            shutil.rmtree(folder)
+        self.outside.mkdir()
+        shutil.copytree(suite, self.suite)
+
+    def entering(self) -> list[str]:
+        """Return the words before a program's that make it see this world."""
+        layers = ":".join(map(str, self.caches))
+        return ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(self.folder), layers]
+
+
+@contextmanager
+def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World]:
+    """Make a world in memory; it ends, with all that is in it, after use."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=True)
+    try:
+        made = World(folder=folder, caches=caches)
+        for name in ("cache.work", "outside", "outside.work", "root", "reports"):
+            (folder / name).mkdir()
+        for private in (made.home / APPLICATION, made.changed, made.temporary):
+            private.mkdir(parents=True, mode=0o700)
+        shutil.copytree(suite, made.suite)
+        yield made
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def settings(made: World) -> dict[str, str]:
+    """Return what a run's environment has for this world."""
+    return {
+        "XDG_CACHE_HOME": str(made.home),
+        "TMPDIR": str(made.temporary),
+        "BPF_KERNEL_MATRIX_CACHE_LIMIT": "100G",
+        # Python's own caches are no writing of the runner's.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(ROOT),
+    }

@@ -1,0 +1,85 @@
+"""What a case wants of its guest that it will not get."""
+
+import re
+
+import pytest
+
+from runner.case import guestfit
+from runner.guest.environment import EnvironmentUnavailableError
+from runner.matrix.environment import parse
+from runner.suites.known import KnownKernel
+from runner.suites.model import Case
+from runner.versions import KernelVersion
+
+KERNEL = KnownKernel(version=KernelVersion.parse("6.1"))
+PAIR = "interfaces=[{name: veth0, peer: {name: veth1, netns: other}}]"
+USER = "user={uid: 1000}"
+
+
+def case(**keys: object) -> Case:
+    return Case.model_validate({"name": "c", **keys}, strict=False)
+
+
+def attached(place: object, **keys: object) -> Case:
+    return case(object="a.o", programs={"p": {"attach": place}}, **keys)
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "message"),
+    [
+        ("xdp/veth0", [], "p: xdp/veth0: the guest has no interface veth0; it has lo"),
+        ("tc/vet0/ingress", [PAIR], "no interface vet0; it has lo, eth0, veth0"),
+        ("tcx/veth1/egress", [PAIR], "veth1 is in the network namespace other"),
+        ({"<6.2": "xdp/veth0/native"}, [], "no interface veth0"),
+    ],
+)
+def test_an_interface_that_will_not_be_there(
+    place: object, words: list[str], message: str
+) -> None:
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)):
+        guestfit.require(attached(place), parse(words), KERNEL)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("xdp/lo", []),
+        ("xdp/eth0/generic", []),
+        ("tc/veth0/ingress", [PAIR]),
+        # Drivers make these, and modules nobody knows which.
+        ("xdp/sit0", []),
+        ("xdp/wg0", ["modules=[wireguard]"]),
+        ("xdp/${files.folder}", []),
+        ("kprobe/veth0", []),
+        ({">=6.2": "xdp/veth0"}, []),
+        (False, []),
+    ],
+)
+def test_an_interface_that_may_be_there(place: object, words: list[str]) -> None:
+    guestfit.require(attached(place), parse(words), KERNEL)
+
+
+def test_nothing_is_said_of_what_is_not_attached() -> None:
+    guestfit.require(attached("xdp/veth0", attach=False), parse([]), KERNEL)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"object": "a.o", "loader": "ebpf-go"}, "the loader ebpf-go always loads as"),
+        ({"object": "a.o", "loader": {"<6.2": "aya"}}, "the loader aya always loads"),
+        ({"command": ["loader"]}, "runs as the user that its key `as` names"),
+        ({"files": ["loader"]}, "loaders in `files` run as root"),
+    ],
+)
+def test_a_user_whom_a_loader_would_ignore(
+    keys: dict[str, object], message: str
+) -> None:
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)):
+        guestfit.require(case(**keys), parse([USER]), KERNEL)
+    guestfit.require(case(**keys), parse(["user={uid: 0}"]), KERNEL)
+
+
+@pytest.mark.parametrize("loader", ["libbpf", "compat", {"<6.0": "aya"}])
+def test_a_user_for_libbpf(loader: object) -> None:
+    guestfit.require(case(object="a.o", loader=loader), parse([USER]), KERNEL)
