@@ -5,11 +5,12 @@ from pathlib import Path
 
 from runner.bisect.search import Foreseen
 from runner.case import programs_of_object, settings
+from runner.case.prediction import job_of
 from runner.errors import RunnerError
 from runner.facts.model import Facts
 from runner.files.cache import Cache
 from runner.kernels.artifact import Artifact, known_kernel
-from runner.preflight.check import Checker, CheckJob
+from runner.preflight.check import Checker
 from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import BtfSource
 from runner.suites.known import KnownKernel
@@ -84,15 +85,12 @@ def foresee(
         wanted = settings.of_kernel(named, data, known)
         if wanted is None:
             return Foresight(why_not="the case sets what only its guest knows")
-        job = CheckJob(
-            objects=(object_path,),
-            index=cache.folder("preflight"),
+        job = job_of(
+            object_path,
+            wanted,
             loader="compat" if loader == "compat" else "libbpf",
-            load=tuple(wanted.load.items()),
-            targets=tuple(wanted.targets.items()),
-            variables=tuple(wanted.variables.items()),
+            index=cache.folder("preflight"),
             engine=engine,
-            is_set=True,
         )
         source = source_of(artifact, artifact.release, seen)
         with Checker(job) as checker:

@@ -1,7 +1,8 @@
 """What preflight says of a case before it runs, and whether its boot agrees."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.errors import RunnerError
@@ -10,6 +11,7 @@ from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Effect, KernelNeed, Prediction, Verdict
+from runner.preflight.predict import Loader
 from runner.preflight.targets import BtfSource
 from runner.suites.model import OTHER_LOADERS, Case
 
@@ -33,6 +35,10 @@ _OF_NEEDS = {
     "kfunc_missing": (KernelNeed.KFUNC,),
     "extern_missing": (KernelNeed.KFUNC, KernelNeed.KSYM),
 }
+
+
+# What a target says of a program.
+_OF_TARGETS = ("type", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +72,15 @@ def predicted(
         architecture=artifact.architecture,
     )
     try:
-        job = CheckJob(
-            objects=(object_path,),
-            index=guest.cache.folder("preflight"),
-            loader="compat" if loader == "compat" else "libbpf",
-            load=tuple(wanted.load.items()),
-            targets=tuple(wanted.targets.items()),
-            variables=tuple(wanted.variables.items()),
-            engine=guest.engine,
+        job = replace(
+            job_of(
+                object_path,
+                wanted,
+                loader="compat" if loader == "compat" else "libbpf",
+                index=guest.cache.folder("preflight"),
+                engine=guest.engine,
+            ),
             wanted=guest.life.starts.wanted,
-            is_set=True,
         )
         with Checker(job) as checker:
             result = checker.check(source)
@@ -91,6 +96,39 @@ def predicted(
         why = f"predictions are about libbpf, and {loader} loads this object"
         return Foretold(prediction=prediction, why_not=why, binds=False)
     return Foretold(prediction=prediction)
+
+
+def job_of(
+    object_path: Path,
+    wanted: ObjectSettings,
+    *,
+    loader: Loader,
+    index: Path,
+    engine: Path,
+) -> CheckJob:
+    """Return what is asked of preflight, with all that is set of an object."""
+    return CheckJob(
+        objects=(object_path,),
+        index=index,
+        loader=loader,
+        engine=engine,
+        load=tuple(wanted.load.items()),
+        targets=tuple(wanted.targets.items()),
+        variables=tuple(wanted.variables.items()),
+        given=tuple(_given(wanted)),
+        not_created=tuple(name for name, it in wanted.maps.items() if not it.create),
+    )
+
+
+def _given(wanted: ObjectSettings) -> Iterator[str]:
+    """Yield what a suite sets of what objects leave to their loader."""
+    yield from (f"type of {name}" for name in wanted.types)
+    yield from (f"{what} of {name}" for name in wanted.targets for what in _OF_TARGETS)
+    for name, it in wanted.maps.items():
+        if it.max_entries or not it.create:
+            yield f"max_entries of {name}"
+        if it.value_size or not it.create:
+            yield f"value_size of {name}"
 
 
 def _unknown(guest: Guest, why: str) -> Foretold:

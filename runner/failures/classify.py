@@ -8,11 +8,13 @@ from itertools import takewhile
 from runner.facts.abilities import Known
 from runner.failures.classes import (
     CLASSES,
+    DYNPTR_MISUSED,
     GUARD_UNDECIDED,
     POISON_REACHABLE,
     PROGRAM_TOO_LARGE,
     PROGRAM_TYPE_MISSING,
     SIGNED_FIELD_RESIZED,
+    STACK_UNINITIALISED,
     UNCLASSIFIED,
     UNREACHED_CALL,
     VERIFIER_REJECTED,
@@ -44,6 +46,8 @@ _VERIFIER_LOG = re.compile(
 _SAYS_NOTHING = re.compile(
     r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
 )
+# Notes on a program's arguments, before its first instruction.
+_HEAD = re.compile(r"\A(?:(?!\d+: ).*\n)+(?=\d+: )")
 _SUMMARY = re.compile(r"^processed \d+ insns", re.MULTILINE)
 
 # The lines of a verdict; more are no verdict.
@@ -55,10 +59,19 @@ _TRACE = re.compile(
     # "R0=inv R1=ctx", with and without frames
     r"\s*(frame\d+:)?\s*R\d+(_\w+)?=|"
     # states of loops, source lines, and notes on functions
-    r"(cur|old) state: |;|func#\d+|arg#\d+ |last_idx|regs=|mark_precise|"
+    r"(cur|old) state: |;|func#\d+|last_idx|regs=|mark_precise|"
+    # What it finds of an argument that may never be used, in two ages of kernels.
+    r"arg#\d+ (reference type|type is not a struct)|"
     r"caller:|callee:|(verification time|stack depth|max_states)\b|$"
 )
 
+
+# "invalid read from stack R2 off -24+8 size 16", "fp-24_w=dynptr_local(…)".
+_READ_OF_STACK = re.compile(r"stack (?:R\d+ )?off (-\d+)(?:\+(\d+))? size (\d+)")
+_SLOT = re.compile(r"\bfp-(\d+)(?:_\w+)?=(\w+)")
+# Of a dynptr; its first slot shows it.
+_DYNPTR_SIZE = 16
+_MANAGED = re.compile(r"dynptr_|iter_")
 
 # The functions that follow the verifier's look at a program, as kernels of that time
 # have inlined them.
@@ -141,8 +154,13 @@ def _is_too_long(log: str, instructions: Mapping[str, int]) -> bool:
 
 
 def _by_verifier(verifier: str, log: str) -> Classification:
-    found = _first(verifier, lambda it: it.verifier)
-    line = "; ".join(verdict_lines(verifier))
+    verdict = verdict_lines(verifier)
+    line = "; ".join(verdict)
+    # Notes are no verdict: "Global function main() doesn't
+    # return scalar" of a program that is none. Only where the verdict has no class do
+    # they count: the verdict's last line may be a bare consequence.
+    found = _first("\n".join(verdict), lambda it: it.verifier)
+    found = found or _first(_HEAD.sub("", verifier), lambda it: it.verifier)
     if found is not None and found.line in line:
         # The words that show the class may be a part of what the verifier says.
         found = replace(found, line=line)
@@ -151,6 +169,8 @@ def _by_verifier(verifier: str, log: str) -> Classification:
         found = _first(log, lambda it: it.libbpf)
     if found is None:
         return as_class(VERIFIER_REJECTED, line)
+    if found.name == STACK_UNINITIALISED.name and _reads_a_dynptr(line, verifier):
+        return as_class(DYNPTR_MISUSED, line)
     if found.name == POISON_REACHABLE.name:
         # libbpf poisons such a field too; its own line says why.
         return (
@@ -159,6 +179,24 @@ def _by_verifier(verifier: str, log: str) -> Classification:
             or found
         )
     return found
+
+
+def _reads_a_dynptr(line: str, verifier: str) -> bool:
+    """Whether what is read of the stack holds a dynptr or an iterator.
+
+    The verifier says the same words of it as of memory that was never written, which
+    it lets root read from 6.3 on (6715df8d5d24).
+    """
+    read = _READ_OF_STACK.search(line)
+    if read is None:
+        return False
+    # What each slot held last.
+    slots = {int(at): what for at, what in _SLOT.findall(verifier)}
+    first = int(read[1]) + int(read[2] or 0)
+    return any(
+        first - _DYNPTR_SIZE < -at < first + int(read[3]) and _MANAGED.match(what)
+        for at, what in slots.items()
+    )
 
 
 def _search(

@@ -127,8 +127,11 @@ class CheckJob:
     targets: tuple[tuple[str, str], ...] = ()
     # Bytes that global variables begin with, in place of those in the object.
     variables: tuple[tuple[str, bytes], ...] = ()
-    # Whether what an object leaves to its loader is set before it is loaded.
-    is_set: bool = False
+    # What is set of what an object leaves to its loader: "max_entries of events"; None
+    # where nobody knows.
+    given: tuple[str, ...] | None = None
+    # Maps that are not created.
+    not_created: tuple[str, ...] = ()
     # Asked now and then whether to go on.
     wanted: Callable[[], bool] = lambda: True
 
@@ -143,7 +146,7 @@ class Checker(AbstractContextManager["Checker"]):
         self._data = [
             patched(path.read_bytes(), dict(job.variables)) for path in job.objects
         ]
-        set_ = job.load, job.targets, job.is_set
+        set_ = job.load, job.targets, job.given, job.not_created
         what = fingerprint(job.engine), job.loader, *set_
         self._keys = [
             key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
@@ -195,7 +198,7 @@ class Checker(AbstractContextManager["Checker"]):
                 target,
                 engine,
                 job.loader,
-                is_set=job.is_set,
+                given=job.given,
                 wanted=job.wanted,
             )
         except NotFollowedError as error:
@@ -234,6 +237,7 @@ class Checker(AbstractContextManager["Checker"]):
                     self._engine,
                     dict(self._job.load),
                     dict(self._job.targets),
+                    frozenset(self._job.not_created),
                 )
                 for data, path in zip(self._data, self._job.objects, strict=True)
             ]

@@ -39,6 +39,8 @@ _COUNTED = (4, 19, 21, 24, 26, 28, 29, 32)
 _VALUELESS = (12, 13, 26, 27, 31, 33)
 # Symbols of one function that a sentence names.
 _MOST_CHANGED = 3
+# Sections of maps that implement a struct of operations.
+_STRUCT_OPS = ".struct_ops"
 # BPF_PROG_TYPE_EXT.
 _EXTENSION = 28
 # Types of programs that kernels refuse for an attach type that they don't know:
@@ -93,6 +95,7 @@ def features(
         *_types(code, known.facts, engine),
         *externs.features(code.externs, code.reached, code.number, engine),
         *_targets(code, known, engine),
+        *_struct_ops(code, engine),
         *rules.features(code, known, engine, compat=compat),
         *_left_to_loader(code),
     )
@@ -360,6 +363,35 @@ def found_by_btf(code: Code) -> tuple[str, ...]:
         if it.way.stops_loading and it.way.kind is Kind.FUNC
     )
     return tuple(dict.fromkeys(found))
+
+
+def _struct_ops(code: Code, engine: Engine) -> Iterator[Feature]:
+    """Yield the structs of operations that maps implement."""
+    btf = code.item.btf
+    users: dict[str, list[str]] = {}
+    for section in btf.sections():
+        # Those of "?.struct_ops" are made only where a loader asks for them.
+        if not section.name.startswith(_STRUCT_OPS):
+            continue
+        for map_ in btf.held(section):
+            if map_.name not in code.not_created:
+                name = btf.resolved(map_.refers_to).name.partition("___")[0]
+                users.setdefault(name, []).append(map_.name)
+    if not users:
+        return
+    # What a subsystem registers has such a struct around it (init_kern_ops of libbpf).
+    found = engine.find([f"bpf_struct_ops_{name}" for name in users])
+    for (name, maps), types in zip(users.items(), found, strict=True):
+        is_there = any(kind is Kind.STRUCT for _, kind in types)
+        judgement = _by_btf(is_there, known=engine.target.functions)
+        yield Feature(
+            need=KernelNeed.STRUCT_OPS,
+            name=name,
+            presence=judgement.presence,
+            users=tuple(maps),
+            evidence=f"struct bpf_struct_ops_{name} in BTF",
+            learnt=judgement.learnt,
+        )
 
 
 def _in_btf(wanted: Set[tuple[str, Kind]], engine: Engine) -> Set[tuple[str, Kind]]:

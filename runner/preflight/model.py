@@ -177,6 +177,8 @@ class KernelNeed(StrEnum):
     MAP_TYPE = "map_type"
     # A function, tracepoint or hook that a program attaches to.
     ATTACH_TARGET = "attach_target"
+    # A struct of operations that a map implements.
+    STRUCT_OPS = "struct_ops"
     # A property of the verifier or loader that BTF does not show.
     RULE = "rule"
     # What the object leaves to its own loader, such as a map's size.

@@ -92,11 +92,14 @@ class PredictedObject:
         engine: Engine,
         load: Mapping[str, bool] | None = None,
         targets: Mapping[str, str] | None = None,
+        not_created: frozenset[str] = frozenset(),
     ) -> None:
         """Read it.
 
         `load` says of programs whether they are loaded, `targets` what they attach to
-        in place of what their sections name. Raises ObjectError, EngineError.
+        in place of what their sections name. `not_created` are maps.
+
+        Raises ObjectError, EngineError.
         """
         self.item = item
         self.contents: Contents = _with_targets(engine.contents(item), targets or {})
@@ -105,6 +108,7 @@ class PredictedObject:
         self.locals: list[LocalAnswer]
         self.number, self.locals = engine.load_object(item)
         self._load = load or {}
+        self._not_created = not_created
         self._code: dict[object, Code] = {}
 
     @cached_property
@@ -171,6 +175,7 @@ class PredictedObject:
             externs=self.externs.all,
             number=self.number,
             changed=changed,
+            not_created=self._not_created,
         )
         self._code[key] = found
         if len(self._code) > _REMEMBERED:
@@ -193,15 +198,17 @@ def predict(
     loader: Loader = "libbpf",
     *,
     like: Prediction | None = None,
-    is_set: bool = False,
+    given: Collection[str] | None = None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Prediction:
     """Return what becomes of an object on a kernel.
 
     The engine must know the object, and have loaded the target. `like` is the same
-    object on a kernel nearby, which says where that has what this one lacks. `is_set`
-    is whether what the object leaves to its loader is set before it is loaded; if not,
-    the verdict on it is unknown. `wanted` is asked now and then whether to go on.
+    object on a kernel nearby, which says where that has what this one lacks. `given`
+    is what is set of what the object leaves to its loader ("max_entries of events"); if
+    it is not said, the verdict on such an object is unknown. `wanted` is asked now and
+    then whether to go on.
+
     Raises EngineError, and NotFollowedError for a program with too many paths.
     """
     target = _with_architecture(target, engine)
@@ -235,7 +242,7 @@ def predict(
         [it for it in relocations if it.place.program not in subject.skipped],
         needs,
         found,
-        is_set=is_set,
+        given=given,
     )
     given_up = modulebtf.given_up(
         code, subject.locals, subject.skipped, needs, target.module_names, engine
@@ -461,7 +468,7 @@ def _verdict(
     needs: Sequence[Feature],
     findings: Sequence[Finding],
     *,
-    is_set: bool,
+    given: Collection[str] | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -482,6 +489,13 @@ def _verdict(
         for it in features.absent(needs)
     ]
     reasons += [str(it) for it in findings if it.effect is Effect.NOT_LOADED]
+    left = [
+        it.name
+        for it in needs
+        if it.need is KernelNeed.LOADER and it.name not in (given or ())
+    ]
+    if given is not None:
+        reasons += [f"{it} is left to the loader, which does not set it" for it in left]
     if reasons:
         return Verdict.REJECTED, tuple(dict.fromkeys(reasons))
     if deadly:
@@ -491,8 +505,7 @@ def _verdict(
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)
-    left = [it for it in needs if it.need is KernelNeed.LOADER and not is_set]
     if left:
-        reasons = [f"{it.name} is left to the loader" for it in left]
+        reasons = [f"{name} is left to the loader" for name in left]
         return Verdict.UNKNOWN, tuple(reasons)
     return Verdict.LOADS, ()

@@ -51,6 +51,8 @@ class Code:
     number: int = 0
     # Instructions that relocation changed.
     changed: Mapping[Address, Insn] = field(default_factory=dict)
+    # Maps that the loader leaves out.
+    not_created: frozenset[str] = frozenset()
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:

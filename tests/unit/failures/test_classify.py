@@ -195,6 +195,63 @@ OLD_SPELLING = "Procc" + "essed"
             "invalid access to map value, value_size=8 off=32 size=8; R0 min value is "
             "outside of the allowed memory range",
         ),
+        # What stands before the verdict is a note: the program is no global function.
+        (
+            "Global function p() doesn't return scalar. Only those are supported.\n"
+            "0: (79) r1 = *(u64 *)(r1 +168)        ; R1_w=sock_common_or_null(id=1)\n"
+            "1: (61) r0 = *(u32 *)(r1 +0)\n"
+            "R1 invalid mem access 'sock_common_or_null'\n",
+            "pointer_may_be_null",
+            "R1 invalid mem access 'sock_common_or_null'",
+        ),
+        (
+            "arg#0 reference type('UNKNOWN ') size cannot be determined: -22\n"
+            "8: (79) r0 = *(u64 *)(r0 +0)\n"
+            "invalid access to memory, mem_size=4 off=0 size=8\n"
+            "R0 min value is outside of the allowed memory range\n",
+            "access_out_of_bounds",
+            "invalid access to memory, mem_size=4 off=0 size=8; R0 min value is "
+            "outside of the allowed memory range",
+        ),
+        # A kernel function's buffer whose size has no bound.
+        (
+            "16: (85) call bpf_dynptr_slice#55142\n"
+            "R4 unbounded memory access, use 'var &= const' or 'if (var < const)'\n"
+            "arg#2 arg#3 memory, len pair leads to invalid memory access\n",
+            "bound_missing",
+            "R4 unbounded memory access, use 'var &= const' or 'if (var < const)'; "
+            "arg#2 arg#3 memory, len pair leads to invalid memory access",
+        ),
+        # The same words of a dynptr's slots as of memory that was never written.
+        (
+            "21: (85) call bpf_dynptr_from_mem#197 ; R0_w=scalar() "
+            "fp-24_w=dynptr_local(id=2,dynptr_id=1)\n"
+            "27: (85) call bpf_strncmp#182\n"
+            "invalid indirect read from stack R1 off -24+0 size 16\n",
+            "dynptr_misused",
+            "invalid indirect read from stack R1 off -24+0 size 16",
+        ),
+        (
+            "21: (85) call bpf_dynptr_from_mem#197 ; R0_w=scalar() "
+            "fp-24_w=dynptr_local(id=2,dynptr_id=1)\n"
+            "27: (85) call bpf_strncmp#182\n"
+            "invalid indirect read from stack R1 off -40+0 size 16\n",
+            "stack_uninitialised",
+            "invalid indirect read from stack R1 off -40+0 size 16",
+        ),
+        *(
+            (f"{line}\n", name, line)
+            for name, line in (
+                (
+                    "release_unowned",
+                    "release kernel function bpf_task_release expects refcounted "
+                    "PTR_TO_BTF_ID",
+                ),
+                ("write_not_allowed", "only read is supported"),
+                ("pointer_arithmetic_bad", "R0 pointer += pointer prohibited"),
+                ("privilege_missing", "R0 pointer -= pointer prohibited"),
+            )
+        ),
         # Above the stack's top, which is no matter of size.
         (
             "invalid stack off=8 size=8\n",
@@ -756,6 +813,10 @@ def test_a_refused_attach_without_a_place_is_told(words: str, name: str) -> None
 @pytest.mark.parametrize(
     ("words", "name"),
     [
+        (
+            "map 'jumps': failed to initialize slot [0] to prog 'p' fd=-2: -9",
+            "tail_call_unloaded",
+        ),
         (
             "map 'jumps': failed to initialize slot [0] to prog 'p' fd=7: -22",
             "tail_call_refused",

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,19 +76,20 @@ def checked(
     loader: Loader = "libbpf",
     facts: Facts | None = None,
     *,
-    is_set: bool = False,
+    given: Collection[str] | None = None,
+    not_created: frozenset[str] = frozenset(),
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
     try:
-        subject = PredictedObject(item, own)
+        subject = PredictedObject(item, own, not_created=not_created)
         own.load_target(btf)
         target = Target(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
             known=Known(version=KernelVersion.parse(version), facts=facts),
         )
-        return predict(subject, target, own, loader, is_set=is_set)
+        return predict(subject, target, own, loader, given=given)
     finally:
         if engine is None:
             own.close()

@@ -19,6 +19,7 @@ enum bpf_map_type { M0, BPF_MAP_TYPE_HASH = 1 } c;
 enum bpf_attach_type { A0, BPF_TRACE_FENTRY = 24, __MAX_BPF_ATTACH_TYPE = 40 } d;
 typedef void (*btf_trace_an_event)(void); btf_trace_an_event e;
 int a_function(int x) { return x; }
+struct bpf_struct_ops_some_ops { int common; } f;
 """
 # The same without what objects here need.
 BARE = """\
@@ -38,6 +39,11 @@ MAP = (
     + KPROBE
     % "int key = 0; bpf_map_lookup_elem(&items, &key);"
 )
+STRUCT_OPS = """\
+struct some_ops___first { int (*act)(void); };
+SEC("struct_ops/act") int act(void *ctx) { return 0; }
+SEC(".struct_ops") struct some_ops___first ops = { .act = (void *)act };
+"""
 RAW = 'SEC("raw_tp/an_event") int on_a(void *ctx) { return 0; }\n'
 
 
@@ -56,6 +62,7 @@ def need(found: Prediction, kind: str, name: str) -> Feature:
         (FENTRY, "attach_target", "fentry/a_function"),
         (MAP, "map_type", "hash"),
         (KFUNC % "__ksym", "kfunc", "a_function"),
+        (STRUCT_OPS, "struct_ops", "some_ops"),
     ],
 )
 def test_what_the_kernel_lacks_keeps_the_object_out(
@@ -568,6 +575,28 @@ def test_what_is_left_to_the_loader_makes_the_verdict_unknown() -> None:
     assert {it.presence for it in left} == {Presence.UNKNOWN}
     assert found.verdict is Verdict.UNKNOWN
     assert found.reasons[0] == "max_entries of stacks is left to the loader"
+
+
+def test_what_a_suite_does_not_set_is_refused() -> None:
+    item, btf = an_object(LEFT), kernel(NOTHING)
+    names = [it.name for it in checked(item, btf).features if it.need == "loader"]
+
+    assert checked(item, btf, given=names).verdict is Verdict.LOADS
+    for left in names:
+        found = checked(item, btf, given=[it for it in names if it != left])
+        assert found.verdict is Verdict.REJECTED
+        assert found.reasons == (
+            f"{left} is left to the loader, which does not set it",
+        )
+
+
+def test_a_map_that_is_not_created_needs_no_struct_of_operations() -> None:
+    item, btf = an_object(STRUCT_OPS), kernel(BARE)
+
+    without = checked(item, btf, not_created=frozenset({"ops"}))
+
+    assert "struct_ops" in {it.need for it in checked(item, btf).features}
+    assert "struct_ops" not in {it.need for it in without.features}
 
 
 # ------------------------------------------------------------- architectures
