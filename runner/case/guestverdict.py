@@ -15,12 +15,14 @@ from runner.errors import RunnerError
 from runner.failures.classes import (
     CAPABILITY_MISSING,
     LOCKDOWN,
+    MODULE_BTF_INVALID,
     MODULE_MISSING,
     SYSCTL,
     UNPRIVILEGED_DISABLED,
     FailureClass,
 )
 from runner.failures.classify import Classification
+from runner.guest import timely
 from runner.guest.guest import Guest
 from runner.kernels import modules
 from runner.kernels.moduleowners import owners
@@ -181,8 +183,21 @@ def _in_modules(
         return found
     in_modules = elsewhere.found_in(names, there)
     loaded = {modules.normal(it) for it in guest.kernel.environment.modules or ()}
+    there_already = [it for it in in_modules if loaded.intersection(it.modules)]
+    refused = [
+        name
+        for it in there_already
+        for name in it.modules
+        if name in loaded and _lost_btf(guest, name)
+    ]
+    if refused:
+        return Classification(
+            name=MODULE_BTF_INVALID.name,
+            line=f"{found.line} (the kernel did not take the BTF of {refused[0]})",
+            cure=MODULE_BTF_INVALID.explanation,
+        )
     # What is loaded and not found is no question of loading it.
-    missing = [it for it in in_modules if not loaded.intersection(it.modules)]
+    missing = [it for it in in_modules if it not in there_already]
     if not missing:
         return found
     return Classification(
@@ -190,3 +205,14 @@ def _in_modules(
         line=f"{found.line} ({'; '.join(map(str, missing))})",
         cure=missing[0].cure,
     )
+
+
+def _lost_btf(guest: Guest, module: str) -> bool:
+    """Tell whether a module came with BTF that its kernel does not show."""
+    if module not in {it.stem for it in guest.module_btfs}:
+        return False
+    argv = ["test", "-e", f"/sys/kernel/btf/{module}"]
+    try:
+        return timely.run(guest.agent, argv, timeouts.LOOK).exit != 0
+    except RunnerError:
+        return False
