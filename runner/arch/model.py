@@ -14,6 +14,9 @@ class Elf:
     # e_machine, as pyelftools calls it: "EM_AARCH64".
     machine: str
     byte_order: ByteOrder
+    # The flags of its libraries in /etc/ld.so.cache: glibc's FLAG_ELF_LIBC6 with the
+    # architecture's own (sysdeps/generic/ldconfig.h).
+    ld_cache: int
 
     @property
     def bpf_target(self) -> str:
@@ -43,16 +46,22 @@ class KernelTree:
 
     # ARCH=: "arm64".
     arch: str
-    # What is built, as make names it, and where it is then: "Image.gz".
+    # What is built, as make names it: "bzImage".
     image: str
-    # The folder's name below arch/: "s390", and the path of the image below it.
+    # Other images of the same kernel, which a tree may have beside it or instead of it.
+    others: tuple[str, ...] = ()
+    # The folder's name below arch/: "s390".
     folder: str
     # What tells bpf_tracing.h whose registers are meant: -D__TARGET_ARCH_<this>.
     target: str
     # What names of system calls' functions begin with since 4.17: "__arm64_sys_".
     syscalls: str
-    # The fragment of images/kernel.
-    fragment: str
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Where images are in a tree that was built: "arch/arm64/boot/Image"."""
+        names = (self.image, *self.others)
+        return tuple(f"arch/{self.folder}/boot/{name}" for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +131,8 @@ class Architecture:
     board: Board
     # The architecture of a container image's platform (OCI): "amd64".
     oci: str
+    # Ubuntu's archive for it.
+    ubuntu: str = "http://ports.ubuntu.com/ubuntu-ports"
     # The folder of BTFHub's archive; empty where it has none.
     btfhub: str = ""
 

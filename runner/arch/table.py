@@ -1,6 +1,6 @@
 """The table of architectures.
 
-A new one is a row here and a fragment in images/kernel.
+A new one is a row here, and rows and a fragment in images/kernel if it is to be built.
 """
 
 from runner.arch.model import Architecture, Board, DebianPort, Elf, KernelTree, Lack
@@ -9,7 +9,7 @@ X86_64 = Architecture(
     name="x86_64",
     machine="x86_64",
     spellings=("amd64", "x86-64"),
-    elf=Elf(machine="EM_X86_64", byte_order="little"),
+    elf=Elf(machine="EM_X86_64", byte_order="little", ld_cache=0x0303),
     debian=DebianPort(
         name="amd64",
         kernel="linux-image-cloud-amd64",
@@ -22,7 +22,6 @@ X86_64 = Architecture(
         image="bzImage",
         target="x86",
         syscalls="__x64_sys_",
-        fragment="x86_64.config",
     ),
     board=Board(
         program="qemu-system-x86_64",
@@ -68,13 +67,14 @@ X86_64 = Architecture(
         window=("kvm", "tcg"),
     ),
     oci="amd64",
+    ubuntu="http://archive.ubuntu.com/ubuntu",
     btfhub="x86_64",
 )
 
 ARM64 = Architecture(
     name="arm64",
     machine="aarch64",
-    elf=Elf(machine="EM_AARCH64", byte_order="little"),
+    elf=Elf(machine="EM_AARCH64", byte_order="little", ld_cache=0x0A03),
     debian=DebianPort(
         name="arm64",
         kernel="linux-image-cloud-arm64",
@@ -85,9 +85,9 @@ ARM64 = Architecture(
         arch="arm64",
         folder="arm64",
         image="Image",
+        others=("Image.gz", "vmlinuz.efi"),
         target="arm64",
         syscalls="__arm64_sys_",
-        fragment="arm64.config",
     ),
     board=Board(
         program="qemu-system-aarch64",
@@ -118,7 +118,7 @@ ARM64 = Architecture(
 S390X = Architecture(
     name="s390x",
     machine="s390x",
-    elf=Elf(machine="EM_S390", byte_order="big"),
+    elf=Elf(machine="EM_S390", byte_order="big", ld_cache=0x0403),
     debian=DebianPort(
         name="s390x",
         kernel="linux-image-s390x",
@@ -134,7 +134,6 @@ S390X = Architecture(
         image="bzImage",
         target="s390",
         syscalls="__s390x_sys_",
-        fragment="s390x.config",
     ),
     board=Board(
         program="qemu-system-s390x",
@@ -159,7 +158,7 @@ S390X = Architecture(
 RISCV64 = Architecture(
     name="riscv64",
     machine="riscv64",
-    elf=Elf(machine="EM_RISCV", byte_order="little"),
+    elf=Elf(machine="EM_RISCV", byte_order="little", ld_cache=0x1003),
     debian=DebianPort(
         name="riscv64",
         kernel="linux-image-riscv64",
@@ -170,9 +169,9 @@ RISCV64 = Architecture(
         arch="riscv",
         folder="riscv",
         image="Image",
+        others=("Image.gz", "vmlinuz.efi"),
         target="riscv",
         syscalls="__riscv_sys_",
-        fragment="riscv64.config",
     ),
     board=Board(
         program="qemu-system-riscv64",

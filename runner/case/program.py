@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from runner import timeouts
+from runner.arch import Architecture
 from runner.bpf.bpftool import MapDump
 from runner.case import heldmaps, kernelreport, loadrecord, settings
 from runner.case.loadrecord import LoadRecorder
@@ -128,6 +129,7 @@ def job(
     case: Case,
     find: Find,
     *,
+    architecture: Architecture,
     commands: Commands,
     show: Show,
     own: frozenset[str],
@@ -148,6 +150,7 @@ def job(
     if source is not None:
         program = prepare.prepare(
             source.resolve(),
+            architecture=architecture,
             commands=own if root is None else root.contents.programs,
             there=None if root is None else root.contents.paths,
             target=_place(source),

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from runner import timeouts
+from runner.arch import Architecture
 from runner.cli import run
-from runner.errors import UsageError
+from runner.errors import RunnerError, UsageError
 from runner.files import shipped, yamltext
 from runner.files.cache import Cache
 from runner.guest.image import initramfs
@@ -19,9 +20,12 @@ from runner.guest.roots import image as images
 from runner.guest.roots import origin
 from runner.guest.roots import programs as rootprograms
 from runner.guest.roots.contents import SEARCH
+from runner.guest.roots.errors import RootError
 from runner.guest.roots.origin import RootOrigin
 from runner.harness import kinds
+from runner.kernels import rows
 from runner.programs import prepare
+from runner.programs.errors import ProgramError
 from runner.reports import folder as reports
 from runner.reports.atomic import explained
 from runner.run import options
@@ -237,11 +241,37 @@ def _link_name(path: Path) -> str:
 def _check(
     arguments: argparse.Namespace, program: Path | None, root: _Root | None
 ) -> None:
-    """Refuse a command that no guest could start, and make the disk of its root."""
-    image = None if root is None else images.obtain(root.origin, Cache(), progress())
+    """Refuse a command that no guest could start, and make the disks of its root.
+
+    What guests of one architecture can start, runs: on the others it is their result.
+    """
+    chosen = rows.choose(options.choice_of(arguments), Cache()).kernels
+    refused: list[RunnerError] = []
+    architectures = dict.fromkeys(it.architecture for it in chosen)
+    for architecture in architectures:
+        try:
+            _check_on(architecture, arguments, program, root)
+        except (ProgramError, RootError) as error:
+            refused.append(error)
+    if len(refused) == len(architectures):
+        raise refused[0]
+
+
+def _check_on(
+    architecture: Architecture,
+    arguments: argparse.Namespace,
+    program: Path | None,
+    root: _Root | None,
+) -> None:
+    image = (
+        None
+        if root is None
+        else images.obtain(root.origin, Cache(), progress(), architecture)
+    )
     if program is not None:
         prepare.prepare(
             program.resolve(),
+            architecture=architecture,
             commands=_commands() if image is None else image.contents.programs,
             there=None if image is None else image.contents.paths,
         )

@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner import libbpf
-from runner.cli import github_output
+from runner.cli import github_output, runners
 from runner.cli import suites as suites_
 from runner.cli.output import print_json
+from runner.cli.runners import RunnerLabels
 from runner.errors import ExitStatus, UsageError
 from runner.files.cache import Cache
 from runner.kernels import facts, fetch, rows
@@ -41,11 +42,14 @@ examples:
   python -m runner plan --kernels all --shards 4
   python -m runner plan --kernels @lts --shards 4 --timings earlier/results.json
   python -m runner plan --kernels all --shards 20 --format github
+  python -m runner plan --kernels all --format github --runner-for arm64=my-arm-label
 
 In a GitHub workflow --format github also sets the step's outputs: matrix, kernels and
 shards. A job then has
   strategy: {matrix: "${{ fromJSON(needs.plan.outputs.matrix) }}"}
-and runs --kernels ${{ matrix.kernels }} --shard ${{ matrix.shard }}.
+  runs-on: ${{ matrix.runs-on }}
+and runs --kernels ${{ matrix.kernels }} --shard ${{ matrix.shard }}. matrix.kvm says
+whether machines of a label from --runner-for have KVM.
 """
 
 
@@ -55,6 +59,8 @@ class ShardPlan:
 
     part: Part
     kernels: tuple[str, ...]
+    # Of the kernels, each once.
+    architectures: tuple[str, ...]
     # Of all its kernels together.
     cases: int
     # Cases that do not run, as their suites declare.
@@ -98,10 +104,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="a table, JSON, or the matrix of a GitHub workflow (default: text)",
     )
+    parser.add_argument(
+        "--runner",
+        default=runners.DEFAULT,
+        metavar="LABEL",
+        help="with --format github: the label of the machines that run shards, or a "
+        f"JSON list of labels (default: {runners.DEFAULT})",
+    )
+    parser.add_argument(
+        "--runner-for",
+        action="append",
+        default=[],
+        metavar="ARCH=LABEL[ kvm]",
+        help="the label for shards with kernels of this architecture alone, such as "
+        "arm64=ubuntu-24.04-arm; ` kvm` behind it says that these machines have KVM. "
+        "Without one, the machines of --runner run them, by TCG; may be given several "
+        "times",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the plan. Raises UsageError for a wrong matrix, suite or selection."""
+    labels = runners.parse(arguments.runner, arguments.runner_for)
     cache = Cache()
     chosen = rows.choose(options.choice_of(arguments), cache)
     kernels = chosen.kernels
@@ -122,6 +146,7 @@ def main(arguments: argparse.Namespace) -> int:
     types = TypeRows(chosen.matrix, options.choice_of(arguments))
     cases = _cases(suites, project.find(arguments.matrix).matrix, types)
     plan = _plan(
+        kernels,
         {kernel.id: _gaps(kernel, cases, cache) for kernel in kernels},
         len(cases),
         count=_count(arguments.shards, len(kernels), arguments.format),
@@ -129,7 +154,7 @@ def main(arguments: argparse.Namespace) -> int:
         stands_for={name: others for name, others in stands_for.items() if others},
     )
     if arguments.format == "github":
-        _tell_workflow(plan)
+        _tell_workflow(plan, labels)
     elif arguments.format == "json":
         print_json(as_json(plan))
     else:
@@ -182,6 +207,7 @@ def _gaps(kernel: Kernel, cases: Sequence[Case], cache: Cache) -> int:
 
 
 def _plan(
+    kernels: Sequence[Kernel],
     gaps: Mapping[str, int],
     cases: int,
     *,
@@ -189,7 +215,9 @@ def _plan(
     seconds: dict[str, float],
     stands_for: Mapping[str, tuple[str, ...]],
 ) -> Plan:
-    ids = tuple(gaps)
+    ids = tuple(it.id for it in kernels)
+    architectures = {it.id: it.arch for it in kernels}
+    parts = sharding.partition(ids, count, seconds, architectures)
     return Plan(
         kernels=ids,
         stands_for=stands_for,
@@ -197,11 +225,12 @@ def _plan(
             ShardPlan(
                 part=Part(index=index, count=count),
                 kernels=own,
+                architectures=tuple(dict.fromkeys(architectures[id_] for id_ in own)),
                 cases=sum(cases - gaps[id_] for id_ in own),
                 gaps=sum(gaps[id_] for id_ in own),
                 seconds=sharding.total(own, seconds),
             )
-            for index, own in enumerate(sharding.partition(ids, count, seconds), 1)
+            for index, own in enumerate(parts, 1)
         ),
     )
 
@@ -215,6 +244,7 @@ def as_json(plan: Plan) -> dict[str, JsonValue]:
             {
                 "shard": str(share.part),
                 "kernels": list(share.kernels),
+                "architectures": list(share.architectures),
                 "cases": share.cases,
                 "gaps": share.gaps,
                 "seconds": None if share.seconds is None else round(share.seconds, 1),
@@ -224,10 +254,12 @@ def as_json(plan: Plan) -> dict[str, JsonValue]:
     }
 
 
-def github_matrix(plan: Plan) -> dict[str, JsonValue]:
+def github_matrix(plan: Plan, labels: RunnerLabels) -> dict[str, JsonValue]:
     """Return what fromJSON makes a workflow's matrix of.
 
-    `kernels` is the whole selection: --shard picks the job's own ones.
+    `kernels` is the whole selection: --shard picks the job's own ones. `runs-on` are
+    the machines that suit the shard; `own-runner` says that they are of a label for its
+    architecture, and `kvm` that these have KVM.
     """
     return {
         "include": [
@@ -237,14 +269,19 @@ def github_matrix(plan: Plan) -> dict[str, JsonValue]:
                 "shard": str(share.part),
                 "name": ", ".join(share.kernels),
                 "kernels": ",".join(plan.kernels),
+                "arch": ", ".join(share.architectures),
+                "runs-on": label.value,
+                "own-runner": not label.is_default,
+                "kvm": label.has_kvm,
             }
             for share in plan.shares
+            for label in [labels.suiting(share.architectures)]
         ]
     }
 
 
-def _tell_workflow(plan: Plan) -> None:
-    matrix = json.dumps(github_matrix(plan), separators=(",", ":"))
+def _tell_workflow(plan: Plan, labels: RunnerLabels) -> None:
+    matrix = json.dumps(github_matrix(plan, labels), separators=(",", ":"))
     print(matrix)
     github_output.set_outputs(
         {
@@ -256,12 +293,14 @@ def _tell_workflow(plan: Plan) -> None:
 
 
 def _show(plan: Plan) -> None:
+    several = len({name for it in plan.shares for name in it.architectures}) > 1
     print_rows(
-        ("shard", "kernels", "cases", "gaps", "about"),
+        ("shard", "kernels", *(["arch"] * several), "cases", "gaps", "about"),
         [
             (
                 str(share.part),
                 ", ".join(share.kernels),
+                *([", ".join(share.architectures)] * several),
                 str(share.cases),
                 str(share.gaps or ""),
                 "" if share.seconds is None else f"{share.seconds:.0f} s",

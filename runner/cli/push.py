@@ -64,7 +64,10 @@ def main(arguments: argparse.Namespace) -> int:
         image.pack(found, layer)
         repository = Repository(target["image"])
         where = repository.push(
-            target["tag"] or kernel.id, layer, f"{found.release}: {found.origin}"
+            target["tag"] or kernel.id,
+            layer,
+            f"{found.release}: {found.origin}",
+            kernel.architecture,
         )
     print(where)
     return ExitStatus.COMPATIBLE

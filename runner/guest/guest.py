@@ -257,7 +257,9 @@ class Guest:
         first, *words = command
         if isinstance(first, Path):
             own = initramfs.commands(self.tools.recipe) if self.tools else frozenset()
-            program = prepare.prepare(first.resolve(), commands=own)
+            program = prepare.prepare(
+                first.resolve(), architecture=self.kernel.architecture, commands=own
+            )
             self.copy(program.files)
             first = program.path
         there = None if stdin is None else self.put(stdin, _STDIN)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from runner.arch import X86_64
 from runner.reports import support
 from runner.reports.text import clean, one_line
 from runner.results import (
@@ -53,6 +54,8 @@ class DigestedKernel(Record):
 
     id: str
     required: bool = True
+    # Runs of before were on x86_64 only.
+    arch: str = X86_64.name
     release: str = ""
     image: str = ""
     image_sha256: str = ""
@@ -231,6 +234,7 @@ def _kernel(kernel: KernelRun) -> DigestedKernel:
     return DigestedKernel(
         id=kernel.id,
         required=kernel.required,
+        arch=kernel.arch,
         release=kernel.release,
         image=kernel.image,
         image_sha256=kernel.image_sha256,

@@ -464,7 +464,12 @@ def _costs(of_case: Sequence[Series], runs: int) -> Iterator[CostRow]:
 
 
 def _as_run(kernel: DigestedKernel) -> KernelRun:
-    return KernelRun(id=kernel.id, required=kernel.required, release=kernel.release)
+    return KernelRun(
+        id=kernel.id,
+        required=kernel.required,
+        arch=kernel.arch,
+        release=kernel.release,
+    )
 
 
 # ----------------------------------------------------------------------- JSON

@@ -31,6 +31,7 @@ def results(history: History) -> RunResults:
             KernelRun(
                 id=id_,
                 required=kernel.required,
+                arch=kernel.arch,
                 release=kernel.release,
                 image=kernel.image,
                 image_sha256=kernel.image_sha256,

@@ -1,6 +1,6 @@
 """A kernel's files as a cache entry: what guests need of them, and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +11,7 @@ from runner.files.shipped import IMAGES
 from runner.kernels import artifact, guestconfig, kernelimage, modules, nic
 from runner.kernels.modules import Wanted
 from runner.kernels.nic import Card
+from runner.kernels.sources import packages
 from runner.kernels.sources.source import Collected
 
 # To be raised when the same files are to give another entry.
@@ -48,7 +49,7 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
     than one, and for a module that another one needs and that is missing.
     """
     contents = collected.contents
-    image_path = _only("vmlinuz", contents)
+    image_path = _only(packages.IMAGES, contents)
     if image_path is None:
         raise ArtifactError(
             f"{collected.origin} contains no kernel image (vmlinuz)",
@@ -60,7 +61,7 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
     _compare(kernelimage.architecture(image), architecture, release)
     (folder / artifact.VMLINUZ).write_bytes(kernelimage.bootable(image))
     for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
-        path = _only(name, contents)
+        path = _only((name,), contents)
         if path is not None:
             (folder / name).write_bytes(contents[path])
     told = _version(folder / artifact.CONFIG, release)
@@ -104,7 +105,10 @@ def _write_modules(
     Return its network card, the order of loading, and the same for disks.
     """
     present = _Modules(contents)
-    listing, config = _only("modules.builtin", contents), _only("config", contents)
+    listing, config = (
+        _only(("modules.builtin",), contents),
+        _only(("config",), contents),
+    )
     if listing is None and config is None and not present:
         # Nothing says what is built in; if the image lacks it, its guest says.
         return nic.of(architecture)[0], [], []
@@ -158,14 +162,12 @@ class _Modules(Mapping[str, bytes]):
         return len(self._paths)
 
 
-def _only(name: str, contents: Mapping[str, bytes]) -> str | None:
+def _only(names: Sequence[str], contents: Mapping[str, bytes]) -> str | None:
     """Return the path of NAME or NAME-RELEASE, or None when there is none."""
     found = [
-        path
-        for path in contents
-        if PurePosixPath(path).name == name
-        or PurePosixPath(path).name.startswith(f"{name}-")
+        path for path in contents if PurePosixPath(path).name.partition("-")[0] in names
     ]
     if len(found) > 1:
-        raise ArtifactError(f"the packages contain {len(found)} files {name}, not one")
+        what = " or ".join(names)
+        raise ArtifactError(f"the packages contain {len(found)} files {what}, not one")
     return found[0] if found else None

@@ -190,8 +190,9 @@ class PathSource(BaseSource):
 
     type: Literal["path"]
     image: Annotated[LocalPath, Field(examples=["bzImage", "linux-4.4", "image.deb"])]
-    """A bzImage, a folder that contains one (a built kernel tree, an unpacked package),
-    a .deb or an .rpm."""
+    """A kernel image (bzImage, Image, Image.gz, vmlinuz.efi), a folder that contains
+    one (a built kernel tree, an unpacked package), a .deb or an .rpm. It must be for
+    the row's `arch`."""
 
     modules: LocalPath | None = None
     """A folder of .ko files, such as lib/modules/RELEASE, or a package with them; by
@@ -318,7 +319,8 @@ class UbuntuSource(BaseSource):
         _Address | None, Field(examples=["http://old-releases.ubuntu.com/ubuntu"])
     ] = None
     """The archive's address; by default your system's mirror of Ubuntu, or else
-    http://archive.ubuntu.com/ubuntu."""
+    http://archive.ubuntu.com/ubuntu, which has x86_64 only;
+    http://ports.ubuntu.com/ubuntu-ports has the other architectures."""
 
     keyring: LocalPath | None = None
     """The public keys that may sign the archive, in a file; by default Ubuntu's, of the
@@ -435,7 +437,8 @@ class RpmSource(BaseSource):
         Field(default_factory=dict, examples=[{"releasever": "9"}])
     )
     """What replaces `$releasever` and so on in addresses. `$basearch` and `$arch` are
-    x86_64 unless you set them."""
+    the row's architecture as RPM calls it (x86_64, aarch64, s390x), unless you set
+    them."""
 
     package: _RpmName = "kernel-core"
     """The package that contains the image, or one that requires it. `kernel-core`,
@@ -567,9 +570,14 @@ class RpmSource(BaseSource):
         """Names of the packages with modules; None for those that it requires."""
         return None if self.modules is None else _many(self.modules)
 
+    @property
+    def basearch(self) -> str:
+        """What RPM calls the row's architecture: "aarch64"."""
+        return named(self.arch).machine
+
     def expanded(self, address: str) -> str:
         """Return an address with its variables replaced. Raises ValueError."""
-        known = {"basearch": "x86_64", "arch": "x86_64", **self.variables}
+        known = {"basearch": self.basearch, "arch": self.basearch, **self.variables}
 
         def value(found: re.Match[str]) -> str:
             name = found[1] or found[2]

@@ -11,6 +11,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_E_MACHINE
 from elftools.elf.segments import InterpSegment
 
+from runner.arch import ARCHITECTURES
 from runner.programs.errors import ProgramError
 
 MAGIC = b"\x7fELF"
@@ -18,12 +19,9 @@ MAGIC = b"\x7fELF"
 _DAMAGED = (ELFError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 # e_machine → what `uname -m` says.
 _MACHINES = {
-    "EM_X86_64": "x86_64",
-    "EM_AARCH64": "aarch64",
+    **{it.elf.machine: it.machine for it in ARCHITECTURES},
     "EM_386": "i686",
-    "EM_S390": "s390x",
     "EM_PPC64": "ppc64le",
-    "EM_RISCV": "riscv64",
     "EM_ARM": "arm",
     "EM_BPF": "BPF",
 }

@@ -1,22 +1,25 @@
 """/etc/ld.so.cache: which file the dynamic linker takes for the name of a library.
 
-Format: glibc's sysdeps/generic/dl-cache.h, "glibc-ld.so.cache1.1", alone since glibc
-2.32, and behind the format of before ("ld.so-1.7.0") up to then.
+It is in this machine's byte order. Format: glibc's sysdeps/generic/dl-cache.h,
+"glibc-ld.so.cache1.1", alone since glibc 2.32, and behind the format of before
+("ld.so-1.7.0") up to then.
 """
 
 import struct
 from pathlib import Path
 
+from runner.arch import ARCHITECTURES
+
 PATH = Path("/etc/ld.so.cache")
 _OLD = b"ld.so-1.7.0\0"
 _NEW = b"glibc-ld.so.cache1.1"
 # Magic and version, the count of libraries, the size of the texts, and the rest.
-_HEADER = struct.Struct("<20s I I 20x")
+_HEADER = struct.Struct("=20s I I 20x")
 # Flags, offsets of name and path, the version of the kernel, hardware capabilities.
-_ENTRY = struct.Struct("<i I I I Q")
+_ENTRY = struct.Struct("=i I I I Q")
 _OLD_ENTRY_SIZE = 12
-# FLAG_ELF_LIBC6 with the architecture's own bits.
-_FLAGS = {"x86_64": 0x0303, "aarch64": 0x0A03, "i686": 0x0003}
+# A machine that runs no guests, but programs for it run on x86_64.
+_I686 = 0x0003
 
 
 def read(machine: str, path: Path = PATH) -> dict[str, Path]:
@@ -30,10 +33,15 @@ def read(machine: str, path: Path = PATH) -> dict[str, Path]:
     except OSError:
         return {}
     try:
-        return _parsed(data, _FLAGS.get(machine, -1))
+        return _parsed(data, _flags(machine))
     except (struct.error, UnicodeDecodeError, ValueError):
         # As the linker does with one that is damaged.
         return {}
+
+
+def _flags(machine: str) -> int:
+    known = {it.machine: it.elf.ld_cache for it in ARCHITECTURES}
+    return {**known, "i686": _I686}.get(machine, -1)
 
 
 def _parsed(data: bytes, flags: int) -> dict[str, Path]:
@@ -55,7 +63,7 @@ def _start(data: bytes) -> int:
     """Return where the new format begins; offsets in it count from there."""
     if not data.startswith(_OLD):
         return 0
-    (count,) = struct.unpack_from("<I", data, len(_OLD))
+    (count,) = struct.unpack_from("=I", data, len(_OLD))
     end = len(_OLD) + 4 + count * _OLD_ENTRY_SIZE
     return int((end + 7) // 8 * 8)
 

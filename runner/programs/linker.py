@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from runner.arch import ARCHITECTURES
 from runner.programs import elf, ldcache
 from runner.programs.elf import ElfFile
 from runner.programs.errors import ProgramError
 
 # uname -m → Debian's folder for libraries of that machine.
-_TRIPLETS = {"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
+_TRIPLETS = {it.machine: it.debian.triplet for it in ARCHITECTURES}
 _ORIGIN = ("$ORIGIN", "${ORIGIN}")
 _LIB = ("$LIB", "${LIB}")
 _PLATFORM = ("$PLATFORM", "${PLATFORM}")

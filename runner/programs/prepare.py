@@ -1,19 +1,17 @@
 """A program on its way into a guest: the files that it needs, and what starts it."""
 
-import os
 import re
 import shutil
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runner.arch import Architecture, native
 from runner.programs import elf, linker, script
 from runner.programs.errors import ProgramError
 
 # Where programs and files without a place of their own go; commands start there.
 FOLDER = PurePosixPath("/run/files")
-# The architecture of guests, as `uname -m` says it.
-MACHINE = "x86_64"
 _SAFE = re.compile(r"[^A-Za-z0-9_.+-]")
 # Where a guest looks for what `env NAME` starts.
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
@@ -50,12 +48,12 @@ def guest_name(path: Path) -> str:
 def prepare(
     path: Path,
     *,
+    architecture: Architecture,
     target: PurePosixPath | None = None,
-    machine: str = MACHINE,
     commands: Container[str] = (),
     there: Container[str] | None = None,
 ) -> PreparedProgram:
-    """Return what a program of this machine needs in a guest.
+    """Return what a program of this machine needs in a guest of an architecture.
 
     `commands` are the paths of programs that the guest has. `there` are those of all
     files of a root of the user's own, whose libraries come first; a script's
@@ -65,11 +63,11 @@ def prepare(
     """
     target = target or FOLDER / guest_name(path)
     files = {target: GuestFile(source=path, target=target, mode=0o755)}
-    _add(files, path, target, machine, _Place(commands, there), depth=0)
+    _add(files, path, target, architecture, _Place(commands, there), depth=0)
     return PreparedProgram(
         path=str(target),
         files=tuple(files.values()),
-        is_native=_is_elf(path) and os.uname().machine == machine,
+        is_native=_is_elf(path) and architecture is native(),
     )
 
 
@@ -90,7 +88,7 @@ def _add(
     files: dict[PurePosixPath, GuestFile],
     path: Path,
     target: PurePosixPath,
-    machine: str,
+    architecture: Architecture,
     place: _Place,
     depth: int,
 ) -> None:
@@ -100,9 +98,9 @@ def _add(
             script.require_depth(depth, path)
             here, there = interpreter
             files[there] = GuestFile(source=here, target=there, mode=0o755)
-            _add(files, here, there, machine, place, depth + 1)
+            _add(files, here, there, architecture, place, depth + 1)
         return
-    require_machine(elf.read(path), machine)
+    require_machine(elf.read(path), architecture)
     for found in linker.closure(path, target):
         if place.has(found.target):
             continue
@@ -119,8 +117,8 @@ def _is_elf(path: Path) -> bool:
         raise ProgramError(f"{path}: {words}", failure_class="program_bad") from error
 
 
-def require_machine(program: elf.ElfFile, machine: str = MACHINE) -> None:
-    """Refuse what a guest of a machine can't execute. Raises ProgramError."""
+def require_machine(program: elf.ElfFile, architecture: Architecture) -> None:
+    """Refuse what a guest of an architecture can't execute. Raises ProgramError."""
     if program.kind == "ET_REL":
         raise ProgramError(
             f"{program.path} is an object file, not a program",
@@ -128,12 +126,15 @@ def require_machine(program: elf.ElfFile, machine: str = MACHINE) -> None:
             hint="load a BPF object with --object, or link the program",
         )
     # A kernel for 64 bits runs programs for 32, but Debian's cloud kernels may not.
-    if program.machine != machine:
+    if program.machine != architecture.machine:
         raise ProgramError(
             f"{program.path} is a program for {program.machine} "
-            f"({program.bits} bits); the guest is {machine}",
+            f"({program.bits} bits); the guest is {architecture.machine}",
             failure_class="wrong_architecture",
-            hint=f"build it for {machine}",
+            hint=f"build it for {architecture.machine}, best as a static program: "
+            f"{architecture.debian.triplet}-gcc -static; or run it on kernels of its "
+            "own architecture only, such as --kernels arch="
+            f"{program.machine}",
         )
 
 

@@ -1,6 +1,7 @@
 """Where a case ends differently on one kernel than on the one before it.
 
-Kernels are compared within a family, upstream's or a vendor's, in the matrix's order.
+Kernels are compared within a family, upstream's or a vendor's, of one architecture, in
+the matrix's order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,15 +43,28 @@ def family_of(kernel: KernelRun) -> str:
     return UPSTREAM if family is None else family.shown
 
 
+def groups_of(kernels: Sequence[KernelRun]) -> Mapping[str, str]:
+    """Return which kernels are compared with each other, by their ids: "RHEL".
+
+    Where there are several architectures, each has its own: "RHEL, arm64".
+    """
+    several = len({it.arch for it in kernels}) > 1
+    return {
+        it.id: f"{family_of(it)}, {it.arch}" if several else family_of(it)
+        for it in kernels
+    }
+
+
 def boundaries(results: RunResults) -> list[KernelBoundary]:
     """Return the neighbours that differ.
 
     A case without a verdict on a kernel (a gap, or infrastructure) is compared with the
     last kernel that has one.
     """
+    names = groups_of(results.kernels)
     families: dict[str, list[KernelRun]] = {}
     for kernel in results.kernels:
-        families.setdefault(family_of(kernel), []).append(kernel)
+        families.setdefault(names[kernel.id], []).append(kernel)
     by_kernel = results.by_kernel()
     return [
         found

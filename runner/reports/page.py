@@ -216,7 +216,7 @@ def _seconds_in_words(seconds: float) -> str:
 
 def _kernel_counts(kernels: Sequence[KernelRun]) -> Iterator[tuple[str, str, int]]:
     """Yield each family and tag: the filter's value, its name, and how many kernels."""
-    families = Counter(neighbours.family_of(it) for it in kernels)
+    families = Counter(neighbours.groups_of(kernels).values())
     if len(families) > 1:
         yield from ((name, name, count) for name, count in families.items())
     tags = Counter(tag for it in kernels for tag in it.tags)

@@ -175,11 +175,12 @@ def data(
             ]
         )
     classes = {case.failure_class for case in cases if case.failure_class in CLASSES}
+    groups = neighbours.groups_of(kernels)
     return {
         "looks": [look(outcome) for outcome in BY_WEIGHT],
         "passed": of_outcome[Outcome.PASSED],
         "suites": [clean(suite) for suite in suites],
-        "kernels": [_kernel(kernel, logs) for kernel in kernels],
+        "kernels": [_kernel(kernel, groups[kernel.id], logs) for kernel in kernels],
         "rows": rows,
         "details": details,
         "evidence": evidence.all,
@@ -344,7 +345,7 @@ def _change(case: CaseResult, comparison: Comparison | None) -> str:
     return comparison.change(case) or "known failure"
 
 
-def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
+def _kernel(kernel: KernelRun, family: str, logs: _Logs) -> Mapping[str, object]:
     evidence = {
         "why it did not come up": kernel.error,
         "what to do": kernel.cure,
@@ -369,7 +370,7 @@ def _kernel(kernel: KernelRun, logs: _Logs) -> Mapping[str, object]:
     return {
         "id": clean(kernel.id),
         "release": clean(kernel.release),
-        "family": clean(neighbours.family_of(kernel)),
+        "family": clean(family),
         "tags": [clean(it) for it in kernel.tags],
         "lost": bool(kernel.error),
         "evidence": [[name, clean(text)] for name, text in evidence.items() if text],

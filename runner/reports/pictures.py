@@ -77,7 +77,11 @@ def _failing(ranges: support.Ranges, label: str) -> str:
         return ""
     if len(fails) == len(required) > 1:
         return f"fails on all {len(fails)}"
-    names = dict.fromkeys(it.shown.removeprefix(f"{label} ") for it in fails)
+    several = len(support.by_arch(ranges.tested)) > 1
+    names = dict.fromkeys(
+        f"{it.arch} {it.shown}" if several else it.shown.removeprefix(f"{label} ")
+        for it in fails
+    )
     named = one_line(", ".join(names))
     words = f"fails on {named}"
     if len(words) <= _MOST_LETTERS:

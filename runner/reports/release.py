@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from runner.arch import X86_64
 from runner.failures.classes import CLASSES
 from runner.reports import flaky, kernelneeds, support
 from runner.reports.compare import Comparison
@@ -34,6 +35,8 @@ class FamilyRange(Record):
     family: str
     """Whose kernels: "upstream" for those that follow upstream's versions, or a vendor:
     "RHEL"."""
+    arch: str = X86_64.name
+    """The architecture of these kernels."""
     works_on: str
     """The versions in words: "5.10 – 6.12, except 6.1", "not known: 6.1", "none"."""  # noqa: RUF001
 
@@ -45,6 +48,8 @@ class ReleaseKernel(Record):
     """Its id in the matrix."""
     family: str
     """The family of `ranges` that it belongs to."""
+    arch: str = X86_64.name
+    """Its architecture."""
     release: str
     """Its `uname -r`; empty if it did not come up."""
     verdict: Support
@@ -201,6 +206,11 @@ class Release(Record):
     """The objects and the kernels' images."""
 
     @property
+    def has_architectures(self) -> bool:
+        """Whether kernels are of more than one architecture."""
+        return len({it.arch for it in self.kernels}) > 1
+
+    @property
     def title(self) -> str:
         """Return "Kernel compatibility of opensnoop v1.2"."""
         return " ".join(
@@ -266,7 +276,7 @@ def _families(ranges: support.Ranges) -> Iterator[FamilyRange]:
         works_on = support.Ranges(tested=tuple(group)).statement
         # The family is told already.
         words = works_on.removeprefix(f"{family} ")
-        yield FamilyRange(family=family, works_on=words)
+        yield FamilyRange(family=family, arch=group[0].arch, works_on=words)
 
 
 def _kernel(results: RunResults, tested: support.Tested) -> ReleaseKernel:
@@ -277,6 +287,7 @@ def _kernel(results: RunResults, tested: support.Tested) -> ReleaseKernel:
     return ReleaseKernel(
         id=kernel.id,
         family=support.family_of(tested),
+        arch=kernel.arch,
         release=kernel.release,
         verdict=tested.support,
         required=kernel.required,

@@ -12,6 +12,7 @@ from runner.files.sources import from_top
 from runner.reports import style
 from runner.reports.compare import Comparison
 from runner.reports.groups import Group, errors, failures
+from runner.reports.support import ranges
 from runner.reports.text import clean
 from runner.results import RunResults
 
@@ -50,6 +51,7 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
                     }
                 ],
                 "columnKind": "utf16CodeUnits",
+                "properties": {"worksOn": clean(ranges(results).statement)},
                 "results": [
                     _result(it, rules, optional, archs, comparison) for it in groups
                 ],

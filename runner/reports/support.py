@@ -1,10 +1,15 @@
-"""Which kernels work, in words: "4.4 – 7.2, except 5.10"."""  # noqa: RUF002
+"""Which kernels work, in words: "4.4 – 7.2, except 5.10".
+
+Where kernels are of several architectures, each has its own: "x86_64: 4.4 – 7.2;
+arm64: 6.1". A range of both would claim versions that nobody ran.
+"""  # noqa: RUF002
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.arch import ARCHITECTURES
 from runner.facts.families import Family
 from runner.reports import style
 from runner.results import CaseResult, KernelRun, Outcome, RunResults
@@ -54,6 +59,11 @@ class Labelled:
         return f"{counted} ({upstream})" if self.family.has_several else counted
 
     @property
+    def arch(self) -> str:
+        """Its architecture."""
+        return self.kernel.arch
+
+    @property
     def shown(self) -> str:
         """The same with the vendor's name: "RHEL 9.6"."""
         return f"{self.family.shown} {self.label}" if self.family else self.label
@@ -82,35 +92,71 @@ class Ranges:
     def statement(self) -> str:
         """Return "4.4 to 7.2, except 5.10; RHEL 8.10; not known: sid", with a dash.
 
-        "none" means that no kernel works, and that this is known of each.
+        "none" means that no kernel works, and that this is known of each. Of several
+        architectures each has a statement: "x86_64: 5.10; arm64: none".
         """
-        groups = _by_family(self.tested)
-        works = [text for text in map(_statement, groups) if text]
-        unknown = [label for group in groups for label in _unknown(group)]
+        archs = by_arch(self.tested)
+        if len(archs) < 2:
+            works, unknown = _said(self.tested)
+        else:
+            works, unknown = [], []
+            for arch, tested in archs.items():
+                known, lost = _said(tested)
+                # Of one without a word, nobody would know that it was tried.
+                works += [f"{arch}: {it}" for it in known or ["none"] * (not lost)]
+                unknown += [f"{arch} {it}" for it in lost]
         if unknown:
             works.append(f"{NOT_KNOWN}: {', '.join(unknown)}")
         return "; ".join(works) or "none"
 
     @property
     def minimum(self) -> str:
-        """Return the oldest kernel that works; empty when none does."""
-        found = [
-            it.shown
-            for group in _by_family(self.tested)
-            for it in group
-            if it.support is Support.WORKS
-        ]
-        return found[0] if found else ""
+        """Return the oldest kernel that works; empty when none does.
+
+        Of several architectures that of each: "5.10 (x86_64), 6.1 (arm64)".
+        """
+        archs = by_arch(self.tested)
+        found = {arch: _oldest(tested) for arch, tested in archs.items()}
+        if len(archs) < 2:
+            return "".join(found.values())
+        return ", ".join(f"{it} ({arch})" for arch, it in found.items() if it)
+
+
+def by_arch(tested: Iterable[Tested]) -> dict[str, list[Tested]]:
+    """Return kernels by their architecture, in the order of the table of them."""
+    groups: dict[str, list[Tested]] = {it.name: [] for it in ARCHITECTURES}
+    for it in tested:
+        groups.setdefault(it.arch, []).append(it)
+    return {arch: group for arch, group in groups.items() if group}
 
 
 def by_family(tested: Iterable[Tested]) -> list[tuple[str, list[Tested]]]:
-    """Return kernels by their family, as `family_of` names it, upstream's first."""
-    return [(family_of(group[0]), group) for group in _by_family(tested)]
+    """Return kernels by their family, as `family_of` names it, upstream's first.
+
+    Those of each architecture are a group of their own.
+    """
+    return [
+        (family_of(group[0]), group)
+        for of_arch in by_arch(tested).values()
+        for group in _by_family(of_arch)
+    ]
 
 
 def family_of(kernel: Labelled) -> str:
     """Return whose kernel it is: "RHEL", or "upstream" if it follows upstream."""
     return kernel.family.shown if kernel.family else UPSTREAM
+
+
+def _said(tested: Iterable[Tested]) -> tuple[list[str], list[str]]:
+    """Return what works, a statement for each family, and what is not known."""
+    groups = _by_family(tested)
+    works = [text for text in map(_statement, groups) if text]
+    return works, [label for group in groups for label in _unknown(group)]
+
+
+def _oldest(tested: Iterable[Tested]) -> str:
+    found = (it for group in _by_family(tested) for it in group)
+    return next((it.shown for it in found if it.support is Support.WORKS), "")
 
 
 def _by_family(tested: Iterable[Tested]) -> list[list[Tested]]:

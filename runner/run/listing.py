@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.arch import native
 from runner.harness import kinds
 from runner.harness.model import Harness
 from runner.harness.tests import MOST_TESTS, clean_name
@@ -40,7 +41,10 @@ def tests_of(case: Case, find: Find) -> tuple[str, ...] | None:
         listing = None if kind is None else kind.listing(case.command[1:])
         if kind is None or listing is None:
             return None
-        if not prepare.prepare(source.resolve()).is_native:
+        own = native()
+        if own is None:
+            return None
+        if not prepare.prepare(source.resolve(), architecture=own).is_native:
             return None
         return _asked(kind, source, listing)
     except (OSError, ProgramError, subprocess.SubprocessError):

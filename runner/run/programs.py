@@ -84,7 +84,7 @@ def perform(
         ended = case.ended(Outcome.FAILED, error, error.failure_class)
         return _everywhere(case, ended, names)
     try:
-        root = run.root_of(case.loaded, case.case)
+        root = run.root_of(case.loaded, case.case, case.kernel.architecture)
         headers = run.headers_of(case.kernel, case.case, root)
     except RunnerError as error:
         mistaken = isinstance(error, UsageError)
@@ -98,6 +98,7 @@ def perform(
         job = program.job(
             case.case,
             case.loaded.file,
+            architecture=case.kernel.architecture,
             commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
             show=functools.partial(run.show_output, case.kernel.id),
             own=initramfs.commands(shipped.IMAGES),

@@ -4,14 +4,14 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from runner import libbpf, loaders
-from runner.arch import X86_64
+from runner.arch import X86_64, Architecture
 from runner.bpf.build import PLAIN, Build
 from runner.bpf.compile import compile_object, vmlinux_h
 from runner.case import namecheck
@@ -64,7 +64,7 @@ class Run:
         self.matrix = chosen.matrix
         # Whose types sources may include.
         self.types = TypeRows(chosen.matrix, settings.kernels)
-        self.shard = _shard(settings, tuple(it.id for it in chosen.kernels))
+        self.shard = _shard(settings, chosen.kernels)
         own = None if self.shard is None else self.shard.own
         self.kernels: tuple[Kernel, ...] = tuple(
             kernel for kernel in chosen.kernels if own is None or kernel.id in own
@@ -74,7 +74,7 @@ class Run:
         self._loaders: Once[str, LoaderProgram] = Once()
         self._listed: Once[tuple[Path, str], tuple[str, ...] | None] = Once()
         self._headers: Once[str, HeadersImage] = Once()
-        self._roots: Once[tuple[Path, str], RootImage] = Once()
+        self._roots: Once[tuple[Path, str, str], RootImage] = Once()
         # Is shown what the guests do from now on.
         self.observe: Observe = ignore
         # Is shown what programs print: a kernel's id, "stdout" or "stderr", and bytes.
@@ -204,18 +204,22 @@ class Run:
         )
         return found or ()
 
-    def root_of(self, loaded: LoadedSuite, case: Case) -> RootImage | None:
+    def root_of(
+        self, loaded: LoadedSuite, case: Case, architecture: Architecture
+    ) -> RootImage | None:
         """Return the root that a case's command runs in; None for the guest's own.
 
-        It is made once a run. Raises RootError for one that can't be used, and
-        InfrastructureError where it can't be made.
+        It is made once a run for the guests of an architecture. Raises RootError for
+        one that can't be used, and InfrastructureError where it can't be made.
         """
         if case.root is None:
             return None
         word = case.root
         return self._roots.get(
-            (loaded.path, word),
-            lambda: image.obtain(origin.of(word, loaded.file), self.cache, progress()),
+            (loaded.path, word, architecture.name),
+            lambda: image.obtain(
+                origin.of(word, loaded.file), self.cache, progress(), architecture
+            ),
         )
 
     def headers_of(
@@ -406,11 +410,17 @@ def seconds_of(timings: Path | None) -> dict[str, float]:
     return {} if timings is None else sharding.seconds_of(resultsfile.read(timings))
 
 
-def _shard(settings: Settings, planned: tuple[str, ...]) -> Shard | None:
+def _shard(settings: Settings, kernels: Sequence[Kernel]) -> Shard | None:
     part = settings.part
     if part is None:
         return None
-    parts = sharding.partition(planned, part.count, seconds_of(settings.timings))
+    planned = tuple(it.id for it in kernels)
+    parts = sharding.partition(
+        planned,
+        part.count,
+        seconds_of(settings.timings),
+        {it.id: it.arch for it in kernels},
+    )
     return Shard(
         index=part.index,
         count=part.count,

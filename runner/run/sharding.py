@@ -9,6 +9,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 from runner.errors import UsageError
@@ -43,15 +44,55 @@ class Part:
 
 
 def partition(
-    kernels: Sequence[str], count: int, seconds: Mapping[str, float]
+    kernels: Sequence[str],
+    count: int,
+    seconds: Mapping[str, float],
+    architectures: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[tuple[str, ...], ...]:
     """Return the kernels of each of `count` parts, about equally long.
 
-    The longest goes first, each to the part that has least so far. Kernels whose
-    seconds are not known count as the mean of those that are. Each part keeps the
-    order of `kernels`; parts are empty when there are more of them than kernels.
+    `architectures` are those of the kernels, by their ids. If there are enough parts,
+    none has kernels of two: a machine suits one, under KVM. The longest goes first,
+    each to the part that has least so far. Kernels whose seconds are not known count as
+    the mean of those that are. Each part keeps the order of `kernels`; parts are empty
+    when there are more of them than kernels.
     """
     weights = _weights(kernels, seconds)
+    groups: dict[str, list[str]] = {}
+    for kernel in kernels:
+        groups.setdefault(architectures.get(kernel, ""), []).append(kernel)
+    if len(groups) < 2 or count < len(groups):
+        return _spread(kernels, count, weights)
+    shares = _shares(list(groups.values()), count, weights)
+    return tuple(
+        part
+        for own, share in zip(groups.values(), shares, strict=True)
+        for part in _spread(own, share, weights)
+    )
+
+
+def _shares(
+    groups: Sequence[Sequence[str]], count: int, weights: Mapping[str, float]
+) -> list[int]:
+    """Return how many of `count` parts each group of kernels gets, one at least.
+
+    The next one goes to the group whose parts are the longest so far.
+    """
+    shares = [1] * len(groups)
+    loads = [sum(weights[kernel] for kernel in group) for group in groups]
+    for _ in range(count - len(groups)):
+        # What has a part for each of its kernels needs no more.
+        longest = max(
+            range(len(groups)),
+            key=lambda it: (shares[it] < len(groups[it]), loads[it] / shares[it]),
+        )
+        shares[longest] += 1
+    return shares
+
+
+def _spread(
+    kernels: Sequence[str], count: int, weights: Mapping[str, float]
+) -> tuple[tuple[str, ...], ...]:
     loads = [0.0] * count
     parts: list[list[str]] = [[] for _ in range(count)]
     # sorted() keeps the order of equals, and index() finds the first of equals.

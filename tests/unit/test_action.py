@@ -651,6 +651,69 @@ def test_a_container_gets_kvm_only_where_it_is(
     assert told is (given == "auto" and not options)
 
 
+@pytest.mark.parametrize(
+    ("own_runner", "kvm", "given", "planned", "options"),
+    [
+        # The machines that planned have it, and those that run are the same.
+        (False, False, "auto", "--device /dev/kvm", "--device /dev/kvm"),
+        (False, False, "auto", "", ""),
+        # Of other machines the label says it.
+        (True, True, "auto", "", "--device /dev/kvm"),
+        (True, False, "auto", "--device /dev/kvm", " "),
+        # What the caller says counts for all.
+        (True, True, "--cpus 2", "--cpus 2", "--cpus 2"),
+        (True, True, "", "", ""),
+    ],
+)
+def test_a_container_has_the_options_that_its_machine_can_fulfil(
+    own_runner: bool, kvm: bool, given: str, planned: str, options: str
+) -> None:
+    gate = workflow.load(ROOT / ".github/workflows/gate.yml")
+    expression = gate["jobs"]["run"]["container"]["options"]
+    values = {
+        "matrix.own-runner": own_runner,
+        "matrix.kvm": kvm,
+        "inputs.container-options": given,
+        "needs.plan.outputs.container-options": planned,
+    }
+
+    # GitHub's operators give one of their operands, as Python's do.
+    text = expression.removeprefix("${{").removesuffix("}}").strip()
+    text = text.replace("&&", "and").replace("||", "or")
+    for name, value in values.items():
+        text = text.replace(name, repr(value))
+    assert eval(text, {"__builtins__": {}}) == options
+
+
+def test_each_part_runs_on_the_machines_that_the_plan_names() -> None:
+    gate = workflow.load(ROOT / ".github/workflows/gate.yml")
+
+    assert gate["jobs"]["run"]["runs-on"] == "${{ matrix.runs-on }}"
+    (plan,) = (it for it in gate["jobs"]["plan"]["steps"] if it.get("id") == "plan")
+    assert plan["env"]["RUNS_ON"] == "${{ inputs.runs-on }}"
+    assert plan["env"]["RUNS_ON_ARCH"] == "${{ inputs.runs-on-arch }}"
+
+
+def test_labels_of_machines_are_handed_to_the_plan(machine: Machine) -> None:
+    given = {"MATRIX": "", "SHARDS": "2", "TIMINGS": "", "OWN_KERNELS": ""}
+
+    done = script(
+        machine,
+        "plan",
+        **given,
+        KERNELS="6.1,6.1-arm64",
+        RUNS_ON='["self-hosted", "big"]',
+        RUNS_ON_ARCH="\n  arm64=ubuntu-24.04-arm kvm\n\n",
+    )
+
+    assert not done.failed, done.said
+    include = json.loads(done.outputs["plan"]["matrix"])["include"]
+    assert [(it["runs-on"], it["kvm"]) for it in include] == [
+        (["self-hosted", "big"], False),
+        ("ubuntu-24.04-arm", True),
+    ]
+
+
 def test_two_calls_of_the_workflow_share_no_name() -> None:
     gate = workflow.load(ROOT / ".github/workflows/gate.yml")
     names = [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from runner.arch import Architecture
 from runner.files.cache import Cache, CacheEntry, EntryBuilder, key_of, sha256_of_large
 from runner.guest.roots import disk, parts
 from runner.guest.roots.content import ContentSpool
@@ -26,7 +27,6 @@ _DISK, _CONTENTS = "root.squashfs", "contents.json"
 # What is mounted in a root, and with which permissions its folder is made.
 MOUNTED = {"proc": 0o755, "sys": 0o755, "dev": 0o755, "run": 0o755, "tmp": 0o1777}
 _HEAD = 20
-_MACHINE = "x86_64"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,8 @@ class RootImage:
     disk: Path
     # Bytes of all files.
     size: int
+    # What its programs are for.
+    architecture: Architecture
     # Returns its parts for guests that can't have a disk.
     make_parts: Callable[[], Parts]
 
@@ -50,18 +52,21 @@ class RootImage:
         return RootContents.read(self.disk.with_name(_CONTENTS))
 
 
-def obtain(origin: RootOrigin, cache: Cache, progress: Progress) -> RootImage:
-    """Return a root's image, made if the cache has not got it.
+def obtain(
+    origin: RootOrigin, cache: Cache, progress: Progress, architecture: Architecture
+) -> RootImage:
+    """Return a root's image for an architecture, made if the cache has not got it.
 
     Raises RootError for one that can't be used, and InfrastructureError where this
     machine or a registry fails.
     """
-    key = key_of(_RECIPE, origin.identity(cache, progress))
+    identity = origin.identity(cache, progress, architecture)
+    key = key_of(_RECIPE, architecture.name, identity)
 
     def build(folder: Path) -> Mapping[str, JsonValue]:
         with (
             progress.task(f"making a disk of {origin.name}"),
-            _tree(origin, cache, progress) as tree,
+            _tree(origin, cache, progress, architecture) as tree,
         ):
             size = unpacked_size(tree)
             disk.write(tree, folder / _DISK)
@@ -74,7 +79,7 @@ def obtain(origin: RootOrigin, cache: Cache, progress: Progress) -> RootImage:
 
     def make_parts() -> Parts:
         def split(folder: Path) -> Mapping[str, JsonValue]:
-            with _tree(origin, cache, progress) as tree:
+            with _tree(origin, cache, progress, architecture) as tree:
                 parts.write(tree, folder)
             return {"origin": origin.name}
 
@@ -85,6 +90,7 @@ def obtain(origin: RootOrigin, cache: Cache, progress: Progress) -> RootImage:
         key=key,
         disk=entry.directory / _DISK,
         size=size,
+        architecture=architecture,
         make_parts=make_parts,
     )
 
@@ -100,7 +106,9 @@ def whole(cache: Cache, kind: str, key: str, build: EntryBuilder) -> CacheEntry:
 
 
 @contextmanager
-def _tree(origin: RootOrigin, cache: Cache, progress: Progress) -> Iterator[RootTree]:
+def _tree(
+    origin: RootOrigin, cache: Cache, progress: Progress, architecture: Architecture
+) -> Iterator[RootTree]:
     """Give a root that guests can use, while its files are there."""
     with cache.scratch() as scratch:
         tree = RootTree()
@@ -109,27 +117,29 @@ def _tree(origin: RootOrigin, cache: Cache, progress: Progress) -> Iterator[Root
             scratch=scratch,
             spool=ContentSpool(scratch / "files"),
             progress=progress,
+            architecture=architecture,
         )
         origin.fill(tree, work)
-        check(tree, origin.name)
+        check(tree, origin.name, architecture)
         for name, mode in MOUNTED.items():
             tree.require_folder(name, mode)
         yield tree
 
 
-def check(tree: RootTree, name: str) -> None:
-    """Refuse a root in which nothing could run. Raises RootError."""
+def check(tree: RootTree, name: str, architecture: Architecture) -> None:
+    """Refuse a root in which nothing of an architecture could run. Raises RootError."""
     machine = _machine(tree)
     if machine is None:
         raise RootError(
             f"{name} has no program in it, so it is not a root file system",
             hint="name the folder, tar or image that has bin, lib and usr in it",
         )
-    if machine != _MACHINE:
+    if machine != architecture.machine:
         raise RootError(
-            f"{name} is a root for {machine}; the guest is {_MACHINE}",
-            hint=f"make it for {_MACHINE}: debootstrap --arch=amd64, or docker export "
-            "of a linux/amd64 container",
+            f"{name} is a root for {machine}; the guest is {architecture.machine}",
+            hint=f"make it for {architecture.machine}: debootstrap "
+            f"--arch={architecture.debian.name}, or docker export of a "
+            f"linux/{architecture.oci} container",
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of_large
 from runner.guest.roots.errors import RootError
@@ -33,8 +34,9 @@ def is_one(path: Path) -> bool:
     return (path / "oci-layout").is_file() and (path / "index.json").is_file()
 
 
-def image(folder: Path, tag: str) -> Image:
-    """Return the image of a tag; without one, the only image.
+def image(folder: Path, tag: str, architecture: Architecture) -> Image:
+    """Return the image of a tag; without one, the only image. Of an index, that of an
+    architecture.
 
     Raises RootError for a damaged layout, and for one with other images.
     """
@@ -47,16 +49,17 @@ def image(folder: Path, tag: str) -> Image:
             f"{folder} has {what}",
             hint=f"it has {tags}; name one: {folder}:TAG" if tags else "",
         )
-    return _image(folder, matching[0].digest)
+    return _image(folder, matching[0].digest, architecture)
 
 
-def _image(folder: Path, digest: str) -> Image:
+def _image(folder: Path, digest: str, architecture: Architecture) -> Image:
     try:
         manifest = imagemanifest.parse(
             _read(_path(folder, digest)), f"{folder}: {digest}"
         )
         if manifest.manifests is not None:
-            return _image(folder, imagemanifest.chosen(manifest.manifests, str(folder)))
+            digest = imagemanifest.chosen(manifest.manifests, str(folder), architecture)
+            return _image(folder, digest, architecture)
     except ArtifactError as error:
         raise RootError(error.message, hint=error.hint) from error
     if not manifest.layers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, sha256_of_large
 from runner.guest.roots import archive, folder, layout
@@ -31,6 +32,8 @@ class RootWork:
     scratch: Path
     spool: ContentSpool
     progress: Progress
+    # Of the guests; images may be there for several.
+    architecture: Architecture
 
 
 class RootOrigin(Protocol):
@@ -44,7 +47,9 @@ class RootOrigin(Protocol):
     def path(self) -> Path | None:
         """The file or folder of this machine; None for an image in a registry."""
 
-    def identity(self, cache: Cache, progress: Progress) -> str:
+    def identity(
+        self, cache: Cache, progress: Progress, architecture: Architecture
+    ) -> str:
         """Return what changes when the root does. Raises RunnerError."""
 
     def fill(self, tree: RootTree, work: RootWork) -> None:
@@ -62,7 +67,9 @@ class FolderOrigin:
         """What it is, for people."""
         return str(self.path)
 
-    def identity(self, cache: Cache, progress: Progress) -> str:
+    def identity(
+        self, cache: Cache, progress: Progress, architecture: Architecture
+    ) -> str:
         """Return what changes when a file's name, owner, size or time does."""
         return f"folder {folder.fingerprint(self.path)}"
 
@@ -82,7 +89,9 @@ class TarOrigin:
         """What it is, for people."""
         return str(self.path)
 
-    def identity(self, cache: Cache, progress: Progress) -> str:
+    def identity(
+        self, cache: Cache, progress: Progress, architecture: Architecture
+    ) -> str:
         """Return its checksum."""
         try:
             return f"tar {sha256_of_large(self.path, cache)}"
@@ -114,13 +123,16 @@ class LayoutOrigin:
         """What it is, for people."""
         return f"{self.path}:{self.tag}" if self.tag else str(self.path)
 
-    def identity(self, cache: Cache, progress: Progress) -> str:
+    def identity(
+        self, cache: Cache, progress: Progress, architecture: Architecture
+    ) -> str:
         """Return the manifest's digest."""
-        return f"image {layout.image(self.path, self.tag).digest}"
+        return f"image {layout.image(self.path, self.tag, architecture).digest}"
 
     def fill(self, tree: RootTree, work: RootWork) -> None:
         """Put all layers into an empty tree."""
-        for number, layer in enumerate(layout.image(self.path, self.tag).layers):
+        image = layout.image(self.path, self.tag, work.architecture)
+        for number, layer in enumerate(image.layers):
             blob = layout.blob(self.path, layer.digest, work.cache)
             what = f"layer {number + 1} of {self.name}"
             archive.add(tree, blob, what, work.spool, layer=number)
@@ -141,14 +153,18 @@ class RegistryOrigin:
         joint = "@" if self.reference.startswith("sha256:") else ":"
         return f"{self.repository}{joint}{self.reference}"
 
-    def identity(self, cache: Cache, progress: Progress) -> str:
+    def identity(
+        self, cache: Cache, progress: Progress, architecture: Architecture
+    ) -> str:
         """Return the digest of the tag's image; the last one if nobody can be asked."""
-        note = f"root-image-{re.sub(r'[^A-Za-z0-9]', '_', self.name)}"
+        place = re.sub(r"[^A-Za-z0-9]", "_", self.name)
+        note = f"root-image-{place}-{architecture.name}"
         known = cache.recall(note)
         if self.reference.startswith("sha256:") and isinstance(known, str):
             return known
         try:
-            found = f"image {self._repository.image(self.reference).digest}"
+            image = self._repository.image(self.reference, architecture)
+            found = f"image {image.digest}"
         except ArtifactError as error:
             if not isinstance(known, str):
                 raise
@@ -167,7 +183,8 @@ class RegistryOrigin:
     def fill(self, tree: RootTree, work: RootWork) -> None:
         """Download all layers and put them into an empty tree."""
         repository = self._repository
-        for number, layer in enumerate(repository.image(self.reference).layers):
+        image = repository.image(self.reference, work.architecture)
+        for number, layer in enumerate(image.layers):
             path = work.scratch / "layer"
             what = f"layer {number + 1} of {self.name}"
             size = f"{layer.size / 1e6:.1f} MB"

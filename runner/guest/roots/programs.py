@@ -55,7 +55,7 @@ def _require_start(root: RootImage, path: str, search: str, depth: int) -> None:
 
 
 def _require_linker(root: RootImage, program: elf.ElfFile) -> None:
-    prepare.require_machine(program)
+    prepare.require_machine(program, root.architecture)
     if program.is_static or root.contents.is_program(program.interpreter):
         return
     raise ProgramError(

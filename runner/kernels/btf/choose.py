@@ -212,6 +212,12 @@ def _hub_setting(setting: HubBtf, material: Material) -> Chosen:
     from runner.kernels.btf import hub
 
     folder = material.architecture.btfhub
+    if not folder:
+        raise ArtifactError(
+            f"BTFHub's archive has no BTF for {material.architecture.name}",
+            hint="make it from the package with debug information: "
+            "`btf: {type: debug-package, suite: …}`",
+        )
     near = hub.similar(setting.location, material.release, folder)
     raise ArtifactError(
         f"BTFHub's archive at {setting.location} has no BTF for {material.release}",

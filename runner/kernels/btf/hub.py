@@ -11,15 +11,12 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.arch import X86_64
 from runner.errors import ArtifactError, file_errors
 from runner.kernels import http, packed
 from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
 from runner.text.progress import Progress
 
-# The archive's folder for it.
-_ARCHITECTURE = X86_64.btfhub
 _LARGEST = 64 << 20
 
 # Which folders of the archive may hold a release, by what it looks like.
@@ -54,7 +51,7 @@ def look_up(
     release: str,
     distribution: str,
     progress: Progress,
-    architecture: str = _ARCHITECTURE,
+    architecture: str,
 ) -> tuple[bytes, Item] | None:
     """Return a release's BTF, and its file in the archive; None when it has it not.
 
@@ -75,7 +72,7 @@ def look_up(
     return None
 
 
-def similar(location: str, release: str, architecture: str = _ARCHITECTURE) -> str:
+def similar(location: str, release: str, architecture: str) -> str:
     """Return the releases of a local clone that look like one, or nothing."""
     if "://" in location or not architecture:
         return ""

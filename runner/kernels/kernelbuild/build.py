@@ -15,8 +15,8 @@ from runner.kernels import guestconfig
 from runner.kernels.btf import pahole
 from runner.kernels.kernelbuild import kconfig, refusals
 from runner.kernels.kernelbuild.recipe import Edit, Recipe
-from runner.kernels.kernelbuild.refusals import GCC
 from runner.kernels.kernelbuild.release import extraversion
+from runner.kernels.kernelbuild.toolchain import GCC
 from runner.process import programs
 from runner.text.progress import Progress
 
@@ -25,10 +25,9 @@ log = logging.getLogger(__name__)
 # Seconds; a small kernel takes 3 to 6 minutes on two cores.
 _TIMEOUT = 3600.0
 _LAST_LINES = 15
-# Program → Debian's package of it. The compiler and the linker come with gcc.
+# Program → Debian's package of it, besides the compilers.
 _PROGRAMS = {
     "make": "make",
-    "gcc": "gcc",
     "flex": "flex",
     "bison": "bison",
     "bc": "bc",
@@ -45,7 +44,6 @@ _ENVIRONMENT = {
     # The folder that a tree is built in changes; what is compiled does not.
     "CCACHE_NOHASHDIR": "1",
 }
-_IMAGE = Path("arch/x86/boot/bzImage")
 # "  CC      kernel/fork.o"
 _STEP = re.compile(r"^  [A-Z][A-Z0-9_]* +(?:\[M\] +)?(\S+)$", re.MULTILINE)
 
@@ -66,7 +64,7 @@ def unpack(tarball: Path, folder: Path) -> Path:
 
     Raises ArtifactError when it is damaged, or no kernel's source.
     """
-    _need(["tar", "xz"])
+    _need({"tar": "tar", "xz": "xz-utils"})
     folder.mkdir()
     done = programs.run(
         # TAR_OPTIONS and XZ_OPT, for instance, stay out.
@@ -90,12 +88,12 @@ def check(recipe: Recipe) -> None:
 
     Raises ArtifactError that names each reason, and what to do.
     """
-    _need([recipe.compiler if it == GCC else it for it in _PROGRAMS])
+    _need({**_PROGRAMS, **recipe.toolchain.packages})
     _check(recipe, recipe.requested)
 
 
 def _check(recipe: Recipe, config: Mapping[str, str]) -> None:
-    refusals.check(recipe.refusals, recipe.version, config, recipe.compiler)
+    refusals.check(recipe.refusals, recipe.version, config, recipe.toolchain)
 
 
 def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Built:
@@ -123,15 +121,17 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         preset.write_text(kconfig.preset(recipe.requests))
         make.run(["allnoconfig"], {"KCONFIG_ALLCONFIG": str(preset)})
         config = guestconfig.parse((tree / ".config").read_text())
-        kconfig.check(recipe.requests, config, tree)
+        folder = recipe.toolchain.architecture.tree.folder
+        kconfig.check(recipe.requests, config, tree, folder)
         # Options select others, which need more.
         _check(recipe, refusals.complete(recipe.refusals, config))
         modular = "m" in config.values()
         # Of this process, which may have fewer than the machine.
         jobs = f"-j{len(os.sched_getaffinity(0))}"
-        make.run([jobs, "bzImage", *(["modules"] if modular else [])], {})
+        image = recipe.toolchain.architecture.tree.image
+        make.run([jobs, image, *(["modules"] if modular else [])], {})
     return Built(
-        image=tree / _IMAGE,
+        image=tree / recipe.toolchain.architecture.tree.images[0],
         config=tree / ".config",
         system_map=tree / "System.map",
         vmlinux=tree / "vmlinux",
@@ -141,12 +141,11 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
 
 def _variables(recipe: Recipe, tree: Path) -> dict[str, str]:
     """Return the make variables: those of the quirks, ccache, and pahole's wrapper."""
-    variables = {"LOCALVERSION": "", **recipe.variables}
+    toolchain = recipe.toolchain
+    variables = {"LOCALVERSION": "", **toolchain.of_architecture(recipe.variables)}
     if extra := extraversion(recipe.version):
         variables["EXTRAVERSION"] = extra
-    words = (["ccache"] if shutil.which("ccache") else []) + [recipe.compiler]
-    if words != [GCC]:
-        variables |= dict.fromkeys(("CC", "HOSTCC"), " ".join(words))
+    variables |= toolchain.variables("ccache" if shutil.which("ccache") else "")
     wants_btf = any(
         it.name == "DEBUG_INFO_BTF" and it.value == "y" for it in recipe.requests
     )
@@ -232,17 +231,17 @@ class _Make:
         return "\n".join(f"  {line}" for line in (errors or lines)[-_LAST_LINES:])
 
 
-def missing(programs: Sequence[str] = tuple(_PROGRAMS)) -> dict[str, str]:
+def missing() -> dict[str, str]:
     """Return the programs that this machine lacks, each with Debian's package of it."""
-    return {
-        name: _PROGRAMS.get(name, name)
-        for name in programs
-        if shutil.which(name) is None
-    }
+    return _lacking({**_PROGRAMS, GCC: GCC})
 
 
-def _need(programs: Sequence[str] = tuple(_PROGRAMS)) -> None:
-    lacking = missing(programs)
+def _lacking(packages: Mapping[str, str]) -> dict[str, str]:
+    return {it: packages[it] for it in packages if shutil.which(it) is None}
+
+
+def _need(packages: Mapping[str, str]) -> None:
+    lacking = _lacking(packages)
     if lacking:
         raise ArtifactError(
             f"a kernel can't be built here: {', '.join(lacking)} missing",

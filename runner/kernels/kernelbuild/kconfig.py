@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.arch import X86_64
 from runner.errors import ArtifactError, UsageError
 
 _LINE = re.compile(r"CONFIG_(\w+)=(\S.*)")
@@ -68,15 +69,21 @@ def lost(requests: Sequence[Request], config: Mapping[str, str]) -> tuple[Reques
     )
 
 
-def check(requests: Sequence[Request], config: Mapping[str, str], tree: Path) -> None:
+def check(
+    requests: Sequence[Request],
+    config: Mapping[str, str],
+    tree: Path,
+    folder: str = X86_64.tree.folder,
+) -> None:
     """Refuse a config that lacks what was asked for and the kernel knows.
 
+    `folder` is the architecture's own below arch/.
     Raises ArtifactError that names each option, who asked for it and what it needs.
     """
     missing = {it.name: it for it in lost(requests, config)}
     if not missing:
         return
-    known = _definitions(tree, missing)
+    known = _definitions(tree, missing, folder)
     told = [
         f"CONFIG_{name}={missing[name].value} ({missing[name].where})"
         + (f", which depends on {' and '.join(needs)}" if needs else "")
@@ -90,10 +97,12 @@ def check(requests: Sequence[Request], config: Mapping[str, str], tree: Path) ->
         )
 
 
-def _definitions(tree: Path, names: Mapping[str, object]) -> dict[str, list[str]]:
+def _definitions(
+    tree: Path, names: Mapping[str, object], folder: str
+) -> dict[str, list[str]]:
     """Return those names that a tree defines, each with what it depends on."""
     found: dict[str, list[str]] = {}
-    for path in _files(tree):
+    for path in _files(tree, folder):
         name = ""
         for line in path.read_text(errors="replace").splitlines():
             defined = _DEFINED.match(line)
@@ -106,11 +115,11 @@ def _definitions(tree: Path, names: Mapping[str, object]) -> dict[str, list[str]
     return found
 
 
-def _files(tree: Path) -> Iterator[Path]:
+def _files(tree: Path, folder: str) -> Iterator[Path]:
     """Return a tree's Kconfig files, those of other architectures left out."""
     for path in sorted(tree.rglob("Kconfig*")):
         parts = path.relative_to(tree).parts
-        foreign = parts[0] == "arch" and len(parts) > 2 and parts[1] != "x86"
+        foreign = parts[0] == "arch" and len(parts) > 2 and parts[1] != folder
         # The tests and the documentation of kconfig itself hold samples.
         if path.is_file() and not foreign and parts[0] not in ("scripts", "tools"):
             yield path

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, RootModel
 
+from runner.arch import X86_64, Architecture
 from runner.errors import UsageError, file_errors
 from runner.files import modelfile
 from runner.files.cache import key_of, sha256_of
@@ -15,8 +16,9 @@ from runner.files.modelfile import FileEntry
 from runner.files.shipped import IMAGES
 from runner.kernels.kernelbuild import refusals
 from runner.kernels.kernelbuild.kconfig import Request, parse_fragment
-from runner.kernels.kernelbuild.ranges import Range
-from runner.kernels.kernelbuild.refusals import GCC, Refusal
+from runner.kernels.kernelbuild.ranges import ArchitectureName, Range
+from runner.kernels.kernelbuild.refusals import Refusal
+from runner.kernels.kernelbuild.toolchain import GCC, Toolchain
 from runner.versions import KernelVersion, VersionRange
 
 FOLDER = IMAGES / "kernel"
@@ -40,9 +42,13 @@ def _expression(text: str) -> str:
 class _RecipeRow(FileEntry):
     # All kernels when it is empty.
     kernels: Range | None = None
+    # All architectures when it is empty.
+    arch: ArchitectureName | None = None
 
-    def holds(self, version: KernelVersion) -> bool:
-        """Whether the row is about a kernel."""
+    def holds(self, version: KernelVersion, architecture: Architecture) -> bool:
+        """Whether the row is about an architecture's kernel."""
+        if self.arch not in (None, architecture.name):
+            return False
         return self.kernels is None or version in VersionRange.parse(self.kernels)
 
 
@@ -100,7 +106,7 @@ class Recipe:
     # What is known to fail.
     refusals: tuple[Refusal, ...] = ()
     # What compiles the kernel and the programs of its build.
-    compiler: str = GCC
+    toolchain: Toolchain
 
     @property
     def requested(self) -> dict[str, str]:
@@ -137,18 +143,21 @@ def load(
     folder: Path = FOLDER,
     compiler: str = GCC,
     named: Sequence[str] = (),
+    architecture: Architecture = X86_64,
 ) -> Recipe:
     """Return the recipe of a kernel; `options` are a row's own, and count most.
 
     `named` are fragments that the row asks for, such as "kasan".
 
-    Raises UsageError that lists every mistake in the tables by file and line.
+    Raises UsageError that lists every mistake in the tables by file and line, and for
+    an architecture that they know nothing of.
     """
     fragments, source = modelfile.load(folder / _FRAGMENTS, _Fragments)
+    _require(architecture, fragments.root, folder)
     quirks, _ = modelfile.load(folder / _QUIRKS, _Quirks)
     requests: dict[str, Request] = {}
     for number, row in enumerate(fragments.root):
-        if not row.holds(version):
+        if not row.holds(version, architecture):
             continue
         path = folder / row.file
         with file_errors(UsageError, source.mistake((number, "file"), str(path))):
@@ -162,10 +171,24 @@ def load(
     return Recipe(
         version=version,
         requests=tuple(requests.values()),
-        quirks=tuple(quirk for quirk in quirks.root if quirk.holds(version)),
+        quirks=tuple(it for it in quirks.root if it.holds(version, architecture)),
         refusals=refusals.load(folder),
-        compiler=compiler,
+        toolchain=Toolchain(architecture=architecture, gcc=compiler),
     )
+
+
+def _require(
+    architecture: Architecture, rows: Sequence[FragmentRow], folder: Path
+) -> None:
+    """Refuse an architecture without a fragment, if others have one of their own."""
+    known = {it.arch for it in rows} - {None}
+    if known and architecture.name not in known:
+        raise UsageError(
+            f"kernels of {architecture.name} can't be built: {folder / _FRAGMENTS} has "
+            "no fragment for it",
+            hint=f"it has some for {', '.join(sorted(filter(None, known)))}; use the "
+            "distribution's package instead (debian), or a tree that you built (path)",
+        )
 
 
 def _debug(folder: Path, name: str) -> Path:
@@ -177,11 +200,20 @@ def fingerprint(
     folder: Path = FOLDER,
     compiler: str = GCC,
     named: Sequence[str] = (),
+    architecture: Architecture = X86_64,
 ) -> str:
     """Return what a built kernel depends on besides its source."""
+    rows = modelfile.load(folder / _FRAGMENTS, _Fragments)[0].root
+    others = {it.file for it in rows if it.arch not in (None, architecture.name)}
+    own = {it.file for it in rows if it.arch in (None, architecture.name)}
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return key_of(
-        *(f"{path.name} {sha256_of(path)}" for path in files),
+        architecture.name,
+        *(
+            f"{path.name} {sha256_of(path)}"
+            for path in files
+            if path.name not in others - own
+        ),
         *(f"{name}={value}" for name, value in sorted(options.items())),
         compiler,
         *(f"{name} {sha256_of(_debug(folder, name))}" for name in named),

@@ -11,14 +11,14 @@ from pydantic import Field, RootModel, model_validator
 from runner.errors import ArtifactError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
-from runner.kernels.kernelbuild.ranges import Range
+from runner.kernels.kernelbuild.ranges import ArchitectureName, Range
+from runner.kernels.kernelbuild.toolchain import GCC, Toolchain
 from runner.process import programs
 from runner.versions import KernelVersion, VersionRange
 
 _FILE = "refused.yaml"
 # Seconds; a program says its version at once.
 _TIMEOUT = 60.0
-GCC = "gcc"
 # "gcc (Debian 12.2.0-14+deb12u1) 12.2.0": a package's version is another number.
 _PACKAGE = re.compile(r"\([^)]*\)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)+")
@@ -29,6 +29,8 @@ class Refusal(FileEntry):
 
     # All kernels when it is empty.
     kernels: Range | None = None
+    # All architectures when it is empty.
+    arch: ArchitectureName | None = None
     # Options without CONFIG_, which must all be as said for the row to count.
     options: Mapping[str, str] = Field(default_factory=dict)
     # A program that must be there, gcc for the row's own compiler; without program and
@@ -53,19 +55,24 @@ class Refusal(FileEntry):
             raise ValueError("needs one of the keys program, header and options")
         return self
 
-    def counts(self, version: KernelVersion, config: Mapping[str, str]) -> bool:
-        """Whether the row is about a kernel with these options."""
+    def counts(
+        self, version: KernelVersion, config: Mapping[str, str], architecture: str
+    ) -> bool:
+        """Whether the row is about an architecture's kernel with these options."""
         of_version = self.kernels is None or version in VersionRange.parse(self.kernels)
-        return of_version and all(
-            config.get(name) == value for name, value in self.options.items()
+        of_architecture = self.arch in (None, architecture)
+        return (
+            of_version
+            and of_architecture
+            and all(config.get(name) == value for name, value in self.options.items())
         )
 
-    def problem(self, compiler: str) -> str:
+    def problem(self, toolchain: Toolchain) -> str:
         """Return what fails with this machine's tools; empty when nothing does."""
         if self.header is not None:
-            return _without(self.header, compiler)
+            return _without(self.header, toolchain.host)
         if self.program is not None:
-            program = compiler if self.program == GCC else self.program
+            program = toolchain.compiler if self.program == GCC else self.program
             return _unfit(program, self.fails)
         return " ".join(f"CONFIG_{name}={it}" for name, it in self.options.items())
 
@@ -89,7 +96,7 @@ def check(
     rows: Sequence[Refusal],
     version: KernelVersion,
     config: Mapping[str, str],
-    compiler: str = GCC,
+    toolchain: Toolchain,
 ) -> None:
     """Refuse to build a kernel that is known to fail with this machine's tools.
 
@@ -99,7 +106,8 @@ def check(
     found = [
         (problem, row)
         for row in rows
-        if row.counts(version, config) and (problem := row.problem(compiler))
+        if row.counts(version, config, toolchain.architecture.name)
+        and (problem := row.problem(toolchain))
     ]
     if found:
         told = "; ".join(f"{problem}: {row.why}" for problem, row in found)

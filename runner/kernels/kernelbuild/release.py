@@ -3,18 +3,20 @@
 import re
 from pathlib import Path
 
+from runner.arch import X86_64, Architecture
 from runner.errors import ArtifactError, file_errors
 from runner.versions import KernelVersion
 
 # Red Hat's numbers stand here, and in kernels that are rebuilt from its sources.
 _RHEL = "Makefile.rhelver"
-# What the vendors' packages add to the release; others end with a flavour.
-_ARCHITECTURE = ".x86_64"
+# Vendors' packages add the architecture to such a release; others end with a flavour.
 _OF_RPM = re.compile(r"\.(?:el\d+(?:_\d+)?(?:uek)?|amzn\d+|fc\d+|azl\d+)$")
 _HINT = "change version or tarball in the matrix"
 
 
-def version_of(tree: Path, named: str = "") -> KernelVersion:
+def version_of(
+    tree: Path, named: str = "", architecture: Architecture = X86_64
+) -> KernelVersion:
     """Return a tree's version, with the release of a vendor's kernel.
 
     `named` is what the tree is said to be: "4.18.0-553.el8_10" says the release, and
@@ -28,14 +30,14 @@ def version_of(tree: Path, named: str = "") -> KernelVersion:
     _, dash, build = named.partition("-")
     said = f"{dash}{build}"
     if _OF_RPM.search(said):
-        said += _ARCHITECTURE
+        said += f".{architecture.machine}"
     own = _value(text, "EXTRAVERSION")
     numbers = own or _rhel_build(tree)
     if said and not _goes_on(said, numbers):
         raise ArtifactError(
             f"the source is linux {version}{numbers}, not {named}", hint=_HINT
         )
-    extra = said or own or _rhel(tree)
+    extra = said or own or _rhel(tree, architecture)
     return version.of_release(f"{version}{extra}") if extra else version
 
 
@@ -55,7 +57,7 @@ def _rhel_build(tree: Path) -> str:
     return f"-{build}" if build else ""
 
 
-def _rhel(tree: Path) -> str:
+def _rhel(tree: Path, architecture: Architecture) -> str:
     """Return what Red Hat's packages have behind the version; empty for others.
 
     A build that was counted on after the minor release has dots, and its packages name
@@ -67,7 +69,7 @@ def _rhel(tree: Path) -> str:
         return ""
     major, minor = _value(text, "RHEL_MAJOR"), _value(text, "RHEL_MINOR")
     after = f"_{minor}" if "." in build else ""
-    return f"{build}.el{major}{after}{_ARCHITECTURE}"
+    return f"{build}.el{major}{after}.{architecture.machine}"
 
 
 def _makefile(tree: Path) -> str:

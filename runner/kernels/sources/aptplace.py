@@ -5,8 +5,6 @@ from pathlib import Path
 
 from runner.errors import ArtifactError, MissingFileError
 
-ARCHITECTURE = "amd64"
-
 
 @dataclass(frozen=True, kw_only=True)
 class AptPlace:
@@ -18,7 +16,7 @@ class AptPlace:
     suites: tuple[str, ...]
     components: tuple[str, ...] = ("main",)
     # As dpkg calls it. This machine's own need not have it.
-    architecture: str = ARCHITECTURE
+    architecture: str
     # The keys that may sign the suites; a file.
     keyring: Path
     # The packages that contain that file; empty if the row names it.

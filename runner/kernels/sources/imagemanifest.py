@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, ValidationError
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 
 _DIGEST = r"^sha256:[0-9a-f]{64}$"
 # Of guests.
-OS, ARCHITECTURE = "linux", "amd64"
+OS = "linux"
 
 
 class Layer(BaseModel):
@@ -53,7 +54,7 @@ def parse(data: bytes, url: str) -> ImageManifest:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image, for this architecture."""
+    """One image, for one architecture."""
 
     # sha256:….
     digest: str
@@ -61,13 +62,15 @@ class Image:
     layers: tuple[Layer, ...]
 
 
-def chosen(choices: tuple[PlatformManifest, ...], where: str) -> str:
-    """Return the digest of the image for this architecture. Raises ArtifactError."""
+def chosen(
+    choices: tuple[PlatformManifest, ...], where: str, architecture: Architecture
+) -> str:
+    """Return the digest of the image for an architecture. Raises ArtifactError."""
     for choice in choices:
-        if (choice.platform.os, choice.platform.architecture) == (OS, ARCHITECTURE):
+        if (choice.platform.os, choice.platform.architecture) == (OS, architecture.oci):
             return choice.digest
     there = sorted({it.platform.architecture for it in choices} - {"", "unknown"})
     raise ArtifactError(
-        f"{where} has no image for {ARCHITECTURE}",
+        f"{where} has no image for {architecture.oci}",
         hint=f"it has {', '.join(there)}" if there else "",
     )

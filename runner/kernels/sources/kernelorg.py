@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.arch import named
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of, sha256_of_large
 from runner.kernels import http, kernelbuild
@@ -62,7 +63,7 @@ class KernelOrg:
             tarball = _from_tree(items[_TARBALL], source.tree, pin.version, work)
         with work.progress.task(f"{tarball.name}: unpacking"):
             tree = unpack(tarball, work.scratch / "source")
-        version = version_of(tree, source.version)
+        version = version_of(tree, source.version, named(source.arch))
         _compare(version, source)
         built = kernelbuild.build(
             tree,
@@ -96,12 +97,21 @@ class KernelOrg:
 
     def _recipe(self, version: KernelVersion, source: KernelOrgSource) -> Recipe:
         return kernelbuild.load(
-            version, source.options, self.recipes, source.compiler, source.fragments
+            version,
+            source.options,
+            self.recipes,
+            source.compiler,
+            source.fragments,
+            named(source.arch),
         )
 
     def _fingerprint(self, source: KernelOrgSource) -> str:
         return recipe.fingerprint(
-            source.options, self.recipes, source.compiler, source.fragments
+            source.options,
+            self.recipes,
+            source.compiler,
+            source.fragments,
+            named(source.arch),
         )
 
     def _tarball(self, item: Item, source: KernelOrgSource, work: Workplace) -> Path:

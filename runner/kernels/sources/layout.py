@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.arch import ARCHITECTURES, X86_64, Architecture
 from runner.errors import ArtifactError
 
-# In a folder, in the order in which they are looked for. A built tree comes first: it
-# may have a bare vmlinux beside.
+# In a folder, behind those of a built tree, in the order in which they are looked for.
 _IMAGES = (
-    "arch/x86/boot/bzImage",
     "bzImage",
+    "Image",
+    "Image.gz",
+    "vmlinuz.efi",
     "vmlinuz",
     "vmlinuz-*",
     "boot/vmlinuz",
@@ -18,7 +20,7 @@ _IMAGES = (
     "lib/modules/*/vmlinuz",
     "usr/lib/modules/*/vmlinuz",
 )
-_IN_TREE = ("arch", "x86", "boot", "bzImage")
+_IN_TREES = {path for it in ARCHITECTURES for path in it.tree.images}
 
 # Around an image; {release} is its own, so that /boot may hold several kernels. A star
 # counts only when one file matches.
@@ -52,12 +54,28 @@ class Surroundings:
     modules: Path | None
 
 
-def image_in(folder: Path) -> Path:
+def _patterns(architecture: Architecture) -> tuple[str, ...]:
+    """Return what images are called, in the order in which they are looked for.
+
+    A built tree comes first, because it may have a bare vmlinux beside. Trees of other
+    architectures follow: what is found there is refused by its architecture, in words.
+    """
+    others = (it for it in ARCHITECTURES if it is not architecture)
+    trees = (path for it in (architecture, *others) for path in it.tree.images)
+    return (*trees, *_IMAGES)
+
+
+def expected(architecture: Architecture) -> str:
+    """Return the names of images for people who have none of them."""
+    return ", ".join((*architecture.tree.images, *_IMAGES))
+
+
+def image_in(folder: Path, architecture: Architecture = X86_64) -> Path:
     """Return the only kernel image of a folder.
 
     Raises ArtifactError when there is none, or several to choose from.
     """
-    for pattern in _IMAGES:
+    for pattern in _patterns(architecture):
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
         if len(found) > 1:
             names = ", ".join(str(path.relative_to(folder)) for path in found)
@@ -69,7 +87,7 @@ def image_in(folder: Path) -> Path:
             return found[0]
     raise ArtifactError(
         f"{folder} contains no kernel image",
-        hint=f"expected one of {', '.join(_IMAGES)}",
+        hint=f"expected one of {expected(architecture)}",
     )
 
 
@@ -107,7 +125,7 @@ def module_files(folder: Path) -> list[Path]:
 
 
 def _roots(image: Path) -> Iterator[Path]:
-    if image.parts[-4:] == _IN_TREE:
+    if "/".join(image.parts[-4:]) in _IN_TREES:
         yield image.parents[3]
         return
     yield image.parent

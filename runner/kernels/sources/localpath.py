@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.arch import named
 from runner.errors import ArtifactError, MissingFileError
 from runner.files.cache import Cache, sha256_of, sha256_of_large
 from runner.kernels import kernelimage
@@ -89,33 +90,35 @@ def is_package(path: Path) -> bool:
 
 
 def _files(source: PathSource) -> _KernelFiles:
+    architecture = named(source.arch)
     if not source.image.exists():
         raise MissingFileError(
             f"{source.image} does not exist",
-            hint="`image` must be a bzImage, a folder that contains one, a .deb or an "
-            ".rpm",
+            hint=f"`image` must be a kernel image ({architecture.tree.image}), a "
+            "folder that contains one, a .deb or an .rpm",
         )
     folder = source.image if source.image.is_dir() else source.image.parent
-    image = layout.image_in(folder) if source.image.is_dir() else source.image
-    named = {
+    is_folder = source.image.is_dir()
+    image = layout.image_in(folder, architecture) if is_folder else source.image
+    given = {
         key: path
         for key in ("modules", "config", "system_map", "vmlinux", "btf")
         if (path := getattr(source, key)) is not None
     }
-    for key, path in named.items():
+    for key, path in given.items():
         if not path.exists():
             raise MissingFileError(f"{key}: {path} does not exist")
     if is_package(image):
-        return _KernelFiles(image=image, release="", others=named, found=())
+        return _KernelFiles(image=image, release="", others=given, found=())
     release = kernelimage.release(_read(image))
     around = layout.around(image, folder, release)
     found = {
         key: path
         for key, path in vars(around).items()
-        if path is not None and key not in named
+        if path is not None and key not in given
     }
     return _KernelFiles(
-        image=image, release=release, others=named | found, found=tuple(found)
+        image=image, release=release, others=given | found, found=tuple(found)
     )
 
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
+from runner.arch import named
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import kernelimage, layers
@@ -30,7 +31,7 @@ class Oci:
 
     def resolve(self, source: OciSource, cache: Cache) -> Pin:
         """Ask the registry what the tag stands for now. Raises ArtifactError."""
-        image = Repository(source.image).image(source.tag)
+        image = Repository(source.image).image(source.tag, named(source.arch))
         return Pin(
             provider=source.type,
             origin=f"{source.image}:{source.tag}@{image.digest}",

@@ -16,6 +16,9 @@ from runner.process.programs import environment
 
 # A module or an image larger than this is none.
 LARGEST = 512 << 20
+# What packages call a kernel's image; SUSE's are named as the kernel's build does on
+# arm64 (Image) and s390x (image).
+IMAGES = ("vmlinuz", "Image", "image")
 # Source: lib/rpmlead.h of RPM.
 _RPM = b"\xed\xab\xee\xdb"
 _DEB_TO_TAR = ["dpkg-deb", "--fsys-tarfile"]
@@ -149,5 +152,5 @@ def is_of_kernel(path: str) -> bool:
     return (
         path.startswith("boot/")
         or modules.name_of(path) is not None
-        or file in ("vmlinuz", "config", "System.map", "modules.builtin")
+        or file in (*IMAGES, "config", "System.map", "modules.builtin")
     )

@@ -19,6 +19,7 @@ from oras.auth import AuthenticationException, TokenAuth, utils
 from oras.container import Container
 from oras.provider import Registry
 
+from runner.arch import Architecture
 from runner.errors import ArtifactError
 from runner.kernels import http
 from runner.kernels.sources import imagemanifest
@@ -118,12 +119,15 @@ class Repository:
         # What `docker login` left, for registries that ask for it.
         self._registry.auth.load_configs(self._container)
 
-    def image(self, tag: str) -> Image:
-        """Return the image that a tag means. Raises ArtifactError."""
+    def image(self, tag: str, architecture: Architecture) -> Image:
+        """Return the image that a tag means, of an index that of an architecture.
+
+        Raises ArtifactError.
+        """
         where = f"{self.name}:{tag}"
         digest, manifest = self._manifest(tag, where)
         if manifest.manifests is not None:
-            digest = imagemanifest.chosen(manifest.manifests, where)
+            digest = imagemanifest.chosen(manifest.manifests, where, architecture)
             found, manifest = self._manifest(digest, f"{self.name}@{digest}")
             if found != digest:
                 raise ArtifactError(f"{self.name}@{digest} is another image: {found}")
@@ -148,17 +152,20 @@ class Repository:
                 name=name,
             )
 
-    def push(self, tag: str, layer: Path, title: str) -> str:
+    def push(
+        self, tag: str, layer: Path, title: str, architecture: Architecture
+    ) -> str:
         """Upload an image of one layer, a tar that is packed with gzip.
 
-        `title` is for people. Returns where it is: NAME:TAG@DIGEST.
-        Raises ArtifactError when the registry does not take it.
+        `title` is for people, `architecture` is what the image says it is for. Returns
+        where it is: NAME:TAG@DIGEST. Raises ArtifactError when the registry does not
+        take it.
         """
         where = f"{self.name}:{tag}"
         container = Container(where)
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder, "config.json")
-            config.write_text(json.dumps(_configuration(layer)))
+            config.write_text(json.dumps(_configuration(layer, architecture)))
             blobs = {
                 config: oras.oci.NewLayer(str(config), _CONFIG),
                 layer: oras.oci.NewLayer(str(layer), _LAYER),
@@ -177,7 +184,7 @@ class Repository:
                     )
                 answer = self._registry.upload_manifest(manifest, container)
                 self._take(answer, where)
-        return f"{where}@{self.image(tag).digest}"
+        return f"{where}@{self.image(tag, architecture).digest}"
 
     def _take(self, answer: requests.Response, where: str) -> None:
         if answer.status_code in (401, 403):
@@ -240,7 +247,7 @@ class Repository:
         )
 
 
-def _configuration(layer: Path) -> dict[str, object]:
+def _configuration(layer: Path, architecture: Architecture) -> dict[str, object]:
     """Return the configuration of an image that only holds files."""
     whole = hashlib.sha256()
     with gzip.open(layer) as stream:
@@ -248,7 +255,7 @@ def _configuration(layer: Path) -> dict[str, object]:
             whole.update(part)
     return {
         "os": imagemanifest.OS,
-        "architecture": imagemanifest.ARCHITECTURE,
+        "architecture": architecture.oci,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{whole.hexdigest()}"]},
         "config": {},
     }

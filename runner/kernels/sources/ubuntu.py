@@ -1,15 +1,15 @@
 """Kernels of Ubuntu's series, and packages of Ubuntu's by address."""
 
+from runner.arch import Architecture, named, native
 from runner.files.cache import Cache
 from runner.kernels.sources import apt, aptkernel, remote, ubuntukeys
 from runner.kernels.sources.apt import Package
 from runner.kernels.sources.aptkernel import OldPackages, Resolved
-from runner.kernels.sources.aptplace import ARCHITECTURE, AptPlace
+from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.offer import Offer
 from runner.kernels.sources.source import Collected, Item, Pin, Workplace
 from runner.matrix.matrix import RELEASE_POCKET, UbuntuSource
 
-_ARCHIVE = "http://archive.ubuntu.com/ubuntu"
 # Security updates' debug information is in the pocket updates.
 _NOT_OF_DEBUG = "security"
 
@@ -59,7 +59,9 @@ class Ubuntu:
                 _debug_place(source, work.cache) if aptkernel.is_debug(item) else place
             )
 
-        return aptkernel.collect(pin, place_of, _old(source.keeper), work)
+        return aptkernel.collect(
+            pin, place_of, _old(source.keeper, named(source.arch)), work
+        )
 
 
 def _given(source: UbuntuSource) -> Pin:
@@ -89,18 +91,30 @@ def _debug(source: UbuntuSource, found: Resolved, cache: Cache) -> tuple[Package
 
 
 def _place(source: UbuntuSource, cache: Cache) -> AptPlace:
-    mirror = "" if source.archive else apt.mirror("Ubuntu")
-    address = source.archive or mirror or _ARCHIVE
+    architecture = named(source.arch)
+    mirror = "" if source.archive else _mirror(architecture)
+    address = source.archive or mirror or architecture.ubuntu
     return AptPlace(
         address=address,
         suites=_suites(source, source.pockets),
         components=source.components,
+        architecture=architecture.debian.name,
         keyring=source.keyring or ubuntukeys.find(ubuntukeys.ARCHIVE_KEYS, cache),
         # A mirror of the machine's is as its apt.conf says.
         check_valid_until=None if mirror else source.check_valid_until,
         hint=f"check that {address} is reachable and has {source.series}; series that "
         "Ubuntu ended are at http://old-releases.ubuntu.com/ubuntu",
     )
+
+
+def _mirror(architecture: Architecture) -> str:
+    """Return this machine's mirror, or "" if it is none of an architecture's archive.
+
+    Ubuntu has two: for PCs, and for all others (ports).
+    """
+    own = native()
+    of_same = own is not None and own.ubuntu == architecture.ubuntu
+    return apt.mirror("Ubuntu") if of_same else ""
 
 
 def _debug_place(source: UbuntuSource, cache: Cache) -> AptPlace:
@@ -110,6 +124,7 @@ def _debug_place(source: UbuntuSource, cache: Cache) -> AptPlace:
         address=source.debug_archive,
         suites=_suites(source, pockets or (RELEASE_POCKET,)),
         components=source.components,
+        architecture=named(source.arch).debian.name,
         keyring=keyring,
         hint="the key debug_archive sets another archive of debug information",
     )
@@ -123,7 +138,7 @@ def _suites(source: UbuntuSource, pockets: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _old(folder: str | None) -> OldPackages | None:
+def _old(folder: str | None, architecture: Architecture) -> OldPackages | None:
     if folder is None:
         return None
 
@@ -131,7 +146,7 @@ def _old(folder: str | None) -> OldPackages | None:
         # File names have no epoch.
         version = item.location.partition("=")[2].rpartition(":")[2]
         suffix = "ddeb" if aptkernel.is_debug(item) else "deb"
-        file = f"{item.name}_{version}_{ARCHITECTURE}.{suffix}"
+        file = f"{item.name}_{version}_{architecture.debian.name}.{suffix}"
         return item.model_copy(update={"location": f"{folder.rstrip('/')}/{file}"})
 
     return OldPackages(name=folder, key="old_packages", find=find)

@@ -26,6 +26,13 @@ cases:
     reason: it is new
     expect: [{map: m, equals: 1}]
 """
+# What a shard of kernels of x86_64 is told.
+ON_PCS = {
+    "arch": "x86_64",
+    "runs-on": "ubuntu-latest",
+    "own-runner": False,
+    "kvm": False,
+}
 ROW = '  - {{id: "{}", source: {{type: path, image: bzImage}}}}\n'
 
 
@@ -120,8 +127,8 @@ def test_a_workflow_gets_a_matrix_and_outputs(
     all_ = "4.4,5.10,6.1"
     assert json.loads(printed) == {
         "include": [
-            {"index": 1, "shard": "1/2", "name": "4.4, 6.1", "kernels": all_},
-            {"index": 2, "shard": "2/2", "name": "5.10", "kernels": all_},
+            {"index": 1, "shard": "1/2", "name": "4.4, 6.1", "kernels": all_, **ON_PCS},
+            {"index": 2, "shard": "2/2", "name": "5.10", "kernels": all_, **ON_PCS},
         ]
     }
     lines = (folder / "output").read_text().splitlines()
@@ -131,6 +138,79 @@ def test_a_workflow_gets_a_matrix_and_outputs(
         f"kernels={all_}",
         "shards=2",
     ]
+
+
+@pytest.fixture
+def of_three(folder: Path) -> None:
+    """A matrix with kernels of three architectures."""
+    text = "kernels:\n" + "".join(map(ROW.format, ("4.4", "5.10", "6.1")))
+    for arch in ("arm64", "s390x"):
+        row = ROW.format(f"6.1-{arch}")
+        text += row.replace("source:", f"arch: {arch}, source:")
+    (folder / "matrix.yaml").write_text(text)
+
+
+def shards(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    assert plan("--format", "github", *words) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["include"]
+    return found
+
+
+def test_each_shard_is_told_the_machines_that_suit_it(
+    of_three: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arm64 = ("--runner-for", "aarch64=ubuntu-24.04-arm")
+    s390x = ("--runner-for", 's390x=["self-hosted", "s390x"] kvm')
+
+    found = shards(capsys, "--shards", "3", "--runner", "big", *arm64, *s390x)
+
+    told = [
+        (it["name"], it["arch"], it["runs-on"], it["own-runner"], it["kvm"])
+        for it in found
+    ]
+    assert told == [
+        ("4.4, 5.10, 6.1", "x86_64", "big", False, False),
+        ("6.1-arm64", "arm64", "ubuntu-24.04-arm", True, False),
+        ("6.1-s390x", "s390x", ["self-hosted", "s390x"], True, True),
+    ]
+
+
+def test_without_a_label_for_it_an_architecture_runs_on_the_others_machines(
+    of_three: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = shards(capsys, "--runner", '["self-hosted", "x64"]')
+
+    assert {tuple(it["runs-on"]) for it in found} == {("self-hosted", "x64")}
+    assert [it["arch"] for it in found] == ["x86_64"] * 3 + ["arm64", "s390x"]
+
+
+def test_a_shard_of_several_architectures_runs_where_all_of_them_can(
+    of_three: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arm64 = ("--runner-for", "arm64=ubuntu-24.04-arm")
+
+    found = shards(capsys, "--shards", "2", *arm64)
+
+    # Three architectures in two shards: some shard has several.
+    assert {it["runs-on"] for it in found if ", " in it["arch"]} == {"ubuntu-latest"}
+    assert any(", " in it["arch"] for it in found)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--runner-for", "arm64"), "must be ARCH=LABEL"),
+        (("--runner-for", "arm64="), "must be ARCH=LABEL"),
+        (("--runner-for", "arm63=x"), "no architecture 'arm63'; did you mean 'arm64'?"),
+        (("--runner-for", "arm64=[x]"), "is not a JSON list of labels"),
+        (("--runner", "[1]"), "is not a JSON list of labels"),
+    ],
+)
+def test_a_label_that_is_none_is_told(
+    words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan("--format", "github", *words) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_a_workflow_has_no_more_jobs_than_it_may(

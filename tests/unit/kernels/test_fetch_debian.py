@@ -224,6 +224,21 @@ def test_btf_comes_from_the_debug_package_if_the_row_says_so(
     assert str(found.version) == "4.19.316"
 
 
+def test_a_suite_without_the_rows_architecture_is_told(
+    suite: Suite, cache: Cache
+) -> None:
+    row = Kernel(
+        id="x", arch="s390x", source=DebianSource(type="debian", suite="bookworm")
+    )
+
+    with pytest.raises(ArtifactError) as caught:
+        fetch.obtain(row, cache, Silent())
+
+    assert "bookworm does not have packages for s390x" in caught.value.message
+    assert "it has amd64" in caught.value.hint
+    assert caught.value.exit_status == ExitStatus.INFRASTRUCTURE
+
+
 def test_a_warm_cache_needs_no_mirror(suite: Suite, cache: Cache) -> None:
     publish(suite, 50)
     found = fetch.obtain(KERNEL, cache, Silent())

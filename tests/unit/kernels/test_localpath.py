@@ -1,5 +1,6 @@
 """Kernels from the disk."""
 
+import gzip
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
-from runner.kernels.sources import localpath
+from runner.kernels.sources import layout, localpath
+from runner.kernels.sources.localpath import LocalFiles
 from runner.kernels.sources.source import Collected, Workplace
 from runner.matrix.matrix import Kernel, PathSource
 from tests.unit.kernels import images
@@ -75,6 +77,78 @@ def test_image_of_a_tree_finds_the_tree(tmp_path: Path, cache: Cache) -> None:
     )
 
     assert collect(cache, image)[0].vmlinux == tmp_path / "linux/vmlinux"
+
+
+ARM64_IMAGE = images.arm64_image("6.1.0")
+ARM64_TREE = {
+    "arch/arm64/boot/Image": ARM64_IMAGE,
+    "arch/arm64/boot/Image.gz": gzip.compress(ARM64_IMAGE, mtime=0),
+    "arch/arm64/boot/vmlinuz.efi": images.zboot_image(gzip.compress(ARM64_IMAGE)),
+    "arch/riscv/boot/Image": images.riscv_image("6.1.0"),
+    "arch/x86/boot/bzImage": images.bzimage("6.1.0"),
+}
+
+
+@pytest.mark.parametrize(
+    ("arch", "images_there", "found"),
+    [
+        ("arm64", list(ARM64_TREE), "arch/arm64/boot/Image"),
+        ("x86_64", list(ARM64_TREE), "arch/x86/boot/bzImage"),
+        ("riscv64", list(ARM64_TREE), "arch/riscv/boot/Image"),
+        ("arm64", ["arch/arm64/boot/Image.gz"], "arch/arm64/boot/Image.gz"),
+        ("arm64", ["arch/arm64/boot/vmlinuz.efi"], "arch/arm64/boot/vmlinuz.efi"),
+    ],
+)
+def test_tree_has_its_image_where_its_architecture_has_it(
+    arch: str, images_there: list[str], found: str, tmp_path: Path, cache: Cache
+) -> None:
+    tree = tmp_path / "linux"
+    write(tree, {name: ARM64_TREE[name] for name in images_there})
+    write(tree, {"Kconfig": "", ".config": "CONFIG_BPF=y\n", "vmlinux": b"\x7fELF"})
+    source = PathSource(type="path", image=tree)
+    # The row tells its source.
+    Kernel(id="mine", arch=arch, source=source)
+
+    work = Workplace(cache=cache, scratch=tmp_path, progress=Silent())
+    collected = LocalFiles().collect(LocalFiles().resolve(source, cache), source, work)
+
+    assert collected.contents["boot/vmlinuz"] == ARM64_TREE[found]
+    # Of the image itself, too, the tree is found.
+    assert layout.around(tree / found, (tree / found).parent, "6.1.0") == (
+        layout.Surroundings(
+            config=tree / ".config",
+            system_map=None,
+            vmlinux=tree / "vmlinux",
+            btf=None,
+            modules=None,
+        )
+    )
+
+
+def test_tree_built_for_another_architecture_is_refused_with_what_to_write(
+    tmp_path: Path, cache: Cache
+) -> None:
+    tree = tmp_path / "linux"
+    write(tree, {"arch/arm64/boot/Image": ARM64_IMAGE})
+
+    with pytest.raises(ArtifactError) as caught:
+        obtain(cache, tree)
+
+    assert "of 6.1.0 is for arm64, and the row is for x86_64" in caught.value.message
+    assert "set `arch: arm64` in the row" in caught.value.hint
+
+
+def test_folder_without_an_image_says_what_was_looked_for(
+    tmp_path: Path, cache: Cache
+) -> None:
+    (tmp_path / "empty").mkdir()
+    source = PathSource(type="path", image=tmp_path / "empty")
+    row = Kernel(id="mine", arch="s390x", source=source)
+
+    with pytest.raises(ArtifactError, match="contains no kernel image") as caught:
+        fetch.obtain(row, cache, Silent())
+
+    assert caught.value.hint.startswith("expected one of arch/s390/boot/bzImage")
 
 
 def test_neighbours_of_the_same_release_are_taken(tmp_path: Path, cache: Cache) -> None:

@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.arch import ARM64, RISCV64, S390X, X86_64, Architecture
 from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch
@@ -472,12 +473,12 @@ def test_a_real_registry_with_passwords_wants_a_login(
         name = f"{host}/me/kernels"
         source = OciSource(type="oci", image=name, tag="6.6")
         with pytest.raises(ArtifactError, match="needs a login"):
-            registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6")
+            registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6", X86_64)
         with pytest.raises(ArtifactError, match="needs a login"):
             Oci().resolve(source, cache)
 
         log_in(home, name)
-        registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6")
+        registry_.Repository(name).push("6.6", tmp_path / "layer", "6.6", X86_64)
         kernel = Kernel(id="6.6", source=source, btf="kernel")
 
         assert fetch.obtain(kernel, cache, Silent()).release == RELEASE
@@ -518,6 +519,58 @@ def test_kernel_comes_from_a_real_registry(distribution: str, cache: Cache) -> N
     assert pushed.headers["Docker-Content-Digest"] in found.origin
 
 
+def test_a_row_gets_its_architecture_out_of_an_index_of_a_real_registry(
+    distribution: str, cache: Cache, tmp_path: Path
+) -> None:
+    name = f"{distribution}/me/kernels"
+    repository = registry_.Repository(name)
+    built = {
+        X86_64: IMAGE,
+        ARM64: gzip.compress(images.arm64_image("6.6.31"), mtime=0),
+        S390X: images.s390_image(b"", "6.6.32"),
+    }
+    choices: list[dict[str, object]] = []
+    for architecture, content in built.items():
+        (tmp_path / "layer").write_bytes(zipped({"boot/vmlinuz": content}))
+        where = repository.push(
+            architecture.oci, tmp_path / "layer", "for tests", architecture
+        )
+        pushed = requests.get(
+            f"http://{distribution}/v2/me/kernels/manifests/{architecture.oci}",
+            headers={"Accept": MANIFEST},
+            timeout=10,
+        )
+        choices.append(
+            {
+                "mediaType": MANIFEST,
+                "digest": where.partition("@")[2],
+                "size": len(pushed.content),
+                "platform": {"os": "linux", "architecture": architecture.oci},
+            }
+        )
+    requests.put(
+        f"http://{distribution}/v2/me/kernels/manifests/6.6",
+        data=json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": choices}),
+        headers={"Content-Type": INDEX},
+        timeout=10,
+    ).raise_for_status()
+
+    def row(architecture: Architecture) -> Kernel:
+        # Each has its own: a row tells its sources its architecture.
+        source = OciSource(type="oci", image=name, tag="6.6")
+        return Kernel(id="6.6", arch=architecture.name, source=source, btf="kernel")
+
+    for number, (architecture, release) in enumerate(
+        ((X86_64, RELEASE), (ARM64, "6.6.31"))
+    ):
+        found = fetch.obtain(row(architecture), cache, Silent())
+        assert (found.release, found.architecture) == (release, architecture.name)
+        assert str(choices[number]["digest"]) in found.origin
+    with pytest.raises(ArtifactError, match="no image for riscv64") as caught:
+        fetch.obtain(row(RISCV64), cache, Silent())
+    assert "amd64, arm64, s390x" in caught.value.hint
+
+
 def test_a_kernel_that_was_pushed_comes_back(
     registry: Registry, distribution: str, cache: Cache, tmp_path: Path
 ) -> None:
@@ -527,7 +580,7 @@ def test_a_kernel_that_was_pushed_comes_back(
     image.pack(dataclasses.replace(first, btf=tmp_path / "btf"), tmp_path / "layer")
 
     target = registry_.Repository(f"{distribution}/me/kernels")
-    where = target.push("6.6", tmp_path / "layer", "6.6 for tests")
+    where = target.push("6.6", tmp_path / "layer", "6.6 for tests", X86_64)
 
     source = OciSource(type="oci", image=f"{distribution}/me/kernels", tag="6.6")
     kernel = Kernel(id="6.6", source=source, btf="kernel")
@@ -558,4 +611,6 @@ def test_a_registry_that_does_not_take_an_image_is_told(
     (tmp_path / "layer").write_bytes(zipped(CI_KERNELS))
 
     with pytest.raises(ArtifactError):
-        registry_.Repository(registry.image).push("6.6", tmp_path / "layer", "6.6")
+        registry_.Repository(registry.image).push(
+            "6.6", tmp_path / "layer", "6.6", X86_64
+        )

@@ -4,7 +4,7 @@ import pytest
 
 from runner.reports import support
 from runner.reports.support import ranges
-from runner.results import KernelRun, Outcome
+from runner.results import KernelRun, Outcome, RunResults
 from tests.unit.reports.runs import E, F, P, S, case, kernel, on_all, run
 
 
@@ -42,6 +42,77 @@ def test_kernels_without_a_version_are_last() -> None:
     kernels = (kernel("mine", release=""), kernel("6.1"))
     found = ranges(run(case("mine", P), case("6.1", P), kernels=kernels))
     assert found.statement == "6.1 – mine"  # noqa: RUF001
+
+
+def of_archs(**outcomes: tuple[Outcome, ...]) -> RunResults:
+    """Return a run of 5.10, 6.1 and 6.12, as far as an architecture has outcomes."""
+    made = {
+        f"{version}-{arch}": (arch, outcome)
+        for arch, all_ in outcomes.items()
+        for version, outcome in zip(("5.10", "6.1", "6.12"), all_, strict=False)
+    }
+    kernels = [
+        kernel(id_, release=f"{id_.partition('-')[0]}.0-1-x").model_copy(
+            update={"arch": arch}
+        )
+        for id_, (arch, _) in made.items()
+    ]
+    cases = [case(id_, outcome) for id_, (_, outcome) in made.items()]
+    return run(*cases, kernels=tuple(kernels))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "statement", "minimum"),
+    [
+        # Of one architecture nothing is said of it.
+        ({"arm64": (P, P, P)}, "5.10 – 6.12", "5.10"),  # noqa: RUF001
+        (
+            {"arm64": (F, P, P), "x86_64": (P, P, P)},
+            "x86_64: 5.10 – 6.12; arm64: 6.1 – 6.12",  # noqa: RUF001
+            "5.10 (x86_64), 6.1 (arm64)",
+        ),
+        # 6.1 works on one and fails on the other: neither hides the other.
+        (
+            {"x86_64": (P, F, P), "s390x": (F, P, F)},
+            "x86_64: 5.10 – 6.12, except 6.1; s390x: 6.1",  # noqa: RUF001
+            "5.10 (x86_64), 6.1 (s390x)",
+        ),
+        # One on which nothing works is named, and so is what is not known.
+        ({"x86_64": (P,), "arm64": (F,)}, "x86_64: 5.10; arm64: none", "5.10 (x86_64)"),
+        (
+            {"x86_64": (P, E), "arm64": (E, P)},
+            "x86_64: 5.10; arm64: 6.1; not known: x86_64 6.1, arm64 5.10",
+            "5.10 (x86_64), 6.1 (arm64)",
+        ),
+        (
+            {"x86_64": (P,), "arm64": (E,)},
+            "x86_64: 5.10; not known: arm64 5.10",
+            "5.10 (x86_64)",
+        ),
+        ({"x86_64": (F,), "arm64": (F,)}, "x86_64: none; arm64: none", ""),
+    ],
+)
+def test_each_architecture_has_a_statement(
+    outcomes: dict[str, tuple[Outcome, ...]], statement: str, minimum: str
+) -> None:
+    found = ranges(of_archs(**outcomes))
+    assert (found.statement, found.minimum) == (statement, minimum)
+
+
+def test_vendors_have_a_statement_for_each_architecture() -> None:
+    release = "5.14.0-427.13.1.el9_4.x86_64"
+    kernels = tuple(
+        kernel(f"el9-{arch}", release=release.replace("x86_64", machine)).model_copy(
+            update={"arch": arch}
+        )
+        for arch, machine in (("x86_64", "x86_64"), ("arm64", "aarch64"))
+    )
+    results = run(case("el9-x86_64", P), case("el9-arm64", F), kernels=kernels)
+
+    found = ranges(results)
+
+    assert found.statement == "x86_64: RHEL 9.4; arm64: none"
+    assert [name for name, _ in support.by_family(found.tested)] == ["RHEL", "RHEL"]
 
 
 def test_only_what_was_run_counts_for_a_program() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import Architecture
 from runner.programs import prepare
 from runner.programs.prepare import PreparedProgram
 from runner.run import listing
@@ -27,8 +28,8 @@ def native(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a script stand in for a Go binary."""
     made = prepare.prepare
 
-    def native(path: Path) -> PreparedProgram:
-        return replace(made(path), is_native=True)
+    def native(path: Path, architecture: Architecture) -> PreparedProgram:
+        return replace(made(path, architecture=architecture), is_native=True)
 
     monkeypatch.setattr(prepare, "prepare", native)
 

@@ -32,11 +32,40 @@ def test_there_may_be_more_parts_than_kernels() -> None:
     assert partition(["a"], 3, {}) == (("a",), (), ())
 
 
-@given(KERNELS, st.integers(1, 8), TIMINGS)
+ARM = {"c": "arm64", "d": "arm64"}
+
+
+def test_no_part_has_two_architectures_if_there_are_enough_parts() -> None:
+    kernels = ["a", "c", "b", "d"]
+
+    assert partition(kernels, 2, {}, ARM) == (("a", "b"), ("c", "d"))
+    # The longer ones get the third part.
+    seconds = {"a": 9.0, "b": 9.0, "c": 1.0, "d": 1.0}
+    assert partition(kernels, 3, seconds, ARM) == (("a",), ("b",), ("c", "d"))
+    slow = {"a": 1.0, "b": 1.0, "c": 9.0, "d": 9.0}
+    assert partition(kernels, 3, slow, ARM) == (("a", "b"), ("c",), ("d",))
+    # More than kernels: the rest is empty.
+    assert sorted(partition(kernels, 6, slow, ARM)) == [
+        *((), ()),
+        *(("a",), ("b",), ("c",), ("d",)),
+    ]
+
+
+def test_too_few_parts_are_spread_as_ever() -> None:
+    kernels = ["a", "c", "b", "d"]
+
+    assert partition(kernels, 1, {}, ARM) == (("a", "c", "b", "d"),)
+
+
+@given(KERNELS, st.integers(1, 8), TIMINGS, st.data())
 def test_every_kernel_is_in_one_part(
-    kernels: list[str], count: int, seconds: dict[str, float]
+    kernels: list[str], count: int, seconds: dict[str, float], data: st.DataObject
 ) -> None:
-    parts = partition(kernels, count, seconds)
+    names = st.sampled_from(["x86_64", "arm64", "s390x"])
+    architectures = {it: data.draw(names) for it in kernels}
+    parts = partition(kernels, count, seconds, architectures)
+    if count >= len(set(architectures.values())):
+        assert all(len({architectures[it] for it in part}) < 2 for part in parts)
 
     assert len(parts) == count
     assert sorted(it for part in parts for it in part) == sorted(kernels)

@@ -10,8 +10,7 @@ from runner.kernels.sources.rpm.version import Evr
 from runner.matrix.matrix import RpmSource
 from runner.text.nearest import nearest
 
-ARCHITECTURE = "x86_64"
-_FITTING = (ARCHITECTURE, "noarch")
+_ANY = "noarch"
 # Versions, or names, that an error lists.
 _MOST_SHOWN = 5
 
@@ -36,9 +35,11 @@ def choose(source: RpmSource, repository: RpmRepository) -> ChosenPackages:
     """Return the packages that a source means now. Raises ArtifactError."""
     named = _named(source, repository)
     if source.more_modules is None:
-        return ChosenPackages(named=named, packages=_with_required(named, repository))
+        required = _with_required(named, repository, source.basearch)
+        return ChosenPackages(named=named, packages=required)
     modules = (
-        same_version(name, named, repository, "modules") for name in source.more_modules
+        same_version(name, named, repository, "modules", source.basearch)
+        for name in source.more_modules
     )
     return ChosenPackages(named=named, packages=(named, *modules))
 
@@ -48,18 +49,19 @@ def versions(source: RpmSource, repository: RpmRepository) -> list[RpmPackage]:
 
     Raises ArtifactError for one that the repository lacks.
     """
-    once = {it.evr: it for it in _fitting(source.package, repository)}
+    fitting = _fitting(source.package, repository, source.basearch)
+    once = {it.evr: it for it in fitting}
     return [once[evr] for evr in sorted(once)]
 
 
 def same_version(
-    name: str, of: RpmPackage, repository: RpmRepository, key: str
+    name: str, of: RpmPackage, repository: RpmRepository, key: str, basearch: str
 ) -> RpmPackage:
     """Return the package of exactly a kernel's version that a key of the row names.
 
     Raises ArtifactError.
     """
-    found = _fitting(name, repository)
+    found = _fitting(name, repository, basearch)
     for package in found:
         if package.evr == of.evr:
             return package
@@ -72,7 +74,7 @@ def same_version(
 
 
 def _named(source: RpmSource, repository: RpmRepository) -> RpmPackage:
-    found = _fitting(source.package, repository)
+    found = _fitting(source.package, repository, source.basearch)
     if not source.version:
         return max(found, key=lambda package: package.evr)
     matching = [it for it in found if source.version in _spellings(it)]
@@ -94,17 +96,18 @@ def _spellings(package: RpmPackage) -> Iterable[str]:
         yield f"{package.name}-{version}.{package.arch}"
 
 
-def _fitting(name: str, repository: RpmRepository) -> list[RpmPackage]:
-    """Return the packages of a name for this architecture, at least one."""
+def _fitting(name: str, repository: RpmRepository, basearch: str) -> list[RpmPackage]:
+    """Return the packages of a name for an architecture, at least one."""
     found = [it for it in repository.packages if it.name == name]
-    fitting = [package for package in found if package.arch in _FITTING]
+    fitting = [package for package in found if package.arch in (basearch, _ANY)]
     if fitting:
         return fitting
     if found:
         there = ", ".join(sorted({package.arch for package in found}))
         raise ArtifactError(
-            f"{repository.base} has {name} for {there} only, not for {ARCHITECTURE}",
-            hint=f"check the architecture in the address: $basearch is {ARCHITECTURE}",
+            f"{repository.base} has {name} for {there} only, not for {basearch}",
+            hint=f"check the architecture in the address: $basearch is {basearch}, by "
+            "the row's key arch",
         )
     raise ArtifactError(
         f"{repository.base} has no package {name}", hint=_similar(name, repository)
@@ -135,7 +138,7 @@ def _versions(packages: Sequence[RpmPackage], near: str = "") -> str:
 
 
 def _with_required(
-    package: RpmPackage, repository: RpmRepository
+    package: RpmPackage, repository: RpmRepository, basearch: str
 ) -> tuple[RpmPackage, ...]:
     """Return a package and all that it requires of the same kernel.
 
@@ -144,7 +147,7 @@ def _with_required(
     providers = {
         (capability.name, capability.evr): it
         for it in repository.packages
-        if it.arch in _FITTING
+        if it.arch in (basearch, _ANY)
         for capability in it.provides
     }
     found = {package.nevra: package}

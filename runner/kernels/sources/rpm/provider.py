@@ -23,7 +23,7 @@ from runner.matrix.matrix import RpmSource
 from runner.versions import KernelVersion
 
 # Files of which a kernel has one, that a vendor may ship in two folders.
-_SINGLE = ("vmlinuz", "config", "System.map", "modules.builtin")
+_SINGLE = (*packages.IMAGES, "config", "System.map", "modules.builtin")
 # In a pin's origin, between the package and the repository.
 _OF = " of "
 
@@ -208,7 +208,7 @@ def _debug_item(
         place = _place(source, source.debug_baseurl, source.debug_listed)
         where = _open(place, source, trust, scratch)
     found = choice.same_version(
-        source.debug_package, chosen.named, where, "debug_package"
+        source.debug_package, chosen.named, where, "debug_package", source.basearch
     )
     # With its address, if it is in a repository of its own.
     href = repository.address(where.base, found.href)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import ARM64, X86_64
 from runner.errors import ArtifactError, ExitStatus, InfrastructureError
 from runner.files.cache import Cache
 from runner.guest.roots import disk, image, origin, parts, programs
@@ -39,7 +40,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def obtained(word: str | Path, cache: Cache) -> RootImage:
-    return image.obtain(origin.of(str(word), Path), cache, Lines())
+    return image.obtain(origin.of(str(word), Path), cache, Lines(), X86_64)
 
 
 @pytest.fixture
@@ -172,14 +173,14 @@ def test_a_root_for_another_architecture_is_refused(tmp_path: Path) -> None:
     tree = tree_of(tmp_path, tar([file("bin/sh", arm, 0o755)]))
 
     with pytest.raises(RootError, match="is a root for aarch64; the guest is x86_64"):
-        image.check(tree, "arm.tar")
+        image.check(tree, "arm.tar", X86_64)
 
 
 def test_what_has_no_program_is_not_a_root(tmp_path: Path) -> None:
     tree = tree_of(tmp_path, tar([file("README", b"hello")]))
 
     with pytest.raises(RootError, match="so it is not a root file system"):
-        image.check(tree, "docs.tar")
+        image.check(tree, "docs.tar", X86_64)
 
 
 def test_what_docker_save_writes_is_not_a_root(tmp_path: Path, cache: Cache) -> None:
@@ -297,6 +298,24 @@ def test_a_command_that_the_root_lacks_is_refused(small: Path, cache: Cache) -> 
     assert "busybox" in refused.value.hint
 
 
+def test_a_root_is_made_for_each_architecture_that_asks(
+    tmp_path: Path, cache: Cache
+) -> None:
+    root = tmp_path / "arm"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/sh").write_bytes(program_of(EM_AARCH64))
+    (root / "bin/sh").chmod(0o755)
+    of = origin.of(str(root), Path)
+
+    found = image.obtain(of, cache, Lines(), ARM64)
+
+    assert found.architecture is ARM64
+    # What is in the cache for one is no answer for another.
+    with pytest.raises(RootError, match="is a root for aarch64") as caught:
+        image.obtain(of, cache, Lines(), X86_64)
+    assert "linux/amd64" in caught.value.hint
+
+
 def program_of(machine: int, interpreter: str = "") -> bytes:
     """Return the headers of a program for 64 bits, with a dynamic linker if named."""
     name = interpreter.encode() + b"\0"
@@ -309,16 +328,16 @@ def program_of(machine: int, interpreter: str = "") -> bytes:
     return head + segment + name
 
 
-X86_64, AARCH64 = 62, 183
+EM_X86_64, EM_AARCH64 = 62, 183
 BAD_PROGRAMS = {
     "nointerp.pl": b"#!/usr/bin/perl\n",
     "noname": b"#!/usr/bin/env -S perl -w\n",
     "empty.sh": b"#!\n",
     "below": b"#!/bin/nointerp.pl\n",
     "loop": b"#!/bin/loop\n",
-    "arm": program_of(AARCH64),
+    "arm": program_of(EM_AARCH64),
     "by-arm": b"#!/bin/arm\n",
-    "nolinker": program_of(X86_64, "/lib64/ld-none.so.2"),
+    "nolinker": program_of(EM_X86_64, "/lib64/ld-none.so.2"),
     "cut": BUSYBOX[:100],
     "text": b"echo hello\n",
     "[": b"#!/usr/bin/perl\n",
@@ -372,8 +391,8 @@ def test_a_program_of_the_root_that_can_start_is_taken(
     (small / "usr/bin").mkdir(parents=True)
     (small / "usr/bin/env").symlink_to("/bin/busybox")
     for name, data in {
-        "lib64/ld-real.so": program_of(X86_64),
-        "bin/dynamic": program_of(X86_64, "/lib64/ld.so.2"),
+        "lib64/ld-real.so": program_of(EM_X86_64),
+        "bin/dynamic": program_of(EM_X86_64, "/lib64/ld.so.2"),
         "bin/script": b"#!/bin/sh -e\n",
         "bin/by-env": b"#!/usr/bin/env -S A=1 sh -e\n",
         "bin/by-script": b"#!/bin/by-env\n",

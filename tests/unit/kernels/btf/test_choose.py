@@ -142,6 +142,25 @@ def test_hub_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert found.source == "btfhub"
 
 
+def test_hub_has_folders_of_arm64_and_none_of_s390x(tmp_path: Path) -> None:
+    release = "4.4.0-21-generic"
+    location = hub(tmp_path, release)
+    (pc,) = location.glob("*/*/x86_64")
+    pc.rename(pc.with_name("arm64"))
+    setting = HubBtf(type="btfhub", location=str(location))
+
+    of_arm64 = replace(material(tmp_path, release), image=images.arm64_image(release))
+    found = choose(setting, of_arm64)
+
+    assert (found.source, "/arm64/" in found.detail) == ("btfhub", True)
+    with pytest.raises(ArtifactError, match="has no BTF for 4"):
+        choose(setting, material(tmp_path, release))
+    of_s390x = replace(of_arm64, image=images.s390_image(b"", release))
+    with pytest.raises(ArtifactError, match="has no BTF for s390x") as caught:
+        choose(setting, of_s390x)
+    assert "debug-package" in caught.value.hint
+
+
 def test_kernel_without_any_says_where_it_was_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

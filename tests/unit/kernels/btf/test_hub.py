@@ -55,7 +55,7 @@ def server(clone: Path) -> Iterator[str]:
 
 
 def test_clone_is_searched_without_its_folder_named(clone: Path) -> None:
-    found = hub.look_up(str(clone), RELEASE, "", Silent())
+    found = hub.look_up(str(clone), RELEASE, "", Silent(), "x86_64")
 
     assert found is not None
     assert found[0] == DATA
@@ -65,33 +65,35 @@ def test_clone_is_searched_without_its_folder_named(clone: Path) -> None:
 
 
 def test_release_is_not_looked_for_in_other_folders(clone: Path) -> None:
-    assert hub.look_up(str(clone), RELEASE, "ubuntu/18.04", Silent()) is None
+    assert hub.look_up(str(clone), RELEASE, "ubuntu/18.04", Silent(), "x86_64") is None
 
 
 def test_address_has_the_same_layout(server: str) -> None:
     for distribution in ("", "ubuntu/16.04"):
-        found = hub.look_up(f"{server}/", RELEASE, distribution, Silent())
+        found = hub.look_up(f"{server}/", RELEASE, distribution, Silent(), "x86_64")
 
         assert found is not None
         assert found[0] == DATA
-    assert hub.look_up(server, "4.4.0-22-generic", "", Silent()) is None
+    assert hub.look_up(server, "4.4.0-22-generic", "", Silent(), "x86_64") is None
 
 
 def test_self_made_kernel_is_not_asked_for(server: str) -> None:
     assert hub.distributions("4.4.1") == ()
-    assert hub.look_up("http://no.such.invalid", "4.4.1", "", Silent()) is None
+    assert (
+        hub.look_up("http://no.such.invalid", "4.4.1", "", Silent(), "x86_64") is None
+    )
 
 
 def test_archive_that_can_not_be_reached_is_told() -> None:
     with pytest.raises(ArtifactError, match="is unreachable") as caught:
-        hub.look_up("http://127.0.0.1:9", RELEASE, "", Silent())
+        hub.look_up("http://127.0.0.1:9", RELEASE, "", Silent(), "x86_64")
 
     assert "local clone" in caught.value.hint
 
 
 def test_clone_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no BTFHub archive at"):
-        hub.look_up(str(tmp_path / "none"), RELEASE, "", Silent())
+        hub.look_up(str(tmp_path / "none"), RELEASE, "", Silent(), "x86_64")
 
 
 @pytest.mark.parametrize(
@@ -108,11 +110,11 @@ def test_damaged_archive_is_told(clone: Path, data: bytes, told: str) -> None:
     path.write_bytes(data)
 
     with pytest.raises(ArtifactError, match=told):
-        hub.look_up(str(clone), RELEASE, "", Silent())
+        hub.look_up(str(clone), RELEASE, "", Silent(), "x86_64")
 
 
 def test_similar_releases_are_named(clone: Path) -> None:
-    assert hub.similar(str(clone), "4.4.0-22-generic") == RELEASE
+    assert hub.similar(str(clone), "4.4.0-22-generic", "x86_64") == RELEASE
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_each_architecture_has_a_folder(clone: Path, server: str) -> None:
         assert found is not None
         assert found[0] == b"\x9f\xeb of arm64"
         assert found[1].name == f"arm64/{RELEASE}.btf.tar.xz"
-    found = hub.look_up(str(clone), RELEASE, "", Silent())
+    found = hub.look_up(str(clone), RELEASE, "", Silent(), "x86_64")
     assert found is not None
     assert found[0] == DATA
     # s390x has none, whatever is there.

@@ -1,5 +1,6 @@
 """Building a tree: real make, on a tree that needs no compiler."""
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import ARM64, S390X
 from runner.deadline import Deadline
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, ExitStatus, UsageError
 from runner.kernels.kernelbuild import Built, build, recipe
 from runner.kernels.kernelbuild.build import unpack
 from runner.kernels.kernelbuild.release import version_of
@@ -110,6 +112,111 @@ def test_compiler_of_the_row_that_is_missing_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == "apt-get install gcc-2.95"
 
 
+FRAGMENTS = """\
+- file: base.config
+- {file: arm64.config, arch: arm64}
+- {file: x86_64.config, arch: x86_64}
+"""
+ARM64_FILES = {
+    "fragments.yaml": FRAGMENTS,
+    "arm64.config": "CONFIG_SERIAL_AMBA_PL011=y\n",
+    "x86_64.config": "CONFIG_SERIAL_8250=y\n",
+    "quirks.yaml": """\
+- {kernels: "<6", why: x, make: {LD: [ld, -z, noseparate-code]}}
+- {kernels: "<6", arch: x86_64, why: x, make: {KCFLAGS: [-fcf-protection=none]}}
+""",
+}
+
+
+@pytest.fixture
+def on_x86(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine of x86_64, and the folder of its programs; it has no ccache."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("make", "flex", "bison", "bc", "perl", "setpriv", "xz", "gcc"):
+        (folder / name).symlink_to(shutil.which(name) or "/bin/true")
+    for name in ("sh", "grep", "env", "mkdir", "cp"):
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return folder
+
+
+def test_another_architecture_is_built_by_its_compiler(
+    tmp_path: Path, on_x86: Path
+) -> None:
+    (on_x86 / "aarch64-linux-gnu-gcc").symlink_to("/bin/true")
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes", ARM64_FILES)
+    made = recipe.load(version_of(tree), {}, recipes, architecture=ARM64)
+
+    built = build(tree, made, Silent(), tmp_path / "log")
+
+    assert (tree / "cross").read_text() == (
+        "arm64|aarch64-linux-gnu-|aarch64-linux-gnu-gcc|gcc|"
+        "aarch64-linux-gnu-ld -z noseparate-code\n"
+    )
+    assert built.image == tree / "arch/arm64/boot/Image"
+    config = built.config.read_text()
+    assert "CONFIG_SERIAL_AMBA_PL011=y" in config
+    assert "CONFIG_SERIAL_8250=y" not in config
+    assert "KCFLAGS" not in made.variables
+
+
+@pytest.mark.parametrize(
+    ("compiler", "missing", "package"),
+    [
+        ("gcc", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        ("gcc-11", "aarch64-linux-gnu-gcc-11", "gcc-11-aarch64-linux-gnu"),
+    ],
+)
+def test_cross_compiler_that_is_missing_is_named_with_its_package(
+    compiler: str, missing: str, package: str, tmp_path: Path, on_x86: Path
+) -> None:
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes", ARM64_FILES)
+    made = recipe.load(version_of(tree), {}, recipes, compiler, architecture=ARM64)
+
+    with pytest.raises(ArtifactError, match=f"{missing} missing") as caught:
+        build(tree, made, Silent(), tmp_path / "log")
+
+    assert caught.value.hint == f"apt-get install {package}"
+    assert caught.value.exit_status == ExitStatus.INFRASTRUCTURE
+    assert not (tree / "cross").exists()
+
+
+def test_machine_of_the_architecture_needs_no_cross_compiler(
+    tmp_path: Path, on_x86: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes", ARM64_FILES)
+    made = recipe.load(version_of(tree), {}, recipes, architecture=ARM64)
+
+    built = build(tree, made, Silent(), tmp_path / "log")
+
+    assert (tree / "cross").read_text() == "||cc||ld -z noseparate-code\n"
+    assert built.image.exists()
+    # There, a kernel for PCs is the foreign one.
+    other = recipe.load(version_of(tree), {}, recipes)
+    with pytest.raises(ArtifactError, match="x86_64-linux-gnu-gcc missing") as caught:
+        build(tree, other, Silent(), tmp_path / "log")
+    assert caught.value.hint == "apt-get install gcc-x86-64-linux-gnu"
+
+
+def test_architecture_without_a_fragment_is_refused_with_what_there_is(
+    tmp_path: Path,
+) -> None:
+    tree = make_tree(tmp_path)
+    recipes = make_recipes(tmp_path / "recipes", ARM64_FILES)
+
+    with pytest.raises(UsageError, match="kernels of s390x can't be built") as caught:
+        recipe.load(version_of(tree), {}, recipes, architecture=S390X)
+    assert "arm64, x86_64" in caught.value.hint
+
+
 def test_what_is_known_to_fail_is_not_compiled(tmp_path: Path) -> None:
     tree = make_tree(tmp_path)
     refused = "- {options: {NET: y}, header: none.h, why: it is used, instead: x}\n"
@@ -160,7 +267,8 @@ def test_ccache_is_used_when_it_is_there(
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in {*build_._PROGRAMS, "sh", "env", "cp", "mkdir", "echo", "test", "grep"}:
+    used = {"gcc", "sh", "env", "cp", "mkdir", "echo", "test", "grep"}
+    for name in {*build_._PROGRAMS, *used}:
         found = shutil.which(name)
         assert found
         (programs / name).symlink_to(found)

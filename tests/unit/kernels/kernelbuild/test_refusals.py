@@ -1,14 +1,18 @@
 """What is known to fail: the shipped table, and what a check says of each row."""
 
+import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from runner.arch import S390X, X86_64, Architecture, native
 from runner.errors import ArtifactError, UsageError
 from runner.kernels.kernelbuild import recipe, refusals
 from runner.kernels.kernelbuild.refusals import Refusal
+from runner.kernels.kernelbuild.toolchain import Toolchain
 from runner.versions import KernelVersion
 from tests.unit.kernels.kernelbuild.trees import make_recipes
 
@@ -18,6 +22,18 @@ NEW = KernelVersion.parse("6.1")
 
 def row(**keys: object) -> Refusal:
     return Refusal(why="it fails", instead="do something else", **keys)  # type: ignore[arg-type]
+
+
+def check(
+    rows: Sequence[Refusal],
+    version: KernelVersion,
+    config: Mapping[str, str],
+    gcc: str = "gcc",
+    architecture: Architecture | None = None,
+) -> None:
+    """Check as for a kernel of this machine's architecture, or of another."""
+    toolchain = Toolchain(architecture=architecture or native() or X86_64, gcc=gcc)
+    refusals.check(rows, version, config, toolchain)
 
 
 @pytest.fixture
@@ -59,9 +75,9 @@ def test_version_that_fails_is_told_with_what_to_do(
     install("gcc", "gcc (GCC) 15.1.0")
     rows = [row(kernels="<5", program="gcc", fails=">=15")]
 
-    refusals.check(rows, NEW, {})
+    check(rows, NEW, {})
     with pytest.raises(ArtifactError) as caught:
-        refusals.check(rows, RHEL8, {})
+        check(rows, RHEL8, {})
     assert caught.value.message == (
         "linux 4.18.0-553.66.1.el8_10.x86_64 can't be built here: gcc 15.1.0: it fails"
     )
@@ -73,9 +89,32 @@ def test_rows_own_compiler_is_judged(install: Callable[..., None]) -> None:
     install("gcc-11", "gcc-11 (GCC) 11.3.0")
     rows = [row(program="gcc", fails=">=15")]
 
-    refusals.check(rows, NEW, {}, "gcc-11")
+    check(rows, NEW, {}, "gcc-11")
     with pytest.raises(ArtifactError, match=r"gcc 15\.1\.0"):
-        refusals.check(rows, NEW, {}, "gcc")
+        check(rows, NEW, {}, "gcc")
+
+
+def test_a_row_counts_for_its_architecture_and_judges_its_compiler(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    install("gcc", "gcc (GCC) 15.1.0")
+    install("s390x-linux-gnu-gcc", "s390x-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0")
+    anywhere = [row(program="gcc", fails=">=15")]
+    s390x = [row(arch="s390x", options={"DEBUG_INFO_BTF": "y"})]
+    wanted = {"DEBUG_INFO_BTF": "y"}
+
+    check(anywhere, NEW, {}, architecture=S390X)
+    check(s390x, NEW, wanted, architecture=X86_64)
+    with pytest.raises(ArtifactError, match=r"gcc 15\.1\.0"):
+        check(anywhere, NEW, {}, architecture=X86_64)
+    with pytest.raises(ArtifactError, match="CONFIG_DEBUG_INFO_BTF=y"):
+        check(s390x, NEW, wanted, architecture=S390X)
+
+
+def test_a_row_of_no_architecture_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no architecture 'vax'"):
+        row(arch="vax", program="gcc")
 
 
 def test_program_counts_with_the_option_that_needs_it(
@@ -83,36 +122,36 @@ def test_program_counts_with_the_option_that_needs_it(
 ) -> None:
     rows = [row(options={"KERNEL_LZO": "y"}, program="lzop")]
 
-    refusals.check(rows, NEW, {})
-    refusals.check(rows, NEW, {"KERNEL_LZO": "n"})
+    check(rows, NEW, {})
+    check(rows, NEW, {"KERNEL_LZO": "n"})
     with pytest.raises(ArtifactError, match="lzop is missing"):
-        refusals.check(rows, NEW, {"KERNEL_LZO": "y"})
+        check(rows, NEW, {"KERNEL_LZO": "y"})
     install("lzop", "lzop 1.04")
-    refusals.check(rows, NEW, {"KERNEL_LZO": "y"})
+    check(rows, NEW, {"KERNEL_LZO": "y"})
 
 
 def test_header_is_looked_for_by_the_compiler() -> None:
-    refusals.check([row(header="stddef.h")], NEW, {})
+    check([row(header="stddef.h")], NEW, {})
     with pytest.raises(ArtifactError, match=r"not/there\.h is missing"):
-        refusals.check([row(header="not/there.h")], NEW, {})
+        check([row(header="not/there.h")], NEW, {})
 
 
 def test_option_that_a_kernel_needs_can_not_be_off() -> None:
     rows = [row(kernels="rhel", options={"AMD_MEM_ENCRYPT": "n"})]
 
     # What nobody asked for is not known yet; a whole config tells.
-    refusals.check(rows, RHEL8, {})
-    refusals.check(rows, NEW, refusals.complete(rows, {}))
+    check(rows, RHEL8, {})
+    check(rows, NEW, refusals.complete(rows, {}))
     for config in ({"AMD_MEM_ENCRYPT": "n"}, refusals.complete(rows, {"NET": "y"})):
         with pytest.raises(ArtifactError, match="CONFIG_AMD_MEM_ENCRYPT=n: it fails"):
-            refusals.check(rows, RHEL8, config)
+            check(rows, RHEL8, config)
 
 
 def test_all_reasons_are_told_at_once() -> None:
     rows = [row(header="no.h"), row(program="no-such-program")]
 
     with pytest.raises(ArtifactError) as caught:
-        refusals.check(rows, NEW, {})
+        check(rows, NEW, {})
     assert "no.h is missing: it fails; no-such-program is" in caught.value.message
     assert caught.value.hint == "do something else"
 
@@ -121,7 +160,7 @@ def shipped(version: str, **options: str) -> tuple[list[str], str]:
     """Return what the shipped table says of a kernel, with its own fragments."""
     made = recipe.load(KernelVersion.parse(version), options)
     try:
-        refusals.check(made.refusals, made.version, made.requested)
+        check(made.refusals, made.version, made.requested)
     except ArtifactError as error:
         return error.message.split("; "), error.hint
     return [], ""

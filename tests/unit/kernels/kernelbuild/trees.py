@@ -43,6 +43,12 @@ bzImage:
 \tcp elf vmlinux
 \techo "ffffffff81000000 T _text" >System.map
 
+Image:
+\t@echo "$(ARCH)|$(CROSS_COMPILE)|$(CC)|$(HOSTCC)|$(LD)" >cross
+\tmkdir -p arch/arm64/boot && cp image arch/arm64/boot/Image
+\tcp elf vmlinux
+\techo "ffff800008000000 T _text" >System.map
+
 modules:
 \tmkdir -p drivers/net && cp module drivers/net/virtio_net.ko
 """

@@ -1,6 +1,8 @@
 """Which packages a row means, in real repositories."""
 
+import gzip
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from runner.kernels import fetch
 from runner.kernels.sources.rpm.provider import Rpm
 from runner.matrix.matrix import Kernel
 from runner.versions import VersionRange
+from tests.unit.kernels import images
 from tests.unit.kernels.rpm.conftest import Maker, row
 from tests.unit.kernels.rpm.made import RpmRepository, Spec
+from tests.unit.kernels.silent import Silent
 
 
 def core(version: str, release: str = "1.el9", **more: Any) -> Spec:
@@ -119,6 +123,72 @@ def test_package_of_another_architecture_only_is_an_error_that_names_it(
         ArtifactError, match="kernel-core for aarch64 only, not for x86"
     ):
         named(repository, cache)
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "s390x"])
+def test_row_of_an_architecture_gets_its_packages_from_its_repository(
+    arch: str, repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    required = f"kernel-modules-core-uname-r = 5.14.0-1.el9.{arch}"
+    placed = RpmRepository(
+        root=repository.root, server=repository.server, path=f"/9/{arch}/os"
+    )
+    placed.publish(
+        make(core("5.14.0", "9.el9")),
+        make(core("5.14.0", arch=arch, requires=[required])),
+        make(Spec(name="kernel-modules-core", arch=arch, provides=[required])),
+    )
+    source = row(
+        repository,
+        baseurl=f"{repository.server.url}/9/$basearch/os/",
+        gpgcheck=False,
+    )
+    # It tells its source.
+    kernel = Kernel(id="alma-9", arch=arch, source=source)
+
+    pin = Rpm().resolve(source, cache)
+
+    assert [it.name for it in pin.items] == [
+        f"kernel-core-5.14.0-1.el9.{arch}",
+        f"kernel-modules-core-5.14.0-1.el9.{arch}",
+    ]
+    version = fetch.version_of(kernel, cache)
+    assert version is not None
+    assert version in VersionRange.parse("rhel>=9,rhel<10")
+
+
+@pytest.mark.parametrize(
+    ("path", "packed"),
+    [
+        # Red Hat's from 9.5 on, and before; SUSE's.
+        ("lib/modules/{}/vmlinuz", lambda it: images.zboot_image(_gzip(it))),
+        ("lib/modules/{}/vmlinuz", lambda it: _gzip(it)),
+        ("boot/Image-{}", lambda it: it),
+    ],
+    ids=["zboot", "gzip", "Image"],
+)
+def test_image_of_arm64_is_found_and_unpacked(
+    path: str,
+    packed: Callable[[bytes], bytes],
+    repository: RpmRepository,
+    make: Maker,
+    cache: Cache,
+) -> None:
+    release = "5.14.0-1.el9.aarch64"
+    image = images.arm64_image(release)
+    files = {path.format(release): packed(image)}
+    repository.publish(make(core("5.14.0", arch="aarch64", files=files)))
+    source = row(repository, gpgcheck=False)
+    kernel = Kernel(id="x", arch="arm64", source=source, btf="kernel")
+
+    found = fetch.obtain(kernel, cache, Silent())
+
+    assert (found.release, found.architecture) == (release, "arm64")
+    assert found.vmlinuz.read_bytes() == image
+
+
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
 
 
 def test_required_modules_that_are_not_there_are_an_error(

@@ -76,7 +76,10 @@ class UbuntuKernel:
         }
 
     def make(
-        self, folder: Path, files: Mapping[str, bytes] | None = None
+        self,
+        folder: Path,
+        files: Mapping[str, bytes] | None = None,
+        architecture: str = "amd64",
     ) -> list[Path]:
         """Make its packages: metapackage, image, modules, more modules.
 
@@ -114,6 +117,7 @@ class UbuntuKernel:
                 else self.version,
                 depends=depends,
                 compression="zstd",
+                architecture=architecture,
             )
             for name, depends, content in made
         ]

@@ -1,13 +1,21 @@
 """Kernels in Ubuntu's layout become artifacts, resolved and fetched by apt."""
 
+import gzip
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runner.arch import named
+from runner.errors import ArtifactError
 from runner.files.cache import Cache
 from runner.kernels import fetch
 from runner.kernels.artifact import Artifact
+from runner.kernels.sources import apt
+from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.ubuntu import Ubuntu
 from runner.matrix.matrix import Kernel, UbuntuSource
 from runner.versions import VersionRange
@@ -65,6 +73,67 @@ def test_metapackage_leads_to_image_and_modules(
     assert found.system_map is not None
     assert [path.name for path in found.modules] == ["net_failover.ko", "virtio_net.ko"]
     assert found.modules[1].read_bytes() == kernels.NET
+
+
+def test_row_of_arm64_gets_the_packages_of_its_architecture(
+    archive: UbuntuArchive, cache: Cache, tmp_path: Path
+) -> None:
+    image = images.arm64_image(GENERIC.release)
+    files = {f"boot/vmlinuz-{GENERIC.release}": gzip.compress(image, mtime=0)}
+    archive.publish(
+        *GENERIC.make(tmp_path),
+        *GENERIC.make(tmp_path, files, architecture="arm64"),
+        architectures=("amd64", "arm64"),
+    )
+    source = archive.row()
+    kernel = Kernel(id="x", arch="arm64", source=source, btf="kernel")
+
+    found = fetch.obtain(kernel, cache, Silent())
+
+    assert (found.release, found.architecture) == (GENERIC.release, "arm64")
+    assert found.vmlinuz.read_bytes() == image
+
+
+@pytest.mark.parametrize(
+    ("host", "arch", "address"),
+    [
+        ("x86_64", "x86_64", "http://mirror.example/ubuntu"),
+        ("x86_64", "arm64", "http://ports.ubuntu.com/ubuntu-ports"),
+        ("aarch64", "arm64", "http://mirror.example/ubuntu"),
+        ("aarch64", "s390x", "http://mirror.example/ubuntu"),
+        ("aarch64", "x86_64", "http://archive.ubuntu.com/ubuntu"),
+    ],
+)
+def test_machines_mirror_counts_for_what_its_archive_has(
+    host: str,
+    arch: str,
+    address: str,
+    cache: Cache,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # Ubuntu has PCs in one archive, and all others in another (ports).
+    monkeypatch.setattr(platform, "machine", lambda: host)
+    monkeypatch.setattr(apt, "mirror", lambda name: "http://mirror.example/ubuntu")
+    keys = tmp_path / "keys.gpg"
+    keys.write_bytes(b"keys")
+    asked: list[AptPlace] = []
+
+    @contextmanager
+    def fresh(place: AptPlace, cache: Cache) -> Iterator[None]:
+        asked.append(place)
+        raise ArtifactError("enough")
+        yield
+
+    monkeypatch.setattr(apt, "fresh", fresh)
+    source = UbuntuSource(type="ubuntu", series="jammy", keyring=keys)
+    Kernel(id="x", arch=arch, source=source)
+
+    with pytest.raises(ArtifactError, match="enough"):
+        Ubuntu().resolve(source, cache)
+
+    assert asked[0].address == address
+    assert asked[0].architecture == named(arch).debian.name
 
 
 def test_version_counts_as_ubuntu_counts_before_and_after_the_fetch(

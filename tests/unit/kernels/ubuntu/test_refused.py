@@ -285,6 +285,16 @@ def test_archive_for_another_architecture_is_refused(
     assert "it has arm64" in said
 
 
+def test_row_of_an_architecture_that_the_series_lacks_is_refused(
+    archive: UbuntuArchive, cache: Cache, tmp_path: Path
+) -> None:
+    archive.publish(*GENERIC.make(tmp_path))
+    kernel = Kernel(id="x", arch="s390x", source=archive.row())
+
+    with pytest.raises(ArtifactError, match="jammy does not have packages for s390x"):
+        fetch.obtain(kernel, cache, Silent())
+
+
 def test_server_that_is_not_there_is_told(
     archive: UbuntuArchive, refused: Refused
 ) -> None:
