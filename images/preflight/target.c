@@ -94,10 +94,10 @@ json_t *target_take(const struct request *request)
 	for (size_t i = 1; i < request->count; i++) {
 		problem = take_part(&request->payloads[i], &parsed);
 		if (problem)
-			json_array_append_new(
-				broken, json_pack("{s:i, s:s, s:b}", "module",
-						  (int)i - 1, "problem", problem,
-						  "parsed", (int)parsed));
+			json_array_append_new(broken,
+					      json_pack("{s:i, s:s, s:b}", "module",
+							(int)i - 1, "problem", problem,
+							"parsed", (int)parsed));
 	}
 	base = target_parts[0].btf;
 	target_swapped =

@@ -8,7 +8,8 @@
 #define TCP 6
 #define THIS_NAMESPACE -1
 
-/* libbpf compares prototypes: a struct that is only declared is another kind of type. */
+/* libbpf compares prototypes: a struct that is only declared is another kind of type.
+ */
 struct nf_conn {
 	unsigned long status;
 } __attribute__((preserve_access_index));

@@ -6,6 +6,7 @@ import pytest
 
 from runner.cli.givenobjects import given_objects
 from runner.files.cache import Cache
+from runner.suites.builds import Axes
 from tests.unit.preflight.made import HEAD, build, compiled
 
 SOURCE = 'SEC("xdp") int on_packet(struct xdp_md *packet) { return XDP_PASS; }\n'
@@ -33,7 +34,7 @@ def found(
     folder: Path, modules: tuple[str, ...] | None = None
 ) -> list[tuple[str, tuple[str, ...] | None]]:
     cache = Cache(root=folder / "cache")
-    given, refused = given_objects([folder], {}, modules, cache, build())
+    given, refused = given_objects([folder], Axes(), modules, cache, build())
     assert not refused
     return [(it.name, it.modules) for it in given]
 
