@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attach_probe.h"
 
+#include "buffer.h"
 #include "perf_events.h"
 
 #include <bpf/libbpf_version.h>
@@ -11,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Samples a second of the processor that the agent is on. */
+/* Samples a second of each processor. */
 #define SAMPLE_FREQUENCY 1000
 
 /* What this libbpf has no call for; since 1.3 it has them all. */
@@ -102,10 +103,8 @@ bool attach_raw_tracepoint(const struct aim *aim, struct attachment *made)
 
 /* ---------------------------------------------------------------- counters */
 
-/* Clocks sample the processor that the agent is on; other counters call the program
- * each time.
- */
-static int open_counter(const char *name)
+/* Clocks sample a processor; other counters call the program each time. */
+static int open_counter(const char *name, int processor)
 {
 	struct perf_event_attr attributes = {.size = sizeof(attributes)};
 
@@ -119,23 +118,52 @@ static int open_counter(const char *name)
 	} else {
 		attributes.sample_period = 1;
 	}
-	return (int)syscall(SYS_perf_event_open, &attributes, -1, 0, -1,
+	return (int)syscall(SYS_perf_event_open, &attributes, -1, processor, -1,
 			    PERF_FLAG_FD_CLOEXEC);
+}
+
+/* NULL with errno: ENODEV for a processor that is offline. */
+static struct bpf_link *count_on(const struct aim *aim, int processor)
+{
+	int counter = open_counter(aim->place, processor), error;
+	struct bpf_link *link;
+
+	if (counter < 0)
+		return NULL;
+	/* Destroying the link closes the descriptor, too. */
+	link = bpf_program__attach_perf_event(aim->program, counter);
+	if (!link) {
+		error = errno;
+		close(counter);
+		errno = error;
+	}
+	return link;
 }
 
 bool attach_perf_event(const struct aim *aim, struct attachment *made)
 {
-	int counter = open_counter(aim->place);
+	int possible = libbpf_num_possible_cpus(), error;
+	struct bpf_link **links;
 
-	if (counter < 0)
+	if (possible < 0) {
+		errno = -possible;
 		return false;
-	/* Destroying the link closes the descriptor, too. */
-	if (!hold_link(made, bpf_program__attach_perf_event(aim->program, counter))) {
-		int error = errno;
+	}
+	links = calloc((size_t)possible, sizeof(*links));
+	if (!links)
+		out_of_memory();
+	hold_links(made, links, 0);
+	for (int processor = 0; processor < possible; processor++) {
+		struct bpf_link *link = count_on(aim, processor);
 
-		close(counter);
-		errno = error;
-		return false;
+		if (link) {
+			links[made->by.several.count++] = link;
+		} else if (errno != ENODEV) {
+			error = errno;
+			made->end(made);
+			errno = error;
+			return false;
+		}
 	}
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +18,26 @@ bool hold_link(struct attachment *made, struct bpf_link *link)
 {
 	*made = (struct attachment){.end = end_link, .by.link = link};
 	return link != NULL;
+}
+
+static int end_links(const struct attachment *attachment)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < attachment->by.several.count; i++) {
+		int failed = -bpf_link__destroy(attachment->by.several.links[i]);
+
+		error = error ? error : failed;
+	}
+	free(attachment->by.several.links);
+	return error;
+}
+
+void hold_links(struct attachment *made, struct bpf_link **links, size_t count)
+{
+	*made = (struct attachment){.end = end_links};
+	made->by.several.links = links;
+	made->by.several.count = count;
 }
 
 static int end_descriptor(const struct attachment *attachment)

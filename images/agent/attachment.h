@@ -24,6 +24,11 @@ struct attachment {
 	union {
 		/* libbpf's. */
 		struct bpf_link *link;
+		/* libbpf's, one for each processor. */
+		struct {
+			struct bpf_link **links;
+			size_t count;
+		} several;
 		/* A link of the kernel's that libbpf knows nothing of. */
 		int descriptor;
 		/* What BPF_PROG_ATTACH was called with: copies of descriptors. */
@@ -49,6 +54,8 @@ struct attachment {
 
 /* A link that libbpf made, or NULL with errno. */
 bool hold_link(struct attachment *made, struct bpf_link *link);
+/* Links that libbpf made, in an array of its own. */
+void hold_links(struct attachment *made, struct bpf_link **links, size_t count);
 /* BPF_LINK_CREATE, with what is behind its flags: at most 16 bytes, or NULL. The types
  * may be newer than this libbpf.
  */

@@ -49,6 +49,8 @@ class _Rule:
     words: re.Pattern[str]
     # What of the guest's state shows it; empty if it is another reason.
     shown: Callable[[Guest], str]
+    # What to do about it there; None for what the class says.
+    cure: Callable[[Guest], str] | None = None
 
 
 def _state(guest: Guest, path: str) -> str:
@@ -84,6 +86,23 @@ def _unprivileged(guest: Guest) -> str:
 
 def _capability(guest: Guest) -> str:
     return "" if guest.loads_as is None else f"for {_capabilities(guest.loads_as)}"
+
+
+# What loaders need each for: bpf(2), and the owners of files in tracefs and cgroups.
+_USES = {
+    "CAP_BPF": "maps and programs, from 5.8 on",
+    "CAP_PERFMON": "tracing, from 5.8 on",
+    "CAP_NET_ADMIN": "networking",
+    "CAP_DAC_READ_SEARCH": "files of tracefs and cgroups that belong to root",
+    "CAP_SYS_ADMIN": "everything before 5.8, and what has no capability of its own",
+}
+
+
+def _other_capabilities(guest: Guest) -> str:
+    has = () if guest.loads_as is None else guest.loads_as.capabilities or ()
+    lacks = [f"{name} ({use})" for name, use in _USES.items() if name not in has]
+    cure = f"give the loader one of {', '.join(lacks)}" if lacks else "see the log"
+    return f"{CAPABILITY_MISSING.meaning}: {cure}"
 
 
 def _paranoid(guest: Guest) -> str:
@@ -136,6 +155,7 @@ _RULES = (
             rf"{_NO}|prohibited for !root|leaks addr|pointer arithmetic prohibited"
         ),
         shown=_capability,
+        cure=_other_capabilities,
     ),
 )
 
@@ -163,7 +183,7 @@ def refined(
             return Classification(
                 name=rule.failure.name,
                 line=f"{found.line} ({shown})",
-                cure=rule.failure.explanation,
+                cure=rule.cure(guest) if rule.cure else rule.failure.explanation,
             )
     return found
 

@@ -26,6 +26,7 @@ from runner.guest.qemu.machine import Machine
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
 from runner.matrix.matrix import Kernel
+from runner.text.nearest import near
 from runner.versions import VersionRange
 
 # Kernels that stand still while they bring up a second processor, and why.
@@ -373,6 +374,8 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
         ),
         None,
     )
+    if why.startswith(_NO_SUCH_SYSCTL):
+        why += near(words[1], _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
         hint=failure.cure
@@ -382,6 +385,16 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     )
 
 
+def _sysctls(agent: AgentSession) -> list[str]:
+    """Return the names of the guest's sysctls, with dots."""
+    root = "/proc/sys"
+    said = timely.run(agent, ["find", root, "-type", "f"], timeouts.LOOK)
+    paths = said.stdout.split()
+    return [it.removeprefix(f"{root}/").replace("/", ".") for it in paths]
+
+
+# What images/environment says.
+_NO_SUCH_SYSCTL = "no such sysctl: "
 # Failure classes of what only a guest says: the key, and words that are among its own.
 _CLASS_OF = (
     ("sysctl", "", SYSCTL),

@@ -80,6 +80,7 @@ def printed_lines(group: Group) -> Iterator[tuple[str, str]]:
 _OF_CASE: Mapping[str, Callable[[CaseResult], str]] = {
     "why": _why,
     "more": _more,
+    "guest": lambda case: case.guest_words,
     "do": lambda case: case.cure or output.where_to_look(case),
 }
 

@@ -15,19 +15,17 @@ struct {
 	__type(value, __u64);
 } per_cpu SEC(".maps");
 
-static __always_inline void add(__u32 key, __u64 amount)
-{
-	__u64 *value = bpf_map_lookup_elem(&per_cpu, &key);
-
-	if (value)
-		*value += amount;
-}
-
 SEC("kprobe/udp_sendmsg")
 int on_send(struct pt_regs *ctx)
 {
-	add(0, 1);
-	add(1, PT_REGS_PARM3(ctx));
+	__u32 calls = 0, length = 1;
+	__u64 *value = bpf_map_lookup_elem(&per_cpu, &calls);
+
+	if (value)
+		*value += 1;
+	value = bpf_map_lookup_elem(&per_cpu, &length);
+	if (value)
+		*value = PT_REGS_PARM3(ctx);
 	return 0;
 }
 

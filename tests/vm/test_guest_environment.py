@@ -1,5 +1,6 @@
 """What a guest is besides its kernel decides whether objects work."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,39 @@ def test_a_key_of_the_command_line_is_for_all(reports: Path) -> None:
     assert done.status == 0, done.output + done.errors
     settings = [it.environment["sysctl"] for it in done.results.cases]
     assert settings == [{"kernel.kptr_restrict": 2}] * 2
+
+
+def test_guests_with_several_processors_start_from_a_snapshot(reports: Path) -> None:
+    done = run(
+        *("--kernels", "6.1", "--suite", ROOT / "suites/maps"),
+        *("--guest", "cpus={online: 2, possible: 4}"),
+        reports=reports,
+    )
+
+    assert done.status == 0, done.output + done.errors
+    (kernel,) = done.results.kernels
+    assert kernel.restores
+    assert not any("no guest could start from a snapshot" in it for it in kernel.notes)
+    passed = {it.case for it in done.results.cases if it.outcome is Outcome.PASSED}
+    assert "per_cpu" in passed
+
+
+def test_an_interface_that_no_guest_has_is_told_before_the_boot(
+    tmp_path: Path, reports: Path
+) -> None:
+    shutil.copy(SUITE / "arrivals.bpf.c", tmp_path)
+    (tmp_path / "suite.yaml").write_text(
+        "name: typo\ndescription: An interface that is not there.\ncases:\n"
+        "  - name: c\n    object: arrivals.bpf.c\n    must_run: false\n"
+        "    programs: {on_arrival: {attach: xdp/veth0}}\n"
+        "    expect: [{map: answers, rows: []}]\n"
+    )
+
+    done = run("--kernels", "6.1", "--suite", tmp_path, reports=reports)
+
+    assert done.status == 1
+    (case,) = done.results.cases
+    assert case.failure_class == "environment_unavailable"
+    assert "has no interface veth0" in case.message
+    assert not done.results.kernels[0].boots
+    assert not done.results.kernels[0].restores

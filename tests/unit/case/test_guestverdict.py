@@ -78,3 +78,13 @@ def test_words_and_state_together_decide(line: str, up: Guest, name: str) -> Non
     found = refined(Classification(name="first", line=line, cure=""), line, up)
     assert found.name == name
     assert found.line.startswith(line)
+
+
+def test_a_cure_names_no_capability_that_the_user_has() -> None:
+    line = Classification(name="first", line=PERF, cure="")
+    found = refined(line, PERF, guest(TRACER, perf_event_paranoid="2"))
+    assert "CAP_BPF" not in found.cure
+    assert "CAP_PERFMON" not in found.cure
+    assert "CAP_DAC_READ_SEARCH (files of tracefs" in found.cure
+    nothing = refined(line, PERF, guest(User(uid=1000), perf_event_paranoid="2"))
+    assert "CAP_BPF (maps and programs" in nothing.cure

@@ -1,18 +1,21 @@
 """How a guest comes to be what a suite wants."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from runner.arch import X86_64
 from runner.guest import environment, guestinterfaces
+from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked
 from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
-from tests.unit.guest.doubles import artifact
+from tests.unit.guest.doubles import COMMAND, FakeAgent, artifact
 
 CONFIG = {
     "SMP": "y",
@@ -181,3 +184,31 @@ def test_kernels_that_hang_with_two_processors_get_none(version: str) -> None:
 def test_others_get_them(version: str) -> None:
     found = environment.machine_of(MACHINE, asked("cpus=2", version=version))
     assert found.cpus == 2
+
+
+class _Words(FakeAgent):
+    """An agent whose guest lacks a sysctl, and has others."""
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        if argv == ["find", "/proc/sys", "-type", "f"]:
+            names = "/proc/sys/kernel/panic\n/proc/sys/kernel/kptr_restrict\n"
+            return {**COMMAND, "stdout": names}
+        assert isinstance(argv, list)
+        wrong = argv[1] == "sysctl" and argv[2] != "kernel.panic"
+        said = f"no such sysctl: {argv[2]}\n" if wrong else ""
+        return {**COMMAND, "exit": int(wrong), "stderr": said}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kernel.kptr_restict", "did you mean 'kernel.kptr_restrict'?"),
+        ("net.nothing_like_it", "no such sysctl: net.nothing_like_it"),
+    ],
+)
+def test_a_sysctl_that_is_not_there_gets_a_near_name(name: str, message: str) -> None:
+    agent = AgentSession(_Words())
+    environment.set_up(agent, asked("sysctl={kernel.panic: 1}"))
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)) as caught:
+        environment.set_up(agent, asked(f"sysctl={{{name}: 1}}"))
+    assert caught.value.failure_class == "sysctl"

@@ -139,6 +139,14 @@ def test_what_failed_where_why_and_what_to_do() -> None:
     assert "- **Regressions**: `6.12 task::state`" in text
 
 
+def test_a_failure_says_what_its_guest_was() -> None:
+    plain = on_all(P, P, F)
+    failed = plain.cases[-1].model_copy(update={"environment": {"cpus": 2}})
+    results = plain.model_copy(update={"cases": (*plain.cases[:-1], failed)})
+    assert "- guest: `cpus: 2`" in markdown.render(results)
+    assert "- guest:" not in markdown.render(plain)
+
+
 def test_the_heading_says_what_the_gate_says() -> None:
     results = on_all(P, P, F)
     known = compare(results, results)

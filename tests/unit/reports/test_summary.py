@@ -102,6 +102,15 @@ def rendered(*cases: CaseResult, width: int = 100, **more: Any) -> list[str]:
     return [line.rstrip() for line in output.getvalue().splitlines()]
 
 
+def test_a_failure_says_what_its_guest_was() -> None:
+    failed = wrong("sid").model_copy(update={"environment": {"cpus": 2}})
+    lines = rendered(failed)
+    assert lines.count("    guest: cpus: 2") == 1
+    both = rendered(wrong("5.10"), failed)
+    assert both.count("    guest on sid: cpus: 2") == 1
+    assert not any("guest" in it for it in rendered(wrong("sid")))
+
+
 def test_matrix_failures_errors_and_counts() -> None:
     assert rendered(*CASES) == [
         "kernel              release                    maps   task",
