@@ -104,7 +104,8 @@ def compile_object(
     def compile_it(folder: Path) -> dict[str, str]:
         _require_mentioned(source, headers, build)
         # Absolute, because clang is run in the suite's folder.
-        _clang(command(source, (folder / name).absolute(), headers, build), source)
+        words = command(source, (folder / name).absolute(), headers, build)
+        _clang(words, source, build)
         object_.read((folder / name).read_bytes(), source)
         return {}
 
@@ -208,7 +209,7 @@ def _version(compiler: str) -> str:
 
 def _dependencies(source: Path, headers: Path | None, build: Build) -> list[str]:
     words = [build.compiler, *_options(headers, build)]
-    rule = _clang([*words, "-M", source.name], source)
+    rule = _clang([*words, "-M", source.name], source, build)
     return sorted(set(_prerequisites(rule)))
 
 
@@ -254,11 +255,15 @@ def _prerequisites(rule: str) -> Iterable[str]:
         yield re.sub(r"\\(.)", r"\1", word).replace("$$", "$")
 
 
-def _clang(argv: list[str], source: Path) -> str:
+def _clang(argv: list[str], source: Path, build: Build = PLAIN) -> str:
     done = _run(argv, source.parent, package=argv[0])
     if done.returncode != 0:
+        other = build.architecture not in (None, arch.X86_64)
+        whose = (
+            f" for {build.architecture.name}" if build.architecture and other else ""
+        )
         raise CompileError(
-            f"{source}: compilation failed\n{done.stderr.rstrip()}",
+            f"{source}: compilation{whose} failed\n{done.stderr.rstrip()}",
             hint="fix the source; warnings are errors",
         )
     return done.stdout

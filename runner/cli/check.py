@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 from runner import libbpf
-from runner.bpf.object import read_whole
-from runner.cli import github_output
+from runner.arch import Architecture, named
+from runner.bpf.object import BpfObject, read_whole
+from runner.cli import github_output, givenobjects
 from runner.cli.checkedkernels import CheckedKernels
 from runner.cli.checkedkernels import uses_matrix as uses_matrix
-from runner.cli.givenobjects import GivenObject, given_objects
+from runner.cli.givenobjects import GivenObject
 from runner.cli.output import print_json
 from runner.errors import (
     ExitStatus,
@@ -24,11 +25,7 @@ from runner.errors import (
 )
 from runner.files.cache import Cache, sha256_of
 from runner.preflight import check as check_
-from runner.preflight import (
-    expectedcost,
-    findingsfile,
-    show,
-)
+from runner.preflight import expectedcost, findingsfile, show
 from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
@@ -186,11 +183,14 @@ def main(arguments: argparse.Namespace) -> int:
     workers = options.number_of(arguments.workers, check_.processors)
     _require_sense(arguments)
     axes = builds.of_words(arguments.variants)
-    objects, refused = given_objects(
-        arguments.objects, axes, arguments.modules, cache, engine
+    kernels = CheckedKernels(
+        arguments, cache, compiles=givenobjects.may_be_compiled(arguments.objects)
     )
-    kernels = CheckedKernels(arguments, cache)
     sources = kernels.sources(None)
+    objects, refused = givenobjects.find(
+        *(arguments.objects, axes, _architectures(sources), cache, engine),
+        modules=arguments.modules,
+    )
     for error in refused.values():
         print(error.told, file=sys.stderr)
     runs = [resultsfile.read(it) for it in arguments.cost]
@@ -260,7 +260,7 @@ def _codes(objects: Sequence[GivenObject]) -> list[ObjectCode]:
 
 
 def _code(it: GivenObject) -> list[ProgramCode]:
-    return codes(it.build, read_whole(it.path.read_bytes(), it.path))
+    return codes(it.build, _read(it.path))
 
 
 def _costs(
@@ -268,8 +268,18 @@ def _costs(
     sources: Sequence[BtfSource],
     runs: Sequence[RunResults],
 ) -> list[ExpectedCost]:
-    checked = [CheckedObject(name=it.name, sha256=sha256_of(it.path)) for it in objects]
-    return list(expectedcost.expected(checked, sources, runs))
+    return [
+        found
+        for architecture, own in _by_architecture(sources).items()
+        for found in expectedcost.expected(
+            [
+                CheckedObject(name=it.name, sha256=sha256_of(it.on(architecture)))
+                for it in objects
+            ],
+            own,
+            runs,
+        )
+    ]
 
 
 def _batches(
@@ -282,14 +292,20 @@ def _batches(
 ) -> Iterator[show.Batch]:
     """Yield what becomes of objects, some at a time, as soon as it is known."""
     for some in _alike(objects):
-        results = check_.check(
-            [it.path for it in some],
-            kernels.sources(some[0].modules),
-            cache.folder("preflight"),
-            workers=workers,
-            loader=arguments.loader,
-            engine=engine,
-        )
+        sources = kernels.sources(some[0].modules)
+        # Objects of each architecture, on its kernels.
+        found = {
+            architecture: check_.check(
+                [it.on(architecture) for it in some],
+                own,
+                cache.folder("preflight"),
+                workers=workers,
+                loader=arguments.loader,
+                engine=engine,
+            )
+            for architecture, own in _by_architecture(sources).items()
+        }
+        results = (next(found[givenobjects.architecture_of(it)]) for it in sources)
         yield show.Batch(
             names=tuple(it.name for it in some),
             files=tuple(it.shown for it in some),
@@ -303,6 +319,18 @@ def _alike(objects: Sequence[GivenObject]) -> Iterator[Sequence[GivenObject]]:
         members = list(group)
         for begin in range(0, len(members), _AT_ONCE):
             yield members[begin : begin + _AT_ONCE]
+
+
+def _by_architecture(sources: Sequence[BtfSource]) -> dict[str, list[BtfSource]]:
+    """Return kernels by their architecture, in their order."""
+    found: dict[str, list[BtfSource]] = {}
+    for it in sources:
+        found.setdefault(givenobjects.architecture_of(it), []).append(it)
+    return found
+
+
+def _architectures(sources: Sequence[BtfSource]) -> list[Architecture]:
+    return [named(it) for it in _by_architecture(sources)]
 
 
 def _located(result: check_.Result, objects: Sequence[GivenObject]) -> check_.Result:
@@ -337,16 +365,18 @@ def _changes(
     path: Path,
 ) -> int:
     with Engine(path) as engine:
+        # From one kernel to the next of its architecture.
+        groups = {
+            it.name: _by_architecture(kernels.sources(it.modules)) for it in objects
+        }
         found = {
-            it.name: list(
-                steps(
-                    read_whole(it.path.read_bytes(), it.path),
-                    kernels.sources(it.modules),
-                    engine,
-                    arguments.loader,
-                )
+            it.name
+            if len(groups[it.name]) == 1
+            else f"{it.name} for {architecture}": list(
+                steps(_read(it.on(architecture)), own, engine, arguments.loader)
             )
             for it in objects
+            for architecture, own in groups[it.name].items()
         }
     if arguments.json:
         print_json(
@@ -361,6 +391,10 @@ def _changes(
     return ExitStatus.COMPATIBLE
 
 
+def _read(path: Path) -> BpfObject:
+    return read_whole(path.read_bytes(), path)
+
+
 def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     if len(arguments.explain) > 2 or arguments.objects:
         raise UsageError(
@@ -370,7 +404,9 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     *kernels, field = arguments.explain
     marked = kernels[0] if kernels else ""
-    sources = CheckedKernels(arguments, cache).sources(None)
+    # Of an architecture one behind the other: where a field is, differs between them.
+    groups = _by_architecture(CheckedKernels(arguments, cache).sources(None))
+    sources = [it for own in groups.values() for it in own]
     if marked and marked not in (it.name for it in sources):
         raise UsageError(
             f"--explain: there is no kernel {marked}",

@@ -27,8 +27,14 @@ def uses_matrix(arguments: argparse.Namespace) -> bool:
 class CheckedKernels:
     """The kernels that objects are checked against, with the modules that they load."""
 
-    def __init__(self, arguments: argparse.Namespace, cache: Cache) -> None:
-        """Look for them. Raises UsageError for what is not there."""
+    def __init__(
+        self, arguments: argparse.Namespace, cache: Cache, *, compiles: bool = False
+    ) -> None:
+        """Look for them. Raises UsageError for what is not there.
+
+        `compiles` is whether objects are compiled for them, for which each must say its
+        architecture.
+        """
         self._cache = cache
         self._files: list[BtfSource] = []
         self._rows: tuple[Kernel, ...] = ()
@@ -45,7 +51,10 @@ class CheckedKernels:
                 choice = options.choice_of(arguments, ALL)
                 self._rows = tuple(rows.choose(choice, cache).kernels)
             else:
-                self._files += targets.of_path(text)
+                found = targets.of_path(text)
+                self._files += (
+                    map(targets.with_architecture, found) if compiles else found
+                )
         if self._rows and not targets.of_kernels(self._rows, cache):
             raise UsageError(
                 "no kernel of the matrix has its BTF in the cache",

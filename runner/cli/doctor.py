@@ -251,8 +251,16 @@ def _guests(architecture: Architecture, *, required: bool) -> str:
         only = f"only rows with arch: {architecture.name} need it"
         raise _OptionalError(f"{names} missing; {only}", hint=install)
     assert qemu is not None
-    how = "under KVM or TCG" if own else "under TCG, with a cross-built agent"
-    return f"{_qemu(Path(qemu), board.package)}; {how}"
+    return f"{_qemu(Path(qemu), board.package)}; {_how(own=own)}"
+
+
+def _how(*, own: bool) -> str:
+    """Return how guests run here: under KVM or TCG."""
+    if not own:
+        return "under TCG, with a cross-built agent"
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return f"under TCG, because {KVM} can't be opened"
+    return "under KVM once a guest was seen to speak under it, else under TCG"
 
 
 def _qemu(path: Path, package: str) -> str:

@@ -1,10 +1,11 @@
-"""The objects that `check` is given: built, in each variant, with their modules."""
+"""The objects that `check` is about, compiled for each architecture of the kernels."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.arch import X86_64, Architecture
 from runner.bpf import compile as compile_
 from runner.errors import InfrastructureError, MistakesError, RunnerError, UsageError
 from runner.files.cache import Cache
@@ -12,6 +13,7 @@ from runner.files.sources import shown
 from runner.kernels.btf import minimal
 from runner.matrix.environment import merged
 from runner.preflight import usable
+from runner.preflight.targets import BtfSource
 from runner.suites import builds, suitefile
 from runner.suites.builds import Axes, Variant
 from runner.suites.model import Case
@@ -22,7 +24,9 @@ from runner.suites.search import SUITE_FILE
 class GivenObject:
     """An object that is checked, compiled."""
 
-    path: Path
+    # By the names of the architectures that it is for; one that somebody else compiled
+    # is the same for all.
+    paths: Mapping[str, Path]
     # What it is called where results are printed.
     name: str
     # What the command line gave: itself, or what it was compiled from.
@@ -31,6 +35,15 @@ class GivenObject:
     build: str = ""
     # Modules that are loaded with it; None where only the kernel's row says that.
     modules: tuple[str, ...] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file for the first architecture, where only one is looked at."""
+        return next(iter(self.paths.values()))
+
+    def on(self, architecture: str) -> Path:
+        """Return the file for kernels of an architecture."""
+        return self.paths[architecture]
 
     @property
     def is_built(self) -> bool:
@@ -43,29 +56,44 @@ class GivenObject:
         return shown(os.path.abspath(self.source), Path.cwd())
 
 
-def given_objects(
+def architecture_of(kernel: BtfSource) -> str:
+    """Return for which architecture sources are compiled for a kernel.
+
+    BTF that says none, such as one that was cut to some objects, counts as x86_64's.
+    """
+    return kernel.architecture or X86_64.name
+
+
+def may_be_compiled(paths: Sequence[Path]) -> bool:
+    """Whether sources are among what the command line gives."""
+    return any(_is_source(it) or it.is_dir() for it in paths)
+
+
+def find(
     paths: Sequence[Path],
     axes: Axes,
-    modules: tuple[str, ...] | None,
+    architectures: Sequence[Architecture],
     cache: Cache,
     engine: Path,
+    modules: tuple[str, ...] | None = None,
 ) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
-    Raises RunnerError when none is left.
+    `modules` are loaded with each, in place of what suites say. Raises RunnerError when
+    none is left.
     """
     given: list[GivenObject] = []
     refused: dict[Path, RunnerError] = {}
-    for named in paths:
+    for word in paths:
         try:
-            files = minimal.files([named])
+            files = minimal.files([word])
         except UsageError as error:
-            refused[named] = error
+            refused[word] = error
             continue
         for path in files:
             for variant in _variants(path, axes):
                 try:
-                    built = _compiled(path, variant, cache)
+                    built = _compiled(path, variant, architectures, cache)
                     given += _with_modules(built, modules)
                 except InfrastructureError:
                     raise
@@ -73,8 +101,9 @@ def given_objects(
                     refused[path] = error
     # Of one alone the check itself tells.
     if len(given) > 1:
-        broken = usable.unusable([it.path for it in given], engine)
-        refused |= {it.source: broken[it.path] for it in given if it.path in broken}
+        made = {file: it for it in given for file in it.paths.values()}
+        broken = usable.unusable(list(made), engine)
+        refused |= {made[file].source: error for file, error in broken.items()}
     left = [it for it in given if it.source not in refused]
     if not left and len(refused) == 1:
         raise next(iter(refused.values()))
@@ -84,10 +113,13 @@ def given_objects(
 
 
 def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
-    is_source = path.name.endswith(".c")
-    for mistake in builds.mistakes(axes, is_source=is_source):
+    for mistake in builds.mistakes(axes, is_source=_is_source(path)):
         raise UsageError(f"--variants: {path.name}: {mistake.what}")
     return builds.listed(axes) or _of_suite(path) or (Variant(),)
+
+
+def _is_source(path: Path) -> bool:
+    return path.name.endswith(".c")
 
 
 def _of_suite(source: Path) -> list[Variant]:
@@ -138,7 +170,13 @@ def _cases_of(source: Path) -> list[Case]:
     ]
 
 
-def _compiled(path: Path, variant: Variant, cache: Cache) -> GivenObject:
-    made = compile_.compile_object(path, cache, build=variant.build)
-    name = f"{made.name}[{variant.label}]" if variant.label else made.name
-    return GivenObject(path=made, name=name, source=path, build=variant.label)
+def _compiled(
+    path: Path, variant: Variant, architectures: Sequence[Architecture], cache: Cache
+) -> GivenObject:
+    made: dict[str, Path] = {}
+    for architecture in architectures:
+        build = variant.build.on(architecture) if _is_source(path) else variant.build
+        made[architecture.name] = compile_.compile_object(path, cache, build=build)
+    file = next(iter(made.values()))
+    name = f"{file.name}[{variant.label}]" if variant.label else file.name
+    return GivenObject(paths=made, name=name, source=path, build=variant.label)

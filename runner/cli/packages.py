@@ -33,14 +33,15 @@ class DebianPackage:
 def wanted(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
     """Return what the list has, and what guests of architectures need besides.
 
-    Without any, they are those of this machine's.
+    Without any, they are those of this machine's. What the list has for machines of one
+    architecture boots its guests, which is wanted for those only that are asked for.
     """
     own = native()
     lines = [line.partition("#") for line in LIST.read_text().splitlines()]
     listed = [
         DebianPackage(name=name.strip(), reason=reason.strip())
         for name, _, reason in lines
-        if name.strip()
+        if name.strip() and "[" not in name
     ]
     for architecture in architectures or ([own] if own else []):
         named = f"guests of {architecture.name}"

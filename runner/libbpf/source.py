@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from runner import arch
 from runner.errors import UsageError
 
 LibbpfLayout = Literal["source", "kernel", "prefix"]
@@ -32,8 +33,6 @@ _KERNEL_PARTS = (
     "tools/scripts",
     "scripts/bpf_doc.py",
 )
-# Where it lies below lib/ on some distributions.
-_LIBRARIES = ("lib64", "lib", "lib/x86_64-linux-gnu")
 _INTERFACE = ("bpf.h", "bpf_common.h", "btf.h")
 
 
@@ -134,8 +133,19 @@ def _is_source(name: str) -> bool:
     return PurePosixPath(name).suffix in _SUFFIXES or name.startswith(_NAMES)
 
 
+def _libraries() -> Iterator[str]:
+    """Yield where distributions have libraries; Debian has those of this machine first.
+
+    Which architecture it is for, is found out when it is built with.
+    """
+    yield from ("lib64", "lib")
+    own = arch.native()
+    for it in sorted(arch.ARCHITECTURES, key=lambda it: it is not own):
+        yield f"lib/{it.debian.triplet}"
+
+
 def _prefix(root: Path) -> SourceFiles:
-    for place in _LIBRARIES:
+    for place in _libraries():
         library = root / place / "libbpf.a"
         if library.exists():
             yield "lib/libbpf.a", library.read_bytes()

@@ -14,6 +14,17 @@ _MEMBERS: Mapping[str, str] = {
 }
 
 
+def of_strings(btf: bytes) -> str:
+    """Return the architecture by the names in a kernel's BTF alone, or "".
+
+    It takes no engine; where names of two architectures stand, nothing is said.
+    """
+    found = [
+        _MEMBERS[name] for name in _MEMBERS if b"\0" + name.encode() + b"\0" in btf
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
 def of_target(engine: Engine) -> str:
     """Return the architecture of the engine's target as runner/arch names it.
 

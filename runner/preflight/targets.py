@@ -4,9 +4,10 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner import arch
 from runner.errors import ArtifactError, UsageError
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
@@ -15,6 +16,7 @@ from runner.kernels import elfsections, facts, fetch, modulefiles
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import ModuleMissingError
 from runner.matrix.matrix import Kernel
+from runner.preflight.architecture import of_strings
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
@@ -132,6 +134,22 @@ def _module_btfs(
     wanted = kernel.environment.modules or ()
     chosen = modulefiles.choose(wanted, kernel, artifact, cache, progress)
     return modulefiles.btfs(artifact, chosen, cache)
+
+
+def with_architecture(source: BtfSource) -> BtfSource:
+    """Return a BTF that says its architecture: of its folder, or of what is in it.
+
+    BTFHub has a folder for each. What can't be read is left as it is.
+    """
+    if source.architecture:
+        return source
+    of_folder = arch.find(source.path.parent.name)
+    if of_folder is not None:
+        return replace(source, architecture=of_folder.name)
+    try:
+        return replace(source, architecture=of_strings(read(source.path)))
+    except BadBtfError:
+        return source
 
 
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.preflight import targets
 from tests.unit.caches import with_programs
 from tests.unit.preflight.made import HEAD, ROOT, build, compiled, kernel
 
@@ -75,6 +76,90 @@ def test_what_loads_everywhere_is_status_0(folder: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "pid.bpf.o on 3 kernels, 1 way" in done.stdout
+
+
+# Each has a member of its registers that no other has.
+REGISTERS = {"x86_64": "orig_ax", "arm64": "syscallno", "s390x": "psw"}
+OF_EACH = """\
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs { long orig_ax; } CORE;
+#define OWN orig_ax
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs { long syscallno; } CORE;
+#define OWN syscallno
+#elif defined(__TARGET_ARCH_s390)
+struct pt_regs { long psw; } CORE;
+#define OWN psw
+#endif
+SEC("kprobe/a") int on_a(void *ctx)
+{
+	return bpf_core_field_offset(struct pt_regs, OWN);
+}
+"""
+
+
+@pytest.fixture
+def of_three(folder: Path) -> Path:
+    """A folder with kernels of three architectures, and a source for all of them."""
+    shutil.rmtree(folder / "btf")
+    for arch, member in REGISTERS.items():
+        target = "bpfeb" if arch == "s390x" else "bpfel"
+        btf = kernel(f"struct pt_regs {{ long {member}; }} x;", "-target", target)
+        # Not the name of a folder, as BTFHub has it: the BTF itself says it.
+        path = folder / "btf" / f"6.1.0-{list(REGISTERS).index(arch)}.btf"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(btf)
+    (folder / "regs.bpf.c").write_text(HEAD + OF_EACH)
+    return folder
+
+
+def test_a_source_is_compiled_for_each_architecture_of_the_kernels(
+    of_three: Path,
+) -> None:
+    done = check(of_three, "regs.bpf.c")
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "regs.bpf.o on 3 kernels" in done.stdout
+
+
+def test_a_built_object_of_another_byte_order_does_not_load(of_three: Path) -> None:
+    built = compiled(HEAD + OF_EACH)
+    (of_three / "regs.bpf.o").write_bytes(built)
+
+    done = check(of_three, "regs.bpf.o", "--json")
+
+    assert done.returncode == 1
+    kernels = json.loads(done.stdout)["kernels"]
+    verdicts = {it["kernel"]: it["predictions"][0] for it in kernels}
+    why = "the object is little-endian, and the kernel is big-endian"
+    assert why in verdicts["6.1.0-2"]["reasons"]
+    # It is for x86_64: on arm64 the member of its registers is missing.
+    (missing,) = verdicts["6.1.0-1"]["reasons"]
+    assert "pt_regs.orig_ax is missing" in missing
+
+
+def test_a_source_that_fails_for_one_architecture_says_which(of_three: Path) -> None:
+    text = '#ifdef __TARGET_ARCH_s390\n#error "not there"\n#endif\n'
+    (of_three / "regs.bpf.c").write_text(text + HEAD + OF_EACH)
+
+    done = check(of_three, "regs.bpf.c")
+
+    assert done.returncode == 2
+    assert "not there" in done.stderr
+    assert "regs.bpf.c: compilation for s390x failed" in done.stderr
+
+
+def test_a_folder_of_btfhub_tells_the_architecture(tmp_path: Path) -> None:
+    path = tmp_path / "ubuntu/20.04/arm64/5.4.0-42-generic.btf"
+    path.parent.mkdir(parents=True)
+    # Cut to some objects: it has no registers.
+    path.write_bytes(kernel("struct task { int pid; } x;"))
+    (found,) = targets.of_path(str(tmp_path))
+
+    assert targets.with_architecture(found).architecture == "arm64"
+    path.rename(tmp_path / "5.4.btf")
+    (found,) = targets.of_path(str(tmp_path))
+    assert targets.with_architecture(found).architecture == ""
 
 
 def test_a_libbpf_that_is_none_is_status_2(folder: Path) -> None:

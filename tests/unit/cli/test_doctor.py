@@ -63,13 +63,17 @@ def test_a_machine_without_a_mirror_is_told_what_to_set(
     assert "/etc/apt/sources.list.d" in finding.mend
 
 
-def test_a_qemu_tells_its_version(empty_path: Path) -> None:
+def test_a_qemu_tells_its_version(
+    empty_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = fake_qemu.make(empty_path)
+    device = tmp_path / "kvm"
+    monkeypatch.setattr(doctor, "KVM", device)
 
     assert found("x86_64 guests") == MachineCheck(
         what="x86_64 guests",
         good=True,
-        seen=f"{path}, 7.2.22; under KVM or TCG",
+        seen=f"{path}, 7.2.22; under TCG, because {device} can't be opened",
     )
 
 
@@ -250,3 +254,64 @@ def test_packages_of_an_architecture_are_its_own(
 
     assert {"qemu-system-arm", "gcc-aarch64-linux-gnu"} <= names
     assert not {"qemu-system-misc", "gcc-s390x-linux-gnu"} & names
+
+
+@pytest.fixture(params=["aarch64", "s390x", "x86_64"])
+def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A machine of an architecture, by its `uname -m`."""
+    machine = str(request.param)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    return machine
+
+
+def test_a_machine_needs_what_its_own_guests_do(host: str, empty_path: Path) -> None:
+    own = arch.native()
+    findings = {it.what: it for it in doctor.look()}
+
+    for it in arch.ARCHITECTURES:
+        finding = findings[f"{it.name} guests"]
+        assert finding.good is (it is not own)
+        assert it.board.package in finding.mend
+        # Its own need no cross compiler.
+        assert (it.debian.compiler in finding.mend) is (it is not own)
+
+
+def test_a_machine_installs_nothing_for_guests_that_it_is_not_asked_for(
+    host: str,
+) -> None:
+    own = arch.native()
+    assert own is not None
+    named = [it for it in packages.wanted() if it.reason.startswith("boots guests")]
+
+    assert [it.name for it in named] == [own.board.package]
+    for other in arch.ARCHITECTURES:
+        names = {it.name for it in packages.wanted([other])}
+        boards = {it.board.package for it in arch.ARCHITECTURES}
+        compilers = {it.debian.compiler for it in arch.ARCHITECTURES}
+        assert names & boards == {other.board.package}
+        assert names & compilers == (set() if other is own else {other.debian.compiler})
+
+
+@pytest.mark.parametrize(
+    ("opens", "said"),
+    [(True, "under KVM once a guest was seen"), (False, "kvm can't be opened")],
+)
+def test_a_machine_says_how_its_own_guests_run(
+    opens: bool,
+    said: str,
+    host: str,
+    empty_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = arch.native()
+    assert own is not None
+    qemu = empty_path / own.board.program
+    qemu.write_text("#!/bin/sh\necho QEMU emulator version 7.2.0\n")
+    qemu.chmod(0o755)
+    device = tmp_path / "kvm"
+    if opens:
+        device.touch()
+    monkeypatch.setattr(doctor, "KVM", device)
+
+    assert said in found(f"{own.name} guests").seen

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.givenobjects import given_objects
+from runner.arch import X86_64
+from runner.cli import givenobjects
 from runner.files.cache import Cache
 from runner.suites.builds import Axes
 from tests.unit.preflight.made import HEAD, build, compiled
@@ -34,7 +35,9 @@ def found(
     folder: Path, modules: tuple[str, ...] | None = None
 ) -> list[tuple[str, tuple[str, ...] | None]]:
     cache = Cache(root=folder / "cache")
-    given, refused = given_objects([folder], Axes(), modules, cache, build())
+    given, refused = givenobjects.find(
+        [folder], Axes(), [X86_64], cache, build(), modules
+    )
     assert not refused
     return [(it.name, it.modules) for it in given]
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ArtifactError
-from runner.files.cache import sha256_of
-from runner.kernels.sources import debian
+from runner.errors import ArtifactError, ExitStatus
+from runner.files.cache import Cache, sha256_of
+from runner.kernels import http
+from runner.kernels.sources import apt, debian
+from runner.kernels.sources.source import Workplace
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.packaging import Signer, machine_configuration
+from tests.unit.kernels.silent import Silent
 
 
 class Bar:
@@ -223,3 +226,27 @@ def test_nothing_of_the_machines_apt_changes(suite: Suite) -> None:
     assert {k: v for k, v in after.items() if k.suffix != ".bin"} == {
         k: v for k, v in before.items() if k.suffix != ".bin"
     }
+
+
+@pytest.mark.parametrize("content", [b"y", b"more than there was"])
+def test_a_package_of_a_sysroot_that_is_another_file_is_refused(
+    content: bytes, suite: Suite, tmp_path: Path
+) -> None:
+    """What sysroots are made of comes all at once; one that changed spoils it."""
+    suite.publish(suite.package("libc6"), suite.package("busybox-static"))
+    archive = suite.open()
+    items = [it.item for it in archive.describe(["libc6", "busybox-static"])]
+    (kept,) = (suite.repository.root / "pool").glob("libc6_*")
+    data = kept.read_bytes()
+    changed = data[: -len(content)] + content if len(content) == 1 else data + content
+    kept.write_bytes(changed)
+    work = Workplace(
+        cache=Cache(tmp_path / "private"), scratch=tmp_path, progress=Silent()
+    )
+    (tmp_path / "debs").mkdir()
+
+    with pytest.raises(http.DamagedError, match="libc6_") as caught:
+        apt.download_all(items, archive.place, tmp_path / "debs", work)
+
+    assert caught.value.exit_status == ExitStatus.INFRASTRUCTURE
+    assert "try again later" in caught.value.hint

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.arch import ARM64, S390X, X86_64, Architecture
 from runner.errors import UsageError
+from runner.kernels import guestconfig
 from runner.kernels.kernelbuild import recipe
 from runner.versions import KernelVersion
 from tests.unit.kernels.kernelbuild.trees import make_recipes
@@ -212,3 +214,37 @@ def test_mistakes_in_tables_are_told(
 
     with pytest.raises(UsageError, match=told):
         recipe.load(version("4.4"), {}, folder)
+
+
+@pytest.mark.parametrize("architecture", [X86_64, ARM64, S390X], ids=lambda it: it.name)
+def test_a_built_kernel_has_what_the_machine_of_its_architecture_needs(
+    architecture: Architecture,
+) -> None:
+    made = recipe.load(version("6.1"), {}, architecture=architecture)
+
+    # Only x86 has to be asked for 64 bits.
+    config = {"64BIT": "y", **made.requested}
+    assert guestconfig.missing(config, architecture) == []
+    # What only another machine has, is not asked for: it would be refused.
+    others = {X86_64, ARM64, S390X} - {architecture}
+    foreign = {name for it in others for name, _ in it.board.options}
+    own = {name for name, _ in architecture.board.options} | {"PCI"}
+    assert not foreign - own & made.requested.keys()
+
+
+def test_a_kernel_of_another_architecture_is_another_one() -> None:
+    prints = {recipe.fingerprint({}, architecture=it) for it in (X86_64, ARM64, S390X)}
+
+    assert len(prints) == 3
+
+
+def test_a_fragment_of_another_architecture_does_not_count(tmp_path: Path) -> None:
+    rows = "- {file: a.config, arch: arm64}\n- {file: s.config, arch: s390x}\n"
+    files = {"fragments.yaml": rows, "a.config": "CONFIG_A=y\n", "s.config": ""}
+    folder = make_recipes(tmp_path / "recipes", files)
+    before = recipe.fingerprint({}, folder, architecture=ARM64)
+
+    (folder / "s.config").write_text("CONFIG_S=y\n")
+    assert recipe.fingerprint({}, folder, architecture=ARM64) == before
+    (folder / "a.config").write_text("CONFIG_B=y\n")
+    assert recipe.fingerprint({}, folder, architecture=ARM64) != before
