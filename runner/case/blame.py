@@ -18,6 +18,7 @@ from runner.failures.classes import (
     UNCLASSIFIED,
 )
 from runner.failures.classify import Classification, failed_program, verifier_log
+from runner.failures.origin import origin
 from runner.preflight import model
 from runner.preflight.model import Prediction
 
@@ -27,7 +28,7 @@ _IN_WORDS = re.compile(r"prog '([^'\n]*)': ")
 _INSTRUCTION = re.compile(r"\binsn #(\d+) \(")
 _RELOCATION = re.compile(r"\brelo #(\d+): ")
 _NAMED_IN_VERDICT = re.compile(
-    r"(?:unreachable insn|back-edge from insn|loop detected at insn) (\d+)"
+    r"(?:unreachable insn|back-edge from insn|loop detected at insn|\(insn) (\d+)"
 )
 # Verdicts on a program as a whole, and not on the instruction that was walked last.
 _ON_THE_WHOLE = re.compile(r"combined stack size|too large|too complex")
@@ -77,11 +78,15 @@ def blame(evidence: Evidence) -> Blame:
     place = _place(evidence)
     source = _source(evidence, place)
     try:
-        return Blame(source=source, cure=_cure(evidence, place))
+        cure = _cure(evidence, place)
     # Damaged BTF is no reason to say less of what else is known.
     except RunnerError as error:
         log_.debug("no cure by names: %s", error)
-        return Blame(source=source)
+        cure = ""
+    made = origin(evidence.found.line, verifier_log(evidence.log))
+    if made is not None:
+        cure = f"{cure or evidence.found.cure}. {str(made)[0].upper()}{str(made)[1:]}"
+    return Blame(source=source, cure=cure)
 
 
 def _place(evidence: Evidence) -> _BlamedPlace | None:

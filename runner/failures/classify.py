@@ -10,6 +10,8 @@ from runner.failures.classes import (
     CLASSES,
     DYNPTR_MISUSED,
     GUARD_UNDECIDED,
+    POINTER_LOST,
+    POINTER_VOID,
     POISON_REACHABLE,
     PROGRAM_TOO_LARGE,
     PROGRAM_TYPE_MISSING,
@@ -20,6 +22,7 @@ from runner.failures.classes import (
     VERIFIER_REJECTED,
     FailureClass,
 )
+from runner.failures.origin import origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ _TRACE = re.compile(
     r"(cur|old) state: |;|func#\d+|last_idx|regs=|mark_precise|"
     # What it finds of an argument that may never be used, in two ages of kernels.
     r"arg#\d+ (reference type|type is not a struct)|"
+    r"Func#\d+ .* is safe|Validating .* func#\d+|"
     r"caller:|callee:|(verification time|stack depth|max_states)\b|$"
 )
 
@@ -171,6 +175,9 @@ def _by_verifier(verifier: str, log: str) -> Classification:
         return as_class(VERIFIER_REJECTED, line)
     if found.name == STACK_UNINITIALISED.name and _reads_a_dynptr(line, verifier):
         return as_class(DYNPTR_MISUSED, line)
+    if found.name == POINTER_LOST.name:
+        made = origin(line, verifier)
+        return as_class(POINTER_VOID, line) if made and made.is_void else found
     if found.name == POISON_REACHABLE.name:
         # libbpf poisons such a field too; its own line says why.
         return (

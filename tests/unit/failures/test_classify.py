@@ -248,6 +248,15 @@ OLD_SPELLING = "Procc" + "essed"
                     "PTR_TO_BTF_ID",
                 ),
                 ("write_not_allowed", "only read is supported"),
+                (
+                    "map_not_for_this",
+                    "write into map forbidden, value_size=48 off=0 size=8",
+                ),
+                (
+                    "argument_bad",
+                    "kernel function f args#0 expected pointer to STRUCT path but R1 "
+                    "has a pointer to STRUCT file",
+                ),
                 ("pointer_arithmetic_bad", "R0 pointer += pointer prohibited"),
                 ("privilege_missing", "R0 pointer -= pointer prohibited"),
             )
@@ -816,6 +825,11 @@ def test_a_refused_attach_without_a_place_is_told(words: str, name: str) -> None
         (
             "map 'jumps': failed to initialize slot [0] to prog 'p' fd=-2: -9",
             "tail_call_unloaded",
+        ),
+        (
+            "prog 'p': SEC(\"struct_ops\") program isn't referenced anywhere, did you "
+            "forget to use it?",
+            "struct_ops_unused",
         ),
         (
             "map 'jumps': failed to initialize slot [0] to prog 'p' fd=7: -22",
