@@ -155,6 +155,9 @@ class ProgramState(Record):
     """Whether it was attached to something."""
     why: str = ""
     """Why it was not loaded, or not attached."""
+    failure_class: str = ""
+    """The class of the refusal, if the object was refused as a whole and each of its
+    programs was then tried alone."""
 
 
 Count = Annotated[int, Field(ge=0)]

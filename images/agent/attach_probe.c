@@ -3,24 +3,23 @@
 
 #include "buffer.h"
 #include "perf_events.h"
+#include "symbols.h"
 
 #include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Newer than the headers of Debian 12: 6.6. */
+#define UPROBE_MULTI 48
+#define UPROBE_MULTI_RETURN 1
 /* Samples a second of each processor. */
 #define SAMPLE_FREQUENCY 1000
-
-/* What this libbpf has no call for; since 1.3 it has them all. */
-static bool __attribute__((unused)) lacks_call(void)
-{
-	errno = EOPNOTSUPP;
-	return false;
-}
 
 /* -------------------------------------------------------------- the kernel */
 
@@ -63,8 +62,10 @@ static bool attach_to_call(const struct aim *aim, bool returns, struct attachmen
 	return hold_link(
 		made, bpf_program__attach_ksyscall(aim->program, aim->place, &options));
 #else
+	/* This libbpf has no call for it. */
 	(void)aim, (void)returns, (void)made;
-	return lacks_call();
+	errno = EOPNOTSUPP;
+	return false;
 #endif
 }
 
@@ -171,18 +172,26 @@ bool attach_perf_event(const struct aim *aim, struct attachment *made)
 /* ---------------------------------------------------------------- programs */
 
 /* Cuts "PATH:SYMBOL", of a file in the guest, at its last colon. NULL with errno, or
- * the path, to be freed.
+ * the path, to be freed. It may lack its first slash, as those of control groups; what
+ * has none at all is the name of a library or program.
  */
 static char *path_of(const char *place, const char **symbol)
 {
 	const char *colon = strrchr(place, ':');
+	char *path, *whole;
 
 	if (!colon) {
 		errno = EINVAL;
 		return NULL;
 	}
 	*symbol = colon + 1;
-	return strndup(place, (size_t)(colon - place));
+	path = strndup(place, (size_t)(colon - place));
+	if (*path == '/' || !strchr(path, '/'))
+		return path;
+	if (asprintf(&whole, "/%s", path) < 0)
+		out_of_memory();
+	free(path);
+	return whole;
 }
 
 static bool attach_to_symbol(const struct aim *aim, bool returns,
@@ -210,26 +219,39 @@ bool attach_uretprobe(const struct aim *aim, struct attachment *made)
 	return attach_to_symbol(aim, true, made);
 }
 
+/* Of bpf_attr's link_create, 6.6 (89ae89f53d20). */
+struct uprobes {
+	__u64 path, offsets, counters, cookies;
+	__u32 count, flags, pid;
+};
+_Static_assert(sizeof(struct uprobes) <= MOST_OF_LINK, "a link must have room for it");
+
+/* libbpf has a call for it from 1.3 on, for which only sections can be loaded that it
+ * knows.
+ */
 static bool attach_to_symbols(const struct aim *aim, bool returns,
 			      struct attachment *made)
 {
-/* The options came with the call, in libbpf 1.3. */
-#ifdef bpf_uprobe_multi_opts__last_field
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, options, .retprobe = returns);
+	struct uprobes wanted = {.flags = returns ? UPROBE_MULTI_RETURN : 0};
 	const char *pattern;
-	char *path = path_of(aim->place, &pattern);
-	bool done;
+	char *name = path_of(aim->place, &pattern);
+	char *path = name ? symbols_file(name) : NULL;
+	__u64 *offsets = path ? symbols_offsets(path, pattern, &wanted.count) : NULL;
+	bool done = false;
+	int error;
 
-	if (!path)
-		return false;
-	done = hold_link(made, bpf_program__attach_uprobe_multi(aim->program, -1, path,
-								pattern, &options));
+	if (offsets) {
+		wanted.path = (__u64)(uintptr_t)path;
+		wanted.offsets = (__u64)(uintptr_t)offsets;
+		done = hold_new_link(made, aim->program, 0, UPROBE_MULTI, 0, &wanted,
+				     sizeof(wanted));
+	}
+	error = errno;
+	free(offsets);
 	free(path);
+	free(name);
+	errno = error;
 	return done;
-#else
-	(void)aim, (void)returns, (void)made;
-	return lacks_call();
-#endif
 }
 
 bool attach_uprobe_multi(const struct aim *aim, struct attachment *made)

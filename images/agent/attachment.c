@@ -53,7 +53,7 @@ bool hold_new_link(struct attachment *made, const struct bpf_program *program,
 	 */
 	struct {
 		__u32 program, target, type, flags;
-		__u8 more[16];
+		__u8 more[MOST_OF_LINK];
 	} attr = {(__u32)bpf_program__fd(program), target, type, flags, {0}};
 
 	if (more)

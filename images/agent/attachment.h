@@ -56,9 +56,10 @@ struct attachment {
 bool hold_link(struct attachment *made, struct bpf_link *link);
 /* Links that libbpf made, in an array of its own. */
 void hold_links(struct attachment *made, struct bpf_link **links, size_t count);
-/* BPF_LINK_CREATE, with what is behind its flags: at most 16 bytes, or NULL. The types
- * may be newer than this libbpf.
+/* BPF_LINK_CREATE, with what is behind its flags: at most MOST_OF_LINK bytes, or NULL.
+ * The types may be newer than this libbpf.
  */
+#define MOST_OF_LINK 48
 bool hold_new_link(struct attachment *made, const struct bpf_program *program,
 		   __u32 target, __u32 type, __u32 flags, const void *more,
 		   size_t size);

@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "protocol.h"
+#include "usdt.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -217,6 +218,7 @@ static json_t *send_packets(int sender, int receiver, const struct packets *pack
 	buffer_reserve(&payload, (size_t)packets->bytes);
 	memset(payload.data, 'A', (size_t)packets->bytes);
 	for (json_int_t i = 0; i < packets->times; i++) {
+		USDT(agent, packet, packets->bytes);
 		if (sendto(sender, payload.data, (size_t)packets->bytes, 0,
 			   generic(&target), target.length) < 0) {
 			buffer_free(&payload);

@@ -5,10 +5,13 @@
 #include "log.h"
 #include "lookup.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --------------------------------------------------------------- programs */
 
@@ -102,9 +105,40 @@ static bool set_program(struct bpf_program *program, const json_t *settings,
 
 /* ------------------------------------------------------------------- maps */
 
-static bool set_map(struct bpf_map *map, const json_t *settings,
-		    struct failure *failure)
+/* What the maps in a map of maps are like, as a loader says by
+ * bpf_map__set_inner_map_fd(): the kernel takes it from a map that is there.
+ */
+static bool set_inner_map(const struct bpf_object *bpf, struct bpf_map *map,
+			  const char *name, struct failure *failure)
 {
+	const struct bpf_map *like = lookup_map(bpf, name, failure);
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	int descriptor, error;
+
+	if (!like)
+		return false;
+	options.map_flags = bpf_map__map_flags(like);
+	descriptor = bpf_map_create(bpf_map__type(like), name, bpf_map__key_size(like),
+				    bpf_map__value_size(like),
+				    bpf_map__max_entries(like), &options);
+	if (descriptor < 0) {
+		fail_errno(failure, errno, "no map like %s can be made", name);
+		return false;
+	}
+	/* From here on it is libbpf's, unless it refuses. */
+	error = bpf_map__set_inner_map_fd(map, descriptor);
+	if (!error)
+		return true;
+	close(descriptor);
+	fail_errno(failure, -error, "map %s can't have maps like %s",
+		   bpf_map__name(map), name);
+	return false;
+}
+
+static bool set_map(const struct bpf_object *bpf, struct bpf_map *map,
+		    const json_t *settings, struct failure *failure)
+{
+	const char *inner = NULL;
 	json_int_t entries = bpf_map__max_entries(map);
 	json_int_t size = bpf_map__value_size(map);
 	bool create = bpf_map__autocreate(map);
@@ -114,7 +148,8 @@ static bool set_map(struct bpf_map *map, const json_t *settings,
 	    !integer_argument(settings, "max_entries", OPTIONAL, 1, UINT32_MAX,
 			      &entries, failure) ||
 	    !integer_argument(settings, "value_size", OPTIONAL, 1, UINT32_MAX, &size,
-			      failure))
+			      failure) ||
+	    !text_argument(settings, "inner_map", OPTIONAL, &inner, failure))
 		return false;
 	if (entries != bpf_map__max_entries(map))
 		error = bpf_map__set_max_entries(map, (uint32_t)entries);
@@ -122,9 +157,11 @@ static bool set_map(struct bpf_map *map, const json_t *settings,
 		error = bpf_map__set_value_size(map, (uint32_t)size);
 	if (!error && create != bpf_map__autocreate(map))
 		error = bpf_map__set_autocreate(map, create);
-	if (error)
+	if (error) {
 		fail_errno(failure, -error, "map %s can't be set", bpf_map__name(map));
-	return !error;
+		return false;
+	}
+	return !inner || set_inner_map(bpf, map, inner, failure);
 }
 
 /* -------------------------------------------------------------- variables */
@@ -252,7 +289,7 @@ static bool set_maps(const struct bpf_object *bpf, const json_t *maps,
 		if (!json_is_object(each))
 			return wrong_argument(failure, "maps",
 					      "objects of settings by name", each);
-		if (!set_map(map, each, failure))
+		if (!set_map(bpf, map, each, failure))
 			return false;
 	}
 	return true;

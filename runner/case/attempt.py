@@ -85,6 +85,11 @@ class Attempt:
         """What loads the object on this kernel."""
         return self.case.loader_on(self.guest.on)
 
+    @property
+    def object_name(self) -> str:
+        """What libbpf calls the object."""
+        return Path(self.job.shown_path).name.partition(".")[0]
+
     @cached_property
     def data(self) -> bytes:
         """The compiled object; empty for a case without one."""

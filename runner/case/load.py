@@ -1,12 +1,10 @@
 """Load a case's object, and attach its programs."""
 
-from pathlib import Path
-
 from pydantic import JsonValue
 
 from runner import timeouts
 from runner.bpf import object as bpf_object
-from runner.case import maprows, settings, states
+from runner.case import maprows, settings, singly, states
 from runner.case.attempt import Attempt
 from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
@@ -31,7 +29,7 @@ def load(attempt: Attempt) -> LoadedObject:
         attempt.settings = settings.of_case(case, attempt.data, guest)
         tracing.learn(guest, settings.places(case, attempt.data, guest))
     with guest.doing(f"loading {path}"):
-        opened, loaded = _open_and_load(attempt)
+        opened, loaded = _all_or_each(attempt)
     attempt.loaded = loaded
     attempt.states = states.of(case, opened, loaded)
     states.require_loaded(attempt.states)
@@ -74,6 +72,20 @@ def attach(attempt: Attempt, loaded: LoadedObject) -> None:
         states.require_attached(attempt.states)
 
 
+def _all_or_each(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
+    """Load an object, or find out which of its programs are refused."""
+    try:
+        return _open_and_load(attempt)
+    except AgentError as error:
+        is_ours = attempt.loader not in OTHER_LOADERS
+        if error.operation == "load" and attempt.case.each_program and is_ours:
+            level = _VERDICT_ONLY
+            if not attempt.guest.known.has("verifier_verdicts"):
+                level = 0
+            attempt.states = singly.judged(attempt, log_level=level)
+        raise
+
+
 def _open_and_load(attempt: Attempt) -> tuple[OpenedObject, LoadedObject]:
     """Load an object; the verifier's trace is asked for only if that is refused.
 
@@ -112,7 +124,7 @@ def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject
     attempt.other = OtherSession(guest, job.loader_program(loader))
     opened = attempt.other.open(
         attempt.data,
-        name=_object_name(attempt),
+        name=attempt.object_name,
         btf=guest.btf,
         settings=attempt.settings,
         timeout=timeouts.OPEN.seconds,
@@ -123,15 +135,11 @@ def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject
     return opened, loaded
 
 
-def _object_name(attempt: Attempt) -> str:
-    return Path(attempt.job.shown_path).name.partition(".")[0]
-
-
 def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedObject]:
     agent, guest = attempt.guest.agent, attempt.guest
     opened = agent.open(
         attempt.data,
-        name=_object_name(attempt),
+        name=attempt.object_name,
         btf=guest.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=attempt.settings,
@@ -171,10 +179,11 @@ def _attach_all(attempt: Attempt, loaded: LoadedObject) -> None:
         if wanted.attach is False or not attempt.case.attach:
             continue
         with attempt.guest.doing(f"attaching {name}"):
+            place = settings.place(wanted, attempt.guest)
             try:
-                place = settings.place(wanted, attempt.guest)
                 attached = _attached(attempt, loaded.handle, name, place)
             except AgentError as error:
+                error.place = place or ""
                 refused[name] = error
                 attempt.states = attempt.states.refused(name, error.message)
                 continue

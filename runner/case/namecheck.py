@@ -157,8 +157,10 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
     for number, group in enumerate(case.alternatives):
         for place, name in enumerate(group):
             yield from _program(name, shape, ("alternatives", number, place))
-    for name in case.maps:
+    for name, wanted in case.maps.items():
         yield from _map(name, shape, ("maps", name))
+        if wanted.inner_map is not None:
+            yield from _map(wanted.inner_map, shape, ("maps", name, "inner_map"))
     for number, name in enumerate(case.accept):
         if wrong := no_warning(name):
             yield Mistake(("accept", number), wrong)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.bpf import object as bpf_object
 from runner.errors import RunnerError
 from runner.facts.model import Presence
 from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
+from runner.preflight import securityhooks
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Effect, KernelNeed, Prediction, Verdict
 from runner.preflight.predict import Loader
@@ -70,6 +72,7 @@ def predicted(
         modules=guest.module_btfs,
         facts=guest.facts,
         architecture=artifact.architecture,
+        lsm=guest.security_modules if _has_hooks(object_path) else None,
     )
     try:
         job = replace(
@@ -98,6 +101,16 @@ def predicted(
     return Foretold(prediction=prediction)
 
 
+def _has_hooks(object_path: Path) -> bool:
+    """Whether an object has programs of BPF LSM."""
+    try:
+        programs = bpf_object.read(object_path.read_bytes()).programs
+    except (bpf_object.ObjectError, OSError):
+        # The agent says what is wrong with it.
+        return False
+    return any(securityhooks.is_hook(it.section) for it in programs)
+
+
 def job_of(
     object_path: Path,
     wanted: ObjectSettings,
@@ -122,7 +135,7 @@ def job_of(
 
 def _given(wanted: ObjectSettings) -> Iterator[str]:
     """Yield what a suite sets of what objects leave to their loader."""
-    yield from (f"type of {name}" for name in wanted.types)
+    yield from (f"type of {name}" for name, (type_, _) in wanted.types.items() if type_)
     yield from (f"{what} of {name}" for name in wanted.targets for what in _OF_TARGETS)
     for name, it in wanted.maps.items():
         if it.max_entries or not it.create:

@@ -22,6 +22,14 @@ from runner.suites.references import resolve, used
 # What the kernel wants to know of programs when they load, by their types
 # (bpf_prog_load_check_attach()).
 _LOADED_FOR = {"netfilter": "netfilter", "sk_lookup": "sk_lookup", "xdp": "xdp"}
+# The same by the kinds of places that a program's section need not name: by type, the
+# kernel would make plain probes of them.
+_LOADED_FOR_PLACE = {
+    "kprobe.multi": "trace_kprobe_multi",
+    "kretprobe.multi": "trace_kprobe_multi",
+    "uprobe.multi": "trace_uprobe_multi",
+    "uretprobe.multi": "trace_uprobe_multi",
+}
 # By their bits.
 _FLAGS = get_args(ProgramFlag)
 
@@ -71,7 +79,9 @@ def _settings(
             if place is not None and is_looked_up(place)
         },
         types={
-            name: _numbers(it.type) for name, it in case.programs.items() if it.type
+            name: found
+            for name, it in case.programs.items()
+            if any(found := _numbers(it.type, places[name]))
         },
         flags={
             name: sum(1 << _FLAGS.index(flag) for flag in {*it.flags})
@@ -83,6 +93,7 @@ def _settings(
                 max_entries=it.max_entries,
                 value_size=it.value_size,
                 create=it.creates(kernel),
+                inner_map=it.inner_map,
             )
             for name, it in case.maps.items()
         },
@@ -92,10 +103,17 @@ def _settings(
     )
 
 
-def _numbers(type_: ProgramType) -> tuple[int, int]:
-    """Return a type's number, and that of what the kernel wants such programs for."""
-    attach = names.ATTACH_TYPES.index(_LOADED_FOR.get(type_, names.ATTACH_TYPES[0]))
-    return names.PROGRAM_TYPES.index(type_), attach
+def _numbers(type_: ProgramType | None, place: str | None) -> tuple[int, int]:
+    """Return a type's number, and that of what the kernel wants such programs for.
+
+    They are 0 where the program's section says it.
+    """
+    word = (place or "").partition("/")[0]
+    wanted = _LOADED_FOR_PLACE.get(word) or _LOADED_FOR.get(type_ or "")
+    return (
+        0 if type_ is None else names.PROGRAM_TYPES.index(type_),
+        0 if wanted is None else names.ATTACH_TYPES.index(wanted),
+    )
 
 
 def _chosen(

@@ -30,6 +30,7 @@ _PLACES = {
     ),
     "kprobe": "kprobe/FUNCTION, or uprobe/FILE:SYMBOL",
 }
+_OPTIONAL = 'its section is optional (SEC("?…")), and nothing requests it'
 # By which reports know the library of a loader that has another name.
 _LIBRARY = {"compat": "libbpf"}
 
@@ -57,6 +58,8 @@ class ObjectStates:
     left_out_maps: frozenset[str] = frozenset()
     # Whether the case attaches programs.
     attaches: bool = True
+    # Whether the object was refused, and each program was then tried alone.
+    alone: bool = False
 
     def tried(self, name: str, *, attached: bool, loader: str) -> "ObjectStates":
         """Return the states after a program was attached, or could not be by itself."""
@@ -195,7 +198,12 @@ def _why(case: Case, name: str, *, loaded: bool) -> str:
         return "the case does not load it (load)"
     if any(name in it for it in case.alternatives):
         return "the case loads another one of its alternatives"
-    return 'its section is optional (SEC("?…")), and nothing requests it'
+    return _OPTIONAL
+
+
+def why_not_loaded(case: Case, name: str) -> str:
+    """Return why a program was not to be loaded."""
+    return _why(case, name, loaded=False)
 
 
 def require_loaded(states: ObjectStates) -> None:

@@ -6,16 +6,19 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame, comparing, guestverdict
+from runner.case import blame, comparing, guestverdict, securityhooks, singly
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
+from runner.facts.model import Presence
+from runner.failures import attachrefusals
 from runner.failures.classes import (
     COMMAND_FAILED,
     LOADER_CRASHED,
     LOADER_FAILED,
+    LSM_NOT_CALLED,
     NEVER_RAN,
     NOTHING_ATTACHED,
     NOTHING_CHECKED,
@@ -62,6 +65,16 @@ def of_checks(attempt: Attempt, checked: Checked) -> CaseVerdict:
     if not count:
         words = "; ".join(["nothing was checked", *missing])
         return _failure(NOTHING_CHECKED, words, not_available=missing)
+    uncalled = securityhooks.uncalled(attempt)
+    if uncalled and (checked.mismatches or not attempt.ran):
+        return _failure(
+            LSM_NOT_CALLED,
+            "; ".join([uncalled, *map(str, checked.mismatches[:1])]),
+            mismatches=checked.mismatches,
+            matches=checked.matches,
+            checked=count,
+            not_available=missing,
+        )
     if checked.mismatches:
         return _failure(
             WRONG_VALUE,
@@ -168,6 +181,7 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         sizes,
         other_library=attempt.loader in OTHER_LOADERS,
     )
+    found = _of_place(error, attempt) or found
     found = guestverdict.refined(
         found, words, attempt.guest, attempt.foretold.prediction
     )
@@ -183,12 +197,25 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
     )
     at = f" at {blamed.source}" if blamed.source else ""
     also = f"; and so for {listing(error.also)}" if error.also else ""
+    each = singly.summary(attempt.states)
+    each = f"; {each}" if each else ""
     return CaseVerdict(
         outcome=Outcome.FAILED,
-        message=f"{operation} refused{at}: {found.line or error.message}{also}",
+        message=f"{operation} refused{at}: {found.line or error.message}{also}{each}",
         failure_class=found.name,
         cure=blamed.cure or found.cure,
         source=blamed.source,
+    )
+
+
+def _of_place(error: AgentError, attempt: Attempt) -> Classification | None:
+    """Return what a refusal means by where a program was to be attached."""
+
+    def lacks(key: str, name: str) -> bool:
+        return attempt.guest.on.judge(key, name).presence is Presence.ABSENT
+
+    return attachrefusals.classified(
+        error.place, error.errno_name, error.message, lacks
     )
 
 

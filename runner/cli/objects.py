@@ -164,6 +164,7 @@ def _case(
         **named,
         **_variants(axes),
         **({"attach": False} if load_only else {"must_attach": True}),
+        "each_program": True,
         # Nothing is known of what makes its programs run.
         "must_run": False,
         # Holds wherever the object loads and attaches: else the case ends before.

@@ -303,6 +303,8 @@ class Known:
     facts: Facts | None = None
     # As runner/arch names it; "" where nobody knows, which counts as x86_64.
     architecture: str = ""
+    # The security modules that it starts with; None where nobody knows.
+    lsm: tuple[str, ...] | None = None
 
     def ability(self, name: str) -> Judgement:
         """Return whether it has an ability: as it said, or as its version says."""
@@ -321,7 +323,8 @@ class Known:
     def digest(self) -> str:
         """Return a text that differs where what is known does."""
         facts = self.facts.digest if self.facts else ""
-        return f"{self.version or ''} {facts} {self.architecture}"
+        modules = "" if self.lsm is None else ",".join(self.lsm)
+        return f"{self.version or ''} {facts} {self.architecture} {modules}"
 
 
 NOTHING = Known()

@@ -174,6 +174,14 @@ def _mistake(path: Path, what: str, *where: int | str) -> UsageError:
 CLASSES = read(FILE)
 
 # Those that code decides on.
+ATTACH_KIND_MISSING = CLASSES["attach_kind_missing"]
+ATTACH_MODULE_MISSING = CLASSES["attach_module_missing"]
+ATTACH_PLACE_TAKEN = CLASSES["attach_place_taken"]
+ATTACH_PLACE_UNFIT = CLASSES["attach_place_unfit"]
+ATTACH_TARGET_MISSING = CLASSES["attach_target_missing"]
+INTERFACE_MISSING = CLASSES["interface_missing"]
+USER_TARGET_MISSING = CLASSES["user_target_missing"]
+XDP_MODE_UNSUPPORTED = CLASSES["xdp_mode_unsupported"]
 LEFT_RUNNING = CLASSES["left_running"]
 LIBRARY_MISSING = CLASSES["library_missing"]
 LOADED_OTHERWISE = CLASSES["loaded_otherwise"]
@@ -198,6 +206,7 @@ RELOCATED_OTHERWISE = CLASSES["relocated_otherwise"]
 LOADER_CRASHED = CLASSES["loader_crashed"]
 LOADER_FAILED = CLASSES["loader_failed"]
 LOCKDOWN = CLASSES["lockdown"]
+LSM_NOT_CALLED = CLASSES["lsm_not_called"]
 MODULE_BTF_INVALID = CLASSES["module_btf_invalid"]
 MODULE_MISSING = CLASSES["module_missing"]
 NEVER_RAN = CLASSES["never_ran"]

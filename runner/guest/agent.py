@@ -73,6 +73,8 @@ class AgentError(RunnerError):
         self.log = log
         # What else was refused, by its names, if one refusal represents several.
         self.also: tuple[str, ...] = ()
+        # Where a program was to be attached; empty for where its section says.
+        self.place = ""
 
 
 class AgentLost(GuestError):  # noqa: N818
@@ -528,6 +530,8 @@ class MapSettings:
     # Bytes.
     value_size: int | None = None
     create: bool = True
+    # The map of the object that the maps in it are like.
+    inner_map: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,10 @@ from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked, GuestRefusal, config_of
 from runner.guest.image import initramfs
 from runner.guest.qemu.machine import Machine
+from runner.kernels import securitymodules
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
+from runner.matrix.environment import OWN_LSMS, GuestEnvironment
 from runner.matrix.matrix import Kernel
 from runner.text.nearest import near
 from runner.versions import VersionRange
@@ -124,21 +126,46 @@ def _cpu_refusal(asked: Asked) -> GuestRefusal | None:
 # ----------------------------------------------------------------- security modules
 
 
+def _lsms(asked: Asked) -> tuple[str, ...] | None:
+    """Return those that were asked for; None for the kernel's own."""
+    wanted = asked.environment.lsm
+    own = securitymodules.of_config(asked.config)
+    return None if wanted is None else securitymodules.expanded(wanted, own)
+
+
 def _lsm_arguments(asked: Asked) -> tuple[str, ...]:
-    names = asked.environment.lsm
+    names = _lsms(asked)
+    if names is None or _are_own(asked):
+        return ()
     # The last one on the command line counts.
-    return () if names is None else (f"lsm={','.join(names)}",)
+    return (f"lsm={','.join(names)}",)
+
+
+def _are_own(asked: Asked) -> bool:
+    """Whether a guest is asked to start what its kernel starts by itself."""
+    return _lsms(asked) == securitymodules.of_config(asked.config)
 
 
 def _lsm_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
-    if asked.environment.lsm:
-        yield "lsm", *asked.environment.lsm
+    names = _lsms(asked)
+    if names:
+        # Those of the kernel's own list that it was built without are not started.
+        yield "lsm", *(it for it in names if it in (asked.environment.lsm or ()))
 
 
 def _lsm_refusal(asked: Asked) -> GuestRefusal | None:
     if asked.config is None:
         return None
-    for name in asked.environment.lsm or ():
+    wanted = asked.environment.lsm or ()
+    if OWN_LSMS in wanted and securitymodules.of_config(asked.config) is None:
+        return GuestRefusal(
+            message=f"{OWN_LSMS} means the kernel's own security modules, and its "
+            "configuration names none (CONFIG_LSM, from 5.1 on)",
+            hint="name them: [landlock, bpf]",
+        )
+    for name in wanted:
+        if name == OWN_LSMS:
+            continue
         options = _LSM_OPTIONS.get(name, f"SECURITY_{name.upper()}")
         if asked.config.get(options) != "y":
             return GuestRefusal(
@@ -165,7 +192,10 @@ def _lockdown_arguments(asked: Asked) -> tuple[str, ...]:
     if config is not None and config.get("SECURITY_LOCKDOWN_LSM_EARLY") == "y":
         # It is there before the command line is read.
         return ()
-    return ("lsm=lockdown,bpf",)
+    own = securitymodules.of_config(config)
+    if own is not None and "lockdown" in own:
+        return ()
+    return (f"lsm={','.join(('lockdown', *(own or ())))}",)
 
 
 def _lockdown_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
@@ -307,6 +337,14 @@ def asked_of(
         config=config_of(artifact),
         modules=modules,
     )
+
+
+def saved(asked: Asked) -> GuestEnvironment:
+    """Return what makes saved guests differ: not who loads, nor what is so anyway."""
+    ignored: dict[str, object] = {"user": None}
+    if _are_own(asked):
+        ignored["lsm"] = None
+    return asked.environment.model_copy(update=ignored)
 
 
 def require(asked: Asked) -> None:

@@ -77,6 +77,7 @@ log = logging.getLogger(__name__)
 # Bytes; as many as a kernel's generator is keyed with, and to spare.
 _ENTROPY = 128
 _BTF = PurePosixPath("/run/agent/vmlinux.btf")
+_LSM = "/sys/kernel/security/lsm"
 _STDIN = PurePosixPath("/run/files.stdin")
 # Key of a snapshot's metadata: how long its guest took to boot, which guests that come
 # from it must know.
@@ -152,6 +153,15 @@ class Guest:
     def on(self) -> KnownKernel:
         """Its kernel, as conditions of suites ask for it."""
         return known_kernel(self.artifact, self.facts)
+
+    @cached_property
+    def security_modules(self) -> tuple[str, ...] | None:
+        """The security modules that it was started with; None if it does not tell."""
+        try:
+            text = self.agent.read(_LSM, timeout=timeouts.ANSWER.seconds)
+        except AgentError:
+            return None
+        return tuple(text.strip().split(","))
 
     @property
     def loads_as(self) -> User | None:
@@ -471,9 +481,7 @@ class Origin:
 
     @property
     def _saved_environment(self) -> str:
-        # Who loads is said to the agent, again for each object.
-        kept = self.kernel.guest.model_copy(update={"user": None})
-        return kept.model_dump_json(exclude_none=True)
+        return environment.saved(self.asked).model_dump_json(exclude_none=True)
 
     @property
     def uses_snapshots(self) -> bool:

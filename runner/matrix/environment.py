@@ -31,6 +31,9 @@ MOST_CPUS = 255
 CpuNumber = Annotated[int, Field(ge=0, lt=MOST_CPUS)]
 CpuCount = Annotated[int, Field(ge=1, le=MOST_CPUS)]
 
+# In a list of security modules: the kernel's own.
+OWN_LSMS = "..."
+
 # Source: include/uapi/linux/capability.h of 6.12.
 CAPABILITIES = (
     *("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"),
@@ -174,8 +177,12 @@ class GuestEnvironment(FileEntry):
     each controller, and none of version 2. `hybrid`: the same, and version 2 without
     controllers in /sys/fs/cgroup/unified. The default is v2."""
 
-    lsm: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] | None = None
-    """The security modules that the kernel starts with, in order: [landlock, bpf]."""
+    lsm: tuple[Annotated[str, Field(pattern=r"^([a-z0-9_]+|\.\.\.)$")], ...] | None = (
+        None
+    )
+    """The security modules that the kernel starts with, in order: [landlock, bpf].
+    `...` means the kernel's own (CONFIG_LSM), which are the default:
+    [..., bpf]."""
 
     sysctl: (
         dict[

@@ -223,6 +223,8 @@ class FindingKind(StrEnum):
     RECORD_CHANGED = "record_changed"
     # A field that is read at the offset that it had when the program was compiled.
     FIELD_UNRELOCATED = "field_unrelocated"
+    # A program of BPF LSM on a kernel that does not start it: attached, never called.
+    LSM_NOT_CALLED = "lsm_not_called"
     # What relocation and needed features do show: why the object does not load.
     REFUSED = "refused"
 

@@ -18,6 +18,7 @@ from runner.preflight import (
     externs,
     features,
     modulebtf,
+    securityhooks,
 )
 from runner.preflight.arguments import Arguments
 from runner.preflight.candidates import Blamer
@@ -235,6 +236,7 @@ def predict(
         *seen.findings,
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
+        *securityhooks.findings(code, target.known),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     needs = features.features(code, target.known, engine, compat=loader == "compat")

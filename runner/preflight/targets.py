@@ -12,7 +12,14 @@ from runner.errors import ArtifactError, UsageError
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import elfsections, facts, fetch, modulefiles
+from runner.kernels import (
+    elfsections,
+    facts,
+    fetch,
+    guestconfig,
+    modulefiles,
+    securitymodules,
+)
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import ModuleMissingError
 from runner.matrix.matrix import Kernel
@@ -50,12 +57,17 @@ class BtfSource:
     architecture: str = ""
     # Why nothing can be said of it; empty for most.
     problem: str = ""
+    # The security modules that it starts with; None where nobody knows.
+    lsm: tuple[str, ...] | None = None
 
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            lsm=self.lsm,
         )
 
 
@@ -121,6 +133,7 @@ def _of_kernel(
         config=artifact.config,
         facts=facts.known(cache, artifact.image_sha256),
         architecture=kernel.arch,
+        lsm=_lsm(kernel, artifact),
         problem=problem,
     )
 
@@ -134,6 +147,12 @@ def _module_btfs(
     wanted = kernel.environment.modules or ()
     chosen = modulefiles.choose(wanted, kernel, artifact, cache, progress)
     return modulefiles.btfs(artifact, chosen, cache)
+
+
+def _lsm(kernel: Kernel, artifact: Artifact) -> tuple[str, ...] | None:
+    text = artifact.config_text()
+    config = None if text is None else guestconfig.parse(text)
+    return securitymodules.of_environment(kernel.environment, config)
 
 
 def with_architecture(source: BtfSource) -> BtfSource:

@@ -28,9 +28,10 @@ class _Kind:
 
 # A reference may stand for any part of a name.
 _NAME = _Kind(form="NAME")
-_PATTERN = _Kind(form="PATTERN")
+# Of libbpf, which knows no others (glob_match()).
+_PATTERN = _Kind(form="PATTERN, with * and ? for characters", pattern=r"[^\s/\[\]]+")
 _EVENT = _Kind(form="GROUP/NAME", pattern=r"[^\s/]+/[^\s/]+")
-_SYMBOL = _Kind(form="FILE:SYMBOL", pattern=r"\S.*:[^:\s]+")
+_SYMBOL = _Kind(form="FILE:SYMBOL", pattern=r"\S.*:[^:\s\[\]]+")
 _TC = ("tc", "classifier", "action", "tcx", "netkit")
 _SIDES = r"[^\s/]+/(ingress|egress)"
 _NAMESPACE = _Kind(
@@ -113,6 +114,11 @@ _LOOKED_UP = ("fentry", "fexit", "fmod_ret", "tp_btf", "lsm")
 def is_looked_up(place: str) -> bool:
     """Whether a place is looked up when the program loads, and not to attach."""
     return place.partition("/")[0].removesuffix(_SLEEPABLE) in _LOOKED_UP
+
+
+def kinds() -> frozenset[str]:
+    """Return the first words of places."""
+    return frozenset(_KINDS)
 
 
 def map_of(place: str) -> str | None:

@@ -35,7 +35,7 @@ _OF_COMMANDS = (
 # Keys of cases in which the runner loads, triggers and looks.
 _OF_OTHERS = (
     *("object", "vmlinux", "loader", "programs", "alternatives", "maps", "variables"),
-    *("attach", "must_attach", "must_run", "trigger", "truth"),
+    *("attach", "each_program", "must_attach", "must_run", "trigger", "truth"),
     *("variants", "only", "accept"),
 )
 _SHOWN = {"run_as": "as"}

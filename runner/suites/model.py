@@ -626,6 +626,9 @@ class Map(FileEntry):
     """The number of entries, for example if the object leaves it to its loader."""
     value_size: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """The size of a value in bytes: 8 for each frame in a stack trace map."""
+    inner_map: str | None = None
+    """Of a map of maps whose own map the object leaves to its loader: the map of the
+    object that those in it are like, in type, sizes and flags."""
     create: Switch = True
     """Whether it is created. Or by version range, {"<5.8": false}, or by what the
     kernel has, [{needs: {not: {map_type: ringbuf}}, use: false}]; on other kernels it
@@ -801,6 +804,9 @@ class Case(FileEntry):
     attach: bool = True
     """Whether programs are attached; false for a case that only tests loading. It
     overrides `programs`."""
+    each_program: bool = False
+    """Whether, if the kernel refuses the object, each program is loaded and attached
+    alone, so that the report says which are refused, and why; as with --object."""
     must_attach: bool = False
     """Whether it fails if no program of the object was attached, as with --object."""
     must_run: bool = True

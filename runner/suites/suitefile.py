@@ -430,7 +430,7 @@ def _without_object(case: Case) -> Iterator[Mistake]:
         yield Mistake((), what)
     for key in (
         *("vmlinux", "loader", "variants", "programs", "alternatives", "maps"),
-        *("variables", "attach", "must_attach"),
+        *("variables", "attach", "each_program", "must_attach"),
     ):
         if key in case.model_fields_set:
             yield Mistake((key,), "needs an `object` that the runner loads")

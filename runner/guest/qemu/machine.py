@@ -31,9 +31,6 @@ KERNEL_ARGUMENTS = (
     "mitigations=off",
     # Detaching and closing wait for grace periods: 40 ms become 10.
     "rcupdate.rcu_expedited=1",
-    # Programs of type lsm, where the kernel was built with them (CONFIG_BPF_LSM, 5.7)
-    # and does not call them by itself; no other security module gets in their way.
-    "lsm=bpf",
     # The guest's random numbers guard nothing but a loopback port of its host.
     "random.trust_cpu=on",
 )

@@ -146,3 +146,19 @@ def test_a_place_is_where_a_program_is_attached_to(
     attach: Any, place: str | None
 ) -> None:
     assert settings.place(Program(attach=attach), guest()) == place
+
+
+def test_places_of_many_functions_are_what_programs_are_loaded_for() -> None:
+    found = of(
+        b"",
+        "6.12",
+        programs={
+            "functions": {"attach": "kprobe.multi/vfs_*link"},
+            "symbols": {"attach": "uretprobe.multi/libc.so.6:get*"},
+            "one": {"attach": "kprobe/vfs_read"},
+            "filter": {"type": "netfilter", "attach": "netfilter/ipv4/input"},
+        },
+    )
+
+    # BPF_TRACE_KPROBE_MULTI and BPF_TRACE_UPROBE_MULTI; 32 and 45 are netfilter's.
+    assert found.types == {"functions": (0, 42), "symbols": (0, 48), "filter": (32, 45)}

@@ -23,6 +23,8 @@ CONFIG = {
     "CGROUPS": "y",
     "BPF_LSM": "y",
     "SECURITY_LANDLOCK": "y",
+    "SECURITY_YAMA": "y",
+    "LSM": '"landlock,yama"',
     "SECURITY_LOCKDOWN_LSM": "y",
     "SECURITY_LOCKDOWN_LSM_EARLY": "y",
 }
@@ -119,9 +121,35 @@ def test_lockdown_comes_last() -> None:
 def test_lockdown_that_is_not_there_early_is_a_security_module_to_start() -> None:
     late = {**CONFIG, "SECURITY_LOCKDOWN_LSM_EARLY": "n"}
     found = environment.machine_of(MACHINE, asked("lockdown=none", config=late))
-    assert found.arguments == ("lsm=lockdown,bpf",)
+    assert found.arguments == ("lsm=lockdown,landlock,yama",)
+    late["LSM"] = '"yama,lockdown"'
+    found = environment.machine_of(MACHINE, asked("lockdown=none", config=late))
+    assert found.arguments == ()
     found = environment.machine_of(MACHINE, asked("lockdown=none"))
     assert found.arguments == ()
+
+
+def test_three_dots_are_the_kernels_own_security_modules() -> None:
+    it = asked("lsm=[..., bpf]")
+    assert environment.machine_of(MACHINE, it).arguments == ("lsm=landlock,yama,bpf",)
+    assert calls("lsm=[..., bpf]") == [("lsm", "bpf")]
+    it = asked("lsm=[yama, ...]")
+    assert environment.machine_of(MACHINE, it).arguments == ("lsm=yama,landlock",)
+
+
+def test_what_a_kernel_starts_anyway_makes_no_other_guest() -> None:
+    own = {**CONFIG, "LSM": '"landlock,bpf"'}
+    it = asked("lsm=[..., bpf]", "user={uid: 7}", config=own)
+    assert environment.machine_of(MACHINE, it).arguments == ()
+    assert environment.saved(it) == GuestEnvironment()
+    other = asked("lsm=[bpf]", config=own)
+    assert environment.saved(other).lsm == ("bpf",)
+
+
+def test_three_dots_need_a_list_of_the_kernels_own() -> None:
+    without = {name: it for name, it in CONFIG.items() if name != "LSM"}
+    with pytest.raises(EnvironmentUnavailableError, match=r"CONFIG_LSM, from 5\.1 on"):
+        environment.require(asked("lsm=[..., bpf]", config=without))
 
 
 @pytest.mark.parametrize(

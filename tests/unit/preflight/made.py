@@ -75,6 +75,7 @@ def checked(
     engine: Engine | None = None,
     loader: Loader = "libbpf",
     facts: Facts | None = None,
+    lsm: tuple[str, ...] | None = None,
     *,
     given: Collection[str] | None = None,
     not_created: frozenset[str] = frozenset(),
@@ -87,7 +88,7 @@ def checked(
         target = Target(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
-            known=Known(version=KernelVersion.parse(version), facts=facts),
+            known=Known(version=KernelVersion.parse(version), facts=facts, lsm=lsm),
         )
         return predict(subject, target, own, loader, given=given)
     finally:

@@ -52,7 +52,7 @@ def test_the_whole_command_line() -> None:
         "/dev/fd/7",
         "-append",
         "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off "
-        "rcupdate.rcu_expedited=1 lsm=bpf "
+        "rcupdate.rcu_expedited=1 "
         "random.trust_cpu=on no_timer_check 8250.nr_uarts=1 i8042.noaux=1 "
         "i8042.nokbd=1 nokaslr",
         "-add-fd",
