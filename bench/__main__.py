@@ -13,6 +13,9 @@ from runner.errors import ExitStatus, RunnerError, UsageError
 from runner.files.shipped import ROOT
 from runner.guest.guest import Origin
 
+# Of other architectures. How long each may take: to be ready, in bare boots; to be
+# restored, in cold boots; for a suite, in runs on x86_64.
+_FOREIGN = {"6.1-arm64": (1.5, 1 / 6, 2), "6.12-s390x": (None, None, 3)}
 _TWO_KERNELS = "6.1,6.12"
 _THREE_KERNELS = "5.10,6.1,6.12"
 
@@ -61,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             "programs",
             "page",
             "history",
+            "architectures",
             "all",
         ),
         default="all",
@@ -88,6 +92,7 @@ def _report(arguments: argparse.Namespace, found: Samples) -> None:
             *_of_checks(arguments.btfs),
             *_of_page(),
             *_of_history(),
+            *_of_architectures(arguments.kernel),
         ]
     )
     if not rows:
@@ -106,6 +111,9 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         return
     if arguments.part == "history":
         measure_history(found)
+        return
+    if arguments.part == "architectures":
+        measure_architectures(arguments, found)
         return
     subject = boots.origin(arguments.kernel)
     virtme = None
@@ -173,6 +181,23 @@ def measure_runs(
         found.add("case", *suites.cases)
         found.add("matrix", runs.job(arguments.matrix).seconds)
         found.add("eleven", runs.first_issue(arguments.matrix).seconds)
+
+
+def measure_architectures(arguments: argparse.Namespace, found: Samples) -> None:
+    """Measure guests of other architectures next to one of this machine's, in turns."""
+    suite = ROOT / "suites/task"
+    origins = {name: boots.origin(name) for name in _FOREIGN}
+    # What is saved and compiled by the first of them.
+    runs.job(arguments.kernel, suite)
+    for name in origins:
+        runs.job(name, suite)
+    for _ in range(arguments.times):
+        found.add("task", runs.job(arguments.kernel, suite).seconds)
+        for name, subject in origins.items():
+            found.add(f"{name} bare", boots.bare(subject))
+            found.add(f"{name} cold", boots.cold(subject).seconds)
+            found.add(f"{name} restored", boots.restored(subject).seconds)
+            found.add(f"{name} task", runs.job(name, suite).seconds)
 
 
 def measure_programs(
@@ -386,6 +411,36 @@ def _of_history() -> list[Figure]:
         Figure(name="history read", what=f"{site}: read and made"),
         Figure(name="history again", what=f"{site}: made again, as each night"),
         Figure(name="history index", what=f"{site}: its overview", unit="MiB"),
+    ]
+
+
+def _of_architectures(kernel: str) -> list[Figure]:
+    return [
+        figure
+        for name, (cold, restored, task) in _FOREIGN.items()
+        for figure in (
+            Figure(
+                name=f"{name} cold",
+                over=f"{name} bare",
+                what=f"{name}: cold ready to its bare boot",
+                unit="x",
+                at_most=cold,
+            ),
+            Figure(
+                name=f"{name} restored",
+                over=f"{name} cold",
+                what=f"{name}: restore ready to cold ready",
+                unit="x",
+                at_most=restored,
+            ),
+            Figure(
+                name=f"{name} task",
+                over="task",
+                what=f"{name}: suite task to that of {kernel}",
+                unit="x",
+                at_most=task,
+            ),
+        )
     ]
 
 

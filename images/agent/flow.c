@@ -235,6 +235,29 @@ static struct value wide_value(const struct flow *flow, const struct bpf_insn *i
 	return number((uint64_t)(uint32_t)insn[1].imm << 32 | (uint32_t)insn[0].imm);
 }
 
+/* Reads a number of this machine's byte order. */
+static uint64_t read_number(const unsigned char *bytes, size_t size)
+{
+	union {
+		uint8_t of_1;
+		uint16_t of_2;
+		uint32_t of_4;
+		uint64_t of_8;
+	} found = {0};
+
+	memcpy(&found, bytes, size);
+	switch (size) {
+	case 1:
+		return found.of_1;
+	case 2:
+		return found.of_2;
+	case 4:
+		return found.of_4;
+	default:
+		return found.of_8;
+	}
+}
+
 static struct value loaded(const struct flow *flow, const struct state *state,
 			   const struct bpf_insn *insn)
 {
@@ -245,7 +268,7 @@ static struct value loaded(const struct flow *flow, const struct state *state,
 	size_t size = sizes[BPF_SIZE(insn->code) >> 3];
 	struct value address = state->registers[insn->src_reg];
 	const struct known_data *data;
-	uint64_t start, bytes = 0;
+	uint64_t start;
 
 	if (address.kind != DATA || BPF_MODE(insn->code) != BPF_MEM)
 		return anything;
@@ -253,9 +276,7 @@ static struct value loaded(const struct flow *flow, const struct state *state,
 	start = address.number + (uint64_t)(int64_t)insn->off;
 	if (start > data->size || data->size - start < size)
 		return anything;
-	/* Guests are little-endian, as is this. */
-	memcpy(&bytes, data->bytes + start, size);
-	return number(bytes);
+	return number(read_number(data->bytes + start, size));
 }
 
 struct value flow_result(const struct flow *flow, size_t at)

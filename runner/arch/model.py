@@ -36,6 +36,9 @@ class DebianPort:
     triplet: str
     # The package with the compiler for it, of hosts of another architecture.
     compiler: str
+    # The package with the kernel's headers for it, which that compiler need not bring.
+    # What BPF programs see of registers and of the byte order is in them.
+    headers: str
     # How the agent is linked.
     link: str = "-static-pie"
 
@@ -54,6 +57,9 @@ class KernelTree:
     folder: str
     # What tells bpf_tracing.h whose registers are meant: -D__TARGET_ARCH_<this>.
     target: str
+    # Whether an address may be the kernel's and a program's at once: it does not select
+    # ARCH_HAS_NON_OVERLAPPING_ADDRESS_SPACE.
+    addresses_overlap: bool = False
     # What names of system calls' functions begin with since 4.17: "__arm64_sys_".
     syscalls: str
 
@@ -74,8 +80,10 @@ class Lack:
     qemu: str
     # The kernels that do something else without it, and what makes up for that on their
     # command line.
-    kernels: str
-    arguments: tuple[str, ...]
+    kernels: str = "<0"
+    arguments: tuple[str, ...] = ()
+    # The kernels that can do neither with it nor without it.
+    unfit: tuple[str, ...] = ()
     # All of that, for readers of a report.
     why: str
 

@@ -166,15 +166,33 @@ def _options(headers: Path | None, build: Build) -> list[str]:
 def _system_headers(architecture: Architecture) -> Path:
     """Return where asm/types.h is, which -target bpf does not look for.
 
-    It is that of the architecture where Debian's headers for it are installed, be it
-    for this machine or for a cross compiler. Others differ in what programs do not use:
-    types of registers come from a vmlinux.h, or are declared.
+    Those of another architecture would compile, and read other registers (asm/ptrace.h)
+    or other bytes (asm/byteorder.h) than are meant.
+    Raises InfrastructureError where this machine has none for it.
     """
+    there = _installed_headers(architecture)
+    if there is None:
+        raise InfrastructureError(
+            f"no headers of {architecture.name} to compile programs with",
+            hint=f"apt-get install {', '.join(missing_headers(architecture).values())}"
+            f"; {DOCTOR_FIXES}",
+        )
+    return there
+
+
+def missing_headers(architecture: Architecture) -> dict[str, str]:
+    """Return the headers that programs need and this machine lacks, with packages."""
+    if _installed_headers(architecture):
+        return {}
+    own = architecture is arch.native()
+    package = "linux-libc-dev" if own else architecture.debian.headers
+    return {f"headers of {architecture.name}": package}
+
+
+def _installed_headers(architecture: Architecture) -> Path | None:
     triplet = architecture.debian.triplet
-    own = (Path("/usr/include") / triplet, Path("/usr") / triplet / "include")
-    native = arch.native() or arch.X86_64
-    there = (it for it in own if (it / "asm/types.h").is_file())
-    return next(there, Path("/usr/include") / native.debian.triplet)
+    folders = (Path("/usr/include", triplet), Path("/usr", triplet, "include"))
+    return next((it for it in folders if (it / "asm/types.h").is_file()), None)
 
 
 def _fingerprint(source: Path, headers: Path | None, build: Build) -> Finding:

@@ -81,6 +81,7 @@ def compare(
         [it.save for it in case.trigger],
         namespace,
         None if began is None or now is None else (began, now + _UNIT),
+        addresses_overlap=attempt.guest.kernel.architecture.tree.addresses_overlap,
     )
     lacking: list[Mismatch] = []
     differences: list[Mismatch] = []

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from runner import libbpf
 from runner.arch import ARCHITECTURES, Architecture, find, native
+from runner.bpf import compile as compile_
 from runner.cli import packages
 from runner.cli.called import as_called
 from runner.cli.output import print_json
@@ -238,7 +239,9 @@ def _program(program: _Tool) -> str:
 def _guests(architecture: Architecture, *, required: bool) -> str:
     """Look at what guests of an architecture need, and say how they run here."""
     own = architecture is native()
-    lacking = {} if own else cross.missing(architecture)
+    lacking = compile_.missing_headers(architecture)
+    if not own:
+        lacking |= cross.missing(architecture)
     board = architecture.board
     qemu = shutil.which(board.program)
     if qemu is None:

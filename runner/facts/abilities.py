@@ -5,6 +5,7 @@ vendors take features back to older versions, and configurations leave them out.
 runner/guest/probes.py finds each of them out on a kernel that runs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -42,6 +43,8 @@ class Ability:
     since: str
     # Where that is known from: a commit, or what was read or seen there.
     source: str
+    # The option of a configuration without which no kernel has it.
+    option: str = ""
     # Where that is not so, by the architecture's name in runner/arch.
     elsewhere: Mapping[str, Since] = field(default_factory=dict)
 
@@ -88,7 +91,7 @@ ABILITIES = _table(
         since="6.13",
         source="the JIT of x86",
         elsewhere={
-            "arm64": Since(version="6.17", source="arch/arm64/net/bpf_jit_comp.c"),
+            "arm64": Since(version="6.17", source="6c17a882d380"),
             "s390x": Since(version=None, source="bpf_jit_supports_private_stack()"),
             "riscv64": Since(version=None, source="bpf_jit_supports_private_stack()"),
         },
@@ -128,6 +131,8 @@ ABILITIES = _table(
         words="programs on a function's entry (fentry)",
         since="5.5",
         source="fec56f5890d9",
+        # arch_prepare_bpf_trampoline() is the JIT's.
+        option="CONFIG_BPF_JIT",
         elsewhere={
             # 6.0 (efc9909fdce0) has trampolines for BPF programs; a function of the
             # kernel needs ftrace's direct calls, too.
@@ -135,6 +140,32 @@ ABILITIES = _table(
             "s390x": Since(version="6.3", source="528eb2cb87bc"),
             # The same, after trampolines in 6.3 (49b5e77ae3e2).
             "riscv64": Since(version="6.8", source="196c79f19a92"),
+        },
+    ),
+    Ability(
+        name="kernel_functions",
+        words="calls of its functions (kfuncs)",
+        since="5.13",
+        source="e6ac2450d6de",
+        # add_kfunc_call() refuses them without a JIT, also where nothing reaches them.
+        option="CONFIG_BPF_JIT",
+        elsewhere={
+            "arm64": Since(version="5.18", source="b5e975d256db"),
+            "s390x": Since(version="6.3", source="63d7b53ab59f"),
+            "riscv64": Since(version="6.4", source="d40c3847b485"),
+        },
+    ),
+    Ability(
+        name="struct_ops",
+        words="structs of operations (struct_ops)",
+        since="5.6",
+        source="27ae7997a661",
+        # kernel/bpf/Makefile. What calls its functions is made as a trampoline is.
+        option="CONFIG_BPF_JIT",
+        elsewhere={
+            "arm64": Since(version="6.0", source="efc9909fdce0"),
+            "s390x": Since(version="6.3", source="528eb2cb87bc"),
+            "riscv64": Since(version="6.3", source="49b5e77ae3e2"),
         },
     ),
     Ability(
@@ -236,7 +267,7 @@ ABILITIES = _table(
         source="fa697140f9a2",
         elsewhere={
             "arm64": Since(version="4.19", source="4378a7d4be30"),
-            "s390x": Since(version="5.0", source="aa0d6e70d3b3"),
+            "s390x": Since(version="5.1", source="aa0d6e70d3b3"),
             "riscv64": Since(version="6.6", source="08d0ce30e0e4"),
         },
     ),
@@ -293,6 +324,14 @@ ABILITIES = _table(
 )
 
 
+def left_out(config: str) -> frozenset[str]:
+    """Return the names of the abilities that a .config leaves out."""
+    wanted = (it for it in ABILITIES.values() if it.option)
+    return frozenset(
+        it.name for it in wanted if not re.search(rf"^{it.option}=y$", config, re.M)
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What is known of a kernel that decides what it can do."""
@@ -305,10 +344,14 @@ class Known:
     architecture: str = ""
     # The security modules that it starts with; None where nobody knows.
     lsm: tuple[str, ...] | None = None
+    # The abilities that its configuration leaves out.
+    left_out: frozenset[str] = frozenset()
 
     def ability(self, name: str) -> Judgement:
         """Return whether it has an ability: as it said, or as its version says."""
         found = probed(self.facts.abilities.get(name)) if self.facts else UNKNOWN
+        if not found.is_known and name in self.left_out:
+            return judged(False, Learnt.CONFIG)
         if found.is_known or self.version is None:
             return found
         since = ABILITIES[name].on(self.architecture).version
@@ -324,7 +367,9 @@ class Known:
         """Return a text that differs where what is known does."""
         facts = self.facts.digest if self.facts else ""
         modules = "" if self.lsm is None else ",".join(self.lsm)
-        return f"{self.version or ''} {facts} {self.architecture} {modules}"
+        left_out = " ".join(sorted(self.left_out))
+        words = (self.version or "", facts, self.architecture, modules, left_out)
+        return " ".join(map(str, words))
 
 
 NOTHING = Known()

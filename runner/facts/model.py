@@ -28,6 +28,8 @@ class Learnt(StrEnum):
     BTF = "its BTF"
     # The kernel's .config says so.
     CONFIG = "its configuration"
+    # It is for one architecture.
+    ARCHITECTURE = "its architecture"
     # Nobody has booted the kernel, and its BTF does not show it.
     VERSION = "its version number"
     # Nothing tells, or nothing was asked.

@@ -143,11 +143,7 @@ class Guest:
     @property
     def known(self) -> Known:
         """What decides what its kernel can do."""
-        return Known(
-            version=self.artifact.version,
-            facts=self.facts,
-            architecture=self.artifact.architecture,
-        )
+        return self.on.known
 
     @property
     def on(self) -> KnownKernel:

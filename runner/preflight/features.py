@@ -27,10 +27,8 @@ from runner.versions import KernelVersion
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 # libbpf takes probe_read and probe_read_str where a kernel has no newer ones.
 _FALLBACKS = {112: 4, 113: 4, 114: 45, 115: 45}
-# Those two, and the architectures on which an address may be the kernel's and a
-# program's at once: they don't select ARCH_HAS_NON_OVERLAPPING_ADDRESS_SPACE.
+# Those two.
 _AMBIGUOUS_READS = (4, 45)
-_OVERLAPPING = ("s390x",)
 _RESTRICTED_SINCE = KernelVersion.parse("5.7")
 # Maps whose entries the kernel or libbpf counts: perf_event_array, struct_ops and those
 # that are storage of something.
@@ -185,7 +183,8 @@ def _is_restricted(known: Known) -> bool:
     Where an address may be the kernel's and a program's at once, they are left out
     since 5.7 (0ebeea8ca8a4). A kernel that was asked has said so itself.
     """
-    overlaps = known.architecture in _OVERLAPPING
+    found = arch.find(known.architecture)
+    overlaps = found is not None and found.tree.addresses_overlap
     is_old = known.version is not None and known.version < _RESTRICTED_SINCE
     return overlaps and not is_old and known.facts is None
 

@@ -160,6 +160,17 @@ class Rule:
     stops_loading: bool = True
     # The loader "compat" does without it.
     compat: bool = False
+    # The first version that looks at what needs it. Others take it where nothing
+    # reaches it, and what does is another need.
+    looked_at_since: str = ""
+
+    def is_looked_at(self, known: Known) -> bool:
+        """Tell whether a kernel looks at what nothing reaches."""
+        return (
+            not self.looked_at_since
+            or known.version is None
+            or known.version >= KernelVersion.parse(self.looked_at_since)
+        )
 
     @property
     def name(self) -> str:
@@ -174,6 +185,8 @@ def features(
 ) -> Iterator[Feature]:
     """Yield the rules that an object comes under."""
     for rule, users in code.rules:
+        if not rule.is_looked_at(known):
+            continue
         if isinstance(rule.wanted, Ability):
             found = known.ability(rule.wanted.name)
         else:
@@ -207,6 +220,8 @@ def _of_link(link: LinkKind, known: Known, engine: Engine) -> Judgement:
 def _evidence(wanted: Ability | LinkKind, learnt: Learnt) -> str:
     if learnt is Learnt.PROBED:
         return Learnt.PROBED.value
+    if learnt is Learnt.CONFIG and isinstance(wanted, Ability):
+        return f"without {wanted.option}"
     if learnt is Learnt.BTF:
         return "enum bpf_link_type"
     return f"since {wanted.since} ({wanted.source})"
@@ -331,6 +346,16 @@ def _by_section(*prefixes: str, sleepable: bool = False) -> Callable[[Code], lis
     return users
 
 
+def _calling_the_kernel(code: Code) -> list[str]:
+    """Return the programs with calls of kfuncs, also of weak ones that are guarded."""
+    calling = {name for it in code.externs if it.calls for name in it.users}
+    return [
+        it.name
+        for it in code.programs()
+        if any(each.name in calling for each in _closure(code, it))
+    ]
+
+
 def _may_sleep(program: Function) -> bool:
     return program.section.partition("/")[0].endswith(".s")
 
@@ -358,8 +383,9 @@ def _rule(
     *,
     stops_loading: bool = True,
     compat: bool = False,
+    looked_at_since: str = "",
 ) -> Rule:
-    return Rule(ABILITIES[ability], users, stops_loading, compat)
+    return Rule(ABILITIES[ability], users, stops_loading, compat, looked_at_since)
 
 
 RULES = (
@@ -381,7 +407,19 @@ RULES = (
     _rule("atomics", _by_opcode(_is_new_atomic)),
     _rule("instructions_v4", _by_opcode(_is_of_v4)),
     _rule("sleepable", _by_section(sleepable=True)),
+    # add_kfunc_call() came with them (e6ac2450d6de).
+    _rule("kernel_functions", _calling_the_kernel, looked_at_since="5.13"),
+    # Where BTF lacks the struct, too, nothing loads: runner/preflight/features.py.
+    _rule("struct_ops", _by_section("struct_ops", "struct_ops.s"), stops_loading=False),
     # Kinds of links.
+    _rule(
+        "trampolines",
+        _by_section(
+            *("fentry", "fexit", "fmod_ret", "lsm"),
+            *("fentry.s", "fexit.s", "fmod_ret.s", "lsm.s"),
+        ),
+        stops_loading=False,
+    ),
     _rule(
         "raw_tracepoints",
         _by_section("raw_tp", "raw_tracepoint"),

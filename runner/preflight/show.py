@@ -54,6 +54,7 @@ _LEARNT = {
     Learnt.PROBED: "probed",
     Learnt.BTF: "BTF",
     Learnt.CONFIG: "configuration",
+    Learnt.ARCHITECTURE: "architecture",
     Learnt.VERSION: "version",
 }
 # What findings do that the verdict does not show, and a line above them.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner import arch
 from runner.errors import ArtifactError, UsageError
-from runner.facts.abilities import Known
+from runner.facts.abilities import Known, left_out
 from runner.facts.model import Facts
 from runner.files.cache import Cache, sha256_of
 from runner.kernels import (
@@ -63,11 +63,13 @@ class BtfSource:
     @property
     def known(self) -> Known:
         """What decides what the kernel can do."""
+        config = self.config.read_text() if self.config else None
         return Known(
             version=self.version,
             facts=self.facts,
             architecture=self.architecture,
             lsm=self.lsm,
+            left_out=frozenset() if config is None else left_out(config),
         )
 
 

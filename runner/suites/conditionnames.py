@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from runner.arch import ARCHITECTURES
 from runner.facts import names
 from runner.facts.abilities import ABILITIES
 from runner.files.modelfile import Mistake, Where
@@ -17,6 +18,7 @@ _KNOWN: Mapping[str, tuple[str, Sequence[str]]] = {
     "attach": ("attach type", names.ATTACH_TYPES),
     "link": ("kind of links", names.LINK_TYPES[1:]),
     "ability": ("ability", tuple(ABILITIES)),
+    "arch": ("architecture", [name for it in ARCHITECTURES for name in it.names]),
 }
 
 

@@ -26,6 +26,7 @@ _WORDS = {
     "func": "the function {}",
     "config": "{}",
     "kernels": "a version in {}",
+    "arch": "the architecture {}",
 }
 
 
@@ -78,6 +79,8 @@ class Condition(FileEntry):
     lists them."""
     kernels: Annotated[str, Field(min_length=1)] | None = None
     """A version range: ">=5.8", or a vendor's: "rhel>=9.4"."""
+    arch: Annotated[str, Field(pattern=_NAME)] | None = None
+    """An architecture, as a row's `arch`: arm64."""
     any: Annotated[tuple["Condition", ...], Field(min_length=1)] = ()
     """Conditions; at least one of them must hold."""
     all: Annotated[tuple["Condition", ...], Field(min_length=1)] = ()

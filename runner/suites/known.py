@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from runner import arch
 from runner.bpf import btf
 from runner.bpf.btf import Btf, BtfError, Type
 from runner.bpf.kinds import Kind
 from runner.errors import RunnerError
 from runner.facts import names, since
-from runner.facts.abilities import Known
+from runner.facts.abilities import Known, left_out
 from runner.facts.model import UNKNOWN, Facts, Judgement, Learnt, judged, probed
 from runner.versions import KernelVersion, VersionRange
 
@@ -38,7 +39,10 @@ class KnownKernel:
     def known(self) -> Known:
         """What decides what it can do."""
         return Known(
-            version=self.version, facts=self.facts, architecture=self.architecture
+            version=self.version,
+            facts=self.facts,
+            architecture=self.architecture,
+            left_out=left_out(self.config) if self.config else frozenset(),
         )
 
     def judge(self, key: str, name: str) -> Judgement:
@@ -214,6 +218,14 @@ def _range(kernel: KnownKernel, text: str) -> Judgement:
     return UNKNOWN if wanted.may_hold(kernel.version) else judged(False, Learnt.VERSION)
 
 
+def _architecture(kernel: KnownKernel, name: str) -> Judgement:
+    if not kernel.architecture:
+        return UNKNOWN
+    wanted = arch.find(name)
+    is_it = wanted is not None and wanted.name == kernel.architecture
+    return judged(is_it, Learnt.ARCHITECTURE)
+
+
 def _ability(kernel: KnownKernel, name: str) -> Judgement:
     return kernel.known.ability(name)
 
@@ -257,6 +269,7 @@ _JUDGES: Mapping[str, _Judge] = {
     "field": _field,
     "config": _config,
     "kernels": _range,
+    "arch": _architecture,
 }
 # Those that a boot may answer otherwise than BTF or the version.
 PROBED = ("ability", "helper", "map_type", "prog_type")

@@ -153,9 +153,15 @@ int on_exit(struct pt_regs *ctx)
 /* BPF_CORE_READ_BITFIELD_PROBED() by hand, with each of the relocations it needs. */
 static __always_inline __u32 reuseport_of(struct sock_common *common)
 {
+	__u32 size = __CORE_RELO(common, skc_reuseport, BYTE_SIZE);
+	__u32 above = 0;
 	__u64 bits = 0;
 
-	bpf_probe_read_kernel(&bits, __CORE_RELO(common, skc_reuseport, BYTE_SIZE),
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	/* 32 bits, else the compiler takes the size from the pointer. */
+	above = (__u32)sizeof(bits) - size;
+#endif
+	bpf_probe_read_kernel((void *)&bits + above, size,
 			      (void *)common +
 				      __CORE_RELO(common, skc_reuseport, BYTE_OFFSET));
 	bits <<= __CORE_RELO(common, skc_reuseport, LSHIFT_U64);

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from runner.arch import AcceleratorName, Architecture
+from runner.errors import InfrastructureError
 from runner.versions import KernelVersion, VersionRange
 
 
@@ -25,7 +26,10 @@ def of(
     qemu: str,
     kernel: KernelVersion,
 ) -> Processor:
-    """Return the processor of a guest; `qemu` is QEMU's version: "7.2.22"."""
+    """Return the processor of a guest; `qemu` is QEMU's version: "7.2.22".
+
+    Raises InfrastructureError for a kernel that no processor of this QEMU suits.
+    """
     board = architecture.board
     if accelerator == "kvm":
         return Processor(model="host")
@@ -35,6 +39,12 @@ def of(
     for lack in board.lacks:
         if KernelVersion.parse(qemu) not in VersionRange.parse(lack.qemu):
             continue
+        if any(kernel in VersionRange.parse(it) for it in lack.unfit):
+            raise InfrastructureError(
+                f"Linux {kernel} can't run under QEMU {qemu}: {lack.why}",
+                hint=f"use a QEMU that is not {lack.qemu}, or a kernel that is not "
+                + " or ".join(lack.unfit),
+            )
         model += f",{lack.option}"
         if kernel in VersionRange.parse(lack.kernels):
             arguments += lack.arguments

@@ -62,12 +62,16 @@ class Names:
     texts: Mapping[str, str] = field(default_factory=dict)
     # Nanoseconds since the boot: when the case began, and when it was read.
     window: tuple[int, int] | None = None
+    # Whether an address alone does not tell whose it is.
+    addresses_overlap: bool = False
 
 
 def names_of(
     saved: Iterable[str],
     namespace: Mapping[str, JsonValue],
     window: tuple[int, int] | None = None,
+    *,
+    addresses_overlap: bool = False,
 ) -> Names:
     """Return the names of values; `saved` are those of the triggers, in their order.
 
@@ -100,6 +104,7 @@ def names_of(
         long=long,
         texts={it: name for it, name in texts.items() if len(it) >= _LONG_TEXT},
         window=window,
+        addresses_overlap=addresses_overlap,
     )
 
 
@@ -434,7 +439,7 @@ class _Normal:
             case "time" if value > 0:
                 return self._name_of_time(value)
             case "address":
-                return _name_of_address(value)
+                return self._name_of_address(value)
         return ""
 
     def _name_of_pid(self, value: int) -> str:
@@ -450,13 +455,13 @@ class _Normal:
             return "time before the case"
         return "time" if value <= read else "time after the case"
 
-
-def _name_of_address(value: int) -> str:
-    unsigned = value & _MASK
-    # Small ones are NULL and what is added to it, the largest ones are errors.
-    if unsigned < _PAGE or unsigned > _MASK - _PAGE:
-        return ""
-    return "address" if unsigned & _KERNEL else "user address"
+    def _name_of_address(self, value: int) -> str:
+        unsigned = value & _MASK
+        # Small ones are NULL and what is added to it, the largest ones are errors.
+        if unsigned < _PAGE or unsigned > _MASK - _PAGE:
+            return ""
+        is_kernels = self._names.addresses_overlap or unsigned & _KERNEL
+        return "address" if is_kernels else "user address"
 
 
 def _matcher(path: str) -> re.Pattern[str]:

@@ -313,6 +313,22 @@ def test_each_architecture_has_an_object_of_its_own(tmp_path: Path) -> None:
     assert again == built
 
 
+def test_headers_of_another_architecture_are_no_substitute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The x86_64 headers of this machine would compile, and say little-endian.
+    monkeypatch.setattr(compiling, "_installed_headers", lambda architecture: None)
+    source = tmp_path / "program.bpf.c"
+    source.write_text(REGISTERS)
+
+    with pytest.raises(InfrastructureError, match="no headers of s390x") as caught:
+        compile_object(
+            source, FakeCache(tmp_path / "cache"), build=PLAIN.on(arch.S390X)
+        )
+
+    assert "apt-get install linux-libc-dev-s390x-cross" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     ("of", "on", "words"),
     [

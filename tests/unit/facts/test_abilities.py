@@ -3,7 +3,7 @@
 import pytest
 
 from runner import arch
-from runner.facts.abilities import ABILITIES, NOTHING, Known
+from runner.facts.abilities import ABILITIES, NOTHING, Known, left_out
 from runner.facts.model import Facts, Learnt, Presence
 from runner.facts.names import ATTACH_TYPES, HELPERS, MAP_TYPES, PROGRAM_TYPES
 from runner.preflight.engine import Engine
@@ -75,6 +75,18 @@ def test_an_architecture_may_have_it_later(
     known = Known(version=KernelVersion.parse(version), architecture=architecture)
 
     assert known.has("trampolines") is has_it
+
+
+def test_a_kernel_without_a_jit_has_no_trampolines() -> None:
+    def known(config: str) -> Known:
+        version = KernelVersion.parse("6.12")
+        return Known(version=version, architecture="s390x", left_out=left_out(config))
+
+    assert known("CONFIG_BPF_JIT=y\n").has("trampolines")
+    without = known("# CONFIG_BPF_JIT is not set\n")
+    assert not without.has("trampolines")
+    assert without.ability("trampolines").learnt is Learnt.CONFIG
+    assert without.digest != known("CONFIG_BPF_JIT=y\n").digest
 
 
 def test_an_architecture_may_lack_it_so_far() -> None:

@@ -788,6 +788,9 @@ ATTACHED_ALONE = [
     # bpf_kprobe_multi_link_attach() without CONFIG_FPROBE, and before it was added.
     ("failed to attach: Operation not supported", "attach_kind_missing"),
     ("failed to attach: -EOPNOTSUPP", "attach_kind_missing"),
+    # register_fentry() on arm64 before 6.4: ENOTSUPP, which libc has no word for.
+    ("failed to attach: ERROR: strerror_r(-524)=22", "attach_kind_missing"),
+    ("failed to attach: -ENOTSUPP", "attach_kind_missing"),
     ("failed to attach: Invalid argument", "attach_kind_missing"),
     # No function of that name, or none that matches.
     ("failed to attach: No such process", "attach_target_missing"),

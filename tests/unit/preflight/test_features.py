@@ -1,5 +1,7 @@
 """What objects need of kernels besides types."""
 
+from typing import Any
+
 import pytest
 
 from runner.case.prediction import disagreement
@@ -329,6 +331,15 @@ SEC("socket") int use(void *context) { return 0; }
 """
 
 
+WEAK_CALL = """\
+extern int of_the_kernel(int x) __weak __ksym;
+SEC("tc") int guarded(void *context)
+{
+	return of_the_kernel ? of_the_kernel(1) : 0;
+}
+"""
+
+
 RULES = pytest.mark.parametrize(
     ("source", "name", "before", "since"),
     [
@@ -343,6 +354,9 @@ RULES = pytest.mark.parametrize(
         (NARROW, "32-bit jumps (-mcpu=v3)", "5.0", "5.1"),
         (ATOMIC, "atomics that return values", "5.11", "5.12"),
         (PROGRAM % "fentry.s/f", "sleepable programs", "5.9", "5.10"),
+        (PROGRAM % "struct_ops/f", "structs of operations (struct_ops)", "5.5", "5.6"),
+        (PROGRAM % "fexit/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
+        (PROGRAM % "lsm/f", "programs on a function's entry (fentry)", "5.4", "5.5"),
         (
             PROGRAM % "tracepoint/syscalls/sys_enter_openat",
             "programs on system calls' tracepoints",
@@ -369,6 +383,19 @@ def test_what_came_with_a_version(
     ]
 
     assert presences == [Presence.ABSENT, Presence.PRESENT]
+
+
+def test_calls_of_the_kernel_that_nothing_reaches_are_looked_at_too() -> None:
+    item = an_object(WEAK_CALL)
+
+    def needed(version: str, **without: Any) -> list[Presence]:
+        found = checked(item, kernel(NOTHING), version, **without)
+        return [it.presence for it in found.features if "kfuncs" in it.name]
+
+    assert needed("5.12") == []
+    assert needed("5.13") == [Presence.PRESENT]
+    no_jit = Facts(release="", abilities={"kernel_functions": False})
+    assert needed("6.12", facts=no_jit) == [Presence.ABSENT]
 
 
 @RULES

@@ -86,13 +86,19 @@ def version(text: str) -> KernelVersion:
         ({"config": "CONFIG_SMP"}, "absent", Learnt.CONFIG),
         ({"kernels": "rhel>=8.3"}, "present", Learnt.VERSION),
         ({"kernels": ">=5.8"}, "absent", Learnt.VERSION),
+        ({"arch": "aarch64"}, "present", Learnt.ARCHITECTURE),
+        ({"arch": "s390x"}, "absent", Learnt.ARCHITECTURE),
     ],
 )
 def test_each_key_is_judged_by_what_knows_best(
     btf: Path, keys: dict[str, Any], presence: str, learnt: Learnt
 ) -> None:
     el8 = KnownKernel(
-        version=version("4.18.0-553.el8"), config=CONFIG, facts=FACTS, btf=btf
+        version=version("4.18.0-553.el8"),
+        config=CONFIG,
+        facts=FACTS,
+        btf=btf,
+        architecture="arm64",
     )
     held = condition(keys).on(el8)
 
@@ -108,6 +114,7 @@ def test_each_key_is_judged_by_what_knows_best(
         {"func": "vfs_read"},
         {"config": "CONFIG_SMP"},
         {"kernels": "rhel"},
+        {"arch": "arm64"},
     ],
 )
 def test_nothing_is_known_of_a_kernel_of_which_only_the_version_is_known(

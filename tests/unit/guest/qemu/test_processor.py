@@ -2,7 +2,8 @@
 
 import pytest
 
-from runner.arch import ARM64, X86_64
+from runner.arch import ARM64, S390X, X86_64
+from runner.errors import InfrastructureError
 from runner.guest.qemu import processor
 from runner.guest.qemu.processor import Processor
 from runner.versions import KernelVersion
@@ -41,6 +42,26 @@ def test_a_newer_qemu_has_it(qemu: str) -> None:
 
 def test_under_kvm_it_is_the_hosts() -> None:
     assert of("7.2.22", "7.2.13", "kvm") == Processor(model="host")
+
+
+def of_s390x(qemu: str, kernel: str) -> Processor:
+    return processor.of(S390X, "tcg", qemu=qemu, kernel=KernelVersion.parse(kernel))
+
+
+@pytest.mark.parametrize("kernel", ["6.1.176", "6.12.101", "6.12.107", "7.2"])
+def test_an_old_qemu_has_no_vectors_of_s390x(kernel: str) -> None:
+    assert of_s390x("7.2.22", kernel) == Processor(model="qemu,vx=off")
+    assert of_s390x("8.1.0", kernel) == Processor(model="qemu")
+
+
+@pytest.mark.parametrize("kernel", ["6.9", "6.12.95", "6.18.41", "7.1"])
+def test_a_kernel_that_can_do_without_nothing_is_refused(kernel: str) -> None:
+    with pytest.raises(InfrastructureError, match="VECTOR CHECKSUM") as caught:
+        of_s390x("7.2.22", kernel)
+
+    assert "a QEMU that is not <8.1" in caught.value.hint
+    assert "not >=6.9,<6.12.101 or" in caught.value.hint
+    assert of_s390x("8.1.0", kernel) == Processor(model="qemu")
 
 
 def test_other_architectures_lack_nothing() -> None:

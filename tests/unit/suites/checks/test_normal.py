@@ -1,5 +1,6 @@
 """The normal form: the same for the same, and different for all that differs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,6 +225,15 @@ def test_addresses_of_the_kernel_and_of_programs_are_told_apart() -> None:
     assert [value(it, **keys) for it in (kernel, user, 0, 8, -22)] == [
         *("${address}", "${user address}", 0, 8, -22)
     ]
+
+
+def test_addresses_of_both_look_alike_on_some_architectures() -> None:
+    # Of s390x, where the kernel's begin at 0, too.
+    alike = replace(names(), addresses_overlap=True)
+    keys: dict[str, Any] = {"normalise": {"value": "address"}}
+
+    assert value(0x4000_1DB8_F000, alike, **keys) == "${address}"
+    assert value(8, alike, **keys) == 8
 
 
 def test_a_range_has_its_ends() -> None:
