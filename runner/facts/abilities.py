@@ -367,9 +367,8 @@ class Known:
         """Return a text that differs where what is known does."""
         facts = self.facts.digest if self.facts else ""
         modules = "" if self.lsm is None else ",".join(self.lsm)
-        left_out = " ".join(sorted(self.left_out))
-        words = (self.version or "", facts, self.architecture, modules, left_out)
-        return " ".join(map(str, words))
+        words = (facts, self.architecture, modules, " ".join(sorted(self.left_out)))
+        return f"{self.version or ''} {' '.join(words)}"
 
 
 NOTHING = Known()

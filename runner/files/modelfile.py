@@ -92,6 +92,7 @@ PATTERNS = {
     r"^[a-z0-9.-]+/[a-z0-9.-]+$": "a distribution and its version: ubuntu/16.04",
     r"^[a-z0-9{][a-z0-9.+{}-]*$": "a package's name; {…} is replaced by a value",
     r"^[a-z0-9_]+$": "a name of lower-case letters, digits and '_'",
+    r"^([a-z0-9_]+|\.\.\.)$": "a name of lower-case letters, digits and '_', or ...",
     r"^/[^\s:]*$": "an absolute path without blanks and colons",
     r"^[!-+\--~]+$": "one word of printable ASCII, without blanks and commas",
     r"^[A-Za-z0-9_.-]{1,15}$": "a name of at most 15 letters, digits, '_', '.' and '-'",
