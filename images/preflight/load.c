@@ -50,10 +50,11 @@ static const char *why_not(void)
 }
 
 struct btf *load_btf(const struct payload *payload, struct btf *base,
-		     const char **problem)
+		     const char **problem, bool *parsed)
 {
 	struct btf *btf;
 
+	*parsed = false;
 	if (!has_magic(payload)) {
 		*problem = "is not BTF: it begins with another magic number";
 		return NULL;
@@ -63,6 +64,7 @@ struct btf *load_btf(const struct payload *payload, struct btf *base,
 		*problem = why_not();
 		return NULL;
 	}
+	*parsed = true;
 	*problem = btf_problem(btf, base);
 	if (!*problem)
 		return btf;

@@ -81,14 +81,15 @@ static void mark_functions(const struct names *names, json_t *all, json_t *found
 json_t *lookup_functions(const struct request *request)
 {
 	json_t *names = json_object_get(request->json, "names"), *name, *found;
-	size_t i;
+	size_t i, parts;
 
 	if (!target_count || !json_is_array(names))
 		return answer_error("bad request");
 	found = json_array();
 	json_array_foreach (names, i, name)
 		json_array_append_new(found, json_false());
-	for (i = 0; i < target_count; i++)
+	parts = json_is_true(json_object_get(request->json, "own")) ? 1 : target_count;
+	for (i = 0; i < parts; i++)
 		mark_functions(&target_parts[i], names, found);
 	return json_pack("{s:o}", "found", found);
 }

@@ -15,12 +15,14 @@
  *      A whole object in the machine's order. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
  *      A kernel's BTF, and BTFs of modules on top of it.
- *      -> {"types", "functions", "pointer", "swapped"}
+ *      -> {"types", "functions", "pointer", "swapped", "broken": [{"module", "problem",
+ *      "parsed"} …]}: modules, from 0 on, whose BTF is left out
  *   {"op": "relocate", "object": NUMBER, "search": "names" | "libbpf"}
  *      -> {"relocations": [{"status", "old", "new", "poison", "patch", "words", …}]}
  *   {"op": "find", "names": [NAME …], "flavors": BOOL} -> {"found": [[[id, kind] …] …]}
  *      Types, but for functions.
- *   {"op": "functions", "names": [NAME …]} -> {"found": [BOOL …]}
+ *   {"op": "functions", "names": [NAME …], "own": BOOL} -> {"found": [BOOL …]}
+ *      With "own" those of modules do not count.
  *   {"op": "prototypes", "functions": [NAME …], "typedefs": [NAME …],
  *    "members": [[STRUCT, MEMBER] …]}
  *      Of functions, and of what typedefs or members point to.
@@ -57,7 +59,7 @@
 #define TIME 10
 
 /* As runner/preflight/engine.py has them; raised with each change of what is asked. */
-#define PROTOCOL "2"
+#define PROTOCOL "3"
 #define OTHER_PROTOCOL 3
 
 /* What the Makefile gives as an argument. */

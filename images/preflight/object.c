@@ -131,12 +131,13 @@ json_t *object_take(const struct request *request)
 	json_t *records = json_object_get(request->json, "relocations"), *record, *list;
 	struct object *object = &objects[object_count];
 	const char *problem = NULL;
+	bool parsed;
 	size_t i;
 
 	if (request->count != 1 || !json_is_array(records) ||
 	    object_count == MAX_OBJECTS)
 		return answer_error("bad request");
-	object->btf = load_btf(&request->payloads[0], NULL, &problem);
+	object->btf = load_btf(&request->payloads[0], NULL, &problem, &parsed);
 	if (!object->btf)
 		return answer_error(problem);
 	object->count = json_array_size(records);

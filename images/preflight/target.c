@@ -53,13 +53,13 @@ static bool has_functions(const struct names *names)
 	return false;
 }
 
-/* Returns what is wrong, or NULL. */
-static const char *take_part(const struct payload *payload)
+/* Returns what is wrong, or NULL; `*parsed` is whether libbpf reads it nonetheless. */
+static const char *take_part(const struct payload *payload, bool *parsed)
 {
 	struct names *part = &target_parts[target_count], *before = part - 1;
 	struct btf *base = target_count ? target_parts[0].btf : NULL;
 	const char *problem = NULL;
-	struct btf *btf = load_btf(payload, base, &problem);
+	struct btf *btf = load_btf(payload, base, &problem, parsed);
 
 	if (!btf)
 		return problem;
@@ -76,22 +76,34 @@ static const char *take_part(const struct payload *payload)
 json_t *target_take(const struct request *request)
 {
 	const __u8 *data = request->payloads[0].data;
-	const char *problem = NULL;
+	const char *problem;
 	const struct btf *base;
+	json_t *broken;
+	bool parsed;
 
 	target_forget();
 	if (!request->count)
 		return answer_error("bad request");
-	for (size_t i = 0; i < request->count && !problem; i++)
-		problem = take_part(&request->payloads[i]);
+	problem = take_part(&request->payloads[0], &parsed);
 	if (problem) {
 		target_forget();
 		return answer_error(problem);
 	}
+	/* One module that does not fit costs its own types only. */
+	broken = json_array();
+	for (size_t i = 1; i < request->count; i++) {
+		problem = take_part(&request->payloads[i], &parsed);
+		if (problem)
+			json_array_append_new(broken,
+					      json_pack("{s:i, s:s, s:b}", "module",
+							(int)i - 1, "problem", problem,
+							"parsed", (int)parsed));
+	}
 	base = target_parts[0].btf;
 	target_swapped =
 		data[0] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xeb : 0x9f);
-	return json_pack("{s:i, s:b, s:i, s:b}", "types", (int)btf__type_cnt(base),
+	return json_pack("{s:i, s:b, s:i, s:b, s:o}", "types", (int)btf__type_cnt(base),
 			 "functions", has_functions(&target_parts[0]), "pointer",
-			 (int)btf__pointer_size(base), "swapped", target_swapped);
+			 (int)btf__pointer_size(base), "swapped", target_swapped,
+			 "broken", broken);
 }

@@ -5,6 +5,7 @@ away is "unknown" to the verifier. So the guest is asked how it is. A row applie
 if both the words and the guest's state fit.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,23 @@ from runner.errors import RunnerError
 from runner.failures.classes import (
     CAPABILITY_MISSING,
     LOCKDOWN,
+    MODULE_BTF_INVALID,
+    MODULE_MISSING,
     SYSCTL,
     UNPRIVILEGED_DISABLED,
     FailureClass,
 )
 from runner.failures.classify import Classification
+from runner.guest import timely
 from runner.guest.guest import Guest
+from runner.kernels import modules
+from runner.kernels.moduleowners import owners
 from runner.matrix.environment import User
+from runner.preflight import elsewhere
+from runner.preflight.model import Prediction
+from runner.text.progress import progress
+
+logger = logging.getLogger(__name__)
 
 _SECURITY = "/sys/kernel/security/lockdown"
 _UNPRIVILEGED = "/proc/sys/kernel/unprivileged_bpf_disabled"
@@ -149,11 +160,21 @@ _RULES = (
 )
 
 
-def refined(found: Classification, log: str, guest: Guest) -> Classification:
+# What a module may have that the guest has not loaded.
+_IN_MODULES = (
+    *("kfunc_missing", "extern_missing", "attach_target_missing", "poison_reachable"),
+)
+
+
+def refined(
+    found: Classification, log: str, guest: Guest, prediction: Prediction | None = None
+) -> Classification:
     """Return what a refusal means in this guest, or what it means everywhere.
 
     `log` is libbpf's, with the verifier's in it.
     """
+    if found.name in _IN_MODULES and prediction is not None:
+        found = _in_modules(found, guest, prediction)
     for rule in _RULES:
         if not (rule.words.search(found.line) or rule.words.search(log)):
             continue
@@ -165,3 +186,53 @@ def refined(found: Classification, log: str, guest: Guest) -> Classification:
                 cure=rule.cure(guest) if rule.cure else rule.failure.explanation,
             )
     return found
+
+
+def _in_modules(
+    found: Classification, guest: Guest, prediction: Prediction
+) -> Classification:
+    """Return a failure to find something that a module of the kernel's package has."""
+    names = elsewhere.lacking(prediction, certainly=False)
+    if not names:
+        return found
+    try:
+        there = owners(guest.kernel, guest.artifact, guest.cache, progress())
+    except RunnerError as error:
+        # Only the advice is missing.
+        logger.info("%s: nobody knows its modules: %s", guest.kernel.id, error.message)
+        return found
+    in_modules = elsewhere.found_in(names, there)
+    loaded = {modules.normal(it) for it in guest.kernel.environment.modules or ()}
+    there_already = [it for it in in_modules if loaded.intersection(it.modules)]
+    refused = [
+        name
+        for it in there_already
+        for name in it.modules
+        if name in loaded and _lost_btf(guest, name)
+    ]
+    if refused:
+        return Classification(
+            name=MODULE_BTF_INVALID.name,
+            line=f"{found.line} (the kernel did not take the BTF of {refused[0]})",
+            cure=MODULE_BTF_INVALID.explanation,
+        )
+    # What is loaded and not found is no question of loading it.
+    missing = [it for it in in_modules if it not in there_already]
+    if not missing:
+        return found
+    return Classification(
+        name=MODULE_MISSING.name,
+        line=f"{found.line} ({'; '.join(map(str, missing))})",
+        cure=missing[0].cure,
+    )
+
+
+def _lost_btf(guest: Guest, module: str) -> bool:
+    """Tell whether a module came with BTF that its kernel does not show."""
+    if module not in {it.stem for it in guest.module_btfs}:
+        return False
+    argv = ["test", "-e", f"/sys/kernel/btf/{module}"]
+    try:
+        return timely.run(guest.agent, argv, timeouts.LOOK).exit != 0
+    except RunnerError:
+        return False

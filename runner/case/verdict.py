@@ -182,7 +182,9 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         other_library=attempt.loader in OTHER_LOADERS,
     )
     found = _of_place(error, attempt) or found
-    found = guestverdict.refined(found, words, attempt.guest)
+    found = guestverdict.refined(
+        found, words, attempt.guest, attempt.foretold.prediction
+    )
     blamed = blame.blame(
         blame.Evidence(
             found=found,

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,8 @@ from runner import libbpf
 from runner.arch import Architecture, named
 from runner.bpf.object import BpfObject, read_whole
 from runner.cli import github_output, givenobjects
+from runner.cli.checkedkernels import CheckedKernels
+from runner.cli.checkedkernels import uses_matrix as uses_matrix
 from runner.cli.givenobjects import GivenObject
 from runner.cli.output import print_json
 from runner.errors import (
@@ -21,10 +24,8 @@ from runner.errors import (
     file_errors,
 )
 from runner.files.cache import Cache, sha256_of
-from runner.kernels import rows
-from runner.matrix.selectors import ALL
 from runner.preflight import check as check_
-from runner.preflight import expectedcost, findingsfile, show, targets
+from runner.preflight import expectedcost, findingsfile, show
 from runner.preflight.buildcode import ProgramCode, by_program, codes
 from runner.preflight.engine import Engine
 from runner.preflight.expectedcost import CheckedObject, ExpectedCost
@@ -42,7 +43,6 @@ from runner.run import options
 from runner.suites import builds
 from runner.text import progress
 
-_MATRIX = "kernels"
 # Objects that are checked before their results are printed. A kernel's BTF is read once
 # for all of them, in about the time that three objects take.
 _AT_ONCE = 16
@@ -79,6 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of the matrix's kernels; several with commas (default: all rows)",
     )
     options.add(parser, *options.KERNEL_FILES)
+    parser.add_argument(
+        "--modules",
+        type=_names,
+        metavar="NAMES",
+        help="modules that the matrix's kernels load, with commas; '' for none "
+        "(default: `guest: {modules: …}` of rows, and of the suite next to an object)",
+    )
     parser.add_argument(
         "-n",
         "--workers",
@@ -131,6 +138,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(it.strip() for it in text.split(",") if it.strip())
+
+
 def _add_findings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
@@ -154,11 +165,6 @@ def _add_findings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def uses_matrix(arguments: argparse.Namespace) -> bool:
-    """Whether kernels of the matrix are meant."""
-    return not arguments.btf or _MATRIX in arguments.btf
-
-
 def main(arguments: argparse.Namespace) -> int:
     """Print what becomes of objects on kernels; 1 when one would not load.
 
@@ -177,19 +183,21 @@ def main(arguments: argparse.Namespace) -> int:
     workers = options.number_of(arguments.workers, check_.processors)
     _require_sense(arguments)
     axes = builds.of_words(arguments.variants)
-    sources = _sources(arguments, cache)
-    if givenobjects.may_be_compiled(arguments.objects):
-        sources = [targets.with_architecture(it) for it in sources]
+    kernels = CheckedKernels(
+        arguments, cache, compiles=givenobjects.may_be_compiled(arguments.objects)
+    )
+    sources = kernels.sources(None)
     objects, refused = givenobjects.find(
-        arguments.objects, axes, _architectures(sources), cache, engine
+        *(arguments.objects, axes, _architectures(sources), cache, engine),
+        modules=arguments.modules,
     )
     for error in refused.values():
         print(error.told, file=sys.stderr)
     runs = [resultsfile.read(it) for it in arguments.cost]
     if arguments.changes:
-        status = _changes(objects, sources, arguments, engine)
+        status = _changes(objects, kernels, arguments, engine)
         return ExitStatus.USAGE if refused else status
-    batches = _batches(objects, sources, arguments, workers, cache, engine)
+    batches = _batches(objects, kernels, arguments, workers, cache, engine)
     if arguments.json:
         found = list(batches)
         costs = {"costs": list(map(asdict, _costs(objects, sources, runs)))}
@@ -238,7 +246,10 @@ def _report_findings(
 def _show_builds(objects: Sequence[GivenObject]) -> None:
     by_source: dict[Path, list[GivenObject]] = {}
     for it in objects:
-        by_source.setdefault(it.source, []).append(it)
+        known = by_source.setdefault(it.source, [])
+        # One that is checked with other modules as well is no other build.
+        if it.path not in [other.path for other in known]:
+            known.append(it)
     for source, built in by_source.items():
         if len(built) > 1:
             show_builds(source.name, by_program([_code(it) for it in built]))
@@ -273,15 +284,15 @@ def _costs(
 
 def _batches(
     objects: Sequence[GivenObject],
-    sources: Sequence[BtfSource],
+    kernels: CheckedKernels,
     arguments: argparse.Namespace,
     workers: int,
     cache: Cache,
     engine: Path,
 ) -> Iterator[show.Batch]:
     """Yield what becomes of objects, some at a time, as soon as it is known."""
-    for begin in range(0, len(objects), _AT_ONCE):
-        some = objects[begin : begin + _AT_ONCE]
+    for some in _alike(objects):
+        sources = kernels.sources(some[0].modules)
         # Objects of each architecture, on its kernels.
         found = {
             architecture: check_.check(
@@ -298,8 +309,16 @@ def _batches(
         yield show.Batch(
             names=tuple(it.name for it in some),
             files=tuple(it.shown for it in some),
-            results=tuple(_located(it, some) for it in results),
+            results=tuple(_located(kernels.advised(it), some) for it in results),
         )
+
+
+def _alike(objects: Sequence[GivenObject]) -> Iterator[Sequence[GivenObject]]:
+    """Yield objects with which the same modules are loaded, some at a time."""
+    for _, group in groupby(objects, lambda it: it.modules):
+        members = list(group)
+        for begin in range(0, len(members), _AT_ONCE):
+            yield members[begin : begin + _AT_ONCE]
 
 
 def _by_architecture(sources: Sequence[BtfSource]) -> dict[str, list[BtfSource]]:
@@ -341,19 +360,23 @@ def _status(
 
 def _changes(
     objects: Sequence[GivenObject],
-    sources: Sequence[BtfSource],
+    kernels: CheckedKernels,
     arguments: argparse.Namespace,
     path: Path,
 ) -> int:
     with Engine(path) as engine:
         # From one kernel to the next of its architecture.
-        groups = _by_architecture(sources)
+        groups = {
+            it.name: _by_architecture(kernels.sources(it.modules)) for it in objects
+        }
         found = {
-            it.name if len(groups) == 1 else f"{it.name} for {architecture}": list(
+            it.name
+            if len(groups[it.name]) == 1
+            else f"{it.name} for {architecture}": list(
                 steps(_read(it.on(architecture)), own, engine, arguments.loader)
             )
             for it in objects
-            for architecture, own in groups.items()
+            for architecture, own in groups[it.name].items()
         }
     if arguments.json:
         print_json(
@@ -382,7 +405,7 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
     *kernels, field = arguments.explain
     marked = kernels[0] if kernels else ""
     # Of an architecture one behind the other: where a field is, differs between them.
-    groups = _by_architecture(_sources(arguments, cache))
+    groups = _by_architecture(CheckedKernels(arguments, cache).sources(None))
     sources = [it for own in groups.values() for it in own]
     if marked and marked not in (it.name for it in sources):
         raise UsageError(
@@ -399,24 +422,3 @@ def _explain(arguments: argparse.Namespace, cache: Cache, path: Path) -> int:
         )
     show.show_history(field, marked, spans)
     return ExitStatus.COMPATIBLE
-
-
-def _sources(arguments: argparse.Namespace, cache: Cache) -> list[BtfSource]:
-    found: list[BtfSource] = []
-    for text in arguments.btf or [_MATRIX]:
-        if text != _MATRIX:
-            found += targets.of_path(text)
-            continue
-        kernels = rows.choose(options.choice_of(arguments, ALL), cache).kernels
-        cached = targets.of_kernels(kernels, cache)
-        if not cached:
-            raise UsageError(
-                "no kernel of the matrix has its BTF in the cache",
-                hint="python -m runner fetch, or --btf FILE",
-            )
-        found += cached
-    # By age, and what nobody knows the age of behind the others.
-    return sorted(
-        found,
-        key=lambda it: (it.version is None, it.version.filled() if it.version else ()),
-    )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.arch import X86_64, Architecture
@@ -11,10 +11,12 @@ from runner.errors import InfrastructureError, MistakesError, RunnerError, Usage
 from runner.files.cache import Cache
 from runner.files.sources import shown
 from runner.kernels.btf import minimal
+from runner.matrix.environment import merged
 from runner.preflight import usable
 from runner.preflight.targets import BtfSource
 from runner.suites import builds, suitefile
 from runner.suites.builds import Axes, Variant
+from runner.suites.model import Case
 from runner.suites.search import SUITE_FILE
 
 
@@ -31,6 +33,8 @@ class GivenObject:
     source: Path
     # What its build is called; empty for the source's own.
     build: str = ""
+    # Modules that are loaded with it; None where only the kernel's row says that.
+    modules: tuple[str, ...] | None = None
 
     @property
     def path(self) -> Path:
@@ -71,10 +75,12 @@ def find(
     architectures: Sequence[Architecture],
     cache: Cache,
     engine: Path,
+    modules: tuple[str, ...] | None = None,
 ) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
-    Raises RunnerError when none is left.
+    `modules` are loaded with each, in place of what suites say. Raises RunnerError when
+    none is left.
     """
     given: list[GivenObject] = []
     refused: dict[Path, RunnerError] = {}
@@ -87,7 +93,8 @@ def find(
         for path in files:
             for variant in _variants(path, axes):
                 try:
-                    given.append(_compiled(path, variant, architectures, cache))
+                    built = _compiled(path, variant, architectures, cache)
+                    given += _with_modules(built, modules)
                 except InfrastructureError:
                     raise
                 except RunnerError as error:
@@ -97,12 +104,12 @@ def find(
         made = {file: it for it in given for file in it.paths.values()}
         broken = usable.unusable(list(made), engine)
         refused |= {made[file].source: error for file, error in broken.items()}
-    left = {it.path: it for it in given if it.source not in refused}
+    left = [it for it in given if it.source not in refused]
     if not left and len(refused) == 1:
         raise next(iter(refused.values()))
     if not left:
         raise MistakesError([str(it) for it in refused.values()])
-    return list(left.values()), refused
+    return left, refused
 
 
 def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
@@ -117,19 +124,50 @@ def _is_source(path: Path) -> bool:
 
 def _of_suite(source: Path) -> list[Variant]:
     """Return the builds that the suite next to a source has of it."""
-    file = source.parent / SUITE_FILE
-    try:
-        suite = suitefile.load(file)
-    except UsageError:
-        # There is none, or the run says what is wrong with it.
-        return []
     found = {
         variant.label: variant
-        for case in suite.suite.cases
-        if case.object and suite.file(case.object).resolve() == source.resolve()
+        for case in _cases_of(source)
         for variant in builds.listed(case.variants)
     }
     return list(found.values())
+
+
+def _with_modules(
+    built: GivenObject, modules: tuple[str, ...] | None
+) -> list[GivenObject]:
+    """Return an object once for each list of modules that its suite loads with it."""
+    if modules is not None:
+        return [replace(built, modules=modules)]
+    wanted = dict.fromkeys(it.guest.modules for it in _cases_of(built.source))
+    if len(wanted) < 2:
+        return [replace(built, modules=it) for it in wanted] or [built]
+    return [
+        replace(built, modules=it, name=f"{built.name} ({_shown_modules(it)})")
+        for it in wanted
+    ]
+
+
+def _shown_modules(modules: tuple[str, ...] | None) -> str:
+    if modules is None:
+        return "modules of the row"
+    return f"with {', '.join(modules)}" if modules else "without modules"
+
+
+def _cases_of(source: Path) -> list[Case]:
+    """Return the cases that the suite next to a source has of it.
+
+    Their `guest` is also what the suite says of it.
+    """
+    try:
+        suite = suitefile.load(source.parent / SUITE_FILE)
+    except UsageError:
+        # There is none, or the run says what is wrong with it.
+        return []
+    return [
+        case.model_copy(update={"guest": merged([suite.suite.guest, case.guest])})
+        for case in suite.suite.cases
+        if case.object and suite.file(case.object).resolve() == source.resolve()
+    ]
 
 
 def _compiled(

@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 
 from runner import timeouts
 from runner.errors import UsageError
-from runner.failures.classes import ENVIRONMENT_UNAVAILABLE, MODULE_MISSING, SYSCTL
+from runner.failures.classes import (
+    ENVIRONMENT_UNAVAILABLE,
+    MODULE_BTF_INVALID,
+    MODULE_MISSING,
+    SYSCTL,
+)
 from runner.guest import guestinterfaces, timely
 from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked, GuestRefusal, config_of
@@ -399,12 +404,22 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     if said.exit == 0:
         return
     why = re.sub(r"\s*\n\s*", "; ", (said.stderr or said.stdout).strip())
+    failure = next(
+        (
+            class_
+            for key, words, class_ in _CLASS_OF
+            if key == means.key and words in why
+        ),
+        None,
+    )
     if why.startswith(_NO_SUCH_SYSCTL):
         why += near(words[1], _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
-        hint="docs/environment.md says how each key is done",
-        name=_CLASS_OF.get(means.key, ""),
+        hint=failure.cure
+        if failure
+        else "docs/environment.md says how each key is done",
+        name=failure.name if failure else "",
     )
 
 
@@ -418,5 +433,10 @@ def _sysctls(agent: AgentSession) -> list[str]:
 
 # What images/environment says.
 _NO_SUCH_SYSCTL = "no such sysctl: "
-# Failure classes of what only a guest says.
-_CLASS_OF = {"sysctl": SYSCTL.name, "modules": MODULE_MISSING.name}
+# Failure classes of what only a guest says: the key, and words that are among its own.
+_CLASS_OF = (
+    ("sysctl", "", SYSCTL),
+    # btf_module_notify() in kernel/bpf/btf.c.
+    ("modules", "failed to validate module", MODULE_BTF_INVALID),
+    ("modules", "", MODULE_MISSING),
+)

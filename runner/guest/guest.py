@@ -406,6 +406,11 @@ class Origin:
             ) from error
 
     @cached_property
+    def module_btfs(self) -> tuple[Path, ...]:
+        """Raw BTFs of all modules that its guests load. Raises ArtifactError."""
+        return modulefiles.btfs(self.artifact, self.modules, self.host.cache)
+
+    @cached_property
     def _machine(self) -> Machine:
         architecture = self.kernel.architecture
         finding = accelerator.choose(
@@ -577,7 +582,7 @@ def _booted(
                 life=life,
                 facts=facts,
                 tools=origin.kit.tools,
-                module_btfs=origin.modules.btfs,
+                module_btfs=origin.module_btfs,
                 boot_seconds=ready,
             )
 
@@ -687,7 +692,7 @@ def _restored(
                 life=life,
                 facts=facts,
                 tools=origin.kit.tools,
-                module_btfs=origin.modules.btfs,
+                module_btfs=origin.module_btfs,
             )
 
 

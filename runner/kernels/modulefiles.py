@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import ArtifactError, UsageError
-from runner.files.cache import Cache, key_of
-from runner.kernels import elfsections, fetch, modules
+from runner.files.cache import Cache, CacheEntry, key_of
+from runner.kernels import btf, elfsections, fetch, guestconfig, modules
 from runner.kernels.artifact import Artifact
 from runner.kernels.modules import Wanted
 from runner.kernels.sources import providers
@@ -21,9 +21,11 @@ from runner.text.progress import Progress
 
 # To be raised when the same package is to give another entry.
 _RECIPE = "1"
-_ALL, _SOME = "kernel-modules", "chosen-modules"
+_ALL, _SOME, _EVERY = "kernel-modules", "chosen-modules", "module-btfs"
 _ARCHIVE, _BUILTIN = "modules.zip", "modules.builtin"
 _BTF = ".BTF"
+# Added in 5.11 (36e68442d1af).
+_BTF_OPTION = "DEBUG_INFO_BTF_MODULES"
 
 
 class ModuleMissingError(UsageError):
@@ -59,7 +61,7 @@ def choose(
     names = tuple(modules.normal(it) for it in wanted)
     if not names:
         return NONE
-    found = _Archive(_all_of(kernel, artifact, cache, progress))
+    found = archive(kernel, artifact, cache, progress)
     there = {path.stem for path in artifact.modules}
     for name in names:
         if name not in found and name not in found.built_in:
@@ -77,21 +79,66 @@ def choose(
         for name in ordered:
             data = found[name]
             (folder / f"{name}.ko").write_bytes(data)
-            btf = elfsections.section(data, _BTF)
-            if btf:
-                (folder / f"{name}.btf").write_bytes(btf)
+            _write_btf(name, data, folder)
         return {"release": artifact.release}
 
     entry = cache.entry(_SOME, key_of(_RECIPE, artifact.image_sha256, *ordered), build)
     files = {name: entry.directory / name for name in entry.checksums}
     return ChosenModules(
         paths=tuple(files[f"{name}.ko"] for name in ordered),
-        btfs=tuple(files[f"{name}.btf"] for name in ordered if f"{name}.btf" in files),
+        btfs=_btfs_in(entry, ordered),
         built_in=tuple(it for it in names if it in found.built_in),
     )
 
 
-class _Archive(Mapping[str, bytes]):
+def btfs(artifact: Artifact, chosen: ChosenModules, cache: Cache) -> tuple[Path, ...]:
+    """Return raw BTFs of all modules that a guest loads, on top of the kernel's.
+
+    They are those that every guest of the kernel has, and the chosen ones. None where
+    the kernel shows no BTF of its own, or none of modules.
+    """
+    if not shows_btf(artifact):
+        return ()
+    paths = artifact.modules
+
+    def build(folder: Path) -> Mapping[str, JsonValue]:
+        for path in paths:
+            _write_btf(path.stem, path.read_bytes(), folder)
+        return {"release": artifact.release}
+
+    names = (it.stem for it in paths)
+    entry = cache.entry(_EVERY, key_of(_RECIPE, artifact.image_sha256, *names), build)
+    return (*_btfs_in(entry, [it.stem for it in paths]), *chosen.btfs)
+
+
+def shows_btf(artifact: Artifact) -> bool:
+    """Tell whether a kernel's modules have BTF that objects may relocate against."""
+    text = artifact.config_text()
+    if artifact.btf_source != btf.KERNEL:
+        return False
+    # A kernel without its configuration may have been built with it.
+    return text is None or guestconfig.parse(text).get(_BTF_OPTION) == "y"
+
+
+def _btfs_in(entry: CacheEntry, names: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(
+        entry.directory / f"{name}.btf"
+        for name in names
+        if f"{name}.btf" in entry.checksums
+    )
+
+
+def _write_btf(name: str, module: bytes, folder: Path) -> None:
+    try:
+        found = elfsections.section(module, _BTF)
+    except ValueError as error:
+        raise ArtifactError(f"module {name} can't be read: {error}") from error
+    # The kernel takes an empty one for none (btf_module_notify()).
+    if found:
+        (folder / f"{name}.btf").write_bytes(found)
+
+
+class ModuleArchive(Mapping[str, bytes]):
     """The modules of an entry by name, decompressed when they are asked for."""
 
     def __init__(self, folder: Path) -> None:
@@ -114,10 +161,10 @@ class _Archive(Mapping[str, bytes]):
         return len(self._paths)
 
 
-def _all_of(
+def archive(
     kernel: Kernel, artifact: Artifact, cache: Cache, progress: Progress
-) -> Path:
-    """Return the folder that has all of a kernel's modules."""
+) -> ModuleArchive:
+    """Return all modules of a kernel's package. Raises ArtifactError."""
     key = key_of(_RECIPE, artifact.image_sha256, *sorted(artifact.packages.values()))
 
     def build(folder: Path) -> Mapping[str, JsonValue]:
@@ -132,7 +179,7 @@ def _all_of(
             _write(made.contents, folder)
         return {"release": artifact.release}
 
-    return cache.entry(_ALL, key, build).directory
+    return ModuleArchive(cache.entry(_ALL, key, build).directory)
 
 
 def _write(contents: Mapping[str, bytes], folder: Path) -> None:

@@ -162,6 +162,8 @@ class Checker(AbstractContextManager["Checker"]):
 
         Raises RunnerError for an object that can't be used.
         """
+        if source.problem:
+            return Result(source=source, error=source.problem)
         try:
             place = [self._index.sha256(it) for it in (source.path, *source.modules)]
         except OSError as error:
@@ -205,6 +207,8 @@ class Checker(AbstractContextManager["Checker"]):
 
     def known(self, source: BtfSource) -> Result | None:
         """Return what the index has of a kernel whose files it has seen before."""
+        if source.problem:
+            return None
         place = []
         for path in (source.path, *source.modules):
             sha256 = self._index.known_sha256(path)

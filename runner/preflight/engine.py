@@ -37,7 +37,7 @@ _OTHER = {"<": ">", ">": "<"}
 
 # As images/preflight/main.c has them: how this speaks, and the status of an engine that
 # speaks otherwise.
-_PROTOCOL = "2"
+_PROTOCOL = "3"
 _OTHER_PROTOCOL = 3
 _REBUILD = "start the command again; what the cache lacks is built again"
 # Seconds, of which it works for ten at most.
@@ -239,6 +239,16 @@ class LibbpfNames(EngineAnswer):
     attach: tuple[str, ...]
 
 
+class BrokenModule(EngineAnswer):
+    """A module of the target whose BTF is left out, because it does not fit."""
+
+    # Its number among the target's modules.
+    module: int
+    problem: str
+    # Whether libbpf reads it nonetheless.
+    parsed: bool
+
+
 class TargetAnswer(EngineAnswer):
     """What a BTF says about its kernel."""
 
@@ -249,6 +259,7 @@ class TargetAnswer(EngineAnswer):
     pointer: int
     # Whether its byte order is not this machine's.
     swapped: bool
+    broken: tuple[BrokenModule, ...] = ()
 
 
 class _ObjectAnswer(EngineAnswer):
@@ -344,6 +355,7 @@ class Engine(AbstractContextManager["Engine"]):
     ) -> TargetAnswer:
         """Make a kernel's BTF the current target, with its modules' BTFs on top.
 
+        What of a module does not fit is left out; the answer tells.
         Files must be raw BTF, and are not read here.
         Raises BadBtfError, EngineError.
         """
@@ -387,9 +399,12 @@ class Engine(AbstractContextManager["Engine"]):
         request = {"op": "find", "names": list(names), "flavors": flavors}
         return self._answer_to(_FOUND, request, "found")
 
-    def functions(self, names: Iterable[str]) -> list[bool]:
-        """Return which names are functions of the target or of its modules."""
-        request = {"op": "functions", "names": list(names)}
+    def functions(self, names: Iterable[str], *, own: bool = False) -> list[bool]:
+        """Return which names are functions of the target or of its modules.
+
+        With `own`, those of modules do not count.
+        """
+        request = {"op": "functions", "names": list(names), "own": own}
         return self._answer_to(_THERE, request, "found")
 
     def prototypes(

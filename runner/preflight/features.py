@@ -354,6 +354,16 @@ def _attach_targets(code: Code, architecture: Architecture) -> Iterator[_AttachT
         )
 
 
+def found_by_btf(code: Code) -> tuple[str, ...]:
+    """Return the functions that libbpf looks up in BTF when programs are loaded."""
+    found = (
+        it.name
+        for it in _attach_targets(code, arch.X86_64)
+        if it.way.stops_loading and it.way.kind is Kind.FUNC
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def _struct_ops(code: Code, engine: Engine) -> Iterator[Feature]:
     """Yield the structs of operations that maps implement."""
     btf = code.item.btf

@@ -327,6 +327,8 @@ class Prediction:
     # What relocation does not show, in the order of the object's instructions.
     findings: tuple[Finding, ...] = ()
     signatures: tuple[Signature, ...] = ()
+    # What modules have that were not loaded, a sentence each; among the reasons, too.
+    in_modules: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -353,4 +355,5 @@ class Prediction:
             tuple((it.need, it.name, it.presence) for it in self.features),
             tuple((it.kind, it.subject, it.effect) for it in self.findings),
             self.signatures,
+            self.in_modules,
         )

@@ -17,6 +17,7 @@ from runner.preflight import (
     eventrecords,
     externs,
     features,
+    modulebtf,
     securityhooks,
 )
 from runner.preflight.arguments import Arguments
@@ -79,6 +80,8 @@ class Target:
     # Raw BTFs of modules on top, with their hashes.
     modules: tuple[Payload, ...] = ()
     module_sha256: tuple[str, ...] = ()
+    # What they are called.
+    module_names: tuple[str, ...] = ()
 
 
 class PredictedObject:
@@ -243,6 +246,11 @@ def predict(
         found,
         given=given,
     )
+    given_up = modulebtf.given_up(
+        code, subject.locals, subject.skipped, needs, target.module_names, engine
+    )
+    if given_up:
+        verdict, reasons = Verdict.REJECTED, (*given_up, *reasons)
     if subject.item.order != engine.target_order:
         # Then nothing else counts: libbpf does not try.
         verdict = Verdict.REJECTED

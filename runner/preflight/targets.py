@@ -17,14 +17,18 @@ from runner.kernels import (
     facts,
     fetch,
     guestconfig,
+    modulefiles,
     securitymodules,
 )
 from runner.kernels.artifact import Artifact
+from runner.kernels.modulefiles import ModuleMissingError
 from runner.matrix.matrix import Kernel
 from runner.preflight.architecture import of_strings
 from runner.preflight.errors import BadBtfError
 from runner.preflight.payload import Payload
 from runner.preflight.predict import Target
+from runner.text import progress as progress_
+from runner.text.progress import Progress
 from runner.versions import KernelVersion
 
 _MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
@@ -51,6 +55,8 @@ class BtfSource:
     facts: Facts | None = None
     # As runner/arch names it; "" where only the BTF says it.
     architecture: str = ""
+    # Why nothing can be said of it; empty for most.
+    problem: str = ""
     # The security modules that it starts with; None where nobody knows.
     lsm: tuple[str, ...] | None = None
 
@@ -97,22 +103,52 @@ def of_path(text: str) -> list[BtfSource]:
         raise UsageError(f"--btf {text}: {error}") from error
 
 
-def of_kernels(kernels: Iterable[Kernel], cache: Cache) -> list[BtfSource]:
-    """Return the BTFs of a matrix's rows, as far as they are in the cache."""
+def of_kernels(
+    kernels: Iterable[Kernel], cache: Cache, progress: Progress | None = None
+) -> list[BtfSource]:
+    """Return the BTFs of a matrix's rows, as far as they are in the cache.
+
+    With those of the modules that their guests load. One that has no such module is a
+    source with a problem.
+    """
+    progress = progress or progress_.progress()
     found = ((kernel, fetch.cached(kernel, cache)) for kernel in kernels)
     return [
-        BtfSource(
-            name=kernel.id,
-            path=artifact.btf,
-            version=artifact.version,
-            config=artifact.config,
-            facts=facts.known(cache, artifact.image_sha256),
-            architecture=kernel.arch,
-            lsm=_lsm(kernel, artifact),
-        )
+        _of_kernel(kernel, artifact, artifact.btf, cache, progress)
         for kernel, artifact in found
         if artifact is not None and artifact.btf is not None
     ]
+
+
+def _of_kernel(
+    kernel: Kernel, artifact: Artifact, btf: Path, cache: Cache, progress: Progress
+) -> BtfSource:
+    try:
+        modules, problem = _module_btfs(kernel, artifact, cache, progress), ""
+    except (ModuleMissingError, ArtifactError) as error:
+        modules, problem = (), error.message
+    return BtfSource(
+        name=kernel.id,
+        path=btf,
+        version=artifact.version,
+        modules=modules,
+        config=artifact.config,
+        facts=facts.known(cache, artifact.image_sha256),
+        architecture=kernel.arch,
+        lsm=_lsm(kernel, artifact),
+        problem=problem,
+    )
+
+
+def _module_btfs(
+    kernel: Kernel, artifact: Artifact, cache: Cache, progress: Progress
+) -> tuple[Path, ...]:
+    # What has no BTF of modules need not be fetched again to look for them.
+    if not modulefiles.shows_btf(artifact):
+        return ()
+    wanted = kernel.environment.modules or ()
+    chosen = modulefiles.choose(wanted, kernel, artifact, cache, progress)
+    return modulefiles.btfs(artifact, chosen, cache)
 
 
 def _lsm(kernel: Kernel, artifact: Artifact) -> tuple[str, ...] | None:
@@ -140,9 +176,10 @@ def with_architecture(source: BtfSource) -> BtfSource:
 def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
     """Return a BTF; its hash and those of its modules may be known.
 
-    What is raw stays in its file. Raises BadBtfError for what holds none.
+    What is raw stays in its file. Raises BadBtfError for what holds none. A module's
+    is handed on as it is: it costs only its own types.
     """
-    found = [_payload(path) for path in (source.path, *source.modules)]
+    found = [_payload(source.path), *source.modules]
     hashes = sha256 or [_hash(it) for it in found]
     return Target(
         btf=found[0],
@@ -150,6 +187,7 @@ def load(source: BtfSource, sha256: Sequence[str] = ()) -> Target:
         known=source.known,
         modules=tuple(found[1:]),
         module_sha256=tuple(hashes[1:]),
+        module_names=tuple(it.stem for it in source.modules),
     )
 
 
@@ -202,7 +240,8 @@ def read(path: Path) -> bytes:
 def _in_folder(folder: Path) -> list[BtfSource]:
     kernel = folder / _KERNEL
     if kernel.is_file() and _is_raw(kernel):
-        modules = (it for it in folder.iterdir() if it != kernel and _is_raw(it))
+        # All files there are BTFs, and one that is not has a story to tell.
+        modules = (it for it in folder.iterdir() if it != kernel and it.is_file())
         return [
             BtfSource(
                 name=_release_of(folder) or str(folder),

@@ -49,6 +49,7 @@ def run(
     prefix: Sequence[str] = (),
     folder: Path = ROOT,
     before: str | None = None,
+    seconds: int = 600,
     **environment: str,
 ) -> Finished:
     """Run the main job, or another verb, to its end; it writes below `reports`.
@@ -65,7 +66,7 @@ def run(
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=seconds,
     )
     return Finished(
         status=done.returncode,

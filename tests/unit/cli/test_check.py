@@ -467,3 +467,11 @@ def test_tables_have_no_blanks_at_the_ends_of_lines(folder: Path) -> None:
     done = check(folder, "gone.bpf.o", "pid.bpf.o", "-v")
 
     assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
+
+
+def test_modules_are_those_of_the_matrix(folder: Path) -> None:
+    done = check(folder, "pid.bpf.o", "--modules", "nf_conntrack")
+
+    assert done.returncode == 2
+    assert "--modules is about kernels of the matrix" in done.stderr
+    assert "/sys/kernel/btf" in done.stderr

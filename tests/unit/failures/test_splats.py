@@ -104,30 +104,48 @@ WARN = """\
 """
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "[    1.0][  T12] WARNING: possible circular locking dependency detected",
-        "[    1.0] WARNING: kernel/bpf/core.c:12 at bpf_check+0x1/0x2, CPU#0: sh/1",
-        "[    1.0] [ INFO: possible circular locking dependency detected ]",
-        "[    1.0] INFO: suspicious RCU usage.",
-        "[    1.0] BUG: KASAN: slab-use-after-free in kfree+0x1/0x2",
-        "[    1.0] UBSAN: array-index-out-of-bounds in net/core/filter.c:1:2",
-        "[    1.0] BUG: KCSAN: data-race in a / b",
-        "[    1.0] BUG: scheduling while atomic: sh/12/0x00000002",
-        "[    1.0] BUG: sleeping function called from invalid context at mm/a.h:1",
-        "[    1.0] INFO: task sh:12 blocked for more than 120 seconds.",
-        "[    1.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
-        "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
-        "[    1.0] BUG kmalloc-64 (Not tainted): Right Redzone overwritten",
-        "[    1.0] BUG: Bad page state in process sh  pfn:12345",
-        "[    1.0] unregister_netdevice: waiting for lo to become free. Usage = 2",
-        "[    1.0] kmemleak: 3 new suspected memory leaks",
-        "verifier bug: REG INVARIANTS VIOLATION (true_reg1): range bounds violation",
-        "REG INVARIANTS VIOLATION (alu): range bounds violation u64=[0x1, 0x0]",
-        "verifier internal error: R1 type",
-    ],
+SURVIVED = (
+    "[    1.0][  T12] WARNING: possible circular locking dependency detected",
+    "[    1.0] WARNING: kernel/bpf/core.c:12 at bpf_check+0x1/0x2, CPU#0: sh/1",
+    "[    1.0] [ INFO: possible circular locking dependency detected ]",
+    "[    1.0] INFO: suspicious RCU usage.",
+    "[    1.0] BUG: KASAN: slab-use-after-free in kfree+0x1/0x2",
+    "[    1.0] UBSAN: array-index-out-of-bounds in net/core/filter.c:1:2",
+    "[    1.0] BUG: KCSAN: data-race in a / b",
+    "[    1.0] BUG: scheduling while atomic: sh/12/0x00000002",
+    "[    1.0] BUG: sleeping function called from invalid context at mm/a.h:1",
+    "[    1.0] INFO: task sh:12 blocked for more than 120 seconds.",
+    "[    1.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
+    "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
+    "[    1.0] BUG kmalloc-64 (Not tainted): Right Redzone overwritten",
+    "[    1.0] BUG: Bad page state in process sh  pfn:12345",
+    "[    1.0] unregister_netdevice: waiting for lo to become free. Usage = 2",
+    "[    1.0] kmemleak: 3 new suspected memory leaks",
+    "verifier bug: REG INVARIANTS VIOLATION (true_reg1): range bounds violation",
+    "REG INVARIANTS VIOLATION (alu): range bounds violation u64=[0x1, 0x0]",
+    "verifier internal error: R1 type",
+    "[    1.0] BUG: KMSAN: uninit-value in htab_map_hash+0x1/0x2",
+    "[    1.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck",
+    "[    1.0] Slab corruption (Not tainted): kmalloc-64 start=ffff8880, len=64",
+    "[    1.0] kmem_cache_destroy mine: Slab cache still has objects",
+    "[    1.0] ref_tracker: net notrefcnt@0000 has 1/1 users at",
+    "[    1.0] leaked reference.",
 )
+
+
+def test_each_pattern_is_held_against_a_real_text() -> None:
+    table = splats._table()
+    texts = [splats._STAMP.sub("", it) for it in SURVIVED]
+
+    unused = [
+        it.pattern
+        for it in table.deny
+        if not any(it.compiled.search(text) for text in texts)
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("line", SURVIVED)
 def test_what_a_kernel_survives_is_found(line: str) -> None:
     found = splats.reported(f"[    0.9] fine\n{line}\n")
 

@@ -1,0 +1,99 @@
+"""A kernel that checks its own memory (KASAN), built here: its reports are real.
+
+LKDTM makes the kernel do what it must not (drivers/misc/lkdtm).
+"""
+
+from pathlib import Path
+
+import pytest
+
+from runner.results import Outcome
+from tests.vm.conftest import DATA, ROOT, Finished, run
+
+pytestmark = pytest.mark.debug
+
+P, F = Outcome.PASSED, Outcome.FAILED
+ARCHIVE = Path("/usr/src/linux-source-6.1.tar.xz")
+MATRIX = f"""\
+kernels:
+  - id: 6.1-kasan
+    source:
+      type: kernel-org
+      version: "6.1"
+      tarball: {ARCHIVE}
+      fragments: [kasan]
+      options: {{RUNTIME_TESTING_MENU: y, LKDTM: y, DEBUG_FS: y}}
+"""
+# Cases of one object, in order: what each asks LKDTM for, and what the kernel says.
+CASES = {
+    "before": ("", ""),
+    "warns": ("WARNING", "WARNING: "),
+    "between": ("", ""),
+    "writes_freed_memory": ("WRITE_AFTER_FREE", "BUG: KASAN: "),
+    "reads_freed_memory": ("READ_AFTER_FREE", "BUG: KASAN: "),
+    "overflows": ("SLAB_LINEAR_OVERFLOW", "BUG: KASAN: "),
+    "after": ("", ""),
+}
+
+
+def case(name: str, crash: str) -> str:
+    file = "/sys/kernel/debug/provoke-crash/DIRECT"
+    mount = f"[ -e {file} ] || mount -t debugfs d /sys/kernel/debug"
+    provoke = f"""\
+      - command: [sh, -c, "{mount}; echo {crash} > {file}"]
+"""
+    return f"""\
+  - name: {name}
+    object: fine.bpf.c
+    trigger:
+      - {{test_run: length}}
+{provoke if crash else ""}\
+    expect: [{{value: "${{run.retval}}", equals: 50}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    assert ARCHIVE.exists(), "install linux-source-6.1"
+    folder = tmp_path_factory.mktemp("debug")
+    (folder / "matrix.yaml").write_text(MATRIX)
+    suite = folder / "provoked"
+    suite.mkdir()
+    (suite / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
+    cases = "".join(case(name, crash) for name, (crash, _) in CASES.items())
+    (suite / "suite.yaml").write_text(
+        f"description: Faults that a kernel reports.\nreuse: suite\ncases:\n{cases}"
+    )
+    return run(
+        *("--matrix", folder / "matrix.yaml", "-n", "1"),
+        *("--suite", suite, "--suite", ROOT / "suites/task"),
+        reports=folder / "reports",
+        seconds=3600,
+    )
+
+
+def test_only_who_provoked_a_report_fails(finished: Finished) -> None:
+    provoked = [it for it in finished.results.cases if it.suite == "provoked"]
+
+    assert {it.case: it.outcome for it in provoked} == {
+        name: F if crash else P for name, (crash, _) in CASES.items()
+    }
+
+
+@pytest.mark.parametrize("name", [it for it, (crash, _) in CASES.items() if crash])
+def test_the_report_is_shown(finished: Finished, name: str) -> None:
+    found = finished.case(name)
+
+    assert found.failure_class == "kernel_warned"
+    assert CASES[name][1] in found.message
+    assert "lkdtm" in found.console
+
+
+def test_a_suite_passes_in_such_a_kernel(finished: Finished) -> None:
+    task = [it for it in finished.results.cases if it.suite == "task"]
+
+    assert task
+    assert {it.outcome for it in task} <= {P, Outcome.SKIPPED}, [
+        it.message for it in task if it.outcome is F
+    ]
+    assert any(it.outcome is P for it in task)
