@@ -132,7 +132,8 @@ def test_ci_runs_all_parts_of_the_tests() -> None:
     (parts,) = re.findall(r"set -- (lint .*)$", (ROOT / "dev").read_text(), re.M)
     job = workflow.load(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]
 
-    assert job["strategy"]["matrix"]["part"] == parts.split()
+    # A kernel that checks itself takes too long to build for each local test.
+    assert job["strategy"]["matrix"]["part"] == [*parts.split(), "debug"]
 
 
 # ---------------------------------------------------------------------- prepare
