@@ -205,7 +205,7 @@ ROWS = (
     AttachRefusal(
         kinds=("cgroup",),
         errors=("ENOENT", "ENOTDIR"),
-        failure=ATTACH_PLACE_UNFIT,
+        failure=USER_TARGET_MISSING,
         said="the guest has no such folder of a control group",
         source="openat() in images/agent/target.c",
     ),

@@ -54,7 +54,7 @@ def test_a_kind_is_missing_only_where_the_kernel_lacks_it(
         ("sockmap/m/verdict", "EBUSY", "attach_place_taken"),
         ("sockmap/counts", "EINVAL", "attach_place_unfit"),
         ("flow_dissector", "E2BIG", "attach_place_taken"),
-        ("cgroup/sys/fs/cgroup/none", "ENOENT", "attach_place_unfit"),
+        ("cgroup/sys/fs/cgroup/none", "ENOENT", "user_target_missing"),
         ("kprobe.multi/none*", "ENOENT", "attach_target_missing"),
         ("uprobe.multi/none:x", "ENOENT", "user_target_missing"),
         ("perf_event/cycles", "ENOENT", "attach_target_missing"),
