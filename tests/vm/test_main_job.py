@@ -170,8 +170,9 @@ def test_every_program_that_loaded_has_its_cost(finished: Finished) -> None:
 
     assert loaded
     assert costs.keys() == loaded
-    for cost in costs.values():
+    # bpf_prog_get_info_by_fd() hides sizes from users without CAP_BPF.
+    unseen = {it.key for it in cases if "user" in it.environment}
+    for (key, _), cost in costs.items():
         assert cost.verified_insns
         assert cost.insns_limit == 1_000_000
-        assert cost.bytes_xlated
-        assert cost.bytes_memlock
+        assert key in unseen or (cost.bytes_xlated and cost.bytes_memlock)
