@@ -142,6 +142,8 @@ def _given(wanted: ObjectSettings) -> Iterator[str]:
             yield f"max_entries of {name}"
         if it.value_size or not it.create:
             yield f"value_size of {name}"
+        if it.inner_map or not it.create:
+            yield f"inner map of {name}"
 
 
 def _unknown(guest: Guest, why: str) -> Foretold:

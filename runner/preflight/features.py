@@ -35,6 +35,8 @@ _RESTRICTED_SINCE = KernelVersion.parse("5.7")
 _COUNTED = (4, 19, 21, 24, 26, 28, 29, 32)
 # Maps without values of a size: of maps, ring buffers, struct_ops, arena.
 _VALUELESS = (12, 13, 26, 27, 31, 33)
+# array_of_maps and hash_of_maps.
+_OF_MAPS = (12, 13)
 # Symbols of one function that a sentence names.
 _MOST_CHANGED = 3
 # Sections of maps that implement a struct of operations.
@@ -420,7 +422,11 @@ def _tells(way: _Attach, there: Set[tuple[str, Kind]]) -> bool:
 
 def _left_to_loader(code: Code) -> Iterator[Feature]:
     """Yield what nothing can be loaded without, and the object does not say."""
+    # libbpf calls what an object says of the maps in another "NAME.inner".
+    names = {it.name for it in code.contents.maps}
     for it in code.contents.maps:
+        if it.type in _OF_MAPS and f"{it.name}.inner" not in names:
+            yield _left(f"inner map of {it.name}", it.name)
         if not it.internal and not it.entries and it.type not in _COUNTED:
             yield _left(f"max_entries of {it.name}", it.name)
         if not it.internal and not it.value_size and it.type not in _VALUELESS:

@@ -70,8 +70,9 @@ OF_OBJECTS = {
     ("too_many_jumps.bpf.o", "program_too_large"),
     # Kernels before 4.14 call it the same as one that they do not have.
     ("helper_of_another_type.bpf.o", "helper_missing"),
-    # What BTF does not tell: the kernel's configuration.
+    # What BTF does not tell: the kernel's configuration, and the guest's memory.
     ("strong_extern.bpf.o", "extern_missing"),
+    ("large.bpf.o", "memory_short"),
 }
 # Kernels that take few of the programs at all.
 OLD = ("4.4", "4.11")

@@ -579,6 +579,8 @@ struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring
 	SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4);
 	__uint(value_size, 4); } events SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 1);
+	__uint(key_size, 4); __uint(value_size, 4); } outer SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_TASK_STORAGE); __uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int); __type(value, int); } storage SEC(".maps");
 int data;
@@ -596,6 +598,7 @@ def test_what_is_left_to_the_loader_makes_the_verdict_unknown() -> None:
         "max_entries of stacks",
         "value_size of stacks",
         "max_entries of seen",
+        "inner map of outer",
         "type of typeless",
         "target of replacement",
     ]
