@@ -140,8 +140,8 @@ def _same_reports(world: World, chance: Chance) -> Struck:
     running.wait(chance.moment())
     phase = running.phase()
     other = Running(world).end()
-    free = phase in ("start", "over")
-    right = other.status == ExitStatus.USAGE or free
+    # The first may be over before the second claims the folder.
+    right = other.status in (ExitStatus.USAGE, ExitStatus.INCOMPATIBLE)
     return Struck(
         how=f"the other ended with {other.status}",
         phase=phase,

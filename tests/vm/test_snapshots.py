@@ -280,7 +280,8 @@ def test_guests_with_much_memory_come_of_a_snapshot(
     done = start(
         without_snapshots(tmp_path / "home"),
         reports,
-        *("--matrix", rows, "--suite", SUITE, "-k", "array"),
+        # Its matrix has no kernel of another byte order.
+        *("--matrix", rows, "--suite", SUITE, "-k", "array and not big"),
     )
 
     assert done.status == 0, done.output
