@@ -115,7 +115,10 @@ class World:
     def entering(self) -> list[str]:
         """Return the words before a program's that make it see this world."""
         layers = ":".join(map(str, self.caches))
-        return ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(self.folder), layers]
+        # A campaign that is stopped leaves no run behind.
+        ends = ["setpriv", "--pdeathsig", "TERM", "--"]
+        words = ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(self.folder), layers]
+        return [*ends, *words]
 
 
 @contextmanager
