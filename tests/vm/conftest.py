@@ -95,3 +95,49 @@ def _opened(pid: int) -> Iterator[Path]:
 def reports(tmp_path: Path) -> Path:
     """A folder for a run's reports."""
     return tmp_path / "reports"
+
+
+def temporary(folder: Path) -> Path:
+    """Make and return the folder for a run's temporary files."""
+    made = folder / "temporary"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run in the middle of its cases, with a guest."""
+    suite = tmp_path / "long"
+    suite.mkdir()
+    (suite / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
+    (suite / "suite.yaml").write_text(
+        "description: long\n"
+        "cases:\n"
+        "  - {name: first, object: fine.bpf.c, trigger: [{test_run: length}],\n"
+        "     expect: [{value: '${run.retval}', equals: 50}]}\n"
+        "  - {name: long, object: fine.bpf.c, trigger: [{sleep: 50}],\n"
+        "     expect: [{program: length, show: {type: socket_filter}}]}\n"
+    )
+    process = subprocess.Popen(
+        [
+            # CI may run these tests in the background, where shells ignore Ctrl-C.
+            *("env", "--default-signal=HUP,INT,TERM"),
+            *command(
+                "--kernels", "6.12", "--suite", suite, "--reports", tmp_path / "r"
+            ),
+        ],
+        cwd=ROOT,
+        # Of its own: other programs of this machine have temporary files, too.
+        env={**os.environ, "TMPDIR": str(temporary(tmp_path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "first" in line:
+            break
+    assert guests(tmp_path / "r")
+    with process:
+        yield process
+        process.kill()

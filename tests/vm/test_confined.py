@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.conftest import DATA, ROOT, command, guests, run
+from tests.vm.conftest import guests, run
 
 pytestmark = pytest.mark.vm
 
@@ -15,30 +15,12 @@ pytestmark = pytest.mark.vm
 _HOST = "10.0.2.2"
 
 
-def test_qemu_has_no_privilege(tmp_path: Path) -> None:
-    suite = tmp_path / "waits"
-    suite.mkdir()
-    (suite / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
-    (suite / "suite.yaml").write_text(
-        "description: waits\n"
-        "cases:\n"
-        "  - {name: first, object: fine.bpf.c, trigger: [{test_run: length}],\n"
-        "     expect: [{value: '${run.retval}', equals: 50}]}\n"
-        "  - {name: long, object: fine.bpf.c, trigger: [{sleep: 20}],\n"
-        "     expect: [{program: length, show: {type: socket_filter}}]}\n"
+def test_qemu_has_no_privilege(long_run: subprocess.Popen[str], tmp_path: Path) -> None:
+    (pid,) = guests(tmp_path / "r")
+    status = dict(
+        line.split(":\t", 1)
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
-    words = ("--kernels", "6.1", "--suite", suite, "--reports", tmp_path / "r")
-    with subprocess.Popen(
-        command(*words), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        next(line for line in process.stdout if "first" in line)
-        (pid, *_) = guests(tmp_path / "r")
-        status = dict(
-            line.split(":\t", 1)
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        )
-        process.kill()
 
     assert os.geteuid() != 0 or status["Uid"].split() == ["65534"] * 4
     for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
