@@ -6,7 +6,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import boots, figures, histories, newcomers, preflight, programs, runs
+from bench import (
+    boots,
+    fetches,
+    figures,
+    histories,
+    newcomers,
+    preflight,
+    programs,
+    runs,
+)
 from bench.boots import Virtme
 from bench.figures import BARE, Figure, Samples
 from runner.errors import ExitStatus, RunnerError, UsageError
@@ -64,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             "programs",
             "page",
             "history",
+            "fetches",
             "architectures",
             "all",
         ),
@@ -92,6 +102,7 @@ def _report(arguments: argparse.Namespace, found: Samples) -> None:
             *_of_checks(arguments.btfs),
             *_of_page(),
             *_of_history(),
+            *_of_fetches(),
             *_of_architectures(arguments.kernel),
         ]
     )
@@ -111,6 +122,9 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         return
     if arguments.part == "history":
         measure_history(found)
+        return
+    if arguments.part == "fetches":
+        measure_fetches(found)
         return
     if arguments.part == "architectures":
         measure_architectures(arguments, found)
@@ -132,6 +146,7 @@ def _measure(arguments: argparse.Namespace, found: Samples) -> None:
         measure_page(arguments, found)
     if arguments.part == "all":
         measure_history(found)
+        measure_fetches(found)
 
 
 def measure_history(found: Samples) -> None:
@@ -141,6 +156,13 @@ def measure_history(found: Samples) -> None:
         found.add("history again", histories.made(site))
         index = site / "index.html"
         found.add("history index", index.stat().st_size / (1 << 20))
+
+
+def measure_fetches(found: Samples) -> None:
+    """Measure the fetch of rows that no cache has, which no guest is needed for."""
+    fetched = fetches.fetched()
+    found.add("fetched", fetched.seconds)
+    found.add("sent", fetched.at_least)
 
 
 def measure_page(arguments: argparse.Namespace, found: Samples) -> None:
@@ -434,6 +456,18 @@ def _of_history() -> list[Figure]:
         Figure(name="history read", what=f"{site}: read and made"),
         Figure(name="history again", what=f"{site}: made again, as each night"),
         Figure(name="history index", what=f"{site}: its overview", unit="MiB"),
+    ]
+
+
+def _of_fetches() -> list[Figure]:
+    return [
+        Figure(
+            name="fetched",
+            over="sent",
+            what="fetch of 40 rows, to what its slowest server takes",
+            unit="x",
+            at_most=1.5,
+        ),
     ]
 
 

@@ -1,7 +1,9 @@
 """From a row of the matrix to a kernel's files."""
 
 import logging
+import os
 import re
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ from runner.versions import KernelVersion
 log = logging.getLogger(__name__)
 
 _KIND = "kernels"
+
+# Rows that come at the same time are unpacked by as many threads as there are
+# processors; more would only take memory.
+_unpacking = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class _Resolution(BaseModel):
@@ -316,7 +322,8 @@ def _build(
     with cache.scratch() as scratch:
         work = Workplace(cache=cache, scratch=scratch, progress=progress)
         collected = providers.of(source).collect(pin, source, work)
-        stored = store.write(collected, folder, kernel.architecture)
+        with _unpacking:
+            stored = store.write(collected, folder, kernel.architecture)
         material = Material(
             release=stored.release,
             version=KernelVersion.parse(stored.version),

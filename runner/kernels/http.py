@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from runner.errors import ArtifactError
+from runner.kernels import hosts
 from runner.text.progress import Progress
 
 # Seconds to connect, and between two pieces.
@@ -183,6 +184,7 @@ def check(answer: requests.Response, url: str) -> None:
 def _asking(url: str) -> Iterator[requests.Response]:
     with (
         translated(url),
+        hosts.turn(url),
         _session() as session,
         session.get(url, stream=True, timeout=TIMEOUT, headers=_AGENT) as answer,
     ):

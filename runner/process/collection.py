@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-# How many do without it.
+# How many do without it, and whether somebody searched before the first of them.
 _without = 0
+_before = True
 
 
 @contextmanager
@@ -17,17 +18,16 @@ def uncollected() -> Iterator[None]:
     For work of seconds that makes a million objects and keeps them: Python would look
     through all of them again and again, and find nothing.
     """
-    global _without
+    global _without, _before
     with _lock:
-        if not _without and not gc.isenabled():
-            # Somebody else decided that for the whole process.
-            _without = 1
+        if not _without:
+            _before = gc.isenabled()
+            gc.disable()
         _without += 1
-        gc.disable()
     try:
         yield
     finally:
         with _lock:
             _without -= 1
-            if not _without:
+            if not _without and _before:
                 gc.enable()

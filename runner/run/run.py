@@ -5,7 +5,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -28,7 +28,7 @@ from runner.guest.life import Observe, ignore
 from runner.guest.roots import image, origin
 from runner.guest.roots.headersimage import HeadersImage
 from runner.guest.roots.image import RootImage
-from runner.kernels import facts, fetch, rows
+from runner.kernels import facts, fetch, rows, together
 from runner.kernels.artifact import Artifact, known_kernel
 from runner.kernels.typerows import TypeRows
 from runner.libbpf import Programs
@@ -99,8 +99,8 @@ class Run:
             shard=self.shard,
             provenance=lambda: provenance.of(Path.cwd(), os.environ),
         )
-        # One thread at a time gets artifacts.
-        self._obtaining = threading.Lock()
+        # Several rows at a time, each once.
+        self._obtained: Once[str, Artifact | RunnerError] = Once()
         # As they come: pytest reads one after the other.
         self._suites: list[LoadedSuite] = []
         self._tests: list[Path] = []
@@ -125,8 +125,9 @@ class Run:
         self.programs(progress)
         for name in self.settings.loaders:
             self.loader_program(name)
-        for kernel in self.kernels:
-            self.artifact(kernel, progress)
+        with closing(together.each(self.kernels, self.artifact, progress)) as outcomes:
+            for outcome in outcomes:
+                outcome.result()
 
     def programs(self, progress: Progress) -> Programs:
         """Return the guest agent and preflight's engine, built once a run.
@@ -140,7 +141,9 @@ class Run:
 
     def artifact(self, kernel: Kernel, progress: Progress) -> Artifact | RunnerError:
         """Return a kernel's artifact, or why it is unavailable."""
-        with self._obtaining:
+
+        def obtain() -> Artifact | RunnerError:
+            # What another process found out is known.
             if kernel.id not in self._artifacts:
                 try:
                     found = fetch.obtain(kernel, self.cache, progress)
@@ -148,6 +151,8 @@ class Run:
                 except InfrastructureError as error:
                     self._artifacts[kernel.id] = error
             return self._artifacts[kernel.id]
+
+        return self._obtained.get(kernel.id, obtain)
 
     def compiled(
         self, source: Path, vmlinux: str | None = None, build: Build = PLAIN

@@ -1,6 +1,7 @@
 """How long work is shown: bars on a terminal, lines elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -44,7 +45,9 @@ class Lines:
 
     def message(self, text: str) -> None:
         """Show a line."""
-        print(text, file=sys.stderr, flush=True)
+        # At once: other threads show lines, too.
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 class _LineTask:
@@ -64,17 +67,43 @@ class Terminal:
 
     def __init__(self, console: "Console") -> None:
         self._console = console
+        # A terminal has room for the bars of all threads once.
+        self._lock = threading.Lock()
+        self._bars: Bars | None = None
+        self._tasks = 0
 
     @contextmanager
     def task(self, name: str) -> Iterator[ProgressTask]:
         """Show a piece of work as a bar."""
+        bars = self._shown()
+        task = _BarTask(bars, name)
+        try:
+            yield task
+        finally:
+            task.remove()
+            self._leave()
+        self.message(f"{name}: done")
+
+    def _shown(self) -> "Bars":
         from rich.progress import BarColumn, DownloadColumn, TextColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Bars(*columns, console=self._console, transient=True) as bars:
-            yield _BarTask(bars, name)
-        self.message(f"{name}: done")
+        with self._lock:
+            if self._bars is None:
+                columns = TextColumn("{task.description}"), BarColumn()
+                self._bars = Bars(
+                    *columns, DownloadColumn(), console=self._console, transient=True
+                )
+                self._bars.start()
+            self._tasks += 1
+            return self._bars
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._tasks -= 1
+            if not self._tasks and self._bars is not None:
+                self._bars.stop()
+                self._bars = None
 
     def message(self, text: str) -> None:
         """Show a line above the bars."""
@@ -100,6 +129,9 @@ class _BarTask:
     def __init__(self, bars: "Bars", name: str) -> None:
         self._bars = bars
         self._id = bars.add_task(name, total=None)
+
+    def remove(self) -> None:
+        self._bars.remove_task(self._id)
 
     def advance_to(self, done: int, total: int) -> None:
         self._bars.update(self._id, completed=done, total=total or None)

@@ -18,7 +18,7 @@ from debian.deb822 import Deb822
 
 from runner.errors import ArtifactError
 from runner.files.cache import Cache, key_of, sha256_of
-from runner.kernels import http
+from runner.kernels import hosts, http
 from runner.kernels.sources import aptrefusals
 from runner.kernels.sources.aptplace import AptPlace
 from runner.kernels.sources.source import Item, Workplace
@@ -320,15 +320,18 @@ def _download(
     folder: Path,
     advance: Callable[[float], None],
 ) -> None:
-    with subprocess.Popen(
-        argv,
-        cwd=folder,
-        env=_environment(archive.configuration),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        hosts.turn(archive.place.address),
+        subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=_environment(archive.configuration),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         assert process.stderr is not None
         try:

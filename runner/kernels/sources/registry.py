@@ -21,7 +21,7 @@ from oras.provider import Registry
 
 from runner.arch import Architecture
 from runner.errors import ArtifactError
-from runner.kernels import http
+from runner.kernels import hosts, http
 from runner.kernels.sources import imagemanifest
 from runner.kernels.sources.imagemanifest import Image, ImageManifest
 from runner.text.progress import Progress
@@ -215,6 +215,7 @@ class Repository:
         try:
             with (
                 http.translated(url),
+                hosts.turn(url),
                 # Its connections are closed; it can be used again.
                 self._registry.session,
                 self._registry.do_request(

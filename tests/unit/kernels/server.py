@@ -2,10 +2,16 @@
 
 import http.server
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+# Pieces of a file that a server with a rate sends a second.
+_A_SECOND = 20
+
+_counting = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +41,29 @@ class Server:
     authorizations: tuple[str, ...] = ()
     # What was asked for, in order.
     asked: list[str] = field(default_factory=list)
+    # Bytes a second that each connection gets; 0 for as many as there are.
+    rate: int = 0
+    # Connections that it sends files over now, and the most there were.
+    sending: int = 0
+    most_sending: int = 0
 
     def put(self, path: str, body: bytes) -> str:
         """Serve a file and return its address."""
         self.answers[path] = Answer(body=body)
         return self.url + path
+
+
+@contextmanager
+def counted(server: Server) -> Iterator[None]:
+    """Count a connection for the length of a `with` block."""
+    with _counting:
+        server.sending += 1
+        server.most_sending = max(server.most_sending, server.sending)
+    try:
+        yield
+    finally:
+        with _counting:
+            server.sending -= 1
 
 
 @contextmanager
@@ -66,7 +90,19 @@ def serving() -> Iterator[Server]:
             if answer.challenge:
                 self.send_header("WWW-Authenticate", answer.challenge)
             self.end_headers()
-            self.wfile.write(answer.body)
+            # Nobody may be there any more.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._send(answer.body)
+
+        def _send(self, body: bytes) -> None:
+            piece = server.rate // _A_SECOND if server.rate else len(body) or 1
+            last = max(0, len(body) - 1) // piece * piece
+            # With the last piece the other side may be through sooner than this one.
+            with counted(server):
+                for start in range(0, last, piece):
+                    self.wfile.write(body[start : start + piece])
+                    time.sleep(1 / _A_SECOND)
+            self.wfile.write(body[last:])
 
         def log_message(self, format: str, *args: object) -> None:
             pass
