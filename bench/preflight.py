@@ -24,6 +24,7 @@ from runner.kernels.btf import minimal
 from runner.matrix import matrix
 from runner.preflight import predict, targets
 from runner.preflight.check import Checker, CheckJob
+from runner.preflight.dataflow import Dataflow
 from runner.preflight.model import Finding
 from runner.preflight.signatures import ComparedArguments
 from runner.preflight.targets import BtfSource
@@ -168,13 +169,19 @@ def findings(of: Subject, count: int) -> Findings:
     with _kernels(of, count) as kernels:
         sources = targets.of_path(str(kernels))
         with_them = _predicted(of, sources)
-        with mock.patch.object(predict, "_beyond_relocation", _nothing_beyond):
+        with mock.patch.multiple(
+            predict, _beyond_relocation=_nothing_beyond, followed=_nothing_followed
+        ):
             without = _predicted(of, sources)
     return Findings(with_them=with_them, without=without)
 
 
 def _nothing_beyond(*_: object) -> tuple[ComparedArguments, tuple[Finding, ...]]:
     return ComparedArguments(), ()
+
+
+def _nothing_followed(*_: object) -> Dataflow:
+    return Dataflow(uses=())
 
 
 def _predicted(of: Subject, sources: Sequence[BtfSource]) -> float:
