@@ -510,6 +510,16 @@ class CaseResult(CaseVerdict, CaseId):
     counts only if the entry has ended."""
 
     @property
+    def used_guest_words(self) -> str:
+        """What it did in a used guest only, in words; or nothing."""
+        if not self.failed_in_used_guest:
+            return ""
+        return (
+            f"{self.outcome} in a guest that nobody had used; failed in one that had "
+            f"served other objects: {self.failed_in_used_guest}"
+        )
+
+    @property
     def guest_words(self) -> str:
         """What its guest was, in words: "cpus: 2, cgroup: v1"; or nothing."""
         return ", ".join(f"{key}: {_word(it)}" for key, it in self.environment.items())

@@ -72,8 +72,8 @@ static json_t *pins(void)
 
 /* ------------------------------------------------------------ what is traced */
 
-/* The lines of a file; null where there is none. With `words`, only so many words. */
-static json_t *lines_json(const char *path, int words)
+/* The lines of a file, or what comes before `end` in each; null where there is none. */
+static json_t *lines_json(const char *path, const char *end)
 {
 	FILE *file = fopen(path, "re");
 	char line[LONGEST_LINE];
@@ -82,16 +82,8 @@ static json_t *lines_json(const char *path, int words)
 	if (!file)
 		return json_null();
 	lines = json_array();
-	while (fgets(line, sizeof(line), file)) {
-		char *end = line;
-
-		for (int i = 0; i < words; i++)
-			end += strcspn(end + (i > 0), " \n") + (i > 0);
-		if (words)
-			*end = '\0';
-		line[strcspn(line, "\n")] = '\0';
-		json_array_append_new(lines, string_json(line));
-	}
+	while (fgets(line, sizeof(line), file))
+		json_array_append_new(lines, text_json(line, strcspn(line, end)));
 	fclose(file);
 	return lines;
 }
@@ -109,17 +101,17 @@ static const char *trace_path(const char *name)
 
 static json_t *kprobe_events(void)
 {
-	return lines_json(trace_path("kprobe_events"), 0);
+	return lines_json(trace_path("kprobe_events"), "\n");
 }
 
 static json_t *uprobe_events(void)
 {
-	return lines_json(trace_path("uprobe_events"), 0);
+	return lines_json(trace_path("uprobe_events"), "\n");
 }
 
 static json_t *tracer(void)
 {
-	return lines_json(trace_path("current_tracer"), 0);
+	return lines_json(trace_path("current_tracer"), "\n");
 }
 
 /* How many lines each processor's trace buffer holds, such as of bpf_printk(). */
@@ -132,7 +124,7 @@ static json_t *trace_buffers(void)
 		json_t *lines;
 
 		snprintf(name, sizeof(name), "per_cpu/cpu%ld/stats", cpu);
-		lines = lines_json(trace_path(name), 0);
+		lines = lines_json(trace_path(name), "\n");
 		/* "entries: 0" and "overrun: 0" come first. */
 		for (size_t i = 0; i < 2 && i < json_array_size(lines); i++)
 			json_array_append(found, json_array_get(lines, i));
@@ -145,12 +137,12 @@ static json_t *trace_buffers(void)
 
 static json_t *modules(void)
 {
-	return lines_json("/proc/modules", 1);
+	return lines_json("/proc/modules", " ");
 }
 
 static json_t *mounts(void)
 {
-	return lines_json("/proc/self/mounts", 0);
+	return lines_json("/proc/self/mounts", "\n");
 }
 
 static json_t *cgroups(void)
@@ -160,7 +152,7 @@ static json_t *cgroups(void)
 
 static json_t *taint(void)
 {
-	return lines_json("/proc/sys/kernel/tainted", 0);
+	return lines_json("/proc/sys/kernel/tainted", "\n");
 }
 
 /* How much the kernel has logged, whether or not it came to the console. */

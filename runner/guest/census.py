@@ -43,7 +43,7 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class Leftover:
     """Something that is not as it was at a guest's start."""
 
     # As the agent calls it: "maps", "kprobe events"; or "memory", "console".
@@ -63,7 +63,7 @@ def at_start(guest: Guest) -> Start | None:
     return None if found is None else Start(census=found, printed=guest.vm.printed)
 
 
-def changes(guest: Guest, start: Start, *, sysctls: bool) -> tuple[Difference, ...]:
+def changes(guest: Guest, start: Start, *, sysctls: bool) -> tuple[Leftover, ...]:
     """Return what is otherwise in a guest than at its start, once it has settled.
 
     Nothing means that all is as it was, and is known to be; `sysctls` only on demand.
@@ -73,14 +73,14 @@ def changes(guest: Guest, start: Start, *, sysctls: bool) -> tuple[Difference, .
     while True:
         now = _taken(guest, sysctls=sysctls)
         if now is None:
-            return (Difference(part="agent", what="can't count what is there"),)
+            return (Leftover(part="agent", what="can't count what is there"),)
         found = tuple(differences(start.census, now))
         if guest.vm.printed != start.printed:
-            found = (*found, Difference(part="console", what="something was printed"))
+            found = (*found, Leftover(part="console", what="something was printed"))
         lasting = [it for it in found if it.part not in _LINGERING]
         if not found or lasting or deadline.expired:
             return found
-        with guest.doing("waiting for what is being freed"):
+        with guest.doing("waiting until all is freed"):
             guest.agent.sleep(_PAUSE, timeout=timeouts.ANSWER.seconds)
 
 
@@ -93,19 +93,19 @@ def _taken(guest: Guest, *, sysctls: bool) -> Census | None:
         return None
 
 
-def differences(start: Census, now: Census) -> Iterator[Difference]:
+def differences(start: Census, now: Census) -> Iterator[Leftover]:
     """Yield what is otherwise than at the start, and what is not known."""
     for part in _NEEDED:
         if start.parts.get(part) is None or now.parts.get(part) is None:
-            yield Difference(part=part, what="this kernel does not tell")
+            yield Leftover(part=part, what="this kernel does not tell")
     # The start's has all; what was not asked for now is not in the other.
     for part, after in now.parts.items():
         what = _difference(start.parts.get(part), after)
         if what:
-            yield Difference(part=part, what=what)
+            yield Leftover(part=part, what=what)
     least = start.available_kib * (1 - _LESS_MEMORY)
     if now.available_kib < least:
-        yield Difference(
+        yield Leftover(
             part="memory",
             what=f"{now.available_kib} KiB are available of {start.available_kib}",
         )
