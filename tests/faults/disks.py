@@ -21,7 +21,7 @@ _NOBODY = 65534
 def _full(folder: Callable[[World], Path]) -> Callable[[World, Chance], Struck]:
     def put(world: World, chance: Chance) -> Struck:
         kilobytes = chance.random.choice(_KILOBYTES)
-        with _small(folder(world), kilobytes):
+        with _small(world, folder(world), kilobytes):
             ended = Running(world).end()
         return Struck(how=f"{kilobytes} KiB", phase="start", ended=ended)
 
@@ -29,19 +29,20 @@ def _full(folder: Callable[[World], Path]) -> Callable[[World, Chance], Struck]:
 
 
 @contextmanager
-def _small(folder: Path, kilobytes: int) -> Iterator[None]:
+def _small(world: World, folder: Path, kilobytes: int) -> Iterator[None]:
     """Put a small disk into a folder's place; what was written stays."""
-    mode = oct(folder.stat().st_mode & 0o777)[2:]
-    options = f"size={kilobytes}k,mode={mode}"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True
-    )
-    kept = folder.with_name(f"{folder.name}.kept")
+    inside, kept = world.inside(folder), world.folder / "kept"
+    options = f"size={kilobytes}k,mode={folder.stat().st_mode & 0o777:o}"
+
+    def run(*words: str) -> None:
+        subprocess.run([*world.beside(), *words], check=True)
+
+    run("mount", "-t", "tmpfs", "-o", options, "tmpfs", inside)
     try:
         yield
     finally:
-        shutil.copytree(folder, kept, symlinks=True)
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        run("cp", "-a", f"{inside}/.", str(kept))
+        run("umount", "--lazy", inside)
         shutil.copytree(kept, folder, dirs_exist_ok=True, symlinks=True)
         shutil.rmtree(kept)
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lxml import etree
-
 from runner.errors import ExitStatus, RunnerError
 from runner.reports import resultsfile
 from runner.reports.criteria import Criteria
 from runner.results import CaseKey, Outcome, RunResults
+from tests.faults import readers
 from tests.faults.fault import Fault, Struck
 from tests.faults.running import Ended
 from tests.faults.world import World
@@ -56,9 +55,11 @@ def judge(fault: Fault, struck: Struck, world: World, undisturbed: Verdicts) -> 
         wrong.append(found)
         return Judged(outcome="unreadable", wrong=tuple(wrong))
     wrong += _status(struck.ended, found, noisy=fault.noisy)
-    wrong += _junit(world.reports, found)
-    if found is not None and not fault.rewrites:
-        wrong += _verdicts(found, undisturbed, loses=fault.loses)
+    wrong += readers.of_files(world.reports, found)
+    if found is not None:
+        wrong += readers.of_results(found)
+        if not fault.rewrites:
+            wrong += _verdicts(found, undisturbed, loses=fault.loses)
     return Judged(outcome=_outcome(struck.ended, found), wrong=tuple(wrong))
 
 
@@ -121,16 +122,6 @@ def _status(ended: Ended, found: RunResults | None, *, noisy: bool) -> list[str]
     if ended.status in allowed:
         return []
     return [f"exit status {ended.status}:\n{ended.output}"]
-
-
-def _junit(reports: Path, found: RunResults | None) -> Iterator[str]:
-    for path in sorted(reports.glob("*/junit.xml")):
-        try:
-            etree.parse(str(path))
-        except (etree.XMLSyntaxError, OSError) as error:
-            yield f"{path.name}: {error}"
-        if found is None:
-            yield f"{path} without results.json"
 
 
 def _verdicts(found: RunResults, right: Verdicts, *, loses: bool) -> Iterator[str]:

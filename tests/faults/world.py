@@ -3,18 +3,19 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from runner.errors import RunnerError
 from runner.files.cache import APPLICATION
 from tests.vm.conftest import ROOT
 
-# Enters a world: $1 is its folder, $2 the folders below its cache, with colons, the
-# rest is the program. Mounts end with the last process that sees them.
-_ENTER = """\
+# Makes a world and holds it: $1 is its folder, $2 the folders below its cache, with
+# colons. Mounts end with the last process that sees them.
+_HOLD = """\
 set -e
-world=$1 cache=$2; shift 2
+world=$1 cache=$2
 mount --make-rprivate /
 mount -t overlay overlay "$world/cache/NAME" \
     -o "lowerdir=$cache,upperdir=$world/cache.new,workdir=$world/cache.work"
@@ -25,7 +26,8 @@ mount --bind "$world" "$world/root$world"
 for folder in cache/NAME reports; do
     mount --rbind "$world/$folder" "$world/root$world/$folder"
 done
-exec chroot "$world/root" env -C "$world" "$@"
+echo ready
+exec sleep infinity
 """.replace("NAME", APPLICATION)
 
 
@@ -36,6 +38,8 @@ class World:
     folder: Path
     # What lies below the cache: the nearest first.
     caches: tuple[Path, ...]
+    # The pid of the process that keeps its mounts.
+    holder: int = 0
     # Files that a fault put in the place of others.
     ours: list[Path] = field(default_factory=list)
 
@@ -112,13 +116,24 @@ class World:
         self.outside.mkdir()
         shutil.copytree(suite, self.suite)
 
+    @property
+    def namespace(self) -> str:
+        """The mount namespace of all that runs in it, as /proc has it."""
+        return f"/proc/{self.holder}/ns/mnt"
+
+    def inside(self, path: Path) -> str:
+        """Return where a folder of the world lies for what `beside` starts."""
+        return f"{self.folder}/root{path}"
+
+    def beside(self) -> list[str]:
+        """Return the words before a program's that make it see the world's mounts."""
+        return ["nsenter", f"--mount={self.namespace}", "--"]
+
     def entering(self) -> list[str]:
-        """Return the words before a program's that make it see this world."""
-        layers = ":".join(map(str, self.caches))
+        """Return the words before a program's that make it see this world alone."""
+        words = ("chroot", f"{self.folder}/root", "env", "-C", str(self.folder))
         # A campaign that is stopped leaves no run behind.
-        ends = ["setpriv", "--pdeathsig", "TERM", "--"]
-        words = ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(self.folder), layers]
-        return [*ends, *words]
+        return ["setpriv", "--pdeathsig", "TERM", "--", *self.beside(), *words]
 
 
 @contextmanager
@@ -126,17 +141,40 @@ def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World
     """Make a world in memory; it ends, with all that is in it, after use."""
     folder.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=True)
-    try:
-        made = World(folder=folder, caches=caches)
+    made = World(folder=folder, caches=caches)
+    with ExitStack() as stack:
+        stack.callback(folder.rmdir)
+        stack.callback(_umount, folder)
         for name in ("cache.work", "outside", "outside.work", "root", "reports"):
             (folder / name).mkdir()
         for private in (made.home / APPLICATION, made.changed, made.temporary):
             private.mkdir(parents=True, mode=0o700)
         shutil.copytree(suite, made.suite)
-        yield made
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
+        yield replace(made, holder=stack.enter_context(_held(made)))
+
+
+def _umount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def _held(made: World) -> Iterator[int]:
+    """Make the mounts of a world; yield the pid of what keeps them."""
+    layers = ":".join(map(str, made.caches))
+    with subprocess.Popen(
+        [
+            *("setpriv", "--pdeathsig", "KILL", "--", "unshare", "-m"),
+            *("sh", "-c", _HOLD, "sh", str(made.folder), layers),
+        ],
+        stdout=subprocess.PIPE,
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            if holder.stdout.readline() != b"ready\n":
+                raise RunnerError("a world can't be made: overlay mounts need root")
+            yield holder.pid
+        finally:
+            holder.kill()
 
 
 def settings(made: World) -> dict[str, str]:
