@@ -89,8 +89,8 @@ def _agent(world: World, chance: Chance) -> str:
 
 
 FAULTS = (
-    before("a damaged suite.yaml", _suite, rewrites=True),
-    before("a damaged source", _source, rewrites=True),
-    before("a damaged object", _object, loses=False),
+    before("a damaged suite.yaml", _suite, rewrites=True, refused=True),
+    before("a damaged source", _source, rewrites=True, refused=True),
+    before("a damaged object", _object, loses=False, refused=True),
     before("a lying agent", _agent),
 )

@@ -19,7 +19,6 @@ from tests.faults.world import World
 _HOSTILE = "hostile"
 # What a run that was ended from outside may end with, besides what its results say.
 _ENDED = (
-    ExitStatus.USAGE,
     ExitStatus.INFRASTRUCTURE,
     ExitStatus.INTERRUPTED,
     128 + signal.SIGTERM,
@@ -54,11 +53,13 @@ def judge(fault: Fault, struck: Struck, world: World, undisturbed: Verdicts) -> 
     if isinstance(found, str):
         wrong.append(found)
         return Judged(outcome="unreadable", wrong=tuple(wrong))
-    wrong += _status(struck.ended, found, noisy=fault.noisy)
-    wrong += readers.of_files(world.reports, found)
+    wrong += _status(struck.ended, found, fault)
     if found is not None:
         wrong += readers.of_results(found)
-        if not fault.rewrites:
+    # Another suite may pass.
+    if not fault.rewrites:
+        wrong += readers.of_files(world.reports)
+        if found is not None:
             wrong += _verdicts(found, undisturbed, loses=fault.loses)
     return Judged(outcome=_outcome(struck.ended, found), wrong=tuple(wrong))
 
@@ -106,19 +107,17 @@ def _ending(ended: Ended, *, noisy: bool) -> list[str]:
     return wrong
 
 
-def _status(ended: Ended, found: RunResults | None, *, noisy: bool) -> list[str]:
+def _status(ended: Ended, found: RunResults | None, fault: Fault) -> list[str]:
     allowed = {int(it) for it in _ENDED}
-    if noisy:
+    if fault.noisy:
         allowed |= {int(it) for it in _WITHOUT_MEMORY}
+    if fault.refused:
+        allowed.add(int(ExitStatus.USAGE))
     if found is None or not found.complete:
         # One case fails on purpose, and is known to before it can be written.
         allowed.add(int(ExitStatus.INCOMPATIBLE))
-    if found is not None:
-        status = Criteria().report(found).status
-        if found.complete:
-            allowed.add(int(status))
-        elif status is ExitStatus.COMPATIBLE:
-            return ["an incomplete run passes the gate"]
+    if found is not None and found.complete:
+        allowed.add(int(Criteria().report(found).status))
     if ended.status in allowed:
         return []
     return [f"exit status {ended.status}:\n{ended.output}"]

@@ -1,7 +1,6 @@
 """Whoever reads what a run left behind says incomplete, or the same as all others."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,24 +34,18 @@ def of_results(found: RunResults) -> Iterator[str]:
         yield "a merged incomplete run is complete"
 
 
-def of_files(folder: Path, found: RunResults | None) -> Iterator[str]:
+def of_files(folder: Path) -> Iterator[str]:
     """Yield files that look like those of a run that passed, or can't be read.
 
-    One case of each kernel fails, so that no run is one that passed.
+    One case of each kernel fails on purpose, so that none of them did.
     """
-    planned = Counter(
-        kernel
-        for it in (found.planned if found else None) or ()
-        for kernel in it.kernels
-    )
     for path in sorted(folder.glob("*/junit.xml")):
         try:
             root = etree.parse(str(path)).getroot()
         except (etree.XMLSyntaxError, OSError) as error:
             yield f"{path}: {error}"
             continue
-        is_red = root.get("errors") != "0" or root.get("failures") != "0"
-        if not is_red and int(root.get("tests") or 0) >= planned[path.parent.name]:
+        if root.get("errors") == "0" and root.get("failures") == "0":
             yield f"{path} is green"
     for name in ("badge.svg", "summary.md"):
         path = folder / name

@@ -3,7 +3,6 @@
 CUT_SEEDS says how many runs there are; a seed always gives the same way to end one.
 """
 
-import json
 import os
 import random
 import re
@@ -19,38 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lxml import etree
 
-from runner.errors import ExitStatus
-from runner.reports import markdown, merging, pictures, resultsfile, sarif
-from runner.reports.criteria import Criteria
-from runner.reports.merging import FoundRun
+from runner.reports import resultsfile
 from runner.results import CaseKey, Outcome, RunResults
+from tests.faults import readers
+from tests.faults.suite import suite
 from tests.vm import faulty
-from tests.vm.conftest import DATA, ROOT, guests
+from tests.vm.conftest import ROOT, guests
 from tests.vm.test_ends import eventually
 
 pytestmark = pytest.mark.vm
 
 SEEDS = int(os.environ.get("CUT_SEEDS", "20"))
 KERNELS = "6.1,6.12"
-SUITE = """\
-description: cut
-cases:
-  - {name: a, object: fine.bpf.c, trigger: [{test_run: length}],
-     expect: [{value: '${run.retval}', equals: 50}]}
-  - {name: b, object: fine.bpf.c, trigger: [{test_run: length}],
-     expect: [{value: '${run.retval}', equals: 50}]}
-  - {name: wrong, object: fine.bpf.c, trigger: [{test_run: length}],
-     expect: [{value: '${run.retval}', equals: 51}]}
-  - {name: slow, object: fine.bpf.c, trigger: [{sleep: 0.3}, {test_run: length}],
-     expect: [{value: '${run.retval}', equals: 50}]}
-"""
-TEST = """\
-def test_guest(guest):
-    assert guest.hello.release
-"""
-
 
 # Takes a source of chance, a suite and a folder for reports; says how it ended the
 # run, its exit status, and its standard error.
@@ -65,17 +45,6 @@ class Cut:
     status: int
     errors: str
     reports: Path
-
-
-def suite(folder: Path, *, with_test: bool) -> Path:
-    """Write the suite; with a test in Python, processes run it, else threads."""
-    made = folder / "cut"
-    made.mkdir()
-    shutil.copy(DATA / "suites/hostile/fine.bpf.c", made)
-    (made / "suite.yaml").write_text(SUITE)
-    if with_test:
-        (made / "test_cut.py").write_text(TEST)
-    return made
 
 
 def words(suite: Path, reports: Path) -> list[str]:
@@ -311,11 +280,12 @@ def _hold(found: Cut, undisturbed: RunResults, seed: str) -> None:
     left = {it.name for it in found.reports.rglob("*") if it.name.startswith(".")}
     if found.status > 0:
         assert left <= {".gitignore"}, says
-    _hold_files(found.reports, undisturbed, says)
-    if not (found.reports / "results.json").exists():
+    path = found.reports / "results.json"
+    results = resultsfile.read(path) if path.exists() else None
+    assert not list(readers.of_files(found.reports)), says
+    if results is None:
         assert found.status != 1, says
         return
-    results = resultsfile.read(found.reports / "results.json")
     _hold_readers(results, undisturbed, says)
 
 
@@ -325,30 +295,6 @@ def _hold_readers(results: RunResults, undisturbed: RunResults, says: str) -> No
     for key, outcome in seen.items():
         # A guest or process that was killed is no word about the object.
         assert outcome in (right[key], Outcome.ERROR), f"{key}\n{says}"
-    report = Criteria().report(results)
     if results.complete:
         assert seen.keys() == right.keys(), says
-        return
-    assert report.status is not ExitStatus.COMPATIBLE, says
-    assert "incomplete" in pictures.badge(results), says
-    assert "incomplete" in markdown.render(results), says
-    ran = json.loads(sarif.document(results))["runs"][0]["invocations"][0]
-    assert not ran["executionSuccessful"], says
-    part = FoundRun(folder=Path(), results=results)
-    assert not merging.merge([part], allow_mixed=True).complete, says
-
-
-def _hold_files(folder: Path, undisturbed: RunResults, says: str) -> None:
-    """Hold what lies in the folder against it, whoever reads that alone."""
-    planned = {it.id: 0 for it in undisturbed.kernels}
-    for case in undisturbed.cases:
-        planned[case.kernel] += 1
-    for path in folder.glob("*/junit.xml"):
-        root = etree.parse(str(path)).getroot()
-        is_red = root.get("errors") != "0" or root.get("failures") != "0"
-        assert is_red or int(root.get("tests")) == planned[path.parent.name], says
-    for name in ("badge.svg", "summary.md"):
-        if (folder / name).exists():
-            text = (folder / name).read_text()
-            words = ("incomplete", "incompatible", "no verdict", "fails on")
-            assert any(word in text for word in words), says
+    assert not list(readers.of_results(results)), says
