@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runner.errors import ExitStatus
@@ -34,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--first", type=int, default=0, help="the first run's number (0)"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="how many go on at once (1)"
+    )
     parser.add_argument("--only", metavar="WORDS", help="faults whose name has these")
     return parser
 
@@ -42,12 +46,19 @@ def _campaign(
     arguments: argparse.Namespace, chosen: list[Fault], folder: Path
 ) -> list[Row]:
     by = [campaign.undisturbed(folder, with_test=it) for it in (False, True)]
-    rows = []
-    for number in range(arguments.first, arguments.first + arguments.runs):
+
+    def one(number: int) -> Row:
         row = campaign.one(folder / str(number), number, arguments.seed, chosen, by)
-        rows.append(row)
         print(f"{number} {row.told}", file=sys.stderr, flush=True)
-    return rows
+        return row
+
+    numbers = range(arguments.first, arguments.first + arguments.runs)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        try:
+            return list(pool.map(one, numbers))
+        finally:
+            # After Ctrl-C, what has not begun never does.
+            pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":

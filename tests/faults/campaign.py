@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
 from runner.results import RunResults
-from tests.faults import clocks, disks, guests, inputs, judge, processes
+from tests.faults import clocks, disks, guests, inputs, judge, processes, registries
 from tests.faults.fault import Chance, Fault
 from tests.faults.judge import Verdicts
 from tests.faults.running import Ended, Running
@@ -23,6 +23,7 @@ FAULTS = (
     *clocks.FAULTS,
     *inputs.FAULTS,
     *guests.FAULTS,
+    *registries.FAULTS,
 )
 
 # One case fails on purpose: a run that calls it right would be wrong.

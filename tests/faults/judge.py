@@ -12,6 +12,7 @@ from runner.reports.criteria import Criteria
 from runner.results import CaseKey, Outcome, RunResults
 from tests.faults import readers
 from tests.faults.fault import Fault, Struck
+from tests.faults.registries import REMOTE, SAME
 from tests.faults.running import Ended
 from tests.faults.world import World
 
@@ -125,7 +126,8 @@ def _status(ended: Ended, found: RunResults | None, fault: Fault) -> list[str]:
 
 def _verdicts(found: RunResults, right: Verdicts, *, loses: bool) -> Iterator[str]:
     for key, outcome in verdicts(found).items():
-        if key.case == _HOSTILE or outcome is right.get(key):
+        same = key._replace(kernel=SAME) if key.kernel == REMOTE else key
+        if key.case == _HOSTILE or outcome is right.get(same):
             continue
         if outcome is not Outcome.ERROR or not loses:
             (case,) = [it for it in found.cases if it.key == key]

@@ -49,18 +49,21 @@ class Running:
         world: World,
         *,
         program: Sequence[str] = ("runner",),
+        prefix: Sequence[str] = (),
+        rows: Sequence[str] = ("--kernels", KERNELS),
         reports: Path | None = None,
         **environment: str,
     ) -> None:
-        """Start a module of ours with the main job's arguments."""
+        """Start a module of ours with the main job's arguments, and a prefix before."""
         self.world = world
         self.reports = reports or world.reports
         self._began = time.monotonic()
         self._log = world.folder / f"log.{time.monotonic_ns()}"
-        words = ("--kernels", KERNELS, "--suite", str(world.suite), "-n", "2")
+        words = (*rows, "--suite", str(world.suite), "-n", "2")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
+                    *prefix,
                     *world.entering(),
                     *("env", "--default-signal=HUP,INT,TERM"),
                     *(sys.executable, "-m", *program, *words),

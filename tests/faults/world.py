@@ -1,11 +1,13 @@
 """The machine that a run sees: all files as they are, and three folders to write to."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from runner.errors import RunnerError
 from runner.files.cache import APPLICATION
@@ -18,17 +20,22 @@ set -e
 world=$1 cache=$2
 mount --make-rprivate /
 mount -t overlay overlay "$world/cache/NAME" \
-    -o "lowerdir=$cache,upperdir=$world/cache.new,workdir=$world/cache.work"
+    -o "lowerdir=$cache,upperdir=$world/cached/new,workdir=$world/cached/work"
 mount -t overlay overlay "$world/root" \
     -o "lowerdir=/,upperdir=$world/outside,workdir=$world/outside.work"
 for folder in /proc /sys /dev; do mount --rbind "$folder" "$world/root$folder"; done
 mount --bind "$world" "$world/root$world"
-for folder in cache/NAME reports; do
+for folder in cache/NAME cached reports temporary; do
     mount --rbind "$world/$folder" "$world/root$world/$folder"
 done
 echo ready
 exec sleep infinity
 """.replace("NAME", APPLICATION)
+
+
+# Folders that are disks of their own; what a run adds to its cache is on "cached".
+Disk = Literal["cached", "temporary", "reports"]
+_DISKS: tuple[Disk, ...] = ("cached", "temporary", "reports")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class World:
     @property
     def changed(self) -> Path:
         """What the run changed in its cache, and what faults put there."""
-        return self.folder / "cache.new"
+        return self.folder / "cached/new"
 
     @property
     def outside(self) -> Path:
@@ -111,46 +118,61 @@ class World:
 
     def restore(self, suite: Path) -> None:
         """Take back what a fault changed, but for the cache and the reports."""
+        for disk in _DISKS:
+            self._resize(disk, "50%")
         for folder in (self.outside, self.suite):
             shutil.rmtree(folder)
         self.outside.mkdir()
         shutil.copytree(suite, self.suite)
+
+    def fill(self, disk: Disk, kilobytes: int) -> None:
+        """Leave no more room on a disk than that."""
+        found = os.statvfs(self.folder / disk)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize(disk, f"{(used >> 10) + kilobytes}k")
+
+    def _resize(self, disk: Disk, size: str) -> None:
+        words = ("mount", "-o", f"remount,size={size}", str(self.folder / disk))
+        subprocess.run(words, check=True)
 
     @property
     def namespace(self) -> str:
         """The mount namespace of all that runs in it, as /proc has it."""
         return f"/proc/{self.holder}/ns/mnt"
 
-    def inside(self, path: Path) -> str:
-        """Return where a folder of the world lies for what `beside` starts."""
-        return f"{self.folder}/root{path}"
-
-    def beside(self) -> list[str]:
-        """Return the words before a program's that make it see the world's mounts."""
-        return ["nsenter", f"--mount={self.namespace}", "--"]
-
     def entering(self) -> list[str]:
         """Return the words before a program's that make it see this world alone."""
-        words = ("chroot", f"{self.folder}/root", "env", "-C", str(self.folder))
         # A campaign that is stopped leaves no run behind.
-        return ["setpriv", "--pdeathsig", "TERM", "--", *self.beside(), *words]
+        return [
+            *("setpriv", "--pdeathsig", "TERM", "--"),
+            *("nsenter", f"--mount={self.namespace}", "--"),
+            *("chroot", f"{self.folder}/root", "env", "-C", str(self.folder)),
+        ]
 
 
 @contextmanager
 def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World]:
     """Make a world in memory; it ends, with all that is in it, after use."""
-    folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _mount(folder)
     made = World(folder=folder, caches=caches)
     with ExitStack() as stack:
         stack.callback(folder.rmdir)
         stack.callback(_umount, folder)
-        for name in ("cache.work", "outside", "outside.work", "root", "reports"):
+        for disk in _DISKS:
+            _mount(folder / disk)
+        for name in ("cached/work", "outside", "outside.work", "root"):
             (folder / name).mkdir()
-        for private in (made.home / APPLICATION, made.changed, made.temporary):
+        for private in (made.home / APPLICATION, made.changed):
             private.mkdir(parents=True, mode=0o700)
         shutil.copytree(suite, made.suite)
         yield replace(made, holder=stack.enter_context(_held(made)))
+
+
+def _mount(folder: Path) -> None:
+    folder.mkdir()
+    words = ("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(folder))
+    subprocess.run(words, check=True)
 
 
 def _umount(folder: Path) -> None:
