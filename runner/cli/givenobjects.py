@@ -117,7 +117,7 @@ def find(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wanted:
+class _WantedBuild:
     """One build of a source, or an object that somebody else compiled."""
 
     path: Path
@@ -128,7 +128,7 @@ class _Wanted:
     note: str = ""
 
 
-def _wanted(path: Path, axes: Axes) -> list[_Wanted]:
+def _wanted(path: Path, axes: Axes) -> list[_WantedBuild]:
     """Return the builds that the command line names, else the suite next to a source.
 
     In each case with the types that the suite names.
@@ -143,7 +143,7 @@ def _wanted(path: Path, axes: Axes) -> list[_Wanted]:
     ] or [(variant, None) for variant in given or (Variant(),)]
     several = len({vmlinux for _, vmlinux in pairs}) > 1
     return [
-        _Wanted(
+        _WantedBuild(
             path=path,
             variant=variant,
             vmlinux=vmlinux,
@@ -198,7 +198,7 @@ def _cases_of(source: Path) -> list[Case]:
 
 
 def _compiled(
-    wanted: _Wanted,
+    wanted: _WantedBuild,
     architectures: Sequence[Architecture],
     cache: Cache,
     types: TypesOf,

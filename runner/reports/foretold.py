@@ -12,7 +12,7 @@ _WORDS = {"wrong_value": "warning", "not_attached": "can't be attached"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foretold:
+class SaidAlike:
     """Something that preflight said alike of several results."""
 
     text: str
@@ -31,7 +31,7 @@ class Foretold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldFinding(Foretold):
+class ToldFinding(SaidAlike):
     """A finding that the suite does not accept, with the results that it is about."""
 
     finding: PredictedFinding
@@ -71,24 +71,26 @@ def findings(results: RunResults) -> list[ToldFinding]:
     ]
 
 
-def not_predicted(results: RunResults) -> list[Foretold]:
+def not_predicted(results: RunResults) -> list[SaidAlike]:
     """Return why there is no prediction, each reason with the results without one."""
     return _by_text(results.cases, lambda it: filter(None, [it.not_predicted]))
 
 
-def not_known(results: RunResults) -> list[Foretold]:
+def not_known(results: RunResults) -> list[SaidAlike]:
     """Return what objects need and nobody knows whether the kernels have it."""
     return _by_text(results.cases, lambda it: it.not_known)
 
 
 def _by_text(
     cases: Iterable[CaseResult], texts: Callable[[CaseResult], Iterable[str]]
-) -> list[Foretold]:
+) -> list[SaidAlike]:
     found: dict[Hashable, list[CaseResult]] = {}
     for case in cases:
         for text in dict.fromkeys(texts(case)):
             found.setdefault(text, []).append(case)
-    return [Foretold(text=str(text), cases=tuple(some)) for text, some in found.items()]
+    return [
+        SaidAlike(text=str(text), cases=tuple(some)) for text, some in found.items()
+    ]
 
 
 def counts(results: RunResults) -> str:

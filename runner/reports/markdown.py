@@ -184,7 +184,7 @@ def _matrix(
 
 def _foretold(
     results: RunResults,
-) -> list[tuple[str, list[tuple[foretold.Foretold, str]]]]:
+) -> list[tuple[str, list[tuple[foretold.SaidAlike, str]]]]:
     """Return what preflight said and could not say, each with a cure if it has one."""
     return [
         (

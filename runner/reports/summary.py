@@ -227,7 +227,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
     ]
 
 
-def _about(it: foretold.Foretold) -> str:
+def _about(it: foretold.SaidAlike) -> str:
     """Return "6.1, 6.12 task::state and 3 more"."""
     first, *others = it.names
     more = f" and {len(others)} more" if others else ""
