@@ -331,6 +331,15 @@ class Prediction:
     in_modules: tuple[str, ...] = ()
 
     @property
+    def not_known(self) -> tuple[str, ...]:
+        """Return what is needed, and may be there or not: "helper loop"."""
+        return tuple(
+            f"{it.need.value.replace('_', ' ')} {it.name}"
+            for it in self.features
+            if it.presence is Presence.UNKNOWN and it.need is not KernelNeed.LOADER
+        )
+
+    @property
     def warnings(self) -> tuple[Finding, ...]:
         """Return what no kernel complains about."""
         return tuple(it for it in self.findings if it.is_warning)
