@@ -360,13 +360,12 @@ json_t *lookup_enumerators(const struct request *request)
 json_t *lookup_near(const struct request *request)
 {
 	const char *name = json_string_value(json_object_get(request->json, "name"));
+	bool functions = json_is_true(json_object_get(request->json, "functions"));
 
 	if (!target_count || !name)
 		return answer_error("bad request");
 	return json_pack("{s:o}", "near",
-			 near_names(&target_parts[0], name,
-				    json_is_true(json_object_get(request->json,
-								 "functions"))));
+			 near_names(&target_parts[0], name, functions));
 }
 
 json_t *lookup_moved(const struct request *request)
