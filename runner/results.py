@@ -461,6 +461,9 @@ class CaseResult(CaseVerdict, CaseId):
     """What preflight says that no relocation shows."""
     not_predicted: str = ""
     """Why preflight was asked, but made no prediction; otherwise empty."""
+    not_known: tuple[str, ...] = ()
+    """What the object needs, and nobody can tell without a boot whether the kernel has
+    it: "attach target kprobe/do_unlinkat"."""
     loader: str = ""
     """The library that loaded the object, with its version: "cilium/ebpf 0.22.0"; empty
     for libbpf, whose version is the kernel result's `libbpf`."""

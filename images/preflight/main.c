@@ -33,7 +33,7 @@
  *      tag of kfuncs, and whether any function of that BTF has
  *   {"op": "enumerators", "names": [NAME …]} -> {"enumerators": [VALUE | null …]}
  *      null, too, where several have one name and different values.
- *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
+ *   {"op": "near", "name": NAME, "functions": BOOL} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
  *

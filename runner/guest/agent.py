@@ -735,9 +735,10 @@ class AgentSession:
         btf: PurePosixPath | str | None = None,
         settings: ObjectSettings | None = None,
         loader: LoaderName = "libbpf",
+        user: User | None = None,
         timeout: float,
     ) -> OpenedObject:
-        """Open an object by its bytes.
+        """Open an object by its bytes, for the `user` who will load it.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
         kernel's. A name in `settings` that the object lacks is an AgentError. With the
@@ -751,6 +752,7 @@ class AgentSession:
             btf=None if btf is None else str(btf),
             loader=loader,
             object=_encoded(data),
+            token=True if user is not None and user.token is not None else None,
             **(settings or ObjectSettings()).as_json(),
         )
 
@@ -1274,7 +1276,15 @@ def _root(root: PurePosixPath | None) -> dict[str, Any]:
 def _as_json(user: User | None) -> JsonValue:
     if user is None:
         return None
-    return {"uid": user.uid, "capabilities": f"{user.mask:x}"}
+    found: dict[str, JsonValue] = {
+        "uid": user.uid,
+        "capabilities": f"{user.mask:x}",
+    }
+    if user.namespace:
+        found["apart"] = True
+    if user.token is not None:
+        found["delegated"] = dict(user.token.options)
+    return found
 
 
 def _encoded(data: bytes) -> str:

@@ -310,7 +310,7 @@ MEANS = (
     Means(
         key="user",
         by="the agent's effective user, group and capabilities while it loads and "
-        "attaches",
+        "attaches; in a user namespace, a process that shares its memory",
     ),
     Means(
         key="sysctl",

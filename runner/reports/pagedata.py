@@ -11,11 +11,11 @@ from typing import Any
 from markupsafe import Markup
 
 from runner.failures.classes import CLASSES
-from runner.reports import loads, logfold, neighbours, output, repeat
+from runner.reports import foretold, loads, logfold, neighbours, output, repeat
 from runner.reports.compare import Comparison
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
-from runner.reports.text import clean
+from runner.reports.text import clean, one_line
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -168,7 +168,7 @@ def data(
                 "".join(letters),
                 [round(it.duration, 2) for it in on],
                 _same([it.checked for it in on]),
-                _same([strings.number(it.predicted) for it in on]),
+                _same([strings.number(_foretold(it)) for it in on]),
                 _same([evidence.number(it) for it in on]),
                 _same([strings.number(_costs(it)) for it in on]),
                 detailed,
@@ -300,6 +300,12 @@ def _source(around: SourceExcerpt | None, line: int, strings: _Strings) -> list[
     if around is None:
         return []
     return [around.first, line, strings.number("\n".join(around.lines))]
+
+
+def _foretold(case: CaseResult) -> str:
+    """Return all that preflight said of a case; the verdict alone is no sentence."""
+    said = [it.removeprefix("predicted: ") for it in foretold.lines(case)]
+    return "\n".join(map(one_line, said))
 
 
 def _costs(case: CaseResult) -> str:
