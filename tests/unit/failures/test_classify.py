@@ -765,8 +765,9 @@ def test_without_a_jit_what_needs_trampolines_does_not_load(
     line = f"libbpf: prog 'p': BPF program load failed: {errno}"
     assert (found.name, found.line) == ("attach_kind_missing", line)
     # Another program may want memory.
-    for other in (log.replace(section, "kprobe/f"), log.replace("prog 'p'", "prog 'q'")):
-        assert classify(other, "load", "ENOMEM").name == "verifier_rejected"
+    for own, others in ((section, "kprobe/f"), ("prog 'p'", "prog 'q'")):
+        other = classify(log.replace(own, others), "load", "ENOMEM")
+        assert other.name == "verifier_rejected"
 
 
 def test_words_of_other_libraries_mean_nothing_from_libbpf() -> None:
