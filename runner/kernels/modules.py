@@ -126,9 +126,11 @@ def load_order(
     built_in: Iterable[str],
     *,
     complete: bool = True,
+    fulfils: bool = True,
 ) -> list[str]:
     """Return what to load, each after what it needs.
 
+    And after what it wishes for, if `fulfils`.
     Where `built_in` is not complete, what is nowhere counts as built in.
     Raises ArtifactError for a required module, or a dependency, that is missing.
     """
@@ -149,7 +151,7 @@ def load_order(
         data = present[name]
         for dependency in dependencies(name, data):
             visit(dependency, name)
-        for wish in wishes(name, data):
+        for wish in wishes(name, data) if fulfils else ():
             fulfil(wish)
         ordered[name] = None
 
