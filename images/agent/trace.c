@@ -66,7 +66,7 @@ static bool read_call(pid_t id, struct call *call)
 {
 #if defined(__x86_64__)
 	struct user_regs_struct registers;
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__riscv)
 	struct user_regs_struct registers;
 #elif defined(__s390x__)
 	struct _user_regs_struct registers;
@@ -91,6 +91,12 @@ static bool read_call(pid_t id, struct call *call)
 			      .first = registers.regs[0],
 			      .second = registers.regs[1],
 			      .result = (int64_t)registers.regs[0]};
+#elif defined(__riscv)
+	/* The same. */
+	*call = (struct call){.number = registers.a7,
+			      .first = registers.a0,
+			      .second = registers.a1,
+			      .result = (int64_t)registers.a0};
 #elif defined(__s390x__)
 	if (ptrace(PTRACE_GETREGSET, id, NT_S390_SYSTEM_CALL, &kept))
 		return false;

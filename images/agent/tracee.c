@@ -43,6 +43,21 @@ static struct call call_of(const registers *regs)
 		.result = (int64_t)regs->regs[0],
 	};
 }
+#elif defined(__riscv) && __riscv_xlen == 64
+const uint32_t call_architecture = AUDIT_ARCH_RISCV64;
+const bool call_marks_entry = false;
+
+typedef struct user_regs_struct registers;
+
+static struct call call_of(const registers *regs)
+{
+	return (struct call){
+		.number = (int64_t)regs->a7,
+		.arguments = {regs->a0, regs->a1, regs->a2, regs->a3, regs->a4,
+			      regs->a5},
+		.result = (int64_t)regs->a0,
+	};
+}
 #elif defined(__s390x__)
 const uint32_t call_architecture = AUDIT_ARCH_S390X;
 const bool call_marks_entry = false;
