@@ -21,6 +21,10 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __riscv
+/* libc leaves struct user_regs_struct to the kernel there. */
+#include <asm/ptrace.h>
+#endif
 
 /* What the kernel adds to SIGTRAP for a stop at a system call (PTRACE_O_TRACESYSGOOD).
  */

@@ -10,6 +10,10 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <unistd.h>
+#ifdef __riscv
+/* libc leaves struct user_regs_struct to the kernel there. */
+#include <asm/ptrace.h>
+#endif
 
 #define PAGE 4096
 
