@@ -28,6 +28,7 @@ def load(attempt: Attempt) -> LoadedObject:
     with guest.doing(f"setting up {path}"):
         attempt.settings = settings.of_case(case, attempt.data, guest)
         tracing.learn(guest, settings.places(case, attempt.data, guest))
+        attempt.bring_btf()
     with guest.doing(f"loading {path}"):
         opened, loaded = _all_or_each(attempt)
     attempt.loaded = loaded
@@ -125,7 +126,7 @@ def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject
     opened = attempt.other.open(
         attempt.data,
         name=attempt.object_name,
-        btf=guest.btf,
+        btf=attempt.btf,
         settings=attempt.settings,
         timeout=timeouts.OPEN.seconds,
     )
@@ -140,7 +141,7 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
     opened = agent.open(
         attempt.data,
         name=attempt.object_name,
-        btf=guest.btf,
+        btf=attempt.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=attempt.settings,
         user=guest.loads_as,

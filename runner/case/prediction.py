@@ -65,6 +65,8 @@ def predicted(
     is_other = loader in OTHER_LOADERS
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
+    if case.btf is not None:
+        return _unknown(guest, "the case gives its loader a BTF of its own")
     source = BtfSource(
         name=guest.kernel.id,
         path=artifact.btf,

@@ -764,6 +764,10 @@ class Case(FileEntry):
     list, [libbpf, ebpf-go, aya], the case runs once with each, as NAME[LOADER]. Or by
     version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
     {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
+    btf: Annotated[str, Field(min_length=1)] | None = None
+    """A file with BTF that the loader relocates the object against in place of the
+    kernel's own, written as `object`, as libbpf's btf_custom_path does. All else is
+    still looked up in the kernel's. Nothing is predicted of such a case."""
     variants: Variants = ()
     """Builds of the source. Each is a case of its own, NAME[VARIANT]: every combination
     of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
