@@ -18,7 +18,7 @@ from runner.guest.otherloader import OtherSession
 from runner.loaders import LoaderProgram
 from runner.programs.prepare import GuestFile
 from runner.results import Agreement, RelocationDifference
-from runner.suites.model import Case, Loader
+from runner.suites.model import Case, Loader, Trigger
 
 # Where it is in the guest, if a case has one of its own.
 _BTF = PurePosixPath("/run/case.btf")
@@ -34,6 +34,8 @@ class CaseJob:
     object_path: Path | None
     # How reports name it: its path in the suite.
     shown_path: str
+    # The compiled object that it extends; None where it extends none.
+    extended_path: Path | None = None
     nodeid: str
     # Where the case's files are.
     folder: Path = Path()
@@ -59,6 +61,8 @@ class Attempt:
     seconds: dict[str, float] = field(default_factory=dict)
     # The loader, if it is another one than the agent; ended with the attempt.
     other: OtherSession | None = None
+    # What its programs extend, from when it is loaded.
+    extended: LoadedObject | None = None
     # What is loaded, even if attaching it is refused later.
     loaded: LoadedObject | None = None
     # Where another library relocated it otherwise than libbpf.
@@ -88,6 +92,13 @@ class Attempt:
     def loader(self) -> Loader:
         """What loads the object on this kernel."""
         return self.case.loader_on(self.guest.on)
+
+    def handle_for(self, trigger: Trigger) -> int:
+        """Return the handle of the object that a trigger is about."""
+        assert self.loaded is not None
+        if self.extended is not None and self.case.runs_extended(trigger):
+            return self.extended.handle
+        return self.loaded.handle
 
     @property
     def btf(self) -> PurePosixPath | None:
