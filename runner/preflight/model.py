@@ -200,6 +200,13 @@ class Feature:
     stops_loading: bool = True
     # Where it was learnt.
     learnt: Learnt = Learnt.NOTHING
+    # What the kernel has that is called like a target that it lacks.
+    near: tuple[str, ...] = ()
+
+    @property
+    def similar(self) -> str:
+        """Return "; similar: do_file_open (same arguments)", or nothing."""
+        return f"; similar: {', '.join(self.near)}" if self.near else ""
 
 
 class FindingKind(StrEnum):

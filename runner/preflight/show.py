@@ -505,6 +505,11 @@ def _show_findings(
 
 def _explain(console: Console, each: Class) -> None:
     prediction = each.prediction
+    for it in prediction.features:
+        # The others are among the reasons.
+        if it.near and not (it.stops_loading and it.presence is Presence.ABSENT):
+            words = f"{each.name}: {it.name} is not in this kernel's BTF{it.similar}"
+            print_wrapped(console, Text(words), "")
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")
