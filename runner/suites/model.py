@@ -695,7 +695,7 @@ class ExpectedFailure(FileEntry):
 
 
 class Extended(FileEntry):
-    """A program of another object, a function of which programs replace."""
+    """A program of another object. Programs take the place of its functions."""
 
     object: Annotated[str, Field(min_length=1)]
     """The object, written as `object` of a case. All of it is loaded first, and nothing

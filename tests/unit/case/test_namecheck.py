@@ -332,10 +332,6 @@ def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
             "8: cases[0].extends.program: 'cuont': no such program; did you mean "
             "'count'?",
         ),
-        (
-            "extends: {object: mine.bpf.o, program: count}\n    only: [other]",
-            "9: cases[0].only[0]: 'other': no such program; did you mean 'count'?",
-        ),
     ],
 )
 def test_what_can_not_be_set_is_told(folder: Path, text: str, said: str) -> None:
