@@ -180,7 +180,7 @@ json_t *open_operation(const json_t *request, struct failure *failure)
 	if (image_argument(request, &image, failure))
 		bpf = open_image(&image, &manner, failure);
 	if (bpf && !settings_apply(&settings, bpf, failure)) {
-		bpf_object__close(bpf);
+		settings_close(bpf);
 		bpf = NULL;
 	}
 	if (bpf && !strcmp(manner.loader, COMPAT))

@@ -5,6 +5,7 @@
 #include "append.h"
 #include "attach.h"
 #include "bpf_calls.h"
+#include "census.h"
 #include "children.h"
 #include "command.h"
 #include "drain.h"
@@ -90,6 +91,7 @@ static const struct operation {
 	{"tcp", tcp_operation, {"bytes", "port", "times", "ip", "accepted"}, false},
 	{"act", act_operation, {"acts", "comm", "folder"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
+	{"census", census_operation, {"sysctls"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run",

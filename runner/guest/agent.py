@@ -492,6 +492,14 @@ class _Recorded(AgentReply):
     record: Seen
 
 
+class Census(AgentReply):
+    """What there is in a guest; images/agent/census.c has the parts."""
+
+    # None for what the kernel does not tell.
+    parts: dict[str, tuple[str, ...] | None]
+    available_kib: _Count
+
+
 class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
@@ -1126,6 +1134,10 @@ class AgentSession:
             self.watcher = watcher
 
     # --------------------------------------------------------- snapshots
+
+    def census(self, *, sysctls: bool = False, timeout: float) -> Census:
+        """Return what there is in the guest, to compare it with its start."""
+        return self._ask(Census, "census", timeout, sysctls=int(sysctls))
 
     def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.

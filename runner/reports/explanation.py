@@ -194,6 +194,8 @@ def _what(group: Group, results: RunResults) -> Iterator[str]:
     yield from (f"Relocated otherwise: {it}" for it in case.relocated_otherwise)
     if case.flaky:
         yield f"This is the second try; at the first: {case.flaky}"
+    if case.used_guest_words:
+        yield f"It {case.used_guest_words}"
     yield from _times(group)
     yield from _elsewhere(group, results)
 

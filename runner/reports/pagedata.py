@@ -228,6 +228,7 @@ def _has_more(case: CaseResult) -> bool:
     return bool(
         case.outcome is not Outcome.PASSED
         or case.flaky
+        or case.failed_in_used_guest
         or case.not_available
         or case.message
         or case.recorded
@@ -250,7 +251,7 @@ def _detail(
         "source": _source(case.excerpt, case.source_line, strings),
         "object": number(f"{case.object_path} {case.object_sha256}".strip()),
         "guest": number(case.guest_words),
-        "flaky": number(case.flaky),
+        "flaky": number(case.flaky or case.used_guest_words),
         "change": _change(case, comparison),
         "missing": [number(it) for it in case.not_available],
         "mismatches": [

@@ -222,6 +222,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
             for it in cases
             if it.flaky
         ),
+        *((str(it.key), it.used_guest_words) for it in cases if it.used_guest_words),
         *((_about(it), it.text) for it in foretold.findings(results)),
         *((_about(it), f"not predicted: {it.text}") for it in left_out),
     ]
@@ -248,6 +249,10 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
         (style.verdict(results), colour),
         (f"{', ' if checked_nothing(results) else ': '}{counts(results)}", ""),
     ]
+    misled = sum(bool(it.failed_in_used_guest) for it in results.cases)
+    if misled:
+        cases = counted(misled, "case", "cases")
+        parts.append((f"; {cases} failed in a used guest only", "yellow"))
     vanished = vanished_words(results, report.comparison)
     if vanished:
         parts.append((f"; {vanished}", VERDICTS[ExitStatus.INCOMPATIBLE][1]))
