@@ -458,7 +458,8 @@ def _change(it: Change) -> Text:
 def _states(it: Change) -> Text:
     after = it.after
     if not after:
-        after = f"now {it.became[0]}" if it.became else "gone"
+        type_ = f", {it.type}" if it.type else ""
+        after = f"now {it.became[0]}{type_}" if it.became else "gone"
     return Text(f"{it.before} → {after}" if it.before else after)
 
 
