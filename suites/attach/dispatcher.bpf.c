@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* A program with a function that others replace, as the dispatcher of libxdp has them. */
+/* A program with a function that others replace, as the dispatcher of libxdp has. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
