@@ -4,6 +4,7 @@
 #include "adopted.h"
 #include "arguments.h"
 #include "lookup.h"
+#include "settings.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ static int end_object(struct object *object)
 	int error = object_detach(object, NULL);
 
 	listener_end_all(&object->listeners);
-	bpf_object__close(object->bpf);
+	settings_close(object->bpf);
 	compat_close(object->compat);
 	adopted_close(object->adopted);
 	free(object->attached);

@@ -105,6 +105,28 @@ static bool set_program(struct bpf_program *program, const json_t *settings,
 
 /* ------------------------------------------------------------------- maps */
 
+/* Maps that others are to be like, and the objects that they were made for: libbpf
+ * never closes what bpf_map__set_inner_map_fd() gives it.
+ */
+static struct inner_map {
+	const struct bpf_object *bpf;
+	int descriptor;
+} * inner_maps;
+static size_t inner_count;
+
+void settings_close(struct bpf_object *bpf)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < inner_count; i++)
+		if (inner_maps[i].bpf == bpf)
+			close(inner_maps[i].descriptor);
+		else
+			inner_maps[kept++] = inner_maps[i];
+	inner_count = kept;
+	bpf_object__close(bpf);
+}
+
 /* What the maps in a map of maps are like, as a loader says by
  * bpf_map__set_inner_map_fd(): the kernel takes it from a map that is there.
  */
@@ -125,11 +147,12 @@ static bool set_inner_map(const struct bpf_object *bpf, struct bpf_map *map,
 		fail_errno(failure, errno, "no map like %s can be made", name);
 		return false;
 	}
-	/* From here on it is libbpf's, unless it refuses. */
+	inner_maps = must_resize(inner_maps, inner_count + 1, sizeof(*inner_maps));
+	inner_maps[inner_count++] =
+		(struct inner_map){.bpf = bpf, .descriptor = descriptor};
 	error = bpf_map__set_inner_map_fd(map, descriptor);
 	if (!error)
 		return true;
-	close(descriptor);
 	fail_errno(failure, -error, "map %s can't have maps like %s",
 		   bpf_map__name(map), name);
 	return false;

@@ -143,6 +143,7 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
         btf=guest.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=attempt.settings,
+        user=guest.loads_as,
         timeout=timeouts.OPEN.seconds,
     )
     attempt.log.append(opened.log)

@@ -70,6 +70,7 @@ def predicted(
         path=artifact.btf,
         version=artifact.version,
         modules=guest.module_btfs,
+        config=artifact.config,
         facts=guest.facts,
         architecture=artifact.architecture,
         lsm=guest.security_modules if _has_hooks(object_path) else None,

@@ -69,6 +69,7 @@ def _open(attempt: Attempt, *, only: str | None) -> OpenedObject:
         btf=attempt.guest.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=wanted,
+        user=attempt.guest.loads_as,
         timeout=timeouts.OPEN.seconds,
     )
 

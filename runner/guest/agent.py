@@ -492,6 +492,14 @@ class _Recorded(AgentReply):
     record: Seen
 
 
+class Census(AgentReply):
+    """What there is in a guest; images/agent/census.c has the parts."""
+
+    # None for what the kernel does not tell.
+    parts: dict[str, tuple[str, ...] | None]
+    available_kib: _Count
+
+
 class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
@@ -735,9 +743,10 @@ class AgentSession:
         btf: PurePosixPath | str | None = None,
         settings: ObjectSettings | None = None,
         loader: LoaderName = "libbpf",
+        user: User | None = None,
         timeout: float,
     ) -> OpenedObject:
-        """Open an object by its bytes.
+        """Open an object by its bytes, for the `user` who will load it.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
         kernel's. A name in `settings` that the object lacks is an AgentError. With the
@@ -751,6 +760,7 @@ class AgentSession:
             btf=None if btf is None else str(btf),
             loader=loader,
             object=_encoded(data),
+            token=True if user is not None and user.token is not None else None,
             **(settings or ObjectSettings()).as_json(),
         )
 
@@ -1125,6 +1135,10 @@ class AgentSession:
 
     # --------------------------------------------------------- snapshots
 
+    def census(self, *, sysctls: bool = False, timeout: float) -> Census:
+        """Return what there is in the guest, to compare it with its start."""
+        return self._ask(Census, "census", timeout, sysctls=int(sysctls))
+
     def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.
 
@@ -1274,7 +1288,15 @@ def _root(root: PurePosixPath | None) -> dict[str, Any]:
 def _as_json(user: User | None) -> JsonValue:
     if user is None:
         return None
-    return {"uid": user.uid, "capabilities": f"{user.mask:x}"}
+    found: dict[str, JsonValue] = {
+        "uid": user.uid,
+        "capabilities": f"{user.mask:x}",
+    }
+    if user.namespace:
+        found["apart"] = True
+    if user.token is not None:
+        found["delegated"] = dict(user.token.options)
+    return found
 
 
 def _encoded(data: bytes) -> str:

@@ -36,6 +36,8 @@ class Change:
     after: str
     # What it may be now, the likeliest first: "task_struct.__state".
     became: tuple[str, ...] = ()
+    # The type of the likeliest: "unsigned int".
+    type: str = ""
 
 
 def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
@@ -51,6 +53,7 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
             before=_text_of(old),
             after=_text_of(new),
             became=tuple(it.access for it in new.candidates),
+            type=new.candidates[0].type if new.candidates else "",
         )
 
 

@@ -458,7 +458,8 @@ def _change(it: Change) -> Text:
 def _states(it: Change) -> Text:
     after = it.after
     if not after:
-        after = f"now {it.became[0]}" if it.became else "gone"
+        type_ = f", {it.type}" if it.type else ""
+        after = f"now {it.became[0]}{type_}" if it.became else "gone"
     return Text(f"{it.before} → {after}" if it.before else after)
 
 
@@ -505,6 +506,11 @@ def _show_findings(
 
 def _explain(console: Console, each: Class) -> None:
     prediction = each.prediction
+    for it in prediction.features:
+        # The others are among the reasons.
+        if it.near and not (it.stops_loading and it.presence is Presence.ABSENT):
+            words = f"{each.name}: {it.name} is not in this kernel's BTF{it.similar}"
+            print_wrapped(console, Text(words), "")
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")

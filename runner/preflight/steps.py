@@ -60,12 +60,15 @@ def steps(
 def _without_old(
     prediction: Prediction, last: tuple[BtfSource, Prediction], engine: Engine
 ) -> Prediction:
-    """Drop what the kernel before had as well: that is not what became of a field."""
+    """Drop what the kernel before had as well: that is not what became of a field.
+
+    But for the field itself, where it has another type now.
+    """
     names = {
         candidate.access
         for was, it in zip(last[1].relocations, prediction.relocations, strict=True)
         for candidate in it.candidates
-        if was.field and is_field(candidate.access)
+        if was.field and not it.has_another_type and is_field(candidate.access)
     }
     if not names:
         return prediction
@@ -73,7 +76,11 @@ def _without_old(
     engine.load_target(target.btf, target.modules)
     old = {name for name in names if has_field(name, engine)}
     relocations = (
-        replace(it, candidates=tuple(c for c in it.candidates if c.access not in old))
+        it
+        if it.has_another_type
+        else replace(
+            it, candidates=tuple(c for c in it.candidates if c.access not in old)
+        )
         for it in prediction.relocations
     )
     return replace(prediction, relocations=tuple(relocations))

@@ -20,6 +20,8 @@ class Answer:
     location: str = ""
     # How it wants to be told who asks.
     challenge: str = ""
+    # Whether the second half never comes.
+    stalls: bool = False
 
 
 @dataclass(kw_only=True)
@@ -45,6 +47,7 @@ class Server:
 @contextmanager
 def serving() -> Iterator[Server]:
     """Run a server for the length of a `with` block."""
+    over = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -66,7 +69,12 @@ def serving() -> Iterator[Server]:
             if answer.challenge:
                 self.send_header("WWW-Authenticate", answer.challenge)
             self.end_headers()
-            self.wfile.write(answer.body)
+            if answer.stalls:
+                self.wfile.write(answer.body[: len(answer.body) // 2])
+                self.wfile.flush()
+                over.wait()
+            else:
+                self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -78,5 +86,6 @@ def serving() -> Iterator[Server]:
         try:
             yield server
         finally:
+            over.set()
             listening.shutdown()
             thread.join()

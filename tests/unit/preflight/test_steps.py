@@ -63,7 +63,7 @@ def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:
         (("int pid;", "union { int pid; int name; };"), []),
         (("int pid;", "struct { int pid; } ids;"), ["task.pid moved task.ids.pid"]),
         (("long pad; int pid;", "long pid; int pad;"), ["task.pid resized"]),
-        (("long pad; int pid;", "void *pid; int pad;"), ["task.pid retyped"]),
+        (("long pad; int pid;", "void *pid; int pad;"), ["task.pid retyped task.pid"]),
         (("int pid;", "unsigned int pid;"), ["task.pid retyped"]),
         (("int pid;", ""), ["task.pid no_field"]),
         # One that is alike is the field's new name only if it is new.
@@ -72,7 +72,10 @@ def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:
             ["task.pid renamed task.pid_nr"],
         ),
         (("fs;", "fsbase;"), ["task.inner.fs renamed task.inner.fsbase"]),
-        (("struct inner inner;", "struct inner *inner;"), ["task.inner.fs retyped"]),
+        (
+            ("struct inner inner;", "struct inner *inner;"),
+            ["task.inner.fs retyped task.inner"],
+        ),
     ],
 )
 def test_a_change_is_called_what_it_is(
