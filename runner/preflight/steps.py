@@ -8,12 +8,15 @@ from runner.preflight import targets
 from runner.preflight.changes import (
     Change,
     FeatureChange,
+    SignatureChange,
     changes,
     feature_changes,
+    new_findings,
+    signature_changes,
 )
 from runner.preflight.engine import Engine
 from runner.preflight.history import has_field, is_field
-from runner.preflight.model import Prediction
+from runner.preflight.model import Finding, Prediction
 from runner.preflight.predict import Loader, PredictedObject, predict
 from runner.preflight.targets import BtfSource
 
@@ -28,6 +31,15 @@ class KernelStep:
     changes: tuple[Change, ...]
     # In the order of the object's features.
     features: tuple[FeatureChange, ...] = ()
+    # Arguments that programs read.
+    signatures: tuple[SignatureChange, ...] = ()
+    # What is wrong on the second kernel, and was right on the first.
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.changes or self.features or self.signatures or self.findings)
 
 
 def steps(
@@ -53,6 +65,8 @@ def steps(
                 after=source,
                 changes=found,
                 features=tuple(feature_changes(last[1], prediction)),
+                signatures=tuple(signature_changes(last[1], prediction)),
+                findings=tuple(new_findings(last[1], prediction)),
             )
         last = source, prediction
 
