@@ -252,6 +252,15 @@ def measure_checks(
         found.add("bpftool", other.passed)
         found.add("bpftool busy", other.busy)
         found.add("command", preflight.command(subject).passed)
+    probes = preflight.subject("sid", preflight.PROBES)
+    for name, of in (("task", subject), ("probes", probes)):
+        for _ in range(arguments.times):
+            one_kernel = preflight.findings(of, 1)
+            found.add(f"found {name}", one_kernel.with_them)
+            found.add(f"relocated {name}", one_kernel.without)
+    all_kernels = preflight.findings(probes, arguments.btfs)
+    found.add("found many", all_kernels.with_them)
+    found.add("relocated many", all_kernels.without)
     many = preflight.many(subject, arguments.btfs)
     found.add("many", many.cold.passed / 1000)
     found.add("many indexed", many.warm.passed / 1000)
@@ -375,6 +384,20 @@ def _of_checks(btfs: int) -> list[Figure]:
             what="check of each of many to it",
             unit="x",
             at_most=2,
+        ),
+        *(
+            Figure(
+                name=f"found {name}",
+                over=f"relocated {name}",
+                what=f"check: {what}, to relocation alone",
+                unit="x",
+                at_most=1.3,
+            )
+            for name, what in (
+                ("task", "task on one kernel"),
+                ("probes", "probes on one kernel"),
+                ("many", f"probes on {kernels}"),
+            )
         ),
         Figure(
             name="many", what=f"check: {kernels}, command to exit", at_most=8 * each

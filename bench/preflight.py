@@ -9,11 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from unittest import mock
 
 from runner import libbpf
 from runner.errors import RunnerError
@@ -21,14 +22,18 @@ from runner.files.cache import Cache
 from runner.files.shipped import ROOT
 from runner.kernels.btf import minimal
 from runner.matrix import matrix
-from runner.preflight import targets
+from runner.preflight import predict, targets
 from runner.preflight.check import Checker, CheckJob
+from runner.preflight.model import Finding
+from runner.preflight.signatures import ComparedArguments
 from runner.preflight.targets import BtfSource
 from runner.text.progress import progress
 from tests.unit.preflight.mutations import PLAIN, Mutator
 
 # Of about fifty relocations.
 _OBJECT = "suites/task/task.bpf.c"
+# Which traces functions, and reads arguments and structs of theirs.
+PROBES = "suites/tracing/probes.bpf.c"
 _SEED = 1
 # Seconds between looks at memory.
 _LOOKS = 0.2
@@ -43,14 +48,14 @@ class Subject:
     btf: Path
 
 
-def subject(kernel: str) -> Subject:
+def subject(kernel: str, source: str = _OBJECT) -> Subject:
     """Return an object and a kernel. Raises RunnerError when it is not in the cache."""
     cache = Cache()
     rows = [it for it in matrix.load(ROOT / "matrix.yaml").kernels if it.id == kernel]
     sources = targets.of_kernels(rows, cache)
     if not sources:
         raise RunnerError(f"no BTF of {kernel} in the cache")
-    (path,) = minimal.objects([ROOT / _OBJECT], cache)
+    (path,) = minimal.objects([ROOT / source], cache)
     return Subject(object=path, btf=sources[0].path)
 
 
@@ -145,6 +150,48 @@ def _kernels(of: Subject, count: int) -> Iterator[Path]:
                 (Path(folder) / f"6.1.{made}.btf").write_bytes(mutation.data)
                 made += 1
         yield Path(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What predictions cost, with what no relocation shows and without."""
+
+    with_them: float
+    without: float
+
+
+def findings(of: Subject, count: int) -> Findings:
+    """Check an object against kernels that differ, in this process, in milliseconds.
+
+    Of processors, by this process and its engine together.
+    """
+    with _kernels(of, count) as kernels:
+        sources = targets.of_path(str(kernels))
+        with_them = _predicted(of, sources)
+        with mock.patch.object(predict, "_beyond_relocation", _nothing_beyond):
+            without = _predicted(of, sources)
+    return Findings(with_them=with_them, without=without)
+
+
+def _nothing_beyond(*_: object) -> tuple[ComparedArguments, tuple[Finding, ...]]:
+    return ComparedArguments(), ()
+
+
+def _predicted(of: Subject, sources: Sequence[BtfSource]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        job = CheckJob(
+            objects=(of.object,),
+            index=Path(folder),
+            loader="libbpf",
+            engine=libbpf.programs(None, Cache(), progress()).engine,
+        )
+        before = _busy()
+        with Checker(job) as checker:
+            for source in sources:
+                if checker.check(source).error:
+                    raise RunnerError(f"{source.name} can't be predicted")
+        # With that of the engine, which has ended.
+        return _busy() - before
 
 
 # ------------------------------------------------------------------ processes

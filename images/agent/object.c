@@ -39,6 +39,25 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 	return lookup_program(object->bpf, name, failure);
 }
 
+int loaded_program_argument(const json_t *request, const char **name,
+			    struct failure *failure)
+{
+	const struct object *object = object_argument_of(request, failure);
+	const struct bpf_program *program;
+	int descriptor;
+
+	if (!object || !require_own(object, failure))
+		return -1;
+	program = program_argument(object, request, failure);
+	if (!program)
+		return -1;
+	*name = bpf_program__name(program);
+	descriptor = bpf_program__fd(program);
+	if (descriptor < 0)
+		fail(failure, "program %s is not loaded", *name);
+	return descriptor < 0 ? -1 : descriptor;
+}
+
 bool require_own(const struct object *object, struct failure *failure)
 {
 	if (object->bpf)

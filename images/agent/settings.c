@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "log.h"
 #include "lookup.h"
+#include "object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -44,6 +45,30 @@ static bool set_target(struct bpf_program *program, const char *target,
 		function + 1, error);
 	fail_errno(failure, -error, "program %s can't be set to %s", name, target);
 	return false;
+}
+
+/* Which program of another object it extends or traces: the function in it is that of
+ * the section.
+ */
+static bool set_extended(struct bpf_program *program, const json_t *extended,
+			 struct failure *failure)
+{
+	const char *section = bpf_program__section_name(program);
+	const char *function = strchr(section, '/'), *name = NULL;
+	int descriptor, error;
+
+	if (!function)
+		return fail(failure, "program %s: its section %s names no function",
+			    bpf_program__name(program), section);
+	descriptor = loaded_program_argument(extended, &name, failure);
+	if (descriptor < 0)
+		return false;
+	error = bpf_program__set_attach_target(program, descriptor, function + 1);
+	if (error)
+		fail_errno(failure, -error,
+			   "program %s can't have %s of %s as its target",
+			   bpf_program__name(program), function + 1, name);
+	return !error;
 }
 
 /* Leaves `*value` as it is when there is none. */
@@ -92,13 +117,17 @@ static bool set_program(struct bpf_program *program, const json_t *settings,
 			struct failure *failure)
 {
 	bool load = bpf_program__autoload(program);
+	const json_t *extended = NULL;
 	const char *target = NULL;
 
-	if (!choice_argument(settings, "load", &load, failure) ||
+	if (!object_argument(settings, "extends", OPTIONAL, &extended, failure) ||
+	    !choice_argument(settings, "load", &load, failure) ||
 	    !text_argument(settings, "target", OPTIONAL, &target, failure))
 		return false;
 	bpf_program__set_autoload(program, load);
 	if (!set_kind(program, settings, failure))
+		return false;
+	if (load && extended && !set_extended(program, extended, failure))
 		return false;
 	return !load || !target || set_target(program, target, failure);
 }

@@ -64,6 +64,15 @@ class Insn:
         return self.code == JMP | CALL and self.imm == POISON_HELPER
 
     @property
+    def jump(self) -> int | None:
+        """Return how far behind the next instruction it may jump; None for no jump."""
+        if self.code & 7 not in (JMP, JMP32) or self.code & 0xF0 in (CALL, EXIT):
+            return None
+        # In JMP32, which was added in v4, the immediate is the distance.
+        far = self.code & 7 == JMP32 and self.code & 0xF0 == JA
+        return self.imm if far else self.offset
+
+    @property
     def constant(self) -> int | None:
         """Return what a relocation puts into it, if it can hold that."""
         if self.op_class in (LDX, ST, STX):

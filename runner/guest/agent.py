@@ -563,12 +563,17 @@ class ObjectSettings:
     types: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     # Flags of BPF_PROG_LOAD that are set, by programs.
     flags: Mapping[str, int] = field(default_factory=dict)
+    # What programs extend: the handle of an object that is loaded, and its program.
+    extends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     maps: Mapping[str, MapSettings] = field(default_factory=dict)
     # Bytes of global variables.
     variables: Mapping[str, bytes] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the arguments that tell the agent."""
+        tables: tuple[Mapping[str, object], ...] = (
+            *(self.load, self.targets, self.types, self.flags, self.extends),
+        )
         programs = {
             name: {
                 "load": self.load.get(name),
@@ -576,14 +581,21 @@ class ObjectSettings:
                 "type": self.types.get(name, (None, None))[0],
                 "attach_type": self.types.get(name, (None, None))[1],
                 "flags": self.flags.get(name),
+                "extends": self._extended(name),
             }
-            for name in {**self.load, **self.targets, **self.types, **self.flags}
+            for name in dict.fromkeys(name for table in tables for name in table)
         }
         return {
             "programs": {name: _given(it) for name, it in programs.items()},
             "maps": {name: _given(asdict(it)) for name, it in self.maps.items()},
             "variables": {name: _encoded(it) for name, it in self.variables.items()},
         }
+
+    def _extended(self, name: str) -> JsonValue:
+        if name not in self.extends:
+            return None
+        handle, program = self.extends[name]
+        return {"handle": handle, "program": program}
 
 
 def _given(values: Mapping[str, JsonValue]) -> JsonValue:

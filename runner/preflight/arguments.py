@@ -8,10 +8,11 @@ from functools import cached_property
 from runner.bpf.debuginfo import Function
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject
-from runner.preflight.dataflow import OriginKind, Use, UseKind, Value, ValueOrigin
+from runner.preflight.dataflow import Use, UseKind
 from runner.preflight.declared import Declared, parameters
 from runner.preflight.engine import Contents, LocalAnswer
 from runner.preflight.references import Address
+from runner.preflight.values import OriginKind, Value, ValueOrigin
 
 _WORD = 8
 

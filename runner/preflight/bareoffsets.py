@@ -13,7 +13,7 @@ from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind
 from runner.preflight.arguments import Argument, Form, Holder
 from runner.preflight.candidates import members_of
-from runner.preflight.dataflow import OriginKind, Use, UseKind, ValueOrigin
+from runner.preflight.dataflow import Use, UseKind
 from runner.preflight.engine import (
     Engine,
     MemberAnswer,
@@ -25,6 +25,7 @@ from runner.preflight.model import Effect, Finding, FindingKind
 from runner.preflight.places import place_of
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
+from runner.preflight.values import OriginKind, ValueOrigin
 
 # What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
 _CURRENT_TASK = 158

@@ -22,6 +22,7 @@ from runner.preflight.index import Index, fingerprint, packed, unpacked
 from runner.preflight.model import Prediction
 from runner.preflight.predict import Loader, PredictedObject, Target, predict, unknown
 from runner.preflight.targets import BtfSource
+from runner.process.collection import uncollected
 
 # Fewer kernels than this a process are not worth starting one.
 _WORTH = 8
@@ -171,13 +172,15 @@ class Checker(AbstractContextManager["Checker"]):
         known = self._from_index(source, place)
         if known is not None:
             return known
-        engine = self._ready()
+        with uncollected():
+            engine = self._ready()
         try:
-            target = targets.load(source, place)
-            engine.load_target(target.btf, target.modules)
-            found = tuple(
-                self._predict(subject, target, engine) for subject in self._subjects
-            )
+            with uncollected():
+                target = targets.load(source, place)
+                engine.load_target(target.btf, target.modules)
+                found = tuple(
+                    self._predict(subject, target, engine) for subject in self._subjects
+                )
         except EngineError as error:
             # It is gone, and with it the objects.
             self.close()

@@ -14,11 +14,12 @@ from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.abilities import Known
 from runner.facts.traced import EventField, EventRecord, event_of
-from runner.preflight.dataflow import OriginKind, Use, UseKind, offset_on
+from runner.preflight.dataflow import Use, UseKind, offset_on
 from runner.preflight.engine import Engine
 from runner.preflight.model import Effect, Finding, FindingKind
 from runner.preflight.places import place_of
 from runner.preflight.rules import Code
+from runner.preflight.values import OriginKind
 
 _STRUCT = "trace_event_raw_"
 # Where bytes lie whose place a field holds: "__data_loc char[] comm".

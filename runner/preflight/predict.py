@@ -21,6 +21,7 @@ from runner.preflight import (
     securityhooks,
 )
 from runner.preflight.arguments import Arguments
+from runner.preflight.callgraph import CallGraph
 from runner.preflight.candidates import Blamer
 from runner.preflight.dataflow import Dataflow, followed
 from runner.preflight.engine import (
@@ -50,7 +51,7 @@ from runner.preflight.places import made_of
 from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
 from runner.preflight.rules import Code
-from runner.preflight.signatures import compared
+from runner.preflight.signatures import ComparedArguments, compared
 from runner.preflight.verifier import Verifier, verifier_of
 
 # What loads objects; see docs/compat.md.
@@ -132,6 +133,11 @@ class PredictedObject:
         return Flow(self.item, self.loaded)
 
     @cached_property
+    def graph(self) -> CallGraph:
+        """Return what its functions call."""
+        return CallGraph(self.item, self.flow)
+
+    @cached_property
     def dataflow(self) -> Dataflow:
         """Return what its programs do with values, on any kernel."""
         return followed(self.item, self.flow)
@@ -169,6 +175,7 @@ class PredictedObject:
             item=self.item,
             contents=self.contents,
             flow=self.flow,
+            graph=self.graph,
             reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
             loaded=self.loaded,
             dataflow=self.dataflow,
@@ -230,15 +237,7 @@ def predict(
             subject.item.relocations, subject.locals, answers, strict=True
         )
     )
-    seen = compared(code, target.known, engine)
-    found = (
-        *_of_externs(code, engine),
-        *seen.findings,
-        *enumerators.findings(code.item, subject.compared, code.reached, engine),
-        *eventrecords.compared(code, target.known, engine),
-        *securityhooks.findings(code, target.known),
-        *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
-    )
+    seen, found = _beyond_relocation(subject, code, answers, target, engine)
     needs = features.features(code, target.known, engine, compat=loader == "compat")
     verdict, reasons = _verdict(
         [it for it in relocations if it.place.program not in subject.skipped],
@@ -270,6 +269,26 @@ def predict(
         findings=found,
         signatures=seen.signatures,
     )
+
+
+def _beyond_relocation(
+    subject: PredictedObject,
+    code: Code,
+    answers: Sequence[RelocationAnswer],
+    target: Target,
+    engine: Engine,
+) -> tuple[ComparedArguments, tuple[Finding, ...]]:
+    """Return what no relocation shows."""
+    seen = compared(code, target.known, engine)
+    found = (
+        *_of_externs(code, engine),
+        *seen.findings,
+        *enumerators.findings(code.item, subject.compared, code.reached, engine),
+        *eventrecords.compared(code, target.known, engine),
+        *securityhooks.findings(code, target.known),
+        *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
+    )
+    return seen, found
 
 
 def _with_architecture(target: Target, engine: Engine) -> Target:

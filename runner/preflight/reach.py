@@ -15,7 +15,7 @@ every path, so that the agent may rewrite an instruction before an object is loa
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 
 from runner.bpf import insn as op
@@ -26,10 +26,11 @@ from runner.preflight.references import Address, Flow, MapAddress
 from runner.preflight.verifier import Verifier
 
 _MASK = (1 << 64) - 1
+_CALL = op.JMP | op.CALL
 _REGISTERS = 11
 _FRAME_POINTER = 10
 
-# Different states that an instruction of one call is walked with before they are merged
+# Different states that a place of one call is walked on from before they are merged
 # into one; the same of a function's arguments, and of what it returns.
 _MOST_STATES = 24
 
@@ -46,43 +47,50 @@ _Stack = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class _WalkState:
+    """What is known where ways through a function meet."""
+
     registers: tuple[_Value, ...]
     # Constants on the stack: bytes from the frame pointer, and what is there.
     stack: _Stack
 
-    def get(self, register: int) -> _Value:
-        return self.registers[register] if register < _REGISTERS else None
-
-    def put(self, register: int, value: _Value) -> "_WalkState":
-        if register >= _FRAME_POINTER or self.registers[register] == value:
-            return self
-        registers = list(self.registers)
-        registers[register] = value
-        return replace(self, registers=tuple(registers))
-
-    def forget(self, *registers: int) -> "_WalkState":
-        return replace(
-            self,
-            registers=tuple(
-                None if i in registers else it for i, it in enumerate(self.registers)
-            ),
-        )
-
-    def without_stack(self, start: int, size: int) -> "_WalkState":
-        kept = frozenset(
-            it for it in self.stack if not start - 8 < it[0] < start + size
-        )
-        return self if kept == self.stack else replace(self, stack=kept)
-
     def merged(self, other: "_WalkState") -> "_WalkState":
-        return replace(
-            self,
-            registers=tuple(
+        return _WalkState(
+            tuple(
                 a if a == b else None
                 for a, b in zip(self.registers, other.registers, strict=True)
             ),
-            stack=self.stack & other.stack,
+            self.stack & other.stack,
         )
+
+
+class _Path:
+    """The same between two such places, as it changes with each instruction."""
+
+    __slots__ = ("registers", "stack")
+
+    def __init__(self, state: _WalkState) -> None:
+        self.registers = list(state.registers)
+        self.stack = dict(state.stack)
+
+    @property
+    def state(self) -> _WalkState:
+        stack = frozenset(self.stack.items()) if self.stack else _NOTHING
+        return _WalkState(tuple(self.registers), stack)
+
+    def get(self, register: int) -> _Value:
+        return self.registers[register] if register < _REGISTERS else None
+
+    def put(self, register: int, value: _Value) -> None:
+        if register < _FRAME_POINTER:
+            self.registers[register] = value
+
+    def forget(self, *registers: int) -> None:
+        for register in registers:
+            self.registers[register] = None
+
+    def forget_stack(self, start: int, size: int) -> None:
+        for it in [it for it in self.stack if start - 8 < it < start + size]:
+            del self.stack[it]
 
 
 _NOTHING: _Stack = frozenset()
@@ -176,20 +184,23 @@ class _Walk:
         self._todo: list[tuple[_Call, Address, _WalkState]] = []
         # By function, and by its arguments.
         self._calls: dict[Address, dict[_WalkState, _Call]] = defaultdict(dict)
+        # How many instructions were visited.
+        self._visits = 0
         self.reached: set[Address] = set()
 
     def run(self, wanted: Callable[[], bool]) -> None:
-        visits = 0
+        looks = 0
         while self._todo:
-            visits += 1
-            if visits > _MOST_VISITS:
+            self._follow(*self._todo.pop())
+            if self._visits > _MOST_VISITS:
                 raise NotFollowedError(
                     "not followed to its end: its programs take more than "
                     f"{_MOST_VISITS:,} steps"
                 )
-            if not visits % _BETWEEN_LOOKS and not wanted():
-                raise AbandonedError("the prediction is no longer needed")
-            self._step(*self._todo.pop())
+            if self._visits // _BETWEEN_LOOKS > looks:
+                looks = self._visits // _BETWEEN_LOOKS
+                if not wanted():
+                    raise AbandonedError("the prediction is no longer needed")
 
     def enter(self, at: Address, state: _WalkState = _START) -> _Call:
         """Plan to walk a function with some arguments, unless it was; return the call.
@@ -207,7 +218,7 @@ class _Walk:
         return calls[state]
 
     def _go(self, call: _Call, at: Address, state: _WalkState) -> None:
-        """Plan a visit, unless an equal one was made."""
+        """Plan to walk on from an instruction, unless it was done with equal values."""
         if self._flow.insn(at) is None:
             return
         self.reached.add(at)
@@ -215,33 +226,51 @@ class _Walk:
         if new is not None:
             self._todo.append((call, at, new))
 
-    def _step(self, call: _Call, at: Address, state: _WalkState) -> None:
-        insn = self._patched.get(at) or self._flow.insn(at)
-        assert insn is not None
-        if insn.is_poison:
-            self._pass_poison(call, at, state)
-        elif insn.op_class in (op.JMP, op.JMP32):
-            self._jump(call, at, insn, state)
-        elif insn.code == op.LD_IMM64:
-            self._load_immediate(call, at, insn, state)
-        else:
-            self._go(call, (at[0], at[1] + 1), self._computed(insn, state))
+    def _follow(self, call: _Call, at: Address, state: _WalkState) -> None:
+        """Walk on to where ways meet or part."""
+        path, flow, patched = _Path(state), self._flow, self._patched
+        reached, meeting = self.reached, flow.meeting
+        section, index = at
+        while True:
+            self._visits += 1
+            insn = patched.get(at) or flow.insn(at)
+            if insn is None:
+                return
+            reached.add(at)
+            if insn.code & 7 in (op.JMP, op.JMP32) and not insn.is_poison:
+                if insn.code != _CALL or insn.src == op.CALL_LOCAL:
+                    self._leave(call, at, insn, path)
+                    return
+                path.forget(0, 1, 2, 3, 4, 5)
+                # A helper may write to the stack whose address it was given.
+                path.stack.clear()
+                index += 1
+            elif insn.code & 7 in (op.JMP, op.JMP32):
+                index += self._pass_poison(at, path)
+            elif insn.code == op.LD_IMM64:
+                self._load_immediate(at, insn, path)
+                index += 2
+            else:
+                self._compute(insn, path)
+                index += 1
+            at = (section, index)
+            if at in meeting:
+                self._go(call, at, path.state)
+                return
 
-    def _pass_poison(self, call: _Call, at: Address, state: _WalkState) -> None:
+    def _pass_poison(self, at: Address, path: _Path) -> int:
+        """Forget what an instruction that is poisoned would do; return its length."""
         original = self._flow.insn(at)
         assert original is not None
-        size = 2 if original.code == op.LD_IMM64 else 1
         if original.op_class in (op.ST, op.STX):
-            state = replace(state, stack=frozenset())
-        else:
-            state = state.forget(original.dst)
-        self._go(call, (at[0], at[1] + size), state)
+            path.stack.clear()
+        elif original.dst < _REGISTERS:
+            path.forget(original.dst)
+        return 2 if original.code == op.LD_IMM64 else 1
 
     # ------------------------------------------------------------ values
 
-    def _load_immediate(
-        self, call: _Call, at: Address, insn: Insn, state: _WalkState
-    ) -> None:
+    def _load_immediate(self, at: Address, insn: Insn, path: _Path) -> None:
         second = (at[0], at[1] + 1)
         high = self._patched.get(second) or self._flow.insn(second)
         callback = self._flow.callback(at)
@@ -252,23 +281,26 @@ class _Walk:
             known = Verifier.TRACKS_LDIMM64 in self._verifier
             whole = (insn.imm & 0xFFFFFFFF) | (high.imm & 0xFFFFFFFF) << 32
             value = whole if known else None
-        self._go(call, (at[0], at[1] + 2), state.put(insn.dst, value))
+        path.put(insn.dst, value)
 
-    def _computed(self, insn: Insn, state: _WalkState) -> _WalkState:
-        if insn.op_class in (op.ALU, op.ALU64):
-            return state.put(insn.dst, self._result(insn, state))
-        if insn.op_class == op.LDX:
-            return state.put(insn.dst, self._loaded(insn, state))
-        if insn.op_class in (op.ST, op.STX):
-            return self._stored(insn, state)
-        # LD_ABS and LD_IND call a helper.
-        return state.forget(0, 1, 2, 3, 4, 5)
+    def _compute(self, insn: Insn, path: _Path) -> None:
+        class_ = insn.code & 7
+        if class_ in (op.ALU, op.ALU64):
+            path.put(insn.dst, self._result(insn, path))
+        elif class_ == op.LDX:
+            path.put(insn.dst, self._loaded(insn, path))
+        elif class_ in (op.ST, op.STX):
+            self._store(insn, path)
+        else:
+            # LD_ABS and LD_IND call a helper.
+            path.forget(0, 1, 2, 3, 4, 5)
 
-    def _result(self, insn: Insn, state: _WalkState) -> _Value:
-        narrow = insn.op_class == op.ALU
+    def _result(self, insn: Insn, path: _Path) -> _Value:
+        operation = insn.code & 0xF0
+        narrow = insn.code & 7 == op.ALU
         by_register = insn.code & op.X
-        operand = state.get(insn.src) if by_register else insn.imm & _MASK
-        if insn.operation == op.MOV:
+        operand = path.get(insn.src) if by_register else insn.imm & _MASK
+        if operation == op.MOV:
             # Older ones, without sign extension, leave the offset 0.
             if insn.offset or (narrow and not isinstance(operand, int)):
                 return None
@@ -276,28 +308,28 @@ class _Walk:
             if narrow and by_register and Verifier.COMPUTES not in self._verifier:
                 return None
             return _narrowed(operand) if narrow else operand
-        value = state.get(insn.dst)
+        value = path.get(insn.dst)
         if Verifier.COMPUTES not in self._verifier or not isinstance(operand, int):
             return None
         if isinstance(value, MapAddress):
-            if insn.operation != op.ADD or narrow:
+            if operation != op.ADD or narrow:
                 return None
             return MapAddress(value.section, value.offset + _signed(operand, 64))
-        compute = _ARITHMETIC.get(insn.operation)
+        compute = _ARITHMETIC.get(operation)
         if value is None or compute is None:
             return None
         if narrow:
             return _narrowed(compute(value & 0xFFFFFFFF, operand & 0xFFFFFFFF, 32))
         return compute(value, operand, 64) & _MASK
 
-    def _loaded(self, insn: Insn, state: _WalkState) -> _Value:
+    def _loaded(self, insn: Insn, path: _Path) -> _Value:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.src == _FRAME_POINTER:
-            found = dict(state.stack).get(insn.offset)
+            found = path.stack.get(insn.offset)
             return (
                 found if size == 8 and Verifier.TRACKS_STACK in self._verifier else None
             )
-        base = state.get(insn.src)
+        base = path.get(insn.src)
         if (
             not isinstance(base, MapAddress)
             or Verifier.READS_FROZEN_MAPS not in self._verifier
@@ -306,54 +338,52 @@ class _Walk:
         address = MapAddress(base.section, base.offset + insn.offset)
         return self._flow.constant(address, size, self._kernel)
 
-    def _stored(self, insn: Insn, state: _WalkState) -> _WalkState:
+    def _store(self, insn: Insn, path: _Path) -> None:
         size = op.ACCESS_SIZE[insn.code & 0x18]
         if insn.dst != _FRAME_POINTER:
             # It may be the stack by another register: constants there are rare, and
             # forgetting them only makes more code count as walked.
-            return replace(state, stack=frozenset()) if state.stack else state
-        state = state.without_stack(insn.offset, size)
-        value = insn.imm & _MASK if insn.op_class == op.ST else state.get(insn.src)
+            path.stack.clear()
+            return
+        path.forget_stack(insn.offset, size)
+        value = insn.imm & _MASK if insn.code & 7 == op.ST else path.get(insn.src)
         plain = insn.code & 0xE0 == 0x60
-        if not plain or size != 8 or not isinstance(value, int):
-            return state
-        return replace(state, stack=state.stack | {(insn.offset, value)})
+        if plain and size == 8 and isinstance(value, int):
+            path.stack[insn.offset] = value
 
     # ------------------------------------------------------------ jumps
 
-    def _jump(self, call: _Call, at: Address, insn: Insn, state: _WalkState) -> None:
+    def _leave(self, call: _Call, at: Address, insn: Insn, path: _Path) -> None:
         following = (at[0], at[1] + 1)
-        target = (at[0], at[1] + 1 + insn.offset)
         if insn.operation == op.EXIT:
-            self._return(call, state.registers[0])
+            self._return(call, path.registers[0])
         elif insn.operation == op.CALL:
-            self._enter_from(call, at, insn, state)
-        elif insn.operation == op.JA:
-            # In JMP32, which was added in v4, the immediate is the distance.
-            far = insn.op_class == op.JMP32
-            self._go(call, (at[0], at[1] + 1 + insn.imm) if far else target, state)
+            self._enter_from(call, at, insn, path)
         else:
-            taken = self._decided(insn, state)
+            target = (at[0], at[1] + 1 + (insn.jump or 0))
+            taken = insn.operation == op.JA or self._decided(insn, path)
             if taken is not False:
-                self._go(call, target, self._learned(insn, state, op.JEQ))
+                self._go(call, target, self._learned(insn, path, op.JEQ))
             if taken is not True:
-                self._go(call, following, self._learned(insn, state, op.JNE))
+                self._go(call, following, self._learned(insn, path, op.JNE))
 
-    def _learned(self, insn: Insn, state: _WalkState, by: int) -> _WalkState:
+    def _learned(self, insn: Insn, path: _Path, by: int) -> _WalkState:
         """Return what is known where `by` says that the operands are equal."""
         plain = insn.op_class == op.JMP and not insn.code & op.X
-        if insn.operation != by or not plain or state.get(insn.dst) is not None:
-            return state
-        return state.put(insn.dst, insn.imm & _MASK)
+        if insn.operation != by or not plain or path.get(insn.dst) is not None:
+            return path.state
+        learnt = _Path(path.state)
+        learnt.put(insn.dst, insn.imm & _MASK)
+        return learnt.state
 
-    def _decided(self, insn: Insn, state: _WalkState) -> bool | None:
+    def _decided(self, insn: Insn, path: _Path) -> bool | None:
         """Tell whether a branch is taken, or None when the verifier walks both ways."""
         verifier = self._verifier
         by_register = bool(insn.code & op.X)
         if by_register and Verifier.COMPARES_REGISTERS not in verifier:
             return None
-        value = state.get(insn.dst)
-        operand = state.get(insn.src) if by_register else insn.imm & _MASK
+        value = path.get(insn.dst)
+        operand = path.get(insn.src) if by_register else insn.imm & _MASK
         if not isinstance(value, int) or not isinstance(operand, int):
             return None
         simple = insn.operation in (op.JEQ, op.JNE)
@@ -371,24 +401,18 @@ class _Walk:
         compare = _COMPARISONS.get(insn.operation)
         return None if compare is None else bool(compare(value, operand))
 
-    def _enter_from(
-        self, call: _Call, at: Address, insn: Insn, state: _WalkState
-    ) -> None:
+    def _enter_from(self, call: _Call, at: Address, insn: Insn, path: _Path) -> None:
         following = (at[0], at[1] + 1)
-        after = state.forget(0, 1, 2, 3, 4, 5)
-        if insn.src != op.CALL_LOCAL:
-            # A helper may write to the stack whose address it was given.
-            self._go(call, following, replace(after, stack=_NOTHING))
-            return
         target = self._flow.call_target(at, insn)
         alone = Verifier.VERIFIES_GLOBALS_ALONE in self._verifier
+        saved = tuple(path.registers[6:10])
         if alone and target in self._flow.global_functions:
             self.enter(target)
-            self._go(call, following, replace(after, stack=_NOTHING))
+            self._go(call, following, _Caller(call, following, saved).resumed(None))
             return
-        arguments = replace(state.forget(0, 6, 7, 8, 9), stack=_NOTHING)
-        called = self.enter(target, arguments)
-        caller = _Caller(call, following, state.registers[6:10])
+        arguments = (None, *path.registers[1:6], *(None,) * 5)
+        called = self.enter(target, _WalkState(arguments, _NOTHING))
+        caller = _Caller(call, following, saved)
         if caller not in called.callers:
             called.callers.add(caller)
             for value in called.returned:

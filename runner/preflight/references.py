@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from runner.bpf import insn as op
@@ -63,6 +64,16 @@ class Flow:
         self.global_functions = {
             (it.section_index, it.start) for it in item.functions if it.is_global
         }
+
+    @cached_property
+    def meeting(self) -> frozenset[Address]:
+        """The instructions where several ways through a function may meet."""
+        return frozenset(
+            (section, index + 1 + insn.jump)
+            for section, code in self._code.items()
+            for index, insn in enumerate(code)
+            if insn.jump is not None
+        )
 
     def insn(self, at: Address) -> Insn | None:
         """Return an instruction as it stands in the object, None outside of code."""

@@ -12,6 +12,7 @@ from runner.bpf.object import BpfObject
 from runner.facts.abilities import ABILITIES, Ability, Known
 from runner.facts.model import UNKNOWN, Judgement, Learnt, judged
 from runner.preflight.arguments import Argument, Arguments, AttachedProgram
+from runner.preflight.callgraph import CallGraph
 from runner.preflight.dataflow import Dataflow, Use
 from runner.preflight.engine import Contents, Engine
 from runner.preflight.externs import Extern
@@ -39,6 +40,7 @@ class Code:
     item: BpfObject
     contents: Contents
     flow: Flow
+    graph: CallGraph
     # Instructions that the verifier visits.
     reached: frozenset[Address]
     loaded: frozenset[str]
@@ -73,13 +75,18 @@ class Code:
     @cached_property
     def instructions(self) -> tuple[tuple[Function, Address, Insn], ...]:
         """The instructions that are reached, with their functions."""
-        found = []
-        for at in sorted(self.reached):
-            function = self.item.function_at(*at)
-            insn = self.flow.insn(at)
-            if function is not None and insn is not None:
-                found.append((function, at, insn))
-        return tuple(found)
+        return tuple(
+            (function, at, insn)
+            for function, at, insn in self.graph.instructions
+            if at in self.reached
+        )
+
+    @cached_property
+    def _by_class(self) -> Mapping[int, list[tuple[Function, Address, Insn]]]:
+        found: dict[int, list[tuple[Function, Address, Insn]]] = {}
+        for each in self.instructions:
+            found.setdefault(each[2].op_class, []).append(each)
+        return found
 
     @cached_property
     def rules(self) -> tuple[tuple["Rule", tuple[str, ...]], ...]:
@@ -107,7 +114,7 @@ class Code:
             own.setdefault(function, []).append(number)
         found = []
         for it in self.programs():
-            helpers = [each for f in _closure(self, it) for each in own.get(f, ())]
+            helpers = [each for f in self.graph.closure(it) for each in own.get(f, ())]
             if helpers and not _may_sleep(it):
                 called = tuple(dict.fromkeys(helpers))
                 found.append((it.name, types.get(it.name, 0), called))
@@ -117,18 +124,25 @@ class Code:
     def _calls(self) -> tuple[tuple[Function, int], ...]:
         return tuple(
             (function, insn.imm)
-            for function, at, insn in self.instructions
+            for function, at, insn in self._by_class.get(op.JMP, ())
             if (insn.code == _CALL and insn.src == op.CALL_HELPER)
             and not (insn.is_poison or self.flow.is_reference(at))
         )
 
-    def users(self, matches: Callable[[Address, Insn], bool]) -> list[str]:
-        """Return the functions that reach an instruction of a kind."""
-        return _unique(
-            function.name
-            for function, at, insn in self.instructions
-            if matches(at, insn)
-        )
+    def users(
+        self, matches: Callable[[Address, Insn], bool], *classes: int
+    ) -> list[str]:
+        """Return the functions that reach an instruction of a kind.
+
+        It is of one of some classes.
+        """
+        found: dict[Address, Function] = {}
+        for class_ in classes:
+            for function, at, insn in self._by_class.get(class_, ()):
+                start = function.section_index, function.start
+                if start not in found and matches(at, insn):
+                    found[start] = function
+        return _unique(found[start].name for start in sorted(found))
 
     def programs(self) -> list[Function]:
         """Return the programs that are loaded."""
@@ -172,6 +186,14 @@ class Rule:
             or known.version >= KernelVersion.parse(self.looked_at_since)
         )
 
+    def is_left_out(self, known: Known) -> bool:
+        """Tell whether a kernel was built without it: then nothing of it is there.
+
+        Without a JIT, bpf_trampoline_get() of include/linux/bpf.h refuses what is
+        loaded for fentry; a JIT that has no trampolines refuses to attach it only.
+        """
+        return isinstance(self.wanted, Ability) and self.wanted.name in known.left_out
+
     @property
     def name(self) -> str:
         """Return it as sentences name it."""
@@ -199,7 +221,7 @@ def features(
             presence=found.presence,
             users=users,
             evidence=_evidence(rule.wanted, found.learnt),
-            stops_loading=rule.stops_loading,
+            stops_loading=rule.stops_loading or rule.is_left_out(known),
             learnt=found.learnt,
         )
 
@@ -238,72 +260,16 @@ def _too_long(code: Code) -> list[str]:
     return [
         it.name
         for it in code.programs()
-        if sum(each.size for each in _closure(code, it)) > _MOST_INSTRUCTIONS
+        if sum(each.size for each in code.graph.closure(it)) > _MOST_INSTRUCTIONS
     ]
-
-
-def _closure(code: Code, function: Function) -> list[Function]:
-    """Return a function with all that it calls: libbpf appends them to a program."""
-    found, todo = {}, [function]
-    while todo:
-        each = todo.pop()
-        if (each.section_index, each.start) in found:
-            continue
-        found[each.section_index, each.start] = each
-        for at, insn in _insns(code, each):
-            if insn.code == _CALL and insn.src == op.CALL_LOCAL:
-                target = code.flow.call_target(at, insn)
-                callee = code.item.function_at(*target)
-                todo += [callee] if callee is not None else []
-    return list(found.values())
-
-
-def _insns(code: Code, function: Function) -> Iterator[tuple[Address, Insn]]:
-    section = function.section_index
-    for index, insn in enumerate(code.item.insns(function)):
-        yield (section, function.start + index), insn
 
 
 def _looping(code: Code) -> list[str]:
     return [
         it.name
         for it in code.programs()
-        if any(_has_loop(code, each) for each in _closure(code, it))
+        if any(code.graph.loops(each) for each in code.graph.closure(it))
     ]
-
-
-def _has_loop(code: Code, function: Function) -> bool:
-    """Tell whether control flow has a circle; old verifiers look at dead code, too."""
-    edges = {at[1]: _successors(at[1], insn) for at, insn in _insns(code, function)}
-    open_: set[int] = set()
-    done: set[int] = set()
-    stack = [(function.start, iter(edges.get(function.start, ())))]
-    open_.add(function.start)
-    while stack:
-        at, following = stack[-1]
-        step = next(following, None)
-        if step is None:
-            stack.pop()
-            open_.discard(at)
-            done.add(at)
-        elif step in open_:
-            return True
-        elif step not in done and step in edges:
-            open_.add(step)
-            stack.append((step, iter(edges[step])))
-    return False
-
-
-def _successors(index: int, insn: Insn) -> tuple[int, ...]:
-    following = index + (2 if insn.code == op.LD_IMM64 else 1)
-    if insn.op_class not in (op.JMP, op.JMP32) or insn.code == _CALL:
-        return (following,)
-    if insn.operation == op.EXIT:
-        return ()
-    if insn.operation == op.JA:
-        far = insn.op_class == op.JMP32
-        return (index + 1 + (insn.imm if far else insn.offset),)
-    return (following, index + 1 + insn.offset)
 
 
 def _of_data(*, constant: bool) -> Callable[[Code], list[str]]:
@@ -317,7 +283,7 @@ def _of_data(*, constant: bool) -> Callable[[Code], list[str]]:
                 is constant
             )
 
-        return code.users(is_use)
+        return code.users(is_use, op.LD)
 
     return users
 
@@ -330,8 +296,10 @@ def _long_keys(code: Code) -> list[str]:
     ]
 
 
-def _by_opcode(matches: Callable[[Insn], bool]) -> Callable[[Code], list[str]]:
-    return lambda code: code.users(lambda _, insn: matches(insn))
+def _by_opcode(
+    matches: Callable[[Insn], bool], *classes: int
+) -> Callable[[Code], list[str]]:
+    return lambda code: code.users(lambda _, insn: matches(insn), *classes)
 
 
 def _by_section(*prefixes: str, sleepable: bool = False) -> Callable[[Code], list[str]]:
@@ -352,7 +320,7 @@ def _calling_the_kernel(code: Code) -> list[str]:
     return [
         it.name
         for it in code.programs()
-        if any(each.name in calling for each in _closure(code, it))
+        if any(each.name in calling for each in code.graph.closure(it))
     ]
 
 
@@ -396,16 +364,18 @@ RULES = (
     _rule("long_hash_keys", _long_keys),
     _rule(
         "subprograms",
-        _by_opcode(lambda it: it.code == _CALL and it.src == op.CALL_LOCAL),
+        _by_opcode(lambda it: it.code == _CALL and it.src == op.CALL_LOCAL, op.JMP),
     ),
     _rule(
         "subprogram_addresses",
-        lambda code: code.users(lambda at, _: code.flow.callback(at) is not None),
+        lambda code: code.users(
+            lambda at, _: code.flow.callback(at) is not None, op.LD
+        ),
     ),
-    _rule("jumps_v2", _by_opcode(_is_ordered_below)),
-    _rule("jumps_32", _by_opcode(lambda it: it.op_class == op.JMP32)),
-    _rule("atomics", _by_opcode(_is_new_atomic)),
-    _rule("instructions_v4", _by_opcode(_is_of_v4)),
+    _rule("jumps_v2", _by_opcode(_is_ordered_below, op.JMP, op.JMP32)),
+    _rule("jumps_32", _by_opcode(lambda _: True, op.JMP32)),
+    _rule("atomics", _by_opcode(_is_new_atomic, op.STX)),
+    _rule("instructions_v4", _by_opcode(_is_of_v4, op.LDX, op.ALU, op.ALU64, op.JMP32)),
     _rule("sleepable", _by_section(sleepable=True)),
     # add_kfunc_call() came with them (e6ac2450d6de).
     _rule("kernel_functions", _calling_the_kernel, looked_at_since="5.13"),

@@ -131,13 +131,16 @@ def perform(
     gap = declared_gap(run, case)
     if gap is not None:
         return gap, b""
-    compiled = None
+    compiled = extended = None
     try:
         guestfit.require(case.case, case.within.guest, run.known(case.kernel))
         if case.case.object:
             source = case.loaded.file(case.case.object)
             build = case.case.build.on(case.kernel.architecture)
             compiled = run.compiled(source, case.case.vmlinux, build)
+            if case.case.extends is not None:
+                other = case.loaded.file(case.case.extends.object)
+                extended = run.compiled(other, case.case.vmlinux, build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.
@@ -154,6 +157,7 @@ def perform(
         case=case.case,
         object_path=compiled,
         shown_path=case.shown_object,
+        extended_path=extended,
         nodeid=case.nodeid,
         folder=case.loaded.folder,
         commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.bpf import btf, swapped, verifierstats
+from runner.bpf import bpftool, btf, swapped, verifierstats
 from runner.bpf import object as bpfobject
+from runner.deadline import Deadline
 from runner.errors import RunnerError
 from runner.facts import traced
 from runner.failures import classify, splats
 from runner.files import yamlfile
+from runner.guest.agent import AgentSession
 from runner.harness import cargo, gotest, gtest, tap, xmlfile
 from runner.harness.model import Reader
 from runner.kernels import elfsections, guestconfig, kernelimage, modules
@@ -185,6 +187,67 @@ def _tests(reader: Callable[[], Reader]) -> Callable[[bytes], None]:
     return parse
 
 
+class _Answers:
+    """A channel on which lines come, whatever is asked."""
+
+    def __init__(self, data: bytes) -> None:
+        self._lines = iter(data.splitlines(keepends=True))
+
+    def send(self, data: bytes) -> None:
+        """Forget a request."""
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        """Return the next line, and nothing after the last."""
+        return next(self._lines, b"")
+
+
+def _agent(data: bytes) -> None:
+    asked: tuple[Callable[[AgentSession], object], ...] = (
+        lambda it: it.hello(timeout=1),
+        lambda it: it.load(1, timeout=1),
+        lambda it: it.dump(1, "map", timeout=1),
+        lambda it: it.runs(1, timeout=1),
+        lambda it: it.drain(1, "map", timeout=1),
+        lambda it: it.stream(
+            ["x"], show=lambda *_: None, record=lambda _: None, timeout=1
+        ),
+    )
+    for ask in asked:
+        # A session of its own: one that is lost answers no more.
+        with contextlib.suppress(RunnerError):
+            ask(AgentSession(_Answers(data)))
+
+
+def _agents() -> Iterator[bytes]:
+    for words in (
+        {"release": "6.1", "pid": 3, "libbpf": "1.1", "boot_id": "x"},
+        {"programs": [{"name": "a", "id": 1}], "maps": [], "log": "x"},
+        {"rows": [{"key": "AAAA", "value": "AAAA"}], "key_size": 4, "value_size": 4},
+        {"error": "no", "errno": "EPERM"},
+    ):
+        yield (
+            json.dumps({"id": 1, "ok": "error" not in words, **words}).encode() + b"\n"
+        )
+
+
+def _bpftool(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    for part in (
+        bpftool.parse_list,
+        bpftool.parse_map_dump,
+        lambda it: bpftool.parse_map_dump(it, "big"),
+        bpftool.parse_show,
+        bpftool.parse_prog_dump,
+    ):
+        with contextlib.suppress(RunnerError):
+            part(text)
+
+
+def _dumps() -> Iterator[bytes]:
+    for path in sorted(DATA.glob("bpftool/*.json")):
+        yield path.read_bytes()
+
+
 def _text(parse: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda data: parse(data.decode("utf-8", "replace"))
 
@@ -252,6 +315,8 @@ PARSERS = {
             parse=lambda data: resultsfile.parse(data, Path("results.json")),
             seeds=_results,
         ),
+        Parser(name="agent", parse=_agent, seeds=_agents),
+        Parser(name="bpftool", parse=_bpftool, seeds=_dumps),
         Parser(name="console", parse=_console, seeds=_logs),
         Parser(name="log", parse=_log, seeds=_logs),
         Parser(name="tap", parse=_tests(tap.TapReader), seeds=_these(_TAP)),

@@ -454,6 +454,18 @@ def test_calls_of_the_kernel_that_nothing_reaches_are_looked_at_too() -> None:
     assert needed("6.12", facts=no_jit) == [Presence.ABSENT]
 
 
+def test_what_a_kernel_was_built_without_stops_loading() -> None:
+    item = an_object(PROGRAM % "fexit/a_function")
+    none = Facts(release="", abilities={"trampolines": False})
+
+    # A JIT without trampolines refuses to attach it.
+    assert checked(item, ATTACHED, facts=none).verdict is Verdict.LOADS
+    # Without a JIT, nothing takes it.
+    built_without = frozenset({"trampolines"})
+    found = checked(item, ATTACHED, facts=none, left_out=built_without)
+    assert found.verdict is Verdict.REJECTED
+
+
 @RULES
 def test_what_a_kernel_said_counts_more_than_its_version(
     source: str, name: str, before: str, since: str
