@@ -461,6 +461,9 @@ class CaseResult(CaseVerdict, CaseId):
     """What preflight says that no relocation shows."""
     not_predicted: str = ""
     """Why preflight was asked, but made no prediction; otherwise empty."""
+    not_known: tuple[str, ...] = ()
+    """What the object needs, and nobody can tell without a boot whether the kernel has
+    it: "attach target kprobe/do_unlinkat"."""
     loader: str = ""
     """The library that loaded the object, with its version: "cilium/ebpf 0.22.0"; empty
     for libbpf, whose version is the kernel result's `libbpf`."""
@@ -497,11 +500,27 @@ class CaseResult(CaseVerdict, CaseId):
     """The seconds that its parts took."""
     nodeid: str = ""
     """Its name in pytest."""
+    guest_served: int = Field(default=0, ge=0)
+    """How many other objects its guest had served, each after a proof that it was as at
+    its start; 0 for a guest that nobody had used."""
+    failed_in_used_guest: str = ""
+    """What went wrong in a guest that had served other objects, if the case then passed
+    in one that nobody had used, which counts. Something may have been left behind."""
     flaky: str = ""
     """Why the first try lost its guest, if this is the outcome of a second try."""
     known_flaky: KnownFlaky | None = None
     """The entry of --flaky that has this failure; null for other cases. The failure
     counts only if the entry has ended."""
+
+    @property
+    def used_guest_words(self) -> str:
+        """What it did in a used guest only, in words; or nothing."""
+        if not self.failed_in_used_guest:
+            return ""
+        return (
+            f"{self.outcome} in a guest that nobody had used; failed in one that had "
+            f"served other objects: {self.failed_in_used_guest}"
+        )
 
     @property
     def guest_words(self) -> str:

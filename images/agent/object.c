@@ -4,6 +4,7 @@
 #include "adopted.h"
 #include "arguments.h"
 #include "lookup.h"
+#include "settings.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -36,6 +37,25 @@ struct bpf_program *program_argument(const struct object *object, const json_t *
 	    !text_argument(request, "program", REQUIRED, &name, failure))
 		return NULL;
 	return lookup_program(object->bpf, name, failure);
+}
+
+int loaded_program_argument(const json_t *request, const char **name,
+			    struct failure *failure)
+{
+	const struct object *object = object_argument_of(request, failure);
+	const struct bpf_program *program;
+	int descriptor;
+
+	if (!object || !require_own(object, failure))
+		return -1;
+	program = program_argument(object, request, failure);
+	if (!program)
+		return -1;
+	*name = bpf_program__name(program);
+	descriptor = bpf_program__fd(program);
+	if (descriptor < 0)
+		fail(failure, "program %s is not loaded", *name);
+	return descriptor < 0 ? -1 : descriptor;
 }
 
 bool require_own(const struct object *object, struct failure *failure)
@@ -118,7 +138,7 @@ static int end_object(struct object *object)
 	int error = object_detach(object, NULL);
 
 	listener_end_all(&object->listeners);
-	bpf_object__close(object->bpf);
+	settings_close(object->bpf);
 	compat_close(object->compat);
 	adopted_close(object->adopted);
 	free(object->attached);

@@ -44,6 +44,9 @@ struct object *object_hold_adopted(struct adopted *adopted);
  * for both.
  */
 struct object *object_argument_of(const json_t *request, struct failure *failure);
+/* A program that is loaded, of the object that `request`, a part of one, names. */
+int loaded_program_argument(const json_t *request, const char **name,
+			    struct failure *failure);
 struct bpf_program *program_argument(const struct object *object, const json_t *request,
 				     struct failure *failure);
 /* Whether it is this agent's own; else with a failure. */

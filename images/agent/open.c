@@ -5,9 +5,11 @@
 #include "compat.h"
 #include "describe.h"
 #include "files.h"
+#include "namespace.h"
 #include "object.h"
 #include "settings.h"
 #include "text.h"
+#include "token.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -72,16 +74,30 @@ static bool is_object(const struct buffer *image, struct failure *failure)
 	return survives_opening(image, failure);
 }
 
-static struct bpf_object *open_image(const struct buffer *image, const char *name,
-				     const char *btf, struct failure *failure)
+/* How an object is opened, besides what is set of it. */
+struct manner {
+	const char *name;
+	/* NULL for the kernel's own. */
+	const char *btf;
+	const char *loader;
+	/* Whether it is to be loaded with a BPF token. */
+	bool token;
+};
+
+static struct bpf_object *open_image(const struct buffer *image,
+				     const struct manner *manner,
+				     struct failure *failure)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name,
-		    .btf_custom_path = btf);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = manner->name,
+		    .btf_custom_path = manner->btf);
 	struct bpf_object *bpf;
 
 	if (!is_object(image, failure))
 		return NULL;
+	if (manner->token)
+		setenv(TOKEN_VARIABLE, TOKEN_FOLDER, 1);
 	bpf = bpf_object__open_mem(image->data, image->size, &options);
+	unsetenv(TOKEN_VARIABLE);
 	if (!bpf) {
 		fail_errno(failure, errno, "libbpf can't open the object");
 		return NULL;
@@ -149,24 +165,25 @@ static bool loader_argument(const json_t *request, const char **loader,
 
 json_t *open_operation(const json_t *request, struct failure *failure)
 {
-	const char *name, *btf = NULL, *loader = PLAIN;
+	struct manner manner = {.loader = PLAIN};
 	struct settings settings = {0};
 	struct buffer image = {0};
 	struct bpf_object *bpf = NULL;
 	struct compat *compat = NULL;
 
-	if (!text_argument(request, "name", REQUIRED, &name, failure) ||
-	    !text_argument(request, "btf", OPTIONAL, &btf, failure) ||
-	    !loader_argument(request, &loader, failure) ||
+	manner.token = json_is_true(json_object_get(request, "token"));
+	if (!text_argument(request, "name", REQUIRED, &manner.name, failure) ||
+	    !text_argument(request, "btf", OPTIONAL, &manner.btf, failure) ||
+	    !loader_argument(request, &manner.loader, failure) ||
 	    !settings_argument(request, &settings, failure))
 		return NULL;
 	if (image_argument(request, &image, failure))
-		bpf = open_image(&image, name, btf, failure);
+		bpf = open_image(&image, &manner, failure);
 	if (bpf && !settings_apply(&settings, bpf, failure)) {
-		bpf_object__close(bpf);
+		settings_close(bpf);
 		bpf = NULL;
 	}
-	if (bpf && !strcmp(loader, COMPAT))
+	if (bpf && !strcmp(manner.loader, COMPAT))
 		compat = compat_open(&image);
 	buffer_free(&image);
 	return bpf ? opened_json(object_hold(bpf, compat)) : NULL;

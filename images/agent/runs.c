@@ -39,10 +39,10 @@ static bool type_may_sleep(enum bpf_prog_type type)
 }
 
 /* Null where the kernel does not tell. 5.10 does not count programs that may sleep, and
- * 6.1 does: __bpf_prog_enter_sleepable() of kernel/bpf/trampoline.c. So their 0 says
- * nothing.
+ * 6.1 does: __bpf_prog_enter_sleepable() of kernel/bpf/trampoline.c. None counts
+ * programs in the place of a function, which jumps there. So their 0 says nothing.
  */
-static json_t *runs_json(int descriptor, bool sleeps)
+static json_t *runs_json(int descriptor, enum bpf_prog_type type, bool sleeps)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
@@ -50,7 +50,7 @@ static json_t *runs_json(int descriptor, bool sleeps)
 	if (bpf_obj_get_info_by_fd(descriptor, &info, &size) ||
 	    size < offsetof(struct bpf_prog_info, run_cnt) + sizeof(info.run_cnt))
 		return json_null();
-	if (!info.run_cnt && sleeps)
+	if (!info.run_cnt && (sleeps || type == BPF_PROG_TYPE_EXT))
 		return json_null();
 	return json_integer((json_int_t)info.run_cnt);
 }
@@ -65,10 +65,11 @@ static void add_adopted(json_t *rows, const struct adopted *adopted, bool counts
 {
 	for (size_t i = 0; i < adopted->program_count; i++) {
 		const struct held_program *program = &adopted->programs[i];
-		bool sleeps = type_may_sleep(program->type);
+		json_t *runs = counts ? runs_json(program->descriptor, program->type,
+						  type_may_sleep(program->type))
+				      : json_null();
 
-		add_row(rows, program->name,
-			counts ? runs_json(program->descriptor, sleeps) : json_null());
+		add_row(rows, program->name, runs);
 	}
 }
 
@@ -78,11 +79,14 @@ static void add_own(json_t *rows, const struct bpf_object *bpf, bool counts)
 
 	bpf_object__for_each_program (program, bpf) {
 		int descriptor = bpf_program__fd(program);
+		json_t *runs;
 
-		if (descriptor >= 0)
-			add_row(rows, bpf_program__name(program),
-				counts ? runs_json(descriptor, may_sleep(program))
-				       : json_null());
+		if (descriptor < 0)
+			continue;
+		runs = counts ? runs_json(descriptor, bpf_program__type(program),
+					  may_sleep(program))
+			      : json_null();
+		add_row(rows, bpf_program__name(program), runs);
 	}
 }
 

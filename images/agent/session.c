@@ -5,6 +5,7 @@
 #include "append.h"
 #include "attach.h"
 #include "bpf_calls.h"
+#include "census.h"
 #include "children.h"
 #include "command.h"
 #include "drain.h"
@@ -42,7 +43,7 @@
 
 static const struct operation {
 	const char *name;
-	json_t *(*run)(const json_t *request, struct failure *failure);
+	operation_function *run;
 	const char *arguments[MOST_ARGUMENTS];
 	/* Whether it calls libbpf, whose words go into the reply. */
 	bool logs;
@@ -56,7 +57,8 @@ static const struct operation {
 	{"read", read_operation, {"path", "max", "root"}, false},
 	{"open",
 	 open_operation,
-	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables"},
+	 {"object", "path", "name", "btf", "programs", "loader", "maps", "variables",
+	  "token"},
 	 true},
 	{"there", there_operation, {"places"}, true},
 	{"functions", functions_operation, {0}, false},
@@ -89,6 +91,7 @@ static const struct operation {
 	{"tcp", tcp_operation, {"bytes", "port", "times", "ip", "accepted"}, false},
 	{"act", act_operation, {"acts", "comm", "folder"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
+	{"census", census_operation, {"sysctls"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run",
@@ -162,11 +165,8 @@ static json_t *answer(const json_t *request, json_t **log, struct failure *failu
 	json_t *given = NULL;
 
 	log_clear();
-	if (operation && check_arguments(operation, request, failure) &&
-	    user_enter(request, failure)) {
-		given = operation->run(request, failure);
-		user_leave();
-	}
+	if (operation && check_arguments(operation, request, failure))
+		given = run_as_user(operation->run, request, failure);
 	if (!given || operation->logs)
 		*log = log_json();
 	return given;

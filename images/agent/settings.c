@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "log.h"
 #include "lookup.h"
+#include "object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -44,6 +45,30 @@ static bool set_target(struct bpf_program *program, const char *target,
 		function + 1, error);
 	fail_errno(failure, -error, "program %s can't be set to %s", name, target);
 	return false;
+}
+
+/* Which program of another object it extends or traces: the function in it is that of
+ * the section.
+ */
+static bool set_extended(struct bpf_program *program, const json_t *extended,
+			 struct failure *failure)
+{
+	const char *section = bpf_program__section_name(program);
+	const char *function = strchr(section, '/'), *name = NULL;
+	int descriptor, error;
+
+	if (!function)
+		return fail(failure, "program %s: its section %s names no function",
+			    bpf_program__name(program), section);
+	descriptor = loaded_program_argument(extended, &name, failure);
+	if (descriptor < 0)
+		return false;
+	error = bpf_program__set_attach_target(program, descriptor, function + 1);
+	if (error)
+		fail_errno(failure, -error,
+			   "program %s can't have %s of %s as its target",
+			   bpf_program__name(program), function + 1, name);
+	return !error;
 }
 
 /* Leaves `*value` as it is when there is none. */
@@ -92,18 +117,44 @@ static bool set_program(struct bpf_program *program, const json_t *settings,
 			struct failure *failure)
 {
 	bool load = bpf_program__autoload(program);
+	const json_t *extended = NULL;
 	const char *target = NULL;
 
-	if (!choice_argument(settings, "load", &load, failure) ||
+	if (!object_argument(settings, "extends", OPTIONAL, &extended, failure) ||
+	    !choice_argument(settings, "load", &load, failure) ||
 	    !text_argument(settings, "target", OPTIONAL, &target, failure))
 		return false;
 	bpf_program__set_autoload(program, load);
 	if (!set_kind(program, settings, failure))
 		return false;
+	if (load && extended && !set_extended(program, extended, failure))
+		return false;
 	return !load || !target || set_target(program, target, failure);
 }
 
 /* ------------------------------------------------------------------- maps */
+
+/* Maps that others are to be like, and the objects that they were made for: libbpf
+ * never closes what bpf_map__set_inner_map_fd() gives it.
+ */
+static struct inner_map {
+	const struct bpf_object *bpf;
+	int descriptor;
+} * inner_maps;
+static size_t inner_count;
+
+void settings_close(struct bpf_object *bpf)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < inner_count; i++)
+		if (inner_maps[i].bpf == bpf)
+			close(inner_maps[i].descriptor);
+		else
+			inner_maps[kept++] = inner_maps[i];
+	inner_count = kept;
+	bpf_object__close(bpf);
+}
 
 /* What the maps in a map of maps are like, as a loader says by
  * bpf_map__set_inner_map_fd(): the kernel takes it from a map that is there.
@@ -125,11 +176,12 @@ static bool set_inner_map(const struct bpf_object *bpf, struct bpf_map *map,
 		fail_errno(failure, errno, "no map like %s can be made", name);
 		return false;
 	}
-	/* From here on it is libbpf's, unless it refuses. */
+	inner_maps = must_resize(inner_maps, inner_count + 1, sizeof(*inner_maps));
+	inner_maps[inner_count++] =
+		(struct inner_map){.bpf = bpf, .descriptor = descriptor};
 	error = bpf_map__set_inner_map_fd(map, descriptor);
 	if (!error)
 		return true;
-	close(descriptor);
 	fail_errno(failure, -error, "map %s can't have maps like %s",
 		   bpf_map__name(map), name);
 	return false;

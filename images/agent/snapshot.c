@@ -20,21 +20,24 @@
 #define MOST_CHUNKS 16384
 
 /* Whether there is a chunk more to take. Of what is free the kernel keeps the more back
- * for itself the more memory there is, and says how much is left without it.
+ * for itself the more memory there is, and says how much is left without it. What is in
+ * areas for devices (CMA: 64 MiB on arm64) counts as free, but not for page tables.
  */
 static bool has_free_memory(void)
 {
 	FILE *info = fopen("/proc/meminfo", "re");
-	long long free_kib = 0, available_kib = 0;
+	long long free_kib = 0, available_kib = 0, devices_kib = 0;
 	char line[256];
 
 	while (info && fgets(line, sizeof(line), info)) {
 		sscanf(line, "MemFree: %lld kB", &free_kib);
 		sscanf(line, "MemAvailable: %lld kB", &available_kib);
+		sscanf(line, "CmaFree: %lld kB", &devices_kib);
 	}
 	if (info)
 		fclose(info);
-	return free_kib * 1024 > RESERVE + CHUNK && available_kib * 1024 > CHUNK;
+	return (free_kib - devices_kib) * 1024 > RESERVE + CHUNK &&
+	       (available_kib - devices_kib) * 1024 > CHUNK;
 }
 
 json_t *settle_operation(const json_t *request, struct failure *failure)

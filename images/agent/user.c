@@ -2,90 +2,74 @@
 #include "user.h"
 
 #include "arguments.h"
+#include "namespace.h"
 
 #include <errno.h>
-#include <linux/capability.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define MOST_UID UINT32_MAX
 
-static bool is_other;
-static struct __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3];
-
-static struct __user_cap_header_struct of_this_thread(void)
+static bool read_user(const json_t *given, struct user *user, struct failure *failure)
 {
-	return (struct __user_cap_header_struct){.version =
-							 _LINUX_CAPABILITY_VERSION_3};
-}
-
-static int set_effective(uint64_t mask)
-{
-	struct __user_cap_header_struct header = of_this_thread();
-	struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3];
-
-	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-		set[i] = own[i];
-		/* What the kernel does not know yet is not there either. */
-		set[i].effective = own[i].permitted & (uint32_t)(mask >> (32 * i));
-	}
-	return (int)syscall(SYS_capset, &header, set);
-}
-
-static bool read_user(const json_t *user, json_int_t *uid, uint64_t *mask,
-		      struct failure *failure)
-{
+	const json_t *apart = json_object_get(given, "apart");
 	const char *text = NULL;
 	char *end;
 
-	if (!integer_argument(user, "uid", REQUIRED, 0, MOST_UID, uid, failure) ||
-	    !text_argument(user, "capabilities", REQUIRED, &text, failure))
+	if (!integer_argument(given, "uid", REQUIRED, 0, MOST_UID, &user->uid,
+			      failure) ||
+	    !text_argument(given, "capabilities", REQUIRED, &text, failure) ||
+	    !object_argument(given, "delegated", OPTIONAL, &user->delegated, failure))
 		return false;
-	*mask = strtoull(text, &end, 16);
+	user->apart = json_is_true(apart);
+	user->mask = strtoull(text, &end, 16);
 	return (*text && !*end) ||
 	       wrong_argument(failure, "capabilities", "bits in hexadecimal",
-			      json_object_get(user, "capabilities"));
+			      json_object_get(given, "capabilities"));
 }
 
-bool user_enter(const json_t *request, struct failure *failure)
+/* Ends the agent if it fails. */
+static void become_root(void)
 {
-	struct __user_cap_header_struct header = of_this_thread();
-	const json_t *user = NULL;
-	json_int_t uid = 0;
-	uint64_t mask = 0;
+	if (syscall(SYS_setresuid, -1, 0, -1) ||
+	    set_effective_capabilities(UINT64_MAX) || syscall(SYS_setresgid, -1, 0, -1))
+		abort();
+}
 
-	if (!object_argument(request, "user", OPTIONAL, &user, failure))
-		return false;
-	if (!user)
-		return true;
-	if (!read_user(user, &uid, &mask, failure))
-		return false;
-	if (syscall(SYS_capget, &header, own)) {
-		fail_errno(failure, errno, "can't read capabilities");
-		return false;
-	}
-	is_other = true;
+static bool become(const struct user *user, struct failure *failure)
+{
 	/* The group first, while that is allowed. A user other than 0 begins without
 	 * effective capabilities, and keeps the permitted ones, because it still is
 	 * root by its real number.
 	 */
-	if (syscall(SYS_setresgid, -1, (gid_t)uid, -1) ||
-	    syscall(SYS_setresuid, -1, (uid_t)uid, -1) || set_effective(mask)) {
-		fail_errno(failure, errno, "can't become user %u", (unsigned)uid);
-		user_leave();
-		return false;
-	}
-	return true;
+	if (!syscall(SYS_setresgid, -1, (gid_t)user->uid, -1) &&
+	    !syscall(SYS_setresuid, -1, (uid_t)user->uid, -1) &&
+	    !set_effective_capabilities(user->mask))
+		return true;
+	fail_errno(failure, errno, "can't become user %u", (unsigned)user->uid);
+	become_root();
+	return false;
 }
 
-void user_leave(void)
+json_t *run_as_user(operation_function *run, const json_t *request,
+		    struct failure *failure)
 {
-	if (!is_other)
-		return;
-	is_other = false;
-	if (syscall(SYS_setresuid, -1, 0, -1) || set_effective(UINT64_MAX) ||
-	    syscall(SYS_setresgid, -1, 0, -1))
-		abort();
+	const json_t *given = NULL;
+	struct user user = {0};
+	json_t *done;
+
+	if (!object_argument(request, "user", OPTIONAL, &given, failure))
+		return NULL;
+	if (!given)
+		return run(request, failure);
+	if (!read_user(given, &user, failure))
+		return NULL;
+	if (user.apart)
+		return run_in_namespace(&user, run, request, failure);
+	if (!become(&user, failure))
+		return NULL;
+	done = run(request, failure);
+	become_root();
+	return done;
 }

@@ -356,14 +356,16 @@ json_t *lookup_enumerators(const struct request *request)
 	return json_pack("{s:o}", "enumerators", found);
 }
 
-/* Names of the kernel's types that resemble one, the nearest first. */
+/* Names of the kernel's types or functions that resemble one, the nearest first. */
 json_t *lookup_near(const struct request *request)
 {
 	const char *name = json_string_value(json_object_get(request->json, "name"));
+	bool functions = json_is_true(json_object_get(request->json, "functions"));
 
 	if (!target_count || !name)
 		return answer_error("bad request");
-	return json_pack("{s:o}", "near", near_types(&target_parts[0], name));
+	return json_pack("{s:o}", "near",
+			 near_names(&target_parts[0], name, functions));
 }
 
 json_t *lookup_moved(const struct request *request)

@@ -33,7 +33,7 @@
  *      tag of kfuncs, and whether any function of that BTF has
  *   {"op": "enumerators", "names": [NAME …]} -> {"enumerators": [VALUE | null …]}
  *      null, too, where several have one name and different values.
- *   {"op": "near", "name": NAME} -> {"near": [NAME …]}
+ *   {"op": "near", "name": NAME, "functions": BOOL} -> {"near": [NAME …]}
  *   {"op": "moved", "id": HOLDER, "name": MEMBER} -> {"moved": [{…} …]}
  *   {"op": "types", "ids": [ID …]} -> {"types": [{…} …]}
  *
@@ -47,12 +47,10 @@
 
 #include "answer.h"
 #include "confine.h"
-#include "contents.h"
-#include "lookup.h"
 #include "object.h"
 #include "probe.h"
-#include "relocate.h"
 #include "request.h"
+#include "serve.h"
 #include "target.h"
 
 /* Seconds of processor time for a request; a 5 MB BTF takes hundredths. */
@@ -64,36 +62,6 @@
 
 /* What the Makefile gives as an argument. */
 #define CHECK_LAYOUT "check-layout"
-
-static const struct {
-	const char *op;
-	json_t *(*serve)(const struct request *request);
-} services[] = {
-	{"object", object_take},
-	{"names", contents_names},
-	{"contents", contents_take},
-	{"target", target_take},
-	{"relocate", relocate_object},
-	{"find", lookup_find},
-	{"functions", lookup_functions},
-	{"prototypes", lookup_prototypes},
-	{"near", lookup_near},
-	{"moved", lookup_moved},
-	{"types", lookup_types},
-	{"kfuncs", lookup_kfuncs},
-	{"enumerators", lookup_enumerators},
-};
-
-static json_t *serve(const struct request *request)
-{
-	const char *op = json_string_value(json_object_get(request->json, "op"));
-
-	answer_forget_warnings();
-	for (size_t i = 0; op && i < sizeof(services) / sizeof(*services); i++)
-		if (!strcmp(op, services[i].op))
-			return services[i].serve(request);
-	return answer_error("bad request");
-}
 
 static bool write_answer(json_t *answer)
 {

@@ -3,10 +3,14 @@
 #define NEAR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "names.h"
 
-/* Names of structs, unions, enumerations and typedefs that resemble one, at most 5. */
-json_t *near_types(const struct names *names, const char *name);
+/* Names of structs, unions, enumerations and typedefs that resemble one, at most 5; or
+ * of functions, at most 20, and then also of those with the same longest word: their
+ * prototypes may tell which of them it is.
+ */
+json_t *near_names(const struct names *names, const char *name, bool functions);
 
 #endif

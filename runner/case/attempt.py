@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner.case import programs_of_object
 from runner.case.prediction import Foretold, predicted
@@ -16,8 +16,12 @@ from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.otherloader import OtherSession
 from runner.loaders import LoaderProgram
+from runner.programs.prepare import GuestFile
 from runner.results import Agreement, RelocationDifference
-from runner.suites.model import Case, Loader
+from runner.suites.model import Case, Loader, Trigger
+
+# Where it is in the guest, if a case has one of its own.
+_BTF = PurePosixPath("/run/case.btf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class CaseJob:
     object_path: Path | None
     # How reports name it: its path in the suite.
     shown_path: str
+    # The compiled object that it extends; None where it extends none.
+    extended_path: Path | None = None
     nodeid: str
     # Where the case's files are.
     folder: Path = Path()
@@ -55,6 +61,8 @@ class Attempt:
     seconds: dict[str, float] = field(default_factory=dict)
     # The loader, if it is another one than the agent; ended with the attempt.
     other: OtherSession | None = None
+    # What its programs extend, from when it is loaded.
+    extended: LoadedObject | None = None
     # What is loaded, even if attaching it is refused later.
     loaded: LoadedObject | None = None
     # Where another library relocated it otherwise than libbpf.
@@ -84,6 +92,27 @@ class Attempt:
     def loader(self) -> Loader:
         """What loads the object on this kernel."""
         return self.case.loader_on(self.guest.on)
+
+    def handle_for(self, trigger: Trigger) -> int:
+        """Return the handle of the object that a trigger is about."""
+        assert self.loaded is not None
+        if self.extended is not None and self.case.runs_extended(trigger):
+            return self.extended.handle
+        return self.loaded.handle
+
+    @property
+    def btf(self) -> PurePosixPath | None:
+        """The guest's file that the object is relocated against; None: the kernel."""
+        return self.guest.btf if self.case.btf is None else _BTF
+
+    def bring_btf(self) -> None:
+        """Copy the BTF that the case names into the guest.
+
+        Raises AgentError and GuestError.
+        """
+        if self.case.btf is not None:
+            source = self.job.folder / self.case.btf
+            self.guest.copy([GuestFile(source=source, target=_BTF, mode=0o644)])
 
     @property
     def object_name(self) -> str:

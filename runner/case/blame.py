@@ -12,6 +12,7 @@ from runner.bpf.names import Access
 from runner.errors import RunnerError
 from runner.facts.abilities import Known
 from runner.failures.classes import (
+    ATTACH_TARGET_MISSING,
     GUARD_UNDECIDED,
     POISON_REACHABLE,
     SIGNED_FIELD_RESIZED,
@@ -83,6 +84,8 @@ def blame(evidence: Evidence) -> Blame:
     except RunnerError as error:
         log_.debug("no cure by names: %s", error)
         cure = ""
+    if evidence.found.name == ATTACH_TARGET_MISSING.name:
+        cure = _of_missing_target(evidence)
     made = origin(evidence.found.line, verifier_log(evidence.log))
     if made is not None:
         cure = f"{cure or evidence.found.cure}. {str(made)[0].upper()}{str(made)[1:]}"
@@ -219,6 +222,21 @@ def _of_missing(
         "`if (exists) new; else old;`"
         + (". Before 4.15 use `loader: compat` too (docs/compat.md)" if old else "")
     )
+
+
+def _of_missing_target(evidence: Evidence) -> str:
+    """Return what the kernel has that is called alike, with what to do; or nothing."""
+    named = _IN_WORDS.search(evidence.found.line)
+    program = named[1] if named else failed_program(evidence.log)
+    lacking = [
+        it
+        for it in (evidence.prediction.features if evidence.prediction else ())
+        if it.need is model.KernelNeed.ATTACH_TARGET and it.near and program in it.users
+    ]
+    if not lacking:
+        return ""
+    cure, near = evidence.found.cure, ", ".join(lacking[0].near)
+    return f"{cure}. Instead of {lacking[0].name} this kernel has: {near}"
 
 
 def _prediction_of(

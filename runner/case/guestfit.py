@@ -3,18 +3,23 @@
 import re
 from collections.abc import Iterator
 
+from runner.facts.model import Presence
 from runner.guest.environment import EnvironmentUnavailableError
 from runner.matrix import interfaces
-from runner.matrix.environment import GuestEnvironment
+from runner.matrix.environment import GuestEnvironment, User
 from runner.suites.attachplaces import interface_of
 from runner.suites.known import KnownKernel
 from runner.suites.model import OTHER_LOADERS, Case
+from runner.versions import VersionRange
 
 # Those that drivers make by themselves when they are loaded or built in, such as
 # sit_init() and dummy_init_module() in the kernel's net/ and drivers/net/.
 _OF_DRIVERS = re.compile(
     r"(sit|tunl|ip6tnl|gre|gretap|erspan|ip_vti|ip6_vti|ip6gre|dummy|bond|ifb|teql)\d+"
 )
+
+_USER_NS = "CONFIG_USER_NS=y"
+_TOKENS_SINCE = "6.9"
 
 
 def require(case: Case, environment: GuestEnvironment, kernel: KnownKernel) -> None:
@@ -33,6 +38,7 @@ def _require_user(
 ) -> None:
     if environment.loader.is_root:
         return
+    _require_namespace(environment.loader, kernel)
     if case.command:
         why = "a `command` runs as the user that its key `as` names"
     elif not case.object:
@@ -46,6 +52,29 @@ def _require_user(
         hint="it works with an `object` and the loaders libbpf and compat; leave it "
         "out here, or skip the case",
     )
+
+
+def _require_namespace(user: User, kernel: KnownKernel) -> None:
+    if user.namespace and kernel.config and _USER_NS not in kernel.config.splitlines():
+        raise EnvironmentUnavailableError(
+            "guest.user.namespace: the kernel has no user namespaces (CONFIG_USER_NS)",
+            hint="use another kernel, or leave it out",
+        )
+    if user.token is not None and not _has_tokens(kernel):
+        raise EnvironmentUnavailableError(
+            "guest.user.token: the kernel has no BPF tokens, which were added in "
+            f"{_TOKENS_SINCE} (35f96de04127)",
+            hint="skip the case there: `needs: {type: struct bpf_token}`",
+        )
+
+
+def _has_tokens(kernel: KnownKernel) -> bool:
+    """Whether it has them, or may have."""
+    judgement = kernel.judge("type", "struct bpf_token")
+    if judgement.is_known:
+        return judgement.presence is Presence.PRESENT
+    since = VersionRange.parse(f">={_TOKENS_SINCE}")
+    return kernel.version is None or since.may_hold(kernel.version)
 
 
 def _interfaces_of(case: Case, kernel: KnownKernel) -> Iterator[tuple[str, str, str]]:

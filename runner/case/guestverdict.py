@@ -71,12 +71,25 @@ def _lockdown(guest: Guest, least: int) -> str:
 
 def _capabilities(user: User) -> str:
     names = ", ".join(user.capabilities or ()) or "no capabilities"
-    return f"user {user.uid} with {names}"
+    if not user.namespace:
+        return f"user {user.uid} with {names}"
+    if user.capabilities is None:
+        names = "all its capabilities"
+    token = "a" if user.token is not None else "no"
+    return (
+        f"user {user.uid} in a user namespace of its own, with {names} and {token} "
+        "BPF token"
+    )
 
 
 def _unprivileged(guest: Guest) -> str:
     user = guest.loads_as
-    if user is None or {"CAP_BPF", "CAP_SYS_ADMIN"} & set(user.capabilities or ()):
+    if user is None or user.token is not None:
+        return ""
+    # Those of a user namespace are none where bpf(2) asks for them.
+    if not user.namespace and {"CAP_BPF", "CAP_SYS_ADMIN"}.intersection(
+        user.capabilities or ()
+    ):
         return ""
     value = _state(guest, _UNPRIVILEGED)
     if value in ("", "0"):
@@ -98,8 +111,17 @@ _USES = {
 }
 
 
+_IN_NAMESPACE = (
+    "bpf(2) asks for capabilities of the guest's own user namespace; from 6.9 on a BPF "
+    "token gives some of them to another one, as far as `token` delegates them"
+)
+
+
 def _other_capabilities(guest: Guest) -> str:
-    has = () if guest.loads_as is None else guest.loads_as.capabilities or ()
+    user = guest.loads_as
+    if user is not None and user.namespace:
+        return f"{CAPABILITY_MISSING.meaning}: {_IN_NAMESPACE}"
+    has = () if user is None else user.capabilities or ()
     lacks = [f"{name} ({use})" for name, use in _USES.items() if name not in has]
     cure = f"give the loader one of {', '.join(lacks)}" if lacks else "see the log"
     return f"{CAPABILITY_MISSING.meaning}: {cure}"
@@ -140,7 +162,7 @@ _RULES = (
     _Rule(
         failure=UNPRIVILEGED_DISABLED,
         words=re.compile(
-            rf"probe_loading\(\):{_NO}|failed to create: {_NO}|load failed: {_NO}"
+            rf"probe_loading\(\): ?{_NO}|failed to create: {_NO}|load failed: {_NO}"
         ),
         shown=_unprivileged,
     ),
@@ -153,6 +175,8 @@ _RULES = (
         failure=CAPABILITY_MISSING,
         words=re.compile(
             rf"{_NO}|prohibited for !root|leaks addr|pointer arithmetic prohibited"
+            # libbpf from 1.5 on, with EPERM or EACCES.
+            r"|failed \(-(1|13)\) to create BPF token"
         ),
         shown=_capability,
         cure=_other_capabilities,

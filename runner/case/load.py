@@ -1,5 +1,8 @@
 """Load a case's object, and attach its programs."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from pydantic import JsonValue
 
 from runner import timeouts
@@ -17,6 +20,7 @@ from runner.suites.references import resolve
 
 # BPF_LOG_STATS: the verifier says why it refuses a program, and not how it came there.
 _VERDICT_ONLY = 4
+_EXTENSION = "freplace/"
 
 
 def load(attempt: Attempt) -> LoadedObject:
@@ -28,6 +32,9 @@ def load(attempt: Attempt) -> LoadedObject:
     with guest.doing(f"setting up {path}"):
         attempt.settings = settings.of_case(case, attempt.data, guest)
         tracing.learn(guest, settings.places(case, attempt.data, guest))
+        attempt.bring_btf()
+    if attempt.job.extended_path is not None:
+        _load_extended(attempt, attempt.job.extended_path)
     with guest.doing(f"loading {path}"):
         opened, loaded = _all_or_each(attempt)
     attempt.loaded = loaded
@@ -37,6 +44,41 @@ def load(attempt: Attempt) -> LoadedObject:
         with guest.doing(f"filling {name}"):
             _fill(attempt, loaded, name, rows)
     return loaded
+
+
+def _load_extended(attempt: Attempt, path: Path) -> None:
+    """Load the object that the case's programs extend, and set what they extend."""
+    case, guest = attempt.case, attempt.guest
+    assert case.extends is not None
+    assert attempt.settings is not None
+    if attempt.loader in OTHER_LOADERS:
+        raise UsageError(
+            f"extends: it works with the loaders libbpf and compat, not with "
+            f"{attempt.loader}"
+        )
+    with guest.doing(f"loading {case.extends.object}"):
+        opened = guest.agent.open(
+            path.read_bytes(),
+            name=Path(case.extends.object).name.partition(".")[0],
+            btf=guest.btf,
+            loader="compat" if attempt.loader == "compat" else "libbpf",
+            user=guest.loads_as,
+            timeout=timeouts.OPEN.seconds,
+        )
+        attempt.log.append(opened.log)
+        attempt.extended = guest.agent.load(
+            opened.handle, user=guest.loads_as, timeout=timeouts.LOAD.seconds
+        )
+    attempt.log.append(attempt.extended.log)
+    extended = attempt.extended.handle, case.extends.program
+    attempt.settings = replace(
+        attempt.settings,
+        extends={
+            it.name: extended
+            for it in bpf_object.read(attempt.data).programs
+            if it.section.startswith(_EXTENSION)
+        },
+    )
 
 
 def _fill(
@@ -125,7 +167,7 @@ def _by_other(attempt: Attempt, loader: str) -> tuple[OpenedObject, LoadedObject
     opened = attempt.other.open(
         attempt.data,
         name=attempt.object_name,
-        btf=guest.btf,
+        btf=attempt.btf,
         settings=attempt.settings,
         timeout=timeouts.OPEN.seconds,
     )
@@ -140,9 +182,10 @@ def _with_log_level(attempt: Attempt, level: int) -> tuple[OpenedObject, LoadedO
     opened = agent.open(
         attempt.data,
         name=attempt.object_name,
-        btf=guest.btf,
+        btf=attempt.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=attempt.settings,
+        user=guest.loads_as,
         timeout=timeouts.OPEN.seconds,
     )
     attempt.log.append(opened.log)

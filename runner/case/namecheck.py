@@ -97,8 +97,14 @@ _Wanted = tuple[Path, str | None, Build]
 
 
 def _objects_of(suite: LoadedSuite) -> list[_Wanted]:
-    wanted = [_wanted(suite, it) for it in suite.suite.cases if it.object]
-    return list(dict.fromkeys(wanted))
+    cases = [it for it in suite.suite.cases if it.object]
+    extended = [_extended(suite, it) for it in cases if it.extends is not None]
+    return list(dict.fromkeys([*(_wanted(suite, it) for it in cases), *extended]))
+
+
+def _extended(suite: LoadedSuite, case: Case) -> _Wanted:
+    assert case.extends is not None
+    return suite.file(case.extends.object), case.vmlinux, case.build
 
 
 def _wanted(suite: LoadedSuite, case: Case) -> _Wanted:
@@ -138,10 +144,21 @@ def _mistakes(
         for case in suite.suite.cases
         if case.object
         if (shape := read[_wanted(suite, case)]) is not None
-        for mistake in _of_case(case, shape)
+        for mistake in (*_of_case(case, shape), *_of_extended(suite, case, read))
     )
     # Variants of a case share its mistakes.
     return list(dict.fromkeys(found))
+
+
+def _of_extended(
+    suite: LoadedSuite, case: Case, read: Mapping[_Wanted, Shapes | UsageError | None]
+) -> Iterator[Mistake]:
+    if case.extends is None:
+        return
+    shape = read[_extended(suite, case)]
+    if isinstance(shape, Shapes):
+        at = ("extends", "program")
+        yield from _program(case.extends.program, shape, at)
 
 
 def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
@@ -171,7 +188,7 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
     for number, trigger in enumerate(case.trigger):
         at = ("trigger", number)
         match trigger:
-            case TestRun():
+            case TestRun() if not case.runs_extended(trigger):
                 yield from _program(trigger.test_run, shape, (*at, "test_run"))
             case Iterate():
                 yield from _program(trigger.iterate, shape, (*at, "iterate"))

@@ -72,6 +72,8 @@ def of_object(attempt: Attempt) -> Checked:
             _gather(attempt)
             _release(guest)
             _close(attempt.loaded, guest)
+        if attempt.extended is not None:
+            _close(attempt.extended, guest)
         if attempt.other is not None:
             with _cleaning(guest):
                 attempt.other.end()
@@ -157,7 +159,12 @@ def _pull(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
     for trigger in case.trigger:
         with guest.doing(f"running trigger {trigger.save}"):
             namespace[trigger.save] = triggers.pull(
-                trigger, guest.agent, loaded.handle, namespace, attempt.data, commands
+                trigger,
+                guest.agent,
+                attempt.handle_for(trigger),
+                namespace,
+                attempt.data,
+                commands,
             )
     if case.truth:
         with guest.doing("reading the truths"):

@@ -65,11 +65,14 @@ def predicted(
     is_other = loader in OTHER_LOADERS
     if artifact.btf is None or not guest.engine.exists():
         return Foretold()
+    if case.btf is not None:
+        return _unknown(guest, "the case gives its loader a BTF of its own")
     source = BtfSource(
         name=guest.kernel.id,
         path=artifact.btf,
         version=artifact.version,
         modules=guest.module_btfs,
+        config=artifact.config,
         facts=guest.facts,
         architecture=artifact.architecture,
         lsm=guest.security_modules if _has_hooks(object_path) else None,
@@ -135,6 +138,7 @@ def job_of(
 
 def _given(wanted: ObjectSettings) -> Iterator[str]:
     """Yield what a suite sets of what objects leave to their loader."""
+    yield from (f"target of {name}" for name in wanted.extends)
     yield from (f"type of {name}" for name, (type_, _) in wanted.types.items() if type_)
     yield from (f"{what} of {name}" for name in wanted.targets for what in _OF_TARGETS)
     for name, it in wanted.maps.items():

@@ -43,6 +43,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         else "",
         findings=tuple(_findings(foretold, job.case.accept)),
         not_predicted=foretold.why_not,
+        not_known=tuple(foretold.prediction.not_known) if foretold.prediction else (),
         loader=attempt.other.program.title if attempt.other else "",
         relocated_otherwise=attempt.differences,
         log="".join(attempt.log),

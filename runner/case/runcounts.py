@@ -1,8 +1,8 @@
 """Whether an object's programs ran, so that no check passes over what never happened.
 
 Kernels count runs from 5.1 on. Those of programs that may sleep are counted later: 5.10
-does not, 6.1 does. What is not counted ran if it was run by a test run, or if it
-changed a map that the case looks at.
+does not, 6.1 does; those of programs that extend others never are. What is not counted
+ran if it was run by a test run, or if it changed a map that the case looks at.
 """
 
 from collections.abc import Mapping
@@ -63,5 +63,8 @@ def ran(case: Case, agent: AgentSession, loaded: LoadedObject, before: Count) ->
     if after.runs > before.runs or after.is_whole:
         return after.runs > before.runs
     # They fail, or give nothing, when no program ran.
-    told = any(isinstance(it, TestRun | Drain | Iterate) for it in case.trigger)
+    told = any(
+        isinstance(it, TestRun | Drain | Iterate) and not case.runs_extended(it)
+        for it in case.trigger
+    )
     return told or after.dumps != before.dumps

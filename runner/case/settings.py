@@ -49,11 +49,11 @@ def of_case(case: Case, data: bytes, guest: Guest) -> ObjectSettings:
 
 
 def of_kernel(case: Case, data: bytes, kernel: KnownKernel) -> ObjectSettings | None:
-    """Return it for a kernel that is not booted; None if the case needs its guest.
+    """Return it for a kernel that is not booted; None if nothing can be said.
 
     Raises as `of_case` does.
     """
-    if case.alternatives or any(used(case.variables)):
+    if case.btf or case.alternatives or any(used(case.variables)):
         return None
     return _settings(case, data, kernel, dict(case.variables), chosen={})
 

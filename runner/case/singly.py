@@ -66,9 +66,10 @@ def _open(attempt: Attempt, *, only: str | None) -> OpenedObject:
     return attempt.guest.agent.open(
         attempt.data,
         name=attempt.object_name,
-        btf=attempt.guest.btf,
+        btf=attempt.btf,
         loader="compat" if attempt.loader == "compat" else "libbpf",
         settings=wanted,
+        user=attempt.guest.loads_as,
         timeout=timeouts.OPEN.seconds,
     )
 

@@ -189,6 +189,7 @@ def main(arguments: argparse.Namespace) -> int:
     sources = kernels.sources(None)
     objects, refused = givenobjects.find(
         *(arguments.objects, axes, _architectures(sources), cache, engine),
+        types=kernels.types,
         modules=arguments.modules,
     )
     for error in refused.values():

@@ -3,10 +3,14 @@
 import argparse
 import sys
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 
+from runner.bpf.compile import vmlinux_h
 from runner.errors import RunnerError, UsageError
 from runner.files.cache import Cache
 from runner.kernels import fetch, modulefiles, moduleowners, rows
+from runner.kernels.typerows import TypeRows
 from runner.matrix.environment import GuestEnvironment
 from runner.matrix.matrix import Kernel
 from runner.matrix.selectors import ALL
@@ -36,6 +40,7 @@ class CheckedKernels:
         architecture.
         """
         self._cache = cache
+        self._choice = options.choice_of(arguments, ALL)
         self._files: list[BtfSource] = []
         self._rows: tuple[Kernel, ...] = ()
         self._known: dict[tuple[str, ...] | None, list[BtfSource]] = {}
@@ -48,8 +53,7 @@ class CheckedKernels:
             )
         for text in arguments.btf or [_MATRIX]:
             if text == _MATRIX:
-                choice = options.choice_of(arguments, ALL)
-                self._rows = tuple(rows.choose(choice, cache).kernels)
+                self._rows = tuple(rows.choose(self._choice, cache).kernels)
             else:
                 found = targets.of_path(text)
                 self._files += (
@@ -85,6 +89,28 @@ class CheckedKernels:
                 it.version.filled() if it.version else (),
             ),
         )
+
+    def types(self, kernel_id: str) -> Path:
+        """Return the folder with the vmlinux.h that a suite names by a kernel's id.
+
+        Raises UsageError for a kernel that there is not, or that the cache lacks.
+        """
+        row = self._type_rows.get(kernel_id)
+        if row is None:
+            raise UsageError(f"vmlinux: {self._type_rows.why_not(kernel_id)}")
+        found = fetch.cached(row.kernel, self._cache)
+        if found is None:
+            raise UsageError(
+                f"vmlinux: the kernel {kernel_id} is not in the cache",
+                hint=f"python -m runner fetch --kernels {kernel_id}",
+            )
+        if found.btf is None:
+            raise UsageError(f"vmlinux: {kernel_id} has no BTF: {found.btf_detail}")
+        return vmlinux_h(found.btf, found.btf_sha256, self._cache)
+
+    @cached_property
+    def _type_rows(self) -> TypeRows:
+        return TypeRows(rows.choose(self._choice, self._cache).matrix, self._choice)
 
     def advised(self, result: check_.Result) -> check_.Result:
         """Return a result that names the modules which have what is missing."""

@@ -1,7 +1,7 @@
 """The objects that `check` is about, compiled for each architecture of the kernels."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from runner.suites import builds, suitefile
 from runner.suites.builds import Axes, Variant
 from runner.suites.model import Case
 from runner.suites.search import SUITE_FILE
+
+# Returns the folder with the vmlinux.h of a kernel, by its id.
+TypesOf = Callable[[str], Path]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +78,13 @@ def find(
     architectures: Sequence[Architecture],
     cache: Cache,
     engine: Path,
+    types: TypesOf,
     modules: tuple[str, ...] | None = None,
 ) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
-    `modules` are loaded with each, in place of what suites say. Raises RunnerError when
-    none is left.
+    `types` gives the vmlinux.h that suites name. `modules` are loaded with each, in
+    place of what suites say. Raises RunnerError when none is left.
     """
     given: list[GivenObject] = []
     refused: dict[Path, RunnerError] = {}
@@ -91,9 +95,9 @@ def find(
             refused[word] = error
             continue
         for path in files:
-            for variant in _variants(path, axes):
+            for wanted in _wanted(path, axes):
                 try:
-                    built = _compiled(path, variant, architectures, cache)
+                    built = _compiled(wanted, architectures, cache, types)
                     given += _with_modules(built, modules)
                 except InfrastructureError:
                     raise
@@ -112,24 +116,47 @@ def find(
     return left, refused
 
 
-def _variants(path: Path, axes: Axes) -> Sequence[Variant]:
+@dataclass(frozen=True, kw_only=True)
+class _WantedBuild:
+    """One build of a source, or an object that somebody else compiled."""
+
+    path: Path
+    variant: Variant
+    # The kernel whose types it includes as vmlinux.h.
+    vmlinux: str | None = None
+    # What tells it from builds of the same variant.
+    note: str = ""
+
+
+def _wanted(path: Path, axes: Axes) -> list[_WantedBuild]:
+    """Return the builds that the command line names, else the suite next to a source.
+
+    In each case with the types that the suite names.
+    """
     for mistake in builds.mistakes(axes, is_source=_is_source(path)):
         raise UsageError(f"--variants: {path.name}: {mistake.what}")
-    return builds.listed(axes) or _of_suite(path) or (Variant(),)
+    given = builds.listed(axes)
+    pairs = [
+        (variant, case.vmlinux)
+        for case in _cases_of(path)
+        for variant in given or builds.listed(case.variants) or (Variant(),)
+    ] or [(variant, None) for variant in given or (Variant(),)]
+    several = len({vmlinux for _, vmlinux in pairs}) > 1
+    return [
+        _WantedBuild(
+            path=path,
+            variant=variant,
+            vmlinux=vmlinux,
+            note=f" (types of {vmlinux})" if several and vmlinux else "",
+        )
+        for (_, vmlinux), variant in {
+            (variant.label, vmlinux): variant for variant, vmlinux in pairs
+        }.items()
+    ]
 
 
 def _is_source(path: Path) -> bool:
     return path.name.endswith(".c")
-
-
-def _of_suite(source: Path) -> list[Variant]:
-    """Return the builds that the suite next to a source has of it."""
-    found = {
-        variant.label: variant
-        for case in _cases_of(source)
-        for variant in builds.listed(case.variants)
-    }
-    return list(found.values())
 
 
 def _with_modules(
@@ -171,12 +198,19 @@ def _cases_of(source: Path) -> list[Case]:
 
 
 def _compiled(
-    path: Path, variant: Variant, architectures: Sequence[Architecture], cache: Cache
+    wanted: _WantedBuild,
+    architectures: Sequence[Architecture],
+    cache: Cache,
+    types: TypesOf,
 ) -> GivenObject:
+    path, variant = wanted.path, wanted.variant
+    headers = types(wanted.vmlinux) if wanted.vmlinux and _is_source(path) else None
     made: dict[str, Path] = {}
     for architecture in architectures:
         build = variant.build.on(architecture) if _is_source(path) else variant.build
-        made[architecture.name] = compile_.compile_object(path, cache, build=build)
+        made[architecture.name] = compile_.compile_object(path, cache, headers, build)
     file = next(iter(made.values()))
     name = f"{file.name}[{variant.label}]" if variant.label else file.name
-    return GivenObject(paths=made, name=name, source=path, build=variant.label)
+    return GivenObject(
+        paths=made, name=f"{name}{wanted.note}", source=path, build=variant.label
+    )

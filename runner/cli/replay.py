@@ -219,6 +219,8 @@ def _arguments(
         *("--boot-timeout", str(settings.boot_timeout)),
         *("--accel", arguments.accel),
         *("-n", arguments.n),
+        # What other cases did to a guest has no part in it.
+        "--fresh",
     ]
     for given in arguments.kernel:
         words += ["--kernel", given]

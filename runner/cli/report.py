@@ -12,7 +12,14 @@ from runner.cli import github_output, merge
 from runner.cli.called import EXPLAIN, as_called
 from runner.cli.output import print_json, print_note
 from runner.errors import ExitStatus, UsageError
-from runner.reports import agreement, flaky, formats, merging, resultsfile
+from runner.reports import (
+    agreement,
+    flaky,
+    formats,
+    merging,
+    otherkernels,
+    resultsfile,
+)
 from runner.reports.atomic import explained
 from runner.reports.claim import claimed
 from runner.reports.criteria import Report
@@ -86,7 +93,7 @@ def main(arguments: argparse.Namespace) -> int:
     out = arguments.publish or _out(arguments.out, parts)
     criteria = options.criteria_of(arguments)
     report = criteria.report(
-        agreement.judged(parts[0].results)
+        otherkernels.told(agreement.judged(parts[0].results))
         if len(parts) == 1
         else merging.merge(
             parts,

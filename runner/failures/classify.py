@@ -212,7 +212,9 @@ def _search(
     for pattern in patterns:
         match = pattern.search(log)
         if match is not None:
-            return as_class(failure, _line_at(log, match.start()))
+            # A pattern over several lines may name the one that says most.
+            told = "line" if "line" in pattern.groupindex else 0
+            return as_class(failure, _line_at(log, match.start(told)))
     return None
 
 

@@ -492,6 +492,14 @@ class _Recorded(AgentReply):
     record: Seen
 
 
+class Census(AgentReply):
+    """What there is in a guest; images/agent/census.c has the parts."""
+
+    # None for what the kernel does not tell.
+    parts: dict[str, tuple[str, ...] | None]
+    available_kib: _Count
+
+
 class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
@@ -555,12 +563,17 @@ class ObjectSettings:
     types: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     # Flags of BPF_PROG_LOAD that are set, by programs.
     flags: Mapping[str, int] = field(default_factory=dict)
+    # What programs extend: the handle of an object that is loaded, and its program.
+    extends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     maps: Mapping[str, MapSettings] = field(default_factory=dict)
     # Bytes of global variables.
     variables: Mapping[str, bytes] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the arguments that tell the agent."""
+        tables: tuple[Mapping[str, object], ...] = (
+            *(self.load, self.targets, self.types, self.flags, self.extends),
+        )
         programs = {
             name: {
                 "load": self.load.get(name),
@@ -568,14 +581,21 @@ class ObjectSettings:
                 "type": self.types.get(name, (None, None))[0],
                 "attach_type": self.types.get(name, (None, None))[1],
                 "flags": self.flags.get(name),
+                "extends": self._extended(name),
             }
-            for name in {**self.load, **self.targets, **self.types, **self.flags}
+            for name in dict.fromkeys(name for table in tables for name in table)
         }
         return {
             "programs": {name: _given(it) for name, it in programs.items()},
             "maps": {name: _given(asdict(it)) for name, it in self.maps.items()},
             "variables": {name: _encoded(it) for name, it in self.variables.items()},
         }
+
+    def _extended(self, name: str) -> JsonValue:
+        if name not in self.extends:
+            return None
+        handle, program = self.extends[name]
+        return {"handle": handle, "program": program}
 
 
 def _given(values: Mapping[str, JsonValue]) -> JsonValue:
@@ -735,9 +755,10 @@ class AgentSession:
         btf: PurePosixPath | str | None = None,
         settings: ObjectSettings | None = None,
         loader: LoaderName = "libbpf",
+        user: User | None = None,
         timeout: float,
     ) -> OpenedObject:
-        """Open an object by its bytes.
+        """Open an object by its bytes, for the `user` who will load it.
 
         `btf` is a file in the guest with BTF to relocate against in place of the
         kernel's. A name in `settings` that the object lacks is an AgentError. With the
@@ -751,6 +772,7 @@ class AgentSession:
             btf=None if btf is None else str(btf),
             loader=loader,
             object=_encoded(data),
+            token=True if user is not None and user.token is not None else None,
             **(settings or ObjectSettings()).as_json(),
         )
 
@@ -1125,6 +1147,10 @@ class AgentSession:
 
     # --------------------------------------------------------- snapshots
 
+    def census(self, *, sysctls: bool = False, timeout: float) -> Census:
+        """Return what there is in the guest, to compare it with its start."""
+        return self._ask(Census, "census", timeout, sysctls=int(sysctls))
+
     def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.
 
@@ -1274,7 +1300,15 @@ def _root(root: PurePosixPath | None) -> dict[str, Any]:
 def _as_json(user: User | None) -> JsonValue:
     if user is None:
         return None
-    return {"uid": user.uid, "capabilities": f"{user.mask:x}"}
+    found: dict[str, JsonValue] = {
+        "uid": user.uid,
+        "capabilities": f"{user.mask:x}",
+    }
+    if user.namespace:
+        found["apart"] = True
+    if user.token is not None:
+        found["delegated"] = dict(user.token.options)
+    return found
 
 
 def _encoded(data: bytes) -> str:

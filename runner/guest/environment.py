@@ -248,8 +248,8 @@ def _cgroup_refusal(asked: Asked) -> GuestRefusal | None:
 
 
 def _module_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
-    if asked.modules.paths:
-        yield "loaded", *(it.stem for it in asked.modules.paths)
+    if asked.modules.needed:
+        yield "loaded", *asked.modules.needed
 
 
 def _mount_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
@@ -310,7 +310,7 @@ MEANS = (
     Means(
         key="user",
         by="the agent's effective user, group and capabilities while it loads and "
-        "attaches",
+        "attaches; in a user namespace, a process that shares its memory",
     ),
     Means(
         key="sysctl",

@@ -134,6 +134,10 @@ class Guest:
     # Whether its kernel reported a fault of its own. Many are reported once only, so
     # nobody else is to work in it.
     has_reported: bool = False
+    # Whether a case did not pass in it. Only cases of the same object follow.
+    is_suspect: bool = False
+    # How many objects were at work in it before the one that is.
+    served: int = 0
 
     @property
     def btf(self) -> PurePosixPath | None:

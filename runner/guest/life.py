@@ -10,9 +10,9 @@ lost. Whoever waits for a lost guest either wants another one (retried), or does
 (given up).
 
 Where snapshots are used, a guest that boots is saved, and the one that is lent is
-restored from it. Where a snapshot fails, a guest boots after all. Only its own tenant
-may lease a dirty guest again, unless guests boot: then all tenants of a kernel share
-one.
+restored from it. Where a snapshot fails, a guest boots after all. Another tenant may
+lease a dirty guest only if it is proven to be as at its start, unless guests boot: then
+all tenants of a kernel share one.
 """
 
 import logging

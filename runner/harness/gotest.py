@@ -20,7 +20,9 @@ _MARKED_SINCE = 20
 _OWN_CHOICE = re.compile(r"--?test\.(run|list|bench|fuzz|skip)(=|$)")
 _LISTED = re.compile(r"(Test|Example|Fuzz)\w*")
 _UPDATE = re.compile(rb"=== (RUN|PAUSE|CONT|NAME) +(.*)")
-_REPORT = re.compile(rb"(?: {4})*--- (PASS|FAIL|SKIP): (.+?)(?: \(([0-9.]+)s\))?")
+_REPORT = re.compile(
+    rb"(?: {4})*--- (PASS|FAIL|SKIP): (.+?)(?: \(([0-9]+(?:\.[0-9]+)?)s\))?"
+)
 _STATES = {
     b"PASS": HarnessState.PASSED,
     b"FAIL": HarnessState.FAILED,

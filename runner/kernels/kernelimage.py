@@ -151,7 +151,11 @@ def built(image: bytes) -> str:
     told = _CTIME.search(banner)
     if told is None:
         return ""
-    day = datetime.strptime(f"{told[1]} {told[2]} {told[3]}", "%b %d %Y")
+    try:
+        day = datetime.strptime(f"{told[1]} {told[2]} {told[3]}", "%b %d %Y")
+    except ValueError:
+        # No such day: "Feb 30".
+        return ""
     return str(day.date())
 
 

@@ -42,9 +42,12 @@ class ChosenModules:
     btfs: tuple[Path, ...]
     # Those that were asked for and are built into the kernel.
     built_in: tuple[str, ...]
+    # Those that must be loaded then: what others wish for may not suit the processor,
+    # and something built in may do as well (crc32c_intel).
+    needed: tuple[str, ...]
 
 
-NONE = ChosenModules(paths=(), btfs=(), built_in=())
+NONE = ChosenModules(paths=(), btfs=(), built_in=(), needed=())
 
 
 def choose(
@@ -73,7 +76,9 @@ def choose(
                 "have fewer than linux-image-amd64",
             )
     chosen = Wanted(required=names, optional=())
-    ordered = modules.load_order(chosen, found, {*found.built_in, *there})
+    done = {*found.built_in, *there}
+    needed = modules.load_order(chosen, found, done, fulfils=False)
+    ordered = modules.load_order(chosen, found, done)
 
     def build(folder: Path) -> Mapping[str, JsonValue]:
         for name in ordered:
@@ -88,6 +93,7 @@ def choose(
         paths=tuple(files[f"{name}.ko"] for name in ordered),
         btfs=_btfs_in(entry, ordered),
         built_in=tuple(it for it in names if it in found.built_in),
+        needed=tuple(needed),
     )
 
 

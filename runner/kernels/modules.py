@@ -74,17 +74,50 @@ def dependencies(name: str, data: bytes) -> list[str]:
 
     Raises ArtifactError if it is not a module.
     """
+    said = _said(name, data, "depends")
+    return [normal(word) for it in said for word in it.split(",") if word]
+
+
+def wishes(name: str, data: bytes) -> list[str]:
+    """Return what a module wants to have before it, which it may do without.
+
+    They are names of modules, or what these are also called: libcrc32c looks for the
+    algorithm "crc32c", and fails without. Raises ArtifactError if it is not a module.
+    """
+    found, counts = [], False
+    for it in _said(name, data, "softdep"):
+        for word in it.split():
+            if word.endswith(":"):
+                counts = word == "pre:"
+            elif counts:
+                found.append(word)
+    return found
+
+
+def _said(name: str, data: bytes, key: str) -> list[str]:
     try:
         modinfo = elfsections.section(data, ".modinfo")
     except ValueError as error:
         raise ArtifactError(f"module {name} can't be read: {error}") from error
     if modinfo is None:
         raise ArtifactError(f"module {name} has no .modinfo")
-    for entry in modinfo.split(b"\0"):
-        if entry.startswith(b"depends="):
-            names = entry.removeprefix(b"depends=").decode("ascii", "replace")
-            return [normal(word) for word in names.split(",") if word]
-    return []
+    entries = modinfo.decode("ascii", "replace").split("\0")
+    pairs = (it.partition("=") for it in entries)
+    return [value for found, _, value in pairs if found == key]
+
+
+def _provider(wish: str, present: Mapping[str, bytes]) -> str | None:
+    """Return a module of that name, or one that is also called so; None for neither.
+
+    Only those are looked into whose names begin so, as those of algorithms do
+    (crc32c_generic): to look into all takes many seconds.
+    """
+    name = normal(wish)
+    if name in present:
+        return name
+    algorithm = normal(wish.removeprefix("crypto-"))
+    alike = sorted(it for it in present if it.startswith(algorithm))
+    return next((it for it in alike if wish in _said(it, present[it], "alias")), None)
 
 
 def load_order(
@@ -93,9 +126,11 @@ def load_order(
     built_in: Iterable[str],
     *,
     complete: bool = True,
+    fulfils: bool = True,
 ) -> list[str]:
     """Return what to load, each after what it needs.
 
+    And after what it wishes for, if `fulfils`.
     Where `built_in` is not complete, what is nowhere counts as built in.
     Raises ArtifactError for a required module, or a dependency, that is missing.
     """
@@ -113,9 +148,20 @@ def load_order(
             )
         # Before what it needs, so that a circle ends.
         done.add(name)
-        for dependency in dependencies(name, present[name]):
+        data = present[name]
+        for dependency in dependencies(name, data):
             visit(dependency, name)
+        for wish in wishes(name, data) if fulfils else ():
+            fulfil(wish)
         ordered[name] = None
+
+    def fulfil(wish: str) -> None:
+        name = None if normal(wish) in done else _provider(wish, present)
+        if name is None or name in done:
+            return
+        found = obtainable([name], present, done, complete=complete)
+        ordered.update(dict.fromkeys(found))
+        done.update(found)
 
     for name in wanted.required:
         visit(name, "every guest")

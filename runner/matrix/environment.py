@@ -5,7 +5,7 @@ key by key. How each key is done is in `runner.guest.environment`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import yaml
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from runner.errors import UsageError
+from runner.facts import names
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.matrix.interfaces import Interface, fitting
@@ -121,6 +122,65 @@ class Mount(FileEntry):
     """Options of mount(8): [size=1m, noexec]."""
 
 
+# Calls of bpf(2) that take a token, by their numbers in enum bpf_cmd.
+_DELEGABLE = {"map_create": 0, "prog_load": 5, "btf_load": 18}
+# For what a list may say in place of names.
+_ANY = "any"
+_Names = Literal["any"] | tuple[str, ...]
+
+
+def _tables() -> dict[str, tuple[str, Mapping[str, int]]]:
+    """Return, by the keys of a token, bpffs's options and the bits of their names."""
+    return {
+        "commands": ("delegate_cmds", _DELEGABLE),
+        "maps": ("delegate_maps", _numbers(names.MAP_TYPES)),
+        "programs": ("delegate_progs", _numbers(names.PROGRAM_TYPES)),
+        "attach": ("delegate_attachs", _numbers(names.ATTACH_TYPES)),
+    }
+
+
+def _numbers(table: Iterable[str]) -> Mapping[str, int]:
+    return {name: number for number, name in enumerate(table)}
+
+
+class Token(FileEntry):
+    """What a BPF token (6.9) lets a user namespace do: mount options of its bpffs.
+
+    Each key is a list of names, or any.
+    """
+
+    commands: _Names = tuple(_DELEGABLE)
+    """Calls of bpf(2): map_create, prog_load, btf_load. The default is all of them."""
+    maps: _Names = ()
+    """Types of maps, as bpftool shows them: [hash, ringbuf]."""
+    programs: _Names = ()
+    """Types of programs: [socket_filter]."""
+    attach: _Names = ()
+    """Attach types, as `attach` in `needs` names them: [cgroup_inet_ingress]. A program
+    that has none counts as the first, cgroup_inet_ingress."""
+
+    @model_validator(mode="after")
+    def _knows_names(self) -> "Token":
+        for key, (_, bits) in _tables().items():
+            wanted = getattr(self, key)
+            for name in () if wanted == _ANY else wanted:
+                if name not in bits:
+                    raise ValueError(
+                        f"{key}: no kernel has {name!r}{near(name, bits, '')}"
+                    )
+        return self
+
+    @property
+    def options(self) -> Iterator[tuple[str, str]]:
+        """bpffs's mount options, with the bits of what is delegated."""
+        for key, (option, bits) in _tables().items():
+            wanted = getattr(self, key)
+            if wanted == _ANY:
+                yield option, _ANY
+            elif wanted:
+                yield option, f"{sum(1 << bits[name] for name in set(wanted)):#x}"
+
+
 class User(FileEntry):
     """Who loads and attaches objects."""
 
@@ -129,7 +189,24 @@ class User(FileEntry):
 
     capabilities: tuple[str, ...] | None = None
     """The capabilities that the loader has, and no others: [CAP_BPF, CAP_PERFMON]. The
-    default is all for user 0 and none for others."""
+    default is all for user 0 and for root of a `namespace`, and none for others."""
+
+    namespace: bool = False
+    """Whether the user is root of a user namespace of its own, as `unshare -r` and
+    containers make it. Its capabilities are those of that namespace."""
+
+    token: Token | None = None
+    """What the namespace may do through a BPF token, which root gives it (from 6.9 on):
+    {maps: [array], programs: [socket_filter], attach: any}."""
+
+    @model_validator(mode="after")
+    def _has_a_namespace(self) -> "User":
+        if self.token is not None and not self.namespace:
+            raise ValueError(
+                "token needs namespace: true, because kernels give tokens to user "
+                "namespaces only"
+            )
+        return self
 
     @model_validator(mode="after")
     def _knows_capabilities(self) -> "User":
@@ -142,13 +219,14 @@ class User(FileEntry):
     @property
     def is_root(self) -> bool:
         """Whether it may do everything."""
-        return self.uid == 0 and self.capabilities is None
+        return self.uid == 0 and self.capabilities is None and not self.namespace
 
     @property
     def mask(self) -> int:
         """The capabilities as a set of bits."""
         if self.capabilities is None:
-            return (1 << len(CAPABILITIES)) - 1 if self.uid == 0 else 0
+            has_all = self.uid == 0 or self.namespace
+            return (1 << len(CAPABILITIES)) - 1 if has_all else 0
         return sum(1 << CAPABILITIES.index(it) for it in set(self.capabilities))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -100,7 +101,15 @@ class Bpf(AbstractContextManager["Bpf"]):
                 case.build.on(self._guest.kernel.architecture),
             )
         shown = f"{self._folder.name}/{case.object or case.files[0]}"
-        return session_case.run(self._job(case, object_path, shown), self._guest)
+        job = self._job(case, object_path, shown)
+        if case.extends is not None:
+            extended = self._compiled(
+                plain(self._folder / case.extends.object),
+                case.vmlinux,
+                case.build.on(self._guest.kernel.architecture),
+            )
+            job = replace(job, extended_path=extended)
+        return session_case.run(job, self._guest)
 
     def _job(self, case: Case, object_path: Path | None, shown: str) -> CaseJob:
         return CaseJob(

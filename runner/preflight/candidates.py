@@ -25,6 +25,8 @@ _LIKE = 0.6
 _SAME_TYPE = 0.2
 # What the place is worth where a kernel nearby has the member.
 _SAME_PLACE = 1.0
+# What a name is worth that has the names of two steps.
+_FLATTENED = 0.8
 # What another type costs a member that has the right name. One of another kind is no
 # candidate elsewhere: names such as `owner` mean many things.
 _OTHER_TYPE = 0.1
@@ -91,7 +93,7 @@ def _blame(
     (found,) = engine.find([name], flavors=True)
     same = [id_ for id_, other in found if _agree(other, root.kind)]
     if not same:
-        return Difference.NO_TYPE, _types_near(name, root.kind, found, engine)
+        return Difference.NO_TYPE, _types_near(name, local, root.kind, found, engine)
     types = [it for it in engine.types(same) if it is not None]
     if kind.is_of_enumerator:
         return Difference.NO_ENUMERATOR, _enumerators_near(local, types)
@@ -216,7 +218,80 @@ def _fields_near(
                     likeness=likeness + bonus,
                 )
             )
-    return _best([*moved, *renamed])
+    rest = local.steps[stop.walked + 1 :]
+    flat = _flattened(stop, wanted, rest, local.field, engine)
+    found = _best([*moved, *renamed, *flat])
+    return found or _regrouped(stop, rest, local.field, engine)
+
+
+def _flattened(
+    stop: Stop,
+    wanted: str,
+    rest: Sequence[str | int],
+    field: FieldAnswer | None,
+    engine: Engine,
+) -> Iterator[Candidate]:
+    """Yield members that took the place of a member of a struct that is gone.
+
+    `i_ctime_sec` is what `i_ctime.tv_sec` was.
+    """
+    if not rest or not isinstance(rest[-1], str):
+        return
+    begin, end = wanted.strip("_") + "_", "_" + rest[-1].rpartition("_")[2]
+    for it in members_of(stop.holder, engine):
+        if it.name.strip("_").startswith(begin) and it.name.endswith(end):
+            same = field is not None and _alike(it, field)
+            yield Candidate(
+                difference=Difference.RENAMED,
+                access=f"{stop.access}.{it.name}",
+                type=it.text,
+                bit_offset=it.bit_offset,
+                likeness=_FLATTENED + (_SAME_TYPE if same else 0),
+            )
+
+
+def _regrouped(
+    stop: Stop, rest: Sequence[str | int], field: FieldAnswer | None, engine: Engine
+) -> tuple[Candidate, ...]:
+    """Return the only other struct of the holder that has what is looked for.
+
+    `module.mem[0].base` is what `module.core_layout.base` was. Where several have it,
+    nothing tells which one it is.
+    """
+    if not rest or field is None:
+        return ()
+    members = list(members_of(stop.holder, engine))
+    found = []
+    for it, inner in zip(members, engine.types(it.type for it in members), strict=True):
+        path = [0, *rest] if inner and inner.kind is Kind.ARRAY else list(rest)
+        end = _at_end(inner, path, engine)
+        if end is not None and end.text == field.text:
+            access = f"{stop.access}.{it.name}{_path_text(path)}"
+            found.append(
+                Candidate(
+                    difference=Difference.MOVED,
+                    access=access,
+                    type=end.text,
+                    likeness=_LIKE,
+                )
+            )
+    return tuple(found) if len(found) == 1 else ()
+
+
+def _at_end(
+    type_: TypeAnswer | None, path: Sequence[str | int], engine: Engine
+) -> TypeAnswer | None:
+    """Return the type that a path leads to; None where it leads nowhere."""
+    for step in path:
+        found = _step(type_, step, engine) if type_ else Difference.RETYPED
+        if isinstance(found, Difference):
+            return None
+        type_, _ = found
+    return type_
+
+
+def _path_text(path: Sequence[str | int]) -> str:
+    return "".join(f"[{it}]" if isinstance(it, int) else f".{it}" for it in path)
 
 
 def _leads_on(
@@ -323,7 +398,11 @@ def _best(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
 
 
 def _types_near(
-    name: str, kind: Kind, found: Sequence[tuple[int, Kind]], engine: Engine
+    name: str,
+    local: LocalAnswer,
+    kind: Kind,
+    found: Sequence[tuple[int, Kind]],
+    engine: Engine,
 ) -> tuple[Candidate, ...]:
     other = [
         Candidate(
@@ -343,9 +422,22 @@ def _types_near(
             likeness=_likeness(name, near),
         )
         for near in engine.near(name)
-        if near != name
+        if near != name and _has_first(near, local, engine)
     ]
     return _best([*other, *renamed])
+
+
+def _has_first(name: str, local: LocalAnswer, engine: Engine) -> bool:
+    """Whether a struct has the member that an access begins with, if it has any."""
+    first = next((it for it in local.steps if isinstance(it, str)), None)
+    (found,) = engine.find([name])
+    types = engine.types([id_ for id_, kind in found if kind in COMPOSITES])
+    return first is None or any(
+        member.name == first
+        for type_ in types
+        if type_ is not None
+        for member in members_of(type_, engine)
+    )
 
 
 def _enumerators_near(
@@ -357,8 +449,16 @@ def _enumerators_near(
             difference=Difference.RENAMED,
             access=name,
             type=it.text,
-            likeness=_likeness(wanted, name),
+            likeness=_likeness(*_own_words(wanted, name)),
         )
         for it in types
         for name in it.enumerators
     )
+
+
+def _own_words(wanted: str, name: str) -> tuple[str, str]:
+    """Return names without the words that all of an enumeration begin with."""
+    own, other = wanted.split("_"), name.split("_")
+    while len(own) > 1 and len(other) > 1 and own[0] == other[0]:
+        own, other = own[1:], other[1:]
+    return "_".join(own), "_".join(other)

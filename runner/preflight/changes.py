@@ -9,6 +9,7 @@ from runner.facts.model import Presence
 from runner.preflight.model import (
     Difference,
     FieldLayout,
+    Finding,
     InstructionPlace,
     KernelNeed,
     Prediction,
@@ -36,6 +37,8 @@ class Change:
     after: str
     # What it may be now, the likeliest first: "task_struct.__state".
     became: tuple[str, ...] = ()
+    # The type of the likeliest: "unsigned int".
+    type: str = ""
 
 
 def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
@@ -51,6 +54,7 @@ def changes(before: Prediction, after: Prediction) -> Iterator[Change]:
             before=_text_of(old),
             after=_text_of(new),
             became=tuple(it.access for it in new.candidates),
+            type=new.candidates[0].type if new.candidates else "",
         )
 
 
@@ -100,6 +104,42 @@ def feature_changes(before: Prediction, after: Prediction) -> Iterator[FeatureCh
             after=it.presence,
             users=it.users,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureChange:
+    """An argument, or what is returned, that a program reads and that changed."""
+
+    program: str
+    # "vfs_unlink, argument 2".
+    subject: str
+    # "struct inode *dir"; empty where a kernel has none.
+    before: str
+    after: str
+
+
+def signature_changes(
+    before: Prediction, after: Prediction
+) -> Iterator[SignatureChange]:
+    """Yield what two kernels have in other ways of what an object's programs read.
+
+    Of a function that one of them lacks, the features tell.
+    """
+    known = {(it.program, it.subject): it.kernel for it in before.signatures}
+    for it in after.signatures:
+        old = known.get((it.program, it.subject))
+        if old is not None and old != it.kernel:
+            yield SignatureChange(
+                program=it.program, subject=it.subject, before=old, after=it.kernel
+            )
+
+
+def new_findings(before: Prediction, after: Prediction) -> Iterator[Finding]:
+    """Yield what a program takes the second kernel for, and the first one really is."""
+    known = {(it.name, it.effect, it.place) for it in before.findings}
+    for it in after.findings:
+        if (it.name, it.effect, it.place) not in known:
+            yield it
 
 
 class _Unchanged(Enum):

@@ -444,9 +444,13 @@ class Engine(AbstractContextManager["Engine"]):
         request = {"op": "enumerators", "names": names}
         return self._answer_to(_ENUMERATORS, request, "enumerators")
 
-    def near(self, name: str) -> list[str]:
-        """Return the names of the target's types that resemble one, nearest first."""
-        return self._answer_to(_NEAR, {"op": "near", "name": name}, "near")
+    def near(self, name: str, *, functions: bool = False) -> list[str]:
+        """Return the names of the target's types that resemble one, nearest first.
+
+        Or those of its own functions.
+        """
+        request = {"op": "near", "name": name, "functions": functions}
+        return self._answer_to(_NEAR, request, "near")
 
     def moved(self, holder: int, name: str) -> list[MovedAnswer]:
         """Return members called `name` near the type that should hold one."""

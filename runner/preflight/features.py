@@ -18,7 +18,7 @@ from runner.facts.model import (
 )
 from runner.facts.names import HELPERS, PROGRAM_TYPES
 from runner.facts.traced import Functions
-from runner.preflight import externs, rules
+from runner.preflight import externs, neartargets, rules
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.rules import Code
@@ -282,6 +282,7 @@ def _targets(code: Code, known: Known, engine: Engine) -> Iterator[Feature]:
     asked = {(it.name, it.way.kind) for it in wanted}
     there = _in_btf({*asked, _ANY_TRACEPOINT}, engine) if asked else set()
     functions = known.facts.traced.functions if known.facts else None
+    declared = {it.program.name: it.declared for it in code.attached}
     for each in wanted:
         tells = engine.target.functions and _tells(each.way, there)
         found = _by_btf((each.name, each.way.kind) in there, known=tells)
@@ -298,6 +299,14 @@ def _targets(code: Code, known: Known, engine: Engine) -> Iterator[Feature]:
             stops_loading=each.way.stops_loading
             and not (why_not and _is_symbol(each, functions)),
             learnt=found.learnt,
+            near=()
+            if (each.name, each.way.kind) in there or not engine.target.functions
+            else tuple(
+                it.removeprefix(each.way.name.partition("{")[0])
+                for it in neartargets.near(
+                    each.name, each.way.kind, declared.get(each.program, ()), engine
+                )
+            ),
         )
 
 

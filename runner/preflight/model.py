@@ -200,6 +200,13 @@ class Feature:
     stops_loading: bool = True
     # Where it was learnt.
     learnt: Learnt = Learnt.NOTHING
+    # What the kernel has that is called like a target that it lacks.
+    near: tuple[str, ...] = ()
+
+    @property
+    def similar(self) -> str:
+        """Return "; similar: do_file_open (same arguments)", or nothing."""
+        return f"; similar: {', '.join(self.near)}" if self.near else ""
 
 
 class FindingKind(StrEnum):
@@ -329,6 +336,15 @@ class Prediction:
     signatures: tuple[Signature, ...] = ()
     # What modules have that were not loaded, a sentence each; among the reasons, too.
     in_modules: tuple[str, ...] = ()
+
+    @property
+    def not_known(self) -> tuple[str, ...]:
+        """Return what is needed, and may be there or not: "helper loop"."""
+        return tuple(
+            f"{it.need.value.replace('_', ' ')} {it.name}"
+            for it in self.features
+            if it.presence is Presence.UNKNOWN and it.need is not KernelNeed.LOADER
+        )
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -504,7 +504,7 @@ def _verdict(
     ]
     reasons += [
         f"{', '.join(it.users)}: the kernel has no {it.need.value.replace('_', ' ')} "
-        f"{it.name}"
+        f"{it.name}{it.similar}"
         if it.need is not KernelNeed.RULE
         else f"{', '.join(it.users)}: the kernel has no {it.name}, {it.evidence}"
         for it in features.absent(needs)

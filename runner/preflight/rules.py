@@ -186,6 +186,14 @@ class Rule:
             or known.version >= KernelVersion.parse(self.looked_at_since)
         )
 
+    def is_left_out(self, known: Known) -> bool:
+        """Tell whether a kernel was built without it: then nothing of it is there.
+
+        Without a JIT, bpf_trampoline_get() of include/linux/bpf.h refuses what is
+        loaded for fentry; a JIT that has no trampolines refuses to attach it only.
+        """
+        return isinstance(self.wanted, Ability) and self.wanted.name in known.left_out
+
     @property
     def name(self) -> str:
         """Return it as sentences name it."""
@@ -213,7 +221,7 @@ def features(
             presence=found.presence,
             users=users,
             evidence=_evidence(rule.wanted, found.learnt),
-            stops_loading=rule.stops_loading,
+            stops_loading=rule.stops_loading or rule.is_left_out(known),
             learnt=found.learnt,
         )
 

@@ -433,9 +433,21 @@ def show_steps(name: str, found: Sequence[KernelStep]) -> None:
         for each in step.features:
             need = each.need.value.replace("_", " ")
             table.add_row(" ", escape(f"{need} {each.name}"), _came(each), _users(each))
-        if step.changes or step.features:
+        for argument in step.signatures:
+            table.add_row(
+                " ",
+                escape(argument.subject),
+                Text("changed", style="red"),
+                Text(
+                    f"{argument.before or 'none'} → {argument.after or 'none'}, "
+                    f"read by {argument.program}"
+                ),
+            )
+        if table.row_count:
             print_table(console, table)
-        else:
+        for finding in step.findings:
+            print_wrapped(console, Text(f"new: {finding}"), "   ")
+        if step.is_empty:
             console.print("  nothing changes")
 
 
@@ -458,7 +470,8 @@ def _change(it: Change) -> Text:
 def _states(it: Change) -> Text:
     after = it.after
     if not after:
-        after = f"now {it.became[0]}" if it.became else "gone"
+        type_ = f", {it.type}" if it.type else ""
+        after = f"now {it.became[0]}{type_}" if it.became else "gone"
     return Text(f"{it.before} → {after}" if it.before else after)
 
 
@@ -470,6 +483,8 @@ def steps_as_json(found: Sequence[KernelStep]) -> list[dict[str, object]]:
             "after": step.after.name,
             "changes": [asdict(it) for it in step.changes],
             "features": [asdict(it) for it in step.features],
+            "signatures": [asdict(it) for it in step.signatures],
+            "findings": [asdict(it) for it in step.findings],
         }
         for step in found
     ]
@@ -505,6 +520,11 @@ def _show_findings(
 
 def _explain(console: Console, each: Class) -> None:
     prediction = each.prediction
+    for it in prediction.features:
+        # The others are among the reasons.
+        if it.near and not (it.stops_loading and it.presence is Presence.ABSENT):
+            words = f"{each.name}: {it.name} is not in this kernel's BTF{it.similar}"
+            print_wrapped(console, Text(words), "")
     if prediction.verdict is Verdict.LOADS:
         return
     console.print(f"\n[bold]{escape(each.name)}[/bold]: {prediction.verdict.value}")

@@ -8,12 +8,15 @@ from runner.preflight import targets
 from runner.preflight.changes import (
     Change,
     FeatureChange,
+    SignatureChange,
     changes,
     feature_changes,
+    new_findings,
+    signature_changes,
 )
 from runner.preflight.engine import Engine
 from runner.preflight.history import has_field, is_field
-from runner.preflight.model import Prediction
+from runner.preflight.model import Finding, Prediction
 from runner.preflight.predict import Loader, PredictedObject, predict
 from runner.preflight.targets import BtfSource
 
@@ -28,6 +31,15 @@ class KernelStep:
     changes: tuple[Change, ...]
     # In the order of the object's features.
     features: tuple[FeatureChange, ...] = ()
+    # Arguments that programs read.
+    signatures: tuple[SignatureChange, ...] = ()
+    # What is wrong on the second kernel, and was right on the first.
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.changes or self.features or self.signatures or self.findings)
 
 
 def steps(
@@ -53,6 +65,8 @@ def steps(
                 after=source,
                 changes=found,
                 features=tuple(feature_changes(last[1], prediction)),
+                signatures=tuple(signature_changes(last[1], prediction)),
+                findings=tuple(new_findings(last[1], prediction)),
             )
         last = source, prediction
 
@@ -60,12 +74,15 @@ def steps(
 def _without_old(
     prediction: Prediction, last: tuple[BtfSource, Prediction], engine: Engine
 ) -> Prediction:
-    """Drop what the kernel before had as well: that is not what became of a field."""
+    """Drop what the kernel before had as well: that is not what became of a field.
+
+    But for the field itself, where it has another type now.
+    """
     names = {
         candidate.access
         for was, it in zip(last[1].relocations, prediction.relocations, strict=True)
         for candidate in it.candidates
-        if was.field and is_field(candidate.access)
+        if was.field and not it.has_another_type and is_field(candidate.access)
     }
     if not names:
         return prediction
@@ -73,7 +90,11 @@ def _without_old(
     engine.load_target(target.btf, target.modules)
     old = {name for name in names if has_field(name, engine)}
     relocations = (
-        replace(it, candidates=tuple(c for c in it.candidates if c.access not in old))
+        it
+        if it.has_another_type
+        else replace(
+            it, candidates=tuple(c for c in it.candidates if c.access not in old)
+        )
         for it in prediction.relocations
     )
     return replace(prediction, relocations=tuple(relocations))

@@ -269,8 +269,9 @@ def _names(case: Case) -> Iterator[str]:
         yield case.object
     for word in case.files:
         yield commandcase.split(word)[0] if case.command else word
-    if case.stdin is not None:
-        yield case.stdin
+    yield from (it for it in (case.stdin, case.btf) if it is not None)
+    if case.extends is not None:
+        yield case.extends.object
     if case.command and "/" in case.command[0]:
         yield case.command[0]
 

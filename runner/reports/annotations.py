@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner.files.sources import from_top
-from runner.reports import output, style
+from runner.reports import foretold, output, style
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -44,6 +44,7 @@ def lines(
         kind = errors if any(map(is_held, group.cases)) else warnings
         kind.append(_failure(group, comparison))
     warnings += _lost(results)
+    warnings += map(_finding, foretold.findings(results))
     return [*_commands("error", errors), *_commands("warning", warnings)]
 
 
@@ -65,6 +66,17 @@ def _failure(group: Group, comparison: Comparison | None) -> str:
     if not group.first.source_path:
         place = ""
     return f"{place}title={_property(title)}::{_data(_message(group.first))}"
+
+
+def _finding(told: foretold.ToldFinding) -> str:
+    title = f"{told.finding.subject} on {', '.join(told.kernels)}"
+    place = ""
+    if told.file:
+        file = from_top(told.file, Path.cwd())
+        place = f"file={_property(file)},line={told.line},"
+    cure = f"\nwhat to do: {told.finding.cure}" if told.finding.cure else ""
+    text = clean(f"{told.finding.reason}{cure}")[:_MESSAGE]
+    return f"{place}title={_property(title)}::{_data(text)}"
 
 
 def _message(case: CaseResult) -> str:

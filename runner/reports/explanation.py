@@ -11,7 +11,16 @@ from pathlib import Path
 from rich.console import Console
 
 from runner.failures.classes import CLASSES
-from runner.reports import agreement, failure, loads, logfold, output, style, styled
+from runner.reports import (
+    agreement,
+    failure,
+    foretold,
+    loads,
+    logfold,
+    output,
+    style,
+    styled,
+)
 from runner.reports.groups import Group
 from runner.reports.logfold import LogPart
 from runner.reports.sourcelines import SourceText, excerpt
@@ -185,6 +194,8 @@ def _what(group: Group, results: RunResults) -> Iterator[str]:
     yield from (f"Relocated otherwise: {it}" for it in case.relocated_otherwise)
     if case.flaky:
         yield f"This is the second try; at the first: {case.flaky}"
+    if case.used_guest_words:
+        yield f"It {case.used_guest_words}"
     yield from _times(group)
     yield from _elsewhere(group, results)
 
@@ -200,6 +211,9 @@ def _predicted(case: CaseResult) -> Iterator[str]:
         yield f"Predicted without a boot: {case.predicted}."
     if case.not_predicted:
         yield f"Nothing was predicted: {case.not_predicted}"
+    if case.not_known:
+        yield f"Not known without a boot: {', '.join(case.not_known)}."
+    yield from (f"Predicted {foretold.words(it)}." for it in case.findings)
 
 
 def _times(group: Group) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from junit_xml import TestCase, TestSuite
 
-from runner.reports import loads, output
+from runner.reports import foretold, loads, output
 from runner.reports.text import clean, one_line
 from runner.results import CaseKey, CaseResult, KernelRun, Outcome, RunResults
 
@@ -123,6 +123,7 @@ def _case(case: CaseResult) -> TestCase:
 def _output(case: CaseResult) -> str:
     missing = "".join(f"not available: {what}\n" for what in case.not_available)
     flaky = f"flaky: {case.flaky}\n" if case.flaky else ""
+    used = f"{case.used_guest_words}\n" if case.used_guest_words else ""
     passed = case.outcome is Outcome.PASSED and case.message
     note = f"{case.message}\n" if passed else ""
     printed = "".join(
@@ -131,7 +132,8 @@ def _output(case: CaseResult) -> str:
     )
     log = _ended(case.log) if printed else case.log
     loaded = "".join(f"loaded: {line}\n" for line in loads.lines(case))
-    return flaky + note + missing + log + printed + loaded
+    said = "".join(f"{one_line(line)}\n" for line in foretold.lines(case))
+    return flaky + used + note + missing + said + log + printed + loaded
 
 
 def _errors(case: CaseResult) -> str:
@@ -180,6 +182,9 @@ def _properties(
         properties[f"object_sha256 {case.object_path}"] = case.object_sha256
         properties[f"loader {case.case}"] = case.loader
         properties[f"guest {case.case}"] = case.guest_words
+        properties[f"predicted {case.case}"] = case.predicted
+        properties[f"not_predicted {case.case}"] = case.not_predicted
+        properties[f"not_known {case.case}"] = "; ".join(case.not_known)
     return {clean(name): clean(value) for name, value in properties.items() if value}
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from runner.errors import ExitStatus
-from runner.reports import agreement, cells, loads, output, style, templating
+from runner.reports import agreement, cells, foretold, loads, output, style, templating
 from runner.reports.compare import (
     VANISHED_CURE,
     Comparison,
@@ -96,6 +96,8 @@ def _parts() -> Any:
         "counts": style.counts,
         "differences": loads.differences,
         "disagreements": agreement.differences,
+        "foretold": _foretold,
+        "foretold_counts": foretold.counts,
         "failed_streams": output.failed_streams,
         "loaded": lambda case: "\n".join(loads.lines(case)),
         "looks": style.LOOKS,
@@ -178,6 +180,20 @@ def _matrix(
         bad = cells.troubled(results)
         rows = [it for it in rows if it[0].id in bad][:most]
     return cells.suites(results), rows, len(results.kernels) - len(rows)
+
+
+def _foretold(
+    results: RunResults,
+) -> list[tuple[str, list[tuple[foretold.SaidAlike, str]]]]:
+    """Return what preflight said and could not say, each with a cure if it has one."""
+    return [
+        (
+            "Predicted warnings",
+            [(it, it.finding.cure) for it in foretold.findings(results)],
+        ),
+        ("Not predicted", [(it, "") for it in foretold.not_predicted(results)]),
+        ("Not known without a boot", [(it, "") for it in foretold.not_known(results)]),
+    ]
 
 
 def _notes(results: RunResults) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix.matrix import REPORTED_ID
-from runner.reports import agreement
+from runner.reports import agreement, otherkernels
 from runner.results import KernelRun, ObjectUse, PlannedCase, RunResults
 
 _ANEW = "run all parts again, with the same selection and on the same commit"
@@ -80,7 +80,7 @@ def merge(
             f"no shard ran {', '.join(lost)}, although none is missing",
             hint="give all shards the same --timings; one shard may have been stopped",
         )
-    return agreement.judged(_merged(parts, planned, lost))
+    return otherkernels.told(agreement.judged(_merged(parts, planned, lost)))
 
 
 def refuse_names(part: FoundRun) -> None:

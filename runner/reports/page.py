@@ -13,6 +13,7 @@ from runner.failures.classes import CLASSES
 from runner.reports import (
     cells,
     costcharts,
+    foretold,
     neighbours,
     output,
     pagedata,
@@ -49,6 +50,8 @@ _MOST_BOUNDARIES = 100
 # Programs, and different costs of each in the table.
 _MOST_COSTS = 60
 _MOST_KERNEL_COSTS = 20
+# What preflight said, of each sort.
+_MOST_FORETOLD = 60
 # Kernels or cases in a list of names.
 _MOST_NAMES = 20
 # Of the statement of what works, before it is folded.
@@ -155,8 +158,15 @@ def render(
         kernel_counts=list(_kernel_counts(kernels)),
         boundaries=neighbours.boundaries(results),
         most_boundaries=_MOST_BOUNDARIES,
+        foretold_counts=foretold.counts(results),
+        foretold=foretold.findings(results),
+        left_open=[
+            ("Not predicted", foretold.not_predicted(results)),
+            ("Not known without a boot", foretold.not_known(results)),
+        ],
         costs=costcharts.by_program(results),
         most_costs=_MOST_COSTS,
+        most_foretold=_MOST_FORETOLD,
         most_kernel_costs=_MOST_KERNEL_COSTS,
         shown=style.shown,
         lost=[kernel for kernel in results.kernels if kernel.error],

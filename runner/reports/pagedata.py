@@ -11,11 +11,11 @@ from typing import Any
 from markupsafe import Markup
 
 from runner.failures.classes import CLASSES
-from runner.reports import loads, logfold, neighbours, output, repeat
+from runner.reports import foretold, loads, logfold, neighbours, output, repeat
 from runner.reports.compare import Comparison
 from runner.reports.style import BY_WEIGHT, LOOKS
 from runner.reports.templating import excerpt
-from runner.reports.text import clean
+from runner.reports.text import clean, one_line
 from runner.results import (
     CaseKey,
     CaseResult,
@@ -168,7 +168,7 @@ def data(
                 "".join(letters),
                 [round(it.duration, 2) for it in on],
                 _same([it.checked for it in on]),
-                _same([strings.number(it.predicted) for it in on]),
+                _same([strings.number(_foretold(it)) for it in on]),
                 _same([evidence.number(it) for it in on]),
                 _same([strings.number(_costs(it)) for it in on]),
                 detailed,
@@ -228,6 +228,7 @@ def _has_more(case: CaseResult) -> bool:
     return bool(
         case.outcome is not Outcome.PASSED
         or case.flaky
+        or case.failed_in_used_guest
         or case.not_available
         or case.message
         or case.recorded
@@ -250,7 +251,7 @@ def _detail(
         "source": _source(case.excerpt, case.source_line, strings),
         "object": number(f"{case.object_path} {case.object_sha256}".strip()),
         "guest": number(case.guest_words),
-        "flaky": number(case.flaky),
+        "flaky": number(case.flaky or case.used_guest_words),
         "change": _change(case, comparison),
         "missing": [number(it) for it in case.not_available],
         "mismatches": [
@@ -300,6 +301,12 @@ def _source(around: SourceExcerpt | None, line: int, strings: _Strings) -> list[
     if around is None:
         return []
     return [around.first, line, strings.number("\n".join(around.lines))]
+
+
+def _foretold(case: CaseResult) -> str:
+    """Return all that preflight said of a case; the verdict alone is no sentence."""
+    said = [it.removeprefix("predicted: ") for it in foretold.lines(case)]
+    return "\n".join(map(one_line, said))
 
 
 def _costs(case: CaseResult) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from runner.files.sources import from_top
-from runner.reports import style
+from runner.reports import foretold, style
 from runner.reports.compare import Comparison
 from runner.reports.groups import Group, errors, failures
 from runner.reports.support import ranges
@@ -27,7 +27,8 @@ _Object = dict[str, JsonValue]
 def document(results: RunResults, comparison: Comparison | None = None) -> str:
     """Return a run's failures; what infrastructure did is told apart from them."""
     groups = failures(results)
-    rules = sorted({_rule(it) for it in groups})
+    told = foretold.findings(results)
+    rules = sorted({*map(_rule, groups), *(it.finding.kind for it in told)})
     optional = {kernel.id for kernel in results.kernels if not kernel.required}
     archs = {kernel.id: kernel.arch for kernel in results.kernels}
     log: _Object = {
@@ -53,7 +54,8 @@ def document(results: RunResults, comparison: Comparison | None = None) -> str:
                 "columnKind": "utf16CodeUnits",
                 "properties": {"worksOn": clean(ranges(results).statement)},
                 "results": [
-                    _result(it, rules, optional, archs, comparison) for it in groups
+                    *(_result(it, rules, optional, archs, comparison) for it in groups),
+                    *(_warning(it, rules, archs) for it in told),
                 ],
             }
         ],
@@ -96,18 +98,46 @@ def _result(
         new = any(comparison.is_new_failure(it) for it in group.cases)
         found["baselineState"] = "new" if new else "unchanged"
     if case.source_path:
-        found["locations"] = [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {
-                        "uri": _uri(from_top(case.source_path, Path.cwd())),
-                        "uriBaseId": "%SRCROOT%",
-                    },
-                    "region": {"startLine": group.line},
-                }
-            }
-        ]
+        found["locations"] = [_location(case.source_path, group.line)]
     return found
+
+
+def _warning(
+    told: foretold.ToldFinding, rules: list[str], archs: Mapping[str, str]
+) -> JsonValue:
+    """Return what preflight found; a case that passed is not the less passed."""
+    finding = told.finding
+    text = f"{', '.join(told.names)} on {', '.join(told.kernels)}: {told.text}"
+    if finding.cure:
+        text += f"\nWhat to do: {finding.cure}"
+    identity = "\0".join((finding.program, finding.kind, finding.subject))
+    architectures = sorted({archs[it] for it in told.kernels})
+    found: _Object = {
+        "ruleId": finding.kind,
+        "ruleIndex": rules.index(finding.kind),
+        "level": "warning",
+        "message": {"text": clean(text)[:_TEXT]},
+        "partialFingerprints": {"finding/v1": _digest(identity)},
+        "properties": {
+            "kernels": [*told.kernels],
+            "architectures": [*architectures],
+        },
+    }
+    if told.file:
+        found["locations"] = [_location(told.file, told.line)]
+    return found
+
+
+def _location(path: str, line: int) -> JsonValue:
+    return {
+        "physicalLocation": {
+            "artifactLocation": {
+                "uri": _uri(from_top(path, Path.cwd())),
+                "uriBaseId": "%SRCROOT%",
+            },
+            "region": {"startLine": line},
+        }
+    }
 
 
 def _level(group: Group, optional: set[str]) -> str:
@@ -138,7 +168,11 @@ def _notification(text: str, *, level: str = "warning") -> JsonValue:
 def _fingerprint(group: Group) -> str:
     """Return what stays the same when the line moves or another kernel fails, too."""
     words = (group.first.suite, group.first.case, _rule(group))
-    return hashlib.sha256("\0".join(words).encode("utf-8", "replace")).hexdigest()
+    return _digest("\0".join(words))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _uri(path: str) -> str:

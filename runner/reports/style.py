@@ -9,7 +9,6 @@ from runner.errors import ExitStatus
 from runner.failures.classes import NOTHING_TO_AGREE_WITH
 from runner.results import (
     CaseKey,
-    CaseResult,
     KernelRun,
     Outcome,
     RunResults,
@@ -121,16 +120,6 @@ class Ended(Protocol):
     @property
     def failure_class(self) -> str:
         """Empty if there is none."""
-
-
-def findings(case: CaseResult) -> list[str]:
-    """Return what preflight warns of, and that it can't be attached, each in words."""
-    return [
-        f"{'warning' if it.effect == 'wrong_value' else 'check'}: "
-        f"{f'{it.source}: ' if it.source else ''}{it.reason}"
-        for it in case.findings
-        if it.effect != "not_loaded" and not it.accepted
-    ]
 
 
 def is_uncompared(case: Ended) -> bool:

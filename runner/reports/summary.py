@@ -10,7 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.errors import ExitStatus
-from runner.reports import agreement, cells, failure, loads, style, styled, support
+from runner.reports import (
+    agreement,
+    cells,
+    failure,
+    foretold,
+    loads,
+    style,
+    styled,
+    support,
+)
 from runner.reports.compare import VANISHED_CURE, vanished_words
 from runner.reports.criteria import Report
 from runner.reports.folder import USUAL
@@ -197,6 +206,7 @@ def _loaded(results: RunResults) -> list[tuple[str, list[str]]]:
 def _notes(results: RunResults) -> list[tuple[str, str]]:
     """Return what else to know, each with the kernel or case that it is about."""
     cases = results.cases
+    left_out = foretold.not_predicted(results)
     return [
         *((kernel.id, note) for kernel in results.kernels for note in kernel.notes),
         *(
@@ -212,8 +222,17 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
             for it in cases
             if it.flaky
         ),
-        *((str(it.key), words) for it in cases for words in style.findings(it)),
+        *((str(it.key), it.used_guest_words) for it in cases if it.used_guest_words),
+        *((_about(it), it.text) for it in foretold.findings(results)),
+        *((_about(it), f"not predicted: {it.text}") for it in left_out),
     ]
+
+
+def _about(it: foretold.SaidAlike) -> str:
+    """Return "6.1, 6.12 task::state and 3 more"."""
+    first, *others = it.names
+    more = f" and {len(others)} more" if others else ""
+    return f"{', '.join(it.kernels)} {first}{more}"
 
 
 # ------------------------------------------------------------------- the end
@@ -230,6 +249,10 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
         (style.verdict(results), colour),
         (f"{', ' if checked_nothing(results) else ': '}{counts(results)}", ""),
     ]
+    misled = sum(bool(it.failed_in_used_guest) for it in results.cases)
+    if misled:
+        cases = counted(misled, "case", "cases")
+        parts.append((f"; {cases} failed in a used guest only", "yellow"))
     vanished = vanished_words(results, report.comparison)
     if vanished:
         parts.append((f"; {vanished}", VERDICTS[ExitStatus.INCOMPATIBLE][1]))
@@ -241,6 +264,8 @@ def _render_end(report: Report, console: Console, folder: Path | None) -> None:
         also = " too" if status is ExitStatus.INCOMPATIBLE else ""
         parts.append((f"; infrastructure failed{also}", "yellow"))
     parts.append((f"; {kernels}, {results.duration:.1f} s", ""))
+    if before := foretold.counts(results):
+        parts.append((f"; {before}", ""))
     if folder is not None:
         page = folder / "report.html"
         link = f"link {page.absolute().as_uri()}" if page.exists() else ""

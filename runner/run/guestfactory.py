@@ -12,7 +12,7 @@ from pathlib import Path
 from runner import reports
 from runner.errors import GuestError, RunnerError
 from runner.files import cache
-from runner.guest import guest, logfile
+from runner.guest import census, guest, logfile
 from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host
@@ -41,8 +41,14 @@ class Running:
 
     guest: Guest
     stack: ExitStack
-    # Who used it; "" for nobody.
+    # Who used it last; "" for nobody.
     tenant: str = ""
+    # What there was in it before anybody used it; None if nobody else is to use it.
+    start: census.Start | None = None
+    # Whether a census shows all that was done in it.
+    is_seen: bool = True
+    # Whether commands ran in it.
+    ran_commands: bool = False
 
     def end(self) -> None:
         """End the guest."""
@@ -68,11 +74,15 @@ class GuestFactory:
         reports: Path,
         observe: Observe = ignore,
         rows: Collection[Kernel] = (),
+        *,
+        fresh: bool = False,
     ) -> None:
         """`inspect` is called for the first guest; `observe` is shown their lives.
 
-        `rows` are the kernels with guests as the matrix wants them.
+        `rows` are the kernels with guests as the matrix wants them. With `fresh`, no
+        guest serves another object than its first.
         """
+        self._fresh = fresh
         self._rows = rows
         self._inspect = inspect
         self._artifacts = artifacts
@@ -248,11 +258,18 @@ class GuestFactory:
             stack.callback(self._append, console, console.with_name(reports.CONSOLE))
             try:
                 up = stack.enter_context(guest.start(known.origin, console, life))
+                start = self._census(known, up)
             except RunnerError:
                 life.to(State.LOST)
                 life.to(otherwise)
                 raise
-            return Running(guest=up, stack=stack.pop_all())
+            return Running(guest=up, stack=stack.pop_all(), start=start)
+
+    def _census(self, known: _Known, up: Guest) -> census.Start | None:
+        """Return what there is in a new guest, if others may come to use it."""
+        if self._fresh or not known.origin.uses_snapshots:
+            return None
+        return census.at_start(up)
 
     def _append(self, part: Path, whole: Path) -> None:
         """Move a guest's console to the end of its kernel's."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from runner import __version__, reports
 from runner.errors import InfrastructureError
 from runner.matrix.matrix import Kernel
-from runner.reports import agreement
+from runner.reports import agreement, otherkernels
 from runner.reports.claim import claimed
 from runner.reports.journal import Journal
 from runner.results import (
@@ -150,7 +150,7 @@ class Ledger:
         found = self._head().model_copy(
             update={"cases": tuple(case for _, case in ordered), "complete": True}
         )
-        return agreement.judged(found)
+        return otherkernels.told(agreement.judged(found))
 
     def close(self) -> None:
         """Let other runs into the folder."""

@@ -244,6 +244,12 @@ OPTIONS = (
         help="boot every guest, without snapshots; one guest serves a whole kernel",
     ),
     RunOption(
+        flag="--fresh",
+        action="store_true",
+        help="give each object a guest that nobody has used; see docs/snapshots.md",
+        otherwise="a used one that is proven to be as at its start will do",
+    ),
+    RunOption(
         flag="--shard",
         metavar="K/N",
         help="run only part K of N of the kernels, for N machines; `merge` merges "

@@ -17,10 +17,11 @@ from runner.failures.classes import (
 )
 from runner.guest.commands import Commands, Place
 from runner.guest.environment import EnvironmentUnavailableError
+from runner.guest.guest import Guest
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
-from runner.run import configoptions
+from runner.run import configoptions, reuse
 from runner.run.lease import GuestLease, Need
 from runner.run.run import Run
 from runner.suites.known import KnownKernel
@@ -37,6 +38,9 @@ _MISTAKES = (
     (UsageError, "suite_error"),
 )
 
+
+# What says nothing against a guest, nor against the case.
+_GOOD = (Outcome.PASSED, Outcome.SKIPPED)
 
 # Between a case and a test of its program, in reports.
 BETWEEN = "::"
@@ -62,8 +66,15 @@ class KernelCase:
         own = folder / (self.case.object or self.case.name)
         if self.case.isolate:
             own /= self.test
-        shared = self.loaded.suite.reuse == "suite"
-        return Need(kernel=self.within, tenant=str(folder if shared else own))
+        wanted = self.loaded.suite.reuse
+        is_proven = wanted == "proven"
+        return Need(
+            kernel=self.within,
+            tenant=str(folder if wanted == "suite" else own),
+            takes_used=is_proven and not self.case.command,
+            is_seen=is_proven and reuse.is_seen(self.case),
+            runs_commands=reuse.runs_commands(self.case),
+        )
 
     @property
     def within(self) -> Kernel:
@@ -120,13 +131,16 @@ def perform(
     gap = declared_gap(run, case)
     if gap is not None:
         return gap, b""
-    compiled = None
+    compiled = extended = None
     try:
         guestfit.require(case.case, case.within.guest, run.known(case.kernel))
         if case.case.object:
             source = case.loaded.file(case.case.object)
             build = case.case.build.on(case.kernel.architecture)
             compiled = run.compiled(source, case.case.vmlinux, build)
+            if case.case.extends is not None:
+                other = case.loaded.file(case.case.extends.object)
+                extended = run.compiled(other, case.case.vmlinux, build)
             loader = case.case.loader_on(run.known(case.kernel))
             if loader in OTHER_LOADERS:
                 # Before a guest waits for it.
@@ -143,6 +157,7 @@ def perform(
         case=case.case,
         object_path=compiled,
         shown_path=case.shown_object,
+        extended_path=extended,
         nodeid=case.nodeid,
         folder=case.loaded.folder,
         commands=Commands(Place.of(run.settings.reports, case.kernel.id, name)),
@@ -166,19 +181,49 @@ def perform(
 def _tried(
     job: CaseJob, guests: GuestLease, need: Need, following: Need | None
 ) -> CaseResult:
-    """Run a case, again in a clean guest if the first try says nothing about it."""
+    """Run a case, again in an untouched guest if a used one may be why it fails.
+
+    What other objects did to a guest may not show in a census. So a failure counts only
+    in a guest that served no other object.
+    """
     with guests.lease(need, following) as guest:
-        first = case_run.run(job, guest)
+        first = _once(job, guest)
+    is_used = guest.served > 0 and guests.has_untouched(need.kernel)
+    if not is_used or first.outcome in _GOOD:
+        return _settled(job, guests, need, following, guest, first)
+    if guest.life.state is State.LOST:
+        guest.life.to(State.RETRIED)
+    with guests.lease(need, following, untouched=True) as guest:
+        again = _once(job, guest)
+    counts = _settled(job, guests, need, following, guest, again)
+    if counts.outcome not in _GOOD:
+        return counts
+    return counts.model_copy(update={"failed_in_used_guest": first.message})
+
+
+def _once(job: CaseJob, guest: Guest) -> CaseResult:
+    result = case_run.run(job, guest)
+    guest.is_suspect |= result.outcome not in _GOOD
+    return result.model_copy(update={"guest_served": guest.served})
+
+
+def _settled(
+    job: CaseJob,
+    guests: GuestLease,
+    need: Need,
+    following: Need | None,
+    guest: Guest,
+    first: CaseResult,
+) -> CaseResult:
+    """Return a result, or a second try's if the first says nothing of the case."""
     is_lost = guest.life.state is State.LOST
     is_doubtful = is_lost or first.failure_class == KERNEL_WARNED.name
     if first.outcome is not Outcome.ERROR or not is_doubtful:
         return first
     if is_lost:
         guest.life.to(State.RETRIED)
-    # Another tenant gets another guest.
-    clean = need if is_lost else Need(kernel=need.kernel, tenant=f"{need.tenant}#2")
-    with guests.lease(clean, following) as guest:
-        second = case_run.run(job, guest)
+    with guests.lease(need, following, untouched=True) as guest:
+        second = _once(job, guest)
     if guest.life.state is State.LOST:
         guest.life.to(State.GIVEN_UP)
     return _confirmed(second).model_copy(update={"flaky": first.message})

@@ -86,6 +86,7 @@ class Run:
             settings.reports,
             lambda step: self.observe(step),
             rows=self.kernels,
+            fresh=settings.fresh,
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
+from runner.matrix.matrix import Kernel
 from runner.run.lease import Need
 
 
@@ -36,14 +37,20 @@ class _Share(Generic[_Task]):
     def kernel(self) -> str:
         return self.tasks[0].need.kernel.id
 
+    @property
+    def guest(self) -> Kernel:
+        """The kernel with what its guest is to be like."""
+        return self.tasks[0].need.kernel
+
 
 class Schedule(Generic[_Task]):
     """Hands out tasks to workers, which are numbered from 0; safe for several threads.
 
-    A worker stays with a tenant, then with a kernel, then begins a kernel that no
-    worker is at, then helps another worker: it takes tenants of its kernel, and at last
-    half of a tenant's tasks. With `exclusive` no worker helps another: a kernel's guest
-    serves all of its tenants then, and a second one would have to boot.
+    A worker stays with a tenant, then with guests of one kind, then with a kernel, then
+    begins a kernel that no worker is at, then helps another worker: it takes tenants of
+    its kernel, and at last half of a tenant's tasks. With `exclusive` no worker helps
+    another: a kernel's guest serves all of its tenants then, and a second one would
+    have to boot.
     """
 
     def __init__(self, tasks: Iterable[_Task], *, exclusive: bool = False) -> None:
@@ -54,6 +61,7 @@ class Schedule(Generic[_Task]):
         # What each worker is at.
         self._own: dict[int, _Share[_Task]] = {}
         self._kernels: dict[int, str] = {}
+        self._guests: dict[int, Kernel] = {}
 
     def take(self, worker: int) -> tuple[_Task, _Task | None] | None:
         """Return a worker's next task, or None when nothing is left for it.
@@ -84,16 +92,19 @@ class Schedule(Generic[_Task]):
         if share is not None:
             self._own[worker] = share
             self._kernels[worker] = share.kernel
+            self._guests[worker] = share.guest
         return share
 
     def _unowned(self, worker: int) -> _Share[_Task] | None:
         present = self._kernels.get(worker)
         others = {id_ for it, id_ in self._kernels.items() if it != worker}
-        for share in self._left:
-            if share.kernel == present and not (
-                self._exclusive and share.kernel in others
-            ):
-                return self._claimed(share)
+        if not (self._exclusive and present in others):
+            same = [it for it in self._left if it.kernel == present]
+            # One that has served may serve them, too.
+            alike = (it for it in same if it.guest == self._guests[worker])
+            nearest = next(alike, next(iter(same), None))
+            if nearest is not None:
+                return self._claimed(nearest)
         for share in self._left:
             if share.kernel not in others:
                 return self._claimed(share)

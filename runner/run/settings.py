@@ -28,6 +28,8 @@ class Settings:
     timeout_scale: float | None = None
     # Whether every guest boots, without snapshots.
     cold: bool = False
+    # Whether each object gets a guest that nobody used.
+    fresh: bool = False
     # Which part of the kernels; None is all of them.
     part: Part | None = None
     # An earlier results.json, by whose seconds parts are made equal.
@@ -62,6 +64,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         boot_timeout=arguments.boot_timeout,
         timeout_scale=arguments.timeout_scale,
         cold=arguments.cold,
+        fresh=arguments.fresh,
         part=None if shard is None else Part.parse(shard),
         timings=arguments.timings,
         libbpf=arguments.libbpf,

@@ -36,7 +36,7 @@ _OF_COMMANDS = (
 _OF_OTHERS = (
     *("object", "vmlinux", "loader", "programs", "alternatives", "maps", "variables"),
     *("attach", "each_program", "must_attach", "must_run", "trigger", "truth"),
-    *("variants", "only", "accept"),
+    *("variants", "only", "accept", "btf", "extends"),
 )
 _SHOWN = {"run_as": "as"}
 # Of bpftool's `prog show` and `map show`, what a record has.

@@ -694,6 +694,16 @@ class ExpectedFailure(FileEntry):
         return ", ".join(it for it in words if it)
 
 
+class Extended(FileEntry):
+    """A program of another object. Programs take the place of its functions."""
+
+    object: Annotated[str, Field(min_length=1)]
+    """The object, written as `object` of a case. All of it is loaded first, and nothing
+    of it is attached."""
+    program: Annotated[str, Field(pattern=NAME)]
+    """Its program, which `test_run` runs by this name."""
+
+
 class Case(FileEntry):
     """One object, its triggers, and what must then be in its maps."""
 
@@ -764,6 +774,13 @@ class Case(FileEntry):
     list, [libbpf, ebpf-go, aya], the case runs once with each, as NAME[LOADER]. Or by
     version range, {"<4.15": compat}, or by what the kernel has, [{needs: {not:
     {ability: dead_poison}}, use: compat}]; libbpf on other kernels."""
+    btf: Annotated[str, Field(min_length=1)] | None = None
+    """A file with BTF that the loader relocates the object against in place of the
+    kernel's own, written as `object`, as libbpf's btf_custom_path does. All else is
+    still looked up in the kernel's. Nothing is predicted of such a case."""
+    extends: Extended | None = None
+    """What programs with the section freplace/FUNCTION extend, as a loader sets it with
+    bpf_program__set_attach_target(): {object: dispatcher.bpf.c, program: dispatch}."""
     variants: Variants = ()
     """Builds of the source. Each is a case of its own, NAME[VARIANT]: every combination
     of axes, {clang: [14, 19], mcpu: [v1, v3]}, or a list of single ones, [{clang: 14},
@@ -839,6 +856,14 @@ class Case(FileEntry):
         ).partition(":")
         return (int(uid), int(gid or uid)) if int(uid) else None
 
+    def runs_extended(self, trigger: Trigger) -> bool:
+        """Whether a trigger runs what the object extends, and not the object."""
+        return (
+            self.extends is not None
+            and isinstance(trigger, TestRun)
+            and trigger.test_run == self.extends.program
+        )
+
     def loader_on(self, kernel: KnownKernel) -> Loader:
         """Return what loads the object on a kernel."""
         if isinstance(self.loader, str):
@@ -912,10 +937,11 @@ class Suite(FileEntry):
     """Former names of the suite; see `was` of a case."""
     description: Annotated[str, Field(min_length=1)]
     """What the suite checks."""
-    reuse: Literal["object", "suite"] = "object"
-    """Which cases share a guest: those of an object, or all of the suite. A guest from
-    a snapshot is as quick as it is clean. Without snapshots one guest serves the whole
-    kernel."""
+    reuse: Literal["proven", "object", "suite"] = "proven"
+    """Which cases share a guest. `proven`: those of an object, and those of the next
+    object if the guest is proven to be as it was at its start; docs/snapshots.md says
+    how. `object`: only those of an object. `suite`: all of the suite. Without snapshots
+    one guest serves the whole kernel."""
     guest: GuestEnvironment = ANY_GUEST
     """What the guests of its cases are like; see `guest` of a case."""
     splats: ConsoleLines = ConsoleLines()

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from runner.bpf import btf
 from runner.files.modelfile import Mistake, Where
 from runner.suites.reach import Reach
 from runner.text.nearest import near
+
+_ELF = b"\x7fELF"
 
 
 def check(
@@ -35,6 +38,22 @@ def check(
         # Too long a name, a NUL in it, a symlink to itself.
         words = getattr(error, "strerror", None) or str(error)
         yield Mistake(at, f"{shown(name)} can't be opened: {words}")
+
+
+def check_btf(name: str, reach: Reach, at: Where) -> Iterator[Mistake]:
+    """Check that a file is there, and has BTF."""
+    found = [*check(name, reach, at)]
+    yield from found
+    if found:
+        return
+    data = (reach.folder / name).read_bytes()
+    # libbpf reads ELF files, too, and says what is wrong with them.
+    if data.startswith(_ELF):
+        return
+    try:
+        btf.parse(data)
+    except btf.BtfError as error:
+        yield Mistake(at, f"{shown(name)} can't be used as BTF: {error.message}")
 
 
 def _near(name: str, folder: Path, refusal: Callable[[str], str]) -> str:

@@ -231,7 +231,9 @@ def referenced(path: Path) -> list[Path]:
     found: dict[Path, Path] = {}
     for case in cases if isinstance(cases, list) else ():
         keys = case if isinstance(case, dict) else {}
-        given: list[object] = [keys.get("object"), keys.get("stdin")]
+        given: list[object] = [keys.get(it) for it in ("object", "stdin", "btf")]
+        if isinstance(extended := keys.get("extends"), dict):
+            given.append(extended.get("object"))
         for key in ("files", "command"):
             words = keys.get(key)
             given += words if isinstance(words, list) else []
@@ -342,6 +344,11 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
         yield from namedfiles.check(case.object, reach, ("object",), _is_object)
     else:
         yield from _without_object(case)
+    if case.extends is not None:
+        other = case.extends.object
+        yield from namedfiles.check(other, reach, ("extends", "object"), _is_object)
+    if case.btf is not None:
+        yield from namedfiles.check_btf(case.btf, reach, ("btf",))
     yield from attachplaces.mistakes(case)
     yield from _only(case)
     yield from _files(case, reach)
@@ -429,7 +436,16 @@ def _without_object(case: Case) -> Iterator[Mistake]:
         what = "key 'object' is missing, or 'files' with a loader, or 'command'"
         yield Mistake((), what)
     for key in (
-        *("vmlinux", "loader", "variants", "programs", "alternatives", "maps"),
+        *(
+            "vmlinux",
+            "loader",
+            "btf",
+            "extends",
+            "variants",
+            "programs",
+            "alternatives",
+            "maps",
+        ),
         *("variables", "attach", "each_program", "must_attach"),
     ):
         if key in case.model_fields_set:

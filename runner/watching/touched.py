@@ -73,7 +73,10 @@ def _files_of(suite: LoadedSuite, case: Case) -> Iterator[Path]:
     """Yield the files of this machine that a case names."""
     if case.object:
         yield suite.file(case.object)
-    for name in (*case.files, *case.command[:1], *([case.stdin] if case.stdin else [])):
+    if case.extends is not None:
+        yield suite.file(case.extends.object)
+    others = (it for it in (case.stdin, case.btf) if it is not None)
+    for name in (*case.files, *case.command[:1], *others):
         # PATH:GUESTPATH; a program of the guest is no file here.
         path = suite.file(name.partition(":")[0])
         if path.is_file():

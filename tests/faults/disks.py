@@ -2,48 +2,26 @@
 
 import os
 import random
-import shutil
 import stat
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.errors import ExitStatus
 from tests.faults.fault import Chance, Fault, Struck, at_a_moment, before
 from tests.faults.running import Running
-from tests.faults.world import World
+from tests.faults.world import Disk, World
 
-_KILOBYTES = (4, 16, 64, 256, 1024, 4096)
+_KILOBYTES = (0, 4, 16, 64, 256, 1024, 4096)
 _NOBODY = 65534
 
 
-def _full(folder: Callable[[World], Path]) -> Callable[[World, Chance], Struck]:
-    def put(world: World, chance: Chance) -> Struck:
+def _full(disk: Disk) -> Callable[[Running, Chance], str]:
+    def act(running: Running, chance: Chance) -> str:
         kilobytes = chance.random.choice(_KILOBYTES)
-        with _small(folder(world), kilobytes):
-            ended = Running(world).end()
-        return Struck(how=f"{kilobytes} KiB", phase="start", ended=ended)
+        running.world.fill(disk, kilobytes)
+        return f"{kilobytes} KiB are left"
 
-    return put
-
-
-@contextmanager
-def _small(folder: Path, kilobytes: int) -> Iterator[None]:
-    """Put a small disk into a folder's place; what was written stays."""
-    mode = oct(folder.stat().st_mode & 0o777)[2:]
-    options = f"size={kilobytes}k,mode={mode}"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True
-    )
-    kept = folder.with_name(f"{folder.name}.kept")
-    try:
-        yield
-    finally:
-        shutil.copytree(folder, kept, symlinks=True)
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        shutil.copytree(kept, folder, dirs_exist_ok=True, symlinks=True)
-        shutil.rmtree(kept)
+    return act
 
 
 def _truncate(path: Path, chance: random.Random) -> str:
@@ -167,8 +145,9 @@ def _same_cache(world: World, chance: Chance) -> Struck:
 
 
 FAULTS = (
-    Fault(name="the reports' disk is full", put=_full(lambda world: world.reports)),
-    Fault(name="the temporary disk is full", put=_full(lambda world: world.temporary)),
+    at_a_moment("the reports' disk is full", _full("reports")),
+    at_a_moment("the temporary disk is full", _full("temporary")),
+    at_a_moment("the cache's disk is full", _full("cached")),
     before("a file of the cache is damaged", _damage),
     at_a_moment("a file of the cache is damaged meanwhile", _damage_now),
     Fault(name="a second run wants the same reports", put=_same_reports),

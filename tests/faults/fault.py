@@ -51,6 +51,8 @@ class Fault:
     loses: bool = True
     # Whether the run's inputs are others, so that its verdicts may be, too.
     rewrites: bool = False
+    # Whether the run may refuse what it is given, before anything boots.
+    refused: bool = False
     # Whether libraries may print what they like: they have no memory.
     noisy: bool = False
 
@@ -79,6 +81,7 @@ def before(
     *,
     loses: bool = True,
     rewrites: bool = False,
+    refused: bool = False,
 ) -> Fault:
     """Return a fault that is there when a run starts."""
 
@@ -86,4 +89,4 @@ def before(
         how = act(world, chance)
         return Struck(how=how, phase="start", ended=Running(world).end())
 
-    return Fault(name=name, put=put, loses=loses, rewrites=rewrites)
+    return Fault(name=name, put=put, loses=loses, rewrites=rewrites, refused=refused)

@@ -20,8 +20,8 @@ _WORST = {
     "escape sequences": r"printf '\033[2J\033]0;x\007\r\n]]>\0\376' | tee /dev/console",
     "forged markers": r"for it in PASSED '{\"ok\":true}' 'Kernel panic - not syncing' "
     r"'BUG: unable to handle' '::error::x' '::endgroup::'; do echo \"$it\"; done",
-    "the network is gone": "for it in /sys/class/net/*; do "
-    "ip link set ${it##*/} down; done",
+    "the network is gone": "for it in $(ls /sys/class/net); "
+    "do ip link set $it down; done",
     "the clock jumps": "date -s 2038-01-19",
     "processes without end": "f() { f | f & }; f",
     "file systems are gone": "umount -l /proc /sys /tmp /dev",

@@ -8,7 +8,7 @@ from tests.faults.world import World
 from tests.vm.conftest import ROOT
 
 
-def _mangled(data: bytes, chance: random.Random) -> bytes:
+def mangled(data: bytes, chance: random.Random) -> bytes:
     """Return data with a few bytes changed, doubled, or cut out."""
     made = bytearray(data)
     for _ in range(chance.choice([1, 2, 8, 64])):
@@ -29,7 +29,7 @@ def _mangled(data: bytes, chance: random.Random) -> bytes:
 
 
 def _mangle(path: Path, chance: Chance) -> str:
-    path.write_bytes(_mangled(path.read_bytes(), chance.random))
+    path.write_bytes(mangled(path.read_bytes(), chance.random))
     return path.name
 
 
@@ -46,7 +46,7 @@ def _object(world: World, chance: Chance) -> str:
     objects = [it for it in world.cached() if it.name.endswith(".bpf.o")]
     layer = next(it for it in world.caches if (it / objects[0]).exists())
     data = (layer / chance.random.choice(objects)).read_bytes()
-    (world.suite / "bad.bpf.o").write_bytes(_mangled(data, chance.random))
+    (world.suite / "bad.bpf.o").write_bytes(mangled(data, chance.random))
     path = world.suite / "suite.yaml"
     text = path.read_text()
     path.write_text(
@@ -89,8 +89,8 @@ def _agent(world: World, chance: Chance) -> str:
 
 
 FAULTS = (
-    before("a damaged suite.yaml", _suite, rewrites=True),
-    before("a damaged source", _source, rewrites=True),
-    before("a damaged object", _object, loses=False),
+    before("a damaged suite.yaml", _suite, rewrites=True, refused=True),
+    before("a damaged source", _source, rewrites=True, refused=True),
+    before("a damaged object", _object, loses=False, refused=True),
     before("a lying agent", _agent),
 )

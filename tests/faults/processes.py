@@ -5,9 +5,10 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from runner.errors import RunnerError
 from tests.faults.fault import Chance, Fault, Struck, at_a_moment
 from tests.faults.running import Running
 from tests.faults.world import World
@@ -17,6 +18,8 @@ from tests.vm import faulty
 _STOPPED = 3.0
 # MiB that a run may still get when its memory ends.
 _MORE = (0, 1, 4, 16, 64)
+# MiB that a run and its guests may have between them.
+_GROUP = (40, 500)
 
 
 def _signal(running: Running, chance: Chance) -> str:
@@ -71,6 +74,35 @@ def _limit_memory(running: Running, chance: Chance) -> str:
     return f"{more} MiB more"
 
 
+def _limit_group(world: World, chance: Chance) -> Struck:
+    """Let the kernel kill whichever process of the run takes most."""
+    megabytes = chance.random.randint(*_GROUP)
+    with _memory_group(megabytes) as group:
+        enter = ("sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh")
+        ended = Running(world, prefix=enter).end()
+    return Struck(how=f"{megabytes} MiB", phase="start", ended=ended)
+
+
+@contextlib.contextmanager
+def _memory_group(megabytes: int) -> Iterator[Path]:
+    """Make a control group below our own, of version 1 or 2."""
+    text = Path("/proc/self/cgroup").read_text()
+    own = dict(line.split(":", 2)[1:] for line in text.split())
+    top = Path("/sys/fs/cgroup")
+    parent = top / ("memory" + own["memory"] if "memory" in own else own[""][1:])
+    group = parent / f"faults-{os.getpid()}"
+    group.mkdir()
+    try:
+        names = ("memory.max", "memory.limit_in_bytes")
+        found = [it for it in map(group.joinpath, names) if it.exists()]
+        if not found:
+            raise RunnerError(f"{parent} does not limit the memory of its groups")
+        found[0].write_text(str(megabytes << 20))
+        yield group
+    finally:
+        group.rmdir()
+
+
 def _own_code(world: World, chance: Chance) -> Struck:
     place, call = (
         chance.random.choice(faulty.PLACES),
@@ -102,5 +134,6 @@ FAULTS = (
     at_a_moment("a worker process is killed", _kill_worker),
     at_a_moment("a worker process stands still for a while", _stop(Running.workers)),
     at_a_moment("no more memory", _limit_memory, noisy=True),
+    Fault(name="a group of little memory", put=_limit_group, noisy=True),
     Fault(name="a fault of the runner's own code", put=_own_code),
 )

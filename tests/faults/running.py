@@ -49,18 +49,21 @@ class Running:
         world: World,
         *,
         program: Sequence[str] = ("runner",),
+        prefix: Sequence[str] = (),
+        rows: Sequence[str] = ("--kernels", KERNELS),
         reports: Path | None = None,
         **environment: str,
     ) -> None:
-        """Start a module of ours with the main job's arguments."""
+        """Start a module of ours with the main job's arguments, and a prefix before."""
         self.world = world
         self.reports = reports or world.reports
         self._began = time.monotonic()
         self._log = world.folder / f"log.{time.monotonic_ns()}"
-        words = ("--kernels", KERNELS, "--suite", str(world.suite), "-n", "2")
+        words = (*rows, "--suite", str(world.suite), "-n", "2")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
+                    *prefix,
                     *world.entering(),
                     *("env", "--default-signal=HUP,INT,TERM"),
                     *(sys.executable, "-m", *program, *words),
@@ -71,7 +74,7 @@ class Running:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **settings(world), **environment},
             )
-        self._namespace = self._entered()
+        self._namespace = os.readlink(world.namespace)
 
     @property
     def pid(self) -> int:
@@ -138,22 +141,13 @@ class Running:
             left=tuple(f"{name} ({pid})" for pid, name in left),
         )
 
-    def _entered(self) -> str:
-        """Return the mount namespace that is its own, once it is there."""
-        while self._process.poll() is None:
-            found = _namespace(self.pid)
-            if found not in ("", _namespace(os.getpid())):
-                return found
-            time.sleep(0.002)
-        return ""
-
     def _all(self) -> list[tuple[int, str]]:
         """Return the pids and names of all that is alive in its namespace."""
         pids = [int(it.name) for it in Path("/proc").iterdir() if it.name.isdecimal()]
         return [
             (pid, _name(pid))
             for pid in pids
-            if self._namespace and _namespace(pid) == self._namespace
+            if pid != self.world.holder and _namespace(pid) == self._namespace
         ]
 
 

@@ -1,32 +1,41 @@
 """The machine that a run sees: all files as they are, and three folders to write to."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
+from runner.errors import RunnerError
 from runner.files.cache import APPLICATION
 from tests.vm.conftest import ROOT
 
-# Enters a world: $1 is its folder, $2 the folders below its cache, with colons, the
-# rest is the program. Mounts end with the last process that sees them.
-_ENTER = """\
+# Makes a world and holds it: $1 is its folder, $2 the folders below its cache, with
+# colons. Mounts end with the last process that sees them.
+_HOLD = """\
 set -e
-world=$1 cache=$2; shift 2
+world=$1 cache=$2
 mount --make-rprivate /
 mount -t overlay overlay "$world/cache/NAME" \
-    -o "lowerdir=$cache,upperdir=$world/cache.new,workdir=$world/cache.work"
+    -o "lowerdir=$cache,upperdir=$world/cached/new,workdir=$world/cached/work"
 mount -t overlay overlay "$world/root" \
     -o "lowerdir=/,upperdir=$world/outside,workdir=$world/outside.work"
 for folder in /proc /sys /dev; do mount --rbind "$folder" "$world/root$folder"; done
 mount --bind "$world" "$world/root$world"
-for folder in cache/NAME reports; do
+for folder in cache/NAME cached reports temporary; do
     mount --rbind "$world/$folder" "$world/root$world/$folder"
 done
-exec chroot "$world/root" env -C "$world" "$@"
+echo ready
+exec sleep infinity
 """.replace("NAME", APPLICATION)
+
+
+# Folders that are disks of their own; what a run adds to its cache is on "cached".
+Disk = Literal["cached", "temporary", "reports"]
+_DISKS: tuple[Disk, ...] = ("cached", "temporary", "reports")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +45,8 @@ class World:
     folder: Path
     # What lies below the cache: the nearest first.
     caches: tuple[Path, ...]
+    # The pid of the process that keeps its mounts.
+    holder: int = 0
     # Files that a fault put in the place of others.
     ours: list[Path] = field(default_factory=list)
 
@@ -62,7 +73,7 @@ class World:
     @property
     def changed(self) -> Path:
         """What the run changed in its cache, and what faults put there."""
-        return self.folder / "cache.new"
+        return self.folder / "cached/new"
 
     @property
     def outside(self) -> Path:
@@ -107,36 +118,85 @@ class World:
 
     def restore(self, suite: Path) -> None:
         """Take back what a fault changed, but for the cache and the reports."""
+        for disk in _DISKS:
+            self._resize(disk, "50%")
         for folder in (self.outside, self.suite):
             shutil.rmtree(folder)
         self.outside.mkdir()
         shutil.copytree(suite, self.suite)
 
+    def fill(self, disk: Disk, kilobytes: int) -> None:
+        """Leave no more room on a disk than that."""
+        found = os.statvfs(self.folder / disk)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize(disk, f"{(used >> 10) + kilobytes}k")
+
+    def _resize(self, disk: Disk, size: str) -> None:
+        words = ("mount", "-o", f"remount,size={size}", str(self.folder / disk))
+        subprocess.run(words, check=True)
+
+    @property
+    def namespace(self) -> str:
+        """The mount namespace of all that runs in it, as /proc has it."""
+        return f"/proc/{self.holder}/ns/mnt"
+
     def entering(self) -> list[str]:
-        """Return the words before a program's that make it see this world."""
-        layers = ":".join(map(str, self.caches))
+        """Return the words before a program's that make it see this world alone."""
         # A campaign that is stopped leaves no run behind.
-        ends = ["setpriv", "--pdeathsig", "TERM", "--"]
-        words = ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(self.folder), layers]
-        return [*ends, *words]
+        return [
+            *("setpriv", "--pdeathsig", "TERM", "--"),
+            *("nsenter", f"--mount={self.namespace}", "--"),
+            *("chroot", f"{self.folder}/root", "env", "-C", str(self.folder)),
+        ]
 
 
 @contextmanager
 def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World]:
     """Make a world in memory; it ends, with all that is in it, after use."""
-    folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=True)
-    try:
-        made = World(folder=folder, caches=caches)
-        for name in ("cache.work", "outside", "outside.work", "root", "reports"):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _mount(folder)
+    made = World(folder=folder, caches=caches)
+    with ExitStack() as stack:
+        stack.callback(folder.rmdir)
+        stack.callback(_umount, folder)
+        for disk in _DISKS:
+            _mount(folder / disk)
+        for name in ("cached/work", "outside", "outside.work", "root"):
             (folder / name).mkdir()
-        for private in (made.home / APPLICATION, made.changed, made.temporary):
+        for private in (made.home / APPLICATION, made.changed):
             private.mkdir(parents=True, mode=0o700)
         shutil.copytree(suite, made.suite)
-        yield made
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
+        yield replace(made, holder=stack.enter_context(_held(made)))
+
+
+def _mount(folder: Path) -> None:
+    folder.mkdir()
+    words = ("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(folder))
+    subprocess.run(words, check=True)
+
+
+def _umount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def _held(made: World) -> Iterator[int]:
+    """Make the mounts of a world; yield the pid of what keeps them."""
+    layers = ":".join(map(str, made.caches))
+    with subprocess.Popen(
+        [
+            *("setpriv", "--pdeathsig", "KILL", "--", "unshare", "-m"),
+            *("sh", "-c", _HOLD, "sh", str(made.folder), layers),
+        ],
+        stdout=subprocess.PIPE,
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            if holder.stdout.readline() != b"ready\n":
+                raise RunnerError("a world can't be made: overlay mounts need root")
+            yield holder.pid
+        finally:
+            holder.kill()
 
 
 def settings(made: World) -> dict[str, str]:

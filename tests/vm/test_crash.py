@@ -7,8 +7,8 @@ import pytest
 
 from runner.reports import resultsfile
 from tests import workflow
+from tests.faults.suite import suite
 from tests.vm.conftest import ROOT
-from tests.vm.test_cut import suite
 from tests.workflow import Machine, program
 
 pytestmark = pytest.mark.vm

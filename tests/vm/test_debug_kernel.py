@@ -3,11 +3,16 @@
 LKDTM makes the kernel do what it must not (drivers/misc/lkdtm).
 """
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from runner.kernels import guestconfig
+from runner.kernels.kernelbuild import kconfig, recipe
 from runner.results import Outcome
+from runner.versions import KernelVersion
 from tests.vm.conftest import DATA, ROOT, Finished, run
 
 pytestmark = pytest.mark.debug
@@ -97,3 +102,32 @@ def test_a_suite_passes_in_such_a_kernel(finished: Finished) -> None:
         it.message for it in task if it.outcome is F
     ]
     assert any(it.outcome is P for it in task)
+
+
+# What `make allnoconfig` reads of a kernel's source.
+CONFIGURATION = ("Kconfig*", "Makefile*", "*/Kbuild*", "*/scripts/*")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    wanted = ("--wildcards", "--no-anchored", *CONFIGURATION)
+    subprocess.run(["tar", "-xf", ARCHIVE, "-C", folder, *wanted], check=True)
+    return folder / "linux-source-6.1"
+
+
+# One of them is built above. That all three can be is seen without a build.
+@pytest.mark.parametrize("name", ["kasan", "lockdep", "ubsan"])
+def test_a_kernel_takes_all_options_of_a_fragment(tree: Path, name: str) -> None:
+    made = recipe.load(KernelVersion.parse("6.1"), {}, named=[name])
+    preset = tree / "requested.config"
+    preset.write_text(kconfig.preset(made.requests))
+    environment = {**os.environ, "KCONFIG_ALLCONFIG": str(preset)}
+    subprocess.run(["make", "allnoconfig"], cwd=tree, env=environment, check=True)
+    config = guestconfig.parse((tree / ".config").read_text())
+
+    # Raises for what the kernel knows and did not take.
+    kconfig.check(made.requests, config, tree)
+    own = [it for it in made.requests if it.where.startswith(f"{name}.config")]
+    assert own
+    assert not kconfig.lost(own, config)

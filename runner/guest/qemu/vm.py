@@ -83,12 +83,17 @@ class Vm:
             return ""
         return splats.clean(written[self.console_start :])
 
+    @property
+    def printed(self) -> int:
+        """How many bytes its console has printed."""
+        return _size(self.machine.console)
+
     def turn_page(self) -> None:
         """Let `console` return only what comes from now on.
 
         What an earlier case did to the guest says nothing about the next one.
         """
-        self.console_start = self.console_read = _size(self.machine.console)
+        self.console_start = self.console_read = self.printed
 
     def news(self) -> str:
         """Return what `console` has now and had not when this was last called."""

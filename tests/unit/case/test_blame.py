@@ -3,6 +3,7 @@
 import functools
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,28 @@ int BPF_KPROBE(probe, long first)
 
     assert defined is not None
     assert "probe" in defined.text
+
+
+def test_a_missing_target_is_told_with_what_is_called_alike() -> None:
+    data = made(
+        HEAD + 'SEC("fentry/do_filp_open") int on_open(void *ctx) { return 0; }'
+    )
+    btf = kernel_of("int do_file_open(int x) { return x; }")
+    prediction = checked(bpf_object.read(data), btf)
+    log = (
+        "libbpf: prog 'on_open': failed to find kernel BTF type ID of "
+        "'do_filp_open': -3\n"
+    )
+    known = Evidence(
+        found=classify(log, "load", "ESRCH"),
+        log=log,
+        data=data,
+        info=bpf_object.read(data).debug,
+        prediction=prediction,
+        known=Known(version=KernelVersion.parse("7.2")),
+    )
+
+    assert blame(known).cure.endswith(
+        "Instead of fentry/do_filp_open this kernel has: do_file_open"
+    )
+    assert "Instead" not in blame(replace(known, prediction=None)).cure

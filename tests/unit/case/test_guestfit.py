@@ -63,6 +63,35 @@ def test_nothing_is_said_of_what_is_not_attached() -> None:
     guestfit.require(attached("xdp/veth0", attach=False), parse([]), KERNEL)
 
 
+TOKEN = "user={uid: 1000, namespace: true, token: {maps: any}}"
+APART = "user={uid: 1000, namespace: true}"
+
+
+def test_a_token_on_a_kernel_without_them() -> None:
+    newer = KnownKernel(version=KernelVersion.parse("6.12"))
+    one = case(object="a.o")
+    with pytest.raises(EnvironmentUnavailableError, match=r"which were added in 6\.9"):
+        guestfit.require(one, parse([TOKEN]), KERNEL)
+    guestfit.require(one, parse([TOKEN]), newer)
+    guestfit.require(one, parse([APART]), KERNEL)
+
+
+def test_a_user_namespace_on_a_kernel_without_them() -> None:
+    options = {"y": "CONFIG_USER_NS=y", "n": "# CONFIG_USER_NS is not set"}
+    version = KernelVersion.parse("6.1")
+    with pytest.raises(EnvironmentUnavailableError, match="CONFIG_USER_NS"):
+        guestfit.require(
+            case(object="a.o"),
+            parse([APART]),
+            KnownKernel(version=version, config=options["n"]),
+        )
+    guestfit.require(
+        case(object="a.o"),
+        parse([APART]),
+        KnownKernel(version=version, config=options["y"]),
+    )
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -9,7 +9,7 @@ from runner.case.guestverdict import refined
 from runner.errors import UsageError
 from runner.failures.classify import Classification
 from runner.guest.guest import Guest
-from runner.matrix.environment import User
+from runner.matrix.environment import Token, User
 
 # Debian's 6.1 and 6.12 under lockdown=confidentiality and integrity.
 READ = "unknown func bpf_probe_read#4"
@@ -20,9 +20,14 @@ TRIVIAL = (
     "libbpf: Error in bpf_object__probe_loading():Operation not permitted(1). Couldn't "
     "load trivial BPF program."
 )
+# The same by libbpf 1.7, and what it says of tokens.
+TRIVIAL_17 = "libbpf: Error in bpf_object__probe_loading(): -EPERM. Couldn't load"
+TOKEN_17 = "libbpf: object 'filter': failed (-1) to create BPF token from '/run/t'"
 LOAD = "libbpf: prog 'on_getpgid': BPF program load failed: Operation not permitted"
 PERF = "libbpf: tracepoint 'x' perf_event_open() failed: Permission denied"
 
+APART = User(uid=1000, namespace=True)
+DELEGATED = User(uid=1000, namespace=True, token=Token(maps="any"))
 TRACER = User(capabilities=("CAP_BPF", "CAP_PERFMON"))
 
 
@@ -62,6 +67,24 @@ INTEGRITY = "none [integrity] confidentiality"
             guest(User(uid=1000), unprivileged_bpf_disabled="0"),
             "capability_missing",
         ),
+        (
+            TRIVIAL_17,
+            guest(User(uid=1000), unprivileged_bpf_disabled="2"),
+            "unprivileged_disabled",
+        ),
+        # Its capabilities are none of the guest's.
+        (
+            TRIVIAL,
+            guest(APART, unprivileged_bpf_disabled="2"),
+            "unprivileged_disabled",
+        ),
+        (
+            TRIVIAL,
+            guest(DELEGATED, unprivileged_bpf_disabled="2"),
+            "capability_missing",
+        ),
+        (TOKEN_17, guest(DELEGATED), "capability_missing"),
+        (TOKEN_17, guest(), "first"),
         (TRIVIAL, guest(unprivileged_bpf_disabled="2"), "first"),
         (
             LOAD,
@@ -78,6 +101,14 @@ def test_words_and_state_together_decide(line: str, up: Guest, name: str) -> Non
     found = refined(Classification(name="first", line=line, cure=""), line, up)
     assert found.name == name
     assert found.line.startswith(line)
+
+
+def test_a_cure_for_a_user_namespace_is_a_token() -> None:
+    line = Classification(name="first", line=LOAD, cure="")
+    found = refined(line, LOAD, guest(DELEGATED, unprivileged_bpf_disabled="2"))
+    assert "a BPF token gives some of them to another one" in found.cure
+    assert "in a user namespace of its own, with all its capabilities" in found.line
+    assert found.line.endswith("a BPF token)")
 
 
 def test_a_cure_names_no_capability_that_the_user_has() -> None:

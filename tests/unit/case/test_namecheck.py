@@ -327,6 +327,11 @@ def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
             "8: cases[0].programs.count.attach.>=5.5: 'lsm/file_open': the program is "
             "of the section socket",
         ),
+        (
+            "extends: {object: mine.bpf.o, program: cuont}",
+            "8: cases[0].extends.program: 'cuont': no such program; did you mean "
+            "'count'?",
+        ),
     ],
 )
 def test_what_can_not_be_set_is_told(folder: Path, text: str, said: str) -> None:

@@ -946,6 +946,34 @@ def test_a_prediction_follows_what_the_kernel_said_and_not_its_version(
     assert (result.failure_class == "prediction_wrong") is (outcome is Outcome.FAILED)
 
 
+ON_FUNCTION = 'SEC("fentry/a_function") int p(void *ctx) { return 0; }\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "predicted"),
+    [("CONFIG_BPF_JIT=y\n", "loads"), ("# CONFIG_BPF_JIT is not set\n", "rejected")],
+)
+def test_a_prediction_follows_what_the_kernel_was_built_without(
+    config: str, predicted: str, tmp_path: Path
+) -> None:
+    build()
+    path, btf = tmp_path / "a.o", tmp_path / "vmlinux.btf"
+    path.write_bytes(compiled(HEAD + ON_FUNCTION))
+    btf.write_bytes(kernel("int a_function(void *ctx) { return 0; }"))
+    (tmp_path / "config").write_text(config)
+    lent = guest(FakeAgent(), cache=Cache(tmp_path / "cache"))
+    lent.artifact = replace(lent.artifact, btf=btf, config=tmp_path / "config")
+
+    result = session_case.run(
+        CaseJob(
+            suite="s", case=case(RIGHT), object_path=path, shown_path="a.o", nodeid="n"
+        ),
+        lent,
+    )
+
+    assert result.predicted == predicted
+
+
 def test_a_case_is_skipped_for_what_the_kernel_says_that_it_lacks(
     job_of: JobOf, tmp_path: Path
 ) -> None:

@@ -57,3 +57,18 @@ def test_what_the_kernel_does_not_count_ran_if_a_map_changed(
     then = answers(after, b"Ag==" if changed else b"AQ==")
 
     assert runcounts.ran(CASE, then, LOADED, first) is ran
+
+
+def test_a_run_of_another_program_is_none_of_those_that_extend_it() -> None:
+    other = {"object": "b.bpf.c", "program": "dispatch"}
+    trigger = [{"test_run": "dispatch"}, {"test_run": "p"}]
+    keys = CASE.model_dump(exclude_unset=True)
+    one, both = (
+        Case.model_validate({**keys, "extends": other, "trigger": it}, strict=False)
+        for it in (trigger[:1], trigger)
+    )
+    unseen = answers([None], b"AQ==")
+    first = runcounts.count(one, unseen, LOADED)
+
+    assert not runcounts.ran(one, unseen, LOADED, first)
+    assert runcounts.ran(both, unseen, LOADED, first)

@@ -408,10 +408,40 @@ def test_changes_are_told_from_kernel_to_kernel(folder: Path) -> None:
     assert lines == [
         "gone.bpf.o, from kernel to kernel",
         "5.4 → 6.1",
-        "task.gone renamed int, 4 bytes at 12 → now task.__gone",
+        "task.gone renamed int, 4 bytes at 12 → now task.__gone, int",
         "6.1 → 6.2",
         "nothing changes",
     ]
+
+
+def test_explain_knows_enumerators_and_takes_no_other_type_for_a_field(
+    folder: Path,
+) -> None:
+    old = "struct lock { long owner; }; struct task { int pid; struct lock lock; } x;"
+    new = "struct owner; struct task { int pid; struct owner *owner; } x;"
+    enums = " enum kinds { KIND_FIRST, KIND_OTHER } k;"
+    (folder / "btf/5.4.btf").unlink()
+    (folder / "btf/6.1.btf").write_bytes(kernel(old + enums))
+    (folder / "btf/6.2.btf").write_bytes(
+        kernel(new + enums.replace(" KIND_FIRST,", ""))
+    )
+
+    def explained(field: str) -> list[str]:
+        out = check(folder, "--explain", field).stdout
+        return [" ".join(it.split()) for it in out.splitlines()[1:]]
+
+    # `lock.owner` is a number, and what is looked for a pointer on 6.2.
+    assert explained("task.owner") == [
+        "6.1 missing",
+        "6.2 struct owner *, 8 bytes at 8",
+    ]
+    assert explained("kinds.KIND_OTHER") == explained("KIND_OTHER")
+    assert explained("KIND_OTHER") == [
+        "6.1 an enumerator, 1",
+        "6.2 an enumerator, 0",
+    ]
+    assert explained("kinds.KIND_FIRST")[0] == "6.1 an enumerator, 0"
+    assert explained("kinds.KIND_FIRST")[1] == "6.2 missing"
 
 
 def test_changes_are_told_in_json(folder: Path) -> None:

@@ -744,6 +744,32 @@ def test_words_of_other_libraries(words: str, name: str) -> None:
     assert (found.name, found.line) == (name, words)
 
 
+@pytest.mark.parametrize("section", ["fentry/f", "fexit.s/f", "lsm/file_open"])
+@pytest.mark.parametrize("errno", ["Cannot allocate memory", "-ENOMEM"])
+def test_without_a_jit_what_needs_trampolines_does_not_load(
+    section: str, errno: str
+) -> None:
+    # As 6.12.107 of Debian's s390x says it.
+    log = (
+        f"libbpf: sec '{section}': found program 'p' at insn offset 0 (0 bytes)\n"
+        "libbpf: map 'm': created successfully, fd=6\n"
+        f"libbpf: prog 'p': BPF program load failed: {errno}\n"
+        "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n"
+        "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0\n"
+        "-- END PROG LOAD LOG --\n"
+        "libbpf: prog 'p': failed to load: -12\n"
+    )
+
+    found = classify(log, "load", "ENOMEM")
+
+    line = f"libbpf: prog 'p': BPF program load failed: {errno}"
+    assert (found.name, found.line) == ("attach_kind_missing", line)
+    # Another program may want memory.
+    for own, others in ((section, "kprobe/f"), ("prog 'p'", "prog 'q'")):
+        other = classify(log.replace(own, others), "load", "ENOMEM")
+        assert other.name == "verifier_rejected"
+
+
 def test_words_of_other_libraries_mean_nothing_from_libbpf() -> None:
     words = "program p: load program: bad CO-RE relocation\n"
 

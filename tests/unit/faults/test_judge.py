@@ -33,7 +33,7 @@ def judged(
     loses: bool = True,
 ) -> Judged:
     world = World(folder=folder, caches=())
-    world.reports.mkdir()
+    world.reports.mkdir(exist_ok=True)
     world.outside.mkdir(exist_ok=True)
     if found is not None:
         text = resultsfile.dump(found)
@@ -73,6 +73,19 @@ def test_another_verdict_is_wrong(
 @pytest.mark.parametrize("status", [0, 4, -6])
 def test_another_status_than_the_results_is_wrong(status: int, tmp_path: Path) -> None:
     assert judged(tmp_path, RIGHT, status=status).wrong
+
+
+def test_a_refusal_is_wrong_where_nothing_was_to_be_refused(tmp_path: Path) -> None:
+    assert judged(tmp_path, None, status=2).wrong
+
+
+def test_a_green_junit_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "reports/6.1").mkdir(parents=True)
+    (tmp_path / "reports/6.1/junit.xml").write_text(
+        '<testsuites tests="1" errors="0" failures="0"/>'
+    )
+
+    assert judged(tmp_path, RIGHT).wrong
 
 
 def test_what_still_runs_is_wrong(tmp_path: Path) -> None:

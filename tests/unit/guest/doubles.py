@@ -87,6 +87,8 @@ ANSWERS: dict[str, dict[str, JsonValue]] = {
         "thread_pointer": 4096,
     },
     "read": {"text": "State:\tS (sleeping)\n", "truncated": False},
+    # Nothing of BPF, and plenty of memory.
+    "census": {"parts": {"programs": [], "maps": []}, "available_kib": 1 << 20},
 }
 
 
@@ -174,6 +176,9 @@ class FakeVm:
     pace: Pace = field(default_factory=lambda: Pace(1.0))
     # What its kernel reports while a case runs.
     said: str = ""
+
+    # Bytes on its console.
+    printed: int = 0
 
     def console(self) -> str:
         return self.end.console

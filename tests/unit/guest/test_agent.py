@@ -327,6 +327,7 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("dump", {"handle": 1, "map": "x"}, 'argument "handle"'),
         ("test_run", {"handle": 1, "program": "x", "data": ""}, 'argument "handle"'),
         ("close", {}, 'argument "handle"'),
+        ("census", {"sysctls": 2}, "sysctls"),
         ("settle", {}, "most"),
         ("settle", {"most": -1}, "most"),
         ("wake", {"entropy": "AAAA"}, "time_ns"),
@@ -416,6 +417,26 @@ def test_random_requests_are_answered(
 
     assert shared_agent.exchange(line)["id"] in (1, None)
     assert shared_agent.ask("release")["ok"]
+
+
+def test_a_census_shows_what_was_begun_until_it_is_over(agent: AgentProcess) -> None:
+    def processes() -> list[str]:
+        return agent.ask("census")["parts"]["processes"]  # type: ignore[no-any-return]
+
+    assert "left-behind" not in processes()
+    agent.ask("fork", comm="left-behind")
+    assert processes().count("left-behind") == 1
+    agent.ask("release")
+    assert "left-behind" not in processes()
+
+
+def test_a_census_has_sysctls_for_who_wants_them(agent: AgentProcess) -> None:
+    first, again = (agent.ask("census", sysctls=1)["parts"] for _ in range(2))
+
+    assert "sysctls" not in agent.ask("census")["parts"]
+    assert [it for it in first["sysctls"] if it.startswith("/proc/sys/kernel: ")]
+    assert first["descriptors of the agent"] == again["descriptors of the agent"]
+    assert len(first["interfaces"]) >= 1
 
 
 def test_settling_clears_as_much_as_it_may(agent: AgentProcess) -> None:

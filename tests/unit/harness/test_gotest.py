@@ -117,6 +117,14 @@ def test_the_test_that_runs_is_the_innermost_one() -> None:
     assert reader.tests.current.output.text() == "hello\n"
 
 
+def test_a_time_that_is_no_number_is_a_part_of_the_name() -> None:
+    reader = GoReader(marked=False)
+
+    read(reader, b"=== RUN   TestA\n--- PASS: TestA (0.00.00s)\n")
+
+    assert states(reader)["TestA"] is not PASSED
+
+
 @given(st.binary(max_size=400), st.booleans())
 def test_no_output_breaks_the_reader(data: bytes, marked: bool) -> None:
     read(GoReader(marked=marked), data, step=3)

@@ -52,9 +52,11 @@ def bzimage(release: str = "4.4.1", sections: dict[str, bytes] | None = None) ->
     return bytes(setup) + payload
 
 
-def module(*depends: str) -> bytes:
+def module(*depends: str, softdep: str = "", alias: str = "") -> bytes:
     """Return a kernel module that needs others."""
     modinfo = b"license=GPL\0depends=" + ",".join(depends).encode() + b"\0name=x\0"
+    for key, value in (("softdep", softdep), ("alias", alias)):
+        modinfo += f"{key}={value}\0".encode() if value else b""
     return elf({".modinfo": modinfo, ".text": b"\xc3"})
 
 

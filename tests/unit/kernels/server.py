@@ -26,6 +26,8 @@ class Answer:
     location: str = ""
     # How it wants to be told who asks.
     challenge: str = ""
+    # Whether the second half never comes.
+    stalls: bool = False
 
 
 @dataclass(kw_only=True)
@@ -69,6 +71,7 @@ def counted(server: Server) -> Iterator[None]:
 @contextmanager
 def serving() -> Iterator[Server]:
     """Run a server for the length of a `with` block."""
+    over = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -92,7 +95,12 @@ def serving() -> Iterator[Server]:
             self.end_headers()
             # Nobody may be there any more.
             with suppress(BrokenPipeError, ConnectionResetError):
-                self._send(answer.body)
+                if answer.stalls:
+                    self.wfile.write(answer.body[: len(answer.body) // 2])
+                    self.wfile.flush()
+                    over.wait()
+                else:
+                    self._send(answer.body)
 
         def _send(self, body: bytes) -> None:
             piece = server.rate // _A_SECOND if server.rate else len(body) or 1
@@ -114,5 +122,6 @@ def serving() -> Iterator[Server]:
         try:
             yield server
         finally:
+            over.set()
             listening.shutdown()
             thread.join()

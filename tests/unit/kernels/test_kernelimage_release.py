@@ -40,6 +40,7 @@ def test_image_without_a_banner_is_refused() -> None:
             "2023-11-14",
         ),
         ("6.6.0 (root@host) #1 SMP Mon Jan  1 00:00:00 2024", "2024-01-01"),
+        ("6.6.0 (root@host) #1 SMP Fri Feb 30 00:00:00 2024", ""),
         ("6.6.0", ""),
     ],
 )

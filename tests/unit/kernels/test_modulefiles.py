@@ -55,6 +55,8 @@ FILES = {
     # It has no BTF at all.
     "fs/plain.ko": ko(),
     "fs/lost.ko": ko("nobody"),
+    "lib/libcrc.ko": images.module(softdep="pre: crc"),
+    "lib/crc_fast.ko": images.module(alias="crc"),
 }
 
 
@@ -106,6 +108,13 @@ def test_a_module_comes_after_what_it_needs_and_as_the_kernel_loads_it(
     assert [it.stem for it in found.paths] == ["nf_defrag", "nf_conntrack"]
     assert all(it.read_bytes().startswith(b"\x7fELF") for it in found.paths)
     assert [it.read_bytes() for it in found.btfs] == [btf("defrag"), btf("nf_conn")]
+
+
+def test_what_a_module_wishes_for_need_not_be_loaded(there: Package) -> None:
+    found = there.choose("libcrc")
+
+    assert [it.stem for it in found.paths] == ["crc_fast", "libcrc"]
+    assert found.needed == ("libcrc",)
 
 
 def test_nothing_is_looked_for_where_nothing_is_wanted(there: Package) -> None:

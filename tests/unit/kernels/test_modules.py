@@ -76,6 +76,44 @@ def test_each_module_is_loaded_after_what_it_needs() -> None:
             assert ordered.index(needed) < ordered.index(name)
 
 
+# As in Debian's kernels of s390x: libcrc32c looks for an algorithm as it is loaded.
+WISHING = {
+    "nf_conntrack": images.module("libcrc32c"),
+    "libcrc32c": images.module(softdep="pre: crc32c post: after"),
+    "after": images.module(),
+    "crc32c_generic": images.module("cryptolib", alias="crc32c"),
+    "crc32c_other": images.module(alias="crypto-crc32c"),
+    "cryptolib": images.module(),
+}
+
+
+def test_what_a_module_wishes_for_is_loaded_before_it() -> None:
+    assert modules.load_order(wanted("nf_conntrack"), WISHING, []) == [
+        *("cryptolib", "crc32c_generic", "libcrc32c", "nf_conntrack")
+    ]
+
+
+@pytest.mark.parametrize("lacking", ["crc32c_generic", "cryptolib"])
+def test_a_wish_may_stay_one(lacking: str) -> None:
+    present = {name: it for name, it in WISHING.items() if name != lacking}
+
+    ordered = modules.load_order(wanted("nf_conntrack"), present, [])
+
+    assert ordered == ["libcrc32c", "nf_conntrack"]
+
+
+def test_a_wish_by_the_algorithms_name() -> None:
+    present = {
+        "ext4": images.module(softdep="pre: crypto-crc32c"),
+        "crc32c_x86": images.module(alias="crypto-crc32c"),
+    }
+
+    ordered = modules.load_order(wanted("ext4"), present, [])
+
+    assert ordered == ["crc32c_x86", "ext4"]
+    assert modules.load_order(wanted("ext4"), present, ["crc32c_x86"]) == ["ext4"]
+
+
 def test_what_is_built_in_is_not_loaded() -> None:
     ordered = modules.load_order(
         wanted("virtio_net"), PRESENT, ["virtio", "virtio_ring"]

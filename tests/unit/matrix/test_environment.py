@@ -11,6 +11,7 @@ from runner.matrix.environment import (
     PLAIN,
     Cpus,
     GuestEnvironment,
+    Token,
     User,
     merged,
     parse,
@@ -51,6 +52,31 @@ def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
     assert User(capabilities=()).mask == 0
 
 
+def test_root_of_a_user_namespace_is_root_there_only() -> None:
+    apart = User(uid=1000, namespace=True)
+    assert apart.mask == User().mask
+    assert not User(namespace=True).is_root
+    assert User(namespace=True, capabilities=("CAP_CHOWN",)).mask == 1
+
+
+def test_a_token_has_the_bits_that_bpffs_counts() -> None:
+    # Source: enum bpf_cmd, bpf_map_type, bpf_prog_type, bpf_attach_type of
+    # include/uapi/linux/bpf.h.
+    token = Token(
+        commands=("map_create", "prog_load"),
+        maps=("hash", "ringbuf"),
+        programs=("socket_filter",),
+        attach="any",
+    )
+    assert dict(token.options) == {
+        "delegate_cmds": "0x21",
+        "delegate_maps": hex(1 << 1 | 1 << 27),
+        "delegate_progs": "0x2",
+        "delegate_attachs": "any",
+    }
+    assert dict(Token().options) == {"delegate_cmds": hex(1 | 1 << 5 | 1 << 18)}
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
@@ -63,6 +89,15 @@ def test_who_loads_has_the_bits_that_the_kernel_counts() -> None:
         ("cgroup=v3", "'v3' must be 'v1', 'v2' or 'hybrid'"),
         ("lokdown=none", "unknown key 'lokdown'; did you mean 'lockdown'?"),
         ("user={capabilities: [CAP_BPFF]}", "'CAP_BPFF'; did you mean 'CAP_BPF'?"),
+        ("user={token: {maps: any}}", "token needs namespace: true"),
+        (
+            "user={namespace: true, token: {maps: [hsh]}}",
+            "maps: no kernel has 'hsh'; did you mean 'hash'?",
+        ),
+        (
+            "user={namespace: true, token: {commands: [map_lookup]}}",
+            "commands: no kernel has 'map_lookup'",
+        ),
         ("sysctl={panic: 1}", "must be a sysctl: kernel.kptr_restrict"),
         ("interfaces=[{name: veth0}]", "the type veth has a peer"),
         (

@@ -79,6 +79,7 @@ def checked(
     *,
     given: Collection[str] | None = None,
     not_created: frozenset[str] = frozenset(),
+    left_out: frozenset[str] = frozenset(),
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
@@ -88,7 +89,12 @@ def checked(
         target = Target(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
-            known=Known(version=KernelVersion.parse(version), facts=facts, lsm=lsm),
+            known=Known(
+                version=KernelVersion.parse(version),
+                facts=facts,
+                lsm=lsm,
+                left_out=left_out,
+            ),
         )
         return predict(subject, target, own, loader, given=given)
     finally:

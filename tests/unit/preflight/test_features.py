@@ -10,7 +10,13 @@ from runner.facts.model import Facts, Learnt, Presence
 from runner.facts.traced import Traced, pack_functions
 from runner.preflight.architecture import of_target
 from runner.preflight.engine import Engine
-from runner.preflight.model import Feature, FindingKind, Prediction, Verdict
+from runner.preflight.model import (
+    Feature,
+    FindingKind,
+    KernelNeed,
+    Prediction,
+    Verdict,
+)
 from tests.unit.preflight.made import an_object, build, checked, kernel
 
 WHOLE = """\
@@ -274,6 +280,56 @@ def test_what_programs_attach_to_is_looked_for(
     assert without.verdict is verdict
 
 
+RENAMED = """\
+#define __VMLINUX_H__
+#include <bpf/bpf_tracing.h>
+struct filename; struct open_flags; struct file; struct tty;
+struct pt_regs { unsigned long di, si; };
+SEC("%s/do_filp_open")
+int BPF_PROG(on_open, int dfd, struct filename *name, const struct open_flags *op)
+{ return dfd; }
+"""
+ELSEWHERE = """\
+struct filename { int x; }; struct open_flags { int x; }; struct file { int x; };
+struct file *bad_file_open(struct file *file) { return file; }
+struct file *do_file_open(int dfd, struct filename *name, const struct open_flags *op)
+{ return 0; }
+struct file *do_filp_opn(struct file *file, int flags) { return 0; }
+int bpf_lsm_file_open(struct file *file) { return 0; }
+int __filp_reopen(struct filename *name, int dfd) { return 0; }
+typedef void (*btf_trace_sched_switch)(void *data); btf_trace_sched_switch a;
+typedef void (*btf_trace_sched_process_fork)(void *data);
+btf_trace_sched_process_fork b;
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "near"),
+    [
+        # By the arguments that the line of the macro declares.
+        (RENAMED % "fentry", ("do_file_open (same arguments)",)),
+        # By the name alone.
+        (PROGRAM % "fentry/do_filp_open", ("do_file_open", "do_filp_opn")),
+        (PROGRAM % "kprobe/do_filp_open", ("do_file_open", "do_filp_opn")),
+        (PROGRAM % "lsm/file_opens", ("file_open",)),
+        (PROGRAM % "tp/sched/sched_swich", ("sched_switch",)),
+        (PROGRAM % "tp_btf/sched_proces_fork", ("sched_process_fork",)),
+        (PROGRAM % "fentry/nothing_like_it", ()),
+        # It is there.
+        (PROGRAM % "fentry/do_file_open", ()),
+    ],
+)
+def test_what_is_called_alike_is_named_for_a_target_that_is_missing(
+    program: str, near: tuple[str, ...]
+) -> None:
+    found = checked(an_object(program), kernel(ELSEWHERE))
+    (target,) = (it for it in found.features if it.need is KernelNeed.ATTACH_TARGET)
+
+    assert target.near == near
+    told = any(f"similar: {', '.join(near)}" in it for it in found.reasons)
+    assert told == bool(near and target.stops_loading)
+
+
 LONG = KPROBE % ("volatile long x = 0;" + " x += 1;" * 2100)
 LOOP = KPROBE % (
     "volatile int n = 9; long i = 0; while (n) { i += bpf_ktime_get_ns(); } return i;"
@@ -396,6 +452,18 @@ def test_calls_of_the_kernel_that_nothing_reaches_are_looked_at_too() -> None:
     assert needed("5.13") == [Presence.PRESENT]
     no_jit = Facts(release="", abilities={"kernel_functions": False})
     assert needed("6.12", facts=no_jit) == [Presence.ABSENT]
+
+
+def test_what_a_kernel_was_built_without_stops_loading() -> None:
+    item = an_object(PROGRAM % "fexit/a_function")
+    none = Facts(release="", abilities={"trampolines": False})
+
+    # A JIT without trampolines refuses to attach it.
+    assert checked(item, ATTACHED, facts=none).verdict is Verdict.LOADS
+    # Without a JIT, nothing takes it.
+    built_without = frozenset({"trampolines"})
+    found = checked(item, ATTACHED, facts=none, left_out=built_without)
+    assert found.verdict is Verdict.REJECTED
 
 
 @RULES

@@ -142,6 +142,21 @@ SEC("kprobe/a") int on_a(struct task *task)
             ["task.inner"],
             "retyped",
         ),
+        # A struct that was taken apart, and one that stands in an array now.
+        (
+            "inner.count",
+            "struct task { long inner_other; long inner_count; } x;",
+            "no_field",
+            ["task.inner_count"],
+            "renamed",
+        ),
+        (
+            "inner.count",
+            "struct part { int x; long count; };struct task { struct part mem[3]; } x;",
+            "no_field",
+            ["task.mem[0].count"],
+            "moved",
+        ),
         (
             "many[3]",
             "struct task { int many[2]; } x;",
@@ -173,6 +188,16 @@ def test_a_missing_field_is_told_with_what_is_near(
             "pid",
             "struct lock { char *pid; }; struct task { struct lock lock; } x;",
         ),
+        # Several have it, and nothing tells which it is.
+        (
+            "inner.count",
+            "struct one { long count; }; struct two { long count; };"
+            "struct task { struct one one; struct two two; } x;",
+        ),
+        # It begins with the same word, and ends with another.
+        ("inner.count", "struct task { int inner_other; } x;"),
+        # The type is called alike, and has no such member.
+        ("pid", "struct taks { int other; } x;"),
         # It does not have what is wanted behind it.
         (
             "inner.count",

@@ -63,7 +63,7 @@ def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:
         (("int pid;", "union { int pid; int name; };"), []),
         (("int pid;", "struct { int pid; } ids;"), ["task.pid moved task.ids.pid"]),
         (("long pad; int pid;", "long pid; int pad;"), ["task.pid resized"]),
-        (("long pad; int pid;", "void *pid; int pad;"), ["task.pid retyped"]),
+        (("long pad; int pid;", "void *pid; int pad;"), ["task.pid retyped task.pid"]),
         (("int pid;", "unsigned int pid;"), ["task.pid retyped"]),
         (("int pid;", ""), ["task.pid no_field"]),
         # One that is alike is the field's new name only if it is new.
@@ -72,7 +72,10 @@ def test_nothing_changes_between_kernels_that_are_alike(tmp_path: Path) -> None:
             ["task.pid renamed task.pid_nr"],
         ),
         (("fs;", "fsbase;"), ["task.inner.fs renamed task.inner.fsbase"]),
-        (("struct inner inner;", "struct inner *inner;"), ["task.inner.fs retyped"]),
+        (
+            ("struct inner inner;", "struct inner *inner;"),
+            ["task.inner.fs retyped task.inner"],
+        ),
     ],
 )
 def test_a_change_is_called_what_it_is(
@@ -125,3 +128,43 @@ def test_function_that_a_program_attaches_to_is_told_when_btf_loses_it(
 
 def test_what_nobody_knows_of_two_kernels_is_no_change(tmp_path: Path) -> None:
     assert needs(tmp_path, FIRST, FIRST + "int more;") == [[]]
+
+
+UNLINKS = """\
+#define __VMLINUX_H__
+#include <bpf/bpf_tracing.h>
+struct pt_regs { unsigned long r15, dx, si, di; };
+struct inode; struct dentry; int sink;
+SEC("fentry/vfs_unlink")
+int BPF_PROG(on_unlink, struct inode *dir, struct dentry *entry)
+{ sink = !!entry; return 0; }
+"""
+UNLINK = """\
+struct inode { int x; }; struct dentry { int x; }; struct idmap { int x; };
+int vfs_unlink(%s) { return 0; }
+"""
+
+
+def test_arguments_that_a_program_reads_are_told_where_they_change(
+    tmp_path: Path,
+) -> None:
+    old = UNLINK % "struct inode *dir, struct dentry *entry"
+    new = UNLINK % "struct idmap *map, struct inode *dir, struct dentry *entry"
+    sources = [_source(tmp_path, at, it) for at, it in enumerate((old, old, new, new))]
+    with Engine(build()) as engine:
+        same, changed, again = steps(an_object(UNLINKS), sources, engine, "libbpf")
+
+    assert same.is_empty
+    assert again.is_empty
+    (argument,) = changed.signatures
+    assert (argument.subject, argument.program) == (
+        "vfs_unlink, argument 2",
+        "on_unlink",
+    )
+    assert (argument.before, argument.after) == (
+        "struct dentry *entry",
+        "struct inode *dir",
+    )
+    (finding,) = changed.findings
+    assert finding.subject == argument.subject
+    assert not changed.is_empty

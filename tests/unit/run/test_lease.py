@@ -9,8 +9,10 @@ from typing import cast
 from unittest.mock import Mock
 
 import pytest
+from pydantic import JsonValue
 
 from runner import reports
+from runner.deadline import Deadline
 from runner.errors import (
     ArtifactError,
     GuestError,
@@ -27,7 +29,14 @@ from runner.kernels.artifact import Artifact
 from runner.matrix.matrix import DebianSource, Kernel
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease, Need
-from tests.unit.guest.doubles import FakeVm, SavedGuests, artifact, guest, machine_of
+from tests.unit.guest.doubles import (
+    FakeAgent,
+    FakeVm,
+    SavedGuests,
+    artifact,
+    guest,
+    machine_of,
+)
 
 OLD, NEW = (
     Kernel(id=id_, source=DebianSource(type="debian", suite="bookworm"))
@@ -38,6 +47,27 @@ OLD, NEW = (
 PATIENCE = 20
 
 
+def counted(**parts: JsonValue) -> dict[str, JsonValue]:
+    """Return an agent's census with what a test says, and nothing else of BPF."""
+    found: dict[str, JsonValue] = {"programs": [], "maps": [], **parts}
+    return {"parts": found, "available_kib": 1 << 20}
+
+
+class CountingAgent(FakeAgent):
+    """Gives one census after the other; the last one again and again."""
+
+    def __init__(self, *counts: dict[str, JsonValue]) -> None:
+        super().__init__()
+        self._counts = list(counts)
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        if self.operations[-1] == "census":
+            first, *rest = self._counts
+            self._counts = rest or [first]
+            self._answers["census"] = first
+        return super().receive_line(deadline)
+
+
 class Starter:
     """Starts guests that do nothing, and fails for kernels that it is told to."""
 
@@ -46,6 +76,8 @@ class Starter:
         self.started: list[str] = []
         self.starts: list[Starts] = []
         self.ended: list[str] = []
+        # Of the guests, in turn; then they answer as usual.
+        self.agents: list[FakeAgent] = []
 
     @contextmanager
     def __call__(self, origin: Origin, console: Path, life: Life) -> Iterator[Guest]:
@@ -58,7 +90,8 @@ class Starter:
             raise self.failures[kernel.id]
         life.starts.boots.append(1.5)
         life.to(State.READY)
-        yield guest(kernel=kernel, vm=FakeVm(), life=life)
+        agent = self.agents.pop(0) if self.agents else FakeAgent()
+        yield guest(agent, kernel=kernel, vm=FakeVm(), life=life)
         self.ended.append(kernel.id)
 
 
@@ -102,7 +135,9 @@ def clean_guests(clean_factory: GuestFactory) -> Iterator[GuestLease]:
     made.close()
 
 
-def shared(tmp_path: Path, *, cold: bool) -> Iterator[GuestFactory]:
+def shared(
+    tmp_path: Path, *, cold: bool, fresh: bool = False
+) -> Iterator[GuestFactory]:
     host = machine_of(Cache(tmp_path / "cache"), cold=cold)
     artifacts: dict[str, Artifact | RunnerError] = {
         "5.10": artifact(),
@@ -111,7 +146,7 @@ def shared(tmp_path: Path, *, cold: bool) -> Iterator[GuestFactory]:
     }
     for id_ in artifacts:
         reports.folder_of(id_, tmp_path / "reports").mkdir(parents=True, exist_ok=True)
-    made = GuestFactory(lambda: host, artifacts, tmp_path / "reports")
+    made = GuestFactory(lambda: host, artifacts, tmp_path / "reports", fresh=fresh)
     yield made
     made.close()
 
@@ -249,6 +284,162 @@ def test_nobody_gets_a_guest_that_another_tenant_used(
     assert leased(clean_guests, NEW, "a") is first
     assert leased(clean_guests, NEW, "b") is not first
     assert starter.ended == ["6.1"]
+
+
+def used(
+    guests: GuestLease, tenant: str, *, sees: bool = True, commands: bool = False
+) -> Guest:
+    """Lease a guest as a case does that takes used ones."""
+    need = Need(
+        kernel=NEW,
+        tenant=tenant,
+        takes_used=True,
+        is_seen=sees,
+        runs_commands=commands,
+    )
+    with guests.lease(need) as found:
+        return found
+
+
+def test_a_guest_that_is_as_at_its_start_serves_the_next_object(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    first = used(clean_guests, "a")
+    assert first.served == 0
+
+    assert used(clean_guests, "b") is first
+    assert used(clean_guests, "b") is first
+    assert first.served == 1
+    assert used(clean_guests, "c") is first
+    assert first.served == 2
+    assert starter.started == ["6.1"]
+
+
+def test_no_guest_is_started_for_who_may_get_a_used_one(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    need = Need(kernel=NEW, tenant="a", takes_used=True, is_seen=True)
+    following = Need(kernel=NEW, tenant="b", takes_used=True)
+    with clean_guests.lease(need, following):
+        pass
+    clean_guests.close()
+
+    assert starter.started == ["6.1"]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        counted(maps=["7"]),
+        counted(pins=["/sys/fs/bpf/left"]),
+        # A kernel that does not tell what it holds.
+        {"parts": {"programs": None, "maps": []}, "available_kib": 1 << 20},
+    ],
+)
+def test_a_guest_in_which_something_is_left_serves_nobody_else(
+    clean_guests: GuestLease, starter: Starter, left: dict[str, JsonValue]
+) -> None:
+    starter.agents = [CountingAgent(counted(pins=[]), left)]
+    first = used(clean_guests, "a")
+
+    second = used(clean_guests, "b")
+
+    assert second is not first
+    assert second.served == 0
+    assert starter.ended == ["6.1"]
+
+
+def test_a_guest_that_dies_of_its_census_serves_nobody_else(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    first = used(clean_guests, "a")
+    first.agent._loss("gone")
+
+    assert used(clean_guests, "b") is not first
+    assert first.life.state is State.ENDED
+
+
+@pytest.mark.parametrize("spoil", ["suspect", "unseen", "reported"])
+def test_a_guest_that_can_not_be_proven_clean_serves_nobody_else(
+    clean_guests: GuestLease, spoil: str
+) -> None:
+    first = used(clean_guests, "a", sees=spoil != "unseen")
+    first.is_suspect = spoil == "suspect"
+    first.has_reported = spoil == "reported"
+
+    assert used(clean_guests, "b") is not first
+
+
+def test_what_was_not_seen_once_is_not_forgotten(clean_guests: GuestLease) -> None:
+    first = used(clean_guests, "a", sees=False)
+    assert used(clean_guests, "a") is first
+
+    assert used(clean_guests, "b") is not first
+
+
+def test_sysctls_are_counted_before_the_first_command_and_after(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    agent = CountingAgent(counted())
+    starter.agents = [agent]
+    for tenant, commands in (("a", False), ("b", True), ("b", True), ("c", False)):
+        used(clean_guests, tenant, commands=commands)
+
+    asked = [it["sysctls"] for it in agent.requests if it["op"] == "census"]
+    # At the start, for b, before its command, and for c.
+    assert asked == [0, 0, 1, 1]
+
+
+def test_a_sysctl_that_a_command_set_ends_the_guest(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    plain = counted()
+    before, after = counted(sysctls=["kernel: 1"]), counted(sysctls=["kernel: 2"])
+    starter.agents = [CountingAgent(plain, before, after)]
+    first = used(clean_guests, "a", commands=True)
+
+    assert used(clean_guests, "b") is not first
+
+
+def test_a_guest_that_dies_before_a_command_is_its_cases(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    first = used(clean_guests, "a")
+    first.agent._loss("gone")
+
+    # Of the same tenant, so that only sysctls are counted.
+    assert used(clean_guests, "a", commands=True) is first
+    assert first.life.state is State.LOST
+    assert used(clean_guests, "a") is not first
+
+
+def test_an_untouched_guest_is_one_that_not_even_its_tenant_used(
+    clean_guests: GuestLease,
+) -> None:
+    need = Need(kernel=NEW, tenant="a", takes_used=True, is_seen=True)
+    with clean_guests.lease(need, untouched=True) as first:
+        pass
+    with clean_guests.lease(need, untouched=True) as second:
+        pass
+
+    assert first is not second
+    # What follows of the same tenant stays.
+    assert used(clean_guests, "a") is second
+
+
+def test_with_fresh_nobody_gets_a_used_guest(
+    starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Origin, "snapshot_key", "key")
+    agent = FakeAgent()
+    starter.agents = [agent]
+    for factory in shared(tmp_path, cold=False, fresh=True):
+        guests = GuestLease(factory)
+        first = used(guests, "a")
+        assert used(guests, "a") is first
+        assert used(guests, "b") is not first
+        guests.close()
+    assert "census" not in agent.operations
 
 
 def test_the_next_tenants_guest_is_started_meanwhile(

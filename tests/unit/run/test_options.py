@@ -104,6 +104,7 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         boot_timeout=1.5,
         timeout_scale=2.0,
         cold=True,
+        fresh=True,
         part=Part(index=2, count=3),
         timings=Path("old.json"),
         libbpf=Path("mine"),

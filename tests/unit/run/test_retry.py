@@ -9,6 +9,7 @@ import pytest
 
 from runner.case.attempt import CaseJob
 from runner.guest.guest import Guest
+from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
 from runner.run import retry
 from runner.run.lease import GuestLease, Need
@@ -27,13 +28,22 @@ JOB = CaseJob(
 class Lease:
     """Lends guests, and keeps to whom."""
 
-    def __init__(self) -> None:
-        self.tenants: list[str] = []
+    def __init__(self, served: int = 0) -> None:
+        # "untouched" for who wants no used guest.
+        self.wanted: list[str] = []
+        self._served = served
+
+    def has_untouched(self, kernel: Kernel) -> bool:
+        return True
 
     @contextmanager
-    def lease(self, need: Need, following: Need | None = None) -> Iterator[Guest]:
-        self.tenants.append(need.tenant)
-        yield guest(FakeAgent())
+    def lease(
+        self, need: Need, following: Need | None = None, *, untouched: bool = False
+    ) -> Iterator[Guest]:
+        self.wanted.append("untouched" if untouched else need.tenant)
+        lent = guest(FakeAgent())
+        lent.served = 0 if untouched else self._served
+        yield lent
 
 
 def ended(outcome: Outcome, message: str) -> CaseResult:
@@ -48,14 +58,14 @@ def ended(outcome: Outcome, message: str) -> CaseResult:
 
 
 def tried(
-    monkeypatch: pytest.MonkeyPatch, *results: CaseResult
+    monkeypatch: pytest.MonkeyPatch, *results: CaseResult, served: int = 0
 ) -> tuple[CaseResult, list[str]]:
     left = iter(results)
     monkeypatch.setattr("runner.run.retry.case_run.run", lambda *_: next(left))
-    lease = Lease()
+    lease = Lease(served)
     need = Need(kernel=KERNEL, tenant="t")
     result = retry._tried(JOB, cast("GuestLease", lease), need, None)
-    return result, lease.tenants
+    return result, lease.wanted
 
 
 def test_a_stall_of_a_busy_host_passes_in_another_guest(
@@ -66,7 +76,7 @@ def test_a_stall_of_a_busy_host_passes_in_another_guest(
     result, tenants = tried(monkeypatch, stalled, ended(Outcome.PASSED, ""))
 
     assert (result.outcome, result.flaky) == (Outcome.PASSED, stalled.message)
-    assert tenants == ["t", "t#2"]
+    assert tenants == ["t", "untouched"]
 
 
 def test_a_stall_that_comes_again_is_a_failure(
@@ -83,3 +93,61 @@ def test_a_warning_needs_no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     warned = ended(Outcome.FAILED, "the kernel reported: WARNING")
 
     assert tried(monkeypatch, warned) == (warned, ["t"])
+
+
+def test_what_fails_in_a_used_guest_counts_if_it_fails_in_an_untouched_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong, again = ended(Outcome.FAILED, "3, not 4"), ended(Outcome.FAILED, "5, not 4")
+
+    result, wanted = tried(monkeypatch, wrong, again, served=2)
+
+    assert result == again
+    assert wanted == ["t", "untouched"]
+
+
+def test_what_fails_only_in_a_used_guest_passes_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = ended(Outcome.FAILED, "3, not 4")
+
+    result, _ = tried(monkeypatch, wrong, ended(Outcome.PASSED, ""), served=1)
+
+    assert (result.outcome, result.guest_served) == (Outcome.PASSED, 0)
+    assert result.failed_in_used_guest == "3, not 4"
+    assert not result.flaky
+
+
+def test_what_stalls_in_a_used_guest_gets_its_second_try_after_an_untouched_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stalled = ended(Outcome.ERROR, "the kernel reported: stall")
+
+    result, wanted = tried(
+        monkeypatch, stalled, stalled, ended(Outcome.PASSED, ""), served=1
+    )
+
+    assert (result.outcome, result.flaky) == (Outcome.PASSED, stalled.message)
+    assert wanted == ["t", "untouched", "untouched"]
+
+
+def test_what_passes_in_a_used_guest_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result, wanted = tried(monkeypatch, ended(Outcome.PASSED, ""), served=3)
+
+    assert (result.guest_served, wanted) == (3, ["t"])
+    assert not result.failed_in_used_guest
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_who_did_not_pass_leaves_a_suspect_guest(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    found = ended(outcome, "why")
+    monkeypatch.setattr("runner.run.retry.case_run.run", lambda *_: found)
+    lent = guest(FakeAgent())
+
+    retry._once(JOB, lent)
+
+    assert lent.is_suspect is (outcome in (Outcome.FAILED, Outcome.ERROR))

@@ -141,6 +141,15 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             "4: cases[0].object: 'a.c' is neither a NAME.bpf.c nor an object file (.o)",
         ),
         (
+            GOOD + "    btf: a.btf\n",
+            "7: cases[0].btf: no file 'a.btf'; did you mean 'a.bpf.c'?",
+        ),
+        (
+            GOOD + "    btf: a.bpf.c\n",
+            "7: cases[0].btf: 'a.bpf.c' can't be used as BTF: it does not begin as BTF "
+            "does (9f eb)",
+        ),
+        (
             GOOD.replace("a.bpf.c", "../../etc/passwd"),
             "4: cases[0].object: '../../etc/passwd' is outside of the suite's folder; "
             "copy it into the suite's folder when you build",

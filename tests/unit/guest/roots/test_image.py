@@ -30,8 +30,8 @@ from tests.unit.guest.roots.tars import (
     tree_of,
     unpacked,
 )
+from tests.unit.kernels.registry import Registry
 from tests.unit.kernels.server import Answer, serving
-from tests.unit.kernels.test_oci import Registry
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""Which cases leave nothing that a census does not show."""
+
+import json
+
+import pytest
+from pydantic import JsonValue
+
+from runner.run import reuse
+from runner.suites.model import Case
+
+
+def case(**keys: JsonValue) -> Case:
+    return Case.model_validate_json(json.dumps({"name": "c", **keys}))
+
+
+def test_what_an_object_leaves_shows() -> None:
+    plain = case(object="a.bpf.c", trigger=[{"fork": None}, {"syscall": "getpid"}])
+
+    assert reuse.is_seen(plain)
+    assert not reuse.runs_commands(plain)
+
+
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        (["cat", "/proc/version"], True),
+        (["/bin/true"], True),
+        (["sysctl", "-w", "kernel.printk=1"], True),
+        (["taskset", "1", "sync"], True),
+        (["busybox", "sh", "-c", "true"], False),
+        (["busybox"], False),
+        (["find", "/sys", "-exec", "dd", "of={}", ";"], False),
+        # Which may set anything in /sys.
+        (["sh", "-c", "true"], False),
+        (["ip", "route", "add", "10.0.0.0/8", "dev", "lo"], False),
+        (["${files.folder}/cat"], False),
+        (["/run/files/cat"], False),
+    ],
+)
+def test_a_command_shows_if_its_program_is_known(
+    command: list[str], *, shows: bool
+) -> None:
+    words: JsonValue = [*command]
+    of_trigger = case(object="a.bpf.c", trigger=[{"command": words}])
+    of_truth = case(object="a.bpf.c", truth={"it": {"command": words}})
+
+    for it in (of_trigger, of_truth):
+        assert reuse.is_seen(it) is shows
+        assert reuse.runs_commands(it)
+
+
+def test_a_program_of_the_users_own_may_leave_anything() -> None:
+    own = case(command=["cat"])
+
+    assert not reuse.is_seen(own)
+    assert reuse.runs_commands(own)
