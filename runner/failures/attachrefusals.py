@@ -214,7 +214,8 @@ ROWS = (
         kinds=("struct_ops",),
         errors=("EEXIST", "EBUSY"),
         failure=ATTACH_PLACE_TAKEN,
-        said="the kernel has one of that name already, or takes no second one of its kind",
+        said="the kernel has one of that name already, or takes no second one of its "
+        "kind",
         source="tcp_register_congestion_control() in net/ipv4/tcp_cong.c: -EEXIST; "
         "scx_ops_enable() in kernel/sched/ext.c, 6.12: -EBUSY",
     ),
