@@ -21,6 +21,10 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __riscv
+/* libc leaves struct user_regs_struct to the kernel there. */
+#include <asm/ptrace.h>
+#endif
 
 /* What the kernel adds to SIGTRAP for a stop at a system call (PTRACE_O_TRACESYSGOOD).
  */
@@ -66,7 +70,7 @@ static bool read_call(pid_t id, struct call *call)
 {
 #if defined(__x86_64__)
 	struct user_regs_struct registers;
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__riscv)
 	struct user_regs_struct registers;
 #elif defined(__s390x__)
 	struct _user_regs_struct registers;
@@ -91,6 +95,12 @@ static bool read_call(pid_t id, struct call *call)
 			      .first = registers.regs[0],
 			      .second = registers.regs[1],
 			      .result = (int64_t)registers.regs[0]};
+#elif defined(__riscv)
+	/* The same. */
+	*call = (struct call){.number = registers.a7,
+			      .first = registers.a0,
+			      .second = registers.a1,
+			      .result = (int64_t)registers.a0};
 #elif defined(__s390x__)
 	if (ptrace(PTRACE_GETREGSET, id, NT_S390_SYSTEM_CALL, &kept))
 		return false;

@@ -10,6 +10,10 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <unistd.h>
+#ifdef __riscv
+/* libc leaves struct user_regs_struct to the kernel there. */
+#include <asm/ptrace.h>
+#endif
 
 #define PAGE 4096
 
@@ -41,6 +45,21 @@ static struct call call_of(const registers *regs)
 		.arguments = {regs->regs[0], regs->regs[1], regs->regs[2],
 			      regs->regs[3], regs->regs[4], regs->regs[5]},
 		.result = (int64_t)regs->regs[0],
+	};
+}
+#elif defined(__riscv) && __riscv_xlen == 64
+const uint32_t call_architecture = AUDIT_ARCH_RISCV64;
+const bool call_marks_entry = false;
+
+typedef struct user_regs_struct registers;
+
+static struct call call_of(const registers *regs)
+{
+	return (struct call){
+		.number = (int64_t)regs->a7,
+		.arguments = {regs->a0, regs->a1, regs->a2, regs->a3, regs->a4,
+			      regs->a5},
+		.result = (int64_t)regs->a0,
 	};
 }
 #elif defined(__s390x__)

@@ -41,6 +41,11 @@ class DebianPort:
     headers: str
     # How the agent is linked.
     link: str = "-static-pie"
+    # The file name of the kernel's image in /boot, before the release.
+    image: str = "vmlinuz"
+    # Suites that lack the architecture, and the first one that has it.
+    absent_from: tuple[str, ...] = ()
+    first: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

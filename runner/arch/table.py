@@ -185,6 +185,10 @@ RISCV64 = Architecture(
         triplet="riscv64-linux-gnu",
         compiler="gcc-riscv64-linux-gnu",
         headers="linux-libc-dev-riscv64-cross",
+        # Up to 6.12 (trixie) it is no vmlinuz, though the kernel could unpack itself.
+        image="vmlinux",
+        absent_from=("bullseye", "bookworm"),
+        first="trixie",
     ),
     tree=KernelTree(
         arch="riscv",

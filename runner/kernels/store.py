@@ -49,7 +49,7 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
     than one, and for a module that another one needs and that is missing.
     """
     contents = collected.contents
-    image_path = _only(packages.IMAGES, contents)
+    image_path = _only((*packages.IMAGES, architecture.debian.image), contents)
     if image_path is None:
         raise ArtifactError(
             f"{collected.origin} contains no kernel image (vmlinuz)",

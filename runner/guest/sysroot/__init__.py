@@ -54,7 +54,7 @@ def obtain(architecture: Architecture, cache: Cache, progress: Progress) -> Sysr
     Raises ArtifactError with apt's words, for a suite without the architecture, and for
     a package that is not what the archive's signed index says.
     """
-    suite = this_suite()
+    suite = suite_for(architecture)
     name = f"sysroot-{architecture.debian.name}-{suite}"
     known = _recalled(name, cache)
     if known is not None and time.time() - known.time < WEEK:
@@ -71,6 +71,12 @@ def obtain(architecture: Architecture, cache: Cache, progress: Progress) -> Sysr
     resolution = _SysrootResolution(items=items, time=time.time())
     cache.remember(name, resolution.model_dump(mode="json"))
     return found
+
+
+def suite_for(architecture: Architecture) -> str:
+    """Return the suite for guests of an architecture: this machine's, if it has it."""
+    own, port = this_suite(), architecture.debian
+    return port.first if own in port.absent_from else own
 
 
 def this_suite() -> str:
