@@ -21,7 +21,7 @@ _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome(Generic[_Found]):
+class FetchedRow(Generic[_Found]):
     """What became of a row."""
 
     kernel: Kernel
@@ -40,7 +40,7 @@ def each(
     kernels: Sequence[Kernel],
     get: Callable[[Kernel, Progress], _Found],
     progress: Progress,
-) -> Generator[Outcome[_Found], None, None]:
+) -> Generator[FetchedRow[_Found], None, None]:
     """Yield what `get` finds for each kernel, as it comes.
 
     `get` is called in threads. When nobody wants more, as after Ctrl-C, those that are
@@ -52,7 +52,7 @@ def each(
         return
     stoppable = _Stoppable(progress)
     todo: queue.SimpleQueue[Kernel] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Outcome[_Found] | BaseException] = queue.SimpleQueue()
+    done: queue.SimpleQueue[FetchedRow[_Found] | BaseException] = queue.SimpleQueue()
     for kernel in kernels:
         todo.put(kernel)
 
@@ -89,12 +89,12 @@ def each(
 
 def _outcome(
     kernel: Kernel, get: Callable[[Kernel, Progress], _Found], progress: Progress
-) -> Outcome[_Found]:
+) -> FetchedRow[_Found]:
     try:
         found = get(kernel, progress)
     except Exception as error:
-        return Outcome(kernel=kernel, found=None, error=error)
-    return Outcome(kernel=kernel, found=found, error=None)
+        return FetchedRow(kernel=kernel, found=None, error=error)
+    return FetchedRow(kernel=kernel, found=found, error=None)
 
 
 class _StoppedError(BaseException):

@@ -44,7 +44,7 @@ def rows(server: Server, numbers: range, folder: Path) -> list[Kernel]:
 
 def outcomes(
     kernels: list[Kernel], cache: Cache, progress: Progress | None = None
-) -> list[together.Outcome[Artifact]]:
+) -> list[together.FetchedRow[Artifact]]:
     def get(kernel: Kernel, shown: Progress) -> Artifact:
         return fetch.obtain(kernel, cache, shown)
 
