@@ -263,6 +263,7 @@ def _register_all(attempt: Attempt, loaded: LoadedObject) -> dict[str, AgentErro
                     timeout=timeouts.ANSWER.seconds,
                 )
             except AgentError as error:
+                error.place = f"struct_ops/{it.name}"
                 refused[it.name] = error
                 attempt.states = attempt.states.not_registered(it.name, error.message)
                 continue

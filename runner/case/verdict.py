@@ -51,7 +51,7 @@ from runner.suites.model import OTHER_LOADERS, Case
 log = logging.getLogger(__name__)
 
 # What refuses objects; other operations fail.
-_LOADING = ("open", "load", "attach")
+_LOADING = ("open", "load", "attach", "register")
 
 # What the console says of a guest that the object took down with it. Anything else
 # that ends a guest is the infrastructure's.

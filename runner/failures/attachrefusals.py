@@ -209,6 +209,25 @@ ROWS = (
         said="the guest has no such folder of a control group",
         source="openat() in images/agent/target.c",
     ),
+    # --------------------------------------------------------------------- struct_ops
+    AttachRefusal(
+        kinds=("struct_ops",),
+        errors=("EEXIST", "EBUSY"),
+        failure=ATTACH_PLACE_TAKEN,
+        said="the kernel has one of that name already, or takes no second one of its "
+        "kind",
+        source="tcp_register_congestion_control() in net/ipv4/tcp_cong.c: -EEXIST; "
+        "scx_ops_enable() in kernel/sched/ext.c, 6.12: -EBUSY",
+    ),
+    AttachRefusal(
+        kinds=("struct_ops",),
+        errors=("EINVAL",),
+        failure=ATTACH_PLACE_UNFIT,
+        said="the struct lacks what the kernel asks of its kind, such as a function or "
+        "a name",
+        source="tcp_register_congestion_control() in net/ipv4/tcp_cong.c wants "
+        "ssthresh, undo_cwnd, and cong_avoid or cong_control",
+    ),
     # ------------------------------------------------------------------------- probes
     AttachRefusal(
         kinds=_MULTI,

@@ -8,7 +8,7 @@ such as the values of counters, is why a failure in a used guest alone never cou
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner import timeouts
 from runner.deadline import Deadline
@@ -28,6 +28,7 @@ _LINGERING = frozenset(
 # Seconds that it gets for that, and between two looks.
 _PATIENCE = 0.5
 _PAUSE = 0.02
+_SYSCTLS = "sysctls"
 # How much less of the memory that was available at the start may be left: what the
 # kernel caches for others, and what the agent has learnt.
 _LESS_MEMORY = 0.125
@@ -59,16 +60,31 @@ def at_start(guest: Guest) -> Start | None:
 
     Raises GuestError when the guest dies.
     """
-    found = _taken(guest, sysctls=True)
+    found = _taken(guest, sysctls=False)
     return None if found is None else Start(census=found, printed=guest.vm.printed)
 
 
-def changes(guest: Guest, start: Start, *, sysctls: bool) -> tuple[Leftover, ...]:
+def with_sysctls(guest: Guest, start: Start) -> Start | None:
+    """Add a guest's sysctls to its start, before the first command that may set one.
+
+    They take longer than all else. Raises as `at_start` does.
+    """
+    now = _taken(guest, sysctls=True)
+    if now is None:
+        return None
+    parts = {**start.census.parts, _SYSCTLS: now.parts.get(_SYSCTLS)}
+    census = start.census.model_copy(update={"parts": parts})
+    return replace(start, census=census)
+
+
+def changes(guest: Guest, start: Start) -> tuple[Leftover, ...]:
     """Return what is otherwise in a guest than at its start, once it has settled.
 
-    Nothing means that all is as it was, and is known to be; `sysctls` only on demand.
+    Nothing means that all is as it was, and is known to be; sysctls, where the start
+    has them.
     Raises GuestError when the guest dies.
     """
+    sysctls = _SYSCTLS in start.census.parts
     deadline = Deadline.after(_PATIENCE * guest.vm.pace.scale)
     while True:
         now = _taken(guest, sysctls=sysctls)
@@ -98,7 +114,6 @@ def differences(start: Census, now: Census) -> Iterator[Leftover]:
     for part in _NEEDED:
         if start.parts.get(part) is None or now.parts.get(part) is None:
             yield Leftover(part=part, what="this kernel does not tell")
-    # The start's has all; what was not asked for now is not in the other.
     for part, after in now.parts.items():
         what = _difference(start.parts.get(part), after)
         if what:

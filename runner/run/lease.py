@@ -74,6 +74,7 @@ class GuestLease:
         _settle(current, need)
         up = current.guest
         up.life.to(State.LEASED)
+        _count_sysctls(current, need)
         up.vm.turn_page()
         if following is not None and not self._may_serve(current, following):
             self.prepare(following.kernel)
@@ -166,7 +167,20 @@ def _settle(running: Running, need: Need) -> None:
         running.guest.served += 1
     running.tenant = need.tenant
     running.is_seen &= need.is_seen
+
+
+def _count_sysctls(running: Running, need: Need) -> None:
+    """Count what the commands of a case may set, before the first of them does."""
+    is_first = need.runs_commands and not running.ran_commands
     running.ran_commands |= need.runs_commands
+    if not is_first or not running.is_seen or running.start is None:
+        return
+    try:
+        running.start = census.with_sysctls(running.guest, running.start)
+    except RunnerError as error:
+        # Its case finds that again.
+        running.start = None
+        log.warning("%s: no census: %s", running.guest.kernel.id, error)
 
 
 def _is_as_at_start(running: Running) -> bool:
@@ -174,7 +188,7 @@ def _is_as_at_start(running: Running) -> bool:
     assert running.start is not None
     guest = running.guest
     try:
-        found = census.changes(guest, running.start, sysctls=running.ran_commands)
+        found = census.changes(guest, running.start)
     except RunnerError as error:
         log.warning("%s: lost after its case: %s", guest.kernel.id, error)
         return False

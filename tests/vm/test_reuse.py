@@ -47,13 +47,15 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
 
 @pytest.fixture(scope="module")
 def start(up: Guest) -> Start:
-    found = census.at_start(up)
+    plain = census.at_start(up)
+    assert plain is not None
+    found = census.with_sysctls(up, plain)
     assert found is not None
     return found
 
 
 def changed(up: Guest, start: Start) -> dict[str, str]:
-    found = census.changes(up, start, sysctls=True)
+    found = census.changes(up, start)
     return {it.part: it.what for it in found}
 
 

@@ -47,6 +47,8 @@ def test_a_kind_is_missing_only_where_the_kernel_lacks_it(
         ("xdp/eth7", "ENODEV", "interface_missing"),
         ("xdp/eth0/native", "EOPNOTSUPP", "xdp_mode_unsupported"),
         ("xdp/eth0", "EBUSY", "attach_place_taken"),
+        ("struct_ops/cubic", "EEXIST", "attach_place_taken"),
+        ("struct_ops/mine", "EINVAL", "attach_place_unfit"),
         ("tc/lo/ingress", "ENOENT", "attach_module_missing"),
         ("netkit/lo/primary", "ENXIO", "attach_place_unfit"),
         ("netkit/nk1/primary", "EACCES", "attach_place_unfit"),
@@ -91,7 +93,8 @@ def test_the_message_says_what_is_wrong() -> None:
 
 
 def test_each_row_is_of_places_that_there_are_and_names_its_source() -> None:
-    known = kinds()
+    # Maps of struct_ops are registered, and at no place of programs.
+    known = {*kinds(), "struct_ops"}
     for row in ROWS:
         assert set(row.kinds) <= known
         assert row.source

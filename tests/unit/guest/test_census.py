@@ -113,14 +113,14 @@ START = Start(census=Census.model_validate(answered()), printed=0)
 def test_what_is_being_freed_gets_some_time() -> None:
     agent = FreeingAgent(2)
 
-    assert census.changes(guest(agent), START, sysctls=False) == ()
+    assert census.changes(guest(agent), START) == ()
     assert agent.operations == ["census", "sleep", "census", "sleep", "census"]
 
 
 def test_what_is_not_freed_in_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(census, "_PATIENCE", 0.0)
 
-    (left,) = census.changes(guest(FreeingAgent(1000)), START, sysctls=False)
+    (left,) = census.changes(guest(FreeingAgent(1000)), START)
 
     assert str(left) == "maps: more: 7"
 
@@ -129,7 +129,7 @@ def test_a_console_that_was_printed_to_is_not_waited_for() -> None:
     agent = FreeingAgent(0)
     loud = guest(agent, vm=FakeVm(printed=12))
 
-    (left,) = census.changes(loud, START, sysctls=False)
+    (left,) = census.changes(loud, START)
 
     assert left.part == "console"
     assert agent.operations == ["census"]
@@ -140,7 +140,7 @@ def test_a_guest_that_can_not_be_counted_is_not_proven() -> None:
         {"census": {"ok": False, "error": {"message": "no", "errno": None}, "log": ""}}
     )
 
-    (why,) = census.changes(guest(agent), START, sysctls=False)
+    (why,) = census.changes(guest(agent), START)
 
     assert why.part == "agent"
     assert census.at_start(guest(agent)) is None

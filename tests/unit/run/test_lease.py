@@ -377,17 +377,40 @@ def test_what_was_not_seen_once_is_not_forgotten(clean_guests: GuestLease) -> No
     assert used(clean_guests, "b") is not first
 
 
-@pytest.mark.parametrize("commands", [True, False])
-def test_sysctls_are_counted_once_a_command_ran(
-    clean_guests: GuestLease, starter: Starter, *, commands: bool
+def test_sysctls_are_counted_before_the_first_command_and_after(
+    clean_guests: GuestLease, starter: Starter
 ) -> None:
     agent = CountingAgent(counted())
     starter.agents = [agent]
-    used(clean_guests, "a", commands=commands)
-    used(clean_guests, "b")
+    for tenant, commands in (("a", False), ("b", True), ("b", True), ("c", False)):
+        used(clean_guests, tenant, commands=commands)
 
     asked = [it["sysctls"] for it in agent.requests if it["op"] == "census"]
-    assert asked == [1, int(commands)]
+    # At the start, for b, before its command, and for c.
+    assert asked == [0, 0, 1, 1]
+
+
+def test_a_sysctl_that_a_command_set_ends_the_guest(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    plain = counted()
+    before, after = counted(sysctls=["kernel: 1"]), counted(sysctls=["kernel: 2"])
+    starter.agents = [CountingAgent(plain, before, after)]
+    first = used(clean_guests, "a", commands=True)
+
+    assert used(clean_guests, "b") is not first
+
+
+def test_a_guest_that_dies_before_a_command_is_its_cases(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    first = used(clean_guests, "a")
+    first.agent._loss("gone")
+
+    # Of the same tenant, so that only sysctls are counted.
+    assert used(clean_guests, "a", commands=True) is first
+    assert first.life.state is State.LOST
+    assert used(clean_guests, "a") is not first
 
 
 def test_an_untouched_guest_is_one_that_not_even_its_tenant_used(

@@ -24,7 +24,12 @@ def test_what_an_object_leaves_shows() -> None:
     ("command", "shows"),
     [
         (["cat", "/proc/version"], True),
+        (["/bin/true"], True),
         (["sysctl", "-w", "kernel.printk=1"], True),
+        (["taskset", "1", "sync"], True),
+        (["busybox", "sh", "-c", "true"], False),
+        (["busybox"], False),
+        (["find", "/sys", "-exec", "dd", "of={}", ";"], False),
         # Which may set anything in /sys.
         (["sh", "-c", "true"], False),
         (["ip", "route", "add", "10.0.0.0/8", "dev", "lo"], False),
