@@ -3,8 +3,8 @@
 
 #include "adopted.h"
 #include "arguments.h"
+#include "inner_maps.h"
 #include "lookup.h"
-#include "settings.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -138,7 +138,8 @@ static int end_object(struct object *object)
 	int error = object_detach(object, NULL);
 
 	listener_end_all(&object->listeners);
-	settings_close(object->bpf);
+	inner_maps_close(object->bpf);
+	bpf_object__close(object->bpf);
 	compat_close(object->compat);
 	adopted_close(object->adopted);
 	free(object->attached);

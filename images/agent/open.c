@@ -6,6 +6,7 @@
 #include "describe.h"
 #include "files.h"
 #include "namespace.h"
+#include "inner_maps.h"
 #include "object.h"
 #include "settings.h"
 #include "text.h"
@@ -180,7 +181,8 @@ json_t *open_operation(const json_t *request, struct failure *failure)
 	if (image_argument(request, &image, failure))
 		bpf = open_image(&image, &manner, failure);
 	if (bpf && !settings_apply(&settings, bpf, failure)) {
-		settings_close(bpf);
+		inner_maps_close(bpf);
+		bpf_object__close(bpf);
 		bpf = NULL;
 	}
 	if (bpf && !strcmp(manner.loader, COMPAT))

@@ -18,7 +18,5 @@ bool settings_argument(const json_t *request, struct settings *settings,
 		       struct failure *failure);
 bool settings_apply(const struct settings *settings, struct bpf_object *bpf,
 		    struct failure *failure);
-/* Closes an object, and what `settings_apply` made for it. */
-void settings_close(struct bpf_object *bpf);
 
 #endif

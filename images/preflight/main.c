@@ -79,7 +79,7 @@ static bool answer_next(void)
 
 	ok = request_read(&request);
 	confine_time(TIME);
-	ok = ok && write_answer(serve(&request));
+	ok = ok && write_answer(serve_request(&request));
 	request_forget(&request);
 	confine_time(0);
 	return ok;

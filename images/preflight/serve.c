@@ -29,7 +29,7 @@ static const struct {
 	{"enumerators", lookup_enumerators},
 };
 
-json_t *serve(const struct request *request)
+json_t *serve_request(const struct request *request)
 {
 	const char *op = json_string_value(json_object_get(request->json, "op"));
 

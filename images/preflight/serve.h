@@ -6,6 +6,6 @@
 #include "request.h"
 
 /* Returns the answer; NULL only without memory. */
-json_t *serve(const struct request *request);
+json_t *serve_request(const struct request *request);
 
 #endif

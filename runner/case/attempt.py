@@ -93,12 +93,14 @@ class Attempt:
         """What loads the object on this kernel."""
         return self.case.loader_on(self.guest.on)
 
-    def handle_for(self, trigger: Trigger) -> int:
-        """Return the handle of the object that a trigger is about."""
-        assert self.loaded is not None
+    def handle_for(self, trigger: Trigger, loaded: LoadedObject) -> int:
+        """Return the handle of the object that a trigger is about.
+
+        `loaded` is the case's own, which the agent has not loaded in every case.
+        """
         if self.extended is not None and self.case.runs_extended(trigger):
             return self.extended.handle
-        return self.loaded.handle
+        return loaded.handle
 
     @property
     def btf(self) -> PurePosixPath | None:

@@ -161,7 +161,7 @@ def _pull(attempt: Attempt, loaded: LoadedObject) -> dict[str, JsonValue]:
             namespace[trigger.save] = triggers.pull(
                 trigger,
                 guest.agent,
-                attempt.handle_for(trigger),
+                attempt.handle_for(trigger, loaded),
                 namespace,
                 attempt.data,
                 commands,

@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 		size -= length;
 		take_payloads(&request, &data, &size);
 		if (!is_libbpfs(&request))
-			json_decref(serve(&request));
+			json_decref(serve_request(&request));
 		forget(&request);
 	}
 	object_forget_all();

@@ -4,6 +4,7 @@ How a case ends, and what it gives, its name says. What happens is appended to t
 "events" in the folder that pytest is started in.
 """
 
+import contextlib
 import os
 import shutil
 import threading
@@ -91,8 +92,7 @@ def run(job: CaseJob, up: Guest) -> CaseResult:
             killed: Process = up.vm.process  # type: ignore[assignment]
             note("killed", killed.killed.wait(PATIENCE))
         if name == "breaks_reports":
-            shutil.rmtree("reports")
-            Path("reports").touch()
+            _put_a_file("reports")
     return CaseResult(
         kernel=kernel,
         suite=job.suite,
@@ -103,6 +103,14 @@ def run(job: CaseJob, up: Guest) -> CaseResult:
         nodeid=job.nodeid,
         agreement=_agreement(name, kernel, "rows.yaml" if job.update else ""),
     )
+
+
+def _put_a_file(name: str) -> None:
+    """Put a file in a folder's place, whoever may make the folder again meanwhile."""
+    while not Path(name).is_file():
+        shutil.rmtree(name, ignore_errors=True)
+        with contextlib.suppress(FileExistsError):
+            Path(name).touch(exist_ok=False)
 
 
 def _agreement(name: str, kernel: str, file: str) -> Agreement | None:
