@@ -109,6 +109,12 @@ static json_t *uprobe_events(void)
 	return lines_json(trace_path("uprobe_events"), "\n");
 }
 
+/* Tracepoints that are switched on: bpf_printk() switches its own on for good. */
+static json_t *events(void)
+{
+	return lines_json(trace_path("set_event"), 0);
+}
+
 static json_t *tracer(void)
 {
 	return lines_json(trace_path("current_tracer"), "\n");
@@ -254,6 +260,7 @@ static const struct {
 	{"pins", pins},
 	{"kprobe events", kprobe_events},
 	{"uprobe events", uprobe_events},
+	{"events", events},
 	{"tracer", tracer},
 	{"trace buffers", trace_buffers},
 	{"cgroups", cgroups},

@@ -16,6 +16,8 @@
 
 #define FNV_START UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
+/* Of ipc/mqueue.c; no header has it. */
+#define MQUEUE_MAGIC 0x19800202
 /* Of what sysctls say. */
 #define MOST_SAID 4096
 
@@ -105,8 +107,10 @@ static bool is_in_memory(const char *folder)
 {
 	struct statfs system;
 
-	return !statfs(folder, &system) &&
-	       (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
+	if (statfs(folder, &system))
+		return false;
+	return system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC ||
+	       system.f_type == HUGETLBFS_MAGIC || system.f_type == MQUEUE_MAGIC;
 }
 
 static void add_files(json_t *found, const char *folder)

@@ -247,7 +247,7 @@ OPTIONS = (
         flag="--fresh",
         action="store_true",
         help="give each object a guest that nobody has used; see docs/snapshots.md",
-        otherwise="a used one that is proven to be as at its start will do",
+        otherwise="suites with `reuse:` may take a used one",
     ),
     RunOption(
         flag="--shard",

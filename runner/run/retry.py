@@ -71,7 +71,7 @@ class KernelCase:
         return Need(
             kernel=self.within,
             tenant=str(folder if wanted == "suite" else own),
-            takes_used=is_proven and not self.case.command,
+            takes_used=is_proven and reuse.may_be_used(self.case),
             is_seen=is_proven and reuse.is_seen(self.case),
             runs_commands=reuse.runs_commands(self.case),
         )

@@ -937,11 +937,11 @@ class Suite(FileEntry):
     """Former names of the suite; see `was` of a case."""
     description: Annotated[str, Field(min_length=1)]
     """What the suite checks."""
-    reuse: Literal["proven", "object", "suite"] = "proven"
-    """Which cases share a guest. `proven`: those of an object, and those of the next
-    object if the guest is proven to be as it was at its start; docs/snapshots.md says
-    how. `object`: only those of an object. `suite`: all of the suite. Without snapshots
-    one guest serves the whole kernel."""
+    reuse: Literal["object", "proven", "suite"] = "object"
+    """Which cases share a guest. `object`: those of an object. `proven`: those of the
+    next object, too, if a census shows the guest as it was at its start;
+    docs/snapshots.md says what it does not show. `suite`: all of the suite. Without
+    snapshots one guest serves the whole kernel."""
     guest: GuestEnvironment = ANY_GUEST
     """What the guests of its cases are like; see `guest` of a case."""
     splats: ConsoleLines = ConsoleLines()

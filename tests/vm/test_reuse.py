@@ -1,5 +1,6 @@
 """A used guest serves the next object only if nothing is left in it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,7 +170,10 @@ def essence(case: CaseResult) -> tuple[object, ...]:
 
 
 def test_used_guests_give_the_verdicts_of_fresh_ones(tmp_path: Path) -> None:
-    words = ("--kernels", KERNEL, "--suite", ROOT / "suites/maps", "-n", "1")
+    made = shutil.copytree(ROOT / "suites/maps", tmp_path / "maps")
+    text = (made / "suite.yaml").read_text()
+    (made / "suite.yaml").write_text(f"reuse: proven\n{text}")
+    words = ("--kernels", KERNEL, "--suite", made, "-n", "1")
 
     used = run(*words, reports=tmp_path / "used")
     fresh = run(*words, "--fresh", reports=tmp_path / "fresh")
@@ -178,7 +182,7 @@ def test_used_guests_give_the_verdicts_of_fresh_ones(tmp_path: Path) -> None:
     assert sorted(map(essence, used.results.cases)) == sorted(
         map(essence, fresh.results.cases)
     )
-    assert max(it.guest_served for it in used.results.cases) > 3
+    assert max(it.guest_served for it in used.results.cases) > 1
     assert {it.guest_served for it in fresh.results.cases} == {0}
     (few,), (many,) = used.results.kernels, fresh.results.kernels
     assert len(few.restores) < len(many.restores)
