@@ -16,6 +16,7 @@ from runner.bpf.values import Formatter, GivenUpError
 # libbpf calls the maps of global data by the object and the section.
 _LONGEST_NAME = 15
 _LONGEST_SECTION = len(".rodata")
+_STRUCT_OPS = ".struct_ops"
 _GLOBAL = (".data", ".rodata", ".bss", ".kconfig")
 # Of a type that no path leads into: larger ones take long.
 _LARGEST = 1 << 16
@@ -65,6 +66,10 @@ def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
         if section.name == ".maps":
             for name, type_ in variables:
                 yield name, _of_definition(btf, type_)
+        elif section.name.startswith(_STRUCT_OPS):
+            # Each is a map of its own (SEC(".struct_ops"), SEC(".struct_ops.link")).
+            for name, type_ in variables:
+                yield name, Shape(value=_sample(btf, type_))
         elif section.name.startswith(_GLOBAL):
             value = {name: _sample(btf, type_) for name, type_ in variables}
             # Newer libbpf calls maps of other sections, .data.mine, by these alone.

@@ -5,6 +5,7 @@ key by key. How each key is done is in `runner.guest.environment`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -25,6 +26,22 @@ from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.matrix.interfaces import Interface, fitting
 from runner.text.nearest import near
+
+# The console shows what is more urgent than this: warnings and errors, which is what
+# images/splats.yaml is about.
+CONSOLE_LEVEL = 5
+
+
+def _keeps_the_console(word: str) -> str:
+    told = re.fullmatch(r"loglevel=(\d+)", word)
+    if word == "quiet" or (told and int(told[1]) < CONSOLE_LEVEL):
+        raise ValueError(f"{word} would hide what the kernel reports of itself")
+    return word
+
+
+KernelArgument = Annotated[
+    str, Field(pattern=r"^[!-~]+$"), AfterValidator(_keeps_the_console)
+]
 
 # QEMU's machine `pc` takes no more (hw/i386/pc_piix.c).
 MOST_CPUS = 255
@@ -277,8 +294,9 @@ class GuestEnvironment(FileEntry):
     """Modules of the kernel's package that the guest loads, after those that they
     depend on: [nf_conntrack]."""
 
-    arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] | None = None
-    """More arguments for the kernel's command line."""
+    arguments: tuple[KernelArgument, ...] | None = None
+    """More arguments for the kernel's command line, but for those that make its console
+    quiet: what it reports of itself would not be seen."""
 
     mounts: tuple[Mount, ...] | None = None
     """More file systems."""
@@ -296,6 +314,16 @@ class GuestEnvironment(FileEntry):
         if self.cpus is None or isinstance(self.cpus, int):
             return Cpus(online=self.cpus or 1)
         return self.cpus
+
+    @model_validator(mode="after")
+    def _has_a_console_that_tells(self) -> "GuestEnvironment":
+        level = re.match(r"\d+", str((self.sysctl or {}).get("kernel.printk", "")))
+        if level is not None and int(level[0]) < CONSOLE_LEVEL:
+            raise ValueError(
+                f"sysctl: kernel.printk {level[0]} would hide what the kernel reports "
+                f"of itself; its first number must be at least {CONSOLE_LEVEL}"
+            )
+        return self
 
     @property
     def loader(self) -> User:

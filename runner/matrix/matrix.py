@@ -22,7 +22,7 @@ from runner.errors import UsageError
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.files.patternlist import ConsoleLines
-from runner.matrix.environment import PLAIN, GuestEnvironment, merged
+from runner.matrix.environment import PLAIN, GuestEnvironment, KernelArgument, merged
 from runner.text.nearest import near
 from runner.versions import KernelVersion
 
@@ -947,7 +947,7 @@ class Kernel(FileEntry):
     memory: Annotated[int, Field(ge=96, le=65536)] = 256
     """The guest's memory in MiB."""
 
-    arguments: tuple[Annotated[str, Field(pattern=r"^[!-~]+$")], ...] = ()
+    arguments: tuple[KernelArgument, ...] = ()
     """More arguments for the kernel's command line."""
 
     guest: GuestEnvironment = PLAIN

@@ -1,6 +1,7 @@
 import pytest
 
 from runner.bpf import shapes
+from tests.unit.preflight.made import HEAD, compiled
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,14 @@ def test_maps_of_global_data_are_called_as_libbpf_does(
     name: str, section: str, map_: str
 ) -> None:
     assert shapes.name_of_globals(name, section) == map_
+
+
+def test_a_struct_of_operations_is_a_map_by_its_name() -> None:
+    source = """\
+struct ops { int (*decide)(void); unsigned int flags; };
+SEC("struct_ops/decide") int decide(void) { return 0; }
+SEC(".struct_ops") struct ops mine = { .decide = (void *)decide, .flags = 1 };
+"""
+    found = shapes.of_object(compiled(HEAD + source), "made")
+
+    assert "mine" in found.maps

@@ -184,3 +184,23 @@ def test_a_row_within_no_environment_is_the_row(tmp_path: Path) -> None:
 def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="keys memory and guest"):
         read(tmp_path, "    memory: 512\n    guest: {memory: 256}\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("arguments=[quiet]", "quiet would hide what the kernel reports"),
+        ("arguments=[loglevel=4]", "loglevel=4 would hide"),
+        ("sysctl={kernel.printk: '3 4 1 3'}", "kernel.printk 3 would hide"),
+        ("sysctl={kernel.printk: 1}", "kernel.printk 1 would hide"),
+    ],
+)
+def test_a_console_that_tells_nothing_is_refused(word: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        parse([word])
+
+
+def test_a_console_that_tells_more_is_fine() -> None:
+    found = parse(["arguments=[loglevel=8]", "sysctl={kernel.printk: '7 4 1 7'}"])
+
+    assert found.arguments == ("loglevel=8",)
