@@ -18,7 +18,7 @@ SUITES = sorted(path.parent.name for path in ROOT.glob("suites/*/suite.yaml"))
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """All suites on all kernels that this version can have."""
     reports = tmp_path_factory.mktemp("run") / "reports"
-    return run("--kernels", ",".join(KERNELS), reports=reports)
+    return run("--kernels", ",".join(KERNELS), reports=reports, seconds=1800)
 
 
 def test_every_case_passes_on_every_kernel(finished: Finished) -> None:
