@@ -1,6 +1,7 @@
 """Fuzz parsers, with coverage, for a while; print what each did and what was found."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -58,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=int, default=60, help="how long for each target (60)"
     )
     parser.add_argument(
+        "--inputs", type=int, default=-1, help="how many inputs at most (no limit)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what chance is made of (0: anything)"
+    )
+    parser.add_argument(
         "--jobs", type=int, default=2, help="how many go on at once (2)"
     )
     parser.add_argument(
@@ -81,8 +88,12 @@ def _fuzz(name: str, arguments: argparse.Namespace) -> Fuzzed:
         before = {*arguments.findings.iterdir()}
         prefix = f"-artifact_prefix={arguments.findings}/{name}-"
         ended = subprocess.run(
-            [*command, f"-max_total_time={arguments.seconds}", prefix, *_LIMITS],
+            [
+                *(*command, prefix, f"-seed={arguments.seed}", *_LIMITS),
+                *(f"-max_total_time={arguments.seconds}", f"-runs={arguments.inputs}"),
+            ],
             cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
