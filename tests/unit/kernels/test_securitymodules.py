@@ -34,7 +34,7 @@ def test_what_no_configuration_tells_is_not_known(
         ),
         # Each counts once, where it is named.
         (GuestEnvironment(lsm=("yama", "...")), ("yama", "lockdown", "apparmor")),
-        (GuestEnvironment(arguments=("lsm=yama", "quiet", "lsm=bpf")), ("bpf",)),
+        (GuestEnvironment(arguments=("lsm=yama", "nosmt", "lsm=bpf")), ("bpf",)),
         # It stands behind them on the command line.
         (GuestEnvironment(arguments=("lsm=bpf",), lsm=("yama",)), ("yama",)),
     ],
