@@ -75,14 +75,14 @@ class GuestFactory:
         observe: Observe = ignore,
         rows: Collection[Kernel] = (),
         *,
-        fresh: bool = False,
+        reuses: Callable[[], bool] = lambda: True,
     ) -> None:
         """`inspect` is called for the first guest; `observe` is shown their lives.
 
-        `rows` are the kernels with guests as the matrix wants them. With `fresh`, no
-        guest serves another object than its first.
+        `rows` are the kernels with guests as the matrix wants them; `reuses` says
+        whether a guest may serve another object than its first.
         """
-        self._fresh = fresh
+        self._reuses = reuses
         self._rows = rows
         self._inspect = inspect
         self._artifacts = artifacts
@@ -267,7 +267,7 @@ class GuestFactory:
 
     def _census(self, known: _Known, up: Guest) -> census.Start | None:
         """Return what there is in a new guest, if others may come to use it."""
-        if self._fresh or not known.origin.uses_snapshots:
+        if not self._reuses() or not known.origin.uses_snapshots:
             return None
         return census.at_start(up)
 

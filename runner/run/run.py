@@ -86,7 +86,7 @@ class Run:
             settings.reports,
             lambda step: self.observe(step),
             rows=self.kernels,
-            fresh=settings.fresh,
+            reuses=self._reuses,
         )
         # The guests of each worker; of the main thread, under None.
         self._leases: dict[int | None, GuestLease] = {}
@@ -257,6 +257,11 @@ class Run:
         return suitefile.load(
             path, matrix=self.settings.kernels.matrix, named=self.settings.objects
         )
+
+    def _reuses(self) -> bool:
+        """Whether a guest may serve several objects, so that a census is worth it."""
+        wanted = any(it.suite.reuse == "proven" for it in self._suites)
+        return wanted and not self.settings.fresh
 
     def check_names(self, suites: Iterable[LoadedSuite]) -> None:
         """Hold what suites name against their objects, as far as these can be had.

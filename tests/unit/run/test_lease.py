@@ -146,7 +146,9 @@ def shared(
     }
     for id_ in artifacts:
         reports.folder_of(id_, tmp_path / "reports").mkdir(parents=True, exist_ok=True)
-    made = GuestFactory(lambda: host, artifacts, tmp_path / "reports", fresh=fresh)
+    made = GuestFactory(
+        lambda: host, artifacts, tmp_path / "reports", reuses=lambda: not fresh
+    )
     yield made
     made.close()
 
