@@ -80,17 +80,21 @@ class One:
 def one(of: Subject) -> One:
     """Predict one kernel: start an engine, read both files, relocate, judge."""
     with tempfile.TemporaryDirectory() as folder:
-        job = CheckJob(
-            objects=(of.object,),
-            index=Path(folder),
-            loader="libbpf",
-            engine=libbpf.programs(None, Cache(), progress()).engine,
-        )
+        job = _job(of, Path(folder))
         source = BtfSource(name="x", path=of.btf, version=None)
         before = _busy()
         cold = _checked(job, source)
         busy = _busy() - before
         return One(cold=Time(passed=cold, busy=busy), warm=_checked(job, source))
+
+
+def _job(of: Subject, index: Path) -> CheckJob:
+    return CheckJob(
+        objects=(of.object,),
+        index=index,
+        loader="libbpf",
+        engine=libbpf.programs(None, Cache(), progress()).engine,
+    )
 
 
 def _checked(job: CheckJob, source: BtfSource) -> float:
@@ -186,12 +190,7 @@ def _nothing_followed(*_: object) -> Dataflow:
 
 def _predicted(of: Subject, sources: Sequence[BtfSource]) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        job = CheckJob(
-            objects=(of.object,),
-            index=Path(folder),
-            loader="libbpf",
-            engine=libbpf.programs(None, Cache(), progress()).engine,
-        )
+        job = _job(of, Path(folder))
         before = _busy()
         with Checker(job) as checker:
             for source in sources:

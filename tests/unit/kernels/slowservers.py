@@ -1,6 +1,5 @@
 """Rows whose packages are on servers of tests, which may be slow."""
 
-import hashlib
 import json
 import random
 from pathlib import Path
@@ -9,6 +8,7 @@ from runner.matrix.matrix import Kernel, SnapshotSource
 from tests.unit.kernels import images
 from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.server import Server
+from tests.unit.kernels.snapshotarchive import publish
 
 _BUILT_IN = b"kernel/virtio_pci.ko\nkernel/virtio_net.ko\n"
 
@@ -23,28 +23,7 @@ def row(server: Server, number: int, folder: Path, *, size: int) -> Kernel:
         # Which nothing makes smaller.
         f"usr/share/doc/{name}/noise": random.Random(number).randbytes(size),
     }
-    data = make_package(folder, name, files, version=version).read_bytes()
-    sha1 = hashlib.sha1(data).hexdigest()
-    told = {
-        "_comment": "foo",
-        "binary": name,
-        "binary_version": version,
-        "fileinfo": {
-            sha1: [
-                {
-                    "archive_name": "debian",
-                    "first_seen": "20170619T213410Z",
-                    "name": f"{name}_{version}_amd64.deb",
-                    "path": "/pool/main/l/linux",
-                    "size": len(data),
-                }
-            ]
-        },
-        "result": [{"architecture": "amd64", "hash": sha1}],
-    }
-    path = f"/mr/binary/{name}/{version}/binfiles?fileinfo=1"
-    server.put(path, json.dumps(told).encode())
-    server.put(f"/file/{sha1}", data)
+    publish(server, make_package(folder, name, files, version=version))
     source = SnapshotSource(
         type="snapshot", package=name, version=version, url=server.url
     )

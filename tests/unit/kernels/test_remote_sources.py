@@ -1,7 +1,6 @@
 """Kernels from Debian's snapshot archive and from Ubuntu's packages."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.unit.kernels import images
 from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
+from tests.unit.kernels.snapshotarchive import publish
 
 BUILT_IN = b"kernel/virtio_pci.ko\nkernel/virtio_net.ko\n"
 RELEASE = "4.11.0-1-amd64"
@@ -43,34 +43,6 @@ def snapshot(server: Server, version: str = "4.11.6-1") -> SnapshotSource:
     return SnapshotSource(
         type="snapshot", package=PACKAGE, version=version, url=server.url
     )
-
-
-def publish(server: Server, package: Path, *, architecture: str = "amd64") -> str:
-    """Serve a package as the snapshot archive does, and return its SHA-1."""
-    name, version, _ = package.name.split("_")
-    data = package.read_bytes()
-    sha1 = hashlib.sha1(data).hexdigest()
-    answer = {
-        "_comment": "foo",
-        "binary": name,
-        "binary_version": version,
-        "fileinfo": {
-            sha1: [
-                {
-                    "archive_name": "debian",
-                    "first_seen": "20170619T213410Z",
-                    "name": package.name,
-                    "path": "/pool/main/l/linux",
-                    "size": len(data),
-                }
-            ]
-        },
-        "result": [{"architecture": architecture, "hash": sha1}],
-    }
-    path = f"/mr/binary/{name}/{version}/binfiles?fileinfo=1"
-    server.put(path, json.dumps(answer).encode())
-    server.put(f"/file/{sha1}", data)
-    return sha1
 
 
 def test_a_kernel_comes_from_the_snapshot_archive(
