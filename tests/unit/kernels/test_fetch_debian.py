@@ -19,7 +19,7 @@ from tests.unit.kernels.btf import kernels as btf
 from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
-from tests.unit.kernels.test_remote_sources import publish as served_as_archive
+from tests.unit.kernels.snapshotarchive import publish as served_as_archive
 
 ROOT = Path(__file__).resolve().parents[3]
 # Its own BTF or none, so that nothing else is asked for any.

@@ -22,7 +22,8 @@ from tests.unit.kernels.images import bzimage
 from tests.unit.kernels.packaging import make_package
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
-from tests.unit.kernels.test_remote_sources import FILES, PACKAGE, publish, snapshot
+from tests.unit.kernels.snapshotarchive import publish
+from tests.unit.kernels.test_remote_sources import FILES, PACKAGE, snapshot
 
 SUITE = DebianSource(type="debian", suite="sid")
 ROW = Kernel(id="sid", source=SUITE)

@@ -20,7 +20,7 @@ from tests.unit.kernels.conftest import Suite
 from tests.unit.kernels.images import bzimage
 from tests.unit.kernels.server import Server, serving
 from tests.unit.kernels.silent import Silent
-from tests.unit.kernels.test_remote_sources import publish as served_as_archive
+from tests.unit.kernels.snapshotarchive import publish as served_as_archive
 
 RELEASE = "4.4.0-21-generic"
 
