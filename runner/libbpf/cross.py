@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.arch import Architecture
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, doctor_fixes
 from runner.files.cache import Cache, CacheEntry, key_of
 from runner.libbpf import recipe
 from runner.libbpf.recipe import AGENT, LibbpfWorkshop
@@ -67,7 +67,8 @@ def require(architecture: Architecture) -> None:
         raise InfrastructureError(
             f"the agent for {architecture.name} can't be built: "
             f"{', '.join(lacking)} missing",
-            hint=f"apt-get install {' '.join(lacking.values())}",
+            hint=f"apt-get install {' '.join(lacking.values())}; "
+            f"{doctor_fixes(architecture.name)}",
         )
 
 

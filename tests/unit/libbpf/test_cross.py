@@ -24,7 +24,10 @@ def test_a_missing_compiler_is_told_with_its_package(
 
     assert caught.value.exit_status is ExitStatus.INFRASTRUCTURE
     assert "s390x-linux-gnu-gcc missing" in caught.value.message
-    assert caught.value.hint == "apt-get install make gcc-s390x-linux-gnu"
+    assert caught.value.hint == (
+        "apt-get install make gcc-s390x-linux-gnu; `python -m runner doctor --arch "
+        "s390x --fix` installs all that guests of s390x need"
+    )
 
 
 def test_everything_is_compiled_for_the_sysroot(tmp_path: Path) -> None:
