@@ -43,20 +43,29 @@ class CrossTarget:
             f"CC={compiler}",
             f"AR={prefix}-ar",
             f"LD={prefix}-ld",
-            f"STATIC={self.architecture.debian.link}",
+            f"STATIC={' '.join(self._link)}",
         ]
+
+    @property
+    def _link(self) -> tuple[str, ...]:
+        port = self.architecture.debian
+        return (port.link, *(port.linker.words if port.linker else ()))
 
     @property
     def identity(self) -> list[str]:
         """What its programs depend on besides their sources."""
-        said = recipe.printed(self.compiler, "--version").partition("\n")[0]
-        return [self.architecture.name, self.key, said]
+        linker = self.architecture.debian.linker
+        tools = [self.compiler, *([linker.program] if linker else [])]
+        said = [recipe.printed(it, "--version").partition("\n")[0] for it in tools]
+        return [self.architecture.name, self.key, *said]
 
 
 def missing(architecture: Architecture) -> dict[str, str]:
     """Return what building an agent takes and this machine lacks, with packages."""
-    compiler = f"{architecture.debian.triplet}-gcc"
-    tools = {"make": "make", compiler: architecture.debian.compiler}
+    port = architecture.debian
+    tools = {"make": "make", f"{port.triplet}-gcc": port.compiler}
+    if port.linker:
+        tools[port.linker.program] = port.linker.package
     return {it: tools[it] for it in tools if shutil.which(it) is None}
 
 
