@@ -50,7 +50,7 @@ int gettimeofday(struct timeval *restrict found, void *restrict zone)
 {
 	int error = syscall(SYS_gettimeofday, found, zone);
 
-	if (!error && jump && found)
+	if (!error && jump)
 		found->tv_sec += *jump;
 	return error;
 }
