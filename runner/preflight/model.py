@@ -220,6 +220,10 @@ class FindingKind(StrEnum):
     RETURN_MISSING = "return_missing"
     # A function whose arguments no program of that type can be given.
     TARGET_UNSUPPORTED = "target_unsupported"
+    # A member of a struct of operations (struct_ops) that the kernel's does not have.
+    MEMBER_MISSING = "member_missing"
+    # One of another type or size.
+    MEMBER_CHANGED = "member_changed"
     # A kernel function that the program declares in another way.
     KFUNC_CHANGED = "kfunc_changed"
     # An enumerator that has another value, which the compiler put into the code.

@@ -19,6 +19,7 @@ from runner.preflight import (
     features,
     modulebtf,
     securityhooks,
+    structops,
 )
 from runner.preflight.arguments import Arguments
 from runner.preflight.callgraph import CallGraph
@@ -286,6 +287,7 @@ def _beyond_relocation(
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
         *securityhooks.findings(code, target.known),
+        *structops.findings(code.item, code.not_created, engine),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     return seen, found

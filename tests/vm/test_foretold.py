@@ -71,6 +71,10 @@ TOLD = [
     ("by_value", "target_unsupported", "in_group_p", "calls++", "5.10"),
     ("nothing", "return_missing", "fput", "BPF_PROG(puts", "5.10 6.1 6.12 sid"),
     ("prototype", "kfunc_changed", "bpf_task_acquire", "bpf_task_acquire", "6.12 sid"),
+    # An operation of TCP that gets two more arguments from 6.10 on, and a new one.
+    ("control", "argument_missing", "cong_control", "BPF_PROG(four", "5.10 6.1"),
+    ("control", "argument_changed", "cong_control", "sample->", "6.12 sid"),
+    ("start", "member_missing", "tx_start", "BPF_PROG(on_start", "5.10 6.1 6.12"),
     # A tracepoint's record that became shorter in 6.16.
     ("record", "record_short", "sched_process_free, prio", "ctx->prio", "sid"),
     # An enumerator that is 6 on 6.1, and 0 from 6.6 on.
