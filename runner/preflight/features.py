@@ -436,7 +436,7 @@ def _left_to_loader(code: Code) -> Iterator[Feature]:
             continue
         if not program.type:
             yield _left(f"type of {program.name}", program.name)
-        elif program.type == _EXTENSION:
+        elif program.type == _EXTENSION and code.extended is None:
             yield _left(f"target of {program.name}", program.name)
 
 

@@ -218,6 +218,8 @@ class FindingKind(StrEnum):
     ARGUMENT_CHANGED = "argument_changed"
     # What a function returns, where it returns nothing.
     RETURN_MISSING = "return_missing"
+    # A function that a program is to replace, and the other object does not have.
+    TARGET_MISSING = "target_missing"
     # A function whose arguments no program of that type can be given.
     TARGET_UNSUPPORTED = "target_unsupported"
     # A member of a struct of operations (struct_ops) that the kernel's does not have.

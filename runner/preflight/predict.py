@@ -15,6 +15,7 @@ from runner.preflight import (
     bareoffsets,
     enumerators,
     eventrecords,
+    extensions,
     externs,
     features,
     modulebtf,
@@ -96,11 +97,13 @@ class PredictedObject:
         load: Mapping[str, bool] | None = None,
         targets: Mapping[str, str] | None = None,
         not_created: frozenset[str] = frozenset(),
+        extended: BpfObject | None = None,
     ) -> None:
         """Read it.
 
         `load` says of programs whether they are loaded, `targets` what they attach to
-        in place of what their sections name. `not_created` are maps.
+        in place of what their sections name. `not_created` are maps, and `extended` is
+        the object whose functions programs replace.
 
         Raises ObjectError, EngineError.
         """
@@ -112,6 +115,7 @@ class PredictedObject:
         self.number, self.locals = engine.load_object(item)
         self._load = load or {}
         self._not_created = not_created
+        self._extended = extended
         self._code: dict[object, Code] = {}
 
     @cached_property
@@ -154,6 +158,15 @@ class PredictedObject:
         return Externs(self.item)
 
     @cached_property
+    def of_extended(self) -> tuple[Finding, ...]:
+        """Return the programs that can't replace what they are to replace."""
+        if self._extended is None:
+            return ()
+        sections = {it.name: it.section for it in self.contents.programs}
+        found = extensions.findings(self.item, sections, self.loaded, self._extended)
+        return tuple(found)
+
+    @cached_property
     def compared(self) -> tuple[enumerators.ComparedEnumerator, ...]:
         """Return the lines that compare with an enumerator."""
         return enumerators.compared(self.item)
@@ -185,6 +198,7 @@ class PredictedObject:
             number=self.number,
             changed=changed,
             not_created=self._not_created,
+            extended=self._extended,
         )
         self._code[key] = found
         if len(self._code) > _REMEMBERED:
@@ -287,6 +301,7 @@ def _beyond_relocation(
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
         *securityhooks.findings(code, target.known),
+        *subject.of_extended,
         *structops.findings(code.item, code.not_created, engine),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
