@@ -238,6 +238,8 @@ class FindingKind(StrEnum):
     FIELD_UNRELOCATED = "field_unrelocated"
     # A program of BPF LSM on a kernel that does not start it: attached, never called.
     LSM_NOT_CALLED = "lsm_not_called"
+    # Programs that take too long to follow, so that nothing of the above is known.
+    NOT_FOLLOWED = "not_followed"
     # What relocation and needed features do show: why the object does not load.
     REFUSED = "refused"
 
@@ -258,6 +260,8 @@ class Effect(StrEnum):
     NOT_ATTACHED = "not_attached"
     # Nobody is told.
     WRONG_VALUE = "wrong_value"
+    # Nobody knows without a boot.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,8 +280,11 @@ class Finding:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the kernel says nothing, and the program reads something else."""
-        return self.effect is Effect.WRONG_VALUE
+        """Whether the kernel says nothing, and the program reads something else.
+
+        Or whether that is not known.
+        """
+        return self.effect in (Effect.WRONG_VALUE, Effect.UNKNOWN)
 
     @property
     def name(self) -> str:
@@ -354,7 +361,7 @@ class Prediction:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """Return what no kernel complains about."""
+        """Return what no kernel complains about, or what is not known."""
         return tuple(it for it in self.findings if it.is_warning)
 
     @property

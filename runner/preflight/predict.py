@@ -21,6 +21,7 @@ from runner.preflight import (
     modulebtf,
     securityhooks,
     structops,
+    unfollowed,
 )
 from runner.preflight.arguments import Arguments
 from runner.preflight.callgraph import CallGraph
@@ -259,6 +260,7 @@ def predict(
         needs,
         found,
         given=given,
+        unjudged=unfollowed.unjudged(code, found),
     )
     given_up = modulebtf.given_up(
         code, subject.locals, subject.skipped, needs, target.module_names, engine
@@ -298,6 +300,7 @@ def _beyond_relocation(
     found = (
         *_of_externs(code, engine),
         *seen.findings,
+        *unfollowed.findings(code),
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
         *securityhooks.findings(code, target.known),
@@ -507,6 +510,7 @@ def _verdict(
     findings: Sequence[Finding],
     *,
     given: Collection[str] | None,
+    unjudged: Sequence[str],
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -543,7 +547,7 @@ def _verdict(
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)
-    if left:
+    if left or unjudged:
         reasons = [f"{name} is left to the loader" for name in left]
-        return Verdict.UNKNOWN, tuple(reasons)
+        return Verdict.UNKNOWN, (*reasons, *unjudged)
     return Verdict.LOADS, ()

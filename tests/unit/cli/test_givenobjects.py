@@ -135,7 +135,10 @@ EXTENDS = """\
 description: Programs in the place of others.
 cases:
   - {name: none, object: one.bpf.o, WHY}
-  - {name: two, object: one.bpf.o, extends: {object: two.bpf.o, program: on_packet}, WHY}
+  - name: two
+    object: one.bpf.o
+    extends: {object: two.bpf.o, program: on_packet}
+    WHY
 """.replace("WHY", "expect_failure: {class: kfunc_missing, reason: x}")
 
 
