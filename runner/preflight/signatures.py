@@ -25,6 +25,8 @@ from runner.versions import KernelVersion
 _RECORDS = (*COMPOSITES, Kind.FWD)
 _NUMBERS = (Kind.INT, *ENUMERATIONS)
 _WORD = 8
+# What programs call what a function returned.
+_RETURNED = frozenset({"ret", "retval", "ret_val", "rc", "result"})
 # Structs in the first place of each other, as sock in inet_sock.
 _DEEPEST = 12
 # Of btf_distill_func_proto(): arguments, and bytes of a struct that is passed by value.
@@ -227,6 +229,8 @@ class _Comparison:
                 return f"it for {declared.text}, which is {moved} there"
             if self._differs(declared, slot):
                 return f"it for {declared.text}"
+            if _is_returned(argument, declared, prototype, slot):
+                return f"it for the returned value ({declared.text})"
             return ""
         roots = [it for it in argument.roots if not self._fits(it, slot)]
         # A program may try one type after the other.
@@ -346,6 +350,23 @@ def _moved(declared: Declared, slot: SlotAnswer, prototype: PrototypeAnswer) -> 
     if is_pointer and declared.is_record and other.to != declared.to:
         return ""
     return f"argument {number + 1}"
+
+
+def _is_returned(
+    argument: Argument, declared: Declared, prototype: PrototypeAnswer, slot: SlotAnswer
+) -> bool:
+    """Tell whether a program takes an argument for what the function returned.
+
+    Arguments that a function gets move what it returns, and nobody says so.
+    """
+    return (
+        argument.attached.hook.returns
+        and declared is argument.attached.declared[-1]
+        and declared.name in _RETURNED
+        and slot is not prototype.returns
+        and bool(slot.name)
+        and slot.name != declared.name
+    )
 
 
 def _followed(argument: Argument, slot: SlotAnswer) -> Use | None:

@@ -15,7 +15,7 @@ __attribute__((noinline)) int decide(struct __sk_buff *skb, int verdict)
 SEC("tc")
 int dispatch(struct __sk_buff *skb)
 {
-	return decide(skb, TC_ACT_OK);
+	return decide(skb, TC_ACT_PIPE);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";
