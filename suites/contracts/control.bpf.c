@@ -16,6 +16,7 @@ struct rate_sample {
 struct tcp_congestion_ops {
 	__u32 (*ssthresh)(struct sock *sk);
 	__u32 (*undo_cwnd)(struct sock *sk);
+	void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
 	void (*cong_control)(struct sock *sk, const struct rate_sample *sample);
 	char name[16];
 } __attribute__((preserve_access_index));
@@ -53,10 +54,17 @@ __u32 BPF_PROG(on_undo, struct sock *sk)
 	return 10;
 }
 
+/* Older kernels require it, and do not call it next to cong_control(). */
+SEC("struct_ops/cong_avoid")
+void BPF_PROG(on_ack, struct sock *sk, __u32 ack, __u32 count)
+{
+}
+
 SEC(".struct_ops")
 struct tcp_congestion_ops of_two = {
 	.ssthresh = (void *)on_loss,
 	.undo_cwnd = (void *)on_undo,
+	.cong_avoid = (void *)on_ack,
 	.cong_control = (void *)two,
 	.name = "of_two",
 };
@@ -65,6 +73,7 @@ SEC(".struct_ops")
 struct tcp_congestion_ops of_four = {
 	.ssthresh = (void *)on_loss,
 	.undo_cwnd = (void *)on_undo,
+	.cong_avoid = (void *)on_ack,
 	.cong_control = (void *)four,
 	.name = "of_four",
 };

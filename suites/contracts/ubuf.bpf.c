@@ -24,7 +24,7 @@ struct iov_iter {
 
 __u64 compiled, relocated;
 
-SEC("kprobe/pipe_read")
+SEC("kprobe/seq_read_iter")
 int BPF_KPROBE(compares, void *file, struct iov_iter *to)
 {
 	__u8 type = BPF_CORE_READ(to, iter_type);
@@ -34,7 +34,7 @@ int BPF_KPROBE(compares, void *file, struct iov_iter *to)
 	return 0;
 }
 
-SEC("kprobe/pipe_read")
+SEC("kprobe/seq_read_iter")
 int BPF_KPROBE(adapts, void *file, struct iov_iter *to)
 {
 	__u8 type = BPF_CORE_READ(to, iter_type);
