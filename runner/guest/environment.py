@@ -289,7 +289,7 @@ MEANS = (
     ),
     Means(
         key="modules",
-        by="files of the kernel's package in the initramfs, which insmod(8) loads in "
+        by="files of the kernel's package in the initramfs, which the agent loads in "
         "order",
         calls=_module_calls,
     ),

@@ -109,7 +109,7 @@ def test_help_and_version_are_told(binary: Path) -> None:
             [binary, argument], capture_output=True, text=True, check=True
         ).stdout
 
-    assert "credit-entropy" in said("--help")
+    assert "prepare" in said("--help")
     assert said("--version") == f"agent 0.1.0, libbpf {LIBBPF}\n"
 
 
