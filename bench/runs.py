@@ -56,7 +56,11 @@ def job(kernels: str, *suites: Path, cases: str = "") -> Job:
         )
         seconds = time.monotonic() - started
         if done.returncode != 0:
-            raise RunnerError(f"the run ended with {done.returncode}", hint=done.stdout)
+            # Why a run was stopped, or what failed in it, is on the second.
+            raise RunnerError(
+                f"the run on {kernels} ended with {done.returncode}",
+                hint=done.stdout + done.stderr,
+            )
         results = resultsfile.read(Path(folder) / "results.json")
     return Job(
         seconds=seconds,

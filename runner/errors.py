@@ -25,6 +25,14 @@ DOCTOR_INSTALLS = "`python -m runner doctor` shows what to install"
 DOCTOR_FIXES = "`python -m runner doctor --fix` installs everything that is missing"
 
 
+def doctor_fixes(architecture: str) -> str:
+    """Return what installs all that guests of another architecture need."""
+    return (
+        f"`python -m runner doctor --arch {architecture} --fix` installs all that "
+        f"guests of {architecture} need"
+    )
+
+
 class RunnerError(Exception):
     """Something that a user has to know, with what can be done about it.
 

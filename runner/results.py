@@ -421,7 +421,7 @@ class PredictedFinding(Record):
     kind: str
     """What it is about: "argument_changed"; docs/preflight.md lists them."""
     effect: str
-    """What comes of it: "not_loaded", "not_attached" or "wrong_value"."""
+    """What comes of it: "not_loaded", "not_attached", "wrong_value" or "unknown"."""
     subject: str
     """What it is about, the same on all kernels: "vfs_unlink, argument 2"."""
     reason: str

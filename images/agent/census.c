@@ -112,7 +112,7 @@ static json_t *uprobe_events(void)
 /* Tracepoints that are switched on: bpf_printk() switches its own on for good. */
 static json_t *events(void)
 {
-	return lines_json(trace_path("set_event"), 0);
+	return lines_json(trace_path("set_event"), "\n");
 }
 
 static json_t *tracer(void)

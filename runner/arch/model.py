@@ -25,6 +25,22 @@ class Elf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherLinker:
+    """A linker that is used in place of the compiler's own."""
+
+    # The program, named as the compiler looks for it: "/usr/lib/llvm-19/bin/ld.lld".
+    program: str
+    # Debian's package of it.
+    package: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What gcc is told to use it."""
+        folder, _, name = self.program.rpartition("/")
+        return (f"-fuse-ld={name.removeprefix('ld.')}", f"-B{folder}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DebianPort:
     """What Debian calls an architecture, and what it packages for it."""
 
@@ -39,8 +55,9 @@ class DebianPort:
     # The package with the kernel's headers for it, which that compiler need not bring.
     # What BPF programs see of registers and of the byte order is in them.
     headers: str
-    # How the agent is linked.
+    # How the agent is linked, and by which linker if not the compiler's own.
     link: str = "-static-pie"
+    linker: OtherLinker | None = None
     # The file name of the kernel's image in /boot, before the release.
     image: str = "vmlinuz"
     # Suites that lack the architecture, and the first one that has it.

@@ -3,7 +3,15 @@
 A new one is a row here, and rows and a fragment in images/kernel if it is to be built.
 """
 
-from runner.arch.model import Architecture, Board, DebianPort, Elf, KernelTree, Lack
+from runner.arch.model import (
+    Architecture,
+    Board,
+    DebianPort,
+    Elf,
+    KernelTree,
+    Lack,
+    OtherLinker,
+)
 
 X86_64 = Architecture(
     name="x86_64",
@@ -185,6 +193,10 @@ RISCV64 = Architecture(
         triplet="riscv64-linux-gnu",
         compiler="gcc-riscv64-linux-gnu",
         headers="linux-libc-dev-riscv64-cross",
+        # bookworm's gcc 12 takes a static-pie for a program with shared libraries, and
+        # its binutils 2.40 crash on the relocations in trixie's libraries.
+        link="-static",
+        linker=OtherLinker(program="/usr/lib/llvm-19/bin/ld.lld", package="lld-19"),
         # Up to 6.12 (trixie) it is no vmlinuz, though the kernel could unpack itself.
         image="vmlinux",
         absent_from=("bullseye", "bookworm"),

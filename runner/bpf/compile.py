@@ -13,7 +13,7 @@ from runner import arch
 from runner.arch import Architecture
 from runner.bpf import object as object_
 from runner.bpf.build import PLAIN, Build
-from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError
+from runner.errors import DOCTOR_FIXES, InfrastructureError, UsageError, doctor_fixes
 from runner.memo import Finding, Notes, found_once
 from runner.process.programs import environment
 
@@ -172,10 +172,12 @@ def _system_headers(architecture: Architecture) -> Path:
     """
     there = _installed_headers(architecture)
     if there is None:
+        own = architecture is arch.native()
+        fixes = DOCTOR_FIXES if own else doctor_fixes(architecture.name)
         raise InfrastructureError(
             f"no headers of {architecture.name} to compile programs with",
-            hint=f"apt-get install {', '.join(missing_headers(architecture).values())}"
-            f"; {DOCTOR_FIXES}",
+            hint=f"apt-get install {' '.join(missing_headers(architecture).values())}"
+            f"; {fixes}",
         )
     return there
 

@@ -51,6 +51,9 @@ def wanted(architectures: Sequence[Architecture] = ()) -> list[DebianPackage]:
             compiler = architecture.debian.compiler
             reason = f"builds the agent of {named}"
             listed.append(DebianPackage(name=compiler, reason=reason))
+            if linker := architecture.debian.linker:
+                reason = f"links the agent of {named}"
+                listed.append(DebianPackage(name=linker.package, reason=reason))
             headers = architecture.debian.headers
             reason = f"programs for {named} are compiled with them"
             listed.append(DebianPackage(name=headers, reason=reason))

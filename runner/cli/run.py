@@ -107,7 +107,7 @@ def carry_out(
         run.ledger.claim(print_note)
         if not run.kernels:
             return _without_kernels(arguments, run, paths, criteria)
-        run.obtain(progress.progress())
+        run.obtain(progress.progress(), boots=plan.lanes or plan.processes)
         run.check_names(suites)
         plan = plan.at_most(_guests(run, suites))
         python_tests = any(map(suites_.has_python_tests, paths))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner import arch, libbpf
 from runner.arch import Architecture
-from runner.errors import DOCTOR_FIXES, InfrastructureError
+from runner.errors import DOCTOR_FIXES, InfrastructureError, doctor_fixes
 from runner.files import shipped
 from runner.files.cache import Cache
 from runner.guest.image.initramfs import Tools
@@ -99,10 +99,11 @@ def _qemu(architecture: Architecture) -> Path:
     board = architecture.board
     found = shutil.which(board.program)
     if found is None:
-        own = f"; {DOCTOR_FIXES}" if architecture is arch.native() else ""
+        own = architecture is arch.native()
+        fixes = DOCTOR_FIXES if own else doctor_fixes(architecture.name)
         raise InfrastructureError(
             f"{board.program} is not on the PATH",
-            hint=f"apt-get install {board.package}{own}",
+            hint=f"apt-get install {board.package}; {fixes}",
         )
     return Path(found)
 

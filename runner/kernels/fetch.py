@@ -14,7 +14,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
 from runner.facts import families
 from runner.files.cache import Cache, CacheEntry, key_of
-from runner.kernels import artifact, btf, guestconfig, nic, store, trust
+from runner.kernels import artifact, btf, guestconfig, http, nic, older, store, trust
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material, reduced
 from runner.kernels.sources import providers
@@ -233,7 +233,20 @@ def _fetch(
     refresh: bool = False,
 ) -> Artifact:
     pin = providers.of(source).resolve(source, cache)
-    entry = _entry(kernel, source, pin, cache, progress, refresh=refresh)
+    try:
+        entry = _entry(kernel, source, pin, cache, progress, refresh=refresh)
+    except http.NotOnServerError as error:
+        # What the cache has of this source is used if this fails.
+        if _known(kernel, source, cache) is not None:
+            raise
+        pin, entry = older.instead(
+            pin,
+            error,
+            source,
+            cache,
+            lambda it: _entry(kernel, source, it, cache, progress, refresh=refresh),
+            lambda text: progress.message(f"{kernel.id}: {text}"),
+        )
     found = artifact.from_entry(entry, pin)
     _compare(kernel, found, progress)
     resolution = _Resolution(pin=pin, time=time.time())

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.arch import Architecture
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, doctor_fixes
 from runner.files.cache import Cache, CacheEntry, key_of
 from runner.libbpf import recipe
 from runner.libbpf.recipe import AGENT, LibbpfWorkshop
@@ -43,20 +43,29 @@ class CrossTarget:
             f"CC={compiler}",
             f"AR={prefix}-ar",
             f"LD={prefix}-ld",
-            f"STATIC={self.architecture.debian.link}",
+            f"STATIC={' '.join(self._link)}",
         ]
+
+    @property
+    def _link(self) -> tuple[str, ...]:
+        port = self.architecture.debian
+        return (port.link, *(port.linker.words if port.linker else ()))
 
     @property
     def identity(self) -> list[str]:
         """What its programs depend on besides their sources."""
-        said = recipe.printed(self.compiler, "--version").partition("\n")[0]
-        return [self.architecture.name, self.key, said]
+        linker = self.architecture.debian.linker
+        tools = [self.compiler, *([linker.program] if linker else [])]
+        said = [recipe.printed(it, "--version").partition("\n")[0] for it in tools]
+        return [self.architecture.name, self.key, *said]
 
 
 def missing(architecture: Architecture) -> dict[str, str]:
     """Return what building an agent takes and this machine lacks, with packages."""
-    compiler = f"{architecture.debian.triplet}-gcc"
-    tools = {"make": "make", compiler: architecture.debian.compiler}
+    port = architecture.debian
+    tools = {"make": "make", f"{port.triplet}-gcc": port.compiler}
+    if port.linker:
+        tools[port.linker.program] = port.linker.package
     return {it: tools[it] for it in tools if shutil.which(it) is None}
 
 
@@ -67,7 +76,8 @@ def require(architecture: Architecture) -> None:
         raise InfrastructureError(
             f"the agent for {architecture.name} can't be built: "
             f"{', '.join(lacking)} missing",
-            hint=f"apt-get install {' '.join(lacking.values())}",
+            hint=f"apt-get install {' '.join(lacking.values())}; "
+            f"{doctor_fixes(architecture.name)}",
         )
 
 

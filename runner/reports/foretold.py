@@ -8,7 +8,12 @@ from runner.results import CaseResult, PredictedFinding, RunResults
 
 # What a finding's effect means to who reads a report; what keeps an object from loading
 # is told as a failure.
-_WORDS = {"wrong_value": "warning", "not_attached": "can't be attached"}
+_UNKNOWN = "unknown"
+_WORDS = {
+    "wrong_value": "warning",
+    "not_attached": "can't be attached",
+    _UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +101,14 @@ def by_text(
 
 def counts(results: RunResults) -> str:
     """Return "1 warning, 2 cases not predicted, 3 needs not known", or nothing."""
-    warned = len(findings(results))
+    told = findings(results)
+    unfollowed = sum(it.finding.effect == _UNKNOWN for it in told)
+    warned = len(told) - unfollowed
     unpredicted = sum(bool(it.not_predicted) for it in results.cases)
     unknown = sum(len(it.kernels) for it in not_known(results))
     parts = (
         (warned, "warning", "warnings"),
+        (unfollowed, "object not followed", "objects not followed"),
         (unpredicted, "case not predicted", "cases not predicted"),
         (unknown, "need not known", "needs not known"),
     )

@@ -36,7 +36,7 @@ from runner.loaders import LoaderProgram
 from runner.matrix.matrix import Kernel
 from runner.reports import resultsfile
 from runner.results import KernelRun, Shard
-from runner.run import configoptions, listing, provenance, sharding
+from runner.run import configoptions, early, listing, provenance, sharding
 from runner.run.guestfactory import GuestFactory
 from runner.run.lease import GuestLease
 from runner.run.ledger import Ledger
@@ -116,9 +116,10 @@ class Run:
         planned = len(self.kernels) if self.shard is None else len(self.shard.planned)
         return planned == len(self.matrix.kernels)
 
-    def obtain(self, progress: Progress) -> None:
+    def obtain(self, progress: Progress, boots: int = 0) -> None:
         """Get every kernel's artifact; what is unavailable is that kernel's trouble.
 
+        So many kernels boot at once while others still download.
         Raises UsageError for a kernel that no source of this version provides, and for
         a library that can't be used; InfrastructureError where one can't be built.
         """
@@ -126,9 +127,18 @@ class Run:
         self.programs(progress)
         for name in self.settings.loaders:
             self.loader_program(name)
-        with closing(together.each(self.kernels, self.artifact, progress)) as outcomes:
-            for outcome in outcomes:
+        with ExitStack() as stack:
+            boot = stack.enter_context(
+                early.boots(self._inspect, self._artifacts, boots)
+            )
+            outcomes = stack.enter_context(
+                closing(together.each(self.kernels, self.artifact, progress))
+            )
+            for number, outcome in enumerate(outcomes, 1):
                 outcome.result()
+                # Who comes last waits for nobody.
+                if number < len(self.kernels):
+                    boot(outcome.kernel)
 
     def programs(self, progress: Progress) -> Programs:
         """Return the guest agent and preflight's engine, built once a run.

@@ -1,6 +1,7 @@
 """Run a campaign of faults, and print its table: fault, phase and outcome."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runner.errors import ExitStatus
-from tests.faults import campaign, table
+from tests.faults import campaign, record, table
 from tests.faults.fault import Fault
 from tests.faults.table import Row
 
@@ -20,10 +21,13 @@ def main(argv: Sequence[str]) -> int:
     if not chosen:
         print(f"no fault is called {arguments.only!r}", file=sys.stderr)
         return int(ExitStatus.USAGE)
+    # Worlds end with their mounts, whatever ends the campaign.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        Path(name).chmod(0o711)
         rows = _campaign(arguments, chosen, Path(name))
     print(table.render(rows, seed=arguments.seed))
-    return int(any(row.judged.wrong for row in rows))
+    return int(any(row.wrong for row in rows))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,26 +43,37 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, default=1, help="how many go on at once (1)"
     )
     parser.add_argument("--only", metavar="WORDS", help="faults whose name has these")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write each run to this file, and make only those that it has not",
+    )
     return parser
 
 
 def _campaign(
     arguments: argparse.Namespace, chosen: list[Fault], folder: Path
 ) -> list[Row]:
-    by = [campaign.undisturbed(folder, with_test=it) for it in (False, True)]
+    rows = record.read(arguments.record, arguments.seed)
+    numbers = range(arguments.first, arguments.first + arguments.runs)
+    missing = record.missing(rows, numbers)
+    if missing:
+        by = [campaign.undisturbed(folder, with_test=it) for it in (False, True)]
 
     def one(number: int) -> Row:
         row = campaign.one(folder / str(number), number, arguments.seed, chosen, by)
         print(f"{number} {row.told}", file=sys.stderr, flush=True)
+        record.append(arguments.record, row)
         return row
 
-    numbers = range(arguments.first, arguments.first + arguments.runs)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         try:
-            return list(pool.map(one, numbers))
+            rows += pool.map(one, missing)
         finally:
             # After Ctrl-C, what has not begun never does.
             pool.shutdown(cancel_futures=True)
+    return sorted(rows, key=lambda row: row.number)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.faults.fault import Chance, Fault
 from tests.faults.judge import Verdicts
 from tests.faults.running import Ended, Running
 from tests.faults.suite import suite
-from tests.faults.table import Row
+from tests.faults.table import Row, row
 from tests.faults.world import World, world
 
 FAULTS = (
@@ -92,4 +92,4 @@ def one(
         made.restore(right.suite)
         wrong = judge.judge_next(Running(made).end(), made, right.verdicts)
     judged = replace(judged, wrong=(*judged.wrong, *wrong))
-    return Row(fault=fault.name, struck=struck, judged=judged)
+    return row(seed, number, fault.name, struck, judged)

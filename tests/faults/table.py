@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.faults.fault import Struck
 from tests.faults.judge import Judged
-from tests.faults.running import PHASES
+from tests.faults.running import PHASES, Phase
 
 OUTCOMES = ("all verdicts", "some without a verdict", "incomplete", "no results")
 
@@ -15,23 +15,45 @@ OUTCOMES = ("all verdicts", "some without a verdict", "incomplete", "no results"
 class Row:
     """One run of a campaign."""
 
+    # Together they say what chance the run had.
+    seed: int
+    number: int
     fault: str
-    struck: Struck
-    judged: Judged
+    how: str
+    phase: Phase
+    seconds: float
+    # As subprocess has it: negative for a signal.
+    status: int
+    outcome: str
+    wrong: tuple[str, ...]
 
     @property
     def told(self) -> str:
         """A line for people, and lines for what was wrong."""
-        it = self.struck
-        line = f"{self.fault}: {it.how} [{it.phase}, {it.ended.seconds:.1f} s]"
-        wrong = "".join(f"\n  WRONG {each}" for each in self.judged.wrong)
-        return f"{line} → {self.judged.outcome}, exit {it.ended.status}{wrong}"
+        line = f"{self.fault}: {self.how} [{self.phase}, {self.seconds:.1f} s]"
+        wrong = "".join(f"\n  WRONG {each}" for each in self.wrong)
+        return f"{line} → {self.outcome}, exit {self.status}{wrong}"
+
+
+def row(seed: int, number: int, fault: str, struck: Struck, judged: Judged) -> Row:
+    """Return what became of a run."""
+    return Row(
+        seed=seed,
+        number=number,
+        fault=fault,
+        how=struck.how,
+        phase=struck.phase,
+        seconds=round(struck.ended.seconds, 1),
+        status=struck.ended.status,
+        outcome=judged.outcome,
+        wrong=judged.wrong,
+    )
 
 
 def render(rows: Sequence[Row], *, seed: int) -> str:
     """Return a campaign's table in Markdown."""
     faults = list(dict.fromkeys(row.fault for row in rows))
-    wrong = sum(bool(row.judged.wrong) for row in rows)
+    wrong = sum(bool(row.wrong) for row in rows)
     head = ["fault", "runs", "struck in", *OUTCOMES, "wrong"]
     lines = [
         f"{len(rows)} runs, seed {seed}: {wrong} wrong.",
@@ -47,10 +69,10 @@ def render(rows: Sequence[Row], *, seed: int) -> str:
 
 
 def _cells(fault: str, rows: Sequence[Row]) -> list[str]:
-    phases = Counter(row.struck.phase for row in rows)
-    outcomes = Counter(row.judged.outcome for row in rows)
+    phases = Counter(row.phase for row in rows)
+    outcomes = Counter(row.outcome for row in rows)
     struck = ", ".join(f"{it} {phases[it]}" for it in PHASES if phases[it])
-    wrong = sum(bool(row.judged.wrong) for row in rows)
+    wrong = sum(bool(row.wrong) for row in rows)
     counts = [str(outcomes[it] or "") for it in OUTCOMES]
     return [fault, str(len(rows)), struck, *counts, str(wrong or "")]
 

@@ -47,8 +47,8 @@ class World:
     caches: tuple[Path, ...]
     # The pid of the process that keeps its mounts.
     holder: int = 0
-    # Files that a fault put in the place of others.
-    ours: list[Path] = field(default_factory=list)
+    # Files that a fault put in the place of others, with what they had before.
+    ours: dict[Path, bytes] = field(default_factory=dict)
 
     @property
     def suite(self) -> Path:
@@ -104,25 +104,30 @@ class World:
 
     def put(self, path: Path, text: str) -> None:
         """Let the run read another text in a file's place."""
-        own = self.outside / path.relative_to("/")
-        own.parent.mkdir(parents=True, exist_ok=True)
-        own.write_text(text)
-        self.ours.append(path)
+        self.ours[path] = path.read_bytes()
+        self._write(path, text.encode())
+
+    def _write(self, path: Path, data: bytes) -> None:
+        # Whoever writes below a mounted overlay leaves it undefined.
+        words = ["nsenter", f"--mount={self.namespace}", "--"]
+        words += ["chroot", f"{self.folder}/root", "tee", "--", str(path)]
+        subprocess.run(words, input=data, stdout=subprocess.DEVNULL, check=True)
 
     def written(self) -> list[Path]:
         """Return the files that a run wrote, or removed, where it should not."""
         found = (it for it in self.outside.rglob("*") if not it.is_dir())
         return sorted(
-            {Path("/") / it.relative_to(self.outside) for it in found} - {*self.ours}
+            {Path("/") / it.relative_to(self.outside) for it in found}
+            - self.ours.keys()
         )
 
     def restore(self, suite: Path) -> None:
         """Take back what a fault changed, but for the cache and the reports."""
         for disk in _DISKS:
             self._resize(disk, "50%")
-        for folder in (self.outside, self.suite):
-            shutil.rmtree(folder)
-        self.outside.mkdir()
+        for path, data in self.ours.items():
+            self._write(path, data)
+        shutil.rmtree(self.suite)
         shutil.copytree(suite, self.suite)
 
     def fill(self, disk: Disk, kilobytes: int) -> None:
@@ -154,7 +159,8 @@ class World:
 def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World]:
     """Make a world in memory; it ends, with all that is in it, after use."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _mount(folder)
+    # Its guests are nobody's.
+    _mount(folder, mode="711")
     made = World(folder=folder, caches=caches)
     with ExitStack() as stack:
         stack.callback(folder.rmdir)
@@ -169,9 +175,9 @@ def world(folder: Path, suite: Path, caches: tuple[Path, ...]) -> Iterator[World
         yield replace(made, holder=stack.enter_context(_held(made)))
 
 
-def _mount(folder: Path) -> None:
+def _mount(folder: Path, mode: str = "700") -> None:
     folder.mkdir()
-    words = ("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(folder))
+    words = ("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(folder))
     subprocess.run(words, check=True)
 
 

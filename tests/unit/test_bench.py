@@ -1,6 +1,7 @@
 """The bench keeps what it measured, and its limits don't depend on the machine."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,20 @@ def test_what_was_measured_is_shown_and_written_when_a_later_part_fails(
     printed = capsys.readouterr()
     assert "bare QEMU" in printed.out
     assert said in printed.err
+
+
+def test_a_run_that_fails_is_told_with_all_that_it_printed(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.write_text(
+        "#!/bin/sh\necho incomplete: 0 of 10\necho error: why >&2\nexit 3\n"
+    )
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    with pytest.raises(RunnerError, match=r"the run on 6\.12-s390x ended with 3") as it:
+        runs.job("6.12-s390x")
+
+    assert it.value.hint == "incomplete: 0 of 10\nerror: why\n"
 
 
 def test_a_fault_of_the_bench_loses_nothing(machine: Machine, tmp_path: Path) -> None:

@@ -129,6 +129,10 @@ LEFT = {
         f"echo p:left /bin/busybox:0x1000 >{_TRACING}/uprobe_events",
         f"echo >{_TRACING}/uprobe_events",
     ),
+    "events": _command(
+        f"echo bpf_trace >>{_TRACING}/set_event",
+        f"echo '!bpf_trace' >>{_TRACING}/set_event",
+    ),
     "trace buffers": _command(
         f"echo left >{_TRACING}/trace_marker", f"echo >{_TRACING}/trace"
     ),

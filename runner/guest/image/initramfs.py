@@ -56,7 +56,7 @@ class Tools:
     root: Path = Path("/")
     # Static, so that it needs nothing of what is beside it.
     agent: Path
-    # The folder that holds inittab, rc, root, environment and applets.
+    # The folder that holds inittab, fstab, rc, root, environment and applets.
     recipe: Path
 
     def program(self, *places: str) -> Path:
@@ -83,6 +83,7 @@ def sources(tools: Tools) -> dict[str, tuple[Path, int]]:
     return {
         **{path: (source, 0o755) for path, source in binaries.items()},
         "etc/inittab": (tools.recipe / "inittab", 0o644),
+        "etc/fstab": (tools.recipe / "fstab", 0o644),
         "etc/rc": (tools.recipe / "rc", 0o755),
         ROOT.lstrip("/"): (tools.recipe / "root", 0o755),
         ENVIRONMENT.lstrip("/"): (tools.recipe / "environment", 0o755),

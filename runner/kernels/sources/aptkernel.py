@@ -292,8 +292,8 @@ def download(
     """Return a package that an archive has, or once had.
 
     Old packages are asked for what a lock pins and for what the archive says is gone,
-    not instead of a damaged file. Raises ArtifactError with apt's words, and for
-    another file than was pinned.
+    not instead of a damaged file. Raises NotOnServerError if neither has it, and
+    ArtifactError with apt's words, and for another file than was pinned.
     """
     try:
         with work.progress.task(_title(item)) as task:
@@ -312,7 +312,7 @@ def download(
             raise
         if old is None:
             hint = f"{_NO_OLD}; {_CURRENT}" if work.locked else error.hint
-            raise ArtifactError(error.message, hint=hint) from error
+            raise _kind(error)(error.message, hint=hint) from error
         return _from_old(item, old, error, work)
 
 
@@ -336,11 +336,16 @@ def _from_old(
         )
         return path
     except ArtifactError as error:
-        raise ArtifactError(
+        raise _kind(failure)(
             f"{failure.message}; and {error.message}",
             hint=f"the key {old.key} names another place; "
             + (_CURRENT if work.locked else aptrefusals.GONE),
         ) from error
+
+
+def _kind(failure: ArtifactError) -> type[ArtifactError]:
+    gone = isinstance(failure, http.NotOnServerError)
+    return http.NotOnServerError if gone else ArtifactError
 
 
 _NO_OLD = "the key old_packages names a folder that keeps what the archive drops"

@@ -260,6 +260,14 @@ def test_packages_of_an_architecture_are_its_own(
     assert not {"qemu-system-misc", "gcc-s390x-linux-gnu"} & names
 
 
+def test_packages_of_an_architecture_hold_its_linker() -> None:
+    linker = arch.RISCV64.debian.linker
+    assert linker is not None
+
+    assert linker.package in {it.name for it in packages.wanted([arch.RISCV64])}
+    assert linker.package not in {it.name for it in packages.wanted([arch.ARM64])}
+
+
 @pytest.fixture(params=["aarch64", "s390x", "x86_64"])
 def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A machine of an architecture, by its `uname -m`."""

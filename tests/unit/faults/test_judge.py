@@ -6,7 +6,7 @@ import pytest
 
 from runner.reports import resultsfile
 from runner.results import Outcome, RunResults
-from tests.faults import judge, table
+from tests.faults import judge, record, table
 from tests.faults.fault import Chance, Fault, Struck
 from tests.faults.judge import Judged
 from tests.faults.running import Ended
@@ -111,15 +111,14 @@ def test_results_that_do_not_read_are_wrong(tmp_path: Path) -> None:
     assert isinstance(judge.read(world.reports), str)
 
 
+def a_row(number: int, outcome: str, *wrong: str) -> Row:
+    ended = Ended(status=1, output="", seconds=1.23, hung=False, left=())
+    struck = Struck(how="how", phase="cases", ended=ended)
+    return table.row(3, number, "a", struck, Judged(outcome=outcome, wrong=wrong))
+
+
 def test_a_table_counts_by_fault() -> None:
-    ended = Ended(status=1, output="", seconds=1, hung=False, left=())
-    struck = Struck(how="", phase="cases", ended=ended)
-    rows = [
-        Row(fault="a", struck=struck, judged=Judged(outcome="all verdicts", wrong=())),
-        Row(
-            fault="a", struck=struck, judged=Judged(outcome="no results", wrong=("x",))
-        ),
-    ]
+    rows = [a_row(0, "all verdicts"), a_row(1, "no results", "x")]
 
     assert table.render(rows, seed=3).splitlines() == [
         "2 runs, seed 3: 1 wrong.",
@@ -129,3 +128,16 @@ def test_a_table_counts_by_fault() -> None:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         "| a | 2 | cases 2 | 1 |  |  | 1 | 1 |",
     ]
+
+
+def test_a_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "runs"
+    assert record.read(path, 3) == []
+
+    rows = [a_row(0, "all verdicts"), a_row(2, "no results", "x")]
+    for row in rows:
+        record.append(path, row)
+
+    assert record.read(path, 3) == rows
+    assert record.read(path, 4) == []
+    assert record.missing(rows, range(4)) == [1, 3]

@@ -177,8 +177,8 @@ def stage(tmp_path: Path) -> Path:
 
 def test_another_process_does_things(agent: AgentProcess, stage: Path) -> None:
     acts = [
-        *("create", "write", "read", "truncate", "chmod", "rename", "link", "mmap"),
-        *("unlink", "mkdir", "exec", "signal", "ptrace"),
+        *("create", "write", "read", "truncate", "chmod", "rename", "exchange"),
+        *("link", "mmap", "unlink", "mknod", "mkdir", "exec", "signal", "ptrace"),
     ]
 
     done = agent.ask("act", acts=acts, comm="me", folder=str(stage))

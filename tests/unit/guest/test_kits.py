@@ -41,7 +41,10 @@ def test_a_missing_qemu_is_told_with_its_package(
         with pytest.raises(InfrastructureError) as caught:
             made.of(ARM64, Lines())
         assert caught.value.message == "qemu-system-aarch64 is not on the PATH"
-        assert caught.value.hint == "apt-get install qemu-system-arm"
+        assert caught.value.hint == (
+            "apt-get install qemu-system-arm; `python -m runner doctor --arch arm64 "
+            "--fix` installs all that guests of arm64 need"
+        )
 
 
 def test_other_architectures_have_a_sysroot_and_an_agent_of_their_own(

@@ -137,11 +137,13 @@ class Repository:
         *,
         origin: str = "Debian",
         architectures: Sequence[str] = ("amd64",),
+        alias: str = "",
         more: Sequence[str] = (),
     ) -> None:
         """Write a suite's indices, by dpkg-scanpackages, and sign them.
 
-        `more` are lines of its Release file.
+        `alias` is what its Release file calls it for now ("oldstable"); `more` are
+        lines of that file.
         """
         pool = self.root / "pool"
         pool.mkdir(parents=True, exist_ok=True)
@@ -156,7 +158,7 @@ class Repository:
         )
         release = folder / "Release"
         release.write_text(
-            f"Origin: {origin}\nSuite: {suite}\nCodename: {suite}\n"
+            f"Origin: {origin}\nSuite: {alias or suite}\nCodename: {suite}\n"
             "Date: Thu, 01 Jan 2026 00:00:00 UTC\n"
             f"Architectures: {' '.join(architectures)}\n"
             + "".join(f"{line}\n" for line in more)

@@ -227,6 +227,14 @@ def test_btf_comes_from_the_debug_package_if_the_row_says_so(
 def test_a_suite_without_the_rows_architecture_is_told(
     suite: Suite, cache: Cache
 ) -> None:
+    some = suite.package("some")
+    suite.repository.publish(
+        "bookworm",
+        [some],
+        suite.signer,
+        architectures=("all", "amd64", "arm64"),
+        alias="oldstable",
+    )
     row = Kernel(
         id="x", arch="s390x", source=DebianSource(type="debian", suite="bookworm")
     )
@@ -235,7 +243,7 @@ def test_a_suite_without_the_rows_architecture_is_told(
         fetch.obtain(row, cache, Silent())
 
     assert "bookworm does not have packages for s390x" in caught.value.message
-    assert "it has amd64" in caught.value.hint
+    assert caught.value.hint == "it has amd64, arm64"
     assert caught.value.exit_status == ExitStatus.INFRASTRUCTURE
 
 
@@ -372,3 +380,113 @@ def test_another_file_of_that_version_in_the_archive_is_refused(
 
     with pytest.raises(ArtifactError, match="is another file: sha256"):
         fetch.obtain(kernel, cache, Silent())
+
+
+# ------------------------------------- an index that lists more than its server has
+
+
+def drop_file(suite: Suite, number: int) -> None:
+    """Leave 6.1.NUMBER in the index only."""
+    (file,) = (suite.repository.root / "pool").glob(f"linux-image-6.1.0-{number}-*")
+    file.unlink()
+
+
+def publish_all(suite: Suite, *numbers: int) -> None:
+    """Publish several 6.1.NUMBER, to the last of which the metapackage leads."""
+    made = [
+        suite.package(
+            name, kernel_files(name.removeprefix("linux-image-")), version=f"6.1.{it}-1"
+        )
+        for it in numbers
+        for name in [f"linux-image-6.1.0-{it}-cloud-amd64"]
+    ]
+    leads = suite.package(
+        "linux-image-cloud-amd64",
+        version=f"6.1.{numbers[-1]}-1",
+        depends=f"linux-image-6.1.0-{numbers[-1]}-cloud-amd64",
+    )
+    suite.publish(*made, leads)
+
+
+def row_with(archive: Server, **keys: object) -> Kernel:
+    """Return the row, with an archive of old packages that has none."""
+    row = {"type": "debian", "suite": "bookworm", "archive": archive.url, **keys}
+    return KERNEL.model_copy(update={"source": DebianSource.model_validate(row)})
+
+
+def test_the_version_before_is_used_if_the_newest_has_no_file(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    kernel = row_with(archive)
+    publish_all(suite, 49, 50, 51)
+    drop_file(suite, 51)
+    progress = Silent()
+
+    found = fetch.obtain(kernel, cache, progress)
+
+    assert str(found.version) == "6.1.50"
+    assert found.origin == "bookworm linux-image-6.1.0-50-cloud-amd64 6.1.50-1"
+    said = progress.messages[-1]
+    assert said.startswith(
+        "6.1: using 6.1.50-1 instead of bookworm linux-image-6.1.0-51-cloud-amd64 "
+        "6.1.51-1, which is in the index only: "
+    )
+    assert "cloud-amd64_6.1.51-1_amd64.deb does not exist; and " in said
+    # It is what the row means until the suite is asked again.
+    assert fetch.cached(kernel, cache) == found
+    pinned = fetch.pinned(kernel, cache)
+    assert pinned is not None
+    assert pinned.source == kernel.source
+
+
+def test_versions_without_a_file_are_passed_over_without_a_word_of_them(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    publish_all(suite, 49, 50, 51)
+    drop_file(suite, 51)
+    drop_file(suite, 50)
+    progress = Silent()
+
+    found = fetch.obtain(row_with(archive), cache, progress)
+
+    assert str(found.version) == "6.1.49"
+    told = [it for it in progress.messages if it.startswith("6.1: ")]
+    assert len(told) == 1
+    assert told[0].startswith("6.1: using 6.1.49-1 instead of ")
+
+
+def test_a_suite_that_has_no_file_at_all_is_refused_with_its_newest(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    publish_all(suite, 50, 51)
+    drop_file(suite, 50)
+    drop_file(suite, 51)
+
+    with pytest.raises(ArtifactError, match=r"51-1_amd64\.deb does not exist; and"):
+        fetch.obtain(row_with(archive), cache, Silent())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"version": "6.1.51-1"}, {"package": "linux-image-6.1.0-51-cloud-amd64"}],
+    ids=["version", "package"],
+)
+def test_a_row_that_says_which_kernel_gets_no_other(
+    suite: Suite, cache: Cache, archive: Server, keys: dict[str, str]
+) -> None:
+    publish_all(suite, 50, 51)
+    drop_file(suite, 51)
+
+    with pytest.raises(ArtifactError, match=r"51-1_amd64\.deb does not exist; and"):
+        fetch.obtain(row_with(archive, **keys), cache, Silent())
+
+
+def test_a_damaged_file_is_told_and_no_older_kernel_used(
+    suite: Suite, cache: Cache, archive: Server
+) -> None:
+    publish_all(suite, 50, 51)
+    (file,) = (suite.repository.root / "pool").glob("linux-image-6.1.0-51-*")
+    file.write_bytes(file.read_bytes()[:-1])
+
+    with pytest.raises(ArtifactError, match="is damaged"):
+        fetch.obtain(row_with(archive), cache, Silent())

@@ -321,18 +321,19 @@ def _from_archive(
 ) -> tuple[str, str]:
     """Return what the source's archive keeps of what its repository dropped.
 
-    Raises ArtifactError for any other failure than that, if no lock pins the package.
+    Raises NotOnServerError if it is nowhere, and ArtifactError for any other failure
+    than that, if no lock pins the package.
     """
     gone = isinstance(failure, http.NotOnServerError | http.ForbiddenError)
     if source.archive is None and gone and not source.packages:
         hint = _DROPPED if work.locked else _AMID_UPDATE
-        raise ArtifactError(failure.message, hint=hint)
+        raise http.NotOnServerError(failure.message, hint=hint)
     if source.archive is None or not (gone or work.locked):
         raise failure
     try:
         return attempt(source.expanded(source.archive).rstrip("/"))
     except ArtifactError as error:
-        raise ArtifactError(
+        raise (http.NotOnServerError if gone else ArtifactError)(
             f"{failure.message}; and {error.message}",
             hint=f"check the key archive; {_CURRENT if work.locked else _AMID_UPDATE}",
         ) from error

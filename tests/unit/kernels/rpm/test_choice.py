@@ -14,6 +14,7 @@ from runner.kernels.sources.rpm.provider import Rpm
 from runner.matrix.matrix import Kernel
 from runner.versions import VersionRange
 from tests.unit.kernels import images
+from tests.unit.kernels.rpm import kernels
 from tests.unit.kernels.rpm.conftest import Maker, row
 from tests.unit.kernels.rpm.made import RpmRepository, Spec
 from tests.unit.kernels.silent import Silent
@@ -271,3 +272,26 @@ def test_vendors_range_holds_for_the_newest_kernel_that_a_repository_has(
     assert str(version) == "5.14.0"
     assert version in VersionRange.parse("rhel>=9.8,rhel<10")
     assert version not in VersionRange.parse("rhel<9.8")
+
+
+def test_version_before_is_used_if_the_newest_has_no_file(
+    repository: RpmRepository, make: Maker, cache: Cache
+) -> None:
+    old = kernels.plain("4.14.1", "1.amzn2", "gzip")
+    new = kernels.plain("4.14.2", "1.amzn2", "gzip")
+    repository.publish(make(old), make(new))
+    repository.file("Packages/*-4.14.2-*.rpm").unlink()
+    repository.serve()
+    source = row(repository, package="kernel", gpgcheck=False)
+    progress = Silent()
+
+    found = fetch.obtain(
+        Kernel(id="amazon", source=source, btf="kernel"), cache, progress
+    )
+
+    assert found.release == old.uname
+    (said,) = progress.messages
+    assert said.startswith(
+        f"amazon: using 4.14.1-1.amzn2 instead of {new.nevra} of {repository.url}, "
+    )
+    assert "does not exist (HTTP 404)" in said

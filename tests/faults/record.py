@@ -1,0 +1,30 @@
+"""What a campaign saw so far: a line of JSON for each run, so that it can go on."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.faults.table import Row
+
+
+def read(path: Path | None, seed: int) -> list[Row]:
+    """Return the runs of a seed that a file has; none where there is no file."""
+    if path is None or not path.exists():
+        return []
+    found = map(json.loads, path.read_text().splitlines())
+    rows = (Row(**{**it, "wrong": tuple(it["wrong"])}) for it in found)
+    return [row for row in rows if row.seed == seed]
+
+
+def append(path: Path | None, row: Row) -> None:
+    """Write a run down, at once and in one piece."""
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+
+
+def missing(rows: Iterable[Row], numbers: Iterable[int]) -> list[int]:
+    """Return the runs that are still to be made."""
+    made = {row.number for row in rows}
+    return [it for it in numbers if it not in made]
