@@ -40,7 +40,7 @@ class TracingAgent(FakeAgent):
         ("tracepoint/shed/sched_switch", ("sched/sched_switch",)),
         ("raw_tp/sched_swich", ("sched_switch",)),
         ("ksyscall/opennat", ("openat",)),
-        ("uprobe/bin/sh:mian", ()),
+        ("uprobe/bin/sh:nothing", ()),
         ("", ()),
     ],
 )
