@@ -38,7 +38,7 @@ def found(guest: Guest, *own: LoadedObject | None) -> tuple[str, ...]:
     if not guest.usable:
         return ()
     is_own = _is_of(own)
-    with suppress(RunnerError), guest.doing("looking for what is left"):
+    with suppress(RunnerError), guest.doing("listing leftovers"):
         deadline = Deadline.after(_PATIENCE * guest.vm.pace.scale)
         while True:
             now = guest.agent.leftovers(timeout=timeouts.ANSWER.seconds)
