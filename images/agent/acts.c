@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,6 +86,32 @@ static bool give_name(struct scene *scene)
 	memcpy(scene->path, scene->other, sizeof(before));
 	memcpy(scene->other, before, sizeof(before));
 	return true;
+}
+
+/* Twice, so that all is as it was. */
+static bool exchange(struct scene *scene)
+{
+	int other = open(scene->other, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	bool done;
+	int error;
+
+	if (other < 0)
+		return false;
+	close(other);
+	done = true;
+	for (int i = 0; done && i < 2; i++)
+		done = syscall(SYS_renameat2, AT_FDCWD, scene->path, AT_FDCWD,
+			       scene->other, RENAME_EXCHANGE) == 0;
+	error = errno;
+	unlink(scene->other);
+	errno = error;
+	return done;
+}
+
+/* For a regular file, the kernel calls vfs_create(); open() does without it. */
+static bool make_node(struct scene *scene)
+{
+	return mknod(scene->other, S_IFREG | 0600, 0) == 0 && unlink(scene->other) == 0;
 }
 
 static bool link_it(struct scene *scene)
@@ -201,9 +228,10 @@ static const struct act {
 } acts[] = {
 	{"create", create},	{"write", write_some},	{"read", read_some},
 	{"truncate", cut},	{"chmod", change_mode}, {"rename", give_name},
-	{"link", link_it},	{"mmap", map_it},	{"unlink", remove_it},
-	{"mkdir", make_folder}, {"mount", mount_it},	{"exec", execute},
-	{"signal", signal_it},	{"ptrace", trace_it},	{"bpf", call_bpf},
+	{"exchange", exchange}, {"link", link_it},	{"mmap", map_it},
+	{"unlink", remove_it},	{"mknod", make_node},	{"mkdir", make_folder},
+	{"mount", mount_it},	{"exec", execute},	{"signal", signal_it},
+	{"ptrace", trace_it},	{"bpf", call_bpf},
 };
 #define ACT_COUNT (sizeof(acts) / sizeof(*acts))
 

@@ -53,7 +53,9 @@ static const char *attach_type(int number)
 json_t *contents_names(const struct request *request)
 {
 	(void)request;
-	return json_pack("{s:o, s:o, s:o, s:o}", "helpers",
+	return json_pack("{s:[i, i], s:o, s:o, s:o, s:o}", "version",
+			 (int)libbpf_major_version(), (int)libbpf_minor_version(),
+			 "helpers",
 			 names_of(helper, sizeof(helpers) / sizeof(*helpers)),
 			 "programs", names_of(program_type, MOST_TYPES), "maps",
 			 names_of(map_type, MOST_TYPES), "attach",

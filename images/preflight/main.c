@@ -10,7 +10,8 @@
  *      as two little-endian words. It is kept.
  *      -> {"object": NUMBER, "relocations": [{"spec", "root", "steps", "field"} |
  *      {"error"}]}
- *   {"op": "names"} -> {"helpers": [NAME …], "programs": …, "maps": …, "attach": …}
+ *   {"op": "names"} -> {"version": [MAJOR, MINOR], "helpers": [NAME …], "programs": …,
+ *                       "maps": …, "attach": …}
  *   {"op": "contents", "sizes": [N]}
  *      A whole object in the machine's order. -> {"programs": [{…}], "maps": [{…}]}
  *   {"op": "target", "sizes": [N, M …]}
@@ -57,7 +58,7 @@
 #define TIME 10
 
 /* As runner/preflight/engine.py has them; raised with each change of what is asked. */
-#define PROTOCOL "3"
+#define PROTOCOL "4"
 #define OTHER_PROTOCOL 3
 
 /* What the Makefile gives as an argument. */

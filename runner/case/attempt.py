@@ -134,7 +134,8 @@ class Attempt:
         # The settings come from the case, and some of them from the guest.
         if path is None or self.settings is None:
             return Foretold()
-        return predicted(self.case, path, self.settings, self.guest)
+        extended = self.job.extended_path
+        return predicted(self.case, path, self.settings, self.guest, extended)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -55,11 +55,16 @@ class Foretold:
 
 
 def predicted(
-    case: Case, object_path: Path, wanted: ObjectSettings, guest: Guest
+    case: Case,
+    object_path: Path,
+    wanted: ObjectSettings,
+    guest: Guest,
+    extended: Path | None = None,
 ) -> Foretold:
     """Return what preflight says; it never holds a case up for long.
 
-    `wanted` is what is set of the object before it is loaded.
+    `wanted` is what is set of the object before it is loaded, `extended` the object
+    that it extends.
     """
     artifact, loader = guest.artifact, case.loader_on(guest.on)
     is_other = loader in OTHER_LOADERS
@@ -85,6 +90,7 @@ def predicted(
                 loader="compat" if loader == "compat" else "libbpf",
                 index=guest.cache.folder("preflight"),
                 engine=guest.engine,
+                extended=extended,
             ),
             wanted=guest.life.starts.wanted,
         )
@@ -121,6 +127,7 @@ def job_of(
     loader: Loader,
     index: Path,
     engine: Path,
+    extended: Path | None = None,
 ) -> CheckJob:
     """Return what is asked of preflight, with all that is set of an object."""
     return CheckJob(
@@ -133,6 +140,7 @@ def job_of(
         variables=tuple(wanted.variables.items()),
         given=tuple(_given(wanted)),
         not_created=tuple(name for name, it in wanted.maps.items() if not it.create),
+        extended=(extended,),
     )
 
 

@@ -303,6 +303,7 @@ def _batches(
                 workers=workers,
                 loader=arguments.loader,
                 engine=engine,
+                extended=[it.extended.get(architecture) for it in some],
             )
             for architecture, own in _by_architecture(sources).items()
         }

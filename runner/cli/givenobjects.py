@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.arch import X86_64, Architecture
@@ -36,6 +36,8 @@ class GivenObject:
     source: Path
     # What its build is called; empty for the source's own.
     build: str = ""
+    # The object that its programs extend, as its suite says it, as `paths`.
+    extended: Mapping[str, Path] = field(default_factory=dict)
     # Modules that are loaded with it; None where only the kernel's row says that.
     modules: tuple[str, ...] | None = None
 
@@ -124,6 +126,8 @@ class _WantedBuild:
     variant: Variant
     # The kernel whose types it includes as vmlinux.h.
     vmlinux: str | None = None
+    # What its programs extend, written or compiled as it is.
+    extended: Path | None = None
     # What tells it from builds of the same variant.
     note: str = ""
 
@@ -136,23 +140,35 @@ def _wanted(path: Path, axes: Axes) -> list[_WantedBuild]:
     for mistake in builds.mistakes(axes, is_source=_is_source(path)):
         raise UsageError(f"--variants: {path.name}: {mistake.what}")
     given = builds.listed(axes)
-    pairs = [
-        (variant, case.vmlinux)
-        for case in _cases_of(path)
-        for variant in given or builds.listed(case.variants) or (Variant(),)
-    ] or [(variant, None) for variant in given or (Variant(),)]
-    several = len({vmlinux for _, vmlinux in pairs}) > 1
-    return [
+    found = [
         _WantedBuild(
             path=path,
             variant=variant,
-            vmlinux=vmlinux,
-            note=f" (types of {vmlinux})" if several and vmlinux else "",
+            vmlinux=case.vmlinux,
+            extended=_extended(case, path),
         )
-        for (_, vmlinux), variant in {
-            (variant.label, vmlinux): variant for variant, vmlinux in pairs
-        }.items()
+        for case in _cases_of(path)
+        for variant in given or builds.listed(case.variants) or (Variant(),)
+    ] or [_WantedBuild(path=path, variant=it) for it in given or (Variant(),)]
+    types = len({it.vmlinux for it in found}) > 1
+    extended = len({it.extended for it in found}) > 1
+    return [
+        replace(it, note=_note(it, types=types, extended=extended))
+        for it in {
+            (it.variant.label, it.vmlinux, it.extended): it for it in found
+        }.values()
     ]
+
+
+def _extended(case: Case, path: Path) -> Path | None:
+    return None if case.extends is None else path.parent / case.extends.object
+
+
+def _note(wanted: _WantedBuild, *, types: bool, extended: bool) -> str:
+    found = f" (types of {wanted.vmlinux})" if types and wanted.vmlinux else ""
+    if extended and wanted.extended:
+        found += f" (extends {wanted.extended.name})"
+    return found
 
 
 def _is_source(path: Path) -> bool:
@@ -209,8 +225,17 @@ def _compiled(
     for architecture in architectures:
         build = variant.build.on(architecture) if _is_source(path) else variant.build
         made[architecture.name] = compile_.compile_object(path, cache, headers, build)
+    other = wanted.extended
+    extended = {}
+    if other is not None:
+        alone = _WantedBuild(path=other, variant=Variant(), vmlinux=wanted.vmlinux)
+        extended = dict(_compiled(alone, architectures, cache, types).paths)
     file = next(iter(made.values()))
     name = f"{file.name}[{variant.label}]" if variant.label else file.name
     return GivenObject(
-        paths=made, name=f"{name}{wanted.note}", source=path, build=variant.label
+        paths=made,
+        name=f"{name}{wanted.note}",
+        source=path,
+        build=variant.label,
+        extended=extended,
     )

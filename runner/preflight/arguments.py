@@ -8,6 +8,7 @@ from functools import cached_property
 from runner.bpf.debuginfo import Function
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject
+from runner.preflight import structops
 from runner.preflight.dataflow import Use, UseKind
 from runner.preflight.declared import Declared, parameters
 from runner.preflight.engine import Contents, LocalAnswer
@@ -36,6 +37,8 @@ class Holder(Enum):
     FUNCTION = auto()
     # A typedef of a pointer to it.
     TYPEDEF = auto()
+    # A member of a struct that points to it: "tcp_congestion_ops.init".
+    MEMBER = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,8 @@ HOOKS: Mapping[str, TracedHook] = {
     "kretprobe": TracedHook(form=Form.RETURNED),
     "kretprobe.multi": TracedHook(form=Form.RETURNED),
 }
+# Of a program that a map of struct_ops has.
+_OPERATION = TracedHook(form=Form.TYPED, holder=Holder.MEMBER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +149,16 @@ class Arguments:
     def attached(self) -> Mapping[Address, AttachedProgram]:
         """Programs with what they attach to, by their first instruction."""
         found = {}
+        operations = structops.served(self._item)
         for program in self._item.programs:
             section = self._sections.get(program.name, program.section)
             section = section.removeprefix("?")
             prefix, _, rest = section.partition("/")
             hook = HOOKS.get(prefix.removesuffix(".s"))
             target = rest.rpartition("/")[2]
+            operation = operations.get((program.section_index, program.start))
+            if operation is not None:
+                hook, target = _OPERATION, operation
             # Not inside of a function, nor many of them.
             if hook is None or not target or set(target) & set("+*?:"):
                 continue

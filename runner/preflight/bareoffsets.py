@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind
-from runner.preflight.arguments import Argument, Form, Holder
+from runner.preflight.arguments import Argument, Form
 from runner.preflight.candidates import members_of
 from runner.preflight.dataflow import Use, UseKind
 from runner.preflight.engine import (
@@ -23,6 +23,7 @@ from runner.preflight.engine import (
 )
 from runner.preflight.model import Effect, Finding, FindingKind
 from runner.preflight.places import place_of
+from runner.preflight.prototypes import prototypes_of
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
 from runner.preflight.values import OriginKind, ValueOrigin
@@ -250,12 +251,7 @@ def _pointed(code: Code, engine: Engine) -> dict[ValueOrigin, str]:
     arguments = code.read
     if not arguments or not engine.target.functions:
         return {}
-    attached = {it.attached.holder_name: it.attached.hook.holder for it in arguments}
-    functions, typedefs = (
-        [name for name, it in attached.items() if it is holder] for holder in Holder
-    )
-    answers = engine.prototypes(functions, typedefs)
-    prototypes = dict(zip((*functions, *typedefs), answers, strict=True))
+    prototypes = prototypes_of([it.attached for it in arguments], engine)
     return {
         use.value.origin: struct
         for it in arguments

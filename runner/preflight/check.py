@@ -46,13 +46,21 @@ def check(
     workers: int = 1,
     engine: Path,
     loader: Loader = "libbpf",
+    extended: Sequence[Path | None] = (),
 ) -> Iterator[Result]:
     """Yield what becomes of objects on kernels, in the order of the kernels.
 
-    `index` is the folder of what was predicted before, `engine` the one to ask. Raises
-    RunnerError for an object that can't be used.
+    `index` is the folder of what was predicted before, `engine` the one to ask. Of each
+    object `extended` is the one that it extends, if any. Raises RunnerError for an
+    object that can't be used.
     """
-    job = CheckJob(objects=tuple(objects), index=index, loader=loader, engine=engine)
+    job = CheckJob(
+        objects=tuple(objects),
+        index=index,
+        loader=loader,
+        engine=engine,
+        extended=tuple(extended),
+    )
     Index(index).sweep()
     with Checker(job) as checker:
         # What is in the index is sooner read than sent from process to process.
@@ -133,6 +141,8 @@ class CheckJob:
     given: tuple[str, ...] | None = None
     # Maps that are not created.
     not_created: tuple[str, ...] = ()
+    # For each object the one that its programs extend, if any; empty for none at all.
+    extended: tuple[Path | None, ...] = ()
     # Asked now and then whether to go on.
     wanted: Callable[[], bool] = lambda: True
 
@@ -149,8 +159,13 @@ class Checker(AbstractContextManager["Checker"]):
         ]
         set_ = job.load, job.targets, job.given, job.not_created
         what = fingerprint(job.engine), job.loader, *set_
+        self._extended = [
+            None if it is None else read_whole(it.read_bytes(), it)
+            for it in job.extended or [None] * len(job.objects)
+        ]
         self._keys = [
-            key_of(hashlib.sha256(data).hexdigest(), *what) for data in self._data
+            key_of(hashlib.sha256(data).hexdigest(), *what, it and it.sha256)
+            for data, it in zip(self._data, self._extended, strict=True)
         ]
         self._engine: Engine | None = None
         self._subjects: list[PredictedObject] = []
@@ -241,8 +256,11 @@ class Checker(AbstractContextManager["Checker"]):
                     dict(self._job.load),
                     dict(self._job.targets),
                     frozenset(self._job.not_created),
+                    extended,
                 )
-                for data, path in zip(self._data, self._job.objects, strict=True)
+                for data, path, extended in zip(
+                    self._data, self._job.objects, self._extended, strict=True
+                )
             ]
         return self._engine
 

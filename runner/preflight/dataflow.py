@@ -45,7 +45,7 @@ from runner.preflight.values import (
 
 # Visits of instructions, after which an object is given up: a few tenths of a second.
 # Counted and not timed, so that every machine predicts the same.
-_MOST_VISITS = 80_000
+MOST_VISITS = 80_000
 
 _CALL = op.JMP | op.CALL
 _FRAME_POINTER = 10
@@ -97,8 +97,8 @@ class Dataflow:
     """All that is done with values of a known origin, in the order of instructions."""
 
     uses: tuple[Use, ...]
-    # Whether all of the code was followed; if not, there are no uses.
-    is_whole: bool = True
+    # The function where it was given up, if it was. Then there are no uses.
+    given_up: Address | None = None
 
     def on(self, reached: Collection[Address]) -> Iterator[Use]:
         """Yield the uses on a kernel whose verifier reaches these instructions."""
@@ -145,8 +145,9 @@ def followed(
     Raises ObjectError for a damaged object.
     """
     walk = _FlowWalk(item, flow, worklist or Worklist())
-    if not walk.run():
-        return Dataflow(uses=(), is_whole=False)
+    given_up = walk.run()
+    if given_up is not None:
+        return Dataflow(uses=(), given_up=given_up)
     return Dataflow(uses=tuple(walk.uses()))
 
 
@@ -205,14 +206,15 @@ class _FlowWalk:
             context = Value(ValueOrigin(OriginKind.CONTEXT, entry), 0)
             self._enter(entry, [frozenset({context}), *[UNKNOWN] * 4])
 
-    def run(self) -> bool:
-        """Follow all; return False when that takes too long."""
+    def run(self) -> Address | None:
+        """Follow all; return the function where it was when that takes too long."""
         visits = 0
         while self._todo:
-            visits += self._follow(self._todo.pop())
-            if visits > _MOST_VISITS:
-                return False
-        return True
+            leader = self._todo.pop()
+            visits += self._follow(leader)
+            if visits > MOST_VISITS:
+                return self._within[leader]
+        return None
 
     def uses(self) -> Iterator[Use]:
         """Yield what is done with values, once all are known."""

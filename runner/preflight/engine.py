@@ -37,7 +37,7 @@ _OTHER = {"<": ">", ">": "<"}
 
 # As images/preflight/main.c has them: how this speaks, and the status of an engine that
 # speaks otherwise.
-_PROTOCOL = "3"
+_PROTOCOL = "4"
 _OTHER_PROTOCOL = 3
 _REBUILD = "start the command again; what the cache lacks is built again"
 # Seconds, of which it works for ten at most.
@@ -232,6 +232,8 @@ class Contents(EngineAnswer):
 class LibbpfNames(EngineAnswer):
     """What numbers are called; empty for those that libbpf does not know."""
 
+    # Its own, as (1, 4).
+    version: tuple[int, int] = (0, 0)
     helpers: tuple[str, ...]
     # Types of programs, of maps and of attachments.
     programs: tuple[str, ...]

@@ -18,7 +18,7 @@ from runner.facts.model import (
 )
 from runner.facts.names import HELPERS, PROGRAM_TYPES
 from runner.facts.traced import Functions
-from runner.preflight import externs, neartargets, rules
+from runner.preflight import externs, neartargets, rules, structops
 from runner.preflight.engine import Engine
 from runner.preflight.model import Feature, KernelNeed
 from runner.preflight.rules import Code
@@ -39,8 +39,6 @@ _VALUELESS = (12, 13, 26, 27, 31, 33)
 _OF_MAPS = (12, 13)
 # Symbols of one function that a sentence names.
 _MOST_CHANGED = 3
-# Sections of maps that implement a struct of operations.
-_STRUCT_OPS = ".struct_ops"
 # BPF_PROG_TYPE_EXT.
 _EXTENSION = 28
 # Types of programs that kernels refuse for an attach type that they don't know:
@@ -377,16 +375,9 @@ def found_by_btf(code: Code) -> tuple[str, ...]:
 
 def _struct_ops(code: Code, engine: Engine) -> Iterator[Feature]:
     """Yield the structs of operations that maps implement."""
-    btf = code.item.btf
     users: dict[str, list[str]] = {}
-    for section in btf.sections():
-        # Those of "?.struct_ops" are made only where a loader asks for them.
-        if not section.name.startswith(_STRUCT_OPS):
-            continue
-        for map_ in btf.held(section):
-            if map_.name not in code.not_created:
-                name = btf.resolved(map_.refers_to).name.partition("___")[0]
-                users.setdefault(name, []).append(map_.name)
+    for map_ in structops.made(code.item, code.not_created, engine):
+        users.setdefault(structops.struct_name(map_, engine), []).append(map_.name)
     if not users:
         return
     # What a subsystem registers has such a struct around it (init_kern_ops of libbpf).
@@ -445,7 +436,7 @@ def _left_to_loader(code: Code) -> Iterator[Feature]:
             continue
         if not program.type:
             yield _left(f"type of {program.name}", program.name)
-        elif program.type == _EXTENSION:
+        elif program.type == _EXTENSION and code.extended is None:
             yield _left(f"target of {program.name}", program.name)
 
 

@@ -4,15 +4,30 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from runner.files.sources import from_top
+from runner.preflight.model import Effect
 from runner.preflight.spread import Spread
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _NAME = "bpf-kernel-matrix check"
+
+
+class _Level(NamedTuple):
+    sarif: str
+    github: str
+
+
+_LEVELS = {
+    Effect.NOT_LOADED: _Level("error", "error"),
+    Effect.NOT_ATTACHED: _Level("error", "error"),
+    Effect.WRONG_VALUE: _Level("warning", "warning"),
+    Effect.UNKNOWN: _Level("note", "notice"),
+}
 
 
 def sarif(found: Sequence[Spread]) -> str:
@@ -43,7 +58,7 @@ def _result(spread: Spread, rules: list[str]) -> JsonValue:
     found: dict[str, JsonValue] = {
         "ruleId": finding.kind.value,
         "ruleIndex": rules.index(finding.kind.value),
-        "level": "warning" if finding.is_warning else "error",
+        "level": _LEVELS[finding.effect].sarif,
         "message": {"text": _text(spread)},
         "partialFingerprints": {
             "finding/v1": hashlib.sha256(identity.encode()).hexdigest()
@@ -75,7 +90,7 @@ def annotations(found: Sequence[Spread]) -> Iterator[str]:
     """Yield GitHub's workflow commands, each at its line of source."""
     for it in found:
         finding = it.finding
-        kind = "warning" if finding.is_warning else "error"
+        kind = _LEVELS[finding.effect].github
         line = max(1, finding.place.line)
         file = from_top(finding.place.file, Path.cwd())
         place = f"file={_property(file)},line={line},"

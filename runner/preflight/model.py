@@ -218,8 +218,14 @@ class FindingKind(StrEnum):
     ARGUMENT_CHANGED = "argument_changed"
     # What a function returns, where it returns nothing.
     RETURN_MISSING = "return_missing"
+    # A function that a program is to replace, and the other object does not have.
+    TARGET_MISSING = "target_missing"
     # A function whose arguments no program of that type can be given.
     TARGET_UNSUPPORTED = "target_unsupported"
+    # A member of a struct of operations (struct_ops) that the kernel's does not have.
+    MEMBER_MISSING = "member_missing"
+    # One of another type or size.
+    MEMBER_CHANGED = "member_changed"
     # A kernel function that the program declares in another way.
     KFUNC_CHANGED = "kfunc_changed"
     # An enumerator that has another value, which the compiler put into the code.
@@ -232,6 +238,8 @@ class FindingKind(StrEnum):
     FIELD_UNRELOCATED = "field_unrelocated"
     # A program of BPF LSM on a kernel that does not start it: attached, never called.
     LSM_NOT_CALLED = "lsm_not_called"
+    # Programs that take too long to follow, so that nothing of the above is known.
+    NOT_FOLLOWED = "not_followed"
     # What relocation and needed features do show: why the object does not load.
     REFUSED = "refused"
 
@@ -252,6 +260,8 @@ class Effect(StrEnum):
     NOT_ATTACHED = "not_attached"
     # Nobody is told.
     WRONG_VALUE = "wrong_value"
+    # Nobody knows without a boot.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,8 +280,11 @@ class Finding:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the kernel says nothing, and the program reads something else."""
-        return self.effect is Effect.WRONG_VALUE
+        """Whether the kernel says nothing, and the program reads something else.
+
+        Or whether that is not known.
+        """
+        return self.effect in (Effect.WRONG_VALUE, Effect.UNKNOWN)
 
     @property
     def name(self) -> str:
@@ -348,7 +361,7 @@ class Prediction:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """Return what no kernel complains about."""
+        """Return what no kernel complains about, or what is not known."""
         return tuple(it for it in self.findings if it.is_warning)
 
     @property

@@ -15,10 +15,13 @@ from runner.preflight import (
     bareoffsets,
     enumerators,
     eventrecords,
+    extensions,
     externs,
     features,
     modulebtf,
     securityhooks,
+    structops,
+    unfollowed,
 )
 from runner.preflight.arguments import Arguments
 from runner.preflight.callgraph import CallGraph
@@ -95,11 +98,13 @@ class PredictedObject:
         load: Mapping[str, bool] | None = None,
         targets: Mapping[str, str] | None = None,
         not_created: frozenset[str] = frozenset(),
+        extended: BpfObject | None = None,
     ) -> None:
         """Read it.
 
         `load` says of programs whether they are loaded, `targets` what they attach to
-        in place of what their sections name. `not_created` are maps.
+        in place of what their sections name. `not_created` are maps, and `extended` is
+        the object whose functions programs replace.
 
         Raises ObjectError, EngineError.
         """
@@ -111,6 +116,7 @@ class PredictedObject:
         self.number, self.locals = engine.load_object(item)
         self._load = load or {}
         self._not_created = not_created
+        self._extended = extended
         self._code: dict[object, Code] = {}
 
     @cached_property
@@ -153,6 +159,15 @@ class PredictedObject:
         return Externs(self.item)
 
     @cached_property
+    def of_extended(self) -> tuple[Finding, ...]:
+        """Return the programs that can't replace what they are to replace."""
+        if self._extended is None:
+            return ()
+        sections = {it.name: it.section for it in self.contents.programs}
+        found = extensions.findings(self.item, sections, self.loaded, self._extended)
+        return tuple(found)
+
+    @cached_property
     def compared(self) -> tuple[enumerators.ComparedEnumerator, ...]:
         """Return the lines that compare with an enumerator."""
         return enumerators.compared(self.item)
@@ -184,6 +199,7 @@ class PredictedObject:
             number=self.number,
             changed=changed,
             not_created=self._not_created,
+            extended=self._extended,
         )
         self._code[key] = found
         if len(self._code) > _REMEMBERED:
@@ -244,6 +260,7 @@ def predict(
         needs,
         found,
         given=given,
+        unjudged=unfollowed.unjudged(code, found),
     )
     given_up = modulebtf.given_up(
         code, subject.locals, subject.skipped, needs, target.module_names, engine
@@ -283,9 +300,12 @@ def _beyond_relocation(
     found = (
         *_of_externs(code, engine),
         *seen.findings,
+        *unfollowed.findings(code),
         *enumerators.findings(code.item, subject.compared, code.reached, engine),
         *eventrecords.compared(code, target.known, engine),
         *securityhooks.findings(code, target.known),
+        *subject.of_extended,
+        *structops.findings(code.item, code.not_created, engine),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     return seen, found
@@ -490,6 +510,7 @@ def _verdict(
     findings: Sequence[Finding],
     *,
     given: Collection[str] | None,
+    unjudged: Sequence[str],
 ) -> tuple[Verdict, tuple[str, ...]]:
     refused = [
         it for it in relocations if it.status in (Status.AMBIGUOUS, Status.REFUSED)
@@ -526,7 +547,7 @@ def _verdict(
             for it in deadly
         ]
         return Verdict.CRASHES, tuple(reasons)
-    if left:
+    if left or unjudged:
         reasons = [f"{name} is left to the loader" for name in left]
-        return Verdict.UNKNOWN, tuple(reasons)
+        return Verdict.UNKNOWN, (*reasons, *unjudged)
     return Verdict.LOADS, ()

@@ -55,6 +55,8 @@ class Code:
     changed: Mapping[Address, Insn] = field(default_factory=dict)
     # Maps that the loader leaves out.
     not_created: frozenset[str] = frozenset()
+    # The object with what its programs extend (freplace); None where nobody says it.
+    extended: BpfObject | None = None
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:

@@ -61,6 +61,7 @@ _LEARNT = {
 _EFFECTS = {
     Effect.NOT_ATTACHED: "[yellow bold]can't be attached",
     Effect.WRONG_VALUE: "[yellow bold]warnings[/]: the kernel says nothing of these",
+    Effect.UNKNOWN: "[yellow bold]unknown[/]: what programs read was not compared",
 }
 _JSON = TypeAdapter(dict[str, JsonValue])
 

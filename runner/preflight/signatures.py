@@ -18,13 +18,15 @@ from runner.preflight.declared import Declared
 from runner.preflight.engine import Engine, PrototypeAnswer, SlotAnswer
 from runner.preflight.model import Effect, Finding, FindingKind, Signature
 from runner.preflight.places import place_of
-from runner.preflight.prototypes import prototype_text, slot_text
+from runner.preflight.prototypes import prototype_text, prototypes_of, slot_text
 from runner.preflight.rules import Code
 from runner.versions import KernelVersion
 
 _RECORDS = (*COMPOSITES, Kind.FWD)
 _NUMBERS = (Kind.INT, *ENUMERATIONS)
 _WORD = 8
+# What programs call what a function returned.
+_RETURNED = frozenset({"ret", "retval", "ret_val", "rc", "result"})
 # Structs in the first place of each other, as sock in inet_sock.
 _DEEPEST = 12
 # Of btf_distill_func_proto(): arguments, and bytes of a struct that is passed by value.
@@ -56,7 +58,7 @@ def compared(code: Code, known: Known, engine: Engine) -> ComparedArguments:
     wanted |= {it.attached.holder_name: it.attached for it in arguments}
     if not wanted or not engine.target.functions:
         return ComparedArguments()
-    prototypes = _prototypes(wanted, engine)
+    prototypes = prototypes_of(wanted.values(), engine)
     comparison = _Comparison(code.item, engine, known)
     findings: list[Finding] = []
     signatures: list[Signature] = []
@@ -76,17 +78,6 @@ def compared(code: Code, known: Known, engine: Engine) -> ComparedArguments:
 
 def _needs_prototype(attached: AttachedProgram) -> bool:
     return attached.section.partition("/")[0].removesuffix(".s") in _TRAMPOLINES
-
-
-def _prototypes(
-    wanted: Mapping[str, AttachedProgram], engine: Engine
-) -> dict[str, PrototypeAnswer | None]:
-    functions, typedefs = (
-        [name for name, it in wanted.items() if it.hook.holder is holder]
-        for holder in Holder
-    )
-    found = engine.prototypes(functions, typedefs)
-    return dict(zip((*functions, *typedefs), found, strict=True))
 
 
 class _ArgumentPlace(Enum):
@@ -238,6 +229,8 @@ class _Comparison:
                 return f"it for {declared.text}, which is {moved} there"
             if self._differs(declared, slot):
                 return f"it for {declared.text}"
+            if _is_returned(argument, declared, prototype, slot):
+                return f"it for the returned value ({declared.text})"
             return ""
         roots = [it for it in argument.roots if not self._fits(it, slot)]
         # A program may try one type after the other.
@@ -359,6 +352,23 @@ def _moved(declared: Declared, slot: SlotAnswer, prototype: PrototypeAnswer) -> 
     return f"argument {number + 1}"
 
 
+def _is_returned(
+    argument: Argument, declared: Declared, prototype: PrototypeAnswer, slot: SlotAnswer
+) -> bool:
+    """Tell whether a program takes an argument for what the function returned.
+
+    Arguments that a function gets move what it returns, and nobody says so.
+    """
+    return (
+        argument.attached.hook.returns
+        and declared is argument.attached.declared[-1]
+        and declared.name in _RETURNED
+        and slot is not prototype.returns
+        and bool(slot.name)
+        and slot.name != declared.name
+    )
+
+
 def _followed(argument: Argument, slot: SlotAnswer) -> Use | None:
     """Return where a typed program reads behind what the verifier calls a number."""
     if not _is_typed(argument):
@@ -435,9 +445,9 @@ def _missing(argument: Argument, prototype: PrototypeAnswer) -> str:
 
 def _prototype_text(attached: AttachedProgram, prototype: PrototypeAnswer) -> str:
     hook = attached.hook
-    is_function = hook.holder is Holder.FUNCTION
+    returns = hook.holder is not Holder.TYPEDEF
     return prototype_text(
-        attached.target, prototype, skipped=hook.skipped, returns=is_function
+        attached.target, prototype, skipped=hook.skipped, returns=returns
     )
 
 
@@ -459,6 +469,12 @@ def _cure(argument: Argument, prototype: PrototypeAnswer) -> str:
     if attached.section.startswith("fexit") and prototype.returns.kind != Kind.VOID:
         words.append(slot_text(prototype.returns.model_copy(update={"name": "ret"})))
     macro = f"{_MACROS[hook.form]}({', '.join(words)})"
+    if hook.holder is Holder.MEMBER:
+        return (
+            f"write a second program, {macro}, and a second map that has it, and load "
+            "the ones that fit: `programs: {NAME: {load: …}}` and `maps: {NAME: "
+            "{create: …}}`, or bpf_map__set_autocreate() (libbpf 1.4)"
+        )
     return (
         f"write a second program, {macro}, and load the one that fits: "
         "`programs: {NAME: {load: …}}`, or bpf_program__set_autoload()"

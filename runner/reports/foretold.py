@@ -8,12 +8,17 @@ from runner.results import CaseResult, PredictedFinding, RunResults
 
 # What a finding's effect means to who reads a report; what keeps an object from loading
 # is told as a failure.
-_WORDS = {"wrong_value": "warning", "not_attached": "can't be attached"}
+_UNKNOWN = "unknown"
+_WORDS = {
+    "wrong_value": "warning",
+    "not_attached": "can't be attached",
+    _UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaidAlike:
-    """Something that preflight said alike of several results."""
+    """Something that is said alike of several results."""
 
     text: str
     # In the order of the run.
@@ -73,17 +78,18 @@ def findings(results: RunResults) -> list[ToldFinding]:
 
 def not_predicted(results: RunResults) -> list[SaidAlike]:
     """Return why there is no prediction, each reason with the results without one."""
-    return _by_text(results.cases, lambda it: filter(None, [it.not_predicted]))
+    return by_text(results.cases, lambda it: filter(None, [it.not_predicted]))
 
 
 def not_known(results: RunResults) -> list[SaidAlike]:
     """Return what objects need and nobody knows whether the kernels have it."""
-    return _by_text(results.cases, lambda it: it.not_known)
+    return by_text(results.cases, lambda it: it.not_known)
 
 
-def _by_text(
+def by_text(
     cases: Iterable[CaseResult], texts: Callable[[CaseResult], Iterable[str]]
 ) -> list[SaidAlike]:
+    """Return each text once, with the results that it is said of."""
     found: dict[Hashable, list[CaseResult]] = {}
     for case in cases:
         for text in dict.fromkeys(texts(case)):
@@ -95,11 +101,14 @@ def _by_text(
 
 def counts(results: RunResults) -> str:
     """Return "1 warning, 2 cases not predicted, 3 needs not known", or nothing."""
-    warned = len(findings(results))
+    told = findings(results)
+    unfollowed = sum(it.finding.effect == _UNKNOWN for it in told)
+    warned = len(told) - unfollowed
     unpredicted = sum(bool(it.not_predicted) for it in results.cases)
     unknown = sum(len(it.kernels) for it in not_known(results))
     parts = (
         (warned, "warning", "warnings"),
+        (unfollowed, "object not followed", "objects not followed"),
         (unpredicted, "case not predicted", "cases not predicted"),
         (unknown, "need not known", "needs not known"),
     )

@@ -176,9 +176,11 @@ ActName = Literal[
     "truncate",
     "chmod",
     "rename",
+    "exchange",
     "link",
     "mmap",
     "unlink",
+    "mknod",
     "mkdir",
     "mount",
     "exec",
@@ -188,7 +190,10 @@ ActName = Literal[
 ]
 # They are done to the file that "create" makes.
 OF_FILE = frozenset(
-    {"write", "read", "truncate", "chmod", "rename", "link", "mmap", "unlink"}
+    {
+        *("write", "read", "truncate", "chmod", "rename", "exchange", "link", "mmap"),
+        "unlink",
+    }
 )
 
 
@@ -200,10 +205,11 @@ class Act(FileEntry):
     """
 
     act: Annotated[tuple[ActName, ...], Field(min_length=1, max_length=32)]
-    """create makes a file in /run; write, read, truncate, chmod, rename, link, mmap and
-    unlink are done to it. mkdir makes a folder and removes it, mount mounts a tmpfs and
-    unmounts it, exec runs /bin/true, signal kills a child by SIGUSR1, ptrace attaches
-    to a child and detaches, bpf creates a map with bpf(2)."""
+    """create makes a file in /run; write, read, truncate, chmod, rename, exchange (with
+    another file), link, mmap and unlink are done to it. mknod makes another file with
+    mknod(2) and removes it, mkdir a folder. mount mounts a tmpfs and unmounts it, exec
+    runs /bin/true, signal kills a child by SIGUSR1, ptrace attaches to a child and
+    detaches, bpf creates a map with bpf(2)."""
     comm: Annotated[str, Field(min_length=1, max_length=15)] = "actor"
     """The name of the process."""
     save: Annotated[str, Field(pattern=NAME)] = "act"

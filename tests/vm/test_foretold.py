@@ -1,64 +1,21 @@
 """What no relocation shows is told without a boot, on the real kernels it is true of.
 
-It boots nothing, but needs the BTF of Debian's kernels. The suite contracts boots the
-first ones.
+It needs the BTF of Debian's kernels, and boots them for the records of two tracepoints
+alone. The suite contracts has the same objects, and boots all: each of its cases fails
+on exactly the kernels that are named here.
 """
 
 import json
 import subprocess
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
-from tests.vm.conftest import ROOT, command
+from tests.vm.conftest import ROOT, command, run
 
 pytestmark = pytest.mark.vm
 
 KERNELS = ("5.10", "6.1", "6.12", "sid")
-HEAD = """\
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-char _license[] SEC("license") = "GPL";
-long sink;
-"""
-RECORD = """\
-struct freed { __u64 common; char comm[16]; int pid; int prio; };
-SEC("tracepoint/sched/sched_process_free") int on_free(struct freed *ctx)
-{
-	sink = ctx->prio;
-	return 0;
-}
-"""
-# As 6.1 has it.
-ENUMERATOR = """\
-enum iter_type { ITER_IOVEC, ITER_KVEC, ITER_BVEC, ITER_PIPE, ITER_XARRAY, ITER_DISCARD,
-	ITER_UBUF };
-struct iov_iter { __u8 iter_type; } __attribute__((preserve_access_index));
-SEC("raw_tp/sys_enter") int on_call(void *ctx)
-{
-	struct iov_iter *iter = (void *)bpf_get_current_task();
-	__u8 type = BPF_CORE_READ(iter, iter_type);
-
-	if (type == ITER_UBUF)
-		sink++;
-	return 0;
-}
-"""
-# `pid` as it lies on 6.1.
-BARE = """\
-struct task_struct { char before[%d]; int pid; };
-SEC("raw_tp/sys_enter") int on_call(void *ctx)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	int pid;
-
-	bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid);
-	sink = pid;
-	return 0;
-}
-"""
 # Object, what is told, about what, the text of the line, and the kernels it is true of.
 TOLD = [
     # An argument that a traced function lost in 6.10.
@@ -71,37 +28,55 @@ TOLD = [
     ("by_value", "target_unsupported", "in_group_p", "calls++", "5.10"),
     ("nothing", "return_missing", "fput", "BPF_PROG(puts", "5.10 6.1 6.12 sid"),
     ("prototype", "kfunc_changed", "bpf_task_acquire", "bpf_task_acquire", "6.12 sid"),
+    # An operation of TCP that gets two more arguments from 6.10 on, and a new one.
+    ("control", "argument_missing", "cong_control", "BPF_PROG(four", "5.10 6.1"),
+    ("control", "argument_changed", "cong_control", "sample->", "6.12 sid"),
+    ("start", "member_missing", "tx_start", "BPF_PROG(on_start", "5.10 6.1 6.12"),
+    # Arguments that moved in 5.12 and again in 7.0.
+    ("creates", "argument_changed", "vfs_create, argument 3", "created->", "5.10 sid"),
+    ("creates", "argument_changed", "vfs_create, argument 2", "(second", "6.1 6.12"),
+    # A hook that gets one more in 5.19; and BPF LSM, which Debian starts from 6.1 on.
+    ("renames", "argument_missing", "path_rename", "(five", "5.10"),
+    ("renames", "argument_changed", "path_rename", "(four", "6.1 6.12 sid"),
+    ("renames", "lsm_not_called", "path_rename", "(four", "5.10"),
+    ("renames", "lsm_not_called", "path_rename", "(five", "5.10"),
+    # A tracepoint that lost one in 5.11, and in Debian's 5.10; and its record.
+    ("requests", "argument_missing", "argument 2", "(queued", "5.10 6.1 6.12 sid"),
+    ("requests", "record_changed", "rwbs", "record->rwbs", "6.12 sid"),
     # A tracepoint's record that became shorter in 6.16.
-    ("record", "record_short", "sched_process_free, prio", "ctx->prio", "sid"),
+    ("freed", "record_short", "sched_process_free, prio", "record->prio", "sid"),
     # An enumerator that is 6 on 6.1, and 0 from 6.6 on.
-    ("enumerator", "enumerator_changed", "ITER_UBUF", "ITER_UBUF", "6.12 sid"),
-    # A field at the place that it has on 6.1 alone.
-    ("bare", "field_unrelocated", "task_struct", "&task->pid", "5.10 6.12 sid"),
+    ("ubuf", "enumerator_changed", "ITER_UBUF", "ITER_UBUF", "6.12 sid"),
+    # A field at the place that it has up to 6.12.
+    ("argc", "field_unrelocated", "linux_binprm", "&program->argc", "sid"),
+    # What replaces a function of another object, whatever the kernel.
+    (
+        "replaces",
+        "argument_changed",
+        "decide, arguments",
+        "return ",
+        "5.10 6.1 6.12 sid",
+    ),
+    ("replaces", "argument_changed", "argument 2", "= verdict", "5.10 6.1 6.12 sid"),
 ]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("contracts")
-    bare = BARE % _place("task_struct.pid", "6.1")
-    own = {"record": RECORD, "enumerator": ENUMERATOR, "bare": bare}
-    for name, text in own.items():
-        (folder / f"{name}.bpf.c").write_text(HEAD + text)
-    for path in (ROOT / "suites/contracts").glob("*.bpf.c"):
-        (folder / path.name).write_bytes(path.read_bytes())
-    return folder
+def records(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have all kernels say the records of the suite's tracepoints."""
+    done = run(
+        *("--kernels", ",".join(KERNELS), "--suite", ROOT / "suites/contracts"),
+        *("-k", "freed_priority or request_recorded"),
+        reports=tmp_path_factory.mktemp("reports"),
+    )
+    assert done.status == 0, done.output
 
 
-def _place(field: str, kernel: str) -> int:
-    argv = command("check", "--kernels", kernel, "--explain", field)
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
-    return int(done.stdout.rpartition(" ")[2])
-
-
-def test_each_is_told_at_its_line_with_a_cure_on_the_kernels_it_is_true_of(
-    folder: Path,
-) -> None:
-    argv = command("check", folder, "--kernels", ",".join(KERNELS), "--json")
+@pytest.mark.usefixtures("records")
+def test_each_is_told_at_its_line_with_a_cure_on_the_kernels_it_is_true_of() -> None:
+    argv = command(
+        "check", ROOT / "suites/contracts", "--kernels", ",".join(KERNELS), "--json"
+    )
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
 
@@ -109,11 +84,13 @@ def test_each_is_told_at_its_line_with_a_cure_on_the_kernels_it_is_true_of(
     for kernel in json.loads(done.stdout)["kernels"]:
         for prediction in kernel["predictions"]:
             for it in prediction["findings"]:
-                name = prediction["object"].removesuffix(".bpf.o")
+                # Some with and without a module.
+                name = prediction["object"].partition(".bpf.o")[0]
                 key = (name, it["kind"], it["subject"], it["place"]["source"])
                 assert it["cure"], it
                 assert it["place"]["line"], it
-                found[key].append(kernel["kernel"])
+                if kernel["kernel"] not in found[key]:
+                    found[key].append(kernel["kernel"])
     left = dict(found)
     for name, kind, subject, line, kernels in TOLD:
         (key,) = [

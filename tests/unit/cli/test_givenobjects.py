@@ -129,3 +129,32 @@ def test_a_source_includes_the_types_of_each_kernel_that_its_suite_names(
 def test_a_kernel_that_no_matrix_has_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no kernel '7\.0'"):
         typed(tmp_path, TYPES.replace("6.12", "7.0").replace("6.1", "7.0"))
+
+
+EXTENDS = """\
+description: Programs in the place of others.
+cases:
+  - {name: none, object: one.bpf.o, WHY}
+  - name: two
+    object: one.bpf.o
+    extends: {object: two.bpf.o, program: on_packet}
+    WHY
+""".replace("WHY", "expect_failure: {class: kfunc_missing, reason: x}")
+
+
+def test_an_object_is_checked_with_each_object_that_its_suite_says_it_extends(
+    folder: Path,
+) -> None:
+    (folder / "suite.yaml").write_text(EXTENDS)
+
+    given, refused = givenobjects.find(
+        *([folder / "one.bpf.o"], Axes(), [X86_64]),
+        *(Cache(root=folder / "cache"), build(), no_types),
+    )
+
+    assert not refused
+    other = {X86_64.name: folder / "two.bpf.o"}
+    assert [(it.name, it.extended) for it in given] == [
+        ("one.bpf.o", {}),
+        ("one.bpf.o (extends two.bpf.o)", other),
+    ]

@@ -80,11 +80,12 @@ def checked(
     given: Collection[str] | None = None,
     not_created: frozenset[str] = frozenset(),
     left_out: frozenset[str] = frozenset(),
+    extended: BpfObject | None = None,
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
     try:
-        subject = PredictedObject(item, own, not_created=not_created)
+        subject = PredictedObject(item, own, not_created=not_created, extended=extended)
         own.load_target(btf)
         target = Target(
             btf=btf,

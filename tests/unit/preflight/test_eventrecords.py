@@ -125,6 +125,33 @@ def test_btf_has_the_records_of_kernels_that_were_never_booted() -> None:
     assert findings("ctx->prio") == ()
 
 
+# All records begin with struct trace_entry, which is larger there.
+def test_rhel_9_moves_all_fields_and_btf_shows_it() -> None:
+    fields = "char comm[16]; int pid; int prio;"
+    here = BTF % fields
+    rhel = here.replace(
+        "int pid; };", "int pid; unsigned char preempt_lazy_count; };", 1
+    )
+    relocated = """\
+struct trace_event_raw_freed { char comm[16]; int pid; int prio; } CORE;
+struct freed"""
+
+    assert findings("ctx->pid", types=here) == ()
+    (found,) = findings("ctx->pid", types=rhel)
+    assert (found.kind, found.effect) == (
+        FindingKind.RECORD_CHANGED,
+        Effect.WRONG_VALUE,
+    )
+    assert "`pid` (int, 4 bytes) is at offset 28 there" in found.reason
+    (end,) = findings("ctx->prio", types=rhel)
+    assert "`prio` (int, 4 bytes) is at offset 32 there" in end.reason
+    item = an_object(
+        FREED.replace("struct freed", relocated, 1)
+        % ("struct trace_event_raw_freed *ctx", "ctx->pid")
+    )
+    assert checked(item, kernel(rhel)).findings == ()
+
+
 def test_members_that_are_relocated_are_right_everywhere() -> None:
     struct = (
         "struct trace_event_raw_freed { long ent; char comm[16]; int pid; int prio; }"

@@ -48,9 +48,9 @@ MAP = (
     % "int key = 0; bpf_map_lookup_elem(&items, &key);"
 )
 STRUCT_OPS = """\
-struct some_ops___first { int (*act)(void); };
+struct some_ops { int (*act)(void); };
 SEC("struct_ops/act") int act(void *ctx) { return 0; }
-SEC(".struct_ops") struct some_ops___first ops = { .act = (void *)act };
+SEC(".struct_ops") struct some_ops ops = { .act = (void *)act };
 """
 RAW = 'SEC("raw_tp/an_event") int on_a(void *ctx) { return 0; }\n'
 
@@ -686,15 +686,6 @@ def test_what_a_suite_does_not_set_is_refused() -> None:
         assert found.reasons == (
             f"{left} is left to the loader, which does not set it",
         )
-
-
-def test_a_map_that_is_not_created_needs_no_struct_of_operations() -> None:
-    item, btf = an_object(STRUCT_OPS), kernel(BARE)
-
-    without = checked(item, btf, not_created=frozenset({"ops"}))
-
-    assert "struct_ops" in {it.need for it in checked(item, btf).features}
-    assert "struct_ops" not in {it.need for it in without.features}
 
 
 # ------------------------------------------------------------- architectures

@@ -113,6 +113,31 @@ SEC("fentry/create") int creates(unsigned long long *ctx)
     assert findings(program) == ()
 
 
+RETURNED = """\
+SEC("fexit/create") int BPF_PROG(after, void *a, void *b, int c, int %s)
+{
+	sink = %s;
+	return 0;
+}
+"""
+
+
+# Nobody says that the returned value has moved behind an argument that was added.
+@pytest.mark.parametrize("name", ["ret", "retval", "rc"])
+def test_an_argument_that_is_taken_for_what_is_returned_is_warned_of(name: str) -> None:
+    program = RETURNED % (name, name)
+
+    assert findings(program, OLD) == ()
+    (finding,) = findings(program, f"{OLD}, unsigned flags")
+    assert finding.is_warning
+    assert finding.kind is FindingKind.ARGUMENT_CHANGED
+    taken = f"the program takes it for the returned value (int {name})"
+    assert f"is unsigned int flags, and {taken}" in finding.reason
+    # An argument of that name is no returned value, nor is one of another name.
+    assert findings(program, f"{OLD}, unsigned {name}") == ()
+    assert findings(RETURNED % ("mask", "mask"), f"{OLD}, unsigned flags") == ()
+
+
 PROBE = """\
 SEC("kprobe/create") int BPF_KPROBE(creates, %s)
 {

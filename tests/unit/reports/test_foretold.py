@@ -70,6 +70,12 @@ def test_each_finding_is_told_once_with_its_kernels_and_cases() -> None:
     assert [(it.file, it.line) for it in found] == [("suites/task/task.bpf.c", 12)] * 2
     assert foretold.counts(RUN) == COUNTS
     assert foretold.counts(run(told("6.1"))) == ""
+    unfollowed = MOVED.model_copy(update={"effect": "unknown"})
+    (it,) = foretold.findings(run(told("6.1", findings=(unfollowed,))))
+    assert it.text.startswith("unknown: task.bpf.c:12:")
+    assert foretold.counts(run(told("6.1", findings=(unfollowed,)))) == (
+        "1 object not followed"
+    )
 
 
 def test_a_source_that_is_not_the_case_s_keeps_its_own_name() -> None:
