@@ -100,6 +100,10 @@ class ArtifactError(InfrastructureError):
     """A kernel or one of its files is unavailable."""
 
 
+class NotOnServerError(ArtifactError):
+    """A server is there, and does not have a file."""
+
+
 class MissingFileError(ArtifactError):
     """A file of this machine that a matrix names does not exist."""
 

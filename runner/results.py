@@ -1,5 +1,6 @@
 """What a run found out: the values behind results.json, JUnit and the summary."""
 
+import json
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -483,6 +484,9 @@ class CaseResult(CaseVerdict, CaseId):
     recorded: LoadRecord | None = None
     """What the case's `command` loaded; null for other cases, and if nothing was
     recorded."""
+    left_behind: tuple[str, ...] = ()
+    """What it left in its guest when all that it started had ended: pins, programs,
+    maps and links, as "/sys/fs/bpf/counts" and "map counts (hash)"."""
     agreement: Agreement | None = None
     """What kernels are compared by; null for cases without `agree` and `record`."""
     environment: dict[str, JsonValue] = {}
@@ -521,6 +525,12 @@ class CaseResult(CaseVerdict, CaseId):
             f"{self.outcome} in a guest that nobody had used; failed in one that had "
             f"served other objects: {self.failed_in_used_guest}"
         )
+
+    @property
+    def left_words(self) -> str:
+        """What it left in its guest, in words; or nothing."""
+        left = ", ".join(self.left_behind)
+        return f"left in its guest: {left}" if left else ""
 
     @property
     def guest_words(self) -> str:
@@ -871,4 +881,6 @@ def _word(value: JsonValue) -> str:
         return f"{{{', '.join(f'{key}: {_word(it)}' for key, it in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_word, value))}]"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     return str(value)

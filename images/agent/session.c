@@ -16,6 +16,8 @@
 #include "held.h"
 #include "hello.h"
 #include "iterate.h"
+#include "kernel_log.h"
+#include "leftovers.h"
 #include "load.h"
 #include "log.h"
 #include "maps.h"
@@ -92,6 +94,8 @@ static const struct operation {
 	{"act", act_operation, {"acts", "comm", "folder"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"census", census_operation, {"sysctls"}, false},
+	{"kernel_log", kernel_log_operation, {"skip"}, false},
+	{"leftovers", leftovers_operation, {"begin"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run",
@@ -217,6 +221,7 @@ int session(void)
 	signal(SIGPIPE, SIG_IGN);
 	protocol_start();
 	log_start();
+	kernel_log_start();
 	children_start();
 	while (answer_next())
 		continue;

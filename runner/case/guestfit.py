@@ -1,15 +1,16 @@
 """What a case wants of its guest that it will not get, told before the boot."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from runner.case import placefit
 from runner.facts.model import Presence
 from runner.guest.environment import EnvironmentUnavailableError
 from runner.matrix import interfaces
 from runner.matrix.environment import GuestEnvironment, User
 from runner.suites.attachplaces import interface_of
 from runner.suites.known import KnownKernel
-from runner.suites.model import OTHER_LOADERS, Case
+from runner.suites.model import OTHER_LOADERS, Case, Command, CommandTruth
 from runner.versions import VersionRange
 
 # Those that drivers make by themselves when they are loaded or built in, such as
@@ -22,15 +23,34 @@ _USER_NS = "CONFIG_USER_NS=y"
 _TOKENS_SINCE = "6.9"
 
 
-def require(case: Case, environment: GuestEnvironment, kernel: KnownKernel) -> None:
+def require(
+    case: Case,
+    environment: GuestEnvironment,
+    kernel: KnownKernel,
+    suite: Sequence[Case] = (),
+) -> None:
     """Refuse a guest that the case can't use, or that can't be used as it is asked for.
 
-    `environment` is what row, suite and case say together. Raises
-    EnvironmentUnavailableError.
+    `environment` is what row, suite and case say together, and `suite` has the cases
+    that may have used the guest before. Raises EnvironmentUnavailableError.
     """
     _require_user(case, environment, kernel)
-    for program, place, name in _interfaces_of(case, kernel):
-        _require_interface(f"{program}: {place}", name, environment)
+    for program, place in _places_of(case, kernel):
+        name = interface_of(place)
+        if name:
+            _require_interface(program, place, name, environment)
+        found = placefit.misfit(place, environment)
+        if found is None or _is_made(place, (case, *suite)):
+            continue
+        declared = case.failure_on(kernel)
+        # What the suite expects of the kernel, the kernel is to say.
+        if declared is None or found.failure.name not in declared.classes:
+            raise EnvironmentUnavailableError(
+                f"{program}: {place}: {found.what}",
+                hint=found.hint,
+                name=found.failure.name,
+                where=("programs", program, "attach"),
+            )
 
 
 def _require_user(
@@ -51,6 +71,7 @@ def _require_user(
         f"guest.user: {why}",
         hint="it works with an `object` and the loaders libbpf and compat; leave it "
         "out here, or skip the case",
+        where=("guest", "user"),
     )
 
 
@@ -59,12 +80,14 @@ def _require_namespace(user: User, kernel: KnownKernel) -> None:
         raise EnvironmentUnavailableError(
             "guest.user.namespace: the kernel has no user namespaces (CONFIG_USER_NS)",
             hint="use another kernel, or leave it out",
+            where=("guest", "user"),
         )
     if user.token is not None and not _has_tokens(kernel):
         raise EnvironmentUnavailableError(
             "guest.user.token: the kernel has no BPF tokens, which were added in "
             f"{_TOKENS_SINCE} (35f96de04127)",
             hint="skip the case there: `needs: {type: struct bpf_token}`",
+            where=("guest", "user"),
         )
 
 
@@ -77,17 +100,35 @@ def _has_tokens(kernel: KnownKernel) -> bool:
     return kernel.version is None or since.may_hold(kernel.version)
 
 
-def _interfaces_of(case: Case, kernel: KnownKernel) -> Iterator[tuple[str, str, str]]:
-    """Yield programs, their places, and the interfaces in those."""
+def _places_of(case: Case, kernel: KnownKernel) -> Iterator[tuple[str, str]]:
+    """Yield programs, and where each is attached, as far as the suite says."""
     if not case.attach:
         return
     for name, program in case.programs.items():
         place = program.place(kernel)
-        if place and (interface := interface_of(place)):
-            yield name, place, interface
+        if place:
+            yield name, place
 
 
-def _require_interface(what: str, name: str, environment: GuestEnvironment) -> None:
+def _is_made(place: str, cases: Iterable[Case]) -> bool:
+    """Whether a command may make the network namespace of a place."""
+    name = placefit.netns_of(place)
+    return name is not None and any(
+        name in word for case in cases for words in _commands(case) for word in words
+    )
+
+
+def _commands(case: Case) -> Iterator[Sequence[str]]:
+    yield case.command
+    for it in (*case.trigger, *case.truth.values()):
+        if isinstance(it, Command | CommandTruth):
+            yield it.command
+
+
+def _require_interface(
+    program: str, place: str, name: str, environment: GuestEnvironment
+) -> None:
+    what, where = f"{program}: {place}", ("programs", program, "attach")
     wanted = environment.interfaces or ()
     there = interfaces.of_own_namespace(wanted)
     # What a module of the user's choice makes by itself, nobody knows.
@@ -99,9 +140,11 @@ def _require_interface(what: str, name: str, environment: GuestEnvironment) -> N
             f"{what}: {name} is in the network namespace {elsewhere[name]}, and "
             "programs are attached in the guest's own",
             hint="attach to the other end of the pair, or leave out `netns`",
+            where=where,
         )
     raise EnvironmentUnavailableError(
         f"{what}: the guest has no interface {name}; it has {', '.join(there)}",
         hint="correct the name, or add the interface to `guest: {interfaces: …}` "
         "(docs/environment.md)",
+        where=where,
     )

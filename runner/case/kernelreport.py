@@ -7,6 +7,7 @@ from runner.failures import splats
 from runner.failures.classes import KERNEL_WARNED, is_one_of
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import ConsoleLines
+from runner.guest import kernellog
 from runner.guest.guest import Guest
 from runner.results import CaseVerdict, Outcome
 from runner.suites.known import KnownKernel
@@ -34,7 +35,13 @@ def since_last(
     if not guest.usable:
         return None
     lists = (guest.kernel.splats, *own)
-    found = splats.reported(guest.vm.news(), lists) or splats.reported(log, lists)
+    logged, shown = kernellog.since_last(guest)
+    # What the log has, the console most often has, too: one report is enough.
+    found = (
+        splats.reported(logged, lists)
+        or splats.reported(shown, lists)
+        or splats.reported(log, lists)
+    )
     guest.has_reported |= found is not None
     return found
 

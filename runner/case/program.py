@@ -13,6 +13,7 @@ from runner.case.loadrecord import LoadRecorder
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import NO_LINES, ConsoleLines
+from runner.guest import leftovers
 from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
@@ -84,6 +85,8 @@ class ProgramRun:
     printed: Printed | None = None
     # What the kernel reported of itself meanwhile.
     report: KernelReport | None = None
+    # What of BPF it left in its guest.
+    left_behind: tuple[str, ...] = ()
     # What it loaded; None where nobody recorded that.
     recorded: LoadRecord | None = None
     # Those that the suite looks into, as they were when the command had ended.
@@ -235,6 +238,7 @@ def run(
             _perform(job, guest, done, there)
     except RunnerError as error:
         done.error = error
+    done.left_behind = leftovers.found(guest)
     done.report = kernelreport.since_last(guest, (job.splats,))
     done.is_lost = guest.life.state is State.LOST
     done.running = time.monotonic() - started - done.copying

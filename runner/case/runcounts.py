@@ -2,7 +2,8 @@
 
 Kernels count runs from 5.1 on. Those of programs that may sleep are counted later: 5.10
 does not, 6.1 does; those of programs that extend others never are. What is not counted
-ran if it was run by a test run, or if it changed a map that the case looks at.
+ran if it was run by a test run, or if it changed a map that the case looks at. Where
+the case looks at none of them, all maps of the object count, but for large ones.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from runner.suites.model import (
     TestRun,
 )
 
+# Bytes of a map that is read although the case does not look at it.
+_MOST = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
@@ -29,7 +33,7 @@ class Count:
     runs: int
     # Whether it counts all of them.
     is_whole: bool
-    # What the maps hold that the case looks at, where the kernel does not tell.
+    # What the maps hold that tell of it, where the kernel does not.
     dumps: Mapping[str, RawDump]
 
 
@@ -42,11 +46,16 @@ def count(case: Case, agent: AgentSession, loaded: LoadedObject) -> Count:
     if None not in counts:
         return Count(runs=runs, is_whole=True, dumps={})
     names = {info.name for info in loaded.maps}
+    small = {
+        it.name
+        for it in loaded.maps
+        if it.max_entries * (it.key_size + it.value_size) <= _MOST
+    }
     looked_at = {
         it.map for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
     } | {it.dumped for it in case.expect if isinstance(it, Compared) and it.dumped}
     dumps = {}
-    for name in sorted(names & looked_at):
+    for name in sorted(names & looked_at or small):
         try:
             dumps[name] = agent.dump(loaded.handle, name, timeout=timeouts.READ.seconds)
         except AgentError:

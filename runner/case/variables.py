@@ -8,6 +8,7 @@ from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf, Type
 from runner.bpf.kinds import Kind
 from runner.bpf.values import is_text
 from runner.errors import UsageError
+from runner.files.modelfile import written
 from runner.suites.checks.text import no_such
 
 # Sections that hold no variables of the object's own, or none that can be set.
@@ -58,7 +59,7 @@ def encode(btf: Btf, type_: int, value: JsonValue, at: str) -> bytes:
         return _elements(btf, found, value, at)
     elif found.kind in COMPOSITES and isinstance(value, dict):
         return _members(btf, found, value, at)
-    raise UsageError(f"{at}: must be {wanted}, not {value!r}")
+    raise UsageError(f"{at}: must be {wanted}, not {written(value)}")
 
 
 _NUMBER = "a number"

@@ -6,7 +6,14 @@ from typing import Any
 from runner.bpf import object as bpf_object
 from runner.bpf.debuginfo import DebugInfo
 from runner.bpf.object import ObjectError
-from runner.case import blame, comparing, guestverdict, securityhooks, singly
+from runner.case import (
+    blame,
+    comparing,
+    guestverdict,
+    nearplaces,
+    securityhooks,
+    singly,
+)
 from runner.case.attempt import Attempt
 from runner.case.phases import Checked
 from runner.case.prediction import disagreement
@@ -15,6 +22,7 @@ from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.facts.model import Presence
 from runner.failures import attachrefusals
 from runner.failures.classes import (
+    ATTACH_TARGET_MISSING,
     COMMAND_FAILED,
     LOADER_CRASHED,
     LOADER_FAILED,
@@ -203,9 +211,17 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
         outcome=Outcome.FAILED,
         message=f"{operation} refused{at}: {found.line or error.message}{also}{each}",
         failure_class=found.name,
-        cure=blamed.cure or found.cure,
+        cure=blamed.cure or found.cure + _near(found, error.place, attempt),
         source=blamed.source,
     )
+
+
+def _near(found: Classification, place: str, attempt: Attempt) -> str:
+    """Return what the kernel has instead of a place of the suite; or nothing."""
+    if found.name != ATTACH_TARGET_MISSING.name:
+        return ""
+    names = ", ".join(nearplaces.near(place, attempt.guest))
+    return f". Instead of {place} this kernel has: {names}" if names else ""
 
 
 def _of_place(error: AgentError, attempt: Attempt) -> Classification | None:

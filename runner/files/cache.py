@@ -21,6 +21,7 @@ from filelock import FileLock
 from pydantic import BaseModel, JsonValue
 
 from runner.errors import InfrastructureError, UsageError
+from runner.files import regular
 from runner.memo import found_once
 
 log = logging.getLogger(__name__)
@@ -179,7 +180,7 @@ class Cache:
         directory = self.root / kind / key
         try:
             manifest = _EntryManifest.model_validate_json(
-                (directory / _MANIFEST).read_bytes()
+                regular.read(directory / _MANIFEST)
             )
         except FileNotFoundError:
             return None
@@ -206,7 +207,7 @@ class Cache:
         """Return what was kept under a name, or None."""
         try:
             found: JsonValue = json.loads(
-                (self.root / _REFS / f"{name}.json").read_text()
+                regular.read(self.root / _REFS / f"{name}.json")
             )
         except (OSError, ValueError):
             return None
@@ -329,7 +330,7 @@ def limit(text: str | None = None) -> int:
 def _held(directory: Path) -> Held:
     manifest = directory / _MANIFEST
     try:
-        metadata = _EntryManifest.model_validate_json(manifest.read_bytes()).metadata
+        metadata = _EntryManifest.model_validate_json(regular.read(manifest)).metadata
     except ValueError:
         metadata = {}
     return Held(
@@ -347,8 +348,8 @@ def key_of(*parts: object) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as stream:
+    """Return a regular file's SHA-256 in hexadecimal. Raises OSError."""
+    with regular.opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -255,7 +255,7 @@ def _words(model: type[BaseModel], detail: ErrorDetails, where: _Path) -> str:
         case "literal_error":
             known = _quoted(context["expected"])
             likely = near(given, known) if _close(given, known) else ""
-            return f"{given!r} must be {context['expected']}{likely}"
+            return f"{written(given)} must be {context['expected']}{likely}"
         case "no_key":
             given_keys = list(given) if isinstance(given, dict) else []
             wanted = detail["msg"].removeprefix("needs one of the keys ").split(", ")
@@ -280,6 +280,11 @@ def _quoted(words: str) -> list[str]:
 
 def _close(word: object, known: Sequence[str]) -> bool:
     return isinstance(word, str) and bool(nearest(word, known))
+
+
+def written(given: object) -> str:
+    """Return a value as messages show it: text in quotes, the rest as YAML has it."""
+    return repr(given) if isinstance(given, str) else _shortened(given)
 
 
 def _shortened(given: object) -> str:

@@ -43,6 +43,16 @@ class YamlSource:
             line = mark.line
         return int(line) + 1
 
+    def has(self, where: Sequence[int | str]) -> bool:
+        """Whether there is a node where `where` leads to."""
+        node = self.root
+        for part in where:
+            found = child(node, part)
+            if found is None:
+                return False
+            _, node = found
+        return True
+
     def text(self, where: Sequence[int | str]) -> str | None:
         """Return a scalar as it is written, or None where there is none."""
         node = self.root

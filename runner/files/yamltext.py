@@ -1,5 +1,6 @@
 """YAML that is written so that it reads as what was written."""
 
+import math
 import re
 
 import yaml
@@ -33,3 +34,17 @@ def text(value: object, *, width: int, sort_keys: bool = False) -> str:
         allow_unicode=True,
         width=width,
     )
+
+
+def inline(value: object) -> str:
+    """Return YAML in one line: "{uid: 1000, namespace: true}"."""
+    written = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=True,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    # A scalar alone ends with a line that says so.
+    return written.removesuffix("...\n").strip()

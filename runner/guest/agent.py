@@ -500,6 +500,42 @@ class Census(AgentReply):
     available_kib: _Count
 
 
+class KernelLog(AgentReply):
+    """What the kernel logged, whether or not its console shows it."""
+
+    # As /dev/kmsg has them (Documentation/ABI/testing/dev-kmsg), of the levels that the
+    # guest's console was to show; None where it can't be read.
+    records: tuple[str, ...] | None
+    # Whether the kernel overwrote some before they were read.
+    incomplete: bool
+
+
+class LeftObject(AgentReply):
+    """A program, a map or a link in the kernel."""
+
+    kind: Literal["program", "map", "link"]
+    id: _Pid
+    # As the kernel keeps it, at most 15 bytes; a link's is its program's.
+    name: str
+    # As libbpf names it: "kprobe"; None for a type that it has no name for.
+    type: str | None
+    # The id of the program; of a link, its program's. 0 for a map.
+    program: _Count
+
+    def __str__(self) -> str:
+        of = f" of {self.name}" if self.kind == "link" and self.name else ""
+        name = "" if self.kind == "link" else f" {self.name or f'with id {self.id}'}"
+        return f"{self.kind}{name}{f' ({self.type})' if self.type else ''}{of}"
+
+
+class Leftovers(AgentReply):
+    """What there is in the kernel and was not before."""
+
+    objects: tuple[LeftObject, ...]
+    # Paths below /sys/fs/bpf.
+    pins: tuple[str, ...]
+
+
 class _Settled(AgentReply):
     # Bytes.
     cleared: _Count
@@ -1150,6 +1186,21 @@ class AgentSession:
     def census(self, *, sysctls: bool = False, timeout: float) -> Census:
         """Return what there is in the guest, to compare it with its start."""
         return self._ask(Census, "census", timeout, sysctls=int(sysctls))
+
+    def kernel_log(self, *, skip: bool = False, timeout: float) -> KernelLog:
+        """Return what the kernel logged since this was last asked for.
+
+        With `skip` nothing is returned, and the next call begins here.
+        """
+        return self._ask(KernelLog, "kernel_log", timeout, skip=int(skip))
+
+    def leftovers(self, *, begin: bool = False, timeout: float) -> Leftovers:
+        """Return what the kernel has of BPF besides what it had at the last `begin`.
+
+        With `begin` that is now. Of kernels before 4.13 only pins are known, and before
+        5.8 no links.
+        """
+        return self._ask(Leftovers, "leftovers", timeout, begin=int(begin))
 
     def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.

@@ -18,6 +18,7 @@ from runner.failures.classes import (
     MODULE_MISSING,
     SYSCTL,
 )
+from runner.files.modelfile import Where
 from runner.guest import guestinterfaces, timely
 from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked, GuestRefusal, config_of
@@ -43,10 +44,14 @@ _ONE_CPU_UNDER_TCG: tuple[tuple[str, str], ...] = (
 class EnvironmentUnavailableError(UsageError):
     """A guest can't be what was asked for."""
 
-    def __init__(self, message: str, *, hint: str = "", name: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", name: str = "", where: Where = ()
+    ) -> None:
         super().__init__(message, hint=hint)
         # Of a failure class.
         self.failure_class = name or ENVIRONMENT_UNAVAILABLE.name
+        # What asks for it, from a case or a row on: ("guest", "cpus").
+        self.where = where
 
 
 def _nothing(_: Asked) -> tuple[str, ...]:
@@ -289,7 +294,7 @@ MEANS = (
     ),
     Means(
         key="modules",
-        by="files of the kernel's package in the initramfs, which insmod(8) loads in "
+        by="files of the kernel's package in the initramfs, which the agent loads in "
         "order",
         calls=_module_calls,
     ),
@@ -360,6 +365,7 @@ def require(asked: Asked) -> None:
                 f"{means.key}: {found.message}",
                 hint=found.hint,
                 name=found.name,
+                where=("guest", means.key),
             )
 
 
@@ -385,6 +391,7 @@ def _require_cpus(machine: Machine, asked: Asked) -> None:
                 f"{asked.artifact.release} can't have the guest that was asked for: "
                 f"cpus: {why}",
                 hint="use KVM, one processor, or another version",
+                where=("guest", "cpus"),
             )
 
 
@@ -420,6 +427,7 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
         if failure
         else "docs/environment.md says how each key is done",
         name=failure.name if failure else "",
+        where=("guest", means.key),
     )
 
 

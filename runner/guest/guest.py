@@ -406,7 +406,7 @@ class Origin:
         except ModuleMissingError as error:
             name = MODULE_MISSING.name
             raise EnvironmentUnavailableError(
-                error.message, hint=error.hint, name=name
+                error.message, hint=error.hint, name=name, where=("guest", "modules")
             ) from error
 
     @cached_property

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from runner.errors import InfrastructureError, file_errors
+from runner.files import regular
 from runner.files.cache import Cache, CacheEntry, key_of
 from runner.guest.keys import GuestKeys, of_saved_guest
 from runner.guest.qemu import snapshot
@@ -124,7 +125,7 @@ class Snapshots:
     def _load(self, entry: CacheEntry, memory: int) -> Snapshot:
         _check_owner(entry.directory)
         try:
-            kept = of_saved_guest((entry.directory / _KEYS).read_text())
+            kept = of_saved_guest(regular.read(entry.directory / _KEYS).decode())
         except (OSError, ValueError) as error:
             raise SnapshotError(f"the snapshot's keys can't be read: {error}") from None
         shared = guest_memory(memory)

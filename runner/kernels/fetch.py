@@ -11,10 +11,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from runner.errors import ArtifactError, MissingFileError, RunnerError, UsageError
+from runner.errors import (
+    ArtifactError,
+    MissingFileError,
+    NotOnServerError,
+    RunnerError,
+    UsageError,
+)
 from runner.facts import families
 from runner.files.cache import Cache, CacheEntry, key_of
-from runner.kernels import artifact, btf, guestconfig, http, nic, older, store, trust
+from runner.kernels import artifact, btf, guestconfig, nic, older, store, trust
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import Material, reduced
 from runner.kernels.sources import providers
@@ -235,7 +241,7 @@ def _fetch(
     pin = providers.of(source).resolve(source, cache)
     try:
         entry = _entry(kernel, source, pin, cache, progress, refresh=refresh)
-    except http.NotOnServerError as error:
+    except NotOnServerError as error:
         # What the cache has of this source is used if this fails.
         if _known(kernel, source, cache) is not None:
             raise

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.kernels import hosts
 from runner.text.progress import Progress
 
@@ -37,10 +37,6 @@ AMID_UPDATE = (
     "the file is damaged, or the server is in the middle of an update, or a proxy is "
     "stale: try again later"
 )
-
-
-class NotOnServerError(ArtifactError):
-    """The server is there and does not have it."""
 
 
 class DamagedError(ArtifactError):

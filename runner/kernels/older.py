@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from runner.errors import NotOnServerError
 from runner.files.cache import Cache
-from runner.kernels.http import NotOnServerError
 from runner.kernels.sources import providers
 from runner.kernels.sources.source import Pin
 from runner.matrix.matrix import BaseSource

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from runner.files import whole
+from runner.files import regular, whole
 from runner.files.cache import key_of, sha256_of
 from runner.preflight.model import Prediction
 
@@ -57,7 +57,7 @@ class Index:
     def known_sha256(self, path: Path) -> str | None:
         """Return the hash of a file that was hashed before."""
         try:
-            return self._place(path).read_text()
+            return regular.read(self._place(path)).decode("ascii", "replace")
         except OSError:
             return None
 
@@ -69,7 +69,7 @@ class Index:
     def find(self, btf: str, key: str) -> Prediction | None:
         """Return what was predicted for a BTF, by their hashes."""
         try:
-            text = (self._folder / _BTFS / btf / key).read_bytes()
+            text = regular.read(self._folder / _BTFS / btf / key)
             return unpacked(text)
         except (OSError, ValidationError):
             return None

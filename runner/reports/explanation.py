@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runner.failures.classes import CLASSES
+from runner.files.yamltext import inline
 from runner.reports import (
     agreement,
     failure,
@@ -196,6 +197,8 @@ def _what(group: Group, results: RunResults) -> Iterator[str]:
         yield f"This is the second try; at the first: {case.flaky}"
     if case.used_guest_words:
         yield f"It {case.used_guest_words}"
+    if case.left_words:
+        yield f"It {case.left_words}"
     yield from _times(group)
     yield from _elsewhere(group, results)
 
@@ -325,12 +328,20 @@ def _next(group: Group, run: ExplainedRun) -> Iterator[NextStep]:
         words = f"{_PROGRAM} explain {case.failure_class}"
         yield NextStep(what="the class:", text=words)
     if case.outcome is not Outcome.SKIPPED:
-        words = f"{_PROGRAM} shell {shlex.quote(case.kernel)}"
-        yield NextStep(what="a shell there:", text=words)
+        yield NextStep(what="a shell there:", text=_shell(case))
     if case.log.strip():
         words = f"{run.file} ({len(case.log.splitlines())} lines)"
         yield NextStep(what="the whole log:", text=words, file=run.file)
     yield from _files(case.kernel, run)
+
+
+def _shell(case: CaseResult) -> str:
+    """Return the command that opens a shell in such a guest."""
+    words = [*_PROGRAM.split(), "shell"]
+    for key, value in case.environment.items():
+        words += ["--guest", f"{key}={inline(value)}"]
+    words.append(case.kernel)
+    return shlex.join(words)
 
 
 def _files(kernel: str, run: ExplainedRun) -> Iterator[NextStep]:

@@ -18,7 +18,7 @@ _WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class SaidAlike:
-    """Something that preflight said alike of several results."""
+    """Something that is said alike of several results."""
 
     text: str
     # In the order of the run.
@@ -78,17 +78,18 @@ def findings(results: RunResults) -> list[ToldFinding]:
 
 def not_predicted(results: RunResults) -> list[SaidAlike]:
     """Return why there is no prediction, each reason with the results without one."""
-    return _by_text(results.cases, lambda it: filter(None, [it.not_predicted]))
+    return by_text(results.cases, lambda it: filter(None, [it.not_predicted]))
 
 
 def not_known(results: RunResults) -> list[SaidAlike]:
     """Return what objects need and nobody knows whether the kernels have it."""
-    return _by_text(results.cases, lambda it: it.not_known)
+    return by_text(results.cases, lambda it: it.not_known)
 
 
-def _by_text(
+def by_text(
     cases: Iterable[CaseResult], texts: Callable[[CaseResult], Iterable[str]]
 ) -> list[SaidAlike]:
+    """Return each text once, with the results that it is said of."""
     found: dict[Hashable, list[CaseResult]] = {}
     for case in cases:
         for text in dict.fromkeys(texts(case)):

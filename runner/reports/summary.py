@@ -207,6 +207,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
     """Return what else to know, each with the kernel or case that it is about."""
     cases = results.cases
     left_out = foretold.not_predicted(results)
+    left = foretold.by_text(cases, lambda it: filter(None, [it.left_words]))
     return [
         *((kernel.id, note) for kernel in results.kernels for note in kernel.notes),
         *(
@@ -223,6 +224,7 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
             if it.flaky
         ),
         *((str(it.key), it.used_guest_words) for it in cases if it.used_guest_words),
+        *((_about(it), it.text) for it in left),
         *((_about(it), it.text) for it in foretold.findings(results)),
         *((_about(it), f"not predicted: {it.text}") for it in left_out),
     ]

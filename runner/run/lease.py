@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from runner.errors import RunnerError
-from runner.guest import census, logfile
+from runner.guest import census, kernellog, leftovers, logfile
 from runner.guest.guest import Guest
 from runner.guest.host import available_memory
 from runner.guest.life import State
@@ -75,7 +75,8 @@ class GuestLease:
         up = current.guest
         up.life.to(State.LEASED)
         _count_sysctls(current, need)
-        up.vm.turn_page()
+        kernellog.turn_page(up)
+        leftovers.begin(up)
         if following is not None and not self._may_serve(current, following):
             self.prepare(following.kernel)
         try:

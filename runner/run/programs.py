@@ -27,9 +27,8 @@ from runner.harness.tests import Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseResult, CaseVerdict, LoadRecord, Outcome, Phases
 from runner.run.lease import GuestLease, Need
-from runner.run.retry import KernelCase, declared_gap, name_of
+from runner.run.retry import KernelCase, declared_gap, name_of, unavailable
 from runner.run.run import Run
-from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
 from runner.versions import KernelVersion
@@ -79,9 +78,14 @@ def perform(
         return Performed(own=case.ended(Outcome.FAILED, mistake, "suite_error"))
     name = f"{case.loaded.name}.{case.name}"
     try:
-        guestfit.require(case.case, case.within.guest, run.known(case.kernel))
+        guestfit.require(
+            case.case,
+            case.within.guest,
+            run.known(case.kernel),
+            case.loaded.suite.cases,
+        )
     except EnvironmentUnavailableError as error:
-        ended = case.ended(Outcome.FAILED, error, error.failure_class)
+        ended = unavailable(run, case, error)
         return _everywhere(case, ended, names)
     try:
         root = run.root_of(case.loaded, case.case, case.kernel.architecture)
@@ -113,8 +117,7 @@ def perform(
     except RunnerError as error:
         ended = case.ended(Outcome.FAILED, error, "suite_error")
         return _everywhere(case, ended, names)
-    known = run.known(case.kernel)
-    return _Rounds(job, case, guests, following, known).all(names)
+    return _Rounds(run, job, case, guests, following).all(names)
 
 
 def _everywhere(
@@ -152,13 +155,14 @@ class _Rounds:
 
     def __init__(
         self,
+        run: Run,
         job: ProgramJob,
         case: KernelCase,
         guests: GuestLease,
         following: Need | None,
-        known: KnownKernel,
     ) -> None:
-        self._known = known
+        self._run = run
+        self._known = run.known(case.kernel)
         self._job = job
         self._case = case
         self._guests = guests
@@ -185,7 +189,7 @@ class _Rounds:
                 ended = self._case.ended(Outcome.SKIPPED, gap, DECLARED_GAP.name)
                 return self._with_rest(ended, left)
             except EnvironmentUnavailableError as error:
-                ended = self._case.ended(Outcome.FAILED, error, error.failure_class)
+                ended = unavailable(self._run, self._case, error)
                 return self._with_rest(ended, left)
             except RunnerError as error:
                 # No guest came up.
@@ -305,6 +309,9 @@ class _Rounds:
             verdict,
             commands=self._job.commands.since(),
             recorded=self._recorded,
+            left_behind=tuple(
+                dict.fromkeys(left for it in self._runs for left in it.left_behind)
+            ),
             began=min((it.began for it in self._runs), default=0.0),
             duration=sum(it.copying + it.running for it in self._runs),
             phases=Phases(

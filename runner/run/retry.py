@@ -21,7 +21,7 @@ from runner.guest.guest import Guest
 from runner.guest.life import State
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
-from runner.run import configoptions, reuse
+from runner.run import configoptions, guestplace, reuse
 from runner.run.lease import GuestLease, Need
 from runner.run.run import Run
 from runner.suites.known import KnownKernel
@@ -133,7 +133,12 @@ def perform(
         return gap, b""
     compiled = extended = None
     try:
-        guestfit.require(case.case, case.within.guest, run.known(case.kernel))
+        guestfit.require(
+            case.case,
+            case.within.guest,
+            run.known(case.kernel),
+            case.loaded.suite.cases,
+        )
         if case.case.object:
             source = case.loaded.file(case.case.object)
             build = case.case.build.on(case.kernel.architecture)
@@ -146,7 +151,7 @@ def perform(
                 # Before a guest waits for it.
                 run.loader_program(loader)
     except EnvironmentUnavailableError as error:
-        return case.ended(Outcome.FAILED, error, error.failure_class), b""
+        return unavailable(run, case, error), b""
     except RunnerError as error:
         mistake = class_of_mistake(error)
         outcome = Outcome.FAILED if mistake else Outcome.ERROR
@@ -171,11 +176,25 @@ def perform(
             # The guest has found out what the kernel has.
             result = declared_gap(run, case) or result
     except EnvironmentUnavailableError as error:
-        result = case.ended(Outcome.FAILED, error, error.failure_class)
+        result = unavailable(run, case, error)
     except RunnerError as error:
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)
     return result, b"" if compiled is None else compiled.read_bytes()
+
+
+def unavailable(
+    run: Run, case: KernelCase, error: EnvironmentUnavailableError
+) -> CaseResult:
+    """Return the result of a case whose guest can't be had."""
+    found = guestplace.located(
+        error,
+        case=case.case,
+        suite=case.loaded,
+        kernel=case.kernel.id,
+        choice=run.settings.kernels,
+    )
+    return case.ended(Outcome.FAILED, found, found.failure_class)
 
 
 def _tried(

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from runner.errors import ExitStatus
 from runner.reports import merging
@@ -159,3 +160,17 @@ def test_results_survive_json() -> None:
     results = run([PASSED, FAILED, ERROR, SKIPPED], error="no boot")
     assert RunResults.model_validate_json(results.model_dump_json()) == results
     assert RunResults.model_validate(results.model_dump(mode="json")) == results
+
+
+def test_what_a_guest_was_is_said_as_yaml_has_it() -> None:
+    environment: dict[str, JsonValue] = {
+        "cpus": {"online": [0, 3]},
+        "user": {"uid": 1000, "namespace": True, "token": None},
+    }
+
+    result = CaseResult(
+        kernel="6.1", suite="s", case="c", outcome=PASSED, environment=environment
+    )
+    assert result.guest_words == (
+        "cpus: {online: [0, 3]}, user: {uid: 1000, namespace: true, token: null}"
+    )

@@ -1,5 +1,6 @@
 """Modules whose BTF is empty, or was made for another kernel, in real guests."""
 
+import re
 import struct
 
 import pytest
@@ -41,6 +42,11 @@ cases:
     guest: {{modules: [tcp_dctcp]}}
     must_run: false
     expect: [{{map: seen, key: 0, equals: 0}}]
+  - name: unfit
+    object: fine.bpf.c
+    guest: {{modules: [dummy, kvm_amd, kvm_intel]}}
+    trigger: [{{test_run: length}}]
+    expect: [{{value: "${{run.retval}}", equals: 50}}]
 """
 DCTCP = """\
 #include <linux/bpf.h>
@@ -81,7 +87,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     kernels = matrix.load(ROOT / "matrix.yaml").kernels
     kernel = next(it for it in kernels if it.id == "6.1")
     artifact = fetch.obtain(kernel, Cache(), progress())
-    wanted = ("dummy", "tcp_vegas", "tcp_dctcp")
+    wanted = ("dummy", "tcp_vegas", "tcp_dctcp", "kvm_amd", "kvm_intel")
     chosen = modulefiles.choose(wanted, kernel, artifact, Cache(), progress())
     btfs = {"dummy": EMPTY, "tcp_dctcp": of_another_kernel()}
     modules = folder / "modules"
@@ -127,3 +133,13 @@ def test_what_needs_a_btf_that_does_not_fit_is_refused_for_that(
     assert case.failure_class == "module_btf_invalid"
     assert "the kernel did not take the BTF of tcp_dctcp" in case.message
     assert case.predicted == "rejected"
+
+
+def test_a_module_that_does_not_suit_the_processor_is_named_with_the_reason(
+    finished: Finished,
+) -> None:
+    # No processor has both.
+    case = finished.case("unfit")
+
+    assert case.failure_class == "module_missing"
+    assert re.search(r"modules did not load: kvm_(amd|intel) \([A-Z].+\)", case.message)

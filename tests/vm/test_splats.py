@@ -1,5 +1,7 @@
 """A kernel that reports a fault of its own fails the case that did it, and no other."""
 
+import json
+
 import pytest
 
 from runner.results import Outcome
@@ -18,18 +20,32 @@ splats:
   allow: [{pattern: "at lib/harmless", reason: known}]
 cases:
 """
-# Cases of one object: what the kernel prints, and what else they say.
+WARNS = f"echo '{WARNING}' > /dev/kmsg"
+QUIET = "dmesg -n 1"
+# More than the kernel's log holds, which is 128 KiB or a little more.
+FLOOD = (
+    "line=$(head -c 700 /dev/zero | tr '\\0' x); "
+    'for i in $(seq 2000); do echo "<7>$line" > /dev/kmsg; done'
+)
+# Cases of one object: what they run, and what else they say.
 CASES = {
-    "before": ("", ""),
-    "warns": (WARNING, ""),
-    "after": ("", ""),
-    "allowed": ("<4>WARNING: x at lib/harmless.c:1", ""),
-    "denied": ("<4>mine: lost 5", ""),
+    "before": ("true", ""),
+    "warns": (WARNS, ""),
+    "after": ("true", ""),
+    "quiet": (QUIET, ""),
+    # The console stays as the case before left it.
+    "warns_quietly": (WARNS, ""),
+    "after_quiet": ("true", ""),
+    "warns_in_a_flood": (f"{QUIET}; {FLOOD}; {WARNS}", ""),
+    "allowed": ("echo '<4>WARNING: x at lib/harmless.c:1' > /dev/kmsg", ""),
+    "denied": ("echo '<4>mine: lost 5' > /dev/kmsg", ""),
+    # A console shows nothing of this level.
+    "notice": ("echo '<5>mine: lost 5' > /dev/kmsg", ""),
     "declared": (
-        WARNING,
+        WARNS,
         "expect_failure: {class: kernel_warned, kernels: '>=2.6', reason: it warns}",
     ),
-    "wrong": (WARNING, ""),
+    "wrong": (WARNS, ""),
 }
 PROGRAM = f"""\
   - name: program
@@ -45,14 +61,15 @@ def test_after(guest):
 """
 
 
-def case(name: str, line: str, more: str) -> str:
+def case(name: str, command: str, more: str) -> str:
     right = 51 if name == "wrong" else 50
+    argv = json.dumps(["sh", "-c", command])
     return f"""\
   - name: {name}
     object: fine.bpf.c
     trigger:
       - {{test_run: length}}
-      - command: [sh, -c, "if [ '{line}' ]; then echo '{line}' > /dev/kmsg; fi"]
+      - command: {argv}
     expect: [{{value: "${{run.retval}}", equals: {right}}}]
     {more}
 """
@@ -75,8 +92,13 @@ def test_only_who_made_the_kernel_warn_fails(finished: Finished) -> None:
         "before": P,
         "warns": F,
         "after": P,
+        "quiet": P,
+        "warns_quietly": F,
+        "after_quiet": P,
+        "warns_in_a_flood": F,
         "allowed": P,
         "denied": F,
+        "notice": P,
         "declared": S,
         "wrong": F,
         "program": F,
@@ -85,13 +107,21 @@ def test_only_who_made_the_kernel_warn_fails(finished: Finished) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["warns", "program", "test_warns"])
+@pytest.mark.parametrize(
+    "name", ["warns", "warns_quietly", "warns_in_a_flood", "program", "test_warns"]
+)
 def test_the_kernels_words_are_shown(finished: Finished, name: str) -> None:
     case = finished.case(name)
 
     assert case.failure_class == "kernel_warned"
     assert "WARNING: CPU: 0 PID: 1 at lib/mine.c:1" in case.message
     assert "at lib/mine.c:1 mine+0x1/0x2" in case.console
+
+
+def test_a_log_that_overflows_is_told(finished: Finished) -> None:
+    (kernel,) = finished.results.kernels
+
+    assert [it for it in kernel.notes if "than its log holds" in it]
 
 
 def test_another_failure_stays_what_it_is(finished: Finished) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runner.arch import Architecture, native
 from runner.errors import DOCTOR_INSTALLS, InfrastructureError, UsageError, file_errors
-from runner.files import whole
+from runner.files import regular, whole
 from runner.guest.qemu.machine import Accelerator, Machine
 from runner.guest.qemu.vm import Vm, boot
 from runner.kernels import nic
@@ -92,7 +92,7 @@ def _remembered(
     memory: Path, host: str, find: Callable[[], AcceleratorFinding]
 ) -> AcceleratorFinding:
     try:
-        known = AcceleratorFinding.model_validate_json(memory.read_bytes())
+        known = AcceleratorFinding.model_validate_json(regular.read(memory))
         if known.host == host:
             return known
     except (OSError, ValueError):

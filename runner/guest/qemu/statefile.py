@@ -16,6 +16,7 @@ from pathlib import Path
 
 import zstandard
 
+from runner.files import regular
 from runner.guest.qemu.memory import memory_file
 
 # More is slower to write and hardly smaller.
@@ -82,7 +83,7 @@ def read(path: Path, memory: int) -> int:
     Raises OSError, zstandard.ZstdError and ValueError when the file is missing or
     damaged.
     """
-    packed = path.read_bytes()
+    packed = regular.read(path)
     size = zstandard.get_frame_parameters(packed).content_size
     if not _HEAD.size <= size <= _LARGEST:
         raise ValueError(f"it claims to contain {size} bytes")

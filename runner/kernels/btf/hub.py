@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.errors import ArtifactError, file_errors
+from runner.errors import ArtifactError, NotOnServerError, file_errors
 from runner.kernels import http, packed
 from runner.kernels.sources.source import Item
 from runner.text.nearest import nearest
@@ -138,7 +138,7 @@ def _release(path: Path) -> str:
 def _download(address: str, progress: Progress) -> bytes | None:
     try:
         return http.fetch(address, progress)
-    except http.NotOnServerError:
+    except NotOnServerError:
         return None
     except ArtifactError as error:
         raise ArtifactError(

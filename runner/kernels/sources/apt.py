@@ -16,7 +16,7 @@ from pathlib import Path
 
 from debian.deb822 import Deb822
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.files.cache import Cache, key_of, sha256_of
 from runner.kernels import hosts, http
 from runner.kernels.sources import aptrefusals
@@ -199,7 +199,7 @@ def holding(item: Item, place: AptPlace, cache: Cache) -> Archive:
             # The index may be older than the pin.
             _update(archive)
             if not archive.has(item):
-                raise http.NotOnServerError(
+                raise NotOnServerError(
                     f"{place.name} does not have {item.location}", hint=aptrefusals.GONE
                 )
     return archive

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from debian.debian_support import Version
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.files.cache import sha256_of
 from runner.kernels import http
 from runner.kernels.sources import apt, aptrefusals, packages, remote
@@ -307,7 +307,7 @@ def download(
     except http.DamagedError:
         raise
     except ArtifactError as error:
-        gone = isinstance(error, http.NotOnServerError)
+        gone = isinstance(error, NotOnServerError)
         if not gone and not work.locked:
             raise
         if old is None:
@@ -344,8 +344,8 @@ def _from_old(
 
 
 def _kind(failure: ArtifactError) -> type[ArtifactError]:
-    gone = isinstance(failure, http.NotOnServerError)
-    return http.NotOnServerError if gone else ArtifactError
+    gone = isinstance(failure, NotOnServerError)
+    return NotOnServerError if gone else ArtifactError
 
 
 _NO_OLD = "the key old_packages names a folder that keeps what the archive drops"

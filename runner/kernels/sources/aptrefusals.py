@@ -7,7 +7,7 @@ from pathlib import Path
 
 from debian.deb822 import Deb822
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.kernels import http
 from runner.kernels.sources.aptplace import AptPlace
 
@@ -84,7 +84,7 @@ _REFUSALS = (
         ),
         message="{0} does not exist",
         hint=GONE,
-        kind=http.NotOnServerError,
+        kind=NotOnServerError,
     ),
     _Refusal(
         printed=re.compile(rf"{_PACKAGE}File has unexpected size \((\d+) != (\d+)\)"),

@@ -20,7 +20,7 @@ from oras.container import Container
 from oras.provider import Registry
 
 from runner.arch import Architecture
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.kernels import hosts, http
 from runner.kernels.sources import imagemanifest
 from runner.kernels.sources.imagemanifest import Image, ImageManifest
@@ -226,8 +226,8 @@ class Repository:
                     raise self._refused(where, "give")
                 http.check(answer, url)
                 yield answer
-        except http.NotOnServerError as error:
-            raise http.NotOnServerError(
+        except NotOnServerError as error:
+            raise NotOnServerError(
                 f"{where} is not in the registry",
                 hint=f"check {self._asked_by}",
             ) from error

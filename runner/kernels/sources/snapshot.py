@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field, ValidationError
 
 from runner.arch import Architecture, named
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import remote
@@ -87,7 +87,7 @@ def _ask(archive: str, package: str, version: str) -> _ArchiveAnswer:
     url = f"{archive}/mr/binary/{place}/binfiles?fileinfo=1"
     try:
         return _ArchiveAnswer.model_validate(http.json_of(url))
-    except http.NotOnServerError as error:
+    except NotOnServerError as error:
         raise ArtifactError(
             f"the snapshot archive has no {package} {version}",
             hint=f"{archive}/binary/{package}/ lists the versions that it has",

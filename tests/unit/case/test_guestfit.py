@@ -112,3 +112,91 @@ def test_a_user_whom_a_loader_would_ignore(
 @pytest.mark.parametrize("loader", ["libbpf", "compat", {"<6.0": "aya"}])
 def test_a_user_for_libbpf(loader: object) -> None:
     guestfit.require(case(object="a.o", loader=loader), parse([USER]), KERNEL)
+
+
+DUMMY = "interfaces=[{name: dum0, type: dummy}]"
+NETKIT = "interfaces=[{name: nk0, type: netkit, peer: {name: nk1}}]"
+V1, HYBRID = "cgroup=v1", "cgroup=hybrid"
+GROUPS = "mounts=[{type: cgroup2, path: /sys/fs/cgroup/unified}]"
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "class_", "message"),
+    [
+        ("netkit/lo/peer", [], "attach_place_unfit", "lo is of the type loopback"),
+        ("netkit/dum0/primary", [DUMMY], "attach_place_unfit", "of the type dummy"),
+        ("netkit/veth0/primary", [PAIR], "attach_place_unfit", "of the type veth"),
+        (
+            "netkit/nk1/primary",
+            [NETKIT],
+            "attach_place_unfit",
+            "nk1 is the peer of nk0",
+        ),
+        ("xdp/lo/native", [], "xdp_mode_unsupported", "no XDP programs in native mode"),
+        ("xdp/dum0/native", [DUMMY], "xdp_mode_unsupported", "of the type dummy"),
+        (
+            "netns/run/netns/othr",
+            [PAIR],
+            "attach_place_unfit",
+            "nobody makes the network namespace othr; did you mean 'other'?",
+        ),
+        ("sk_lookup//var/run/netns/x", [], "attach_place_unfit", "namespace x"),
+        (
+            "cgroup/sys/fs/cgroup/memory",
+            [],
+            "user_target_missing",
+            "/sys/fs/cgroup/memory is a folder of cgroup v1",
+        ),
+        ("cgroup/sys/fs/cgroup/unified/a", [], "user_target_missing", "cgroup v2"),
+        ("cgroup/sys/fs/cgroup/freezer", [V1], "cgroup_version", "with cgroup v1"),
+        ("cgroup/sys/fs/cgroup", [HYBRID], "cgroup_version", "with cgroup hybrid"),
+    ],
+)
+def test_a_place_that_takes_no_program_is_told_before_the_boot(
+    place: str, words: list[str], class_: str, message: str
+) -> None:
+    with pytest.raises(EnvironmentUnavailableError) as caught:
+        guestfit.require(attached(place), parse(words), KERNEL)
+
+    assert caught.value.failure_class == class_
+    assert f"p: {place}: " in caught.value.message
+    assert message in caught.value.message
+    assert caught.value.hint
+    # A suite that expects it is about the kernel's own words.
+    declared = {"class": class_, "reason": "it says so"}
+    guestfit.require(attached(place, expect_failure=declared), parse(words), KERNEL)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("netkit/nk0/peer", [NETKIT]),
+        ("xdp/lo/generic", []),
+        ("xdp/lo", []),
+        ("xdp/eth0/native", []),
+        ("xdp/veth0/native", [PAIR]),
+        ("netns", []),
+        ("netns/run/netns/other", [PAIR]),
+        ("netns/proc/1/ns/net", []),
+        ("netns/run/netns/${x}", []),
+        ("cgroup/sys/fs/cgroup", []),
+        ("cgroup/sys/fs/cgroup/mine", []),
+        ("cgroup/sys/fs/cgroup/unified", [HYBRID]),
+        ("cgroup/sys/fs/cgroup/unified", [GROUPS]),
+        ("cgroup/run/groups", [V1]),
+    ],
+)
+def test_a_place_that_may_take_a_program(place: str, words: list[str]) -> None:
+    guestfit.require(attached(place), parse(words), KERNEL)
+
+
+def test_a_network_namespace_that_a_case_makes_is_there() -> None:
+    place = "netns/run/netns/mine"
+    makes = case(
+        object="a.o",
+        trigger=[{"command": ["unshare", "--net=/run/netns/mine", "true"]}],
+    )
+
+    guestfit.require(attached(place), parse([]), KERNEL, [makes])
+    with pytest.raises(EnvironmentUnavailableError):
+        guestfit.require(attached(place), parse([]), KERNEL, [case(object="a.o")])

@@ -169,7 +169,7 @@ def test_what_is_loaded_goes_when_it_can_not_be_attached(job_of: JobOf) -> None:
 
     job_of.run(case(RIGHT), agent=agent)
 
-    assert agent.operations[-2:] == ["release", "close"]
+    assert agent.operations[-4:-2] == ["release", "close"]
 
 
 def test_all_programs_that_can_not_be_attached_are_told(job_of: JobOf) -> None:
@@ -540,7 +540,7 @@ def test_a_case_leaves_nothing_in_the_guest(job_of: JobOf) -> None:
     for expect in (RIGHT, WRONG):
         agent = FakeAgent()
         job_of.run(case(expect), agent=agent)
-        assert agent.operations[-2:] == ["release", "close"]
+        assert agent.operations[-4:-2] == ["release", "close"]
 
 
 @pytest.mark.parametrize(
@@ -998,6 +998,16 @@ def test_a_case_is_skipped_for_what_the_kernel_says_that_it_lacks(
     assert job_of.run(it).outcome is Outcome.PASSED
 
 
+def test_what_a_case_leaves_is_told_and_fails_nothing(job_of: JobOf) -> None:
+    left: dict[str, JsonValue] = {"objects": [], "pins": ["/sys/fs/bpf/counts"]}
+
+    result = job_of.run(case(RIGHT), {"leftovers": left})
+
+    assert result.outcome is Outcome.PASSED
+    assert result.left_behind == ("/sys/fs/bpf/counts",)
+    assert result.left_words == "left in its guest: /sys/fs/bpf/counts"
+
+
 # ------------------------------------------ what the kernel reports meanwhile
 
 
@@ -1010,6 +1020,18 @@ def test_a_kernel_that_warns_fails_the_case(job_of: JobOf) -> None:
     assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
     assert "WARNING: CPU: 0 PID: 99 at" in result.message
     assert result.console == WARNS.rstrip("\n")
+
+
+def test_a_kernel_that_warns_where_its_console_is_quiet_fails_the_case(
+    job_of: JobOf,
+) -> None:
+    record = WARNS.replace("[    7.2] ", "4,99,7200000,-;").rstrip("\n")
+    agent = FakeAgent({"kernel_log": {"records": [record], "incomplete": False}})
+
+    result = job_of.run(case(RIGHT), agent=agent)
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert result.console == WARNS.replace("7.2", "7.200000").rstrip("\n")
 
 
 def test_a_failure_that_is_declared_does_not_hide_a_warning(job_of: JobOf) -> None:

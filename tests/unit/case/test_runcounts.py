@@ -72,3 +72,22 @@ def test_a_run_of_another_program_is_none_of_those_that_extend_it() -> None:
 
     assert not runcounts.ran(one, unseen, LOADED, first)
     assert runcounts.ran(both, unseen, LOADED, first)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_without_a_map_in_the_case_each_one_tells(changed: bool) -> None:
+    """An extension whose case looks at a value only."""
+    case = Case.model_validate(
+        {
+            "name": "c",
+            "object": "a.bpf.c",
+            "extends": {"object": "b.bpf.c", "program": "dispatch"},
+            "trigger": [{"test_run": "dispatch"}],
+            "expect": [{"value": "${run.retval}", "equals": 4}],
+        },
+        strict=False,
+    )
+    first = runcounts.count(case, answers([None], b"AQ=="), LOADED)
+    then = answers([None], b"Ag==" if changed else b"AQ==")
+
+    assert runcounts.ran(case, then, LOADED, first) is changed

@@ -83,7 +83,7 @@ def test_a_value_becomes_its_variables_bytes(
         ("number", 1 << 32, "number: 4294967296 does not fit into 4 bytes"),
         ("number", "many", "number: must be a number, not 'many'"),
         ("number", 1.5, "number: must be a number, not 1.5"),
-        ("number", None, "number: must be a number, not None"),
+        ("number", None, "number: must be a number, not null"),
         ("kind", "LARGER", "'LARGER': no such enumerator; did you mean 'LARGE'?"),
         ("comm", "sleepers", "8 bytes and a NUL do not fit into 8"),
         ("ports", [1, 2, 3, 4], "4 values do not fit into 3 elements"),

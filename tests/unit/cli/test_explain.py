@@ -1,6 +1,7 @@
 """`explain` on a real run with failures, tests/data/results/failures.json."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from runner import cli
 from runner.files.shipped import ROOT
+from runner.matrix.environment import parse
 from runner.reports import resultsfile
 from runner.results import PlannedCase
 from tests.unit.reports.runs import F, P, case, run
@@ -217,3 +219,21 @@ def test_kernel_may_be_one_version_of_a_row(
     lines = explained(capsys, "renamed::state@6.1@6.1.176-1")
 
     assert lines[0].startswith("✗ renamed::state on 6.1@6.1.176-1: failed")
+
+
+def test_a_shell_is_in_a_guest_like_the_cases(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    words = ["user={uid: 1000, namespace: true}", "sysctl={kernel.printk: 7 4 1 7}"]
+    environment = parse([*words, "interfaces=[{name: a, peer: {name: b}}]"])
+    failed = case("6.1", F, environment=environment.shown)
+    resultsfile.write(run(failed), folder / "reports/latest/results.json")
+
+    lines = explained(capsys, "state")
+
+    (line,) = (it for it in lines if "a shell there:" in it)
+    *given, kernel = shlex.split(line.partition(" runner shell ")[2])
+    assert kernel == "6.1"
+    told = [it for it in given if it != "--guest"]
+    assert parse(told) == environment

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.failures import splats
-from runner.files.patternlist import ConsoleLines, LinePattern
+from runner.files.patternlist import UNRELATED_FAULTS, ConsoleLines, LinePattern
 
 # As kernels print them; the addresses are cut.
 OOPS_6_1 = """\
@@ -168,6 +168,17 @@ def test_what_a_kernel_survives_is_found(line: str) -> None:
 )
 def test_what_means_nothing_is_not(line: str) -> None:
     assert splats.reported(line) is None
+
+
+@pytest.mark.parametrize("line", UNRELATED_FAULTS)
+def test_what_an_allow_pattern_is_tried_against_is_a_fault(line: str) -> None:
+    assert splats.reported(line) is not None
+
+
+def test_no_pattern_of_ours_allows_unrelated_lines() -> None:
+    for it in splats._table().allow:
+        allowed = LinePattern(pattern=it.pattern, reason=it.reason)
+        assert ConsoleLines(allow=(allowed,)).allow == (allowed,)
 
 
 def test_a_report_is_shown_from_its_first_line_to_its_last() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from runner.files.patternlist import LinePattern
+from runner.files.patternlist import ConsoleLines, LinePattern
 
 
 @pytest.mark.parametrize("pattern", [".", ".*", "", "a|.", r"\S?", "(a)?"])
@@ -27,3 +27,48 @@ def test_a_pattern_finds_its_line() -> None:
 
     assert made.compiled.search("mine: lost 5")
     assert not made.compiled.search("yours: lost 5")
+
+
+def allowing(pattern: str) -> ConsoleLines:
+    return ConsoleLines.model_validate(
+        {"allow": [{"pattern": pattern, "reason": "known"}]}, strict=False
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["e", "^.{3,}", "[0-9]", "^WARNING: ", "WARN", "^BUG: ", r"PID: \d+ at", " in "],
+)
+def test_what_allows_unrelated_lines_is_refused(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="nothing to do with each other"):
+        allowing(pattern)
+    # Whoever denies too much, sees it.
+    LinePattern(pattern=pattern, reason="any")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^WARNING: .* at mm/",
+        "at kernel/bpf/core",
+        "^WARNING: .* at kernel/events/core.c",
+        "^BUG: KASAN: .* in my_function",
+        "my_module",
+        "blocked for more than",
+        "^WARNING: possible circular locking",
+    ],
+)
+def test_what_allows_one_thing_is_fine(pattern: str) -> None:
+    (line,) = allowing(pattern).allow
+
+    assert line.pattern == pattern
+
+
+def test_the_refusal_says_where_and_what_else_it_would_allow() -> None:
+    with pytest.raises(ValidationError) as error:
+        allowing("^BUG: ")
+
+    (mistake,) = error.value.errors()
+    assert mistake["loc"] == ("allow", 0)
+    assert "BUG: KASAN" in mistake["msg"]
+    assert "BUG: KCSAN" in mistake["msg"]

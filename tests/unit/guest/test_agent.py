@@ -109,7 +109,7 @@ def test_help_and_version_are_told(binary: Path) -> None:
             [binary, argument], capture_output=True, text=True, check=True
         ).stdout
 
-    assert "credit-entropy" in said("--help")
+    assert "prepare" in said("--help")
     assert said("--version") == f"agent 0.1.0, libbpf {LIBBPF}\n"
 
 
@@ -328,6 +328,8 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("test_run", {"handle": 1, "program": "x", "data": ""}, 'argument "handle"'),
         ("close", {}, 'argument "handle"'),
         ("census", {"sysctls": 2}, "sysctls"),
+        ("kernel_log", {"skip": 2}, "skip"),
+        ("leftovers", {"begin": 2}, "begin"),
         ("settle", {}, "most"),
         ("settle", {"most": -1}, "most"),
         ("wake", {"entropy": "AAAA"}, "time_ns"),
@@ -437,6 +439,25 @@ def test_a_census_has_sysctls_for_who_wants_them(agent: AgentProcess) -> None:
     assert [it for it in first["sysctls"] if it.startswith("/proc/sys/kernel: ")]
     assert first["descriptors of the agent"] == again["descriptors of the agent"]
     assert len(first["interfaces"]) >= 1
+
+
+def test_the_kernels_log_begins_where_the_session_does(agent: AgentProcess) -> None:
+    try:
+        os.close(os.open("/dev/kmsg", os.O_RDONLY))
+        is_readable = True
+    except OSError:
+        # Containers may hide it.
+        is_readable = False
+
+    first = agent.ask("kernel_log")
+    agent.ask("kernel_log", skip=1)
+
+    assert not first["incomplete"]
+    assert (first["records"] is None) is not is_readable
+    # This machine logs little, and most likely nothing now.
+    assert len(first["records"] or []) < 100
+    opened = agent.ask("census")["parts"]["descriptors of the agent"]
+    assert opened.count("/dev/kmsg") == int(is_readable)
 
 
 def test_settling_clears_as_much_as_it_may(agent: AgentProcess) -> None:

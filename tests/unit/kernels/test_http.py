@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.kernels import http
 from tests.unit.kernels.server import Answer, Server, serving
 from tests.unit.kernels.silent import Silent
@@ -67,7 +67,7 @@ def test_a_truncated_download_is_refused(server: Server, tmp_path: Path) -> None
 
 
 def test_what_is_not_there_is_told_apart(server: Server) -> None:
-    with pytest.raises(http.NotOnServerError, match="/nowhere does not exist"):
+    with pytest.raises(NotOnServerError, match="/nowhere does not exist"):
         http.fetch(server.url + "/nowhere", Silent())
 
 
@@ -184,7 +184,7 @@ def test_sha512_is_compared(server: Server, tmp_path: Path) -> None:
 def test_redirect_that_leads_nowhere_names_both_addresses(server: Server) -> None:
     server.answers["/a"] = Answer(status=302, location=f"{server.url}/b")
 
-    with pytest.raises(http.NotOnServerError, match=r"/a, which redirects to .*/b, do"):
+    with pytest.raises(NotOnServerError, match=r"/a, which redirects to .*/b, do"):
         http.small(f"{server.url}/a")
 
 

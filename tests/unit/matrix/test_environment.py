@@ -85,6 +85,7 @@ def test_a_token_has_the_bits_that_bpffs_counts() -> None:
         ("cpus={online: [1, 2]}", "online must have processor 0"),
         ("cpus={online: [0, 2, 2]}", "online must list each processor once, in order"),
         ("cpus={online: [0, 4], possible: 4}", "possible is 4, but 5 processors start"),
+        ("lockdown=true", "lockdown: true must be 'none', 'integrity' or"),
         ("lockdown=full", "'full' must be 'none', 'integrity' or 'confidentiality'"),
         ("cgroup=v3", "'v3' must be 'v1', 'v2' or 'hybrid'"),
         ("lokdown=none", "unknown key 'lokdown'; did you mean 'lockdown'?"),

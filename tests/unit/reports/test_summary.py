@@ -308,6 +308,18 @@ def test_what_passed_and_was_not_attached_is_noted() -> None:
     )
 
 
+def test_what_cases_left_behind_is_noted_once() -> None:
+    left = {"left_behind": ("/sys/fs/bpf/m", "map m (hash)")}
+    cases = [case(it, "maps", "hash", Outcome.PASSED, **left) for it in ("5.10", "6.1")]
+
+    text = "\n".join(rendered(*cases))
+
+    assert (
+        "5.10, 6.1 maps::hash: left in its guest: /sys/fs/bpf/m, map m (hash)" in text
+    )
+    assert text.count("left in its guest") == 1
+
+
 def test_text_of_guests_does_not_reach_the_terminal_as_it_is() -> None:
     message = "\x1b]0;owned\x07[bold]text[/bold] \x1b[2J\x00"
     evil = case("5.10", "maps", "hash", Outcome.FAILED, message=message, cure="\x1b[1m")

@@ -429,6 +429,19 @@ def test_an_untouched_guest_is_one_that_not_even_its_tenant_used(
     assert used(clean_guests, "a") is second
 
 
+def test_each_lease_skips_what_was_logged_before(
+    clean_guests: GuestLease, starter: Starter
+) -> None:
+    agent = FakeAgent()
+    starter.agents = [agent]
+
+    used(clean_guests, "a")
+    used(clean_guests, "a")
+
+    skipped = [it["skip"] for it in agent.requests if it["op"] == "kernel_log"]
+    assert skipped == [1, 1]
+
+
 def test_with_fresh_nobody_gets_a_used_guest(
     starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from runner.errors import ArtifactError, MissingFileError
+from runner.errors import ArtifactError, MissingFileError, NotOnServerError
 from runner.files.cache import Cache
 from runner.kernels import http
 from runner.kernels.sources import packages, remote
@@ -238,7 +238,7 @@ class _Trust:
         url = f"{base}/repodata/repomd.xml"
         try:
             signature = http.small(f"{url}.asc")
-        except (http.NotOnServerError, http.ForbiddenError) as error:
+        except (NotOnServerError, http.ForbiddenError) as error:
             if not self._source.repo_gpgcheck:
                 return
             raise ArtifactError(
@@ -324,16 +324,16 @@ def _from_archive(
     Raises NotOnServerError if it is nowhere, and ArtifactError for any other failure
     than that, if no lock pins the package.
     """
-    gone = isinstance(failure, http.NotOnServerError | http.ForbiddenError)
+    gone = isinstance(failure, NotOnServerError | http.ForbiddenError)
     if source.archive is None and gone and not source.packages:
         hint = _DROPPED if work.locked else _AMID_UPDATE
-        raise http.NotOnServerError(failure.message, hint=hint)
+        raise NotOnServerError(failure.message, hint=hint)
     if source.archive is None or not (gone or work.locked):
         raise failure
     try:
         return attempt(source.expanded(source.archive).rstrip("/"))
     except ArtifactError as error:
-        raise (http.NotOnServerError if gone else ArtifactError)(
+        raise (NotOnServerError if gone else ArtifactError)(
             f"{failure.message}; and {error.message}",
             hint=f"check the key archive; {_CURRENT if work.locked else _AMID_UPDATE}",
         ) from error

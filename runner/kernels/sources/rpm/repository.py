@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from runner.errors import ArtifactError
+from runner.errors import ArtifactError, NotOnServerError
 from runner.kernels import http
 from runner.kernels.sources.rpm import metadata
 from runner.kernels.sources.rpm.metadata import MetadataIndex, RpmPackage
@@ -50,8 +50,8 @@ def first(bases: Sequence[str], attempt: Callable[[str], _Result]) -> _Result:
     if len(failures) == 1:
         raise failures[0]
     others = len(failures) - 1
-    gone = all(isinstance(it, http.NotOnServerError) for it in failures)
-    raise (http.NotOnServerError if gone else ArtifactError)(
+    gone = all(isinstance(it, NotOnServerError) for it in failures)
+    raise (NotOnServerError if gone else ArtifactError)(
         f"{failures[0].message}; {others} other mirror{'s' if others > 1 else ''} "
         f"failed, too: {failures[-1].message}",
         hint=failures[0].hint,
@@ -65,7 +65,7 @@ def read(
     url = f"{base}/repodata/repomd.xml"
     try:
         repomd = http.small(url, most=_LARGEST_REPOMD)
-    except (http.NotOnServerError, http.ForbiddenError) as error:
+    except (NotOnServerError, http.ForbiddenError) as error:
         raise ArtifactError(
             f"there is no RPM repository at {base}: {error.message}",
             hint="check the variables; the vendor may have moved it, as old releases "
@@ -93,7 +93,7 @@ def _fetch(index: MetadataIndex, base: str, path: Path) -> None:
             size=index.size,
             most=index.size or metadata.LARGEST,
         )
-    except http.NotOnServerError as error:
+    except NotOnServerError as error:
         raise ArtifactError(
             f"{error.message}, but repomd.xml names it", hint=http.AMID_UPDATE
         ) from error
