@@ -87,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: `guest: {modules: …}` of rows, and of the suite next to an object)",
     )
     parser.add_argument(
+        "--vmlinux",
+        metavar="KERNEL",
+        help="the row of the matrix whose types sources include as vmlinux.h, where no "
+        "suite says it",
+    )
+    parser.add_argument(
         "-n",
         "--workers",
         default="auto",
@@ -191,6 +197,7 @@ def main(arguments: argparse.Namespace) -> int:
         *(arguments.objects, axes, _architectures(sources), cache, engine),
         types=kernels.types,
         modules=arguments.modules,
+        vmlinux=arguments.vmlinux,
     )
     for error in refused.values():
         print(error.told, file=sys.stderr)

@@ -129,7 +129,13 @@ class CheckedKernels:
             print(f"{kernel.id}: no look into its modules: {error}", file=sys.stderr)
             return result
         advised = (
-            elsewhere.with_modules(it, elsewhere.found_in(lacking, owners))
+            elsewhere.with_modules(
+                it,
+                [
+                    *elsewhere.found_in(lacking, owners),
+                    *elsewhere.similar_in(lacking, owners),
+                ],
+            )
             for it, lacking in zip(result.predictions, names, strict=True)
         )
         return replace(result, predictions=tuple(advised))

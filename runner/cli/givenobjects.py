@@ -82,11 +82,13 @@ def find(
     engine: Path,
     types: TypesOf,
     modules: tuple[str, ...] | None = None,
+    vmlinux: str | None = None,
 ) -> tuple[list[GivenObject], dict[Path, RunnerError]]:
     """Return objects, and why others can't be checked: one does not stop the rest.
 
-    `types` gives the vmlinux.h that suites name. `modules` are loaded with each, in
-    place of what suites say. Raises RunnerError when none is left.
+    `types` gives the vmlinux.h that suites name, and that of `vmlinux` where none does.
+    `modules` are loaded with each, in place of what suites say. Raises RunnerError when
+    none is left.
     """
     given: list[GivenObject] = []
     refused: dict[Path, RunnerError] = {}
@@ -97,7 +99,7 @@ def find(
             refused[word] = error
             continue
         for path in files:
-            for wanted in _wanted(path, axes):
+            for wanted in _wanted(path, axes, vmlinux):
                 try:
                     built = _compiled(wanted, architectures, cache, types)
                     given += _with_modules(built, modules)
@@ -132,10 +134,10 @@ class _WantedBuild:
     note: str = ""
 
 
-def _wanted(path: Path, axes: Axes) -> list[_WantedBuild]:
+def _wanted(path: Path, axes: Axes, vmlinux: str | None) -> list[_WantedBuild]:
     """Return the builds that the command line names, else the suite next to a source.
 
-    In each case with the types that the suite names.
+    In each case with the types that the suite names, else with those of `vmlinux`.
     """
     for mistake in builds.mistakes(axes, is_source=_is_source(path)):
         raise UsageError(f"--variants: {path.name}: {mistake.what}")
@@ -144,12 +146,15 @@ def _wanted(path: Path, axes: Axes) -> list[_WantedBuild]:
         _WantedBuild(
             path=path,
             variant=variant,
-            vmlinux=case.vmlinux,
+            vmlinux=case.vmlinux or vmlinux,
             extended=_extended(case, path),
         )
         for case in _cases_of(path)
         for variant in given or builds.listed(case.variants) or (Variant(),)
-    ] or [_WantedBuild(path=path, variant=it) for it in given or (Variant(),)]
+    ] or [
+        _WantedBuild(path=path, variant=it, vmlinux=vmlinux)
+        for it in given or (Variant(),)
+    ]
     types = len({it.vmlinux for it in found}) > 1
     extended = len({it.extended for it in found}) > 1
     return [

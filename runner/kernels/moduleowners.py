@@ -30,6 +30,9 @@ _KIND, _FILE = "module-owners", "owners.json.z"
 _TYPES = (*COMPOSITES, *ENUMERATIONS, Kind.TYPEDEF)
 # An entry of .symtab of 64 bits: name, information, other, section, value and size.
 _SYMBOL = "IBBHQQ"
+# Letters that names which resemble each other have in common at one end, and how many
+# more or fewer one has.
+_SAME, _LONGER = 4, 3
 _FUNCTION, _UNDEFINED = 2, 0
 
 
@@ -45,6 +48,20 @@ class ModuleOwners:
         """Return the modules that have a function or a type of that name."""
         plain = name.partition("___")[0]
         return self.functions.get(plain) or self.types.get(plain, ())
+
+    def like(self, name: str) -> list[str]:
+        """Return functions whose names may resemble one: a few of all of them.
+
+        They begin or end as it does, and are about as long.
+        """
+        plain = name.partition("___")[0]
+        begin, end = plain[:_SAME], plain[-_SAME:]
+        return [
+            it
+            for it in self.functions
+            if abs(len(it) - len(plain)) <= _LONGER
+            and (it.startswith(begin) or it.endswith(end))
+        ]
 
 
 _OWNERS = TypeAdapter(ModuleOwners)

@@ -69,6 +69,10 @@ class CallGraph:
             yield (section, function.start + index), insn
 
     def _has_loop(self, function: Function) -> bool:
+        # No circle without a way back; most code has none.
+        jumps = (it for it in self._item.insns(function) if it.code & 7 in _JUMPS)
+        if not any((it.jump or 0) < 0 for it in jumps):
+            return False
         edges = {at[1]: _successors(at[1], insn) for at, insn in self._insns(function)}
         open_: set[int] = set()
         done: set[int] = set()
@@ -89,9 +93,12 @@ class CallGraph:
         return False
 
 
+_JUMPS = (op.JMP, op.JMP32)
+
+
 def _successors(index: int, insn: Insn) -> tuple[int, ...]:
     following = index + (2 if insn.code == op.LD_IMM64 else 1)
-    if insn.code & 7 not in (op.JMP, op.JMP32) or insn.code == _CALL:
+    if insn.code & 7 not in _JUMPS or insn.code == _CALL:
         return (following,)
     if insn.operation == op.EXIT:
         return ()

@@ -77,17 +77,16 @@ class Code:
     @cached_property
     def instructions(self) -> tuple[tuple[Function, Address, Insn], ...]:
         """The instructions that are reached, with their functions."""
-        return tuple(
-            (function, at, insn)
-            for function, at, insn in self.graph.instructions
-            if at in self.reached
-        )
+        reached = self.reached
+        return tuple([it for it in self.graph.instructions if it[1] in reached])
 
     @cached_property
     def _by_class(self) -> Mapping[int, list[tuple[Function, Address, Insn]]]:
-        found: dict[int, list[tuple[Function, Address, Insn]]] = {}
+        found: dict[int, list[tuple[Function, Address, Insn]]] = {
+            it: [] for it in range(8)
+        }
         for each in self.instructions:
-            found.setdefault(each[2].op_class, []).append(each)
+            found[each[2].code & 7].append(each)
         return found
 
     @cached_property

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.arch import X86_64
+from runner.bpf.compile import CompileError
 from runner.cli import givenobjects
 from runner.errors import UsageError
 from runner.files.cache import Cache
@@ -84,11 +85,12 @@ cases:
 """.replace("WHY", "expect_failure: {class: kfunc_missing, reason: x}")
 
 
-def typed(tmp_path: Path, suite: str) -> list[str]:
+def typed(tmp_path: Path, suite: str, vmlinux: str | None = None) -> list[str]:
     folder = tmp_path / "suite"
     folder.mkdir(exist_ok=True)
     (folder / "one.bpf.c").write_text(OPENED)
-    (folder / "suite.yaml").write_text(suite)
+    if suite:
+        (folder / "suite.yaml").write_text(suite)
 
     def types(kernel_id: str) -> Path:
         if kernel_id == "7.0":
@@ -108,7 +110,7 @@ def typed(tmp_path: Path, suite: str) -> list[str]:
 
     cache = Cache(root=tmp_path / "cache")
     given, refused = givenobjects.find(
-        [folder], Axes(), [X86_64], cache, build(), types
+        [folder], Axes(), [X86_64], cache, build(), types, vmlinux=vmlinux
     )
     assert not refused
     assert len({it.path.read_bytes() for it in given}) == len(given)
@@ -124,6 +126,17 @@ def test_a_source_includes_the_types_of_each_kernel_that_its_suite_names(
     ]
     one = TYPES.replace("6.12", "6.1").replace("variants: [{mcpu: v3}], ", "")
     assert typed(tmp_path, one) == ["one.bpf.o"]
+
+
+def test_the_command_line_names_types_where_no_suite_does(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match=r"vmlinux\.h"):
+        typed(tmp_path, "")
+    assert typed(tmp_path, "", "6.1") == ["one.bpf.o"]
+    # What the suite says counts.
+    assert typed(tmp_path, TYPES, "6.1") == [
+        "one.bpf.o (types of 6.1)",
+        "one.bpf.o[v3] (types of 6.12)",
+    ]
 
 
 def test_a_kernel_that_no_matrix_has_is_named(tmp_path: Path) -> None:

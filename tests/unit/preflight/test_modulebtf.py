@@ -131,6 +131,34 @@ def test_a_prediction_says_which_module_has_what_is_missing(engine: Engine) -> N
     assert advised.shape != found.shape
 
 
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("tcp_vegas_inti", ["tcp_vegas_init"]),
+        ("ctp_vegas_init", ["tcp_vegas_init"]),
+        # As it is, a type, and names that are like no other.
+        ("tcp_vegas_init", []),
+        ("extra", []),
+        ("tcp_vegas_something_else", []),
+        ("vegas", []),
+    ],
+)
+def test_functions_of_modules_that_are_called_alike_are_named(
+    name: str, similar: list[str]
+) -> None:
+    found = elsewhere.similar_in([name], OWNERS)
+
+    assert [it.similar for it in found] == similar
+    for it in found:
+        assert str(it) == (
+            f"no module has {name}; the module tcp_vegas has tcp_vegas_init"
+        )
+        assert it.cure == (
+            "if tcp_vegas_init is meant, write that, and load it: `guest: {modules: "
+            "[tcp_vegas]}`, or `check --modules tcp_vegas`"
+        )
+
+
 def test_what_is_guarded_is_not_looked_for(engine: Engine) -> None:
     assert elsewhere.lacking(checked(engine, GUARDED)) == []
 
