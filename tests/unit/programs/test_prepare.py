@@ -4,11 +4,23 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from runner import arch
 from runner.arch import ARM64, S390X, X86_64
-from runner.programs import prepare
+from runner.programs import elf, prepare
 from runner.programs.errors import ProgramError
 
 COMMANDS = {"/bin/sh", "/bin/awk"}
+# This machine's, whose programs are at hand.
+OWN = arch.native() or X86_64
+LINKER = elf.read(Path("/bin/true")).interpreter
+# e_machine, and its name; of machines whose programs can't run on this one.
+FOREIGN = [
+    (number, name)
+    for number, name in ((62, "x86_64"), (183, "aarch64"), (3, "i686"), (22, "s390x"))
+    if name != OWN.machine
+]
+# One of them, with guests of this byte order.
+NUMBER, OTHER = (62, X86_64) if OWN is ARM64 else (183, ARM64)
 
 
 def script(folder: Path, text: str) -> Path:
@@ -19,23 +31,23 @@ def script(folder: Path, text: str) -> Path:
 
 def refusal(path: Path) -> ProgramError:
     with pytest.raises(ProgramError) as caught:
-        prepare.prepare(path, architecture=X86_64, commands=COMMANDS)
+        prepare.prepare(path, architecture=OWN, commands=COMMANDS)
     return caught.value
 
 
 def test_a_program_goes_to_the_folder_with_its_linker() -> None:
-    made = prepare.prepare(Path("/bin/true"), architecture=X86_64)
+    made = prepare.prepare(Path("/bin/true"), architecture=OWN)
 
     targets = {str(it.target) for it in made.files}
     assert made.path == "/run/files/true"
-    assert {"/run/files/true", "/lib64/ld-linux-x86-64.so.2"} <= targets
+    assert {"/run/files/true", LINKER} <= targets
     assert made.is_native
 
 
 def test_a_script_of_an_interpreter_that_guests_have_goes_alone(tmp_path: Path) -> None:
     path = script(tmp_path, "#!/bin/sh\necho hello\n")
 
-    (file,) = prepare.prepare(path, architecture=X86_64, commands=COMMANDS).files
+    (file,) = prepare.prepare(path, architecture=OWN, commands=COMMANDS).files
 
     assert file.target == PurePosixPath("/run/files/my_script")
 
@@ -45,7 +57,7 @@ def test_another_interpreter_comes_along_with_its_libraries(tmp_path: Path) -> N
 
     targets = {
         str(it.target)
-        for it in prepare.prepare(path, architecture=X86_64, commands=COMMANDS).files
+        for it in prepare.prepare(path, architecture=OWN, commands=COMMANDS).files
     }
 
     assert "/usr/bin/bash" in targets
@@ -76,9 +88,7 @@ def test_scripts_that_run_each_other_end(tmp_path: Path) -> None:
     assert "need each other" in refusal(path).message
 
 
-@pytest.mark.parametrize(
-    ("machine", "name"), [(183, "aarch64"), (3, "i686"), (22, "s390x")]
-)
+@pytest.mark.parametrize(("machine", "name"), FOREIGN)
 def test_a_program_of_another_architecture_is_told(
     machine: int, name: str, tmp_path: Path
 ) -> None:
@@ -97,18 +107,18 @@ def test_a_static_program_of_another_architecture_goes_to_its_guests(
     tmp_path: Path,
 ) -> None:
     data = bytearray(Path("/bin/busybox").read_bytes())
-    data[18:20] = (183).to_bytes(2, "little")
+    data[18:20] = NUMBER.to_bytes(2, "little")
     path = tmp_path / "tool"
     path.write_bytes(data)
 
-    made = prepare.prepare(path, architecture=ARM64)
+    made = prepare.prepare(path, architecture=OTHER)
 
     assert [it.source for it in made.files] == [path]
     assert not made.is_native
     with pytest.raises(ProgramError, match="the guest is s390x") as caught:
         prepare.prepare(path, architecture=S390X)
     assert "s390x-linux-gnu-gcc -static" in caught.value.hint
-    assert "--kernels arch=aarch64" in caught.value.hint
+    assert f"--kernels arch={OTHER.machine}" in caught.value.hint
 
 
 @pytest.mark.parametrize("data", [b"", b"hello\n", b"\x7fEL"])
@@ -132,12 +142,10 @@ def test_an_object_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_root_keeps_the_libraries_that_it_has() -> None:
-    linker = "/lib64/ld-linux-x86-64.so.2"
-
-    made = prepare.prepare(Path("/bin/true"), architecture=X86_64, there={linker})
+    made = prepare.prepare(Path("/bin/true"), architecture=OWN, there={LINKER})
 
     targets = {str(it.target) for it in made.files}
-    assert linker not in targets
+    assert LINKER not in targets
     assert any(it.endswith("/libc.so.6") for it in targets)
 
 
@@ -146,9 +154,8 @@ def test_a_root_brings_the_interpreter_of_a_script(line: str, tmp_path: Path) ->
     path = script(tmp_path, f"{line}\n")
 
     with pytest.raises(ProgramError, match="which is not in the root"):
-        prepare.prepare(path, architecture=X86_64, commands=set(), there=set())
+        prepare.prepare(path, architecture=OWN, commands=set(), there=set())
     own = {"/bin/bash", "/usr/local/bin/bash", "/bin/sh"}
     assert (
-        len(prepare.prepare(path, architecture=X86_64, commands=own, there=own).files)
-        == 1
+        len(prepare.prepare(path, architecture=OWN, commands=own, there=own).files) == 1
     )
