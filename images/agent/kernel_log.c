@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel_log.h"
 
-#include "arguments.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -80,23 +78,21 @@ static bool read_records(json_t *records)
 	return true;
 }
 
-json_t *kernel_log_operation(const json_t *request, struct failure *failure)
+void kernel_log_skip(void)
 {
-	json_int_t skips = 0;
-	json_t *records;
-	bool is_incomplete;
+	find_level();
+	if (descriptor >= 0)
+		lseek(descriptor, 0, SEEK_END);
+}
 
-	if (!integer_argument(request, "skip", OPTIONAL, 0, 1, &skips, failure))
-		return NULL;
+json_t *kernel_log_json(bool *is_incomplete)
+{
+	json_t *records;
+
 	find_level();
 	if (descriptor < 0)
-		return json_pack("{s:n, s:b}", "records", "incomplete", 0);
+		return json_null();
 	records = json_array();
-	if (skips) {
-		lseek(descriptor, 0, SEEK_END);
-		is_incomplete = false;
-	} else {
-		is_incomplete = read_records(records);
-	}
-	return json_pack("{s:o, s:b}", "records", records, "incomplete", is_incomplete);
+	*is_incomplete = read_records(records);
+	return records;
 }

@@ -3,14 +3,16 @@
 #ifndef KERNEL_LOG_H
 #define KERNEL_LOG_H
 
-#include "failure.h"
+#include <jansson.h>
+#include <stdbool.h>
 
 /* Opens the log, at its end. Before anything counts what the agent has open. */
 void kernel_log_start(void);
-
-/* Records since the last call, or since the start. With "skip" nothing is returned, and
- * the next call begins here.
+/* The next records are those from now on. */
+void kernel_log_skip(void);
+/* Records since the last call of any of these; null where the log can't be read. Tells
+ * whether some are missing.
  */
-json_t *kernel_log_operation(const json_t *request, struct failure *failure);
+json_t *kernel_log_json(bool *is_incomplete);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "leftovers.h"
 
-#include "arguments.h"
 #include "census_files.h"
 #include "text.h"
 
@@ -84,7 +83,7 @@ static json_t *pins(void)
 	return tree_json("/sys/fs/bpf", false);
 }
 
-static void begin(void)
+void leftovers_begin(void)
 {
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		while (!kinds[i].next(kinds[i].last, &kinds[i].last))
@@ -104,7 +103,7 @@ static bool has_text(const json_t *texts, const char *wanted)
 	return false;
 }
 
-static json_t *new_pins(void)
+json_t *leftovers_pins_json(void)
 {
 	json_t *found = json_array(), *all = pins(), *path;
 	size_t i;
@@ -116,7 +115,7 @@ static json_t *new_pins(void)
 	return found;
 }
 
-static json_t *new_objects(void)
+json_t *leftovers_objects_json(void)
 {
 	json_t *found = json_array();
 
@@ -134,16 +133,4 @@ static json_t *new_objects(void)
 		}
 	}
 	return found;
-}
-
-json_t *leftovers_operation(const json_t *request, struct failure *failure)
-{
-	json_int_t begins = 0;
-
-	if (!integer_argument(request, "begin", OPTIONAL, 0, 1, &begins, failure))
-		return NULL;
-	if (begins)
-		begin();
-	return json_pack("{s:o, s:o}", "objects", begins ? json_array() : new_objects(),
-			 "pins", begins ? json_array() : new_pins());
 }

@@ -3,9 +3,12 @@
 #ifndef LEFTOVERS_H
 #define LEFTOVERS_H
 
-#include "failure.h"
+#include <jansson.h>
 
-/* With "begin" notes what there is; without, returns what there is besides. */
-json_t *leftovers_operation(const json_t *request, struct failure *failure);
+/* Notes what there is. */
+void leftovers_begin(void);
+/* What there is besides. */
+json_t *leftovers_objects_json(void);
+json_t *leftovers_pins_json(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "acts.h"
+#include "aftermath.h"
 #include "append.h"
 #include "attach.h"
 #include "bpf_calls.h"
@@ -17,7 +18,6 @@
 #include "hello.h"
 #include "iterate.h"
 #include "kernel_log.h"
-#include "leftovers.h"
 #include "load.h"
 #include "log.h"
 #include "maps.h"
@@ -94,8 +94,7 @@ static const struct operation {
 	{"act", act_operation, {"acts", "comm", "folder"}, false},
 	{"pipe", pipe_operation, {"bytes", "writes"}, false},
 	{"census", census_operation, {"sysctls"}, false},
-	{"kernel_log", kernel_log_operation, {"skip"}, false},
-	{"leftovers", leftovers_operation, {"begin"}, false},
+	{"aftermath", aftermath_operation, {"begin"}, false},
 	{"settle", settle_operation, {"most"}, false},
 	{"wake", wake_operation, {"time_ns", "entropy"}, false},
 	{"run",

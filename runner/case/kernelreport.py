@@ -7,7 +7,7 @@ from runner.failures import splats
 from runner.failures.classes import KERNEL_WARNED, is_one_of
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import ConsoleLines
-from runner.guest import kernellog
+from runner.guest.aftermath import Aftermath
 from runner.guest.guest import Guest
 from runner.results import CaseVerdict, Outcome
 from runner.suites.known import KnownKernel
@@ -24,26 +24,28 @@ class KernelWarnedError(RunnerError):
         super().__init__(self.verdict.message, hint=self.verdict.cure)
 
 
-def since_last(
-    guest: Guest, own: Sequence[ConsoleLines] = (), log: str = ""
+def found(
+    guest: Guest,
+    after: Aftermath | None,
+    own: Sequence[ConsoleLines] = (),
+    log: str = "",
 ) -> KernelReport | None:
-    """Return the first report since this was last asked, or since the guest was lent.
+    """Return the first report in what came of a case.
 
-    A guest that was lost has a verdict of its own. `own` are the lists of the suite,
-    and `log` is the verifier's.
+    A guest that was lost, of which nothing came, has a verdict of its own. `own` are
+    the lists of the suite, and `log` is the verifier's.
     """
-    if not guest.usable:
+    if after is None:
         return None
     lists = (guest.kernel.splats, *own)
-    logged, shown = kernellog.since_last(guest)
     # What the log has, the console most often has, too: one report is enough.
-    found = (
-        splats.reported(logged, lists)
-        or splats.reported(shown, lists)
+    report = (
+        splats.reported(after.logged, lists)
+        or splats.reported(after.shown, lists)
         or splats.reported(log, lists)
     )
-    guest.has_reported |= found is not None
-    return found
+    guest.has_reported |= report is not None
+    return report
 
 
 def judged(

@@ -13,7 +13,7 @@ from runner.case.loadrecord import LoadRecorder
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import NO_LINES, ConsoleLines
-from runner.guest import leftovers
+from runner.guest import aftermath
 from runner.guest.agent import AgentError, CommandEnd
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
@@ -238,8 +238,9 @@ def run(
             _perform(job, guest, done, there)
     except RunnerError as error:
         done.error = error
-    done.left_behind = leftovers.found(guest)
-    done.report = kernelreport.since_last(guest, (job.splats,))
+    after = aftermath.of(guest)
+    done.left_behind = after.left if after else ()
+    done.report = kernelreport.found(guest, after, (job.splats,))
     done.is_lost = guest.life.state is State.LOST
     done.running = time.monotonic() - started - done.copying
     return done

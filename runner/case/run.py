@@ -9,7 +9,7 @@ from runner.case.attempt import Attempt, CaseJob
 from runner.case.prediction import Foretold
 from runner.errors import RunnerError
 from runner.failures.classes import DECLARED_GAP
-from runner.guest import leftovers
+from runner.guest import aftermath
 from runner.guest.guest import Guest
 from runner.results import (
     CaseResult,
@@ -31,8 +31,8 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
     guest.commands, already = job.commands, job.commands.count
     with guest.agent.unwatched():
         own = _perform(attempt)
-    left = leftovers.found(guest, attempt.loaded, attempt.extended)
-    report = kernelreport.since_last(guest, (job.splats,), "".join(attempt.log))
+    after = aftermath.of(guest, attempt.loaded, attempt.extended)
+    report = kernelreport.found(guest, after, (job.splats,), "".join(attempt.log))
     own = kernelreport.judged(own, report, job.case, guest.on)
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(
@@ -50,7 +50,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         relocated_otherwise=attempt.differences,
         log="".join(attempt.log),
         commands=job.commands.since(already),
-        left_behind=left,
+        left_behind=after.left if after else (),
         programs=attempt.states.programs,
         cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,

@@ -500,16 +500,6 @@ class Census(AgentReply):
     available_kib: _Count
 
 
-class KernelLog(AgentReply):
-    """What the kernel logged, whether or not its console shows it."""
-
-    # As /dev/kmsg has them (Documentation/ABI/testing/dev-kmsg), of the levels that the
-    # guest's console was to show; None where it can't be read.
-    records: tuple[str, ...] | None
-    # Whether the kernel overwrote some before they were read.
-    incomplete: bool
-
-
 class LeftObject(AgentReply):
     """A program, a map or a link in the kernel."""
 
@@ -528,9 +518,15 @@ class LeftObject(AgentReply):
         return f"{self.kind}{name}{f' ({self.type})' if self.type else ''}{of}"
 
 
-class Leftovers(AgentReply):
-    """What there is in the kernel and was not before."""
+class CaseTraces(AgentReply):
+    """What a case has left in the kernel, and in its log."""
 
+    # As /dev/kmsg has them (Documentation/ABI/testing/dev-kmsg), of the levels that the
+    # guest's console was to show; None where it can't be read.
+    records: tuple[str, ...] | None
+    # Whether the kernel overwrote some before they were read.
+    incomplete: bool
+    # What there was not before.
     objects: tuple[LeftObject, ...]
     # Paths below /sys/fs/bpf.
     pins: tuple[str, ...]
@@ -1187,20 +1183,17 @@ class AgentSession:
         """Return what there is in the guest, to compare it with its start."""
         return self._ask(Census, "census", timeout, sysctls=int(sysctls))
 
-    def kernel_log(self, *, skip: bool = False, timeout: float) -> KernelLog:
-        """Return what the kernel logged since this was last asked for.
+    def begin_case(self, *, timeout: float) -> None:
+        """Let `traces` return only what comes from now on."""
+        self._ask(AgentReply, "aftermath", timeout, begin=1)
 
-        With `skip` nothing is returned, and the next call begins here.
+    def traces(self, *, timeout: float) -> CaseTraces:
+        """Return what was logged since this was last asked for, and what is left.
+
+        Left is what the kernel has of BPF and had not at the last `begin_case`. Of
+        kernels before 4.13 only pins are known, and before 5.8 no links.
         """
-        return self._ask(KernelLog, "kernel_log", timeout, skip=int(skip))
-
-    def leftovers(self, *, begin: bool = False, timeout: float) -> Leftovers:
-        """Return what the kernel has of BPF besides what it had at the last `begin`.
-
-        With `begin` that is now. Of kernels before 4.13 only pins are known, and before
-        5.8 no links.
-        """
-        return self._ask(Leftovers, "leftovers", timeout, begin=int(begin))
+        return self._ask(CaseTraces, "aftermath", timeout)
 
     def settle(self, *, most: int, timeout: float) -> int:
         """Fill free memory with zeroes, which take no room in a saved state.

@@ -10,6 +10,7 @@ import pytest
 
 from runner.case import kernelreport
 from runner.errors import InternalError, RunnerError, UsageError
+from runner.guest import aftermath
 from runner.guest.commands import Commands, Place
 from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
@@ -213,7 +214,7 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
         # What the test raises does not come here.
         yield it
         it.agent.watcher = None
-        report = kernelreport.since_last(it)
+        report = kernelreport.found(it, aftermath.of(it))
         if report is not None:
             raise kernelreport.KernelWarnedError(report)
 

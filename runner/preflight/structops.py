@@ -171,6 +171,10 @@ def _of_map(
             if not member.is_set:
                 reason += "; libbpf before 1.4 refuses one that is zero, too"
             cure = _CURE_MISSING.format(member=member.name, struct=map_.essential)
+        elif member.program is not None and (map_.essential, member.name) in _CLOSED:
+            kind = FindingKind.TARGET_UNSUPPORTED
+            reason = f"no program may implement {member.name} of {struct}"
+            cure = f"leave .{member.name} out"
         else:
             kind, why = FindingKind.MEMBER_CHANGED, _misfit(member, known, engine)
             if not why:
@@ -193,6 +197,8 @@ _CURE_MISSING = (
     "`maps: {{NAME: {{create: …}}}}` (libbpf 1.4); with an older libbpf, build an "
     "object without it"
 )
+# What kernels let no program implement (bpf_tcp_ca_check_member(), from the first on).
+_CLOSED = frozenset({("tcp_congestion_ops", "get_info")})
 _CURE_CHANGED = (
     "declare it as the kernel does, `{text}`, in a struct with a flavor for each form, "
     "and create the map that fits (libbpf 1.4)"

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from runner.errors import RunnerError
-from runner.guest import census, kernellog, leftovers, logfile
+from runner.guest import aftermath, census, logfile
 from runner.guest.guest import Guest
 from runner.guest.host import available_memory
 from runner.guest.life import State
@@ -75,8 +75,7 @@ class GuestLease:
         up = current.guest
         up.life.to(State.LEASED)
         _count_sysctls(current, need)
-        kernellog.turn_page(up)
-        leftovers.begin(up)
+        aftermath.begin(up)
         if following is not None and not self._may_serve(current, following):
             self.prepare(following.kernel)
         try:

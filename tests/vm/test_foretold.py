@@ -32,6 +32,7 @@ TOLD = [
     ("control", "argument_missing", "cong_control", "BPF_PROG(four", "5.10 6.1"),
     ("control", "argument_changed", "cong_control", "sample->", "6.12 sid"),
     ("start", "member_missing", "tx_start", "BPF_PROG(on_start", "5.10 6.1 6.12"),
+    ("info", "target_unsupported", "get_info", "(on_info", "5.10 6.1 6.12 sid"),
     # Arguments that moved in 5.12 and again in 7.0.
     ("creates", "argument_changed", "vfs_create, argument 3", "created->", "5.10 sid"),
     ("creates", "argument_changed", "vfs_create, argument 2", "(second", "6.1 6.12"),

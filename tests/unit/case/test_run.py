@@ -18,7 +18,7 @@ from runner.files.cache import Cache
 from runner.results import CaseResult, Outcome
 from runner.suites.model import Case
 from tests.unit.guest.agent_process import compile_bpf
-from tests.unit.guest.doubles import COMMAND, FakeAgent, FakeVm, fault, guest
+from tests.unit.guest.doubles import ANSWERS, COMMAND, FakeAgent, FakeVm, fault, guest
 from tests.unit.preflight.made import HEAD, build, compiled, kernel
 
 REJECTED = """\
@@ -169,7 +169,7 @@ def test_what_is_loaded_goes_when_it_can_not_be_attached(job_of: JobOf) -> None:
 
     job_of.run(case(RIGHT), agent=agent)
 
-    assert agent.operations[-4:-2] == ["release", "close"]
+    assert agent.operations[-3:] == ["release", "close", "aftermath"]
 
 
 def test_all_programs_that_can_not_be_attached_are_told(job_of: JobOf) -> None:
@@ -540,7 +540,7 @@ def test_a_case_leaves_nothing_in_the_guest(job_of: JobOf) -> None:
     for expect in (RIGHT, WRONG):
         agent = FakeAgent()
         job_of.run(case(expect), agent=agent)
-        assert agent.operations[-4:-2] == ["release", "close"]
+        assert agent.operations[-3:] == ["release", "close", "aftermath"]
 
 
 @pytest.mark.parametrize(
@@ -999,9 +999,12 @@ def test_a_case_is_skipped_for_what_the_kernel_says_that_it_lacks(
 
 
 def test_what_a_case_leaves_is_told_and_fails_nothing(job_of: JobOf) -> None:
-    left: dict[str, JsonValue] = {"objects": [], "pins": ["/sys/fs/bpf/counts"]}
+    left: dict[str, JsonValue] = {
+        **ANSWERS["aftermath"],
+        "pins": ["/sys/fs/bpf/counts"],
+    }
 
-    result = job_of.run(case(RIGHT), {"leftovers": left})
+    result = job_of.run(case(RIGHT), {"aftermath": left})
 
     assert result.outcome is Outcome.PASSED
     assert result.left_behind == ("/sys/fs/bpf/counts",)
@@ -1026,7 +1029,7 @@ def test_a_kernel_that_warns_where_its_console_is_quiet_fails_the_case(
     job_of: JobOf,
 ) -> None:
     record = WARNS.replace("[    7.2] ", "4,99,7200000,-;").rstrip("\n")
-    agent = FakeAgent({"kernel_log": {"records": [record], "incomplete": False}})
+    agent = FakeAgent({"aftermath": {**ANSWERS["aftermath"], "records": [record]}})
 
     result = job_of.run(case(RIGHT), agent=agent)
 

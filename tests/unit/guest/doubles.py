@@ -88,8 +88,7 @@ ANSWERS: dict[str, dict[str, JsonValue]] = {
     },
     "read": {"text": "State:\tS (sleeping)\n", "truncated": False},
     # Nothing of BPF, and plenty of memory.
-    "kernel_log": {"records": [], "incomplete": False},
-    "leftovers": {"objects": [], "pins": []},
+    "aftermath": {"records": [], "incomplete": False, "objects": [], "pins": []},
     "census": {"parts": {"programs": [], "maps": []}, "available_kib": 1 << 20},
 }
 

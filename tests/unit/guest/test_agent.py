@@ -328,8 +328,7 @@ def test_a_wrong_operation_keeps_its_id_and_names_the_near_one(
         ("test_run", {"handle": 1, "program": "x", "data": ""}, 'argument "handle"'),
         ("close", {}, 'argument "handle"'),
         ("census", {"sysctls": 2}, "sysctls"),
-        ("kernel_log", {"skip": 2}, "skip"),
-        ("leftovers", {"begin": 2}, "begin"),
+        ("aftermath", {"begin": 2}, "begin"),
         ("settle", {}, "most"),
         ("settle", {"most": -1}, "most"),
         ("wake", {"entropy": "AAAA"}, "time_ns"),
@@ -449,8 +448,8 @@ def test_the_kernels_log_begins_where_the_session_does(agent: AgentProcess) -> N
         # Containers may hide it.
         is_readable = False
 
-    first = agent.ask("kernel_log")
-    agent.ask("kernel_log", skip=1)
+    first = agent.ask("aftermath")
+    agent.ask("aftermath", begin=1)
 
     assert not first["incomplete"]
     assert (first["records"] is None) is not is_readable

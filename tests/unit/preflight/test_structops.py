@@ -196,6 +196,26 @@ def test_a_program_where_the_kernel_has_no_function() -> None:
     assert "is struct thing *, which points to no function" in finding.reason
 
 
+@pytest.mark.parametrize(("member", "told"), [("act", []), ("get_info", ["get_info"])])
+def test_an_operation_that_no_program_may_implement(
+    member: str, told: list[str]
+) -> None:
+    def renamed(text: str) -> str:
+        return text.replace("some_ops", "tcp_congestion_ops").replace(
+            "act)", f"{member})"
+        )
+
+    text = renamed(source()).replace(".act =", f".{member} =")
+    with Engine(build()) as engine:
+        found = checked(
+            an_object(text), kernel(renamed(KERNEL % MEMBERS)), engine=engine
+        ).findings
+
+    assert [it.subject for it in found] == [f"tcp_congestion_ops.{it}" for it in told]
+    assert all(it.kind is FindingKind.TARGET_UNSUPPORTED for it in found)
+    assert all(it.place.program == "acts" for it in found)
+
+
 # The size of a type with a pointer to it does not count.
 def test_other_pointers_are_not_compared() -> None:
     members = MEMBERS.replace("int limit;", "struct thing *limit;")
