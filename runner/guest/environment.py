@@ -28,6 +28,7 @@ from runner.kernels import securitymodules
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
 from runner.matrix.environment import OWN_LSMS, GuestEnvironment
+from runner.matrix.kernelarguments import sysctl_parts
 from runner.matrix.matrix import Kernel
 from runner.text.nearest import near
 from runner.versions import VersionRange
@@ -265,7 +266,7 @@ def _mount_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
 
 def _sysctl_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
     for name, value in (asked.environment.sysctl or {}).items():
-        yield "sysctl", name, str(value)
+        yield "sysctl", name, f"/proc/sys/{'/'.join(sysctl_parts(name))}", str(value)
 
 
 # In the order of the calls: what comes last may forbid what comes first.
@@ -420,7 +421,7 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
         None,
     )
     if why.startswith(_NO_SUCH_SYSCTL):
-        why += near(words[1], _sysctls(agent), "")
+        why += near(".".join(sysctl_parts(words[1])), _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
         hint=failure.cure

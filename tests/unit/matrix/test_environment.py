@@ -191,9 +191,37 @@ def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
     ("word", "told"),
     [
         ("arguments=[quiet]", "quiet would hide what the kernel reports"),
+        ("arguments=[quiet=1]", "quiet=1 would hide"),
+        ("arguments=['\"quiet\"']", "would hide"),
         ("arguments=[loglevel=4]", "loglevel=4 would hide"),
+        ("arguments=[loglevel=0x1]", "loglevel=0x1 would hide"),
+        ("arguments=[loglevel=0X4]", "loglevel=0X4 would hide"),
+        ("arguments=[loglevel=04]", "loglevel=04 would hide"),
+        ("arguments=[loglevel=00]", "loglevel=00 would hide"),
+        ("arguments=[loglevel=-8]", "loglevel=-8 would hide"),
+        ("arguments=['loglevel=\"3\"']", "would hide"),
+        ("arguments=[loglevel=3,8]", "would hide"),
+        ("arguments=[loglevel=]", "is no level; write loglevel=8"),
+        ("arguments=[loglevel=high]", "is no level"),
+        ("arguments=[printk.console-no-auto-verbose]", "would hide"),
+        ("arguments=[printk.console_no_auto_verbose=on]", "would hide"),
+        (
+            "arguments=[console-msg-format=syslog]",
+            "puts a level before each console line",
+        ),
+        ("arguments=[console=]", "whose console the runner reads"),
+        ("arguments=[console=null]", "whose console the runner reads"),
+        ("arguments=['--']", "-- hides all words behind it"),
+        ("arguments=['x=\"1']", "opens a quotation that nothing closes"),
         ("sysctl={kernel.printk: '3 4 1 3'}", "kernel.printk 3 would hide"),
         ("sysctl={kernel.printk: 1}", "kernel.printk 1 would hide"),
+        ("sysctl={kernel.printk: -7}", "kernel.printk -7 would hide"),
+        ("sysctl={kernel/printk: '1 4 1 7'}", "kernel/printk 1 would hide"),
+        ("sysctl={kernel.printk: ' 0x1 4 1 7'}", "kernel.printk 1 would hide"),
+        ("sysctl={kernel.printk: 7, kernel/printk: 1}", "kernel/printk 1 would hide"),
+        ("sysctl={kernel..printk: 1}", "'kernel..printk' has an empty part"),
+        ("sysctl={kernel/./printk: 1}", "'kernel/./printk' has an empty part"),
+        ("sysctl={kernel/../printk: 1}", "has an empty part"),
     ],
 )
 def test_a_console_that_tells_nothing_is_refused(word: str, told: str) -> None:
@@ -202,6 +230,40 @@ def test_a_console_that_tells_nothing_is_refused(word: str, told: str) -> None:
 
 
 def test_a_console_that_tells_more_is_fine() -> None:
-    found = parse(["arguments=[loglevel=8]", "sysctl={kernel.printk: '7 4 1 7'}"])
+    words = ["loglevel=8", "ignore_loglevel", "loglevel=0x6", "loglevel=010", "debug"]
+    words += ["printk.console_no_auto_verbose=0", "console_msg_format=default"]
+    setting = "sysctl={kernel.printk: '7 4 1 7', kernel/printk_delay: 0}"
 
-    assert found.arguments == ("loglevel=8",)
+    assert parse([f"arguments={words}", setting]).arguments == tuple(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("mem=200M", "mem=200M contradicts `memory`, which says the same; write"),
+        ("memmap=64M$0x10000000", "contradicts `memory`"),
+        ("maxcpus=1", "contradicts `cpus`"),
+        ("nr_cpus=1", "contradicts `cpus`"),
+        ("nr-cpus=1", "contradicts `cpus`"),
+        ("possible_cpus=2", "contradicts `cpus`"),
+        ("nosmp", "contradicts `cpus`"),
+        ("lockdown=integrity", "contradicts `lockdown`"),
+        ("lsm=bpf", "contradicts `lsm`"),
+        ("security=selinux", "contradicts `lsm`"),
+        ("cgroup_disable=memory", "contradicts `cgroup`"),
+        ("cgroup-no-v1=all", "contradicts `cgroup`"),
+        ("systemd.unified_cgroup_hierarchy=0", "contradicts `cgroup`"),
+        (
+            "sysctl.kernel.unprivileged_bpf_disabld=0",
+            "write `sysctl: {kernel.unprivileged_bpf_disabld: 0}`, which is looked at",
+        ),
+        ("sysctl.kernel.printk=1", "write `sysctl: {kernel.printk: 1}`"),
+        ("sysctl/kernel/printk=1", "write `sysctl: {kernel.printk: 1}`"),
+        ("sysctl.kernel/printk", "write `sysctl: {kernel.printk: …}`"),
+    ],
+)
+def test_what_a_key_says_is_no_argument(tmp_path: Path, word: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        parse([f"arguments=[{word}]"])
+    with pytest.raises(UsageError, match=rf"4: .*{re.escape(told)}"):
+        read(tmp_path, f"    arguments: [{word}]\n")
