@@ -44,7 +44,9 @@ def found(
         or splats.reported(after.shown, lists)
         or splats.reported(log, lists)
     )
-    guest.has_reported |= report is not None
+    if report is not None:
+        guest.has_reported = True
+        guest.unanswered.append(report)
     return report
 
 
