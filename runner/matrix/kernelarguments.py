@@ -73,7 +73,7 @@ def allowed(word: str) -> str:
     if re.match(r"sysctl[./]", name):
         key = ".".join(sysctl_parts(name[len("sysctl.") :]))
         raise ValueError(
-            f"nothing tells whether {word} was done; write `sysctl: {{{key}: "
+            f"nobody sees whether {word} was done; write `sysctl: {{{key}: "
             f"{value or '…'}}}`, which is looked at"
         )
     refuse = _REFUSALS.get(name)
@@ -106,7 +106,7 @@ _HIDES = "would hide what the kernel reports of itself"
 def _level(value: str | None) -> str | None:
     level = number(value or "")
     if level is None:
-        return f"is no level; write loglevel=8, or another from {CONSOLE_LEVEL} on"
+        return f"is not a level; write loglevel=8, or another from {CONSOLE_LEVEL} on"
     return _HIDES if level < CONSOLE_LEVEL else None
 
 

@@ -201,8 +201,8 @@ def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
         ("arguments=[loglevel=-8]", "loglevel=-8 would hide"),
         ("arguments=['loglevel=\"3\"']", "would hide"),
         ("arguments=[loglevel=3,8]", "would hide"),
-        ("arguments=[loglevel=]", "is no level; write loglevel=8"),
-        ("arguments=[loglevel=high]", "is no level"),
+        ("arguments=[loglevel=]", "is not a level; write loglevel=8"),
+        ("arguments=[loglevel=high]", "is not a level"),
         ("arguments=[printk.console-no-auto-verbose]", "would hide"),
         ("arguments=[printk.console_no_auto_verbose=on]", "would hide"),
         (
