@@ -260,8 +260,9 @@ def _module_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
 
 def _mount_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
     for it in asked.environment.mounts or ():
-        options = (",".join(it.options),) if it.options else ()
-        yield "mount", it.type, it.source, it.path, *options
+        how = "bind" if it.is_bind else "mount"
+        options = ",".join(it.options) or "-"
+        yield how, it.type, it.source, it.path, options, *it.flags
 
 
 def _sysctl_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
@@ -306,7 +307,11 @@ MEANS = (
         calls=guestinterfaces.calls,
         refusal=guestinterfaces.refusal,
     ),
-    Means(key="mounts", by="mount(8) in the guest", calls=_mount_calls),
+    Means(
+        key="mounts",
+        by="mount(8) in the guest; /proc/mounts must show the options that are flags",
+        calls=_mount_calls,
+    ),
     Means(
         key="cgroup",
         by="mounts in /sys/fs/cgroup, one for each controller of /proc/cgroups",

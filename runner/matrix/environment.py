@@ -25,6 +25,7 @@ from runner.files import modelfile
 from runner.files.modelfile import FileEntry
 from runner.matrix import kernelarguments
 from runner.matrix.interfaces import Interface, fitting
+from runner.matrix.mounts import Mount, visible
 from runner.text.nearest import near
 
 KernelArgument = Annotated[
@@ -107,24 +108,6 @@ class Cpus(FileEntry):
         if isinstance(self.online, int):
             return tuple(range(self.online))
         return self.online
-
-
-class Mount(FileEntry):
-    """A file system that a guest has."""
-
-    type: Annotated[
-        str, Field(pattern=r"^[a-z0-9_]+$", examples=["tmpfs", "hugetlbfs"])
-    ]
-    """What it is, as mount(8) calls it. Name its module in `modules`, if it has one."""
-
-    path: Annotated[str, Field(pattern=r"^/[^\s:]*$", examples=["/mnt/scratch"])]
-    """The folder, which is made if it is not there."""
-
-    source: Annotated[str, Field(pattern=r"^[!-~]+$")] = "none"
-    """What is mounted."""
-
-    options: tuple[Annotated[str, Field(pattern=r"^[!-+\--~]+$")], ...] = ()
-    """Options of mount(8): [size=1m, noexec]."""
 
 
 # Calls of bpf(2) that take a token, by their numbers in enum bpf_cmd.
@@ -292,8 +275,8 @@ class GuestEnvironment(FileEntry):
     quiet, as what it reports of itself would not be seen, and those that another key
     says: `mem=`, `maxcpus=`, `sysctl.…`."""
 
-    mounts: tuple[Mount, ...] | None = None
-    """More file systems."""
+    mounts: Annotated[tuple[Mount, ...], AfterValidator(visible)] | None = None
+    """More file systems, mounted in this order."""
 
     interfaces: Annotated[tuple[Interface, ...], AfterValidator(fitting)] | None = None
     """Interfaces besides lo and eth0, for programs of tc and XDP:

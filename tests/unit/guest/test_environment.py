@@ -214,6 +214,18 @@ def test_others_get_them(version: str) -> None:
     assert found.cpus == 2
 
 
+def test_mounts_are_made_and_looked_at() -> None:
+    assert calls(
+        "mounts=[{type: tmpfs, path: /mnt/a, options: [size=1m, noexec, ro]}, "
+        "{type: tmpfs, path: /mnt/b}, "
+        "{type: none, source: /etc, path: /mnt/c, options: [bind, ro]}]"
+    ) == [
+        ("mount", "tmpfs", "none", "/mnt/a", "size=1m,noexec,ro", "noexec", "ro"),
+        ("mount", "tmpfs", "none", "/mnt/b", "-"),
+        ("bind", "none", "/etc", "/mnt/c", "bind,ro", "ro"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [

@@ -17,6 +17,9 @@ from runner.matrix.environment import (
     parse,
 )
 from runner.matrix.interfaces import of_own_namespace
+from runner.matrix.mounts import OWN
+
+RECIPE = Path(__file__).parents[3] / "images"
 
 
 def test_the_nearest_wins_key_by_key() -> None:
@@ -267,3 +270,62 @@ def test_what_a_key_says_is_no_argument(tmp_path: Path, word: str, told: str) ->
         parse([f"arguments=[{word}]"])
     with pytest.raises(UsageError, match=rf"4: .*{re.escape(told)}"):
         read(tmp_path, f"    arguments: [{word}]\n")
+
+
+@pytest.mark.parametrize(
+    ("mounts", "told"),
+    [
+        ("path: /proc", "/proc would hide /proc, which the guest itself needs"),
+        ("path: //proc/", "/proc would hide /proc"),
+        ("path: /mnt/../sys/fs/bpf", "/sys/fs/bpf would hide /sys/fs/bpf"),
+        ("path: /sys/fs", "/sys/fs would hide /sys/fs/bpf"),
+        ("path: /", "/ would hide /bin"),
+        ("path: /run", "/run would hide /run"),
+        ("path: /dev", "/dev would hide /dev"),
+        ("path: /sys/fs/cgroup", "`guest: {cgroup: …}` says what is there"),
+        ("path: /mnt/a}, {type: tmpfs, path: /mnt//a/", "two mounts are on /mnt/a"),
+        (
+            "path: /mnt/a/b}, {type: tmpfs, path: /mnt/a",
+            "/mnt/a would hide /mnt/a/b, which is mounted before it; write it first",
+        ),
+        ("path: /mnt/a, options: [ro, rw]", "ro and rw contradict each other"),
+        ("path: /mnt/a, options: [remount]", "remount is not for a mount that is"),
+        (
+            "path: /mnt/a, source: /etc, options: [bind, size=1m]",
+            "a bind mount can't have size=1m",
+        ),
+    ],
+)
+def test_a_mount_that_hides_something_is_refused(
+    tmp_path: Path, mounts: str, told: str
+) -> None:
+    row = f"    guest: {{mounts: [{{type: tmpfs, {mounts}}}]}}\n"
+    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+        read(tmp_path, row)
+    assert "matrix.yaml:4: kernels[0].guest.mounts" in str(caught.value)
+
+
+def test_a_mount_without_a_file_system_is_a_bind() -> None:
+    with pytest.raises(UsageError, match=r"type none is for options: \[bind\]"):
+        parse(["mounts=[{type: none, path: /mnt/a}]"])
+
+
+def test_mounts_that_hide_nothing_are_fine() -> None:
+    found = parse(
+        [
+            "mounts=[{type: tmpfs, path: /mnt/a}, {type: tmpfs, path: /mnt/a/b}, "
+            "{type: tmpfs, path: /mnt/ab/, options: [ro, size=1m]}, "
+            "{type: hugetlbfs, path: /dev/hugepages}]"
+        ]
+    ).mounts
+    assert found is not None
+    assert [it.path for it in found] == [
+        *("/mnt/a", "/mnt/a/b", "/mnt/ab", "/dev/hugepages")
+    ]
+    assert found[2].flags == ("ro",)
+
+
+def test_what_the_guest_mounts_itself_is_known() -> None:
+    lines = (RECIPE / "fstab").read_text().splitlines()
+    folders = {it.split()[1] for it in lines if it and not it.startswith("#")}
+    assert folders <= set(OWN)
