@@ -20,6 +20,7 @@ from runner.errors import GuestError, InfrastructureError, UsageError, timed_out
 from runner.facts.abilities import Known
 from runner.facts.model import Facts
 from runner.failures.classes import MODULE_MISSING, VERIFIER_TOO_SLOW
+from runner.failures.splats import KernelReport
 from runner.files.cache import Cache, sha256_of
 from runner.guest import (
     environment,
@@ -134,6 +135,8 @@ class Guest:
     # Whether its kernel reported a fault of its own. Many are reported once only, so
     # nobody else is to work in it.
     has_reported: bool = False
+    # What it reported. A Python test need not look at what `bpf.run` returns.
+    unanswered: list[KernelReport] = field(default_factory=list)
     # Whether a case did not pass in it. Only cases of the same object follow.
     is_suspect: bool = False
     # How many objects were at work in it before the one that is.

@@ -11,6 +11,7 @@ from runner import timeouts
 from runner.bpf.bpftool import MapDump
 from runner.bpf.build import Build
 from runner.bpf.compile import compile_object
+from runner.case import kernelreport
 from runner.case import run as session_case
 from runner.case.attempt import Attempt, CaseJob
 from runner.case.load import attach as attach_all
@@ -18,10 +19,11 @@ from runner.case.load import load
 from runner.case.observe import dump
 from runner.files.cache import Cache
 from runner.files.plainpath import plain
+from runner.guest import aftermath
 from runner.guest.agent import LoadedObject
 from runner.guest.guest import Guest
 from runner.loaders import LoaderProgram
-from runner.results import CaseResult
+from runner.results import CaseResult, Outcome
 from runner.suites import suitefile
 from runner.suites.model import Case, Loader
 
@@ -90,6 +92,8 @@ class Bpf(AbstractContextManager["Bpf"]):
 
         `run(object="a.bpf.c", trigger=[…], expect=[…])`: all that docs/suite.md says
         of a case, but for `kernels` and `config`, which are the test's own affair.
+        What the kernel reports of itself meanwhile fails the test, whatever it makes of
+        the result, unless `expect_failure` has the class kernel_warned.
         Raises UsageError for keys that are wrong, CompileError and ObjectError.
         """
         case = suitefile.parse_case({"name": "case", **keys}, self._folder)
@@ -109,7 +113,16 @@ class Bpf(AbstractContextManager["Bpf"]):
                 case.build.on(self._guest.kernel.architecture),
             )
             job = replace(job, extended_path=extended)
-        return session_case.run(job, self._guest)
+        guest = self._guest
+        if case.expect_failure:
+            # Says nothing of what the test did before.
+            kernelreport.found(guest, aftermath.of(guest))
+        known = len(guest.unanswered)
+        result = session_case.run(job, guest)
+        if result.outcome in (Outcome.SKIPPED, Outcome.PASSED):
+            # What was reported, if anything was, is what the test declares.
+            del guest.unanswered[known:]
+        return result
 
     def _job(self, case: Case, object_path: Path | None, shown: str) -> CaseJob:
         return CaseJob(

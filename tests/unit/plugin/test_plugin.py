@@ -245,3 +245,95 @@ def test_update_is_refused_in_ci(
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "--update does not work in CI" in done.stderr.str()
+
+
+WARNED = """
+import pytest
+from runner.case import kernelreport
+from runner.case import run as case_run
+from runner.guest.aftermath import Aftermath
+from runner.results import CaseResult, Outcome
+
+KASAN = "[    1.0] BUG: KASAN: use-after-free in f"
+
+
+@pytest.fixture(autouse=True)
+def cases(monkeypatch):
+    # Each case makes the kernel report something, if its name says so.
+    def run(job, up):
+        tells = job.case.trigger[0].command[1] == "tells"
+        found = kernelreport.found(up, Aftermath(logged=KASAN if tells else ""))
+        outcome = Outcome.FAILED if found else Outcome.PASSED
+        if found and job.case.expect_failure:
+            outcome = Outcome.SKIPPED
+        return CaseResult(
+            kernel=up.kernel.id, suite=job.suite, case="c", outcome=outcome
+        )
+    monkeypatch.setattr(case_run, "run", run)
+
+
+def case(word, **more):
+    return dict(
+        files=["tool"],
+        trigger=[{"command": ["tool", word]}],
+        expect=[{"value": "${command.stdout}", "equals": "x"}],
+        **more,
+    )
+
+
+def test_ignores_it(bpf):
+    bpf.run(**case("tells"))
+
+
+def test_expects_it_by_hand(bpf):
+    assert bpf.run(**case("tells")).outcome == "failed"
+
+
+def test_ends_clean(bpf):
+    bpf.run(**case("tells"))
+    assert bpf.run(**case("quiet")).outcome == "passed"
+
+
+@pytest.mark.xfail(reason="known")
+def test_xfails(bpf):
+    assert bpf.run(**case("tells")).outcome == "passed"
+
+
+def test_skips(bpf):
+    bpf.run(**case("tells"))
+    pytest.skip("no")
+
+
+def test_declares_it(bpf):
+    declared = {"class": "kernel_warned", "kernels": ">=2.6", "reason": "known"}
+    assert bpf.run(**case("tells", expect_failure=declared)).outcome == "skipped"
+
+
+def test_is_clean(bpf):
+    assert bpf.run(**case("quiet")).outcome == "passed"
+"""
+
+
+def test_what_the_kernel_reports_in_a_case_fails_the_python_test(
+    project: Project,
+) -> None:
+    (project.folder / "mine/test_mine.py").write_text(WARNED)
+
+    done = project.run()
+
+    assert done.ret == ExitStatus.INCOMPATIBLE, done.stdout.str()
+    found = {name: (it.outcome, it.failure_class) for name, it in project.cases.items()}
+    warned, passed = (Outcome.FAILED, "kernel_warned"), (Outcome.PASSED, "")
+    assert found == {
+        "test_ignores_it[6.1]": warned,
+        "test_expects_it_by_hand[6.1]": warned,
+        "test_ends_clean[6.1]": warned,
+        "test_xfails[6.1]": warned,
+        "test_skips[6.1]": warned,
+        "test_declares_it[6.1]": passed,
+        "test_is_clean[6.1]": passed,
+    }
+    message = project.cases["test_xfails[6.1]"].message
+    assert "BUG: KASAN: use-after-free in f" in message
+    # pytest itself counts it as an error, too.
+    done.assert_outcomes(passed=5, skipped=1, xfailed=1, errors=5)
