@@ -26,40 +26,46 @@ class KernelWarnedError(RunnerError):
 
 def found(
     guest: Guest,
-    after: Aftermath | None,
+    after: Aftermath,
     own: Sequence[ConsoleLines] = (),
     log: str = "",
 ) -> KernelReport | None:
-    """Return the first report in what came of a case.
+    """Return the first report in what came of a case, a certain one if there is one.
 
-    A guest that was lost, of which nothing came, has a verdict of its own. `own` are
-    the lists of the suite, and `log` is the verifier's.
+    `own` are the lists of the suite, and `log` is the verifier's.
     """
-    if after is None:
-        return None
     lists = (guest.kernel.splats, *own)
     # What the log has, the console most often has, too: one report is enough.
-    report = (
-        splats.reported(after.logged, lists)
-        or splats.reported(after.shown, lists)
-        or splats.reported(log, lists)
-    )
+    texts = (after.logged, after.shown, log)
+    reports = [it for text in texts if (it := splats.reported(text, lists))]
+    report = min(reports, key=lambda it: it.again, default=None)
     if report is not None:
         guest.has_reported = True
+    # A test in Python may want its guest to die.
+    if report is not None and not after.is_lost:
         guest.unanswered.append(report)
     return report
 
 
 def judged(
-    verdict: CaseVerdict, report: KernelReport | None, case: Case, kernel: KnownKernel
+    verdict: CaseVerdict,
+    report: KernelReport | None,
+    case: Case,
+    kernel: KnownKernel,
+    *,
+    is_lost: bool = False,
 ) -> CaseVerdict:
     """Return the verdict on a case, given what the kernel reported meanwhile.
 
     A case can't pass with it, nor with a failure that its suite declares; another
-    failure stays what it is, with the report as evidence.
+    failure stays what it is, with the report as evidence. `is_lost` says that the guest
+    did not live to tell: of one that died, the end says what the report does.
     """
-    known = verdict.outcome is Outcome.ERROR or verdict.failure_class == _NAME
-    if report is None or known:
+    if report is None or verdict.failure_class == _NAME:
+        return verdict
+    if verdict.outcome is Outcome.ERROR:
+        return of_error(verdict, report)
+    if is_lost:
         return verdict
     declared = case.failure_on(kernel)
     excused = declared is not None and is_one_of(
@@ -69,6 +75,18 @@ def judged(
         said = f"{verdict.message}; the kernel also reported: {report.line}"
         return verdict.model_copy(update={"message": said, "console": report.text})
     return of_report(report)
+
+
+def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:
+    """Return the verdict on an error that came with a report.
+
+    A second try may end well, and would not take back what the kernel said.
+    """
+    if report.again:
+        return error
+    reported = of_report(report)
+    message = f"{reported.message}; then: {error.message}"
+    return reported.model_copy(update={"message": message})
 
 
 def of_report(report: KernelReport) -> CaseVerdict:

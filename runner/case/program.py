@@ -239,7 +239,7 @@ def run(
     except RunnerError as error:
         done.error = error
     after = aftermath.of(guest)
-    done.left_behind = after.left if after else ()
+    done.left_behind = after.left
     done.report = kernelreport.found(guest, after, (job.splats,))
     done.is_lost = guest.life.state is State.LOST
     done.running = time.monotonic() - started - done.copying

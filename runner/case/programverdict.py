@@ -204,6 +204,13 @@ def of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
 
     An exit status other than 0 is, and so is what the kernel reported meanwhile.
     """
+    found = _of_end(run, case)
+    if found is None or run.report is None or found.outcome is not Outcome.ERROR:
+        return found
+    return kernelreport.of_error(found, run.report)
+
+
+def _of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
     if run.error is not None:
         return _of_error(run)
     assert run.end is not None
@@ -322,7 +329,7 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
 
     A failed test with exit status 0 is fine: programs that print TAP need not care.
     """
-    if run.report is not None:
+    if run.report is not None and not run.is_lost:
         # Nobody knows which test it was: --isolate tells.
         return kernelreport.of_report(run.report)
     fault = of_end(run, case)

@@ -33,7 +33,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         own = _perform(attempt)
     after = aftermath.of(guest, attempt.loaded, attempt.extended)
     report = kernelreport.found(guest, after, (job.splats,), "".join(attempt.log))
-    own = kernelreport.judged(own, report, job.case, guest.on)
+    own = kernelreport.judged(own, report, job.case, guest.on, is_lost=after.is_lost)
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(
         **dict(verdict.final(own, attempt)),
@@ -50,7 +50,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         relocated_otherwise=attempt.differences,
         log="".join(attempt.log),
         commands=job.commands.since(already),
-        left_behind=after.left if after else (),
+        left_behind=after.left,
         programs=attempt.states.programs,
         cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,

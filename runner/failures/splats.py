@@ -92,6 +92,8 @@ def diagnose(text: str) -> Splat | None:
 def reported(text: str, own: Sequence[ConsoleLines] = ()) -> KernelReport | None:
     """Return the first thing that a kernel reported of itself; None if nothing.
 
+    What a busy host explains as well counts only where nothing else was reported.
+
     Args:
         text: a cleaned console, or a log of the verifier.
         own: the lists of the kernel's row and of the suite, besides images/splats.yaml.
@@ -101,18 +103,27 @@ def reported(text: str, own: Sequence[ConsoleLines] = ()) -> KernelReport | None
     table = _table()
     deny = [*table.deny, *chain.from_iterable(it.deny for it in own)]
     allow = [*table.allow, *chain.from_iterable(it.allow for it in own)]
-    lines = text.splitlines()
+    doubtful = None
+    for report in _reports(text.splitlines(), deny, allow):
+        if not report.again:
+            return report
+        doubtful = doubtful or report
+    return doubtful
+
+
+def _reports(
+    lines: Sequence[str], deny: Sequence[LinePattern], allow: Sequence[LinePattern]
+) -> Iterator[KernelReport]:
     for number, line in enumerate(lines):
         words = _STAMP.sub("", line)
         found = _first(deny, words)
         if found is not None and _first(allow, words) is None:
-            return KernelReport(
+            yield KernelReport(
                 line=words.strip(),
                 reason=found.reason,
                 text="\n".join(_block(lines, number)),
                 again=isinstance(found, _SourcedPattern) and found.again,
             )
-    return None
 
 
 def _first(patterns: Sequence[LinePattern], words: str) -> LinePattern | None:

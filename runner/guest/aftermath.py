@@ -43,6 +43,8 @@ _MOST = 20
 class Aftermath:
     """What came of a case, as far as its guest still tells."""
 
+    # Whether the guest was lost before anybody looked: only its console tells.
+    is_lost: bool = False
     # New lines of the kernel's log, and of the console; cleaned text.
     logged: str = ""
     shown: str = ""
@@ -61,14 +63,14 @@ def begin(guest: Guest) -> None:
         guest.agent.begin_case(timeout=timeouts.ANSWER.seconds)
 
 
-def of(guest: Guest, *own: LoadedObject | None) -> Aftermath | None:
-    """Return what came since the case began; None for a guest that was lost before.
+def of(guest: Guest, *own: LoadedObject | None) -> Aftermath:
+    """Return what came since the case began.
 
     `own` are objects that the agent has closed: the kernel may still be at work to free
     them. Never raises.
     """
     if not guest.usable:
-        return None
+        return Aftermath(is_lost=True, shown=guest.vm.news())
     logged = ""
     left: tuple[str, ...] = ()
     # First: the console may then have a guest's last words.

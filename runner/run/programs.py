@@ -332,7 +332,9 @@ class _Rounds:
         last, case = self._runs[-1], self._job.case
         passed = CaseVerdict(outcome=Outcome.PASSED, checked=1)
         verdict = programverdict.of_end(last, case) or self._of_loads(passed)
-        judged = kernelreport.judged(verdict, last.report, case, self._known)
+        judged = kernelreport.judged(
+            verdict, last.report, case, self._known, is_lost=last.is_lost
+        )
         return compare_with_suite(judged, case, self._known)
 
     @property

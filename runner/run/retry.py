@@ -203,21 +203,23 @@ def _tried(
     """Run a case, again in an untouched guest if a used one may be why it fails.
 
     What other objects did to a guest may not show in a census. So a failure counts only
-    in a guest that served no other object.
+    in a guest that served no other object. What a kernel reports of itself counts in
+    any.
     """
     with guests.lease(need, following) as guest:
         first = _once(job, guest)
     is_used = guest.served > 0 and guests.has_untouched(need.kernel)
-    if not is_used or first.outcome in _GOOD:
+    counts = first.outcome is Outcome.FAILED and guest.has_reported
+    if not is_used or counts or first.outcome in _GOOD:
         return _settled(job, guests, need, following, guest, first)
     if guest.life.state is State.LOST:
         guest.life.to(State.RETRIED)
     with guests.lease(need, following, untouched=True) as guest:
         again = _once(job, guest)
-    counts = _settled(job, guests, need, following, guest, again)
-    if counts.outcome not in _GOOD:
-        return counts
-    return counts.model_copy(update={"failed_in_used_guest": first.message})
+    settled = _settled(job, guests, need, following, guest, again)
+    if settled.outcome not in _GOOD:
+        return settled
+    return settled.model_copy(update={"failed_in_used_guest": first.message})
 
 
 def _once(job: CaseJob, guest: Guest) -> CaseResult:

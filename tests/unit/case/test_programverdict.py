@@ -3,10 +3,11 @@
 import pytest
 
 from runner.case.program import ProgramRun
-from runner.case.programverdict import of_test, printed_by
+from runner.case.programverdict import of_end, of_test, printed_by
+from runner.failures import splats
 from runner.guest.agent import CommandEnd
 from runner.harness.gotest import GoReader
-from runner.results import Printed
+from runner.results import Outcome, Printed
 from runner.suites.model import Case
 from tests.unit.harness.recorded import read
 
@@ -112,3 +113,15 @@ def test_what_may_be_missing_is_said_where_no_list_has_it(
     said = reason("TestMid", ended(printed, stderr=EXITS, exit=2, wanted=wanted))
 
     assert (UNLISTED in said) is is_said
+
+
+def test_a_program_that_hangs_after_a_report_of_the_kernel_is_not_run_again() -> None:
+    run = ended(b"")
+    hung = CommandEnd(pid=1, exit=None, signal=None, timed_out=True, duration_ms=1)
+    run.end, run.report = hung, splats.reported("BUG: KASAN: use-after-free in f\n")
+
+    found = of_end(run, CASE)
+
+    assert found is not None
+    assert (found.outcome, found.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert "; then: timed out" in found.message

@@ -1071,6 +1071,41 @@ def test_a_stall_says_nothing_until_a_second_try(job_of: JobOf) -> None:
     assert (result.outcome, result.failure_class) == (Outcome.ERROR, "kernel_warned")
 
 
+def test_what_is_lost_after_a_warning_is_a_failure(job_of: JobOf) -> None:
+    gone = GuestError("QEMU exited with status 1", cause="early_exit")
+
+    result = job_of.run(
+        case(RIGHT), {"load": EOFError()}, vm=FakeVm(said=WARNS, end=gone)
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert "WARNING: CPU: 0 PID: 99 at" in result.message
+    assert "; then: the guest was lost: QEMU exited with" in result.message
+
+
+def test_what_is_lost_after_a_stall_is_no_verdict(job_of: JobOf) -> None:
+    stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
+    gone = GuestError("QEMU exited with status 1", cause="early_exit")
+
+    result = job_of.run(
+        case(RIGHT), {"load": EOFError()}, vm=FakeVm(said=stall, end=gone)
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "early_exit")
+
+
+def test_a_guest_that_died_says_what_the_report_says(job_of: JobOf) -> None:
+    died = GuestError("oops while loading", cause="oops", console=WARNS)
+
+    result = job_of.run(
+        case(RIGHT), {"load": EOFError()}, vm=FakeVm(said=WARNS, end=died)
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure_class != "kernel_warned"
+    assert "also reported" not in result.message
+
+
 def test_a_verifier_that_finds_itself_inconsistent_is_told(job_of: JobOf) -> None:
     log = "verifier bug: REG INVARIANTS VIOLATION (true_reg1): range bounds"
 

@@ -224,6 +224,10 @@ def test_what_a_busy_host_explains_is_tried_again() -> None:
     assert (stall.again, warning.again) == (True, False)
 
 
+def test_what_nothing_but_the_kernel_explains_counts_first() -> None:
+    assert splats.reported(STALL + "\n" + WARN) == splats.reported(WARN)
+
+
 @given(st.text())
 def test_no_console_breaks_the_search(text: str) -> None:
     splats.reported(text)

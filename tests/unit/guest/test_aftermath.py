@@ -24,9 +24,7 @@ def logged(*records: str, incomplete: bool = False) -> dict[str, JsonValue]:
 
 
 def of(up: Guest, *own: LoadedObject | None) -> Aftermath:
-    found = aftermath.of(up, *own)
-    assert found is not None
-    return found
+    return aftermath.of(up, *own)
 
 
 def text_of(*records: str) -> list[str]:
@@ -206,4 +204,11 @@ def test_a_guest_that_is_gone_has_nothing_left() -> None:
 
     assert of(up).left == ()
     # Nobody asks it again.
-    assert aftermath.of(up) is None
+    assert aftermath.of(up).is_lost
+
+
+def test_of_a_guest_that_is_gone_the_console_tells() -> None:
+    up = guest(FakeAgent(), vm=FakeVm(said="its last words\n"))
+    up.life.to(State.LOST)
+
+    assert aftermath.of(up) == Aftermath(is_lost=True, shown="its last words\n")

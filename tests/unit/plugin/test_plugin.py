@@ -317,7 +317,7 @@ def test_is_clean(bpf):
 def test_what_the_kernel_reports_in_a_case_fails_the_python_test(
     project: Project,
 ) -> None:
-    (project.folder / "mine/test_mine.py").write_text(WARNED)
+    (project.folder / "mine/test_warned.py").write_text(WARNED)
 
     done = project.run()
 

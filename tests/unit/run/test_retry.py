@@ -28,10 +28,11 @@ JOB = CaseJob(
 class Lease:
     """Lends guests, and keeps to whom."""
 
-    def __init__(self, served: int = 0) -> None:
+    def __init__(self, served: int = 0, *, reported: bool = False) -> None:
         # "untouched" for who wants no used guest.
         self.wanted: list[str] = []
         self._served = served
+        self._reported = reported
 
     def has_untouched(self, kernel: Kernel) -> bool:
         return True
@@ -43,6 +44,7 @@ class Lease:
         self.wanted.append("untouched" if untouched else need.tenant)
         lent = guest(FakeAgent())
         lent.served = 0 if untouched else self._served
+        lent.has_reported = self._reported and not untouched
         yield lent
 
 
@@ -58,11 +60,14 @@ def ended(outcome: Outcome, message: str) -> CaseResult:
 
 
 def tried(
-    monkeypatch: pytest.MonkeyPatch, *results: CaseResult, served: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    *results: CaseResult,
+    served: int = 0,
+    reported: bool = False,
 ) -> tuple[CaseResult, list[str]]:
     left = iter(results)
     monkeypatch.setattr("runner.run.retry.case_run.run", lambda *_: next(left))
-    lease = Lease(served)
+    lease = Lease(served, reported=reported)
     need = Need(kernel=KERNEL, tenant="t")
     result = retry._tried(JOB, cast("GuestLease", lease), need, None)
     return result, lease.wanted
@@ -116,6 +121,17 @@ def test_what_fails_only_in_a_used_guest_passes_and_says_so(
     assert (result.outcome, result.guest_served) == (Outcome.PASSED, 0)
     assert result.failed_in_used_guest == "3, not 4"
     assert not result.flaky
+
+
+def test_what_a_kernel_reports_counts_in_a_used_guest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warned = ended(Outcome.FAILED, "the kernel reported: WARNING")
+
+    result, wanted = tried(monkeypatch, warned, served=1, reported=True)
+
+    assert (result.outcome, result.message) == (warned.outcome, warned.message)
+    assert wanted == ["t"]
 
 
 def test_what_stalls_in_a_used_guest_gets_its_second_try_after_an_untouched_one(
