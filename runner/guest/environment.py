@@ -28,6 +28,7 @@ from runner.kernels import securitymodules
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules
 from runner.matrix.environment import OWN_LSMS, GuestEnvironment
+from runner.matrix.kernelarguments import sysctl_parts
 from runner.matrix.matrix import Kernel
 from runner.text.nearest import near
 from runner.versions import VersionRange
@@ -259,13 +260,14 @@ def _module_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
 
 def _mount_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
     for it in asked.environment.mounts or ():
-        options = (",".join(it.options),) if it.options else ()
-        yield "mount", it.type, it.source, it.path, *options
+        how = "bind" if it.is_bind else "mount"
+        options = ",".join(it.options) or "-"
+        yield how, it.type, it.source, it.path, options, *it.flags
 
 
 def _sysctl_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
     for name, value in (asked.environment.sysctl or {}).items():
-        yield "sysctl", name, str(value)
+        yield "sysctl", name, f"/proc/sys/{'/'.join(sysctl_parts(name))}", str(value)
 
 
 # In the order of the calls: what comes last may forbid what comes first.
@@ -305,7 +307,11 @@ MEANS = (
         calls=guestinterfaces.calls,
         refusal=guestinterfaces.refusal,
     ),
-    Means(key="mounts", by="mount(8) in the guest", calls=_mount_calls),
+    Means(
+        key="mounts",
+        by="mount(8) in the guest; /proc/mounts must show the options that are flags",
+        calls=_mount_calls,
+    ),
     Means(
         key="cgroup",
         by="mounts in /sys/fs/cgroup, one for each controller of /proc/cgroups",
@@ -420,7 +426,7 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
         None,
     )
     if why.startswith(_NO_SUCH_SYSCTL):
-        why += near(words[1], _sysctls(agent), "")
+        why += near(".".join(sysctl_parts(words[1])), _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
         hint=failure.cure

@@ -5,7 +5,6 @@ key by key. How each key is done is in `runner.guest.environment`.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -24,23 +23,13 @@ from runner.errors import UsageError
 from runner.facts import names
 from runner.files import modelfile
 from runner.files.modelfile import FileEntry
+from runner.matrix import kernelarguments
 from runner.matrix.interfaces import Interface, fitting
+from runner.matrix.mounts import Mount, visible
 from runner.text.nearest import near
 
-# The console shows what is more urgent than this: warnings and errors, which is what
-# images/splats.yaml is about.
-CONSOLE_LEVEL = 5
-
-
-def _keeps_the_console(word: str) -> str:
-    told = re.fullmatch(r"loglevel=(\d+)", word)
-    if word == "quiet" or (told and int(told[1]) < CONSOLE_LEVEL):
-        raise ValueError(f"{word} would hide what the kernel reports of itself")
-    return word
-
-
 KernelArgument = Annotated[
-    str, Field(pattern=r"^[!-~]+$"), AfterValidator(_keeps_the_console)
+    str, Field(pattern=r"^[!-~]+$"), AfterValidator(kernelarguments.allowed)
 ]
 
 # QEMU's machine `pc` takes no more (hw/i386/pc_piix.c).
@@ -119,24 +108,6 @@ class Cpus(FileEntry):
         if isinstance(self.online, int):
             return tuple(range(self.online))
         return self.online
-
-
-class Mount(FileEntry):
-    """A file system that a guest has."""
-
-    type: Annotated[
-        str, Field(pattern=r"^[a-z0-9_]+$", examples=["tmpfs", "hugetlbfs"])
-    ]
-    """What it is, as mount(8) calls it. Name its module in `modules`, if it has one."""
-
-    path: Annotated[str, Field(pattern=r"^/[^\s:]*$", examples=["/mnt/scratch"])]
-    """The folder, which is made if it is not there."""
-
-    source: Annotated[str, Field(pattern=r"^[!-~]+$")] = "none"
-    """What is mounted."""
-
-    options: tuple[Annotated[str, Field(pattern=r"^[!-+\--~]+$")], ...] = ()
-    """Options of mount(8): [size=1m, noexec]."""
 
 
 # Calls of bpf(2) that take a token, by their numbers in enum bpf_cmd.
@@ -281,12 +252,17 @@ class GuestEnvironment(FileEntry):
 
     sysctl: (
         dict[
-            Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_.-]+)+$")],
+            Annotated[
+                str,
+                Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_.-]+)+$"),
+                AfterValidator(kernelarguments.sysctl_name),
+            ],
             int | str,
         ]
         | None
     ) = None
-    """Settings of /proc/sys, as sysctl(8) names them: {kernel.kptr_restrict: 2}."""
+    """Settings of /proc/sys, as sysctl(8) names them: {kernel.kptr_restrict: 2}, or
+    {net/ipv4/conf/eth0.1/forwarding: 1}."""
 
     modules: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] | None = (
         None
@@ -296,10 +272,11 @@ class GuestEnvironment(FileEntry):
 
     arguments: tuple[KernelArgument, ...] | None = None
     """More arguments for the kernel's command line, but for those that make its console
-    quiet: what it reports of itself would not be seen."""
+    quiet, as what it reports of itself would not be seen, and those that another key
+    says: `mem=`, `maxcpus=`, `sysctl.…`."""
 
-    mounts: tuple[Mount, ...] | None = None
-    """More file systems."""
+    mounts: Annotated[tuple[Mount, ...], AfterValidator(visible)] | None = None
+    """More file systems, mounted in this order."""
 
     interfaces: Annotated[tuple[Interface, ...], AfterValidator(fitting)] | None = None
     """Interfaces besides lo and eth0, for programs of tc and XDP:
@@ -317,12 +294,7 @@ class GuestEnvironment(FileEntry):
 
     @model_validator(mode="after")
     def _has_a_console_that_tells(self) -> "GuestEnvironment":
-        level = re.match(r"\d+", str((self.sysctl or {}).get("kernel.printk", "")))
-        if level is not None and int(level[0]) < CONSOLE_LEVEL:
-            raise ValueError(
-                f"sysctl: kernel.printk {level[0]} would hide what the kernel reports "
-                f"of itself; its first number must be at least {CONSOLE_LEVEL}"
-            )
+        kernelarguments.loud_sysctls(self.sysctl)
         return self
 
     @property

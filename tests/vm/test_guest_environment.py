@@ -77,3 +77,21 @@ def test_an_interface_that_no_guest_has_is_told_before_the_boot(
     assert "has no interface veth0" in case.message
     assert not done.results.kernels[0].boots
     assert not done.results.kernels[0].restores
+
+
+def test_a_mount_option_that_is_not_in_force_fails_the_case(
+    tmp_path: Path, reports: Path
+) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "name: mounted\ndescription: Options of mounts.\ncases:\n"
+        "  - name: c\n    command: [cat, /proc/mounts]\n"
+        "    guest: {mounts: [{type: cgroup2, path: /run/g, options: [sync]}]}\n"
+    )
+
+    done = run("--kernels", "6.1", "--suite", tmp_path, reports=reports)
+
+    # A second mount of that file system has the options of the first.
+    (case,) = done.results.cases
+    assert case.failure_class == "environment_unavailable"
+    assert "/run/g is not mounted sync; its options are rw,relatime" in case.message
+    assert "suite.yaml:6: cases[0].guest.mounts" in case.message

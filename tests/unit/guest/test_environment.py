@@ -113,7 +113,7 @@ def test_lockdown_comes_last() -> None:
     found = calls("lockdown=integrity", "sysctl={kernel.panic: 1}", "cgroup=v1")
     assert found == [
         ("cgroup", "v1"),
-        ("sysctl", "kernel.panic", "1"),
+        ("sysctl", "kernel.panic", "/proc/sys/kernel/panic", "1"),
         ("lockdown", "integrity"),
     ]
 
@@ -214,6 +214,31 @@ def test_others_get_them(version: str) -> None:
     assert found.cpus == 2
 
 
+def test_mounts_are_made_and_looked_at() -> None:
+    assert calls(
+        "mounts=[{type: tmpfs, path: /mnt/a, options: [size=1m, noexec, ro]}, "
+        "{type: tmpfs, path: /mnt/b}, "
+        "{type: none, source: /etc, path: /mnt/c, options: [bind, ro]}]"
+    ) == [
+        ("mount", "tmpfs", "none", "/mnt/a", "size=1m,noexec,ro", "noexec", "ro"),
+        ("mount", "tmpfs", "none", "/mnt/b", "-"),
+        ("bind", "none", "/etc", "/mnt/c", "bind,ro", "ro"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("kernel.panic", "kernel/panic"),
+        ("net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"),
+        ("net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"),
+    ],
+)
+def test_sysctls_are_named_as_sysctl_does(name: str, file: str) -> None:
+    found = calls(f"sysctl={{{name}: 1}}")
+    assert found == [("sysctl", name, f"/proc/sys/{file}", "1")]
+
+
 class _Words(FakeAgent):
     """An agent whose guest lacks a sysctl, and has others."""
 
@@ -231,6 +256,7 @@ class _Words(FakeAgent):
     ("name", "message"),
     [
         ("kernel.kptr_restict", "did you mean 'kernel.kptr_restrict'?"),
+        ("kernel/kptr_restict", "did you mean 'kernel.kptr_restrict'?"),
         ("net.nothing_like_it", "no such sysctl: net.nothing_like_it"),
     ],
 )

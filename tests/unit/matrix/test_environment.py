@@ -17,6 +17,9 @@ from runner.matrix.environment import (
     parse,
 )
 from runner.matrix.interfaces import of_own_namespace
+from runner.matrix.mounts import OWN
+
+RECIPE = Path(__file__).parents[3] / "images"
 
 
 def test_the_nearest_wins_key_by_key() -> None:
@@ -191,9 +194,37 @@ def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
     ("word", "told"),
     [
         ("arguments=[quiet]", "quiet would hide what the kernel reports"),
+        ("arguments=[quiet=1]", "quiet=1 would hide"),
+        ("arguments=['\"quiet\"']", "would hide"),
         ("arguments=[loglevel=4]", "loglevel=4 would hide"),
+        ("arguments=[loglevel=0x1]", "loglevel=0x1 would hide"),
+        ("arguments=[loglevel=0X4]", "loglevel=0X4 would hide"),
+        ("arguments=[loglevel=04]", "loglevel=04 would hide"),
+        ("arguments=[loglevel=00]", "loglevel=00 would hide"),
+        ("arguments=[loglevel=-8]", "loglevel=-8 would hide"),
+        ("arguments=['loglevel=\"3\"']", "would hide"),
+        ("arguments=[loglevel=3,8]", "would hide"),
+        ("arguments=[loglevel=]", "is not a level; write loglevel=8"),
+        ("arguments=[loglevel=high]", "is not a level"),
+        ("arguments=[printk.console-no-auto-verbose]", "would hide"),
+        ("arguments=[printk.console_no_auto_verbose=on]", "would hide"),
+        (
+            "arguments=[console-msg-format=syslog]",
+            "puts a level before each console line",
+        ),
+        ("arguments=[console=]", "whose console the runner reads"),
+        ("arguments=[console=null]", "whose console the runner reads"),
+        ("arguments=['--']", "-- hides all words behind it"),
+        ("arguments=['x=\"1']", "opens a quotation that nothing closes"),
         ("sysctl={kernel.printk: '3 4 1 3'}", "kernel.printk 3 would hide"),
         ("sysctl={kernel.printk: 1}", "kernel.printk 1 would hide"),
+        ("sysctl={kernel.printk: -7}", "kernel.printk -7 would hide"),
+        ("sysctl={kernel/printk: '1 4 1 7'}", "kernel/printk 1 would hide"),
+        ("sysctl={kernel.printk: ' 0x1 4 1 7'}", "kernel.printk 1 would hide"),
+        ("sysctl={kernel.printk: 7, kernel/printk: 1}", "kernel/printk 1 would hide"),
+        ("sysctl={kernel..printk: 1}", "'kernel..printk' has an empty part"),
+        ("sysctl={kernel/./printk: 1}", "'kernel/./printk' has an empty part"),
+        ("sysctl={kernel/../printk: 1}", "has an empty part"),
     ],
 )
 def test_a_console_that_tells_nothing_is_refused(word: str, told: str) -> None:
@@ -202,6 +233,99 @@ def test_a_console_that_tells_nothing_is_refused(word: str, told: str) -> None:
 
 
 def test_a_console_that_tells_more_is_fine() -> None:
-    found = parse(["arguments=[loglevel=8]", "sysctl={kernel.printk: '7 4 1 7'}"])
+    words = ["loglevel=8", "ignore_loglevel", "loglevel=0x6", "loglevel=010", "debug"]
+    words += ["printk.console_no_auto_verbose=0", "console_msg_format=default"]
+    setting = "sysctl={kernel.printk: '7 4 1 7', kernel/printk_delay: 0}"
 
-    assert found.arguments == ("loglevel=8",)
+    assert parse([f"arguments={words}", setting]).arguments == tuple(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("mem=200M", "mem=200M contradicts `memory`, which says the same; write"),
+        ("memmap=64M$0x10000000", "contradicts `memory`"),
+        ("maxcpus=1", "contradicts `cpus`"),
+        ("nr_cpus=1", "contradicts `cpus`"),
+        ("nr-cpus=1", "contradicts `cpus`"),
+        ("possible_cpus=2", "contradicts `cpus`"),
+        ("nosmp", "contradicts `cpus`"),
+        ("lockdown=integrity", "contradicts `lockdown`"),
+        ("lsm=bpf", "contradicts `lsm`"),
+        ("security=selinux", "contradicts `lsm`"),
+        ("cgroup_disable=memory", "contradicts `cgroup`"),
+        ("cgroup-no-v1=all", "contradicts `cgroup`"),
+        ("systemd.unified_cgroup_hierarchy=0", "contradicts `cgroup`"),
+        (
+            "sysctl.kernel.unprivileged_bpf_disabld=0",
+            "write `sysctl: {kernel.unprivileged_bpf_disabld: 0}`, which is looked at",
+        ),
+        ("sysctl.kernel.printk=1", "write `sysctl: {kernel.printk: 1}`"),
+        ("sysctl/kernel/printk=1", "write `sysctl: {kernel.printk: 1}`"),
+        ("sysctl.kernel/printk", "write `sysctl: {kernel.printk: …}`"),
+    ],
+)
+def test_what_a_key_says_is_no_argument(tmp_path: Path, word: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        parse([f"arguments=[{word}]"])
+    with pytest.raises(UsageError, match=rf"4: .*{re.escape(told)}"):
+        read(tmp_path, f"    arguments: [{word}]\n")
+
+
+@pytest.mark.parametrize(
+    ("mounts", "told"),
+    [
+        ("path: /proc", "/proc would hide /proc, which the guest itself needs"),
+        ("path: //proc/", "/proc would hide /proc"),
+        ("path: /mnt/../sys/fs/bpf", "/sys/fs/bpf would hide /sys/fs/bpf"),
+        ("path: /sys/fs", "/sys/fs would hide /sys/fs/bpf"),
+        ("path: /", "/ would hide /bin"),
+        ("path: /run", "/run would hide /run"),
+        ("path: /dev", "/dev would hide /dev"),
+        ("path: /sys/fs/cgroup", "`guest: {cgroup: …}` says what is there"),
+        ("path: /mnt/a}, {type: tmpfs, path: /mnt//a/", "two mounts are on /mnt/a"),
+        (
+            "path: /mnt/a/b}, {type: tmpfs, path: /mnt/a",
+            "/mnt/a would hide /mnt/a/b, which is mounted before it; write it first",
+        ),
+        ("path: /mnt/a, options: [ro, rw]", "ro and rw contradict each other"),
+        ("path: /mnt/a, options: [remount]", "remount is not for a mount that is"),
+        (
+            "path: /mnt/a, source: /etc, options: [bind, size=1m]",
+            "a bind mount can't have size=1m",
+        ),
+    ],
+)
+def test_a_mount_that_hides_something_is_refused(
+    tmp_path: Path, mounts: str, told: str
+) -> None:
+    row = f"    guest: {{mounts: [{{type: tmpfs, {mounts}}}]}}\n"
+    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+        read(tmp_path, row)
+    assert "matrix.yaml:4: kernels[0].guest.mounts" in str(caught.value)
+
+
+def test_a_mount_without_a_file_system_is_a_bind() -> None:
+    with pytest.raises(UsageError, match=r"type none is for options: \[bind\]"):
+        parse(["mounts=[{type: none, path: /mnt/a}]"])
+
+
+def test_mounts_that_hide_nothing_are_fine() -> None:
+    found = parse(
+        [
+            "mounts=[{type: tmpfs, path: /mnt/a}, {type: tmpfs, path: /mnt/a/b}, "
+            "{type: tmpfs, path: /mnt/ab/, options: [ro, size=1m]}, "
+            "{type: hugetlbfs, path: /dev/hugepages}]"
+        ]
+    ).mounts
+    assert found is not None
+    assert [it.path for it in found] == [
+        *("/mnt/a", "/mnt/a/b", "/mnt/ab", "/dev/hugepages")
+    ]
+    assert found[2].flags == ("ro",)
+
+
+def test_what_the_guest_mounts_itself_is_known() -> None:
+    lines = (RECIPE / "fstab").read_text().splitlines()
+    folders = {it.split()[1] for it in lines if it and not it.startswith("#")}
+    assert folders <= set(OWN)
