@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.failures import splats
-from runner.files.patternlist import UNRELATED_FAULTS, ConsoleLines, LinePattern
+from runner.files.exampleconsole import UNRELATED_FAULTS
+from runner.files.patternlist import ConsoleLines, LinePattern
 
 # As kernels print them; the addresses are cut.
 OOPS_6_1 = """\
@@ -130,6 +131,16 @@ SURVIVED = (
     "[    1.0] kmem_cache_destroy mine: Slab cache still has objects",
     "[    1.0] ref_tracker: net notrefcnt@0000 has 1/1 users at",
     "[    1.0] leaked reference.",
+    "[    1.0] [ BUG: Invalid wait context ]",
+    "[    1.0] INFO: trying to register non-static key.",
+    "[    1.0] BUG: KFENCE: invalid free in kfree+0x1/0x2",
+    "[    1.0] smp: csd: Detected non-responsive CSD lock (#1) on CPU#0, waiting",
+    "[    1.0] pagealloc: memory corruption",
+    "[    1.0] kobject (00): tried to init an initialized object, "
+    "something is seriously wrong.",
+    "[    1.0] softirq: huh, entered softirq 3 NET_RX 00 with preempt_count 1",
+    "[    1.0] irq 11: nobody cared",
+    "[    1.0] CFI failure at f+0x1/0x2 (no target information)",
 )
 
 
@@ -170,9 +181,10 @@ def test_what_means_nothing_is_not(line: str) -> None:
     assert splats.reported(line) is None
 
 
-@pytest.mark.parametrize("line", UNRELATED_FAULTS)
-def test_what_an_allow_pattern_is_tried_against_is_a_fault(line: str) -> None:
-    assert splats.reported(line) is not None
+def test_what_an_allow_pattern_is_tried_against_is_a_fault() -> None:
+    lines = [line for fault in UNRELATED_FAULTS for line in fault]
+
+    assert [line for line in lines if splats.reported(line) is None] == []
 
 
 def test_no_pattern_of_ours_allows_unrelated_lines() -> None:
