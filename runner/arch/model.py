@@ -137,6 +137,8 @@ class Board:
     # Accelerators under which the host can show a guest files by a PCI device
     # (ivshmem); elsewhere they go through SSH.
     window: tuple[AcceleratorName, ...] = ()
+    # The most processors that QEMU gives it; a suite can't ask for more than 255.
+    most_cpus: int = 255
     # Why guests of it boot each time; empty when they come from snapshots.
     no_snapshots: str = ""
 

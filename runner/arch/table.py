@@ -168,6 +168,8 @@ S390X = Architecture(
                 "takes all of TCP's checksums for wrong",
             ),
         ),
+        # S390_MAX_CPUS in QEMU's target/s390x/cpu.h.
+        most_cpus=248,
         bus="ccw",
         # QEMU's -serial is the one with full-screen support (drivers/s390/char).
         console="ttysclp0",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from runner import timeouts
+from runner import arch, timeouts
 from runner.errors import UsageError
 from runner.failures.classes import (
     ENVIRONMENT_UNAVAILABLE,
@@ -111,6 +111,13 @@ def _cpu_calls(asked: Asked) -> Iterator[tuple[str, ...]]:
 def _cpu_refusal(asked: Asked) -> GuestRefusal | None:
     most = asked.environment.processors.all
     config = asked.config
+    board = arch.named(asked.artifact.architecture).board
+    if most > board.most_cpus:
+        return GuestRefusal(
+            message=f"{most} possible processors, but QEMU's machine {board.machine} "
+            f"has at most {board.most_cpus}",
+            hint=f"use at most {board.most_cpus}",
+        )
     if most == 1 or config is None:
         return None
     if config.get("SMP") != "y":
@@ -215,12 +222,12 @@ def _lockdown_refusal(asked: Asked) -> GuestRefusal | None:
     hint = "use a kernel with CONFIG_SECURITY_LOCKDOWN_LSM=y, or drop `lockdown`"
     if not VersionRange.parse(">=5.4").may_hold(asked.artifact.version):
         return GuestRefusal(
-            message="lockdown, which was added in 5.4 (000d388ed3bb)", hint=hint
+            message="the kernel has none, which was added in 5.4 (000d388ed3bb)",
+            hint=hint,
         )
     if asked.config is not None and "SECURITY_LOCKDOWN_LSM" not in asked.config:
         return GuestRefusal(
-            message="lockdown, but the kernel was built without it "
-            "(CONFIG_SECURITY_LOCKDOWN_LSM)",
+            message="the kernel was built without it (CONFIG_SECURITY_LOCKDOWN_LSM)",
             hint=hint,
         )
     return None

@@ -13,6 +13,7 @@ from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked
 from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
+from runner.kernels import guestconfig
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
 from tests.unit.guest.doubles import COMMAND, FakeAgent, artifact
@@ -224,6 +225,29 @@ def test_mounts_are_made_and_looked_at() -> None:
         ("mount", "tmpfs", "none", "/mnt/b", "-"),
         ("bind", "none", "/etc", "/mnt/c", "bind,ro", "ro"),
     ]
+
+
+def test_a_machine_that_has_fewer_processors_is_told_before_it_boots() -> None:
+    found = asked(
+        "cpus={online: 1, possible: 249}", config={**CONFIG, "NR_CPUS": "256"}
+    )
+    environment.require(found)
+    of = replace(found.artifact, architecture="s390x")
+    with pytest.raises(EnvironmentUnavailableError, match="at most 248") as caught:
+        environment.require(replace(found, artifact=of))
+    assert caught.value.where == ("guest", "cpus")
+    with pytest.raises(EnvironmentUnavailableError, match="s390-ccw-virtio"):
+        environment.require(replace(found, artifact=of, config=None))
+
+
+def test_an_option_that_is_not_set_is_one_that_the_kernel_lacks() -> None:
+    config = guestconfig.parse(
+        "CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_SECURITY_LOCKDOWN_LSM is not set\n"
+    )
+    for word, key in (("lockdown=integrity", "lockdown"), ("cpus=9", "cpus")):
+        with pytest.raises(EnvironmentUnavailableError, match="built") as caught:
+            environment.require(asked(word, config=config))
+        assert caught.value.where == ("guest", key)
 
 
 @pytest.mark.parametrize(
