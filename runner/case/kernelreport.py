@@ -1,6 +1,7 @@
 """What a kernel reported of itself while a case ran, and survived: WARN, KASAN, …."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runner.errors import RunnerError
 from runner.failures import splats
@@ -40,6 +41,7 @@ def found(
     reports = [it for text in texts if (it := splats.reported(text, lists))]
     report = min(reports, key=lambda it: it.again, default=None)
     if report is not None:
+        report = replace(report, before=guest.before)
         guest.has_reported = True
     # A test in Python may want its guest to die.
     if report is not None and not after.is_lost:
@@ -91,10 +93,13 @@ def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:
 
 def of_report(report: KernelReport) -> CaseVerdict:
     """Return the verdict on what made a kernel report something."""
+    said = f"the kernel reported: {report.line} ({report.reason})"
+    if report.before:
+        said += f"; {report.before} ran in this guest before, and may be the reason"
     return CaseVerdict(
         # A second try tells whether the host was the reason.
         outcome=Outcome.ERROR if report.again else Outcome.FAILED,
-        message=f"the kernel reported: {report.line} ({report.reason})",
+        message=said,
         failure_class=_NAME,
         cure=KERNEL_WARNED.cure,
         console=report.text,

@@ -337,3 +337,44 @@ def test_what_the_kernel_reports_in_a_case_fails_the_python_test(
     assert "BUG: KASAN: use-after-free in f" in message
     # pytest itself counts it as an error, too.
     done.assert_outcomes(passed=5, skipped=1, xfailed=1, errors=5)
+
+
+LOST = """
+import pytest
+from runner.guest import aftermath
+
+
+@pytest.fixture(autouse=True)
+def lost(request, monkeypatch):
+    def of(up):
+        up.lost_log = "loses" in request.node.name
+        return aftermath.Aftermath(incomplete=up.lost_log)
+    monkeypatch.setattr(aftermath, "of", of)
+
+
+def test_loses_lines(guest):
+    pass
+
+
+def test_loses_lines_and_fails(guest):
+    assert False
+
+
+def test_is_clean(guest):
+    pass
+"""
+
+
+def test_a_python_test_whose_log_lost_lines_says_so(project: Project) -> None:
+    (project.folder / "mine/test_mine.py").write_text(LOST)
+
+    project.run()
+
+    found = {
+        name: (it.outcome, it.log_incomplete) for name, it in project.cases.items()
+    }
+    assert found == {
+        "test_loses_lines[6.1]": (Outcome.PASSED, True),
+        "test_loses_lines_and_fails[6.1]": (Outcome.FAILED, True),
+        "test_is_clean[6.1]": (Outcome.PASSED, False),
+    }
