@@ -27,6 +27,20 @@ FLOOD = (
     "line=$(head -c 700 /dev/zero | tr '\\0' x); "
     'for i in $(seq 2000); do echo "<7>$line" > /dev/kmsg; done'
 )
+# The kernel starts it, so that no agent ends it with its case.
+LEAVES_A_HELPER = f"""\
+cat > /tmp/helper <<'END'
+#!/bin/sh
+# Who dumps core goes on.
+exec < /dev/null
+sleep 3
+{WARNS}
+END
+chmod 755 /tmp/helper
+echo '|/tmp/helper' > /proc/sys/kernel/core_pattern
+ulimit -c unlimited
+sh -c 'kill -SEGV $$'
+true"""
 # Cases of one object: what they run, and what else they say.
 CASES = {
     "before": ("true", ""),
@@ -39,7 +53,7 @@ CASES = {
     "warns_in_a_flood": (f"{QUIET}; {FLOOD}; {WARNS}", ""),
     "flood": (f"{QUIET}; {FLOOD}", ""),
     # A helper of the case is late, which the next one is told.
-    "leaves_a_helper": (f"(sleep 3; {WARNS}) > /dev/null 2>&1 &", ""),
+    "leaves_a_helper": (LEAVES_A_HELPER, ""),
     "waits": ("sleep 6", ""),
     "allowed": ("echo '<4>WARNING: x at lib/harmless.c:1' > /dev/kmsg", ""),
     "denied": ("echo '<4>mine: lost 5' > /dev/kmsg", ""),
