@@ -40,7 +40,7 @@ def require(
         if name:
             _require_interface(program, place, name, environment)
         found = placefit.misfit(place, environment)
-        if found is None or _is_made(place, (case, *suite)):
+        if found is None or _is_made(found, (case, *suite)):
             continue
         declared = case.failure_on(kernel)
         # What the suite expects of the kernel, the kernel is to say.
@@ -110,16 +110,18 @@ def _places_of(case: Case, kernel: KnownKernel) -> Iterator[tuple[str, str]]:
             yield name, place
 
 
-def _is_made(place: str, cases: Iterable[Case]) -> bool:
-    """Whether a command may make the network namespace of a place."""
-    name = placefit.netns_of(place)
-    return name is not None and any(
-        name in word for case in cases for words in _commands(case) for word in words
+def _is_made(found: placefit.PlaceMisfit, cases: Iterable[Case]) -> bool:
+    """Whether a command may make the place."""
+    return bool(found.makeable) and any(
+        # What a program of the suite's own makes, nobody knows.
+        case.files
+        or case.command
+        or any(found.makeable in word for it in _commands(case) for word in it)
+        for case in cases
     )
 
 
 def _commands(case: Case) -> Iterator[Sequence[str]]:
-    yield case.command
     for it in (*case.trigger, *case.truth.values()):
         if isinstance(it, Command | CommandTruth):
             yield it.command

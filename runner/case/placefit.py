@@ -4,9 +4,11 @@ Only what the guest is asked to be tells before the boot; what else a place must
 the kernel says when the program is attached (runner/failures/attachrefusals.py).
 """
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from runner.failures.classes import (
     ATTACH_PLACE_UNFIT,
@@ -41,6 +43,8 @@ class PlaceMisfit:
     failure: FailureClass
     what: str
     hint: str
+    # What a command would name that makes the place; empty where none helps.
+    makeable: str = ""
 
 
 def misfit(place: str, environment: GuestEnvironment) -> PlaceMisfit | None:
@@ -48,13 +52,6 @@ def misfit(place: str, environment: GuestEnvironment) -> PlaceMisfit | None:
     kind, _, rest = place.partition("/")
     find = _KINDS.get(kind)
     return None if find is None or "${" in rest else find(rest, environment)
-
-
-def netns_of(place: str) -> str | None:
-    """Return the network namespace in /run/netns that a place names; None for none."""
-    kind, _, rest = place.partition("/")
-    named = _NETNS.fullmatch(rest)
-    return named[1] if named and _KINDS.get(kind) is _netns else None
 
 
 def _types(environment: GuestEnvironment) -> Mapping[str, str]:
@@ -111,34 +108,49 @@ def _netns(rest: str, environment: GuestEnvironment) -> PlaceMisfit | None:
         what=f"nobody makes the network namespace {named[1]}{near(named[1], there)}",
         hint="put the peer of an interface into it: `peer: {name: …, netns: "
         f"{named[1]}}}` (docs/environment.md)",
+        makeable=named[1],
     )
 
 
 def _cgroup(rest: str, environment: GuestEnvironment) -> PlaceMisfit | None:
-    path = f"/{rest.strip('/')}/"
-    mounts = (it.path.rstrip("/") for it in environment.mounts or ())
-    own = any(path.startswith(f"{it}/") for it in mounts)
-    if own or not path.startswith(f"{_GROUPS}/"):
+    path = posixpath.normpath(f"/{rest.lstrip('/')}")
+    own = any(f"{path}/".startswith(f"{it.path}/") for it in environment.mounts or ())
+    if own or not f"{path}/".startswith(f"{_GROUPS}/"):
         return None
-    first = path.removeprefix(f"{_GROUPS}/").partition("/")[0]
+    below = PurePosixPath(path).relative_to(_GROUPS).parts
     version = environment.cgroup or "v2"
     if version == "v2":
-        if first not in (*_CONTROLLERS, _UNIFIED):
-            return None
-        return PlaceMisfit(
-            failure=USER_TARGET_MISSING,
-            what=f"{_GROUPS}/{first} is a folder of cgroup v1 or hybrid, and the guest "
-            "has cgroup v2",
-            hint=f"write cgroup{_GROUPS}, or `guest: {{cgroup: hybrid}}`",
-        )
-    if version == "hybrid" and first == _UNIFIED:
-        return None
+        return _group_of(_GROUPS, below)
+    if version == "hybrid" and below[:1] == (_UNIFIED,):
+        return _group_of(f"{_GROUPS}/{_UNIFIED}", below[1:])
     return PlaceMisfit(
         failure=CGROUP_VERSION,
         what=f"programs are attached to groups of version 2, and with cgroup {version} "
         "that folder has none",
         hint=f"write cgroup{_GROUPS}/{_UNIFIED} with `guest: {{cgroup: hybrid}}`, or "
         f"cgroup{_GROUPS} with v2",
+    )
+
+
+def _group_of(root: str, below: tuple[str, ...]) -> PlaceMisfit | None:
+    """Return what is wrong with a folder below the root of version 2's hierarchy."""
+    if not below:
+        return None
+    folder = f"{root}/{below[0]}"
+    if root == _GROUPS and below[0] in (*_CONTROLLERS, _UNIFIED):
+        return PlaceMisfit(
+            failure=USER_TARGET_MISSING,
+            what=f"{folder} is a folder of cgroup v1 or hybrid, and the guest has "
+            "cgroup v2",
+            hint=f"write cgroup{_GROUPS}, or `guest: {{cgroup: hybrid}}`",
+            makeable=below[0],
+        )
+    return PlaceMisfit(
+        failure=USER_TARGET_MISSING,
+        what=f"nobody makes the control group {folder}",
+        hint=f"write cgroup{root}, which each guest has; groups that an earlier case "
+        "makes with mkdir are there with `reuse: suite`",
+        makeable=below[0],
     )
 
 

@@ -148,6 +148,24 @@ GROUPS = "mounts=[{type: cgroup2, path: /sys/fs/cgroup/unified}]"
             "/sys/fs/cgroup/memory is a folder of cgroup v1",
         ),
         ("cgroup/sys/fs/cgroup/unified/a", [], "user_target_missing", "cgroup v2"),
+        (
+            "cgroup/sys/fs/cgroup/nothere",
+            [],
+            "user_target_missing",
+            "nobody makes the control group /sys/fs/cgroup/nothere",
+        ),
+        (
+            "cgroup/sys/fs/./cgroup//a/b",
+            [],
+            "user_target_missing",
+            "nobody makes the control group /sys/fs/cgroup/a",
+        ),
+        (
+            "cgroup/sys/fs/cgroup/unified/a",
+            [HYBRID],
+            "user_target_missing",
+            "nobody makes the control group /sys/fs/cgroup/unified/a",
+        ),
         ("cgroup/sys/fs/cgroup/freezer", [V1], "cgroup_version", "with cgroup v1"),
         ("cgroup/sys/fs/cgroup", [HYBRID], "cgroup_version", "with cgroup hybrid"),
     ],
@@ -180,7 +198,7 @@ def test_a_place_that_takes_no_program_is_told_before_the_boot(
         ("netns/proc/1/ns/net", []),
         ("netns/run/netns/${x}", []),
         ("cgroup/sys/fs/cgroup", []),
-        ("cgroup/sys/fs/cgroup/mine", []),
+        ("cgroup//sys/fs/cgroup/", []),
         ("cgroup/sys/fs/cgroup/unified", [HYBRID]),
         ("cgroup/sys/fs/cgroup/unified", [GROUPS]),
         ("cgroup/run/groups", [V1]),
@@ -190,13 +208,45 @@ def test_a_place_that_may_take_a_program(place: str, words: list[str]) -> None:
     guestfit.require(attached(place), parse(words), KERNEL)
 
 
-def test_a_network_namespace_that_a_case_makes_is_there() -> None:
-    place = "netns/run/netns/mine"
-    makes = case(
-        object="a.o",
-        trigger=[{"command": ["unshare", "--net=/run/netns/mine", "true"]}],
-    )
+@pytest.mark.parametrize(
+    ("place", "words", "command"),
+    [
+        ("netns/run/netns/mine", [], ["unshare", "--net=/run/netns/mine", "true"]),
+        ("cgroup/sys/fs/cgroup/mine", [], ["mkdir", "/sys/fs/cgroup/mine"]),
+        ("cgroup/sys/fs/cgroup/memory", [], ["mkdir", "/sys/fs/cgroup/memory"]),
+        (
+            "cgroup/sys/fs/cgroup/unified/mine/a",
+            [HYBRID],
+            ["sh", "-c", "cd /sys/fs/cgroup/unified && mkdir -p mine/a"],
+        ),
+    ],
+)
+def test_a_place_that_a_case_makes_is_there(
+    place: str, words: list[str], command: list[str]
+) -> None:
+    makes = case(object="a.o", trigger=[{"command": command}])
+    others = [
+        case(object="a.o", trigger=[{"command": ["mkdir", "/tmp/other"]}]),
+        case(object="a.o"),
+    ]
 
-    guestfit.require(attached(place), parse([]), KERNEL, [makes])
+    guestfit.require(attached(place), parse(words), KERNEL, [makes])
     with pytest.raises(EnvironmentUnavailableError):
-        guestfit.require(attached(place), parse([]), KERNEL, [case(object="a.o")])
+        guestfit.require(attached(place), parse(words), KERNEL, others)
+
+
+@pytest.mark.parametrize(
+    "keys", [{"command": ["build/prepare"]}, {"object": "a.o", "files": ["make.sh"]}]
+)
+def test_nobody_knows_what_programs_of_the_suite_make(keys: dict[str, object]) -> None:
+    place = attached("cgroup/sys/fs/cgroup/mine")
+    guestfit.require(place, parse([]), KERNEL, [case(**keys)])
+
+
+def test_no_command_gives_a_group_of_version_1_programs() -> None:
+    place = attached(
+        "cgroup/sys/fs/cgroup/freezer",
+        trigger=[{"command": ["mkdir", "/sys/fs/cgroup/freezer/a"]}],
+    )
+    with pytest.raises(EnvironmentUnavailableError, match="with cgroup v1"):
+        guestfit.require(place, parse([V1]), KERNEL)
