@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from runner.errors import RunnerError
 from runner.failures import splats
@@ -15,12 +16,14 @@ from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 
 _NAME = KERNEL_WARNED.name
+_Verdict = TypeVar("_Verdict", bound=CaseVerdict)
 
 
 class KernelWarnedError(RunnerError):
     """The kernel reported a fault of its own while a test in Python ran."""
 
     def __init__(self, report: KernelReport) -> None:
+        self.report = report
         self.verdict = of_report(report)
         super().__init__(self.verdict.message, hint=self.verdict.cure)
 
@@ -74,9 +77,14 @@ def judged(
         verdict.failure_class, declared.classes
     )
     if verdict.outcome is Outcome.FAILED and not excused:
-        said = f"{verdict.message}; the kernel also reported: {report.line}"
-        return verdict.model_copy(update={"message": said, "console": report.text})
+        return also(verdict, report)
     return of_report(report)
+
+
+def also(verdict: _Verdict, report: KernelReport) -> _Verdict:
+    """Return a failure of another kind, with a report as evidence."""
+    said = f"{verdict.message}; the kernel also reported: {report.line}"
+    return verdict.model_copy(update={"message": said, "console": report.text})
 
 
 def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:

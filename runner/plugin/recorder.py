@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runner import reports
+from runner.case import kernelreport
 from runner.case.kernelreport import KernelWarnedError
 from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
@@ -111,8 +112,8 @@ def _of_test(
     report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]
 ) -> CaseResult | None:
     lost_log = item.stash.get(LOST_LOG, False)
+    known = item.stash.get(_RESULT, None)
     if report.when != "call" and report.passed:
-        known = item.stash.get(_RESULT, None)
         if known is None or not lost_log:
             return None
         return known.model_copy(update={"log_incomplete": True})
@@ -126,6 +127,10 @@ def _of_test(
         )
         return _result(item, verdict)
     error = call.excinfo.value if call.excinfo else None
+    has_failed = known is not None and known.outcome is Outcome.FAILED
+    if known and has_failed and isinstance(error, KernelWarnedError):
+        known = known.model_copy(update={"log_incomplete": lost_log})
+        return kernelreport.also(known, error.report)
     commands = item.stash.get(COMMANDS, None)
     return _result(
         item,

@@ -187,4 +187,5 @@ class Ledger:
 
 def _weight(case: CaseResult) -> tuple[int, bool]:
     # What is only known at the end of a test in Python comes with a second result.
-    return _WEIGHT.index(case.outcome), not case.log_incomplete
+    is_more = case.log_incomplete or case.console
+    return _WEIGHT.index(case.outcome), not is_more
