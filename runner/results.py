@@ -445,6 +445,12 @@ class SourceExcerpt(Record):
     """At most 11 lines, each of at most 200 characters."""
 
 
+_LOG_INCOMPLETE = (
+    "the kernel logged more than its log holds: what it reported first was only seen "
+    "if the console showed it; `arguments: [log_buf_len=4M]` makes room"
+)
+
+
 class CaseResult(CaseVerdict, CaseId):
     """One case on one kernel."""
 
@@ -487,6 +493,9 @@ class CaseResult(CaseVerdict, CaseId):
     left_behind: tuple[str, ...] = ()
     """What it left in its guest when all that it started had ended: pins, programs,
     maps and links, as "/sys/fs/bpf/counts" and "map counts (hash)"."""
+    log_incomplete: bool = False
+    """Whether the kernel logged more during the case than its log holds. Then nobody
+    knows if it reported something before."""
     agreement: Agreement | None = None
     """What kernels are compared by; null for cases without `agree` and `record`."""
     environment: dict[str, JsonValue] = {}
@@ -531,6 +540,11 @@ class CaseResult(CaseVerdict, CaseId):
         """What it left in its guest, in words; or nothing."""
         left = ", ".join(self.left_behind)
         return f"left in its guest: {left}" if left else ""
+
+    @property
+    def log_words(self) -> str:
+        """What nobody saw of the kernel's log, in words; or nothing."""
+        return _LOG_INCOMPLETE if self.log_incomplete else ""
 
     @property
     def guest_words(self) -> str:

@@ -1,6 +1,8 @@
 """What a kernel reported of itself while a case ran, and survived: WARN, KASAN, …."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from runner.errors import RunnerError
 from runner.failures import splats
@@ -14,12 +16,14 @@ from runner.suites.known import KnownKernel
 from runner.suites.model import Case
 
 _NAME = KERNEL_WARNED.name
+_Verdict = TypeVar("_Verdict", bound=CaseVerdict)
 
 
 class KernelWarnedError(RunnerError):
     """The kernel reported a fault of its own while a test in Python ran."""
 
     def __init__(self, report: KernelReport) -> None:
+        self.report = report
         self.verdict = of_report(report)
         super().__init__(self.verdict.message, hint=self.verdict.cure)
 
@@ -40,6 +44,7 @@ def found(
     reports = [it for text in texts if (it := splats.reported(text, lists))]
     report = min(reports, key=lambda it: it.again, default=None)
     if report is not None:
+        report = replace(report, before=guest.before)
         guest.has_reported = True
     # A test in Python may want its guest to die.
     if report is not None and not after.is_lost:
@@ -72,9 +77,14 @@ def judged(
         verdict.failure_class, declared.classes
     )
     if verdict.outcome is Outcome.FAILED and not excused:
-        said = f"{verdict.message}; the kernel also reported: {report.line}"
-        return verdict.model_copy(update={"message": said, "console": report.text})
+        return also(verdict, report)
     return of_report(report)
+
+
+def also(verdict: _Verdict, report: KernelReport) -> _Verdict:
+    """Return a failure of another kind, with a report as evidence."""
+    said = f"{verdict.message}; the kernel also reported: {report.line}"
+    return verdict.model_copy(update={"message": said, "console": report.text})
 
 
 def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:
@@ -91,10 +101,13 @@ def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:
 
 def of_report(report: KernelReport) -> CaseVerdict:
     """Return the verdict on what made a kernel report something."""
+    said = f"the kernel reported: {report.line} ({report.reason})"
+    if report.before:
+        said += f"; {report.before} ran in this guest before, and may be the reason"
     return CaseVerdict(
         # A second try tells whether the host was the reason.
         outcome=Outcome.ERROR if report.again else Outcome.FAILED,
-        message=f"the kernel reported: {report.line} ({report.reason})",
+        message=said,
         failure_class=_NAME,
         cure=KERNEL_WARNED.cure,
         console=report.text,

@@ -87,6 +87,8 @@ class ProgramRun:
     report: KernelReport | None = None
     # What of BPF it left in its guest.
     left_behind: tuple[str, ...] = ()
+    # Whether its guest's log had no room for all that the kernel said.
+    log_incomplete: bool = False
     # What it loaded; None where nobody recorded that.
     recorded: LoadRecord | None = None
     # Those that the suite looks into, as they were when the command had ended.
@@ -240,6 +242,7 @@ def run(
         done.error = error
     after = aftermath.of(guest)
     done.left_behind = after.left
+    done.log_incomplete = after.incomplete
     done.report = kernelreport.found(guest, after, (job.splats,))
     done.is_lost = guest.life.state is State.LOST
     done.running = time.monotonic() - started - done.copying

@@ -34,6 +34,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
     after = aftermath.of(guest, attempt.loaded, attempt.extended)
     report = kernelreport.found(guest, after, (job.splats,), "".join(attempt.log))
     own = kernelreport.judged(own, report, job.case, guest.on, is_lost=after.is_lost)
+    guest.before = f"{job.suite}::{job.case.name}"
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(
         **dict(verdict.final(own, attempt)),
@@ -51,6 +52,7 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         log="".join(attempt.log),
         commands=job.commands.since(already),
         left_behind=after.left,
+        log_incomplete=after.incomplete,
         programs=attempt.states.programs,
         cost=cost.of(attempt),
         struct_ops=attempt.states.struct_ops,

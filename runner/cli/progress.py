@@ -178,6 +178,8 @@ class Live(AbstractContextManager["Live"]):
         line.append(f"  {result.duration:.2f} s", style="dim")
         if result.outcome is Outcome.PASSED and agreement.is_waiting(result):
             line.append(", to be compared with other kernels", style="dim")
+        if result.log_incomplete:
+            line.append(", not all of the kernel's log was seen", style="dim")
         self._console.print(line)
 
     @property

@@ -45,6 +45,8 @@ class KernelReport:
     text: str
     # Whether a host that is busy explains it as well.
     again: bool = False
+    # The case that its guest served before, whose helper or work may be late.
+    before: str = ""
 
 
 class _End(FileEntry):

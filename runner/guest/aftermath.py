@@ -28,10 +28,6 @@ log = logging.getLogger(__name__)
 _RECORD = re.compile(rb"\d+,\d+,(?P<time>\d{1,18}),(?P<flag>[^,;]*)[^;]*;(?P<text>.*)")
 # How the kernel writes bytes that are no printable ASCII, and its backslash.
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
-_INCOMPLETE = (
-    "the kernel logged more during a case than its log holds: what it reported first "
-    "was only seen if the console showed it; `arguments: [log_buf_len=4M]` makes room"
-)
 # Seconds that the kernel gets to free what a grace period holds, and between two looks.
 _PATIENCE = 0.2
 _PAUSE = 0.02
@@ -50,6 +46,8 @@ class Aftermath:
     shown: str = ""
     # "map counts (hash)", "/sys/fs/bpf/counts".
     left: tuple[str, ...] = ()
+    # Whether the kernel overwrote new lines of its log before they were read.
+    incomplete: bool = False
 
 
 def begin(guest: Guest) -> None:
@@ -59,6 +57,7 @@ def begin(guest: Guest) -> None:
     the case finds a guest that is gone.
     """
     guest.vm.turn_page()
+    guest.lost_log = False
     with suppress(RunnerError):
         guest.agent.begin_case(timeout=timeouts.ANSWER.seconds)
 
@@ -71,26 +70,23 @@ def of(guest: Guest, *own: LoadedObject | None) -> Aftermath:
     """
     if not guest.usable:
         return Aftermath(is_lost=True, shown=guest.vm.news())
-    logged = ""
+    logged, incomplete = "", False
     left: tuple[str, ...] = ()
     # First: the console may then have a guest's last words.
     with suppress(RunnerError), guest.doing("looking at what came of it"):
         found = guest.agent.traces(timeout=timeouts.ANSWER.seconds)
-        if found.incomplete:
-            _note(guest)
+        incomplete = found.incomplete
+        guest.lost_log |= incomplete
         logged = text_of(found.records or ())
         left = _left(guest, found, _is_of(own))
-    return Aftermath(logged=logged, shown=guest.vm.news(), left=left)
+    if incomplete:
+        log.warning("%s: the kernel's log is incomplete", guest.kernel.id)
+    return Aftermath(
+        logged=logged, shown=guest.vm.news(), left=left, incomplete=incomplete
+    )
 
 
 # ------------------------------------------------------------------------- the log
-
-
-def _note(guest: Guest) -> None:
-    notes = guest.life.starts.notes
-    log.warning("%s: %s", guest.kernel.id, _INCOMPLETE)
-    if _INCOMPLETE not in notes:
-        notes.append(_INCOMPLETE)
 
 
 def text_of(records: Iterable[str]) -> str:

@@ -137,6 +137,10 @@ class Guest:
     has_reported: bool = False
     # What it reported. A Python test need not look at what `bpf.run` returns.
     unanswered: list[KernelReport] = field(default_factory=list)
+    # Whether its log had no room for all that the kernel said since its case began.
+    lost_log: bool = False
+    # The case, or test in Python, that it served before.
+    before: str = ""
     # Whether a case did not pass in it. Only cases of the same object follow.
     is_suspect: bool = False
     # How many objects were at work in it before the one that is.

@@ -16,10 +16,17 @@ from runner.guest.guest import Guest
 from runner.matrix.matrix import Kernel
 from runner.plugin import hooks, loop, state, steps
 from runner.plugin.bpf import Bpf
-from runner.plugin.items import FOLLOWING, CaseItem, SuiteFile, kernel_of, need_of
+from runner.plugin.items import (
+    FOLLOWING,
+    CaseItem,
+    SuiteFile,
+    kernel_of,
+    name_of_test,
+    need_of,
+)
 from runner.plugin.keywords import Keywords
 from runner.plugin.knownflaky import KnownFlakyFailures
-from runner.plugin.recorder import COMMANDS, ORDER, Recorder, attach
+from runner.plugin.recorder import COMMANDS, LOST_LOG, ORDER, Recorder, attach
 from runner.run.lease import Need
 from runner.run.run import Run
 from runner.suites import project
@@ -215,6 +222,8 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
         yield it
         it.agent.watcher = None
         kernelreport.found(it, aftermath.of(it))
+        test.stash[LOST_LOG] = it.lost_log
+        it.before = f"{test.path.stem}::{name_of_test(test, kernel.id)}"
         # Also what was found meanwhile, in cases that the test ran.
         if it.unanswered:
             certain_first = sorted(it.unanswered, key=lambda report: report.again)

@@ -117,8 +117,10 @@ class Bpf(AbstractContextManager["Bpf"]):
         if case.expect_failure:
             # Says nothing of what the test did before.
             kernelreport.found(guest, aftermath.of(guest))
-        known = len(guest.unanswered)
+        known, before = len(guest.unanswered), guest.before
         result = session_case.run(job, guest)
+        # The guest is the test's until it ends.
+        guest.before = before
         if result.outcome in (Outcome.SKIPPED, Outcome.PASSED):
             # What was reported, if anything was, is what the test declares.
             del guest.unanswered[known:]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runner import reports
+from runner.case import kernelreport
 from runner.case.kernelreport import KernelWarnedError
 from runner.case.verdict import is_deadly, refusal
 from runner.errors import (
@@ -48,6 +49,12 @@ ORDER = pytest.StashKey[int]()
 # The commands that a test in Python ran in its guest.
 COMMANDS = pytest.StashKey[Commands]()
 
+# Whether its guest's log had no room for all that the kernel said.
+LOST_LOG = pytest.StashKey[bool]()
+
+# The result of a test in Python, as known before it is torn down.
+_RESULT = pytest.StashKey[CaseResult]()
+
 _NO_PARAMETERS = "got empty parameter set "
 # Characters of a failed assertion.
 _MOST_MESSAGE = 4000
@@ -75,6 +82,7 @@ def attach(
         result = _of_test(report, item, call)
     if result is None:
         return
+    item.stash[_RESULT] = result
     run = state.run_of(item.config)
     kernel = run.kernel(result.kernel)
     setattr(report, _ORDER, item.stash[ORDER])
@@ -103,8 +111,12 @@ def _of_suite(
 def _of_test(
     report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]
 ) -> CaseResult | None:
+    lost_log = item.stash.get(LOST_LOG, False)
+    known = item.stash.get(_RESULT, None)
     if report.when != "call" and report.passed:
-        return None
+        if known is None or not lost_log:
+            return None
+        return known.model_copy(update={"log_incomplete": True})
     reason = _without_parameters(item)
     if reason:
         verdict = CaseVerdict(
@@ -115,6 +127,10 @@ def _of_test(
         )
         return _result(item, verdict)
     error = call.excinfo.value if call.excinfo else None
+    has_failed = known is not None and known.outcome is Outcome.FAILED
+    if known and has_failed and isinstance(error, KernelWarnedError):
+        known = known.model_copy(update={"log_incomplete": lost_log})
+        return kernelreport.also(known, error.report)
     commands = item.stash.get(COMMANDS, None)
     return _result(
         item,
@@ -123,6 +139,7 @@ def _of_test(
         commands=() if commands is None else commands.since(),
         began=report.start,
         duration=report.duration,
+        log_incomplete=lost_log,
     )
 
 

@@ -199,6 +199,8 @@ def _what(group: Group, results: RunResults) -> Iterator[str]:
         yield f"It {case.used_guest_words}"
     if case.left_words:
         yield f"It {case.left_words}"
+    if case.log_words:
+        yield f"Not all was seen: {case.log_words}"
     yield from _times(group)
     yield from _elsewhere(group, results)
 

@@ -125,6 +125,7 @@ def _output(case: CaseResult) -> str:
     flaky = f"flaky: {case.flaky}\n" if case.flaky else ""
     used = f"{case.used_guest_words}\n" if case.used_guest_words else ""
     left = f"{case.left_words}\n" if case.left_words else ""
+    unseen = f"{case.log_words}\n" if case.log_words else ""
     passed = case.outcome is Outcome.PASSED and case.message
     note = f"{case.message}\n" if passed else ""
     printed = "".join(
@@ -134,7 +135,7 @@ def _output(case: CaseResult) -> str:
     log = _ended(case.log) if printed else case.log
     loaded = "".join(f"loaded: {line}\n" for line in loads.lines(case))
     said = "".join(f"{one_line(line)}\n" for line in foretold.lines(case))
-    return flaky + used + left + note + missing + said + log + printed + loaded
+    return flaky + used + left + unseen + note + missing + said + log + printed + loaded
 
 
 def _errors(case: CaseResult) -> str:

@@ -207,7 +207,9 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
     """Return what else to know, each with the kernel or case that it is about."""
     cases = results.cases
     left_out = foretold.not_predicted(results)
-    left = foretold.by_text(cases, lambda it: filter(None, [it.left_words]))
+    left = foretold.by_text(
+        cases, lambda it: filter(None, [it.log_words, it.left_words])
+    )
     return [
         *((kernel.id, note) for kernel in results.kernels for note in kernel.notes),
         *(

@@ -185,5 +185,7 @@ class Ledger:
         )
 
 
-def _weight(case: CaseResult) -> int:
-    return _WEIGHT.index(case.outcome)
+def _weight(case: CaseResult) -> tuple[int, bool]:
+    # What is only known at the end of a test in Python comes with a second result.
+    is_more = case.log_incomplete or case.console
+    return _WEIGHT.index(case.outcome), not is_more

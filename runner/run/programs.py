@@ -273,7 +273,9 @@ class _Rounds:
                 gap = self._job.case.gap_on(guest.on)
                 if gap:
                     raise _GapError(gap)
-            return program.run(self._job, guest, names)
+            done = program.run(self._job, guest, names)
+            guest.before = f"{self._case.loaded.name}::{self._case.name}"
+            return done
 
     def _take(self, done: ProgramRun, *, only_ended: bool = False) -> None:
         blamed = done.blamed
@@ -312,6 +314,7 @@ class _Rounds:
             left_behind=tuple(
                 dict.fromkeys(left for it in self._runs for left in it.left_behind)
             ),
+            log_incomplete=any(it.log_incomplete for it in self._runs),
             began=min((it.began for it in self._runs), default=0.0),
             duration=sum(it.copying + it.running for it in self._runs),
             phases=Phases(

@@ -27,6 +27,20 @@ FLOOD = (
     "line=$(head -c 700 /dev/zero | tr '\\0' x); "
     'for i in $(seq 2000); do echo "<7>$line" > /dev/kmsg; done'
 )
+# The kernel starts it, so that no agent ends it with its case.
+LEAVES_A_HELPER = f"""\
+cat > /tmp/helper <<'END'
+#!/bin/sh
+# Who dumps core goes on.
+exec < /dev/null
+sleep 3
+{WARNS}
+END
+chmod 755 /tmp/helper
+echo '|/tmp/helper' > /proc/sys/kernel/core_pattern
+ulimit -c unlimited
+sh -c 'kill -SEGV $$'
+true"""
 # Cases of one object: what they run, and what else they say.
 CASES = {
     "before": ("true", ""),
@@ -37,6 +51,10 @@ CASES = {
     "warns_quietly": (WARNS, ""),
     "after_quiet": ("true", ""),
     "warns_in_a_flood": (f"{QUIET}; {FLOOD}; {WARNS}", ""),
+    "flood": (f"{QUIET}; {FLOOD}", ""),
+    # A helper of the case is late, which the next one is told.
+    "leaves_a_helper": (LEAVES_A_HELPER, ""),
+    "waits": ("sleep 6", ""),
     "allowed": ("echo '<4>WARNING: x at lib/harmless.c:1' > /dev/kmsg", ""),
     "denied": ("echo '<4>mine: lost 5' > /dev/kmsg", ""),
     # A console shows nothing of this level.
@@ -52,12 +70,40 @@ PROGRAM = f"""\
     command: [sh, -c, "echo '{WARNING}' > /dev/kmsg; echo ok"]
 """
 TEST = f"""\
+import pytest
+
+WARNS = ["sh", "-c", "echo '{WARNING}' > /dev/kmsg"]
+CASE = dict(
+    object="fine.bpf.c",
+    trigger=[{{"test_run": "length"}}, {{"command": WARNS}}],
+    expect=[{{"value": "${{run.retval}}", "equals": 50}}],
+)
+
+
 def test_warns(guest):
     guest.exec(["sh", "-c", "echo '{WARNING}' > /dev/kmsg"])
 
 
 def test_after(guest):
     guest.exec(["true"])
+
+
+def test_ignores_it(bpf):
+    bpf.run(**CASE)
+
+
+def test_runs_on(bpf):
+    assert bpf.run(**CASE).outcome == "failed"
+    bpf.run(**{{**CASE, "trigger": CASE["trigger"][:1]}})
+
+
+@pytest.mark.xfail(reason="known")
+def test_xfails(bpf):
+    assert bpf.run(**CASE).outcome == "passed"
+
+
+def test_after_all(bpf):
+    assert bpf.run(**{{**CASE, "trigger": CASE["trigger"][:1]}}).outcome == "passed"
 """
 
 
@@ -96,6 +142,9 @@ def test_only_who_made_the_kernel_warn_fails(finished: Finished) -> None:
         "warns_quietly": F,
         "after_quiet": P,
         "warns_in_a_flood": F,
+        "flood": P,
+        "leaves_a_helper": P,
+        "waits": F,
         "allowed": P,
         "denied": F,
         "notice": P,
@@ -104,11 +153,25 @@ def test_only_who_made_the_kernel_warn_fails(finished: Finished) -> None:
         "program": F,
         "test_warns": F,
         "test_after": P,
+        "test_ignores_it": F,
+        "test_runs_on": F,
+        "test_xfails": F,
+        "test_after_all": P,
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["warns", "warns_quietly", "warns_in_a_flood", "program", "test_warns"]
+    "name",
+    [
+        "warns",
+        "warns_quietly",
+        "warns_in_a_flood",
+        "program",
+        "test_warns",
+        "test_ignores_it",
+        "test_runs_on",
+        "test_xfails",
+    ],
 )
 def test_the_kernels_words_are_shown(finished: Finished, name: str) -> None:
     case = finished.case(name)
@@ -118,10 +181,20 @@ def test_the_kernels_words_are_shown(finished: Finished, name: str) -> None:
     assert "at lib/mine.c:1 mine+0x1/0x2" in case.console
 
 
-def test_a_log_that_overflows_is_told(finished: Finished) -> None:
-    (kernel,) = finished.results.kernels
+def test_a_log_that_overflows_is_told_of_its_case(finished: Finished) -> None:
+    told = {it.case for it in finished.results.cases if it.log_incomplete}
 
-    assert [it for it in kernel.notes if "than its log holds" in it]
+    assert told == {"warns_in_a_flood", "flood"}
+    text = " ".join(finished.output.split())
+    assert "6.1 mine::flood: the kernel logged more than its log holds" in text or (
+        "6.1 mine::warns_in_a_flood and 1 more: the kernel logged more" in text
+    )
+
+
+def test_who_was_in_the_guest_before_is_named(finished: Finished) -> None:
+    message = finished.case("waits").message
+
+    assert "mine::leaves_a_helper ran in this guest before" in message
 
 
 def test_another_failure_stays_what_it_is(finished: Finished) -> None:

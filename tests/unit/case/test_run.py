@@ -15,6 +15,7 @@ from runner.errors import GuestError
 from runner.facts.model import Facts
 from runner.failures.classes import LOADER_CRASHED
 from runner.files.cache import Cache
+from runner.guest.guest import Guest
 from runner.results import CaseResult, Outcome
 from runner.suites.model import Case
 from tests.unit.guest.agent_process import compile_bpf
@@ -63,6 +64,11 @@ class JobOf:
         version: str = "6.1.176",
         alive: bool = False,
     ) -> CaseResult:
+        lent = guest(agent or FakeAgent(answers), vm=vm, version=version, alive=alive)
+        return self.run_in(lent, case)
+
+    def run_in(self, lent: Guest, case: Case) -> CaseResult:
+        """Run a case in a guest, which others may have used before."""
         job = CaseJob(
             suite="s",
             case=case,
@@ -70,7 +76,6 @@ class JobOf:
             shown_path="s/a.bpf.c",
             nodeid="s::c[6.1]",
         )
-        lent = guest(agent or FakeAgent(answers), vm=vm, version=version, alive=alive)
         return session_case.run(job, lent)
 
 
@@ -1011,6 +1016,17 @@ def test_what_a_case_leaves_is_told_and_fails_nothing(job_of: JobOf) -> None:
     assert result.left_words == "left in its guest: /sys/fs/bpf/counts"
 
 
+def test_a_log_that_lost_lines_is_told_and_fails_nothing(job_of: JobOf) -> None:
+    lost: dict[str, JsonValue] = {**ANSWERS["aftermath"], "incomplete": True}
+
+    result = job_of.run(case(RIGHT), {"aftermath": lost})
+
+    assert result.outcome is Outcome.PASSED
+    assert result.log_incomplete
+    assert "logged more than its log holds" in result.log_words
+    assert job_of.run(case(RIGHT)).log_words == ""
+
+
 # ------------------------------------------ what the kernel reports meanwhile
 
 
@@ -1023,6 +1039,21 @@ def test_a_kernel_that_warns_fails_the_case(job_of: JobOf) -> None:
     assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
     assert "WARNING: CPU: 0 PID: 99 at" in result.message
     assert result.console == WARNS.rstrip("\n")
+
+
+def test_what_ran_in_the_guest_before_is_named(job_of: JobOf) -> None:
+    vm = FakeVm()
+    used = guest(FakeAgent(), vm=vm)
+
+    job_of.run_in(used, case(RIGHT))
+    vm.said = WARNS
+    result = job_of.run_in(used, case(RIGHT, name="late"))
+
+    assert result.message.endswith(
+        "; s::c ran in this guest before, and may be the reason"
+    )
+    fresh = job_of.run(case(RIGHT), vm=FakeVm(said=WARNS))
+    assert "before" not in fresh.message
 
 
 def test_a_kernel_that_warns_where_its_console_is_quiet_fails_the_case(

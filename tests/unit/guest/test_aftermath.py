@@ -89,13 +89,15 @@ def test_a_guest_that_dies_meanwhile_leaves_its_console() -> None:
     assert up.life.state is State.LOST
 
 
-def test_overwritten_records_are_told_once() -> None:
+def test_overwritten_records_are_told_until_the_next_case() -> None:
     up = guest(FakeAgent({"aftermath": logged(WARNING, incomplete=True)}))
 
-    assert "WARNING" in of(up).logged
-    of(up)
-    (note,) = up.life.starts.notes
-    assert "logged more during a case than its log holds" in note
+    found = of(up)
+
+    assert "WARNING" in found.logged
+    assert (found.incomplete, up.lost_log) == (True, True)
+    aftermath.begin(up)
+    assert not up.lost_log
 
 
 def test_what_came_before_a_case_is_skipped() -> None:

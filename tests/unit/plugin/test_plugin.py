@@ -304,6 +304,11 @@ def test_skips(bpf):
     pytest.skip("no")
 
 
+def test_fails_otherwise(bpf):
+    bpf.run(**case("tells"))
+    assert 1 == 2
+
+
 def test_declares_it(bpf):
     declared = {"class": "kernel_warned", "kernels": ">=2.6", "reason": "known"}
     assert bpf.run(**case("tells", expect_failure=declared)).outcome == "skipped"
@@ -330,10 +335,56 @@ def test_what_the_kernel_reports_in_a_case_fails_the_python_test(
         "test_ends_clean[6.1]": warned,
         "test_xfails[6.1]": warned,
         "test_skips[6.1]": warned,
+        "test_fails_otherwise[6.1]": (Outcome.FAILED, ""),
         "test_declares_it[6.1]": passed,
         "test_is_clean[6.1]": passed,
     }
     message = project.cases["test_xfails[6.1]"].message
     assert "BUG: KASAN: use-after-free in f" in message
+    other = project.cases["test_fails_otherwise[6.1]"]
+    assert other.message.startswith("assert 1 == 2")
+    assert "the kernel also reported: BUG: KASAN" in other.message
+    assert "BUG: KASAN" in other.console
     # pytest itself counts it as an error, too.
-    done.assert_outcomes(passed=5, skipped=1, xfailed=1, errors=5)
+    done.assert_outcomes(passed=5, failed=1, skipped=1, xfailed=1, errors=6)
+
+
+LOST = """
+import pytest
+from runner.guest import aftermath
+
+
+@pytest.fixture(autouse=True)
+def lost(request, monkeypatch):
+    def of(up):
+        up.lost_log = "loses" in request.node.name
+        return aftermath.Aftermath(incomplete=up.lost_log)
+    monkeypatch.setattr(aftermath, "of", of)
+
+
+def test_loses_lines(guest):
+    pass
+
+
+def test_loses_lines_and_fails(guest):
+    assert False
+
+
+def test_is_clean(guest):
+    pass
+"""
+
+
+def test_a_python_test_whose_log_lost_lines_says_so(project: Project) -> None:
+    (project.folder / "mine/test_mine.py").write_text(LOST)
+
+    project.run()
+
+    found = {
+        name: (it.outcome, it.log_incomplete) for name, it in project.cases.items()
+    }
+    assert found == {
+        "test_loses_lines[6.1]": (Outcome.PASSED, True),
+        "test_loses_lines_and_fails[6.1]": (Outcome.FAILED, True),
+        "test_is_clean[6.1]": (Outcome.PASSED, False),
+    }

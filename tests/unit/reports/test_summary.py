@@ -308,6 +308,14 @@ def test_what_passed_and_was_not_attached_is_noted() -> None:
     )
 
 
+def test_cases_whose_log_lost_lines_are_named() -> None:
+    it = case("6.1", "maps", "hash", Outcome.PASSED, log_incomplete=True)
+
+    text = " ".join(" ".join(rendered(it)).split())
+
+    assert "6.1 maps::hash: the kernel logged more than its log holds" in text
+
+
 def test_what_cases_left_behind_is_noted_once() -> None:
     left = {"left_behind": ("/sys/fs/bpf/m", "map m (hash)")}
     cases = [case(it, "maps", "hash", Outcome.PASSED, **left) for it in ("5.10", "6.1")]
