@@ -14,8 +14,11 @@ def opened(path: Path) -> io.BufferedReader:
     """
     # Whoever opens a pipe to read from it waits for somebody who writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         raise OSError(errno.EINVAL, "this is not a regular file", str(path))
     return os.fdopen(descriptor, "rb")
 

@@ -12,7 +12,6 @@ from runner.matrix.environment import OWN_LSMS, GuestEnvironment
 
 BPF = "bpf"
 _OPTION = "LSM"
-_ARGUMENT = "lsm="
 
 
 def of_config(config: Mapping[str, str] | None) -> tuple[str, ...] | None:
@@ -26,12 +25,7 @@ def of_environment(
 ) -> tuple[str, ...] | None:
     """Return those of a guest; None where that is not known."""
     own = of_config(config)
-    wanted = environment.lsm
-    if wanted is not None:
-        return expanded(wanted, own)
-    words = [it for it in environment.arguments or () if it.startswith(_ARGUMENT)]
-    # The last one counts.
-    return _names(words[-1].removeprefix(_ARGUMENT)) if words else own
+    return own if environment.lsm is None else expanded(environment.lsm, own)
 
 
 def expanded(

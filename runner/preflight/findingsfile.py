@@ -17,16 +17,16 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _NAME = "bpf-kernel-matrix check"
 
 
-class _Level(NamedTuple):
+class _FormLevel(NamedTuple):
     sarif: str
     github: str
 
 
 _LEVELS = {
-    Effect.NOT_LOADED: _Level("error", "error"),
-    Effect.NOT_ATTACHED: _Level("error", "error"),
-    Effect.WRONG_VALUE: _Level("warning", "warning"),
-    Effect.UNKNOWN: _Level("note", "notice"),
+    Effect.NOT_LOADED: _FormLevel("error", "error"),
+    Effect.NOT_ATTACHED: _FormLevel("error", "error"),
+    Effect.WRONG_VALUE: _FormLevel("warning", "warning"),
+    Effect.UNKNOWN: _FormLevel("note", "notice"),
 }
 
 

@@ -34,9 +34,6 @@ def test_what_no_configuration_tells_is_not_known(
         ),
         # Each counts once, where it is named.
         (GuestEnvironment(lsm=("yama", "...")), ("yama", "lockdown", "apparmor")),
-        (GuestEnvironment(arguments=("lsm=yama", "nosmt", "lsm=bpf")), ("bpf",)),
-        # It stands behind them on the command line.
-        (GuestEnvironment(arguments=("lsm=bpf",), lsm=("yama",)), ("yama",)),
     ],
 )
 def test_others_may_be_asked_for(

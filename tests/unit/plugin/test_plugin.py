@@ -376,7 +376,7 @@ def test_is_clean(guest):
 
 
 def test_a_python_test_whose_log_lost_lines_says_so(project: Project) -> None:
-    (project.folder / "mine/test_mine.py").write_text(LOST)
+    (project.folder / "mine/test_lost.py").write_text(LOST)
 
     project.run()
 

@@ -24,7 +24,7 @@ from runner.run.run import Run
 from runner.suites import suitefile
 from runner.suites.known import KnownKernel
 from runner.versions import KernelVersion
-from tests.unit.guest.doubles import KERNEL
+from tests.unit.guest.doubles import KERNEL, FakeAgent, guest
 
 P, F, S, R = (
     HarnessState.PASSED,
@@ -54,7 +54,7 @@ class Lease:
     @contextmanager
     def lease(self, need: Need, following: Need | None) -> Iterator[object]:
         self.tenants.append(need.tenant)
-        yield None
+        yield guest(FakeAgent())
 
 
 def ended(
