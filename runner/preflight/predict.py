@@ -305,7 +305,7 @@ def _beyond_relocation(
         *eventrecords.compared(code, target.known, engine),
         *securityhooks.findings(code, target.known),
         *subject.of_extended,
-        *structops.findings(code.item, code.not_created, engine),
+        *structops.findings(code.item, code.not_created, code.loaded, engine),
         *bareoffsets.compared(code, _by_address(subject.item, answers), engine),
     )
     return seen, found

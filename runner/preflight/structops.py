@@ -5,7 +5,7 @@ the object where one does not fit (bpf_map__init_kern_struct_ops() in libbpf.c, 
 1.1, 1.4 and 1.7).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -140,9 +140,15 @@ def made(item: BpfObject, not_created: frozenset[str], engine: Engine) -> list[O
 
 
 def findings(
-    item: BpfObject, not_created: frozenset[str], engine: Engine
+    item: BpfObject,
+    not_created: frozenset[str],
+    loaded: Collection[str],
+    engine: Engine,
 ) -> Iterator[Finding]:
-    """Yield the members that libbpf can't copy to the kernel's struct."""
+    """Yield the members that libbpf can't copy to the kernel's struct.
+
+    And those that the kernel lets no program implement, of programs that are `loaded`.
+    """
     maps = made(item, not_created, engine)
     if not maps:
         return
@@ -152,11 +158,15 @@ def findings(
         # A struct that is missing is a feature that is.
         kernel = engine.types(ids[:1])[0] if ids else None
         if kernel is not None:
-            yield from _of_map(item, map_, kernel.fields, engine)
+            yield from _of_map(item, map_, kernel.fields, loaded, engine)
 
 
 def _of_map(
-    item: BpfObject, map_: OpsMap, kernel: Sequence[MemberAnswer], engine: Engine
+    item: BpfObject,
+    map_: OpsMap,
+    kernel: Sequence[MemberAnswer],
+    loaded: Collection[str],
+    engine: Engine,
 ) -> Iterator[Finding]:
     there = {it.name: it for it in kernel}
     struct = f"struct {map_.essential}"
@@ -171,7 +181,7 @@ def _of_map(
             if not member.is_set:
                 reason += "; libbpf before 1.4 refuses one that is zero, too"
             cure = _CURE_MISSING.format(member=member.name, struct=map_.essential)
-        elif member.program is not None and (map_.essential, member.name) in _CLOSED:
+        elif _is_closed(map_, member, loaded):
             kind = FindingKind.TARGET_UNSUPPORTED
             reason = f"no program may implement {member.name} of {struct}"
             cure = f"leave .{member.name} out"
@@ -203,6 +213,13 @@ _CURE_CHANGED = (
     "declare it as the kernel does, `{text}`, in a struct with a flavor for each form, "
     "and create the map that fits (libbpf 1.4)"
 )
+
+
+def _is_closed(map_: OpsMap, member: OpsMember, loaded: Collection[str]) -> bool:
+    """Whether the kernel refuses to load the program of a member."""
+    program = member.program
+    is_closed = (map_.essential, member.name) in _CLOSED
+    return is_closed and program is not None and program.name in loaded
 
 
 def _misfit(member: OpsMember, kernel: MemberAnswer, engine: Engine) -> str:

@@ -13,6 +13,9 @@ import pytest
 from runner.reports import resultsfile
 from runner.results import CaseResult, RunResults
 
+# pytest-xdist sets it for its workers, and runs would break their lines there.
+os.environ.pop("COLUMNS", None)
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/data"
 

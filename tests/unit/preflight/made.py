@@ -2,7 +2,7 @@
 
 import hashlib
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,11 +81,14 @@ def checked(
     not_created: frozenset[str] = frozenset(),
     left_out: frozenset[str] = frozenset(),
     extended: BpfObject | None = None,
+    load: Mapping[str, bool] | None = None,
 ) -> Prediction:
     """Return what becomes of an object on a kernel."""
     own = Engine(build()) if engine is None else engine
     try:
-        subject = PredictedObject(item, own, not_created=not_created, extended=extended)
+        subject = PredictedObject(
+            item, own, load, not_created=not_created, extended=extended
+        )
         own.load_target(btf)
         target = Target(
             btf=btf,

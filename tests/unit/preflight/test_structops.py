@@ -196,9 +196,17 @@ def test_a_program_where_the_kernel_has_no_function() -> None:
     assert "is struct thing *, which points to no function" in finding.reason
 
 
-@pytest.mark.parametrize(("member", "told"), [("act", []), ("get_info", ["get_info"])])
+@pytest.mark.parametrize(
+    ("member", "load", "told"),
+    [
+        ("act", {}, []),
+        ("get_info", {}, ["get_info"]),
+        # The kernel looks at the member when it loads its program.
+        ("get_info", {"acts": False}, []),
+    ],
+)
 def test_an_operation_that_no_program_may_implement(
-    member: str, told: list[str]
+    member: str, load: dict[str, bool], told: list[str]
 ) -> None:
     def renamed(text: str) -> str:
         return text.replace("some_ops", "tcp_congestion_ops").replace(
@@ -208,7 +216,10 @@ def test_an_operation_that_no_program_may_implement(
     text = renamed(source()).replace(".act =", f".{member} =")
     with Engine(build()) as engine:
         found = checked(
-            an_object(text), kernel(renamed(KERNEL % MEMBERS)), engine=engine
+            an_object(text),
+            kernel(renamed(KERNEL % MEMBERS)),
+            engine=engine,
+            load=load,
         ).findings
 
     assert [it.subject for it in found] == [f"tcp_congestion_ops.{it}" for it in told]
