@@ -141,7 +141,7 @@ def _suite(release: Path) -> str:
     """Return the suite that a Release file is of, as the row names it.
 
     The file itself may call bullseye oldoldstable. apt names it after its address, with
-    _ for each slash: deb.debian.org_debian_dists_buster_updates_InRelease.
+    _ for each slash: HOST_debian_dists_buster_updates_InRelease.
     """
     name = release.name.rpartition("_dists_")[2]
     return re.sub("_(?:In)?Release$", "", name).replace("_", "/")

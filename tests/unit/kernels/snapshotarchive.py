@@ -1,4 +1,4 @@
-"""An archive of packages on a server of tests, as snapshot.debian.org is one."""
+"""An archive of packages of all times, on a server of tests."""
 
 import hashlib
 import json
