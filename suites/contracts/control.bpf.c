@@ -2,12 +2,7 @@
 /* cong_control() of TCP's congestion controls takes four arguments instead of two from
  * 6.10 on (57bfc7605ca5): the rate sample is the fourth one there.
  */
-#include <linux/bpf.h>
-
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-struct sock;
+#include "congestion.h"
 
 struct rate_sample {
 	__s32 delivered;
@@ -40,24 +35,6 @@ void BPF_PROG(four, struct sock *sk, __u32 ack, int flag,
 	      const struct rate_sample *sample)
 {
 	note(sample);
-}
-
-SEC("struct_ops/ssthresh")
-__u32 BPF_PROG(on_loss, struct sock *sk)
-{
-	return 2;
-}
-
-SEC("struct_ops/undo_cwnd")
-__u32 BPF_PROG(on_undo, struct sock *sk)
-{
-	return 10;
-}
-
-/* Older kernels require it, and do not call it next to cong_control(). */
-SEC("struct_ops/cong_avoid")
-void BPF_PROG(on_ack, struct sock *sk, __u32 ack, __u32 count)
-{
 }
 
 SEC(".struct_ops")

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Programs may implement all operations of struct tcp_congestion_ops but get_info(). */
-#include <linux/bpf.h>
-
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-struct sock;
+#include "congestion.h"
 
 struct tcp_congestion_ops {
 	__u32 (*ssthresh)(struct sock *sk);
@@ -14,23 +9,6 @@ struct tcp_congestion_ops {
 	unsigned long (*get_info)(struct sock *sk, __u32 ext, int *attr, void *info);
 	char name[16];
 } __attribute__((preserve_access_index));
-
-SEC("struct_ops/ssthresh")
-__u32 BPF_PROG(on_loss, struct sock *sk)
-{
-	return 2;
-}
-
-SEC("struct_ops/undo_cwnd")
-__u32 BPF_PROG(on_undo, struct sock *sk)
-{
-	return 10;
-}
-
-SEC("struct_ops/cong_avoid")
-void BPF_PROG(on_ack, struct sock *sk, __u32 ack, __u32 count)
-{
-}
 
 SEC("struct_ops/get_info")
 unsigned long BPF_PROG(on_info, struct sock *sk)

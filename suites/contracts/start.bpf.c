@@ -2,12 +2,7 @@
 /* cwnd_event_tx_start() is a member of struct tcp_congestion_ops that only the newest
  * kernels have; before, cwnd_event() was told of CA_EVENT_TX_START.
  */
-#include <linux/bpf.h>
-
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-struct sock;
+#include "congestion.h"
 
 struct tcp_congestion_ops {
 	__u32 (*ssthresh)(struct sock *sk);
@@ -18,23 +13,6 @@ struct tcp_congestion_ops {
 } __attribute__((preserve_access_index));
 
 __u64 starts;
-
-SEC("struct_ops/ssthresh")
-__u32 BPF_PROG(on_loss, struct sock *sk)
-{
-	return 2;
-}
-
-SEC("struct_ops/undo_cwnd")
-__u32 BPF_PROG(on_undo, struct sock *sk)
-{
-	return 10;
-}
-
-SEC("struct_ops/cong_avoid")
-void BPF_PROG(on_ack, struct sock *sk, __u32 ack, __u32 count)
-{
-}
 
 SEC("struct_ops/cwnd_event_tx_start")
 void BPF_PROG(on_start, struct sock *sk)
