@@ -74,6 +74,23 @@ SSH_CHANNEL = Timeout(
     seconds=10.0,
     why="the SSH server starts the agent or a shell",
 )
+SILENCE = Timeout(
+    name="silence",
+    seconds=20.0,
+    why="a guest that says nothing for so long is asked whether it lives, however long "
+    "its answer may take",
+)
+ALIVE = Timeout(
+    name="sign of life",
+    seconds=60.0,
+    why="its SSH server answers at once; a processor that is not free for 20 s is a "
+    "soft lockup",
+)
+SEND = Timeout(
+    name="send",
+    seconds=60.0,
+    why="a megabyte goes into the guest",
+)
 SETTLE = Timeout(
     name="settle",
     seconds=60.0,

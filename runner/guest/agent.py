@@ -80,7 +80,7 @@ class AgentError(RunnerError):
 class AgentLost(GuestError):  # noqa: N818
     """The agent is gone, did not answer in time, or answered what can't be.
 
-    Its cause is "gone", "no_answer" or "lost".
+    Its cause is "gone", "no_answer", "unreachable" or "lost".
     """
 
     def __init__(
@@ -95,6 +95,14 @@ class AgentLost(GuestError):  # noqa: N818
         # What it was asked for: "load", "run", …
         self.operation = operation
         # How long it was waited for, if it did not answer.
+        self.seconds = seconds
+
+
+class Unreachable(TimeoutError):  # noqa: N818
+    """A guest that is waited for does not answer on SSH either."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing came for {seconds:.0f} s")
         self.seconds = seconds
 
 
@@ -113,12 +121,13 @@ class Channel(Protocol):
     """The agent's standard input and output."""
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`. Raises OSError when the other side is gone."""
+        """Send all of `data`. Raises OSError or EOFError when nobody is there."""
 
     def receive_line(self, deadline: Deadline) -> bytes:
         """Return the next line without its end.
 
-        Raises EOFError when the other side closed, TimeoutError at the deadline and
+        Raises EOFError when the other side closed, TimeoutError at the deadline,
+        Unreachable earlier if the other side's machine shows no sign of life, and
         OSError when the connection broke.
         """
 
@@ -1259,6 +1268,13 @@ class AgentSession:
             if request:
                 self._channel.send(request + b"\n")
             return self._channel.receive_line(Deadline.after(timeout))
+        except Unreachable as error:
+            raise self._loss(
+                f"did not answer {operation} for {error.seconds:.0f} s",
+                cause="unreachable",
+                operation=operation,
+                seconds=error.seconds,
+            ) from error
         except TimeoutError as error:
             late = f"did not answer {operation} within {timeout:g} s"
             raise self._loss(

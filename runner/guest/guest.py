@@ -208,7 +208,7 @@ class Guest:
         if found.cause != "no_answer" or error.cause == "lost":
             return found
         # What is wrong with the agent is not always wrong with its guest.
-        lives = self.ssh.answers(
+        lives = error.cause != "unreachable" and self.ssh.answers(
             f"{initramfs.AGENT} --version", self.vm.pace.deadline(timeouts.ANSWER)
         )
         if error.cause == "gone":
@@ -567,8 +567,8 @@ def _booted(
         deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
         with ssh.connect(vm, secrets, deadline) as connection:
-            agent = _session(connection, vm)
             with _diagnosed(vm):
+                agent = _session(connection, vm)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
                 ready = time.monotonic() - started
                 host.pace.saw_boot(ready)
@@ -642,7 +642,8 @@ def _diagnosed(vm: Vm) -> Iterator[None]:
         yield
     except AgentLost as error:
         found = vm.lost("starting the agent", cause=error)
-        if error.cause == "no_answer" and found.cause == "no_answer":
+        late = error.cause in ("no_answer", "unreachable")
+        if late and found.cause == "no_answer":
             raise timed_out(
                 f"{error.message} while starting the agent",
                 timeouts.SCALE_OPTION,
@@ -682,8 +683,8 @@ def _restored(
         deadline = Deadline.after(most * pace.scale)
         snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
         with ssh.connect(vm, saved.keys, deadline) as connection:
-            agent = _session(connection, vm)
             with _diagnosed(vm):
+                agent = _session(connection, vm)
                 wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
                 facts = _facts(agent, origin, hello)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
+from runner.guest.agent import AgentLost, Unreachable
 from runner.guest.keys import GuestKeys
 from runner.guest.qemu.vm import Vm
 from runner.guest.sshlibrary import paramiko
-from runner.timeouts import Pace
+from runner.timeouts import Pace, Timeout
 
 log = logging.getLogger(__name__)
 # paramiko reports every refused attempt while a guest boots.
@@ -27,42 +29,6 @@ _CHUNK = 1 << 20
 _LONGEST_LINE = 120.0
 # What images/rc prints last.
 _NETWORK_IS_UP = "rc: network is up"
-
-
-class SshChannel:
-    """A command's standard input and output; see `runner.guest.agent.Channel`."""
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self._channel = channel
-        self._received = bytearray()
-
-    def send(self, data: bytes) -> None:
-        """Send all of `data`. Raises OSError when the guest is gone."""
-        self._channel.sendall(data)
-
-    def close(self) -> None:
-        """End the command's input; done twice, it does nothing."""
-        self._channel.close()
-
-    def receive_line(self, deadline: Deadline) -> bytes:
-        """Return the next line without its end.
-
-        A line that has begun by the deadline may take two minutes more. Raises EOFError
-        when the other side closed, and TimeoutError.
-        """
-        searched = 0
-        end_of_line = Deadline.after(deadline.remaining() + _LONGEST_LINE)
-        while (end := self._received.find(b"\n", searched)) < 0:
-            searched = len(self._received)
-            limit = end_of_line if self._received else deadline
-            self._channel.settimeout(max(limit.remaining(), 0.001))
-            chunk = self._channel.recv(_CHUNK)
-            if not chunk:
-                raise EOFError("the guest closed the channel")
-            self._received += chunk
-        line = bytes(self._received[:end])
-        del self._received[: end + 1]
-        return line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +44,114 @@ class Ssh:
             timeout=self.pace.seconds(timeouts.SSH_CHANNEL)
         )
 
-    def start(self, command: str) -> SshChannel:
-        """Start a command, a constant of this program, and return its channel."""
-        channel = self.open_channel()
-        channel.exec_command(command)
-        return SshChannel(channel)
+    def start(self, command: str) -> "SshChannel":
+        """Start a command, a constant of this program, and return its channel.
+
+        Raises AgentLost when the guest does not.
+        """
+        try:
+            with self.within(timeouts.SSH_CHANNEL):
+                channel = self.open_channel()
+                channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise AgentLost(
+                f"the guest's SSH server did not start {command!r}: {error}",
+                cause="gone",
+                operation="start",
+            ) from error
+        return SshChannel(channel, self)
 
     def answers(self, command: str, deadline: Deadline) -> bool:
         """Whether a command prints a line by the deadline: then the guest lives."""
         try:
             return bool(self.start(command).receive_line(deadline))
+        except (AgentLost, OSError, EOFError):
+            return False
+
+    def is_alive(self) -> bool:
+        """Whether the guest's SSH server answers; asked beside all that goes on."""
+        try:
+            with self.within(timeouts.ALIVE):
+                self.transport.open_session(
+                    timeout=self.pace.seconds(timeouts.ALIVE)
+                ).close()
         except (paramiko.SSHException, OSError, EOFError):
             return False
+        return True
+
+    @contextmanager
+    def within(self, timeout: Timeout) -> Iterator[None]:
+        """Hang up if what is done takes so long: the guest is lost then.
+
+        paramiko waits without end for the answer to a request, and for room to send.
+        Both end when the connection is closed.
+        """
+        # What has a timeout of its own ends by that.
+        watch = threading.Timer(2 * self.pace.seconds(timeout), self.transport.close)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     def close(self) -> None:
         """Hang up; done twice, it does nothing."""
         self.transport.close()
+
+
+class SshChannel:
+    """A command's standard input and output; see `runner.guest.agent.Channel`."""
+
+    def __init__(self, channel: paramiko.Channel, connection: Ssh) -> None:
+        self._channel = channel
+        self._connection = connection
+        self._received = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`. Raises OSError or EOFError when the guest is gone."""
+        for start in range(0, len(data), _CHUNK):
+            with self._connection.within(timeouts.SEND):
+                self._channel.settimeout(self._connection.pace.seconds(timeouts.SEND))
+                self._channel.sendall(data[start : start + _CHUNK])
+
+    def close(self) -> None:
+        """End the command's input; done twice, it does nothing."""
+        with self._connection.within(timeouts.SSH_CHANNEL):
+            self._channel.close()
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        """Return the next line without its end.
+
+        A line that has begun by the deadline may take two minutes more. Raises EOFError
+        when the other side closed, TimeoutError, and Unreachable when the guest gives
+        no sign of life.
+        """
+        searched = 0
+        end_of_line = Deadline.after(deadline.remaining() + _LONGEST_LINE)
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            chunk = self._receive(end_of_line if self._received else deadline)
+            if not chunk:
+                raise EOFError("the guest closed the channel")
+            self._received += chunk
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line
+
+    def _receive(self, limit: Deadline) -> bytes:
+        """Return what comes, by the limit, from a guest that lives meanwhile."""
+        silent = time.monotonic()
+        while True:
+            silence = self._connection.pace.seconds(timeouts.SILENCE)
+            self._channel.settimeout(max(min(limit.remaining(), silence), 0.001))
+            try:
+                return self._channel.recv(_CHUNK)
+            except TimeoutError:
+                if limit.expired:
+                    raise
+            if not self._connection.is_alive() and not self._channel.recv_ready():
+                raise Unreachable(time.monotonic() - silent)
 
 
 def wait_for_server(vm: Vm, deadline: Deadline) -> None:

@@ -47,7 +47,10 @@ def undisturbed(folder: Path, *, with_test: bool) -> Undisturbed:
     own.mkdir()
     made = suite(own, with_test=with_test)
     filled = own / "filled"
-    caches: tuple[Path, ...] = (Cache().root,)
+    shared = Cache().root
+    # Of a machine where nothing ran yet.
+    shared.mkdir(parents=True, exist_ok=True, mode=0o700)
+    caches: tuple[Path, ...] = (shared,)
     with world(own / "world", made, caches) as first:
         _right(first)
         # cp knows the marks of what was removed from the layers below.

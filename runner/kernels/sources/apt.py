@@ -62,6 +62,15 @@ class Package:
         )
 
 
+# What a machine does after its own indices came, such as to empty its cache of packages
+# (Docker's images) or to tell its desktop, is not for ours. Only a file that apt reads
+# after the machine's own can clear a list (apt.conf(5)).
+NO_HOOKS = "".join(
+    f"#clear APT::Update::{it};\n"
+    for it in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Archive:
     """A place whose index is here."""
@@ -260,8 +269,10 @@ def _configured(place: AptPlace, folder: Path) -> Archive:
 
 def _update(archive: Archive) -> None:
     place, folder = archive.place, archive.configuration.parent
+    read_last = folder / "last.conf"
+    read_last.write_text(NO_HOOKS)
     done = programs.run(
-        ["apt-get", "-q", "update"],
+        ["apt-get", "-q", "-c", str(read_last), "update"],
         timeout=_UPDATE_TIMEOUT,
         error=ArtifactError,
         hint=_NEEDS_APT,

@@ -106,6 +106,31 @@ def test_a_package_is_downloaded(suite: Suite, downloads: Path) -> None:
     assert all(0 <= done <= total == described.size for done, total in bar.told)
 
 
+def test_what_the_machine_does_after_an_update_is_not_done(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    hooks = "".join(
+        f'APT::Update::{name} {{ "touch {ran}"; }};\n'
+        for name in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+    )
+    suite.publish(suite.package("a"))
+    given = apt._environment
+
+    def with_hooks(configuration: Path | None) -> dict[str, str]:
+        # apt reads them after our settings as it does /etc/apt/apt.conf.d.
+        if configuration is not None:
+            with configuration.open("a") as stream:
+                stream.write(hooks)
+        return given(configuration)
+
+    monkeypatch.setattr(apt, "_environment", with_hooks)
+
+    assert suite.open().describe(["a"])
+
+    assert not ran.exists()
+
+
 def test_other_suites_stand_side_by_side(suite: Suite) -> None:
     suite.publish(suite.package("a", version="1"))
     suite.publish(suite.package("a", version="2"), name="sid")
