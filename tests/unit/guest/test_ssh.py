@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from runner.deadline import Deadline
-from runner.guest.agent import AgentLost, AgentSession, Unreachable
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentLost, Unreachable
 from runner.guest.ssh import Ssh, SshChannel
 from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
@@ -143,7 +144,8 @@ def test_the_session_says_how_long_nothing_came(
     with pytest.raises(AgentLost, match=r"did not answer hello for \d+ s") as caught:
         AgentSession(channel).hello(timeout=LONG)
 
-    assert caught.value.cause == "unreachable"
+    assert caught.value.cause == "no_answer"
+    assert not caught.value.reachable
 
 
 def test_what_does_not_go_out_is_not_waited_for(
