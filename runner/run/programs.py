@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.case import (
-    heldmaps,
     guestfit,
+    heldmaps,
     kernelreport,
     loadrecord,
     program,

@@ -204,7 +204,8 @@ def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> Non
         ),
         (
             "{map: outer, inner: {rwo: 1}, key: 0, equals: 1}",
-            "7: cases[0].expect[0].inner.rwo: 'rwo': no such field; did you mean 'row'?",
+            "7: cases[0].expect[0].inner.rwo: 'rwo': no such field; did you mean "
+            "'row'?",
         ),
         (
             "{map: outer, inner: {row: 1}, key: 0, field: z, equals: 1}",
