@@ -64,7 +64,7 @@ def of_object(attempt: Attempt) -> Checked:
                 before = runcounts.count(case, guest.agent, loaded)
             namespace = _stimulate(attempt, loaded)
         with attempt.phase("check"):
-            observations = observe(case, guest, loaded, attempt.data)
+            observations = observe(case, guest, loaded, attempt.data, namespace)
             with guest.doing("counting runs"):
                 attempt.ran = runcounts.ran(case, guest.agent, loaded, before)
             return _check(attempt, observations, namespace)
@@ -95,7 +95,9 @@ def of_commands(attempt: Attempt) -> Checked:
             if loaders.leaves_something(case):
                 with guest.doing("reading what is loaded"):
                     found = loaders.look(guest)
-                observations = observe(case, guest, found.loaded, attempt.data)
+                observations = observe(
+                    case, guest, found.loaded, attempt.data, namespace
+                )
                 attempt.ran = not case.must_run or found.runs != 0
             return _check(attempt, observations, namespace)
     finally:
