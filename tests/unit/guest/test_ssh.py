@@ -17,7 +17,7 @@ from runner.guest.ssh import Ssh, SshChannel
 from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
 
-# Silence is 0.2 s, a sign of life may take 0.6 s.
+# Silence is 0.2 s, a sign of life may take 0.3 s.
 QUICK = Pace(0.01)
 # A wait that nobody has.
 LONG = 60.0
