@@ -202,8 +202,8 @@ ARGUMENTS: Mapping[str, Refusal] = {
     **_all(
         ("ip", "nfsaddrs"),
         _always(
-            "gives an address to interfaces, by one of which the runner reaches the "
-            "guest; write `interfaces`"
+            "sets up the interface that the runner reaches the guest by; write "
+            "`interfaces`"
         ),
     ),
     "pci": _when("off", "would take the guest's network from it; leave it out"),
