@@ -15,8 +15,8 @@ from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import Btf
 from runner.case import innermaps
 from runner.case.rawdump import map_dump, with_variables
-from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject, MapInfo
 from runner.suites.checks import Observations
 from runner.suites.comparable import Compared
 from runner.suites.model import (

@@ -21,9 +21,10 @@ from runner.case import (
 from runner.case.attempt import Attempt
 from runner.case.observe import observe
 from runner.errors import RunnerError, UsageError
-from runner.guest.agent import AgentError, LoadedObject
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject
 from runner.results import Match, Mismatch
 from runner.suites import checks
 from runner.suites.checks import Observations, evidence

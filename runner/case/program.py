@@ -14,10 +14,11 @@ from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest import aftermath
-from runner.guest.agent import AgentError, CommandEnd
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.life import State
+from runner.guest.replies import CommandEnd
 from runner.guest.roots import mount
 from runner.guest.roots import programs as rootprograms
 from runner.guest.roots.contents import SEARCH

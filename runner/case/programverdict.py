@@ -27,8 +27,9 @@ from runner.failures.classes import (
 )
 from runner.failures.classify import classify_printed
 from runner.guest import timely
-from runner.guest.agent import AgentError, CommandEnd
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import last_line
+from runner.guest.replies import CommandEnd
 from runner.harness.tests import HarnessState, Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseVerdict, LoadRecord, Outcome, Printed, ended

@@ -13,7 +13,7 @@ from runner.case import program
 from runner.case.heldmaps import HeldMaps
 from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import ArtifactError, GuestError, RunnerError, timed_out
-from runner.guest.agent import CommandEnd, LeftProcess
+from runner.guest.replies import CommandEnd, LeftProcess
 from runner.guest.roots.errors import RootError
 from runner.harness.tests import HarnessState
 from runner.results import LoadRecord, Outcome, Printed, RecordedMap, RecordedProgram
