@@ -383,6 +383,8 @@ def patched(data: bytes, variables: Mapping[str, bytes]) -> bytes:
     Those that have no bytes in the file (.bss) and those that are not there are left
     out, as is all of what is damaged.
     """
+    if not variables:
+        return data
     found = bytearray(data)
     try:
         for at, value in _places(read(data), variables):

@@ -30,7 +30,7 @@ from runner.preflight.values import OriginKind, ValueOrigin
 
 # What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
 _CURRENT_TASK = 158
-_RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
+RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
 # bpf_probe_read_user() and _user_str() read no memory of the kernel.
 _OF_USERS = frozenset({112, 114})
 # Structs that have one layout for good, or that programs cast to another one: registers
@@ -113,7 +113,7 @@ class _BareComparison:
     def _struct_of(self, origin: ValueOrigin) -> str:
         """Return the name of the struct that a pointer points to; empty if unknown."""
         if origin.kind is OriginKind.CALL:
-            return _RETURNED.get(origin.helper, "")
+            return RETURNED.get(origin.helper, "")
         if origin in self._arguments:
             return self._arguments[origin]
         relocations = origin.base.relocations if origin.base else ()
